@@ -1,0 +1,3 @@
+"""API key authentication for LLM Gateway."""
+
+__version__ = "0.1.0"

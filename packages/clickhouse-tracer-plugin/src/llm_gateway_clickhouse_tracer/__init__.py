@@ -1,0 +1,3 @@
+"""Durable request tracing to ClickHouse, with a dashboard, for LLM Gateway."""
+
+__version__ = "0.1.0"

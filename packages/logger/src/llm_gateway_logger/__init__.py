@@ -1,0 +1,3 @@
+"""Request logging for LLM Gateway."""
+
+__version__ = "0.1.0"
