@@ -1,0 +1,68 @@
+"""Adapters: which routes clients of a vendor's API call, and what the gateway answers itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from .context import Operation
+from .dialect import WireReply, WireRequest
+
+__all__ = ["Adapter", "ModelEntry", "Route"]
+
+
+@dataclass(slots=True, frozen=True)
+class Route:
+    """One endpoint.
+
+    `path` is matched behind `/{project}/{adapter}` and, if `bare`, behind `/{project}` alone. `{model}` in it matches
+    one segment up to a `:` or `/`; `{rest}` matches everything. `upstream` is the same endpoint relative to a
+    provider's base URL, with the same fields.
+    """
+
+    method: str
+    path: str
+    operation: Operation
+    dialect: str
+    upstream: str = ""
+    bare: bool = True
+
+
+@dataclass(slots=True, frozen=True)
+class ModelEntry:
+    """A configured model, as listings show it."""
+
+    name: str
+    provider: str = ""
+    aliases: tuple[str, ...] = ()
+    description: str | None = None
+    is_default: bool = False
+    metadata: dict[str, Any] = field(default_factory=dict)
+    created: int = 0
+
+
+class Adapter:
+    name: ClassVar[str]
+    """Its `type` in YAML and its segment in paths."""
+
+    routes: ClassVar[Sequence[Route]] = ()
+    dialect: ClassVar[str]
+    """The dialect of its errors where no route matched."""
+
+    configuration_schema: ClassVar[dict[str, Any]] = {"type": "object"}
+
+    def configure(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+    def claims(self, wire: WireRequest) -> bool:
+        """Whether a request on a bare path that several adapters have (such as `/v1/models`) is this one's."""
+        return False
+
+    def list_models(self, models: Sequence[ModelEntry], wire: WireRequest) -> WireReply:
+        """The vendor's shape of `GET /models`, or of one model where the path names it."""
+        raise NotImplementedError
+
+    def estimate_reply(self, input_tokens: int) -> WireReply:
+        """The vendor's shape of a token count that the gateway estimated."""
+        raise NotImplementedError

@@ -1,0 +1,366 @@
+"""What a plugin sees of one request: the founding description's context object, in snake_case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl
+
+from .dialect import Headers, WireReply, WireRequest
+from .losses import Loss
+from .parts import Part
+from .payload import Payload
+from .request import LLMRequest, Message
+from .response import Accumulator, LLMResponse
+
+if TYPE_CHECKING:
+    from .plugin import PluginResult
+
+__all__ = ["Attempt", "HTTPRequest", "Operation", "RequestContext", "RequestMetrics", "StreamState"]
+
+Operation = Literal["generate", "count_tokens", "embed", "models", "native"]
+
+
+class HTTPRequest:
+    """The client's HTTP request as it arrived; it does not change."""
+
+    __slots__ = ("_headers", "body", "method", "path", "query_string", "raw_headers")
+
+    def __init__(self, method: str, path: str, query_string: str, raw_headers: Headers, body: bytes) -> None:
+        self.method = method
+        self.path = path
+        """Full path, project and adapter included."""
+        self.query_string = query_string
+        self.raw_headers = raw_headers
+        self.body = body
+        self._headers: dict[str, str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query_string}" if self.query_string else self.path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By lower-case name; of several of one name the last."""
+        if self._headers is None:
+            self._headers = dict(self.raw_headers.items)
+        return self._headers
+
+
+@dataclass(slots=True)
+class RequestMetrics:
+    """Times are seconds since the epoch; `*_ms` are milliseconds; unknown counts are None."""
+
+    started: float = 0.0
+    ended: float | None = None
+    first_token: float | None = None
+    duration_ms: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_estimated: bool = False
+
+    @property
+    def start_time(self) -> datetime:
+        return datetime.fromtimestamp(self.started, UTC)
+
+    @property
+    def end_time(self) -> datetime | None:
+        return None if self.ended is None else datetime.fromtimestamp(self.ended, UTC)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One line of the ledger: one call to one target. Times are seconds since the epoch."""
+
+    model: str
+    """The configured model's name."""
+    target: str = ""
+    """`<provider type>/<the provider's model name>`."""
+    started: float = 0.0
+    first_token: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    error: str | None = None
+    kind: str | None = None
+    """Error class, as in ErrorInfo.kind."""
+    resent: bool = False
+    """A reused connection had been closed by the provider, and the request was sent again."""
+
+
+@dataclass(slots=True)
+class StreamState:
+    opened: bool = False
+    """Status and headers went out."""
+    committed: bool = False
+    """The first content went to the client: from here on no other attempt is possible."""
+
+
+class RequestContext:
+    """One request's life, shared by all plugins.
+
+    `metadata` and `plugin_data` last for the whole request; `attempt_data` is emptied for each attempt. `request` and
+    `response` are decoded when first read: a plugin that needs neither keeps the request on the fast path.
+    """
+
+    __slots__ = (
+        "_accumulated",
+        "_buffered_chunk",
+        "_buffered_rope",
+        "_follow_up",
+        "_query_params",
+        "_request",
+        "_response",
+        "adapter",
+        "attempt_data",
+        "attempts",
+        "available_models",
+        "base_request_payload",
+        "caller",
+        "chunk",
+        "client_dialect",
+        "client_ip",
+        "error",
+        "final_chunk",
+        "http_request",
+        "losses",
+        "metadata",
+        "metrics",
+        "operation",
+        "plugin_data",
+        "project",
+        "request_id",
+        "requested_model",
+        "retry_count",
+        "stream",
+        "streaming",
+        "target_model",
+        "target_model_provider",
+        "timings",
+        "turn_count",
+        "upstream_request",
+        "upstream_response",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        project: str = "default",
+        adapter: str = "",
+        operation: Operation = "generate",
+        http_request: HTTPRequest | None = None,
+        request: Payload[LLMRequest] | None = None,
+        available_models: Sequence[str] = (),
+        requested_model: str | None = None,
+        streaming: bool = False,
+        client_ip: str | None = None,
+        client_dialect: str = "",
+        started: float = 0.0,
+    ) -> None:
+        self.project = project
+        self.adapter = adapter
+        self.request_id = request_id
+        self.operation: Operation = operation
+        self.http_request = http_request or _NO_REQUEST
+        self.available_models = available_models
+        self.requested_model = requested_model
+        """The model that the client asked for, read without decoding the request."""
+        self.streaming = streaming
+        """The client asked for a stream."""
+        self.client_ip = client_ip
+        self.client_dialect = client_dialect
+        self.target_model: str | None = None
+        """The configured model that is to answer; None leaves it to the requested name or the default."""
+        self.target_model_provider: str | None = None
+        self.caller: str | None = None
+        """Who is asking, as authentication found; never the key."""
+        self.metadata: dict[str, Any] = {}
+        self.plugin_data: dict[str, Any] = {}
+        self.attempt_data: dict[str, Any] = {}
+        self.metrics = RequestMetrics(started)
+        self.timings: dict[str, float] = {}
+        """Seconds by `plugin.phase` and by stage."""
+        self.losses: list[Loss] = []
+        self.attempts: list[Attempt] = []
+        self.error: Exception | None = None
+        self.retry_count = 0
+        """Attempts after a failure so far."""
+        self.turn_count = 0
+        """Follow-ups so far."""
+        self.chunk: LLMResponse | None = None
+        """Streams: what just came. For reading."""
+        self.final_chunk = False
+        self.stream = StreamState()
+        self.upstream_request: WireRequest | None = None
+        """What was last sent to a provider, without credentials."""
+        self.upstream_response: WireReply | None = None
+        """What a provider last answered, where it was kept."""
+        self.base_request_payload = request
+        self._request = request
+        self._response: Payload[LLMResponse] | None = None
+        self._buffered_chunk: LLMResponse | None = None
+        self._buffered_rope: Accumulator | None = None
+        self._accumulated: Accumulator | None = None
+        self._follow_up: list[Message] | None = None
+        self._query_params: dict[str, str] | None = None
+
+    # What was asked and answered.
+
+    @property
+    def request(self) -> LLMRequest:
+        """The request of this attempt, decoded on first look.
+
+        Raises InvalidRequest where the client's body does not decode, and LookupError for operations that have no
+        request (`models`, `native`); `has_request` tells.
+        """
+        if self._request is None:
+            raise LookupError(f"a request of operation '{self.operation}' has no body that is understood")
+        return self._request.value
+
+    @request.setter
+    def request(self, request: LLMRequest) -> None:
+        if self._request is None:
+            self._request = Payload(None, request)
+        else:
+            self._request.value = request
+
+    @property
+    def has_request(self) -> bool:
+        return self._request is not None
+
+    @property
+    def request_payload(self) -> Payload[LLMRequest] | None:
+        return self._request
+
+    @property
+    def base_request(self) -> LLMRequest:
+        """The request as decoded from the client's bytes (plus follow-ups), before any hook. A copy of its own."""
+        if self.base_request_payload is None:
+            raise LookupError(f"a request of operation '{self.operation}' has no body that is understood")
+        payload = self.base_request_payload
+        return payload.value if payload.replaced else payload.pristine()
+
+    @property
+    def response(self) -> LLMResponse | None:
+        """The whole reply: set after the model answered, and on streams once they have ended.
+
+        A plugin that sets it in `before_model` and returns `terminate` answers in the model's place.
+        """
+        if self._response is not None:
+            return self._response.value
+        if self._accumulated is not None:
+            return self._accumulated.value()
+        return None
+
+    @response.setter
+    def response(self, response: LLMResponse | None) -> None:
+        if response is None:
+            self._response = None
+        elif self._response is None:
+            self._response = Payload(None, response)
+        else:
+            self._response.value = response
+
+    @property
+    def response_payload(self) -> Payload[LLMResponse] | None:
+        return self._response
+
+    @response_payload.setter
+    def response_payload(self, payload: Payload[LLMResponse] | None) -> None:
+        self._response = payload
+
+    @property
+    def buffered_chunk(self) -> LLMResponse | None:
+        """Streams: what this plugin holds, the current chunk included. Change this one."""
+        if self._buffered_rope is not None:
+            self._buffered_chunk = self._buffered_rope.value()
+            self._buffered_rope = None
+        return self._buffered_chunk
+
+    @buffered_chunk.setter
+    def buffered_chunk(self, chunk: LLMResponse | None) -> None:
+        self._buffered_rope = None
+        self._buffered_chunk = chunk
+
+    def set_buffer(self, chunk: LLMResponse | None, rope: Accumulator | None) -> None:
+        """For the hook chain: the current buffer, as a value or as a rope that is joined when read."""
+        self._buffered_chunk = chunk
+        self._buffered_rope = rope
+
+    @property
+    def accumulated_response(self) -> LLMResponse | None:
+        """Streams: what the client has been sent so far."""
+        return None if self._accumulated is None else self._accumulated.value()
+
+    def accumulate(self, chunk: LLMResponse) -> None:
+        """For the exchange: `chunk` went to the client."""
+        if self._accumulated is None:
+            self._accumulated = Accumulator()
+        self._accumulated.add(chunk)
+
+    def new_text(self, part: Part, *, choice: int = 0) -> str:
+        """What the current chunk adds to `part` of the buffered chunk."""
+        if self.chunk is None:
+            return ""
+        return "".join(
+            str(getattr(new, "arguments", None) or getattr(new, "text", None) or "")
+            for one in self.chunk.choices
+            if one.index == choice
+            for new in one.message.content
+            if new.index == part.index and type(new) is type(part)
+        )
+
+    # Another round.
+
+    def follow_up(self, messages: Sequence[Message]) -> PluginResult:
+        """Asks the model again, with `messages` added to the conversation; return what this returns from the hook.
+
+        The chain runs once more from the start on the unedited request plus the messages of all follow-ups. Bounded
+        by `maxTurns`.
+        """
+        from .plugin import PluginResult
+
+        self._follow_up = list(messages)
+        return PluginResult(reevaluate_request=True)
+
+    def take_follow_up(self) -> list[Message] | None:
+        """For the exchange: the messages of a follow-up that was asked for, once."""
+        messages, self._follow_up = self._follow_up, None
+        return messages
+
+    def begin_attempt(self, request: Payload[LLMRequest] | None) -> None:
+        """For the exchange: nothing of a former attempt remains but metadata, plugin data and the ledger."""
+        self._request = request
+        self._response = None
+        self._accumulated = None
+        self._buffered_chunk = None
+        self._buffered_rope = None
+        self.chunk = None
+        self.final_chunk = False
+        self.attempt_data = {}
+
+    # Views of the HTTP request.
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return self.http_request.headers
+
+    @property
+    def query_params(self) -> dict[str, str]:
+        if self._query_params is None:
+            self._query_params = dict(parse_qsl(self.http_request.query_string, keep_blank_values=True))
+        return self._query_params
+
+    @property
+    def user_agent(self) -> str | None:
+        return self.http_request.raw_headers.get("user-agent")
+
+
+_NO_REQUEST = HTTPRequest("POST", "", "", Headers(), b"")

@@ -1,0 +1,264 @@
+"""A dialect translates one vendor's wire format to and from the canonical types: pure functions and two state machines.
+
+No clock, no randomness, no I/O: ids and times come in as a Mint. Decoders raise DialectError and do not know who is to
+blame. A dialect is used from both sides: to read clients' requests and write their replies, and to write requests to a
+provider and read its replies.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from .errors import ErrorInfo, kind_of_status
+from .losses import Losses
+from .request import LLMRequest
+from .response import LLMResponse, Usage
+from .wire import json
+
+__all__ = [
+    "Dialect",
+    "Echo",
+    "EventKind",
+    "Headers",
+    "Mint",
+    "StreamDecoder",
+    "StreamEncoder",
+    "Target",
+    "WireReply",
+    "WireRequest",
+]
+
+EventKind = Literal["preamble", "content", "usage", "error", "terminal", "other"]
+
+
+class Headers:
+    """HTTP headers: an ordered list of (lower-case name, value), searched without case."""
+
+    __slots__ = ("items",)
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self.items: list[tuple[str, str]] = [(name.lower(), value) for name, value in items]
+
+    @classmethod
+    def of(cls, items: list[tuple[str, str]]) -> Headers:
+        """Takes over a list whose names are lower-case already."""
+        headers = cls.__new__(cls)
+        headers.items = items
+        return headers
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        for key, value in self.items:
+            if key == name:
+                return value
+        return default
+
+    def get_all(self, name: str) -> list[str]:
+        return [value for key, value in self.items if key == name]
+
+    def set(self, name: str, value: str) -> None:
+        """Replaces every header of that name, in the place of the first."""
+        replaced = False
+        items: list[tuple[str, str]] = []
+        for key, old in self.items:
+            if key != name:
+                items.append((key, old))
+            elif not replaced:
+                items.append((name, value))
+                replaced = True
+        if not replaced:
+            items.append((name, value))
+        self.items = items
+
+    def remove(self, name: str) -> None:
+        self.items = [item for item in self.items if item[0] != name]
+
+    def copy(self) -> Headers:
+        return Headers.of(list(self.items))
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self.items)
+
+    def __contains__(self, name: object) -> bool:
+        return any(key == name for key, _ in self.items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and self.items == other.items
+
+    def __repr__(self) -> str:
+        return f"Headers({len(self.items)})"  # values may be credentials
+
+
+@dataclass(slots=True)
+class WireRequest:
+    """A request as it crosses the wire.
+
+    `path` is relative to the provider's base URL (`/chat/completions`, `/v1/messages`,
+    `/models/gemini-3:generateContent`); `query` is without the question mark.
+    """
+
+    method: str = "POST"
+    path: str = ""
+    query: str = ""
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+
+@dataclass(slots=True)
+class WireReply:
+    status: int = 200
+    headers: Headers = field(default_factory=Headers)
+    body: bytes = b""
+
+
+@dataclass(slots=True, frozen=True)
+class Target:
+    """What a request is encoded for."""
+
+    model: str
+    """The provider's name of the model."""
+    provider: str = ""
+    """Provider type, e.g. `openai`."""
+    api_version: str | None = None
+    include_usage: bool = True
+    """Ask for usage on streams."""
+    quirks: Mapping[str, Any] = field(default_factory=dict)
+    """What this provider does otherwise than its dialect's document; keys are the dialect's own."""
+
+
+@dataclass(slots=True)
+class Echo:
+    """A client dialect's memo of the request which it needs to write the reply. Dialects subclass it."""
+
+    model: str = ""
+    """The model as the client named it."""
+    stream: bool = False
+
+
+class Mint:
+    """Source of ids and of the time, so that dialects stay pure."""
+
+    __slots__ = ("_new_id", "_now")
+
+    def __init__(self, new_id: Callable[[str], str], now: Callable[[], int]) -> None:
+        self._new_id = new_id
+        self._now = now
+
+    def id(self, prefix: str) -> str:
+        """A fresh id that begins with `prefix`, e.g. `chatcmpl-`."""
+        return self._new_id(prefix)
+
+    def now(self) -> int:
+        """Seconds since the epoch."""
+        return self._now()
+
+
+class StreamDecoder(ABC):
+    """Provider bytes → chunks. One instance per stream; any cut of the bytes gives the same sum."""
+
+    finished: bool = False
+    """The provider's terminal event was seen."""
+
+    @abstractmethod
+    def feed(self, data: bytes) -> list[LLMResponse]:
+        """The chunks which these bytes complete. The terminal event's chunk has `final` set; an error event gives a
+        chunk with `error` set. Raises DialectError for what is no event of this dialect."""
+
+    @abstractmethod
+    def close(self) -> list[LLMResponse]:
+        """The bytes have ended: what was still held. `finished` stays False where the terminal event is missing."""
+
+
+class StreamEncoder(ABC):
+    """Chunks → client bytes, legal in the dialect's grammar for any chunks and any merging of them."""
+
+    @abstractmethod
+    def encode(self, chunk: LLMResponse) -> bytes:
+        """The events of this chunk, perhaps none. After a chunk with `final` only `close` follows."""
+
+    @abstractmethod
+    def close(self) -> bytes:
+        """What ends a whole reply: open blocks, finish, usage, terminal event."""
+
+    @abstractmethod
+    def fail(self, error: ErrorInfo) -> bytes:
+        """The dialect's in-stream error; nothing follows, and nothing says that the reply is whole."""
+
+    def keep_alive(self) -> bytes:
+        """Bytes that keep the connection busy and mean nothing; they may stand between any two events."""
+        return b": keep-alive\n\n"
+
+
+class Dialect(ABC):
+    """Subclass per vendor format; instances hold no state."""
+
+    name: ClassVar[str]
+    """How it is named everywhere: `openai_chat`, `anthropic`, …"""
+
+    sse: ClassVar[bool] = True
+    """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
+
+    end_markers: ClassVar[tuple[bytes, ...]] = ()
+    """Bytes of which at least one stands in every terminal event; cheap to search for."""
+
+    error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
+    """Bytes of which at least one stands in every error event."""
+
+    request_id_header: ClassVar[str] = "x-request-id"
+    """The header in which the vendor gives its request id."""
+
+    # The client's side: read a request, write a reply.
+
+    @abstractmethod
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
+        """Raises DialectError naming the place."""
+
+    @abstractmethod
+    def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply: ...
+
+    @abstractmethod
+    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder: ...
+
+    @abstractmethod
+    def encode_error(self, error: ErrorInfo) -> WireReply:
+        """The error in the vendor's shape, with the status that the vendor uses for its kind."""
+
+    # The provider's side: write a request, read a reply.
+
+    @abstractmethod
+    def encode_request(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        """Raises DialectError for what this dialect cannot say at all."""
+
+    @abstractmethod
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse: ...
+
+    @abstractmethod
+    def stream_decoder(self, mint: Mint) -> StreamDecoder: ...
+
+    @abstractmethod
+    def decode_error(self, wire: WireReply) -> ErrorInfo:
+        """Reads any body, JSON or not; never raises."""
+
+    # Passing through.
+
+    def peek(self, wire: WireRequest) -> tuple[str | None, bool]:
+        """(model, stream) without decoding the rest. Raises ValueError."""
+        return json.peek(wire.body)
+
+    def retarget(self, wire: WireRequest, target: Target) -> WireRequest:
+        """The same request for another model, all else untouched."""
+        body = json.replace_top_level(wire.body, {"model": target.model}) if target.model else wire.body
+        return WireRequest(wire.method, wire.path, wire.query, wire.headers, body)
+
+    def event_kind(self, event: bytes) -> EventKind:
+        """What one whole stream event (without its blank line) is, by a byte test."""
+        return "other"
+
+    def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
+        """Usage from the first and last events of a stream, or from a whole body given as `tail`."""
+        return None
+
+    def error_kind(self, status: int) -> str:
+        return kind_of_status(status)

@@ -1,0 +1,320 @@
+"""The exception tree. An error knows its HTTP status; how it looks on the wire belongs to dialects.
+
+GatewayError
+├── ConfigError               start-up only; carries every problem that was found
+├── InvalidRequest            400  the client's request does not decode
+├── Unauthorized              401  no valid credential
+├── NotFound                  404  no such route or resource
+│   └── ModelNotFound         404  names the available models
+├── PayloadTooLarge           413
+├── Overloaded                503  the gateway refuses before memory is spent
+├── RequestRejected           a plugin said no: expected, logged at info
+├── PluginError               500  a plugin broke
+└── ModelError                upstream failed
+    ├── ModelHTTPError        non-2xx reply
+    ├── ModelTimeout          504
+    ├── ModelConnectionError  502
+    ├── ModelProtocolError    502  2xx, but not what the dialect promises
+    └── ModelStreamError      the stream told of an error, or broke, after it was opened
+DialectError                  raised by pure translation code, which does not know who is to blame
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = [
+    "ConfigError",
+    "ConfigProblem",
+    "DialectError",
+    "ErrorClass",
+    "ErrorInfo",
+    "GatewayError",
+    "InvalidRequest",
+    "ModelConnectionError",
+    "ModelError",
+    "ModelHTTPError",
+    "ModelNotFound",
+    "ModelProtocolError",
+    "ModelStreamError",
+    "ModelTimeout",
+    "NotFound",
+    "Overloaded",
+    "PayloadTooLarge",
+    "PluginError",
+    "RequestRejected",
+    "Unauthorized",
+]
+
+ErrorClass = Literal[
+    "bad_request",
+    "authentication",
+    "permission",
+    "not_found",
+    "too_large",
+    "rate_limit",
+    "quota",
+    "overloaded",
+    "timeout",
+    "context_length",
+    "content_policy",
+    "upstream",
+    "unknown",
+]
+"""What kind of failure it is, whatever the dialect calls it. `quota` is a spend cap or an empty account: waiting does
+not help. `upstream` is a broken or unreachable provider."""
+
+
+@dataclass(slots=True)
+class ErrorInfo:
+    """An error as a dialect reads and writes it."""
+
+    message: str
+    status: int = 500
+    kind: ErrorClass = "unknown"
+    type: str | None = None
+    """The vendor's own type, e.g. `invalid_request_error`."""
+    code: str | None = None
+    """The vendor's own code, e.g. `context_length_exceeded`."""
+    param: str | None = None
+    """Which request field is to blame, where the vendor says so."""
+    retry_after: float | None = None
+    """Seconds to wait, from `retry-after`, `retry-after-ms` or the body."""
+    request_id: str | None = None
+    provider_metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class DialectError(Exception):
+    """A body or event that is not what the dialect promises. `path` names the place, e.g. `messages[2].content`."""
+
+    def __init__(self, message: str, *, path: str | None = None) -> None:
+        super().__init__(f"{path}: {message}" if path else message)
+        self.message = message
+        self.path = path
+
+
+class GatewayError(Exception):
+    """Base of everything that the gateway raises on purpose."""
+
+    status: int = 500
+    code: str | None = None
+    kind: ErrorClass = "unknown"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        kind: ErrorClass | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if status is not None:
+            self.status = status
+        if code is not None:
+            self.code = code
+        if kind is not None:
+            self.kind = kind
+        self.param = param
+        self.retry_after = retry_after
+
+    def info(self) -> ErrorInfo:
+        """The same in the form that dialects encode."""
+        return ErrorInfo(
+            message=self.message,
+            status=self.status,
+            kind=self.kind,
+            code=self.code,
+            param=self.param,
+            retry_after=self.retry_after,
+        )
+
+
+@dataclass(slots=True, frozen=True)
+class ConfigProblem:
+    """One thing that is wrong with a configuration, and what would be right."""
+
+    message: str
+    path: str = ""
+    """Where in the document, e.g. `projects[1].plugins[0].config.patterns`."""
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        return (
+            " ".join(part for part in (f"{place}:" if place else "", f"{self.path}:" if self.path else "") if part)
+            + (" " if place or self.path else "")
+            + self.message
+        )
+
+
+class ConfigError(GatewayError):
+    """The configuration can't be used. `problems` holds all that was found."""
+
+    def __init__(self, problems: Sequence[ConfigProblem] | str) -> None:
+        self.problems = [ConfigProblem(problems)] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class InvalidRequest(GatewayError):
+    status = 400
+    kind: ErrorClass = "bad_request"
+
+
+class Unauthorized(GatewayError):
+    status = 401
+    kind: ErrorClass = "authentication"
+
+
+class NotFound(GatewayError):
+    status = 404
+    kind: ErrorClass = "not_found"
+
+
+class ModelNotFound(NotFound):
+    code = "model_not_found"
+
+    def __init__(self, model: str, available: Sequence[str] = ()) -> None:
+        known = f" Available models: {', '.join(available)}." if available else ""
+        super().__init__(f"The model '{model}' does not exist here.{known}", param="model")
+        self.model = model
+
+
+class PayloadTooLarge(GatewayError):
+    status = 413
+    kind: ErrorClass = "too_large"
+
+
+class Overloaded(GatewayError):
+    status = 503
+    kind: ErrorClass = "overloaded"
+    code = "overloaded"
+
+
+class RequestRejected(GatewayError):
+    """A plugin refused the request or the reply. `plugin` is its name in the configuration."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 500,
+        plugin: str | None = None,
+        code: str | None = None,
+        kind: ErrorClass | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, kind=kind or _kind_of(status), retry_after=retry_after)
+        self.plugin = plugin
+
+
+class PluginError(GatewayError):
+    """A plugin raised. The client learns the plugin's name, not what it raised."""
+
+    def __init__(
+        self, plugin: str, phase: str, cause: BaseException | None = None, *, project: str | None = None
+    ) -> None:
+        super().__init__(f"Plugin '{plugin}' failed in {phase}.", code="plugin_error")
+        self.plugin = plugin
+        self.phase = phase
+        self.project = project
+        self.cause = cause
+
+
+class ModelError(GatewayError):
+    """The model's provider failed.
+
+    `retryable`: another try, or another target, may succeed. `headers` are the provider's (rate limits, request id),
+    `body` its error body, verbatim, where there is one.
+    """
+
+    status = 502
+    kind: ErrorClass = "upstream"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        kind: ErrorClass | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+        retryable: bool = True,
+        model: str | None = None,
+        provider: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
+        dialect: str | None = None,
+        info: ErrorInfo | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code, kind=kind, param=param, retry_after=retry_after)
+        self.retryable = retryable
+        self.model = model
+        self.provider = provider
+        self.headers = list(headers)
+        self.body = body
+        self.dialect = dialect
+        self._info = info
+
+    def info(self) -> ErrorInfo:
+        return self._info if self._info is not None else super().info()
+
+
+class ModelHTTPError(ModelError):
+    """The provider answered with a status that is no success."""
+
+
+class ModelTimeout(ModelError):
+    """A time limit passed: `reason` is `connect`, `first_token`, `idle` or `total`."""
+
+    status = 504
+    kind: ErrorClass = "timeout"
+
+    def __init__(self, reason: str, message: str | None = None, **details: Any) -> None:
+        super().__init__(message or f"The model's provider did not answer in time ({reason}).", **details)
+        self.reason = reason
+        self.code = f"{reason}_timeout"
+
+
+class ModelConnectionError(ModelError):
+    """No connection, or it broke."""
+
+
+class ModelProtocolError(ModelError):
+    """The provider answered something that its API does not promise."""
+
+
+class ModelStreamError(ModelError):
+    """A stream that told of an error, or ended before its end."""
+
+
+def _kind_of(status: int) -> ErrorClass:
+    return _KINDS.get(
+        status, "overloaded" if status in (503, 529) else "bad_request" if 400 <= status < 500 else "unknown"
+    )
+
+
+_KINDS: dict[int, ErrorClass] = {
+    400: "bad_request",
+    401: "authentication",
+    402: "quota",
+    403: "permission",
+    404: "not_found",
+    408: "timeout",
+    413: "too_large",
+    429: "rate_limit",
+    504: "timeout",
+    529: "overloaded",
+}
+
+
+def kind_of_status(status: int) -> ErrorClass:
+    """The error class that an HTTP status alone suggests."""
+    return _kind_of(status) if status < 500 or status in _KINDS or status == 503 else "upstream"

@@ -1,0 +1,458 @@
+"""Runs the phases of a request through its plugins: the executable meaning of every flag of PluginResult.
+
+The gateway and the test harness use this one implementation. Chains are compiled when the configuration is loaded; a
+plugin that does not define a hook is not in that hook's list.
+
+Order: ascending priority, then file order, in `before_model` and `on_model_error`; the reverse in `after_model`,
+`after_chunk` and `detached_after_response`, so that the first plugin in is the last out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any, Literal
+
+from .context import RequestContext
+from .errors import GatewayError, InvalidRequest, PluginError, RequestRejected
+from .plugin import Plugin, PluginResult
+from .response import Accumulator, LLMResponse, merge
+
+__all__ = ["ActiveChain", "ChunkRun", "HookChain", "MountedPlugin", "Verdict"]
+
+log = logging.getLogger("llm_gateway.plugins")
+
+WATCHDOG_SECONDS = 0.05
+"""A hook that keeps the event loop for longer is named in the log."""
+
+MAX_HELD_BYTES = 8 * 1024 * 1024
+"""What one plugin may hold of one stream before the stream is refused."""
+
+
+@dataclass(slots=True)
+class MountedPlugin:
+    """A configured plugin in its place in a project's chain."""
+
+    name: str
+    plugin: Plugin
+    priority: int = 1000
+    condition: Callable[[RequestContext], bool] | None = None
+    """Whether the plugin is active for a request; None is always."""
+    on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
+    timeout: float | None = None
+    """Seconds that one hook call may take."""
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """How a phase ended, where it did not simply end.
+
+    `refuse`: reply with `error`. `reply`: answer now with `ctx.response`. `again`: start the request again. `end`
+    (streams): close the reply here.
+    """
+
+    action: Literal["refuse", "reply", "again", "end"]
+    plugin: str
+    error: GatewayError | None = None
+
+
+@dataclass(slots=True)
+class _Hook:
+    mounted: MountedPlugin
+    call: Callable[[RequestContext], Any]
+    phase: str
+    key: str
+    asynchronous: bool
+    threaded: bool
+
+
+@dataclass(slots=True)
+class ActiveChain:
+    """The hooks that run for one request, per phase in running order."""
+
+    before: list[_Hook] = field(default_factory=list)
+    after: list[_Hook] = field(default_factory=list)
+    chunk: list[_Hook] = field(default_factory=list)
+    error: list[_Hook] = field(default_factory=list)
+    detached: list[_Hook] = field(default_factory=list)
+    refuse_streams: list[str] = field(default_factory=list)
+    """Names of plugins that cannot work on streams and say so."""
+
+    async def before_model(self, ctx: RequestContext) -> Verdict | None:
+        if self.refuse_streams and ctx.streaming:
+            name = self.refuse_streams[0]
+            message = f"Plugin '{name}' does not allow streaming here; send the request with `stream: false`."
+            return Verdict("refuse", name, RequestRejected(message, status=400, plugin=name))
+        return await _run(self.before, ctx) if self.before else None
+
+    async def after_model(self, ctx: RequestContext) -> Verdict | None:
+        return await _run(self.after, ctx) if self.after else None
+
+    async def on_model_error(self, ctx: RequestContext) -> Verdict | None:
+        return await _run(self.error, ctx) if self.error else None
+
+    async def detached_after_response(self, ctx: RequestContext) -> None:
+        """Runs every hook, whatever the others do; failures are logged."""
+        for hook in self.detached:
+            try:
+                await _call(hook, ctx)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                log.exception("plugin '%s' failed in %s", hook.mounted.name, hook.phase, exc_info=error)
+
+    def chunk_run(self, ctx: RequestContext) -> ChunkRun:
+        return ChunkRun(self.chunk, ctx)
+
+
+class HookChain:
+    """All plugins of a project."""
+
+    def __init__(self, plugins: Sequence[MountedPlugin]) -> None:
+        self.plugins = sorted(plugins, key=lambda mounted: mounted.priority)  # stable: file order within a priority
+        self._selective = any(
+            mounted.condition is not None
+            or mounted.plugin.operations is not None
+            or type(mounted.plugin).wants is not Plugin.wants
+            for mounted in self.plugins
+        )
+        self._all = self._compile(None, self.plugins)
+        self.attempts_wanted = max((mounted.plugin.attempts_wanted() for mounted in self.plugins), default=1)
+
+    def select(self, ctx: RequestContext) -> ActiveChain:
+        """The hooks for this request: conditions, operations and `wants` are asked once, here."""
+        if not self._selective:
+            return self._all
+        active = []
+        for mounted in self.plugins:
+            operations = mounted.plugin.operations
+            if operations is not None and ctx.operation not in operations:
+                continue
+            try:
+                if mounted.condition is None or mounted.condition(ctx):
+                    active.append(mounted)
+            except GatewayError:
+                raise
+            except Exception as error:
+                raise PluginError(mounted.name, "conditions", error, project=ctx.project) from error
+        return self._compile(ctx, active)
+
+    async def close(self) -> None:
+        for mounted in self.plugins:
+            try:
+                await mounted.plugin.close()
+            except Exception:
+                log.exception("plugin '%s' failed in close", mounted.name)
+
+    def _compile(self, ctx: RequestContext | None, plugins: Sequence[MountedPlugin]) -> ActiveChain:
+        chain = ActiveChain()
+        for mounted in plugins:
+            plugin, cls = mounted.plugin, type(mounted.plugin)
+            choosy = ctx is not None and cls.wants is not Plugin.wants
+            for phase, hooks in (
+                ("before_model", chain.before),
+                ("after_model", chain.after),
+                ("after_chunk", chain.chunk),
+                ("on_model_error", chain.error),
+                ("detached_after_response", chain.detached),
+            ):
+                if choosy and not plugin.wants(phase, ctx):  # type: ignore[arg-type]
+                    continue
+                if getattr(cls, phase) is not getattr(Plugin, phase):
+                    hooks.append(_hook(mounted, phase))
+                elif phase == "after_chunk" and cls.after_model is not Plugin.after_model:
+                    if cls.on_stream == "whole":
+                        hooks.append(_whole_stream_hook(mounted))
+                    elif cls.on_stream == "refuse":
+                        chain.refuse_streams.append(mounted.name)
+        for hooks in (chain.after, chain.chunk, chain.detached):
+            hooks.reverse()
+        return chain
+
+
+class ChunkRun:
+    """`after_chunk` over one stream: each plugin has its own hold, and what it lets go is the next one's chunk."""
+
+    __slots__ = ("_ctx", "_held", "_held_bytes", "_hooks", "verdict")
+
+    def __init__(self, hooks: Sequence[_Hook], ctx: RequestContext) -> None:
+        self._hooks = hooks
+        self._ctx = ctx
+        self._held: list[Accumulator | None] = [None] * len(hooks)
+        self._held_bytes = [0] * len(hooks)
+        self.verdict: Verdict | None = None
+        """Set when a hook ended the stream: nothing more may be pushed."""
+
+    @property
+    def holding(self) -> bool:
+        return any(held is not None for held in self._held)
+
+    async def push(self, chunk: LLMResponse) -> LLMResponse | None:
+        """The chunk for the client, or None while a plugin holds. `chunk.final` drains every hold.
+
+        After the call `verdict` may be set; a chunk returned along with it goes out first.
+        """
+        final = chunk.final
+        ctx = self._ctx
+        current: LLMResponse = chunk
+        ctx.final_chunk = final
+        for position, hook in enumerate(self._hooks):
+            held = self._held[position]
+            ctx.chunk = current
+            if held is None:
+                ctx.set_buffer(current, None)
+            else:
+                held.add(current)
+                ctx.set_buffer(None, held)
+            result = await _decide(hook, ctx)
+            if result is None or result.success:
+                if result is not None and result.reevaluate_request and not ctx.stream.committed:
+                    self.verdict = Verdict("again", hook.mounted.name)
+                    return None
+                if result is not None and result.reevaluate_request:
+                    log.warning("plugin '%s' asked for another attempt after content was sent", hook.mounted.name)
+                if result is not None and not result.emit_chunk and not final and not result.terminate:
+                    if held is None:
+                        held = self._held[position] = Accumulator()
+                        held.add(ctx.buffered_chunk or current)
+                    elif ctx.buffered_chunk is not None:
+                        # The hook may have changed what it holds.
+                        held = self._held[position] = Accumulator()
+                        held.add(ctx.buffered_chunk)
+                    self._held_bytes[position] += _weight(current)
+                    if self._held_bytes[position] > MAX_HELD_BYTES:
+                        name = hook.mounted.name
+                        self.verdict = Verdict(
+                            "refuse",
+                            name,
+                            RequestRejected(f"Plugin '{name}' held back too much of the reply.", plugin=name),
+                        )
+                    return None
+                current = ctx.buffered_chunk or current
+                if final and not current.final:
+                    current.final = True
+                self._held[position] = None
+                self._held_bytes[position] = 0
+                if result is not None and (result.terminate or result.skip_remaining):
+                    current = self._release_after(position, current)
+                    if result.terminate:
+                        self.verdict = Verdict("end", hook.mounted.name)
+                    return current
+            else:
+                self.verdict = Verdict("refuse", hook.mounted.name, _refusal(result, hook))
+                return None
+        return current
+
+    def _release_after(self, position: int, current: LLMResponse) -> LLMResponse:
+        for later in range(position + 1, len(self._hooks)):
+            held = self._held[later]
+            if held is not None:
+                current = merge(held.value(), current)
+                self._held[later] = None
+                self._held_bytes[later] = 0
+        return current
+
+
+async def _run(hooks: Sequence[_Hook], ctx: RequestContext) -> Verdict | None:
+    for hook in hooks:
+        result = await _decide(hook, ctx)
+        if result is None:
+            continue
+        if not result.success:
+            if hook.phase == "on_model_error":
+                continue  # the model's own error stands
+            return Verdict("refuse", hook.mounted.name, _refusal(result, hook))
+        if result.reevaluate_request:
+            return Verdict("again", hook.mounted.name)
+        if result.terminate:
+            if ctx.response is not None:
+                return Verdict("reply", hook.mounted.name)
+            return Verdict("refuse", hook.mounted.name, _refusal(result, hook))
+        if result.skip_remaining:
+            return None
+    return None
+
+
+async def _decide(hook: _Hook, ctx: RequestContext) -> PluginResult | None:
+    """Calls one hook under its error policy and merges the context that it returned."""
+    mounted = hook.mounted
+    undo = _snapshot(ctx) if mounted.on_error == "fail_open" else None
+    try:
+        result = await _call(hook, ctx)
+        if result is not None and not isinstance(result, PluginResult):
+            raise TypeError(f"{hook.phase} must return a PluginResult or None, not {type(result).__name__}")
+    except (InvalidRequest, RequestRejected) as error:
+        # The client's body did not decode when the hook first looked, or the hook refuses by raising.
+        return PluginResult(success=False, error=error, status=error.status)
+    except Exception as error:
+        failure = PluginError(mounted.name, hook.phase, error, project=ctx.project)
+        log.error(
+            "plugin '%s' failed in %s (project '%s', request %s, %s)",
+            mounted.name, hook.phase, ctx.project, ctx.request_id, mounted.on_error, exc_info=error,
+        )  # fmt: skip
+        if undo is None:
+            return PluginResult(success=False, error=failure, status=failure.status)
+        undo()
+        return None
+    if result is not None and result.context is not None and result.context is not ctx:
+        _merge_context(ctx, result.context)
+    decision: PluginResult | None = result
+    return decision
+
+
+async def _call(hook: _Hook, ctx: RequestContext) -> Any:
+    started = perf_counter()
+    try:
+        if hook.threaded:
+            if hook.mounted.timeout is None:
+                return await asyncio.to_thread(hook.call, ctx)
+            async with asyncio.timeout(hook.mounted.timeout):
+                return await asyncio.to_thread(hook.call, ctx)
+        if not hook.asynchronous:
+            result = hook.call(ctx)
+            if not inspect.isawaitable(result):
+                _watch(hook, started)
+                return result
+            return await result
+        coroutine = hook.call(ctx)
+        # Most hooks never wait. Stepping the coroutine by hand tells a hook that waits from one that holds the loop,
+        # and needs no timer for those that do not wait.
+        try:
+            waiting = coroutine.send(None)
+        except StopIteration as stop:
+            _watch(hook, started)
+            return stop.value
+        _watch(hook, started)
+        if hook.mounted.timeout is None:
+            return await _Resumed(coroutine, waiting, hook)
+        async with asyncio.timeout(hook.mounted.timeout):
+            return await _Resumed(coroutine, waiting, hook)
+    finally:
+        timings = ctx.timings
+        timings[hook.key] = timings.get(hook.key, 0.0) + perf_counter() - started
+
+
+class _Resumed(Awaitable[Any]):
+    """A coroutine that has been stepped once already and waits for `waiting`."""
+
+    __slots__ = ("_coroutine", "_hook", "_waiting")
+
+    def __init__(self, coroutine: Any, waiting: Any, hook: _Hook) -> None:
+        self._coroutine = coroutine
+        self._waiting = waiting
+        self._hook = hook
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine, waiting = self._coroutine, self._waiting
+        while True:
+            try:
+                value = yield waiting
+            except BaseException as error:
+                step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # type: ignore[misc] # noqa: E731
+            else:
+                step = lambda value=value: coroutine.send(value)  # type: ignore[misc] # noqa: E731
+            started = perf_counter()
+            try:
+                waiting = step()
+            except StopIteration as stop:
+                return stop.value
+            finally:
+                _watch(self._hook, started)
+
+
+def _watch(hook: _Hook, started: float) -> None:
+    held = perf_counter() - started
+    if held > WATCHDOG_SECONDS:
+        log.warning(
+            "plugin '%s' held the event loop for %.0f ms in %s; declare `blocking = True` or wait asynchronously",
+            hook.mounted.name, held * 1000, hook.phase,
+        )  # fmt: skip
+
+
+def _hook(mounted: MountedPlugin, phase: str) -> _Hook:
+    call = getattr(mounted.plugin, phase)
+    asynchronous = inspect.iscoroutinefunction(call)
+    threaded = mounted.plugin.blocking and not asynchronous
+    return _Hook(mounted, call, phase, f"{mounted.name}.{phase}", asynchronous, threaded)
+
+
+def _whole_stream_hook(mounted: MountedPlugin) -> _Hook:
+    """`after_model` for a stream that is held as a whole."""
+    inner = _hook(mounted, "after_model")
+
+    async def after_chunk(ctx: RequestContext) -> PluginResult | None:
+        if not ctx.final_chunk:
+            return PluginResult(emit_chunk=False)
+        whole = ctx.buffered_chunk
+        ctx.response = whole
+        result: PluginResult | None = await _call(inner, ctx)
+        if ctx.response is not None and ctx.response is not whole:
+            ctx.buffered_chunk = ctx.response
+        ctx.response = None
+        return result
+
+    return _Hook(mounted, after_chunk, "after_chunk", f"{mounted.name}.after_model", True, False)
+
+
+def _refusal(result: PluginResult, hook: _Hook) -> GatewayError:
+    error = result.error
+    if isinstance(error, GatewayError):
+        if result.status is not None:
+            error.status = result.status
+        return error
+    message = str(error) if error else f"Plugin '{hook.mounted.name}' refused the request."
+    return RequestRejected(message, status=result.status or 500, plugin=hook.mounted.name)
+
+
+def _snapshot(ctx: RequestContext) -> Callable[[], None]:
+    """Remembers what a hook may change, to undo it where the hook then fails."""
+    request = ctx.request_payload
+    opened = copy.deepcopy(request.value) if request is not None and request.opened else None
+    reply = ctx.response_payload
+    answered = copy.deepcopy(reply.value) if reply is not None and reply.opened else None
+    buffered = copy.deepcopy(ctx.buffered_chunk)
+    metadata, target, caller, error = dict(ctx.metadata), ctx.target_model, ctx.caller, ctx.error
+
+    def undo() -> None:
+        if request is not None and (opened is not None or request.opened):
+            ctx.request = opened if opened is not None else request.pristine()
+        ctx.response_payload = reply
+        if reply is not None and (answered is not None or reply.opened):
+            ctx.response = answered if answered is not None else reply.pristine()
+        ctx.buffered_chunk = buffered
+        ctx.metadata, ctx.target_model, ctx.caller, ctx.error = metadata, target, caller, error
+
+    return undo
+
+
+_MERGED_FIELDS = ("target_model", "target_model_provider", "caller", "error")
+
+
+def _merge_context(ctx: RequestContext, other: RequestContext) -> None:
+    """Field by field what `other` sets; dictionaries by key."""
+    for name in _MERGED_FIELDS:
+        value = getattr(other, name)
+        if value is not None:
+            setattr(ctx, name, value)
+    ctx.metadata.update(other.metadata)
+    ctx.plugin_data.update(other.plugin_data)
+    ctx.attempt_data.update(other.attempt_data)
+    if other.request_payload is not None and other.request_payload.opened:
+        ctx.request = other.request
+    if other.response_payload is not None and other.response_payload.opened:
+        ctx.response = other.response
+    if other.buffered_chunk is not None:
+        ctx.buffered_chunk = other.buffered_chunk
+
+
+def _weight(chunk: LLMResponse) -> int:
+    return 64 + sum(
+        len(getattr(part, "text", None) or "") + len(getattr(part, "arguments", ""))
+        for choice in chunk.choices
+        for part in choice.message.content
+    )

@@ -1,0 +1,60 @@
+"""What an upstream HTTP client promises to providers. The gateway supplies it; harnesses supply a scripted one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+__all__ = ["HTTPClient", "HTTPReply"]
+
+
+class HTTPReply(Protocol):
+    """A reply whose status and headers have come and whose body is still on its way."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    """Names in lower case, in the order in which they came."""
+
+    async def receive(self) -> bytes:
+        """The next bytes of the body, all that is there; `b""` at its end.
+
+        Raises ModelConnectionError where the body breaks off, ModelTimeout where a limit set by `expire_at` passes.
+        """
+        ...
+
+    async def read(self, limit: int | None = None) -> bytes:
+        """The rest of the body. Raises ModelProtocolError beyond `limit` bytes."""
+        ...
+
+    def expire_at(self, when: float, reason: str) -> None:
+        """From `when` on (the event loop's clock) waiting ends in ModelTimeout(reason). Cheap: may be called per
+        chunk."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of the reply; an unfinished body aborts its connection. May be called again."""
+        ...
+
+
+class HTTPClient(Protocol):
+    """A pooled client without cookies, redirects or environment."""
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        connect_timeout: float = 5.0,
+        expires: float | None = None,
+        reason: str = "total",
+    ) -> HTTPReply:
+        """Sends one request and returns when status and headers have come.
+
+        Raises ModelConnectionError, ModelTimeout, ModelProtocolError. Cancelling it, or closing the reply, closes the
+        connection.
+        """
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,188 @@
+"""Content: the typed parts of a message. Plain values without validation; `merge` rules are in `response.py`.
+
+Every part has, beside what it says:
+
+- `index`: its place in the message, which says in a stream to which part a fragment belongs; None in requests.
+- `item_id`: the vendor's id of the item that the part came from (Responses).
+- `signature`, `signed_by`: the proof that a provider wants back unchanged, and the name of the dialect that issued it.
+- `cache`: the part ends a prefix that is to be cached.
+- `provider_metadata`: per dialect, what there is no field for. A dialect emits only its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+__all__ = [
+    "CacheHint",
+    "Citation",
+    "MediaKind",
+    "MediaPart",
+    "OpaquePart",
+    "Part",
+    "ProviderMetadata",
+    "RefusalPart",
+    "TextPart",
+    "ThinkingPart",
+    "ToolCallPart",
+    "ToolResultPart",
+]
+
+ProviderMetadata: TypeAlias = dict[str, dict[str, Any]]
+
+
+@dataclass(slots=True)
+class CacheHint:
+    """A cache breakpoint: Anthropic `cache_control`, Bedrock `cachePoint`, OpenAI `prompt_cache_breakpoint`."""
+
+    ttl: str | None = None
+    """As the client wrote it: `5m`, `1h`, `30m`, `12h`; None is the provider's default."""
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Citation:
+    """Where a text came from: Anthropic `citations`, OpenAI `annotations`, Gemini grounding."""
+
+    kind: str = "url"
+    """`url`, `document`, `file`, `search_result` or the vendor's own word."""
+    url: str | None = None
+    title: str | None = None
+    cited_text: str | None = None
+    file_id: str | None = None
+    start: int | None = None
+    """First character of the citing text (OpenAI) that it belongs to."""
+    end: int | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class TextPart:
+    text: str = ""
+    citations: list[Citation] = field(default_factory=list)
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class RefusalPart:
+    """The model declines, in its own words: Chat `refusal`, Responses `refusal` parts."""
+
+    text: str = ""
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ThinkingPart:
+    """Reasoning that the model shows.
+
+    An empty `text` with a signature is legal and must be sent back. A Responses reasoning item with several summaries
+    is several parts of one `item_id`, the signature (its `encrypted_content`) on the last.
+    """
+
+    text: str = ""
+    summary: bool = False
+    """The text is a summary of the reasoning, not the reasoning itself."""
+    redacted: str | None = None
+    """Encrypted reasoning in place of the text: Anthropic `redacted_thinking.data`, Bedrock `redactedContent`."""
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ToolCallPart:
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    """The JSON text that the model wrote, valid or not; with kind `custom` free text. In a chunk a fragment of it."""
+    kind: Literal["function", "custom"] = "function"
+    namespace: str | None = None
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ToolResultPart:
+    """What a tool answered. `content` holds text, media and opaque parts."""
+
+    tool_call_id: str = ""
+    content: list[Part] = field(default_factory=list)
+    is_error: bool = False
+    name: str | None = None
+    """The tool's name, where the dialect says it (Gemini) or it is known from the call."""
+    kind: Literal["function", "custom"] = "function"
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+MediaKind = Literal["image", "document", "audio", "video"]
+
+
+@dataclass(slots=True)
+class MediaPart:
+    """An image, document, audio or video: exactly one of `data`, `url`, `file_id`, `text` is set."""
+
+    kind: MediaKind = "image"
+    media_type: str | None = None
+    data: str | None = None
+    """Base64, without line breaks."""
+    url: str | None = None
+    """An address which the provider fetches; never a data URL."""
+    file_id: str | None = None
+    text: str | None = None
+    """A document that is plain text."""
+    name: str | None = None
+    """File name or title."""
+    detail: str | None = None
+    """OpenAI's `detail`: auto, low, high, original."""
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class OpaquePart:
+    """A block, item or event that only its own dialect understands. The same dialect emits it verbatim; another drops
+    it and lists the loss."""
+
+    dialect: str = ""
+    data: Any = None
+    """The vendor's JSON; in a stream that of the block's start."""
+    deltas: list[Any] = field(default_factory=list)
+    """The stream events that followed, in order, for the dialect to fold."""
+    position: Literal["block", "event"] = "block"
+    """`event`: a stream event that belongs to no block."""
+    index: int | None = None
+    item_id: str | None = None
+    signature: str | None = None
+    signed_by: str | None = None
+    cache: CacheHint | None = None
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+
+
+Part: TypeAlias = TextPart | RefusalPart | ThinkingPart | ToolCallPart | ToolResultPart | MediaPart | OpaquePart

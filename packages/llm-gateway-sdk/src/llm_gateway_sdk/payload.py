@@ -1,0 +1,53 @@
+"""The bytes of one body together with their meaning, decoded when somebody first looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+__all__ = ["Payload"]
+
+T = TypeVar("T")
+
+
+class Payload(Generic[T]):
+    """`decode` is called at most once for `value`, and again for `pristine`, against which changes are judged.
+
+    Whether a payload has changed is judged by comparison, not by access: a plugin may look without costing fidelity.
+    """
+
+    __slots__ = ("_decode", "_value", "replaced")
+
+    def __init__(self, decode: Callable[[], T] | None, value: T | None = None) -> None:
+        self._decode = decode
+        self._value = value
+        self.replaced = decode is None
+        """A whole new value was set, so that there are no bytes behind it."""
+
+    @property
+    def opened(self) -> bool:
+        return self._value is not None
+
+    @property
+    def value(self) -> T:
+        if self._value is None:
+            assert self._decode is not None
+            self._value = self._decode()
+        return self._value
+
+    @value.setter
+    def value(self, value: T) -> None:
+        self._value = value
+
+    def pristine(self) -> T:
+        """What the bytes say, decoded anew."""
+        if self._decode is None:
+            raise ValueError("a payload without bytes has no pristine value")
+        return self._decode()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the value no longer says what the bytes say."""
+        if self._value is None:
+            return False
+        return self._decode is None or self._value != self._decode()

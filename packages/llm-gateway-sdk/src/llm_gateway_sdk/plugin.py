@@ -1,0 +1,210 @@
+"""What a plugin is: a class with the hooks that it needs, and its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+
+from .context import RequestContext
+
+__all__ = [
+    "API_VERSION",
+    "HOOKS",
+    "GatewayServices",
+    "HookReturn",
+    "Plugin",
+    "PluginMetadata",
+    "PluginResult",
+    "plugin_metadata",
+]
+
+API_VERSION = (0, 1)
+"""Version of these interfaces. A plugin built for another first number, or for a newer second one, is refused when it
+is loaded."""
+
+HOOKS = ("before_model", "after_model", "after_chunk", "on_model_error", "detached_after_response")
+
+
+@dataclass(slots=True)
+class PluginResult:
+    """What a hook decides. Returning None is the same as returning `PluginResult()`.
+
+    Which flag means what in which hook is the table in docs/plugins/hooks.md.
+    """
+
+    success: bool = True
+    """False refuses: the client gets `status` and `error` in its own API's shape."""
+    context: RequestContext | None = None
+    """A context whose fields are merged into the shared one, for hooks that did not change that in place."""
+    error: Exception | str | None = None
+    status: int | None = None
+    """HTTP status of a refusal; default 500."""
+    reevaluate_request: bool = False
+    """Start the request again from its first hook."""
+    skip_remaining: bool = False
+    """Leave out the plugins that would follow in this phase."""
+    terminate: bool = False
+    """End the request: with `ctx.response` where it is set, else with an error."""
+    emit_chunk: bool = True
+    """False in `after_chunk` keeps the chunk back; it is merged with the next ones until a hook lets go."""
+
+
+HookReturn: TypeAlias = PluginResult | None
+
+
+class GatewayServices:
+    """What the gateway offers to a plugin while it is configured (`self.gateway`)."""
+
+    async def aclose(self) -> None:
+        """Ends what the services hold."""
+
+    def shared(self, key: str, factory: Callable[[], Any]) -> Any:
+        """The one object of this key in this process, made by `factory` when first asked for. It outlives reloads of
+        the configuration, and its `close` (or `aclose`) is called when its last user is gone."""
+        raise LookupError("no gateway is running")
+
+    def http_client(self) -> Any:
+        """An `httpx.AsyncClient` over the gateway's own connection pool, without cookies, redirects or environment."""
+        raise LookupError("no gateway is running")
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The names of the project's models."""
+        return ()
+
+    @property
+    def project(self) -> str:
+        return "default"
+
+    @property
+    def workers(self) -> int:
+        """How many worker processes serve this configuration."""
+        return 1
+
+
+class Plugin:
+    """Base of all plugins. Define the hooks that you need, `async def` or plain `def`; the others cost nothing.
+
+    One instance serves many requests at once: what belongs to a request goes into `ctx.plugin_data`, what belongs to
+    one attempt or stream into `ctx.attempt_data`, nothing on `self`.
+    """
+
+    metadata: ClassVar[PluginMetadata]
+
+    operations: ClassVar[frozenset[str] | None] = None
+    """The operations (`generate`, `count_tokens`, `embed`, `models`, `native`) that the hooks run for; None is all."""
+
+    on_stream: ClassVar[Literal["skip", "whole", "refuse"] | None] = None
+    """For plugins with `after_model` and no `after_chunk`: on a stream leave it out, hold the stream and run it once on
+    the whole, or refuse the request. Unset is `skip`, with a warning at start."""
+
+    blocking: ClassVar[bool] = False
+    """Plain `def` hooks run in a thread."""
+
+    single_process: ClassVar[bool] = False
+    """Cannot run in several worker processes at once."""
+
+    api_version: ClassVar[tuple[int, int]] = API_VERSION
+
+    gateway: GatewayServices = GatewayServices()
+
+    async def configure(self, config: Any) -> None:
+        """Takes the validated configuration: a dict, or the pydantic model given as `configuration_schema`. Called
+        once, before any request."""
+        self.config = config
+
+    async def validate_config(self, config: Any) -> bool | str | None:
+        """Checks what JSON Schema can't say. True or None is valid; a string says what is wrong."""
+        return True
+
+    async def close(self) -> None:
+        """Called once, after the last request."""
+
+    def wants(self, phase: str, ctx: RequestContext) -> bool:
+        """Whether the hook of that phase has anything to do for this request, asked once before the first hook. False
+        for `after_chunk` keeps a stream on the fast path. Must be cheap and must not open the body."""
+        return True
+
+    def attempts_wanted(self) -> int:
+        """How many passes after failures the plugin may need; raises `maxRetries`."""
+        return 1
+
+    def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        """Before the model is called: authentication, validation, changes to `ctx.request`, choice of
+        `ctx.target_model`."""
+
+    def after_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        """After a whole reply came: look at or change `ctx.response`."""
+
+    def after_chunk(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        """For each chunk of a stream: read `ctx.chunk`, change `ctx.buffered_chunk`; `ctx.final_chunk` marks the
+        last."""
+
+    def on_model_error(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        """The model failed with `ctx.error`: set another `ctx.target_model` and return
+        `PluginResult(reevaluate_request=True)`, or set `ctx.response` and return `PluginResult(terminate=True)`."""
+
+    def detached_after_response(self, ctx: RequestContext) -> Awaitable[None] | None:
+        """After the reply has left, whatever became of it: logging, accounting. Never delays a client."""
+
+
+@dataclass(slots=True, frozen=True)
+class PluginMetadata:
+    name: str
+    version: str = "0.0.0"
+    description: str = ""
+    configuration_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
+    """JSON Schema of the plugin's configuration."""
+    configuration_model: Any = None
+    """The pydantic model that the schema came from, where it did."""
+    author: str | None = None
+    homepage: str | None = None
+    keywords: tuple[str, ...] = ()
+
+
+P = TypeVar("P", bound=type)
+
+
+def plugin_metadata(
+    *,
+    name: str,
+    version: str = "0.0.0",
+    description: str = "",
+    configuration_schema: Any = None,
+    author: str | None = None,
+    homepage: str | None = None,
+    keywords: Sequence[str] = (),
+) -> Callable[[P], P]:
+    """Says what a plugin is called (its `type` in YAML) and what configuration it takes.
+
+    `configuration_schema` is a JSON Schema or a pydantic model; with a model, `configure` gets an instance of it.
+    Raises TypeError where it is neither, ValueError where the name is empty. Whether it is a valid JSON Schema is checked
+    when the plugin is loaded.
+    """
+    if not name or not isinstance(name, str):
+        raise ValueError("plugin_metadata: a plugin needs a name, which is its type in the configuration")
+    schema, model = _schema_of(configuration_schema, name)
+
+    def decorate(cls: P) -> P:
+        cls.metadata = PluginMetadata(  # type: ignore[attr-defined]
+            name, version, description, schema, model, author, homepage, tuple(keywords)
+        )
+        return cls
+
+    return decorate
+
+
+def _schema_of(source: Any, name: str) -> tuple[dict[str, Any], Any]:
+    if source is None:
+        return {"type": "object"}, None
+    if isinstance(source, dict):
+        return source, None
+    as_schema = getattr(source, "model_json_schema", None)
+    if callable(as_schema):
+        schema = as_schema(by_alias=True)
+        return dict(schema), source
+    raise TypeError(
+        f"plugin_metadata of '{name}': configuration_schema must be a JSON Schema (dict) or a pydantic model, "
+        f"not {type(source).__name__}"
+    )

@@ -1,0 +1,263 @@
+"""Providers: who answers. An HTTP provider is a dialect plus an address and credentials; any other implements
+`execute` and `execute_streaming` over the canonical types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from .dialect import Headers, Target, WireRequest
+from .http import HTTPClient
+from .request import LLMRequest
+from .response import LLMResponse
+
+__all__ = [
+    "HTTP_PROVIDER_PROPERTIES",
+    "Call",
+    "HTTPProvider",
+    "HTTPSettings",
+    "Provider",
+    "http_provider_schema",
+    "parse_duration",
+]
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a provider, as `execute` sees it."""
+
+    request_id: str
+    model: str
+    """The provider's name of the model."""
+    attempt: int = 0
+    new_id: Any = None
+    """`new_id(prefix) -> str`."""
+    now: Any = None
+    """`now() -> int`, seconds since the epoch."""
+
+
+class Provider:
+    """Base of providers without HTTP underneath. One instance per configured model."""
+
+    name: ClassVar[str]
+    """Its `type` in YAML."""
+
+    configuration_schema: ClassVar[dict[str, Any]] = {"type": "object"}
+    dialect: ClassVar[str] = ""
+    """The dialect which the provider speaks; empty for providers over canonical types."""
+
+    model: str | None = None
+    """The provider's own name of the model; None passes the client's name on."""
+    bypass_model: bool = False
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        """Takes the configuration, valid by `configuration_schema`. Raises ConfigError."""
+        self.config = config
+        self.model = config.get("model")
+        self.bypass_model = bool(config.get("bypassModel", False))
+
+    async def execute(self, request: LLMRequest, call: Call) -> LLMResponse:
+        """The whole reply. Raises ModelError."""
+        raise NotImplementedError(f"provider '{self.name}' has no execute")
+
+    def execute_streaming(self, request: LLMRequest, call: Call) -> AsyncIterator[LLMResponse]:
+        """The reply in chunks, the last with `final` set. Raises ModelError."""
+        raise NotImplementedError(f"provider '{self.name}' has no execute_streaming")
+
+    async def close(self) -> None:
+        """Called once, after the last call."""
+
+
+@dataclass(slots=True)
+class HTTPSettings:
+    """What every HTTP provider takes. Times are seconds."""
+
+    base_url: str = ""
+    api_key: str | None = None
+    credentials: Literal["gateway", "client"] = "gateway"
+    model: str | None = None
+    bypass_model: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
+    timeout: float = 600.0
+    connect_timeout: float = 5.0
+    first_token_timeout: float = 300.0
+    stream_idle_timeout: float = 300.0
+    retry_attempts: int = 3
+    retry_attempts_written: bool = False
+    retry_delay: float = 1.0
+    include_usage: bool = True
+    api_version: str | None = None
+    proxy: str | None = None
+    ca_file: str | None = None
+    client_cert: str | Sequence[str] | None = None
+    quirks: dict[str, Any] = field(default_factory=dict)
+
+
+class HTTPProvider(Provider):
+    """A provider whose API is a dialect over HTTP.
+
+    A subclass names its dialect, its default address and how it authorises; everything else is settings. The gateway
+    drives the call, so that timeouts, retries, streaming and cancellation are the same for all of them.
+    """
+
+    default_base_url: ClassVar[str] = ""
+    api_key_variable: ClassVar[str] = ""
+    """Environment variable that customarily holds the key; for messages and `init`, never read by itself."""
+    quirks: ClassVar[Mapping[str, Any]] = {}
+    default_api_version: ClassVar[str | None] = None
+    credential_headers: ClassVar[tuple[str, ...]] = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
+    """Headers of the client's which hold credentials; forwarded only with `credentials: client`."""
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        await super().configure(config)
+        self.settings = self.read_settings(config)
+        self.model = self.settings.model
+        self.bypass_model = self.settings.bypass_model
+        self.base_url = self.settings.base_url.rstrip("/")
+
+    def read_settings(self, config: Mapping[str, Any]) -> HTTPSettings:
+        """The settings of §`every HTTP provider` of the configuration reference; durations in ms or with a unit."""
+        settings = HTTPSettings(
+            base_url=str(config.get("baseUrl") or self.default_base_url),
+            api_key=config.get("apiKey"),
+            credentials=config.get("credentials", "gateway"),
+            model=config.get("model"),
+            bypass_model=bool(config.get("bypassModel", False)),
+            headers={str(name).lower(): str(value) for name, value in (config.get("headers") or {}).items()},
+            include_usage=bool(config.get("includeUsage", True)),
+            api_version=config.get("version") or self.default_api_version,
+            proxy=config.get("proxy"),
+            ca_file=config.get("caFile"),
+            client_cert=config.get("clientCert"),
+            quirks={**self.quirks, **(config.get("quirks") or {})},
+        )
+        for key, attribute in _DURATIONS.items():
+            if config.get(key) is not None:
+                setattr(settings, attribute, parse_duration(config[key]))
+        if config.get("retryAttempts") is not None:
+            settings.retry_attempts = int(config["retryAttempts"])
+            settings.retry_attempts_written = True
+        return settings
+
+    def dialect_for(self, client_dialect: str, request_path: str) -> str:
+        """Which dialect to speak upstream for a client of `client_dialect`; nearly always the one."""
+        return self.dialect
+
+    def target(self, model: str, dialect: str) -> Target:
+        """What requests for the provider's `model` are encoded for."""
+        return Target(model, self.name, self.settings.api_version, self.settings.include_usage, self.settings.quirks)
+
+    def url(self, wire: WireRequest) -> str:
+        """The absolute address of a request."""
+        return f"{self.base_url}{wire.path}?{wire.query}" if wire.query else self.base_url + wire.path
+
+    def authorize(self, headers: Headers) -> None:
+        """Sets the provider's own credential."""
+        if self.settings.api_key:
+            headers.set("authorization", f"Bearer {self.settings.api_key}")
+
+    def prepare(self, wire: WireRequest) -> tuple[str, str, Headers, bytes]:
+        """(method, URL, headers, body) of the call that is made; the place to sign requests (SigV4)."""
+        headers = wire.headers
+        for name, value in self.settings.headers.items():
+            headers.set(name, value)
+        if self.settings.credentials == "gateway":
+            self.authorize(headers)
+        return wire.method, self.url(wire), headers, wire.body
+
+    @property
+    def origin(self) -> str:
+        """Scheme and authority, for messages and metrics."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
+
+    def secrets(self) -> tuple[str, ...]:
+        """Strings that may not reach a client, a log or a trace."""
+        return (self.settings.api_key,) if self.settings.api_key else ()
+
+    http: HTTPClient
+    """The pooled client, given by the gateway before the first call."""
+
+
+def parse_duration(value: Any) -> float:
+    """Seconds: a bare number is milliseconds, a string takes a unit (`250ms`, `15s`, `2m`, `1h`). Raises ValueError."""
+    if isinstance(value, bool):
+        raise ValueError("a duration is a number of milliseconds or a string such as '15s'")
+    if isinstance(value, int | float):
+        return value / 1000
+    match = _DURATION.fullmatch(str(value).strip())
+    if match is None:
+        raise ValueError(f"'{value}' is no duration; write milliseconds (1500) or a unit (250ms, 15s, 2m, 1h)")
+    return float(match[1]) * _UNITS[match[2] or "ms"]
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATIONS = {
+    "timeout": "timeout",
+    "connectTimeout": "connect_timeout",
+    "firstTokenTimeout": "first_token_timeout",
+    "streamIdleTimeout": "stream_idle_timeout",
+    "retryDelay": "retry_delay",
+}
+
+_DURATION_SCHEMA: dict[str, Any] = {
+    "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)?$"}]
+}
+
+
+def _duration(description: str, default: str) -> dict[str, Any]:
+    return {**_DURATION_SCHEMA, "description": description, "default": default}
+
+
+HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
+    "apiKey": {"type": "string", "description": "The provider's key, usually `${SOME_VARIABLE}`.", "x-secret": True},
+    "credentials": {
+        "enum": ["gateway", "client"],
+        "default": "gateway",
+        "description": "`client` forwards the caller's own credential in place of `apiKey`.",
+    },
+    "baseUrl": {"type": "string", "pattern": "^https?://", "description": "The API's address."},
+    "model": {
+        "type": "string",
+        "description": "The provider's name of the model; without it the client's is passed on.",
+    },
+    "bypassModel": {"type": "boolean", "default": False, "description": "Pass the client's model name on in any case."},
+    "headers": {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "Further headers of each call.",
+    },
+    "timeout": _duration("Limit of the whole call.", "600s"),
+    "connectTimeout": _duration("Limit for making a connection.", "5s"),
+    "firstTokenTimeout": _duration("Limit until the first content of a reply.", "300s"),
+    "streamIdleTimeout": _duration("Limit between two pieces of a stream.", "300s"),
+    "retryAttempts": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 3,
+        "description": "Tries per target, the first included; 1 is no retry.",
+    },
+    "retryDelay": _duration("First pause between tries; it doubles, with jitter.", "1000ms"),
+    "includeUsage": {
+        "type": "boolean",
+        "default": True,
+        "description": "Ask for usage on streams where that is needed.",
+    },
+    "proxy": {"type": "string", "description": "HTTP proxy for calls, `http://host:port`."},
+    "caFile": {"type": "string", "description": "PEM file of the authorities to trust."},
+    "clientCert": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 2}],
+        "description": "PEM file of the client certificate, or [certificate, key].",
+    },
+    "version": {"type": "string", "description": "API version to send."},
+    "quirks": {"type": "object", "description": "What this server does otherwise than the API's document."},
+}
+
+
+def http_provider_schema(**more: Any) -> dict[str, Any]:
+    """JSON Schema of an HTTP provider's configuration, with further properties."""
+    return {"type": "object", "properties": {**HTTP_PROVIDER_PROPERTIES, **more}, "additionalProperties": False}

@@ -1,0 +1,1 @@
+"""Byte-level tools that dialects share: JSON and server-sent events. May import nothing else of the project."""

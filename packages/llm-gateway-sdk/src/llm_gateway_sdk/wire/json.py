@@ -1,0 +1,126 @@
+"""The one place that chooses the JSON engine."""
+
+from __future__ import annotations
+
+import json as _stdlib
+from typing import Any, TypeAlias
+
+import msgspec
+
+__all__ = ["JSON", "JSONObject", "dumps", "dumps_text", "loads", "loads_exact", "peek", "replace_top_level"]
+
+JSON: TypeAlias = Any
+"""Any value that JSON can hold."""
+JSONObject: TypeAlias = dict[str, Any]
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Top(msgspec.Struct):
+    model: str | None = None
+    stream: bool | None = None
+
+
+_decode_top = msgspec.json.Decoder(_Top).decode
+_decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def loads(data: bytes | bytearray | memoryview | str) -> JSON:
+    """Parses a JSON text. Raises ValueError.
+
+    The fast engine refuses lone-surrogate escapes (`"\\ud83d"`), which JavaScript clients do send when they cut a
+    string inside a letter; those go to the standard library's parser. `NaN` and `Infinity` stay refused.
+    """
+    try:
+        return _decode(data)
+    except msgspec.DecodeError as error:
+        text = data if isinstance(data, str) else bytes(data).decode()
+        if "\\u" not in text:
+            raise ValueError(str(error)) from None
+        return _stdlib.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+
+
+def loads_exact(data: bytes | str) -> JSON:
+    """Parses like `loads`, but keeps each number that is not a small integer as it was written.
+
+    Such numbers come back as raw slices, good for `dumps` only: `1e5`, `1.0` and `-0` are written again letter by
+    letter.
+    """
+    try:
+        return _stdlib.loads(data, parse_float=_raw, parse_int=_exact_int, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+
+
+def dumps(value: JSON) -> bytes:
+    """Writes compact UTF-8 JSON. Raises TypeError or ValueError for what JSON cannot hold."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        # Lone surrogates can only be written as escapes.
+        return _stdlib.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain).encode()
+
+
+def dumps_text(value: JSON) -> str:
+    """Like `dumps`, as text."""
+    return dumps(value).decode()
+
+
+def peek(data: bytes) -> tuple[str | None, bool]:
+    """Reads `model` and `stream` from the top level of an object without building the rest.
+
+    Raises ValueError where `data` is no JSON object or one of the two has another type.
+    """
+    try:
+        top = _decode_top(data)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = loads(data)
+        if not isinstance(body, dict):
+            raise ValueError("Expected a JSON object") from None
+        model, stream = body.get("model"), body.get("stream")
+        if not isinstance(model, str | None) or not isinstance(stream, bool | None):
+            raise ValueError("`model` must be a string and `stream` a boolean") from None
+        return model, bool(stream)
+    return top.model, bool(top.stream)
+
+
+def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
+    """Writes an object again with some top-level values replaced, the others copied as slices of bytes.
+
+    A value of None removes the key; a key that was not there is appended. Raises ValueError where `data` is no object.
+    """
+    try:
+        slices: dict[str, Any] = dict(_decode_slices(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        slices = loads_exact(data)
+        if not isinstance(slices, dict):
+            raise ValueError("Expected a JSON object") from None
+    for key, value in changes.items():
+        if value is None:
+            slices.pop(key, None)
+        else:
+            slices[key] = value
+    return dumps(slices)
+
+
+def _raw(lexeme: str) -> msgspec.Raw:
+    return msgspec.Raw(lexeme.encode())
+
+
+def _exact_int(lexeme: str) -> int | msgspec.Raw:
+    return msgspec.Raw(lexeme.encode()) if lexeme == "-0" else int(lexeme)
+
+
+def _refuse_constant(name: str) -> JSON:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _plain(value: object) -> JSON:
+    if isinstance(value, msgspec.Raw):
+        return _stdlib.loads(bytes(value))
+    raise TypeError(f"{type(value).__name__} is not JSON serialisable")

@@ -1,0 +1,137 @@
+"""Server-sent events on bytes (WHATWG HTML, section 9.2).
+
+Lines end at CR, LF or CRLF only: the other line breaks of Unicode are legal inside JSON strings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = [
+    "DEFAULT_MAX_EVENT_BYTES",
+    "EventSplitter",
+    "SSEDecoder",
+    "SSEError",
+    "SSEEvent",
+    "encode_event",
+    "parse_event",
+]
+
+DEFAULT_MAX_EVENT_BYTES = 32 * 1024 * 1024
+"""An event may carry a whole base64 image; beyond this something is wrong."""
+
+
+class SSEError(ValueError):
+    """An event that never ends."""
+
+
+@dataclass(slots=True, frozen=True)
+class SSEEvent:
+    """One event. `event` is None where the stream gave no name; `data` is joined by LF where it had several lines."""
+
+    event: str | None
+    data: bytes
+
+
+class EventSplitter:
+    """Cuts a byte stream into whole events, however it arrives.
+
+    `feed` gives the events that are complete now, each without its blank line and with LF line ends; what is left waits
+    for the next call, as pieces which are joined once: an event of many pieces costs no more than its length.
+    """
+
+    __slots__ = ("_held", "_max", "_pending_cr", "_pieces", "_started")
+
+    def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._pending_cr = False
+        self._started = False
+        self._max = max_event_bytes
+
+    def feed(self, data: bytes) -> list[bytes]:
+        if not self._started:
+            # A byte order mark may itself arrive in pieces.
+            data = b"".join((*self._pieces, data))
+            if len(data) < 3 and b"\xef\xbb\xbf".startswith(data):
+                self._pieces = [data]
+                return []
+            self._started = True
+            self._pieces = []
+            data = data.removeprefix(b"\xef\xbb\xbf")
+        if self._pending_cr or b"\r" in data:
+            data = self._normalise(data)
+        pieces = self._pieces
+        seam = bool(pieces) and data[:1] == b"\n" and pieces[-1][-1:] == b"\n"
+        if not seam and b"\n\n" not in data:
+            if data:
+                pieces.append(data)
+                self._held += len(data)
+                if self._held > self._max:
+                    raise SSEError(f"an event is larger than {self._max} bytes")
+            return []
+        if pieces:
+            pieces.append(data)
+            data = b"".join(pieces)
+        events = data.split(b"\n\n")
+        rest = events.pop()
+        self._pieces = [rest] if rest else []
+        self._held = len(rest)
+        return [event.lstrip(b"\n") if event[:1] == b"\n" else event for event in events if event.strip(b"\n")]
+
+    def close(self) -> list[bytes]:
+        """What stands there when the stream has ended. Lenient: some servers leave the last blank line out."""
+        rest = b"".join(self._pieces).strip(b"\n")
+        self._pieces, self._held, self._pending_cr = [], 0, False
+        return [rest] if rest else []
+
+    def _normalise(self, data: bytes) -> bytes:
+        if self._pending_cr:
+            data = b"\r" + data
+        # A CR at the end may be half of a CRLF.
+        self._pending_cr = data.endswith(b"\r")
+        if self._pending_cr:
+            data = data[:-1]
+        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+class SSEDecoder:
+    """Bytes in, events out; comments and events without data are passed over."""
+
+    __slots__ = ("_splitter",)
+
+    def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
+        self._splitter = EventSplitter(max_event_bytes)
+
+    def feed(self, data: bytes) -> list[SSEEvent]:
+        return [event for raw in self._splitter.feed(data) if (event := parse_event(raw)) is not None]
+
+    def close(self) -> list[SSEEvent]:
+        return [event for raw in self._splitter.close() if (event := parse_event(raw)) is not None]
+
+
+def parse_event(raw: bytes) -> SSEEvent | None:
+    """Reads one event as `EventSplitter` cuts them; None where it carries no data."""
+    if b"\n" not in raw:
+        if raw.startswith(b"data:"):
+            return SSEEvent(None, raw[6:] if raw[5:6] == b" " else raw[5:])
+        return None
+    name: str | None = None
+    data: list[bytes] = []
+    for line in raw.split(b"\n"):
+        if line.startswith(b"data:"):
+            data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif line.startswith(b"event:"):
+            name = line[6:].strip().decode("utf-8", "replace")
+        elif line == b"data":
+            data.append(b"")
+    if not data:
+        return None
+    return SSEEvent(name, data[0] if len(data) == 1 else b"\n".join(data))
+
+
+def encode_event(data: bytes, event: str | None = None) -> bytes:
+    """Writes one event. `data` must hold no line break, as compact JSON does not."""
+    if event is None:
+        return b"data: " + data + b"\n\n"
+    return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
