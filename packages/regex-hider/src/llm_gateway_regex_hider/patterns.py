@@ -1,0 +1,174 @@
+"""The rules of one plugin: JavaScript patterns with their replacements, compiled to be searched together.
+
+The leftmost match wins; of several that begin at the same place, the earlier rule. A rule that can't be honoured
+(bad syntax, a pattern that matches the empty text) is a RuleError with the rule's number.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import regex
+
+from . import charsets
+from .automaton import Automaton
+from .program import compile_program, context_width, render, required
+from .syntax import Pattern, PatternSyntaxError, parse, width
+
+DEFAULT_REPLACEMENT = "[REDACTED]"
+
+# How common a character is decides what is worth looking for before a text is searched in earnest.
+_RARE_SIZE = 16
+_MAX_SUBSETS = 32
+
+
+class RuleError(ValueError):
+    """A rule that can't be honoured; `index` says which."""
+
+    def __init__(self, index: int, message: str) -> None:
+        super().__init__(f"patterns[{index}]: {message}")
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One pattern of the configuration. `replacement` is a JavaScript template: `$1`, `$<name>`, `$&`, `$$`."""
+
+    pattern: str
+    replacement: str = DEFAULT_REPLACEMENT
+    case_sensitive: bool = False
+    block: bool = False
+    description: str = ""
+
+
+class CompiledRule:
+    def __init__(self, index: int, rule: Rule) -> None:
+        self.index = index
+        self.rule = rule
+        try:
+            self.pattern: Pattern = parse(rule.pattern, ignore_case=not rule.case_sensitive)
+            if width(self.pattern.root)[0] == 0:
+                raise PatternSyntaxError(f"{rule.pattern!r} can match the empty text, which hides nothing")
+            # A program of its own finds what the automaton refuses, with the rule still known.
+            compile_program([self.pattern])
+            self.regex: regex.Pattern[str] = regex.compile(render(self.pattern.root), regex.ASCII | regex.VERSION0)
+            self.replace = compile_template(rule.replacement, self.pattern)
+        except PatternSyntaxError as error:
+            raise RuleError(index, str(error)) from None
+        except RecursionError:
+            raise RuleError(index, "the pattern is nested too deeply") from None
+        except regex.error as error:
+            raise RuleError(index, f"the pattern is not supported: {error}") from None
+        self.context = context_width(self.pattern.root)
+        self._required = _searches(self.pattern)
+
+    def may_match(self, text: str) -> bool:
+        """False only if no part of the text can match; found without a search for the pattern itself."""
+        return all(is_in(text) for is_in in self._required)
+
+
+Replace = Callable[["regex.Match[str]"], str]
+
+
+def compile_template(template: str, pattern: Pattern) -> Replace:
+    """JavaScript's GetSubstitution without the text around the match, which a stream can't give back."""
+    pieces: list[str | tuple[int, ...]] = []
+    at = 0
+    while (dollar := template.find("$", at)) >= 0:
+        pieces.append(template[at:dollar])
+        piece, at = _template_piece(template, dollar, pattern)
+        pieces.append(piece)
+    pieces.append(template[at:])
+    if all(isinstance(piece, str) for piece in pieces):
+        constant = "".join(piece for piece in pieces if isinstance(piece, str))
+        return lambda _match: constant
+
+    def replace(match: regex.Match[str]) -> str:
+        return "".join(
+            piece if isinstance(piece, str) else "".join(match[number] or "" for number in piece) for piece in pieces
+        )
+
+    return replace
+
+
+def _template_piece(template: str, dollar: int, pattern: Pattern) -> tuple[str | tuple[int, ...], int]:
+    following = template[dollar + 1 : dollar + 2]
+    match following:
+        case "$":
+            return "$", dollar + 2
+        case "&":
+            return (0,), dollar + 2
+        case "`" | "'":
+            raise PatternSyntaxError(f"${following} in a replacement (the text around the match) is not supported")
+        case "<" if pattern.names and (end := template.find(">", dollar)) >= 0:
+            return pattern.names.get(template[dollar + 2 : end], ()), end + 1
+    for digits in (2, 1):
+        text = template[dollar + 1 : dollar + 1 + digits]
+        if len(text) == digits and text.isascii() and text.isdigit() and 1 <= int(text) <= pattern.groups:
+            return (int(text),), dollar + 1 + digits
+    return "$", dollar + 1
+
+
+class RuleSet:
+    """Rules searched together. Shared by all texts and streams; holds no state of any."""
+
+    def __init__(self, rules: Sequence[Rule], *, mask: str = DEFAULT_REPLACEMENT) -> None:
+        """`mask` stands for text that had to be hidden without a match (see StreamRedactor). Raises RuleError."""
+        self._init([CompiledRule(index, rule) for index, rule in enumerate(rules)], mask)
+
+    def _init(self, compiled: list[CompiledRule], mask: str) -> None:
+        self.rules = compiled
+        self.mask = mask
+        # One character at least: the automaton asks for the one before it.
+        self.context = max([1, *(rule.context for rule in compiled)])
+        try:
+            self.automaton = Automaton(compile_program([rule.pattern for rule in compiled]))
+        except PatternSyntaxError as error:
+            raise RuleError(len(compiled) - 1, str(error)) from None
+        self._subsets: dict[tuple[int, ...], RuleSet] = {}
+        self.first = regex.compile(charsets.as_class(self.automaton.first))
+        self.is_selective = not _intersects(self.automaton.first, charsets.of("aeinorst "))
+        """Whether ordinary prose has few places where a match can begin."""
+
+    @functools.cached_property
+    def uncut(self) -> Automaton:
+        return Automaton(compile_program([rule.pattern for rule in self.rules]), cut=False)
+
+    def subset(self, indices: tuple[int, ...]) -> RuleSet:
+        """The set that is asked about rules by their place in this one; the rules keep their numbers."""
+        if len(indices) == len(self.rules):
+            return self
+        found = self._subsets.get(indices)
+        if found is None:
+            if len(self._subsets) >= _MAX_SUBSETS:
+                return self
+            found = RuleSet.__new__(RuleSet)
+            found._init([self.rules[index] for index in indices], self.mask)
+            self._subsets[indices] = found
+        return found
+
+    def candidates(self, text: str) -> RuleSet | None:
+        """The rules that may match somewhere in the text; None if there are none."""
+        if not text:
+            return None
+        indices = tuple([place for place, rule in enumerate(self.rules) if rule.may_match(text)])
+        return self.subset(indices) if indices else None
+
+
+def _searches(pattern: Pattern) -> list[Callable[[str], bool]]:
+    rare = sorted({chars for chars in required(pattern.root) if charsets.size(chars) <= _RARE_SIZE}, key=charsets.size)
+    return [_search(chars) for chars in rare[:3]]
+
+
+def _search(chars: charsets.CharSet) -> Callable[[str], bool]:
+    if charsets.size(chars) == 1:
+        character = chr(chars[0][0])
+        return lambda text: character in text
+    search = regex.compile(charsets.as_class(chars)).search
+    return lambda text: search(text) is not None
+
+
+def _intersects(one: charsets.CharSet, other: charsets.CharSet) -> bool:
+    return charsets.size(charsets.union(one, other)) < charsets.size(one) + charsets.size(other)

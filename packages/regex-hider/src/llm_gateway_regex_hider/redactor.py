@@ -1,0 +1,361 @@
+"""Redaction of text that arrives in pieces: what comes out is the redaction of the whole, wherever it was cut.
+
+No I/O, no clock but the one that bounds the engine. Text is held only from the first place on where a match may still
+begin or grow; the automaton knows that place, and the `regex` engine is asked only where it saw a match end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Literal
+
+import regex
+
+from .automaton import State
+from .patterns import RuleSet
+
+OnLimit = Literal["mask", "refuse"]
+DEFAULT_MAX_SIZE = 8192
+
+_WINDOW = 4096
+_SKIP_WINDOW = 48
+
+
+class Blocked(Exception):
+    """A rule with `block` matched. Carries the rule's number, never the text."""
+
+    def __init__(self, index: int, description: str) -> None:
+        super().__init__(f"patterns[{index}]" + (f" ({description})" if description else ""))
+        self.index = index
+
+
+class LimitExceeded(Exception):
+    """The text can't be judged within the bounds, and the policy is to refuse."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may be spent on a text beyond one walk through it, in microseconds. Protects against hostile text."""
+
+    microseconds: float = 1_000_000.0
+    per_character: float = 1.0
+
+    def spend(self, microseconds: float) -> None:
+        self.microseconds -= microseconds
+        if self.microseconds < 0:
+            raise _Exhausted
+
+
+class _Exhausted(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was hidden: how often by which rule, and how often for want of a verdict within the bounds."""
+
+    matches: Counter[int] = field(default_factory=Counter)
+    masked: int = 0
+
+
+Span = tuple[str, str | None]
+"""A piece of the text and what stands for it; None where it stays."""
+
+
+class StreamRedactor:
+    """One text in pieces. `push` gives what is safe by now, `close` the rest.
+
+    At most `max_size` characters are held (None: without bound, for a text that is known to end). A candidate that
+    grows longer is masked from its beginning for as long as it could go on, or refused with LimitExceeded.
+    """
+
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_budget",
+        "_candidate",
+        "_candidate_end",
+        "_done",
+        "_gave_up",
+        "_masking",
+        "_max_size",
+        "_on_limit",
+        "_rules",
+        "_spans",
+        "_starts",
+        "_state",
+        "findings",
+    )
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        *,
+        max_size: int | None = DEFAULT_MAX_SIZE,
+        on_limit: OnLimit = "mask",
+        findings: Findings | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self._rules = rules
+        self._max_size = max_size
+        self._on_limit: OnLimit = on_limit
+        self.findings = findings if findings is not None else Findings()
+        self._budget = budget if budget is not None else Budget()
+        self._buffer = ""  # some context, then the text that is held
+        self._done = 0  # up to here the buffer has been given out
+        self._at = 0  # up to here the automaton has read it
+        self._state: State = rules.automaton.idle("")
+        self._starts: list[int] = []  # where the automaton's groups of threads began; what is beyond them is stale
+        self._candidate = -1  # the first place at which a match may begin that the automaton has seen end
+        self._candidate_end = -1
+        self._masking = False
+        self._gave_up = False
+        self._spans: list[Span] = []
+
+    @property
+    def is_holding(self) -> bool:
+        return self._done < len(self._buffer)
+
+    def push(self, text: str) -> str:
+        spans = self.feed(text)
+        if len(spans) == 1 and spans[0][1] is None:
+            return spans[0][0]
+        return "".join([piece if replacement is None else replacement for piece, replacement in spans])
+
+    def close(self) -> str:
+        """The rest of the text. The redactor can be used for another text afterwards."""
+        return "".join([piece if replacement is None else replacement for piece, replacement in self.finish()])
+
+    def feed(self, text: str) -> list[Span]:
+        """As `push`, but tells what was replaced."""
+        self._advance(text, final=False)
+        spans, self._spans = self._spans, []
+        return spans
+
+    def finish(self) -> list[Span]:
+        """As `close`, but tells what was replaced."""
+        self._advance("", final=True)
+        spans, self._spans = self._spans, []
+        self._buffer, self._done, self._at = "", 0, 0
+        self._state, self._starts, self._candidate = self._rules.automaton.idle(""), [], -1
+        self._masking = False
+        return spans
+
+    def _advance(self, text: str, *, final: bool) -> None:
+        if self._gave_up:
+            if text:
+                self._spans.append((text, ""))
+            return
+        self._buffer += text
+        work = self._rules.automaton.work
+        self._budget.microseconds += len(text) * self._budget.per_character
+        try:
+            self._read(final=final)
+            if self._rules.automaton.work > work:
+                self._budget.spend(self._rules.automaton.work - work)
+        except (_Exhausted, TimeoutError):
+            self._give_up()
+            return
+        safe = self._starts[0] if self._state.threads and not self._masking else self._at
+        if safe > self._done:
+            self._spans.append((self._buffer[self._done : safe], "" if self._masking else None))
+            self._done = safe
+        drop = self._done - self._rules.context
+        if drop > 0:
+            self._buffer = self._buffer[drop:]
+            self._done -= drop
+            self._at -= drop
+            self._candidate -= drop
+            self._candidate_end -= drop
+            self._starts = [start - drop for start in self._starts]
+            if self._candidate < 0:
+                self._candidate = -1
+
+    def _read(self, *, final: bool) -> None:
+        length = len(self._buffer)
+        max_size = self._max_size
+        while True:
+            while self._at < length:
+                if self._masking:
+                    self._mask(length)
+                    continue
+                end = min(length, self._at + _WINDOW)
+                if not self._state.threads:
+                    if self._rules.is_selective and length - self._at > _SKIP_WINDOW:
+                        end = self._skip(length)
+                    if max_size is not None:
+                        end = min(end, self._at + max_size + 1)
+                elif max_size is not None:
+                    end = min(end, self._starts[0] + max_size + 1)
+                self._scan(end)
+                if max_size is not None and self._state.threads and self._at - self._starts[0] > max_size:
+                    self._exceed()
+            if not final:
+                return
+            if self._state.threads and not self._masking:
+                hit = self._rules.automaton.hit_at_end(self._state)
+                if hit >= 0:
+                    self._note_candidate(self._starts[hit], length)
+                self._state, self._starts = self._idle(), []
+                if self._candidate >= 0:
+                    self._settle()
+            if self._at >= length:
+                return
+
+    def _idle(self) -> State:
+        return self._rules.automaton.idle(self._buffer[self._at - 1 : self._at])
+
+    def _skip(self, length: int) -> int:
+        """Goes to the next place where a match can begin; how far to read from there."""
+        found = self._rules.first.search(self._buffer, self._at)
+        to = found.start() if found else length
+        if to > self._at:
+            self._at = to
+            self._state = self._idle()
+        return min(length, to + _SKIP_WINDOW)
+
+    def _scan(self, end: int) -> None:
+        """Reads up to `end`, or to where a match was replaced."""
+        state = self._state
+        characters = iter(self._buffer[self._at : end])
+        for character in characters:
+            state = state[character]
+            if (act := state.act) is None:
+                continue
+            at = end - characters.__length_hint__()
+            state = act.target
+            starts, count = self._starts, act.groups
+            if act.hit_before >= 0:
+                self._note_candidate(starts[act.hit_before] if act.hit_before < count else at - 1, at - 1)
+            if act.hit_after >= 0:
+                self._note_candidate(starts[act.hit_after] if act.hit_after < count else at - 1, at)
+            self._starts = starts = [starts[old] if old < count else at - 1 for old in act.survivors]
+            if self._candidate >= 0 and not (starts and starts[0] <= self._candidate):
+                self._state, self._at = state, at
+                if self._settle():
+                    return
+                state = self._state
+        self._state, self._at = state, end
+
+    def _note_candidate(self, start: int, end: int) -> None:
+        if self._candidate < 0 or start < self._candidate:
+            self._candidate = start
+        if end > self._candidate_end:
+            self._candidate_end = end
+
+    def _settle(self) -> bool:
+        """Asks the engine at every place that is decided by now; whether a match was replaced.
+
+        A thread that the automaton gave up for an earlier one in the same place began after that one, and ends where
+        it ends: so every match begins between the candidate and its end.
+        """
+        decided = self._starts[0] if self._state.threads else self._at
+        for start in range(self._candidate, min(self._candidate_end, decided)):
+            if self._replace_at(start):
+                return True
+        if self._candidate_end > decided:
+            self._candidate = max(self._candidate, decided)
+        else:
+            self._candidate = self._candidate_end = -1
+            self._state = self._rules.automaton.settled(self._state)
+        return False
+
+    def _replace_at(self, start: int) -> bool:
+        for rule in self._rules.rules:
+            before = perf_counter()
+            timeout = max(self._budget.microseconds, 1.0) / 1e6
+            match: regex.Match[str] | None = rule.regex.match(self._buffer, start, timeout=timeout)
+            spent = (perf_counter() - before) * 1e6
+            if spent > 20:
+                self._budget.spend(spent)
+            if match is None:
+                continue
+            if rule.rule.block:
+                raise Blocked(rule.index, rule.rule.description)
+            end = match.end()
+            self._keep_until(start)
+            self._spans.append((self._buffer[start:end], rule.replace(match)))
+            self.findings.matches[rule.index] += 1
+            self._budget.spend((self._at - end) * 0.1)
+            self._done = self._at = end
+            self._state, self._starts = self._idle(), []
+            self._candidate = self._candidate_end = -1
+            return True
+        return False
+
+    def _keep_until(self, end: int) -> None:
+        if end > self._done:
+            self._spans.append((self._buffer[self._done : end], None))
+            self._done = end
+
+    def _exceed(self) -> None:
+        """Hides what has been held for too long, and goes on hiding while any of it could be part of a match."""
+        if self._on_limit == "refuse":
+            raise LimitExceeded(f"text that could become a match is longer than {self._max_size} characters")
+        start, end = self._starts[0], self._at
+        self._keep_until(start)
+        self._spans.append((self._buffer[start:end], self._rules.mask))
+        self.findings.masked += 1
+        self._done = end
+        self._candidate = self._candidate_end = -1
+        self._masking = True
+        # What a proven match had cut off matters again: its text can't be searched a second time.
+        self._at, self._starts = start, []
+        self._state = self._rules.uncut.idle(self._buffer[start - 1 : start] if start else "")
+        while self._at < end:
+            self._step_uncut()
+
+    def _mask(self, length: int) -> None:
+        while self._at < length:
+            at = self._at
+            self._step_uncut()
+            if not (self._state.threads and self._starts[0] < at):
+                # Nothing that began in hidden text goes on: this character is the first to be judged afresh.
+                self._at = at
+                if at > self._done:
+                    self._spans.append((self._buffer[self._done : at], ""))
+                    self._done = at
+                self._masking = False
+                self._state, self._starts = self._idle(), []
+                return
+
+    def _step_uncut(self) -> None:
+        state = self._state[self._buffer[self._at]]
+        self._at += 1
+        if state.act is not None:
+            count = state.act.groups
+            self._starts = [self._starts[old] if old < count else self._at - 1 for old in state.act.survivors]
+            state = self._rules.uncut.settled(state.act.target)
+        self._state = state
+
+    def _give_up(self) -> None:
+        """The patterns cost too much on this text: hides all that is left of it."""
+        if self._on_limit == "refuse":
+            raise LimitExceeded("the patterns cost too much on this text")
+        if not self._masking:
+            if self._state.threads:
+                self._keep_until(min(self._starts[0], len(self._buffer)))
+            self._spans.append((self._buffer[self._done :], self._rules.mask))
+            self.findings.masked += 1
+        else:
+            self._spans.append((self._buffer[self._done :], ""))
+        self._buffer, self._done, self._at = "", 0, 0
+        self._gave_up = True
+
+
+def redact(
+    text: str,
+    rules: RuleSet,
+    *,
+    on_limit: OnLimit = "mask",
+    findings: Findings | None = None,
+    budget: Budget | None = None,
+) -> str:
+    """A whole text at once. The same string comes back if nothing in it matches."""
+    candidates = rules.candidates(text)
+    if candidates is None:
+        return text
+    redactor = StreamRedactor(candidates, max_size=None, on_limit=on_limit, findings=findings, budget=budget)
+    return redactor.push(text) + redactor.close()
