@@ -1,0 +1,5 @@
+"""The configuration: from a YAML or JSON text to one typed object, with every problem of it told at once.
+
+The way of a file: `document` (text to nodes with lines) → `resolve` (`${…}` filled, values brought to the schema's
+types) → `schema` (settings) → `inherit` (projects) → `checks` (what refers to what). `loader` walks it.
+"""

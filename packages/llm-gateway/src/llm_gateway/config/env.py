@@ -1,0 +1,142 @@
+"""`${…}` in configuration values, and the `.env` file beside the configuration.
+
+    ${NAME}                the variable; unset is a problem
+    ${NAME:-default}       the default where the variable is unset or empty; defaults may hold variables themselves
+    ${file:/run/secrets/x} the file's text without its last line break; relative to the configuration's folder
+    $${                    a literal ${
+
+Values are substituted after parsing, so that none can change the document's structure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)")
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
+
+
+class VariableProblem(Exception):
+    """A `${…}` that can't be filled. The message says what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A text after substitution: what it was made from, and whether it is one variable and nothing else."""
+
+    text: str
+    variables: tuple[str, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Variables:
+    """Where `${…}` is looked up: the environment first, then the `.env` file."""
+
+    environ: Mapping[str, str]
+    dotenv: Mapping[str, str]
+    directory: Path
+
+    def origin(self, variable: str) -> str:
+        """In words where a variable came from, e.g. `environment OPENAI_API_KEY`."""
+        if variable.startswith("file:"):
+            return f"file {variable.removeprefix('file:')}"
+        if variable in self.environ:
+            return f"environment {variable}"
+        return f".env {variable}" if variable in self.dotenv else f"default of ${{{variable}}}"
+
+    def fill(self, text: str) -> Filled:
+        """`text` with every `${…}` replaced. Raises `VariableProblem`."""
+        if "${" not in text:
+            return Filled(text)
+        pieces: list[str] = []
+        used: list[str] = []
+        offset, whole = 0, False
+        while (start := text.find("${", offset)) >= 0:
+            if start > offset and text[start - 1] == "$":
+                pieces.append(text[offset : start - 1] + "${")
+                offset = start + 2
+                continue
+            end = _closing_brace(text, start + 2)
+            pieces.append(text[offset:start])
+            pieces.append(self._lookup(text[start + 2 : end], used))
+            whole = start == 0 and end == len(text) - 1
+            offset = end + 1
+        pieces.append(text[offset:])
+        return Filled("".join(pieces), tuple(dict.fromkeys(used)), whole)
+
+    def _lookup(self, expression: str, used: list[str]) -> str:
+        name, has_default, default = expression.partition(":-")
+        name = name.strip()
+        if name.startswith("file:"):
+            used.append(name)
+            return self._read(name.removeprefix("file:"), self.fill(default).text if has_default else None)
+        if not _NAME.fullmatch(name):
+            raise VariableProblem(
+                f"`${{{expression}}}` is not understood; write ${{NAME}}, ${{NAME:-default}} or ${{file:/path}}, "
+                "and $${ for a literal ${"
+            )
+        used.append(name)
+        value = self.environ.get(name, self.dotenv.get(name))
+        if value is None and not has_default:
+            raise VariableProblem(
+                f"the variable {name} is not set; set it in the environment or in {self.directory / '.env'}, "
+                f"or write ${{{name}:-default}}"
+            )
+        if not value and has_default:
+            filled = self.fill(default)
+            used += filled.variables
+            return filled.text
+        return value or ""
+
+    def _read(self, name: str, default: str | None) -> str:
+        path = self.directory / name
+        try:
+            return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            if default is not None and isinstance(error, FileNotFoundError):
+                return default
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+            raise VariableProblem(f"the file {path} can't be read: {reason}") from None
+
+
+def _closing_brace(text: str, offset: int) -> int:
+    depth = 1
+    for index in range(offset, len(text)):
+        if text.startswith("${", index):
+            depth += 1
+        elif text[index] == "}":
+            depth -= 1
+            if not depth:
+                return index
+    raise VariableProblem("a `${` is not closed by `}`; write $${ for a literal ${")
+
+
+def read_dotenv(directory: Path) -> dict[str, str]:
+    """The variables of the `.env` file in `directory`; none where there is no such file."""
+    try:
+        text = (directory / ".env").read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return decode_dotenv(text)
+
+
+def decode_dotenv(text: str) -> dict[str, str]:
+    """`NAME=value` lines: `export` may stand before, `'…'` is literal, `"…"` knows escapes, ` #` begins a comment."""
+    variables: dict[str, str] = {}
+    for line in text.splitlines():
+        match = _LINE.fullmatch(line)
+        if match is None:
+            continue
+        name, value = match[1], match[2].strip()
+        if quoted := re.match(r"'([^']*)'", value):
+            variables[name] = quoted[1]
+        elif quoted := re.match(r'"((?:[^"\\]|\\.)*)"', value):
+            variables[name] = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), quoted[1])
+        else:
+            variables[name] = re.split(r"(?:^|\s)#", value, maxsplit=1)[0].strip()
+    return variables

@@ -1,0 +1,177 @@
+"""From a text to settings: read, fill variables, validate. What extensions have to say comes in between, elsewhere.
+
+`read` gives a `Draft`; `validate` turns it into a `GatewayFile`. Problems gather in the draft. Validation goes on past
+errors: what is wrong is noted and left out, so that one mistake never hides another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path as FilePath
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from llm_gateway.config.document import Node, Path, plain, read_document
+from llm_gateway.config.env import Variables, read_dotenv
+from llm_gateway.config.problems import Problems, closest
+from llm_gateway.config.resolve import resolve
+from llm_gateway.config.schema import GatewayFile
+from llm_gateway.config.views import children, expand
+from llm_gateway.config.wording import show
+from llm_gateway_sdk.errors import ConfigError, ConfigProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A configuration that was read: its document with variables filled, save in the settings of extensions."""
+
+    file: str
+    directory: FilePath
+    root: Node
+    variables: Variables
+    problems: Problems
+    notices: list[str] = field(default_factory=list)
+
+
+@cache
+def file_schema() -> dict[str, Any]:
+    """JSON Schema of the configuration file, the settings of extensions left open."""
+    return GatewayFile.model_json_schema(by_alias=True)
+
+
+def read_file(path: FilePath) -> str:
+    """The text of a configuration file. Raises `ConfigError`."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        nearby = sorted(found.name for found in path.parent.glob("*") if found.suffix in (".yaml", ".yml", ".json"))
+        near = closest(path.name, nearby)
+        hint = f"; did you mean {path.parent / near}?" if near else "; `llm-gateway init` writes one"
+        raise ConfigError([ConfigProblem(f"there is no such file{hint}", "", str(path))]) from None
+    except IsADirectoryError:
+        raise ConfigError([ConfigProblem("this is a folder; name the file in it", "", str(path))]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([ConfigProblem(f"this is not UTF-8 text (byte {error.start})", "", str(path))]) from None
+    except OSError as error:
+        raise ConfigError([ConfigProblem(f"the file can't be read: {error.strerror}", "", str(path))]) from None
+
+
+def read(text: str, *, file: str, directory: FilePath, environ: Mapping[str, str]) -> Draft:
+    """Reads the document and fills its variables. Raises `ConfigError` where the text has no readable structure."""
+    root = read_document(text, file)
+    variables = Variables(environ, read_dotenv(directory), directory)
+    problems = Problems(file, root)
+    for key in [key for key in root.value if key.startswith("x-")]:
+        del root.value[key]  # a place for YAML anchors
+    resolve(root, file_schema(), variables, problems)
+    return Draft(file, directory, root, variables, problems)
+
+
+def validate(draft: Draft) -> GatewayFile:
+    """The settings; what is wrong is noted in the draft's problems and left out."""
+    data = plain(draft.root)
+    first = True
+    while True:
+        try:
+            return GatewayFile.model_validate(data)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+            for each in errors:
+                # Later rounds complain of gaps that leaving out has made.
+                if first or each["type"] == "value_error":
+                    _note(each, draft.problems)
+            _leave_out(data, errors)
+        first = False
+
+
+def _note(error: ErrorDetails, problems: Problems) -> None:
+    place, message = _describe(error)
+    if not problems.below(place):
+        problems.add(place, message)
+
+
+def _describe(error: ErrorDetails) -> tuple[Path, str]:
+    place: Path = error["loc"]
+    context, found = error.get("ctx", {}), show(error["input"], place)
+    match error["type"]:
+        case "extra_forbidden":
+            key, known = str(place[-1]), known_keys(place[:-1])
+            near = closest(key, known)
+            hint = f'; did you mean "{near}"?' if near else ""
+            return place, f'unknown key "{key}"{hint} (known: {", ".join(known)})'
+        case "missing":
+            return place[:-1], f'"{place[-1]}" is missing'
+        case "literal_error":
+            wanted = str(context["expected"]).replace("'", "")
+            near = closest(str(error["input"]), wanted.replace(" or ", ", ").split(", "))
+            return place, f"expected {wanted}, found {found}" + (f'; did you mean "{near}"?' if near else "")
+        case "value_error":
+            return place, f"{context['error']}, found {found}" if not isinstance(error["input"], dict) else str(
+                context["error"]
+            )
+        case "greater_than_equal":
+            return place, f"expected {context['ge']} or more, found {found}"
+        case "less_than_equal":
+            return place, f"expected {context['le']} or less, found {found}"
+        case "string_pattern_mismatch" if place[-1] == "name":
+            return place, f"expected a name of letters, digits and . _ ~ -, as it stands in addresses, found {found}"
+        case "string_pattern_mismatch":
+            return place, f"expected a path such as /health, found {found}"
+        case kind:
+            return place, f"expected {_EXPECTED.get(kind.split('_')[0], error['msg'])}, found {found}"
+
+
+_EXPECTED = {
+    "model": "a mapping",
+    "dict": "a mapping",
+    "list": "a list",
+    "string": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+}
+"""By the first word of pydantic's error type (`int_parsing`, `int_from_float`, …)."""
+
+
+def known_keys(path: Path) -> list[str]:
+    """The settings that the mapping at `path` can have."""
+    schema = file_schema()
+    views = list(expand([schema], schema))
+    for key in path:
+        views = list(expand(list(children(views, key)), schema))
+    return [name for view in views for name in view.get("properties", ())]
+
+
+def _leave_out(data: Any, errors: list[ErrorDetails]) -> None:
+    """Removes what is wrong; for a missing key the mapping that lacks it."""
+    paths = {error["loc"][:-1] if error["type"] == "missing" else error["loc"] for error in errors}
+    for path in sorted(
+        paths, key=lambda path: [(str(key), 0) if isinstance(key, str) else ("", key) for key in path], reverse=True
+    ):
+        _remove(data, _existing(data, path))
+
+
+def _existing(data: Any, path: Path) -> Path:
+    return tuple(_walk(data, path))
+
+
+def _walk(data: Any, path: Path) -> Iterator[str | int]:
+    for key in path:
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return
+        yield key
+
+
+def _remove(data: Any, path: Path) -> None:
+    if not path:
+        data.clear()
+        return
+    for key in path[:-1]:
+        data = data[key]
+    del data[path[-1]]

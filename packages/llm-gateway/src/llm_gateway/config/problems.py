@@ -1,0 +1,61 @@
+"""Gathering what is wrong with a configuration, each with file, line and path, and what would be right."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+from llm_gateway.config.document import Node, Path, show_path
+from llm_gateway_sdk.errors import ConfigError, ConfigProblem
+
+
+class Problems:
+    """The problems of one document. Adding the same one twice keeps one."""
+
+    def __init__(self, file: str, root: Node) -> None:
+        self.file = file
+        self.root = root
+        self._found: dict[tuple[str, str], ConfigProblem] = {}
+
+    def add(self, path: Path, message: str) -> None:
+        """Notes a problem at `path`, whose line is looked up in the document."""
+        shown = show_path(path)
+        problem = ConfigProblem(message, shown, self.file, self.root.line_of(path))
+        self._found.setdefault((shown, message), problem)
+
+    def add_all(self, problems: Iterable[ConfigProblem]) -> None:
+        """Notes problems that already know their place."""
+        for problem in problems:
+            self._found.setdefault((problem.path, problem.message), problem)
+
+    def below(self, path: Path) -> bool:
+        """Whether a problem at `path`, or below it, was noted."""
+        shown = show_path(path)
+        return any(found == shown or found.startswith((shown + ".", shown + "[")) for found, _ in self._found)
+
+    def sorted(self) -> list[ConfigProblem]:
+        """In the order of the document."""
+        return sorted(self._found.values(), key=lambda problem: (problem.file or "", problem.line or 0))
+
+    def raise_if_any(self) -> None:
+        """Raises `ConfigError` with all of them."""
+        if self._found:
+            raise ConfigError(self.sorted())
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """`unknown provider "opnai"; did you mean "openai"? (known: anthropic, echo, openai)`."""
+    names = sorted(set(known))
+    near = closest(name, names)
+    hint = f'; did you mean "{near}"?' if near else ""
+    return f'unknown {kind} "{name}"{hint} (known: {", ".join(names) or "none"})'
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that `name` was probably meant to be."""
+    names = list(known)
+    for candidate in names:
+        if candidate.replace("_", "").replace("-", "").lower() == name.replace("_", "").replace("-", "").lower():
+            return candidate
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return matches[0] if matches else None

@@ -1,0 +1,449 @@
+"""Every setting of the configuration file with its type, default and meaning; the reference page is made from it.
+
+Names are camelCase in the file and snake_case here; the founding description's own snake_case keys (`health_check`,
+`file_path`, `user_ids`) keep their spelling. Durations are seconds once loaded, as their names say; sizes are bytes.
+Unknown keys are errors. The `config` blocks of extensions stay plain mappings: their own schemas check them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from llm_gateway.config.document import Path, show_path
+from llm_gateway.config.units import decode_duration, decode_size
+
+DURATION_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "number", "minimum": 0, "description": "Milliseconds."},
+        {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?\s*(ms|s|m|min|h|d)?\s*)+$", "examples": ["15s"]},
+    ],
+    "x-unit": "duration",
+}
+SIZE_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "description": "Bytes."},
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([bB]|[kKmMgG]([iI]?[bB])?)?\s*$", "examples": ["10MiB"]},
+    ],
+    "x-unit": "size",
+}
+
+Duration = Annotated[float, BeforeValidator(decode_duration), WithJsonSchema(DURATION_SCHEMA)]
+Size = Annotated[int, BeforeValidator(decode_size), WithJsonSchema(SIZE_SCHEMA)]
+ExtensionSettings = Annotated[dict[str, Any], Field(json_schema_extra={"x-extension-settings": True})]
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+_LEVELS = {"warn": "warning", "verbose": "debug", "trace": "debug", "critical": "error", "fatal": "error"}
+
+
+def _level(value: object) -> object:
+    return _LEVELS.get(value.lower(), value.lower()) if isinstance(value, str) else value
+
+
+Level = Annotated[
+    LogLevel,
+    BeforeValidator(_level),
+    WithJsonSchema({"type": "string", "enum": ["debug", "info", "warning", "error", *_LEVELS]}),
+]
+
+
+class Settings(BaseModel):
+    """A mapping of the configuration file. `place` and `where` tell where it is written; empty: nowhere."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, serialize_by_alias=True)
+
+    _place: Path = PrivateAttr(())
+
+    @property
+    def place(self) -> Path:
+        return self._place
+
+    @property
+    def where(self) -> str:
+        return show_path(self._place)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _nothing_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
+        """`plugins:` with nothing behind it is no mistake."""
+        if value is None and info.field_name is not None:
+            field = cls.model_fields[info.field_name]
+            return value if field.is_required() else field.get_default(call_default_factory=True)
+        return value
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_place(cls, value: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
+        settings = handler({} if value is None else value)
+        settings._place = getattr(value, "where", ())
+        return settings
+
+
+class CorsConfig(Settings):
+    """Which web pages may call the gateway from a browser."""
+
+    enabled: bool = Field(default=False, description="Answer cross-origin requests at all.")
+    origins: list[str] = Field(
+        default=[], description="Origins that may call, e.g. `https://app.example.com`; `*` allows any."
+    )
+    methods: list[str] = Field(default=["GET", "POST", "OPTIONS"], description="Methods that may be used.")
+    headers: list[str] = Field(
+        default=[], description="Request headers that may be sent; empty allows what the browser asks for."
+    )
+    credentials: bool = Field(
+        default=False, description="Allow cookies and authorization of the browser. Not with origin `*`."
+    )
+    max_age_seconds: Duration = Field(
+        default=600.0, alias="maxAge", description="How long a browser may remember the answer."
+    )
+
+
+class LimitsConfig(Settings):
+    """Bounds of one worker. What exceeds them is refused in the shape of the client's API."""
+
+    max_body_bytes: Size = Field(
+        default=64 << 20, description="Largest request body, after decompression. Beyond it: 413."
+    )
+    max_header_bytes: Size = Field(
+        default=64 << 10, description="Largest header block of a request and of a provider's reply."
+    )
+    max_event_bytes: Size = Field(default=16 << 20, description="Largest single event of a provider's stream.")
+    max_concurrent: int = Field(default=4096, ge=1, description="Requests in flight.")
+    max_queued: int = Field(
+        default=1024, ge=0, description="Requests that wait for a place. Beyond it: 503 with `Retry-After`."
+    )
+    queue_timeout_seconds: Duration = Field(default=30.0, alias="queueTimeout", description="Longest wait for a place.")
+    max_kept_bytes: Size = Field(
+        default=64 << 20, description="Memory for copies of replies that plugins asked for, in all."
+    )
+    max_kept_reply_bytes: Size = Field(
+        default=8 << 20, description="Of these, for one reply; a longer copy is cut and says so."
+    )
+    keep_alive_seconds: Duration = Field(
+        default=15.0,
+        alias="keepAlive",
+        description="Silence on a stream after which a keep-alive is sent; `0` sends none.",
+    )
+    header_timeout_seconds: Duration = Field(
+        default=30.0, alias="headerTimeout", description="Longest time for a request's header."
+    )
+    idle_timeout_seconds: Duration = Field(
+        default=75.0, alias="idleTimeout", description="How long a client's idle connection stays open."
+    )
+    drain_timeout_seconds: Duration = Field(
+        default=30.0,
+        alias="drainTimeout",
+        description="How long requests in flight may take to finish at shutdown or reload.",
+    )
+
+
+class ServerConfig(Settings):
+    """Where the gateway listens."""
+
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on; `0.0.0.0` for all. Without authentication stay on loopback.",
+    )
+    port: int = Field(default=3000, ge=0, le=65535, description="Port to listen on; `0` takes a free one.")
+    workers: int = Field(default=1, ge=1, le=1024, description="Worker processes.")
+    trust_proxy: bool = Field(
+        default=False, description="Take the client's address from `X-Forwarded-For`: only behind a proxy that sets it."
+    )
+    cors: CorsConfig = Field(default=CorsConfig(), description="Cross-origin requests of browsers.")
+    limits: LimitsConfig = Field(default=LimitsConfig(), description="Bounds of one worker.")
+
+
+class UpstreamConfig(Settings):
+    """The connections to providers."""
+
+    engine: Literal["auto", "aiohttp", "httptools"] = Field(
+        default="auto", description="The HTTP client; `auto` takes the fastest."
+    )
+    max_connections: int = Field(
+        default=0, ge=0, description="Connections in all; `0` is as many as there may be requests."
+    )
+    idle_timeout_seconds: Duration = Field(
+        default=55.0,
+        alias="idleTimeout",
+        description="How long an idle connection is kept; below the provider's own limit.",
+    )
+
+
+class ProviderConfig(Settings):
+    """Who answers for a model."""
+
+    type: str = Field(min_length=1, description="Provider type, e.g. `openai`, `anthropic`, `echo`.")
+    config: ExtensionSettings = Field(default={}, description="Settings of that provider type.")
+
+
+class ModelConfig(Settings):
+    """A model that clients and plugins can name."""
+
+    name: str = Field(min_length=1, description="The name, unique within its level.")
+    aliases: list[str] = Field(
+        default=[], description="Further names that clients may ask for; `*` stands for any text."
+    )
+    is_default: bool | None = Field(
+        default=None, description="Answers requests that name no model, or an unknown one unless `strictModels`."
+    )
+    description: str | None = Field(default=None, description="Free text, shown in model lists.")
+    provider: ProviderConfig = Field(description="Who answers.")
+    defaults: dict[str, Any] = Field(
+        default={},
+        alias="modelConfig",
+        description="Request fields used where the client left them out, e.g. `max_tokens`.",
+    )
+    metadata: dict[str, Any] = Field(default={}, description="Free values, shown in model lists and to plugins.")
+
+
+class ConditionsConfig(Settings):
+    """When a plugin takes part: every kind given must match, by any of its entries.
+
+    A string matches as a prefix, `/…/` as a regular expression; an empty list matches all.
+    """
+
+    paths: list[str] = Field(default=[], description="Request paths, with or without the leading `/{project}`.")
+    methods: list[str] = Field(default=[], description="HTTP methods.")
+    headers: dict[str, str] = Field(default={}, description="Header names with the value each must have.")
+    user_ids: list[str] = Field(
+        default=[], alias="user_ids", description="The caller's name, or the user that the request names."
+    )
+    models: list[str] = Field(default=[], description="The model asked for.")
+
+
+class PluginConfig(Settings):
+    """A plugin in a project's chain."""
+
+    name: str = Field(
+        min_length=1, description="The name, unique within its level; a project's own replaces an inherited."
+    )
+    type: str = Field(
+        min_length=1, description="Plugin type, e.g. `model-router`; `llm-gateway plugins list` shows all."
+    )
+    enabled: bool = Field(default=True, description="`false` leaves it out.")
+    priority: int = Field(
+        default=1000,
+        ge=0,
+        le=1000,
+        description="Lower runs first before the model and last after it; equal: in file order.",
+    )
+    conditions: ConditionsConfig | None = Field(
+        default=None, description="When it takes part; without conditions always."
+    )
+    config: ExtensionSettings = Field(default={}, description="Settings of that plugin type.")
+    on_error: Literal["fail_closed", "fail_open"] = Field(
+        default="fail_closed",
+        description="When the plugin breaks: refuse the request, or go on without what it had changed.",
+    )
+    timeout_seconds: Duration | None = Field(
+        default=None, alias="timeout", description="Time for all its hooks in one request."
+    )
+
+
+class AdapterConfig(Settings):
+    """An API that clients can speak."""
+
+    name: str = Field(min_length=1, description="The path segment below the project, e.g. `openai`.")
+    type: str | None = Field(default=None, min_length=1, description="Adapter type; the name where left out.")
+    enabled: bool = Field(default=True, description="`false` leaves it out.")
+    config: ExtensionSettings = Field(default={}, description="Settings of that adapter type.")
+
+    @property
+    def adapter_type(self) -> str:
+        return self.type or self.name
+
+
+class ProjectFlags(Settings):
+    """Settings that stand at the top level, for all projects, and in a project, for itself."""
+
+    strict: bool | None = Field(
+        default=None,
+        description="Refuse requests that the provider's API can't express in full, not just tell the loss. (false)",
+    )
+    strict_models: bool | None = Field(
+        default=None, description="Answer 404 to an unknown model name instead of using the default model. (false)"
+    )
+    max_retries: int | None = Field(
+        default=None, ge=0, le=100, description="Passes of the pipeline after failures. (3)"
+    )
+    max_turns: int | None = Field(
+        default=None, ge=0, le=1000, description="Follow-up turns that plugins may ask for. (10)"
+    )
+    request_timeout_seconds: Duration | None = Field(
+        default=None,
+        alias="requestTimeout",
+        description="Time for a whole request, retries and fallbacks included. (600s)",
+    )
+    native_paths: list[str] | None = Field(
+        default=None, description="Further paths of a vendor's API that are passed through, e.g. `/v1/files`. (none)"
+    )
+    allow_unseen_native: bool | None = Field(
+        default=None,
+        description="Pass native bodies that a plugin which edits requests can't see, instead of refusing. (false)",
+    )
+
+
+class ProjectSettings(ProjectFlags):
+    """A project as written, before it inherits from the top level."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$", description="The first path segment of its addresses.")
+    description: str | None = Field(default=None, description="Free text.")
+    models: list[ModelConfig] = Field(default=[], description="Models of its own, beside the inherited.")
+    plugins: list[PluginConfig] = Field(default=[], description="Plugins of its own, after the inherited.")
+    adapters: list[AdapterConfig] | None = Field(
+        default=None, description="The APIs it offers, instead of the inherited."
+    )
+
+
+class AvailableExtension(Settings):
+    """Where plugins, adapters or providers are found that are not installed with entry points."""
+
+    module: str | None = Field(default=None, min_length=1, description="A Python module or an installed distribution.")
+    path: str | None = Field(
+        default=None, min_length=1, description="A Python file or package folder, relative to this file."
+    )
+
+    @model_validator(mode="after")
+    def _one_of(self) -> AvailableExtension:
+        if (self.module is None) == (self.path is None):
+            raise ValueError("expected either `module` or `path`")
+        return self
+
+
+class HealthCheckConfig(Settings):
+    """The health addresses: `endpoint`, and `/live` and `/ready` below it."""
+
+    enabled: bool = Field(default=True, description="Serve them.")
+    interval_seconds: Duration = Field(
+        default=30.0, alias="interval", description="Accepted; health is computed when asked for."
+    )
+    endpoint: str = Field(default="/health", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+
+
+class MetricsConfig(Settings):
+    """Prometheus metrics."""
+
+    enabled: bool = Field(default=True, description="Serve them.")
+    path: str = Field(default="/metrics", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+
+
+class OtelConfig(Settings):
+    """OpenTelemetry traces and metrics, sent by OTLP. Needs the extra `llm-gateway[otel]`."""
+
+    enabled: bool = Field(default=False, description="Send them.")
+    endpoint: str | None = Field(
+        default=None,
+        description="Base address of the collector, e.g. `http://localhost:4318`; else `OTEL_EXPORTER_OTLP_ENDPOINT`.",
+    )
+    headers: dict[str, SecretStr] = Field(default={}, description="Headers for the collector, such as its credential.")
+    service_name: str = Field(default="llm-gateway", description="How the gateway calls itself.")
+    sample_ratio: float = Field(default=1.0, ge=0, le=1, description="Part of the requests that is traced.")
+    traces: bool = Field(default=True, description="Send traces.")
+    metrics: bool = Field(default=True, description="Send metrics.")
+    capture_content: bool = Field(default=False, description="Put prompts and answers into spans.")
+
+
+class MonitoringConfig(Settings):
+    """What the gateway tells about itself."""
+
+    enabled: bool = Field(default=True, description="Governs the health addresses and the metrics.")
+    health_check: HealthCheckConfig = Field(
+        default=HealthCheckConfig(), alias="health_check", description="Health addresses."
+    )
+    metrics: MetricsConfig = Field(default=MetricsConfig(), description="Prometheus metrics.")
+    otel: OtelConfig = Field(default=OtelConfig(), description="OpenTelemetry.")
+    server_timing: bool = Field(
+        default=False, description="Send `Server-Timing` with every reply, not only to those who ask."
+    )
+
+
+class LoggingConfig(Settings):
+    """The gateway's own log."""
+
+    level: Level = Field(default="info", description="Lowest level that is written.")
+    levels: dict[str, Level] = Field(
+        default={}, description="Levels of single modules, e.g. `llm_gateway.providers: debug`."
+    )
+    format: Literal["json", "simple"] = Field(
+        default="simple", description="One JSON object per line, or text to read."
+    )
+    destinations: list[Literal["console", "file"]] = Field(default=["console"], description="Where it goes.")
+    file_path: str | None = Field(default=None, alias="file_path", description="The file for the destination `file`.")
+
+
+class AdminConfig(Settings):
+    """The management addresses: reload, version of the configuration, workers."""
+
+    enabled: bool = Field(default=False, description="Serve them.")
+    path: str = Field(default="/admin", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+    api_key: SecretStr | None = Field(
+        default=None, description="The credential, as bearer token. Required when enabled."
+    )
+    host: str = Field(default="127.0.0.1", description="Address for a port of its own.")
+    port: int | None = Field(
+        default=None, ge=0, le=65535, description="A port of its own; else they share the gateway's."
+    )
+
+
+class BreakerConfig(Settings):
+    """Sparing a provider's target that keeps failing. The caller's own mistakes never count."""
+
+    enabled: bool = Field(default=True, description="Spare failing targets.")
+    failures: int = Field(
+        default=5, ge=1, description="Failures in a row within `window` after which a target is spared."
+    )
+    window_seconds: Duration = Field(default=30.0, alias="window", description="How long a failure counts.")
+    cooldown_seconds: Duration = Field(
+        default=15.0, alias="cooldown", description="How long it is spared at first; then it doubles."
+    )
+    max_cooldown_seconds: Duration = Field(
+        default=300.0, alias="maxCooldown", description="Longest time that it is spared."
+    )
+    probes: int = Field(
+        default=1, ge=1, description="Requests that may try it after that, before it counts as well again."
+    )
+
+
+class GatewayFile(ProjectFlags):
+    """The configuration file as written: the default project's settings, and those of the whole gateway."""
+
+    server: ServerConfig = Field(default=ServerConfig(), description="Where the gateway listens.")
+    models: list[ModelConfig] = Field(
+        default=[], description="Models of the default project, inherited by all projects."
+    )
+    plugins: list[PluginConfig] = Field(
+        default=[], description="Plugins of the default project, inherited by all projects."
+    )
+    adapters: list[AdapterConfig] | None = Field(
+        default=None, description="The APIs that clients can speak; all where left out."
+    )
+    projects: list[ProjectSettings] = Field(
+        default=[], description="Projects: models, plugins and settings under an address."
+    )
+    default_project: bool = Field(
+        default=True, description="Serve the default project on addresses without a project's name."
+    )
+    available_plugins: list[AvailableExtension] = Field(default=[], description="Extensions by module or path.")
+    available_extensions: list[AvailableExtension] = Field(
+        default=[], description="The same as `availablePlugins`; both are joined."
+    )
+    monitoring: MonitoringConfig = Field(default=MonitoringConfig(), description="What the gateway tells about itself.")
+    logging: LoggingConfig = Field(default=LoggingConfig(), description="The gateway's own log.")
+    admin: AdminConfig = Field(default=AdminConfig(), description="Management addresses.")
+    breaker: BreakerConfig = Field(default=BreakerConfig(), description="Sparing a target that keeps failing.")
+    upstream: UpstreamConfig = Field(default=UpstreamConfig(), description="The connections to providers.")

@@ -1,0 +1,32 @@
+"""How values and types are called in messages. Secrets are not shown."""
+
+from __future__ import annotations
+
+from llm_gateway.config.document import Path
+from llm_gateway.config.secrets import is_secret_name
+
+TYPE_WORDS = {
+    "string": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+
+
+def show(value: object, path: Path) -> str:
+    """The value at `path` in words short enough for a message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if value is None:
+        return "nothing"
+    if isinstance(value, list | dict):
+        kind = "list" if isinstance(value, list) else "mapping"
+        return f"a {kind}" if value else f"an empty {kind}"
+    if any(is_secret_name(key) for key in path if isinstance(key, str)):
+        return "a secret text" if isinstance(value, str) else "a secret value"
+    if isinstance(value, str):
+        return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}…"'
+    return str(value)

@@ -1,0 +1,174 @@
+"""Checks the settings of one extension: by its JSON Schema, then by its own `validate_config`.
+
+Messages name what would be right and never show a value that may be secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import re
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+import jsonschema
+
+from llm_gateway.config.document import Path
+from llm_gateway.config.problems import closest
+from llm_gateway.config.wording import TYPE_WORDS, show
+from llm_gateway.extensions import Extension
+
+Found = tuple[Path, str]
+
+
+def check_schema(extension: Extension, settings: dict[str, Any]) -> list[Found]:
+    """What the extension's JSON Schema says against the settings, each with its path below them."""
+    schema = extension.schema
+    validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    try:
+        validator_class.check_schema(schema)
+    except jsonschema.SchemaError as error:
+        whose = f'the {extension.kind} "{extension.name}" ({extension.origin})'
+        return [((), f"{whose} has a configuration schema that is no JSON Schema: {error.message}")]
+    errors = validator_class(schema).iter_errors(settings)
+    return [problem for error in errors for problem in describe(error)]
+
+
+def describe(error: Any) -> Iterator[Found]:
+    """One or more problems for what JSON Schema calls an error."""
+    path: Path = tuple(error.absolute_path)
+    match error.validator:
+        case "additionalProperties" | "unevaluatedProperties":
+            known = list((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
+            for key in error.instance:
+                if key not in known and (error.validator_value is False or error.validator != "additionalProperties"):
+                    near = closest(key, known)
+                    hint = f'; did you mean "{near}"?' if near else ""
+                    yield (*path, key), f'unknown key "{key}"{hint} (known: {", ".join(known) or "none"})'
+        case "required":
+            for key in error.validator_value:
+                if key not in error.instance:
+                    yield path, f'"{key}" is missing'
+        case "anyOf" | "oneOf" if error.context:
+            yield from _describe_branches(error, path)
+        case _:
+            yield path, _say(error, path)
+
+
+def _describe_branches(error: Any, path: Path) -> Iterator[Found]:
+    """The errors of the one branch that was meant, where it can be told; else what the branches expect."""
+    branches: dict[int, list[Any]] = {}
+    for inner in error.context or ():
+        branches.setdefault(int(inner.schema_path[0]), []).append(inner)
+    meant = [
+        inners
+        for inners in branches.values()
+        if not any(
+            inner.validator in ("type", "const", "enum") and tuple(inner.absolute_path) == path for inner in inners
+        )
+    ]
+    if len(meant) == 1:
+        for inner in meant[0]:
+            yield from describe(inner)
+        return
+    expectations = [_expectation(inner) for inners in branches.values() for inner in inners]
+    yield path, f"expected {' or '.join(dict.fromkeys(expectations))}, found {show(error.instance, path)}"
+
+
+def _say(error: Any, path: Path) -> str:
+    if error.validator == "enum" and isinstance(error.instance, str):
+        near = closest(error.instance, [value for value in error.validator_value if isinstance(value, str)])
+        hint = f'; did you mean "{near}"?' if near else ""
+        return f"expected {_expectation(error)}, found {show(error.instance, path)}{hint}"
+    return f"expected {_expectation(error)}, found {show(error.instance, path)}"
+
+
+_EXPECTATIONS: dict[str, Callable[[Any], str]] = {
+    "type": lambda wanted: " or ".join(
+        TYPE_WORDS.get(name, name) for name in ([wanted] if isinstance(wanted, str) else wanted)
+    ),
+    "enum": lambda wanted: " or ".join(str(value) for value in wanted),
+    "const": str,
+    "minimum": lambda wanted: f"{wanted} or more",
+    "maximum": lambda wanted: f"{wanted} or less",
+    "exclusiveMinimum": lambda wanted: f"more than {wanted}",
+    "exclusiveMaximum": lambda wanted: f"less than {wanted}",
+    "minLength": lambda wanted: "some text" if wanted == 1 else f"at least {wanted} characters",
+    "maxLength": lambda wanted: f"at most {wanted} characters",
+    "minItems": lambda wanted: "at least one entry" if wanted == 1 else f"at least {wanted} entries",
+    "maxItems": lambda wanted: f"at most {wanted} entries",
+    "minProperties": lambda wanted: "at least one key" if wanted == 1 else f"at least {wanted} keys",
+    "uniqueItems": lambda wanted: "entries that differ from each other",
+    "pattern": lambda wanted: f"text that matches /{wanted}/",
+    "format": lambda wanted: f"a {wanted}",
+    "multipleOf": lambda wanted: f"a multiple of {wanted}",
+}
+
+
+def _expectation(error: Any) -> str:
+    if error.validator == "required":
+        return f"a mapping with {' and '.join(f'`{key}`' for key in error.validator_value)}"
+    say = _EXPECTATIONS.get(str(error.validator))
+    return say(error.validator_value) if say else f"what the schema's `{error.validator}` asks for"
+
+
+def check_by_itself(extension: Extension, settings: dict[str, Any]) -> list[Found]:
+    """What the class's own `validate_config` says, asked of an instance made for that alone. Runs no hook."""
+    metadata = getattr(extension.cls, "metadata", None)
+    model = getattr(metadata, "configuration_model", None)
+    config: Any = settings
+    if model is not None:
+        try:
+            config = model.model_validate(settings)
+        except ValueError as error:
+            return list(_describe_model_errors(error))
+    if not hasattr(extension.cls, "validate_config"):
+        return []
+    try:
+        answer = extension.cls().validate_config(config)
+        if inspect.isawaitable(answer):
+            answer = _run(answer)  # type: ignore[arg-type]
+    except Exception as error:
+        return [((), f"{extension.name} can't check its settings: {type(error).__name__}: {error}")]
+    if answer is False:
+        return [((), f'the {extension.kind} "{extension.name}" does not accept these settings')]
+    return [_placed(answer)] if isinstance(answer, str) else []
+
+
+def _placed(answer: str) -> Found:
+    """`patterns[2].pattern: missing )` names its own place below the settings; other answers stand for the whole."""
+    match = re.match(r"((?:[A-Za-z_][\w-]*|\[\d+\])(?:\.[A-Za-z_][\w-]*|\[\d+\])*): (.+)", answer, re.DOTALL)
+    if match is None or not re.search(r"[\[.]|^[a-z]\w*$", match[1]):
+        return (), answer
+    keys = re.findall(r"[A-Za-z_][\w-]*|\[\d+\]", match[1])
+    return tuple(int(key[1:-1]) if key.startswith("[") else key for key in keys), match[2]
+
+
+def _describe_model_errors(error: Any) -> Iterator[Found]:
+    errors: Sequence[dict[str, Any]] = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error)}]
+    for each in errors:
+        yield tuple(each["loc"]), str(each["msg"]).removeprefix("Value error, ")
+
+
+def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """The coroutine's result, whether or not this thread runs an event loop already."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    outcome: list[Any] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.append(asyncio.run(coroutine))
+        except Exception as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
