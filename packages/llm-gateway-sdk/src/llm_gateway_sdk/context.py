@@ -179,6 +179,8 @@ class RequestContext:
         self.target_model: str | None = None
         """The configured model that is to answer; None leaves it to the requested name or the default."""
         self.target_model_provider: str | None = None
+        self.has_fallback = False
+        """Set by a router in `before_model`: another model is left, so a failing one need not be tried again."""
         self.caller: str | None = None
         """Who is asking, as authentication found; never the key."""
         self.metadata: dict[str, Any] = {}
@@ -345,6 +347,7 @@ class RequestContext:
         self.chunk = None
         self.final_chunk = False
         self.attempt_data = {}
+        self.has_fallback = False
 
     # Views of the HTTP request.
 

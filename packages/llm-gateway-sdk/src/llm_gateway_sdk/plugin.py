@@ -179,8 +179,8 @@ def plugin_metadata(
     """Says what a plugin is called (its `type` in YAML) and what configuration it takes.
 
     `configuration_schema` is a JSON Schema or a pydantic model; with a model, `configure` gets an instance of it.
-    Raises TypeError where it is neither, ValueError where the name is empty. Whether it is a valid JSON Schema is checked
-    when the plugin is loaded.
+    Raises TypeError where it is neither, ValueError where the name is empty. Whether it is a valid JSON Schema is
+    checked when the plugin is loaded.
     """
     if not name or not isinstance(name, str):
         raise ValueError("plugin_metadata: a plugin needs a name, which is its type in the configuration")

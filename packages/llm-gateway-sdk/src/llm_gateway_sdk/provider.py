@@ -159,6 +159,10 @@ class HTTPProvider(Provider):
         if self.settings.api_key:
             headers.set("authorization", f"Bearer {self.settings.api_key}")
 
+    def forward_credential(self, headers: Headers, token: str) -> None:
+        """Sets the caller's own credential (`credentials: client`) in the place where this provider looks for it."""
+        headers.set("authorization", f"Bearer {token}")
+
     def prepare(self, wire: WireRequest) -> tuple[str, str, Headers, bytes]:
         """(method, URL, headers, body) of the call that is made; the place to sign requests (SigV4)."""
         headers = wire.headers
@@ -214,7 +218,7 @@ def _duration(description: str, default: str) -> dict[str, Any]:
 
 
 HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
-    "apiKey": {"type": "string", "description": "The provider's key, usually `${SOME_VARIABLE}`.", "x-secret": True},
+    "apiKey": {"type": "string", "description": "The provider's key, usually `${SOME_VARIABLE}`.", "writeOnly": True},
     "credentials": {
         "enum": ["gateway", "client"],
         "default": "gateway",
