@@ -1,0 +1,210 @@
+"""From the event loop to the spool: a queue that costs the loop an append, and one thread that empties it.
+
+The thread takes what has gathered, turns it into lines and writes them in one call. It looks every few milliseconds
+while there is work and sleeps when there is none, so that under load the loop wakes nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
+
+from .counters import Counters
+from .settings import OnFull
+from .spool import SYNC_INTERVAL_SECONDS, Spool
+
+__all__ = ["Writer"]
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
+
+GATHER_SECONDS: Final = 0.008
+"""How long records gather under load before they are written together."""
+
+_SLICE_SECONDS: Final = 0.002
+"""Longest stretch of serialising before the event loop gets a chance to run."""
+
+_IDLE_SECONDS: Final = 0.25
+_BATCH_RECORDS: Final = 256
+_MAX_QUEUED: Final = 20_000
+_MAX_RETRY_SECONDS: Final = 5.0
+_LOG_EVERY_SECONDS: Final = 60.0
+
+
+class Writer(Generic[T]):
+    """`submit` may be called from any thread; `acknowledged` is called in the writer's thread once the record is in the
+    spool, with False where it was given up."""
+
+    def __init__(
+        self,
+        spool: Spool,
+        serialise: Callable[[T], bytes],
+        *,
+        counters: Counters,
+        max_bytes: int,
+        on_full: OnFull = "dropNewest",
+    ) -> None:
+        self._spool = spool
+        self._serialise = serialise
+        self._counters = counters
+        self._max_bytes = max_bytes
+        self._on_full = on_full
+        self._queue: deque[tuple[T, Callable[[bool], None] | None]] = deque()
+        self._wake = threading.Event()
+        self._asleep = False
+        self._closing = False
+        self._busy = False
+        self._waiting: list[tuple[bytes, Callable[[bool], None] | None]] = []
+        self._last_log = 0.0
+        self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-writer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def crowded(self) -> bool:
+        """With `onFull: block` the requests behind this one should wait."""
+        if self._on_full != "block":
+            return False
+        return len(self._queue) >= _MAX_QUEUED // 2 or self._spool.size >= self._max_bytes
+
+    def submit(self, item: T, acknowledged: Callable[[bool], None] | None = None) -> bool:
+        """False where the queue is full and the record is dropped."""
+        self._counters.submitted += 1
+        if len(self._queue) >= _MAX_QUEUED and self._on_full != "block":
+            self._counters.dropped_new += 1
+            if acknowledged is not None:
+                acknowledged(False)
+            return False
+        self._queue.append((item, acknowledged))
+        if self._asleep:
+            self._asleep = False
+            self._wake.set()
+        return True
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Waits until all that was submitted before is in the spool or given up."""
+        until = time.monotonic() + timeout_seconds
+        self._wake.set()
+        while self._queue or self._waiting or self._busy:
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def close(self, timeout_seconds: float) -> None:
+        self._closing = True
+        self._wake.set()
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        last_sync, retry_seconds = time.monotonic(), 0.0
+        while True:
+            try:
+                self._busy = True
+                self._gather()
+                self._write()
+                self._spool.tick()
+                if time.monotonic() - last_sync >= SYNC_INTERVAL_SECONDS:
+                    self._spool.sync()
+                    last_sync = time.monotonic()
+                retry_seconds = 0.0
+            except OSError as error:
+                self._counters.spool_errors += 1
+                self._complain(f"writing to the trace spool failed: {error}; trying again")
+                retry_seconds = min(_MAX_RETRY_SECONDS, retry_seconds * 2 or 0.1)
+            finally:
+                self._busy = False
+            if self._closing and (not (self._queue or self._waiting) or retry_seconds):
+                break
+            if retry_seconds:
+                time.sleep(retry_seconds)
+            elif self._queue:
+                time.sleep(0)
+            elif self._waiting:
+                time.sleep(0.05)
+            else:
+                self._rest()
+        self._give_up_waiting()
+
+    def _rest(self) -> None:
+        """A short look-around first; then sleep until somebody calls."""
+        time.sleep(GATHER_SECONDS)
+        if self._queue or self._closing:
+            return
+        self._wake.clear()
+        self._asleep = True
+        if not self._queue and not self._closing:
+            self._wake.wait(_IDLE_SECONDS)
+        self._asleep = False
+
+    def _gather(self) -> None:
+        """Serialises queued records, giving way to the event loop between them."""
+        slice_ends = time.monotonic() + _SLICE_SECONDS
+        while self._queue and len(self._waiting) < _BATCH_RECORDS:
+            item, acknowledged = self._queue.popleft()
+            self._waiting.append((self._serialise(item), acknowledged))
+            if time.monotonic() > slice_ends:
+                # Sleeping gives up the interpreter at once instead of after its switch interval of 5 ms.
+                time.sleep(0.0002)
+                slice_ends = time.monotonic() + _SLICE_SECONDS
+
+    def _write(self) -> None:
+        while self._waiting:
+            fitting = self._make_room()
+            if not fitting:
+                return
+            lines = [line for line, _ in self._waiting[:fitting]]
+            written = self._spool.append(lines)
+            done, self._waiting = self._waiting[:written], self._waiting[written:]
+            self._counters.acknowledged += len(done)
+            for _, acknowledged in done:
+                if acknowledged is not None:
+                    acknowledged(True)
+
+    def _make_room(self) -> int:
+        """How many of the waiting lines fit, after the policy has been applied to the rest."""
+        room = self._max_bytes - self._spool.size
+        fitting = _fitting(self._waiting, room)
+        if fitting == len(self._waiting) or self._on_full == "block":
+            return fitting
+        if self._on_full == "dropOldest":
+            while fitting < len(self._waiting) and (dropped := self._spool.drop_oldest()):
+                self._counters.dropped_old += dropped
+                fitting = _fitting(self._waiting, self._max_bytes - self._spool.size)
+            self._complain("the trace spool is full; the oldest records are given up")
+        if fitting < len(self._waiting):
+            for _, acknowledged in self._waiting[fitting:]:
+                self._counters.dropped_new += 1
+                if acknowledged is not None:
+                    acknowledged(False)
+            del self._waiting[fitting:]
+            self._complain("the trace spool is full; new records are dropped")
+        return fitting
+
+    def _give_up_waiting(self) -> None:
+        self._counters.dropped_new += len(self._waiting) + len(self._queue)
+        for _, acknowledged in [*self._waiting, *self._queue]:
+            if acknowledged is not None:
+                acknowledged(False)
+        self._waiting.clear()
+        self._queue.clear()
+
+    def _complain(self, message: str) -> None:
+        """At most one line a minute, with the figures."""
+        if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS or self._last_log == 0.0:
+            self._last_log = time.monotonic()
+            logger.warning("%s (%s)", message, self._counters.snapshot())
+
+
+def _fitting(waiting: list[tuple[bytes, Callable[[bool], None] | None]], room: int) -> int:
+    for position, (line, _) in enumerate(waiting):
+        room -= len(line)
+        if room < 0:
+            return position
+    return len(waiting)
