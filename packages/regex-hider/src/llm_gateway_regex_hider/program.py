@@ -134,6 +134,9 @@ class _Builder:
                 return self._emit_repeat(node, following)
             case Backreference(numbers):
                 return self._emit_reference(node, numbers, following)
+            case Boundary() | Edge() | Look() if self._referring:
+                # A reference repeats the text of the group, not the conditions under which it was found.
+                return following
             case Boundary(negated):
                 return self.add(Assert(Assertion("boundary", negated), following))
             case Edge():

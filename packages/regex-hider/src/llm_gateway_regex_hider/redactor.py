@@ -73,8 +73,8 @@ class StreamRedactor:
 
     __slots__ = (
         "_at",
-        "_buffer",
         "_budget",
+        "_buffer",
         "_candidate",
         "_candidate_end",
         "_done",

@@ -150,7 +150,7 @@ class _Parser:
         if bounds is None:
             return atom
         low, high = bounds
-        if isinstance(atom, (Boundary, Edge)) or (isinstance(atom, Look) and not atom.ahead):
+        if self._source.startswith(_UNREPEATABLE, at):
             raise self._error("nothing to repeat", at)
         if high is not None and low > high:
             raise self._error("numbers out of order in {} quantifier", at)
@@ -159,8 +159,6 @@ class _Parser:
         lazy = self._take("?")
         if self._peek() in ("*", "+") or (self._peek() == "?"):
             raise self._error("nothing to repeat (JavaScript has no possessive quantifiers)")
-        if isinstance(atom, Look):
-            return atom if low > 0 else Concat(())
         return Repeat(atom, low, high, lazy)
 
     def _quantifier(self) -> tuple[int, int | None] | None:
@@ -423,6 +421,8 @@ class _NamedReference:
     ignore_case: bool
 
 
+# A look-ahead may be repeated, as the web does; in a group, everything may.
+_UNREPEATABLE = ("^", "$", "\\b", "\\B", "(?<=", "(?<!")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _CONTROLS = {"t": 9, "n": 10, "v": 11, "f": 12, "r": 13}
 
