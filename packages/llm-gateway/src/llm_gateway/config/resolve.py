@@ -53,7 +53,7 @@ def _to_type(node: Node, views: Sequence[Schema], *, whole: bool) -> None:
             return
         node.value = round(milliseconds) if milliseconds == round(milliseconds) else milliseconds
         return
-    wanted = _types(views)
+    wanted = types_of(views)
     if not wanted:
         return
     value = node.value
@@ -66,7 +66,8 @@ def _to_type(node: Node, views: Sequence[Schema], *, whole: bool) -> None:
         node.value = node.text if node.text is not None else str(value)
 
 
-def _types(views: Sequence[Schema]) -> set[str]:
+def types_of(views: Sequence[Schema]) -> set[str]:
+    """The JSON types that any of the views declares."""
     types: set[str] = set()
     for view in views:
         declared = view.get("type", ())
