@@ -150,7 +150,7 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
     if node.value is None:
         node.value = {}
     resolve(node, extension.schema, draft.variables, problems, path)
-    settings = plain(node, path)
+    settings = plain(node)
     if not isinstance(settings, dict):
         return extension  # told when the settings around it are validated
     for below, message in check_schema(extension, settings):

@@ -80,15 +80,31 @@ class LocatedDict(dict[str, Any]):
     where: Path = ()
 
 
-def plain(node: Node, path: Path = ()) -> Any:
-    """The node's value without marks. Mappings become `LocatedDict`, in whatever depth."""
+def plain(node: Node) -> Any:
+    """The node's value without marks."""
     if isinstance(node.value, dict):
-        mapping = LocatedDict((key, plain(child, (*path, key))) for key, child in node.value.items())
+        return {key: plain(child) for key, child in node.value.items()}
+    if isinstance(node.value, list):
+        return [plain(child) for child in node.value]
+    return node.value
+
+
+def located(node: Node, path: Path = ()) -> Any:
+    """The node's value; its mappings, in whatever depth, remember their place."""
+    if isinstance(node.value, dict):
+        mapping = LocatedDict((key, located(child, (*path, key))) for key, child in node.value.items())
         mapping.where = path
         return mapping
     if isinstance(node.value, list):
-        return [plain(child, (*path, index)) for index, child in enumerate(node.value)]
+        return [located(child, (*path, index)) for index, child in enumerate(node.value)]
     return node.value
+
+
+def unlocated(value: Any) -> Any:
+    """The same without places: plain mappings, as plugins and providers get them."""
+    if isinstance(value, dict):
+        return {key: unlocated(child) for key, child in value.items()}
+    return [unlocated(child) for child in value] if isinstance(value, list) else value
 
 
 def show_path(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from llm_gateway.config.document import Node, Path, plain, read_document
+from llm_gateway.config.document import Node, Path, located, read_document
 from llm_gateway.config.env import Variables, read_dotenv
 from llm_gateway.config.problems import Problems, closest
 from llm_gateway.config.resolve import resolve
@@ -73,7 +73,7 @@ def read(text: str, *, file: str, directory: FilePath, environ: Mapping[str, str
 
 def validate(draft: Draft) -> GatewayFile:
     """The settings; what is wrong is noted in the draft's problems and left out."""
-    data = plain(draft.root)
+    data = located(draft.root)
     first = True
     while True:
         try:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
-from llm_gateway.config.document import Path, show_path
+from llm_gateway.config.document import Path, show_path, unlocated
 from llm_gateway.config.units import decode_duration, decode_size
 
 DURATION_SCHEMA: dict[str, Any] = {
@@ -44,7 +44,8 @@ SIZE_SCHEMA: dict[str, Any] = {
 
 Duration = Annotated[float, BeforeValidator(decode_duration), WithJsonSchema(DURATION_SCHEMA)]
 Size = Annotated[int, BeforeValidator(decode_size), WithJsonSchema(SIZE_SCHEMA)]
-ExtensionSettings = Annotated[dict[str, Any], Field(json_schema_extra={"x-extension-settings": True})]
+FreeMapping = Annotated[dict[str, Any], BeforeValidator(unlocated)]
+ExtensionSettings = Annotated[FreeMapping, Field(json_schema_extra={"x-extension-settings": True})]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -203,12 +204,12 @@ class ModelConfig(Settings):
     )
     description: str | None = Field(default=None, description="Free text, shown in model lists.")
     provider: ProviderConfig = Field(description="Who answers.")
-    defaults: dict[str, Any] = Field(
+    defaults: FreeMapping = Field(
         default={},
         alias="modelConfig",
         description="Request fields used where the client left them out, e.g. `max_tokens`.",
     )
-    metadata: dict[str, Any] = Field(default={}, description="Free values, shown in model lists and to plugins.")
+    metadata: FreeMapping = Field(default={}, description="Free values, shown in model lists and to plugins.")
 
 
 class ConditionsConfig(Settings):

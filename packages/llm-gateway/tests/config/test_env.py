@@ -1,0 +1,107 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_gateway.config.env import VariableProblem, Variables, decode_dotenv, read_dotenv
+
+
+def variables(environ=None, dotenv=None, directory=Path()):
+    return Variables(environ or {}, dotenv or {}, directory)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${A}", "1"),
+        ("x${A}y${B}", "x1y2"),
+        ("${C:-none}", "none"),
+        ("${EMPTY:-none}", "none"),
+        ("${EMPTY}", ""),
+        ("${C:-${A}}", "1"),
+        ("${C:-}", ""),
+        ("$${A}", "${A}"),
+        ("a $${A} ${A}", "a ${A} 1"),
+        ("$A and $", "$A and $"),
+        ("cost: 5$", "cost: 5$"),
+    ],
+)
+def test_variables_are_filled(text, expected):
+    assert variables({"A": "1", "B": "2", "EMPTY": ""}).fill(text).text == expected
+
+
+def test_the_environment_wins_over_the_env_file():
+    looked_up = variables({"A": "environment"}, {"A": "file", "B": "file"})
+
+    assert looked_up.fill("${A} ${B}").text == "environment file"
+    assert looked_up.origin("A") == "environment A"
+    assert looked_up.origin("B") == ".env B"
+
+
+def test_an_unset_variable_says_what_to_do():
+    with pytest.raises(VariableProblem, match=r"the variable MISSING is not set; .*\$\{MISSING:-default\}"):
+        variables().fill("${MISSING}")
+
+
+@pytest.mark.parametrize("text", ["${}", "${A B}", "${A:?x}", "${1}", "${A"])
+def test_what_is_no_variable_is_refused(text):
+    with pytest.raises(VariableProblem, match=r"\$\$\{"):
+        variables({"A": "1"}).fill(text)
+
+
+def test_a_whole_variable_is_told_from_one_in_a_text():
+    looked_up = variables({"A": "1"})
+
+    assert looked_up.fill("${A}").whole
+    assert not looked_up.fill("${A} ").whole
+    assert not looked_up.fill("${A}${A}").whole
+    assert not looked_up.fill("plain").whole
+
+
+def test_a_secret_comes_from_a_file_without_its_line_break(tmp_path):
+    (tmp_path / "key").write_text("sk-1\n")
+
+    assert variables(directory=tmp_path).fill("${file:key}").text == "sk-1"
+    assert variables(directory=tmp_path).fill(f"${{file:{tmp_path}/key}}").text == "sk-1"
+
+
+def test_a_missing_secret_file_is_a_problem_unless_there_is_a_default(tmp_path):
+    with pytest.raises(VariableProblem, match="No such file"):
+        variables(directory=tmp_path).fill("${file:nothing}")
+    assert variables(directory=tmp_path).fill("${file:nothing:-x}").text == "x"
+
+
+def test_an_env_file_is_read_as_shells_read_it():
+    text = """
+# comment
+PLAIN=value # comment
+export EXPORTED=1
+QUOTED="two\\nlines # kept"
+LITERAL='a $b \\n'
+EMPTY=
+HASH=a#b
+not a line
+"""
+    assert decode_dotenv(text) == {
+        "PLAIN": "value",
+        "EXPORTED": "1",
+        "QUOTED": "two\nlines # kept",
+        "LITERAL": "a $b \\n",
+        "EMPTY": "",
+        "HASH": "a#b",
+    }
+
+
+def test_no_env_file_is_no_problem(tmp_path):
+    assert read_dotenv(tmp_path) == {}
+
+
+@given(st.text(alphabet=st.characters(exclude_characters="$")))
+def test_text_without_variables_stays_as_it_is(text):
+    assert variables().fill(text).text == text
+
+
+@given(st.text())
+def test_a_value_is_never_substituted_twice(value):
+    assert variables({"A": value}).fill("${A}").text == value
