@@ -1,0 +1,342 @@
+"""One connection to an upstream: bytes written, replies read by llhttp, one request at a time.
+
+Everything happens in the callbacks of the event loop. There is no task, no lock and no queue here; a reader is woken by
+one future per wait. Bytes of the body go from the parser into a list without passing through Python code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from math import inf
+from typing import Protocol, cast
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
+
+from .decoding import find_decoder
+from .reply import Reply
+from .settings import TransportSettings
+
+__all__ = ["Connection", "Owner"]
+
+
+class Owner(Protocol):
+    """The pool that a connection belongs to."""
+
+    def release(self, connection: Connection) -> None:
+        """The connection is free for the next request."""
+        ...
+
+    def discard(self, connection: Connection) -> None:
+        """The connection is of no further use. May be called again."""
+        ...
+
+    def forget(self, connection: Connection) -> None:
+        """Its transport is closed."""
+        ...
+
+
+class _Surplus(Exception):
+    """Bytes after the end of a reply. Leaves the parser, which wraps it."""
+
+
+class Connection(asyncio.Protocol):
+    __slots__ = (
+        "_bodyless",
+        "_complete",
+        "_encoding",
+        "_ended",
+        "_feed",
+        "_framed",
+        "_head_size",
+        "_headers",
+        "_interim",
+        "_keep",
+        "_owner",
+        "_parser",
+        "_paused",
+        "_reply",
+        "_settings",
+        "_timer",
+        "_transport",
+        "chunks",
+        "idle_since",
+        "loop",
+        "lost",
+        "on_body",
+        "owned",
+        "size",
+        "timer_at",
+        "used",
+    )
+
+    def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, settings: TransportSettings) -> None:
+        self.loop = loop
+        self.owned = False
+        """Has a slot of its pool, which keeps this up to date."""
+        self.lost = False
+        self.idle_since = 0.0
+        self.used = 0
+        """Requests that were sent on it."""
+        self.chunks: list[bytes] = []
+        self.size = 0
+        self.timer_at: float = inf
+        self.on_body = self.chunks.append
+        self._owner = owner
+        self._settings = settings
+        self._transport: asyncio.Transport = _NO_TRANSPORT
+        self._reply: Reply | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._paused = False
+        self._bodyless = False
+        self._prepare_for_reply()
+        self._parser = HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+
+    # The pool's and the engine's side
+
+    @property
+    def usable(self) -> bool:
+        return not self.lost and not self._transport.is_closing()
+
+    def start(self, reply: Reply, head: bytes, body: bytes, *, bodyless: bool) -> None:
+        """Sends a request whose reply goes into `reply`. The connection must be free."""
+        self.used += 1
+        self._prepare_for_reply()
+        self._bodyless = bodyless
+        self._reply = reply
+        reply.body = self
+        if reply.deadline < self.timer_at:
+            self.arm(reply.deadline)
+        if len(body) > _JOIN_BELOW:
+            self._transport.writelines((head, body))
+        else:
+            self._transport.write(head + body)
+
+    def abort(self) -> None:
+        """Closes at once, without waiting for unsent bytes or for a TLS farewell."""
+        self._owner.discard(self)
+        self._transport.abort()
+
+    def _prepare_for_reply(self) -> None:
+        self.size = 0
+        self._headers: list[tuple[str, str]] = []
+        self._head_size = 0
+        self._interim = False
+        self._complete = False
+        self._ended = False
+        self._keep = False
+        self._framed = True
+        """The reply tells how long its body is. If not, the end of the connection is the end of the body."""
+        self._encoding = ""
+
+    # The reply's side
+
+    def take(self) -> bytes:
+        chunks = self.chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self.size = 0
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def break_off(self, error: ModelError) -> None:
+        self._end_reply(error)
+        self.abort()
+
+    def arm(self, when: float) -> None:
+        """The timer outlives the request: mostly the next one's limit lies later, and nothing has to be done for it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self.timer_at = when
+        self._timer = self.loop.call_at(when, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self.timer_at = inf
+        reply = self._reply
+        if reply is None:
+            return
+        if self.loop.time() + _CLOCK_STEP < reply.deadline:
+            self.arm(reply.deadline)
+        elif reply.waiter is not None:
+            self.break_off(ModelTimeout(reply.reason))
+
+    def _end_reply(self, error: ModelError | None) -> None:
+        """Parts from the reply, leaving it what has arrived."""
+        reply = self._reply
+        if reply is None:
+            return
+        self._reply = None
+        reply.body = None
+        if self.chunks:
+            reply.rest = b"".join(self.chunks)
+            self.chunks.clear()
+        reply.error = error
+        reply.wake()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        reply = self._reply
+        if reply is None:
+            self.abort()  # unasked: perhaps a farewell such as 408, in any case nothing to take for a reply
+            return
+        if not reply.status:
+            self._head_size += len(data)
+        try:
+            self._feed(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            if not self._complete:
+                self._refuse(error)
+                return
+            self._ended = False
+        if self._complete:
+            self._finish()
+        elif reply.status:
+            self._hand_over(reply, len(data))
+        elif self._head_size > self._settings.max_head:
+            self.break_off(_head_too_large())
+
+    def _hand_over(self, reply: Reply, length: int) -> None:
+        self.size += length
+        if not self.chunks:
+            if self.size > self._settings.max_head:
+                self.break_off(ModelProtocolError("The reply's trailers or chunk extensions are too large."))
+        elif reply.waiter is not None:
+            if self.size > reply.patience:
+                reply.wake()
+        elif self.size > self._settings.high_water and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _finish(self) -> None:
+        if self._bodyless:
+            self.chunks.clear()
+        self._end_reply(None)
+        transport = self._transport
+        if self._keep and self._ended and not transport.is_closing() and not transport.get_write_buffer_size():
+            self._owner.release(self)
+        else:
+            self.abort()
+
+    def _refuse(self, error: Exception) -> None:
+        cause = error.__context__ if isinstance(error.__context__, ModelError) else None
+        self.break_off(cause or ModelProtocolError(f"The reply is not valid HTTP ({_describe(error)})."))
+
+    def eof_received(self) -> None:
+        """Nothing to add: the transport closes itself and calls `connection_lost`."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._owner.discard(self)
+        self._owner.forget(self)
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        reply = self._reply
+        if reply is not None:
+            if reply.status and not self._framed and exc is None:
+                self._end_reply(None)
+            else:
+                reply.stale = not self._head_size and self.used > 1
+                self._end_reply(_broken_off(reply, exc))
+        # The parser holds our methods: without this the pair would wait for the garbage collector.
+        del self._parser, self._feed, self.on_body
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise _Surplus
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        known = _NAMES.get(name)
+        if known is None:
+            known = _learn(name)
+        text = value.decode("latin-1").rstrip(" \t")
+        if known is _CONTENT_ENCODING:
+            self._encoding = text
+        self._headers.append((known, text))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        headers = self._headers
+        self._headers = []  # takes trailers, which nobody reads
+        if status < 200:
+            if status == 101:
+                raise ModelProtocolError("The reply switches to another protocol, which nobody asked for.")
+            self._interim = True
+            return
+        if self._head_size > self._settings.max_head and _length(headers) > self._settings.max_head:
+            raise _head_too_large()
+        reply = cast(Reply, self._reply)
+        self._keep = self._parser.should_keep_alive()
+        self._framed = self._keep or _tells_length(headers)
+        if self._encoding and not self._bodyless:
+            reply.decoder = find_decoder(self._encoding)
+            if reply.decoder is not None:
+                headers = [header for header in headers if header[0] not in _OF_THE_ENCODED_BODY]
+        reply.headers = headers
+        reply.status = status
+        if self._bodyless:
+            self._complete = True
+        reply.wake()
+
+    def on_message_complete(self) -> None:
+        if self._interim:
+            self._interim = False
+            return
+        self._complete = True
+        self._ended = True
+
+
+def _tells_length(headers: list[tuple[str, str]]) -> bool:
+    return any(
+        name == "content-length" or (name == "transfer-encoding" and value.lower().endswith("chunked"))
+        for name, value in headers
+    )
+
+
+def _length(headers: list[tuple[str, str]]) -> int:
+    return sum(len(name) + len(value) for name, value in headers)
+
+
+def _head_too_large() -> ModelProtocolError:
+    return ModelProtocolError("The reply's status line and headers are too large.")
+
+
+def _broken_off(reply: Reply, cause: Exception | None) -> ModelConnectionError:
+    what = "before its reply ended" if reply.status else "before it replied"
+    error = ModelConnectionError(f"The model's provider closed the connection {what}.")
+    error.__cause__ = cause
+    return error
+
+
+def _describe(error: Exception) -> str:
+    return str(error) if isinstance(error, HttpParserError) else "upgrade"
+
+
+def _learn(name: bytes) -> str:
+    known = sys.intern(name.decode("latin-1").lower())
+    if len(_NAMES) < _MAX_LEARNT:
+        _NAMES[name] = known
+    return known
+
+
+_CONTENT_ENCODING = sys.intern("content-encoding")
+_OF_THE_ENCODED_BODY = frozenset({"content-encoding", "content-length"})
+_NAMES: dict[bytes, str] = {}
+_MAX_LEARNT = 2048  # upstreams may invent names: the table must not grow with them
+_JOIN_BELOW = 16 * 1024
+"""Bodies up to here are copied behind the head, which is cheaper than two buffers; both ways are one write."""
+_CLOCK_STEP = 0.001
+"""uvloop's clock has milliseconds: a timer may fire that much before its time."""
+_NO_TRANSPORT = asyncio.Transport()

@@ -1,0 +1,84 @@
+"""Bodies that an upstream compressed although it was asked for `identity`. Bytes in, bytes out, bounded per call."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Protocol
+
+__all__ = ["ContentDecoder", "find_decoder"]
+
+
+class ContentDecoder(Protocol):
+    """Both raise zlib.error for bytes that are not what the encoding promises."""
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        """At most `limit` decoded bytes; the rest stays inside and comes with the next call, `feed(b"", limit)`."""
+        ...
+
+    @property
+    def pending(self) -> bool:
+        """There is more to get without feeding more."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """The input may end here."""
+        ...
+
+
+def find_decoder(encoding: str) -> ContentDecoder | None:
+    """None for `identity` and for what is passed on as it came."""
+    match encoding.strip().lower():
+        case "gzip" | "x-gzip":
+            return _Inflater(_GZIP)
+        case "deflate":
+            return _Inflater(_ZLIB)
+    return None
+
+
+class _Inflater:
+    """Gzip members may follow one another. `deflate` means zlib, but some servers send it raw: the first byte tells."""
+
+    def __init__(self, window_bits: int) -> None:
+        self._window_bits = window_bits
+        self._engine = zlib.decompressobj(window_bits)
+        self._rest = b""
+        self._started = False
+        self._full = False
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        data = self._rest + data if self._rest else data
+        if not self._started and data:
+            self._started = True
+            if self._window_bits == _ZLIB and data[0] & 0x0F != 8:
+                self._window_bits = _RAW
+                self._engine = zlib.decompressobj(_RAW)
+        pieces: list[bytes] = []
+        while limit > 0:
+            if self._engine.eof and data:
+                if self._window_bits != _GZIP:
+                    raise zlib.error("bytes after the end of the compressed body")
+                self._engine = zlib.decompressobj(_GZIP)
+            piece = self._engine.decompress(data, limit)
+            pieces.append(piece)
+            limit -= len(piece)
+            data = self._engine.unused_data if self._engine.eof else self._engine.unconsumed_tail
+            if not data:
+                break
+        self._rest = data
+        self._full = limit <= 0
+        return b"".join(pieces)
+
+    @property
+    def pending(self) -> bool:
+        # A call that reached its limit may have left output inside the engine, with all input consumed.
+        return self._full or bool(self._rest)
+
+    @property
+    def finished(self) -> bool:
+        return self._engine.eof or not self._started
+
+
+_GZIP = 16 + zlib.MAX_WBITS
+_ZLIB = zlib.MAX_WBITS
+_RAW = -zlib.MAX_WBITS

@@ -1,0 +1,107 @@
+"""The native HTTP/1.1 client. The way of one request: target, head, connection, one write, one wait."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from math import inf
+
+from llm_gateway_sdk.errors import ModelConnectionError
+
+from .dial import Dialer
+from .head import Origin, Target, encode_head, prepare
+from .pool import Pool
+from .reply import Reply
+from .settings import Proxy, TransportSettings, build_ssl_context
+
+__all__ = ["NativeClient"]
+
+
+class NativeClient:
+    """See HTTPClient. Belongs to the event loop in which it is used first."""
+
+    def __init__(self, settings: TransportSettings | None = None) -> None:
+        self.settings = settings or TransportSettings()
+        self._proxy = Proxy.from_url(self.settings.proxy) if self.settings.proxy else None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ssl_context: ssl.SSLContext | None = None
+        self._targets: dict[str, tuple[Target, Pool]] = {}
+        self._pools: dict[Origin, Pool] = {}
+        self._closed = False
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+        *,
+        connect_timeout: float = 5.0,
+        expires: float | None = None,
+        reason: str = "total",
+    ) -> Reply:
+        """See HTTPClient.send. Raises ValueError for a URL, method or header that can't be sent.
+
+        `expires` limits the waiting for a free connection and for the head of the reply, and stays in force for the
+        body until `expire_at` replaces it; opening a connection is limited by `connect_timeout` too.
+        """
+        target, pool = self._targets.get(url) or self._prepare(url)
+        start = target.starts.get(method) or self._add_start(target, method)
+        head = encode_head(start, headers, len(body) if body or method not in _WITHOUT_BODY else None)
+        deadline = inf if expires is None else expires
+        reply = Reply(deadline, reason)
+        connection = pool.take()
+        if connection is None:
+            connection = await pool.open(connect_timeout, deadline, reason)
+        while True:
+            connection.start(reply, head, body, bodyless=method == "HEAD")
+            await reply.wait_for_head(connection.loop)
+            if reply.status:
+                return reply
+            if not reply.stale or reply.resent:
+                raise reply.error or ModelConnectionError("No reply.")
+            reply.resent = True
+            reply.stale = False
+            connection = await pool.open(connect_timeout, deadline, reason, fresh=True)
+
+    def pool(self, url: str) -> Pool:
+        """The pool that requests to this URL use."""
+        return (self._targets.get(url) or self._prepare(url))[1]
+
+    async def aclose(self) -> None:
+        """Closes all connections; replies that are still arriving break off."""
+        self._closed = True
+        self._targets.clear()
+        for pool in list(self._pools.values()):
+            await pool.aclose()
+
+    def _prepare(self, url: str) -> tuple[Target, Pool]:
+        """URLs come back with every request; those that never do must not fill the memory."""
+        if self._closed:
+            raise ModelConnectionError("The HTTP client is closed.")
+        target = prepare(url)
+        pool = self._pools.get(target.origin)
+        if pool is None:
+            pool = self._pools[target.origin] = self._make_pool(target.origin)
+        if len(self._targets) >= _MAX_TARGETS:
+            self._targets.clear()
+        self._targets[url] = target, pool
+        return target, pool
+
+    def _make_pool(self, origin: Origin) -> Pool:
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        context = None
+        if origin.scheme == "https":
+            context = self._ssl_context = self._ssl_context or build_ssl_context(self.settings)
+        return Pool(Dialer(origin, self.settings, context, self._loop), self.settings, self._loop)
+
+    def _add_start(self, target: Target, method: str) -> str:
+        if self._proxy is not None and target.origin.scheme == "http":
+            return target.add_start(method, absolute=True, proxy_authorization=self._proxy.authorization)
+        return target.add_start(method)
+
+
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})
+_MAX_TARGETS = 1024

@@ -1,0 +1,167 @@
+"""A reply of the native engine: status and headers, and a body that is taken while it arrives."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Coroutine
+from math import inf
+from typing import Any, Protocol
+
+from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
+
+from .decoding import ContentDecoder
+
+__all__ = ["Body", "Reply"]
+
+
+class Body(Protocol):
+    """The connection on which a body is still arriving, as its reply sees it."""
+
+    loop: asyncio.AbstractEventLoop
+    chunks: list[bytes]
+    size: int
+    """Bytes that arrived since the last `take`."""
+    timer_at: float
+    """When the connection's timer fires; infinite if it is not armed."""
+
+    def take(self) -> bytes: ...
+
+    def arm(self, when: float) -> None: ...
+
+    def break_off(self, error: ModelError) -> None: ...
+
+
+class Reply:
+    """See HTTPReply. Made by the engine; a reply and its connection know each other only until the body has come."""
+
+    __slots__ = (
+        "body",
+        "deadline",
+        "decoder",
+        "error",
+        "headers",
+        "patience",
+        "reason",
+        "resent",
+        "rest",
+        "stale",
+        "status",
+        "waiter",
+    )
+
+    def __init__(self, deadline: float, reason: str) -> None:
+        self.status = 0
+        self.headers: list[tuple[str, str]] = _NO_HEADERS
+        self.resent = False
+        """The first connection, a reused one, closed before any byte of a reply; the request was sent a second time."""
+        self.body: Body | None = None
+        """None before the request is sent and after the last byte, or the failure, came."""
+        self.rest = b""
+        """What was not yet taken when the body ended."""
+        self.error: ModelError | None = None
+        self.stale = False
+        self.waiter: asyncio.Future[None] | None = None
+        self.patience: float = 0
+        """A waiting reader is woken when more than so many bytes are there: 0 for the next bytes."""
+        self.deadline = deadline
+        self.reason = reason
+        self.decoder: ContentDecoder | None = None
+
+    async def wait_for_head(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Until `status` is set, or `error`."""
+        if self.body is None:
+            return
+        self.waiter = loop.create_future()
+        try:
+            await self.waiter
+        except BaseException:
+            self.close()
+            raise
+
+    def receive(self) -> Coroutine[Any, Any, bytes]:
+        return self._receive() if self.decoder is None else self._receive_decoded(self.decoder)
+
+    async def read(self, limit: int | None = None) -> bytes:
+        pieces: list[bytes] = []
+        length = 0
+        # Nobody looks at the parts of a whole body: wait until all of it, or too much of it, is there.
+        self.patience = inf if limit is None or self.decoder is not None else limit
+        try:
+            while piece := await self.receive():
+                length += len(piece)
+                if limit is not None and length > limit:
+                    self.close()
+                    raise ModelProtocolError(f"The reply is larger than the {limit} bytes that are accepted.")
+                pieces.append(piece)
+        finally:
+            self.patience = 0
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def expire_at(self, when: float, reason: str) -> None:
+        """Only waiting is limited: what a slow reader finds already complete is still given out after `when`, and an
+        unfinished body that nobody is waiting for is aborted at the next `receive`."""
+        self.deadline = when
+        self.reason = reason
+        body = self.body
+        if body is not None and when < body.timer_at:
+            body.arm(when)
+
+    def close(self) -> None:
+        body = self.body
+        if body is not None:
+            body.break_off(ModelConnectionError("The reply was closed before its end."))
+        self.rest = b""
+
+    def wake(self) -> None:
+        waiter = self.waiter
+        if waiter is not None:
+            self.waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def _receive(self) -> bytes:
+        while True:
+            body = self.body
+            if body is None:
+                if self.rest:
+                    data, self.rest = self.rest, b""
+                    return data
+                if self.error is not None:
+                    raise self.error
+                return b""
+            if body.loop.time() >= self.deadline:
+                body.break_off(ModelTimeout(self.reason))
+                self.rest = b""
+                continue
+            if body.chunks and body.size > self.patience:
+                return body.take()
+            if self.waiter is not None:
+                raise RuntimeError("the reply is already being received elsewhere")
+            self.waiter = body.loop.create_future()
+            try:
+                await self.waiter
+            except BaseException:
+                self.close()
+                raise
+            finally:
+                self.waiter = None
+
+    async def _receive_decoded(self, decoder: ContentDecoder) -> bytes:
+        try:
+            while True:
+                data = b"" if decoder.pending else await self._receive()
+                if not data and not decoder.pending:
+                    if not decoder.finished:
+                        raise ModelProtocolError("The compressed body of the reply ends too early.")
+                    return b""
+                if decoded := decoder.feed(data, _DECODED_STEP):
+                    return decoded
+        except zlib.error as error:
+            self.close()
+            raise ModelProtocolError("The compressed body of the reply is damaged.") from error
+
+
+_NO_HEADERS: list[tuple[str, str]] = []
+_DECODED_STEP = 1024 * 1024
+"""Bytes of decoded body per `receive`: a small compressed body may hold gigabytes."""
