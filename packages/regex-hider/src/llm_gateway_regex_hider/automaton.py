@@ -65,11 +65,6 @@ class State(dict[str, "State"]):
         self[character] = edge
         return edge
 
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
 
 class Automaton:
     def __init__(self, program: Program, *, cut: bool = True) -> None:

@@ -111,22 +111,24 @@ def _template_piece(template: str, dollar: int, pattern: Pattern) -> tuple[str |
     return "$", dollar + 1
 
 
+def compile_rules(rules: Sequence[Rule]) -> list[CompiledRule]:
+    """Raises RuleError for the first rule that can't be honoured."""
+    return [CompiledRule(index, rule) for index, rule in enumerate(rules)]
+
+
 class RuleSet:
     """Rules searched together. Shared by all texts and streams; holds no state of any."""
 
-    def __init__(self, rules: Sequence[Rule], *, mask: str = DEFAULT_REPLACEMENT) -> None:
+    def __init__(self, rules: Sequence[CompiledRule], *, mask: str = DEFAULT_REPLACEMENT) -> None:
         """`mask` stands for text that had to be hidden without a match (see StreamRedactor). Raises RuleError."""
-        self._init([CompiledRule(index, rule) for index, rule in enumerate(rules)], mask)
-
-    def _init(self, compiled: list[CompiledRule], mask: str) -> None:
-        self.rules = compiled
+        self.rules = list(rules)
         self.mask = mask
         # One character at least: the automaton asks for the one before it.
-        self.context = max([1, *(rule.context for rule in compiled)])
+        self.context = max([1, *(rule.context for rule in rules)])
         try:
-            self.automaton = Automaton(compile_program([rule.pattern for rule in compiled]))
+            self.automaton = Automaton(compile_program([rule.pattern for rule in rules]))
         except PatternSyntaxError as error:
-            raise RuleError(len(compiled) - 1, str(error)) from None
+            raise RuleError(rules[-1].index, str(error)) from None
         self._subsets: dict[tuple[int, ...], RuleSet] = {}
         self.first = regex.compile(charsets.as_class(self.automaton.first))
         self.is_selective = not _intersects(self.automaton.first, charsets.of("aeinorst "))
@@ -144,9 +146,7 @@ class RuleSet:
         if found is None:
             if len(self._subsets) >= _MAX_SUBSETS:
                 return self
-            found = RuleSet.__new__(RuleSet)
-            found._init([self.rules[index] for index in indices], self.mask)
-            self._subsets[indices] = found
+            found = self._subsets[indices] = RuleSet([self.rules[index] for index in indices], mask=self.mask)
         return found
 
     def candidates(self, text: str) -> RuleSet | None:

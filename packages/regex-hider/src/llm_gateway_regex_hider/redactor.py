@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from operator import length_hint
 from time import perf_counter
 from typing import Literal
 
@@ -224,7 +225,7 @@ class StreamRedactor:
             state = state[character]
             if (act := state.act) is None:
                 continue
-            at = end - characters.__length_hint__()
+            at = end - length_hint(characters)
             state = act.target
             starts, count = self._starts, act.groups
             if act.hit_before >= 0:

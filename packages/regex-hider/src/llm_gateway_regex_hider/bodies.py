@@ -1,0 +1,181 @@
+"""Redaction of whole requests, replies and errors, in place."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from llm_gateway_sdk import (
+    Choice,
+    Citation,
+    ErrorInfo,
+    LLMRequest,
+    LLMResponse,
+    Loss,
+    Message,
+    ModelError,
+    OpaquePart,
+    Part,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from llm_gateway_sdk.texts import TextPlace, walk_part
+
+from .json_text import redact_json
+from .patterns import RuleSet
+from .redactor import Budget, Findings, OnLimit, redact
+
+
+class BodyRedactor:
+    """One request, reply or error: counts what it hides, and what it had to leave out."""
+
+    def __init__(self, rules: RuleSet, *, on_limit: OnLimit = "mask", side: str = "request") -> None:
+        self._rules = rules
+        self._on_limit: OnLimit = on_limit
+        self._budget = Budget()
+        self._side = side
+        self.findings = Findings()
+        self.losses: list[Loss] = []
+
+    def text(self, text: str) -> str:
+        return redact(text, self._rules, on_limit=self._on_limit, findings=self.findings, budget=self._budget)
+
+    def json_text(self, text: str) -> str:
+        return redact_json(text, self._rules, on_limit=self._on_limit, findings=self.findings, budget=self._budget)
+
+    def request(self, request: LLMRequest) -> None:
+        messages = [message for message in request.messages if not self._is_emptied(message, "messages[*]")]
+        if len(messages) < len(request.messages):
+            request.messages = messages
+        for tool in request.tools:
+            if isinstance(tool, Tool):
+                if tool.description:
+                    tool.description = self.text(tool.description)
+                if tool.parameters:
+                    self._descriptions(tool.parameters)
+        self.vendor_json(request.provider_metadata)
+
+    def response(self, response: LLMResponse) -> None:
+        for choice in response.choices:
+            self._choice(choice)
+        self.vendor_json(response.provider_metadata)
+        for _, event in response.provider_deltas:
+            self.vendor_json(event)
+        if response.error is not None:
+            self.error_info(response.error)
+
+    def error(self, error: ModelError) -> ModelError:
+        """The error with its text redacted: a copy, or the same if nothing matched."""
+        message = self.text(error.message)
+        info = error.info()
+        changed_info = copy.deepcopy(info)
+        self.error_info(changed_info)
+        body = error.body
+        if body is not None:
+            old = body.decode("utf-8", "surrogateescape")
+            new = self.json_text(old)
+            body = body if new == old else new.encode("utf-8", "surrogateescape")
+        if message == error.message and changed_info == info and body == error.body:
+            return error
+        changed = copy.copy(error)
+        changed.message, changed.args, changed.body = message, (message,), body
+        changed._info = changed_info
+        return changed
+
+    def error_info(self, info: ErrorInfo) -> None:
+        info.message = self.text(info.message)
+        self.vendor_json(info.provider_metadata)
+
+    def vendor_json(self, value: Any) -> None:
+        """Texts in a vendor's own JSON, as far as they can be told from structure."""
+        if value:
+            for place in walk_part(OpaquePart(data=value), "", "opaque"):
+                self._place(place)
+
+    def part(self, part: Part) -> None:
+        """Every text of one part."""
+        for place in walk_part(part, "", "user"):
+            self._place(place)
+        for citation in _citations(part):
+            if citation.title:
+                citation.title = self.text(citation.title)
+            self.vendor_json(citation.provider_metadata)
+        self.vendor_json(part.provider_metadata)
+
+    def _place(self, place: TextPlace) -> None:
+        old = place.text
+        if not old:
+            return
+        is_json = (
+            place.part.kind == "function"
+            if isinstance(place.part, ToolCallPart) and place.key == "arguments"
+            else place.kind == "tool_result" and _looks_like_json(old)
+        )
+        new = self.json_text(old) if is_json or place.key == "partial_json" else self.text(old)
+        if new != old:
+            place.text = new
+
+    def _choice(self, choice: Choice) -> None:
+        before = self.findings.matches.total() + self.findings.masked
+        self._message(choice.message, "choices[*].message")
+        self.vendor_json(choice.provider_metadata)
+        changed = self.findings.matches.total() + self.findings.masked > before
+        if changed and choice.logprobs is not None:
+            # The tokens spell out what was hidden.
+            choice.logprobs = None
+            self.dropped("choices[*].logprobs", "they spell out text that was redacted")
+
+    def _is_emptied(self, message: Message, path: str) -> bool:
+        had_content = bool(message.content)
+        self._message(message, path)
+        return had_content and not message.content
+
+    def _message(self, message: Message, path: str) -> None:
+        kept: list[Part] = []
+        for part in message.content:
+            if isinstance(part, ThinkingPart) and part.signature is not None and self.text(part.text) != part.text:
+                # With another text the signature would not fit, and the provider would refuse the block.
+                self.dropped(f"{path}.content[*]", "signed thinking in which text had to be redacted")
+                continue
+            self._part_in_message(part)
+            kept.append(part)
+        if len(kept) < len(message.content):
+            message.content = kept
+        self.vendor_json(message.provider_metadata)
+
+    def _part_in_message(self, part: Part) -> None:
+        self.part(part)
+        if isinstance(part, ToolResultPart):
+            for inner in part.content:
+                self.vendor_json(inner.provider_metadata)
+
+    def _descriptions(self, schema: Any) -> None:
+        """The prose of a JSON Schema; names, types and allowed values are structure."""
+        if isinstance(schema, dict):
+            for key, value in schema.items():
+                if key in ("description", "title", "$comment") and isinstance(value, str):
+                    schema[key] = self.text(value)
+                else:
+                    self._descriptions(value)
+        elif isinstance(schema, list):
+            for value in schema:
+                self._descriptions(value)
+
+    def dropped(self, path: str, detail: str) -> None:
+        side: Any = self._side
+        loss = Loss("dropped", path, side, detail)
+        if loss not in self.losses:
+            self.losses.append(loss)
+
+
+def _citations(part: Part) -> Iterator[Citation]:
+    if isinstance(part, TextPart):
+        yield from part.citations
+
+
+def _looks_like_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")

@@ -1,0 +1,136 @@
+"""The plugin: hides what its patterns find in requests, replies, streams and errors, or refuses it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from llm_gateway_sdk import ModelError, Plugin, PluginResult, RequestContext, plugin_metadata
+
+from . import __version__
+from .bodies import BodyRedactor
+from .redactor import Blocked, Findings, LimitExceeded
+from .settings import SCHEMA, Direction, Settings, load_settings
+from .stream import StreamedReplyRedactor, is_blank
+
+log = logging.getLogger("llm_gateway.plugins.regex_hider")
+
+_RESPONSE_PHASES = frozenset({"after_model", "after_chunk", "on_model_error"})
+
+
+@plugin_metadata(
+    name="regex-hider",
+    version=__version__,
+    description="Hides what regular expressions find in requests and replies, streams included, or refuses it.",
+    configuration_schema=SCHEMA,
+    keywords=("privacy", "redaction", "guardrail"),
+)
+class RegexHider(Plugin):
+    async def validate_config(self, config: Any) -> bool | str | None:
+        try:
+            load_settings(config)
+        except ValueError as error:
+            return str(error)
+        return True
+
+    async def configure(self, config: Any) -> None:
+        await super().configure(config)
+        self._settings: Settings = load_settings(config)
+        self._state_key = f"regex_hider.{id(self)}"
+        for name in self._settings.ignored:
+            log.info("regex-hider: %s has no effect; text is held only while it may become a match", name)
+
+    def wants(self, phase: str, ctx: RequestContext) -> bool:
+        if phase == "before_model":
+            return self._settings.request is not None
+        return self._settings.response is not None and phase in _RESPONSE_PHASES
+
+    def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        rules = self._settings.request
+        if rules is None or not ctx.has_request:
+            return None
+        redactor = BodyRedactor(rules, on_limit=self._settings.on_limit)
+        try:
+            redactor.request(ctx.request)
+        except (Blocked, LimitExceeded) as reason:
+            return self._refusal(ctx, reason, "request")
+        ctx.losses.extend(redactor.losses)
+        self._log(ctx, redactor.findings, "request")
+        return None
+
+    def after_model(self, ctx: RequestContext) -> PluginResult | None:
+        rules = self._settings.response
+        response = ctx.response
+        if rules is None or response is None:
+            return None
+        redactor = BodyRedactor(rules, on_limit=self._settings.on_limit, side="response")
+        try:
+            redactor.response(response)
+        except (Blocked, LimitExceeded) as reason:
+            return self._refusal(ctx, reason, "response")
+        ctx.losses.extend(redactor.losses)
+        self._log(ctx, redactor.findings, "response")
+        return None
+
+    def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
+        chunk = ctx.buffered_chunk
+        if self._settings.response is None or chunk is None:
+            return None
+        final = ctx.final_chunk
+        redactor = self._stream(ctx)
+        try:
+            redacted = redactor.push(chunk, final=final)
+        except (Blocked, LimitExceeded) as reason:
+            return self._refusal(ctx, reason, "response")
+        if final:
+            ctx.losses.extend(redactor.losses)
+            self._log(ctx, redactor.findings(), "response")
+        if redacted is chunk:
+            return None
+        ctx.buffered_chunk = redacted
+        # What is held has no text left: the chain adds the next chunk to its ids and counts only.
+        return PluginResult(emit_chunk=False) if is_blank(redacted) else None
+
+    def on_model_error(self, ctx: RequestContext) -> PluginResult | None:
+        rules = self._settings.response
+        if rules is None or not isinstance(ctx.error, ModelError):
+            return None
+        redactor = BodyRedactor(rules, on_limit="mask", side="response")
+        try:
+            ctx.error = redactor.error(ctx.error)
+        except Blocked as reason:
+            ctx.error = ModelError(
+                f"The provider's error message was withheld: it matches {reason}.", status=ctx.error.status
+            )
+        self._log(ctx, redactor.findings, "error")
+        return None
+
+    def _stream(self, ctx: RequestContext) -> StreamedReplyRedactor:
+        redactor: StreamedReplyRedactor | None = ctx.attempt_data.get(self._state_key)
+        if redactor is None:
+            settings = self._settings
+            assert settings.response is not None
+            redactor = ctx.attempt_data[self._state_key] = StreamedReplyRedactor(
+                settings.response, max_size=settings.max_size, on_limit=settings.on_limit
+            )
+        return redactor
+
+    def _refusal(self, ctx: RequestContext, reason: Blocked | LimitExceeded, direction: Direction) -> PluginResult:
+        if isinstance(reason, Blocked):
+            message = f"The {direction} was refused: it matches {reason}."
+            if reason.index in self._settings.logged:
+                log.info("%s: refused the %s: it matches %s", ctx.request_id, direction, reason)
+        else:
+            message = f"The {direction} was refused: {reason}."
+        return PluginResult(success=False, status=400, error=message)
+
+    def _log(self, ctx: RequestContext, findings: Findings, where: str) -> None:
+        counts = {index: count for index, count in findings.matches.items() if index in self._settings.logged}
+        if counts:
+            told = ", ".join(f"patterns[{index}] × {count}" for index, count in sorted(counts.items()))
+            log.info("%s: hidden in the %s: %s", ctx.request_id, where, told)
+        if findings.masked:
+            log.warning(
+                "%s: hidden in the %s without a match, for want of a verdict within the bounds: %d texts",
+                ctx.request_id, where, findings.masked,
+            )  # fmt: skip

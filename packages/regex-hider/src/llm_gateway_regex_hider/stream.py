@@ -1,0 +1,364 @@
+"""Redaction of one streamed reply: a redactor for each text in it, and chunks rebuilt of what is safe.
+
+A text is a part of a choice (or a field of a block that only its dialect understands). Its tail is final when another
+part of the choice begins, when its signature comes, or when the choice or the stream ends. Only the arguments of a tool
+call wait on when another part begins: calls may alternate, and complete JSON holds nothing. Chunks are never changed in
+place; one in which nothing changes comes back as it is.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from llm_gateway_sdk import (
+    Choice,
+    LLMResponse,
+    Loss,
+    Message,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+
+from .bodies import BodyRedactor
+from .json_text import JSONRedactor
+from .patterns import RuleSet
+from .redactor import Budget, Findings, OnLimit, StreamRedactor
+
+# Fields of unknown blocks which arrive in fragments; `partial_json` is JSON text.
+_STREAMED_FIELDS = frozenset({"text", "thinking", "partial_json", "delta", "arguments", "input"})
+
+Path = tuple[str, ...]
+Key = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class _Place:
+    """One text of the stream. `latest` is the part, or the vendor's event, that last brought some of it."""
+
+    redactor: StreamRedactor | JSONRedactor
+    findings: Findings
+    latest: Part
+    path: Path = ()
+
+    @property
+    def has_changed(self) -> bool:
+        return bool(self.findings.matches) or self.findings.masked > 0
+
+    @property
+    def is_open_json(self) -> bool:
+        return isinstance(self.redactor, JSONRedactor) and not self.redactor.is_complete
+
+
+@dataclass(slots=True)
+class _ChoiceState:
+    places: dict[Key, _Place] = field(default_factory=dict)
+    open: Key | None = None
+    """The part that is being written."""
+    logprobs: list[dict[str, Any]] = field(default_factory=list)
+    """Kept back with the text that they spell out."""
+    changes: int = 0
+    """As of when log probabilities were last given out."""
+
+
+class StreamedReplyRedactor:
+    def __init__(self, rules: RuleSet, *, max_size: int, on_limit: OnLimit) -> None:
+        self._rules = rules
+        self._max_size = max_size
+        self._on_limit: OnLimit = on_limit
+        self._budget = Budget()
+        self._whole = BodyRedactor(rules, on_limit=on_limit, side="response")
+        self._choices: dict[int, _ChoiceState] = {}
+        self._retired: list[Findings] = []
+
+    @property
+    def losses(self) -> list[Loss]:
+        return self._whole.losses
+
+    def findings(self) -> Findings:
+        """What was hidden so far, in all texts."""
+        total = Findings()
+        open_places = (place.findings for state in self._choices.values() for place in state.places.values())
+        for findings in (self._whole.findings, *self._retired, *open_places):
+            total.matches.update(findings.matches)
+            total.masked += findings.masked
+        return total
+
+    def push(self, chunk: LLMResponse, *, final: bool) -> LLMResponse:
+        """What may go out instead of the chunk; `final` says that nothing follows."""
+        ends = final or chunk.error is not None
+        choices: list[Choice] = []
+        has_changed = False
+        for choice in chunk.choices:
+            redacted = self._choice(choice, ends=ends or choice.finish_reason is not None)
+            has_changed = has_changed or redacted is not choice
+            choices.append(redacted)
+        if ends:
+            present = {choice.index for choice in choices}
+            for index, state in self._choices.items():
+                if index not in present and (tails := self._tails(state, None)):
+                    choices.append(Choice(index, Message("assistant", tails)))
+                    has_changed = True
+        if has_changed:
+            chunk = replace(chunk, choices=choices)
+        if chunk.error is not None or chunk.provider_deltas or chunk.provider_metadata:
+            chunk = self._envelope(chunk)
+        return chunk
+
+    def _envelope(self, chunk: LLMResponse) -> LLMResponse:
+        shell = replace(
+            chunk,
+            choices=[],
+            error=copy.deepcopy(chunk.error),
+            provider_deltas=copy.deepcopy(chunk.provider_deltas),
+            provider_metadata=copy.deepcopy(chunk.provider_metadata),
+        )
+        self._whole.response(shell)
+        shell.choices = chunk.choices
+        return chunk if shell == chunk else shell
+
+    def _choice(self, choice: Choice, *, ends: bool) -> Choice:
+        state = self._choices.get(choice.index)
+        if state is None:
+            state = self._choices[choice.index] = _ChoiceState()
+        message = choice.message
+        content: list[Part] = []
+        for part in message.content:
+            key: Key = (part.index, type(part))
+            if key != state.open:
+                content.extend(self._tails(state, key))
+                state.open = key
+            redacted = self._part(state, key, part)
+            if redacted is not None:
+                content.append(redacted)
+        if ends:
+            for tail in self._tails(state, None):
+                _append(content, tail)
+        if len(content) != len(message.content) or any(
+            a is not b for a, b in zip(content, message.content, strict=True)
+        ):
+            choice = replace(choice, message=replace(message, content=content))
+        if choice.logprobs is not None or state.logprobs:
+            choice = self._with_logprobs(state, choice)
+        if choice.provider_metadata or message.provider_metadata:
+            choice = self._with_metadata(choice)
+        return choice
+
+    def _part(self, state: _ChoiceState, key: Key, part: Part) -> Part | None:
+        """What may go out of the part's fragment; None if that is nothing."""
+        match part:
+            case TextPart() | RefusalPart() | ThinkingPart():
+                return self._text_part(state, key, part)
+            case ToolCallPart():
+                return self._tool_call(state, key, part)
+            case OpaquePart():
+                return self._opaque(state, key, part)
+            case _:
+                return self._whole_part(part)
+
+    def _text_part(
+        self, state: _ChoiceState, key: Key, part: TextPart | RefusalPart | ThinkingPart
+    ) -> TextPart | RefusalPart | ThinkingPart | None:
+        place = state.places.get(key)
+        if place is None:
+            place = state.places[key] = self._place(part, is_json=False)
+        place.latest = part
+        old = part.text
+        text = place.redactor.push(old) if old else ""
+        if part.signature is not None:
+            text += place.redactor.close()
+            if isinstance(part, ThinkingPart) and place.has_changed:
+                # What has gone out can't be taken back: the text stays, without a proof that no longer fits it.
+                part = replace(part, signature=None, signed_by=None)
+                self._whole.dropped(
+                    "choices[*].message.content[*].signature", "signed thinking in which text had to be redacted"
+                )
+        redacted = part if text == old else replace(part, text=text)
+        if part.provider_metadata or (isinstance(part, TextPart) and part.citations):
+            redacted = self._extras(redacted)
+        is_bare = not (part.signature or part.cache or part.provider_metadata or getattr(part, "citations", None))
+        return None if is_bare and old and not text else redacted
+
+    def _extras(self, part: TextPart | RefusalPart | ThinkingPart) -> TextPart | RefusalPart | ThinkingPart:
+        """The part with what stands beside its text redacted: citations, and the vendor's own."""
+        beside = copy.deepcopy(replace(part, text=""))
+        self._whole.part(beside)
+        beside.text = part.text
+        return part if beside == part else beside
+
+    def _tool_call(self, state: _ChoiceState, key: Key, part: ToolCallPart) -> ToolCallPart | None:
+        place = state.places.get(key)
+        if place is None:
+            place = state.places[key] = self._place(part, is_json=part.kind == "function")
+        place.latest = part
+        arguments = place.redactor.push(part.arguments) if part.arguments else ""
+        if arguments == part.arguments:
+            return part
+        if not (arguments or part.id or part.name or part.signature):
+            return None
+        return replace(part, arguments=arguments)
+
+    def _opaque(self, state: _ChoiceState, key: Key, part: OpaquePart) -> OpaquePart | None:
+        events = [part.data] if part.position == "event" else part.deltas
+        redacted = [self._event(state, (*key, part.position), part, event) for event in events]
+        if part.position == "event":
+            return part if redacted[0] == part.data else replace(part, data=redacted[0])
+        data = copy.deepcopy(part.data)
+        self._whole.vendor_json(data)
+        return part if data == part.data and redacted == events else replace(part, data=data, deltas=redacted)
+
+    def _event(self, state: _ChoiceState, key: Key, part: OpaquePart, event: Any) -> Any:
+        event = copy.deepcopy(event)
+        streamed = list(_streamed_fields(event))
+        texts = []
+        for path, text in streamed:
+            name = (*key, _value_at(event, ("type",)), _value_at(event, ("item_id",)), path)
+            place = state.places.get(name)
+            if place is None:
+                place = state.places[name] = self._place(part, is_json=path[-1] == "partial_json", path=path)
+            texts.append(place.redactor.push(text))
+            place.latest = replace(part, data=event) if part.position == "event" else replace(part, deltas=[event])
+            _set_at(event, path, "")
+        self._whole.vendor_json(event)
+        for (path, _), text in zip(streamed, texts, strict=True):
+            _set_at(event, path, text)
+        return event
+
+    def _whole_part(self, part: Part) -> Part:
+        redacted = copy.deepcopy(part)
+        self._whole.part(redacted)
+        return part if redacted == part else redacted
+
+    def _place(self, part: Part, *, is_json: bool, path: Path = ()) -> _Place:
+        findings = Findings()
+        make = JSONRedactor if is_json else StreamRedactor
+        redactor = make(
+            self._rules, max_size=self._max_size, on_limit=self._on_limit, findings=findings, budget=self._budget
+        )
+        return _Place(redactor, findings, part, path)
+
+    def _tails(self, state: _ChoiceState, beginning: Key | None) -> list[Part]:
+        """The last fragments of texts that are final now that `beginning` begins (None: that the choice ends)."""
+        tails: list[Part] = []
+        for key, place in list(state.places.items()):
+            if beginning is not None and (
+                key[: len(beginning)] == beginning or (place.is_open_json and isinstance(place.latest, ToolCallPart))
+            ):
+                continue
+            text = place.redactor.close()
+            if text:
+                tails.append(_fragment(place, text))
+            if beginning is None or not isinstance(place.latest, ThinkingPart):
+                # Of thinking is remembered until the end that it was changed: its signature may come late.
+                del state.places[key]
+                self._retired.append(place.findings)
+        return tails
+
+    def _with_logprobs(self, state: _ChoiceState, choice: Choice) -> Choice:
+        """Log probabilities go out with the text that they spell out, or not at all if it was changed."""
+        if choice.logprobs is not None:
+            state.logprobs.append(choice.logprobs)
+        if any(place.redactor.is_holding for place in state.places.values()):
+            return replace(choice, logprobs=None)
+        found = self.findings()
+        changes = found.matches.total() + found.masked
+        if changes != state.changes:
+            state.changes = changes
+            self._whole.dropped("choices[*].logprobs", "they spell out text that was redacted")
+            state.logprobs = []
+            return replace(choice, logprobs=None)
+        kept, state.logprobs = state.logprobs, []
+        return choice if len(kept) == 1 and kept[0] is choice.logprobs else replace(choice, logprobs=_joined(kept))
+
+    def _with_metadata(self, choice: Choice) -> Choice:
+        redacted = replace(
+            choice,
+            message=replace(choice.message, provider_metadata=copy.deepcopy(choice.message.provider_metadata)),
+            provider_metadata=copy.deepcopy(choice.provider_metadata),
+        )
+        self._whole.vendor_json(redacted.message.provider_metadata)
+        self._whole.vendor_json(redacted.provider_metadata)
+        return choice if redacted == choice else redacted
+
+
+def is_blank(chunk: LLMResponse) -> bool:
+    """Whether the chunk tells a client nothing that it would miss if it came with the next one."""
+    if chunk.final or chunk.error is not None or chunk.usage is not None or chunk.provider_deltas:
+        return False
+    return all(
+        not choice.message.content and choice.finish_reason is None and choice.logprobs is None
+        for choice in chunk.choices
+    )
+
+
+def _append(content: list[Part], tail: Part) -> None:
+    """Adds the tail of a text, to the fragment before it if that is of the same text."""
+    if content and content[-1].index == tail.index:
+        last = content[-1]
+        if isinstance(last, ToolCallPart) and isinstance(tail, ToolCallPart):
+            content[-1] = replace(last, arguments=last.arguments + tail.arguments)
+            return
+        if isinstance(last, TextPart | RefusalPart | ThinkingPart) and type(last) is type(tail) and not last.signature:
+            content[-1] = replace(last, text=last.text + tail.text)
+            return
+    content.append(tail)
+
+
+def _fragment(place: _Place, text: str) -> Part:
+    """A part that carries nothing but the text, to be joined with what went out before."""
+    latest = place.latest
+    match latest:
+        case ToolCallPart():
+            return ToolCallPart(arguments=text, kind=latest.kind, index=latest.index, item_id=latest.item_id)
+        case TextPart():
+            return TextPart(text, index=latest.index, item_id=latest.item_id)
+        case RefusalPart():
+            return RefusalPart(text, index=latest.index, item_id=latest.item_id)
+        case ThinkingPart():
+            return ThinkingPart(text, summary=latest.summary, index=latest.index, item_id=latest.item_id)
+        case OpaquePart():
+            event = copy.deepcopy(latest.data if latest.position == "event" else latest.deltas[0])
+            for path, _ in list(_streamed_fields(event)):
+                _set_at(event, path, text if path == place.path else "")
+            if latest.position == "event":
+                return replace(latest, data=event)
+            return replace(latest, data=None, deltas=[event])
+        case _:
+            raise TypeError(f"a {type(latest).__name__} is not streamed")
+
+
+def _streamed_fields(event: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    if not isinstance(event, dict):
+        return
+    for name, value in event.items():
+        if isinstance(value, dict):
+            yield from _streamed_fields(value, (*path, name))
+        elif isinstance(value, str) and name in _STREAMED_FIELDS:
+            yield (*path, name), value
+
+
+def _value_at(event: Any, path: Path) -> Any:
+    for name in path:
+        event = event.get(name) if isinstance(event, dict) else None
+    return event
+
+
+def _set_at(event: Any, path: Path, value: str) -> None:
+    for name in path[:-1]:
+        event = event[name]
+    event[path[-1]] = value
+
+
+def _joined(several: list[dict[str, Any]]) -> dict[str, Any] | None:
+    joined: dict[str, Any] = {}
+    for one in several:
+        for name, value in one.items():
+            old = joined.get(name)
+            joined[name] = [*old, *value] if isinstance(old, list) and isinstance(value, list) else value
+    return joined or None
