@@ -15,7 +15,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
-from .decoding import find_decoder
+from .decoding import find_decoder, without_encoding
 from .reply import Reply
 from .settings import TransportSettings
 
@@ -283,7 +283,7 @@ class Connection(asyncio.Protocol):
         if self._encoding and not self._bodyless:
             reply.decoder = find_decoder(self._encoding)
             if reply.decoder is not None:
-                headers = [header for header in headers if header[0] not in _OF_THE_ENCODED_BODY]
+                headers = without_encoding(headers)
         reply.headers = headers
         reply.status = status
         if self._bodyless:
@@ -332,7 +332,6 @@ def _learn(name: bytes) -> str:
 
 
 _CONTENT_ENCODING = sys.intern("content-encoding")
-_OF_THE_ENCODED_BODY = frozenset({"content-encoding", "content-length"})
 _NAMES: dict[bytes, str] = {}
 _MAX_LEARNT = 2048  # upstreams may invent names: the table must not grow with them
 _JOIN_BELOW = 16 * 1024

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-__all__ = ["ContentDecoder", "find_decoder"]
+from llm_gateway_sdk.errors import ModelProtocolError
+
+__all__ = ["ContentDecoder", "find_decoder", "receive_decoded", "without_encoding"]
 
 
 class ContentDecoder(Protocol):
@@ -34,6 +37,27 @@ def find_decoder(encoding: str) -> ContentDecoder | None:
         case "deflate":
             return _Inflater(_ZLIB)
     return None
+
+
+def without_encoding(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The headers as they are true for the decoded body."""
+    return [header for header in headers if header[0] not in ("content-encoding", "content-length")]
+
+
+async def receive_decoded(decoder: ContentDecoder, receive: Callable[[], Awaitable[bytes]]) -> bytes:
+    """The next decoded bytes; `b""` at the end. Raises ModelProtocolError for a body that is damaged or cut."""
+    while True:
+        data = b"" if decoder.pending else await receive()
+        if not data and not decoder.pending:
+            if not decoder.finished:
+                raise ModelProtocolError("The compressed body of the reply ends too early.")
+            return b""
+        try:
+            decoded = decoder.feed(data, _STEP)
+        except zlib.error as error:
+            raise ModelProtocolError("The compressed body of the reply is damaged.") from error
+        if decoded:
+            return decoded
 
 
 class _Inflater:
@@ -82,3 +106,5 @@ class _Inflater:
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
+_STEP = 1024 * 1024
+"""Decoded bytes per call: a small compressed body may hold gigabytes."""

@@ -19,7 +19,7 @@ from llm_gateway_sdk.errors import ModelConnectionError
 from .head import Origin
 from .settings import Proxy, TransportSettings
 
-__all__ = ["Dialer"]
+__all__ = ["Dialer", "describe_os_error"]
 
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 _Address = tuple[int, int, int, str, Any]
@@ -62,10 +62,10 @@ class Dialer:
                 sock.close()
                 raise
         except ssl.SSLError as error:
-            raise ModelConnectionError(f"No TLS with the model's provider: {_reason(error)}.") from error
+            raise ModelConnectionError(f"No TLS with the model's provider: {describe_os_error(error)}.") from error
         except OSError as error:
             self._resolved_until = 0.0
-            raise ModelConnectionError(f"No connection to the model's provider: {_reason(error)}.") from error
+            raise ModelConnectionError(f"No connection to the model's provider: {describe_os_error(error)}.") from error
         return protocol
 
     async def _connect(self) -> socket.socket:
@@ -183,7 +183,7 @@ def _keep_alive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
-def _reason(error: OSError) -> str:
+def describe_os_error(error: OSError) -> str:
     """The kind of failure without host and address, which are the operator's business."""
     match error:
         case ssl.SSLCertVerificationError():

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-__all__ = ["Origin", "Target", "encode_head", "prepare"]
+__all__ = ["Origin", "Target", "check_headers", "encode_head", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,14 @@ def encode_head(start: str, headers: Sequence[tuple[str, str]], length: int | No
     if head.count("\n") != line_ends or head.count("\r") != line_ends or "\0" in head:
         raise ValueError("a header value holds CR, LF or NUL")
     return head.encode("latin-1")
+
+
+def check_headers(method: str, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The same refusals for engines that write the head themselves; the framing headers left out."""
+    if not _TOKEN.fullmatch(method):
+        raise ValueError(f"no HTTP method: {method!r}")
+    encode_head("", headers, None)
+    return [(name, value) for name, value in headers if name.lower() == "host" or name.lower() not in _OWNED]
 
 
 def _replace_host(start: str, host: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import zlib
 from collections.abc import Coroutine
 from math import inf
 from typing import Any, Protocol
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
-from .decoding import ContentDecoder
+from .decoding import ContentDecoder, receive_decoded
 
 __all__ = ["Body", "Reply"]
 
@@ -149,19 +148,10 @@ class Reply:
 
     async def _receive_decoded(self, decoder: ContentDecoder) -> bytes:
         try:
-            while True:
-                data = b"" if decoder.pending else await self._receive()
-                if not data and not decoder.pending:
-                    if not decoder.finished:
-                        raise ModelProtocolError("The compressed body of the reply ends too early.")
-                    return b""
-                if decoded := decoder.feed(data, _DECODED_STEP):
-                    return decoded
-        except zlib.error as error:
+            return await receive_decoded(decoder, self._receive)
+        except ModelProtocolError:
             self.close()
-            raise ModelProtocolError("The compressed body of the reply is damaged.") from error
+            raise
 
 
 _NO_HEADERS: list[tuple[str, str]] = []
-_DECODED_STEP = 1024 * 1024
-"""Bytes of decoded body per `receive`: a small compressed body may hold gigabytes."""
