@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from .errors import ErrorInfo, kind_of_status
+from .errors import ErrorInfo
 from .losses import Losses
 from .request import LLMRequest
 from .response import LLMResponse, Usage
@@ -209,6 +209,10 @@ class Dialect(ABC):
     request_id_header: ClassVar[str] = "x-request-id"
     """The header in which the vendor gives its request id."""
 
+    version_header: ClassVar[str | None] = None
+    """The header that names the API's version, and what it says where neither client nor provider say it."""
+    default_version: ClassVar[str] = ""
+
     # The client's side: read a request, write a reply.
 
     @abstractmethod
@@ -260,5 +264,7 @@ class Dialect(ABC):
         """Usage from the first and last events of a stream, or from a whole body given as `tail`."""
         return None
 
-    def error_kind(self, status: int) -> str:
-        return kind_of_status(status)
+    def ask_for_usage(self, wire: WireRequest) -> WireRequest | None:
+        """The streaming request, changed so that the stream tells usage in an event of its own (kind `usage`); None
+        where it tells it anyway or the client has asked already."""
+        return None

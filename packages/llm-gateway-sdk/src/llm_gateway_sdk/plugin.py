@@ -99,6 +99,10 @@ class Plugin:
     """For plugins with `after_model` and no `after_chunk`: on a stream leave it out, hold the stream and run it once on
     the whole, or refuse the request. Unset is `skip`, with a warning at start."""
 
+    edits_request: ClassVar[bool] = False
+    """The plugin must see what is sent. Native calls, whose body it can't see, are refused where it is active, unless
+    the project allows them."""
+
     blocking: ClassVar[bool] = False
     """Plain `def` hooks run in a thread."""
 

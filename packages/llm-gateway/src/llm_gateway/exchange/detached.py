@@ -1,0 +1,83 @@
+"""Runs what happens after a reply has left: bounded, owned, drained at shutdown."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+
+from llm_gateway_sdk import ActiveChain, RequestContext
+
+__all__ = ["DetachedSupervisor", "KeptBudget"]
+
+log = logging.getLogger("llm_gateway.detached")
+
+
+class KeptBudget:
+    """Bytes of replies which are kept for detached hooks, over all exchanges of the process."""
+
+    __slots__ = ("left", "per_reply")
+
+    def __init__(self, total: int, per_reply: int) -> None:
+        self.left = total
+        self.per_reply = per_reply
+
+    def take(self, size: int) -> bool:
+        if size > self.left:
+            return False
+        self.left -= size
+        return True
+
+    def give_back(self, size: int) -> None:
+        self.left += size
+
+
+class DetachedSupervisor:
+    """A queue with a few workers that start when there is work; what exceeds the bound is dropped, counted, logged."""
+
+    def __init__(self, *, workers: int = 16, bound: int = 10_000) -> None:
+        self._queue: deque[tuple[ActiveChain, RequestContext, int, KeptBudget | None]] = deque()
+        self._bound = bound
+        self._workers = workers
+        self._running: set[asyncio.Task[None]] = set()
+        self.dropped = 0
+
+    @property
+    def backlog(self) -> int:
+        return len(self._queue) + len(self._running)
+
+    def submit(self, chain: ActiveChain, ctx: RequestContext, kept: int = 0, budget: KeptBudget | None = None) -> None:
+        """`kept` bytes are given back to `budget` when the hooks are done."""
+        if len(self._queue) >= self._bound:
+            self.dropped += 1
+            if budget is not None:
+                budget.give_back(kept)
+            if self.dropped & (self.dropped - 1) == 0:
+                log.error("detached hooks fall behind: %d requests left without them so far", self.dropped)
+            return
+        self._queue.append((chain, ctx, kept, budget))
+        if len(self._running) < self._workers and len(self._queue) > 0:
+            task = asyncio.get_running_loop().create_task(self._work())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def drain(self, timeout: float) -> None:
+        """Waits until all is done, at most `timeout` seconds."""
+        deadline = asyncio.get_running_loop().time() + timeout
+        while self._running:
+            left = deadline - asyncio.get_running_loop().time()
+            if left <= 0:
+                log.error("%d detached hooks were cut off at shutdown", self.backlog)
+                for task in self._running:
+                    task.cancel()
+                return
+            await asyncio.wait(self._running, timeout=left)
+
+    async def _work(self) -> None:
+        while self._queue:
+            chain, ctx, kept, budget = self._queue.popleft()
+            try:
+                await chain.detached_after_response(ctx)
+            finally:
+                if budget is not None:
+                    budget.give_back(kept)

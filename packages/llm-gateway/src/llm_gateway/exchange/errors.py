@@ -1,0 +1,86 @@
+"""What a provider's failure means, and what of it a client may see."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, WireReply
+from llm_gateway_sdk.dialect import Headers
+
+__all__ = ["http_error", "retry_after_of", "scrub", "verbatim"]
+
+_RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
+
+
+def http_error(
+    dialect: Dialect, status: int, headers: list[tuple[str, str]], body: bytes, *, sent: Sequence[str]
+) -> ModelError:
+    """The error of a reply that is no success. `sent` are the gateway's credentials, which may not be quoted."""
+    info = dialect.decode_error(WireReply(status, Headers.of(headers), body))
+    if info.retry_after is None:
+        info.retry_after = retry_after_of(headers)
+    retryable = info.kind in _RETRYABLE or status in (408, 409)
+    for name, value in headers:
+        if name == "x-should-retry":
+            retryable = value.strip().lower() == "true" and info.kind != "quota"
+    if any(sent) and status in (401, 402, 403):
+        body = scrub(body, sent)
+        info.message = scrub(info.message.encode(), sent).decode()
+    return ModelHTTPError(
+        info.message,
+        status=status,
+        code=info.code,
+        kind=info.kind,
+        param=info.param,
+        retry_after=info.retry_after,
+        retryable=retryable,
+        headers=headers,
+        body=body,
+        dialect=dialect.name,
+        info=info,
+    )
+
+
+def verbatim(error: ModelError, client: Dialect) -> bool:
+    """Whether the provider's own body goes to the client: it speaks the client's dialect."""
+    return error.dialect == client.name and bool(error.body)
+
+
+def retry_after_of(headers: Iterable[tuple[str, str]]) -> float | None:
+    """Seconds, from `retry-after-ms` or `retry-after` (seconds or an HTTP date)."""
+    found: float | None = None
+    for name, value in headers:
+        try:
+            if name == "retry-after-ms":
+                return max(0.0, float(value) / 1000)
+            if name == "retry-after":
+                try:
+                    found = max(0.0, float(value))
+                except ValueError:
+                    moment = parsedate_to_datetime(value)
+                    found = max(0.0, (moment - datetime.now(UTC)).total_seconds())
+        except (ValueError, TypeError):
+            continue
+    return found
+
+
+def scrub(body: bytes, secrets: Iterable[str]) -> bytes:
+    """Removes the gateway's credentials: whole, by their ends, and in the masked form in which providers quote keys."""
+    for secret in secrets:
+        if len(secret) < 8:
+            continue
+        for text in (secret, secret[: max(8, len(secret) // 2)], secret[-max(8, len(secret) // 2) :]):
+            body = body.replace(text.encode(), b"[redacted]")
+        head, tail = secret[:4].encode(), secret[-4:].encode()
+        if b"*" in body and tail in body:
+            body = _scrub_masked(body, head, tail)
+    return body
+
+
+def _scrub_masked(body: bytes, head: bytes, tail: bytes) -> bytes:
+    """`sk-ab****wxyz` and the like."""
+    pattern = re.escape(head) + rb"[^\s\"']{0,24}\*{2,}[^\s\"']{0,8}" + re.escape(tail) + rb"|\*{3,}" + re.escape(tail)
+    return re.sub(pattern, b"[redacted]", body)

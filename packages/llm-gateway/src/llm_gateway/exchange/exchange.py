@@ -1,0 +1,1002 @@
+"""One request's life: hooks, target, attempts, reply. Knows no vendor, no socket and no server.
+
+The walk: before_model → target → call → after_model or after_chunk → out, with one loop edge back to the start for
+fallbacks, re-evaluation and follow-ups. Streaming and passing through are the same walk with another codec.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+
+from llm_gateway_sdk import (
+    Adapter,
+    Attempt,
+    Call,
+    Dialect,
+    DialectError,
+    Echo,
+    GatewayError,
+    HTTPProvider,
+    HTTPReply,
+    InvalidRequest,
+    LLMRequest,
+    LLMResponse,
+    Mint,
+    ModelError,
+    ModelProtocolError,
+    ModelStreamError,
+    NotFound,
+    Payload,
+    RequestContext,
+    RequestRejected,
+    Route,
+    StreamEncoder,
+    Usage,
+    Verdict,
+    WireReply,
+    WireRequest,
+)
+from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.errors import ErrorInfo
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.response import Accumulator
+
+from ..models import ModelTarget
+from ..wire.headers import translate_limits, upstream_to_client
+from .errors import http_error, scrub, verbatim
+from .outlet import Outlet, Sink
+from .passthrough import StreamForwarder
+from .patch import merge_edit
+from .services import ProjectScope, Services
+from .side import list_models, perform_side_operation, refuse_unseen
+from .upstream import UpstreamCall, build_call, limits_of
+
+__all__ = ["Exchange"]
+
+log = logging.getLogger("llm_gateway.exchange")
+
+HeaderList = list[tuple[bytes, bytes]]
+
+_JSON = (b"content-type", b"application/json")
+_EVENT_STREAM = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class Exchange:
+    """One per request. `run` answers through the sink, whatever happens, unless it is cancelled."""
+
+    def __init__(
+        self,
+        services: Services,
+        project: ProjectScope,
+        adapter: Adapter,
+        route: Route,
+        wire: WireRequest,
+        ctx: RequestContext,
+        sink: Sink,
+    ) -> None:
+        self.services = services
+        self.project = project
+        self.adapter = adapter
+        self.route = route
+        self.wire = wire
+        self.ctx = ctx
+        self.sink = sink
+        self.client = services.dialects[route.dialect]
+        self.chain = project.chain.select(ctx)
+        self.outlet: Outlet | None = None
+        self.status = 0
+        self._echo: Echo | None = None
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._upstream_headers: list[tuple[str, str]] = []
+        self._same_dialect = False
+        self._request_losses = Losses("request")
+        self._loop = asyncio.get_running_loop()
+        self._deadline = self._loop.time() + project.request_timeout
+        self._stream_failure: bytes | None = None
+        self._encoder: StreamEncoder | None = None
+        self._total = self._deadline
+
+    # The request as a value.
+
+    @classmethod
+    def payload(cls, client: Dialect, wire: WireRequest, remember: Callable[[Echo], None]) -> Payload[LLMRequest]:
+        """The client's request, decoded on first look. Raises InvalidRequest when that fails."""
+
+        def decode() -> LLMRequest:
+            try:
+                request, echo = client.decode_request(wire)
+            except DialectError as error:
+                raise InvalidRequest(str(error), param=error.path) from None
+            remember(echo)
+            return request
+
+        return Payload(decode)
+
+    def decode_again(self) -> LLMRequest:
+        """What the client's bytes say, whatever follow-ups and plugins have made of it."""
+        try:
+            request, self._echo = self.client.decode_request(self.wire)
+        except DialectError as error:
+            raise InvalidRequest(str(error), param=error.path) from None
+        return request
+
+    def remember_echo(self, echo: Echo) -> None:
+        self._echo = echo
+
+    @property
+    def echo(self) -> Echo:
+        """The client dialect's memo of the request; decodes it where nobody has."""
+        if self._echo is None and self.ctx.has_request:
+            self.decode_again()
+        return self._echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)
+
+    # The walk.
+
+    async def run(self) -> None:
+        ctx = self.ctx
+        observers = self.services.observers
+        for observer in observers:
+            observer.began(ctx)
+        try:
+            await self._walk()
+        except GatewayError as error:
+            await self._fail(error)
+        except DialectError as error:
+            await self._fail(InvalidRequest(str(error), param=error.path))
+        except asyncio.CancelledError:
+            self.status = self.status or 499
+            ctx.error = ctx.error or ModelStreamError("The client left.", code="client_disconnected", retryable=False)
+            raise
+        except Exception as error:
+            log.exception("request %s failed inside the gateway", ctx.request_id)
+            ctx.error = error
+            await self._fail(GatewayError("The gateway failed; its log has the cause.", code="internal_error"))
+        finally:
+            if self.outlet is not None:
+                self.outlet.stop()
+            self._close_books()
+
+    async def _walk(self) -> None:
+        ctx, chain = self.ctx, self.chain
+        passes = max(self.project.max_retries, self.project.chain.attempts_wanted)
+        while True:
+            verdict = await chain.before_model(ctx)
+            if verdict is None:
+                try:
+                    verdict = await self._perform()
+                except ModelError as error:
+                    verdict = await self._on_model_error(error)
+            if verdict is None:
+                return
+            if verdict.action == "refuse":
+                raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused.", plugin=verdict.plugin)
+            if verdict.action == "again":
+                self._begin_again(verdict, passes)
+                continue
+            if ctx.response is not None:
+                await self._answer(ctx.response)
+            return
+
+    async def _on_model_error(self, error: ModelError) -> Verdict | None:
+        """Lets the plugins see the failure. Raises it where they do not turn it into something else."""
+        ctx = self.ctx
+        ctx.error = error
+        said = error.message
+        verdict = await self.chain.on_model_error(ctx)
+        if verdict is None or ctx.stream.committed:
+            final = ctx.error
+            if final is not error or error.message != said:
+                # A plugin has put the error in other words: the provider's own body no longer stands.
+                if isinstance(final, ModelError):
+                    final.body = None
+                    final.info().message = final.message
+                elif not isinstance(final, GatewayError):
+                    final = RequestRejected(str(final), status=error.status)
+            assert isinstance(final, GatewayError)
+            raise final
+        return verdict
+
+    def _begin_again(self, verdict: Verdict, passes: int) -> None:
+        ctx = self.ctx
+        messages = ctx.take_follow_up()
+        base = ctx.base_request_payload
+        if messages is not None:
+            ctx.turn_count += 1
+            if ctx.turn_count > self.project.max_turns:
+                raise RequestRejected(
+                    f"Plugin '{verdict.plugin}' asked for more than {self.project.max_turns} follow-ups (maxTurns).",
+                    plugin=verdict.plugin,
+                )
+            extended = copy.deepcopy(ctx.base_request)
+            extended.messages.extend(messages)
+            base = ctx.base_request_payload = Payload(None, extended)
+        else:
+            ctx.retry_count += 1
+            if ctx.retry_count > passes:
+                if isinstance(ctx.error, GatewayError):
+                    raise ctx.error
+                raise RequestRejected(
+                    f"Plugin '{verdict.plugin}' asked for more than {passes} attempts (maxRetries).",
+                    plugin=verdict.plugin,
+                )
+        if base is not None:
+            fresh: Payload[LLMRequest] | None
+            if base.replaced:
+                fresh = Payload(None, copy.deepcopy(base.value))
+            else:
+                fresh = Payload(base.pristine)
+        else:
+            fresh = None
+        ctx.begin_attempt(fresh)
+
+    async def _perform(self) -> Verdict | None:
+        """The operation itself, on the target that the hooks chose."""
+        operation = self.ctx.operation
+        if operation == "models":
+            await list_models(self)
+            return None
+        if operation == "native":
+            refuse_unseen(self)
+            target = self._native_target()
+        else:
+            target = self.project.registry.resolve(self.ctx.target_model, self.ctx.requested_model)
+        return await self._try_target(target)
+
+    def _native_target(self) -> ModelTarget:
+        """The model a native call belongs to: the one it names, else the first whose provider has such endpoints."""
+        registry, ctx = self.project.registry, self.ctx
+        named = registry.find(ctx.target_model or ctx.requested_model)
+        if named is not None:
+            return named
+        spoken = {route.dialect for route in self.adapter.routes}
+        candidates = [
+            target for target in registry.targets if target.http is not None and target.http.dialect in spoken
+        ]
+        if not candidates:
+            raise NotFound(f"No model of this project has the endpoint {ctx.http_request.path}.")
+        return next((target for target in candidates if target.is_default), candidates[0])
+
+    async def _try_target(self, target: ModelTarget) -> Verdict | None:
+        """Calls one target, again while its own tries last. Raises the last ModelError."""
+        ctx = self.ctx
+        http = target.http
+        tries = 1
+        delay = 1.0
+        if http is not None:
+            settings = http.settings
+            delay = settings.retry_delay
+            if not ctx.has_fallback or settings.retry_attempts_written:
+                tries = max(1, settings.retry_attempts)
+        number = 0
+        while True:
+            number += 1
+            await self._await_breaker(target)
+            attempt = Attempt(
+                target.name, f"{target.provider.name}/{target.upstream_model(ctx.requested_model)}", time.time()
+            )
+            ctx.attempts.append(attempt)
+            ctx.target_model_provider = target.provider.name
+            target.in_flight += 1
+            for observer in self.services.observers:
+                observer.attempt_began(ctx)
+            told = False
+            try:
+                verdict = await self._call(target, attempt)
+                target.breaker.success()
+                told = True
+                return verdict
+            except ModelError as error:
+                told = True
+                self._book_failure(target, attempt, error)
+                if number >= tries or not error.retryable or ctx.stream.committed:
+                    raise
+                pause = self._pause(delay, number, error)
+                if self._loop.time() + pause > self._deadline:
+                    raise
+                log.info(
+                    "request %s: %s failed (%s), next try in %.2f s", ctx.request_id, target.name, error.message, pause
+                )
+            finally:
+                if not told:
+                    target.breaker.release()
+                target.in_flight -= 1
+                attempt.ended = time.time()
+                for observer in self.services.observers:
+                    observer.attempt_ended(ctx)
+            await asyncio.sleep(pause)
+
+    async def _await_breaker(self, target: ModelTarget) -> None:
+        wait = target.breaker.wait()
+        while wait > 0:
+            if self.ctx.has_fallback or self._loop.time() + wait > self._deadline:
+                raise ModelError(
+                    f"The model '{target.name}' is cooling down after failures.",
+                    status=503,
+                    code="model_cooling_down",
+                    kind="overloaded",
+                    retry_after=wait,
+                    retryable=False,
+                    model=target.name,
+                    provider=target.provider.name,
+                )
+            await asyncio.sleep(wait)
+            wait = target.breaker.wait()
+
+    def _book_failure(self, target: ModelTarget, attempt: Attempt, error: ModelError) -> None:
+        attempt.error = error.message
+        attempt.kind = error.kind
+        if attempt.status is None:
+            attempt.status = error.status
+        error.model = target.name
+        error.provider = target.provider.name
+        if error.kind in _BREAKING_KINDS:
+            target.breaker.failure(error.retry_after)
+        else:
+            target.breaker.success()
+
+    def _pause(self, delay: float, number: int, error: ModelError) -> float:
+        backoff = min(delay * 2.0 ** (number - 1), 60.0)
+        jittered: float = backoff * random.uniform(0.75, 1.0)
+        return max(jittered, error.retry_after or 0.0)
+
+    # Calls.
+
+    async def _call(self, target: ModelTarget, attempt: Attempt) -> Verdict | None:
+        http = target.http
+        if self.ctx.operation != "generate":
+            return await perform_side_operation(self, target, attempt)
+        if http is None:
+            return await self._call_directly(target, attempt)
+        call = build_call(self, target, http)
+        reply = await self._send(call, http)
+        try:
+            attempt.status = reply.status
+            attempt.resent = bool(getattr(reply, "resent", False))
+            if not 200 <= reply.status < 300:
+                body = await reply.read(_MAX_ERROR_BYTES)
+                raise http_error(call.dialect, reply.status, reply.headers, body, sent=http.secrets())
+            self._upstream_headers = reply.headers
+            self._same_dialect = call.same_dialect
+            content_type = _header(reply.headers, "content-type")
+            streamed = content_type.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
+            if not self.ctx.streaming:
+                if streamed:
+                    return await self._whole(await self._collect(reply, call), attempt)
+                return await self._read_whole(reply, call, attempt)
+            if not streamed and content_type.startswith("application/json"):
+                # Asked for a stream, and got the whole at once.
+                whole = self._decode_whole(call.dialect, await self._read(reply), reply)
+                whole.final = True
+                return await self._stream(_once(whole), attempt)
+            if call.same_dialect and not self.chain.chunk and call.dialect.sse:
+                return await self._forward(reply, call, http, attempt)
+            async with aclosing(self._decoded(reply, call, http)) as chunks:
+                return await self._stream(chunks, attempt)
+        finally:
+            reply.close()
+
+    async def _send(self, call: UpstreamCall, http: HTTPProvider) -> HTTPReply:
+        settings = http.settings
+        now = self._loop.time()
+        self._total = min(self._deadline, now + call.limits.total)
+        expires, reason = self._total, "total"
+        if self.ctx.streaming and now + call.limits.first_token < expires:
+            expires, reason = now + call.limits.first_token, "first_token"
+        reply = await http.http.send(
+            call.method,
+            call.url,
+            call.headers,
+            call.body,
+            connect_timeout=settings.connect_timeout,
+            expires=expires,
+            reason=reason,
+        )
+        reply.expire_at(expires, reason)
+        return reply
+
+    async def _read(self, reply: HTTPReply) -> bytes:
+        return await reply.read(self.services.max_reply_bytes)
+
+    async def _read_whole(self, reply: HTTPReply, call: UpstreamCall, attempt: Attempt) -> Verdict | None:
+        ctx = self.ctx
+        body = await self._read(reply)
+        attempt.first_token = ctx.metrics.first_token = time.time()
+        wire = WireReply(reply.status, Headers.of(reply.headers), body)
+        dialect = call.dialect
+        if call.same_dialect and not self.chain.after:
+            if self.chain.detached:
+                self._keep(body)
+                ctx.upstream_response = wire
+                ctx.response_payload = Payload(lambda: self._decode_whole(dialect, body, reply))
+            if self._wants_usage:
+                self._book_usage(dialect.usage_of(b"", body))
+            await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
+            return None
+        payload = Payload(lambda: self._decode_whole(dialect, body, reply))
+        ctx.response_payload = payload
+        ctx.upstream_response = wire
+        if call.same_dialect:
+            verdict = await self.chain.after_model(ctx)
+            if verdict is not None and (verdict.action != "reply" or ctx.response is None):
+                return verdict
+            self._book_usage(payload.value.usage if payload.opened else dialect.usage_of(b"", body))
+            if ctx.response_payload is payload and not payload.changed:
+                await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
+                return None
+            answer = ctx.response or payload.value
+            if ctx.response_payload is payload:
+                await self._write_edited(wire, payload)
+            else:
+                await self._answer(answer)
+            return None
+        return await self._whole(payload.value, attempt)
+
+    async def _whole(self, response: LLMResponse, attempt: Attempt) -> Verdict | None:
+        """A whole reply in canonical form: hooks, then out in the client's dialect."""
+        ctx = self.ctx
+        attempt.first_token = ctx.metrics.first_token = ctx.metrics.first_token or time.time()
+        if ctx.response_payload is None:
+            ctx.response_payload = Payload(None, response)
+        verdict = await self.chain.after_model(ctx)
+        if verdict is not None and (verdict.action != "reply" or ctx.response is None):
+            return verdict
+        answer = ctx.response or response
+        self._book_usage(answer.usage)
+        await self._answer(answer)
+        return None
+
+    async def _call_directly(self, target: ModelTarget, attempt: Attempt) -> Verdict | None:
+        """A provider over canonical types."""
+        ctx, mint = self.ctx, self.services.mint
+        request = ctx.request
+        self.apply_defaults(request, target)
+        self._same_dialect = False
+        self._upstream_headers = []
+        call = Call(ctx.request_id, target.upstream_model(ctx.requested_model), ctx.retry_count, mint.id, mint.now)
+        try:
+            if not ctx.streaming:
+                response = await target.provider.execute(request, call)
+                attempt.status = 200
+                return await self._whole(response, attempt)
+            chunks = target.provider.execute_streaming(request, call)
+            attempt.status = 200
+            return await self._stream(_lists(chunks), attempt)
+        except DialectError as error:
+            raise ModelProtocolError(str(error)) from None
+
+    def _decode_whole(self, dialect: Dialect, body: bytes, reply: HTTPReply) -> LLMResponse:
+        try:
+            return dialect.decode_response(WireReply(reply.status, Headers.of(reply.headers), body), self.services.mint)
+        except (DialectError, ValueError) as error:
+            raise ModelProtocolError(f"The provider's reply is not what its API promises: {error}") from None
+
+    async def _collect(self, reply: HTTPReply, call: UpstreamCall) -> LLMResponse:
+        """A stream where a whole was asked for."""
+        total = Accumulator()
+        async with aclosing(self._decoded(reply, call, None)) as lists:
+            async for chunks in lists:
+                for chunk in chunks:
+                    if chunk.error is not None:
+                        raise _stream_error(chunk.error)
+                    total.add(chunk)
+        return total.value()
+
+    # Streams.
+
+    async def _forward(
+        self, reply: HTTPReply, call: UpstreamCall, http: HTTPProvider, attempt: Attempt
+    ) -> Verdict | None:
+        """Provider and client speak the same dialect and no plugin looks: the events go through as they are."""
+        loop = self._loop
+        outlet = self._open_outlet()
+        forwarder = StreamForwarder(
+            call.dialect, max_event_bytes=self.services.max_event_bytes, withhold_usage=call.usage_asked
+        )
+        idle, total = call.limits.idle, self._total
+        keep = bool(self.chain.detached)
+        receive, feed = reply.receive, forwarder.feed
+        committed = False
+        try:
+            while data := await receive():
+                out = feed(data)
+                if out:
+                    if not committed:
+                        committed = self._commit(attempt)
+                    if keep:
+                        self._keep(out)
+                    await outlet.write(out)
+                if forwarder.error is not None:
+                    self._stream_failure = forwarder.error_event
+                    raise _stream_error(forwarder.error)
+                if committed:
+                    now = loop.time()
+                    reply.expire_at(
+                        now + idle if now + idle < total else total, "idle" if now + idle < total else "total"
+                    )
+        except DialectError as error:
+            raise ModelProtocolError(str(error)) from None
+        except ModelError:
+            if not forwarder.finished:
+                raise
+            # The reply is whole; how its connection ended does not matter.
+        finally:
+            self._end_forward(forwarder, call)
+        out = forwarder.close(self.services.mint)
+        if out:
+            if not committed:
+                self._commit(attempt)
+            if keep:
+                self._keep(out)
+            await outlet.write(out)
+        if forwarder.error is not None:
+            self._stream_failure = forwarder.error_event
+            raise _stream_error(forwarder.error)
+        if not forwarder.finished:
+            raise ModelStreamError("The provider's stream ended before its end.")
+        self.status = 200
+        await outlet.end()
+        return None
+
+    def _end_forward(self, forwarder: StreamForwarder, call: UpstreamCall) -> None:
+        ctx = self.ctx
+        if self._wants_usage:
+            self._book_usage(call.dialect.usage_of(forwarder.head, forwarder.tail))
+        if self.chain.detached and self._kept:
+            kept, dialect, mint = self._kept, call.dialect, self.services.mint
+            ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"")
+            ctx.response_payload = Payload(lambda: _sum(dialect, kept, mint))
+
+    async def _decoded(
+        self, reply: HTTPReply, call: UpstreamCall, http: HTTPProvider | None
+    ) -> AsyncGenerator[list[LLMResponse], None]:
+        """The chunks of a provider's stream, those of one read together."""
+        decoder = call.dialect.stream_decoder(self.services.mint)
+        idle, total, loop, ctx = call.limits.idle, self._total, self._loop, self.ctx
+        try:
+            while data := await reply.receive():
+                chunks = decoder.feed(data)
+                if chunks:
+                    yield chunks
+                if ctx.stream.committed:
+                    now = loop.time()
+                    reply.expire_at(
+                        now + idle if now + idle < total else total, "idle" if now + idle < total else "total"
+                    )
+        except DialectError as error:
+            raise ModelProtocolError(f"The provider's stream is not what its API promises: {error}") from None
+        except ModelError:
+            if not decoder.finished:
+                raise
+        try:
+            rest = decoder.close()
+        except DialectError as error:
+            raise ModelProtocolError(f"The provider's stream is not what its API promises: {error}") from None
+        if rest:
+            yield rest
+        if not decoder.finished:
+            raise ModelStreamError("The provider's stream ended before its end.")
+
+    async def _stream(self, source: AsyncIterator[list[LLMResponse]], attempt: Attempt) -> Verdict | None:
+        """Chunks through the hooks and out in the client's dialect. Nothing leaves before the first content."""
+        ctx = self.ctx
+        outlet = self._open_outlet()
+        losses = Losses("response")
+        encoder = self.client.stream_encoder(self.echo, self.services.mint, losses)
+        run = self.chain.chunk_run(ctx) if self.chain.chunk else None
+        accumulate = run is not None or bool(self.chain.detached)
+        waiting: list[LLMResponse] = []
+        committed = done = False
+        total = None
+        async for chunks in source:
+            out: list[bytes] = []
+            failure: ErrorInfo | None = None
+            for chunk in chunks:
+                if chunk.error is not None:
+                    failure = chunk.error
+                    break
+                if chunk.usage is not None:
+                    total = chunk.usage
+                    self._book_usage(total)
+                emitted: LLMResponse | None = chunk
+                if run is not None:
+                    emitted = await run.push(chunk)
+                    verdict = run.verdict
+                    if verdict is not None:
+                        if emitted is not None:
+                            waiting.append(emitted)
+                        if verdict.action == "end":
+                            done = True
+                        else:
+                            if out and committed:
+                                await outlet.write(b"".join(out))
+                            self._stream_failure = None
+                            self._encoder = encoder
+                            if verdict.action == "again" and not committed:
+                                return verdict
+                            raise verdict.error or RequestRejected("refused", plugin=verdict.plugin)
+                        emitted = None
+                if emitted is not None:
+                    if emitted.final:
+                        done = True
+                    if accumulate:
+                        ctx.accumulate(emitted)
+                    if committed:
+                        out.append(encoder.encode(emitted))
+                    else:
+                        waiting.append(emitted)
+                if not committed and waiting and (done or waiting[-1].has_content):
+                    committed = self._commit(attempt)
+                    out.extend([encoder.encode(held) for held in waiting])
+                    waiting.clear()
+                if done:
+                    break
+            if out:
+                self._encoder = encoder
+                data = b"".join(out)
+                if done:
+                    data += encoder.close()
+                if data:
+                    await (outlet.end(data) if done else outlet.write(data))
+            elif done:
+                if not committed:
+                    self._commit(attempt)
+                await outlet.end(encoder.close())
+            if done:
+                break
+            if failure is not None:
+                self._encoder = encoder if committed else None
+                raise _stream_error(failure)
+        if not done:
+            # The provider finished without a terminal chunk: the holds must still be drained.
+            final: LLMResponse | None = LLMResponse(final=True)
+            if run is not None and final is not None:
+                final = await run.push(final)
+                if run.verdict is not None and run.verdict.action in ("refuse", "again"):
+                    if run.verdict.action == "again" and not committed:
+                        return run.verdict
+                    self._encoder = encoder
+                    raise run.verdict.error or RequestRejected("refused", plugin=run.verdict.plugin)
+            if final is not None:
+                waiting.append(final)
+            if not committed:
+                self._commit(attempt)
+            if accumulate and final is not None:
+                ctx.accumulate(final)
+            await outlet.end(b"".join([encoder.encode(held) for held in waiting]) + encoder.close())
+        if losses:
+            ctx.losses.extend(losses)
+        self.status = 200
+        return None
+
+    def _open_outlet(self) -> Outlet:
+        if self.outlet is None:
+            encoder = self.client.stream_encoder(Echo(), self.services.mint, Losses("response"))
+            self.outlet = Outlet(
+                self.sink,
+                self._stream_headers,
+                interval=self.services.keep_alive_seconds,
+                keep_alive=encoder.keep_alive(),
+            )
+        return self.outlet
+
+    def _commit(self, attempt: Attempt) -> bool:
+        now = time.time()
+        attempt.first_token = self.ctx.metrics.first_token = now
+        self.ctx.stream.opened = self.ctx.stream.committed = True
+        return True
+
+    # Side operations.
+
+    async def send_side(self, http: HTTPProvider, wire: WireRequest) -> HTTPReply:
+        """Calls another endpoint of a provider than its generating one."""
+        limits = limits_of(self, http)
+        expires = min(self._deadline, self._loop.time() + limits.total)
+        items = wire.headers.items
+        items.append(("accept-encoding", "identity"))
+        items.append(("x-request-id", self.ctx.request_id))
+        method, url, headers, body = http.prepare(wire)
+        reply = await http.http.send(
+            method,
+            url,
+            headers.items,
+            body,
+            connect_timeout=http.settings.connect_timeout,
+            expires=expires,
+            reason="total",
+        )
+        reply.expire_at(expires, "total")
+        return reply
+
+    async def relay(self, reply: HTTPReply) -> None:
+        """Hands a reply on as it comes."""
+        self.status = reply.status
+        length = _header(reply.headers, "content-length")
+        headers = self._relayed_headers(reply.headers)
+        if length and not _header(reply.headers, "content-encoding"):
+            headers.append((b"content-length", length.encode()))
+        self.ctx.stream.opened = True
+        await self.sink.start(reply.status, headers)
+        try:
+            while data := await reply.receive():
+                await self.sink.write(data, more=True)
+        except ModelError as error:
+            # Status and headers are out: only a connection that breaks off can tell.
+            self.ctx.error = error
+            await self.sink.abort()
+            return
+        await self.sink.write(b"", more=False)
+
+    async def write_own(self, wire: WireReply) -> None:
+        """A reply that the gateway made itself."""
+        headers = [*self._own_headers(), *_encoded(wire.headers.items)]
+        if "content-type" not in wire.headers:
+            headers.append(_JSON)
+        await self._write_body(wire.status, wire.body, headers)
+
+    # Replies.
+
+    async def _answer(self, response: LLMResponse) -> None:
+        """A canonical reply in the client's dialect, as a stream where it asked for one."""
+        losses = Losses("response")
+        mint = self.services.mint
+        if self.ctx.streaming:
+            outlet = self._open_outlet()
+            encoder = self.client.stream_encoder(self.echo, mint, losses)
+            self.ctx.stream.opened = self.ctx.stream.committed = True
+            response.final = True
+            data = encoder.encode(response) + encoder.close()
+            self.status = 200
+            await outlet.end(data)
+        else:
+            wire = self.client.encode_response(response, self.echo, mint, losses)
+            headers = [*self._own_headers(), _JSON, *self._limit_headers()]
+            await self._write_body(wire.status, wire.body, headers)
+        if losses:
+            self.ctx.losses.extend(losses)
+
+    async def _write_edited(self, wire: WireReply, payload: Payload[LLMResponse]) -> None:
+        """A reply of the client's own dialect which a plugin has edited: the edit and nothing else."""
+        losses = Losses("response")
+        mint = self.services.mint
+        before = self.client.encode_response(payload.pristine(), self.echo, mint, losses)
+        after = self.client.encode_response(payload.value, self.echo, mint, losses)
+        body = merge_edit(wire.body, before.body, after.body)
+        await self._write_body(wire.status, body, self._relayed_headers(wire.headers.items))
+
+    async def _write_body(self, status: int, body: bytes, headers: HeaderList) -> None:
+        self.status = status
+        headers.append((b"content-length", b"%d" % len(body)))
+        await self.sink.start(status, headers)
+        await self.sink.write(body, more=False)
+
+    async def _fail(self, error: GatewayError) -> None:
+        """The error in the client's dialect: a status where nothing was sent yet, else its in-stream form."""
+        ctx = self.ctx
+        ctx.error = ctx.error or error
+        outlet = self.outlet
+        if outlet is not None and outlet.opened:
+            self.status = self.status or error.status
+            if self._stream_failure is not None and self._same_dialect:
+                data = self._stream_failure
+            else:
+                encoder = self._encoder
+                if encoder is None:
+                    encoder = self.client.stream_encoder(
+                        self._echo or Echo(ctx.requested_model or "", True), self.services.mint, Losses("response")
+                    )
+                data = encoder.fail(error.info())
+            await outlet.end(data)
+            return
+        if outlet is not None:
+            outlet.stop()
+        info = error.info()
+        headers = self._own_headers()
+        upstream = isinstance(error, ModelError)
+        headers.append((b"x-llm-gateway-error-source", b"upstream" if upstream else b"gateway"))
+        if len(ctx.attempts) > 1:
+            headers.append((b"x-should-retry", b"false"))
+        if isinstance(error, ModelError) and error.body is not None and verbatim(error, self.client):
+            body, status = error.body, error.status
+            kept = upstream_to_client(error.headers)
+            if len(ctx.attempts) > 1:
+                kept = [item for item in kept if item[0] != "x-should-retry"]
+            headers.extend(_encoded(kept))
+            headers.append(
+                (b"content-type", _header(error.headers, "content-type", "application/json").encode("latin-1"))
+            )
+        else:
+            info.request_id = info.request_id or ctx.request_id
+            wire = self.client.encode_error(info)
+            body, status = wire.body, wire.status
+            headers.append(_JSON)
+            if isinstance(error, ModelError):
+                headers.extend(_encoded(translate_limits(error.headers, self.client.name, now=time.time())))
+            if error.retry_after is not None and not any(name == b"retry-after" for name, _ in headers):
+                headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
+        body = scrub(body, self._secrets())
+        await self._write_body(status, body, headers)
+
+    def _secrets(self) -> list[str]:
+        return [secret for target in self.project.registry.targets if target.http for secret in target.http.secrets()]
+
+    # Headers.
+
+    def _own_headers(self) -> HeaderList:
+        ctx = self.ctx
+        headers: HeaderList = [(b"x-request-id", ctx.request_id.encode("latin-1", "replace"))]
+        if ctx.attempts:
+            headers.append((b"x-llm-gateway-model", _ascii(ctx.attempts[-1].model)))
+            if len(ctx.attempts) > 1:
+                headers.append((b"x-llm-gateway-attempts", b"%d" % len(ctx.attempts)))
+        if self._request_losses:
+            headers.append((b"x-llm-gateway-losses", _loss_header(self._request_losses)))
+        if self.services.server_timing or ctx.http_request.raw_headers.get("x-llm-gateway-timing") is not None:
+            headers.append((b"server-timing", self._server_timing()))
+        return headers
+
+    def _server_timing(self) -> bytes:
+        ctx = self.ctx
+        now = time.time()
+        entries = [f"total;dur={(now - ctx.metrics.started) * 1000:.2f}"]
+        for attempt in ctx.attempts:
+            ended = attempt.ended or now
+            entries.append(f'upstream;desc="{attempt.model}";dur={(ended - attempt.started) * 1000:.2f}')
+        entries.extend(f'plugin;desc="{name}";dur={seconds * 1000:.3f}' for name, seconds in ctx.timings.items())
+        return _ascii(", ".join(entries))
+
+    def _relayed_headers(self, upstream: list[tuple[str, str]]) -> HeaderList:
+        headers = self._own_headers()
+        for name, value in upstream_to_client(upstream):
+            headers.append((name.encode("latin-1"), value.encode("latin-1")))
+        headers.append((b"content-type", _header(upstream, "content-type", "application/json").encode("latin-1")))
+        return headers
+
+    def _limit_headers(self) -> HeaderList:
+        if self._same_dialect:
+            return _encoded(upstream_to_client(self._upstream_headers))
+        return _encoded(translate_limits(self._upstream_headers, self.client.name, now=time.time()))
+
+    def _stream_headers(self) -> HeaderList:
+        self.ctx.stream.opened = True
+        return [*self._own_headers(), *_EVENT_STREAM, *self._limit_headers_once()]
+
+    def _limit_headers_once(self) -> HeaderList:
+        return [item for item in self._limit_headers() if item[0] not in (b"cache-control", b"x-accel-buffering")]
+
+    # Accounting.
+
+    @property
+    def _wants_usage(self) -> bool:
+        return bool(self.chain.detached) or any(observer.needs_usage for observer in self.services.observers)
+
+    def wants_usage(self) -> bool:
+        return self._wants_usage
+
+    def add_losses(self, losses: Losses) -> None:
+        """Books what the request's translation lost. Raises InvalidRequest under `strict`."""
+        self._request_losses = losses
+        if not losses:
+            return
+        self.ctx.losses.extend(losses)
+        if self.project.strict:
+            refused = [loss.path for loss in losses if loss.kind in ("dropped", "clamped")]
+            if refused:
+                raise InvalidRequest(
+                    f"The model's provider cannot be told: {', '.join(refused)} (strict is on).", param=refused[0]
+                )
+
+    def apply_defaults(self, request: LLMRequest, target: ModelTarget) -> None:
+        for name, value in target.defaults.items():
+            if getattr(request, name) in (None, [], {}):
+                setattr(request, name, copy.deepcopy(value))
+
+    def _keep(self, data: bytes) -> None:
+        kept = self.services.kept
+        if self._kept_bytes + len(data) > kept.per_reply or not kept.take(len(data)):
+            self.ctx.attempt_data["reply_truncated"] = True
+            return
+        self._kept_bytes += len(data)
+        self._kept.append(data)
+
+    def _book_usage(self, usage: Usage | None) -> None:
+        if usage is None:
+            return
+        metrics = self.ctx.metrics
+        if usage.input_tokens is not None:
+            metrics.input_tokens = usage.input_tokens
+        if usage.output_tokens is not None:
+            metrics.output_tokens = usage.output_tokens
+        if usage.cache_read_tokens is not None:
+            metrics.cache_read_tokens = usage.cache_read_tokens
+        if usage.cache_write_tokens is not None:
+            metrics.cache_write_tokens = usage.cache_write_tokens
+        if usage.reasoning_tokens is not None:
+            metrics.reasoning_tokens = usage.reasoning_tokens
+        metrics.usage_estimated = usage.estimated
+        if metrics.input_tokens is not None or metrics.output_tokens is not None:
+            metrics.total_tokens = (metrics.input_tokens or 0) + (metrics.output_tokens or 0)
+
+    def _close_books(self) -> None:
+        ctx = self.ctx
+        metrics = ctx.metrics
+        metrics.ended = time.time()
+        metrics.duration_ms = (metrics.ended - metrics.started) * 1000
+        for observer in self.services.observers:
+            observer.ended(ctx, self.status)
+        if self.chain.detached:
+            ctx.metadata.setdefault("status", self.status)
+            self.services.supervisor.submit(self.chain, ctx, self._kept_bytes, self.services.kept)
+        elif self._kept_bytes:
+            self.services.kept.give_back(self._kept_bytes)
+
+
+_BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
+_MAX_ERROR_BYTES = 4 * 1024 * 1024
+
+
+def _stream_error(info: ErrorInfo) -> ModelError:
+    retryable = info.kind in ("rate_limit", "overloaded", "timeout", "upstream", "unknown")
+    return ModelStreamError(
+        info.message,
+        status=info.status if info.status >= 400 else 502,
+        code=info.code,
+        kind=info.kind,
+        retry_after=info.retry_after,
+        retryable=retryable,
+        info=info,
+    )
+
+
+async def _once(chunk: LLMResponse) -> AsyncIterator[list[LLMResponse]]:
+    yield [chunk]
+
+
+async def _lists(chunks: AsyncIterator[LLMResponse]) -> AsyncIterator[list[LLMResponse]]:
+    async for chunk in chunks:
+        yield [chunk]
+
+
+def _sum(dialect: Dialect, kept: list[bytes], mint: Mint) -> LLMResponse:
+    decoder = dialect.stream_decoder(mint)
+    total = Accumulator()
+    for data in kept:
+        for chunk in decoder.feed(data):
+            total.add(chunk)
+    for chunk in decoder.close():
+        total.add(chunk)
+    return total.value()
+
+
+def _header(headers: list[tuple[str, str]], name: str, default: str = "") -> str:
+    for key, value in headers:
+        if key == name:
+            return value
+    return default
+
+
+def _encoded(headers: list[tuple[str, str]]) -> HeaderList:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "replace")
+
+
+def _loss_header(losses: Losses) -> bytes:
+    said = [str(loss) for loss in losses]
+    text = "; ".join(said)
+    while len(text) > 1000 and said:
+        said.pop()
+        text = "; ".join(said) + f"; … and {len(losses) - len(said)} more"
+    return _ascii(text.replace("\n", " ").replace("\r", " "))

@@ -1,0 +1,104 @@
+"""Where a reply leaves: what the exchange needs of a server, and keep-alives for streams that are silent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Outlet", "Sink"]
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Sink(Protocol):
+    """A server's side of one reply."""
+
+    async def start(self, status: int, headers: Headers) -> None: ...
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        """Writes a piece of the body, waiting where the client does not keep up."""
+        ...
+
+    async def abort(self) -> None:
+        """Breaks the connection off: the body can't be finished and must not look whole."""
+        ...
+
+
+class Outlet:
+    """One streamed reply on its way out. It is *opened* by its first bytes, content or keep-alive.
+
+    Every write holds whole events, so a keep-alive between two writes stands between two events.
+    """
+
+    __slots__ = (
+        "_headers",
+        "_interval",
+        "_keep_alive",
+        "_last_write",
+        "_loop",
+        "_sink",
+        "_task",
+        "_timer",
+        "_writing",
+        "opened",
+    )
+
+    def __init__(self, sink: Sink, headers: Callable[[], Headers], *, interval: float, keep_alive: bytes) -> None:
+        self._sink = sink
+        self._headers = headers
+        self._interval = interval
+        self._keep_alive = keep_alive
+        self._loop = asyncio.get_running_loop()
+        self._last_write = self._loop.time()
+        self._writing = False
+        self._task: asyncio.Task[None] | None = None
+        self.opened = False
+        self._timer = self._loop.call_later(interval, self._tick) if interval > 0 else None
+
+    async def write(self, data: bytes) -> None:
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+        self._writing = True
+        if not self.opened:
+            self.opened = True
+            await self._sink.start(200, self._headers())
+        await self._sink.write(data, more=True)
+        self._writing = False
+        self._last_write = self._loop.time()
+
+    async def end(self, data: bytes = b"") -> None:
+        self.stop()
+        if self._task is not None:
+            await asyncio.wait((self._task,))
+        if not self.opened:
+            self.opened = True
+            await self._sink.start(200, self._headers())
+        await self._sink.write(data, more=False)
+
+    def stop(self) -> None:
+        """No more keep-alives."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _tick(self) -> None:
+        due = self._last_write + self._interval
+        now = self._loop.time()
+        if now >= due and not self._writing and self._task is None:
+            self._last_write = now
+            due = now + self._interval
+            self._task = self._loop.create_task(self._send_keep_alive())
+            self._task.add_done_callback(self._keep_alive_sent)
+        self._timer = self._loop.call_at(max(due, now + self._interval / 4), self._tick)
+
+    async def _send_keep_alive(self) -> None:
+        if not self.opened:
+            self.opened = True
+            await self._sink.start(200, self._headers())
+        await self._sink.write(self._keep_alive, more=True)
+
+    def _keep_alive_sent(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled():
+            task.exception()  # a client that left is noticed by the next write

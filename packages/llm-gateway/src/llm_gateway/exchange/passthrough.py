@@ -1,0 +1,175 @@
+"""Forwards a stream of the client's own dialect as it came, whole events only.
+
+Sans-IO: provider bytes in, bytes for the client out. Nothing is sent before the first content event, so that a provider
+which fails before it can be replaced unseen; what arrives together leaves together; the unfinished tail waits for its
+blank line, so that errors and keep-alives always stand between events.
+"""
+
+from __future__ import annotations
+
+import re
+
+from llm_gateway_sdk import Dialect, Mint
+from llm_gateway_sdk.errors import DialectError, ErrorInfo
+
+__all__ = ["StreamForwarder"]
+
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n|\r\n\n")
+_TAIL_KEPT = 64 * 1024
+
+
+class StreamForwarder:
+    """One per stream.
+
+    After `feed`, `committed` tells whether content has been released, `error` holds what an error event said (it and
+    what follows are not released), `finished` that the terminal event came.
+    """
+
+    __slots__ = (
+        "_dialect", "_held", "_held_bytes", "_last", "_max", "_pieces", "_seam", "_withhold_usage", "committed",
+        "error", "error_event", "finished", "head",
+    )  # fmt: skip
+
+    def __init__(self, dialect: Dialect, *, max_event_bytes: int, withhold_usage: bool = False) -> None:
+        self._dialect = dialect
+        self._max = max_event_bytes
+        self._withhold_usage = withhold_usage
+        self._pieces: list[bytes] = []
+        self._held_bytes = 0
+        self._seam = b""
+        self._held: list[bytes] = []
+        self._last = b""
+        self.head = b""
+        """The first events, for `usage_of`."""
+        self.committed = False
+        self.finished = False
+        self.error: ErrorInfo | None = None
+        self.error_event: bytes | None = None
+
+    @property
+    def tail(self) -> bytes:
+        """The last events, for `usage_of`."""
+        return self._last
+
+    def feed(self, data: bytes) -> bytes:
+        """What goes to the client now. Raises DialectError where an event exceeds the limit."""
+        if self.error is not None:
+            return b""
+        end = _last_boundary(data)
+        pieces = self._pieces
+        if pieces:
+            if end == 0:
+                # A boundary may lie across the seam.
+                end = _last_boundary(self._seam + data[:3]) - len(self._seam)
+                if end <= 0:
+                    return self._keep(data)
+            pieces.append(data[:end])
+            block = b"".join(pieces)
+            pieces.clear()
+            self._held_bytes = 0
+        elif end == 0:
+            return self._keep(data)
+        else:
+            block = data[:end] if end < len(data) else data
+        if end < len(data):
+            self._seam = b""
+            self._keep(data[end:])
+        return self._release(block)
+
+    def close(self, mint: Mint) -> bytes:
+        """The stream ended cleanly: the last event where its blank line is missing."""
+        rest = b"".join(self._pieces)
+        self._pieces.clear()
+        out = self._release(rest.rstrip(b"\r\n") + b"\n\n") if rest.strip() else b""
+        if not self.finished and self.error is None:
+            decoder = self._dialect.stream_decoder(mint)
+            try:
+                decoder.feed(self._last)
+                decoder.close()
+            except DialectError:
+                return out
+            # Some servers leave the terminal event out and still say why they stopped.
+            self.finished = decoder.finished
+            if self.finished and self._held:
+                out = b"".join(self._held) + out
+                self._held.clear()
+        return out
+
+    def _keep(self, data: bytes) -> bytes:
+        if data:
+            if not self._pieces:
+                self._seam = b""
+            self._pieces.append(data)
+            self._seam = (self._seam + data[-3:])[-3:]
+            self._held_bytes += len(data)
+            if self._held_bytes > self._max:
+                raise DialectError(f"a stream event is larger than {self._max} bytes")
+        return b""
+
+    def _release(self, block: bytes) -> bytes:
+        dialect = self._dialect
+        if not self.committed or self._withhold_usage:
+            return self._release_by_event(block)
+        for marker in dialect.error_markers:
+            if marker in block:
+                return self._release_by_event(block)
+        if not self.finished:
+            for marker in dialect.end_markers:
+                if marker in block:
+                    return self._release_by_event(block)
+        self._last = block
+        return block
+
+    def _release_by_event(self, block: bytes) -> bytes:
+        dialect, out = self._dialect, self._held
+        self._held = []
+        for event in _split(block):
+            kind = dialect.event_kind(event.strip(b"\r\n"))
+            if kind == "error":
+                wire = event.strip(b"\r\n")
+                decoder = dialect.stream_decoder(Mint(lambda prefix: prefix, lambda: 0))
+                chunks = decoder.feed(wire.replace(b"\r\n", b"\n") + b"\n\n")
+                self.error = next((chunk.error for chunk in chunks if chunk.error is not None), None)
+                if self.error is not None:
+                    self.error_event = event
+                    break
+            if kind == "content":
+                self.committed = True
+            elif kind == "terminal":
+                self.finished = True
+                self.committed = True
+            elif kind == "usage" and self._withhold_usage:
+                self._last = (self._last + event)[-_TAIL_KEPT:]
+                continue
+            out.append(event)
+        if not self.head and out:
+            self.head = out[0]
+        joined = b"".join(out)
+        self._last = (self._last + joined)[-_TAIL_KEPT:] if self._withhold_usage else joined or self._last
+        if not self.committed:
+            self._held = [joined] if joined else []
+            return b""
+        return joined
+
+
+def _last_boundary(data: bytes) -> int:
+    """Where the last blank line ends; 0 where there is none."""
+    if b"\r" not in data:
+        place = data.rfind(b"\n\n")
+        return place + 2 if place >= 0 else 0
+    end = 0
+    for match in _BOUNDARY.finditer(data):
+        end = match.end()
+    return end
+
+
+def _split(block: bytes) -> list[bytes]:
+    """The events of a block, each with its blank line."""
+    if b"\r" not in block:
+        return [event + b"\n\n" for event in block.split(b"\n\n") if event.strip(b"\n")]
+    events, start = [], 0
+    for match in _BOUNDARY.finditer(block):
+        if block[start : match.end()].strip():
+            events.append(block[start : match.end()])
+        start = match.end()
+    return events

@@ -1,0 +1,67 @@
+"""What every exchange of one generation of the configuration shares."""
+
+from __future__ import annotations
+
+import os
+import time
+from binascii import hexlify
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from llm_gateway_sdk import Dialect, HookChain, Mint, RequestContext
+
+from ..models import ModelRegistry
+from .detached import DetachedSupervisor, KeptBudget
+
+__all__ = ["Observer", "ProjectScope", "Services", "new_id"]
+
+
+class Observer(Protocol):
+    """Metrics and tracing: told of each exchange, never able to change it."""
+
+    needs_usage: bool
+
+    def began(self, ctx: RequestContext) -> None: ...
+
+    def attempt_began(self, ctx: RequestContext) -> None: ...
+
+    def attempt_ended(self, ctx: RequestContext) -> None: ...
+
+    def ended(self, ctx: RequestContext, status: int) -> None: ...
+
+    def outgoing_headers(self, ctx: RequestContext) -> Sequence[tuple[str, str]]:
+        """Headers for the upstream call, such as `traceparent`."""
+        ...
+
+
+@dataclass(slots=True)
+class ProjectScope:
+    """A project, ready to serve."""
+
+    name: str
+    registry: ModelRegistry
+    chain: HookChain
+    strict: bool = False
+    max_retries: int = 3
+    max_turns: int = 10
+    request_timeout: float = 600.0
+    allow_unseen_native: bool = False
+    native_paths: tuple[str, ...] = ()
+
+
+def new_id(prefix: str) -> str:
+    return prefix + hexlify(os.urandom(12)).decode()
+
+
+@dataclass(slots=True)
+class Services:
+    dialects: Mapping[str, Dialect]
+    supervisor: DetachedSupervisor
+    kept: KeptBudget
+    observers: Sequence[Observer] = ()
+    keep_alive_seconds: float = 15.0
+    max_event_bytes: int = 16 * 1024 * 1024
+    max_reply_bytes: int = 256 * 1024 * 1024
+    mint: Mint = field(default_factory=lambda: Mint(new_id, lambda: int(time.time())))
+    server_timing: bool = False

@@ -1,0 +1,130 @@
+"""Picks the codec of one attempt and builds its upstream call: the client's bytes where they may stand, else a
+translation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llm_gateway_sdk import Dialect, DialectError, HTTPProvider, InvalidRequest, Target, WireRequest, parse_duration
+from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.losses import Losses
+
+from ..models import ModelTarget
+from ..wire.headers import bearer_or_key, client_to_upstream
+from .patch import merge_edit
+
+if TYPE_CHECKING:
+    from .exchange import Exchange
+
+__all__ = ["Limits", "UpstreamCall", "build_call", "limits_of"]
+
+
+@dataclass(slots=True)
+class Limits:
+    """Seconds."""
+
+    total: float
+    first_token: float
+    idle: float
+
+
+@dataclass(slots=True)
+class UpstreamCall:
+    method: str
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    dialect: Dialect
+    same_dialect: bool
+    usage_asked: bool
+    """The gateway asked for usage on the stream, the client did not: the usage-only event is withheld."""
+    limits: Limits
+
+
+def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> UpstreamCall:
+    """Raises InvalidRequest where the client's request does not decode or cannot be said to this provider."""
+    ctx, client = exchange.ctx, exchange.client
+    name = http.dialect_for(client.name, exchange.route.upstream)
+    dialect = exchange.services.dialects.get(name)
+    if dialect is None:
+        raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
+    model = target.upstream_model(ctx.requested_model)
+    aim = http.target(model, name)
+    payload = ctx.request_payload
+    if target.defaults and payload is not None:
+        exchange.apply_defaults(payload.value, target)
+    same = dialect.name == client.name
+    usage_asked = False
+    forward = http.settings.credentials == "client"
+    try:
+        if same:
+            wire = _same_dialect(exchange, dialect, aim, credentials=forward)
+            if ctx.streaming and http.settings.include_usage and exchange.wants_usage():
+                asking = dialect.ask_for_usage(wire)
+                if asking is not None:
+                    wire, usage_asked = asking, True
+        else:
+            losses = Losses("request")
+            request = ctx.request
+            request.stream = ctx.streaming
+            wire = dialect.encode_request(request, aim, losses)
+            exchange.add_losses(losses)
+            if forward:
+                token = bearer_or_key(exchange.wire.headers.items)
+                if token:
+                    http.forward_credential(wire.headers, token)
+    except DialectError as error:
+        raise InvalidRequest(str(error), param=error.path) from None
+    items = wire.headers.items
+    items.append(("accept-encoding", "identity"))
+    items.append(("x-request-id", ctx.request_id))
+    for observer in exchange.services.observers:
+        items.extend(observer.outgoing_headers(ctx))
+    if exchange.chain.detached:
+        ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, Headers.of(list(items)), wire.body)
+    method, url, headers, body = http.prepare(wire)
+    return UpstreamCall(method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http))
+
+
+def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credentials: bool) -> WireRequest:
+    """The client's own bytes, with a plugin's edits and the model's name put in."""
+    ctx, original = exchange.ctx, exchange.wire
+    headers = Headers.of(client_to_upstream(original.headers.items, credentials=credentials))
+    wire = WireRequest(original.method, original.path, original.query, headers, original.body)
+    payload = ctx.request_payload
+    if payload is not None and payload.opened and payload.changed:
+        base = exchange.decode_again()
+        losses = Losses("request")
+        edit_target = Target(ctx.requested_model or aim.model, aim.provider, aim.api_version, False, aim.quirks)
+        before = dialect.encode_request(base, edit_target, losses)
+        after = dialect.encode_request(payload.value, edit_target, losses)
+        wire.body = merge_edit(original.body, before.body, after.body)
+    if aim.model and aim.model != ctx.requested_model:
+        wire = dialect.retarget(wire, aim)
+    version_header = dialect.version_header
+    if version_header is not None:
+        if aim.api_version is not None:
+            headers.set(version_header, aim.api_version)
+        elif version_header not in headers:
+            headers.set(version_header, dialect.default_version)
+    return wire
+
+
+def limits_of(exchange: Exchange, http: HTTPProvider) -> Limits:
+    settings = http.settings
+    limits = Limits(settings.timeout, settings.first_token_timeout, settings.stream_idle_timeout)
+    for name, value in exchange.wire.headers.items:
+        if name.startswith("x-llm-gateway-") and name.endswith("timeout"):
+            try:
+                seconds = parse_duration(int(value) if value.isdigit() else value)
+            except ValueError as error:
+                raise InvalidRequest(f"Header {name}: {error}") from None
+            # A request may shorten a limit, never lengthen it.
+            if name == "x-llm-gateway-timeout":
+                limits.total = min(limits.total, seconds)
+            elif name == "x-llm-gateway-first-token-timeout":
+                limits.first_token = min(limits.first_token, seconds)
+            elif name == "x-llm-gateway-stream-idle-timeout":
+                limits.idle = min(limits.idle, seconds)
+    return limits

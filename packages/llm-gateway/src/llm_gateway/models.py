@@ -1,0 +1,100 @@
+"""The models of a project: who is behind a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+from llm_gateway_sdk import HTTPProvider, ModelEntry, ModelNotFound, Provider
+
+from .breaker import Breaker
+
+__all__ = ["ModelRegistry", "ModelTarget"]
+
+
+@dataclass(slots=True)
+class ModelTarget:
+    """A configured model, ready to be called."""
+
+    name: str
+    provider: Provider
+    breaker: Breaker
+    aliases: tuple[str, ...] = ()
+    is_default: bool = False
+    description: str | None = None
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """`modelConfig`: canonical request fields used where the client left them out."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    in_flight: int = 0
+
+    @property
+    def http(self) -> HTTPProvider | None:
+        return self.provider if isinstance(self.provider, HTTPProvider) else None
+
+    def upstream_model(self, asked: str | None) -> str:
+        """The provider's name of the model."""
+        if self.provider.model and not self.provider.bypass_model:
+            return self.provider.model
+        return asked or self.provider.model or self.name
+
+
+class ModelRegistry:
+    """Finds the target of a name: exact names first, then aliases, then aliases with wildcards."""
+
+    def __init__(self, targets: Sequence[ModelTarget], *, strict: bool = False) -> None:
+        self.targets = list(targets)
+        self._by_name = {target.name: target for target in self.targets}
+        self._strict = strict
+        self.default = next((target for target in self.targets if target.is_default), None)
+        self._wildcards: list[tuple[str, ModelTarget]] = []
+        for target in self.targets:
+            for alias in target.aliases:
+                if "*" in alias or "?" in alias:
+                    self._wildcards.append((alias, target))
+                else:
+                    self._by_name.setdefault(alias, target)
+        self.names = [target.name for target in self.targets]
+
+    def find(self, name: str | None) -> ModelTarget | None:
+        """The target of that very name or alias."""
+        if name is None:
+            return None
+        target = self._by_name.get(name)
+        if target is None:
+            for pattern, candidate in self._wildcards:
+                if fnmatchcase(name, pattern):
+                    return candidate
+        return target
+
+    def resolve(self, routed: str | None, asked: str | None) -> ModelTarget:
+        """The target of a request: where a plugin routed it, else what the client asked for, else the default.
+
+        Raises ModelNotFound where a plugin names an unknown model, where there is no default, and under
+        `strictModels` for every name that is not known.
+        """
+        if routed is not None:
+            target = self.find(routed)
+            if target is None:
+                raise ModelNotFound(routed, self.names)
+            return target
+        target = self.find(asked)
+        if target is not None:
+            return target
+        if self.default is None or (self._strict and asked is not None):
+            raise ModelNotFound(asked or "", self.names)
+        return self.default
+
+    def entries(self) -> list[ModelEntry]:
+        return [
+            ModelEntry(
+                name=target.name,
+                provider=target.provider.name,
+                aliases=tuple(alias for alias in target.aliases if "*" not in alias and "?" not in alias),
+                description=target.description,
+                is_default=target.is_default,
+                metadata=dict(target.metadata),
+            )
+            for target in self.targets
+        ]

@@ -1,0 +1,1 @@
+"""What crosses the gateway on the wire, beyond any dialect."""
