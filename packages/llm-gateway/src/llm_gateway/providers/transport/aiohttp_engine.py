@@ -176,9 +176,7 @@ class AiohttpReply:
         except TimeoutError:
             self._fail(ModelTimeout(self._reason))
         except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-            self._fail(
-                ModelConnectionError("The model's provider closed the connection before its reply ended."), error
-            )
+            self._fail(_closed("before its reply ended"), error)
         except aiohttp.ClientError as error:
             self._fail(ModelProtocolError("The reply is not valid HTTP."), error)
         except asyncio.CancelledError:
@@ -210,7 +208,11 @@ def _raise(error: aiohttp.ClientError, when: str) -> NoReturn:
             ) from error
         case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
             raise ModelProtocolError("The reply is not valid HTTP.") from error
-    raise ModelConnectionError(f"The model's provider closed the connection {when}.") from error
+    raise _closed(when) from error
+
+
+def _closed(when: str) -> ModelConnectionError:
+    return ModelConnectionError(f"The model's provider closed the connection {when}.")
 
 
 _MAX_URLS = 1024
