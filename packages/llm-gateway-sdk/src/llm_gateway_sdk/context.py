@@ -26,13 +26,96 @@ Operation = Literal["generate", "count_tokens", "embed", "models", "native"]
 class HTTPRequest:
     """The client's HTTP request as it arrived; it does not change."""
 
+    __slots__ = ("_headers", "body", "method", "path", "query_string", "raw_headers")
+
+    def __init__(self, method: str, path: str, query_string: str, raw_headers: Headers, body: bytes) -> None:
+        self.method = method
+        self.path = path
+        """Full path, project and adapter included."""
+        self.query_string = query_string
+        self.raw_headers = raw_headers
+        self.body = body
+        self._headers: dict[str, str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query_string}" if self.query_string else self.path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """By lower-case name; of several of one name the last."""
+        if self._headers is None:
+            self._headers = dict(self.raw_headers.items)
+        return self._headers
+
+
+@dataclass(slots=True)
+class RequestMetrics:
+    """Times are seconds since the epoch; `*_ms` are milliseconds; unknown counts are None."""
+
+    started: float = 0.0
+    ended: float | None = None
+    first_token: float | None = None
+    duration_ms: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    usage_estimated: bool = False
+
+    @property
+    def start_time(self) -> datetime:
+        return datetime.fromtimestamp(self.started, UTC)
+
+    @property
+    def end_time(self) -> datetime | None:
+        return None if self.ended is None else datetime.fromtimestamp(self.ended, UTC)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One line of the ledger: one call to one target. Times are seconds since the epoch."""
+
+    model: str
+    """The configured model's name."""
+    target: str = ""
+    """`<provider type>/<the provider's model name>`."""
+    started: float = 0.0
+    first_token: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    error: str | None = None
+    kind: str | None = None
+    """Error class, as in ErrorInfo.kind."""
+    resent: bool = False
+    """A reused connection had been closed by the provider, and the request was sent again."""
+
+
+@dataclass(slots=True)
+class StreamState:
+    opened: bool = False
+    """Status and headers went out."""
+    committed: bool = False
+    """The first content went to the client: from here on no other attempt is possible."""
+
+
+class RequestContext:
+    """One request's life, shared by all plugins.
+
+    `metadata` and `plugin_data` last for the whole request; `attempt_data` is emptied for each attempt. `request` and
+    `response` are decoded when first read: a plugin that needs neither keeps the request on the fast path.
+    """
+
     __slots__ = (
-        "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_headers", "_query_params", "_request",
-        "_response", "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "body",
-        "caller", "chunk", "client_dialect", "client_ip", "error", "final_chunk", "has_fallback", "http_request",
-        "losses", "metadata", "method", "metrics", "operation", "path", "plugin_data", "project", "query_string",
-        "raw_headers", "request_id", "requested_model", "retry_count", "stream", "streaming", "target_model",
-        "target_model_provider", "timings", "turn_count", "upstream_request", "upstream_response",
+        "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_query_params", "_request", "_response",
+        "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "caller", "chunk",
+        "client_dialect", "client_ip", "error", "final_chunk", "has_fallback", "http_request", "losses", "metadata",
+        "metrics", "operation", "plugin_data", "project", "request_id", "requested_model", "retry_count", "stream",
+        "streaming", "target_model", "target_model_provider", "timings", "turn_count", "upstream_request",
+        "upstream_response",
     )  # fmt: skip
 
     def __init__(
