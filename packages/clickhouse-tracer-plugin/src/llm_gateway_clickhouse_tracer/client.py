@@ -45,7 +45,8 @@ _INSERT_SETTINGS: Final[dict[str, Any]] = {
 
 
 class DatabaseFailure(Exception):
-    """`kind` says what may help: `data` nothing, `missing` making the table, `access` the operator, `transient` time."""
+    """`kind` says what may help: for `data` nothing, for `missing` making the table, for `access` the operator, for
+    `transient` time."""
 
     def __init__(self, message: str, kind: FailureKind, code: int | None = None) -> None:
         super().__init__(message)

@@ -1,8 +1,8 @@
 """The table: its columns with what they mean, and how an older one is brought up to date.
 
-Rows are facts that never change, so that the engine is a plain MergeTree. It is partitioned by day: retention drops whole
-partitions. The hourly roll-up is a projection and no materialised view, for a view counts a segment that is sent again a
-second time, while a projection lives in the part and shares its fate.
+Rows are facts that never change, so that the engine is a plain MergeTree. It is partitioned by day: retention drops
+whole partitions. The hourly roll-up is a projection and no materialised view, for a view counts a segment that is sent
+again a second time, while a projection lives in the part and shares its fate.
 
 Migrations only ever add (`IF NOT EXISTS`), in the order of this file; rows are sent as JSON lines with
 `input_format_skip_unknown_fields`, so that an older gateway can write into a newer table and the other way round.
@@ -165,7 +165,8 @@ def _migrations(database: Database, table: str, found: set[str], retention_days:
 
 def _create_query(database: Database, table: str) -> str:
     rows = database.query(
-        "SELECT create_table_query AS text FROM system.tables WHERE database = {database:String} AND name = {table:String}",
+        "SELECT create_table_query AS text FROM system.tables"
+        " WHERE database = {database:String} AND name = {table:String}",
         {"database": database.name, "table": table},
     )
     return str(rows[0]["text"]) if rows else ""

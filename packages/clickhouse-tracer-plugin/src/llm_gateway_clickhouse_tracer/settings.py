@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Body: TypeAlias = Literal["all", "metadata", "none"]
-"""`all`: text and figures. `metadata`: figures only (model, tokens, tool names). `none`: not even those that need the body."""
+"""`all`: text and figures. `metadata`: figures only (tool names, number of messages). `none`: the body isn't opened."""
 
 Durability: TypeAlias = Literal["memory", "process", "power"]
 OnFull: TypeAlias = Literal["dropNewest", "dropOldest", "block"]
@@ -67,8 +67,8 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
             "properties": {
                 "url": {
                     "type": "string",
-                    "description": "`http(s)://host:port` of a server, or `chdb://folder` for the engine in this process"
-                    " (extra `embedded`). Without it: `chdb://./traces`.",
+                    "description": "`http(s)://host:port` of a server, or `chdb://folder` for the engine in this"
+                    " process (extra `embedded`). Without it: `chdb://./traces`.",
                 },
                 "username": {"type": "string", "default": "default"},
                 "password": {"type": "string"},
@@ -89,7 +89,8 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "retentionDays": {
             "type": "integer",
             "minimum": 0,
-            "description": "Days after which ClickHouse drops rows; 0 keeps them for ever; absent leaves the table as it is.",
+            "description": "Days after which ClickHouse drops rows; 0 keeps them for ever; absent leaves the table"
+            " as it is.",
         },
         "capture": {
             "type": "object",

@@ -168,24 +168,28 @@ class Writer(Generic[T]):
                     acknowledged(True)
 
     def _make_room(self) -> int:
-        """How many of the waiting lines fit, after the policy has been applied to the rest."""
-        room = self._max_bytes - self._spool.size
-        fitting = _fitting(self._waiting, room)
-        if fitting == len(self._waiting) or self._on_full == "block":
-            return fitting
-        if self._on_full == "dropOldest":
-            while fitting < len(self._waiting) and (dropped := self._spool.drop_oldest()):
+        """How many of the waiting lines fit; where not even the first does, the policy decides what gives way."""
+        while self._waiting:
+            fitting = _fitting(self._waiting, self._max_bytes - self._spool.size)
+            if fitting or self._on_full == "block":
+                return fitting
+            if self._on_full == "dropOldest" and (dropped := self._drop_oldest()):
                 self._counters.dropped_old += dropped
-                fitting = _fitting(self._waiting, self._max_bytes - self._spool.size)
-            self._complain("the trace spool is full; the oldest records are given up")
-        if fitting < len(self._waiting):
-            for _, acknowledged in self._waiting[fitting:]:
-                self._counters.dropped_new += 1
-                if acknowledged is not None:
-                    acknowledged(False)
-            del self._waiting[fitting:]
+                self._complain("the trace spool is full; the oldest records are given up")
+                continue
+            _, acknowledged = self._waiting.pop(0)
+            self._counters.dropped_new += 1
+            if acknowledged is not None:
+                acknowledged(False)
             self._complain("the trace spool is full; new records are dropped")
-        return fitting
+        return 0
+
+    def _drop_oldest(self) -> int:
+        dropped = self._spool.drop_oldest()
+        if not dropped:
+            self._spool.seal()
+            dropped = self._spool.drop_oldest()
+        return dropped
 
     def _give_up_waiting(self) -> None:
         self._counters.dropped_new += len(self._waiting) + len(self._queue)

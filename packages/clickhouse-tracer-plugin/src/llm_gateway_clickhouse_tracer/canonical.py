@@ -1,0 +1,106 @@
+"""Canonical requests and replies as compact JSON values: what is unset is left out, every part says its type.
+
+The form is the SDK's, field for field in snake_case, so that SQL and the dashboard read every dialect alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields, is_dataclass
+from typing import Any
+
+from llm_gateway_sdk import (
+    LLMRequest,
+    LLMResponse,
+    MediaPart,
+    Message,
+    OpaquePart,
+    OpaqueTool,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+
+__all__ = ["dump_request", "dump_response"]
+
+_TYPES: dict[type, str] = {
+    TextPart: "text",
+    RefusalPart: "refusal",
+    ThinkingPart: "thinking",
+    ToolCallPart: "tool_call",
+    ToolResultPart: "tool_result",
+    MediaPart: "media",
+    OpaquePart: "opaque",
+    Tool: "tool",
+    OpaqueTool: "opaque_tool",
+}
+
+
+def dump_request(request: LLMRequest) -> dict[str, Any]:
+    dumped = _dump(request, skip=("messages",))
+    dumped["messages"] = [_dump_message(message) for message in request.messages]
+    return dumped
+
+
+def dump_response(response: LLMResponse) -> dict[str, Any]:
+    dumped = _dump(response, skip=("choices", "final", "provider_deltas"))
+    dumped["choices"] = [
+        {**_dump(choice, skip=("message",)), "index": choice.index, "message": _dump_message(choice.message)}
+        for choice in response.choices
+    ]
+    return dumped
+
+
+def _dump_message(message: Message) -> dict[str, Any]:
+    dumped: dict[str, Any] = {"role": message.role, "content": [_dump_part(part) for part in message.content]}
+    if message.name is not None:
+        dumped["name"] = message.name
+    if message.provider_metadata:
+        dumped["provider_metadata"] = message.provider_metadata
+    return dumped
+
+
+def _dump_part(part: Part) -> dict[str, Any]:
+    if type(part) is TextPart and not (
+        part.citations or part.signature or part.cache or part.provider_metadata or part.item_id
+    ):
+        return {"type": "text", "text": part.text}  # most parts are this
+    return _dump(part)
+
+
+def _dump(value: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    kind = type(value)
+    dumped: dict[str, Any] = {"type": _TYPES[kind]} if kind in _TYPES else {}
+    for name, default in _fields_of(kind):
+        held = getattr(value, name)
+        if held is None or held == default or name in skip:
+            continue
+        dumped[name] = _dump_value(held)
+    return dumped
+
+
+def _dump_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_dump_value(one) for one in value]
+    if isinstance(value, dict):
+        return value  # the vendor's own JSON
+    return _dump(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+_fields: dict[type, list[tuple[str, Any]]] = {}
+
+
+def _fields_of(kind: type) -> list[tuple[str, Any]]:
+    known = _fields.get(kind)
+    if known is None:
+        known = _fields[kind] = [(one.name, _default_of(one)) for one in fields(kind) if one.name != "index"]
+    return known
+
+
+def _default_of(field: Any) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default

@@ -1,0 +1,124 @@
+"""The plugin: records every request after its reply has left."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from llm_gateway_sdk import Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk.wire import json
+
+from . import __version__
+from .prices import PriceTable
+from .settings import CONFIGURATION_SCHEMA, TracerSettings
+from .tracer import Tracer
+
+__all__ = ["ClickHouseTracer"]
+
+logger = logging.getLogger(__name__)
+
+_DONE: Final = "clickhouse-tracer.recorded"
+_ROOM_PAUSE_SECONDS: Final = 0.02
+
+
+@plugin_metadata(
+    name="clickhouse-tracer",
+    version=__version__,
+    description="Records every request, reply, tool call, token count and error in ClickHouse, and loses none.",
+    configuration_schema=CONFIGURATION_SCHEMA,
+    keywords=("tracing", "clickhouse", "observability"),
+)
+class ClickHouseTracer(Plugin):
+    """Put it first in the list of plugins: the first in is the last out, so that it sees what the client gets."""
+
+    tracer: Tracer
+    settings: TracerSettings
+
+    async def validate_config(self, config: Any) -> bool | str | None:
+        try:
+            settings = TracerSettings.load(config)
+            PriceTable.load(settings.price_file, settings.price_overrides)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return True
+
+    async def configure(self, config: Any) -> None:
+        """Starts the threads. No database is needed for that: the table is made when the server is first reached."""
+        self.config = config
+        self.settings = settings = TracerSettings.load(config)
+        embedded = settings.clickhouse.embedded_path
+        if embedded is not None and self.gateway.workers > 1:
+            raise ValueError(
+                f"clickhouse.url '{settings.clickhouse.url}' is the engine in this process, which one process only can "
+                "have open: start the gateway with --workers 1, or name a server"
+            )
+        self._wait_for_disk = settings.spool.durability == "power"
+        try:
+            # Tracers of several projects, and of two generations of a configuration, share what is exclusive.
+            self.tracer = self.gateway.shared(f"clickhouse-tracer:{_fingerprint(config)}", lambda: _started(settings))
+            self._shared = True
+        except LookupError:
+            self.tracer = _started(settings)
+            self._shared = False
+        if embedded is not None:
+            logger.info("traces go into the embedded ClickHouse at %s: one worker process", embedded)
+
+    async def close(self) -> None:
+        if not self._shared:
+            await asyncio.to_thread(self.tracer.close)
+
+    def wants(self, phase: str, ctx: RequestContext) -> bool:
+        # Only `durability: power` has anything to do before the reply is out; without it the body stays unopened.
+        return phase == "detached_after_response" or self._wait_for_disk
+
+    async def after_model(self, ctx: RequestContext) -> PluginResult | None:
+        if self._wait_for_disk:
+            await self._record_and_wait(ctx)
+        return None
+
+    async def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
+        if self._wait_for_disk and ctx.final_chunk:
+            await self._record_and_wait(ctx)
+        return None
+
+    async def detached_after_response(self, ctx: RequestContext) -> None:
+        if _DONE in ctx.plugin_data:
+            return
+        while self.tracer.crowded:  # noqa: ASYNC110 - it is another thread that makes room
+            await asyncio.sleep(_ROOM_PAUSE_SECONDS)
+        self.tracer.record(ctx)
+
+    async def _record_and_wait(self, ctx: RequestContext) -> None:
+        """Returns when the record is on disk, or is given up; the client waits for that long."""
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+
+        def acknowledged(_kept: bool) -> None:
+            loop.call_soon_threadsafe(_finish, written)
+
+        self.tracer.record(ctx, acknowledged)
+        await written
+        ctx.plugin_data[_DONE] = True
+
+    @property
+    def counters(self) -> Mapping[str, float]:
+        """Figures for metrics: records by fate, and how much waits in the spool for how long."""
+        return self.tracer.figures()
+
+
+def _fingerprint(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config)).hexdigest()
+
+
+def _started(settings: TracerSettings) -> Tracer:
+    tracer = Tracer(settings)
+    tracer.start()
+    return tracer
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
