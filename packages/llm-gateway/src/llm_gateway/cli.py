@@ -237,15 +237,15 @@ def start(options: argparse.Namespace) -> int:
     from llm_gateway.banner import banner, is_loopback, unguarded
     from llm_gateway.loading import load
 
+    if options.config is None and options.host is not None and not is_loopback(options.host):
+        return _refuse(
+            f"without --config the gateway listens on this machine only, not on {options.host}: whoever reached it would "
+            "spend your keys. Write a configuration (llm-gateway init), with basic-apikey-auth in it."
+        )
     result = load(options.config)
     server = result.config.server
     host = options.host if options.host is not None else server.host
     port = options.port if options.port is not None else server.port
-    if options.config is None and not is_loopback(host):
-        return _refuse(
-            f"without --config the gateway listens on this machine only, not on {host}: whoever reached it would spend "
-            "your keys. Write a configuration (llm-gateway init), with basic-apikey-auth in it."
-        )
     if (reason := _unavailable(host, port)) is not None:
         return _refuse(f"can't listen on {host} port {port}: {reason}. Another port: --port {port + 1}", code=1)
     notices = list(result.notices)
@@ -363,7 +363,7 @@ def init(options: argparse.Namespace) -> int:
 
 def plugins_list(options: argparse.Namespace) -> int:
     """Prints what is available."""
-    found = _extensions(options.config).all()
+    found = _importable(_extensions(options.config))
     if options.json:
         import json
 
@@ -405,7 +405,7 @@ def _chosen(extensions: Extensions, names: Sequence[str]) -> list[Extension]:
     from llm_gateway_sdk.errors import ConfigError
 
     if not names:
-        return extensions.all("plugin")
+        return [each for each in _importable(extensions) if each.kind == "plugin"]
     chosen = []
     for name in names:
         found = [extensions.get(kind, name) for kind in KINDS if name in extensions.names(kind)]
@@ -438,7 +438,7 @@ def schema(options: argparse.Namespace) -> int:
         return 0
     from llm_gateway.config.json_schema import whole_schema
 
-    found = _extensions(options.config).all()
+    found = _importable(_extensions(options.config))
     print(json.dumps(whole_schema((each.kind, each.name, each.schema) for each in found), indent=2))
     return 0
 
@@ -451,6 +451,21 @@ def _extensions(config: str | None) -> Extensions:
     from llm_gateway.loading import load
 
     return load(config).extensions
+
+
+def _importable(extensions: Extensions) -> list[Extension]:
+    """All extensions; one that is broken is told, and left out."""
+    from llm_gateway.extensions import KINDS
+    from llm_gateway_sdk.errors import ConfigError
+
+    found = []
+    for kind in KINDS:
+        for name in extensions.names(kind):
+            try:
+                found.append(extensions.get(kind, name))
+            except ConfigError as error:
+                print(f"left out: {error}", file=sys.stderr)
+    return found
 
 
 def version(options: argparse.Namespace) -> int:

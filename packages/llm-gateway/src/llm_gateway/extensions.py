@@ -107,10 +107,6 @@ class Extensions:
         self._loaded[kind, name] = extension
         return extension
 
-    def all(self, kind: Kind | None = None) -> list[Extension]:
-        """Every extension, imported, by kind and name. Raises `ConfigError`."""
-        return [self.get(each, name) for each in KINDS if kind in (None, each) for name in self.names(each)]
-
     def add(self, extension: Extension) -> None:
         """Adds one found by module or path. Raises `ConfigError` if another class has its name."""
         key = (extension.kind, extension.name)

@@ -82,6 +82,7 @@ def _load(
     projects = _projects(file, adapters)
     for project in projects.values():
         _check_references(project, draft, extensions)
+        used += _check_adapters(project, draft, extensions)
     problems.raise_if_any()
     config = GatewayConfig(
         server=file.server,
@@ -171,6 +172,16 @@ def _projects(file: GatewayFile, adapters: list[str]) -> dict[str, ProjectConfig
         project = inherit(file, settings, adapters=adapters)
         projects.setdefault(project.name, project)
     return projects
+
+
+def _check_adapters(project: ProjectConfig, draft: Draft, extensions: Extensions) -> Iterator[Extension]:
+    """Adapters that nobody wrote down, but which are offered because they are installed, must be loadable too."""
+    for adapter in project.adapters:
+        try:
+            yield extensions.get("adapter", adapter.adapter_type)
+        except ConfigError as error:
+            if not adapter.place:
+                draft.problems.add((), f"{error.problems[0].message}; mend it, or list the `adapters` to be offered")
 
 
 def _check_references(project: ProjectConfig, draft: Draft, extensions: Extensions) -> None:

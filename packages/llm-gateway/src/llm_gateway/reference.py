@@ -78,7 +78,7 @@ def _facts(extension: Extension) -> str:
     facts = {
         "Type": f"`{extension.name}`",
         "Kind": extension.kind,
-        "Distribution": f"`{extension.distribution}`" if extension.distribution else extension.origin,
+        "From": f"`{extension.distribution}`" if extension.distribution else extension.origin,
         "Author": getattr(metadata, "author", None),
         "Homepage": getattr(metadata, "homepage", None),
         "Keywords": ", ".join(getattr(metadata, "keywords", ()) or ()),
@@ -92,24 +92,23 @@ def _section(name: str, schema: Schema, root: Schema) -> str:
 
 
 def _in_order(schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """The definitions under the path where they stand first, top-down: `server`, `server.cors`, …"""
-    pending: list[tuple[str, Schema]] = [("", schema)]
-    seen: set[str] = set()
-    while pending:
-        path, current = pending.pop(0)
-        below: list[tuple[str, Schema]] = []
-        for key, child in current.get("properties", {}).items():
-            for view in expand([child], schema):
-                reference = str(view.get("$ref", "") or view.get("items", {}).get("$ref", ""))
-                if not reference or reference in seen:
-                    continue
-                seen.add(reference)
-                suffix = "[]" if "items" in view else ""
-                name = f"{path}.{key}{suffix}" if path else f"{key}{suffix}"
-                target = schema["$defs"][reference.rpartition("/")[2]]
-                below.append((name, target))
-                yield f"`{name}`", target
-        pending = below + pending
+    """The definitions under the path where they stand first: `server`, `server.cors`, …"""
+    yield from _below("", schema, schema, set())
+
+
+def _below(path: str, current: Schema, root: Schema, seen: set[str]) -> Iterator[tuple[str, Schema]]:
+    later: list[tuple[str, Schema]] = []
+    for key, child in current.get("properties", {}).items():
+        for view in expand([child], root):
+            reference = str(view.get("$ref", "") or view.get("items", {}).get("$ref", ""))
+            if not reference or reference in seen:
+                continue
+            seen.add(reference)
+            name = f"{path}.{key}".strip(".") + ("[]" if "items" in view else "")
+            later.append((name, root["$defs"][reference.rpartition("/")[2]]))
+    for name, target in later:
+        yield f"`{name}`", target
+        yield from _below(name, target, root, seen)
 
 
 def _rows(schema: Schema, root: Schema, prefix: str = "", *, deep: bool = True, depth: int = 0) -> Iterator[list[str]]:

@@ -270,32 +270,50 @@ class AdapterConfig(Settings):
 
 
 class ProjectFlags(Settings):
-    """Settings that stand at the top level, for all projects, and in a project, for itself."""
+    """Settings that stand at the top level, for all projects, and in a project, for itself.
+
+    None is "not written here"; the defaults are those of `ProjectConfig`, and `x-default` shows them.
+    """
 
     strict: bool | None = Field(
         default=None,
-        description="Refuse requests that the provider's API can't express in full, not just tell the loss. (false)",
+        description="Refuse requests that the provider's API can't express in full, instead of only telling the loss.",
+        json_schema_extra={"x-default": False},
     )
     strict_models: bool | None = Field(
-        default=None, description="Answer 404 to an unknown model name instead of using the default model. (false)"
+        default=None,
+        description="Answer 404 to an unknown model name instead of using the default model.",
+        json_schema_extra={"x-default": False},
     )
     max_retries: int | None = Field(
-        default=None, ge=0, le=100, description="Passes of the pipeline after failures. (3)"
+        default=None,
+        ge=0,
+        le=100,
+        description="Passes of the pipeline after failures.",
+        json_schema_extra={"x-default": 3},
     )
     max_turns: int | None = Field(
-        default=None, ge=0, le=1000, description="Follow-up turns that plugins may ask for. (10)"
+        default=None,
+        ge=0,
+        le=1000,
+        description="Follow-up turns that plugins may ask for.",
+        json_schema_extra={"x-default": 10},
     )
     request_timeout_seconds: Duration | None = Field(
         default=None,
         alias="requestTimeout",
-        description="Time for a whole request, retries and fallbacks included. (600s)",
+        description="Time for a whole request, retries and fallbacks included.",
+        json_schema_extra={"x-default": "600s"},
     )
     native_paths: list[str] | None = Field(
-        default=None, description="Further paths of a vendor's API that are passed through, e.g. `/v1/files`. (none)"
+        default=None,
+        description="Further paths of a vendor's API that are passed through, e.g. `/v1/files`.",
+        json_schema_extra={"x-default": []},
     )
     allow_unseen_native: bool | None = Field(
         default=None,
-        description="Pass native bodies that a plugin which edits requests can't see, instead of refusing. (false)",
+        description="Pass native bodies that a plugin which edits requests can't see, instead of refusing.",
+        json_schema_extra={"x-default": False},
     )
 
 

@@ -1,0 +1,55 @@
+import pytest
+
+from llm_gateway.banner import banner, is_loopback, unguarded
+from llm_gateway.loading import load_text
+
+TEXT = """
+availablePlugins: [{path: ./extensions.py}]
+adapters: [{name: spoken}, {name: anthropic}]
+models: [{name: gpt, isDefault: true, provider: {type: made}}]
+projects:
+  - {name: test, description: Test project, plugins: [{name: words, type: guard, config: {words: []}}]}
+"""
+
+
+def test_the_banner_tells_address_projects_models_plugins_and_a_request(folder):
+    result = load_text(TEXT, directory=folder, environ={})
+
+    text = banner(result.config, host="0.0.0.0", port=3000, source="gateway.yaml", notices=["Mind this."])
+
+    assert "http://localhost:3000" in text
+    assert "/test  Test project" in text
+    assert "gpt (default) [made]" in text
+    assert "words [guard]" in text
+    assert "Mind this." in text
+    assert "curl http://localhost:3000/test/anthropic/v1/messages" in text
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("127.8.8.8", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("example.com", False),
+    ],
+)
+def test_loopback_addresses_are_told_from_others(host, expected):
+    assert is_loopback(host) is expected
+
+
+def test_projects_that_spend_keys_and_ask_for_none_are_named(folder):
+    guarded = "plugins: [{name: auth, type: basic-apikey-auth, config: {apikeys: [a-key-of-mine]}}]\n"
+    own = "models: [{name: gpt, provider: {type: made, config: {apiKey: sk}}}]\n"
+    head = "availablePlugins: [{path: ./extensions.py}]\nadapters: [{name: spoken}]\n"
+
+    def names(text):
+        result = load_text(head + text, directory=folder, environ={})
+        return unguarded(result.config, result.extensions)
+
+    assert names(own) == ["default"]
+    assert names(own + guarded) == []
+    assert names("models: [{name: echo, provider: {type: echo}}]\n") == []
