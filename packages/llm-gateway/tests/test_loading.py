@@ -186,8 +186,7 @@ def test_both_names_of_available_plugins_are_joined(folder):
     )
     result = loaded(
         folder,
-        MODELS
-        + "availableExtensions: [{path: more.py}]\nplugins: [{name: a, type: more}, {name: b, type: guard, config: {words: []}}]",
+        MODELS + f"availableExtensions: [{{path: more.py}}]\nplugins: [{{name: a, type: more}}, {GUARD}]",
     )
 
     assert [plugin.type for plugin in result.config.projects["default"].plugins] == ["more", "guard"]

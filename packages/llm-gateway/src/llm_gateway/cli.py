@@ -239,7 +239,7 @@ def start(options: argparse.Namespace) -> int:
 
     if options.config is None and options.host is not None and not is_loopback(options.host):
         return _refuse(
-            f"without --config the gateway listens on this machine only, not on {options.host}: whoever reached it would "
+            f"without --config it listens on this machine only, not on {options.host}: whoever reached it would "
             "spend your keys. Write a configuration (llm-gateway init), with basic-apikey-auth in it."
         )
     result = load(options.config)

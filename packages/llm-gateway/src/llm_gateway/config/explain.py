@@ -14,7 +14,7 @@ from llm_gateway.config.document import Node, Path
 from llm_gateway.config.loader import Draft
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
 from llm_gateway.config.schema import ProjectFlags, Settings
-from llm_gateway.config.secrets import is_secret_name, mask
+from llm_gateway.config.secrets import is_secret_name, is_secret_place, mask
 from llm_gateway.config.units import show_duration, show_size
 from llm_gateway.config.views import Schema, children, expand
 
@@ -129,9 +129,8 @@ class _Teller:
         if isinstance(value, SecretStr):
             value, secret = value.get_secret_value(), True
         variables = node.variables if node is not None else ()
-        names = [key for key in place if isinstance(key, str)]
         secret = secret or any(each.startswith("file:") for each in variables)
-        secret = secret or any(is_secret_name(name) for name in [*names[-2:], *variables])
+        secret = secret or is_secret_place(place) or any(is_secret_name(name) for name in variables)
         if secret and isinstance(value, str) and value:
             shown = f'"{mask(value)}"'
         return _Told(shown or _scalar(value), origin or self._origin(place, node))

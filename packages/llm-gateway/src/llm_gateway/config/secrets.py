@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _SECRET = re.compile(
     r"(?:^|[^a-z])(?:api_?-?keys?|keys?|secret|password|passwd|pass|token|authorization|private)(?:$|[^a-z])"
@@ -17,6 +18,14 @@ def is_secret_name(name: str) -> bool:
     if words.endswith(("_id", "_file", "_path", "_tokens", "_header")) or words.startswith(("max_", "include_")):
         return False
     return _SECRET.search(words) is not None
+
+
+def is_secret_place(keys: Sequence[str | int]) -> bool:
+    """Whether the value at this path is a secret: by its own name or that of the list or mapping around it."""
+    names = [key for key in keys if isinstance(key, str)]
+    if not names or names[-1] == "name":
+        return False
+    return any(is_secret_name(name) for name in names[-2:])
 
 
 def mask(value: object) -> str:

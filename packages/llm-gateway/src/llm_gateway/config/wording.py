@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llm_gateway.config.document import Path
-from llm_gateway.config.secrets import is_secret_name
+from llm_gateway.config.secrets import is_secret_place
 
 TYPE_WORDS = {
     "string": "text",
@@ -25,7 +25,7 @@ def show(value: object, path: Path) -> str:
     if isinstance(value, list | dict):
         kind = "list" if isinstance(value, list) else "mapping"
         return f"a {kind}" if value else f"an empty {kind}"
-    if any(is_secret_name(key) for key in path if isinstance(key, str)):
+    if is_secret_place(path):
         return "a secret text" if isinstance(value, str) else "a secret value"
     if isinstance(value, str):
         return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}…"'
