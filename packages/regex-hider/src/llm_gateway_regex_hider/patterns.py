@@ -14,7 +14,7 @@ import regex
 
 from . import charsets
 from .automaton import Automaton
-from .program import compile_program, context_width, render, required
+from .program import compile_program, context_width, is_exact, render, required
 from .syntax import Pattern, PatternSyntaxError, parse, width
 
 DEFAULT_REPLACEMENT = "[REDACTED]"
@@ -134,8 +134,15 @@ class RuleSet:
         self.is_selective = not _intersects(self.automaton.first, charsets.of("aeinorst "))
         """Whether ordinary prose has few places where a match can begin."""
 
+        self.is_exact = all(is_exact(rule.pattern.root) for rule in self.rules)
+        """Whether the automaton alone tells where matches end."""
+
     @functools.cached_property
-    def uncut(self) -> Automaton:
+    def hiding(self) -> Automaton:
+        """For text that is hidden while it is read. Where the engine would have the last word but can't be asked, all
+        ways are followed to their end."""
+        if self.is_exact:
+            return self.automaton
         return Automaton(compile_program([rule.pattern for rule in self.rules]), cut=False)
 
     def subset(self, indices: tuple[int, ...]) -> RuleSet:

@@ -40,8 +40,8 @@ class LimitExceeded(Exception):
 class Budget:
     """What may be spent on a text beyond one walk through it, in microseconds. Protects against hostile text."""
 
-    microseconds: float = 1_000_000.0
-    per_character: float = 1.0
+    microseconds: float = 250_000.0
+    per_character: float = 0.5
 
     def spend(self, microseconds: float) -> None:
         self.microseconds -= microseconds
@@ -80,6 +80,8 @@ class StreamRedactor:
         "_candidate_end",
         "_done",
         "_gave_up",
+        "_mask_ends",
+        "_mask_hit",
         "_masking",
         "_max_size",
         "_on_limit",
@@ -111,7 +113,9 @@ class StreamRedactor:
         self._starts: list[int] = []  # where the automaton's groups of threads began; what is beyond them is stale
         self._candidate = -1  # the first place at which a match may begin that the automaton has seen end
         self._candidate_end = -1
-        self._masking = False
+        self._masking = False  # what is read is part of something too long to be held
+        self._mask_ends: dict[int, int] = {}  # of matches that began in hidden text, where they would end
+        self._mask_hit = -1  # where something that began in hidden text may last have matched
         self._gave_up = False
         self._spans: list[Span] = []
 
@@ -159,7 +163,10 @@ class StreamRedactor:
         except (_Exhausted, TimeoutError):
             self._give_up()
             return
-        safe = self._starts[0] if self._state.threads and not self._masking else self._at
+        if self._masking:
+            safe = self._hidden_until()
+        else:
+            safe = self._starts[0] if self._state.threads else self._at
         if safe > self._done:
             self._spans.append((self._buffer[self._done : safe], "" if self._masking else None))
             self._done = safe
@@ -170,7 +177,9 @@ class StreamRedactor:
             self._at -= drop
             self._candidate -= drop
             self._candidate_end -= drop
+            self._mask_hit -= drop
             self._starts = [start - drop for start in self._starts]
+            self._mask_ends = {start - drop: end - drop for start, end in self._mask_ends.items()}
             if self._candidate < 0:
                 self._candidate = -1
 
@@ -195,7 +204,14 @@ class StreamRedactor:
                     self._exceed()
             if not final:
                 return
-            if self._state.threads and not self._masking:
+            if self._masking:
+                hit = self._rules.hiding.hit_at_end(self._state) if self._rules.is_exact else -1
+                if hit >= 0:
+                    self._mask_ends[self._starts[hit]] = length
+                if not self._mask_ends:
+                    return
+                self._unmask(self._mask_ends[min(self._mask_ends)])
+            elif self._state.threads:
                 hit = self._rules.automaton.hit_at_end(self._state)
                 if hit >= 0:
                     self._note_candidate(self._starts[hit], length)
@@ -279,7 +295,7 @@ class StreamRedactor:
             self._keep_until(start)
             self._spans.append((self._buffer[start:end], rule.replace(match)))
             self.findings.matches[rule.index] += 1
-            self._budget.spend((self._at - end) * 0.1)
+            self._budget.spend((self._at - end) * 0.3)  # what is read again
             self._done = self._at = end
             self._state, self._starts = self._idle(), []
             self._candidate = self._candidate_end = -1
@@ -297,38 +313,65 @@ class StreamRedactor:
             raise LimitExceeded(f"text that could become a match is longer than {self._max_size} characters")
         start, end = self._starts[0], self._at
         self._keep_until(start)
-        self._spans.append((self._buffer[start:end], self._rules.mask))
         self.findings.masked += 1
-        self._done = end
         self._candidate = self._candidate_end = -1
-        self._masking = True
-        # What a proven match had cut off matters again: its text can't be searched a second time.
+        self._masking, self._mask_ends = True, {}
+        # Read again, to learn where each match that began in hidden text ended: its text can't be searched later.
         self._at, self._starts = start, []
-        self._state = self._rules.uncut.idle(self._buffer[start - 1 : start] if start else "")
+        self._state = self._rules.hiding.idle(self._buffer[start - 1 : start] if start else "")
         while self._at < end:
-            self._step_uncut()
+            self._step_hidden()
+        self._done = self._hidden_until()
+        self._spans.append((self._buffer[start : self._done], self._rules.mask))
 
     def _mask(self, length: int) -> None:
         while self._at < length:
             at = self._at
-            self._step_uncut()
-            if not (self._state.threads and self._starts[0] < at):
-                # Nothing that began in hidden text goes on: this character is the first to be judged afresh.
-                self._at = at
-                if at > self._done:
-                    self._spans.append((self._buffer[self._done : at], ""))
-                    self._done = at
-                self._masking = False
-                self._state, self._starts = self._idle(), []
+            self._step_hidden()
+            oldest = self._starts[0] if self._state.threads else self._at
+            ended = min(self._mask_ends, default=oldest)
+            if ended < oldest:
+                # The leftmost match is decided, and what follows it is searched as if nothing had been hidden.
+                self._unmask(self._mask_ends[ended])
                 return
+            if oldest >= at and self._mask_hit == self._at:
+                if not self._state.threads:
+                    self._unmask(self._at)
+                    return
+            elif oldest >= at:
+                # Nothing that began in hidden text goes on: this character is the first to be judged afresh.
+                self._unmask(at)
+                return
+            if self._at - self._hidden_until() > (self._max_size or 0):
+                raise _Exhausted
 
-    def _step_uncut(self) -> None:
+    def _hidden_until(self) -> int:
+        """Up to where the text is hidden for good; a match that is tentative yet may end before what was read."""
+        return min(self._mask_ends.values(), default=self._at)
+
+    def _unmask(self, at: int) -> None:
+        self._at = max(at, self._done)
+        if self._at > self._done:
+            self._spans.append((self._buffer[self._done : self._at], ""))
+            self._done = self._at
+        self._masking = False
+        self._state, self._starts = self._idle(), []
+
+    def _step_hidden(self) -> None:
         state = self._state[self._buffer[self._at]]
         self._at += 1
-        if state.act is not None:
-            count = state.act.groups
-            self._starts = [self._starts[old] if old < count else self._at - 1 for old in state.act.survivors]
-            state = self._rules.uncut.settled(state.act.target)
+        act = state.act
+        if act is not None:
+            starts, count, at = self._starts, act.groups, self._at
+            if self._rules.is_exact:
+                if act.hit_before >= 0:
+                    self._mask_ends[starts[act.hit_before] if act.hit_before < count else at - 1] = at - 1
+                if act.hit_after >= 0:
+                    self._mask_ends[starts[act.hit_after] if act.hit_after < count else at - 1] = at
+            elif 0 <= act.hit_after < count:
+                self._mask_hit = at
+            self._starts = [starts[old] if old < count else at - 1 for old in act.survivors]
+            state = self._rules.hiding.settled(act.target)
         self._state = state
 
     def _give_up(self) -> None:
