@@ -1,0 +1,82 @@
+"""The Messages API of Anthropic, as client and as provider.
+
+Quirks (`Target.quirks`), for servers that do otherwise than the document:
+
+- `system_turns`: `fold` puts system turns of the conversation into the system prompt, `keep` leaves them all in their
+  place; without it those of clients of this dialect stay and others' are folded.
+- `thinking`: `budget`, `adaptive` or `none`, the form of thinking that the model takes; without it by the model's name.
+- `effort: true`: the model takes `output_config.effort` beside a budget.
+- `no_sampling: true`: the model refuses `temperature`, `top_p` and `top_k`.
+- `unsigned_thinking: true`: thinking without a signature is sent back.
+"""
+
+from __future__ import annotations
+
+from llm_gateway_sdk import (
+    Dialect,
+    Echo,
+    ErrorInfo,
+    EventKind,
+    LLMRequest,
+    LLMResponse,
+    Losses,
+    Mint,
+    StreamDecoder,
+    StreamEncoder,
+    Target,
+    Usage,
+    WireReply,
+    WireRequest,
+)
+
+from . import errors, request, response, stream
+from .blocks import NAME
+
+__all__ = ["Anthropic"]
+
+
+class Anthropic(Dialect):
+    name = NAME
+    end_markers = (b"message_stop",)
+    error_markers = (b'"error"',)
+    request_id_header = errors.REQUEST_ID_HEADER
+    version_header = "anthropic-version"
+    default_version = request.VERSION_2023
+
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
+        return request.decode_request(wire)
+
+    def encode_response(self, response_: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+        return response.encode_response(response_, echo, mint, losses)
+
+    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
+        return stream.AnthropicStreamEncoder(echo, mint, losses)
+
+    def encode_error(self, error: ErrorInfo) -> WireReply:
+        return errors.encode_error(error)
+
+    def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        return request.encode_request(request_, target, losses)
+
+    def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        """A request to count the tokens of `request_`."""
+        return request.encode_count(request_, target, losses)
+
+    def decode_count(self, wire: WireReply) -> int:
+        """Raises DialectError."""
+        return response.decode_count(wire)
+
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
+        return response.decode_response(wire, mint)
+
+    def stream_decoder(self, mint: Mint) -> StreamDecoder:
+        return stream.AnthropicStreamDecoder(mint)
+
+    def decode_error(self, wire: WireReply) -> ErrorInfo:
+        return errors.decode_error(wire)
+
+    def event_kind(self, event: bytes) -> EventKind:
+        return stream.event_kind(event)
+
+    def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
+        return stream.usage_of(head, tail)

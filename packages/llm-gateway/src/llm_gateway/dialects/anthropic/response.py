@@ -1,0 +1,285 @@
+"""Messages replies ↔ LLMResponse, after docs.anthropic.com/en/api/messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from llm_gateway_sdk import (
+    Choice,
+    DialectError,
+    Echo,
+    Headers,
+    LLMResponse,
+    Losses,
+    Message,
+    Mint,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    Usage,
+    WireReply,
+    wrap_signature,
+)
+from llm_gateway_sdk.wire import json
+
+from .blocks import (
+    CARRIER_AFTER,
+    CARRIER_BEFORE,
+    NAME,
+    Block,
+    decode_content,
+    encode_citation,
+    encode_extras,
+    encode_input,
+    encode_own,
+    extras,
+    fail,
+    own,
+)
+
+# Reading.
+
+
+def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
+    """Raises DialectError."""
+    try:
+        body = json.loads(wire.body)
+    except ValueError as error:
+        raise DialectError(f"the reply is not JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise DialectError("the reply is not a JSON object")
+    if "content" not in body:
+        raise DialectError("expected a list of blocks, found nothing", path="content")
+    parts, _ = decode_content(body.get("content"), "content", from_client=False)
+    for index, part in enumerate(parts):
+        part.index = index
+    choice = Choice(0, Message("assistant", parts))
+    read_stop(choice, body)
+    usage = body.get("usage")
+    response = LLMResponse(
+        id=string_or_empty(body.get("id")) or mint.id("msg_"),
+        model=string_or_empty(body.get("model")),
+        choices=[choice],
+        usage=decode_usage(usage) if isinstance(usage, dict) else None,
+        final=True,
+        provider_metadata=extras(body, KNOWN),
+    )
+    if isinstance(usage, dict) and isinstance(tier := usage.get("service_tier"), str):
+        response.service_tier = tier
+    return response
+
+
+def read_stop(choice: Choice, source: Mapping[str, Any]) -> None:
+    """`stop_reason` and `stop_sequence`, which stand in a reply and in a `message_delta` alike."""
+    reason = source.get("stop_reason")
+    if not isinstance(reason, str):
+        return
+    choice.raw_finish_reason = reason
+    choice.finish_reason = _REASONS.get(reason, "stop")
+    if reason not in _DERIVABLE:
+        choice.provider_metadata = {NAME: {"finish_reason": reason}}
+    sequence = source.get("stop_sequence")
+    if isinstance(sequence, str):
+        choice.stop_sequence = sequence
+
+
+def decode_usage(source: Mapping[str, Any]) -> Usage:
+    """`input_tokens` here includes what a cache gave and took; the vendor's does not."""
+    read, written = _count(source, "cache_read_input_tokens"), _count(source, "cache_creation_input_tokens")
+    fresh = _count(source, "input_tokens")
+    details = source.get("output_tokens_details")
+    usage = Usage(
+        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        output_tokens=_count(source, "output_tokens"),
+        cache_read_tokens=read,
+        cache_write_tokens=written,
+        reasoning_tokens=_count(details, "thinking_tokens") if isinstance(details, dict) else None,
+    )
+    rest = {key: value for key, value in source.items() if key not in _COUNTS and value is not None}
+    if rest:
+        usage.provider_metadata = {NAME: rest}
+    return usage
+
+
+def string_or_empty(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(source: Mapping[str, Any], key: str) -> int | None:
+    value = source.get(key)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "refusal",
+    "pause_turn": "pause",
+}
+# What `stop_reason` writes again from the canonical reason alone.
+_DERIVABLE = frozenset({"end_turn", "stop_sequence", "max_tokens", "tool_use", "refusal", "pause_turn"})
+KNOWN = frozenset({"id", "type", "role", "model", "content", "stop_reason", "stop_sequence", "usage"})
+_COUNTS = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"})
+
+
+# Writing.
+
+
+def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+    if len(response.choices) > 1:
+        losses.dropped("choices[*]", "a message is one answer")
+    choice = response.choices[0] if response.choices else Choice()
+    content: list[Block] = []
+    for at, part in enumerate(choice.message.content):
+        content += encode_part(part, f"choices[*].message.content[{at}]", mint, losses)
+    body: Block = {
+        "id": response.id or mint.id("msg_"),
+        "type": "message",
+        "role": "assistant",
+        "model": response.model or echo.model,
+        "content": content,
+        "stop_reason": stop_reason(choice, calls=bool(choice.message.tool_calls)),
+        "stop_sequence": choice.stop_sequence,
+        "usage": encode_usage(response.usage, response.service_tier),
+    }
+    encode_extras(body, response.provider_metadata)
+    if refusal := choice.message.refusal:
+        body["stop_reason"] = "refusal"
+        body.setdefault("stop_details", refusal_details(refusal))
+    return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(body))
+
+
+def encode_part(part: Part, path: str, mint: Mint, losses: Losses) -> list[Block]:
+    """The part's blocks: none where the client's format cannot hold it, two where a signature needs one of its own."""
+    match part:
+        case TextPart() | RefusalPart():
+            block: Block = {"type": "text", "text": part.text}
+            if isinstance(part, TextPart) and (citations := encode_citations(part, path, losses)):
+                block["citations"] = citations
+            elif not part.text:
+                return carrier_after(part)
+            return [encode_extras(block, part.provider_metadata), *carrier_after(part)]
+        case ThinkingPart():
+            return [encode_thinking(part)]
+        case ToolCallPart():
+            block = {"type": "tool_use", "id": part.id or mint.id("toolu_"), "name": part.name}
+            block["input"] = encode_input(part, losses, path)
+            return [*carrier_before(part), encode_extras(block, part.provider_metadata)]
+        case OpaquePart() if part.dialect == NAME:
+            return [encode_own(part)] if part.position == "block" else []
+        case _:
+            losses.dropped(path, "no block can hold it")
+            return []
+
+
+def encode_thinking(part: ThinkingPart) -> Block:
+    if part.redacted is not None:
+        block: Block = {"type": "redacted_thinking", "data": wrap_signature(part.redacted, part.signed_by, NAME)}
+    else:
+        signature = wrap_signature(part.signature, part.signed_by, NAME) if part.signature else ""
+        block = {"type": "thinking", "thinking": part.text, "signature": signature}
+    return encode_extras(block, part.provider_metadata)
+
+
+def encode_citations(part: TextPart, path: str, losses: Losses) -> list[Block]:
+    citations: list[Block] = []
+    for citation in part.citations:
+        block = encode_citation(citation)
+        if block is None and citation.url is not None:
+            block = {
+                "type": "web_search_result_location",
+                "url": citation.url,
+                "title": citation.title,
+                "cited_text": citation.cited_text or "",
+                "encrypted_index": "",
+            }
+        if block is None:
+            losses.dropped(f"{path}.citations", citation.kind)
+        else:
+            citations.append(block)
+    return citations
+
+
+def carrier_before(part: ToolCallPart) -> list[Block]:
+    """The thinking block that carries the signature of a call of another dialect."""
+    return _carrier(part, CARRIER_BEFORE)
+
+
+def carrier_after(part: Part) -> list[Block]:
+    return _carrier(part, CARRIER_AFTER)
+
+
+def _carrier(part: Part, form: str) -> list[Block]:
+    if part.signature is None:
+        return []
+    signature = wrap_signature(form + part.signature, part.signed_by or "unknown", NAME)
+    return [{"type": "thinking", "thinking": "", "signature": signature}]
+
+
+def stop_reason(choice: Choice, *, calls: bool) -> str:
+    """The vendor's word. A message that calls tools and did not stop for another reason ends in `tool_use`."""
+    raw = own(choice.provider_metadata).get("finish_reason")
+    if isinstance(raw, str):
+        return raw
+    match choice.finish_reason:
+        case "length":
+            return "max_tokens"
+        case "content_filter" | "refusal":
+            return "refusal"
+        case "pause":
+            return "pause_turn"
+    if choice.stop_sequence is not None:
+        return "stop_sequence"
+    return "tool_use" if calls or choice.finish_reason == "tool_calls" else "end_turn"
+
+
+def refusal_details(text: str) -> Block:
+    return {"type": "refusal", "category": None, "explanation": text}
+
+
+def encode_usage(usage: Usage | None, service_tier: str | None = None) -> Block:
+    """The format wants both counts; where they are not known they are zero."""
+    if usage is None:
+        return {"input_tokens": 0, "output_tokens": 0}
+    block: Block = {
+        "input_tokens": usage.uncached_input_tokens or 0,
+        "cache_creation_input_tokens": usage.cache_write_tokens or 0,
+        "cache_read_input_tokens": usage.cache_read_tokens or 0,
+        "output_tokens": usage.output_tokens or 0,
+    }
+    encode_extras(block, usage.provider_metadata)
+    if usage.reasoning_tokens is not None:
+        block.setdefault("output_tokens_details", {"thinking_tokens": usage.reasoning_tokens})
+    if service_tier is not None and (tier := _REPLY_TIERS.get(service_tier)) is not None:
+        block.setdefault("service_tier", tier)
+    return block
+
+
+def decode_count(wire: WireReply) -> int:
+    """`input_tokens` of a count. Raises DialectError."""
+    try:
+        body = json.loads(wire.body)
+    except ValueError as error:
+        raise DialectError(f"the count is not JSON: {error}") from None
+    count = _count(body, "input_tokens") if isinstance(body, dict) else None
+    if count is None:
+        raise fail("input_tokens", "an integer", body.get("input_tokens") if isinstance(body, dict) else body)
+    return count
+
+
+_REPLY_TIERS = {
+    "standard": "standard",
+    "default": "standard",
+    "priority": "priority",
+    "batch": "batch",
+    "scale": "priority",
+}
