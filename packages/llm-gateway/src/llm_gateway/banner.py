@@ -89,7 +89,7 @@ def _curl(config: GatewayConfig, address: str) -> list[str]:
         return ["(no project has both a model and an adapter)"]
     project = projects[-1]
     base = address if project.is_default_project else f"{address}/{project.name}"
-    names = {adapter.adapter_type: adapter.name for adapter in project.adapters}
+    names = {adapter.type: adapter.name for adapter in project.adapters}
     key = _example_key(project)
     body: dict[str, object] = {"model": project.default_model or project.models[0].name}
     body["messages"] = [{"role": "user", "content": "Hello, world!"}]

@@ -107,6 +107,10 @@ class Extensions:
         self._loaded[kind, name] = extension
         return extension
 
+    def all(self, kind: Kind) -> list[Extension]:
+        """Every extension of this kind, imported, by name. Raises `ConfigError` if one of them is broken."""
+        return [self.get(kind, name) for name in self.names(kind)]
+
     def add(self, extension: Extension) -> None:
         """Adds one found by module or path. Raises `ConfigError` if another class has its name."""
         key = (extension.kind, extension.name)

@@ -178,7 +178,7 @@ def _check_adapters(project: ProjectConfig, draft: Draft, extensions: Extensions
     """Adapters that nobody wrote down, but which are offered because they are installed, must be loadable too."""
     for adapter in project.adapters:
         try:
-            yield extensions.get("adapter", adapter.adapter_type)
+            yield extensions.get("adapter", adapter.type)
         except ConfigError as error:
             if not adapter.place:
                 draft.problems.add((), f"{error.problems[0].message}; mend it, or list the `adapters` to be offered")

@@ -27,11 +27,12 @@ Named = TypeVar("Named", ModelConfig, PluginConfig)
 def inherit(default: GatewayFile, project: ProjectSettings, *, adapters: Sequence[str]) -> ProjectConfig:
     """The project with all that it inherits. `adapters` are the types that are installed."""
     models = _replace_by_name(default.models, project.models)
+    chosen = _default_model(default.models, project.models)
     return ProjectConfig(
         name=project.name,
         description=project.description,
-        models=models,
-        default_model=_default_model(default.models, project.models),
+        models=[model.model_copy(update={"is_default": model.name == chosen}) for model in models],
+        default_model=chosen,
         plugins=_in_order(_replace_by_name(default.plugins, project.plugins)),
         adapters=_enabled_adapters(project.adapters, default.adapters, installed=adapters),
         **_flags(project, default),

@@ -82,7 +82,7 @@ def validate(draft: Draft) -> GatewayFile:
             errors = error.errors(include_url=False)
             for each in errors:
                 # Later rounds complain of gaps that leaving out has made.
-                if first or each["type"] == "value_error":
+                if (first or each["type"] == "value_error") and each["type"] != "default_factory_not_called":
                     _note(each, draft.problems)
             _leave_out(data, errors)
         first = False

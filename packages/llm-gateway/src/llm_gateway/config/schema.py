@@ -84,7 +84,9 @@ class Settings(BaseModel):
         """`plugins:` with nothing behind it is no mistake."""
         if value is None and info.field_name is not None:
             field = cls.model_fields[info.field_name]
-            return value if field.is_required() else field.get_default(call_default_factory=True)
+            return (
+                value if field.is_required() else field.get_default(call_default_factory=True, validated_data=info.data)
+            )
         return value
 
     @model_validator(mode="wrap")
@@ -260,13 +262,13 @@ class AdapterConfig(Settings):
     """An API that clients can speak."""
 
     name: str = Field(min_length=1, description="The path segment below the project, e.g. `openai`.")
-    type: str | None = Field(default=None, min_length=1, description="Adapter type; the name where left out.")
+    type: str = Field(
+        default_factory=lambda known: str(known["name"]),
+        min_length=1,
+        description="Adapter type; the name if left out.",
+    )
     enabled: bool = Field(default=True, description="`false` leaves it out.")
     config: ExtensionSettings = Field(default={}, description="Settings of that adapter type.")
-
-    @property
-    def adapter_type(self) -> str:
-        return self.type or self.name
 
 
 class ProjectFlags(Settings):
