@@ -32,7 +32,8 @@ _NOT_UPSTREAM = (
     | CREDENTIAL_HEADERS
     | {
         "host", "content-length", "content-encoding", "accept-encoding", "cookie", "forwarded", "via",
-        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "x-request-id", "origin", "referer",
+        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "x-request-id",
+        "origin", "referer",
     }
 )  # fmt: skip
 
@@ -90,7 +91,8 @@ _ANTHROPIC_LIMIT = re.compile(
 def translate_limits(headers: Iterable[tuple[str, str]], client_dialect: str, *, now: float) -> list[tuple[str, str]]:
     """`retry-after` and rate-limit headers in the client's terms.
 
-    OpenAI says `x-ratelimit-reset-requests: 6m0s`, Anthropic `anthropic-ratelimit-requests-reset` with an RFC 3339 time.
+    OpenAI says `x-ratelimit-reset-requests: 6m0s`, Anthropic `anthropic-ratelimit-requests-reset` with an RFC 3339
+    time.
     """
     translated: list[tuple[str, str]] = []
     for name, value in headers:

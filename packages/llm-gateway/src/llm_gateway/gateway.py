@@ -1,0 +1,350 @@
+"""The composition root: a loaded configuration becomes projects that can serve. The one room that knows all others."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from llm_gateway_sdk import (
+    Adapter,
+    Dialect,
+    GatewayServices,
+    HookChain,
+    HTTPClient,
+    HTTPProvider,
+    MountedPlugin,
+    Plugin,
+)
+
+from .breaker import Breaker, BreakerSettings
+from .conditions import compile_conditions
+from .config.project import GatewayConfig, ProjectConfig
+from .config.schema import ModelConfig, PluginConfig
+from .exchange.detached import DetachedSupervisor, KeptBudget
+from .exchange.services import Observer, ProjectScope, Services
+from .extensions import Extensions
+from .models import ModelRegistry, ModelTarget
+from .providers.transport import TransportSettings, create_client
+
+__all__ = ["Gateway", "Loaded", "ServedProject", "Shared"]
+
+log = logging.getLogger("llm_gateway")
+
+
+class Loaded(Protocol):
+    """What is needed of a loaded configuration."""
+
+    @property
+    def config(self) -> GatewayConfig: ...
+    @property
+    def extensions(self) -> Extensions: ...
+    @property
+    def version(self) -> str: ...
+
+
+class Shared:
+    """Objects that outlive a generation of the configuration: pools, breakers, files. Counted, closed with their last
+    user."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Any] = {}
+        self._users: dict[str, int] = {}
+
+    def get(self, key: str, factory: Callable[[], Any]) -> Any:
+        if key not in self._objects:
+            self._objects[key] = factory()
+            self._users[key] = 0
+        self._users[key] += 1
+        return self._objects[key]
+
+    def peek(self, prefix: str) -> dict[str, Any]:
+        return {key: value for key, value in self._objects.items() if key.startswith(prefix)}
+
+    async def release(self, key: str) -> None:
+        if key not in self._users:
+            return
+        self._users[key] -= 1
+        if self._users[key] > 0:
+            return
+        del self._users[key]
+        gone = self._objects.pop(key)
+        for name in ("aclose", "close"):
+            close = getattr(gone, name, None)
+            if callable(close):
+                result = close()
+                if asyncio.iscoroutine(result):
+                    await result
+                return
+
+
+@dataclass(slots=True)
+class ServedProject:
+    config: ProjectConfig
+    scope: ProjectScope
+    adapters: list[Adapter]
+
+
+class _PluginServices(GatewayServices):
+    def __init__(self, gateway: Gateway, project: str, models: Sequence[str]) -> None:
+        self._gateway = gateway
+        self._project = project
+        self._models = tuple(models)
+        self._http: Any = None
+
+    def shared(self, key: str, factory: Callable[[], Any]) -> Any:
+        return self._gateway.use_shared(f"plugin:{key}", factory)
+
+    def http_client(self) -> Any:
+        if self._http is None:
+            from .providers.transport.httpx_shim import httpx_client
+
+            self._http = httpx_client(self._gateway.client(TransportSettings()))
+        return self._http
+
+    async def aclose(self) -> None:
+        if self._http is not None:
+            await self._http.aclose()
+
+    @property
+    def models(self) -> Sequence[str]:
+        return self._models
+
+    @property
+    def project(self) -> str:
+        return self._project
+
+    @property
+    def workers(self) -> int:
+        return self._gateway.workers
+
+
+@dataclass(slots=True)
+class _MountedEntry:
+    fingerprint: str
+    mounted: Plugin
+    services: _PluginServices
+    users: int = 1
+
+
+class Gateway:
+    """One generation of a configuration, in one process."""
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        *,
+        shared: Shared | None = None,
+        observers: Sequence[Observer] = (),
+        workers: int = 1,
+        former: Gateway | None = None,
+    ) -> None:
+        self.config = loaded.config
+        self.extensions = loaded.extensions
+        self.version = loaded.version
+        self.workers = workers
+        self.shared_objects: Shared = shared or (former.shared_objects if former is not None else Shared())
+        self.projects: dict[str, ServedProject] = {}
+        self.in_flight = 0
+        self.created = time.time()
+        self._used: list[str] = []
+        self._providers: list[Any] = []
+        self._plugins: dict[str, _MountedEntry] = {}
+        self._former = former
+        limits = self.config.server.limits
+        self.services: Services = Services(
+            dialects={},
+            supervisor=former.services.supervisor if former is not None else DetachedSupervisor(),
+            kept=former.services.kept
+            if former is not None
+            else KeptBudget(limits.max_kept_bytes, limits.max_kept_reply_bytes),
+            observers=observers,
+            keep_alive_seconds=limits.keep_alive_seconds,
+            max_event_bytes=limits.max_event_bytes,
+            server_timing=self.config.monitoring.server_timing,
+        )
+
+    async def start(self) -> None:
+        """Makes everything ready. Raises ConfigError; what was started by then is closed again."""
+        try:
+            self.services.dialects = {
+                extension.name: cast(Dialect, extension.cls()) for extension in self.extensions.all("dialect")
+            }
+            for name, project in self.config.projects.items():
+                self.projects[name] = await self._project(project)
+        except BaseException:
+            await self.close()
+            raise
+        self._former = None
+
+    async def close(self) -> None:
+        """Closes what this generation alone uses. Its last exchange must be over."""
+        for entry in self._plugins.values():
+            entry.users -= 1
+            if entry.users == 0:
+                try:
+                    await entry.mounted.close()
+                except Exception:
+                    log.exception("a plugin failed in close")
+                await entry.services.aclose()
+        self._plugins = {}
+        for provider in self._providers:
+            await provider.close()
+        self._providers = []
+        for key in self._used:
+            await self.shared_objects.release(key)
+        self._used = []
+
+    def use_shared(self, key: str, factory: Callable[[], Any]) -> Any:
+        self._used.append(key)
+        return self.shared_objects.get(key, factory)
+
+    def client(self, settings: TransportSettings) -> HTTPClient:
+        """The pooled client for these settings; providers with equal settings share one."""
+        upstream = self.config.upstream
+        engine = "aiohttp" if upstream.engine == "aiohttp" else "native"
+        return cast(
+            HTTPClient,
+            self.use_shared(f"http:{engine}:{settings!r}", lambda: create_client(engine, settings)),  # type: ignore[arg-type]
+        )
+
+    @property
+    def default_project(self) -> ServedProject | None:
+        default = self.config.default_project
+        return self.projects.get(default.name) if default is not None else None
+
+    async def _project(self, config: ProjectConfig) -> ServedProject:
+        targets = [await self._target(config, model) for model in config.models]
+        registry = ModelRegistry(targets, strict=config.strict_models)
+        plugins = [await self._plugin(config, plugin, registry.names) for plugin in config.plugins]
+        chain = HookChain(plugins)
+        for mounted in chain.plugins:
+            _warn_of_streams(mounted)
+        adapters = []
+        for entry in config.adapters:
+            adapter = cast(Adapter, self.extensions.get("adapter", entry.type).cls())
+            adapter.configure(dict(entry.config))
+            adapters.append(adapter)
+        scope = ProjectScope(
+            name=config.name,
+            registry=registry,
+            chain=chain,
+            strict=config.strict,
+            max_retries=config.max_retries,
+            max_turns=config.max_turns,
+            request_timeout=config.request_timeout_seconds,
+            allow_unseen_native=config.allow_unseen_native,
+            native_paths=tuple(config.native_paths),
+        )
+        return ServedProject(config, scope, adapters)
+
+    async def _target(self, project: ProjectConfig, model: ModelConfig) -> ModelTarget:
+        extension = self.extensions.get("provider", model.provider.type)
+        provider = extension.cls()
+        await provider.configure(dict(model.provider.config))
+        self._providers.append(provider)
+        key = f"{model.provider.type}:{model.name}:{hash(repr(sorted(model.provider.config.items())))}"
+        if isinstance(provider, HTTPProvider):
+            settings = provider.settings
+            cert = settings.client_cert
+            provider.http = self.client(
+                TransportSettings(
+                    proxy=settings.proxy,
+                    ca_file=settings.ca_file,
+                    client_cert=cert if cert is None or isinstance(cert, str) else (cert[0], cert[-1]),
+                    max_connections=self.config.upstream.max_connections or 8192,
+                    idle_timeout=self.config.upstream.idle_timeout_seconds,
+                )
+            )
+        breaker_config = self.config.breaker
+        settings_of_breaker = BreakerSettings(
+            breaker_config.enabled,
+            breaker_config.failures,
+            breaker_config.window_seconds,
+            breaker_config.cooldown_seconds,
+            breaker_config.max_cooldown_seconds,
+            breaker_config.probes,
+        )
+        breaker = self.use_shared(f"breaker:{key}", lambda: Breaker(settings_of_breaker, time.monotonic))
+        return ModelTarget(
+            name=model.name,
+            provider=provider,
+            breaker=breaker,
+            aliases=tuple(model.aliases),
+            is_default=model.name == project.default_model,
+            description=model.description,
+            defaults=_canonical_defaults(model.defaults),
+            metadata=model.metadata,
+        )
+
+    async def _plugin(self, project: ProjectConfig, config: PluginConfig, models: Sequence[str]) -> MountedPlugin:
+        extension = self.extensions.get("plugin", config.type)
+        identity = f"{project.name}/{config.name}"
+        fingerprint = f"{config.type}:{extension.fingerprint}:{config.config!r}:{sorted(models)}"
+        former = self._former._plugins.get(identity) if self._former is not None else None
+        if former is not None and former.fingerprint == fingerprint:
+            # Nothing about it has changed: the instance, and what it holds, is carried over.
+            former.users += 1
+            self._plugins[identity] = former
+            plugin = former.mounted
+        else:
+            plugin = cast(Plugin, extension.cls())
+            services = _PluginServices(self, project.name, models)
+            plugin.gateway = services
+            settings: Any = dict(config.config)
+            model = getattr(extension.cls.metadata, "configuration_model", None)
+            if model is not None:
+                settings = model.model_validate(settings)
+            await plugin.configure(settings)
+            self._plugins[identity] = _MountedEntry(fingerprint, plugin, services)
+        condition, late = compile_conditions(config.conditions)
+        return MountedPlugin(
+            name=config.name,
+            plugin=plugin,
+            priority=config.priority,
+            condition=condition,
+            late_condition=late,
+            on_error=config.on_error,
+            timeout=config.timeout_seconds,
+        )
+
+
+def _warn_of_streams(mounted: MountedPlugin) -> None:
+    cls = type(mounted.plugin)
+    silent = cls.after_model is not Plugin.after_model and cls.after_chunk is Plugin.after_chunk
+    if silent and cls.on_stream is None:
+        log.warning(
+            "plugin '%s' has after_model and no after_chunk: it is left out of streamed replies. Declare "
+            "`on_stream = 'skip'` to say that this is meant, 'whole' or 'refuse' for another way.",
+            mounted.name,
+        )
+
+
+_DEFAULT_NAMES: Mapping[str, str] = {
+    "maxTokens": "max_tokens",
+    "max_completion_tokens": "max_tokens",
+    "topP": "top_p",
+    "topK": "top_k",
+    "frequencyPenalty": "frequency_penalty",
+    "presencePenalty": "presence_penalty",
+    "serviceTier": "service_tier",
+    "parallelToolCalls": "parallel_tool_calls",
+}
+_DEFAULT_FIELDS = frozenset(
+    {
+        "max_tokens", "temperature", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty",
+        "service_tier", "parallel_tool_calls", "verbosity", "n",
+    }
+)  # fmt: skip
+
+
+def _canonical_defaults(written: Mapping[str, Any]) -> dict[str, Any]:
+    """`modelConfig` in canonical names; what is no request field is metadata of the operator's and left alone."""
+    named = {_DEFAULT_NAMES.get(key, key): value for key, value in written.items()}
+    defaults = {key: value for key, value in named.items() if key in _DEFAULT_FIELDS}
+    if isinstance(defaults.get("stop"), str):
+        defaults["stop"] = [defaults["stop"]]
+    return defaults

@@ -1,0 +1,165 @@
+"""The `echo` provider: answers without any model, key or network, so that the whole path can be tried.
+
+It says back the last user message, word by word when streamed. What the message says steers it:
+
+- `call NAME {"json": "arguments"}`: it calls the tool of that name, if the request has it;
+- `fail 503` (any status from 400 to 599): it fails with that status; `fail 503 on MODEL` only where it plays MODEL;
+- `think about ...`: it shows a line of thinking before it answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+from llm_gateway_sdk import (
+    Call,
+    Choice,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    ModelHTTPError,
+    Provider,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+    parse_duration,
+)
+from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.estimate import estimate_tokens
+
+__all__ = ["EchoProvider"]
+
+_CALL = re.compile(r"\bcall\s+([A-Za-z0-9_.-]+)\s*(\{.*\})?", re.DOTALL)
+_FAIL = re.compile(r"\bfail\s+([45]\d\d)(?:\s+on\s+(\S+))?")
+_WORD = re.compile(r"\s*\S+\s*")
+
+
+class EchoProvider(Provider):
+    name = "echo"
+    configuration_schema: ClassVar[dict[str, Any]] = {
+        "type": "object",
+        "properties": {
+            "model": {"type": "string", "description": "The model name that it answers with."},
+            "reply": {"type": "string", "description": "A fixed answer in place of the echo."},
+            "prefix": {"type": "string", "default": "", "description": "Put in front of each answer."},
+            "delay": {
+                "type": ["number", "string"],
+                "default": 0,
+                "description": "Pause between two words of a stream, in ms or with a unit.",
+            },
+            "failWith": {
+                "type": "integer",
+                "minimum": 400,
+                "maximum": 599,
+                "description": "Fail each call with this status, to try fallbacks.",
+            },
+        },
+        "additionalProperties": False,
+    }
+
+    async def configure(self, config: dict[str, Any]) -> None:
+        await super().configure(config)
+        self.delay = parse_duration(config.get("delay", 0))
+        self.fixed: str | None = config.get("reply")
+        self.prefix: str = config.get("prefix", "")
+        self.fail_with: int | None = config.get("failWith")
+
+    async def execute(self, request: LLMRequest, call: Call) -> LLMResponse:
+        self._fail_if_asked(request, call)
+        parts = self._parts(request, call)
+        return self._response(request, call, parts)
+
+    async def execute_streaming(self, request: LLMRequest, call: Call) -> AsyncIterator[LLMResponse]:  # type: ignore[override]
+        self._fail_if_asked(request, call)
+        parts = self._parts(request, call)
+        whole = self._response(request, call, parts)
+        yield LLMResponse(whole.id, whole.model, whole.created, [Choice(0, Message("assistant"))])
+        for index, part in enumerate(parts):
+            for fragment in _fragments(part, index):
+                if self.delay:
+                    await asyncio.sleep(self.delay)
+                yield LLMResponse(choices=[Choice(0, Message("assistant", [fragment]))])
+        yield LLMResponse(
+            choices=[Choice(0, Message("assistant"), finish_reason=whole.choices[0].finish_reason)],
+            usage=whole.usage,
+            final=True,
+        )
+
+    def _response(
+        self, request: LLMRequest, call: Call, parts: list[TextPart | ThinkingPart | ToolCallPart]
+    ) -> LLMResponse:
+        for index, part in enumerate(parts):
+            part.index = index
+        calls = any(isinstance(part, ToolCallPart) for part in parts)
+        said = "".join(part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts)
+        return LLMResponse(
+            call.new_id("echo-"),
+            call.model,
+            call.now(),
+            [Choice(0, Message("assistant", list(parts)), finish_reason="tool_calls" if calls else "stop")],
+            Usage(
+                input_tokens=estimate_tokens(request), output_tokens=max(1, len(_WORD.findall(said))), estimated=True
+            ),
+        )
+
+    def _parts(self, request: LLMRequest, call: Call) -> list[TextPart | ThinkingPart | ToolCallPart]:
+        asked = _last_user_text(request)
+        parts: list[TextPart | ThinkingPart | ToolCallPart] = []
+        if re.search(r"\bthink about\b", asked):
+            parts.append(ThinkingPart("I am asked to think, so I repeat the question to myself."))
+        match = _CALL.search(asked)
+        names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
+        if match is not None and match[1] in names and not _answered(request):
+            parts.append(ToolCallPart(call.new_id("call_"), match[1], match[2] or "{}"))
+            return parts
+        text = self.fixed if self.fixed is not None else asked or "Hello from the echo provider."
+        parts.append(TextPart(self.prefix + text))
+        return parts
+
+    def _fail_if_asked(self, request: LLMRequest, call: Call) -> None:
+        status = self.fail_with
+        match = _FAIL.search(_last_user_text(request))
+        if status is None and match is not None and match[2] in (None, call.model):
+            status = int(match[1])
+        if status is not None:
+            kind = kind_of_status(status)
+            raise ModelHTTPError(
+                f"The echo provider was asked to fail with {status}.",
+                status=status,
+                kind=kind,
+                retryable=kind in ("rate_limit", "overloaded", "timeout", "upstream"),
+            )
+
+
+def _last_user_text(request: LLMRequest) -> str:
+    for message in reversed(request.messages):
+        if message.role in ("user", "tool"):
+            results = [part for part in message.content if isinstance(part, ToolResultPart)]
+            if results:
+                return "".join(inner.text for part in results for inner in part.content if isinstance(inner, TextPart))
+            return message.text
+    return ""
+
+
+def _answered(request: LLMRequest) -> bool:
+    return bool(request.messages) and any(isinstance(part, ToolResultPart) for part in request.messages[-1].content)
+
+
+def _fragments(
+    part: TextPart | ThinkingPart | ToolCallPart, index: int
+) -> list[TextPart | ThinkingPart | ToolCallPart]:
+    if isinstance(part, ToolCallPart):
+        half = len(part.arguments) // 2
+        return [
+            ToolCallPart(part.id, part.name, part.arguments[:half], index=index),
+            ToolCallPart(arguments=part.arguments[half:], index=index),
+        ]
+    if isinstance(part, ThinkingPart):
+        return [ThinkingPart(word, index=index) for word in _WORD.findall(part.text)]
+    return [TextPart(word, index=index) for word in _WORD.findall(part.text)] or [TextPart("", index=index)]

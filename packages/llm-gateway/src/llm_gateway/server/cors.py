@@ -1,0 +1,50 @@
+"""Cross-origin requests, as configured and no further."""
+
+from __future__ import annotations
+
+from llm_gateway_sdk import Headers
+
+from ..config.schema import CorsConfig
+from .reply import Send
+
+__all__ = ["Cors"]
+
+
+class Cors:
+    """The Fetch standard's CORS protocol for the origins of the configuration."""
+
+    def __init__(self, config: CorsConfig) -> None:
+        self._origins = frozenset(config.origins)
+        self._any = "*" in self._origins
+        self._methods = ", ".join(config.methods).encode()
+        self._headers = ", ".join(config.headers).encode()
+        self._credentials = config.credentials
+        self._max_age = b"%d" % int(config.max_age_seconds)
+
+    def headers(self, origin: str) -> list[tuple[bytes, bytes]]:
+        """What every reply to that origin carries; nothing for one that is not allowed."""
+        if self._any and not self._credentials:
+            return [(b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"*")]
+        if not self._any and origin not in self._origins:
+            return [(b"vary", b"Origin")]
+        allowed = [
+            (b"access-control-allow-origin", origin.encode("latin-1")),
+            (b"vary", b"Origin"),
+            (b"access-control-expose-headers", b"x-request-id, x-llm-gateway-model, retry-after"),
+        ]
+        if self._credentials:
+            allowed.append((b"access-control-allow-credentials", b"true"))
+        return allowed
+
+    async def preflight(self, origin: str, headers: Headers, send: Send) -> None:
+        answer = self.headers(origin)
+        if any(name == b"access-control-allow-origin" for name, _ in answer):
+            asked = headers.get("access-control-request-headers")
+            answer += [
+                (b"access-control-allow-methods", self._methods),
+                (b"access-control-allow-headers", self._headers or (asked or "").encode("latin-1")),
+                (b"access-control-max-age", self._max_age),
+            ]
+        answer.append((b"content-length", b"0"))
+        await send({"type": "http.response.start", "status": 204, "headers": answer[:-1]})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

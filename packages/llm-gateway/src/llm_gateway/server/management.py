@@ -1,0 +1,133 @@
+"""Health, metrics and administration: Starlette pages beside the model routes."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from ..config.project import GatewayConfig
+
+if TYPE_CHECKING:
+    from .control import Control
+
+__all__ = ["build_management", "management_paths"]
+
+
+def management_paths(config: GatewayConfig) -> Callable[[str], bool]:
+    """Whether a path belongs to the management pages."""
+    exact: set[str] = set()
+    prefixes: list[str] = []
+    monitoring = config.monitoring
+    if monitoring.enabled:
+        if monitoring.health_check.enabled:
+            endpoint = monitoring.health_check.endpoint.rstrip("/") or "/health"
+            exact.update({endpoint, f"{endpoint}/live", f"{endpoint}/ready"})
+        if monitoring.metrics.enabled:
+            exact.add(monitoring.metrics.path)
+    if config.admin.enabled and config.admin.port is None:
+        prefixes.append(config.admin.path.rstrip("/") + "/")
+        exact.add(config.admin.path.rstrip("/"))
+    start = tuple(prefixes)
+    if not start:
+        return exact.__contains__
+    return lambda path: path in exact or path.startswith(start)
+
+
+def build_management(config: GatewayConfig, control: Control, *, admin_only: bool = False) -> Starlette:
+    """The management application of one worker. With `admin_only` that of the separate administration port."""
+    routes: list[BaseRoute] = []
+    monitoring = config.monitoring
+    if monitoring.enabled and not admin_only:
+        if monitoring.health_check.enabled:
+            endpoint = monitoring.health_check.endpoint.rstrip("/") or "/health"
+            routes += [
+                Route(endpoint, _page(control.health)),
+                Route(f"{endpoint}/live", _page(control.live)),
+                Route(f"{endpoint}/ready", _page(control.ready)),
+            ]
+        if monitoring.metrics.enabled:
+            routes.append(Route(monitoring.metrics.path, _metrics(control)))
+    admin = config.admin
+    if admin.enabled and (admin_only or admin.port is None):
+        key = admin.api_key.get_secret_value() if admin.api_key is not None else ""
+        pages: list[BaseRoute] = [
+            Route("/config/version", _guarded(key, _page(control.version))),
+            Route("/config", _guarded(key, _page(control.explain))),
+            Route("/reload", _guarded(key, _page(control.reload)), methods=["POST"]),
+            Route("/breakers", _guarded(key, _page(control.breakers))),
+        ]
+        pages += [Mount(f"/{name}", app=_guarded_app(key, app)) for name, app in control.pages().items()]
+        routes.append(Mount(admin.path.rstrip("/"), routes=pages))
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        await control.startup()
+        yield
+        await control.shutdown()
+
+    return Starlette(routes=routes, lifespan=None if admin_only else lifespan)
+
+
+Page = Callable[[Request], Awaitable[Response]]
+
+
+def _page(answer: Callable[[], Awaitable[tuple[int, dict[str, Any]]]]) -> Page:
+    async def page(_: Request) -> Response:
+        status, body = await answer()
+        return JSONResponse(body, status, headers={"cache-control": "no-store"})
+
+    return page
+
+
+def _metrics(control: Control) -> Page:
+    async def page(request: Request) -> Response:
+        body, content_type = await control.metrics(request.headers.get("accept", ""))
+        return Response(body, media_type=content_type)
+
+    return page
+
+
+def _authorised(key: str, header: str, alternative: str) -> bool:
+    given = header[7:] if header[:7].lower() == "bearer " else alternative
+    return bool(key) and hmac.compare_digest(given.encode(), key.encode())
+
+
+def _guarded(key: str, page: Page) -> Page:
+    async def guarded(request: Request) -> Response:
+        if not _authorised(key, request.headers.get("authorization", ""), request.headers.get("x-api-key", "")):
+            return JSONResponse(
+                {"error": "the administration credential is missing or wrong"}, 401, {"www-authenticate": "Bearer"}
+            )
+        return await page(request)
+
+    return guarded
+
+
+def _guarded_app(key: str, app: Any) -> Any:
+    """Pages for a browser: the credential as bearer token, or as the password of basic authentication."""
+    import base64
+
+    async def guarded(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            header = headers.get("authorization", "")
+            given = headers.get("x-api-key", "")
+            if header[:6].lower() == "basic ":
+                try:
+                    given = base64.b64decode(header[6:]).decode().partition(":")[2]
+                except ValueError:
+                    given = ""
+            if not _authorised(key, header, given):
+                response = Response("unauthorised", 401, {"www-authenticate": 'Basic realm="llm-gateway"'})
+                await response(scope, receive, send)
+                return
+        await app(scope, receive, send)
+
+    return guarded

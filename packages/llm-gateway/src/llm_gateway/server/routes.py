@@ -1,0 +1,127 @@
+"""Which exchange a path means: compiled once per generation of the configuration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from llm_gateway_sdk import Adapter, Route, WireRequest
+
+from ..exchange.services import ProjectScope
+from ..gateway import Gateway, ServedProject
+
+__all__ = ["Match", "RouteTable"]
+
+
+@dataclass(slots=True, frozen=True)
+class Match:
+    project: ProjectScope
+    adapter: Adapter
+    route: Route
+    upstream: str
+    """The path relative to a provider's base URL."""
+
+
+@dataclass(slots=True, frozen=True)
+class _Pattern:
+    expression: re.Pattern[str]
+    match: Match
+
+
+class RouteTable:
+    """Exact paths by dictionary, paths with a model in them by pattern, a vendor's other endpoints last."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._exact: dict[tuple[str, str], list[Match]] = {}
+        self._methods: dict[str, set[str]] = {}
+        self._patterns: list[tuple[str, _Pattern]] = []
+        self._native: list[tuple[str, ServedProject, Adapter, Route]] = []
+        self._first_adapter: Adapter | None = None
+        default = gateway.default_project
+        for project in gateway.projects.values():
+            prefix = "" if project is default else f"/{project.config.name}"
+            for adapter in project.adapters:
+                self._first_adapter = self._first_adapter or adapter
+                for route in adapter.routes:
+                    self._add(f"{prefix}/{adapter.name}", project, adapter, route)
+                    if route.bare:
+                        self._add(prefix, project, adapter, route)
+        self._adapters = {
+            adapter.name: adapter for project in gateway.projects.values() for adapter in project.adapters
+        }
+
+    def _add(self, prefix: str, project: ServedProject, adapter: Adapter, route: Route) -> None:
+        path = prefix + route.path
+        match = Match(project.scope, adapter, route, route.upstream or route.path)
+        if "{rest}" in route.path:
+            if project.scope.native_paths:
+                self._native.append((prefix, project, adapter, route))
+        elif "{" in route.path:
+            expression = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/:]+)", re.escape(path)) + r"\Z")
+            self._patterns.append((route.method, _Pattern(expression, match)))
+        else:
+            self._exact.setdefault((route.method, path), []).append(match)
+            self._methods.setdefault(path, set()).add(route.method)
+
+    def find(self, method: str, path: str, wire: WireRequest) -> Match | None:
+        found = self._exact.get((method, path))
+        if found is None and path.endswith("/") and len(path) > 1:
+            found = self._exact.get((method, path[:-1]))
+        if found is not None:
+            return found[0] if len(found) == 1 else _claimed(found, wire)
+        candidates: list[Match] = []
+        for verb, pattern in self._patterns:
+            if verb == method and (groups := pattern.expression.match(path)) is not None:
+                match = pattern.match
+                upstream = match.upstream.format(**groups.groupdict())
+                candidates.append(Match(match.project, match.adapter, match.route, upstream))
+        if candidates:
+            return _claimed(candidates, wire)
+        return self._find_native(method, path, wire)
+
+    def allowed(self, path: str) -> list[str]:
+        """The methods that a known path takes."""
+        return sorted(self._methods.get(path, ()))
+
+    def adapter_of(self, path: str, wire: WireRequest) -> Adapter | None:
+        """Whose shape an error on an unknown path should have."""
+        for segment in path.split("/")[1:3]:
+            if segment in self._adapters:
+                return self._adapters[segment]
+        if wire.headers.get("x-api-key") is not None or wire.headers.get("anthropic-version") is not None:
+            for adapter in self._adapters.values():
+                if adapter.claims(wire):
+                    return adapter
+        return self._first_adapter
+
+    def _find_native(self, method: str, path: str, wire: WireRequest) -> Match | None:
+        found: list[Match] = []
+        for prefix, project, adapter, route in self._native:
+            if route.method not in (method, "*") or not path.startswith(prefix + "/"):
+                continue
+            head = route.path.partition("{rest}")[0]
+            behind = path[len(prefix) :]
+            if not behind.startswith(head) or not _listed(behind, project.scope.native_paths):
+                continue
+            rest = behind[len(head) :]
+            upstream = (route.upstream or route.path).replace("{rest}", rest)
+            found.append(Match(project.scope, adapter, route, upstream))
+        return _claimed(found, wire) if found else None
+
+
+def _claimed(found: list[Match], wire: WireRequest) -> Match:
+    if len(found) == 1:
+        return found[0]
+    return next((match for match in found if match.adapter.claims(wire)), found[0])
+
+
+def _listed(path: str, listed: Iterable[str]) -> bool:
+    """`/files` lists `/v1/files` and what is below it; `*` matches within and across segments."""
+    bare = re.sub(r"^/v1(?:beta)?(?=/)", "", path)
+    for entry in listed:
+        wanted = re.sub(r"^/v1(?:beta)?(?=/)", "", entry if entry.startswith("/") else f"/{entry}").rstrip("/")
+        if bare == wanted or bare.startswith(wanted + "/") or fnmatchcase(bare, wanted):
+            return True
+    return False

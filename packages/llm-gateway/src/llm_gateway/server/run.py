@@ -1,0 +1,223 @@
+"""Runs one worker under uvicorn, and hands over to the parent of several. The only importer of uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import uvicorn
+
+from llm_gateway_sdk import ConfigError
+
+from ..gateway import Gateway, Loaded
+from .app import GatewayApp, Generation
+from .control import Control
+from .logs import configure_logging
+from .management import build_management, management_paths
+
+__all__ = ["Source", "Worker", "serve"]
+
+log = logging.getLogger("llm_gateway.server")
+
+
+class Source(Loaded, Protocol):
+    @property
+    def source(self) -> Path | None: ...
+
+
+def serve(
+    result: Source, *, host: str, port: int, workers: int = 1, reload: bool = False, log_level: str | None = None
+) -> int:
+    """Serves until a signal ends it; the exit code."""
+    configure_logging(result.config.logging, log_level)
+    if workers > 1:
+        from .parent import serve_with_workers
+
+        return serve_with_workers(result, host=host, port=port, workers=workers, reload=reload, log_level=log_level)
+    worker = Worker(result)
+    try:
+        return _loop_runner(worker.run(host=host, port=port, watch=reload))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def _loop_runner(main: Any) -> int:
+    try:
+        import uvloop
+    except ImportError:
+        return int(asyncio.run(main))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return int(runner.run(main))
+
+
+class Worker:
+    """One process's server. `sockets` are bound by a parent where there is one."""
+
+    def __init__(self, result: Source, *, workers: int = 1) -> None:
+        self.result = result
+        self.workers = workers
+        self.server: _Server | None = None
+        self.control: Control | None = None
+
+    async def run(
+        self,
+        *,
+        host: str = "",
+        port: int = 0,
+        sockets: list[socket.socket] | None = None,
+        watch: bool = False,
+        signals: bool = True,
+        ready: Callable[[Control], None] | None = None,
+        customise: Callable[[Control], None] | None = None,
+    ) -> int:
+        """Serves until told to stop; the exit code. Raises ConfigError where a plugin or provider can't be made."""
+        config = self.result.config
+        observers, metrics = _observers(self.result)
+        gateway = Gateway(self.result, observers=observers, workers=self.workers)
+        await gateway.start()
+        control = Control(gateway, reload_config=self._reloader(), metrics=metrics)
+        if customise is not None:
+            customise(control)
+        self.control = control
+        app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config))
+        control.app = app
+        if metrics is not None:
+            metrics.watch(control)
+        limits = config.server.limits
+        server = self.server = _Server(
+            uvicorn.Config(
+                app,  # type: ignore[arg-type]
+                host=host,
+                port=port,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                backlog=4096,
+                timeout_keep_alive=max(1, int(limits.idle_timeout_seconds)),
+                timeout_graceful_shutdown=max(1, int(limits.drain_timeout_seconds)),
+                h11_max_incomplete_event_size=limits.max_header_bytes,
+            ),
+            app,
+        )
+        loop = asyncio.get_running_loop()
+        if signals:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, server.stop)
+            if hasattr(signal, "SIGHUP"):
+                loop.add_signal_handler(signal.SIGHUP, lambda: _spawn(control.reload_here()))
+        watcher = loop.create_task(_watch_file(self.result.source, control)) if watch and self.result.source else None
+        admin = await self._admin_server(control)
+        if ready is not None:
+            server.on_started = lambda: ready(control)
+        try:
+            await server.serve(sockets=sockets)
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+            if admin is not None:
+                admin.should_exit = True
+        return 0 if server.started else 1
+
+    def _reloader(self) -> Callable[[], Loaded] | None:
+        source = self.result.source
+        if source is None:
+            return None
+
+        def load_again() -> Loaded:
+            from ..loading import load
+
+            return load(source)
+
+        return load_again
+
+    async def _admin_server(self, control: Control) -> uvicorn.Server | None:
+        """The administration surface on a port of its own, where that is wished."""
+        admin = self.result.config.admin
+        if not admin.enabled or admin.port is None or self.workers > 1:
+            return None
+        config = uvicorn.Config(
+            build_management(self.result.config, control, admin_only=True),
+            host=admin.host,
+            port=admin.port,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+        )
+        server = _Server(config, None)
+        _spawn(server.serve())
+        return server
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the first signal drains, the second ends at once, and the exit code
+    tells of success."""
+
+    def __init__(self, config: uvicorn.Config, app: GatewayApp | None) -> None:
+        super().__init__(config)
+        self._app = app
+        self.on_started: Callable[[], None] | None = None
+
+    def stop(self) -> None:
+        if self._app is not None:
+            self._app.draining = True
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.on_started is not None:
+            self.on_started()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def _spawn(work: Any) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _watch_file(source: Path, control: Control) -> None:
+    """Reloads when the file changes (`start --reload`)."""
+
+    def stamp() -> tuple[int, int] | None:
+        try:
+            found = source.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+    seen = stamp()
+    while True:
+        await asyncio.sleep(0.5)
+        now = stamp()
+        if now is not None and now != seen:
+            seen = now
+            await control.reload_here()
+
+
+def _observers(result: Source) -> tuple[list[Any], Any]:
+    """Metrics and tracing as configured; what is not configured is not imported."""
+    return [], None
