@@ -43,6 +43,8 @@ class MountedPlugin:
     priority: int = 1000
     condition: Callable[[RequestContext], bool] | None = None
     """Whether the plugin is active for a request; None is always."""
+    late_condition: Callable[[RequestContext], bool] | None = None
+    """Asked before each hook call: conditions on what other plugins find out first, such as the caller."""
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
     timeout: float | None = None
     """Seconds that one hook call may take."""
@@ -377,8 +379,18 @@ def _watch(hook: _Hook, started: float) -> None:
 def _hook(mounted: MountedPlugin, phase: str) -> _Hook:
     call = getattr(mounted.plugin, phase)
     asynchronous = inspect.iscoroutinefunction(call)
+    if mounted.late_condition is not None:
+        call = _when(mounted.late_condition, call)
+        asynchronous = False  # the wrapper is plain and hands on what the hook returns
     threaded = mounted.plugin.blocking and not asynchronous
     return _Hook(mounted, call, phase, f"{mounted.name}.{phase}", asynchronous, threaded)
+
+
+def _when(condition: Callable[[RequestContext], bool], call: Callable[[RequestContext], Any]) -> Callable[..., Any]:
+    def conditional(ctx: RequestContext) -> Any:
+        return call(ctx) if condition(ctx) else None
+
+    return conditional
 
 
 def _whole_stream_hook(mounted: MountedPlugin) -> _Hook:
