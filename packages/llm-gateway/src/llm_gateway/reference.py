@@ -11,9 +11,11 @@ import yaml
 
 from llm_gateway.config.json_schema import whole_schema
 from llm_gateway.config.resolve import types_of
+from llm_gateway.config.schema import ProjectFlags
 from llm_gateway.config.views import Schema, children, expand
 from llm_gateway.config.wording import TYPE_WORDS
 from llm_gateway.extensions import Extension
+from llm_gateway_sdk.provider import http_provider_schema
 
 _INTRODUCTION = """\
 # Configuration
@@ -23,6 +25,18 @@ _INTRODUCTION = """\
 The gateway reads one YAML or JSON file: `llm-gateway start --config gateway.yaml`. `llm-gateway check` tells every
 problem in it at once, `llm-gateway explain` where each value comes from, and `llm-gateway schema` prints a JSON Schema
 for editors.
+
+```yaml
+server: {host: 127.0.0.1, port: 3000}
+models:
+  - name: gpt
+    isDefault: true
+    provider: {type: openai, config: {apiKey: "${OPENAI_API_KEY}", model: gpt-4.1}}
+projects:
+  - name: test                  # its addresses: /test/openai/v1/…, /test/anthropic/v1/…
+    plugins:
+      - {name: auth, type: basic-apikey-auth, config: {apikeys: ["${GATEWAY_KEY}"]}}
+```
 
 - **Variables.** `${NAME}` is taken from the environment or from the file `.env` beside the configuration (the
   environment wins); an unset variable is an error. `${NAME:-default}` has a default, `${file:/run/secrets/key}` is a
@@ -45,6 +59,8 @@ def configuration_page() -> str:
     sections = [_INTRODUCTION + _section("Top level", schema, schema)]
     for name, definition in _in_order(schema):
         sections.append(_section(name, definition, schema))
+        if name == "`models[].provider`":
+            sections.append(_http_section())
     return "\n".join(section.rstrip() + "\n" for section in sections)
 
 
@@ -87,8 +103,22 @@ def _facts(extension: Extension) -> str:
 
 
 def _section(name: str, schema: Schema, root: Schema) -> str:
-    about = schema.get("description", "")
-    return f"## {name}\n\n{about}\n\n" + _table(list(_rows(schema, root, deep=False))) + "\n"
+    about = schema.get("description", "").partition("\n\n")[0]
+    rows = list(_rows(schema, root, deep=False))
+    if {"models", "strict"} <= set(schema.get("properties", {})):
+        rows.sort(key=lambda row: row[0] in _FLAGS)  # what the levels share comes after what they are about
+    if "defaultProject" not in schema.get("properties", {}):
+        rows = [[row[0], row[1], "inherited", row[3]] if row[0] in _FLAGS else row for row in rows]
+    return f"## {name}\n\n{about}\n\n" + _table(rows) + "\n"
+
+
+def _http_section() -> str:
+    settings = http_provider_schema()
+    about = (
+        "What every provider that speaks HTTP takes; `llm-gateway plugins docs NAME` shows all settings of one type.\n"
+        "`baseUrl` holds `/v1` for `openai`, `/v1beta` for `gemini`, and no path for `anthropic` and `bedrock`."
+    )
+    return f"## `models[].provider.config`\n\n{about}\n\n" + _table(list(_rows(settings, settings))) + "\n"
 
 
 def _in_order(schema: Schema) -> Iterator[tuple[str, Schema]]:
@@ -165,12 +195,9 @@ def _type(schema: Schema, root: Schema) -> str:
 
 def _default(schema: Schema, root: Schema, *, required: bool) -> str:
     for view in expand([schema], root):
-        if (
-            "default" in view
-            and view["default"] is not None
-            and not (isinstance(view["default"], dict) and view["default"])
-        ):
-            return f"`{json.dumps(view['default'], ensure_ascii=False)}`"
+        default = view.get("x-default", view.get("default"))
+        if default is not None and not (isinstance(default, dict) and default):
+            return f"`{json.dumps(default, ensure_ascii=False)}`"
     return "required" if required else ""
 
 
@@ -217,8 +244,12 @@ def _sample(schema: Schema, root: Schema) -> Any:
     if properties:
         chosen = [name for name in properties if name in required] or list(properties)[:3]
         return {name: _sample(properties[name], root) for name in chosen}
+    if items := list(children(views, 0)):
+        return [_sample(items[0], root)]
     return _PLACEHOLDERS.get(next(iter(sorted(types_of(views))), "string"), "…")
 
+
+_FLAGS = {f"`{field.alias or name}`" for name, field in ProjectFlags.model_fields.items()}
 
 _PLACEHOLDERS: dict[str, Any] = {
     "string": "…",
