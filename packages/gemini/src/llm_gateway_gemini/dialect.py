@@ -1,0 +1,130 @@
+"""The `gemini` dialect: Google's generateContent family (Gemini API v1beta)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from llm_gateway_sdk import (
+    Dialect,
+    DialectError,
+    Echo,
+    ErrorInfo,
+    EventKind,
+    LLMRequest,
+    LLMResponse,
+    Losses,
+    Mint,
+    StreamDecoder,
+    StreamEncoder,
+    Target,
+    Usage,
+    WireReply,
+    WireRequest,
+)
+from llm_gateway_sdk.wire import json
+
+from . import errors, request, response, stream
+from .parts import NAME
+from .paths import STREAM_METHOD, build_path, split_path
+from .request import GeminiEcho
+
+__all__ = ["Gemini"]
+
+
+class Gemini(Dialect):
+    """Quirks of a target:
+
+    - `schema: openapi`: send tool parameters and output schemas as the OpenAPI subset, not as JSON Schema.
+    - `thinking: level | budget | none`, `thinking_levels: [low, high]`: else by the model's name.
+    - `no_function_ids: true`: leave ids of function calls out.
+    - `media_in_tool_results`: images within function responses; by default from Gemini 3 on.
+    - `placeholder_signature`: stand in for signatures of calls that other models made; by default from Gemini 3 on.
+    """
+
+    name: ClassVar[str] = NAME
+    end_markers: ClassVar[tuple[bytes, ...]] = (b'"finishReason"', b'"blockReason"')
+    error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
+    request_id_header: ClassVar[str] = "x-request-id"
+
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
+        return request.decode_request(wire)
+
+    def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        return request.encode_request(request_, target, losses)
+
+    def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        """The request that counts the tokens of `request_`."""
+        return request.encode_count(request_, target, losses)
+
+    def decode_count(self, wire: WireReply) -> int:
+        """Input tokens told by `countTokens`. Raises DialectError."""
+        try:
+            total = json.loads(wire.body).get("totalTokens", 0)
+        except (ValueError, AttributeError):
+            raise DialectError("the reply is no token count") from None
+        if not isinstance(total, int) or isinstance(total, bool):
+            raise DialectError("expected a number", path="totalTokens")
+        return total
+
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
+        return response.decode_response(wire, mint)
+
+    def encode_response(self, response_: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+        return response.encode_response(response_, echo, mint, losses)
+
+    def stream_decoder(self, mint: Mint) -> StreamDecoder:
+        return stream.Decoder(mint)
+
+    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
+        own_echo = echo if isinstance(echo, GeminiEcho) else GeminiEcho(echo.model, echo.stream)
+        return stream.Encoder(own_echo, mint, losses)
+
+    def decode_error(self, wire: WireReply) -> ErrorInfo:
+        return errors.decode_error(wire)
+
+    def encode_error(self, error: ErrorInfo) -> WireReply:
+        return errors.encode_error(error)
+
+    def peek(self, wire: WireRequest) -> tuple[str | None, bool]:
+        """Both stand in the path; the body need not be read."""
+        model, method = split_path(wire.path)
+        return model, method == STREAM_METHOD
+
+    def retarget(self, wire: WireRequest, target: Target) -> WireRequest:
+        model, method = split_path(wire.path)
+        if model is None or not target.model:
+            return wire
+        path = build_path(target.model, method)
+        return WireRequest(wire.method, path, wire.query, wire.headers, _rename(wire.body, target.model))
+
+    def event_kind(self, event: bytes) -> EventKind:
+        return stream.event_kind(event)
+
+    def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
+        return stream.usage_of(head, tail)
+
+
+_NAMED = re.compile(rb'"model"\s*:\s*"')
+
+
+def _rename(body: bytes, model: str) -> bytes:
+    """Counting and embedding bodies repeat the model's name."""
+    if _NAMED.search(body) is None:
+        return body
+    try:
+        top = json.loads(body)
+    except ValueError:
+        return body
+    if not isinstance(top, dict):
+        return body
+    name = build_path(model, "")[1:-1]
+    changes: dict[str, Any] = {}
+    if isinstance(top.get("model"), str):
+        changes["model"] = name
+    for key in ("generateContentRequest", "generate_content_request"):
+        if isinstance(top.get(key), dict) and "model" in top[key]:
+            changes[key] = {**top[key], "model": name}
+    if isinstance(top.get("requests"), list):
+        changes["requests"] = [{**item, "model": name} if isinstance(item, dict) else item for item in top["requests"]]
+    return json.replace_top_level(body, changes) if changes else body

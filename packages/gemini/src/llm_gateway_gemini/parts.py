@@ -1,0 +1,329 @@
+"""Gemini `Part` ↔ canonical parts, as both requests and replies hold them.
+
+A thought signature stands on any part. On a function call it becomes the call's `signature`, on a thought the
+thought's. On visible text it becomes a ThinkingPart without text right behind that text, for clients of every other
+dialect have a home for signed thinking and few have one for signed text; the encoder puts it back.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from typing import Any
+
+from llm_gateway_sdk import (
+    DialectError,
+    Losses,
+    MediaPart,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+    unwrap_signature,
+    wrap_signature,
+)
+from llm_gateway_sdk.wire import json
+
+from .schema import camel
+
+__all__ = [
+    "NAME",
+    "arguments_object",
+    "decode_media",
+    "decode_part",
+    "encode_media",
+    "fields",
+    "is_file_uri",
+    "media_kind",
+    "objects",
+    "only_text",
+    "own",
+    "read_signature",
+    "redacted_signature",
+    "text_of",
+    "write_signature",
+]
+
+NAME = "gemini"
+
+_KNOWN = frozenset({"text", "thought", "thoughtSignature", "inlineData", "fileData", "functionCall"})
+
+_WRAPPED = "Z3cxL"
+"""How base64 of `gw1.` begins."""
+
+
+def fields(value: Any, path: str) -> dict[str, Any]:
+    """An object with its keys in camelCase; null is an empty one. Raises DialectError for anything else."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise DialectError(f"expected an object, found {_kind(value)}", path=path)
+    for key in value:
+        if "_" in key:
+            return {camel(name): inner for name, inner in value.items()}
+    return value
+
+
+def objects(value: Any, path: str) -> list[Any]:
+    """A list; a lone object counts as a list of one, as the service reads it."""
+    if value is None:
+        return []
+    if isinstance(value, dict):
+        return [value]
+    if not isinstance(value, list):
+        raise DialectError(f"expected a list, found {_kind(value)}", path=path)
+    return value
+
+
+def text_of(value: Any, path: str) -> str:
+    if not isinstance(value, str):
+        raise DialectError(f"expected a string, found {_kind(value)}", path=path)
+    return value
+
+
+def own(part: Any) -> dict[str, Any]:
+    """This dialect's metadata of a node."""
+    values = part.provider_metadata.get(NAME)
+    return values if isinstance(values, dict) else {}
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "null"
+
+
+# Signatures. `thoughtSignature` holds bytes, so that what is wrapped for a foreign provider goes as base64.
+
+
+def read_signature(value: Any) -> tuple[str, str] | None:
+    """`(signature, signed_by)` of a `thoughtSignature`."""
+    if not isinstance(value, str) or not value:
+        return None
+    if value.startswith(_WRAPPED):
+        try:
+            text = base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            return value, NAME
+        return unwrap_signature(text, NAME)
+    return value, NAME
+
+
+def write_signature(signature: str, signed_by: str | None) -> str:
+    wrapped = wrap_signature(signature, signed_by, NAME)
+    if wrapped is signature and not signature.startswith("gw1."):
+        return signature
+    return base64.b64encode(wrapped.encode()).decode()
+
+
+# Decoding.
+
+
+def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part]:
+    """The canonical parts of one part that is no function response: two for signed text, none for an empty text unless
+    `keep_empty`."""
+    part = fields(value, path)
+    signed = read_signature(part.get("thoughtSignature"))
+    extra = {key: inner for key, inner in part.items() if key not in _KNOWN}
+    call = part.get("functionCall")
+    if call is not None:
+        return [_decode_call(fields(call, f"{path}.functionCall"), f"{path}.functionCall", signed, extra)]
+    media = part.get("inlineData") or part.get("fileData")
+    if media is not None:
+        key = "inlineData" if part.get("inlineData") else "fileData"
+        media_part = decode_media(key, fields(media, f"{path}.{key}"), f"{path}.{key}")
+        if signed is not None:
+            media_part.signature, media_part.signed_by = signed
+        if part.get("thought"):
+            extra["thought"] = True
+        if extra:
+            media_part.provider_metadata = {NAME: {**own(media_part), "part": extra}}
+        return [media_part]
+    if "text" not in part:
+        if signed is not None and not extra:
+            return [_signature_part(signed, {"bare": True})]
+        return [OpaquePart(NAME, value)] if part else []
+    text = text_of(part["text"], f"{path}.text") if part["text"] is not None else ""
+    metadata = {NAME: extra} if extra else {}
+    if part.get("thought"):
+        return [_decode_thought(text, signed, metadata)]
+    parts: list[Part] = []
+    if text or (signed is None and (extra or keep_empty)):
+        parts.append(TextPart(text, provider_metadata=metadata))
+    if signed is not None:
+        parts.append(_signature_part(signed, {"on": "text" if text else "part"}))
+    return parts
+
+
+def _decode_thought(text: str, signed: tuple[str, str] | None, metadata: dict[str, Any]) -> ThinkingPart:
+    part = ThinkingPart(text, provider_metadata=metadata)
+    if signed is not None:
+        part.signature, part.signed_by = signed
+        _restore_redacted(part)
+    if not text and part.redacted is None:
+        part.provider_metadata = {NAME: {**metadata.get(NAME, {}), "thought": True}}
+    return part
+
+
+def _signature_part(signed: tuple[str, str], metadata: dict[str, Any]) -> ThinkingPart:
+    part = ThinkingPart("", signature=signed[0], signed_by=signed[1])
+    if metadata:
+        part.provider_metadata = {NAME: metadata}
+    _restore_redacted(part)
+    return part
+
+
+_REDACTED = "redacted:"
+
+
+def _restore_redacted(part: ThinkingPart) -> None:
+    if part.signed_by != NAME and part.signature is not None and part.signature.startswith(_REDACTED):
+        part.redacted = part.signature.removeprefix(_REDACTED)
+        part.signature = None
+
+
+def redacted_signature(part: ThinkingPart) -> str | None:
+    """How encrypted reasoning of another provider travels through a Gemini client."""
+    if part.redacted is None or part.signed_by in (None, NAME):
+        return None
+    return write_signature(_REDACTED + part.redacted, part.signed_by)
+
+
+def _decode_call(
+    call: dict[str, Any], path: str, signed: tuple[str, str] | None, extra: dict[str, Any]
+) -> ToolCallPart:
+    name = text_of(call.get("name", ""), f"{path}.name")
+    identity = call.get("id")
+    if identity is not None and not isinstance(identity, str):
+        raise DialectError(f"expected a string, found {_kind(identity)}", path=f"{path}.id")
+    arguments = call.get("args")
+    if arguments is not None and not isinstance(arguments, dict):
+        raise DialectError(f"expected an object, found {_kind(arguments)}", path=f"{path}.args")
+    metadata: dict[str, Any] = {}
+    if extra:
+        metadata["part"] = extra
+    if arguments is None:
+        metadata["no_args"] = True
+    if rest := {key: value for key, value in call.items() if key not in ("id", "name", "args")}:
+        metadata["call"] = rest
+    part = ToolCallPart(identity or "", name, json.dumps_text(arguments or {}))
+    if metadata:
+        part.provider_metadata = {NAME: metadata}
+    if signed is not None:
+        part.signature, part.signed_by = signed
+    return part
+
+
+def decode_media(key: str, media: dict[str, Any], path: str) -> MediaPart:
+    """`inlineData` and `fileData`, as they stand in parts and in function responses."""
+    media_type = media.get("mimeType")
+    if media_type is not None and not isinstance(media_type, str):
+        raise DialectError(f"expected a string, found {_kind(media_type)}", path=f"{path}.mimeType")
+    part = MediaPart(media_kind(media_type), media_type)
+    name = media.get("displayName")
+    if isinstance(name, str):
+        part.name = name
+        part.provider_metadata = {NAME: {"displayName": True}}
+    if key == "inlineData":
+        # Both alphabets of base64 are accepted; the rest of the world takes the standard one.
+        part.data = text_of(media.get("data", ""), f"{path}.data").replace("-", "+").replace("_", "/")
+        return part
+    uri = text_of(media.get("fileUri", ""), f"{path}.fileUri")
+    if is_file_uri(uri):
+        part.file_id = uri
+    else:
+        part.url = uri
+    return part
+
+
+def is_file_uri(uri: str) -> bool:
+    """An address which only Google can fetch: the Files API or a storage bucket."""
+    return uri.startswith("gs://") or (".googleapis.com/" in uri and "/files/" in uri)
+
+
+def media_kind(media_type: str | None) -> Any:
+    family = (media_type or "").partition("/")[0]
+    return family if family in ("image", "audio", "video") else "document"
+
+
+# Encoding.
+
+
+def encode_media(part: MediaPart, path: str, losses: Losses) -> dict[str, Any] | None:
+    """`{"inlineData": …}` or `{"fileData": …}`; None where Gemini has no way to say it."""
+    if part.text is not None:
+        data = base64.b64encode(part.text.encode("utf-8", "surrogatepass")).decode()
+        return {"inlineData": _blob(part, {"mimeType": part.media_type or "text/plain", "data": data})}
+    if part.data is not None:
+        media_type = part.media_type or _DEFAULT_TYPES[part.kind]
+        return {"inlineData": _blob(part, {"mimeType": media_type, "data": part.data})}
+    uri = part.url or (part.file_id if is_file_uri(part.file_id or "") else None)
+    if uri is None:
+        losses.dropped(f"{path}.file_id", "a file of another vendor")
+        return None
+    reference = {"fileUri": uri}
+    if kind := part.media_type or _type_of_address(uri):
+        reference["mimeType"] = kind
+    return {"fileData": _blob(part, reference)}
+
+
+def _blob(part: MediaPart, blob: dict[str, Any]) -> dict[str, Any]:
+    # `displayName` is Vertex's; the Gemini API refuses it, so that it goes only where it came from.
+    if part.name is not None and own(part).get("displayName"):
+        blob["displayName"] = part.name
+    return blob
+
+
+_DEFAULT_TYPES = {"image": "image/png", "document": "application/pdf", "audio": "audio/wav", "video": "video/mp4"}
+_SUFFIXES = {
+    "png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp",
+    "heic": "image/heic", "pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "html": "text/html",
+    "csv": "text/csv", "mp3": "audio/mp3", "wav": "audio/wav", "mp4": "video/mp4", "webm": "video/webm",
+}  # fmt: skip
+
+
+def _type_of_address(uri: str) -> str | None:
+    path = uri.partition("?")[0].partition("#")[0]
+    return _SUFFIXES.get(path.rpartition(".")[2].lower())
+
+
+def arguments_object(part: ToolCallPart, path: str, losses: Losses, *, custom: bool = False) -> dict[str, Any]:
+    """`args` must be an object: free text of custom tools goes under `input`, what is no object under `arguments`."""
+    text = part.arguments
+    if custom:
+        return {"input": text}
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if isinstance(value, dict):
+        return value
+    losses.converted(f"{path}.arguments", "not a JSON object")
+    return {"arguments": value}
+
+
+def only_text(parts: Sequence[Part]) -> str:
+    """The texts among the parts of a tool result, joined."""
+    texts = []
+    for part in parts:
+        if isinstance(part, TextPart | RefusalPart):
+            texts.append(part.text)
+        elif isinstance(part, ToolResultPart):
+            texts.append(only_text(part.content))
+    return "\n".join(texts) if len(texts) > 1 else "".join(texts)

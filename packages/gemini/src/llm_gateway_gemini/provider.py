@@ -1,0 +1,31 @@
+"""The provider type `gemini`: Google's Gemini API, or a server that speaks it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
+
+from .parts import NAME
+from .paths import without_key
+
+__all__ = ["GeminiProvider"]
+
+
+class GeminiProvider(HTTPProvider):
+    """Authorises by `x-goog-api-key`. A caller's key, which may stand in the query, never goes upstream unless
+    `credentials: client` says so."""
+
+    name: ClassVar[str] = "gemini"
+    dialect: ClassVar[str] = NAME
+    default_base_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta"
+    api_key_variable: ClassVar[str] = "GEMINI_API_KEY"
+    configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema()
+
+    def authorize(self, headers: Headers) -> None:
+        if self.settings.api_key:
+            headers.set("x-goog-api-key", self.settings.api_key)
+
+    def url(self, wire: WireRequest) -> str:
+        query = wire.query if self.settings.credentials == "client" else without_key(wire.query)
+        return f"{self.base_url}{wire.path}?{query}" if query else self.base_url + wire.path

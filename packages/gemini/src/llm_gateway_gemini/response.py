@@ -1,0 +1,551 @@
+"""`GenerateContentResponse` ↔ LLMResponse, whole or as the chunk of a stream.
+
+The service leaves zeros out, counts thoughts beside the candidates' tokens, and says STOP after function calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from llm_gateway_sdk import (
+    Choice,
+    Citation,
+    DialectError,
+    Echo,
+    Headers,
+    LLMResponse,
+    Losses,
+    MediaPart,
+    Mint,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+    Usage,
+    WireReply,
+)
+from llm_gateway_sdk.wire import json
+
+from .parts import (
+    NAME,
+    arguments_object,
+    decode_part,
+    encode_media,
+    own,
+    redacted_signature,
+    write_signature,
+)
+
+__all__ = [
+    "CandidateReader",
+    "ReplyReader",
+    "build_candidate",
+    "build_usage",
+    "decode_response",
+    "decode_usage",
+    "encode_finish",
+    "encode_response",
+    "reply_parts",
+]
+
+FINISH = {
+    "STOP": "stop",
+    "FINISH_REASON_UNSPECIFIED": "stop",
+    "MAX_TOKENS": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "LANGUAGE": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+    "MODEL_ARMOR": "content_filter",
+    "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
+    "IMAGE_RECITATION": "content_filter",
+    "CONTINUATION": "pause",
+}
+"""Every other word tells that the model or its output broke: `error`."""
+
+_WORDS = {
+    "stop": "STOP",
+    "tool_calls": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+    "refusal": "SAFETY",
+    "pause": "CONTINUATION",
+    "error": "OTHER",
+}
+
+_COUNTED = frozenset(
+    {"promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount", "cachedContentTokenCount", "totalTokenCount"}
+)
+
+
+def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
+    try:
+        body = json.loads(wire.body)
+    except ValueError as error:
+        raise DialectError(f"the reply is no JSON: {error}") from None
+    if isinstance(body, list):
+        # `streamGenerateContent` without `alt=sse`, or an error of it.
+        body = body[0] if len(body) == 1 else body
+    if not isinstance(body, dict):
+        raise DialectError("expected a JSON object")
+    return ReplyReader(mint, joined=False).read(body)
+
+
+class ReplyReader:
+    """Reads one reply: as a whole, or event by event. Numbers the parts of each candidate by first appearance."""
+
+    __slots__ = ("_candidates", "_joined", "_mint", "ended")
+
+    def __init__(self, mint: Mint, *, joined: bool) -> None:
+        self._mint = mint
+        self._joined = joined
+        self._candidates: dict[int, CandidateReader] = {}
+        self.ended = False
+        """A finish reason or a blocked prompt was told."""
+
+    def read(self, body: dict[str, Any]) -> LLMResponse:
+        response = LLMResponse()
+        finished = False
+        for key, value in body.items():
+            if value is None:
+                continue
+            match key:
+                case "candidates":
+                    if not isinstance(value, list):
+                        raise DialectError("expected a list", path="candidates")
+                    for position, candidate in enumerate(value):
+                        choice = self._read_candidate(candidate, position)
+                        finished = finished or choice.finish_reason is not None
+                        response.choices.append(choice)
+                case "usageMetadata":
+                    pass
+                case "modelVersion":
+                    response.model = value if isinstance(value, str) else ""
+                case "responseId":
+                    response.id = value if isinstance(value, str) else ""
+                case _:
+                    response.provider_metadata.setdefault(NAME, {})[key] = value
+        blocked = _block_reason(body)
+        if blocked is not None and not response.choices:
+            response.choices.append(
+                Choice(
+                    finish_reason="content_filter",
+                    raw_finish_reason=blocked,
+                    provider_metadata={NAME: {"prompt_blocked": True}},
+                )
+            )
+            finished = True
+        response.usage = decode_usage(body.get("usageMetadata"), final=finished)
+        self.ended = self.ended or finished
+        return response
+
+    def _read_candidate(self, value: Any, position: int) -> Choice:
+        path = f"candidates[{position}]"
+        if not isinstance(value, dict):
+            raise DialectError("expected an object", path=path)
+        index = value.get("index", position if len(self._candidates) <= position else 0)
+        if not isinstance(index, int) or isinstance(index, bool):
+            raise DialectError("expected a number", path=f"{path}.index")
+        reader = self._candidates.get(index)
+        if reader is None:
+            reader = self._candidates[index] = CandidateReader(index, self._mint, joined=self._joined)
+        return reader.read(value, path)
+
+
+def _block_reason(body: dict[str, Any]) -> str | None:
+    feedback = body.get("promptFeedback")
+    reason = feedback.get("blockReason") if isinstance(feedback, dict) else None
+    return reason if isinstance(reason, str) else None
+
+
+class CandidateReader:
+    __slots__ = ("_called", "_index", "_joined", "_kind", "_last_text", "_mark", "_mint", "_next", "_texts")
+
+    def __init__(self, index: int, mint: Mint, *, joined: bool) -> None:
+        self._index = index
+        self._mint = mint
+        self._joined = joined
+        self._next = 0
+        self._kind: type[Part] | None = None
+        """Of the part that may still grow."""
+        self._called = False
+        self._texts: list[str] = []
+        """The visible text, for the byte offsets of grounding."""
+        self._last_text: int | None = None
+        self._mark: ThinkingPart | None = None
+        """The signature of a text that still goes on: it stands behind the whole text, as in a reply at once."""
+
+    def read(self, candidate: dict[str, Any], path: str) -> Choice:
+        choice = Choice(self._index)
+        content = candidate.get("content")
+        if content is not None:
+            if not isinstance(content, dict):
+                raise DialectError("expected an object", path=f"{path}.content")
+            parts = content.get("parts")
+            if parts is not None:
+                if not isinstance(parts, list):
+                    raise DialectError("expected a list", path=f"{path}.content.parts")
+                for number, part in enumerate(parts):
+                    self._add(choice.message.content, part, f"{path}.content.parts[{number}]")
+        for key, value in candidate.items():
+            if key in ("content", "index") or value is None:
+                continue
+            if key == "finishReason":
+                self._finish(choice, value)
+            elif key == "logprobsResult":
+                choice.logprobs = _decode_logprobs(value)
+            else:
+                choice.provider_metadata.setdefault(NAME, {})[key] = value
+                if key == "groundingMetadata":
+                    self._cite(choice, value)
+        return choice
+
+    def _add(self, content: list[Part], value: Any, path: str) -> None:
+        if isinstance(value, dict) and len(value) == 1:
+            text = value.get("text")
+            if type(text) is str:
+                # The common event: a piece of text.
+                if text:
+                    self._append(content, TextPart(text))
+                return
+        for part in decode_part(value, path):
+            self._append(content, part)
+
+    def _append(self, content: list[Part], part: Part) -> None:
+        kind = type(part)
+        if self._joined and _is_mark(part) and self._kind is TextPart:
+            self._release(content)
+            assert isinstance(part, ThinkingPart)
+            part.provider_metadata = {NAME: {"on": "text"}}
+            self._mark = part
+            return
+        if self._joined and kind is self._kind and kind in (TextPart, ThinkingPart) and not _is_mark(part):
+            part.index = self._next - 1
+        else:
+            self._release(content)
+            part.index = self._next
+            self._next += 1
+        self._kind = None if part.signature is not None else kind
+        if isinstance(part, TextPart):
+            self._texts.append(part.text)
+            self._last_text = part.index
+        elif isinstance(part, ToolCallPart):
+            self._called = True
+            if not part.id:
+                part.id = self._mint.id("call_")
+                part.provider_metadata = {NAME: {**own(part), "no_id": True}}
+        content.append(part)
+
+    def _release(self, content: list[Part]) -> None:
+        if self._mark is not None:
+            self._mark.index = self._next
+            self._next += 1
+            self._kind = None
+            content.append(self._mark)
+            self._mark = None
+
+    def _finish(self, choice: Choice, value: Any) -> None:
+        self._release(choice.message.content)
+        word = value if isinstance(value, str) else str(value)
+        reason = FINISH.get(word, "error")
+        if reason == "stop" and self._called:
+            reason = "tool_calls"
+        choice.finish_reason = reason
+        choice.raw_finish_reason = word
+        if _WORDS[reason] != word:
+            choice.provider_metadata.setdefault(NAME, {})["finish_reason"] = word
+
+    def _cite(self, choice: Choice, grounding: Any) -> None:
+        if not isinstance(grounding, dict) or self._last_text is None:
+            return
+        citations = _citations(grounding, "".join(self._texts))
+        if not citations:
+            return
+        last = choice.message.content[-1] if choice.message.content else None
+        if isinstance(last, TextPart) and last.index == self._last_text:
+            last.citations.extend(citations)
+        else:
+            choice.message.content.append(TextPart("", citations, index=self._last_text))
+
+
+def _is_mark(part: Part) -> bool:
+    """A signature alone, which is a part of its own."""
+    return isinstance(part, ThinkingPart) and not part.text and not own(part).get("thought")
+
+
+def _citations(grounding: dict[str, Any], text: str) -> list[Citation]:
+    chunks = grounding.get("groundingChunks")
+    supports = grounding.get("groundingSupports")
+    if not isinstance(chunks, list) or not isinstance(supports, list):
+        return []
+    encoded = text.encode("utf-8", "surrogatepass")
+    plain = len(encoded) == len(text)
+    citations = []
+    for support in supports:
+        segment = support.get("segment") if isinstance(support, dict) else None
+        positions = support.get("groundingChunkIndices") if isinstance(support, dict) else None
+        if not isinstance(segment, dict) or not isinstance(positions, list):
+            continue
+        start = _character(segment.get("startIndex", 0), encoded, plain)
+        end = _character(segment.get("endIndex"), encoded, plain)
+        for position in positions:
+            if isinstance(position, int) and 0 <= position < len(chunks) and isinstance(chunks[position], dict):
+                source = chunks[position].get("web") or chunks[position].get("retrievedContext")
+                if isinstance(source, dict):
+                    citations.append(
+                        Citation("url", url=source.get("uri"), title=source.get("title"), start=start, end=end)
+                    )
+    return citations
+
+
+def _character(offset: Any, encoded: bytes, plain: bool) -> int | None:
+    """The number of the character at a byte offset, which is how Gemini counts."""
+    if not isinstance(offset, int) or isinstance(offset, bool):
+        return None
+    return offset if plain else len(encoded[:offset].decode("utf-8", "ignore"))
+
+
+def _decode_logprobs(value: Any) -> dict[str, Any] | None:
+    if not isinstance(value, dict):
+        return None
+    chosen = value.get("chosenCandidates")
+    tops = value.get("topCandidates")
+    content = []
+    for position, candidate in enumerate(chosen if isinstance(chosen, list) else ()):
+        if not isinstance(candidate, dict):
+            continue
+        top = tops[position] if isinstance(tops, list) and position < len(tops) else None
+        others = top.get("candidates") if isinstance(top, dict) else None
+        entry = _logprob(candidate)
+        entry["top_logprobs"] = [_logprob(other) for other in others or () if isinstance(other, dict)]
+        content.append(entry)
+    return {"content": content}
+
+
+def _logprob(candidate: dict[str, Any]) -> dict[str, Any]:
+    token = str(candidate.get("token", ""))
+    encoded = list(token.encode("utf-8", "surrogatepass"))
+    return {"token": token, "logprob": candidate.get("logProbability", 0.0), "bytes": encoded}
+
+
+def decode_usage(value: Any, *, final: bool) -> Usage | None:
+    """With `final`, a count that is left out is a zero; before, it is not known yet."""
+    if not isinstance(value, dict) or not value:
+        return None
+    prompt, tools = _count(value, "promptTokenCount"), _count(value, "toolUsePromptTokenCount")
+    candidates, thoughts = _count(value, "candidatesTokenCount"), _count(value, "thoughtsTokenCount")
+    usage = Usage(cache_read_tokens=_count(value, "cachedContentTokenCount"), reasoning_tokens=thoughts)
+    if prompt is not None or tools is not None:
+        usage.input_tokens = (prompt or 0) + (tools or 0)
+    if candidates is not None or thoughts is not None:
+        usage.output_tokens = (candidates or 0) + (thoughts or 0)
+    elif final and usage.input_tokens:
+        usage.output_tokens = 0
+    usage.input_audio_tokens = _audio(value.get("promptTokensDetails"))
+    usage.output_audio_tokens = _audio(value.get("candidatesTokensDetails"))
+    rest = {key: inner for key, inner in value.items() if key not in _COUNTED and inner is not None}
+    if rest:
+        usage.provider_metadata = {NAME: rest}
+    return usage
+
+
+def _count(value: dict[str, Any], key: str) -> int | None:
+    count = value.get(key)
+    return count if isinstance(count, int) and not isinstance(count, bool) else None
+
+
+def _audio(details: Any) -> int | None:
+    for item in details if isinstance(details, list) else ():
+        if isinstance(item, dict) and item.get("modality") == "AUDIO":
+            return _count(item, "tokenCount")
+    return None
+
+
+# Encoding.
+
+
+def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+    body: dict[str, Any] = {}
+    candidates = [
+        build_candidate(choice, reply_parts(choice.message.content, losses), losses)
+        for choice in response.choices
+        if not own(choice).get("prompt_blocked")
+    ]
+    if candidates:
+        body["candidates"] = candidates
+    body.update(own(response))
+    usage = build_usage(response.usage)
+    if usage:
+        body["usageMetadata"] = usage
+    body["modelVersion"] = response.model or echo.model
+    body["responseId"] = response.id or mint.id("resp_")
+    return WireReply(200, Headers.of([("content-type", "application/json; charset=UTF-8")]), json.dumps(body))
+
+
+def build_candidate(
+    choice: Choice, parts: list[dict[str, Any]], losses: Losses, *, finish: bool = True
+) -> dict[str, Any]:
+    content: dict[str, Any] = {"parts": parts, "role": "model"} if parts else {"role": "model"}
+    candidate: dict[str, Any] = {"content": content, "index": choice.index}
+    metadata = own(choice)
+    if finish and choice.finish_reason is not None:
+        candidate["finishReason"] = encode_finish(choice)
+        if choice.stop_sequence is not None:
+            losses.dropped("choices[*].stop_sequence")
+    for key, value in metadata.items():
+        if key not in ("finish_reason", "prompt_blocked"):
+            candidate[key] = value
+    if "groundingMetadata" not in metadata:
+        grounding = _build_grounding(choice.message.content)
+        if grounding is not None:
+            candidate["groundingMetadata"] = grounding
+    if choice.logprobs is not None:
+        candidate["logprobsResult"] = _build_logprobs(choice.logprobs)
+    return candidate
+
+
+def encode_finish(choice: Choice) -> str:
+    native = own(choice).get("finish_reason")
+    if isinstance(native, str) and FINISH.get(native, "error") == choice.finish_reason:
+        return native
+    return _WORDS.get(choice.finish_reason or "stop", "OTHER")
+
+
+def reply_parts(content: Sequence[Part], losses: Losses) -> list[dict[str, Any]]:
+    """The parts of a reply for a client of this dialect; foreign signatures are wrapped."""
+    parts: list[dict[str, Any]] = []
+    for part in content:
+        encoded = _reply_part(part, parts, losses)
+        if encoded is not None:
+            parts.append(encoded)
+    return parts
+
+
+def _reply_part(part: Part, before: list[dict[str, Any]], losses: Losses) -> dict[str, Any] | None:
+    signature = None if part.signature is None else write_signature(part.signature, part.signed_by)
+    match part:
+        case TextPart() | RefusalPart():
+            encoded: dict[str, Any] | None = {"text": part.text, **own(part)} if part.text or own(part) else None
+        case ThinkingPart():
+            return _reply_thought(part, signature, before, losses)
+        case ToolCallPart():
+            encoded = _reply_call(part, losses)
+        case MediaPart():
+            encoded = encode_media(part, "choices[*].message.content[*]", losses)
+            if encoded is not None:
+                encoded.update(own(part).get("part", {}))
+        case OpaquePart(dialect="gemini"):
+            return part.data if isinstance(part.data, dict) else None
+        case OpaquePart():
+            losses.dropped("choices[*].message.content[*]", f"a block of {part.dialect}")
+            return None
+        case ToolResultPart():
+            losses.dropped("choices[*].message.content[*]", "a tool result in a reply")
+            return None
+    if signature is not None:
+        return {**(encoded or {"text": ""}), "thoughtSignature": signature}
+    return encoded
+
+
+def _reply_call(part: ToolCallPart, losses: Losses) -> dict[str, Any]:
+    metadata = own(part)
+    call: dict[str, Any] = {"name": part.name}
+    if part.id and not metadata.get("no_id"):
+        call["id"] = part.id
+    arguments = arguments_object(part, "choices[*].message.content[*]", losses, custom=part.kind == "custom")
+    if arguments or not metadata.get("no_args"):
+        call["args"] = arguments
+    return {"functionCall": {**call, **metadata.get("call", {})}, **metadata.get("part", {})}
+
+
+def _reply_thought(
+    part: ThinkingPart, signature: str | None, before: list[dict[str, Any]], losses: Losses
+) -> dict[str, Any] | None:
+    if part.redacted is not None:
+        signature = redacted_signature(part)
+        if signature is None:
+            losses.dropped("choices[*].message.content[*].redacted")
+    metadata = own(part)
+    if not part.text and not metadata.get("thought") and part.signed_by == NAME and part.redacted is None:
+        last = before[-1] if before else {}
+        if metadata.get("on") == "text" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
+            last["thoughtSignature"] = signature
+            return None
+        return {"thoughtSignature": signature} if metadata.get("bare") else {"text": "", "thoughtSignature": signature}
+    if not part.text and signature is None:
+        return None
+    extra = {key: value for key, value in metadata.items() if key not in ("thought", "on", "bare")}
+    encoded = {"text": part.text, "thought": True, **extra}
+    return encoded if signature is None else {**encoded, "thoughtSignature": signature}
+
+
+def _build_grounding(content: Sequence[Part]) -> dict[str, Any] | None:
+    """`groundingMetadata` of citations of addresses, as other providers give them."""
+    chunks: list[dict[str, Any]] = []
+    places: dict[str, int] = {}
+    supports: list[dict[str, Any]] = []
+    before = 0
+    for part in content:
+        if not isinstance(part, TextPart):
+            continue
+        for citation in part.citations:
+            if citation.url is None:
+                continue
+            if citation.url not in places:
+                places[citation.url] = len(chunks)
+                web = {"uri": citation.url} | ({"title": citation.title} if citation.title is not None else {})
+                chunks.append({"web": web})
+            start = 0 if citation.start is None else citation.start
+            end = len(part.text) if citation.end is None else citation.end
+            segment = {
+                "startIndex": before + _bytes(part.text[:start]),
+                "endIndex": before + _bytes(part.text[:end]),
+                "text": part.text[start:end],
+            }
+            supports.append({"segment": segment, "groundingChunkIndices": [places[citation.url]]})
+        before += _bytes(part.text)
+    return {"groundingChunks": chunks, "groundingSupports": supports} if chunks else None
+
+
+def _bytes(text: str) -> int:
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def _build_logprobs(logprobs: dict[str, Any]) -> dict[str, Any]:
+    entries = [entry for entry in logprobs.get("content") or () if isinstance(entry, dict)]
+    result: dict[str, Any] = {"chosenCandidates": [_candidate(entry) for entry in entries]}
+    if any(entry.get("top_logprobs") for entry in entries):
+        result["topCandidates"] = [
+            {"candidates": [_candidate(top) for top in entry.get("top_logprobs") or ()]} for entry in entries
+        ]
+    return result
+
+
+def _candidate(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"token": entry.get("token", ""), "logProbability": entry.get("logprob", 0.0)}
+
+
+def build_usage(usage: Usage | None) -> dict[str, Any]:
+    if usage is None:
+        return {}
+    native = own(usage)
+    tools = native.get("toolUsePromptTokenCount") or 0
+    result: dict[str, Any] = {}
+    if usage.input_tokens is not None:
+        result["promptTokenCount"] = max(0, usage.input_tokens - tools)
+    if usage.output_tokens is not None:
+        result["candidatesTokenCount"] = max(0, usage.output_tokens - (usage.reasoning_tokens or 0))
+    if usage.reasoning_tokens is not None:
+        result["thoughtsTokenCount"] = usage.reasoning_tokens
+    if usage.cache_read_tokens is not None:
+        result["cachedContentTokenCount"] = usage.cache_read_tokens
+    if usage.total_tokens is not None:
+        result["totalTokenCount"] = usage.total_tokens
+    return {**result, **native}

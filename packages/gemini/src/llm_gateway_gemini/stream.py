@@ -1,0 +1,302 @@
+"""Streams of `GenerateContentResponse`s: server-sent events, or one JSON array where `alt=sse` is not asked for.
+
+Each event is a response that holds what is new. There is no terminal event: the one with a `finishReason` comes last or
+nearly so, and the end of the bytes is the end of the reply.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_gateway_sdk import (
+    Choice,
+    DialectError,
+    ErrorInfo,
+    EventKind,
+    LLMResponse,
+    Losses,
+    Message,
+    Mint,
+    Part,
+    StreamDecoder,
+    StreamEncoder,
+    ToolCallPart,
+    Usage,
+    merge_usage,
+)
+from llm_gateway_sdk.response import merge_metadata, merge_parts
+from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, parse_event
+
+from .arrays import ArraySplitter
+from .errors import build_error, read_error
+from .parts import own
+from .request import GeminiEcho
+from .response import ReplyReader, build_candidate, build_usage, decode_usage, reply_parts
+
+__all__ = ["Decoder", "Encoder", "event_kind", "usage_of"]
+
+
+class Decoder(StreamDecoder):
+    """Reads both forms; the first byte that is no white space tells which it is."""
+
+    def __init__(self, mint: Mint) -> None:
+        self.finished = False
+        self._reader = ReplyReader(mint, joined=True)
+        self._events = EventSplitter()
+        self._array: ArraySplitter | None = None
+        self._known = False
+        self._failed = False
+
+    def feed(self, data: bytes) -> list[LLMResponse]:
+        if not self._known:
+            head = data.lstrip(b" \t\r\n\xef\xbb\xbf")
+            if not head:
+                return []
+            self._known = True
+            if head[:1] in (b"[", b"{"):
+                # A lone object is an error that came in place of a stream.
+                self._array = ArraySplitter()
+        if self._array is not None:
+            return [self._read(item) for item in self._array.feed(data)]
+        try:
+            events = self._events.feed(data)
+        except SSEError as error:
+            raise DialectError(str(error)) from None
+        return self._read_events(events)
+
+    def close(self) -> list[LLMResponse]:
+        chunks = [] if self._array is not None else self._read_events(self._events.close())
+        if self._reader.ended and not self._failed:
+            self.finished = True
+            chunks.append(LLMResponse(final=True))
+        return chunks
+
+    def _read_events(self, events: list[bytes]) -> list[LLMResponse]:
+        chunks = []
+        for raw in events:
+            event = parse_event(raw)
+            if event is not None and event.data.strip():
+                chunks.append(self._read(event.data))
+            elif raw.lstrip()[:1] in (b"{", b"["):
+                # Errors in mid-stream come as bare JSON.
+                chunks.extend(self._read(item) for item in ArraySplitter().feed(raw))
+        return chunks
+
+    def _read(self, data: bytes) -> LLMResponse:
+        try:
+            body = json.loads(data)
+        except ValueError as error:
+            raise DialectError(f"an event is no JSON: {error}") from None
+        if not isinstance(body, dict):
+            raise DialectError("expected a JSON object in the event")
+        failure = body.get("error")
+        if failure is not None:
+            self._failed = True
+            return LLMResponse(error=read_error(failure if isinstance(failure, dict) else {"message": str(failure)}))
+        return self._reader.read(body)
+
+
+class Encoder(StreamEncoder):
+    """Function calls go out whole, so that fragments of arguments are gathered and what follows a call waits behind it.
+    The finish and the last usage go out with `close`, for usage may come after the finish."""
+
+    def __init__(self, echo: GeminiEcho, mint: Mint, losses: Losses) -> None:
+        self._echo = echo
+        self._mint = mint
+        self._losses = losses
+        self._id = ""
+        self._model = ""
+        self._usage: Usage | None = None
+        self._candidates: dict[int, _Candidate] = {}
+        self._metadata: dict[str, Any] = {}
+        self._opened = False
+        self.content_type = "text/event-stream" if echo.sse else "application/json; charset=UTF-8"
+        """What the reply's header says."""
+
+    def encode(self, chunk: LLMResponse) -> bytes:
+        self._usage = merge_usage(self._usage, chunk.usage)
+        self._id = self._id or chunk.id
+        self._model = self._model or chunk.model
+        self._metadata.update(own(chunk))
+        candidates = []
+        for choice in chunk.choices:
+            state = self._candidates.get(choice.index)
+            if state is None:
+                state = self._candidates[choice.index] = _Candidate(choice.index)
+            parts = state.add(choice, self._losses)
+            if parts:
+                candidates.append(state.build(parts, self._losses))
+        return self._event(candidates) if candidates else b""
+
+    def close(self) -> bytes:
+        candidates = []
+        for state in self._candidates.values():
+            if not state.blocked:
+                candidates.append(state.finish(self._losses))
+        return self._event(candidates, last=True) + (b"" if self._echo.sse else b"]")
+
+    def fail(self, error: ErrorInfo) -> bytes:
+        data = self._frame(json.dumps(build_error(error)))
+        return data if self._echo.sse else data + b"]"
+
+    def keep_alive(self) -> bytes:
+        return b": keep-alive\n\n" if self._echo.sse else b"\n"
+
+    def _event(self, candidates: list[dict[str, Any]], *, last: bool = False) -> bytes:
+        body: dict[str, Any] = {"candidates": candidates} if candidates else {}
+        if self._metadata:
+            body.update(self._metadata)
+            self._metadata = {}
+        if self._usage is not None and (last or self._usage.input_tokens is not None):
+            body["usageMetadata"] = build_usage(self._usage)
+        if not self._id:
+            self._id = self._mint.id("resp_")
+        body["modelVersion"] = self._model or self._echo.model
+        body["responseId"] = self._id
+        return self._frame(json.dumps(body))
+
+    def _frame(self, data: bytes) -> bytes:
+        if self._echo.sse:
+            return b"data: " + data + b"\r\n\r\n"
+        opening = b",\r\n" if self._opened else b"["
+        self._opened = True
+        return opening + data
+
+
+class _Candidate:
+    __slots__ = ("_choice", "_queue", "blocked")
+
+    def __init__(self, index: int) -> None:
+        self._choice = Choice(index)
+        """What is known of the choice beside its parts."""
+        self._queue: list[Part] = []
+        """An open call, and what came behind it."""
+        self.blocked = False
+
+    def add(self, choice: Choice, losses: Losses) -> list[dict[str, Any]]:
+        """The parts that can go out now."""
+        known = self._choice
+        if choice.finish_reason is not None:
+            known.finish_reason = choice.finish_reason
+            known.raw_finish_reason = choice.raw_finish_reason
+            known.stop_sequence = choice.stop_sequence
+        if choice.logprobs is not None:
+            known.logprobs = choice.logprobs
+        if choice.provider_metadata:
+            known.provider_metadata = merge_metadata(known.provider_metadata, choice.provider_metadata)
+            self.blocked = bool(own(known).get("prompt_blocked"))
+        content = choice.message.content
+        if not content:
+            return []
+        if not self._queue and not any(isinstance(part, ToolCallPart) for part in content):
+            self._note_citations(content)
+            return reply_parts(content, losses)
+        for part in content:
+            self._put(part)
+        ready = self._ready()
+        self._note_citations(ready)
+        return reply_parts(ready, losses)
+
+    def _put(self, part: Part) -> None:
+        for position in range(len(self._queue) - 1, -1, -1):
+            waiting = self._queue[position]
+            if waiting.index == part.index and type(waiting) is type(part):
+                joined = merge_parts(waiting, part)
+                if joined is not None:
+                    self._queue[position] = joined
+                    return
+                break
+        self._queue.append(part)
+
+    def _ready(self, *, ended: bool = False) -> list[Part]:
+        count = 0
+        for position, part in enumerate(self._queue):
+            last = position == len(self._queue) - 1
+            if isinstance(part, ToolCallPart) and not ended and (last or not _complete(part.arguments)):
+                break
+            count = position + 1
+        ready, self._queue = self._queue[:count], self._queue[count:]
+        return ready
+
+    def _note_citations(self, parts: list[Part]) -> None:
+        # Offsets are of the whole text, which is gone; the sources themselves stay.
+        self._choice.message.content = [part for part in parts if getattr(part, "citations", None)]
+
+    def build(self, parts: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
+        return self._take(parts, losses, finish=False)
+
+    def finish(self, losses: Losses) -> dict[str, Any]:
+        return self._take(reply_parts(self._ready(ended=True), losses), losses, finish=True)
+
+    def _take(self, parts: list[dict[str, Any]], losses: Losses, *, finish: bool) -> dict[str, Any]:
+        known = self._choice
+        candidate = build_candidate(known, parts, losses, finish=finish)
+        kept = {name: {"finish_reason": value} for name, value in _finish_words(known).items()}
+        self._choice = Choice(
+            known.index,
+            Message("assistant"),
+            known.finish_reason,
+            known.raw_finish_reason,
+            known.stop_sequence,
+            provider_metadata=kept,
+        )
+        return candidate
+
+
+def _finish_words(choice: Choice) -> dict[str, Any]:
+    return {
+        name: values["finish_reason"] for name, values in choice.provider_metadata.items() if "finish_reason" in values
+    }
+
+
+def _complete(arguments: str) -> bool:
+    try:
+        json.loads(arguments)
+    except ValueError:
+        return False
+    return True
+
+
+# Byte tests on events that pass through.
+
+
+def event_kind(event: bytes) -> EventKind:
+    data = event.removeprefix(b"data:").lstrip()
+    if data[:1] == b"{" and data[1:].lstrip().startswith(b'"error"'):
+        return "error"
+    if b'"finishReason"' in event or b'"blockReason"' in event:
+        return "terminal"
+    if b'"parts"' in event:
+        return "content"
+    return "usage" if b'"usageMetadata"' in event else "other"
+
+
+def usage_of(head: bytes, tail: bytes) -> Usage | None:
+    """The tail is the end of a stream, in either form, or a whole body."""
+    usage: Usage | None = None
+    for text in (head, tail):
+        for body in _bodies(text):
+            reasons = [item.get("finishReason") for item in body.get("candidates") or () if isinstance(item, dict)]
+            usage = merge_usage(usage, decode_usage(body.get("usageMetadata"), final=any(reasons)))
+    return usage
+
+
+def _bodies(text: bytes) -> list[dict[str, Any]]:
+    bodies = []
+    for item in _objects(text):
+        try:
+            body = json.loads(item)
+        except ValueError:
+            continue  # the first event of a tail may be cut
+        if isinstance(body, dict):
+            bodies.append(body)
+    return bodies
+
+
+def _objects(text: bytes) -> list[bytes]:
+    if text.lstrip()[:1] in (b"{", b"["):
+        return ArraySplitter().feed(text)
+    splitter = EventSplitter()
+    events = [*splitter.feed(text), *splitter.close()]
+    return [event.data for raw in events if (event := parse_event(raw)) is not None]
