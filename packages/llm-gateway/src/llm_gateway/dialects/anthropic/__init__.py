@@ -12,6 +12,8 @@ Quirks (`Target.quirks`), for servers that do otherwise than the document:
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from llm_gateway_sdk import (
     Dialect,
     Echo,
@@ -40,7 +42,7 @@ class Anthropic(Dialect):
     end_markers = (b"message_stop",)
     error_markers = (b'"error"',)
     request_id_header = errors.REQUEST_ID_HEADER
-    version_header = "anthropic-version"
+    version_header: ClassVar[str] = "anthropic-version"
     default_version = request.VERSION_2023
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
