@@ -1,0 +1,249 @@
+"""Errors: OpenAI's `{"error": {message, type, param, code}}`, and the other shapes that servers of the format answer.
+
+OpenAI platform documentation, "Error codes".
+"""
+
+from __future__ import annotations
+
+import re
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from llm_gateway_sdk.dialect import Headers, WireReply
+from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status
+from llm_gateway_sdk.wire import json
+
+from .fields import NAME
+
+__all__ = ["decode_error", "encode_error", "error_body", "error_in"]
+
+
+def decode_error(wire: WireReply) -> ErrorInfo:
+    try:
+        body = json.loads(wire.body) if wire.body else None
+    except ValueError:
+        body = None
+    # Google's compatible endpoint wraps the object in a list.
+    if isinstance(body, list) and body and isinstance(body[0], dict):
+        body = body[0]
+    info = error_in(body, status=wire.status) if isinstance(body, dict) else None
+    if info is None:
+        info = ErrorInfo(_message_of_text(wire), wire.status, _kind(wire.status, None, None, ""))
+    info.retry_after = _retry_after(wire.headers, info)
+    info.request_id = wire.headers.get("x-request-id") or info.request_id
+    return info
+
+
+def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | None:
+    """The error that an object tells of, a reply's body or a stream's event; None where it tells of none."""
+    error = body.get("error")
+    if isinstance(error, str) and error:
+        error = {"message": error}
+    if not isinstance(error, dict) or not error:
+        error = _bare_error(body)
+        if error is None:
+            return None
+    message = error.get("message")
+    if not isinstance(message, str) or not message:
+        message = json.dumps_text(error) if error.get("message") is None else json.dumps_text(error["message"])
+    code, kind_word = _word(error.get("code")), _word(error.get("type"))
+    if status is None:
+        status = _status_of(error.get("code"), kind_word, code)
+    detail = _provider_detail(error.get("metadata"))
+    if detail and detail not in message:
+        message = f"{message}: {detail}"
+    rest = {key: value for key, value in error.items() if key not in _ERROR_FIELDS}
+    return ErrorInfo(
+        message,
+        status,
+        _kind(status, kind_word, code, message),
+        type=kind_word,
+        code=code,
+        param=_word(error.get("param")),
+        request_id=_word(body.get("request_id")),
+        provider_metadata={NAME: rest},
+    )
+
+
+_ERROR_FIELDS = frozenset({"message", "type", "param", "code"})
+
+
+def _bare_error(body: dict[str, Any]) -> dict[str, Any] | None:
+    """Without an `error` object: `{"object": "error", "message": …}` (Mistral, vLLM), FastAPI's `{"detail": …}`."""
+    if "choices" in body:
+        return None
+    if body.get("message") and (body.get("object") == "error" or "code" in body or "type" in body or len(body) <= 3):
+        return {key: value for key, value in body.items() if key not in ("object", "request_id")}
+    detail = body.get("detail")
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict) and detail[0].get("msg"):
+        place = ".".join(str(step) for step in detail[0].get("loc") or [] if step != "body")
+        return {"message": f"{place}: {detail[0]['msg']}" if place else str(detail[0]["msg"]), "param": place or None}
+    if isinstance(detail, dict) and detail.get("message"):
+        return detail
+    return {"message": detail} if isinstance(detail, str) and detail else None
+
+
+def _provider_detail(extra: Any) -> str:
+    """OpenRouter's `metadata.raw`: what the provider behind it said."""
+    raw = extra.get("raw") if isinstance(extra, dict) else None
+    return raw if isinstance(raw, str) and len(raw) < 2000 else ""
+
+
+def _word(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _message_of_text(wire: WireReply) -> str:
+    text = wire.body[:4000].decode("utf-8", "replace").strip()
+    title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.I | re.S)
+    if title:
+        text = re.sub(r"\s+", " ", title[1])
+    elif text.startswith("<"):
+        text = ""
+    return text[:500] or f"The provider answered with status {wire.status} and no message."
+
+
+def _status_of(code: Any, kind: str | None, word: str | None) -> int:
+    """The status that an error inside a stream stands for."""
+    if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599:
+        return code
+    if word is not None and word.isdigit() and 400 <= int(word) <= 599:
+        return int(word)
+    for name in (word, kind):
+        if name in _STATUSES:
+            return _STATUSES[name]
+    return 500
+
+
+_STATUSES: dict[str | None, int] = {
+    "invalid_request_error": 400, "context_length_exceeded": 400, "content_filter": 400,
+    "content_policy_violation": 400,
+    "invalid_api_key": 401, "authentication_error": 401, "permission_error": 403, "request_forbidden": 403,
+    "not_found_error": 404, "model_not_found": 404, "rate_limit_exceeded": 429, "rate_limit_error": 429,
+    "requests": 429, "tokens": 429, "insufficient_quota": 429, "overloaded_error": 503, "server_is_overloaded": 503,
+    "slow_down": 503,
+    "engine_overloaded": 503, "service_unavailable": 503, "timeout": 504, "server_error": 500,
+}  # fmt: skip
+
+
+def _kind(status: int, kind: str | None, code: str | None, message: str) -> ErrorClass:
+    for name in (code, kind):
+        known = _KINDS.get(name or "")
+        if known is not None:
+            return known
+    if status < 500 and _CONTEXT.search(message):
+        return "context_length"
+    if status == 429 and _QUOTA.search(message):
+        return "quota"
+    if status >= 500 and _OVERLOADED.search(message):
+        return "overloaded"
+    return kind_of_status(status)
+
+
+_KINDS: dict[str, ErrorClass] = {
+    "context_length_exceeded": "context_length",
+    "string_above_max_length": "context_length",
+    "insufficient_quota": "quota",
+    "billing_hard_limit_reached": "quota",
+    "billing_not_active": "quota",
+    "usage_limit_reached": "quota",
+    "rate_limit_exceeded": "rate_limit",
+    "rate_limit_error": "rate_limit",
+    "invalid_api_key": "authentication",
+    "authentication_error": "authentication",
+    "model_not_found": "not_found",
+    "content_filter": "content_policy",
+    "content_policy_violation": "content_policy",
+    "ResponsibleAIPolicyViolation": "content_policy",
+    "overloaded_error": "overloaded",
+    "server_is_overloaded": "overloaded",
+    "engine_overloaded": "overloaded",
+    "slow_down": "overloaded",
+}
+_CONTEXT = re.compile(
+    r"maximum context length|context (?:length|window|size)|prompt is too long|too many (?:input )?tokens"
+    r"|input (?:is )?too long|reduce the length of",
+    re.I,
+)
+_QUOTA = re.compile(r"exceeded your current quota|billing|credit balance|insufficient (?:credit|balance|fund)", re.I)
+_OVERLOADED = re.compile(r"overloaded|at capacity|no capacity|currently loading", re.I)
+
+
+def _retry_after(headers: Headers, info: ErrorInfo) -> float | None:
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    if value:
+        # An HTTP date; this room has no clock, but the provider's own stands beside it.
+        try:
+            then, now = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("date") or "")
+            return max(0.0, (then - now).total_seconds())
+        except (ValueError, TypeError):
+            return None
+    if info.kind != "rate_limit":
+        return None
+    match = _TRY_AGAIN.search(info.message)
+    return sum(float(number) * _UNITS[unit] for number, unit in _PIECE.findall(match[1])) if match else None
+
+
+def _number(value: str | None) -> float | None:
+    try:
+        number = float(value) if value else None
+    except ValueError:
+        return None
+    return number if number is not None and 0 <= number < 1e9 else None
+
+
+_TRY_AGAIN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:ms|s|m|h)\s*)+)", re.I)
+_PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def encode_error(error: ErrorInfo) -> WireReply:
+    headers = Headers.of([("content-type", "application/json")])
+    if error.retry_after is not None:
+        headers.set("retry-after", f"{error.retry_after:g}")
+    return WireReply(_encode_status(error), headers, json.dumps(error_body(error)))
+
+
+def _encode_status(error: ErrorInfo) -> int:
+    if error.status == 529:
+        return 503
+    if error.status == 402 and error.kind == "quota":
+        return 429
+    return error.status if 400 <= error.status <= 599 else 500
+
+
+def error_body(error: ErrorInfo) -> dict[str, Any]:
+    """The error in OpenAI's words; its own type and code stay, those of other dialects are said anew."""
+    kind, code = _WORDS.get(error.kind, ("server_error", None))
+    rest = error.provider_metadata.get(NAME)
+    if rest is not None:
+        kind, code = error.type or kind, error.code
+    elif error.code is not None and error.type is None:
+        code = error.code
+    body: dict[str, Any] = {"message": error.message, "type": kind, "param": error.param, "code": code, **(rest or {})}
+    return {"error": body} if error.request_id is None else {"error": body, "request_id": error.request_id}
+
+
+_WORDS: dict[ErrorClass, tuple[str, str | None]] = {
+    "bad_request": ("invalid_request_error", None),
+    "authentication": ("invalid_request_error", "invalid_api_key"),
+    "permission": ("permission_error", None),
+    "not_found": ("invalid_request_error", "not_found"),
+    "too_large": ("invalid_request_error", "request_too_large"),
+    "rate_limit": ("rate_limit_error", "rate_limit_exceeded"),
+    "quota": ("insufficient_quota", "insufficient_quota"),
+    "overloaded": ("server_error", "server_is_overloaded"),
+    "timeout": ("server_error", "timeout"),
+    "context_length": ("invalid_request_error", "context_length_exceeded"),
+    "content_policy": ("invalid_request_error", "content_policy_violation"),
+    "upstream": ("server_error", None),
+    "unknown": ("server_error", None),
+}

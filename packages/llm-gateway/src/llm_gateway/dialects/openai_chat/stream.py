@@ -1,0 +1,817 @@
+"""Streams of `chat.completion.chunk`: events without names, ended by `data: [DONE]`.
+
+Decoder: whatever servers of the format do differently (ids or indices left out or repeated, several calls at one index,
+usage on the finish chunk, empty lists beside text) becomes parts of stable index. Encoder: role first, calls numbered
+densely and each begun by id and name, one finish reason at the very end, usage only where it was asked for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_gateway_sdk.conventions import CustomInputReader
+from llm_gateway_sdk.dialect import Mint, StreamDecoder, StreamEncoder
+from llm_gateway_sdk.errors import DialectError, ErrorInfo
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.parts import (
+    MediaPart,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+from llm_gateway_sdk.request import Message
+from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_usage
+from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, parse_event
+
+from .errors import error_body, error_in
+from .fields import NAME, as_object, describe, form_of, metadata, optional_list, optional_object, optional_str, own
+from .parts import (
+    decode_content,
+    decode_thinking,
+    read_extra_content,
+    thinking_block,
+    thinking_detail,
+    write_extra_content,
+)
+from .request import ChatEcho
+from .response import (
+    CHOICE_FIELDS,
+    FINISH_REASONS,
+    MESSAGE_FIELDS,
+    REPLY_FIELDS,
+    SERVICE_TIERS,
+    annotation_of,
+    citation_of,
+    decode_body,
+    decode_finish,
+    decode_image,
+    encode_finish,
+    encode_image,
+    is_audio,
+    moved_annotation,
+    text_of,
+)
+from .tools import LEGACY, arguments_text, is_legacy
+from .usage import encode_usage, usage_in
+
+__all__ = ["ChatStreamDecoder", "ChatStreamEncoder"]
+
+
+class ChatStreamDecoder(StreamDecoder):
+    __slots__ = ("_choices", "_mint", "_said", "_splitter", "_stopped", "finished")
+
+    def __init__(self, mint: Mint) -> None:
+        self._mint = mint
+        self._splitter = EventSplitter()
+        self._choices: dict[int, _ChoiceDecoder] = {}
+        self._said: dict[str, Any] = {}
+        """Fields that every chunk repeats; they are given on when they change."""
+        self._stopped = False
+        self.finished = False
+
+    def feed(self, data: bytes) -> list[LLMResponse]:
+        try:
+            events = self._splitter.feed(data)
+        except SSEError as error:
+            raise DialectError(str(error)) from None
+        return self._decode(events)
+
+    def close(self) -> list[LLMResponse]:
+        chunks = self._decode(self._splitter.close())
+        if not self._stopped and self._choices and all(choice.finished for choice in self._choices.values()):
+            # Some servers never send [DONE].
+            self._stopped = self.finished = True
+            chunks.append(LLMResponse(final=True))
+        return chunks
+
+    def _decode(self, events: list[bytes]) -> list[LLMResponse]:
+        chunks: list[LLMResponse] = []
+        for raw in events:
+            if self._stopped:
+                break
+            if raw.startswith(b"data: {") and b"\n" not in raw:
+                data = raw[6:]
+            else:
+                event = parse_event(raw)
+                if event is not None:
+                    data = event.data.strip()
+                elif raw.lstrip()[:1] == b"{":
+                    data = raw  # no stream at all: an error, or the whole reply, in place of one
+                else:
+                    continue
+                if not data:
+                    continue
+                if data == b"[DONE]":
+                    self._stopped = self.finished = True
+                    chunks.append(LLMResponse(final=True))
+                    break
+            chunk = self._decode_event(data)
+            if chunk is not None:
+                chunks.append(chunk)
+        return chunks
+
+    def _decode_event(self, data: bytes) -> LLMResponse | None:
+        try:
+            body = json.loads(data)
+        except ValueError as error:
+            raise DialectError(f"a stream event is no JSON: {error}") from None
+        if not isinstance(body, dict):
+            raise DialectError(f"a stream event is {describe(body)}, not an object")
+        if body.get("error") or body.get("object") == "error":
+            error_info = error_in(body)
+            if error_info is not None:
+                self._stopped = True
+                return LLMResponse(model=text_of(body.get("model")), error=error_info, usage=usage_in(body))
+        if body.get("object") == "chat.completion":
+            self._stopped = self.finished = True
+            whole = decode_body(body, self._mint)
+            whole.final = True
+            return whole
+        if "choices" not in body and "usage" not in body and (bare := error_in(body)) is not None:
+            self._stopped = True
+            return LLMResponse(error=bare)
+        created = body.get("created")
+        chunk = LLMResponse(
+            text_of(body.get("id")),
+            text_of(body.get("model")),
+            created if isinstance(created, int) else None,
+        )
+        choices = body.get("choices")
+        if choices:
+            if not isinstance(choices, list):
+                raise DialectError(f"expected a list, found {describe(choices)}", path="choices")
+            chunk.choices = [self._decode_choice(choice, place) for place, choice in enumerate(choices)]
+        if body.get("usage") or "x_groq" in body:
+            chunk.usage = usage_in(body)
+        tier = body.get("service_tier")
+        if isinstance(tier, str):
+            chunk.service_tier = tier
+        for key, value in body.items():
+            if key not in REPLY_FIELDS and value is not None and self._said.get(key) != value:
+                self._said[key] = value
+                chunk.provider_metadata.setdefault(NAME, {})[key] = value
+        return chunk
+
+    def _decode_choice(self, wire: Any, place: int) -> Choice:
+        wire = as_object(wire, f"choices[{place}]")
+        index = wire.get("index")
+        if not isinstance(index, int):
+            index = place
+        decoder = self._choices.get(index)
+        if decoder is None:
+            decoder = self._choices[index] = _ChoiceDecoder(index, self._mint)
+        return decoder.decode(wire)
+
+
+class _ChoiceDecoder:
+    __slots__ = ("_at", "_calls", "_kind", "_last_call", "_last_text", "_mint", "_next", "_said", "finished", "index")
+
+    def __init__(self, index: int, mint: Mint) -> None:
+        self.index = index
+        self.finished = False
+        self._mint = mint
+        self._next = 0
+        self._kind: object = None
+        """What grows now: text, refusal, thinking (with its field), or nothing that can go on."""
+        self._at = 0
+        self._calls: dict[Any, _Call] = {}
+        self._last_call: _Call | None = None
+        self._last_text: int | None = None
+        self._said: dict[str, Any] = {}
+
+    def decode(self, wire: dict[str, Any]) -> Choice:
+        delta = wire.get("delta")
+        if delta is None:
+            delta = wire.get("message") or {}
+        if not isinstance(delta, dict):
+            raise DialectError(f"expected an object, found {describe(delta)}", path="choices[*].delta")
+        content: list[Part] = []
+        text = delta.get("content")
+        if type(text) is str and len(delta) == 1:
+            if text:
+                content.append(TextPart(text, index=self._place("text")))
+        else:
+            self._decode_delta(delta, content)
+        choice = Choice(self.index, Message("assistant", content))
+        raw = wire.get("finish_reason")
+        if raw:
+            self._decode_finish(raw, choice)
+        logprobs = wire.get("logprobs")
+        if logprobs is not None:
+            choice.logprobs = optional_object(logprobs, "choices[*].logprobs")
+        for key, value in wire.items():
+            if key not in CHOICE_FIELDS and value is not None and self._said.get(key) != value:
+                self._said[key] = value
+                choice.provider_metadata.setdefault(NAME, {})[key] = value
+        return choice
+
+    def _decode_finish(self, raw: Any, choice: Choice) -> None:
+        finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"))
+        self.finished = True
+        choice.finish_reason, choice.raw_finish_reason = finish, word
+        if finish is not None and FINISH_REASONS.get(finish) != word:
+            choice.provider_metadata = {NAME: {"finish_reason": word}}
+
+    def _place(self, kind: object) -> int:
+        """The index of the part of this kind that grows, a new one where something else came between."""
+        if self._kind != kind:
+            self._kind = kind
+            self._at = self._next
+            self._next += 1
+        if kind == "text":
+            self._last_text = self._at
+        return self._at
+
+    def _new(self) -> int:
+        self._kind = None
+        self._next += 1
+        return self._next - 1
+
+    def _decode_delta(self, delta: dict[str, Any], content: list[Part]) -> None:
+        if (
+            delta.get("reasoning_content")
+            or delta.get("reasoning")
+            or delta.get("thinking_blocks")
+            or delta.get("reasoning_details")
+        ):
+            self._decode_thinking(delta, content)
+        text = delta.get("content")
+        if isinstance(text, str):
+            if text:
+                content.append(TextPart(text, index=self._place("text")))
+        elif text:
+            self._decode_pieces(text, content)
+        refusal = delta.get("refusal")
+        if refusal:
+            text = optional_str(refusal, "choices[*].delta.refusal") or ""
+            content.append(RefusalPart(text, index=self._place("refusal")))
+        audio = delta.get("audio")
+        if audio:
+            audio = as_object(audio, "choices[*].delta.audio")
+            content.append(
+                OpaquePart(
+                    NAME,
+                    {"type": "audio"},
+                    deltas=[{k: v for k, v in audio.items() if v is not None}],
+                    index=self._place("audio"),
+                )
+            )
+        for image in optional_list(delta.get("images"), "choices[*].delta.images"):
+            part = decode_image(image)
+            part.index = self._new()
+            content.append(part)
+        if delta.get("tool_calls"):
+            for call in optional_list(delta["tool_calls"], "choices[*].delta.tool_calls"):
+                self._decode_call(as_object(call, "choices[*].delta.tool_calls[*]"), content)
+        if delta.get("function_call"):
+            function = as_object(delta["function_call"], "choices[*].delta.function_call")
+            self._decode_piece("function_call", None, function, "function", content, legacy=True)
+        self._decode_notes(delta, content)
+        if len(delta) > 1:
+            self._decode_rest(delta, content)
+
+    def _decode_rest(self, delta: dict[str, Any], content: list[Part]) -> None:
+        for key, value in delta.items():
+            if key not in MESSAGE_FIELDS and value is not None and self._said.get(key) != value:
+                self._said[key] = value
+                if content:
+                    # On the part, since a chunk's message is made by the choice.
+                    part = content[-1]
+                    part.provider_metadata = {NAME: {**part.provider_metadata.get(NAME, {}), key: value}}
+
+    def _decode_pieces(self, pieces: Any, content: list[Part]) -> None:
+        """Mistral's `content` as a list of parts, each a fragment."""
+        parts, _ = decode_content(pieces, "choices[*].delta.content")
+        for part in parts:
+            match part:
+                case TextPart():
+                    if not part.text:
+                        continue
+                    part.index = self._place("text")
+                case ThinkingPart():
+                    part.index = self._place("thinking content")
+                case RefusalPart():
+                    part.index = self._place("refusal")
+                case _:
+                    part.index = self._new()
+            content.append(part)
+
+    def _decode_thinking(self, delta: dict[str, Any], content: list[Part]) -> None:
+        for field in ("reasoning_content", "reasoning"):
+            text = delta.get(field)
+            if isinstance(text, str) and text and not delta.get("reasoning_details"):
+                content.append(
+                    ThinkingPart(
+                        text, index=self._place(("thinking", field)), provider_metadata=metadata({}, {"field": field})
+                    )
+                )
+                break
+        else:
+            text = None
+        blocks = delta.get("thinking_blocks")
+        if isinstance(blocks, list) and blocks:
+            self._decode_blocks(blocks, content, told=text is not None)
+        elif text is None and isinstance(delta.get("reasoning_details"), list):
+            for part, wire in zip(decode_thinking(delta, "choices[*].delta"), delta["reasoning_details"], strict=False):
+                place = wire.get("index") if isinstance(wire, dict) else None
+                part.index = self._place(("detail", place, part.item_id))
+                if part.signature is not None or part.redacted is not None:
+                    self._kind = None
+                content.append(part)
+
+    def _decode_blocks(self, blocks: list[Any], content: list[Part], *, told: bool) -> None:
+        """A block ends what `reasoning_content` has told of it so far; its own text counts only where nothing was told.
+
+        LiteLLM gives text fragments in both fields at once, then the signature; this gateway gives whole blocks.
+        """
+        for part in decode_thinking({"thinking_blocks": blocks}, "choices[*].delta"):
+            open_ = isinstance(self._kind, tuple) and self._kind[0] == "thinking"
+            if part.redacted is not None:
+                part.index = self._new()
+            elif part.signature is None and told:
+                continue
+            elif open_ and self._kind != ("thinking", "thinking_blocks"):
+                part.text = ""
+                part.index = self._at
+                self._kind = None
+            else:
+                part.index = self._place(("thinking", "thinking_blocks"))
+                if part.signature is not None:
+                    self._kind = None
+            content.append(part)
+
+    def _decode_call(self, wire: dict[str, Any], content: list[Part]) -> None:
+        custom = wire.get("custom")
+        kind = "custom" if wire.get("type") == "custom" or isinstance(custom, dict) else "function"
+        said = wire.get(kind)
+        call_id = wire.get("id")
+        call_id = call_id if isinstance(call_id, str) else str(call_id) if isinstance(call_id, int) else None
+        self._decode_piece(
+            wire.get("index"), call_id or None, said if isinstance(said, dict) else {}, kind, content, wire=wire
+        )
+
+    def _decode_piece(
+        self,
+        key: Any,
+        call_id: str | None,
+        said: dict[str, Any],
+        kind: str,
+        content: list[Part],
+        *,
+        legacy: bool = False,
+        wire: dict[str, Any] | None = None,
+    ) -> None:
+        name = optional_str(said.get("name"), "choices[*].delta.tool_calls[*].name")
+        arguments = arguments_text(said.get("input" if kind == "custom" else "arguments"))
+        call = self._find_call(key, call_id, name)
+        part = ToolCallPart(arguments=arguments)
+        if call is None:
+            call = _Call(call_id or self._mint.id("call_"), self._new(), kind)
+            self._calls[key if isinstance(key, int | str) else ("place", call.place)] = call
+            part.id = call.id
+        self._last_call = call
+        self._kind = None
+        if name and not call.named:
+            call.named = True
+            part.name = name
+        part.index = call.place
+        if call.kind == "custom":
+            part.kind = "custom"
+        if legacy:
+            part.provider_metadata = metadata({}, LEGACY)
+        if wire is not None and "extra_content" in wire:
+            read_extra_content(wire, part)
+        content.append(part)
+
+    def _find_call(self, key: Any, call_id: str | None, name: str | None) -> _Call | None:
+        """The call that a fragment goes on with; None where it begins one.
+
+        By the document, `index` alone says it. But some servers leave it out, and some give every call index 0 and
+        another id.
+        """
+        if isinstance(key, int | str) and key in self._calls:
+            call = self._calls[key]
+            if call_id is None or call_id == call.id:
+                return call
+            other = self._by_id(call_id)
+            if other is not None:
+                return other
+            # Another id with a name begins another call; without a name it is a server that mints ids per chunk.
+            return None if name else call
+        if key is not None:
+            return None
+        if call_id is not None:
+            return self._by_id(call_id)
+        return None if name else self._last_call
+
+    def _by_id(self, call_id: str) -> _Call | None:
+        return next((call for call in self._calls.values() if call.id == call_id), None)
+
+    def _decode_notes(self, delta: dict[str, Any], content: list[Part]) -> None:
+        notes = delta.get("annotations")
+        extra = delta.get("extra_content")
+        if not notes and not extra:
+            return
+        part = next((part for part in reversed(content) if isinstance(part, TextPart)), None)
+        if part is None:
+            if self._last_text is None:
+                self._place("text")
+            part = TextPart(index=self._last_text)
+            content.append(part)
+        part.citations = [
+            citation_of(note) for note in optional_list(notes, "choices[*].delta.annotations") if isinstance(note, dict)
+        ]
+        read_extra_content(delta, part)
+        if part.signature is not None:
+            self._kind = None
+
+
+class _Call:
+    __slots__ = ("id", "kind", "named", "place")
+
+    def __init__(self, call_id: str, place: int, kind: str) -> None:
+        self.id = call_id
+        self.place = place
+        self.kind = kind
+        self.named = False
+
+
+class ChatStreamEncoder(StreamEncoder):
+    """Finish reasons and usage wait for `close`: a stream that breaks must not look whole, and what follows a finish
+    reason (some servers send content, or a second one) would not be legal behind it."""
+
+    __slots__ = (
+        "_choices", "_created", "_echo", "_extra", "_head", "_heads", "_id", "_losses", "_mint", "_model",
+        "_tail", "_tier", "_usage",
+    )  # fmt: skip
+
+    def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
+        self._echo = echo
+        self._mint = mint
+        self._losses = losses
+        self._id = ""
+        self._model = echo.model
+        self._created: int | None = None
+        self._tier: str | None = None
+        self._extra: dict[str, Any] = {}
+        self._head = b""
+        self._heads: dict[int, bytes] = {}
+        """Per choice, what stands before a plain text in its event."""
+        self._tail = (
+            b'},"logprobs":null,"finish_reason":null}]' + (b',"usage":null' if echo.include_usage else b"") + b"}\n\n"
+        )
+        self._usage: Usage | None = None
+        self._choices: dict[int, _ChoiceEncoder] = {}
+
+    def encode(self, chunk: LLMResponse) -> bytes:
+        if chunk.usage is not None:
+            self._usage = merge_usage(self._usage, chunk.usage)
+        if chunk.provider_metadata:
+            fresh = {key: value for key, value in own(chunk.provider_metadata).items() if self._extra.get(key) != value}
+            if fresh:
+                self._extra.update(fresh)
+                self._head = b""
+        if chunk.service_tier is not None and chunk.service_tier != self._tier:
+            self._tier = chunk.service_tier
+            self._head = b""
+        if not chunk.choices:
+            return b""
+        if not self._head or (chunk.model and chunk.model != self._model):
+            self._begin(chunk)
+        out: list[bytes] = []
+        for choice in chunk.choices:
+            encoder = self._choices.get(choice.index)
+            if encoder is None:
+                encoder = self._choices[choice.index] = _ChoiceEncoder(self._echo, self._mint, self._losses)
+                out.append(self._event(choice.index, {"role": "assistant", "content": "", "refusal": None}))
+            content = choice.message.content
+            if len(content) == 1 and choice.logprobs is None and not choice.provider_metadata:
+                part = content[0]
+                if type(part) is TextPart and part.text and part.signature is None and not part.citations:
+                    encoder.add_text(part)
+                    out.append(self._heads.get(choice.index) or self._text_head(choice.index))
+                    out.append(json.dumps(part.text))
+                    out.append(self._tail)
+                    if choice.finish_reason is not None:
+                        encoder.finish(choice)
+                    continue
+            deltas = encoder.encode(choice)
+            rest = own(choice.provider_metadata)
+            rest.pop("finish_reason", None)
+            if not deltas and (choice.logprobs is not None or rest):
+                deltas = [{}]
+            for place, delta in enumerate(deltas):
+                out.append(
+                    self._event(
+                        choice.index, delta, choice.logprobs if place == 0 else None, rest if place == 0 else None
+                    )
+                )
+        return b"".join(out)
+
+    def close(self) -> bytes:
+        if not self._head:
+            self._begin(LLMResponse())
+        if not self._choices:
+            self._choices[0] = _ChoiceEncoder(self._echo, self._mint, self._losses)
+            out = [self._event(0, {"role": "assistant", "content": "", "refusal": None})]
+        else:
+            out = []
+        for index, encoder in self._choices.items():
+            out.extend(self._event(index, delta) for delta in encoder.close())
+            rest = {"native_finish_reason": encoder.native} if encoder.native is not None else None
+            out.append(self._event(index, {}, None, rest, encoder.finish_reason()))
+        usage = encode_usage(self._usage) if self._echo.include_usage else None
+        if usage is not None:
+            out.append(b"data: " + self._head + b'"choices":[],"usage":' + json.dumps(usage) + b"}\n\n")
+        out.append(b"data: [DONE]\n\n")
+        return b"".join(out)
+
+    def fail(self, error: ErrorInfo) -> bytes:
+        return b"data: " + json.dumps(error_body(error)) + b"\n\n"
+
+    def _begin(self, chunk: LLMResponse) -> None:
+        """The fields that every event repeats, up to `choices`."""
+        self._id = self._id or chunk.id or self._mint.id("chatcmpl-")
+        self._model = chunk.model or self._model
+        if self._created is None:
+            self._created = chunk.created if chunk.created is not None else self._mint.now()
+        fields: dict[str, Any] = {
+            "id": self._id,
+            "object": "chat.completion.chunk",
+            "created": self._created,
+            "model": self._model,
+        }
+        if self._tier in SERVICE_TIERS:
+            fields["service_tier"] = self._tier
+        for key, value in self._extra.items():
+            # What is no plain word is told once, not with each chunk.
+            fields[key] = value
+        self._extra = {key: value for key, value in self._extra.items() if not isinstance(value, dict | list)}
+        self._head = json.dumps(fields)[:-1] + b","
+        self._heads = {}
+
+    def _text_head(self, index: int) -> bytes:
+        head = b"data: " + self._head + b'"choices":[{"index":' + str(index).encode() + b',"delta":{"content":'
+        self._heads[index] = head
+        return head
+
+    def _event(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        logprobs: dict[str, Any] | None = None,
+        rest: dict[str, Any] | None = None,
+        finish_reason: str | None = None,
+    ) -> bytes:
+        choice = {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason, **(rest or {})}
+        end = b'],"usage":null}\n\n' if self._echo.include_usage else b"]}\n\n"
+        return b"data: " + self._head + b'"choices":[' + json.dumps(choice) + end
+
+
+class _ChoiceEncoder:
+    __slots__ = (
+        "_blocks", "_calls", "_echo", "_finish", "_images", "_losses", "_mint", "_notes", "_proven", "_refused",
+        "_text_at", "_texts", "_thinking", "native",
+    )  # fmt: skip
+
+    def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
+        self._echo = echo
+        self._mint = mint
+        self._losses = losses
+        self._calls: dict[int | None, _OutCall] = {}
+        self._finish = Choice()
+        self._refused = False
+        self._texts: dict[int | None, int] = {}
+        """Where each text part begins in `content`."""
+        self._text_at = 0
+        self._notes: list[dict[str, Any]] = []
+        self._thinking: dict[int | None, _OutThinking] = {}
+        self._blocks = 0
+        self._proven = False
+        self._images = 0
+        self.native: str | None = None
+
+    def add_text(self, part: TextPart) -> None:
+        if part.index not in self._texts:
+            self._texts[part.index] = self._text_at
+        self._text_at += len(part.text)
+
+    def finish(self, choice: Choice) -> None:
+        if choice.finish_reason is not None:
+            self._finish.finish_reason = choice.finish_reason
+            if choice.finish_reason in ("pause", "refusal", "error"):
+                self.native = choice.raw_finish_reason
+
+    def encode(self, choice: Choice) -> list[dict[str, Any]]:
+        """The deltas of a chunk's choice, one per part."""
+        self.finish(choice)
+        deltas: list[dict[str, Any]] = []
+        for part in choice.message.content:
+            match part:
+                case ToolCallPart():
+                    self._encode_call(part, deltas)
+                case TextPart():
+                    self._encode_text(part, deltas)
+                case ThinkingPart():
+                    self._encode_thinking(part, deltas)
+                case RefusalPart():
+                    if part.text:
+                        self._refused = True
+                        deltas.append({"refusal": part.text})
+                case MediaPart(kind="image") if (image := encode_image(part, self._images)) is not None:
+                    self._images += 1
+                    deltas.append({"images": [image]})
+                case MediaPart(kind="audio") if part.data is not None:
+                    kept = own(part.provider_metadata).get("audio")
+                    deltas.append({"audio": {**(kept if isinstance(kept, dict) else {}), "data": part.data}})
+                case OpaquePart(dialect=dialect) if dialect == NAME and is_audio(part):
+                    deltas.extend({"audio": delta} for delta in part.deltas)
+                case _:
+                    self._losses.dropped("choices[*].message.content[*]", _name_of(part))
+        return deltas
+
+    def _encode_text(self, part: TextPart, deltas: list[dict[str, Any]]) -> None:
+        self.add_text(part)
+        if part.text:
+            deltas.append({"content": part.text})
+        for citation in part.citations:
+            note = annotation_of(citation, self._losses, text_length=self._text_at - self._texts[part.index])
+            if note is not None:
+                self._notes.append(moved_annotation(note, self._texts[part.index]))
+        extra = write_extra_content(part, wrapped=True)
+        if extra is not None:
+            deltas.append({"extra_content": extra})
+
+    def _encode_thinking(self, part: ThinkingPart, deltas: list[dict[str, Any]]) -> None:
+        field = form_of(part.provider_metadata).get("field")
+        if field == "reasoning_details":
+            text = {"reasoning": part.text} if part.text else {}
+            deltas.append({**text, "reasoning_details": [{"index": part.index, **thinking_detail(part)}]})
+            return
+        name = "reasoning" if field == "reasoning" else "reasoning_content"
+        if part.text:
+            deltas.append({name: part.text})
+        known = self._thinking.get(part.index)
+        if known is None:
+            known = self._thinking[part.index] = _OutThinking()
+        known.add(part)
+        if part.signature is not None or part.redacted is not None:
+            # A block with a proof: it and those before it, in order, each once.
+            self._proven = True
+            self._flush_blocks(deltas, upto=part.index)
+
+    def _flush_blocks(self, deltas: list[dict[str, Any]], upto: int | None = None) -> None:
+        blocks = []
+        for index, known in self._thinking.items():
+            if not known.written:
+                known.written = True
+                blocks.append({"index": self._blocks, **thinking_block(known.part())})
+                self._blocks += 1
+            if index == upto:
+                break
+        if blocks:
+            deltas.append({"thinking_blocks": blocks})
+
+    def _encode_call(self, part: ToolCallPart, deltas: list[dict[str, Any]]) -> None:
+        call = self._calls.get(part.index)
+        if call is None:
+            legacy = self._echo.legacy_functions or is_legacy(part.provider_metadata)
+            if legacy and self._calls:
+                self._losses.dropped("choices[*].message.tool_calls", "`function_call` holds one call")
+            call = self._calls[part.index] = _OutCall(len(self._calls), legacy=legacy)
+        delta = call.encode(part, self._echo, self._mint)
+        if delta is not None:
+            deltas.append(delta)
+
+    def close(self) -> list[dict[str, Any]]:
+        deltas = [delta for call in self._calls.values() if (delta := call.close(self._mint)) is not None]
+        if self._proven:
+            self._flush_blocks(deltas)
+        if self._notes:
+            deltas.append({"annotations": [{**note, "index": place} for place, note in enumerate(self._notes)]})
+        return deltas
+
+    def finish_reason(self) -> str:
+        legacy = any(call.legacy for call in self._calls.values())
+        return encode_finish(self._finish, calls=bool(self._calls), refused=self._refused, legacy=legacy)
+
+
+class _OutThinking:
+    __slots__ = ("_item_id", "_redacted", "_signature", "_signed_by", "_summary", "_texts", "written")
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        self._signature: str | None = None
+        self._signed_by: str | None = None
+        self._redacted: str | None = None
+        self._item_id: str | None = None
+        self._summary = False
+        self.written = False
+
+    def add(self, part: ThinkingPart) -> None:
+        self._texts.append(part.text)
+        self._summary = self._summary or part.summary
+        if part.signature is not None:
+            self._signature = part.signature
+        if part.signed_by is not None:
+            self._signed_by = part.signed_by
+        if part.redacted is not None:
+            self._redacted = (self._redacted or "") + part.redacted
+        if part.item_id is not None:
+            self._item_id = part.item_id
+
+    def part(self) -> ThinkingPart:
+        return ThinkingPart(
+            "".join(self._texts),
+            summary=self._summary,
+            redacted=self._redacted,
+            item_id=self._item_id,
+            signature=self._signature,
+            signed_by=self._signed_by,
+        )
+
+
+class _OutCall:
+    """One tool call on its way out. Its first piece waits for the name."""
+
+    __slots__ = ("_begun", "_extra", "_held", "_id", "_index", "_kind", "_reader", "_said", "legacy")
+
+    def __init__(self, index: int, *, legacy: bool) -> None:
+        self._index = index
+        self.legacy = legacy
+        self._begun = False
+        self._id = ""
+        self._held = ""
+        self._kind = "function"
+        self._reader: CustomInputReader | None = None
+        self._said = False
+        self._extra: dict[str, Any] | None = None
+
+    def encode(self, part: ToolCallPart, echo: ChatEcho, mint: Mint) -> dict[str, Any] | None:
+        if part.id:
+            self._id = part.id
+        extra = write_extra_content(part, wrapped=True)
+        if not self._begun:
+            self._extra = extra or self._extra
+            if not part.name:
+                self._held += part.arguments
+                return None
+            if part.kind == "custom" or part.name in echo.custom_tools:
+                self._kind = "custom"
+                if part.kind != "custom":
+                    self._reader = CustomInputReader()
+            text, self._held = self._held + part.arguments, ""
+            return self._begin(part.name, self._read(text), mint)
+        text = self._read(part.arguments)
+        if not text and extra is None:
+            return None
+        return self._delta(self._piece(text), extra)
+
+    def close(self, mint: Mint) -> dict[str, Any] | None:
+        if not self._begun:
+            return self._begin("", self._held or "{}", mint)
+        if self._reader is not None:
+            rest = self._reader.close()
+            return self._delta(self._piece(rest), None) if rest else None
+        if not self._said and self._kind == "function":
+            # A call without arguments: clients parse this text.
+            return self._delta(self._piece("{}"), None)
+        return None
+
+    def _read(self, text: str) -> str:
+        if self._reader is not None:
+            text = self._reader.feed(text) if text else ""
+        if text:
+            self._said = True
+        return text
+
+    def _begin(self, name: str, text: str, mint: Mint) -> dict[str, Any]:
+        self._begun = True
+        self._said = self._said or bool(text)
+        self._id = self._id or mint.id("call_")
+        piece = {"name": name, **self._piece(text)}
+        if self.legacy:
+            return {"function_call": piece} if self._index == 0 else {}
+        call: dict[str, Any] = {"index": self._index, "id": self._id, "type": self._kind, self._kind: piece}
+        if self._extra is not None:
+            call["extra_content"] = self._extra
+        return {"tool_calls": [call]}
+
+    def _piece(self, text: str) -> dict[str, Any]:
+        return {"input" if self._kind == "custom" else "arguments": text}
+
+    def _delta(self, piece: dict[str, Any], extra: dict[str, Any] | None) -> dict[str, Any] | None:
+        if self.legacy:
+            return {"function_call": piece} if self._index == 0 else None
+        call: dict[str, Any] = {"index": self._index, self._kind: piece}
+        if extra is not None:
+            call["extra_content"] = extra
+        return {"tool_calls": [call]}
+
+
+def _name_of(part: Part) -> str:
+    return f"{part.dialect} block" if isinstance(part, OpaquePart) else type(part).__name__

@@ -1,0 +1,140 @@
+"""Token counts. OpenAI API reference, "The chat completion object", `usage`, and what other servers add to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from llm_gateway_sdk.response import Usage
+from llm_gateway_sdk.wire import json
+
+from .fields import NAME, own
+
+__all__ = ["decode_usage", "encode_usage", "find_usage"]
+
+
+def decode_usage(wire: Any) -> Usage | None:
+    """None where nothing is counted. Counts that are no whole numbers are taken as absent."""
+    if not isinstance(wire, dict):
+        return None
+    prompt, completion = _count(wire.get("prompt_tokens")), _count(wire.get("completion_tokens"))
+    if prompt is None and completion is None:
+        return None
+    prompt_details, completion_details = (
+        _object(wire, "prompt_tokens_details"),
+        _object(wire, "completion_tokens_details"),
+    )
+    usage = Usage(
+        input_tokens=prompt,
+        output_tokens=completion,
+        cache_read_tokens=_first(
+            prompt_details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens")
+        ),
+        cache_write_tokens=_count(prompt_details.get("cache_write_tokens")),
+        reasoning_tokens=_count(completion_details.get("reasoning_tokens")),
+        input_audio_tokens=_count(prompt_details.get("audio_tokens")),
+        output_audio_tokens=_count(completion_details.get("audio_tokens")),
+    )
+    if (
+        usage.reasoning_tokens
+        and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + usage.reasoning_tokens
+    ):
+        # xAI counts reasoning beside `completion_tokens`, not within.
+        usage.output_tokens = (completion or 0) + usage.reasoning_tokens
+    rest = {key: value for key, value in wire.items() if key not in _FIELDS}
+    for key, details, known in (
+        ("prompt_tokens_details", prompt_details, _PROMPT_DETAILS),
+        ("completion_tokens_details", completion_details, _COMPLETION_DETAILS),
+    ):
+        more = {name: value for name, value in details.items() if name not in known and value is not None}
+        if more:
+            rest[key] = more
+    if rest:
+        usage.provider_metadata = {NAME: rest}
+    return usage
+
+
+_FIELDS = frozenset(
+    {"prompt_tokens", "completion_tokens", "total_tokens", "prompt_tokens_details", "completion_tokens_details"}
+)
+_PROMPT_DETAILS = frozenset({"cached_tokens", "cache_write_tokens", "audio_tokens"})
+_COMPLETION_DETAILS = frozenset({"reasoning_tokens", "audio_tokens"})
+
+
+def _count(value: Any) -> int | None:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _first(*values: Any) -> int | None:
+    return next((count for value in values if (count := _count(value)) is not None), None)
+
+
+def _object(wire: dict[str, Any], key: str) -> dict[str, Any]:
+    value = wire.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
+    """None where input or output is unknown: the format has no way to say so but to leave usage out."""
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None:
+        return None
+    rest = own(usage.provider_metadata)
+    prompt = _with(rest.pop("prompt_tokens_details", None), {
+        "cached_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "audio_tokens": usage.input_audio_tokens,
+    })  # fmt: skip
+    completion = _with(rest.pop("completion_tokens_details", None), {
+        "reasoning_tokens": usage.reasoning_tokens,
+        "audio_tokens": usage.output_audio_tokens,
+    })  # fmt: skip
+    wire: dict[str, Any] = {
+        "prompt_tokens": usage.input_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }
+    if prompt:
+        wire["prompt_tokens_details"] = prompt
+    if completion:
+        wire["completion_tokens_details"] = completion
+    return {**wire, **rest}
+
+
+def _with(rest: Any, counts: dict[str, int | None]) -> dict[str, Any]:
+    known = {key: value for key, value in counts.items() if value is not None}
+    return {**known, **rest} if isinstance(rest, dict) else known
+
+
+def find_usage(tail: bytes) -> Usage | None:
+    """The usage in a whole body, or in the last of a stream's events that has one."""
+    if b'"usage"' not in tail:
+        return None
+    if tail.lstrip()[:1] == b"{":
+        return _usage_of(tail)
+    for line in reversed(_LINE.split(tail)):
+        if line.startswith(b"data:") and b'"usage"' in line:
+            usage = _usage_of(line[5:])
+            if usage is not None:
+                return usage
+    return None
+
+
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+def _usage_of(data: bytes) -> Usage | None:
+    try:
+        body = json.loads(data)
+    except ValueError:
+        return None
+    return usage_in(body) if isinstance(body, dict) else None
+
+
+def usage_in(body: dict[str, Any]) -> Usage | None:
+    """The usage of a reply or chunk; Groq's older place is `x_groq`."""
+    usage = decode_usage(body.get("usage"))
+    if usage is None and isinstance(body.get("x_groq"), dict):
+        usage = decode_usage(body["x_groq"].get("usage"))
+    return usage
