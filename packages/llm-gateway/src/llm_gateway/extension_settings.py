@@ -16,7 +16,7 @@ import jsonschema
 
 from llm_gateway.config.document import Path
 from llm_gateway.config.problems import closest
-from llm_gateway.config.wording import TYPE_WORDS, show
+from llm_gateway.config.wording import TYPE_WORDS, is_duration_pattern, show
 from llm_gateway.extensions import Extension
 
 Found = tuple[Path, str]
@@ -100,7 +100,9 @@ _EXPECTATIONS: dict[str, Callable[[Any], str]] = {
     "maxItems": lambda wanted: f"at most {wanted} entries",
     "minProperties": lambda wanted: "at least one key" if wanted == 1 else f"at least {wanted} keys",
     "uniqueItems": lambda wanted: "entries that differ from each other",
-    "pattern": lambda wanted: f"text that matches /{wanted}/",
+    "pattern": lambda wanted: (
+        "a time with a unit, such as 15s" if is_duration_pattern(wanted) else f"text that matches /{wanted}/"
+    ),
     "format": lambda wanted: f"a {wanted}",
     "multipleOf": lambda wanted: f"a multiple of {wanted}",
 }

@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from llm_gateway.config.document import Path
 from llm_gateway.config.problems import Problems, unknown
+from llm_gateway.plugin_checks import mistakes
 from llm_gateway_sdk.adapter import Adapter
 from llm_gateway_sdk.dialect import Dialect
 from llm_gateway_sdk.errors import ConfigError
@@ -375,6 +376,8 @@ def _extension(
         if metadata is None:
             raise ConfigError(f"{_locate(cls)} has no name: write @plugin_metadata(name=…) above the class")
         _check_api_version(cls)
+        if found := list(mistakes(cls)):
+            raise ConfigError("; ".join(found))
         return Extension(
             kind, metadata.name, cls, origin, distribution, metadata.version, metadata.description, fingerprint
         )

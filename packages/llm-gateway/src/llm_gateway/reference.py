@@ -13,7 +13,7 @@ from llm_gateway.config.json_schema import whole_schema
 from llm_gateway.config.resolve import types_of
 from llm_gateway.config.schema import ProjectFlags
 from llm_gateway.config.views import Schema, children, expand
-from llm_gateway.config.wording import TYPE_WORDS
+from llm_gateway.config.wording import TYPE_WORDS, is_duration_pattern
 from llm_gateway.extensions import Extension
 from llm_gateway_sdk.provider import http_provider_schema
 
@@ -173,6 +173,8 @@ def _table(rows: list[list[str]]) -> str:
 
 def _type(schema: Schema, root: Schema) -> str:
     if schema.get("x-duration") or schema.get("x-unit") == "duration":
+        return "duration"
+    if any(is_duration_pattern(view.get("pattern")) for view in expand([schema], root)):
         return "duration"
     views = [view for view in expand([schema], root) if view.get("pattern") != r"\$\{"]
     units = [str(view["x-unit"]) for view in views if "x-unit" in view]

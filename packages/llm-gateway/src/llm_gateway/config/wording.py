@@ -16,6 +16,11 @@ TYPE_WORDS = {
 }
 
 
+def is_duration_pattern(pattern: object) -> bool:
+    """Whether a schema's `pattern` is one for durations with a unit."""
+    return isinstance(pattern, str) and "ms|s" in pattern
+
+
 def show(value: object, path: Path) -> str:
     """The value at `path` in words short enough for a message."""
     if isinstance(value, bool):
