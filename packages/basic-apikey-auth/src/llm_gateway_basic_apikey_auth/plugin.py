@@ -1,0 +1,160 @@
+"""Lets in who brings a known key, and tells the other plugins who that is."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import time
+from typing import Any
+
+from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, plugin_metadata
+
+__all__ = ["BasicApiKeyAuth"]
+
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "apikeys": {
+            "type": "array",
+            "minItems": 1,
+            "description": "The valid keys: strings, or objects that name their holder.",
+            "items": {
+                "anyOf": [
+                    {"type": "string", "minLength": 1, "writeOnly": True},
+                    {
+                        "type": "object",
+                        "properties": {
+                            "name": {"type": "string", "minLength": 1, "description": "Who holds the key."},
+                            "key": {"type": "string", "minLength": 1, "writeOnly": True, "description": "The key."},
+                            "sha256": {
+                                "type": "string",
+                                "pattern": "^[0-9a-fA-F]{64}$",
+                                "description": "SHA-256 of the key in hex, in place of the key itself.",
+                            },
+                        },
+                        "required": ["name"],
+                        "oneOf": [{"required": ["key"]}, {"required": ["sha256"]}],
+                        "additionalProperties": False,
+                    },
+                ]
+            },
+        },
+        "maxFailures": {
+            "type": "integer",
+            "minimum": 0,
+            "default": 20,
+            "description": "Wrong keys from one address within a minute before it is refused for the rest of it; 0 is no limit.",
+        },
+    },
+    "required": ["apikeys"],
+    "additionalProperties": False,
+}
+
+_WINDOW_SECONDS = 60.0
+_MAX_ADDRESSES = 10_000
+
+
+@plugin_metadata(
+    name="basic-apikey-auth",
+    version="0.1.0",
+    description="Validates API keys given as bearer token or in the x-api-key header.",
+    configuration_schema=_SCHEMA,
+    keywords=("authentication", "security"),
+)
+class BasicApiKeyAuth(Plugin):
+    """Keys are compared by digest in constant time. The caller's name goes to `ctx.caller`, the key nowhere."""
+
+    async def validate_config(self, config: Any) -> bool | str:
+        for position, entry in enumerate(config["apikeys"]):
+            key = entry if isinstance(entry, str) else entry.get("key")
+            if key is None:
+                continue
+            if not key.strip():
+                return f"apikeys[{position}]: an empty key would let everybody in"
+            if "${" in key:
+                return f"apikeys[{position}]: the key holds an unresolved ${{…}}, which would itself be a valid key"
+        return True
+
+    async def configure(self, config: Any) -> None:
+        self._holders: dict[bytes, str] = {}
+        for position, entry in enumerate(config["apikeys"]):
+            if isinstance(entry, str):
+                self._holders[_digest(entry)] = f"key-{position + 1}"
+            elif "sha256" in entry:
+                self._holders[bytes.fromhex(entry["sha256"])] = entry["name"]
+            else:
+                self._holders[_digest(entry["key"])] = entry["name"]
+        self._max_failures: int = config.get("maxFailures", 20)
+        self._failures: dict[str, tuple[float, int]] = {}
+
+    def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        given = False
+        for key in _credentials(ctx):
+            given = True
+            holder = self._holder_of(key)
+            if holder is not None:
+                if not self._blocked(ctx.client_ip):
+                    ctx.caller = holder
+                    return None
+                break
+        if self._blocked(ctx.client_ip):
+            error = RequestRejected(
+                "Too many wrong API keys from this address.", status=429, code="too_many_failures", retry_after=60.0
+            )
+            return PluginResult(success=False, error=error)
+        if given:
+            self._count_failure(ctx.client_ip)
+        said = (
+            "The API key is not valid." if given else "An API key is needed: `Authorization: Bearer …` or `x-api-key`."
+        )
+        return PluginResult(
+            success=False, error=RequestRejected(said, status=401, code="invalid_api_key", kind="authentication")
+        )
+
+    def _holder_of(self, key: str) -> str | None:
+        digest = _digest(key)
+        found: str | None = None
+        for known, holder in self._holders.items():
+            # Every key is compared, so that the time tells nothing of which one matched.
+            if hmac.compare_digest(known, digest):
+                found = holder
+        return found
+
+    def _blocked(self, address: str | None) -> bool:
+        if not self._max_failures or address is None:
+            return False
+        since, count = self._failures.get(address, (0.0, 0))
+        return count >= self._max_failures and time.monotonic() - since < _WINDOW_SECONDS
+
+    def _count_failure(self, address: str | None) -> None:
+        if not self._max_failures or address is None:
+            return
+        now = time.monotonic()
+        since, count = self._failures.get(address, (now, 0))
+        if now - since >= _WINDOW_SECONDS:
+            since, count = now, 0
+        if len(self._failures) >= _MAX_ADDRESSES and address not in self._failures:
+            self._failures = {
+                known: entry for known, entry in self._failures.items() if now - entry[0] < _WINDOW_SECONDS
+            }
+            if len(self._failures) >= _MAX_ADDRESSES:
+                self._failures.clear()
+        self._failures[address] = (since, count + 1)
+
+
+def _credentials(ctx: RequestContext) -> list[str]:
+    """Every credential that the request carries: some clients send one in two headers, some two different ones."""
+    found = []
+    for name, value in ctx.http_request.raw_headers:
+        if name == "authorization":
+            match = re.fullmatch(r"bearer\s+(.+)", value.strip(), re.IGNORECASE)
+            if match is not None:
+                found.append(match[1].strip())
+        elif name in ("x-api-key", "x-goog-api-key", "api-key"):
+            found.append(value.strip())
+    return [key for key in found if key]
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()

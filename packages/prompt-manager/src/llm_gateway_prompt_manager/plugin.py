@@ -1,0 +1,119 @@
+"""Sets, extends or wraps the system prompt, with experiments on a share of the requests."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from llm_gateway_sdk import LLMRequest, Message, Plugin, RequestContext, TextPart, plugin_metadata
+
+__all__ = ["PromptManager"]
+
+_PLACEHOLDER = "${PROMPT}"
+
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "prompt": {
+            "type": "string",
+            "x-template": True,
+            "description": "The prompt. In mode `wrapper` `${PROMPT}` stands for the client's own.",
+        },
+        "mode": {
+            "enum": ["override", "before", "after", "wrapper"],
+            "default": "override",
+            "description": "Put in place of the client's system prompt, before it, after it, or around it.",
+        },
+        "experiment": {
+            "type": "object",
+            "description": "Another prompt for a share of the requests.",
+            "properties": {
+                "prompt": {"type": "string", "x-template": True, "description": "The prompt to try."},
+                "percentage": {
+                    "type": "number",
+                    "minimum": 0,
+                    "maximum": 100,
+                    "description": "Share of requests that get it.",
+                },
+            },
+            "required": ["prompt", "percentage"],
+            "additionalProperties": False,
+        },
+    },
+    "required": ["prompt"],
+    "additionalProperties": False,
+}
+
+
+@plugin_metadata(
+    name="prompt-manager",
+    version="0.1.0",
+    description="Manages the system prompt: override, before, after or around the client's, with experiments.",
+    configuration_schema=_SCHEMA,
+    keywords=("prompt", "experiment"),
+)
+class PromptManager(Plugin):
+    """What was used goes into `ctx.metadata["prompt_manager"]`; several instances apply in order of priority, and the
+    entry of each is in its `applied` list."""
+
+    operations = frozenset({"generate", "count_tokens"})
+    edits_request = True
+
+    async def validate_config(self, config: Any) -> bool | str:
+        if config.get("mode") == "wrapper":
+            prompts = {"prompt": config["prompt"]}
+            if "experiment" in config:
+                prompts["experiment.prompt"] = config["experiment"]["prompt"]
+            for name, prompt in prompts.items():
+                if _PLACEHOLDER not in prompt:
+                    return (
+                        f"{name}: mode wrapper needs the placeholder {_PLACEHOLDER} where the client's prompt belongs"
+                    )
+        return True
+
+    async def configure(self, config: Any) -> None:
+        self._prompt: str = config["prompt"]
+        self._mode: str = config.get("mode", "override")
+        experiment = config.get("experiment")
+        self._trial: str | None = experiment["prompt"] if experiment else None
+        self._share: float = experiment["percentage"] / 100 if experiment else 0.0
+        self._data_key = f"prompt-manager:{id(self)}"
+
+    def before_model(self, ctx: RequestContext) -> None:
+        # Attempts and follow-ups of one request stay on the same arm of the experiment.
+        trial = ctx.plugin_data.setdefault(self._data_key, self._trial is not None and random.random() < self._share)
+        prompt = self._trial if trial and self._trial is not None else self._prompt
+        request = ctx.request
+        original = request.system
+        injected = self._inject(request, prompt, original)
+        entry = {
+            "used": True,
+            "original_prompt": original,
+            "injected_prompt": injected,
+            "mode": self._mode,
+            "experiment": trial,
+        }
+        applied = ctx.metadata.get("prompt_manager", {}).get("applied", []) if ctx.retry_count == 0 else []
+        ctx.metadata["prompt_manager"] = {**entry, "applied": [*applied, entry]}
+
+    def _inject(self, request: LLMRequest, prompt: str, original: str) -> str:
+        count = 0
+        while count < len(request.messages) and request.messages[count].role in ("system", "developer"):
+            count += 1
+        leading, rest = request.messages[:count], request.messages[count:]
+        role = leading[0].role if leading else "system"
+        match self._mode:
+            case "before":
+                injected = prompt
+                leading = [Message(role, [TextPart(prompt)]), *leading]
+            case "after":
+                injected = prompt
+                leading = [*leading, Message(role, [TextPart(prompt)])]
+            case "wrapper":
+                injected = prompt.replace(_PLACEHOLDER, original)
+                leading = [Message(role, [TextPart(injected)])]
+            case _:
+                injected = prompt
+                leading = [Message(role, [TextPart(prompt)])]
+        request.messages = leading + rest
+        return injected
