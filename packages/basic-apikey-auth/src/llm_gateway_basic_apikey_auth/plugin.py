@@ -44,7 +44,10 @@ _SCHEMA: dict[str, Any] = {
             "type": "integer",
             "minimum": 0,
             "default": 20,
-            "description": "Wrong keys from one address within a minute before it is refused for the rest of it; 0 is no limit.",
+            "description": (
+                "Wrong keys from one address within a minute before further wrong ones are answered with 429; "
+                "0 is no limit."
+            ),
         },
     },
     "required": ["apikeys"],
@@ -94,10 +97,9 @@ class BasicApiKeyAuth(Plugin):
             given = True
             holder = self._holder_of(key)
             if holder is not None:
-                if not self._blocked(ctx.client_ip):
-                    ctx.caller = holder
-                    return None
-                break
+                # A valid key passes even so: behind a shared address one bad client must not lock out the others.
+                ctx.caller = holder
+                return None
         if self._blocked(ctx.client_ip):
             error = RequestRejected(
                 "Too many wrong API keys from this address.", status=429, code="too_many_failures", retry_after=60.0

@@ -24,7 +24,9 @@ _SCHEMA: dict[str, Any] = {
         "level": {
             "enum": list(_LEVELS),
             "default": "info",
-            "description": "`debug` adds texts and headers, `warning` leaves out what went well, `error` logs failures alone.",
+            "description": (
+                "`debug` adds texts and headers, `warning` leaves out what went well, `error` logs failures alone."
+            ),
         },
         "include": {
             "type": "array",

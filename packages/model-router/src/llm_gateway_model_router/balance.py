@@ -19,7 +19,7 @@ def weighted(weights: Mapping[str, float], *, draw: float | None = None) -> str:
         point -= weight
         if point < 0:
             return name
-    return next(reversed(weights))
+    return list(weights)[-1]
 
 
 def least_in_flight(weights: Mapping[str, float], in_flight: Counter[str]) -> str:
