@@ -250,6 +250,10 @@ def test_secrets_do_not_stand_in_messages(folder):
     text = """
 models: [{name: gpt, provider: {type: made, config: {apiKey: [sk-canary-0123456789], model: {a: 1}}}}]
 admin: {apiKey: [canary]}
+server: {port: "${SECRET}"}
+plugins: [{name: a, type: guard, config: {words: [], mode: "${SECRET}"}}]
 """
+    found = problems_of(folder, text, {"SECRET": "canary"})
 
-    assert not any("canary" in problem for problem in problems_of(folder, text))
+    assert not any("canary" in problem for problem in found)
+    assert any("server.port: expected a whole number, found the value of ${SECRET}" in problem for problem in found)

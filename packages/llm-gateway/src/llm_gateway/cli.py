@@ -246,7 +246,10 @@ def start(options: argparse.Namespace) -> int:
     server = result.config.server
     host = options.host if options.host is not None else server.host
     port = options.port if options.port is not None else server.port
-    if (reason := _unavailable(host, port)) is not None:
+    try:
+        port = _available(host, port)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
         return _refuse(f"can't listen on {host} port {port}: {reason}. Another port: --port {port + 1}", code=1)
     notices = list(result.notices)
     if options.config is None and Path(DEFAULT_FILE).is_file():
@@ -266,19 +269,16 @@ def start(options: argparse.Namespace) -> int:
     return serve(result, host=host, port=port, workers=workers, reload=options.reload, log_level=options.log_level)
 
 
-def _unavailable(host: str, port: int) -> str | None:
-    """Why nothing can listen there, told before anything is started."""
+def _available(host: str, port: int) -> int:
+    """The port that can be listened on: itself, or a free one for 0. Nothing is started. Raises OSError."""
     import socket
 
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            if sys.platform != "win32":
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return (error.strerror or str(error)).lower()
-    return None
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, protocol) as probe:
+        if sys.platform != "win32":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        return int(probe.getsockname()[1])
 
 
 def _refuse(message: str, *, code: int = 2) -> int:

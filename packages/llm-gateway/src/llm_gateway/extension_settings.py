@@ -16,13 +16,13 @@ import jsonschema
 
 from llm_gateway.config.document import Path
 from llm_gateway.config.problems import closest
-from llm_gateway.config.wording import TYPE_WORDS, is_duration_pattern, show
+from llm_gateway.config.wording import TYPE_WORDS, Show, is_duration_pattern, show
 from llm_gateway.extensions import Extension
 
 Found = tuple[Path, str]
 
 
-def check_schema(extension: Extension, settings: dict[str, Any]) -> list[Found]:
+def check_schema(extension: Extension, settings: dict[str, Any], show: Show = show) -> list[Found]:
     """What the extension's JSON Schema says against the settings, each with its path below them."""
     schema = extension.schema
     validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
@@ -32,10 +32,10 @@ def check_schema(extension: Extension, settings: dict[str, Any]) -> list[Found]:
         whose = f'the {extension.kind} "{extension.name}" ({extension.origin})'
         return [((), f"{whose} has a configuration schema that is no JSON Schema: {error.message}")]
     errors = validator_class(schema).iter_errors(settings)
-    return [problem for error in errors for problem in describe(error)]
+    return [problem for error in errors for problem in describe(error, show)]
 
 
-def describe(error: Any) -> Iterator[Found]:
+def describe(error: Any, show: Show) -> Iterator[Found]:
     """One or more problems for what JSON Schema calls an error."""
     path: Path = tuple(error.absolute_path)
     match error.validator:
@@ -51,12 +51,12 @@ def describe(error: Any) -> Iterator[Found]:
                 if key not in error.instance:
                     yield path, f'"{key}" is missing'
         case "anyOf" | "oneOf" if error.context:
-            yield from _describe_branches(error, path)
+            yield from _describe_branches(error, path, show)
         case _:
-            yield path, _say(error, path)
+            yield path, _say(error, path, show)
 
 
-def _describe_branches(error: Any, path: Path) -> Iterator[Found]:
+def _describe_branches(error: Any, path: Path, show: Show) -> Iterator[Found]:
     """The errors of the one branch that was meant, where it can be told; else what the branches expect."""
     branches: dict[int, list[Any]] = {}
     for inner in error.context or ():
@@ -70,13 +70,13 @@ def _describe_branches(error: Any, path: Path) -> Iterator[Found]:
     ]
     if len(meant) == 1:
         for inner in meant[0]:
-            yield from describe(inner)
+            yield from describe(inner, show)
         return
     expectations = [_expectation(inner) for inners in branches.values() for inner in inners]
     yield path, f"expected {' or '.join(dict.fromkeys(expectations))}, found {show(error.instance, path)}"
 
 
-def _say(error: Any, path: Path) -> str:
+def _say(error: Any, path: Path, show: Show) -> str:
     if error.validator == "enum" and isinstance(error.instance, str):
         near = closest(error.instance, [value for value in error.validator_value if isinstance(value, str)])
         hint = f'; did you mean "{near}"?' if near else ""

@@ -23,6 +23,7 @@ from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
 from llm_gateway.config.unconfigured import unconfigured_text
 from llm_gateway.config.views import marked
+from llm_gateway.config.wording import show_of
 from llm_gateway.extension_settings import check_by_itself, check_schema
 from llm_gateway.extensions import Declared, Extension, Extensions, Kind, find, installed
 from llm_gateway_sdk.errors import ConfigError
@@ -154,7 +155,7 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
     settings = plain(node)
     if not isinstance(settings, dict):
         return extension  # told when the settings around it are validated
-    for below, message in check_schema(extension, settings):
+    for below, message in check_schema(extension, settings, show_of(node)):
         if not problems.below((*path, *below)):
             problems.add((*path, *below), message)
     if not problems.below(path):

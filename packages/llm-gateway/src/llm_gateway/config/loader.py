@@ -21,7 +21,7 @@ from llm_gateway.config.problems import Problems, closest
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
 from llm_gateway.config.views import children, expand
-from llm_gateway.config.wording import show
+from llm_gateway.config.wording import Show, show_of
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
 
@@ -89,12 +89,12 @@ def validate(draft: Draft) -> GatewayFile:
 
 
 def _note(error: ErrorDetails, problems: Problems) -> None:
-    place, message = _describe(error)
+    place, message = _describe(error, show_of(problems.root))
     if not problems.below(place):
         problems.add(place, message)
 
 
-def _describe(error: ErrorDetails) -> tuple[Path, str]:
+def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
     place: Path = error["loc"]
     context, found = error.get("ctx", {}), show(error["input"], place)
     match error["type"]:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from llm_gateway.config.document import Path
+from collections.abc import Callable
+from typing import TypeAlias
+
+from llm_gateway.config.document import Node, Path
 from llm_gateway.config.secrets import is_secret_place
+
+Show: TypeAlias = Callable[[object, Path], str]
+"""How the value at a path is called."""
 
 TYPE_WORDS = {
     "string": "text",
@@ -35,3 +41,15 @@ def show(value: object, path: Path) -> str:
     if isinstance(value, str):
         return f'"{value}"' if len(value) <= 60 else f'"{value[:57]}…"'
     return str(value)
+
+
+def show_of(root: Node) -> Show:
+    """`show` for the values of a document: what came from a variable is called by the variable's name."""
+
+    def shown(value: object, path: Path) -> str:
+        node = root.find(path)
+        if node is not None and node.variables and not isinstance(value, dict | list):
+            return f"the value of ${{{node.variables[0]}}}"
+        return show(value, path)
+
+    return shown
