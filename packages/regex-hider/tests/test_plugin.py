@@ -340,6 +340,26 @@ def test_refusals_and_fields_of_unknown_blocks_are_redacted_across_chunks() -> N
     assert reply.text == "done"
 
 
+def test_the_tail_of_an_unknown_block_goes_out_before_the_event_that_says_it_whole() -> None:
+    def event(kind: str, **fields: str) -> OpaquePart:
+        return OpaquePart(
+            "openai_responses", None, [{"type": f"response.mcp_call_arguments.{kind}", **fields}], index=0
+        )
+
+    out, _, _ = Gateway(SECRET).stream(
+        chunk(event("delta", delta='{"a": "secret')),
+        chunk(event("delta", delta="-1")),
+        chunk(event("delta", delta='", "b": "secr')),
+        chunk(event("done", arguments='{"a": "secret\\u002d1", "b": "secr')),
+        end(),
+    )
+
+    block = total(out).message.content[0]
+    assert isinstance(block, OpaquePart)
+    assert "".join(delta["delta"] for delta in block.deltas[:-1]) == '{"a": "[X]", "b": "secr'
+    assert block.deltas[-1]["arguments"] == '{"a": "[X]", "b": "secr'
+
+
 def test_log_probabilities_of_a_stream_go_out_with_their_text_or_not_at_all() -> None:
     def probable(text: str) -> LLMResponse:
         return chunk(TextPart(text, index=0), logprobs={"content": [{"token": text}]})

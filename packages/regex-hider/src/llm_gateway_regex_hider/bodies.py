@@ -110,12 +110,14 @@ class BodyRedactor:
         old = place.text
         if not old:
             return
-        is_json = (
-            place.part.kind == "function"
-            if isinstance(place.part, ToolCallPart) and place.key == "arguments"
-            else place.kind == "tool_result" and _looks_like_json(old)
-        )
-        new = self.json_text(old) if is_json or place.key == "partial_json" else self.text(old)
+        match place.kind:
+            case "tool_arguments":
+                is_json = not isinstance(place.part, ToolCallPart) or place.part.kind == "function"
+            case "tool_result":
+                is_json = _looks_like_json(old)
+            case _:
+                is_json = place.kind == "opaque" and place.key in _JSON_FIELDS
+        new = self.json_text(old) if is_json else self.text(old)
         if new != old:
             place.text = new
 
@@ -170,6 +172,10 @@ class BodyRedactor:
         loss = Loss("dropped", path, side, detail)
         if loss not in self.losses:
             self.losses.append(loss)
+
+
+# Of blocks that are not understood: fields that hold JSON text.
+_JSON_FIELDS = ("partial_json", "arguments")
 
 
 def _citations(part: Part) -> Iterator[Citation]:

@@ -9,7 +9,7 @@ place; one in which nothing changes comes back as it is.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,8 +31,9 @@ from .json_text import JSONRedactor
 from .patterns import RuleSet
 from .redactor import Budget, Findings, OnLimit, StreamRedactor
 
-# Fields of unknown blocks which arrive in fragments; `partial_json` is JSON text.
-_STREAMED_FIELDS = frozenset({"text", "thinking", "partial_json", "delta", "arguments", "input"})
+# Fields of unknown blocks which arrive in fragments: Anthropic's deltas, Responses' `….delta` events, audio of Chat
+# Completions. Events of other types say a text whole.
+_STREAMED_FIELDS = frozenset({"text", "thinking", "partial_json", "delta", "arguments", "input", "transcript"})
 
 Path = tuple[str, ...]
 Key = tuple[object, ...]
@@ -134,9 +135,7 @@ class StreamedReplyRedactor:
             if key != state.open:
                 content.extend(self._tails(state, key))
                 state.open = key
-            redacted = self._part(state, key, part)
-            if redacted is not None:
-                content.append(redacted)
+            content.extend(self._part(state, key, part))
         if ends:
             for tail in self._tails(state, None):
                 _append(content, tail)
@@ -150,8 +149,8 @@ class StreamedReplyRedactor:
             choice = self._with_metadata(choice)
         return choice
 
-    def _part(self, state: _ChoiceState, key: Key, part: Part) -> Part | None:
-        """What may go out of the part's fragment; None if that is nothing."""
+    def _part(self, state: _ChoiceState, key: Key, part: Part) -> Sequence[Part]:
+        """What may go out of the part's fragment."""
         match part:
             case TextPart() | RefusalPart() | ThinkingPart():
                 return self._text_part(state, key, part)
@@ -160,11 +159,9 @@ class StreamedReplyRedactor:
             case OpaquePart():
                 return self._opaque(state, key, part)
             case _:
-                return self._whole_part(part)
+                return [self._whole_part(part)]
 
-    def _text_part(
-        self, state: _ChoiceState, key: Key, part: TextPart | RefusalPart | ThinkingPart
-    ) -> TextPart | RefusalPart | ThinkingPart | None:
+    def _text_part(self, state: _ChoiceState, key: Key, part: TextPart | RefusalPart | ThinkingPart) -> Sequence[Part]:
         place = state.places.get(key)
         if place is None:
             place = state.places[key] = self._place(part, is_json=False)
@@ -183,7 +180,7 @@ class StreamedReplyRedactor:
         if part.provider_metadata or (isinstance(part, TextPart) and part.citations):
             redacted = self._extras(redacted)
         is_bare = not (part.signature or part.cache or part.provider_metadata or getattr(part, "citations", None))
-        return None if is_bare and old and not text else redacted
+        return [] if is_bare and old and not text else [redacted]
 
     def _extras(self, part: TextPart | RefusalPart | ThinkingPart) -> TextPart | RefusalPart | ThinkingPart:
         """The part with what stands beside its text redacted: citations, and the vendor's own."""
@@ -192,36 +189,42 @@ class StreamedReplyRedactor:
         beside.text = part.text
         return part if beside == part else beside
 
-    def _tool_call(self, state: _ChoiceState, key: Key, part: ToolCallPart) -> ToolCallPart | None:
+    def _tool_call(self, state: _ChoiceState, key: Key, part: ToolCallPart) -> Sequence[Part]:
         place = state.places.get(key)
         if place is None:
             place = state.places[key] = self._place(part, is_json=part.kind == "function")
         place.latest = part
         arguments = place.redactor.push(part.arguments) if part.arguments else ""
         if arguments == part.arguments:
-            return part
+            return [part]
         if not (arguments or part.id or part.name or part.signature):
-            return None
-        return replace(part, arguments=arguments)
+            return []
+        return [replace(part, arguments=arguments)]
 
-    def _opaque(self, state: _ChoiceState, key: Key, part: OpaquePart) -> OpaquePart | None:
-        events = [part.data] if part.position == "event" else part.deltas
-        redacted = [self._event(state, (*key, part.position), part, event) for event in events]
+    def _opaque(self, state: _ChoiceState, key: Key, part: OpaquePart) -> Sequence[Part]:
+        key = (*key, part.position)
         if part.position == "event":
-            return part if redacted[0] == part.data else replace(part, data=redacted[0])
+            event = self._event(state, key, part, part.data)
+            before = [] if _is_fragment(part.data) else self._drain(state, key)
+            return [*before, part if event == part.data else replace(part, data=event)]
         data = copy.deepcopy(part.data)
         self._whole.vendor_json(data)
-        return part if data == part.data and redacted == events else replace(part, data=data, deltas=redacted)
+        before = [] if all(map(_is_fragment, part.deltas)) else self._drain(state, key)
+        deltas = [self._event(state, key, part, event) for event in part.deltas]
+        unchanged = data == part.data and deltas == part.deltas
+        return [*before, part if unchanged else replace(part, data=data, deltas=deltas)]
 
     def _event(self, state: _ChoiceState, key: Key, part: OpaquePart, event: Any) -> Any:
         event = copy.deepcopy(event)
-        streamed = list(_streamed_fields(event))
+        streamed = list(_streamed_fields(event)) if _is_fragment(event) else []
         texts = []
         for path, text in streamed:
-            name = (*key, _value_at(event, ("type",)), _value_at(event, ("item_id",)), path)
+            kind = str(_value_at(event, "type"))
+            name = (*key, kind, _value_at(event, "item_id"), path)
             place = state.places.get(name)
             if place is None:
-                place = state.places[name] = self._place(part, is_json=path[-1] == "partial_json", path=path)
+                is_json = path[-1] == "partial_json" or "arguments" in kind
+                place = state.places[name] = self._place(part, is_json=is_json, path=path)
             texts.append(place.redactor.push(text))
             place.latest = replace(part, data=event) if part.position == "event" else replace(part, deltas=[event])
             _set_at(event, path, "")
@@ -251,14 +254,25 @@ class StreamedReplyRedactor:
                 key[: len(beginning)] == beginning or (place.is_open_json and isinstance(place.latest, ToolCallPart))
             ):
                 continue
-            text = place.redactor.close()
-            if text:
-                tails.append(_fragment(place, text))
+            tails.extend(self._tail(place))
             if beginning is None or not isinstance(place.latest, ThinkingPart):
                 # Of thinking is remembered until the end that it was changed: its signature may come late.
                 del state.places[key]
                 self._retired.append(place.findings)
         return tails
+
+    def _drain(self, state: _ChoiceState, prefix: Key) -> list[Part]:
+        """The last fragments of a block's fields, before something comes that says them whole."""
+        tails: list[Part] = []
+        for key in [key for key in state.places if key[: len(prefix)] == prefix]:
+            place = state.places.pop(key)
+            tails.extend(self._tail(place))
+            self._retired.append(place.findings)
+        return tails
+
+    def _tail(self, place: _Place) -> list[Part]:
+        text = place.redactor.close()
+        return [_fragment(place, text)] if text else []
 
     def _with_logprobs(self, state: _ChoiceState, choice: Choice) -> Choice:
         """Log probabilities go out with the text that they spell out, or not at all if it was changed."""
@@ -333,6 +347,11 @@ def _fragment(place: _Place, text: str) -> Part:
             raise TypeError(f"a {type(latest).__name__} is not streamed")
 
 
+def _is_fragment(event: Any) -> bool:
+    kind = _value_at(event, "type")
+    return kind is None or str(kind).endswith("delta")
+
+
 def _streamed_fields(event: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
     if not isinstance(event, dict):
         return
@@ -343,10 +362,8 @@ def _streamed_fields(event: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield (*path, name), value
 
 
-def _value_at(event: Any, path: Path) -> Any:
-    for name in path:
-        event = event.get(name) if isinstance(event, dict) else None
-    return event
+def _value_at(event: Any, name: str) -> Any:
+    return event.get(name) if isinstance(event, dict) else None
 
 
 def _set_at(event: Any, path: Path, value: str) -> None:
