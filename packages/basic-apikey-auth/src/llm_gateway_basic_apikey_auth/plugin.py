@@ -52,6 +52,7 @@ _SCHEMA: dict[str, Any] = {
     },
     "required": ["apikeys"],
     "additionalProperties": False,
+    "examples": [{"apikeys": ["${GATEWAY_KEY}", {"name": "reports", "key": "${REPORTS_KEY}"}]}],
 }
 
 _WINDOW_SECONDS = 60.0

@@ -41,6 +41,7 @@ _SCHEMA: dict[str, Any] = {
         },
     },
     "additionalProperties": False,
+    "examples": [{"level": "info"}],
 }
 
 

@@ -39,8 +39,13 @@ _SCHEMA: dict[str, Any] = {
             "items": {
                 "type": "object",
                 "properties": {
-                    "name": {"type": "string", "x-llm-gateway-ref": "model"},
-                    "weight": {"type": "number", "minimum": 0, "default": 1},
+                    "name": {"type": "string", "x-llm-gateway-ref": "model", "description": "A configured model."},
+                    "weight": {
+                        "type": "number",
+                        "minimum": 0,
+                        "default": 1,
+                        "description": "Its share of the requests, in relation to the others.",
+                    },
                 },
                 "required": ["name"],
                 "additionalProperties": False,
@@ -66,6 +71,7 @@ _SCHEMA: dict[str, Any] = {
     "anyOf": [{"required": ["model"]}, {"required": ["models"]}, {"required": ["fallbacks"]}],
     "not": {"required": ["model", "models"]},
     "additionalProperties": False,
+    "examples": [{"model": "gpt", "fallbacks": ["claude", "gpt-fallback"]}],
 }
 
 

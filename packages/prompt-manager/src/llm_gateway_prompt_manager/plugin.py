@@ -42,6 +42,7 @@ _SCHEMA: dict[str, Any] = {
     },
     "required": ["prompt"],
     "additionalProperties": False,
+    "examples": [{"mode": "wrapper", "prompt": "Answer in one paragraph. ${PROMPT}"}],
 }
 
 

@@ -95,6 +95,14 @@ SCHEMA: dict[str, Any] = {
             "description": "When more than maxSize would have to be held: hide that text, or end the reply.",
         },
     },
+    "examples": [
+        {
+            "patterns": [
+                {"pattern": r"\b\d{3}-\d{2}-\d{4}\b", "replacement": "[REDACTED|SSN]"},
+                {"pattern": r"[a-z0-9_.+-]+@[a-z0-9.-]+\.[a-z0-9.]+", "applyTo": "response"},
+            ]
+        }
+    ],
 }
 
 
