@@ -170,9 +170,7 @@ class Gateway:
     async def start(self) -> None:
         """Makes everything ready. Raises ConfigError; what was started by then is closed again."""
         try:
-            self.services.dialects = {
-                extension.name: cast(Dialect, extension.cls()) for extension in self.extensions.all("dialect")
-            }
+            self.services.dialects = _Dialects(self.extensions)
             for name, project in self.config.projects.items():
                 self.projects[name] = await self._project(project)
         except BaseException:
@@ -227,6 +225,8 @@ class Gateway:
         for entry in config.adapters:
             adapter = cast(Adapter, self.extensions.get("adapter", entry.type).cls())
             adapter.configure(dict(entry.config))
+            for dialect in {route.dialect for route in adapter.routes}:
+                self.services.dialects.get(dialect)
             adapters.append(adapter)
         scope = ProjectScope(
             name=config.name,
@@ -246,6 +246,7 @@ class Gateway:
         provider = extension.cls()
         await provider.configure(dict(model.provider.config))
         self._providers.append(provider)
+        self.services.dialects.get(provider.dialect)
         key = f"{model.provider.type}:{model.name}:{hash(repr(sorted(model.provider.config.items())))}"
         if isinstance(provider, HTTPProvider):
             settings = provider.settings
@@ -310,6 +311,26 @@ class Gateway:
             on_error=config.on_error,
             timeout=config.timeout_seconds,
         )
+
+
+class _Dialects(dict[str, Dialect]):
+    """Dialects by name, made when first needed: what is installed and not used is not imported."""
+
+    def __init__(self, extensions: Extensions) -> None:
+        super().__init__()
+        self._extensions = extensions
+
+    def __missing__(self, name: str) -> Dialect:
+        if name not in self._extensions.names("dialect"):
+            raise KeyError(name)
+        dialect = self[name] = cast(Dialect, self._extensions.get("dialect", name).cls())
+        return dialect
+
+    def get(self, name: str, default: Any = None) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 def _warn_of_streams(mounted: MountedPlugin) -> None:

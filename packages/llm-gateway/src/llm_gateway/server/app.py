@@ -253,7 +253,7 @@ class GatewayApp:
         if dialect_name is None:
             adapter = generation.routes.adapter_of(path, wire)
             dialect_name = adapter.dialect if adapter is not None else ""
-        dialect = services.dialects.get(dialect_name) or next(iter(services.dialects.values()))
+        dialect = services.dialects.get(dialect_name or "") or next(iter(services.dialects.values()))
         reply = dialect.encode_error(info)
         headers: list[tuple[bytes, bytes]] = [
             (b"x-request-id", request_id.encode("latin-1", "replace")),

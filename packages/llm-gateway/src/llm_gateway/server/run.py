@@ -8,7 +8,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -49,13 +49,13 @@ def serve(
         return 2
 
 
-def _loop_runner(main: Any) -> int:
+def _loop_runner(main: Coroutine[Any, Any, int]) -> int:
     try:
         import uvloop
     except ImportError:
-        return int(asyncio.run(main))
+        return asyncio.run(main)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return int(runner.run(main))
+        return runner.run(main)
 
 
 class Worker:
@@ -94,7 +94,7 @@ class Worker:
         limits = config.server.limits
         server = self.server = _Server(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]
+                app,
                 host=host,
                 port=port,
                 loop="none",
