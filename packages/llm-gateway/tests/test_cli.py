@@ -1,6 +1,14 @@
 import json
+import os
+import shlex
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -134,9 +142,7 @@ def test_the_file_that_init_writes_is_valid_also_with_its_comments_removed(tmp_p
     environ = {"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2", "GATEWAY_KEY": "key-1234567890"}
 
     assert load_text(text, environ={}).config.projects["test"].default_model == "echo"
-    uncommented = "\n".join(
-        line[1:] if line.startswith("# ") is False and line[:1] == "#" else line for line in text.splitlines()
-    )
+    uncommented = "\n".join(line.replace("#", "", 1) if line.startswith("#  ") else line for line in text.splitlines())
     result = load_text(uncommented, environ=environ)
     assert [model.name for model in result.config.projects["test"].models] == ["echo", "gpt", "claude", "local"]
 
@@ -157,7 +163,7 @@ def test_plugins_docs_prints_options_defaults_an_example_and_hooks(file, capsys)
     assert page.startswith("# guard\n")
     assert "| `words` | list of text | required | What is refused. |" in page
     assert '| `mode` | `refuse`, `mask` | `"refuse"` |' in page
-    assert "type: guard\n  config:\n    words:\n    - secret\n" in page
+    assert "type: guard\n    config:\n      words:\n        - secret\n" in page
     assert "- `before_model`" in page
 
 
@@ -184,3 +190,105 @@ def test_version_tells_gateway_sdk_and_python(capsys):
     assert cli.main(["version"]) == 0
     assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out.count("llm-gateway 0.") == 2
+
+
+QUICK_START = Path(__file__).parents[3] / "examples" / "quickstart" / "gateway.yaml"
+
+
+@pytest.fixture
+def served():
+    """Starts the command with arguments, waits for its address, and ends it."""
+    running = []
+
+    def start(*arguments, **environ):
+        command = [sys.executable, "-m", "llm_gateway", "start", "--port", "0", *arguments]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **environ}
+        )
+        running.append(process)
+        printed = ""
+        while "-d '" not in printed:
+            line = process.stdout.readline()
+            assert line, process.stderr.read()
+            printed += line
+        return process, printed
+
+    yield start
+    for process in running:
+        process.kill()
+        process.wait(10)
+        process.stdout.close()
+        process.stderr.close()
+
+
+def ask(printed, path, body):
+    address = printed.partition("Address   ")[2].split()[0]
+    request = urllib.request.Request(
+        address + path,
+        json.dumps(body).encode(),
+        {"content-type": "application/json", "authorization": "Bearer nothing"},
+    )
+    for _ in range(100):
+        try:
+            with urllib.request.urlopen(request, timeout=10) as reply:
+                return json.load(reply)
+        except urllib.error.URLError as error:
+            if not isinstance(error.reason, ConnectionRefusedError):
+                raise
+            time.sleep(0.1)
+    raise AssertionError("the gateway did not open its port")
+
+
+def test_start_serves_the_quick_start_and_tells_what_it_serves(served):
+    process, printed = served("--config", str(QUICK_START))
+
+    assert "/test  Test project" in printed
+    assert "gpt-std (default) [echo], gpt-mini [echo]" in printed
+    assert "router [model-router]" in printed
+    body = {
+        "model": "claude-sonnet-4-20250514",
+        "messages": [{"role": "user", "content": "Hello, world!"}],
+        "max_tokens": 100,
+    }
+    reply = ask(printed, "/test/anthropic/v1/messages", body)
+    assert reply["type"] == "message"
+    assert "Hello, world!" in reply["content"][0]["text"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def test_the_printed_request_works_as_it_is(served):
+    _, printed = served("--config", str(QUICK_START))
+    ask(
+        printed,
+        "/test/anthropic/v1/messages",
+        {"model": "x", "max_tokens": 9, "messages": [{"role": "user", "content": "y"}]},
+    )
+    curl = printed.partition("Try it\n")[2].replace("\\\n", " ")
+
+    reply = subprocess.run(shlex.split(curl), capture_output=True, text=True, check=True)
+
+    assert json.loads(reply.stdout)["role"] == "assistant"
+
+
+def test_start_without_a_file_serves_echo_on_this_machine(served, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+
+    _, printed = served()
+
+    assert "http://127.0.0.1:" in printed
+    assert "echo (default) [echo]" in printed
+
+
+def test_start_on_a_port_in_use_says_so_before_anything_starts(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["start", "--config", str(QUICK_START), "--port", str(port)]) == 1
+
+    output = capsys.readouterr()
+    assert "in use" in output.err
+    assert f"--port {port + 1}" in output.err
+    assert "Address" not in output.out

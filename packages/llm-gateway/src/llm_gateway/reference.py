@@ -12,7 +12,7 @@ import yaml
 from llm_gateway.config.json_schema import whole_schema
 from llm_gateway.config.resolve import types_of
 from llm_gateway.config.schema import ProjectFlags
-from llm_gateway.config.views import Schema, children, expand
+from llm_gateway.config.views import Schema, certain, children, expand
 from llm_gateway.config.wording import TYPE_WORDS, is_duration_pattern
 from llm_gateway.extensions import Extension
 from llm_gateway_sdk.provider import http_provider_schema
@@ -144,7 +144,7 @@ def _below(path: str, current: Schema, root: Schema, seen: set[str]) -> Iterator
 def _rows(schema: Schema, root: Schema, prefix: str = "", *, deep: bool = True, depth: int = 0) -> Iterator[list[str]]:
     """Option, type, default and meaning of each property; those of mappings and lists below it."""
     views = list(expand([schema], root))
-    required = {name for view in views for name in view.get("required", ())}
+    required = {name for view in certain(schema, root) for name in view.get("required", ())}
     seen: set[str] = set()
     for view in views:
         for name, child in view.get("properties", {}).items():
@@ -227,22 +227,27 @@ def _example(extension: Extension) -> str:
     else:
         name = re.sub(r"[^a-z0-9]+", "-", extension.name.lower())
         entry = {"plugins": [{"name": name, "type": extension.name, **({"config": settings} if settings else {})}]}
-    return yaml.safe_dump(entry, sort_keys=False, allow_unicode=True, width=100)
+    return yaml.dump(entry, Dumper=_Indented, sort_keys=False, allow_unicode=True, width=100)
+
+
+class _Indented(yaml.SafeDumper):
+    """Indents lists below their key, as people write them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
 
 
 def _sample(schema: Schema, root: Schema) -> Any:
-    views = list(expand([schema], root))
-    for view in views:
-        if view.get("examples"):
-            return view["examples"][0]
-    for view in views:
-        if "default" in view:
-            return view["default"]
-    properties: dict[str, Schema] = {}
-    required: set[str] = set()
-    for view in views:
-        properties.update(view.get("properties", {}))
-        required.update(view.get("required", ()))
+    """A value of the schema: its example or default, else its required parts; of several forms the first."""
+    views = list(certain(schema, root))
+    for key in ("examples", "default"):
+        for view in views:
+            if key in view:
+                return view[key][0] if key == "examples" else view[key]
+    branches = [view[key][0] for view in views for key in ("anyOf", "oneOf") if view.get(key)]
+    views += [inner for branch in branches for inner in certain(branch, root)]
+    required = {name for view in views for name in view.get("required", ())}
+    properties = {name: child for view in views for name, child in view.get("properties", {}).items()}
     if properties:
         chosen = [name for name in properties if name in required] or list(properties)[:3]
         return {name: _sample(properties[name], root) for name in chosen}

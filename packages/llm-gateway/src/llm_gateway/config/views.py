@@ -39,6 +39,15 @@ def _referred(reference: str, root: Schema) -> Schema:
     return target if isinstance(target, Mapping) else {}
 
 
+def certain(schema: Schema, root: Schema) -> Iterator[Schema]:
+    """The views that hold in any case: without the branches of `anyOf` and `oneOf`."""
+    yield schema
+    if isinstance(reference := schema.get("$ref"), str):
+        yield from certain(_referred(reference, root), root)
+    for part in schema.get("allOf", ()):
+        yield from certain(part, root)
+
+
 def children(views: Sequence[Schema], key: str | int) -> Iterator[Schema]:
     """The schemas of one child of a place that has these views."""
     for view in views:
