@@ -1,0 +1,86 @@
+"""OpenAI Responses: `POST /responses`, whole and streamed, for clients and for providers.
+
+`Target.quirks` known here: `no_encrypted_reasoning`, see `request.encode_request`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from llm_gateway_sdk.dialect import (
+    Dialect,
+    Echo,
+    EventKind,
+    Mint,
+    StreamDecoder,
+    StreamEncoder,
+    Target,
+    WireReply,
+    WireRequest,
+)
+from llm_gateway_sdk.errors import ErrorInfo
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.request import LLMRequest
+from llm_gateway_sdk.response import LLMResponse, Usage
+
+from . import errors, request, response
+from .bytewise import event_kind, usage_of
+from .echo import ResponsesEcho
+from .shape import NAME
+from .stream import ResponsesStreamDecoder
+from .stream_encoder import ResponsesStreamEncoder
+
+__all__ = ["OpenAIResponses"]
+
+
+class OpenAIResponses(Dialect):
+    name: ClassVar[str] = NAME
+    end_markers: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"')
+    error_markers: ClassVar[tuple[bytes, ...]] = (b'"response.failed"', b'"error"')
+    request_id_header: ClassVar[str] = "x-request-id"
+
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
+        return request.decode_request(wire)
+
+    def encode_response(self, reply: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+        return response.encode_response(reply, _own_echo(echo), mint, losses)
+
+    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
+        return ResponsesStreamEncoder(_own_echo(echo), mint, losses)
+
+    def encode_error(self, error: ErrorInfo) -> WireReply:
+        return errors.encode_error(error)
+
+    def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        return request.encode_request(request_, target, losses)
+
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
+        return response.decode_response(wire, mint)
+
+    def stream_decoder(self, mint: Mint) -> StreamDecoder:
+        return ResponsesStreamDecoder(mint)
+
+    def decode_error(self, wire: WireReply) -> ErrorInfo:
+        return errors.decode_error(wire)
+
+    def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        """`POST /responses/input_tokens`."""
+        return request.encode_count(request_, target, losses)
+
+    def decode_count(self, wire: WireReply) -> int:
+        return request.decode_count(wire)
+
+    def check_portable(self, request_: LLMRequest, losses: Losses) -> None:
+        """Called before a request of this dialect is written in another one: raises DialectError where it rests on
+        what the vendor has stored, and lists what no other dialect can say."""
+        request.check_portable(request_, losses)
+
+    def event_kind(self, event: bytes) -> EventKind:
+        return event_kind(event)
+
+    def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
+        return usage_of(head, tail)
+
+
+def _own_echo(echo: Echo) -> ResponsesEcho:
+    return echo if isinstance(echo, ResponsesEcho) else ResponsesEcho(echo.model, echo.stream)

@@ -1,0 +1,271 @@
+"""Items that the model writes — messages, reasoning, calls — to parts and back; input history and replies share them.
+
+An assistant turn is a run of such items; the parts of one message hold them all. Where one item ends and the next
+begins is told by a part's `item_id`, by its `_item` memo (on the first part of an item), or by its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from llm_gateway_sdk.errors import DialectError
+from llm_gateway_sdk.parts import (
+    MediaPart,
+    OpaquePart,
+    Part,
+    RefusalPart,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+)
+from llm_gateway_sdk.signatures import unwrap_signature, wrap_signature
+from llm_gateway_sdk.wire import json
+
+from .content import decode_content
+from .shape import NAME, found, own, sequence, text
+from .tools import ToolNames, is_client_tool_search
+
+__all__ = ["Run", "decode_item", "fold_opaque", "is_output_item", "runs", "wrap_thinking_signature"]
+
+REDACTED = "redacted:"
+"""Before the data of redacted thinking in an `encrypted_content` that the gateway wrote."""
+OF_TOOL = "tool:"
+"""Before a signature that belongs to the tool call right after the reasoning item which carries it."""
+OF_TEXT = "text:"
+"""Before a signature that belongs to the text right before the reasoning item which carries it."""
+
+
+@dataclass(slots=True)
+class Run:
+    """Parts that are one item."""
+
+    kind: str
+    """`message`, `reasoning`, `call`, `image` or `opaque`."""
+    parts: list[Part] = field(default_factory=list)
+
+
+def decode_item(item: dict[str, Any], path: str, names: ToolNames | None, before: list[Part]) -> list[Part]:
+    """The parts of one item; `before` are those of the same turn so far.
+
+    `names` are the flat tool names of a request; None in replies, where a name stands as the provider said it. An
+    item that carries a signature for its neighbour changes that one, and gives no parts of its own.
+    """
+    parts: list[Part]
+    match item.get("type") or ("message" if "role" in item else None):
+        case "message":
+            return _decode_message(item, path, keep=names is not None)
+        case "reasoning":
+            return _decode_reasoning(item, path, before, keep=names is not None)
+        case "function_call":
+            parts = [_decode_call(item, path, names, "arguments")]
+        case "custom_tool_call":
+            parts = [_decode_call(item, path, names, "input")]
+        case "tool_search_call" if is_client_tool_search(item):
+            parts = [_decode_tool_search(item, path)]
+        case "image_generation_call" if isinstance(item.get("result"), str) and item["result"]:
+            return [_decode_image_call(item, path)]
+        case _:
+            return [OpaquePart(NAME, item, item_id=text(item, "id", path))]
+    _take_pending_signature(before, parts[0])
+    return parts
+
+
+def is_output_item(item: dict[str, Any]) -> bool:
+    """Whether the model wrote the item, so that it stands in the assistant's turn."""
+    kind = item.get("type")
+    if kind is None or kind == "message":
+        return item.get("role") == "assistant"
+    if kind == "tool_search_output":
+        return not is_client_tool_search(item)
+    return isinstance(kind, str) and (kind.endswith("_call") or kind in _OUTPUT_ITEMS)
+
+
+def fold_opaque(part: OpaquePart) -> Any:
+    """The whole item: that of its last `output_item.done` where it came in a stream."""
+    for delta in reversed(part.deltas):
+        if isinstance(delta, dict) and delta.get("type") == "response.output_item.done" and "item" in delta:
+            return delta["item"]
+    return part.data
+
+
+def runs(parts: list[Part]) -> Iterator[Run]:
+    """Cuts the parts of one message into items."""
+    current: Run | None = None
+    for part in parts:
+        kind = _RUN_KINDS.get(type(part), "opaque")
+        if current is None or kind != current.kind or not _continues(current, part):
+            if current is not None:
+                yield current
+            current = Run(kind)
+        current.parts.append(part)
+    if current is not None:
+        yield current
+
+
+def _continues(run: Run, part: Part) -> bool:
+    last = run.parts[-1]
+    if run.kind not in ("message", "reasoning") or "_item" in own(part):
+        return False
+    if part.item_id is not None or last.item_id is not None:
+        return part.item_id == last.item_id or (part.item_id is None and run.kind == "message")
+    # Signed thinking of other dialects: each block is its own item.
+    return run.kind == "message" or (last.signed_by in (None, NAME) and last.signature is None and not _redacted(last))
+
+
+def _redacted(part: Part) -> bool:
+    return isinstance(part, ThinkingPart) and part.redacted is not None
+
+
+def wrap_thinking_signature(part: ThinkingPart) -> str | None:
+    """`encrypted_content` for a client of this dialect."""
+    if part.redacted is not None:
+        return wrap_signature(REDACTED + part.redacted, part.signed_by or "anthropic", NAME)
+    if part.signature is None:
+        return None
+    return wrap_signature(part.signature, part.signed_by, NAME)
+
+
+def _decode_message(item: dict[str, Any], path: str, *, keep: bool) -> list[Part]:
+    content = item.get("content")
+    parts = decode_content(content, f"{path}.content")
+    item_id = text(item, "id", path)
+    if not parts:
+        parts = [TextPart("")]
+    for part in parts:
+        part.item_id = item_id
+    rest = {key: value for key, value in item.items() if key not in ("id", "role", "content") and value is not None}
+    first = parts[0]
+    if keep:
+        memo = {**own(first), "_item": rest}
+        if isinstance(content, str):
+            memo["_form"] = "string"
+        first.provider_metadata = {**first.provider_metadata, NAME: memo}
+    else:
+        set_reply_memo(first, rest)
+    return parts
+
+
+def set_reply_memo(part: Part, rest: dict[str, Any]) -> None:
+    """Keeps what a reply's item says beside the usual."""
+    rest = {
+        key: value
+        for key, value in rest.items()
+        if key not in _ALWAYS_WRITTEN and value is not None and not (key == "status" and value != "incomplete")
+    }
+    if rest:
+        part.provider_metadata = {**part.provider_metadata, NAME: {**own(part), "_item": rest}}
+
+
+def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, keep: bool) -> list[Part]:
+    item_id = text(item, "id", path)
+    parts: list[ThinkingPart] = []
+    for key in ("summary", "content"):
+        for position, raw in enumerate(sequence(item, key, path)):
+            place = f"{path}.{key}[{position}]"
+            if isinstance(raw, str):
+                raw = {"text": raw}
+            if not isinstance(raw, dict):
+                raise DialectError(f"expected an object, found {found(raw)}", path=place)
+            parts.append(ThinkingPart(text(raw, "text", place) or "", summary=key == "summary", item_id=item_id))
+    encrypted = text(item, "encrypted_content", path)
+    signature, signed_by = unwrap_signature(encrypted, NAME) if encrypted else (None, None)
+    if signature is not None and signed_by != NAME and not parts:
+        if signature.startswith(REDACTED):
+            redacted = signature[len(REDACTED) :]
+            return [ThinkingPart(redacted=redacted, item_id=item_id, signed_by=signed_by)]
+        if signature.startswith(OF_TEXT):
+            for earlier in reversed(before):
+                if isinstance(earlier, TextPart):
+                    earlier.signature, earlier.signed_by = signature[len(OF_TEXT) :], signed_by
+                    return []
+    if not parts:
+        parts = [ThinkingPart("", summary=True, item_id=item_id)]
+    if signature is not None:
+        parts[-1].signature, parts[-1].signed_by = signature, signed_by
+    rest = {key: value for key, value in item.items() if key not in _REASONING_FIELDS and value is not None}
+    if keep:
+        parts[0].provider_metadata = {NAME: {"_item": rest}}
+    else:
+        set_reply_memo(parts[0], rest)
+    return list(parts)
+
+
+def _take_pending_signature(before: list[Part], call: Part) -> None:
+    """Folds a signature back onto the call that it belongs to."""
+    if not before:
+        return
+    carrier = before[-1]
+    if (
+        isinstance(carrier, ThinkingPart)
+        and carrier.signature is not None
+        and carrier.signed_by != NAME
+        and not carrier.text
+        and carrier.signature.startswith(OF_TOOL)
+    ):
+        call.signature, call.signed_by = carrier.signature[len(OF_TOOL) :], carrier.signed_by
+        before.pop()
+
+
+def _decode_call(item: dict[str, Any], path: str, names: ToolNames | None, key: str) -> ToolCallPart:
+    name, namespace = text(item, "name", path) or "", text(item, "namespace", path)
+    memo: dict[str, Any] = {}
+    rest = {
+        field_: value
+        for field_, value in item.items()
+        if field_ not in ("type", "id", "call_id", "name", "namespace", key) and value is not None
+    }
+    call = ToolCallPart(
+        id=text(item, "call_id", path) or text(item, "id", path) or "",
+        name=name,
+        arguments=text(item, key, path) or "",
+        kind="custom" if key == "input" else "function",
+        namespace=namespace,
+        item_id=text(item, "id", path),
+    )
+    if names is None:
+        set_reply_memo(call, rest)
+        return call
+    memo["_item"] = rest
+    call.name = names.flatten(namespace, name)
+    if call.name != name:
+        memo["_name"] = name
+    call.provider_metadata = {NAME: memo}
+    return call
+
+
+def _decode_tool_search(item: dict[str, Any], path: str) -> ToolCallPart:
+    arguments = item.get("arguments")
+    rest = {key: value for key, value in item.items() if key not in _TOOL_SEARCH_FIELDS and value is not None}
+    return ToolCallPart(
+        id=text(item, "call_id", path) or text(item, "id", path) or "",
+        name="tool_search",
+        arguments=arguments if isinstance(arguments, str) else json.dumps_text(arguments if arguments else {}),
+        item_id=text(item, "id", path),
+        provider_metadata={NAME: {"_type": "tool_search_call", "_item": rest}},
+    )
+
+
+def _decode_image_call(item: dict[str, Any], path: str) -> MediaPart:
+    rest = {key: value for key, value in item.items() if key not in ("id", "type", "result") and value is not None}
+    return MediaPart(
+        "image",
+        media_type=f"image/{text(item, 'output_format', path) or 'png'}",
+        data=item["result"],
+        item_id=text(item, "id", path),
+        provider_metadata={NAME: {"_item": rest}},
+    )
+
+
+_OUTPUT_ITEMS = frozenset(("reasoning", "mcp_list_tools", "mcp_approval_request", "program", "program_output"))
+_REASONING_FIELDS = frozenset(("id", "type", "summary", "content", "encrypted_content"))
+_TOOL_SEARCH_FIELDS = frozenset(("id", "type", "call_id", "arguments", "execution"))
+_ALWAYS_WRITTEN = frozenset(("type", "role"))
+_RUN_KINDS: dict[type, str] = {
+    TextPart: "message",
+    RefusalPart: "message",
+    ThinkingPart: "reasoning",
+    ToolCallPart: "call",
+    MediaPart: "image",
+}
