@@ -295,6 +295,8 @@ class Exchange:
                 verdict = await self._call(target, attempt)
                 target.breaker.success()
                 told = True
+                if verdict is None:
+                    ctx.error = None  # what earlier attempts met is in the ledger
                 return verdict
             except ModelError as error:
                 told = True

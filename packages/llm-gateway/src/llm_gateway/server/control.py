@@ -21,9 +21,17 @@ log = logging.getLogger("llm_gateway.server")
 
 
 class MetricsSource(Protocol):
-    async def render(self, accept: str) -> tuple[bytes, str]:
-        """(exposition, content type)."""
+    def snapshot(self) -> Any:
+        """This worker's figures, as JSON."""
         ...
+
+    def render(self, snapshots: list[Any], accept: str) -> tuple[bytes, str]:
+        """(exposition, content type) of all workers' figures together."""
+        ...
+
+
+Peers = Callable[[str], Awaitable[dict[str, Any]]]
+"""Asks every worker, this one included: answers by worker id."""
 
 
 class Control:
@@ -35,8 +43,7 @@ class Control:
         *,
         reload_config: Callable[[], Loaded] | None = None,
         metrics: MetricsSource | None = None,
-        on_reload: Callable[[], Awaitable[dict[str, Any]]] | None = None,
-        versions: Callable[[], Awaitable[dict[str, str]]] | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self.gateway = gateway
         self.app: GatewayApp | None = None
@@ -44,8 +51,7 @@ class Control:
         self.started = time.time()
         self._reload_config = reload_config
         self._metrics = metrics
-        self._on_reload = on_reload
-        self._versions = versions
+        self.peers = peers
         self._retiring: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self.last_reload: dict[str, Any] = {}
@@ -91,8 +97,26 @@ class Control:
         status = 503 if unready else 200
         return status, {"status": "unavailable" if unready else "ok", "checks": checks, "failed": unready}
 
+    async def answer(self, what: str) -> Any:
+        """What this worker says when all are asked: `version`, `breakers`, `metrics`, or to `reload`."""
+        match what:
+            case "version":
+                return self.gateway.version
+            case "breakers":
+                return self._breaker_states()
+            case "metrics":
+                return self._metrics.snapshot() if self._metrics is not None else None
+            case "reload":
+                return await self.reload_here()
+        raise ValueError(f"unknown question {what!r}")
+
+    async def _ask_all(self, what: str) -> dict[str, Any]:
+        if self.peers is not None:
+            return await self.peers(what)
+        return {str(os.getpid()): await self.answer(what)}
+
     async def version(self) -> tuple[int, dict[str, Any]]:
-        workers = await self._versions() if self._versions is not None else {str(os.getpid()): self.gateway.version}
+        workers = await self._ask_all("version")
         return 200, {
             "version": self.gateway.version,
             "workers": workers,
@@ -112,17 +136,20 @@ class Control:
         return 200, {"version": self.gateway.version, "projects": projects}
 
     async def breakers(self) -> tuple[int, dict[str, Any]]:
-        states = {
+        return 200, {"workers": await self._ask_all("breakers")}
+
+    def _breaker_states(self) -> dict[str, str]:
+        return {
             f"{name}/{target.name}": target.breaker.state
             for name, project in self.gateway.projects.items()
             for target in project.scope.registry.targets
         }
-        return 200, {"breakers": states}
 
     async def metrics(self, accept: str) -> tuple[bytes, str]:
         if self._metrics is None:
             return b"", "text/plain; version=0.0.4"
-        return await self._metrics.render(accept)
+        snapshots = await self._ask_all("metrics")
+        return self._metrics.render([snapshot for snapshot in snapshots.values() if snapshot is not None], accept)
 
     def pages(self) -> dict[str, Any]:
         """ASGI applications of plugins, by the plugin's name, for the administration surface."""
@@ -140,11 +167,11 @@ class Control:
 
     async def reload(self) -> tuple[int, dict[str, Any]]:
         """All workers take the configuration as it is now; an invalid one changes nothing."""
-        if self._on_reload is not None:
-            answer = await self._on_reload()
-            return (200 if answer.get("error") is None else 422), answer
-        answer = await self.reload_here()
-        return (200 if answer.get("error") is None else 422), answer
+        answers = await self._ask_all("reload")
+        errors = [answer["error"] for answer in answers.values() if answer.get("error") is not None]
+        if errors:
+            return 422, {**self.last_reload, "error": errors[0], "workers": answers}
+        return 200, {**self.last_reload, "workers": answers}
 
     async def reload_here(self) -> dict[str, Any]:
         if self._reload_config is None:

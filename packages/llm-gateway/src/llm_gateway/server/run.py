@@ -22,7 +22,7 @@ from .control import Control
 from .logs import configure_logging
 from .management import build_management, management_paths
 
-__all__ = ["Source", "Worker", "serve"]
+__all__ = ["Source", "Worker", "run_loop", "serve"]
 
 log = logging.getLogger("llm_gateway.server")
 
@@ -43,13 +43,14 @@ def serve(
         return serve_with_workers(result, host=host, port=port, workers=workers, reload=reload, log_level=log_level)
     worker = Worker(result)
     try:
-        return _loop_runner(worker.run(host=host, port=port, watch=reload))
+        return run_loop(worker.run(host=host, port=port, watch=reload))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-def _loop_runner(main: Coroutine[Any, Any, int]) -> int:
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Runs to the end on the fastest event loop that is installed."""
     try:
         import uvloop
     except ImportError:

@@ -1,0 +1,252 @@
+"""Several workers on one address: a parent without event loop or plugins binds the socket, spawns workers, and passes
+questions and orders between them.
+
+Workers are spawned, never forked after imports. Each holds a control pipe of JSON lines. A worker that dies is started
+again, after a pause that grows when it dies at once.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .run import Source
+
+__all__ = ["serve_with_workers"]
+
+log = logging.getLogger("llm_gateway.parent")
+
+_START_SECONDS = 60.0
+
+
+@dataclass(slots=True)
+class _Worker:
+    process: subprocess.Popen[bytes]
+    pipe: socket.socket
+    started: float
+    ready: bool = False
+    buffer: bytes = b""
+
+
+@dataclass(slots=True)
+class _Question:
+    """One worker asked all; answers are gathered and sent back together."""
+
+    asker: int
+    number: int
+    missing: set[int]
+    answers: dict[str, Any] = field(default_factory=dict)
+
+
+def serve_with_workers(
+    result: Source, *, host: str, port: int, workers: int, reload: bool, log_level: str | None
+) -> int:
+    """Runs until a signal ends it; the exit code is 0 after an orderly end, 2 where no worker could start."""
+    alone = _single_process_plugins(result)
+    if alone:
+        print(
+            f"--workers {workers}: {', '.join(alone)} can't run in several processes; use --workers 1.", file=sys.stderr
+        )
+        return 2
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((host, port))
+    listener.listen(4096)
+    listener.set_inheritable(True)
+    return _Parent(result.source, listener, workers, reload=reload, log_level=log_level).run()
+
+
+def _single_process_plugins(result: Source) -> list[str]:
+    found = []
+    for project in result.config.projects.values():
+        for plugin in project.plugins:
+            cls = result.extensions.get("plugin", plugin.type).cls
+            decide = getattr(cls, "is_single_process", None)
+            single = decide(plugin.config) if callable(decide) else cls.single_process
+            if single:
+                found.append(f"plugin '{plugin.name}' ({plugin.type})")
+    return sorted(set(found))
+
+
+class _Parent:
+    def __init__(
+        self, source: Path | None, listener: socket.socket, workers: int, *, reload: bool, log_level: str | None
+    ) -> None:
+        self._source = source
+        self._listener = listener
+        self._wanted = workers
+        self._watch = reload
+        self._log_level = log_level
+        self._workers: dict[int, _Worker] = {}
+        self._selector = selectors.DefaultSelector()
+        self._questions: dict[int, _Question] = {}
+        self._next_question = 0
+        self._stopping = 0
+        self._pause = 0.0
+        self._restart_at: list[float] = []
+        self._ever_ready = False
+        self._failed = False
+
+    def run(self) -> int:
+        wake_read, wake_write = socket.socketpair()
+        wake_read.setblocking(False)
+        wake_write.setblocking(False)
+        signal.set_wakeup_fd(wake_write.fileno())
+        for handled in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(handled, lambda *_: None)
+        self._selector.register(wake_read, selectors.EVENT_READ, "signals")
+        for _ in range(self._wanted):
+            self._spawn()
+        stamp = self._stamp()
+        while self._workers or self._restart_at:
+            for key, _ in self._selector.select(timeout=0.5):
+                if key.data == "signals":
+                    for number in wake_read.recv(4096):
+                        self._on_signal(number)
+                else:
+                    self._read(key.data)
+            self._reap()
+            now = time.monotonic()
+            due = [moment for moment in self._restart_at if moment <= now]
+            self._restart_at = [moment for moment in self._restart_at if moment > now]
+            if not self._stopping:
+                for _ in due:
+                    self._spawn()
+            if self._failed and not self._stopping:
+                self._stop(signal.SIGTERM)
+            if self._watch and not self._stopping and (changed := self._stamp()) != stamp:
+                stamp = changed
+                self._ask_all(0, 0, "reload")
+        return 2 if self._failed else 0
+
+    # Workers.
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        theirs.set_inheritable(True)
+        descriptors = (self._listener.fileno(), theirs.fileno())
+        arguments = [
+            sys.executable, "-m", "llm_gateway.server.worker",
+            str(descriptors[0]), str(descriptors[1]), str(self._wanted),
+            str(self._source) if self._source is not None else "",
+            self._log_level or "",
+        ]  # fmt: skip
+        process = subprocess.Popen(arguments, pass_fds=descriptors, start_new_session=True)
+        theirs.close()
+        ours.setblocking(False)
+        self._workers[process.pid] = _Worker(process, ours, time.monotonic())
+        self._selector.register(ours, selectors.EVENT_READ, process.pid)
+
+    def _reap(self) -> None:
+        for pid, worker in list(self._workers.items()):
+            code = worker.process.poll()
+            if code is None:
+                continue
+            self._selector.unregister(worker.pipe)
+            worker.pipe.close()
+            del self._workers[pid]
+            for number, question in list(self._questions.items()):
+                question.missing.discard(pid)
+                self._settle(number, question)
+            if self._stopping:
+                self._restart_at.clear()
+                continue
+            if code == 2 and not self._ever_ready:
+                self._failed = True  # the configuration can't be served; it has said why
+                continue
+            lived = time.monotonic() - worker.started
+            self._pause = 0.0 if lived > 10 else min(max(0.2, self._pause * 2), 10.0)
+            log.error("worker %d ended with %d after %.1f s; another is started", pid, code, lived)
+            self._restart_at.append(time.monotonic() + self._pause)
+
+    def _on_signal(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self._stop(number)
+        elif number == signal.SIGHUP:
+            self._ask_all(0, 0, "reload")
+
+    def _stop(self, number: int) -> None:
+        """The first time workers drain; the second they end at once, as they do for a second signal of their own."""
+        self._stopping += 1
+        for worker in self._workers.values():
+            worker.process.send_signal(signal.SIGTERM if self._stopping < 3 else signal.SIGKILL)
+        if self._stopping == 2:
+            log.warning("second signal: ending now")
+
+    # The control pipe.
+
+    def _read(self, pid: int) -> None:
+        worker = self._workers.get(pid)
+        if worker is None:
+            return
+        try:
+            data = worker.pipe.recv(1 << 20)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            return  # it has ended, or will be found to
+        *lines, worker.buffer = (worker.buffer + data).split(b"\n")
+        for line in lines:
+            self._take(pid, worker, json.loads(line))
+
+    def _take(self, pid: int, worker: _Worker, message: dict[str, Any]) -> None:
+        if "ready" in message:
+            worker.ready = self._ever_ready = True
+        elif "ask" in message:
+            self._ask_all(pid, message["number"], message["ask"])
+        elif "answer" in message:
+            question = self._questions.get(message["number"])
+            if question is not None:
+                question.answers[str(pid)] = message["answer"]
+                question.missing.discard(pid)
+                self._settle(message["number"], question)
+
+    def _ask_all(self, asker: int, number: int, what: str) -> None:
+        self._next_question += 1
+        ready = {pid for pid, worker in self._workers.items() if worker.ready}
+        question = self._questions[self._next_question] = _Question(asker, number, set(ready))
+        for pid in ready:
+            self._send(pid, {"question": what, "number": self._next_question})
+        self._settle(self._next_question, question)
+
+    def _settle(self, number: int, question: _Question) -> None:
+        if question.missing or number not in self._questions:
+            return
+        del self._questions[number]
+        if question.asker in self._workers:
+            self._send(question.asker, {"answers": question.answers, "number": question.number})
+
+    def _send(self, pid: int, message: dict[str, Any]) -> None:
+        pipe = self._workers[pid].pipe
+        data = json.dumps(message).encode() + b"\n"
+        try:
+            pipe.setblocking(True)
+            pipe.settimeout(5.0)
+            pipe.sendall(data)
+        except OSError as error:
+            log.error("worker %d can't be told: %s", pid, error)
+        finally:
+            pipe.setblocking(False)
+
+    def _stamp(self) -> tuple[int, int] | None:
+        if self._source is None:
+            return None
+        try:
+            found = os.stat(self._source)
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
