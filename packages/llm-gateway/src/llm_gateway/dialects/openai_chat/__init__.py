@@ -22,7 +22,7 @@ from llm_gateway_sdk.request import LLMRequest
 from llm_gateway_sdk.response import LLMResponse, Usage
 
 from .errors import decode_error, encode_error
-from .request import ChatEcho, decode_request, encode_request
+from .request import ChatEcho, ask_for_usage, decode_request, encode_request
 from .response import decode_response, encode_response
 from .stream import ChatStreamDecoder, ChatStreamEncoder
 from .usage import find_usage
@@ -37,14 +37,18 @@ class OpenAIChat(Dialect):
 
     - `max_tokens_field`: `max_tokens` where the newer `max_completion_tokens` is not known.
     - `no_stream_options`, `no_parallel_tool_calls`, `no_developer_role`, `no_custom_tools`, `no_allowed_tools`,
-      `no_json_schema`, `no_reasoning`, `no_service_tier`, `no_null_content`: what the server refuses.
+      `no_json_schema`, `no_reasoning`, `no_service_tier`, `no_null_content`, `no_message_name`: what the server
+      refuses.
     - `no_fields`: names of further request fields that it refuses (`store`, `metadata`, `verbosity`, …).
+    - `call_id_length`: ids of tool calls have exactly so many letters or digits (Mistral's 9).
     - `string_content`: texts only as one string, not as parts.
     - `max_stop`: how many stop sequences it takes (4).
     - `required_word`: its word for `tool_choice: "required"`; `seed_field`, `user_field`: its names of those fields.
     - `top_k`: it takes `top_k`. `efforts`: the values of `reasoning_effort` that it knows.
     - `reasoning_object`: reasoning is asked for by OpenRouter's `reasoning` object.
-    - `reasoning_field`: the field in which it wants earlier reasoning back (`reasoning_content`, `reasoning`).
+    - `thinking_switch`: reasoning is switched by `thinking: {type: enabled | disabled}` (DeepSeek, Z.ai).
+    - `reasoning_field`: the field in which it wants earlier reasoning back (`reasoning_content`, `reasoning`);
+      `reasoning_with_calls`: and wants it, even empty, on each message with tool calls.
     - `cache`: how cache hints are said: `breakpoint` (OpenAI), `cache_control` (OpenRouter and others), `none`.
     - `file_url`, `video_url`: it takes files by URL, videos.
     """
@@ -89,6 +93,9 @@ class OpenAIChat(Dialect):
         if _CONTENT.search(event):
             return "content"
         return "preamble" if b'"finish_reason":"' not in event and not _FINISH.search(event) else "other"
+
+    def ask_for_usage(self, wire: WireRequest) -> WireRequest | None:
+        return ask_for_usage(wire)
 
     def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
         return find_usage(tail)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 from llm_gateway_sdk.conventions import TOOL_ERROR_PREFIX, media_marker
@@ -252,7 +253,7 @@ class _Writer:
             name = part.name or self._names.get(part.tool_call_id, "")
             self._out.append({"role": "function", "name": name, "content": content, **own(message.provider_metadata)})
             return
-        fields: dict[str, Any] = {"tool_call_id": part.tool_call_id, "content": content}
+        fields: dict[str, Any] = {"tool_call_id": self._call_id(part.tool_call_id), "content": content}
         if part.name is not None and NAME in message.provider_metadata:
             fields["name"] = part.name
         self._append("tool", message, fields)
@@ -283,7 +284,10 @@ class _Writer:
             fields["tool_calls"] = calls
         if content == "" and (calls or fields.keys() & {"refusal", "audio", "function_call"}):
             content = "" if self._quirks.get("no_null_content") else None  # type: ignore[assignment]
-        self._append("assistant", message, {"content": content, **self._thinking(thinking, path), **fields})
+        reasoning = self._thinking(thinking, path)
+        if calls and self._quirks.get("reasoning_with_calls"):
+            reasoning.setdefault(self._quirks.get("reasoning_field", "reasoning_content"), "")
+        self._append("assistant", message, {"content": content, **reasoning, **fields})
 
     def _write_call(self, part: ToolCallPart, path: str, calls: list[dict[str, Any]], fields: dict[str, Any]) -> None:
         self._names[part.id] = part.name
@@ -295,7 +299,16 @@ class _Writer:
             return
         if part.signature is not None and part.signed_by not in (None, NAME):
             self._losses.dropped(f"{path}.signature")
-        calls.append(encode_call(part, wrapped=False, custom=not self._quirks.get("no_custom_tools")))
+        wire = encode_call(part, wrapped=False, custom=not self._quirks.get("no_custom_tools"))
+        wire["id"] = self._call_id(part.id)
+        calls.append(wire)
+
+    def _call_id(self, call_id: str) -> str:
+        """The id, or where the server wants ids of its own form one made of it, alike for a call and its result."""
+        length = self._quirks.get("call_id_length")
+        if not length or (len(call_id) == length and call_id.isalnum() and call_id.isascii()):
+            return call_id
+        return blake2b(call_id.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()[: int(length)]
 
     def _write_audio(self, part: MediaPart, path: str, fields: dict[str, Any]) -> None:
         audio = own(part.provider_metadata).get("audio")
@@ -337,7 +350,7 @@ class _Writer:
 
     def _append(self, role: str, message: Message, fields: dict[str, Any]) -> None:
         wire: dict[str, Any] = {"role": role, **fields}
-        if message.name is not None and role != "tool":
+        if message.name is not None and role != "tool" and not self._quirks.get("no_message_name"):
             wire["name"] = message.name
         wire.update(own(message.provider_metadata))
         self._out.append(wire)

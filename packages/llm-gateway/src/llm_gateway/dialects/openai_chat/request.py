@@ -33,7 +33,7 @@ from .messages import decode_messages, encode_messages
 from .parts import list_foreign
 from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_tools, is_legacy
 
-__all__ = ["ChatEcho", "decode_request", "encode_request"]
+__all__ = ["ChatEcho", "ask_for_usage", "decode_request", "encode_request"]
 
 
 @dataclass(slots=True)
@@ -224,8 +224,11 @@ def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireR
             losses.dropped("service_tier")
         else:
             body["service_tier"] = tier
-    _encode_vendor_fields(request, body, losses, quirks, is_own=is_own)
+    _encode_vendor_fields(request, body, losses, is_own=is_own)
     body.update({key: value for key, value in kept.items() if key != "stream_options"})
+    for field in quirks.get("no_fields", ()):
+        if body.pop(field, None) is not None:
+            losses.dropped(field)
     if request.stream:
         body["stream"] = True
         options = kept.get("stream_options")
@@ -313,6 +316,10 @@ def _encode_reasoning(
         losses.converted("reasoning.budget_tokens", f"effort {effort}")
     if effort is None and wanted.enabled:
         effort = "high" if wanted.mode == "adaptive" else "medium"
+    if quirks.get("thinking_switch") and wanted.enabled is not None:
+        body["thinking"] = {"type": "enabled" if wanted.enabled else "disabled"}
+        if not wanted.enabled:
+            return
     if effort is None:
         # To ask for no reasoning at all is an effort of its own which few models know; the default stands.
         if wanted.enabled is False:
@@ -340,23 +347,23 @@ _TIERS = {
 }  # fmt: skip
 
 
-def _encode_vendor_fields(
-    request: LLMRequest, body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any], *, is_own: bool
-) -> None:
-    """What is OpenAI's own and other servers of the format may refuse."""
+def _encode_vendor_fields(request: LLMRequest, body: dict[str, Any], losses: Losses, *, is_own: bool) -> None:
     wanted: dict[str, Any] = {
         "verbosity": request.verbosity,
         "prompt_cache_key": request.cache_key,
         "store": request.store,
         "metadata": request.metadata or None,
     }
-    refused = quirks.get("no_fields", ())
-    for field, value in wanted.items():
-        if value is None:
-            continue
-        if field in refused and not is_own:
-            losses.dropped(field)
-        else:
-            body[field] = value
+    body.update({field: value for field, value in wanted.items() if value is not None})
     if request.cache is not None and not is_own:
         losses.converted("cache", "prefixes are cached by the provider itself")
+
+
+def ask_for_usage(wire: WireRequest) -> WireRequest | None:
+    """The request with `stream_options.include_usage`; None where it stands there already."""
+    body = read_object(wire.body)
+    options = optional_object(body.get("stream_options"), "stream_options") or {}
+    if options.get("include_usage") is True or not body.get("stream"):
+        return None
+    asking = json.replace_top_level(wire.body, {"stream_options": {**options, "include_usage": True}})
+    return WireRequest(wire.method, wire.path, wire.query, wire.headers, asking)

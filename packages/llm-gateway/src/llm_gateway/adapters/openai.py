@@ -1,0 +1,83 @@
+"""Clients of OpenAI's APIs: the OpenAI SDKs, Codex, and everything that speaks Chat Completions or Responses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+from urllib.parse import unquote
+
+from llm_gateway_sdk import Adapter, Headers, ModelEntry, ModelNotFound, Route, WireReply, WireRequest
+from llm_gateway_sdk.wire import json
+
+from ..dialects.openai_chat import OpenAIChat
+
+__all__ = ["OpenAIAdapter"]
+
+
+def _routes() -> tuple[Route, ...]:
+    """Each endpoint with and without `/v1`: SDKs are given a base URL of either kind."""
+    endpoints = (
+        ("POST", "/chat/completions", "generate", "openai_chat"),
+        ("POST", "/responses", "generate", "openai_responses"),
+        ("POST", "/responses/input_tokens", "count_tokens", "openai_responses"),
+        ("POST", "/embeddings", "embed", "openai_chat"),
+        ("GET", "/models", "models", "openai_chat"),
+        ("GET", "/models/{model}", "models", "openai_chat"),
+    )
+    routes = [
+        Route(method, prefix + path, operation, dialect, path)  # type: ignore[arg-type]
+        for prefix in ("/v1", "")
+        for method, path, operation, dialect in endpoints
+    ]
+    routes.append(Route("*", "/v1/{rest}", "native", "openai_chat", "/{rest}"))
+    # On a bare path this would take what other adapters have.
+    routes.append(Route("*", "/{rest}", "native", "openai_chat", "/{rest}", bare=False))
+    return tuple(routes)
+
+
+class OpenAIAdapter(Adapter):
+    name = "openai"
+    dialect = "openai_chat"
+    routes: ClassVar[Sequence[Route]] = _routes()
+
+    def claims(self, wire: WireRequest) -> bool:
+        """Whatever names no version of another vendor's API."""
+        headers = wire.headers
+        return "anthropic-version" not in headers and "x-api-key" not in headers and "x-goog-api-key" not in headers
+
+    def list_models(self, models: Sequence[ModelEntry], wire: WireRequest) -> WireReply:
+        """A list of `Model`, or one where the path names it. A name with a wildcard is no model to list."""
+        listed: dict[str, ModelEntry] = {}
+        for model in models:
+            for name in (model.name, *model.aliases):
+                if "*" not in name:
+                    listed.setdefault(name, model)
+        _, found, wanted = wire.path.partition("/models/")
+        if found and wanted:
+            wanted = unquote(wanted)
+            if wanted not in listed:
+                return OpenAIChat().encode_error(ModelNotFound(wanted, list(listed)).info())
+            return _json(_model(wanted, listed[wanted]))
+        return _json({"object": "list", "data": [_model(name, model) for name, model in listed.items()]})
+
+    def estimate_reply(self, input_tokens: int) -> WireReply:
+        return _json({"object": "response.input_tokens", "input_tokens": input_tokens})
+
+
+def _model(name: str, model: ModelEntry) -> dict[str, Any]:
+    """After the SDK's `Model`, with what the configuration says of it beside."""
+    entry: dict[str, Any] = {
+        "id": name,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.provider or "llm-gateway",
+    }
+    if model.description is not None:
+        entry["description"] = model.description
+    if model.metadata:
+        entry["metadata"] = model.metadata
+    return entry
+
+
+def _json(body: dict[str, Any]) -> WireReply:
+    return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(body))
