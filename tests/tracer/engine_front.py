@@ -28,10 +28,15 @@ import lz4.frame  # type: ignore[import-not-found,import-untyped,unused-ignore]
 
 # Parameters of the HTTP interface; every other one is a setting.
 TRANSPORT = frozenset(
-    "query database default_format query_id session_id session_timeout session_check user password compress decompress "
-    "wait_end_of_query buffer_size quota_key role client_protocol_version enable_http_compression "
-    "http_zlib_compression_level send_progress_in_http_headers http_headers_progress_interval_ms "
-    "cancel_http_readonly_queries_on_client_close".split()
+    {"query", "database", "default_format", "query_id", "session_id", "session_timeout", "session_check", "user"}
+    | {"password", "compress", "decompress", "wait_end_of_query", "buffer_size", "quota_key", "role"}
+    | {
+        "client_protocol_version",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "http_headers_progress_interval_ms",
+    }
+    | {"send_progress_in_http_headers", "cancel_http_readonly_queries_on_client_close"}
 )
 INFLATE = {"gzip": gzip.decompress, "lz4": lz4.frame.decompress, "deflate": zlib.decompress}
 DEFLATE = {"lz4": lz4.frame.compress, "gzip": gzip.compress}

@@ -6,7 +6,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from llm_gateway_clickhouse_tracer.prices import PriceTable, TokenCounts
 
 TABLE = PriceTable.load()

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from llm_gateway_clickhouse_tracer.counters import Counters
 from llm_gateway_clickhouse_tracer.spool import DiskSpool, MemorySpool, SegmentLimits, Spool, lines_of
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 
 import pytest
-
 from llm_gateway_clickhouse_tracer.counters import Counters
 from llm_gateway_clickhouse_tracer.settings import OnFull
 from llm_gateway_clickhouse_tracer.spool import MemorySpool, SegmentLimits, lines_of

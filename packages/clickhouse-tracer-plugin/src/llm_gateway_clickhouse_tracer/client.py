@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+import lz4.frame  # type: ignore[import-untyped,unused-ignore]  # comes with clickhouse-connect
+
 from llm_gateway_sdk.wire import json
 
 from .settings import ClickHouseSettings
@@ -21,6 +23,9 @@ from .settings import ClickHouseSettings
 __all__ = ["Database", "DatabaseFailure", "connect"]
 
 logger = logging.getLogger(__name__)
+
+# The driver logs a traceback for every failed attempt; here failures are returned, and told once a minute.
+logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 FailureKind: TypeAlias = Literal["data", "missing", "access", "transient"]
 
@@ -88,13 +93,15 @@ class Database:
 
     def insert(self, lines: bytes, token: str) -> None:
         """One INSERT of JSON lines. The same token a second time changes nothing."""
+        compressed = None if self._settings.embedded_path else "lz4"
         self._guard(
             lambda: self._client.raw_insert(
                 self.table,
-                insert_block=lines,
+                # The driver only says how the block is compressed; compressing it is the caller's part.
+                insert_block=lz4.frame.compress(lines) if compressed else lines,
                 fmt="JSONEachRow",
                 settings={**_INSERT_SETTINGS, "insert_deduplication_token": token},
-                compression=None if self._settings.embedded_path else "lz4",
+                compression=compressed,
             )
         )
 

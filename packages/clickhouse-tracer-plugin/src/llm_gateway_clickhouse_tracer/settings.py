@@ -70,13 +70,17 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                     "description": "`http(s)://host:port` of a server, or `chdb://folder` for the engine in this"
                     " process (extra `embedded`). Without it: `chdb://./traces`.",
                 },
-                "username": {"type": "string", "default": "default"},
-                "password": {"type": "string"},
+                "username": {"type": "string", "default": "default", "description": "The user's name."},
+                "password": {"type": "string", "description": "The user's password."},
                 "access_token": {"type": "string", "description": "A bearer token in place of name and password."},
                 "database": {"type": "string", "default": "default", "description": "Made where it does not exist."},
                 "table": {"type": "string", "default": "traces", "description": "Made where it does not exist."},
                 "caFile": {"type": "string", "description": "Certificates to trust, PEM."},
-                "timeout": {"type": ["number", "string"], "default": 30000},
+                "timeout": {
+                    "type": ["number", "string"],
+                    "default": 30000,
+                    "description": "Time for one request to ClickHouse, in ms or with a unit.",
+                },
             },
         },
         "tableName": {"type": "string", "description": "Another word for `clickhouse.table`."},
@@ -85,7 +89,13 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
             "default": 1000,
             "description": "Milliseconds after which a record is in the table, at the latest.",
         },
-        "batchSize": {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000},
+        "batchSize": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": 10000,
+            "default": 1000,
+            "description": "Most records of one insert.",
+        },
         "retentionDays": {
             "type": "integer",
             "minimum": 0,
@@ -95,9 +105,18 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "capture": {
             "type": "object",
             "additionalProperties": False,
+            "description": "What is kept: `all` is text and figures, `metadata` figures only, `none` nothing of the body.",
             "properties": {
-                "request": {"enum": ["all", "metadata", "none"], "default": "all"},
-                "response": {"enum": ["all", "metadata", "none"], "default": "all"},
+                "request": {
+                    "enum": ["all", "metadata", "none"],
+                    "default": "all",
+                    "description": "Of the request as the plugins left it.",
+                },
+                "response": {
+                    "enum": ["all", "metadata", "none"],
+                    "default": "all",
+                    "description": "Of the reply as the client got it.",
+                },
                 "original": {
                     "enum": ["all", "metadata", "none"],
                     "default": "none",
@@ -108,7 +127,12 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                     "items": {"type": "string"},
                     "description": "Keys of `ctx.metadata` (dotted) that become tags.",
                 },
-                "maxBytes": {"type": "integer", "minimum": 1024, "default": 4194304},
+                "maxBytes": {
+                    "type": "integer",
+                    "minimum": 1024,
+                    "default": 4194304,
+                    "description": "Bytes of one body that are kept.",
+                },
             },
         },
         "redactHeaders": {
@@ -119,16 +143,31 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "spool": {
             "type": "object",
             "additionalProperties": False,
+            "description": "Where records wait on disk until ClickHouse has them.",
             "properties": {
-                "path": {"type": "string"},
-                "maxBytes": {"type": "integer", "minimum": 65536, "default": 1073741824},
-                "onFull": {"enum": ["dropNewest", "dropOldest", "block"], "default": "dropNewest"},
-                "durability": {"enum": ["memory", "process", "power"], "default": "process"},
+                "path": {"type": "string", "description": "The folder."},
+                "maxBytes": {
+                    "type": "integer",
+                    "minimum": 65536,
+                    "default": 1073741824,
+                    "description": "Most bytes that it holds.",
+                },
+                "onFull": {
+                    "enum": ["dropNewest", "dropOldest", "block"],
+                    "default": "dropNewest",
+                    "description": "What happens to records when it is full.",
+                },
+                "durability": {
+                    "enum": ["memory", "process", "power"],
+                    "default": "process",
+                    "description": "What an acknowledged record survives: nothing, the end of the process, or a power cut.",
+                },
             },
         },
         "prices": {
             "type": "object",
             "additionalProperties": False,
+            "description": "What tokens cost, beside the table that is shipped.",
             "properties": {
                 "file": {"type": "string", "description": "A price table in place of the one that is shipped."},
                 "models": {
@@ -139,8 +178,8 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                         "additionalProperties": False,
                         "required": ["input", "output"],
                         "properties": {
-                            "input": {"type": "number", "minimum": 0},
-                            "output": {"type": "number", "minimum": 0},
+                            "input": {"type": "number", "minimum": 0, "description": "Input tokens."},
+                            "output": {"type": "number", "minimum": 0, "description": "Output tokens."},
                             "cacheRead": {"type": "number", "minimum": 0},
                             "cacheWrite": {"type": "number", "minimum": 0},
                         },
@@ -151,13 +190,20 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "dashboard": {
             "type": "object",
             "additionalProperties": False,
+            "description": "The pages to look at traces, mounted by the gateway.",
             "properties": {
-                "enabled": {"type": "boolean", "default": False},
-                "path": {"type": "string", "default": "/traces"},
+                "enabled": {"type": "boolean", "default": False, "description": "Serve them."},
+                "path": {"type": "string", "default": "/traces", "description": "Their path."},
                 "credential": {"type": "string", "description": "The password that the dashboard asks for."},
             },
         },
     },
+    "examples": [
+        {
+            "clickhouse": {"url": "http://localhost:8123", "username": "default", "password": "", "database": "traces"},
+            "flushInterval": 10000,
+        }
+    ],
 }
 
 

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 30.0
-_ADOPT_EVERY_SECONDS: Final = 30.0
+_ADOPT_EVERY_SECONDS: Final = 10.0
 _LOG_EVERY_SECONDS: Final = 60.0
 
 
@@ -44,7 +44,8 @@ class Sink:
         self._counters = counters
         self._poll_seconds = poll_seconds
         self._database: Database | None = None
-        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._stopping = False
         self._deadline: float | None = None
         self._last_log = -_LOG_EVERY_SECONDS
         self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-sink", daemon=True)
@@ -54,17 +55,23 @@ class Sink:
     def start(self) -> None:
         self._thread.start()
 
+    def hurry(self) -> None:
+        """Ends a pause between attempts: the spool has no room, and only sending makes some."""
+        self._wake.set()
+
     def close(self, timeout_seconds: float) -> bool:
         """Sends what is sealed until the time is up; the rest stays in the spool. Returns whether all was sent."""
         self._deadline = time.monotonic() + timeout_seconds
-        self._stop.set()
+        self._stopping = True
+        self._wake.set()
         self._thread.join(timeout_seconds + 1.0)
         return not self._spool.sealed()
 
     def _run(self) -> None:
         pause, next_adoption = 0.0, 0.0
         while True:
-            stopping = self._stop.is_set()
+            stopping = self._stopping
+            self._wake.clear()
             try:
                 if time.monotonic() >= next_adoption:
                     self._spool.adopt()
@@ -78,7 +85,8 @@ class Sink:
                 pause = _longer(pause)
             if stopping and (pause or not self._spool.sealed() or self._late):
                 break
-            self._stop.wait(pause * random.uniform(0.5, 1.0) if pause else self._poll_seconds)
+            if not (self._stopping and not stopping):
+                self._wake.wait(pause * random.uniform(0.5, 1.0) if pause else self._poll_seconds)
         if self._database is not None:
             self._database.close()
 

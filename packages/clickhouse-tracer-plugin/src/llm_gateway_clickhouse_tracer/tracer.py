@@ -41,6 +41,7 @@ class Tracer:
             counters=self.counters,
             max_bytes=settings.spool.max_bytes,
             on_full=settings.spool.on_full,
+            when_stuck=lambda: self._sink.hurry(),
         )
         self._sink = Sink(
             self._spool,

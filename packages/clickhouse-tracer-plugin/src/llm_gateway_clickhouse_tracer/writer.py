@@ -48,16 +48,19 @@ class Writer(Generic[T]):
         counters: Counters,
         max_bytes: int,
         on_full: OnFull = "dropNewest",
+        when_stuck: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool
         self._serialise = serialise
         self._counters = counters
         self._max_bytes = max_bytes
         self._on_full = on_full
+        self._when_stuck = when_stuck
         self._queue: deque[tuple[T, Callable[[bool], None] | None]] = deque()
         self._wake = threading.Event()
         self._asleep = False
         self._closing = False
+        self._deadline = 0.0
         self._busy = False
         self._waiting: list[tuple[bytes, Callable[[bool], None] | None]] = []
         self._last_log = 0.0
@@ -98,9 +101,11 @@ class Writer(Generic[T]):
         return True
 
     def close(self, timeout_seconds: float) -> None:
+        """Writes what is queued; what can't be written in that time is given up."""
+        self._deadline = time.monotonic() + timeout_seconds
         self._closing = True
         self._wake.set()
-        self._thread.join(timeout_seconds)
+        self._thread.join(timeout_seconds + 1.0)
 
     def _run(self) -> None:
         last_sync, retry_seconds = time.monotonic(), 0.0
@@ -118,12 +123,13 @@ class Writer(Generic[T]):
                 self._counters.spool_errors += 1
                 self._complain(f"writing to the trace spool failed: {error}; trying again")
                 retry_seconds = min(_MAX_RETRY_SECONDS, retry_seconds * 2 or 0.1)
+                self._when_stuck()
             finally:
                 self._busy = False
-            if self._closing and (not (self._queue or self._waiting) or retry_seconds):
+            if self._closing and (not (self._queue or self._waiting) or time.monotonic() >= self._deadline):
                 break
             if retry_seconds:
-                time.sleep(retry_seconds)
+                time.sleep(0.1 if self._closing else retry_seconds)
             elif self._queue:
                 time.sleep(0)
             elif self._waiting:
