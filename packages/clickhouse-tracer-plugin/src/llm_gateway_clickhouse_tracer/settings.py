@@ -105,7 +105,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "capture": {
             "type": "object",
             "additionalProperties": False,
-            "description": "What is kept: `all` is text and figures, `metadata` figures only, `none` nothing of the body.",
+            "description": "What is kept: `all` is text and figures, `metadata` figures only, `none` nothing of it.",
             "properties": {
                 "request": {
                     "enum": ["all", "metadata", "none"],
@@ -160,7 +160,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                 "durability": {
                     "enum": ["memory", "process", "power"],
                     "default": "process",
-                    "description": "What an acknowledged record survives: nothing, the end of the process, or a power cut.",
+                    "description": "What an acknowledged record survives: nothing, the process, or a power cut.",
                 },
             },
         },
