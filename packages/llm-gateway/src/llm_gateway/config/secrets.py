@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 _SECRET = re.compile(
-    r"(?:^|[^a-z])(?:api_?-?keys?|keys?|secret|password|passwd|pass|token|authorization|private)(?:$|[^a-z])"
+    r"(?:^|[^a-z])(?:api_?-?keys?|keys?|secret|password|passwd|pass|token|authorization|credential|private)(?:$|[^a-z])"
 )
 
 
