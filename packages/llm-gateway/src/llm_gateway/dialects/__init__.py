@@ -1,0 +1,1 @@
+"""The built-in dialects: pure translation, no I/O."""
