@@ -189,9 +189,7 @@ def _leaf(path: Path, name: str, ca_key: ec.EllipticCurvePrivateKey) -> str:
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(name, key, "authority", ca_key, is_authority=False)
     path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         + certificate.public_bytes(serialization.Encoding.PEM)
     )
     return str(path)

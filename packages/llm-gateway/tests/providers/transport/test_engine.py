@@ -85,7 +85,9 @@ async def test_fresh_connection_closed_before_a_byte_is_not_tried_again(any_clie
         assert len(upstream.requests) == 1
 
 
-async def test_no_second_try_once_a_byte_of_the_reply_came(any_client: Any, serve: Any) -> None:
+async def test_no_second_try_once_a_byte_of_the_reply_came(client: Any, serve: Any) -> None:
+    """Only the native engine can tell: aiohttp does not say whether a part of a status line came."""
+
     async def breaks_in_the_head(peer: Any) -> None:
         await peer.request()
         await peer.send(OK)
@@ -93,9 +95,9 @@ async def test_no_second_try_once_a_byte_of_the_reply_came(any_client: Any, serv
         await peer.send(b"HTTP/1.1 20")
 
     async with serve(breaks_in_the_head) as upstream:
-        await (await any_client.send("POST", upstream.url, [], b"1")).read()
+        await (await client.send("POST", upstream.url, [], b"1")).read()
         with pytest.raises(ModelConnectionError):
-            await any_client.send("POST", upstream.url, [], b"2")
+            await client.send("POST", upstream.url, [], b"2")
         assert len(upstream.requests) == 2
 
 
@@ -224,7 +226,9 @@ async def test_read_refuses_more_than_its_limit(any_client: Any, serve: Any, ans
         b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
     ],
 )
-async def test_what_is_no_reply_is_a_protocol_error(any_client: Any, serve: Any, answering: Any, garbage: bytes) -> None:
+async def test_what_is_no_reply_is_a_protocol_error(
+    any_client: Any, serve: Any, answering: Any, garbage: bytes
+) -> None:
     async with serve(answering(garbage)) as upstream:
         with pytest.raises(ModelProtocolError):
             await any_client.send("POST", upstream.url, [], b"")
@@ -412,7 +416,12 @@ async def test_connecting_has_its_own_limit(engine: Any, serve: Any, answering: 
         start = loop.time()
         with pytest.raises(ModelTimeout) as caught:
             await client.send(
-                "POST", f"http://127.0.0.1:{listener.getsockname()[1]}/", [], b"", connect_timeout=0.1, expires=start + 5
+                "POST",
+                f"http://127.0.0.1:{listener.getsockname()[1]}/",
+                [],
+                b"",
+                connect_timeout=0.1,
+                expires=start + 5,
             )
         assert caught.value.reason == "connect"
         assert loop.time() - start < 1
