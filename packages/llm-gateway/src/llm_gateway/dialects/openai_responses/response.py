@@ -34,6 +34,7 @@ from .shape import NAME, found, integer, mapping, own, sequence, text
 from .tools import ToolName
 
 __all__ = [
+    "SERVICE_TIERS",
     "decode_output",
     "decode_reply",
     "decode_response",
@@ -114,7 +115,7 @@ def encode_response(response: LLMResponse, echo: ResponsesEcho, mint: Mint, loss
     body["incomplete_details"] = body.pop("_incomplete_details", None) or details
     body["output"] = writer.write(choice.message.content)
     body["usage"] = encode_usage(response.usage)
-    if response.service_tier is not None:
+    if response.service_tier in SERVICE_TIERS or (response.service_tier and NAME in response.provider_metadata):
         body["service_tier"] = response.service_tier
     if response.error is not None:
         body["error"] = encode_response_error(response.error)
@@ -440,6 +441,8 @@ def _count(holder: dict[str, Any], key: str) -> int | None:
         return None
 
 
+SERVICE_TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))
+"""What the official readers take; other vendors have other words."""
 PREFIXES = {"function": "fc_", "custom": "ctc_", "tool_search": "tsc_"}
 _CANONICAL = frozenset(
     (

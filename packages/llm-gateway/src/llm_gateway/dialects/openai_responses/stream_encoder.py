@@ -33,7 +33,18 @@ from .content import encode_annotation, encode_logprobs
 from .echo import ResponsesEcho
 from .errors import encode_response_error
 from .items import OF_TEXT, OF_TOOL, wrap_thinking_signature
-from .response import PREFIXES, describe, encode_call, encode_usage, envelope, image_item, shown, status_of, tool_of
+from .response import (
+    PREFIXES,
+    SERVICE_TIERS,
+    describe,
+    encode_call,
+    encode_usage,
+    envelope,
+    image_item,
+    shown,
+    status_of,
+    tool_of,
+)
 from .shape import NAME, own
 from .tools import ToolName
 
@@ -212,7 +223,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         body["incomplete_details"] = body.pop("_incomplete_details", None) or details
         body["output"] = self._output
         body["usage"] = encode_usage(self._usage)
-        if self._tier is not None:
+        if self._tier in SERVICE_TIERS or (self._tier and self._memo):
             body["service_tier"] = self._tier
         if status == "failed":
             body["error"] = {"code": "server_error", "message": "The provider ended the reply with an error."}
