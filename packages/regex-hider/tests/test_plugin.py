@@ -148,7 +148,11 @@ def test_text_is_found_everywhere_in_a_request() -> None:
 
 def test_signed_thinking_that_would_change_is_withheld_whole_and_listed() -> None:
     gateway = Gateway(SECRET)
-    parts = [ThinkingPart("a secret-1", signature="sig"), ThinkingPart("fine", signature="sig2"), TextPart("answer")]
+    parts: list[Part] = [
+        ThinkingPart("a secret-1", signature="sig"),
+        ThinkingPart("fine", signature="sig2"),
+        TextPart("answer"),
+    ]
 
     reply, _, ctx = gateway.answer(*parts)
 

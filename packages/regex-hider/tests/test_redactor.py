@@ -118,9 +118,11 @@ def test_beyond_the_bound_nothing_leaks_and_the_cut_still_does_not_matter() -> N
         max_size = rnd.choice([1, 2, 3, 4, 6, 8])
 
         outcomes = []
-        for size in (lambda: 1, lambda: rnd.choice([1, 2, 3, 5]), lambda: 1000):
+        sizes: list[Callable[[], int]] = [lambda: 1, lambda: rnd.choice([1, 2, 3, 5]), lambda: 1000]
+        for size in sizes:
             redactor = StreamRedactor(rules, max_size=max_size)
-            spans, at = [], 0
+            spans: list[tuple[str, str | None]] = []
+            at = 0
             while at < len(text):
                 step = size()
                 spans += redactor.feed(text[at : at + step])

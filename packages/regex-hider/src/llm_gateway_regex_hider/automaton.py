@@ -20,6 +20,8 @@ from .program import Assert, Assertion, Char, Match, Program, Split
 
 MAX_STATES = 2_000
 MAX_EDGES = 100_000
+FREE_WORK = 1_000_000
+"""Units of building that are not charged to any text: what patterns need once, however many they are."""
 
 Items = tuple[int, ...]
 Threads = tuple[Items, ...]
@@ -39,6 +41,8 @@ class Act:
     survivors: tuple[int, ...]
     hit_before: int
     hit_after: int
+    patterns: int
+    """Which patterns arrived at a match, as bits."""
 
 
 class State(dict[str, "State"]):
@@ -165,7 +169,7 @@ class Automaton:
 
     def step(self, state: State, klass: int) -> State:
         context = self._context_of[klass]
-        ready, hit_before = self._resolve(state, context, new_thread=True)
+        ready, hit_before, patterns = self._resolve(state, context, new_thread=True)
         members = self._members[klass]
         instructions = self._program.instructions
         seen: set[int] = set()
@@ -177,8 +181,9 @@ class Automaton:
             for at in group:
                 instruction = instructions[at]
                 if isinstance(instruction, Char) and self._char_sets[at] in members:
-                    stop, hit = self._close(instruction.next, context, None, seen, items)
-                    if hit and hit_after < 0:
+                    stop, hits = self._close(instruction.next, context, None, seen, items)
+                    patterns |= hits
+                    if hits and hit_after < 0:
                         hit_after = number
                     if stop:
                         break
@@ -186,42 +191,44 @@ class Automaton:
                 survivors.append(number)
                 threads.append(tuple(items))
         self.work += 2 + sum(map(len, ready)) + len(seen)
-        hit = hit_before >= 0 or hit_after >= 0
-        target = self.state(context, tuple(threads), pending=state.pending or hit)
+        target = self.state(context, tuple(threads), pending=state.pending or patterns != 0)
         unchanged = survivors == list(range(len(survivors))) and len(survivors) <= len(state.threads)
-        if unchanged and not hit and not state.pending:
+        if unchanged and not target.pending:
             return target
-        act = Act(target, len(state.threads), tuple(survivors), hit_before, hit_after)
+        act = Act(target, len(state.threads), tuple(survivors), hit_before, hit_after, patterns)
         return State(self, context, (), pending=False, act=act)
 
-    def hit_at_end(self, state: State) -> int:
-        """The earliest group that matches if the text ends here, or -1."""
-        return self._resolve(state, 0, new_thread=False)[1]
+    def hit_at_end(self, state: State) -> tuple[int, int]:
+        """The earliest group that matches if the text ends here, or -1, and which patterns, as bits."""
+        return self._resolve(state, 0, new_thread=False)[1:]
 
-    def _resolve(self, state: State, following: int, *, new_thread: bool) -> tuple[list[list[int]], int]:
-        """The groups after what follows is known, with one more that begins here, and the earliest that matched."""
+    def _resolve(self, state: State, following: int, *, new_thread: bool) -> tuple[list[list[int]], int, int]:
+        """The groups after what follows is known, with one more that begins here, the earliest of them that matched,
+        and all patterns that did, as bits."""
         seen: set[int] = set()
         groups: list[list[int]] = []
-        hit_before = -1
+        hit_before, patterns = -1, 0
         begun: list[Items] = [*state.threads, (self._program.start,)] if new_thread else list(state.threads)
         for number, group in enumerate(begun):
             items: list[int] = []
             for at in group:
-                stop, hit = self._close(at, state.context, following, seen, items)
-                if hit and hit_before < 0:
+                stop, hits = self._close(at, state.context, following, seen, items)
+                patterns |= hits
+                if hits and hit_before < 0:
                     hit_before = number
                 if stop:
                     break
             groups.append(items)
-        return groups, hit_before
+        return groups, hit_before, patterns
 
-    def _close(self, at: int, before: int, after: int | None, seen: set[int], items: list[int]) -> tuple[bool, bool]:
-        """Appends what is reached without a character; says whether the rest is cut off, and whether a match was hit.
+    def _close(self, at: int, before: int, after: int | None, seen: set[int], items: list[int]) -> tuple[bool, int]:
+        """Appends what is reached without a character; says whether the rest is cut off, and which patterns matched,
+        as bits.
 
         `after` is None while it is not known what follows: conditions on it wait in the list.
         """
         stack = [at]
-        hit = False
+        hits = 0
         while stack:
             at = stack.pop()
             if at in seen:
@@ -237,11 +244,11 @@ class Automaton:
                         items.append(at)
                     elif self._holds(assertion, before, after or 0):
                         stack.append(following)
-                case Match(exact):
-                    hit = True
+                case Match(pattern, exact):
+                    hits |= 1 << pattern
                     if exact and self._cut:
-                        return True, True
-        return False, hit
+                        return True, hits
+        return False, hits
 
     def _holds(self, assertion: Assertion, before: int, after: int) -> bool:
         previous, following = self._context_members[before], self._context_members[after]

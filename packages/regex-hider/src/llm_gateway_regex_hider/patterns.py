@@ -22,6 +22,7 @@ DEFAULT_REPLACEMENT = "[REDACTED]"
 # How common a character is decides what is worth looking for before a text is searched in earnest.
 _RARE_SIZE = 16
 _MAX_SUBSETS = 32
+_MAX_CHOICES = 1000
 
 
 class RuleError(ValueError):
@@ -130,6 +131,7 @@ class RuleSet:
         except PatternSyntaxError as error:
             raise RuleError(rules[-1].index, str(error)) from None
         self._subsets: dict[tuple[int, ...], RuleSet] = {}
+        self._chosen: dict[int, list[CompiledRule]] = {}
         self.first = regex.compile(charsets.as_class(self.automaton.first))
         self.is_selective = not _intersects(self.automaton.first, charsets.of("aeinorst "))
         """Whether ordinary prose has few places where a match can begin."""
@@ -144,6 +146,15 @@ class RuleSet:
         if self.is_exact:
             return self.automaton
         return Automaton(compile_program([rule.pattern for rule in self.rules]), cut=False)
+
+    def chosen(self, bits: int) -> list[CompiledRule]:
+        """The rules of the bits that the automaton gives."""
+        found = self._chosen.get(bits)
+        if found is None:
+            found = self._chosen[bits] = [rule for place, rule in enumerate(self.rules) if bits >> place & 1]
+            if len(self._chosen) > _MAX_CHOICES:
+                self._chosen.clear()
+        return found
 
     def subset(self, indices: tuple[int, ...]) -> RuleSet:
         """The set that is asked about rules by their place in this one; the rules keep their numbers."""

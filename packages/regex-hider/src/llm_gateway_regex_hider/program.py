@@ -69,6 +69,7 @@ class Assert:
 
 @dataclass(frozen=True, slots=True)
 class Match:
+    pattern: int
     exact: bool
     """Whether arriving here proves a match that nothing of lower priority can change."""
 
@@ -92,8 +93,8 @@ def compile_program(patterns: Sequence[Pattern]) -> Program:
     program = Program()
     builder = _Builder(program.instructions)
     starts = []
-    for pattern in patterns:
-        match = builder.add(Match(is_exact(pattern.root)))
+    for number, pattern in enumerate(patterns):
+        match = builder.add(Match(number, is_exact(pattern.root)))
         starts.append(builder.build(pattern, match))
     program.start = builder.add(Split(tuple(starts)))
     return program

@@ -14,8 +14,8 @@ from typing import Literal
 
 import regex
 
-from .automaton import State
-from .patterns import RuleSet
+from .automaton import FREE_WORK, State
+from .patterns import CompiledRule, RuleSet
 
 OnLimit = Literal["mask", "refuse"]
 DEFAULT_MAX_SIZE = 8192
@@ -78,6 +78,7 @@ class StreamRedactor:
         "_buffer",
         "_candidate",
         "_candidate_end",
+        "_candidate_rules",
         "_done",
         "_gave_up",
         "_mask_ends",
@@ -113,6 +114,7 @@ class StreamRedactor:
         self._starts: list[int] = []  # where the automaton's groups of threads began; what is beyond them is stale
         self._candidate = -1  # the first place at which a match may begin that the automaton has seen end
         self._candidate_end = -1
+        self._candidate_rules = 0  # which rules it saw, as bits
         self._masking = False  # what is read is part of something too long to be held
         self._mask_ends: dict[int, int] = {}  # of matches that began in hidden text, where they would end
         self._mask_hit = -1  # where something that began in hidden text may last have matched
@@ -144,7 +146,8 @@ class StreamRedactor:
         self._advance("", final=True)
         spans, self._spans = self._spans, []
         self._buffer, self._done, self._at = "", 0, 0
-        self._state, self._starts, self._candidate = self._rules.automaton.idle(""), [], -1
+        self._state, self._starts = self._rules.automaton.idle(""), []
+        self._forget_candidate()
         self._masking = False
         return spans
 
@@ -154,7 +157,7 @@ class StreamRedactor:
                 self._spans.append((text, ""))
             return
         self._buffer += text
-        work = self._rules.automaton.work
+        work = max(self._rules.automaton.work, FREE_WORK)
         self._budget.microseconds += len(text) * self._budget.per_character
         try:
             self._read(final=final)
@@ -205,15 +208,16 @@ class StreamRedactor:
             if not final:
                 return
             if self._masking:
-                hit = self._rules.hiding.hit_at_end(self._state) if self._rules.is_exact else -1
+                hit = self._rules.hiding.hit_at_end(self._state)[0] if self._rules.is_exact else -1
                 if hit >= 0:
                     self._mask_ends[self._starts[hit]] = length
                 if not self._mask_ends:
                     return
                 self._unmask(self._mask_ends[min(self._mask_ends)])
             elif self._state.threads:
-                hit = self._rules.automaton.hit_at_end(self._state)
+                hit, patterns = self._rules.automaton.hit_at_end(self._state)
                 if hit >= 0:
+                    self._candidate_rules |= patterns
                     self._note_candidate(self._starts[hit], length)
                 self._state, self._starts = self._idle(), []
                 if self._candidate >= 0:
@@ -244,6 +248,7 @@ class StreamRedactor:
             at = end - length_hint(characters)
             state = act.target
             starts, count = self._starts, act.groups
+            self._candidate_rules |= act.patterns
             if act.hit_before >= 0:
                 self._note_candidate(starts[act.hit_before] if act.hit_before < count else at - 1, at - 1)
             if act.hit_after >= 0:
@@ -269,18 +274,23 @@ class StreamRedactor:
         it ends: so every match begins between the candidate and its end.
         """
         decided = self._starts[0] if self._state.threads else self._at
+        rules = self._rules.chosen(self._candidate_rules)
         for start in range(self._candidate, min(self._candidate_end, decided)):
-            if self._replace_at(start):
+            if self._replace_at(start, rules):
                 return True
         if self._candidate_end > decided:
             self._candidate = max(self._candidate, decided)
         else:
-            self._candidate = self._candidate_end = -1
+            self._forget_candidate()
             self._state = self._rules.automaton.settled(self._state)
         return False
 
-    def _replace_at(self, start: int) -> bool:
-        for rule in self._rules.rules:
+    def _forget_candidate(self) -> None:
+        self._candidate = self._candidate_end = -1
+        self._candidate_rules = 0
+
+    def _replace_at(self, start: int, rules: list[CompiledRule]) -> bool:
+        for rule in rules:
             before = perf_counter()
             timeout = max(self._budget.microseconds, 1.0) / 1e6
             match: regex.Match[str] | None = rule.regex.match(self._buffer, start, timeout=timeout)
@@ -298,7 +308,7 @@ class StreamRedactor:
             self._budget.spend((self._at - end) * 0.3)  # what is read again
             self._done = self._at = end
             self._state, self._starts = self._idle(), []
-            self._candidate = self._candidate_end = -1
+            self._forget_candidate()
             return True
         return False
 
@@ -314,7 +324,7 @@ class StreamRedactor:
         start, end = self._starts[0], self._at
         self._keep_until(start)
         self.findings.masked += 1
-        self._candidate = self._candidate_end = -1
+        self._forget_candidate()
         self._masking, self._mask_ends = True, {}
         # Read again, to learn where each match that began in hidden text ended: its text can't be searched later.
         self._at, self._starts = start, []
