@@ -179,6 +179,11 @@ def test_start_without_a_file_refuses_other_addresses(tmp_path, monkeypatch, cap
     assert "listens on this machine only" in capsys.readouterr().err
 
 
+def test_start_without_a_file_has_nothing_to_reload(capsys):
+    assert cli.main(["start", "--reload"]) == 2
+    assert "nothing to watch" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("arguments", [["--port", "70000"], ["--workers", "0"], ["--port", "x"]])
 def test_start_refuses_numbers_that_can_not_be(arguments):
     with pytest.raises(SystemExit) as caught:

@@ -1,6 +1,9 @@
 """The configurations of the founding description load as they are: complete files unchanged, fragments beside a base
 that has their models."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from llm_gateway.loading import load, load_text
@@ -208,6 +211,19 @@ def test_the_quick_start_loads_unchanged():
     ]
     assert project.default_model == "gpt-std"
     assert project.plugins[0].config == {"model": "gpt-std", "fallbacks": ["gpt-mini"]}
+
+
+@pytest.mark.parametrize("provider", ["OpenAI", "Anthropic"])
+def test_the_comments_of_the_quick_start_example_make_it_a_vendors(provider):
+    file = Path(__file__).parents[3] / "examples" / "quickstart" / "gateway.yaml"
+    text = re.sub(r' {6}type: "echo"\n {6}config:\n {8}model: .*\n', "", file.read_text())
+    block = re.compile(rf" {{6}}# {provider}:\n((?: {{6}}# +[^A-Z\n].*\n)+)")
+    text = block.sub(lambda found: found[1].replace("      # ", "      "), text)
+
+    config = load_text(text, environ={"OPENAI_API_KEY": "sk-1", "ANTHROPIC_API_KEY": "sk-2"}).config
+
+    assert {model.provider.type for model in config.projects["test"].models} == {provider.lower()}
+    assert all(model.provider.config["apiKey"] for model in config.projects["test"].models)
 
 
 def test_the_projects_example_loads_unchanged_and_inherits():

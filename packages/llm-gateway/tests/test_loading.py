@@ -257,3 +257,10 @@ plugins: [{name: a, type: guard, config: {words: [], mode: "${SECRET}"}}]
 
     assert not any("canary" in problem for problem in found)
     assert any("server.port: expected a whole number, found the value of ${SECRET}" in problem for problem in found)
+
+
+def test_a_project_without_a_default_model_is_noticed(folder):
+    result = loaded(folder, "models: [{name: gpt, provider: {type: made}}]")
+
+    assert result.notices == ['the project "default" has no default model: requests must name one of its models']
+    assert loaded(folder, MODELS).notices == []

@@ -242,6 +242,8 @@ def start(options: argparse.Namespace) -> int:
             f"without --config it listens on this machine only, not on {options.host}: whoever reached it would "
             "spend your keys. Write a configuration (llm-gateway init), with basic-apikey-auth in it."
         )
+    if options.config is None and options.reload:
+        return _refuse("--reload watches the file of --config; without one there is nothing to watch.")
     result = load(options.config)
     server = result.config.server
     host = options.host if options.host is not None else server.host

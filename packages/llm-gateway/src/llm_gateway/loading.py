@@ -85,6 +85,7 @@ def _load(
         _check_references(project, draft, extensions)
         used += _check_adapters(project, draft, extensions)
     problems.raise_if_any()
+    draft.notices.extend(notice for project in projects.values() for notice in _notices(project))
     config = GatewayConfig(
         server=file.server,
         projects=projects,
@@ -173,6 +174,15 @@ def _projects(file: GatewayFile, adapters: list[str]) -> dict[str, ProjectConfig
         project = inherit(file, settings, adapters=adapters)
         projects.setdefault(project.name, project)
     return projects
+
+
+def _notices(project: ProjectConfig) -> Iterator[str]:
+    """What may be meant, but is worth a word."""
+    routed = any(plugin.type == "model-router" for plugin in project.plugins)
+    if not project.models and not project.is_default_project:
+        yield f'the project "{project.name}" has no models: every request to it is answered with 404'
+    elif project.models and project.default_model is None and not routed:
+        yield f'the project "{project.name}" has no default model: requests must name one of its models'
 
 
 def _check_adapters(project: ProjectConfig, draft: Draft, extensions: Extensions) -> Iterator[Extension]:
