@@ -78,8 +78,13 @@ def own(metadata: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def extras(source: Mapping[str, Any], known: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """The metadata that keeps the fields of `source` which have no place of their own."""
-    rest = {key: value for key, value in source.items() if key not in known and value is not None}
+    """The metadata that keeps the fields of `source` which have no place of their own.
+
+    Fields that begin with an underscore are not the vendor's, and would be mistaken for our own marks.
+    """
+    rest = {
+        key: value for key, value in source.items() if key not in known and value is not None and key[:1] != "_"
+    }
     return {NAME: rest} if rest else {}
 
 
@@ -136,7 +141,7 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
         case "document":
             return _decode_document(source, path)
         case "search_result":
-            return _decode_search_result(source)
+            return _decode_search_result(source, path)
     return OpaquePart(dialect=NAME, data=source)
 
 
@@ -268,19 +273,18 @@ def _decode_document(block: Block, path: str) -> Part:
     return part if _decode_source(part, source, f"{path}.source") else OpaquePart(dialect=NAME, data=block)
 
 
-def _decode_search_result(block: Block) -> Part:
+def _decode_search_result(block: Block, path: str) -> Part:
     """A search result of one text is a document, so that other dialects can say it; its place stays in the metadata."""
     text = _only_text(block.get("content"))
     title = block.get("title")
     if text is None or not isinstance(title, str):
         return OpaquePart(dialect=NAME, data=block)
-    rest = {key: value for key, value in block.items() if key not in _SEARCH_RESULT_KEYS and value is not None}
     return MediaPart(
         kind="document",
         text=text,
         name=title,
-        cache=decode_cache(block.get("cache_control"), "cache_control"),
-        provider_metadata={NAME: {**rest, "_search_result": True}},
+        cache=decode_cache(block.get("cache_control"), f"{path}.cache_control"),
+        provider_metadata={NAME: {**own(extras(block, _SEARCH_RESULT_KEYS)), "_search_result": True}},
     )
 
 

@@ -133,7 +133,7 @@ def _decode_messages(value: object) -> list[Message]:
             messages.append(Message("opaque", [OpaquePart(dialect=NAME, data=source)]))
             continue
         parts, as_string = decode_content(source.get("content"), f"messages[{at}].content", from_client=True)
-        kept = {key: entry for key, entry in source.items() if key not in ("role", "content") and entry is not None}
+        kept = dict(own(extras(source, _MESSAGE_KEYS)))
         if as_string:
             kept["_string"] = True
         if role == "system":
@@ -220,7 +220,9 @@ def _decode_format(value: object, path: str) -> ResponseFormat:
     if source.get("type") != "json_schema":
         return ResponseFormat("text", provider_metadata={NAME: {"format": source}})
     schema = read_object(source.get("schema"), f"{path}.schema")
-    return ResponseFormat("json_schema", schema, provider_metadata=extras(source, _FORMAT_KEYS))
+    return ResponseFormat(
+        "json_schema", schema, provider_metadata={NAME: {**own(extras(source, _FORMAT_KEYS)), "_own": True}}
+    )
 
 
 def _list(body: dict[str, Any], key: str) -> list[Any]:
@@ -262,6 +264,7 @@ _KNOWN = frozenset(
         "output_format",
     }
 )  # fmt: skip
+_MESSAGE_KEYS = frozenset({"role", "content"})
 _TOOL_KEYS = frozenset({"type", "name", "description", "input_schema", "strict", "cache_control"})
 _THINKING_KEYS = frozenset({"type", "budget_tokens", "display"})
 _FORMAT_KEYS = frozenset({"type", "schema"})
