@@ -167,6 +167,15 @@ def test_plugins_docs_prints_options_defaults_an_example_and_hooks(file, capsys)
     assert "- `before_model`" in page
 
 
+def test_plugins_docs_of_a_vendor_shows_its_provider_and_its_adapter(capsys):
+    assert cli.main(["plugins", "docs", "openai"]) == 0
+    page = capsys.readouterr().out
+
+    assert "- Kind: provider" in page
+    assert "- Kind: adapter" in page
+    assert "| `streamIdleTimeout` | duration |" in page
+
+
 def test_plugins_docs_of_an_unknown_name_names_the_known(capsys):
     assert cli.main(["plugins", "docs", "model-ruoter"]) == 2
     assert 'did you mean "model-router"?' in capsys.readouterr().err

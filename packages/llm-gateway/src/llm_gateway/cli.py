@@ -172,10 +172,11 @@ def _add_plugins(commands: _Commands) -> None:
     docs = _parser(
         below,
         "docs",
-        "Print the documentation of plugins as Markdown, made from their metadata and schema.",
+        "Print the documentation of plugins, providers or adapters as Markdown, made from metadata and schema.",
         "examples:\n"
         "  llm-gateway plugins docs                        # all plugins\n"
         "  llm-gateway plugins docs model-router\n"
+        "  llm-gateway plugins docs openai                 # the provider and the adapter of that name\n"
         "  llm-gateway plugins docs --write docs/plugins   # one file for each\n",
     )
     docs.add_argument("names", nargs="*", metavar="NAME", help="types; all plugins if left out")
@@ -394,7 +395,8 @@ def plugins_docs(options: argparse.Namespace) -> int:
     folder = Path(options.write)
     folder.mkdir(parents=True, exist_ok=True)
     for extension in chosen:
-        (folder / f"{extension.name}.md").write_text(extension_page(extension), encoding="utf-8")
+        file = f"{extension.name}.md" if extension.kind == "plugin" else f"{extension.kind}-{extension.name}.md"
+        (folder / file).write_text(extension_page(extension), encoding="utf-8")
     if not options.names:
         (folder / "README.md").write_text(index_page(chosen), encoding="utf-8")
     print(f"{len(chosen)} page{'' if len(chosen) == 1 else 's'} written to {folder}")
@@ -410,10 +412,10 @@ def _chosen(extensions: Extensions, names: Sequence[str]) -> list[Extension]:
         return [each for each in _importable(extensions) if each.kind == "plugin"]
     chosen = []
     for name in names:
-        found = [extensions.get(kind, name) for kind in KINDS if name in extensions.names(kind)]
+        found = [extensions.get(kind, name) for kind in KINDS if kind != "dialect" and name in extensions.names(kind)]
         if not found:
             raise ConfigError(unknown("plugin", name, [known for kind in KINDS for known in extensions.names(kind)]))
-        chosen += found[:1]
+        chosen += found
     return chosen
 
 

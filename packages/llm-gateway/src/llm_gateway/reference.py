@@ -215,6 +215,8 @@ def _example(extension: Extension) -> str:
     schema = extension.schema
     examples = schema.get("examples") or []
     settings = examples[0] if examples else _sample(schema, schema)
+    if not examples and (variable := getattr(extension.cls, "api_key_variable", "")):
+        settings = {"apiKey": f"${{{variable}}}", "model": "…"}
     entry: dict[str, Any]
     if extension.kind == "provider":
         entry = {

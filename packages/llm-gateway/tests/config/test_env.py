@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway.config.env import VariableProblem, Variables, decode_dotenv, read_dotenv
+from llm_gateway_sdk.errors import ConfigError
 
 
 def variables(environ=None, dotenv=None, directory=Path()):
@@ -105,3 +106,10 @@ def test_text_without_variables_stays_as_it_is(text):
 @given(st.text())
 def test_a_value_is_never_substituted_twice(value):
     assert variables({"A": value}).fill("${A}").text == value
+
+
+def test_an_env_file_that_can_not_be_read_is_a_problem(tmp_path):
+    (tmp_path / ".env").write_bytes(b"\xff\xfe")
+
+    with pytest.raises(ConfigError, match=r"\.env: the file can't be read: it is not UTF-8 text"):
+        read_dotenv(tmp_path)

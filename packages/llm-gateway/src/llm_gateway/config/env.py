@@ -15,6 +15,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from llm_gateway_sdk.errors import ConfigError, ConfigProblem
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)")
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
@@ -122,6 +124,9 @@ def read_dotenv(directory: Path) -> dict[str, str]:
         text = (directory / ".env").read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigError([ConfigProblem(f"the file can't be read: {reason}", "", str(directory / ".env"))]) from None
     return decode_dotenv(text)
 
 
