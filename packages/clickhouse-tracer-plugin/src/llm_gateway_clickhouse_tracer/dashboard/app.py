@@ -1,0 +1,268 @@
+"""The dashboard as an ASGI application without a framework, and as a small server of its own for the command line.
+
+Only GET and HEAD are served, and only from one's own origin: the pages may load nothing but their own style sheet and
+script. Everything that came from a prompt is escaped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import http.server
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from llm_gateway_sdk.wire import json
+
+from ..client import Database, DatabaseFailure
+from ..settings import TracerSettings
+from ..tracer import open_database
+from . import queries
+from .pages import interaction_page, interactions_page, message_page, overview_page
+from .queries import Filter
+
+__all__ = ["Dashboard", "Reply", "dashboard_app", "serve"]
+
+logger = logging.getLogger(__name__)
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_SAFETY: Final = {
+    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+_STATIC: Final = {"style.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8"}
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+_BREAKDOWNS: Final = ("project", "model", "status", "caller")
+
+
+@dataclass(slots=True)
+class Reply:
+    status: int = 200
+    body: bytes | Iterator[bytes] = b""
+    headers: dict[str, str] = field(default_factory=lambda: {"content-type": "text/html; charset=utf-8"})
+
+
+class Dashboard:
+    """Answers requests; may be called from several threads. `base` is the path below which it is mounted."""
+
+    def __init__(
+        self,
+        settings: TracerSettings,
+        *,
+        credential: str | None = None,
+        open_database: Callable[[], Database] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._credential = credential
+        self._open_database = open_database or (lambda: _open(settings))
+        self._mutex = threading.Lock()
+        self._database: Database | None = None
+
+    def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], *, base: str = "") -> Reply:
+        """`headers` by lower-case name. Never raises for what a client or the database does."""
+        if refusal := self._refusal(method, headers):
+            return refusal
+        try:
+            return self._route(path, dict(parse_qsl(query, keep_blank_values=True)), base)
+        except DatabaseFailure as failure:
+            self._forget_database()
+            logger.warning("the dashboard got no answer from ClickHouse: %s", failure)
+            return _page(message_page(base, "ClickHouse does not answer", str(failure)), 503)
+
+    def _refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
+        if method not in ("GET", "HEAD"):
+            return Reply(405, b"Only GET is served here.\n", {"content-type": "text/plain", "allow": "GET, HEAD"})
+        if self._credential is None:
+            # Without a password only this machine may ask, and no page elsewhere may have its name point here.
+            if (urlsplit(f"//{headers.get('host', '')}").hostname or "") in _LOOPBACK:
+                return None
+            return Reply(
+                403, b"Without a credential the dashboard answers on localhost only.\n", {"content-type": "text/plain"}
+            )
+        if _is_right(headers.get("authorization", ""), self._credential):
+            return None
+        challenge = {
+            "content-type": "text/plain",
+            "www-authenticate": 'Basic realm="LLM Gateway traces", charset="UTF-8"',
+        }
+        return Reply(401, b"The dashboard asks for its password.\n", challenge)
+
+    def _route(self, path: str, query: Mapping[str, str], base: str) -> Reply:
+        match path.strip("/").split("/"):
+            case [""]:
+                return self._overview(Filter.load(query), base)
+            case ["interactions"]:
+                chosen, database = Filter.load(query), self._connected()
+                rows = queries.interactions(database, chosen)
+                return _page(interactions_page(base, chosen, rows, queries.choices(database, chosen)))
+            case ["interactions", interaction]:
+                rows = queries.rounds(self._connected(), unquote(interaction))
+                if rows:
+                    return _page(interaction_page(base, unquote(interaction), rows))
+            case ["requests", request_id, name] if name in ("request.json", "response.json", "original.json"):
+                return self._body(unquote(request_id), name.removesuffix(".json"), base)
+            case ["export.jsonl"]:
+                return self._export(query)
+            case ["static", name] if name in _STATIC:
+                data = resources.files(__package__).joinpath("static", name).read_bytes()
+                return Reply(200, data, {"content-type": _STATIC[name], "cache-control": "private, max-age=300"})
+        return _page(message_page(base, "Not found", "There is nothing at this address."), 404)
+
+    def _overview(self, chosen: Filter, base: str) -> Reply:
+        database = self._connected()
+        parts = {name: queries.breakdown(database, chosen, name) for name in _BREAKDOWNS}
+        return _page(
+            overview_page(
+                base,
+                chosen,
+                queries.totals(database, chosen),
+                queries.series(database, chosen),
+                parts,
+                queries.choices(database, chosen),
+            )
+        )
+
+    def _body(self, request_id: str, name: str, base: str) -> Reply:
+        row = next(
+            (row for row in queries.rounds(self._connected(), request_id) if row["request_id"] == request_id), None
+        )
+        if row is None or not row[name]:
+            return _page(message_page(base, "Not found", "This request has no such body."), 404)
+        disposition = f'attachment; filename="{name}.json"'
+        return Reply(200, row[name].encode(), {"content-type": "application/json", "content-disposition": disposition})
+
+    def _export(self, query: Mapping[str, str]) -> Reply:
+        rows = queries.export(self._connected(), Filter.load(query), query.get("interaction", ""))
+        disposition = 'attachment; filename="traces.jsonl"'
+        headers = {"content-type": "application/x-ndjson", "content-disposition": disposition}
+        return Reply(200, (json.dumps(row) + b"\n" for row in rows), headers)
+
+    def _connected(self) -> Database:
+        with self._mutex:
+            if self._database is None:
+                self._database = self._open_database()
+            return self._database
+
+    def _forget_database(self) -> None:
+        with self._mutex:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
+
+    def close(self) -> None:
+        self._forget_database()
+
+
+def dashboard_app(config: Mapping[str, Any] | TracerSettings) -> ASGIApp:
+    """The dashboard of a tracer's configuration, for mounting in another application.
+
+    It asks for `dashboard.credential` (as the password of HTTP Basic, any name, or as a bearer token); without one it
+    answers requests for localhost only. Raises ValueError where the configuration is not valid.
+    """
+    settings = config if isinstance(config, TracerSettings) else TracerSettings.load(config)
+    dashboard = Dashboard(settings, credential=settings.dashboard.credential)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        base = str(scope.get("root_path", "")).rstrip("/")
+        path = str(scope["path"])
+        reply = await asyncio.to_thread(
+            dashboard.answer,
+            scope["method"],
+            path.removeprefix(base) if base else path,
+            scope.get("query_string", b"").decode("latin-1"),
+            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
+            base=base,
+        )
+        headers = [(name.encode(), value.encode()) for name, value in {**_SAFETY, **reply.headers}.items()]
+        chunks: Iterator[bytes] = iter([reply.body]) if isinstance(reply.body, bytes) else reply.body
+        if isinstance(reply.body, bytes):
+            headers.append((b"content-length", str(len(reply.body)).encode()))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        if scope["method"] != "HEAD":
+            while (chunk := await asyncio.to_thread(_next_chunk, chunks)) is not None:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+def serve(settings: TracerSettings, host: str, port: int, *, credential: str | None = None) -> http.server.HTTPServer:
+    """A server of its own, not yet running: call `serve_forever`."""
+    dashboard = Dashboard(settings, credential=credential)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            url = urlsplit(self.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            reply = dashboard.answer(self.command, url.path, url.query, headers)
+            self.send_response(reply.status)
+            for name, value in {**_SAFETY, **reply.headers}.items():
+                self.send_header(name, value)
+            if isinstance(reply.body, bytes):
+                self.send_header("content-length", str(len(reply.body)))
+            else:
+                self.send_header("connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                chunks: Iterable[bytes] = [reply.body] if isinstance(reply.body, bytes) else reply.body
+                for chunk in chunks:
+                    self.wfile.write(chunk)
+
+        do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_GET
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer((host, port), Handler)
+    server.daemon_threads = True
+    return server
+
+
+def _open(settings: TracerSettings) -> Database:
+    return open_database(settings)
+
+
+def _page(html: str, status: int = 200) -> Reply:
+    return Reply(status, html.encode(errors="replace"))
+
+
+def _next_chunk(chunks: Iterator[bytes]) -> bytes | None:
+    """Several rows at once, for each is a trip through the event loop."""
+    gathered = bytearray()
+    for chunk in chunks:
+        gathered += chunk
+        if len(gathered) >= 65536:
+            break
+    return bytes(gathered) or None
+
+
+def _is_right(authorization: str, credential: str) -> bool:
+    scheme, _, value = authorization.partition(" ")
+    given = value.strip()
+    if scheme.lower() == "basic":
+        try:
+            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
+        except ValueError:
+            return False
+    elif scheme.lower() != "bearer":
+        return False
+    return hmac.compare_digest(given.encode(), credential.encode())

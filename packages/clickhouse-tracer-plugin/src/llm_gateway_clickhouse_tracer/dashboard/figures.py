@@ -1,0 +1,56 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+__all__ = ["count", "duration", "moment", "money", "share"]
+
+
+def count(value: Any) -> str:
+    if value is None:
+        return "–"
+    number = float(value)
+    for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if abs(number) >= limit:
+            return f"{number / (1e3 if unit == 'k' else limit):.1f}{unit}"
+    return f"{number:,.0f}"
+
+
+def duration(microseconds: Any) -> str:
+    if microseconds is None:
+        return "–"
+    value = float(microseconds)
+    if value != value:  # the mean of nothing
+        return "–"
+    if value < 1e3:
+        return f"{value:.0f} µs"
+    if value < 1e6:
+        return f"{value / 1e3:.0f} ms"
+    return f"{value / 1e6:.2f} s" if value < 60e6 else f"{value / 60e6:.1f} min"
+
+
+def money(dollars: Any) -> str:
+    if dollars is None:
+        return "unknown"
+    value = float(dollars)
+    if value == 0:
+        return "$0"
+    return f"${value:,.2f}" if value >= 1 else f"${value:.4f}" if value >= 0.0001 else f"${value:.6f}"
+
+
+def share(part: Any, whole: Any) -> str:
+    return f"{100 * float(part or 0) / float(whole):.1f} %" if whole else "–"
+
+
+def moment(text: Any) -> str:
+    """`2026-11-23 10:00:00.123456` without its fraction."""
+    return str(text)[:19] if text else "–"
+
+
+def parse_moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

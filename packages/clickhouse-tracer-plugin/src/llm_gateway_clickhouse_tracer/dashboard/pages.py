@@ -1,0 +1,530 @@
+"""The pages. Each is a function from rows to HTML."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from llm_gateway_sdk.wire import json
+
+from .charts import Axis, bars, lines
+from .conversation import conversation, load, pretty
+from .figures import count, duration, moment, money, share
+from .markup import Child, Markup, join, tag
+from .queries import PAGE_SIZE, RANGES, Filter
+
+__all__ = ["interaction_page", "interactions_page", "message_page", "overview_page"]
+
+_INLINE_RAW = 400_000
+"""Longer bodies are offered as files only."""
+
+
+def page(base: str, title: str, here: str, *content: Child) -> str:
+    """`base` is the address below which the dashboard is mounted, without its slash."""
+    links = [
+        tag("a", name, href=f"{base}{path}", aria_current="page" if here == name else None, data_go=key)
+        for name, path, key in (("Overview", "/", "o"), ("Interactions", "/interactions", "i"))
+    ]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{title} · traces"),
+        tag("link", rel="stylesheet", href=f"{base}/static/style.css"),
+        tag("script", src=f"{base}/static/app.js", defer=True),
+    )
+    top = tag(
+        "header",
+        tag("a", "Skip to the content", href="#content", class_="skip"),
+        tag("strong", "LLM Gateway ", tag("span", "traces")),
+        tag("nav", links, aria_label="Pages"),
+        tag(
+            "button",
+            "◐",
+            id="theme",
+            type="button",
+            title="Light or dark (t)",
+            aria_label="Switch between light and dark",
+        ),
+        tag("button", "?", id="keys", type="button", title="Keys (?)", aria_label="Show the keys"),
+    )
+    keys = tag(
+        "dialog",
+        tag("h2", "Keys"),
+        tag(
+            "dl",
+            [
+                (tag("dt", tag("kbd", key)), tag("dd", meaning))
+                for key, meaning in (
+                    ("/", "search"),
+                    ("j k", "next and previous row"),
+                    ("Enter", "open the row"),
+                    ("o", "overview"),
+                    ("i", "interactions"),
+                    ("t", "light or dark"),
+                    ("?", "this list"),
+                    ("Esc", "close, or leave the search"),
+                )
+            ],
+        ),
+        tag("form", tag("button", "Close"), method="dialog"),
+        id="help",
+    )
+    body = tag("body", top, tag("main", content, id="content"), keys)
+    return "<!doctype html>" + tag("html", head, body, lang="en")
+
+
+def overview_page(
+    base: str,
+    chosen: Filter,
+    sums: Mapping[str, Any],
+    points: Sequence[Mapping[str, Any]],
+    parts: Mapping[str, Sequence[Mapping[str, Any]]],
+    offered: Mapping[str, Sequence[str]],
+    health: Markup | None = None,
+) -> str:
+    requests = sums.get("requests", 0)
+    latency, ttft = sums.get("latency") or [None] * 3, sums.get("ttft") or [None] * 2
+    unpriced = sums.get("unpriced") or 0
+    tiles = [
+        _tile("Requests", count(requests), f"{count(sums.get('interactions'))} interactions"),
+        _tile(
+            "Errors",
+            share(sums.get("errors"), requests),
+            f"{count(sums.get('errors'))} requests",
+            bad=bool(sums.get("errors")),
+        ),
+        _tile(
+            "Latency, median",
+            duration(latency[0]) if requests else "–",
+            f"p95 {duration(latency[1])} · p99 {duration(latency[2])}" if requests else "",
+        ),
+        _tile("First token, median", duration(ttft[0]), f"p95 {duration(ttft[1])}" if ttft[1] is not None else ""),
+        _tile(
+            "Tokens in",
+            count(sums.get("input_tokens")),
+            f"{share(sums.get('cache_read_tokens'), sums.get('input_tokens'))} from cache",
+        ),
+        _tile("Tokens out", count(sums.get("output_tokens")), f"{count(sums.get('reasoning_tokens') or 0)} thinking"),
+        _tile(
+            "Cost",
+            money(sums.get("cost")),
+            f"{count(unpriced)} requests without a price" if unpriced else "list prices",
+        ),
+    ]
+    return page(
+        base,
+        "Overview",
+        "Overview",
+        tag("h1", "Overview"),
+        _controls(base, "/", chosen, offered, search=False),
+        health,
+        tag("section", tiles, class_="tiles", aria_label="Totals"),
+        tag("section", _charts(chosen, points), class_="charts") if requests else _nothing(),
+        tag(
+            "section",
+            [_breakdown(base, chosen, field, rows) for field, rows in parts.items()],
+            class_="breakdowns",
+        )
+        if requests
+        else None,
+    )
+
+
+def _tile(name: str, value: str, note: str, *, bad: bool = False) -> Markup:
+    return tag(
+        "div",
+        tag("h2", name),
+        tag("p", value, class_="value bad" if bad else "value"),
+        tag("p", note, class_="note"),
+        class_="tile",
+    )
+
+
+def _charts(chosen: Filter, points: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    span = RANGES[chosen.range]
+    end = int(time.time()) // span.bucket_seconds * span.bucket_seconds + span.bucket_seconds
+    axis = Axis(end - span.seconds - span.bucket_seconds, end, span.bucket_seconds)
+    return [
+        bars(
+            axis,
+            [(p["start"], (p["requests"] - p["errors"], p["errors"])) for p in points],
+            ("ok", "errors"),
+            count,
+            "Requests",
+        ),
+        lines(axis, [(p["start"], tuple(p["latency"])) for p in points], ("p50", "p95", "p99"), duration, "Latency"),
+        lines(axis, [(p["start"], tuple(p["ttft"])) for p in points], ("p50", "p95"), duration, "Time to first token"),
+        bars(
+            axis,
+            [(p["start"], (p["input_tokens"] or 0, p["output_tokens"] or 0)) for p in points],
+            ("input", "output"),
+            count,
+            "Tokens",
+        ),
+        bars(axis, [(p["start"], (p["cost"] or 0,)) for p in points], ("cost",), money, "Cost"),
+    ]
+
+
+def _breakdown(base: str, chosen: Filter, field: str, rows: Sequence[Mapping[str, Any]]) -> Markup:
+    most = max((row["requests"] for row in rows), default=1)
+    lines_ = [
+        tag(
+            "tr",
+            tag(
+                "td",
+                tag(
+                    "a",
+                    row["name"] or "(none)",
+                    href=_address(base, "/interactions", chosen, **{field: row["name"] or "(none)"}),
+                ),
+                tag("span", class_=f"meter w{round(20 * row['requests'] / most)}"),
+            ),
+            tag("td", count(row["requests"])),
+            tag("td", count(row["errors"]), class_="bad" if row["errors"] else None),
+            tag("td", duration(row["latency"][0])),
+            tag("td", duration(row["latency"][1])),
+            tag("td", count((row["input_tokens"] or 0) + (row["output_tokens"] or 0))),
+            tag("td", money(row["cost"])),
+        )
+        for row in rows
+    ]
+    head = tag(
+        "tr",
+        [
+            tag("th", name, scope="col")
+            for name in (field.title(), "Requests", "Errors", "p50", "p95", "Tokens", "Cost")
+        ],
+    )
+    return tag(
+        "div",
+        tag("h2", f"By {field}"),
+        tag("div", tag("table", tag("thead", head), tag("tbody", lines_)), class_="scroll"),
+        class_="panel",
+    )
+
+
+def interactions_page(
+    base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]], offered: Mapping[str, Sequence[str]]
+) -> str:
+    shown = rows[:PAGE_SIZE]
+    more = None
+    if len(rows) > PAGE_SIZE:
+        more = tag(
+            "a",
+            "Older",
+            href=_address(base, "/interactions", chosen, before=str(shown[-1]["started"])),
+            class_="button",
+        )
+    head = tag(
+        "tr",
+        [
+            tag("th", name, scope="col")
+            for name in ("Started", "Question and answer", "Model", "Project", "Time", "Tokens", "Cost")
+        ],
+    )
+    return page(
+        base,
+        "Interactions",
+        "Interactions",
+        tag("h1", "Interactions"),
+        _controls(base, "/interactions", chosen, offered, search=True),
+        tag(
+            "div",
+            tag(
+                "table", tag("thead", head), tag("tbody", [_interaction_row(base, row) for row in shown]), class_="list"
+            ),
+            class_="scroll panel",
+        )
+        if shown
+        else _nothing(),
+        tag(
+            "p",
+            more,
+            tag(
+                "a",
+                "Export as JSON lines",
+                href=_address(base, "/export.jsonl", chosen),
+                class_="button",
+                download="traces.jsonl",
+            ),
+            class_="actions",
+        ),
+    )
+
+
+def _interaction_row(base: str, row: Mapping[str, Any]) -> Markup:
+    tools = row["tools"]
+    return tag(
+        "tr",
+        tag("td", tag("time", moment(row["started"])[5:], title=f"{row['started']} UTC"), _badge(row["outcome"])),
+        tag(
+            "td",
+            tag(
+                "a",
+                _excerpt(row["question"]) or "(no text)",
+                href=f"{base}/interactions/{row['interaction_id']}",
+                data_row=True,
+            ),
+            tag("div", _excerpt(row["failure"] if row["outcome"] != "ok" else row["reply"]), class_="sub"),
+            tag(
+                "div",
+                [tag("span", name, class_="chip") for name in tools[:5]],
+                tag("span", f"{row['requests']} requests", class_="chip plain") if row["requests"] > 1 else None,
+                class_="chips",
+            )
+            if tools or row["requests"] > 1
+            else None,
+        ),
+        tag("td", ", ".join(row["models"])),
+        tag("td", row["in_project"], tag("div", row["who"], class_="sub")),
+        tag(
+            "td",
+            duration(row["spent_us"]),
+            tag("div", f"first {duration(row['first_us'])}", class_="sub") if row["first_us"] is not None else None,
+        ),
+        tag("td", f"{count(row['tokens_in'])} → {count(row['tokens_out'])}"),
+        tag("td", money(row["cost"])),
+    )
+
+
+def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    last = rows[-1]
+    costs = [row["cost_usd"] for row in rows]
+    facts = (
+        ("Started", f"{moment(rows[0]['ts'])} UTC"),
+        ("Project", last["project"]),
+        ("Caller", last["caller"]),
+        ("Session", last["session_id"]),
+        ("User", last["user_id"]),
+        ("API", last["adapter"]),
+        ("Time", duration(sum(row["duration_us"] for row in rows))),
+        ("Tokens", f"{count(_sum(rows, 'input_tokens'))} → {count(_sum(rows, 'output_tokens'))}"),
+        (
+            "Cost",
+            money(
+                sum(float(cost) for cost in costs if cost is not None) if any(c is not None for c in costs) else None
+            ),
+        ),
+    )
+    return page(
+        base,
+        "Interaction",
+        "",
+        tag("h1", "Interaction", _badge(last["status"])),
+        tag("p", tag("code", interaction), class_="sub"),
+        tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts panel"),
+        tag("h2", "Conversation"),
+        conversation(load(last["request"]), load(last["response"])),
+        tag("div", tag("b", last["error_kind"]), " ", last["error"], class_="failure") if last["error"] else None,
+        tag("h2", f"{len(rows)} requests" if len(rows) > 1 else "Request"),
+        [_round(base, row, opened=len(rows) == 1) for row in rows],
+        tag(
+            "p",
+            tag(
+                "a",
+                "Export as JSON lines",
+                href=f"{base}/export.jsonl?{urlencode({'interaction': last['interaction_id']})}",
+                class_="button",
+            ),
+            class_="actions",
+        ),
+    )
+
+
+def _round(base: str, row: Mapping[str, Any], *, opened: bool) -> Markup:
+    summary = tag(
+        "summary",
+        tag("time", moment(row["ts"])[11:]),
+        _badge(row["status"]),
+        tag("span", row["model_answered"] or row["model_routed"] or row["model_requested"] or row["operation"]),
+        tag("span", duration(row["duration_us"]), class_="sub"),
+        tag("span", f"{count(row['input_tokens'])} → {count(row['output_tokens'])} tokens", class_="sub"),
+        [tag("span", name, class_="chip") for name in row["tool_calls"][:6]],
+    )
+    facts = (
+        ("Request id", tag("code", row["request_id"])),
+        ("Asked for", row["model_requested"]),
+        ("Routed to", f"{row['model_routed']} ({row['provider']})" if row["model_routed"] else ""),
+        ("Answered by", row["model_answered"]),
+        ("HTTP", f"{row['method']} {row['path']} → {row['http_status']}"),
+        ("First token", duration(row["ttft_us"]) if row["ttft_us"] is not None else ""),
+        ("Finish", " / ".join(dict.fromkeys(one for one in (row["finish_reason"], row["raw_finish_reason"]) if one))),
+        ("Tokens", _tokens(row)),
+        ("Cost", money(row["cost_usd"])),
+        ("Client", f"{row['client_ip']} {row['user_agent']}".strip()),
+        ("Error", f"{row['error_kind']}: {row['error']}" if row["error"] else ""),
+        ("Tags", ", ".join(f"{key}={value}" for key, value in row["tags"].items())),
+    )
+    return tag(
+        "details",
+        summary,
+        tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
+        _attempts(row),
+        tag("div", tag("h3", "Lost in translation"), tag("ul", [tag("li", loss) for loss in row["losses"]]))
+        if row["losses"]
+        else None,
+        _timings(row),
+        [_raw(base, row, name) for name in ("request", "response", "original")],
+        tag("details", tag("summary", "headers"), tag("pre", pretty(json.dumps_text(row["headers"])))),
+        class_="panel round",
+        open=opened,
+        id=f"r-{row['request_id']}",
+    )
+
+
+def _tokens(row: Mapping[str, Any]) -> str:
+    kinds = (
+        ("in", "input_tokens"),
+        ("from cache", "cache_read_tokens"),
+        ("to cache", "cache_write_tokens"),
+        ("out", "output_tokens"),
+        ("thinking", "reasoning_tokens"),
+    )
+    words = [f"{row[column]:,} {name}" for name, column in kinds if row[column] is not None]
+    return ", ".join(words) + (" (estimated)" if row["usage_estimated"] and words else "")
+
+
+def _attempts(row: Mapping[str, Any]) -> Markup | None:
+    attempts = load_list(row["attempt_log"])
+    if not attempts:
+        return None
+    head = tag(
+        "tr", [tag("th", name, scope="col") for name in ("Attempt", "Target", "From", "First token", "To", "Outcome")]
+    )
+    body = [
+        tag(
+            "tr",
+            tag("td", one.get("model", "")),
+            tag("td", one.get("target", "")),
+            [
+                tag("td", f"{one[key]:,.0f} ms" if one.get(key) is not None else "–")
+                for key in ("start_ms", "first_token_ms", "end_ms")
+            ],
+            tag(
+                "td",
+                " ".join(str(part) for part in (one.get("status"), one.get("kind"), one.get("error")) if part),
+                class_="bad" if one.get("error") else None,
+            ),
+        )
+        for one in attempts
+    ]
+    return tag("div", tag("table", tag("thead", head), tag("tbody", body)), class_="scroll")
+
+
+def load_list(text: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(text) if text else []
+    except ValueError:
+        return []
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
+
+
+def _timings(row: Mapping[str, Any]) -> Markup | None:
+    if not row["timings"]:
+        return None
+    slowest = sorted(row["timings"].items(), key=lambda item: -item[1])
+    return tag(
+        "details",
+        tag("summary", "time in plugins and stages"),
+        tag("dl", [(tag("dt", name), tag("dd", duration(value))) for name, value in slowest], class_="facts"),
+    )
+
+
+def _raw(base: str, row: Mapping[str, Any], name: str) -> Markup | None:
+    text = row[name]
+    if not text:
+        return None
+    file = tag("a", "as a file", href=f"{base}/requests/{row['request_id']}/{name}.json")
+    if len(text) > _INLINE_RAW:
+        return tag("p", f"raw {name}, {len(text):,} characters: ", file)
+    return tag("details", tag("summary", f"raw {name}"), tag("p", file), tag("pre", pretty(text)))
+
+
+def message_page(base: str, title: str, words: str) -> str:
+    return page(base, title, "", tag("h1", title), tag("p", words, class_="failure"))
+
+
+def _controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: bool) -> Markup:
+    ranges = [
+        tag(
+            "a",
+            key,
+            href=_address(base, path, chosen, range=key),
+            title=span.title,
+            aria_current="true" if key == chosen.range else None,
+        )
+        for key, span in RANGES.items()
+    ]
+    picked = dict(chosen.fields)
+    boxes = [
+        tag(
+            "select",
+            tag("option", f"any {name}", value=""),
+            [
+                tag("option", value, value=value, selected=picked.get(name) == value)
+                for value in dict.fromkeys([*offered.get(name, ()), *([picked[name]] if name in picked else [])])
+            ],
+            name=name,
+            aria_label=name.title(),
+        )
+        for name in ("project", "model", "status", "caller")
+        if offered.get(name) or name in picked
+    ]
+    fixed = [
+        tag("input", type="hidden", name=name, value=picked[name]) for name in ("session", "user") if name in picked
+    ]
+    field = (
+        tag(
+            "input",
+            type="search",
+            name="q",
+            value=chosen.search,
+            placeholder="Search prompts, answers, ids…",
+            aria_label="Search",
+            id="search",
+        )
+        if search
+        else None
+    )
+    form = tag(
+        "form",
+        tag("input", type="hidden", name="range", value=chosen.range),
+        fixed,
+        field,
+        boxes,
+        tag("label", tag("input", type="checkbox", name="tools", value="1", checked=chosen.tools_only), " with tools")
+        if search
+        else None,
+        tag("button", "Show"),
+        method="get",
+        action=f"{base}{path}",
+    )
+    return tag("div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, class_="controls")
+
+
+def _address(base: str, path: str, chosen: Filter, **changes: str) -> str:
+    return f"{base}{path}?{urlencode({**chosen.query(), **changes})}"
+
+
+def _badge(status: str) -> Markup:
+    return tag(
+        "span", status, class_=f"badge {status if status in ('ok', 'error', 'refused', 'cancelled') else 'other'}"
+    )
+
+
+def _excerpt(text: str, length: int = 160) -> str:
+    words = " ".join(str(text).split())
+    return words if len(words) <= length else words[: length - 1] + "…"
+
+
+def _sum(rows: Sequence[Mapping[str, Any]], column: str) -> int | None:
+    known = [row[column] for row in rows if row[column] is not None]
+    return sum(known) if known else None
+
+
+def _nothing() -> Markup:
+    return join(tag("p", "No requests here: choose a longer time or fewer conditions.", class_="empty panel"))

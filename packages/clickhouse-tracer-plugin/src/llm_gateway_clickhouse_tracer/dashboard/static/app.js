@@ -1,0 +1,61 @@
+// Keys and the light/dark switch. Every page works without it.
+(() => {
+  const root = document.documentElement;
+  const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
+  const apply = (theme) => { if (theme) root.dataset.theme = theme; };
+  apply(stored());
+
+  const rows = () => [...document.querySelectorAll("a[data-row]")];
+  const help = document.getElementById("help");
+
+  function move(step) {
+    const all = rows();
+    if (!all.length) return;
+    const at = all.indexOf(document.activeElement);
+    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, at + step));
+    all[next].focus();
+    all[next].closest("tr").scrollIntoView({ block: "nearest" });
+  }
+
+  function toggleTheme() {
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    const theme = dark ? "light" : "dark";
+    try { localStorage.setItem("theme", theme); } catch { /* private windows */ }
+    apply(theme);
+  }
+
+  const go = (key) => { const link = document.querySelector(`a[data-go="${key}"]`); if (link) link.click(); };
+
+  const keys = {
+    j: () => move(1),
+    k: () => move(-1),
+    ArrowDown: () => rows().includes(document.activeElement) && move(1),
+    ArrowUp: () => rows().includes(document.activeElement) && move(-1),
+    "/": () => { const field = document.getElementById("search"); if (field) { field.focus(); field.select(); } else go("i"); },
+    o: () => go("o"),
+    i: () => go("i"),
+    t: toggleTheme,
+    "?": () => (help.open ? help.close() : help.showModal()),
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
+    if (event.key === "Escape" && typing) { event.target.blur(); return; }
+    const action = keys[event.key];
+    if (typing || !action) return;
+    if (action() !== false) event.preventDefault();
+  });
+
+  document.getElementById("theme").addEventListener("click", toggleTheme);
+  document.getElementById("keys").addEventListener("click", () => help.showModal());
+  document.addEventListener("change", (event) => {
+    if (event.target.matches(".controls select, .controls input[type=checkbox]")) event.target.form.requestSubmit();
+  });
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("table.list tbody tr");
+    if (row && !event.target.closest("a") && !String(getSelection())) row.querySelector("a[data-row]").click();
+  });
+})();
