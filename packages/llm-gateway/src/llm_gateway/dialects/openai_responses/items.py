@@ -90,12 +90,16 @@ def fold_opaque(part: OpaquePart) -> Any:
     return part.data
 
 
-def runs(parts: list[Part]) -> Iterator[Run]:
-    """Cuts the parts of one message into items."""
+def runs(parts: list[Part], *, reply: bool = False) -> Iterator[Run]:
+    """Cuts the parts of one message into items.
+
+    In a reply each thinking part of another dialect is an item of its own. In history such parts may be the texts of
+    one item, come back through a client of another dialect: they go on to the one which has the signature.
+    """
     current: Run | None = None
     for part in parts:
         kind = _RUN_KINDS.get(type(part), "opaque")
-        if current is None or kind != current.kind or not _continues(current, part):
+        if current is None or kind != current.kind or not _continues(current, part, reply=reply):
             if current is not None:
                 yield current
             current = Run(kind)
@@ -104,14 +108,13 @@ def runs(parts: list[Part]) -> Iterator[Run]:
         yield current
 
 
-def _continues(run: Run, part: Part) -> bool:
+def _continues(run: Run, part: Part, *, reply: bool) -> bool:
     last = run.parts[-1]
     if run.kind not in ("message", "reasoning") or "_item" in own(part):
         return False
     if part.item_id is not None or last.item_id is not None:
         return part.item_id == last.item_id or (part.item_id is None and run.kind == "message")
-    # Signed thinking of other dialects: each block is its own item.
-    return run.kind == "message" or (last.signed_by in (None, NAME) and last.signature is None and not _redacted(last))
+    return run.kind == "message" or not (reply or last.signature is not None or _redacted(last) or _redacted(part))
 
 
 def _redacted(part: Part) -> bool:

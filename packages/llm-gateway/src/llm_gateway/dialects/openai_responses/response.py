@@ -327,7 +327,7 @@ class _OutputWriter:
         self._complete = complete
 
     def write(self, parts: list[Part]) -> list[dict[str, Any]]:
-        cut = list(runs(parts))
+        cut = list(runs(parts, reply=True))
         for position, run in enumerate(cut):
             self._write(run, complete=self._complete or position < len(cut) - 1)
         return self._items

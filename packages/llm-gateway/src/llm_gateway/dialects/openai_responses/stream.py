@@ -23,6 +23,7 @@ from .errors import decode_error_event, decode_response_error
 from .items import decode_item, set_reply_memo
 from .response import created_of, decode_reply, decode_usage, finish_by_status, reply_metadata
 from .shape import NAME, found, mapping, own
+from .tools import is_client_tool_search
 
 __all__ = ["ResponsesStreamDecoder"]
 
@@ -32,7 +33,7 @@ _Handler = Callable[["ResponsesStreamDecoder", dict[str, Any]], LLMResponse | No
 class _Item:
     """One output item as far as it has come."""
 
-    __slots__ = ("carried", "id", "kind", "parts", "raw", "seen")
+    __slots__ = ("carried", "id", "kind", "parts", "raw", "searches", "seen")
 
     def __init__(self, raw: dict[str, Any]) -> None:
         kind = raw.get("type")
@@ -40,6 +41,7 @@ class _Item:
         item_id = raw.get("id")
         self.id = item_id if isinstance(item_id, str) else None
         self.raw = raw
+        self.searches = kind == "tool_search_call" and is_client_tool_search(raw)
         self.parts: dict[tuple[str, int], int] = {}
         """(list, position in it) of each part → its index in the message."""
         self.seen: dict[tuple[str, int], int] = {}
@@ -160,16 +162,17 @@ class ResponsesStreamDecoder(StreamDecoder):
         raw = mapping(raw, "item")
         output_index = _int(event, "output_index")
         item = self._items[output_index] = _Item(raw)
-        if item.kind in ("function_call", "custom_tool_call"):
+        if item.kind in ("function_call", "custom_tool_call") or item.searches:
             item.carried = self._called = True
             call = decode_item(raw, "item", None, [])[0]
             assert isinstance(call, ToolCallPart)
+            if item.searches:
+                # Its arguments are an object, which only the end has.
+                call.arguments = ""
             call.index = self._index_of(item, ("call", 0))
             item.seen["call", 0] = len(call.arguments)
             return _chunk(call)
-        if item.kind in _WHOLE_AT_END and (item.kind != "tool_search_call" or raw.get("execution") == "client"):
-            return None
-        if item.kind in ("message", "reasoning"):
+        if item.kind in ("message", "reasoning", "image_generation_call"):
             return None
         item.carried = True
         index = self._index_of(item, ("opaque", 0))
@@ -188,14 +191,11 @@ class ResponsesStreamDecoder(StreamDecoder):
         match item.kind:
             case "message" | "reasoning":
                 return self._finish_parts(item, raw, whole)
-            case "function_call" | "custom_tool_call":
+            case _ if whole and isinstance(whole[0], ToolCallPart):
                 return self._finish_call(item, whole[0])
             case _:
-                if item.kind not in _WHOLE_AT_END and not isinstance(whole[0], OpaquePart):
-                    return None
                 item.carried = True
                 part = whole[0]
-                self._called = self._called or isinstance(part, ToolCallPart)
                 part.index = self._index_of(item, ("whole", 0))
                 return _chunk(part)
 
@@ -394,7 +394,6 @@ def _int(holder: dict[str, Any], key: str) -> int:
 
 
 _CALL_KINDS: dict[str, Any] = {"function_call": "function", "custom_tool_call": "custom"}
-_WHOLE_AT_END = frozenset(("tool_search_call", "image_generation_call"))
 _SILENT = frozenset(("keepalive", "response.in_progress", "response.queued"))
 _HANDLERS: dict[str, _Handler] = {
     "response.created": ResponsesStreamDecoder._created,
