@@ -10,6 +10,7 @@ import inspect
 import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import jsonschema
@@ -24,15 +25,21 @@ Found = tuple[Path, str]
 
 def check_schema(extension: Extension, settings: dict[str, Any], show: Show = show) -> list[Found]:
     """What the extension's JSON Schema says against the settings, each with its path below them."""
-    schema = extension.schema
-    validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     try:
-        validator_class.check_schema(schema)
+        validator = _validator(extension)
     except jsonschema.SchemaError as error:
         whose = f'the {extension.kind} "{extension.name}" ({extension.origin})'
         return [((), f"{whose} has a configuration schema that is no JSON Schema: {error.message}")]
-    errors = validator_class(schema).iter_errors(settings)
-    return [problem for error in errors for problem in describe(error, show)]
+    return [problem for error in validator.iter_errors(settings) for problem in describe(error, show)]
+
+
+@lru_cache(maxsize=256)
+def _validator(extension: Extension) -> Any:
+    """Made once per extension: checking the schema itself costs far more than checking settings by it."""
+    schema = extension.schema
+    validator_class = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    validator_class.check_schema(schema)
+    return validator_class(schema)
 
 
 def describe(error: Any, show: Show) -> Iterator[Found]:
