@@ -1,3 +1,8 @@
-"""Amazon Bedrock Converse dialect and provider for LLM Gateway."""
+"""Amazon Bedrock for LLM Gateway: the Converse dialect and a provider that speaks it."""
+
+from .dialect import Bedrock
+from .provider import BedrockProvider
 
 __version__ = "0.1.0"
+
+__all__ = ["Bedrock", "BedrockProvider"]

@@ -57,7 +57,7 @@ from .thinking import decode_thinking, encode_thinking, generation
 
 __all__ = ["GeminiEcho", "decode_request", "encode_count", "encode_request"]
 
-_SPELLING = "$spelling"
+_SPELLING = "_spelling"
 
 _SAMPLING: tuple[tuple[str, str, type], ...] = (
     ("temperature", "temperature", float),
@@ -429,7 +429,8 @@ def _tell_losses(request: LLMRequest, losses: Losses) -> None:
     for dialect, values in request.provider_metadata.items():
         if dialect != NAME:
             for key in values:
-                losses.dropped(key)
+                if not key.startswith("_"):
+                    losses.dropped(key)
     for path, value in (
         ("user", request.user),
         ("metadata", request.metadata),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway_sdk import (
+    Accumulator,
     Choice,
     Citation,
     DialectError,
@@ -91,11 +92,18 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     except ValueError as error:
         raise DialectError(f"the reply is no JSON: {error}") from None
     if isinstance(body, list):
-        # `streamGenerateContent` without `alt=sse`, or an error of it.
-        body = body[0] if len(body) == 1 else body
+        # `streamGenerateContent` without `alt=sse`.
+        reader, whole = ReplyReader(mint, joined=True), Accumulator()
+        for item in body:
+            whole.add(reader.read(_object(item)))
+        return whole.value()
+    return ReplyReader(mint, joined=False).read(_object(body))
+
+
+def _object(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise DialectError("expected a JSON object")
-    return ReplyReader(mint, joined=False).read(body)
+    return body
 
 
 class ReplyReader:

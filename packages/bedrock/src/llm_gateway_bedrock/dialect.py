@@ -1,0 +1,118 @@
+"""The `bedrock` dialect: Amazon Bedrock's Converse and ConverseStream."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from llm_gateway_sdk import (
+    Dialect,
+    DialectError,
+    Echo,
+    ErrorInfo,
+    LLMRequest,
+    LLMResponse,
+    Losses,
+    Mint,
+    StreamDecoder,
+    StreamEncoder,
+    Target,
+    Usage,
+    WireReply,
+    WireRequest,
+)
+from llm_gateway_sdk.wire import json
+
+from . import errors, request, response, stream
+from .blocks import NAME
+from .eventstream import EventStreamDecoder, EventStreamError
+from .paths import CONVERSE_STREAM, build_path, split_path
+
+__all__ = ["Bedrock"]
+
+
+class Bedrock(Dialect):
+    """Quirks of a target:
+
+    - `model_id`: the model behind an application profile or an imported model, whose ARN does not tell what it can do.
+    - `system_turns: true`: the model takes system turns within the conversation.
+    """
+
+    name: ClassVar[str] = NAME
+    sse: ClassVar[bool] = False
+    request_id_header: ClassVar[str] = "x-amzn-requestid"
+
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
+        return request.decode_request(wire)
+
+    def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        return request.encode_request(request_, target, losses)
+
+    def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        """The request that counts the tokens of `request_`."""
+        return request.encode_count(request_, target, losses)
+
+    def decode_count(self, wire: WireReply) -> int:
+        """Input tokens told by CountTokens. Raises DialectError."""
+        try:
+            count = json.loads(wire.body).get("inputTokens")
+        except (ValueError, AttributeError):
+            count = None
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise DialectError("the reply is no token count")
+        return count
+
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
+        return response.decode_response(wire, mint)
+
+    def encode_response(self, response_: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+        return response.encode_response(response_, echo, mint, losses)
+
+    def stream_decoder(self, mint: Mint) -> StreamDecoder:
+        return stream.Decoder(mint)
+
+    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
+        return stream.Encoder(echo, mint, losses)
+
+    def decode_error(self, wire: WireReply) -> ErrorInfo:
+        return errors.decode_error(wire)
+
+    def encode_error(self, error: ErrorInfo) -> WireReply:
+        return errors.encode_error(error)
+
+    def peek(self, wire: WireRequest) -> tuple[str | None, bool]:
+        """Both stand in the path; the body need not be read."""
+        model, operation = split_path(wire.path)
+        return model, operation == CONVERSE_STREAM
+
+    def retarget(self, wire: WireRequest, target: Target) -> WireRequest:
+        model, operation = split_path(wire.path)
+        if model is None or not target.model:
+            return wire
+        return WireRequest(wire.method, build_path(target.model, operation), wire.query, wire.headers, wire.body)
+
+    def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
+        """Of a whole body, or of a stream kept from its beginning."""
+        if tail.lstrip()[:1] == b"{":
+            try:
+                body = json.loads(tail)
+            except ValueError:
+                return None
+            return response.decode_usage(body.get("usage")) if isinstance(body, dict) else None
+        usage: Usage | None = None
+        for part in (head, tail):
+            try:
+                messages = EventStreamDecoder().feed(part)
+            except EventStreamError:
+                continue  # the tail may begin within a message
+            for message in messages:
+                if message.headers.get(":event-type") == "metadata":
+                    usage = _usage(message.payload) or usage
+        return usage
+
+
+def _usage(payload: bytes) -> Usage | None:
+    try:
+        event = json.loads(payload)
+    except ValueError:
+        return None
+    return response.decode_usage(event.get("usage")) if isinstance(event, dict) else None
