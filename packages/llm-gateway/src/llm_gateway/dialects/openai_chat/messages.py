@@ -146,6 +146,8 @@ def _decode_result(wire: dict[str, Any], role: str, path: str, open_calls: _Open
         part.is_error = True
     if role == "function":
         part.provider_metadata = metadata({}, LEGACY)
+    elif name is not None:
+        part.provider_metadata = metadata({}, {"named": True})
     return Message("tool", [part], None, metadata(extras(wire, _RESULT_FIELDS), form))
 
 
@@ -254,7 +256,7 @@ class _Writer:
             self._out.append({"role": "function", "name": name, "content": content, **own(message.provider_metadata)})
             return
         fields: dict[str, Any] = {"tool_call_id": self._call_id(part.tool_call_id), "content": content}
-        if part.name is not None and NAME in message.provider_metadata:
+        if part.name is not None and form_of(part.provider_metadata).get("named"):
             fields["name"] = part.name
         self._append("tool", message, fields)
 

@@ -168,7 +168,19 @@ class ChatStreamDecoder(StreamDecoder):
 
 
 class _ChoiceDecoder:
-    __slots__ = ("_at", "_calls", "_kind", "_last_call", "_last_text", "_mint", "_next", "_said", "finished", "index")
+    __slots__ = (
+        "_at",
+        "_calls",
+        "_kind",
+        "_last_call",
+        "_last_text",
+        "_mint",
+        "_next",
+        "_said",
+        "_told",
+        "finished",
+        "index",
+    )
 
     def __init__(self, index: int, mint: Mint) -> None:
         self.index = index
@@ -182,6 +194,8 @@ class _ChoiceDecoder:
         self._last_call: _Call | None = None
         self._last_text: int | None = None
         self._said: dict[str, Any] = {}
+        self._told = False
+        """Reasoning has been told as plain text, so that a block repeats it."""
 
     def decode(self, wire: dict[str, Any]) -> Choice:
         delta = wire.get("delta")
@@ -304,6 +318,7 @@ class _ChoiceDecoder:
         for field in ("reasoning_content", "reasoning"):
             text = delta.get(field)
             if isinstance(text, str) and text and not delta.get("reasoning_details"):
+                self._told = True
                 content.append(
                     ThinkingPart(
                         text, index=self._place(("thinking", field)), provider_metadata=metadata({}, {"field": field})
@@ -328,13 +343,16 @@ class _ChoiceDecoder:
 
         LiteLLM gives text fragments in both fields at once, then the signature; this gateway gives whole blocks.
         """
+        self._told = self._told or told
         for part in decode_thinking({"thinking_blocks": blocks}, "choices[*].delta"):
-            open_ = isinstance(self._kind, tuple) and self._kind[0] == "thinking"
+            growing = isinstance(self._kind, tuple) and self._kind[0] == "thinking"
             if part.redacted is not None:
                 part.index = self._new()
-            elif part.signature is None and told:
+            elif part.signature is None and self._told:
+                if growing and not told:
+                    self._kind = None
                 continue
-            elif open_ and self._kind != ("thinking", "thinking_blocks"):
+            elif growing and self._kind != ("thinking", "thinking_blocks"):
                 part.text = ""
                 part.index = self._at
                 self._kind = None
@@ -574,7 +592,7 @@ class ChatStreamEncoder(StreamEncoder):
 
 class _ChoiceEncoder:
     __slots__ = (
-        "_blocks", "_calls", "_echo", "_finish", "_images", "_losses", "_mint", "_notes", "_proven", "_refused",
+        "_blocks", "_calls", "_echo", "_finish", "_images", "_losses", "_mint", "_notes", "_refused",
         "_text_at", "_texts", "_thinking", "native",
     )  # fmt: skip
 
@@ -591,7 +609,6 @@ class _ChoiceEncoder:
         self._notes: list[dict[str, Any]] = []
         self._thinking: dict[int | None, _OutThinking] = {}
         self._blocks = 0
-        self._proven = False
         self._images = 0
         self.native: str | None = None
 
@@ -653,26 +670,25 @@ class _ChoiceEncoder:
             deltas.append({**text, "reasoning_details": [{"index": part.index, **thinking_detail(part)}]})
             return
         name = "reasoning" if field == "reasoning" else "reasoning_content"
-        if part.text:
-            deltas.append({name: part.text})
         known = self._thinking.get(part.index)
         if known is None:
+            # What came before is a block of its own.
+            self._flush_blocks(deltas)
             known = self._thinking[part.index] = _OutThinking()
         known.add(part)
+        if part.text:
+            deltas.append({name: part.text})
         if part.signature is not None or part.redacted is not None:
-            # A block with a proof: it and those before it, in order, each once.
-            self._proven = True
-            self._flush_blocks(deltas, upto=part.index)
+            self._flush_blocks(deltas)
 
-    def _flush_blocks(self, deltas: list[dict[str, Any]], upto: int | None = None) -> None:
+    def _flush_blocks(self, deltas: list[dict[str, Any]]) -> None:
+        """Tells the blocks that are whole. One block without a proof needs no telling."""
         blocks = []
-        for index, known in self._thinking.items():
+        for known in self._thinking.values():
             if not known.written:
                 known.written = True
                 blocks.append({"index": self._blocks, **thinking_block(known.part())})
                 self._blocks += 1
-            if index == upto:
-                break
         if blocks:
             deltas.append({"thinking_blocks": blocks})
 
@@ -689,7 +705,7 @@ class _ChoiceEncoder:
 
     def close(self) -> list[dict[str, Any]]:
         deltas = [delta for call in self._calls.values() if (delta := call.close(self._mint)) is not None]
-        if self._proven:
+        if self._blocks:
             self._flush_blocks(deltas)
         if self._notes:
             deltas.append({"annotations": [{**note, "index": place} for place, note in enumerate(self._notes)]})

@@ -1,0 +1,758 @@
+"""The laws that every dialect keeps, as tests. Subclass `DialectLaws`, say which dialect, and pytest runs them all.
+
+    class TestAnthropicLaws(DialectLaws):
+        dialect = Anthropic()
+        corpus = ("anthropic",)
+        grammar = staticmethod(violations)
+
+Recordings are real exchanges with providers, from the conformance kit: `LLM_GATEWAY_CONFORMANCE_KIT`, else
+`../shared/conformance` beside the repository. Where there is none, the laws over recordings skip visibly; those over
+generated data always run. What a dialect writes otherwise than it came, and what its format cannot hold, is said by
+overriding `normalise_request`, `normalise_reply` and `holds`: short lists, read by whoever judges the dialect.
+"""
+
+from __future__ import annotations
+
+import base64
+import json as stdlib_json
+import os
+import random
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ..dialect import Dialect, Echo, Headers, Mint, Target, WireReply, WireRequest
+from ..errors import DialectError, ErrorClass, ErrorInfo
+from ..losses import Losses
+from ..parts import CacheHint, MediaPart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart
+from ..request import LLMRequest, Message, Tool
+from ..response import Accumulator, Choice, LLMResponse, Usage, merge
+from ..wire import json
+from ..wire.sse import EventSplitter
+
+__all__ = [
+    "DialectLaws",
+    "Recording",
+    "counting_mint",
+    "cut_reply",
+    "json_differences",
+    "load_recordings",
+    "replies",
+    "summed",
+]
+
+
+# Recordings
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One exchange with a provider. `body` is the reply's whole body, `stream` its streamed bytes; one of the two."""
+
+    id: str
+    request: WireRequest = field(repr=False)
+    status: int = field(repr=False)
+    reply_headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes | None = field(repr=False, default=None)
+    stream: bytes | None = field(repr=False, default=None)
+    features: frozenset[str] = field(repr=False, default=frozenset())
+
+    @property
+    def failed(self) -> bool:
+        return self.status >= 400
+
+    @property
+    def reply(self) -> WireReply:
+        return WireReply(self.status, Headers(self.reply_headers), self.body or b"")
+
+
+def kit_directory() -> Path | None:
+    """Where the conformance kit is; None where there is none."""
+    named = os.environ.get("LLM_GATEWAY_CONFORMANCE_KIT")
+    if named:
+        return Path(named) if (Path(named) / "corpus").is_dir() else None
+    for parent in Path(__file__).resolve().parents:
+        if (parent / "hatch.toml").is_file():
+            kit = parent.parent / "shared" / "conformance"
+            return kit if (kit / "corpus").is_dir() else None
+    return None
+
+
+@cache
+def load_recordings(*providers: str) -> tuple[Recording, ...]:
+    """The recordings of these providers (`openai-chat`, `anthropic`, …); none where the kit is not there."""
+    kit = kit_directory()
+    if kit is None:
+        return ()
+    found: list[Recording] = []
+    for provider in providers:
+        path = kit / "corpus" / f"{provider}.jsonl"
+        if path.is_file():
+            lines = path.read_bytes().splitlines()
+            found.extend(_read_recording(stdlib_json.loads(line)) for line in lines if line.strip())
+    return tuple(found)
+
+
+def _read_recording(case: dict[str, Any]) -> Recording:
+    asked, replied = case["request"], case["response"]
+    path, _, query = asked["path"].partition("?")
+    request = WireRequest(
+        asked.get("method", "POST"),
+        path,
+        query,
+        Headers((asked.get("headers") or {}).items()),
+        _bytes_of(asked.get("body")),
+    )
+    stream = None
+    if "sse" in replied:
+        stream = replied["sse"].encode()
+    elif "base64" in replied:
+        stream = base64.b64decode(replied["base64"])
+    return Recording(
+        case["id"],
+        request,
+        replied.get("status", 200),
+        tuple((str(name), str(value)) for name, value in (replied.get("headers") or {}).items()),
+        None if stream is not None else _bytes_of(replied.get("body")),
+        stream,
+        frozenset(case.get("features", ())),
+    )
+
+
+def _bytes_of(body: Any) -> bytes:
+    if body is None:
+        return b""
+    # With spaces, as recordings have them: no decoder may rely on compact JSON.
+    return body.encode() if isinstance(body, str) else stdlib_json.dumps(body, ensure_ascii=False).encode()
+
+
+# Tools of the trade
+
+
+def counting_mint() -> Mint:
+    """Ids in sequence, and a time that stands still."""
+    count = iter(range(1_000_000))
+    return Mint(lambda prefix: f"{prefix}{next(count)}", lambda: 1_750_000_000)
+
+
+def summed(chunks: Sequence[LLMResponse]) -> LLMResponse:
+    """The sum of chunks."""
+    accumulator = Accumulator()
+    for chunk in chunks:
+        accumulator.add(chunk)
+    return accumulator.value()
+
+
+def json_differences(a: Any, b: Any, path: str = "") -> list[str]:
+    """The paths at which two JSON values differ; a list of another length differs as a whole."""
+    if isinstance(a, dict) and isinstance(b, dict):
+        return [
+            found
+            for key in {**a, **b}
+            for found in (
+                json_differences(a[key], b[key], f"{path}.{key}") if key in a and key in b else [f"{path}.{key}"]
+            )
+        ]
+    if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+        return [found for place in range(len(a)) for found in json_differences(a[place], b[place], f"{path}[{place}]")]
+    return [] if a == b and type(a) is type(b) else [path]
+
+
+def pieces(data: bytes, seed: int) -> list[bytes]:
+    """The bytes, cut at places that the seed chooses."""
+    chance = random.Random(seed)
+    size = chance.choice((1, 2, 3, 7, 40, 400, 4000))
+    cut: list[bytes] = []
+    at = 0
+    while at < len(data):
+        step = chance.randint(1, size)
+        cut.append(data[at : at + step])
+        at += step
+    return cut
+
+
+# Generated replies
+
+_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=12)
+_NAMES = st.sampled_from(("get_weather", "search", "a-b_c9", "write_file"))
+_ARGUMENTS = st.one_of(
+    st.dictionaries(
+        st.sampled_from(("city", "q", "ü")), st.one_of(_TEXTS, st.integers(-9, 9), st.none()), max_size=3
+    ).map(lambda value: stdlib_json.dumps(value, ensure_ascii=False))
+)
+
+
+@st.composite
+def replies(draw: st.DrawFn, holds: Callable[[Part], bool] = lambda part: True) -> LLMResponse:
+    """A whole reply: reasoning, text, calls, in any order, of the parts that a format `holds`."""
+    kinds: list[st.SearchStrategy[Part]] = [
+        st.builds(TextPart, _TEXTS),
+        st.builds(ThinkingPart, _TEXTS),
+        st.builds(
+            lambda text, proof: ThinkingPart(text, signature=proof, signed_by="anthropic"),
+            st.one_of(st.just(""), _TEXTS),
+            _proofs(),
+        ),
+        st.builds(lambda proof: ThinkingPart(redacted=proof, signed_by="anthropic"), _proofs()),
+        st.builds(ToolCallPart, name=_NAMES, arguments=_ARGUMENTS),
+        st.builds(RefusalPart, _TEXTS),
+    ]
+    content = [part for part in draw(st.lists(st.one_of(kinds), max_size=6)) if holds(part)]
+    for place, part in enumerate(content):
+        part.index = place
+        if isinstance(part, ToolCallPart):
+            part.id = f"call_{place}"
+    calls = any(isinstance(part, ToolCallPart) for part in content)
+    finish = draw(st.sampled_from(("tool_calls",) if calls else ("stop", "length", "content_filter")))
+    counts = draw(st.tuples(st.integers(1, 9999), st.integers(1, 9999)))
+    return LLMResponse(
+        id="reply_1",
+        model="some-model",
+        created=1_750_000_000,
+        choices=[Choice(0, Message("assistant", content), finish, finish)],
+        usage=Usage(*counts) if draw(st.booleans()) else None,
+        final=True,
+    )
+
+
+def _proofs() -> st.SearchStrategy[str]:
+    return st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode())
+
+
+def cut_reply(reply: LLMResponse, chance: random.Random) -> list[LLMResponse]:
+    """The reply in chunks, as a provider might stream it: texts and arguments in pieces, neighbouring calls mixed."""
+    chunks = [LLMResponse(reply.id, reply.model, reply.created, [Choice(0, Message("assistant"))])]
+    queues = [_fragments(part, chance) for part in reply.message.content]
+    run: list[list[Part]] = []
+    for queue in [*queues, None]:
+        if queue is not None and isinstance(queue[0], ToolCallPart):
+            run.append(queue)
+            continue
+        # Calls begin in their order; their fragments may interleave.
+        ordered = [waiting.pop(0) for waiting in run]
+        rest: list[Part] = []
+        while any(run):
+            rest.append(chance.choice([waiting for waiting in run if waiting]).pop(0))
+        run = []
+        chunks.extend(_chunk(reply, [part]) for part in (*ordered, *rest))
+        if queue is not None:
+            chunks.extend(_chunk(reply, [part]) for part in queue)
+    last = _chunk(reply, [])
+    last.choices[0].finish_reason, last.choices[0].raw_finish_reason = (
+        reply.finish_reason,
+        reply.choices[0].raw_finish_reason,
+    )
+    last.usage = reply.usage
+    chunks.append(last)
+    chunks.append(LLMResponse(final=True))
+    return chunks
+
+
+def _chunk(reply: LLMResponse, parts: list[Part]) -> LLMResponse:
+    return LLMResponse(reply.id, reply.model, reply.created, [Choice(0, Message("assistant", parts))])
+
+
+def _fragments(part: Part, chance: random.Random) -> list[Part]:
+    match part:
+        case TextPart() | RefusalPart():
+            return [replace(part, text=text) for text in _cut_text(part.text, chance)]
+        case ThinkingPart() if part.redacted is None:
+            found: list[Part] = [
+                ThinkingPart(text, index=part.index) for text in (_cut_text(part.text, chance) if part.text else ())
+            ]
+            if part.signature is not None:
+                found.append(ThinkingPart(index=part.index, signature=part.signature, signed_by=part.signed_by))
+            return found
+        case ToolCallPart():
+            head = replace(part, arguments="")
+            texts = _cut_text(part.arguments, chance) if part.arguments else []
+            return [head, *(ToolCallPart(arguments=text, index=part.index) for text in texts)]
+        case _:
+            return [replace(part)]
+
+
+def _cut_text(text: str, chance: random.Random) -> list[str]:
+    cut, at = [], 0
+    while at < len(text):
+        step = chance.randint(1, max(1, len(text) // 2))
+        cut.append(text[at : at + step])
+        at += step
+    return cut or [text]
+
+
+def held(chunks: Sequence[LLMResponse], chance: random.Random) -> list[LLMResponse]:
+    """The same chunks with neighbours merged by chance, as plugins that hold do."""
+    merged: list[LLMResponse] = []
+    for chunk in chunks:
+        if merged and chance.random() < 0.5:
+            merged[-1] = merge(merged[-1], chunk)
+        else:
+            merged.append(chunk)
+    return merged
+
+
+# Any JSON at all
+
+_JSON = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**40), 2**40),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=8),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=12,
+)
+
+_LAWFUL = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def damaged(value: Any, chance: random.Random, junk: Any) -> Any:
+    """The value with one node, chosen by chance, replaced by `junk`."""
+    if isinstance(value, dict) and value and chance.random() < 0.85:
+        key = chance.choice(list(value))
+        return {**value, key: damaged(value[key], chance, junk)}
+    if isinstance(value, list) and value and chance.random() < 0.85:
+        place = chance.randrange(len(value))
+        return [*value[:place], damaged(value[place], chance, junk), *value[place + 1 :]]
+    return junk
+
+
+class DialectLaws:
+    """The eight laws. A subclass whose name begins with `Test` is collected by pytest."""
+
+    dialect: ClassVar[Dialect]
+
+    corpus: ClassVar[tuple[str, ...]] = ()
+    """The recordings' providers."""
+
+    grammar: ClassVar[Callable[..., list[str]] | None] = None
+    """`violations(stream: bytes, *, complete: bool = True) -> list[str]`: an independent checker of streams."""
+
+    request_path: ClassVar[str] = ""
+    """Path of requests that are made up (dialects which carry the model in the path)."""
+
+    parallel: ClassVar[tuple[str, ...]] = ("messages", "tools")
+    """Top-level lists that are written in the length in which they were read."""
+
+    lost_error_kinds: ClassVar[frozenset[str]] = frozenset({"unknown"})
+    """Error classes that the format cannot tell from others."""
+
+    # What the format says otherwise, or not at all.
+
+    def holds(self, part: Part) -> bool:
+        """Whether a reply of this dialect can hold the part without loss; for generated replies."""
+        return True
+
+    def normalise_request(self, body: Any) -> Any:
+        """A request body as far as its meaning goes. Here: nulls say nothing."""
+        return without_nulls(body)
+
+    def normalise_reply(self, reply: LLMResponse) -> LLMResponse:
+        """A reply as far as its meaning goes.
+
+        Here: own metadata, indices and the vendor's words are left out; neighbouring texts are one, and so is
+        neighbouring reasoning without a proof; empty parts say nothing; empty arguments are `{}`.
+        """
+        choices = [
+            Choice(
+                choice.index,
+                Message("assistant", plain_parts(choice.message.content)),
+                choice.finish_reason,
+                stop_sequence=choice.stop_sequence,
+            )
+            for choice in reply.choices
+        ]
+        return LLMResponse(model=reply.model, choices=choices, usage=plain_usage(reply.usage))
+
+    def make_request(self, recording: Recording) -> WireRequest:
+        """The recorded request as a client sends it."""
+        return recording.request
+
+    def target(self, request: LLMRequest) -> Target:
+        return Target(request.model, include_usage=False)
+
+    # The laws.
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        wanted: dict[str, Callable[[Recording], bool]] = {
+            "recording": lambda recording: True,
+            "recorded_reply": lambda recording: not recording.failed and recording.body is not None,
+            "recorded_stream": lambda recording: not recording.failed and recording.stream is not None,
+            "recorded_error": lambda recording: recording.failed,
+        }
+        for name, fits in wanted.items():
+            if name in metafunc.fixturenames:
+                found = [recording for recording in load_recordings(*self.corpus) if fits(recording)]
+                if found:
+                    metafunc.parametrize(name, found, ids=[recording.id for recording in found])
+                else:
+                    why = "no such recording" if kit_directory() else "the conformance kit is not there"
+                    metafunc.parametrize(name, [pytest.param(None, marks=pytest.mark.skip(reason=why))])
+
+    def test_law_1_a_request_is_written_as_it_was_read(self, recording: Recording) -> None:
+        wire = self.make_request(recording)
+        request, _ = self.dialect.decode_request(wire)
+        losses = Losses()
+
+        written = self.dialect.encode_request(request, self.target(request), losses)
+
+        before, after = json.loads(wire.body), json.loads(written.body)
+        assert json_differences(self.normalise_request(before), self.normalise_request(after)) == []
+        assert [str(loss) for loss in losses] == []
+        for key in self.parallel:
+            if isinstance(before.get(key), list) and before[key]:
+                assert len(after.get(key) or []) == len(before[key])
+
+    def test_law_1_reading_and_writing_again_changes_nothing_more(self, recording: Recording) -> None:
+        wire = self.make_request(recording)
+        first, _ = self.dialect.decode_request(wire)
+        once = self.dialect.encode_request(first, self.target(first), Losses())
+        once.path, once.headers = wire.path, wire.headers
+
+        again, _ = self.dialect.decode_request(once)
+
+        assert json.loads(self.dialect.encode_request(again, self.target(again), Losses()).body) == json.loads(
+            once.body
+        )
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_law_2_how_a_stream_is_cut_does_not_matter(self, recorded_stream: Recording, seed: int) -> None:
+        data = recorded_stream.stream or b""
+        whole = self.dialect.stream_decoder(counting_mint())
+        chunks = [*whole.feed(data), *whole.close()]
+        decoder = self.dialect.stream_decoder(counting_mint())
+
+        cut = [chunk for piece in pieces(data, seed) for chunk in decoder.feed(piece)] + decoder.close()
+
+        assert cut == chunks
+        assert decoder.finished == whole.finished
+
+    def test_law_2_line_ends_and_comments_do_not_matter(self, recorded_stream: Recording) -> None:
+        if not self.dialect.sse:
+            pytest.skip("no server-sent events")
+        data = (recorded_stream.stream or b"").replace(b"\r\n", b"\n")
+        told = b": hello\n\n" + data.replace(b"\n", b"\r\n").replace(b"\r\n\r\n", b"\r\n\r\n: ping\r\n\r\n")
+
+        assert self.decoded(told) == self.decoded(data)
+
+    def test_law_3_a_stream_says_what_the_whole_reply_says(self, recorded_stream: Recording) -> None:
+        said = self.decoded(recorded_stream.stream or b"")
+        if said.error is not None:
+            pytest.skip("a stream that tells of an error has no twin")
+
+        whole = self.dialect.encode_response(said, self.echo(recorded_stream), counting_mint(), Losses("response"))
+
+        self.assert_alike(self.dialect.decode_response(whole, counting_mint()), said)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_law_4_holding_back_does_not_matter(self, recorded_stream: Recording, seed: int) -> None:
+        chunks = self.chunks(recorded_stream.stream or b"")
+        if any(chunk.error is not None for chunk in chunks):
+            pytest.skip("a stream that tells of an error")
+        merged = held(chunks, random.Random(seed))
+
+        self.assert_alike(self.decoded(self.encoded(merged, self.echo(recorded_stream))), summed(chunks), usage=False)
+
+    def test_law_5_and_6_a_stream_written_anew_says_the_same(self, recorded_stream: Recording) -> None:
+        chunks = self.chunks(recorded_stream.stream or b"")
+        if any(chunk.error is not None for chunk in chunks):
+            pytest.skip("a stream that tells of an error")
+
+        written = self.encoded(chunks, self.echo(recorded_stream))
+
+        self.assert_legal(written)
+        self.assert_alike(self.decoded(written), summed(chunks), usage=False)
+
+    def test_law_6_a_reply_written_anew_says_the_same(self, recorded_reply: Recording) -> None:
+        said = self.dialect.decode_response(recorded_reply.reply, counting_mint())
+        if said.error is not None:
+            pytest.skip("a reply that tells of an error")
+
+        written = self.dialect.encode_response(said, self.echo(recorded_reply), counting_mint(), Losses("response"))
+
+        self.assert_alike(self.dialect.decode_response(written, counting_mint()), said)
+
+    def test_law_6_an_event_is_known_by_its_bytes(self, recorded_stream: Recording) -> None:
+        if not self.dialect.sse:
+            pytest.skip("not forwarded event by event")
+        splitter = EventSplitter()
+        data = recorded_stream.stream or b""
+        decoder = self.dialect.stream_decoder(counting_mint())
+        for event in [*splitter.feed(data), *splitter.close()]:
+            was_finished = decoder.finished
+            chunks = decoder.feed(event + b"\n\n")
+            kind = self.dialect.event_kind(event)
+            if any(chunk.error is not None for chunk in chunks):
+                assert kind == "error", event
+                assert any(marker in event for marker in self.dialect.error_markers)
+                break
+            assert kind != "error", event
+            if decoder.finished and not was_finished:
+                assert kind == "terminal", event
+                assert any(marker in event for marker in self.dialect.end_markers)
+            elif any(chunk.has_content for chunk in chunks):
+                assert kind == "content", event
+
+    def test_law_6_usage_is_found_without_decoding(self, recorded_stream: Recording) -> None:
+        data = recorded_stream.stream or b""
+        said = self.decoded(data)
+        if said.error is not None:
+            pytest.skip("a stream that tells of an error")
+
+        assert plain_usage(self.dialect.usage_of(data, data)) == plain_usage(said.usage)
+
+    def test_an_error_is_read(self, recorded_error: Recording) -> None:
+        info = self.dialect.decode_error(recorded_error.reply)
+
+        assert info.status == recorded_error.status
+        assert info.message
+        again = self.dialect.decode_error(self.dialect.encode_error(info))
+        assert (again.message, again.kind, again.status) == (info.message, info.kind, info.status)
+
+    @_LAWFUL
+    @given(data=st.data())
+    def test_law_5_whatever_is_streamed_is_legal_and_arrives(self, data: st.DataObject) -> None:
+        reply = data.draw(replies(self.holds))
+        chance = random.Random(data.draw(st.integers(0, 2**16)))
+        chunks = cut_reply(reply, chance)
+
+        written = self.encoded(held(chunks, chance) if chance.random() < 0.5 else chunks, self.plain_echo())
+
+        self.assert_legal(written)
+        self.assert_alike(self.decoded(written), reply, usage=False)
+
+    @_LAWFUL
+    @given(data=st.data())
+    def test_law_3_a_reply_streamed_or_whole_is_the_same(self, data: st.DataObject) -> None:
+        reply = data.draw(replies(self.holds))
+
+        written = self.dialect.encode_response(reply, self.plain_echo(), counting_mint(), Losses("response"))
+
+        self.assert_alike(self.dialect.decode_response(written, counting_mint()), reply)
+
+    @_LAWFUL
+    @given(data=st.data())
+    def test_a_broken_stream_never_looks_whole(self, data: st.DataObject) -> None:
+        reply = data.draw(replies(self.holds))
+        chance = random.Random(data.draw(st.integers(0, 2**16)))
+        chunks = cut_reply(reply, chance)
+        encoder = self.dialect.stream_encoder(self.plain_echo(), counting_mint(), Losses("response"))
+        sent = b"".join(encoder.encode(chunk) for chunk in chunks[: chance.randrange(len(chunks))])
+
+        sent += encoder.fail(ErrorInfo("The provider broke off.", 502, "upstream"))
+
+        if self.grammar is not None:
+            assert type(self).grammar(sent, complete=False) == []  # type: ignore[misc]
+        decoder = self.dialect.stream_decoder(counting_mint())
+        told = [*decoder.feed(sent), *decoder.close()]
+        assert not decoder.finished
+        assert [chunk.error.message for chunk in told if chunk.error] == ["The provider broke off."]
+        assert all(choice.finish_reason is None for chunk in told for choice in chunk.choices)
+
+    @_LAWFUL
+    @given(body=_JSON)
+    def test_law_7_any_json_is_read_or_refused(self, body: Any) -> None:
+        self.read_or_refuse(json.dumps(body))
+
+    @_LAWFUL
+    @given(body=st.binary(max_size=60))
+    def test_law_7_any_bytes_are_read_or_refused(self, body: bytes) -> None:
+        self.read_or_refuse(body)
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_law_7_a_damaged_request_is_read_or_refused(self, recording: Recording, seed: int) -> None:
+        chance = random.Random(f"{recording.id}{seed}")
+        wire = self.make_request(recording)
+        body = damaged(json.loads(wire.body), chance, _junk(chance))
+        wire = WireRequest(wire.method, wire.path, wire.query, wire.headers, json.dumps(body))
+        with suppress(DialectError):
+            request, _ = self.dialect.decode_request(wire)
+            self.dialect.encode_request(request, self.target(request), Losses())
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_law_7_a_damaged_reply_is_read_or_refused(self, recorded_reply: Recording, seed: int) -> None:
+        chance = random.Random(f"{recorded_reply.id}{seed}")
+        body = damaged(json.loads(recorded_reply.body or b"null"), chance, _junk(chance))
+        with suppress(DialectError):
+            reply = self.dialect.decode_response(WireReply(200, body=json.dumps(body)), counting_mint())
+            self.dialect.encode_response(reply, self.plain_echo(), counting_mint(), Losses("response"))
+
+    @pytest.mark.parametrize("seed", range(8))
+    def test_law_7_a_damaged_stream_is_read_or_refused(self, recorded_stream: Recording, seed: int) -> None:
+        chance = random.Random(f"{recorded_stream.id}{seed}")
+        data = self.damaged_stream(recorded_stream.stream or b"", chance)
+        with suppress(DialectError):
+            chunks = self.chunks(data)
+            self.encoded(chunks, self.plain_echo())
+
+    def test_law_8_one_edit_stays_one_edit(self, recording: Recording) -> None:
+        wire = self.make_request(recording)
+        pristine, _ = self.dialect.decode_request(wire)
+        target = self.target(pristine)
+        before = json.loads(self.dialect.encode_request(pristine, target, Losses()).body)
+        for number in range(min(12, len(list(pristine.texts())))):
+            edited, _ = self.dialect.decode_request(wire)
+            place = list(edited.texts())[number]
+            place.text = '{"edited": true}' if place.kind == "tool_arguments" else "an edited text"
+
+            after = json.loads(self.dialect.encode_request(edited, target, Losses()).body)
+
+            found = json_differences(before, after)
+            if place.kind == "tool_arguments":
+                # Where arguments are an object, each of its keys differs.
+                assert found, place.path
+                continue
+            assert len(found) <= 1, (place.path, found)
+            if place.kind in ("system", "user", "assistant", "tool_result"):
+                assert found, place.path
+
+    @pytest.mark.parametrize(
+        ("kind", "status"),
+        [
+            ("bad_request", 400), ("authentication", 401), ("permission", 403), ("not_found", 404), ("too_large", 413),
+            ("rate_limit", 429), ("quota", 429), ("overloaded", 529), ("timeout", 504), ("context_length", 400),
+            ("content_policy", 400), ("upstream", 502), ("unknown", 500),
+        ],
+    )  # fmt: skip
+    def test_an_error_keeps_its_class(self, kind: ErrorClass, status: int) -> None:
+        written = self.dialect.encode_error(ErrorInfo("It went wrong.", status, kind, retry_after=3.0))
+
+        read = self.dialect.decode_error(written)
+
+        assert 400 <= written.status <= 599
+        assert "It went wrong." in read.message
+        if kind not in self.lost_error_kinds:
+            assert read.kind == kind
+
+    # What the laws use.
+
+    def echo(self, recording: Recording) -> Echo:
+        return self.dialect.decode_request(self.make_request(recording))[1]
+
+    def plain_echo(self) -> Echo:
+        """The memo of a plain request with the tools that generated replies call."""
+        request = LLMRequest(
+            model="some-model",
+            messages=[Message("user", [TextPart("Hello.")])],
+            tools=[
+                Tool(name, parameters={"type": "object"}) for name in ("get_weather", "search", "a-b_c9", "write_file")
+            ],
+            max_tokens=100,
+            stream=True,
+        )
+        wire = self.dialect.encode_request(request, Target("some-model"), Losses())
+        return self.dialect.decode_request(wire)[1]
+
+    def chunks(self, data: bytes) -> list[LLMResponse]:
+        decoder = self.dialect.stream_decoder(counting_mint())
+        return [*decoder.feed(data), *decoder.close()]
+
+    def decoded(self, data: bytes) -> LLMResponse:
+        return summed(self.chunks(data))
+
+    def encoded(self, chunks: Sequence[LLMResponse], echo: Echo) -> bytes:
+        encoder = self.dialect.stream_encoder(echo, counting_mint(), Losses("response"))
+        return b"".join(encoder.encode(chunk) for chunk in chunks) + encoder.close()
+
+    def assert_legal(self, stream: bytes) -> None:
+        if self.grammar is not None:
+            assert type(self).grammar(stream) == []  # type: ignore[misc]
+
+    def assert_alike(self, got: LLMResponse, said: LLMResponse, *, usage: bool = True) -> None:
+        got, said = self.normalise_reply(got), self.normalise_reply(said)
+        if not usage:
+            # A client that did not ask for usage may not get it.
+            got.usage = said.usage = None
+        assert got == said
+
+    def read_or_refuse(self, body: bytes) -> None:
+        readers: list[Callable[[], object]] = [
+            lambda: self.dialect.decode_request(WireRequest("POST", self.request_path, body=body)),
+            lambda: self.dialect.decode_response(WireReply(200, body=body), counting_mint()),
+            lambda: self.chunks(body),
+            lambda: self.chunks(b"data: " + body + b"\n\n"),
+        ]
+        for read in readers:
+            with suppress(DialectError):
+                read()
+        for status in (200, 400, 500):
+            assert self.dialect.decode_error(WireReply(status, body=body)).message
+        self.dialect.event_kind(body)
+        self.dialect.usage_of(body, body)
+
+    def damaged_stream(self, data: bytes, chance: random.Random) -> bytes:
+        """The stream with one event's JSON damaged; dialects over another framing say how."""
+        events = data.replace(b"\r\n", b"\n").split(b"\n\n")
+        place = chance.randrange(len(events))
+        lines = events[place].split(b"\n")
+        for number, line in enumerate(lines):
+            if line.startswith(b"data:"):
+                try:
+                    body = json.loads(line[5:])
+                except ValueError:
+                    continue
+                lines[number] = b"data: " + json.dumps(damaged(body, chance, _junk(chance)))
+        events[place] = b"\n".join(lines)
+        return b"\n\n".join(events)
+
+
+_JUNK: tuple[Any, ...] = (None, True, 0, -1, 1.5, "", "x", [], {}, [None], [[]], [{}], {"type": "x"}, {"": None}, ["x"])
+
+
+def _junk(chance: random.Random) -> Any:
+    return chance.choice(_JUNK)
+
+
+def without_nulls(value: Any) -> Any:
+    """The JSON without keys whose value is null."""
+    if isinstance(value, dict):
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def plain_usage(usage: Usage | None) -> Usage | None:
+    """The counts alone."""
+    return None if usage is None else replace(usage, provider_metadata={})
+
+
+def plain_parts(parts: Sequence[Part]) -> list[Part]:
+    """Parts as far as their meaning goes; see `DialectLaws.normalise_reply`."""
+    plain: list[Part] = []
+    for part in parts:
+        part = replace(part, index=None, provider_metadata={})
+        match part:
+            case TextPart(text="", signature=None) | RefusalPart(text="") if not getattr(part, "citations", None):
+                continue
+            case ThinkingPart(text="", signature=None, redacted=None):
+                continue
+            case TextPart():
+                part.citations = [replace(citation, provider_metadata={}) for citation in part.citations]
+            case ToolCallPart(arguments="", kind="function"):
+                part.arguments = "{}"
+            case MediaPart(cache=CacheHint()):
+                part.cache = None
+        last = plain[-1] if plain else None
+        if isinstance(last, TextPart) and isinstance(part, TextPart) and last.signature is None:
+            plain[-1] = replace(
+                part, text=last.text + part.text, citations=last.citations + part.citations, item_id=last.item_id
+            )
+        elif (isinstance(last, RefusalPart) and isinstance(part, RefusalPart)) or (
+            isinstance(last, ThinkingPart) and isinstance(part, ThinkingPart) and _unproven(last) and _unproven(part)
+        ):
+            plain[-1] = replace(part, text=last.text + part.text)
+        else:
+            plain.append(part)
+    return plain
+
+
+def _unproven(part: ThinkingPart) -> bool:
+    return part.signature is None and part.redacted is None and part.item_id is None
