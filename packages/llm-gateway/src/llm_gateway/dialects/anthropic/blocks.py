@@ -82,9 +82,7 @@ def extras(source: Mapping[str, Any], known: frozenset[str]) -> dict[str, dict[s
 
     Fields that begin with an underscore are not the vendor's, and would be mistaken for our own marks.
     """
-    rest = {
-        key: value for key, value in source.items() if key not in known and value is not None and key[:1] != "_"
-    }
+    rest = {key: value for key, value in source.items() if key not in known and value is not None and key[:1] != "_"}
     return {NAME: rest} if rest else {}
 
 

@@ -264,6 +264,8 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._held: list[_Group] = []
         self._count = 0
         self._calls = False
+        self._done: set[int | None] = set()
+        """Indices of the calls whose blocks are closed."""
         self._refusal: list[str] = []
         self._choice = Choice()
         self._usage: Usage | None = None
@@ -379,6 +381,11 @@ class AnthropicStreamEncoder(StreamEncoder):
                 return
         elif isinstance(part, RefusalPart):
             self._refusal.append(part.text)
+        elif isinstance(part, ToolCallPart) and not part.id and not part.name and part.index in self._done:
+            # The call was whole and its block is closed.
+            if part.arguments.strip() or part.signature is not None:
+                self._losses.dropped("choices[*].message.content[*].arguments", "behind the end of a whole call")
+            return
         elif not isinstance(part, ThinkingPart | ToolCallPart):
             self._losses.dropped("choices[*].message.content[*]", "no block can hold it")
             return
@@ -423,6 +430,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         match part:
             case ToolCallPart():
                 self._calls = True
+                self._done.discard(part.index)
                 if part.signature is not None:
                     self._whole_block(carrier_before(part)[0], out)
                 block: Block = {
@@ -495,6 +503,8 @@ class AnthropicStreamEncoder(StreamEncoder):
         if writing is None:
             return
         self._open = None
+        if writing.is_call:
+            self._done.add(writing.key)
         if rest := writing.rest():
             out.append(_ARGUMENTS % (writing.index, json.dumps(rest)))
         out.append(_STOP % writing.index)
@@ -505,11 +515,11 @@ class AnthropicStreamEncoder(StreamEncoder):
 class _Writing:
     """The block that is open."""
 
-    __slots__ = ("_custom", "_id", "_key", "_scanner", "_type", "index", "late_signature", "signed")
+    __slots__ = ("_custom", "_id", "_scanner", "_type", "index", "key", "late_signature", "signed")
 
     def __init__(self, part: Part, index: int) -> None:
         self._type = type(part)
-        self._key = part.index
+        self.key = part.index
         self.index = index
         """Its number on the wire."""
         self.signed = False
@@ -520,13 +530,17 @@ class _Writing:
 
     def takes(self, part: Part) -> bool:
         """Whether the part goes on where this block stands."""
-        if type(part) is not self._type or part.index != self._key:
+        if type(part) is not self._type or part.index != self.key:
             return False
         if isinstance(part, ToolCallPart):
             return not part.id or not self._id or part.id == self._id
         if isinstance(part, OpaquePart):
             return part.data is None
         return not (isinstance(part, ThinkingPart) and (part.redacted is not None or (self.signed and part.text)))
+
+    @property
+    def is_call(self) -> bool:
+        return self._scanner is not None
 
     @property
     def whole(self) -> bool:
