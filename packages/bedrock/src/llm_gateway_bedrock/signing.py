@@ -1,4 +1,4 @@
-"""AWS credentials and Signature Version 4, by botocore: its chain, its signer. Loaded only where requests are signed."""
+"""AWS credentials and Signature Version 4, by botocore: its chain, its signer. Loaded only where needed."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class SessionCredentials:
 
     def _load(self) -> None:
         if self._chain is None:
-            from botocore.session import Session  # type: ignore[import-untyped]
+            from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
 
             self._chain = Session(profile=self._profile).get_credentials()
         if self._chain is not None:
@@ -130,7 +130,7 @@ def _secrets(credentials: Any) -> tuple[str, ...]:
 
 def session_region(profile: str | None) -> str | None:
     """The region that environment or shared configuration name. Raises BotoCoreError for an unknown profile."""
-    from botocore.session import Session  # type: ignore[import-untyped]
+    from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
 
     region = Session(profile=profile).get_config_variable("region")
     return str(region) if region else None
