@@ -49,7 +49,7 @@ from llm_gateway_sdk.response import Accumulator
 
 from ..models import ModelTarget
 from ..wire.headers import translate_limits, upstream_to_client
-from .errors import http_error, scrub, verbatim
+from .errors import http_error, verbatim
 from .outlet import Outlet, Sink
 from .passthrough import StreamForwarder
 from .patch import merge_edit
@@ -319,6 +319,13 @@ class Exchange:
             await asyncio.sleep(pause)
 
     async def _await_breaker(self, target: ModelTarget) -> None:
+        """An open breaker diverts requests that have another model to go to, and paces those that came from one.
+
+        Where a target is the only one, refusing would gain nothing: its calls go through, and the first that succeeds
+        closes the breaker.
+        """
+        if not self.ctx.has_fallback and self.ctx.retry_count == 0:
+            return
         wait = target.breaker.wait()
         while wait > 0:
             if self.ctx.has_fallback or self._loop.time() + wait > self._deadline:
@@ -519,7 +526,7 @@ class Exchange:
                         self._keep(out)
                     await outlet.write(out)
                 if forwarder.error is not None:
-                    self._stream_failure = forwarder.error_event
+                    self._stream_failure = (forwarder.error_event or b"") + await self._rest(reply)
                     raise _stream_error(forwarder.error)
                 if committed:
                     now = loop.time()
@@ -549,6 +556,17 @@ class Exchange:
         self.status = 200
         await outlet.end()
         return None
+
+    async def _rest(self, reply: HTTPReply) -> bytes:
+        """What a provider still says behind an error event; it may say nothing and keep the connection."""
+        reply.expire_at(self._loop.time() + _REST_SECONDS, "idle")
+        rest: list[bytes] = []
+        try:
+            while (data := await reply.receive()) and sum(map(len, rest)) < _MAX_REST_BYTES:
+                rest.append(data)
+        except ModelError:
+            return b""
+        return b"".join(rest)
 
     def _end_forward(self, forwarder: StreamForwarder, call: UpstreamCall) -> None:
         ctx = self.ctx
@@ -787,10 +805,12 @@ class Exchange:
         ctx = self.ctx
         ctx.error = ctx.error or error
         outlet = self.outlet
-        if outlet is not None and outlet.opened:
+        verbatim_failure = self._stream_failure if self._same_dialect and isinstance(error, ModelStreamError) else None
+        if outlet is not None and (outlet.opened or verbatim_failure):
             self.status = self.status or error.status
-            if self._stream_failure is not None and self._same_dialect:
-                data = self._stream_failure
+            if verbatim_failure:
+                # The provider's own words, with its 200: nothing of its reply is told otherwise than it was.
+                data = verbatim_failure
             else:
                 encoder = self._encoder
                 if encoder is None:
@@ -826,11 +846,7 @@ class Exchange:
                 headers.extend(_encoded(translate_limits(error.headers, self.client.name, now=time.time())))
             if error.retry_after is not None and not any(name == b"retry-after" for name, _ in headers):
                 headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
-        body = scrub(body, self._secrets())
         await self._write_body(status, body, headers)
-
-    def _secrets(self) -> list[str]:
-        return [secret for target in self.project.registry.targets if target.http for secret in target.http.secrets()]
 
     # Headers.
 
@@ -944,6 +960,8 @@ class Exchange:
 
 
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
+_REST_SECONDS = 0.5
+_MAX_REST_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
 
 

@@ -21,8 +21,9 @@ _TAIL_KEPT = 64 * 1024
 class StreamForwarder:
     """One per stream.
 
-    After `feed`, `committed` tells whether content has been released, `error` holds what an error event said (it and
-    what follows are not released), `finished` that the terminal event came.
+    After `feed`, `committed` tells whether content has been released and `finished` that the terminal event came.
+    `error` holds what an error event said; `error_event` that event and what followed it, with what was still held,
+    for the case that this is the reply in the end.
     """
 
     __slots__ = (
@@ -123,7 +124,8 @@ class StreamForwarder:
     def _release_by_event(self, block: bytes) -> bytes:
         dialect, out = self._dialect, self._held
         self._held = []
-        for event in _split(block):
+        events = _split(block)
+        for position, event in enumerate(events):
             kind = dialect.event_kind(event.strip(b"\r\n"))
             if kind == "error":
                 wire = event.strip(b"\r\n")
@@ -131,7 +133,7 @@ class StreamForwarder:
                 chunks = decoder.feed(wire.replace(b"\r\n", b"\n") + b"\n\n")
                 self.error = next((chunk.error for chunk in chunks if chunk.error is not None), None)
                 if self.error is not None:
-                    self.error_event = event
+                    self.error_event = b"".join(out if not self.committed else []) + b"".join(events[position:])
                     break
             if kind == "content":
                 self.committed = True
