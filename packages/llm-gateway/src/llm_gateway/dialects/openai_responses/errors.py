@@ -112,8 +112,11 @@ def _kind_of(info: ErrorInfo) -> ErrorClass:
         return "context_length"
     if info.status == 500 and info.type == "invalid_request_error":
         return "bad_request"
-    if info.code is not None and "policy" in info.code:
-        return "content_policy"
+    if info.code is not None:
+        if "policy" in info.code:
+            return "content_policy"
+        if info.code.endswith("timeout"):
+            return "timeout"
     return kind_of_status(info.status)
 
 
@@ -184,8 +187,6 @@ _KINDS: dict[str | None, ErrorClass] = {
     "invalid_api_key": "authentication",
     "authentication_error": "authentication",
     "model_not_found": "not_found",
-    "server_error": "upstream",
-    "internal_error": "upstream",
 }
 # Status where an error inside a 200 reply names none.
 _STATUSES: dict[ErrorClass, int] = {

@@ -164,10 +164,10 @@ def reply_metadata(body: dict[str, Any]) -> ProviderMetadata:
     """What a `response` object says beyond the canonical fields."""
     memo = {key: value for key, value in body.items() if key not in _CANONICAL}
     status = body.get("status")
-    if status not in _DERIVED_STATUSES:
+    if isinstance(status, str) and status not in _DERIVED_STATUSES:
         memo["_status"] = status
     details = body.get("incomplete_details")
-    if isinstance(details, dict) and details.get("reason") not in _LENGTHS:
+    if isinstance(details, dict) and text(details, "reason", "incomplete_details") not in _LENGTHS:
         memo["_incomplete_details"] = details
     return {NAME: memo} if memo else {}
 
@@ -450,7 +450,7 @@ _CANONICAL = frozenset(
         "service_tier",
     )
 )  # fmt: skip
-_DERIVED_STATUSES = frozenset(("completed", "incomplete", "failed", None))
+_DERIVED_STATUSES = frozenset(("completed", "incomplete", "failed"))
 _LENGTHS = frozenset(("max_output_tokens", "content_filter", None))
 _INCOMPLETE = {"max_output_tokens": "length", "max_messages": "length", "content_filter": "content_filter"}
 _USAGE_FIELDS = frozenset(

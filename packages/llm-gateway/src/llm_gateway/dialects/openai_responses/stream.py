@@ -321,7 +321,8 @@ class ResponsesStreamDecoder(StreamDecoder):
             if ("opaque", 0) in item.parts:
                 return _chunk(OpaquePart(NAME, None, [event], index=item.parts["opaque", 0], item_id=item.id))
             return None
-        if event.get("type") in _SILENT:
+        kind = event.get("type")
+        if not isinstance(kind, str) or kind == "keepalive":
             return None
         return LLMResponse(provider_deltas=[(NAME, event)])
 
@@ -394,7 +395,6 @@ def _int(holder: dict[str, Any], key: str) -> int:
 
 
 _CALL_KINDS: dict[str, Any] = {"function_call": "function", "custom_tool_call": "custom"}
-_SILENT = frozenset(("keepalive", "response.in_progress", "response.queued"))
 _HANDLERS: dict[str, _Handler] = {
     "response.created": ResponsesStreamDecoder._created,
     "response.in_progress": ResponsesStreamDecoder._skip,
