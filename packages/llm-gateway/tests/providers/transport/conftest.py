@@ -95,7 +95,7 @@ class Upstream:
         self.open += 1
         try:
             await self.handler(Peer(self, reader, writer))
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+        except (ConnectionError, RuntimeError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
             self.open -= 1
@@ -104,7 +104,7 @@ class Upstream:
 
     async def until_open(self, count: int) -> None:
         async with asyncio.timeout(2):
-            while self.open != count:
+            while self.open != count:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
 

@@ -235,3 +235,12 @@ async def test_names_that_upstreams_invent_are_not_remembered_for_ever(client: A
             reply = await client.send("POST", upstream.url, [], b"")
             assert len(reply.headers) == 1001
         assert len(connection._NAMES) <= 2048
+
+
+async def test_whole_body_is_read_after_a_pause(serve: Any, answering: Any) -> None:
+    client = NativeClient(TransportSettings(high_water=1024))
+    async with serve(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + bytes(3_000_000))) as upstream:
+        reply = await client.send("POST", upstream.url, [], b"")
+        await asyncio.sleep(0.05)
+        assert len(await reply.read()) == 3_000_000
+    await client.aclose()

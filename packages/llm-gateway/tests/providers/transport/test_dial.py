@@ -126,8 +126,11 @@ async def tunnel(peer: Any) -> None:
     request = await peer.request()
     address = request.split(b" ")[1].decode().split(":")
     reader, writer = await asyncio.open_connection(address[0], int(address[1]))
-    await peer.send(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n")
-    await asyncio.gather(pump(peer.reader, writer), pump(reader, peer.writer), return_exceptions=True)
+    try:
+        await peer.send(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n")
+        await asyncio.gather(pump(peer.reader, writer), pump(reader, peer.writer), return_exceptions=True)
+    finally:
+        writer.transport.abort()
 
 
 async def test_tls_goes_through_a_tunnel(serve: Any, answering: Any, certificates: Any) -> None:

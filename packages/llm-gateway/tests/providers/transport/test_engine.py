@@ -226,9 +226,7 @@ async def test_read_refuses_more_than_its_limit(any_client: Any, serve: Any, ans
         b"HTTP/1.1 200 OK\r\nX: a\x00b\r\n\r\n",
     ],
 )
-async def test_what_is_no_reply_is_a_protocol_error(
-    any_client: Any, serve: Any, answering: Any, garbage: bytes
-) -> None:
+async def test_garbage_is_a_protocol_error(any_client: Any, serve: Any, answering: Any, garbage: bytes) -> None:
     async with serve(answering(garbage)) as upstream:
         with pytest.raises(ModelProtocolError):
             await any_client.send("POST", upstream.url, [], b"")

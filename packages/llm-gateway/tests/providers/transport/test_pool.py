@@ -207,7 +207,6 @@ async def test_storm_of_leaving_clients_leaves_nothing_behind(serve: Any, bound:
         if bound is not None:
             assert pool.size <= bound
         await upstream.until_open(pool.idle)
-        assert await (await client.send("GET", upstream.url, [], b"")).read() in (b"{}", b"") or True
         await client.aclose()
         await upstream.until_open(0)
         assert pool.size == 0

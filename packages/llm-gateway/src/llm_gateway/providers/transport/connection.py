@@ -140,9 +140,13 @@ class Connection(asyncio.Protocol):
         chunks.clear()
         self.size = 0
         if self._paused:
+            self.resume()
+        return data
+
+    def resume(self) -> None:
+        if self._paused:
             self._paused = False
             self._transport.resume_reading()
-        return data
 
     def break_off(self, error: ModelError) -> None:
         self._end_reply(error)

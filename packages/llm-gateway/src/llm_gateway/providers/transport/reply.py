@@ -26,6 +26,10 @@ class Body(Protocol):
 
     def take(self) -> bytes: ...
 
+    def resume(self) -> None:
+        """Reading may have been paused while nobody waited."""
+        ...
+
     def arm(self, when: float) -> None: ...
 
     def break_off(self, error: ModelError) -> None: ...
@@ -137,6 +141,8 @@ class Reply:
                 return body.take()
             if self.waiter is not None:
                 raise RuntimeError("the reply is already being received elsewhere")
+            if self.patience:
+                body.resume()
             self.waiter = body.loop.create_future()
             try:
                 await self.waiter
