@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import lz4.frame  # type: ignore[import-untyped,unused-ignore]  # comes with clickhouse-connect
 
@@ -144,9 +144,8 @@ def _http_client(settings: ClickHouseSettings) -> Any:
     if settings.access_token:
         arguments["access_token"] = settings.access_token
     else:
-        # Credentials in the address count where the fields are not written.
-        arguments["username"] = unquote(parts.username) if parts.username else settings.username
-        arguments["password"] = settings.password or unquote(parts.password or "")
+        arguments["username"] = settings.username
+        arguments["password"] = settings.password
     try:
         return clickhouse_connect.get_client(**arguments)
     except Exception as error:  # see Database._guard

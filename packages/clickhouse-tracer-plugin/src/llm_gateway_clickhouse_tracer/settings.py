@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from llm_gateway_sdk import parse_duration
 
@@ -228,11 +228,10 @@ class ClickHouseSettings:
 
     @property
     def place(self) -> str:
-        """The address without credentials, for messages."""
+        """The address, for messages."""
         if (path := self.embedded_path) is not None:
             return f"chdb:{path}"
-        parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return self.url
 
     @property
     def target_id(self) -> str:
@@ -283,10 +282,11 @@ class TracerSettings:
         """Reads a configuration that the schema has accepted. Raises ValueError for what the schema can't say."""
         clickhouse = config.get("clickhouse") or {}
         defaults = ClickHouseSettings()
+        url, username, password = _split_url(clickhouse.get("url") or defaults.url)
         server = ClickHouseSettings(
-            url=_url(clickhouse.get("url") or defaults.url),
-            username=clickhouse.get("username") or defaults.username,
-            password=clickhouse.get("password") or "",
+            url=url,
+            username=clickhouse.get("username") or username or defaults.username,
+            password=clickhouse.get("password") or password,
             access_token=clickhouse.get("access_token") or "",
             database=_identifier("clickhouse.database", clickhouse.get("database") or defaults.database),
             table=_identifier("clickhouse.table", clickhouse.get("table") or config.get("tableName") or defaults.table),
@@ -352,11 +352,16 @@ def _dashboard(config: Mapping[str, Any]) -> DashboardSettings:
     return settings
 
 
-def _url(url: str) -> str:
+def _split_url(url: str) -> tuple[str, str, str]:
+    """The address without credentials, and what it said about them."""
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https", "chdb"):
         raise ValueError(f"clickhouse.url: expected http://, https:// or chdb://, found '{scheme}:'")
-    return url
+    if scheme == "chdb":
+        return url, "", ""
+    parts = urlsplit(url)
+    bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return bare, unquote(parts.username or ""), unquote(parts.password or "")
 
 
 def _identifier(name: str, value: str) -> str:

@@ -17,6 +17,7 @@ _LEFT: Final = 46
 _BOTTOM: Final = 18
 _TOP: Final = 10
 _GRID_LINES: Final = 3
+_TICK_STEPS: Final = (600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 86400, 5 * 86400)
 
 
 @dataclass(slots=True, frozen=True)
@@ -29,6 +30,12 @@ class Axis:
 
     def x(self, moment: float) -> float:
         return _LEFT + (WIDTH - _LEFT) * (moment - self.start) / max(1, self.end - self.start)
+
+    def ticks(self) -> range:
+        """At most seven round moments (UTC)."""
+        span = self.end - self.start
+        step = next((step for step in _TICK_STEPS if span / step <= 7), _TICK_STEPS[-1])
+        return range(-(-self.start // step) * step, self.end + 1, step)
 
     @property
     def slot(self) -> float:
@@ -124,14 +131,10 @@ def _frame(
             )
         )
     times = []
-    for step in range(5):
-        moment = axis.start + (axis.end - axis.start) * step / 4
-        anchor = "start" if step == 0 else "end" if step == 4 else "middle"
-        times.append(
-            tag(
-                "text", _clock(moment, axis), x=f"{axis.x(moment):.1f}", y=HEIGHT - 4, class_="tick", text_anchor=anchor
-            )
-        )
+    for moment in axis.ticks():
+        x = axis.x(moment)
+        anchor = "end" if x > WIDTH - 16 else "middle"
+        times.append(tag("text", _clock(moment, axis), x=f"{x:.1f}", y=HEIGHT - 4, class_="tick", text_anchor=anchor))
     legend = [
         tag("span", tag("i", class_=f"swatch back-{_class(name)}"), name, class_="key")
         for name in names

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 __all__ = ["count", "duration", "moment", "money", "share"]
@@ -25,10 +24,10 @@ def duration(microseconds: Any) -> str:
     if value != value:  # the mean of nothing
         return "–"
     if value < 1e3:
-        return f"{value:.0f} µs"
+        return f"{value:.0f}\N{NO-BREAK SPACE}µs"
     if value < 1e6:
-        return f"{value / 1e3:.0f} ms"
-    return f"{value / 1e6:.2f} s" if value < 60e6 else f"{value / 60e6:.1f} min"
+        return f"{value / 1e3:.0f}\N{NO-BREAK SPACE}ms"
+    return f"{value / 1e6:.2f}\N{NO-BREAK SPACE}s" if value < 60e6 else f"{value / 60e6:.1f}\N{NO-BREAK SPACE}min"
 
 
 def money(dollars: Any) -> str:
@@ -47,10 +46,3 @@ def share(part: Any, whole: Any) -> str:
 def moment(text: Any) -> str:
     """`2026-11-23 10:00:00.123456` without its fraction."""
     return str(text)[:19] if text else "–"
-
-
-def parse_moment(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        return None

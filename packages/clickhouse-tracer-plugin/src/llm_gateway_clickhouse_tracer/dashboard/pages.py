@@ -98,11 +98,11 @@ def overview_page(
             bad=bool(sums.get("errors")),
         ),
         _tile(
-            "Latency, median",
+            "Latency",
             duration(latency[0]) if requests else "–",
-            f"p95 {duration(latency[1])} · p99 {duration(latency[2])}" if requests else "",
+            f"median · p95 {duration(latency[1])}" if requests else "",
         ),
-        _tile("First token, median", duration(ttft[0]), f"p95 {duration(ttft[1])}" if ttft[1] is not None else ""),
+        _tile("First token", duration(ttft[0]), f"median · p95 {duration(ttft[1])}" if ttft[1] is not None else ""),
         _tile(
             "Tokens in",
             count(sums.get("input_tokens")),
@@ -166,6 +166,13 @@ def _charts(chosen: Filter, points: Sequence[Mapping[str, Any]]) -> list[Markup]
             "Tokens",
         ),
         bars(axis, [(p["start"], (p["cost"] or 0,)) for p in points], ("cost",), money, "Cost"),
+        lines(
+            axis,
+            [(p["start"], (p["speed"],)) for p in points],
+            ("speed",),
+            count,
+            "Tokens per second of streams, median",
+        ),
     ]
 
 
@@ -260,7 +267,11 @@ def _interaction_row(base: str, row: Mapping[str, Any]) -> Markup:
     tools = row["tools"]
     return tag(
         "tr",
-        tag("td", tag("time", moment(row["started"])[5:], title=f"{row['started']} UTC"), _badge(row["outcome"])),
+        tag(
+            "td",
+            tag("time", moment(row["started"])[5:], title=f"{row['started']} UTC"),
+            tag("div", _badge(row["outcome"])),
+        ),
         tag(
             "td",
             tag(
@@ -316,7 +327,11 @@ def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, An
         "",
         tag("h1", "Interaction", _badge(last["status"])),
         tag("p", tag("code", interaction), class_="sub"),
-        tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts panel"),
+        tag(
+            "dl",
+            [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value],
+            class_="facts panel",
+        ),
         tag("h2", "Conversation"),
         conversation(load(last["request"]), load(last["response"])),
         tag("div", tag("b", last["error_kind"]), " ", last["error"], class_="failure") if last["error"] else None,
@@ -362,7 +377,7 @@ def _round(base: str, row: Mapping[str, Any], *, opened: bool) -> Markup:
     return tag(
         "details",
         summary,
-        tag("dl", [(tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
+        tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
         _attempts(row),
         tag("div", tag("h3", "Lost in translation"), tag("ul", [tag("li", loss) for loss in row["losses"]]))
         if row["losses"]
@@ -430,7 +445,7 @@ def _timings(row: Mapping[str, Any]) -> Markup | None:
     return tag(
         "details",
         tag("summary", "time in plugins and stages"),
-        tag("dl", [(tag("dt", name), tag("dd", duration(value))) for name, value in slowest], class_="facts"),
+        tag("dl", [tag("div", tag("dt", name), tag("dd", duration(value))) for name, value in slowest], class_="facts"),
     )
 
 

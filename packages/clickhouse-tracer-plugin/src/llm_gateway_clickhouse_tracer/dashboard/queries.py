@@ -110,8 +110,11 @@ def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
             count() AS requests, countIf(status != 'ok') AS errors,
             quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
             quantilesTDigest(0.5, 0.95)(ttft_us) AS ttft,
-            sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost
-        FROM {database.table} WHERE {where} GROUP BY start ORDER BY start""",
+            sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost,
+            quantileTDigestIf(0.5)(
+                t.output_tokens * 1e6 / (t.duration_us - t.ttft_us), t.stream AND t.duration_us > t.ttft_us
+            ) AS speed
+        FROM {database.table} AS t WHERE {where} GROUP BY start ORDER BY start""",
         parameters,
     )
 

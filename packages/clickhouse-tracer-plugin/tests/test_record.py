@@ -1,0 +1,312 @@
+"""What becomes of a finished request: which figures, which texts, and what never gets in."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from llm_gateway_clickhouse_tracer.counters import Counters
+from llm_gateway_clickhouse_tracer.prices import PriceTable
+from llm_gateway_clickhouse_tracer.record import Recorder
+from llm_gateway_clickhouse_tracer.schema import COLUMNS
+from llm_gateway_clickhouse_tracer.settings import TracerSettings
+
+from llm_gateway_sdk import (
+    Attempt,
+    Choice,
+    DialectError,
+    Headers,
+    HTTPRequest,
+    LLMRequest,
+    LLMResponse,
+    Loss,
+    Message,
+    ModelHTTPError,
+    Payload,
+    RequestContext,
+    RequestRejected,
+    TextPart,
+    ToolCallPart,
+    Usage,
+)
+
+STARTED = 1_790_000_000.5
+
+
+def context(*, headers: dict[str, str] | None = None, **fields: Any) -> RequestContext:
+    ctx = RequestContext(
+        request_id="r1",
+        project="shop",
+        adapter="openai",
+        http_request=HTTPRequest(
+            "POST",
+            "/shop/openai/v1/chat/completions",
+            "key=CANARY-query",
+            Headers((headers or {}).items()),
+            b'{"model":"gpt","messages":[{"role":"user","content":"as it came"}]}',
+        ),
+        requested_model="gpt",
+        client_dialect="openai_chat",
+        client_ip="10.0.0.7",
+        started=STARTED,
+        streaming=True,
+    )
+    ctx.request = LLMRequest(model="gpt", messages=[Message("user", [TextPart("What is new?")])])
+    ctx.response = LLMResponse(
+        id="x",
+        model="gpt-4.1-2025-04-14",
+        choices=[Choice(0, Message("assistant", [TextPart("Nothing.")]), "stop", "stop")],
+        usage=Usage(1000, 100, 400, None, 20),
+    )
+    ctx.caller = "alice"
+    ctx.attempts = [Attempt("gpt", "openai/gpt-4.1", STARTED + 0.01, STARTED + 0.2, STARTED + 0.9, 200)]
+    ctx.metrics.first_token, ctx.metrics.ended = STARTED + 0.2, STARTED + 1.0
+    for name, value in fields.items():
+        setattr(ctx, name, value)
+    return ctx
+
+
+def recorder(config: dict[str, Any] | None = None, counters: Counters | None = None) -> Recorder:
+    return Recorder(TracerSettings.load(config or {}), PriceTable.load(), counters or Counters())
+
+
+def row_of(ctx: RequestContext, config: dict[str, Any] | None = None) -> dict[str, Any]:
+    line = recorder(config).line(ctx)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    row: dict[str, Any] = json.loads(line)
+    return row
+
+
+def test_a_record_answers_the_questions_people_ask() -> None:
+    row = row_of(context(headers={"user-agent": "curl/8", "x-session-id": "s-1", "x-user-id": "u-7"}))
+
+    expected = {
+        "ts": "2026-09-21T14:13:20.500000+00:00",
+        "project": "shop",
+        "caller": "alice",
+        "user_id": "u-7",
+        "session_id": "s-1",
+        "interaction_id": "r1",
+        "model_requested": "gpt",
+        "model_routed": "gpt",
+        "model_answered": "gpt-4.1-2025-04-14",
+        "provider": "openai",
+        "status": "ok",
+        "http_status": 200,
+        "attempts": 1,
+        "stream": True,
+        "duration_us": 1_000_000,
+        "ttft_us": 200_000,
+        "input_tokens": 1000,
+        "output_tokens": 100,
+        "cache_read_tokens": 400,
+        "reasoning_tokens": 20,
+        "cost_usd": "0.002200000",
+        "finish_reason": "stop",
+        "prompt": "What is new?",
+        "answer": "Nothing.",
+        "path": "/shop/openai/v1/chat/completions",
+    }
+    assert {name: row[name] for name in expected} == expected
+
+
+def test_every_key_of_a_record_is_a_column() -> None:
+    ctx = context(
+        error=ModelHTTPError("no", status=500), losses=[Loss("dropped", "seed")], metadata={"tags": {"team": "a"}}
+    )
+
+    assert row_of(ctx, {"capture": {"original": "all"}}).keys() <= {column.name for column in COLUMNS}
+
+
+def test_bodies_are_kept_in_canonical_form() -> None:
+    row = row_of(context())
+
+    assert json.loads(row["request"]) == {
+        "model": "gpt",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "What is new?"}]}],
+    }
+    assert json.loads(row["response"])["choices"][0]["message"]["content"] == [{"type": "text", "text": "Nothing."}]
+
+
+def test_bodies_are_recorded_as_the_plugins_left_them() -> None:
+    ctx = context()
+    ctx.request.map_text(lambda text: text.replace("What is new", "[hidden]"))
+
+    line = recorder().line(ctx)
+
+    assert b"[hidden]" in line
+    assert b"What is new" not in line
+    assert b"as it came" not in line
+
+
+def test_the_unedited_body_is_kept_only_where_it_is_asked_for() -> None:
+    assert "as it came" in row_of(context(), {"capture": {"original": "all"}})["original"]
+    assert "original" not in row_of(context())
+
+
+def test_an_unknown_price_is_absent_and_not_zero() -> None:
+    ctx = context()
+    assert ctx.response is not None
+    ctx.response.model = "my-own-model"
+    ctx.attempts[0].target = "openai/my-own-model"
+
+    row = row_of(ctx)
+
+    assert "cost_usd" not in row
+    assert row["input_tokens"] == 1000
+
+
+def test_unknown_token_counts_are_null() -> None:
+    ctx = context()
+    assert ctx.response is not None
+    ctx.response.usage = None
+
+    assert row_of(ctx)["input_tokens"] is None
+
+
+@pytest.mark.parametrize(
+    "header", ["authorization", "x-api-key", "cookie", "x-goog-api-key", "my-secret-thing", "x-mine"]
+)
+def test_the_value_of_a_secret_header_never_gets_in(header: str) -> None:
+    secret = "CANARY-0123456789"
+    ctx = context(
+        headers={header: f"Bearer {secret}", "user-agent": "curl"},
+        error=ModelHTTPError(f"bad key {secret}", status=401),
+    )
+    ctx.attempts[0].error = f"Incorrect API key provided: {secret}"
+
+    line = recorder({"redactHeaders": ["X-Mine"]}).line(ctx)
+
+    assert b"CANARY" not in line
+    assert json.loads(line)["headers"] == {header: "[hidden]", "user-agent": "curl"}
+
+
+def test_what_looks_like_a_key_in_an_error_is_hidden() -> None:
+    row = row_of(context(error=ModelHTTPError("Incorrect API key provided: sk-proj-abcdefghijkl****mnop.", status=401)))
+
+    assert "sk-proj" not in row["error"]
+    assert "Incorrect API key provided" in row["error"]
+
+
+def test_the_query_string_is_not_kept_since_some_clients_put_keys_there() -> None:
+    assert b"CANARY-query" not in recorder().line(context())
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "http_status", "kind"),
+    [
+        (ModelHTTPError("slow down", status=429, kind="rate_limit"), "error", 429, "rate_limit"),
+        (RequestRejected("no", status=403), "refused", 403, None),
+        (RuntimeError("boom"), "error", 500, "RuntimeError"),
+        (ConnectionResetError("client left"), "cancelled", 499, "ConnectionResetError"),
+    ],
+)
+def test_what_went_wrong_is_told_apart(error: Exception, status: str, http_status: int, kind: str | None) -> None:
+    row = row_of(context(error=error))
+
+    assert (row["status"], row["http_status"]) == (status, http_status)
+    assert kind is None or row["error_kind"] == kind
+
+
+def test_every_attempt_stands_in_the_log_with_its_times() -> None:
+    ctx = context()
+    failed = Attempt("gpt", "openai/gpt-4.1", STARTED, None, STARTED + 0.05, 503, "overloaded", "overloaded")
+    ctx.attempts.insert(0, failed)
+
+    row = row_of(ctx)
+    first, second = json.loads(row["attempt_log"])
+
+    assert row["attempts"] == 2
+    assert (first["status"], first["error"], first["end_ms"]) == (503, "overloaded", 50)
+    assert (second["status"], second["first_token_ms"]) == (200, 200)
+
+
+def test_metadata_keeps_figures_and_leaves_the_bodies_out() -> None:
+    row = row_of(context(), {"capture": {"request": "metadata", "response": "metadata"}})
+
+    assert (row["messages"], row["finish_reason"], row["model_answered"]) == (1, "stop", "gpt-4.1-2025-04-14")
+    assert not {"prompt", "answer", "request", "response"} & row.keys()
+
+
+def test_without_capture_a_body_is_not_even_decoded() -> None:
+    def decode() -> LLMRequest:
+        raise AssertionError("the body was opened")
+
+    ctx = context()
+    ctx.begin_attempt(Payload(decode))
+
+    assert row_of(ctx, {"capture": {"request": "none", "response": "none"}})["project"] == "shop"
+
+
+def test_a_body_that_does_not_decode_leaves_the_rest_of_the_record() -> None:
+    def decode() -> LLMRequest:
+        raise DialectError("no messages", path="messages")
+
+    ctx = context()
+    ctx.begin_attempt(Payload(decode))
+
+    row = row_of(ctx)
+
+    assert row["messages" if "messages" in row else "request_id"] == "r1"
+    assert row["duration_us"] == 1_000_000
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_bug_in_somebody_s_decoder_costs_the_bodies_and_not_the_record() -> None:
+    def decode() -> LLMRequest:
+        raise KeyError("not what a decoder may raise") from AttributeError()
+
+    def explode() -> LLMResponse:
+        raise AttributeError("a bug")
+
+    ctx = context()
+    ctx.response_payload = Payload(explode)
+    counters = Counters()
+
+    row = json.loads(recorder(counters=counters).line(ctx))
+
+    assert row["request_id"] == "r1"
+    assert counters.unreadable == 1
+
+
+def test_a_long_body_is_cut_inside_its_strings_and_stays_json() -> None:
+    ctx = context()
+    ctx.request.messages[0].content = [TextPart("x" * 5000) for _ in range(10)]
+
+    row = row_of(ctx, {"capture": {"maxBytes": 8192}})
+
+    assert row["truncated"] is True
+    assert len(row["request"]) <= 8192
+    assert len(json.loads(row["request"])["messages"][0]["content"]) == 10
+
+
+def test_half_a_surrogate_pair_does_not_poison_the_record() -> None:
+    ctx = context()
+    ctx.request.messages[0].content = [TextPart("cut \ud83d here")]
+
+    row = row_of(ctx)
+
+    assert row["prompt"] == "cut ? here"
+    assert json.loads(row["request"])["messages"][0]["content"][0]["text"].startswith("cut ")
+
+
+def test_tools_that_the_model_called_are_named() -> None:
+    ctx = context()
+    assert ctx.response is not None
+    ctx.response.choices[0].message.content = [ToolCallPart("call_1234567890", "get_weather", "{}")]
+
+    row = row_of(ctx)
+
+    assert row["tool_calls"] == ["get_weather"]
+    assert row["interaction_id"] != "r1"
+
+
+def test_only_named_metadata_becomes_tags() -> None:
+    metadata = {"prompt_manager": {"original": "CANARY", "mode": "wrapper"}, "tags": {"team": "a"}, "other": "CANARY"}
+
+    row = row_of(context(metadata=metadata))
+
+    assert row["tags"] == {"prompt_manager.mode": "wrapper", "tags.team": "a"}
+    assert "CANARY" not in json.dumps(row)
