@@ -43,7 +43,6 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
-from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.response import Accumulator
 
@@ -53,6 +52,7 @@ from .errors import http_error, verbatim
 from .outlet import Outlet, Sink
 from .passthrough import StreamForwarder
 from .patch import merge_edit
+from .reply import ChunkLoop, stream_error
 from .services import ProjectScope, Services
 from .side import list_models, perform_side_operation, refuse_unseen
 from .upstream import UpstreamCall, build_call, limits_of
@@ -104,7 +104,8 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + project.request_timeout
         self._stream_failure: bytes | None = None
-        self._encoder: StreamEncoder | None = None
+        self.stream_writer: StreamEncoder | None = None
+        """The encoder of what has been sent, which alone can say how it fails."""
         self._total = self._deadline
 
     # The request as a value.
@@ -391,7 +392,10 @@ class Exchange:
             if call.same_dialect and not self.chain.chunk and call.dialect.sse:
                 return await self._forward(reply, call, http, attempt)
             async with aclosing(self._decoded(reply, call, http)) as chunks:
-                return await self._stream(chunks, attempt)
+                verdict = await self._stream(chunks, attempt)
+            if verdict is None:
+                await self._rest(reply)  # so that the connection can be used again
+            return verdict
         finally:
             reply.close()
 
@@ -429,7 +433,7 @@ class Exchange:
                 ctx.upstream_response = wire
                 ctx.response_payload = Payload(lambda: self._decode_whole(dialect, body, reply))
             if self._wants_usage:
-                self._book_usage(dialect.usage_of(b"", body))
+                self.book_usage(dialect.usage_of(b"", body))
             await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
             return None
         payload = Payload(lambda: self._decode_whole(dialect, body, reply))
@@ -439,7 +443,7 @@ class Exchange:
             verdict = await self.chain.after_model(ctx)
             if verdict is not None and (verdict.action != "reply" or ctx.response is None):
                 return verdict
-            self._book_usage(payload.value.usage if payload.opened else dialect.usage_of(b"", body))
+            self.book_usage(payload.value.usage if payload.opened else dialect.usage_of(b"", body))
             if ctx.response_payload is payload and not payload.changed:
                 await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
                 return None
@@ -461,7 +465,7 @@ class Exchange:
         if verdict is not None and (verdict.action != "reply" or ctx.response is None):
             return verdict
         answer = ctx.response or response
-        self._book_usage(answer.usage)
+        self.book_usage(answer.usage)
         await self._answer(answer)
         return None
 
@@ -497,7 +501,7 @@ class Exchange:
             async for chunks in lists:
                 for chunk in chunks:
                     if chunk.error is not None:
-                        raise _stream_error(chunk.error)
+                        raise stream_error(chunk.error)
                     total.add(chunk)
         return total.value()
 
@@ -508,7 +512,7 @@ class Exchange:
     ) -> Verdict | None:
         """Provider and client speak the same dialect and no plugin looks: the events go through as they are."""
         loop = self._loop
-        outlet = self._open_outlet()
+        outlet = self.open_outlet()
         forwarder = StreamForwarder(
             call.dialect, max_event_bytes=self.services.max_event_bytes, withhold_usage=call.usage_asked
         )
@@ -521,13 +525,13 @@ class Exchange:
                 out = feed(data)
                 if out:
                     if not committed:
-                        committed = self._commit(attempt)
+                        committed = self.commit(attempt)
                     if keep:
                         self._keep(out)
                     await outlet.write(out)
                 if forwarder.error is not None:
                     self._stream_failure = (forwarder.error_event or b"") + await self._rest(reply)
-                    raise _stream_error(forwarder.error)
+                    raise stream_error(forwarder.error)
                 if committed:
                     now = loop.time()
                     reply.expire_at(
@@ -544,13 +548,13 @@ class Exchange:
         out = forwarder.close(self.services.mint)
         if out:
             if not committed:
-                self._commit(attempt)
+                self.commit(attempt)
             if keep:
                 self._keep(out)
             await outlet.write(out)
         if forwarder.error is not None:
             self._stream_failure = forwarder.error_event
-            raise _stream_error(forwarder.error)
+            raise stream_error(forwarder.error)
         if not forwarder.finished:
             raise ModelStreamError("The provider's stream ended before its end.")
         self.status = 200
@@ -571,7 +575,7 @@ class Exchange:
     def _end_forward(self, forwarder: StreamForwarder, call: UpstreamCall) -> None:
         ctx = self.ctx
         if self._wants_usage:
-            self._book_usage(call.dialect.usage_of(forwarder.head, forwarder.tail))
+            self.book_usage(call.dialect.usage_of(forwarder.head, forwarder.tail))
         if self.chain.detached and self._kept:
             kept, dialect, mint = self._kept, call.dialect, self.services.mint
             ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"")
@@ -608,98 +612,9 @@ class Exchange:
             raise ModelStreamError("The provider's stream ended before its end.")
 
     async def _stream(self, source: AsyncIterator[list[LLMResponse]], attempt: Attempt) -> Verdict | None:
-        """Chunks through the hooks and out in the client's dialect. Nothing leaves before the first content."""
-        ctx = self.ctx
-        outlet = self._open_outlet()
-        losses = Losses("response")
-        encoder = self.client.stream_encoder(self.echo, self.services.mint, losses)
-        run = self.chain.chunk_run(ctx) if self.chain.chunk else None
-        accumulate = run is not None or bool(self.chain.detached)
-        waiting: list[LLMResponse] = []
-        committed = done = False
-        total = None
-        async for chunks in source:
-            out: list[bytes] = []
-            failure: ErrorInfo | None = None
-            for chunk in chunks:
-                if chunk.error is not None:
-                    failure = chunk.error
-                    break
-                if chunk.usage is not None:
-                    total = chunk.usage
-                    self._book_usage(total)
-                emitted: LLMResponse | None = chunk
-                if run is not None:
-                    emitted = await run.push(chunk)
-                    verdict = run.verdict
-                    if verdict is not None:
-                        if emitted is not None:
-                            waiting.append(emitted)
-                        if verdict.action == "end":
-                            done = True
-                        else:
-                            if out and committed:
-                                await outlet.write(b"".join(out))
-                            self._stream_failure = None
-                            self._encoder = encoder
-                            if verdict.action == "again" and not committed:
-                                return verdict
-                            raise verdict.error or RequestRejected("refused", plugin=verdict.plugin)
-                        emitted = None
-                if emitted is not None:
-                    if emitted.final:
-                        done = True
-                    if accumulate:
-                        ctx.accumulate(emitted)
-                    if committed:
-                        out.append(encoder.encode(emitted))
-                    else:
-                        waiting.append(emitted)
-                if not committed and waiting and (done or waiting[-1].has_content):
-                    committed = self._commit(attempt)
-                    out.extend([encoder.encode(held) for held in waiting])
-                    waiting.clear()
-                if done:
-                    break
-            if out:
-                self._encoder = encoder
-                data = b"".join(out)
-                if done:
-                    data += encoder.close()
-                if data:
-                    await (outlet.end(data) if done else outlet.write(data))
-            elif done:
-                if not committed:
-                    self._commit(attempt)
-                await outlet.end(encoder.close())
-            if done:
-                break
-            if failure is not None:
-                self._encoder = encoder if committed else None
-                raise _stream_error(failure)
-        if not done:
-            # The provider finished without a terminal chunk: the holds must still be drained.
-            final: LLMResponse | None = LLMResponse(final=True)
-            if run is not None and final is not None:
-                final = await run.push(final)
-                if run.verdict is not None and run.verdict.action in ("refuse", "again"):
-                    if run.verdict.action == "again" and not committed:
-                        return run.verdict
-                    self._encoder = encoder
-                    raise run.verdict.error or RequestRejected("refused", plugin=run.verdict.plugin)
-            if final is not None:
-                waiting.append(final)
-            if not committed:
-                self._commit(attempt)
-            if accumulate and final is not None:
-                ctx.accumulate(final)
-            await outlet.end(b"".join([encoder.encode(held) for held in waiting]) + encoder.close())
-        if losses:
-            ctx.losses.extend(losses)
-        self.status = 200
-        return None
+        return await ChunkLoop(self, attempt).run(source)
 
-    def _open_outlet(self) -> Outlet:
+    def open_outlet(self) -> Outlet:
         if self.outlet is None:
             encoder = self.client.stream_encoder(Echo(), self.services.mint, Losses("response"))
             self.outlet = Outlet(
@@ -710,7 +625,7 @@ class Exchange:
             )
         return self.outlet
 
-    def _commit(self, attempt: Attempt) -> bool:
+    def commit(self, attempt: Attempt) -> bool:
         now = time.time()
         attempt.first_token = self.ctx.metrics.first_token = now
         self.ctx.stream.opened = self.ctx.stream.committed = True
@@ -771,7 +686,7 @@ class Exchange:
         losses = Losses("response")
         mint = self.services.mint
         if self.ctx.streaming:
-            outlet = self._open_outlet()
+            outlet = self.open_outlet()
             encoder = self.client.stream_encoder(self.echo, mint, losses)
             self.ctx.stream.opened = self.ctx.stream.committed = True
             response.final = True
@@ -812,7 +727,7 @@ class Exchange:
                 # The provider's own words, with its 200: nothing of its reply is told otherwise than it was.
                 data = verbatim_failure
             else:
-                encoder = self._encoder
+                encoder = self.stream_writer
                 if encoder is None:
                     encoder = self.client.stream_encoder(
                         self._echo or Echo(ctx.requested_model or "", True), self.services.mint, Losses("response")
@@ -927,7 +842,7 @@ class Exchange:
         self._kept_bytes += len(data)
         self._kept.append(data)
 
-    def _book_usage(self, usage: Usage | None) -> None:
+    def book_usage(self, usage: Usage | None) -> None:
         if usage is None:
             return
         metrics = self.ctx.metrics
@@ -963,19 +878,6 @@ _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "ra
 _REST_SECONDS = 0.5
 _MAX_REST_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
-
-
-def _stream_error(info: ErrorInfo) -> ModelError:
-    retryable = info.kind in ("rate_limit", "overloaded", "timeout", "upstream", "unknown")
-    return ModelStreamError(
-        info.message,
-        status=info.status if info.status >= 400 else 502,
-        code=info.code,
-        kind=info.kind,
-        retry_after=info.retry_after,
-        retryable=retryable,
-        info=info,
-    )
 
 
 async def _once(chunk: LLMResponse) -> AsyncIterator[list[LLMResponse]]:
