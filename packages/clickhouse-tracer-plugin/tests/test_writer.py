@@ -150,3 +150,16 @@ def test_closing_writes_what_is_queued() -> None:
     writer.close(5)
 
     assert len(contents(spool)) == 1000
+
+
+def test_a_record_that_comes_after_a_long_silence_wakes_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway_clickhouse_tracer.writer._DROWSY_SECONDS", 0.0)
+    monkeypatch.setattr("llm_gateway_clickhouse_tracer.writer._ASLEEP_SECONDS", 60.0)
+    spool, counters = spool_of(), Counters()
+    writer = writer_on(spool, counters)
+    time.sleep(0.1)
+
+    writer.submit(LINE)
+
+    eventually(lambda: counters.acknowledged == 1, 2)
+    writer.close(2)

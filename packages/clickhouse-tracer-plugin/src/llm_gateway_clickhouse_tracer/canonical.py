@@ -23,6 +23,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
     ToolResultPart,
 )
+from llm_gateway_sdk.parts import ProviderMetadata
 
 __all__ = ["dump_request", "dump_response"]
 
@@ -58,8 +59,8 @@ def _dump_message(message: Message) -> dict[str, Any]:
     dumped: dict[str, Any] = {"role": message.role, "content": [_dump_part(part) for part in message.content]}
     if message.name is not None:
         dumped["name"] = message.name
-    if message.provider_metadata:
-        dumped["provider_metadata"] = message.provider_metadata
+    if metadata := _dump_metadata(message.provider_metadata):
+        dumped["provider_metadata"] = metadata
     return dumped
 
 
@@ -78,8 +79,23 @@ def _dump(value: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
         held = getattr(value, name)
         if held is None or held == default or name in skip:
             continue
+        if name == "provider_metadata":
+            if metadata := _dump_metadata(held):
+                dumped[name] = metadata
+            continue
         dumped[name] = _dump_value(held)
     return dumped
+
+
+def _dump_metadata(metadata: ProviderMetadata) -> ProviderMetadata:
+    """Without the dialects' notes to themselves, whose names begin with an underscore."""
+    if not metadata:
+        return metadata
+    kept = {
+        dialect: {key: value for key, value in values.items() if not key.startswith("_")}
+        for dialect, values in metadata.items()
+    }
+    return {dialect: values for dialect, values in kept.items() if values}
 
 
 def _dump_value(value: Any) -> Any:

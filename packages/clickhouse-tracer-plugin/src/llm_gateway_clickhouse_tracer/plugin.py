@@ -72,7 +72,15 @@ class ClickHouseTracer(Plugin):
 
     def wants(self, phase: str, ctx: RequestContext) -> bool:
         # Only `durability: power` has anything to do before the reply is out; without it the body stays unopened.
+        if phase == "before_model":
+            return self.settings.spool.on_full == "block"
         return phase == "detached_after_response" or self._wait_for_disk
+
+    async def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        """`onFull: block`: a request begins only when its record will have a place."""
+        while self.tracer.crowded:  # noqa: ASYNC110 - it is another thread that makes room
+            await asyncio.sleep(_ROOM_PAUSE_SECONDS)
+        return None
 
     async def after_model(self, ctx: RequestContext) -> PluginResult | None:
         if self._wait_for_disk:
@@ -84,12 +92,9 @@ class ClickHouseTracer(Plugin):
             await self._record_and_wait(ctx)
         return None
 
-    async def detached_after_response(self, ctx: RequestContext) -> None:
-        if _DONE in ctx.plugin_data:
-            return
-        while self.tracer.crowded:  # noqa: ASYNC110 - it is another thread that makes room
-            await asyncio.sleep(_ROOM_PAUSE_SECONDS)
-        self.tracer.record(ctx)
+    def detached_after_response(self, ctx: RequestContext) -> None:
+        if _DONE not in ctx.plugin_data:
+            self.tracer.record(ctx)
 
     async def _record_and_wait(self, ctx: RequestContext) -> None:
         """Returns when the record is on disk, or is given up; the client waits for that long."""

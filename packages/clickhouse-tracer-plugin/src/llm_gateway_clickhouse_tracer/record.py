@@ -78,7 +78,7 @@ class Recorder:
         if request is not None:
             self._add_request(row, request, text=capture.request == "all")
         if response is not None:
-            self._add_response(row, response, text=capture.response == "all")
+            self._add_response(row, ctx, response, text=capture.response == "all")
         if capture.original == "all":
             row["original"] = self._cut(ctx.http_request.body.decode(errors="replace"), row)
         self._add_usage(row, ctx, response.usage if response is not None else None)
@@ -152,7 +152,7 @@ class Recorder:
             row["prompt"] = last_user_text(request)[:_EXCERPT_CHARACTERS]
             row["request"] = self._body(dump_request(request), row)
 
-    def _add_response(self, row: dict[str, Any], response: LLMResponse, *, text: bool) -> None:
+    def _add_response(self, row: dict[str, Any], ctx: RequestContext, response: LLMResponse, *, text: bool) -> None:
         row["model_answered"] = response.model
         row["tool_calls"] = [call.name for choice in response.choices for call in choice.message.tool_calls]
         if response.choices:
@@ -161,6 +161,8 @@ class Recorder:
         if text:
             row["answer"] = response.text[:_EXCERPT_CHARACTERS]
             row["response"] = self._body(dump_response(response), row)
+            if ctx.attempt_data.get("reply_truncated"):
+                row["truncated"] = True  # the gateway could not keep all of it
 
     def _add_usage(self, row: dict[str, Any], ctx: RequestContext, usage: Usage | None) -> None:
         metrics = ctx.metrics
@@ -202,16 +204,17 @@ class Recorder:
 
 
 def _outcome(ctx: RequestContext) -> tuple[str, int]:
+    """(status, HTTP status). The gateway notes the status that went out in `metadata`."""
     error = ctx.error
+    sent = ctx.metadata.get("status")
     if error is None:
-        return "ok", 200
-    if isinstance(error, asyncio.CancelledError | ConnectionError) or type(error).__name__ == "ClientDisconnected":
+        return "ok", sent if isinstance(sent, int) and sent else 200
+    http_status = sent if isinstance(sent, int) and sent else int(getattr(error, "status", None) or 500)
+    left = getattr(error, "code", None) == "client_disconnected" or http_status == _CLIENT_CLOSED
+    if left or isinstance(error, asyncio.CancelledError | ConnectionError):
         return "cancelled", _CLIENT_CLOSED
-    http_status = getattr(error, "status", None)
-    if http_status == _CLIENT_CLOSED:
-        return "cancelled", _CLIENT_CLOSED
-    refused = isinstance(error, GatewayError) and not isinstance(error, ModelError)
-    return "refused" if refused and int(http_status or 500) < 500 else "error", int(http_status or 500)
+    refused = isinstance(error, GatewayError) and not isinstance(error, ModelError) and http_status < 500
+    return "refused" if refused else "error", http_status
 
 
 def _provider(ctx: RequestContext, last: Attempt | None) -> str:
