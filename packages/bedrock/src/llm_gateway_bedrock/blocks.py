@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 import re
 from collections.abc import Sequence
@@ -20,6 +22,8 @@ from llm_gateway_sdk import (
     ThinkingPart,
     ToolCallPart,
     ToolResultPart,
+    unwrap_signature,
+    wrap_signature,
 )
 from llm_gateway_sdk.conventions import CUSTOM_TOOL_INPUT
 from llm_gateway_sdk.wire import json
@@ -36,8 +40,12 @@ __all__ = [
     "decode_content",
     "encode_citation",
     "expect",
+    "fold",
     "own",
+    "read_blob",
+    "reply_thought",
     "wire_id",
+    "write_blob",
 ]
 
 SIGNERS = (None, NAME, "anthropic")
@@ -148,15 +156,37 @@ def _decode_result(result: dict[str, Any], path: str) -> ToolResultPart:
 def _decode_reasoning(content: dict[str, Any], block: dict[str, Any]) -> Part:
     redacted = content.get("redactedContent")
     if isinstance(redacted, str):
-        return ThinkingPart(redacted=redacted, signed_by=NAME)
+        data, signed_by = read_blob(redacted)
+        return ThinkingPart(redacted=data, signed_by=signed_by)
     thought = content.get("reasoningText")
     if not isinstance(thought, dict):
         return OpaquePart(NAME, block)
     text, signature = thought.get("text"), thought.get("signature")
     part = ThinkingPart(text if isinstance(text, str) else "")
     if isinstance(signature, str):
-        part.signature, part.signed_by = signature, NAME
+        part.signature, part.signed_by = unwrap_signature(signature, NAME)
     return part
+
+
+# A foreign proof travels wrapped through a client; `redactedContent` holds bytes, so that it goes as base64 there.
+
+
+def read_blob(value: str) -> tuple[str, str]:
+    if value.startswith(_WRAPPED):
+        try:
+            return unwrap_signature(base64.b64decode(value, validate=True).decode(), NAME)
+        except (binascii.Error, UnicodeDecodeError):
+            return value, NAME
+    return value, NAME
+
+
+def write_blob(value: str, signed_by: str | None) -> str:
+    wrapped = wrap_signature(value, signed_by, NAME)
+    return value if wrapped is value else base64.b64encode(wrapped.encode()).decode()
+
+
+_WRAPPED = "Z3cxL"
+"""How base64 of `gw1.` begins."""
 
 
 def _decode_cited(content: dict[str, Any], block: dict[str, Any]) -> Part:
@@ -227,14 +257,18 @@ def wire_id(identity: str) -> str:
 class BlockEncoder:
     """Writes the blocks of one request or reply.
 
-    `caches`: cache points are allowed. `signs`: reasoning counts only with its proof, as with Claude.
+    `caches`: cache points are allowed. `signs`: reasoning counts only with its proof, as with Claude. `reply`: a client
+    will read it, so that foreign proofs are wrapped and not left out.
     """
 
-    def __init__(self, losses: Losses, root: str, *, caches: bool = True, signs: bool = False) -> None:
+    def __init__(
+        self, losses: Losses, root: str, *, caches: bool = True, signs: bool = False, reply: bool = False
+    ) -> None:
         self._losses = losses
         self._root = root
         self._caches = caches
         self._signs = signs
+        self._reply = reply
         self._names = DocumentNames()
 
     def encode(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
@@ -283,11 +317,13 @@ class BlockEncoder:
         if own(part).get("cited"):
             citations = [encode_citation(citation) for citation in part.citations]
             return {"citationsContent": {"content": [{"text": part.text}], "citations": citations}}
-        if part.citations and self._root.startswith("messages"):
+        if part.citations and not self._reply:
             self._losses.dropped(f"{self._root}.citations")
         return {"text": part.text} if part.text else None
 
     def _thinking(self, part: ThinkingPart) -> dict[str, Any] | None:
+        if self._reply:
+            return reply_thought(part)
         if part.signed_by not in SIGNERS and (part.signature is not None or part.redacted is not None):
             self._losses.dropped(f"{self._root}.signature")
             return None
@@ -350,6 +386,16 @@ class BlockEncoder:
             self._losses.dropped(self._root, f"a block of {part.dialect}")
             return None
         return fold(part.data, part.deltas)
+
+
+def reply_thought(part: ThinkingPart) -> dict[str, Any] | None:
+    """The block in which a client keeps reasoning, whoever signed it."""
+    if part.redacted is not None:
+        return {"reasoningContent": {"redactedContent": write_blob(part.redacted, part.signed_by)}}
+    if part.signature is None:
+        return {"reasoningContent": {"reasoningText": {"text": part.text}}} if part.text else None
+    signature = wrap_signature(part.signature, part.signed_by, NAME)
+    return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": signature}}}
 
 
 def fold(start: dict[str, Any], deltas: Sequence[Any]) -> dict[str, Any]:

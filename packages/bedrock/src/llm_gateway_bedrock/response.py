@@ -120,7 +120,7 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     choice = response.choices[0] if response.choices else Choice(0)
     if len(response.choices) > 1:
         losses.dropped("choices[*]", "Converse gives one answer")
-    content = BlockEncoder(losses, "choices[*].message.content[*]").encode(choice.message.content)
+    content = BlockEncoder(losses, "choices[*].message.content[*]", reply=True).encode(choice.message.content)
     body: dict[str, Any] = {
         "metrics": {"latencyMs": 0},
         "output": {"message": {"content": content, "role": "assistant"}},

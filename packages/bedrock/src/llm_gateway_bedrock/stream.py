@@ -29,11 +29,13 @@ from llm_gateway_sdk import (
     ToolResultPart,
     Usage,
     merge_usage,
+    unwrap_signature,
+    wrap_signature,
 )
 from llm_gateway_sdk.response import merge_metadata, merge_parts
 from llm_gateway_sdk.wire import json
 
-from .blocks import NAME, SIGNERS, BlockEncoder, decode_citation, encode_citation, own, wire_id
+from .blocks import NAME, BlockEncoder, decode_citation, encode_citation, own, read_blob, wire_id, write_blob
 from .errors import exception_name, read_exception
 from .eventstream import EventStreamDecoder, EventStreamError, EventStreamMessage, encode_message
 from .response import build_metadata, build_usage, decode_usage, encode_stop, read_metadata, read_stop
@@ -162,9 +164,9 @@ def _thought(value: dict[str, Any], index: int) -> ThinkingPart:
     if isinstance(text, str):
         part.text = text
     if isinstance(signature, str):
-        part.signature, part.signed_by = signature, NAME
+        part.signature, part.signed_by = unwrap_signature(signature, NAME)
     if isinstance(redacted, str):
-        part.redacted, part.signed_by = redacted, NAME
+        part.redacted, part.signed_by = read_blob(redacted)
     return part
 
 
@@ -177,7 +179,7 @@ class Encoder(StreamEncoder):
 
     def __init__(self, echo: Echo, mint: Mint, losses: Losses) -> None:
         self._losses = losses
-        self._blocks = BlockEncoder(losses, "choices[*].message.content[*]")
+        self._blocks = BlockEncoder(losses, "choices[*].message.content[*]", reply=True)
         self._started = False
         self._open: Part | None = None
         """The part whose block is open, with all its arguments if it is a call."""
@@ -268,8 +270,8 @@ class Encoder(StreamEncoder):
                 if not part.text and not part.citations:
                     return b""
             case ThinkingPart():
-                if part.signed_by not in SIGNERS and (part.signature or part.redacted is not None):
-                    self._losses.dropped("choices[*].message.content[*].signature")
+                if not part.text and part.signature is None and part.redacted is None:
+                    return b""
             case ToolCallPart():
                 call = {"toolUseId": wire_id(part.id), "name": part.name, **own(part)}
                 start = {"toolUse": call}
@@ -314,9 +316,10 @@ class Encoder(StreamEncoder):
             if part.text:
                 deltas.append({"reasoningContent": {"text": part.text}})
             if part.redacted is not None:
-                deltas.append({"reasoningContent": {"redactedContent": part.redacted}})
-            if part.signature is not None and part.signed_by in SIGNERS:
-                deltas.append({"reasoningContent": {"signature": part.signature}})
+                deltas.append({"reasoningContent": {"redactedContent": write_blob(part.redacted, part.signed_by)}})
+            if part.signature is not None:
+                signature = wrap_signature(part.signature, part.signed_by, NAME)
+                deltas.append({"reasoningContent": {"signature": signature}})
         elif isinstance(part, ToolCallPart) and part.arguments:
             deltas.append({"toolUse": {"input": part.arguments}})
         return b"".join(self._event("contentBlockDelta", {"delta": delta}) for delta in deltas)

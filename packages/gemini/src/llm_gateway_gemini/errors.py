@@ -41,13 +41,25 @@ _STATUSES: dict[ErrorClass, tuple[int, str]] = {
     "quota": (429, "RESOURCE_EXHAUSTED"),
     "overloaded": (503, "UNAVAILABLE"),
     "timeout": (504, "DEADLINE_EXCEEDED"),
-    "upstream": (502, "UNAVAILABLE"),
+    "upstream": (502, "INTERNAL"),
     "unknown": (500, "INTERNAL"),
 }
 
 _CONTEXT = re.compile(r"exceeds the maximum number of tokens|input token count|context (?:length|window)", re.I)
 _QUOTA = re.compile(r"per ?day|spend(?:ing)? (?:cap|limit)|prepay|credits? (?:are|is) depleted", re.I)
 _DELAY = re.compile(r"(\d+(?:\.\d+)?)s")
+_REASONS: dict[ErrorClass, str] = {
+    "context_length": "CONTEXT_LENGTH_EXCEEDED",
+    "content_policy": "CONTENT_POLICY",
+    "quota": "QUOTA_EXCEEDED",
+}
+"""What the status does not tell, as the reason of a google.rpc.ErrorInfo."""
+_KINDS_OF_REASONS: dict[str, ErrorClass] = {
+    **{reason: kind for kind, reason in _REASONS.items()},
+    "API_KEY_INVALID": "authentication",
+    "API_KEY_EXPIRED": "authentication",
+}
+_ERROR_INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _REQUEST_INFO = "type.googleapis.com/google.rpc.RequestInfo"
 
@@ -99,10 +111,12 @@ def _is_list(error: dict[str, Any]) -> bool:
 
 
 def _kind(info: ErrorInfo, details: list[dict[str, Any]]) -> ErrorClass:
+    if info.code in _KINDS_OF_REASONS:
+        return _KINDS_OF_REASONS[info.code]
     kind = _KINDS.get(info.type or "") or kind_of_status(info.status)
-    if info.code in ("API_KEY_INVALID", "API_KEY_EXPIRED") or (
-        kind == "bad_request" and "api key" in info.message.lower()
-    ):
+    if info.status == 413:
+        return "too_large"
+    if kind == "bad_request" and "api key" in info.message.lower():
         return "authentication"
     if kind == "bad_request" and _CONTEXT.search(info.message):
         return "context_length"
@@ -142,6 +156,8 @@ def build_error(error: ErrorInfo) -> dict[str, Any]:
     if native is not None:
         return {"error": {**body, **native}}
     details: list[dict[str, Any]] = []
+    if error.kind in _REASONS:
+        details.append({"@type": _ERROR_INFO, "reason": _REASONS[error.kind], "domain": "llm-gateway"})
     if error.retry_after is not None:
         details.append({"@type": _RETRY_INFO, "retryDelay": f"{error.retry_after:g}s"})
     if error.request_id is not None:

@@ -228,7 +228,7 @@ class CandidateReader:
 
     def _append(self, content: list[Part], part: Part) -> None:
         kind = type(part)
-        if self._joined and _is_mark(part) and self._kind is TextPart:
+        if self._joined and self._kind is TextPart and _is_mark(part) and part.signed_by == NAME:
             self._release(content)
             assert isinstance(part, ThinkingPart)
             part.provider_metadata = {NAME: {"on": "text"}}
@@ -240,7 +240,7 @@ class CandidateReader:
             self._release(content)
             part.index = self._next
             self._next += 1
-        self._kind = None if part.signature is not None else kind
+        self._kind = None if part.signature is not None or _is_mark(part) else kind
         if isinstance(part, TextPart):
             self._texts.append(part.text)
             self._last_text = part.index
@@ -284,8 +284,10 @@ class CandidateReader:
 
 
 def _is_mark(part: Part) -> bool:
-    """A signature alone, which is a part of its own."""
-    return isinstance(part, ThinkingPart) and not part.text and not own(part).get("thought")
+    """A signature alone, or encrypted reasoning: a part of its own."""
+    if not isinstance(part, ThinkingPart) or part.text:
+        return False
+    return part.redacted is not None or not own(part).get("thought")
 
 
 def _citations(grounding: dict[str, Any], text: str) -> list[Citation]:

@@ -67,8 +67,7 @@ class Decoder(StreamDecoder):
 
     def close(self) -> list[LLMResponse]:
         chunks = [] if self._array is not None else self._read_events(self._events.close())
-        if self._reader.ended and not self._failed:
-            self.finished = True
+        if self.finished and not self._failed:
             chunks.append(LLMResponse(final=True))
         return chunks
 
@@ -93,8 +92,11 @@ class Decoder(StreamDecoder):
         failure = body.get("error")
         if failure is not None:
             self._failed = True
+            self.finished = False
             return LLMResponse(error=read_error(failure if isinstance(failure, dict) else {"message": str(failure)}))
-        return self._reader.read(body)
+        chunk = self._reader.read(body)
+        self.finished = self._reader.ended
+        return chunk
 
 
 class Encoder(StreamEncoder):
