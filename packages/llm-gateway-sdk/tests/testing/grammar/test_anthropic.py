@@ -19,6 +19,7 @@ START: dict[str, Any] = {
         "usage": {"input_tokens": 1, "output_tokens": 0},
     },
 }
+PING = {"type": "ping"}
 TEXT = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
 DELTA = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "x"}}
 STOP = {"type": "content_block_stop", "index": 0}
@@ -48,8 +49,7 @@ def stream(*bodies: dict[str, Any]) -> bytes:
     [
         [START, FINISH, END],
         [START, TEXT, DELTA, DELTA, STOP, FINISH, END],
-        [START, {"type": "ping"}, TEXT, {"type": "ping"}, DELTA, STOP, {**TEXT, "index": 1}, {**STOP, "index": 1}]
-        + [FINISH, END],
+        [START, PING, TEXT, PING, DELTA, STOP, {**TEXT, "index": 1}, {**STOP, "index": 1}, FINISH, END],
         [START, THINKING, THOUGHT, SIGNATURE, STOP, FINISH, END],
         [START, TOOL, STOP, FINISH, END],
         [START, {"type": "of_tomorrow"}, FINISH, END],

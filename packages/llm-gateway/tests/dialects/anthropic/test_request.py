@@ -367,7 +367,7 @@ def test_what_has_no_counterpart_is_listed() -> None:
             cache_key="k",
             verbosity="low",
             metadata={"a": "b"},
-            provider_metadata={"openai_chat": {"logit_bias": {}}},
+            provider_metadata={"openai_chat": {"logit_bias": {"1": 1}, "_form": 1}},
         ),
         losses,
     )

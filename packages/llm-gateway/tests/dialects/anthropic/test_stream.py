@@ -133,7 +133,7 @@ WHOLE = {
     "stop_sequence": None,
     "usage": {
         "input_tokens": 6,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": None,
         "cache_read_input_tokens": 100,
         "output_tokens": 9,
         "service_tier": "standard",
@@ -490,7 +490,7 @@ def test_usage_that_comes_after_the_finish_is_in_the_end_event() -> None:
 
     assert events(out)[-2]["usage"] == {
         "input_tokens": 6,
-        "cache_creation_input_tokens": 0,
+        "cache_creation_input_tokens": None,
         "cache_read_input_tokens": 4,
         "output_tokens": 5,
     }

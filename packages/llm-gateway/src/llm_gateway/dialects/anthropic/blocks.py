@@ -112,11 +112,12 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
                 provider_metadata=extras(source, _TEXT_KEYS),
             )
         case "thinking":
-            signature, signed_by = _signature(source.get("signature"), f"{path}.signature", from_client=from_client)
+            signature, issuer = _signature(source.get("signature"), f"{path}.signature", from_client=from_client)
             return ThinkingPart(
                 read_string(source.get("thinking", ""), f"{path}.thinking"),
                 signature=signature,
-                signed_by=signed_by,
+                # What a client of this dialect gives back without a signature had none when it came.
+                signed_by=issuer if signature or from_client else None,
                 provider_metadata=extras(source, _THINKING_KEYS),
             )
         case "redacted_thinking":
@@ -398,7 +399,8 @@ def encode_input(part: ToolCallPart, losses: Losses, path: str) -> dict[str, Any
     if not part.arguments.strip():
         return {}
     try:
-        value = json.loads(part.arguments)
+        # Numbers are written again as the model wrote them.
+        value = json.loads_exact(part.arguments)
     except ValueError:
         value = None
     if isinstance(value, dict):

@@ -17,6 +17,7 @@ from llm_gateway_sdk.wire import json
 from .blocks import NAME
 
 REQUEST_ID_HEADER = "request-id"
+SPEND_LIMIT = "enforced_spend_limit_reached"
 
 
 def decode_error(wire: WireReply) -> ErrorInfo:
@@ -74,6 +75,9 @@ def encode_error(error: ErrorInfo) -> WireReply:
 def error_body(error: ErrorInfo) -> dict[str, Any]:
     inner: dict[str, Any] = {"type": _type(error), "message": error.message}
     details = (error.provider_metadata.get(NAME) or {}).get("details")
+    if details is None and error.kind == "quota" and inner["type"] == "rate_limit_error":
+        # By its type and status alone it would be worth waiting for.
+        details = {"error_code": SPEND_LIMIT}
     if details is not None:
         inner["details"] = details
     body: dict[str, Any] = {"type": "error", "error": inner}

@@ -2,7 +2,7 @@
 
 `encode_request(decode_request(body))` says the same as `body`, with these normalisations: null and empty optional
 fields, `is_error: false`, `strict: false`, `stream: false` and `disable_parallel_tool_use: false` are left out;
-neighbours of one role are one message, tool results first in it; blank texts are left out.
+blank texts are left out; tool results stand first in their message.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _decode_messages(value: object) -> list[Message]:
     messages: list[Message] = []
     if value is None:
         return messages
-    conversation = False
+    before = ""
     for at, item in enumerate(read_list(value, "messages")):
         source = read_object(item, f"messages[{at}]")
         role = read_string(source.get("role"), f"messages[{at}].role")
@@ -136,10 +136,10 @@ def _decode_messages(value: object) -> list[Message]:
         kept = dict(own(extras(source, _MESSAGE_KEYS)))
         if as_string:
             kept["_string"] = True
-        if role == "system":
-            # The client chose to say it here, and not in `system`.
+        if role in ("system", before):
+            # The client chose a turn of its own: not to say it in `system`, or not to go on in the turn before.
             kept["_turn"] = True
-        conversation = conversation or role != "system"
+        before = role
         messages.append(Message(role, parts, provider_metadata={NAME: kept} if kept else {}))
     return messages
 
@@ -386,7 +386,7 @@ class _Encoder:
             return
         as_string = is_plain_text(message) and len(blocks) == 1
         last = turns[-1] if turns else None
-        if last is not None and last.role == role:
+        if last is not None and last.role == role and not kept.get("_turn"):
             last.blocks += blocks
             last.as_string = False
             last.extra.update(extra)
@@ -438,9 +438,7 @@ class _Encoder:
         if part.signature is not None and part.signed_by != NAME:
             self.losses.dropped(f"{path}.signature")
         if not part.text.strip():
-            # Blank texts are refused; a cache mark on one ends the prefix just before it.
-            if part.text:
-                self.losses.converted(path, "blank text left out")
+            # Blank texts say nothing and are refused; a cache mark on one ends the prefix just before it.
             if part.cache is not None and blocks and blocks[-1]["type"] not in _UNCACHED:
                 with_cache(blocks[-1], part.cache, self.losses, path)
             return
@@ -801,8 +799,8 @@ class _Encoder:
                     {key: value for key, value in values.items() if key not in _MERGED and not key.startswith("_")}
                 )
             else:
-                for key in values:
-                    if not key.startswith("_") and key not in _COSMETIC:
+                for key, value in values.items():
+                    if value and not key.startswith("_") and key not in _COSMETIC:
                         losses.dropped(key)
 
 
@@ -845,7 +843,8 @@ _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _EARLY_EFFORTS = ("low", "medium", "high", "max")
 _TIERS = {"auto": "auto", "standard_only": "standard_only", "default": "standard_only", "priority": "auto"}
 _SENDERS_NAMES = {"cache_key": "prompt_cache_key"}
-_COSMETIC = frozenset({"stream_options", "client_metadata"})
+# They ask for what this dialect gives anyway, or say nothing to a model.
+_COSMETIC = frozenset({"stream_options", "client_metadata", "include"})
 _MERGED = frozenset({"metadata", "output_config"})
 _UNCACHED = frozenset({"thinking", "redacted_thinking"})
 _NAMED_SCHEMAS = frozenset({"properties", "$defs", "definitions"})

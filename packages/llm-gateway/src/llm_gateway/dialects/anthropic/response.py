@@ -247,13 +247,13 @@ def refusal_details(text: str) -> Block:
 
 
 def encode_usage(usage: Usage | None, service_tier: str | None = None) -> Block:
-    """The format wants both counts; where they are not known they are zero."""
+    """The format wants numbers for the first and the last; where they are not known they are zero."""
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
     block: Block = {
         "input_tokens": usage.uncached_input_tokens or 0,
-        "cache_creation_input_tokens": usage.cache_write_tokens or 0,
-        "cache_read_input_tokens": usage.cache_read_tokens or 0,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
+        "cache_read_input_tokens": usage.cache_read_tokens,
         "output_tokens": usage.output_tokens or 0,
     }
     encode_extras(block, usage.provider_metadata)
