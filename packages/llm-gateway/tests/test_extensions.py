@@ -5,6 +5,7 @@ import pytest
 from llm_gateway.config.document import Node
 from llm_gateway.config.problems import Problems
 from llm_gateway.extensions import Declared, find, installed
+from llm_gateway_sdk.checks import check_plugin_class
 from llm_gateway_sdk.errors import ConfigError
 
 PLUGIN = (
@@ -173,3 +174,8 @@ def test_loading_a_file_that_fails_leaves_nothing_behind(tmp_path):
     found(tmp_path, {"path": "broken.py"})
 
     assert not {name for name in set(sys.modules) - before if "broken" in name}
+
+
+def test_the_installed_plugins_have_no_mistakes():
+    for extension in installed().all("plugin"):
+        assert check_plugin_class(extension.cls) == []

@@ -21,11 +21,12 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from llm_gateway.config.document import Path
 from llm_gateway.config.problems import Problems, unknown
-from llm_gateway.plugin_checks import mistakes
 from llm_gateway_sdk.adapter import Adapter
+from llm_gateway_sdk.checks import check_plugin_class
+from llm_gateway_sdk.checks import locate as _locate
 from llm_gateway_sdk.dialect import Dialect
 from llm_gateway_sdk.errors import ConfigError
-from llm_gateway_sdk.plugin import API_VERSION, HOOKS, Plugin
+from llm_gateway_sdk.plugin import HOOKS, Plugin
 from llm_gateway_sdk.provider import Provider
 
 Kind: TypeAlias = Literal["plugin", "adapter", "provider", "dialect"]
@@ -373,10 +374,7 @@ def _extension(
         metadata = vars(cls).get("metadata")
         if metadata is None and cls.__subclasses__():
             return None
-        if metadata is None:
-            raise ConfigError(f"{_locate(cls)} has no name: write @plugin_metadata(name=…) above the class")
-        _check_api_version(cls)
-        if found := list(mistakes(cls)):
+        if found := check_plugin_class(cls, schema=False):  # the schema is checked with the settings
             raise ConfigError("; ".join(found))
         return Extension(
             kind, metadata.name, cls, origin, distribution, metadata.version, metadata.description, fingerprint
@@ -403,24 +401,6 @@ def _kind_of(cls: type[Any]) -> Kind | None:
         if cls is not base and issubclass(cls, base):
             return kind
     return "plugin" if hasattr(vars(cls).get("metadata"), "configuration_schema") else None
-
-
-def _check_api_version(cls: type[Any]) -> None:
-    major, minor = getattr(cls, "api_version", API_VERSION)
-    if major != API_VERSION[0] or minor > API_VERSION[1]:
-        raise ConfigError(
-            f"{_locate(cls)} was written for version {major}.{minor} of the plugin interfaces, and this is "
-            f"{API_VERSION[0]}.{API_VERSION[1]}: install matching versions of the plugin and of llm-gateway-sdk"
-        )
-
-
-def _locate(cls: type[Any]) -> str:
-    """The class with its file and line, as far as they are known."""
-    try:
-        file, (_, line) = inspect.getsourcefile(cls), inspect.getsourcelines(cls)
-    except (OSError, TypeError):
-        return f"{cls.__module__}.{cls.__qualname__}"
-    return f"{cls.__qualname__} ({file}:{line})"
 
 
 def _explain(error: BaseException) -> str:
