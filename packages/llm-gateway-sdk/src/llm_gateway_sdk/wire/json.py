@@ -7,7 +7,17 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-__all__ = ["JSON", "JSONObject", "dumps", "dumps_text", "loads", "loads_exact", "peek", "replace_top_level"]
+__all__ = [
+    "JSON",
+    "JSONObject",
+    "dumps",
+    "dumps_text",
+    "is_object",
+    "loads",
+    "loads_exact",
+    "peek",
+    "replace_top_level",
+]
 
 JSON: TypeAlias = Any
 """Any value that JSON can hold."""
@@ -22,6 +32,12 @@ class _Top(msgspec.Struct):
     stream: bool | None = None
 
 
+class _Nothing(msgspec.Struct):
+    """Reads an object and keeps none of it."""
+
+
+_JUDGED_WHOLE = 64 * 1024
+_skip = msgspec.json.Decoder(_Nothing).decode
 _decode_top = msgspec.json.Decoder(_Top).decode
 _decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -87,6 +103,20 @@ def peek(data: bytes) -> tuple[str | None, bool]:
             raise ValueError("`model` must be a string and `stream` a boolean") from None
         return model, bool(stream)
     return top.model, bool(top.stream)
+
+
+def is_object(data: bytes) -> bool:
+    """Whether `data` is one whole JSON object. A large one is judged by its two ends alone, where a cut would show."""
+    if len(data) > _JUDGED_WHOLE:
+        return data[:64].lstrip()[:1] == b"{" and data[-64:].rstrip()[-1:] == b"}"
+    try:
+        _skip(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            return isinstance(loads(data), dict)
+        except ValueError:
+            return False
+    return True
 
 
 def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:

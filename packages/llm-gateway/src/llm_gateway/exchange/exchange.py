@@ -45,6 +45,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.response import Accumulator
+from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import translate_limits, upstream_to_client
@@ -427,6 +428,8 @@ class Exchange:
         attempt.first_token = ctx.metrics.first_token = time.time()
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
         dialect = call.dialect
+        if call.same_dialect and not json.is_object(body) and "json" in _header(reply.headers, "content-type", "json"):
+            raise ModelProtocolError("The provider's reply is not what its API promises: the body is no JSON object.")
         if call.same_dialect and not self.chain.after:
             if self.chain.detached:
                 self._keep(body)
