@@ -19,7 +19,7 @@ from llm_gateway_sdk.parts import (
 )
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
-from .shape import NAME, found, mapping, own, sequence, text
+from .shape import NAME, beyond, found, list_foreign, mapping, own, sequence, text
 
 __all__ = [
     "decode_annotation",
@@ -90,6 +90,7 @@ def encode_input_part(part: Part, path: str, losses: Losses) -> dict[str, Any] |
             return None
     if part.signature is not None:
         losses.dropped(f"{path}.signature")
+    list_foreign(part, path, losses)
     written.update(_verbatim(part))
     if part.cache is not None:
         written["prompt_cache_breakpoint"] = _encode_cache(part.cache, path, losses)
@@ -298,7 +299,7 @@ def _encode_cache(hint: CacheHint, path: str, losses: Losses) -> dict[str, Any]:
 
 
 def _rest(raw: dict[str, Any], known: tuple[str, ...]) -> ProviderMetadata:
-    rest = {key: value for key, value in raw.items() if key not in known}
+    rest = beyond(raw, known)
     return {NAME: rest} if rest else {}
 
 

@@ -27,7 +27,7 @@ from llm_gateway_sdk.wire import json
 
 from .content import decode_content, encode_input_part, encode_output_part
 from .items import Run, decode_item, fold_opaque, is_output_item, runs
-from .shape import NAME, found, mapping, own, text
+from .shape import NAME, beyond, found, list_foreign, mapping, own, text
 from .tools import ToolNames, is_client_tool_search
 
 __all__ = ["decode_input", "encode_input", "tools_in_items"]
@@ -97,9 +97,7 @@ def _decode_message(item: dict[str, Any], path: str) -> Message:
     if role not in ("user", "system", "developer"):
         raise DialectError(f"expected user, assistant, system or developer, found {role!r}"[:120], path=f"{path}.role")
     content = item.get("content")
-    memo: dict[str, Any] = {
-        "_item": {key: value for key, value in item.items() if key not in ("role", "content") and value is not None}
-    }
+    memo: dict[str, Any] = {"_item": beyond(item, ("role", "content"))}
     if isinstance(content, str):
         memo["_form"] = "string"
     return Message(role, decode_content(content, f"{path}.content"), provider_metadata={NAME: memo})
@@ -109,7 +107,7 @@ def _decode_result(item: dict[str, Any], path: str) -> Message:
     output = item.get("output")
     known = ("type", "id", "call_id", "output", "name")
     memo: dict[str, Any] = {
-        "_item": {key: value for key, value in item.items() if key not in known and value is not None},
+        "_item": beyond(item, known),
         "_form": "string" if isinstance(output, str) else "list",
     }
     result = ToolResultPart(
@@ -133,7 +131,7 @@ def _decode_search_output(item: dict[str, Any], path: str, names: ToolNames) -> 
     if not isinstance(tools, list):
         return Message("opaque", [OpaquePart(NAME, item, item_id=text(item, "id", path))])
     known = ("type", "id", "call_id", "execution", "tools")
-    rest = {key: value for key, value in item.items() if key not in known and value is not None}
+    rest = beyond(item, known)
     result = ToolResultPart(
         tool_call_id=text(item, "call_id", path) or "",
         content=[TextPart(_describe(tools, names)), OpaquePart(NAME, {"type": "tools", "tools": tools})],
@@ -181,6 +179,7 @@ class _InputWriter:
             path = f"messages[{position}]"
             if message.name is not None:
                 self._losses.dropped(f"{path}.name")
+            list_foreign(message, path, self._losses)
             match message.role:
                 case "assistant":
                     self._write_turn(message, path)
@@ -242,6 +241,7 @@ class _InputWriter:
         for part in run.parts:
             if part.signature is not None:
                 self._losses.dropped(f"{path}.content[*].signature")
+            list_foreign(part, f"{path}.content[*]", self._losses)
             if part.cache is not None:
                 self._losses.dropped(f"{path}.content[*].cache_control", "assistant text carries no cache breakpoint")
             if isinstance(part, TextPart | RefusalPart):
@@ -289,6 +289,7 @@ class _InputWriter:
 
     def _encode_call(self, part: ToolCallPart, path: str) -> dict[str, Any]:
         memo = own(part)
+        list_foreign(part, f"{path}.content[*]", self._losses)
         if part.signature is not None:
             self._losses.dropped(f"{path}.content[*].signature", "issued by another provider")
         if part.cache is not None:

@@ -24,7 +24,7 @@ from llm_gateway_sdk.signatures import unwrap_signature, wrap_signature
 from llm_gateway_sdk.wire import json
 
 from .content import decode_content
-from .shape import NAME, found, own, sequence, text
+from .shape import NAME, beyond, found, own, sequence, text
 from .tools import ToolNames, is_client_tool_search
 
 __all__ = ["Run", "decode_item", "fold_opaque", "is_output_item", "runs", "wrap_thinking_signature"]
@@ -138,7 +138,7 @@ def _decode_message(item: dict[str, Any], path: str, *, keep: bool) -> list[Part
         parts = [TextPart("")]
     for part in parts:
         part.item_id = item_id
-    rest = {key: value for key, value in item.items() if key not in ("id", "role", "content") and value is not None}
+    rest = beyond(item, ("id", "role", "content"))
     first = parts[0]
     if keep:
         memo = {**own(first), "_item": rest}
@@ -187,7 +187,7 @@ def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, ke
         parts = [ThinkingPart("", summary=True, item_id=item_id)]
     if signature is not None:
         parts[-1].signature, parts[-1].signed_by = signature, signed_by
-    rest = {key: value for key, value in item.items() if key not in _REASONING_FIELDS and value is not None}
+    rest = beyond(item, _REASONING_FIELDS)
     if keep:
         parts[0].provider_metadata = {NAME: {"_item": rest}}
     else:
@@ -240,7 +240,7 @@ def _decode_call(item: dict[str, Any], path: str, names: ToolNames | None, key: 
 
 def _decode_tool_search(item: dict[str, Any], path: str) -> ToolCallPart:
     arguments = item.get("arguments")
-    rest = {key: value for key, value in item.items() if key not in _TOOL_SEARCH_FIELDS and value is not None}
+    rest = beyond(item, _TOOL_SEARCH_FIELDS)
     return ToolCallPart(
         id=text(item, "call_id", path) or text(item, "id", path) or "",
         name="tool_search",
@@ -251,7 +251,7 @@ def _decode_tool_search(item: dict[str, Any], path: str) -> ToolCallPart:
 
 
 def _decode_image_call(item: dict[str, Any], path: str) -> MediaPart:
-    rest = {key: value for key, value in item.items() if key not in ("id", "type", "result") and value is not None}
+    rest = beyond(item, ("id", "type", "result"))
     return MediaPart(
         "image",
         media_type=f"image/{text(item, 'output_format', path) or 'png'}",

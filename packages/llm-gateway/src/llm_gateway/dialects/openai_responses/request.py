@@ -21,7 +21,7 @@ from llm_gateway_sdk.wire import json
 
 from .echo import ResponsesEcho, echo_of
 from .input import decode_input, encode_input, tools_in_items
-from .shape import NAME, boolean, found, integer, mapping, number, own, sequence, text
+from .shape import NAME, beyond, boolean, found, integer, mapping, number, own, sequence, text
 from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_tools
 
 __all__ = ["check_portable", "decode_count", "decode_request", "encode_count", "encode_request"]
@@ -38,7 +38,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ResponsesEcho]:
     if not isinstance(value, dict):
         raise DialectError(f"expected the body to be an object, found {found(value)}")
     body: dict[str, Any] = {key: inner for key, inner in value.items() if inner is not None}
-    memo = {key: inner for key, inner in body.items() if key not in _KNOWN}
+    memo = beyond(body, _KNOWN)
     input_ = body.get("input")
     if not isinstance(input_, str | list | None):
         raise DialectError(f"expected a string or a list of items, found {found(input_)}", path="input")
@@ -131,7 +131,7 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
     if request.store:
         losses.dropped("store", "replies are not stored")
     for key in memo:
-        if key[0] != "_" and key not in _COSMETIC:
+        if key[:1] != "_" and key not in _COSMETIC:
             losses.dropped(key)
     for word in memo.get("include") or []:
         if word not in (ENCRYPTED_REASONING, LOGPROBS):
@@ -195,7 +195,7 @@ def _encode_body(request: LLMRequest, target: Target, losses: Losses) -> dict[st
     elif not native:
         # Elsewhere nothing is stored unless asked for; here it is the default.
         body["store"] = False
-    body.update({key: value for key, value in memo.items() if key[0] != "_"})
+    body.update({key: value for key, value in memo.items() if key[:1] != "_"})
     _encode_include(body, request, target, native=native)
     if not native:
         _refuse_foreign(request, losses)
@@ -251,7 +251,7 @@ def _decode_reasoning(body: dict[str, Any]) -> Reasoning | None:
     if "reasoning" not in body:
         return None
     raw = mapping(body["reasoning"], "reasoning")
-    rest = {key: value for key, value in raw.items() if key not in ("effort", "summary") and value is not None}
+    rest = beyond(raw, ("effort", "summary"))
     return Reasoning(
         effort=text(raw, "effort", "reasoning"),
         summary=text(raw, "summary", "reasoning"),
@@ -289,7 +289,7 @@ def _decode_text(body: dict[str, Any], request: LLMRequest, memo: dict[str, Any]
         return
     raw = mapping(body["text"], "text")
     request.verbosity = text(raw, "verbosity", "text")
-    rest = {key: value for key, value in raw.items() if key not in ("format", "verbosity") and value is not None}
+    rest = beyond(raw, ("format", "verbosity"))
     if raw.get("format") is not None:
         format_ = mapping(raw["format"], "text.format")
         match format_.get("type"):
@@ -306,7 +306,7 @@ def _decode_text(body: dict[str, Any], request: LLMRequest, memo: dict[str, Any]
 def _decode_schema(raw: dict[str, Any]) -> ResponseFormat:
     path = "text.format"
     schema = raw.get("schema")
-    rest = {key: value for key, value in raw.items() if key not in _SCHEMA_FIELDS and value is not None}
+    rest = beyond(raw, _SCHEMA_FIELDS)
     return ResponseFormat(
         "json_schema",
         schema=mapping(schema, f"{path}.schema") if schema is not None else None,

@@ -162,7 +162,7 @@ def envelope(echo: ResponsesEcho, id_: str, created: int, model: str) -> dict[st
 
 def reply_metadata(body: dict[str, Any]) -> ProviderMetadata:
     """What a `response` object says beyond the canonical fields."""
-    memo = {key: value for key, value in body.items() if key not in _CANONICAL}
+    memo = {key: value for key, value in body.items() if key not in _CANONICAL and key[:1] != "_"}
     status = body.get("status")
     if isinstance(status, str) and status not in _DERIVED_STATUSES:
         memo["_status"] = status

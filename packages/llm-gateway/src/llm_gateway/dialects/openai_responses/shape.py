@@ -5,11 +5,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from llm_gateway_sdk.errors import DialectError
+from llm_gateway_sdk.losses import Losses
 
-__all__ = ["NAME", "boolean", "found", "integer", "mapping", "number", "own", "sequence", "text"]
+__all__ = [
+    "NAME",
+    "beyond",
+    "boolean",
+    "found",
+    "integer",
+    "list_foreign",
+    "mapping",
+    "number",
+    "own",
+    "sequence",
+    "text",
+]
 
 NAME = "openai_responses"
 """The dialect's name, and its key in `provider_metadata`."""
@@ -24,6 +38,20 @@ def own(node: Any) -> dict[str, Any]:
     """
     value: dict[str, Any] | None = node.provider_metadata.get(NAME)
     return value if value is not None else {}
+
+
+def beyond(raw: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """The fields that are not known, verbatim, for `provider_metadata`. Names with `_` are for notes on form."""
+    return {key: value for key, value in raw.items() if key not in known and value is not None and key[:1] != "_"}
+
+
+def list_foreign(node: Any, path: str, losses: Losses) -> None:
+    """Tells what of another dialect's own fields is left behind."""
+    for dialect, fields in node.provider_metadata.items():
+        if dialect != NAME:
+            for key in fields:
+                if key[:1] != "_":
+                    losses.dropped(f"{path}.{key}" if path else key)
 
 
 def found(value: Any) -> str:

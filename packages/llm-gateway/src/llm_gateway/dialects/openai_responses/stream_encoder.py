@@ -242,7 +242,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         if self._snapshot is None:
             self._begin(LLMResponse())
         assert self._snapshot is not None
-        body = {**self._snapshot, **{key: value for key, value in self._memo.items() if key[0] != "_"}}
+        body = {**self._snapshot, **{key: value for key, value in self._memo.items() if key[:1] != "_"}}
         body["status"] = "failed"
         body["error"] = encode_response_error(error)
         body["output"] = self._output
@@ -256,7 +256,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         created = chunk.created if chunk.created is not None else self._mint.now()
         self._memo = dict(chunk.provider_metadata.get(NAME, {}))
         self._snapshot = envelope(self._echo, chunk.id or self._mint.id("resp_"), created, chunk.model)
-        shown_ = {**self._snapshot, **{key: value for key, value in self._memo.items() if key[0] != "_"}}
+        shown_ = {**self._snapshot, **{key: value for key, value in self._memo.items() if key[:1] != "_"}}
         self._event("response.created", {"response": shown_})
         self._event("response.in_progress", {"response": shown_})
 

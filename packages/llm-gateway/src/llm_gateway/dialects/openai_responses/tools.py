@@ -17,7 +17,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import ProviderMetadata
 from llm_gateway_sdk.request import LLMRequest, OpaqueTool, Tool, ToolChoice, ToolLike
 
-from .shape import NAME, boolean, found, mapping, own, sequence, text
+from .shape import NAME, beyond, boolean, found, list_foreign, mapping, own, sequence, text
 
 __all__ = [
     "ToolName",
@@ -126,6 +126,7 @@ def encode_tools(request: LLMRequest, losses: Losses, *, native: bool) -> list[A
         memo = own(tool)
         if memo.get("_loaded"):
             continue
+        list_foreign(tool, path, losses)
         written = _encode_tool(tool, memo, native=native)
         if tool.namespace is None:
             group = None
@@ -225,7 +226,7 @@ def _decode_tool(
     name = _name_of(raw, path, kind)
     flat = names.flat_of.get((namespace, name)) or names.add(namespace, name, kind)
     known = _KNOWN[kind]
-    memo: dict[str, Any] = {key: inner for key, inner in raw.items() if key not in known}
+    memo = beyond(raw, known)
     if flat != name:
         memo["_name"] = name
     if kind == "tool_search":
@@ -263,13 +264,13 @@ def _decode_namespace(
     if not members or not isinstance(members[0][0], Tool):
         return [(OpaqueTool(NAME, raw, name), None)]
     first = members[0][0]
-    head = {key: inner for key, inner in raw.items() if key not in ("type", "name", "tools")}
+    head = beyond(raw, ("type", "name", "tools"))
     first.provider_metadata = {NAME: {**own(first), "_namespace": head}}
     return members
 
 
 def _encode_tool(tool: Tool, memo: dict[str, Any], *, native: bool) -> dict[str, Any]:
-    rest = {key: value for key, value in memo.items() if key[0] != "_"}
+    rest = {key: value for key, value in memo.items() if key[:1] != "_"}
     name = memo.get("_name", tool.name)
     written: dict[str, Any]
     if memo.get("_type") == "tool_search":
@@ -286,8 +287,10 @@ def _encode_tool(tool: Tool, memo: dict[str, Any], *, native: bool) -> dict[str,
         if tool.format is not None:
             written["format"] = tool.format
         return {**written, **rest}
-    if tool.parameters is not None or not native:
+    if not native:
         written["parameters"] = tool.parameters or {"type": "object", "properties": {}}
+    elif tool.parameters is not None:
+        written["parameters"] = tool.parameters
     if tool.strict is not None:
         written["strict"] = tool.strict
     elif not native:
