@@ -68,6 +68,22 @@ def test_a_spend_cap_is_no_rate_limit() -> None:
     assert json.loads(reply.body)["error"]["details"] == details
 
 
+def test_other_vendors_words_do_not_hide_what_kind_it_is() -> None:
+    info = ErrorInfo("Incorrect API key", 401, "authentication", type="invalid_request_error", code="invalid_api_key")
+
+    reply = DIALECT.encode_error(info)
+
+    assert reply.status == 401
+    assert json.loads(reply.body)["error"]["type"] == "authentication_error"
+
+
+def test_an_empty_account_elsewhere_is_told_as_a_spend_cap() -> None:
+    reply = DIALECT.encode_error(ErrorInfo("You exceeded your quota", 429, "quota", code="insufficient_quota"))
+
+    assert reply.status == 429
+    assert DIALECT.decode_error(reply).kind == "quota"
+
+
 def test_how_long_to_wait() -> None:
     assert read(429, "rate_limit_error", retry_after="7").retry_after == 7
     assert read(429, "rate_limit_error", retry_after="7", retry_after_ms="1500").retry_after == 1.5

@@ -102,19 +102,22 @@ def _classify(type_: str | None, code: str | None, message: str, status: int) ->
 
 
 def _type(error: ErrorInfo) -> str:
-    if error.type in _STATUSES:
+    if error.kind == "quota" and error.status == 429:
+        return "rate_limit_error"
+    named = _KINDS.get(error.type)
+    # Other vendors have words that are the same and mean more: OpenAI's `invalid_request_error` may be a wrong key.
+    if named is not None and (error.kind in (named, "unknown") or error.kind in _FINER):
         return str(error.type)
-    if error.kind == "unknown":
-        return _TYPES.get(kind_of_status(error.status), "api_error")
-    if error.kind == "quota":
-        return "rate_limit_error" if error.status == 429 else "billing_error"
-    return _TYPES[error.kind]
+    kind = error.kind if error.kind != "unknown" else kind_of_status(error.status)
+    return _TYPES.get(kind, "api_error")
 
 
 def _status(error: ErrorInfo) -> int:
     usual = _STATUSES[_type(error)]
-    if usual in (429, 529) or error.kind in ("overloaded", "rate_limit"):
+    if usual == 529 or error.kind == "rate_limit":
         return usual
+    if error.kind == "timeout" and error.status == 408:
+        return 408
     # A finer status of the same sort (422 among bad requests, 503 among failures) says more than the usual one.
     return error.status if error.status // 100 == usual // 100 else usual
 
@@ -195,6 +198,8 @@ _TYPES: dict[ErrorClass, str] = {
     "content_policy": "invalid_request_error",
     "upstream": "api_error",
 }
+# Kinds that this format tells by other means than its types.
+_FINER = frozenset({"context_length", "content_policy", "quota"})
 _CONTEXT = re.compile(r"prompt is too long|exceeds? (the )?(maximum )?context|context (window|limit|length)", re.I)
 _CREDIT = re.compile(r"credit balance is too low|spend limit", re.I)
 _POLICY = re.compile(r"content filtering policy|usage polic", re.I)

@@ -323,7 +323,7 @@ class _Encoder:
         if (request.n or 1) > 1:
             raise DialectError("this model's provider gives one answer per request", path="n")
         system, turns = self._conversation()
-        body: dict[str, Any] = {"model": self.target.model}
+        body: dict[str, Any] = {"model": self.target.model or request.model}
         if request.response_format is not None and request.response_format.kind == "json_object":
             self.losses.converted("response_format", "asked for in the system prompt")
             system = system if isinstance(system, list) else [{"type": "text", "text": system}] if system else []

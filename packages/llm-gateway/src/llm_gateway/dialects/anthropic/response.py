@@ -40,6 +40,7 @@ from .blocks import (
     fail,
     own,
 )
+from .errors import error_of_body
 
 # Reading.
 
@@ -52,6 +53,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the reply is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the reply is not a JSON object")
+    if "content" not in body and (told := error_of_body(body)) is not None:
+        raise DialectError(f"an error in place of a message: {told.message}")
     if "content" not in body:
         raise DialectError("expected a list of blocks, found nothing", path="content")
     parts, _ = decode_content(body.get("content"), "content", from_client=False)

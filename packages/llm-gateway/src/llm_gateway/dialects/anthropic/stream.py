@@ -287,7 +287,7 @@ class AnthropicStreamEncoder(StreamEncoder):
             self._start(chunk, out)
         for name, event in chunk.provider_deltas:
             if name == NAME:
-                out.append(_event(event))
+                self._unknown_event(event, out)
         for choice in chunk.choices:
             if choice.index != 0:
                 self._losses.dropped("choices[*]", "a message is one answer")
@@ -331,6 +331,13 @@ class AnthropicStreamEncoder(StreamEncoder):
 
     def keep_alive(self) -> bytes:
         return _PING
+
+    def _unknown_event(self, event: Block, out: list[bytes]) -> None:
+        if event.get("type") != "content_block_delta":
+            out.append(_event(event))
+        elif self._open is not None:
+            # Its block may have another number here.
+            out.append(_event({**event, "index": self._open.index}))
 
     # The envelope.
 
@@ -684,7 +691,7 @@ def event_kind(event: bytes) -> EventKind:
         name = match[1] if match else b""
     kind = _EVENT_KINDS.get(name, "other")
     if kind == "content" and name == b"content_block_start":
-        # The start of a text says nothing yet; a tool's says which.
+        # The start of a text says nothing yet, as a rule; a tool's says which.
         return "preamble" if _EMPTY_START.search(event) else "content"
     return kind
 
@@ -727,7 +734,7 @@ def _collect_usage(raw: bytes, found: dict[str, Any]) -> None:
 
 
 _TYPE = re.compile(rb'"type"\s*:\s*"([a-z_]+)"')
-_EMPTY_START = re.compile(rb'"type"\s*:\s*"(?:text|thinking)"')
+_EMPTY_START = re.compile(rb'"(?:text|thinking)"\s*:\s*""')
 _EVENT_KINDS: dict[bytes, EventKind] = {
     b"message_start": "preamble",
     b"content_block_start": "content",
