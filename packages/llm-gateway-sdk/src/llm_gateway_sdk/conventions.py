@@ -62,41 +62,37 @@ def unwrap_custom_input(arguments: str) -> str:
 class CustomInputReader:
     """`unwrap_custom_input` for arguments that come in pieces: gives the text as it grows."""
 
-    __slots__ = ("_given", "_raw")
+    __slots__ = ("_inside", "_raw")
 
     def __init__(self) -> None:
         self._raw = ""
-        self._given = -1
-        """How much of `_raw` has been read as text; -1 while its beginning is not known."""
+        self._inside = False
+        """The text has begun; `_raw` is what has not been given yet."""
 
     def feed(self, fragment: str) -> str:
         """The text which this fragment adds."""
         self._raw += fragment
-        if self._given == -1:
+        if not self._inside:
             match = _OPENING.match(self._raw)
             if match is None:
                 return ""
-            self._given = match.end()
+            self._inside, self._raw = True, self._raw[match.end() :]
         return self._read()
 
     def close(self) -> str:
         """What is left at the end: all of it where the arguments were not the expected object."""
-        if self._given == -1:
+        if not self._inside:
             return unwrap_custom_input(self._raw)
         return "" if self._raw.startswith('"') else self._raw
 
     def _read(self) -> str:
-        # Only whole escapes are read; half of a surrogate pair waits for its other half.
-        match = _STRING_PART.match(self._raw, self._given)
-        if match is None or match.end() == self._given:
+        match = _STRING_PART.match(self._raw)
+        end = match.end() if match is not None else 0
+        if _HIGH_SURROGATE.search(self._raw, max(0, end - 6), end) and _LOW_BEGINS.fullmatch(self._raw, end):
+            end -= 6  # half of a pair waits for its other half
+        if end == 0:
             return ""
-        end = match.end()
-        if _HIGH_SURROGATE.search(self._raw, max(self._given, end - 6), end):
-            end -= 6
-            if end <= self._given:
-                return ""
-        piece = self._raw[self._given : end]
-        self._raw, self._given = self._raw[end:], 0
+        piece, self._raw = self._raw[:end], self._raw[end:]
         text: str = json.loads(f'"{piece}"')
         return text
 
@@ -104,3 +100,4 @@ class CustomInputReader:
 _OPENING = re.compile(r'\s*\{\s*"' + CUSTOM_TOOL_INPUT + r'"\s*:\s*"')
 _STRING_PART = re.compile(r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*')
 _HIGH_SURROGATE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}$")
+_LOW_BEGINS = re.compile(r"(?:\\(?:u(?:[dD](?:[c-fC-F][0-9a-fA-F]?)?)?)?)?")
