@@ -219,6 +219,12 @@ class Dialect(ABC):
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         """Raises DialectError naming the place."""
 
+    def check_portable(self, request: LLMRequest, losses: Losses) -> None:
+        """Called on the client's dialect before its request is written in another one: lists what no other can say.
+
+        Raises DialectError where the request rests on what the vendor keeps, such as a stored conversation.
+        """
+
     @abstractmethod
     def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply: ...
 

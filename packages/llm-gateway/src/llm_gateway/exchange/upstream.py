@@ -68,6 +68,7 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
             losses = Losses("request")
             request = ctx.request
             request.stream = ctx.streaming
+            client.check_portable(request, losses)
             wire = dialect.encode_request(request, aim, losses)
             exchange.add_losses(losses)
             if forward:
