@@ -90,11 +90,17 @@ class AnthropicStreamDecoder(StreamDecoder):
     def _read(self, events: list[bytes]) -> list[LLMResponse]:
         chunks: list[LLMResponse] = []
         for raw in events:
-            event = parse_event(raw)
-            if event is None or event.data == b"[DONE]":
-                continue
+            # Nearly all events are two lines, the name and the data.
+            at = raw.find(b"\ndata: ")
+            if at > 0 and raw.startswith(b"event:") and raw.find(b"\n", at + 1) < 0:
+                data = raw[at + 7 :]
+            else:
+                event = parse_event(raw)
+                if event is None or event.data == b"[DONE]":
+                    continue
+                data = event.data
             try:
-                body = json.loads(event.data)
+                body = json.loads(data)
             except ValueError as error:
                 raise DialectError(f"an event is not JSON: {error}") from None
             if not isinstance(body, dict):
@@ -168,12 +174,12 @@ class AnthropicStreamDecoder(StreamDecoder):
         if block is None or not isinstance(delta, dict):
             raise DialectError("a delta outside of any block", path="content_block_delta")
         index, part = block.index, block.part
+        if delta.get("type") == "text_delta" and type(part) is TextPart:
+            text = delta.get("text")
+            return _chunk(TextPart(text, index=index)) if isinstance(text, str) and text else None
         if isinstance(part, OpaquePart):
             return _chunk(OpaquePart(NAME, None, [delta], index=index))
         match delta.get("type"):
-            case "text_delta" if isinstance(part, TextPart):
-                text = delta.get("text")
-                return _chunk(TextPart(text, index=index)) if isinstance(text, str) and text else None
             case "input_json_delta" if isinstance(part, ToolCallPart):
                 fragment = delta.get("partial_json")
                 if not isinstance(fragment, str) or not fragment:
