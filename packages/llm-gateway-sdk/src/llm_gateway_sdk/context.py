@@ -28,14 +28,22 @@ class HTTPRequest:
 
     __slots__ = ("_headers", "body", "method", "path", "query_string", "raw_headers")
 
-    def __init__(self, method: str, path: str, query_string: str, raw_headers: Headers, body: bytes) -> None:
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query_string: str,
+        raw_headers: Headers,
+        body: bytes,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         self.method = method
         self.path = path
         """Full path, project and adapter included."""
         self.query_string = query_string
         self.raw_headers = raw_headers
         self.body = body
-        self._headers: dict[str, str] | None = None
+        self._headers = headers
 
     @property
     def url(self) -> str:

@@ -777,7 +777,7 @@ class Exchange:
                 headers.append((b"x-llm-gateway-attempts", b"%d" % len(ctx.attempts)))
         if self._request_losses:
             headers.append((b"x-llm-gateway-losses", _loss_header(self._request_losses)))
-        if self.services.server_timing or ctx.http_request.raw_headers.get("x-llm-gateway-timing") is not None:
+        if self.services.server_timing or "x-llm-gateway-timing" in ctx.http_request.headers:
             headers.append((b"server-timing", self._server_timing()))
         return headers
 

@@ -115,17 +115,21 @@ def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credenti
 def limits_of(exchange: Exchange, http: HTTPProvider) -> Limits:
     settings = http.settings
     limits = Limits(settings.timeout, settings.first_token_timeout, settings.stream_idle_timeout)
-    for name, value in exchange.wire.headers.items:
-        if name.startswith("x-llm-gateway-") and name.endswith("timeout"):
+    headers = exchange.ctx.http_request.headers
+    for name, attribute in _LIMIT_HEADERS:
+        if name in headers:
+            value = headers[name]
             try:
                 seconds = parse_duration(int(value) if value.isdigit() else value)
             except ValueError as error:
                 raise InvalidRequest(f"Header {name}: {error}") from None
             # A request may shorten a limit, never lengthen it.
-            if name == "x-llm-gateway-timeout":
-                limits.total = min(limits.total, seconds)
-            elif name == "x-llm-gateway-first-token-timeout":
-                limits.first_token = min(limits.first_token, seconds)
-            elif name == "x-llm-gateway-stream-idle-timeout":
-                limits.idle = min(limits.idle, seconds)
+            setattr(limits, attribute, min(getattr(limits, attribute), seconds))
     return limits
+
+
+_LIMIT_HEADERS = (
+    ("x-llm-gateway-timeout", "total"),
+    ("x-llm-gateway-first-token-timeout", "first_token"),
+    ("x-llm-gateway-stream-idle-timeout", "idle"),
+)

@@ -25,6 +25,11 @@ class Admission:
     def queued(self) -> int:
         return len(self._waiting)
 
+    @property
+    def full(self) -> bool:
+        """Neither a place nor room in the queue."""
+        return self.in_flight >= self._concurrent and len(self._waiting) >= self._queued
+
     def try_acquire(self) -> bool:
         if self.in_flight < self._concurrent and not self._waiting:
             self.in_flight += 1

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from llm_gateway_sdk import (
     GatewayError,
@@ -17,20 +17,25 @@ from llm_gateway_sdk import (
     HTTPRequest,
     InvalidRequest,
     NotFound,
+    Overloaded,
+    PayloadTooLarge,
     RequestContext,
     WireRequest,
 )
 
-from ..config.schema import CorsConfig
 from ..exchange.exchange import Exchange
+from ..exchange.outlet import Sink
 from ..exchange.services import new_id
 from ..exchange.side import decode_embedding_inputs
 from ..gateway import Gateway
 from .admission import Admission
-from .body import ClientGone, read_body
+from .body import ClientGone, inflate, read_body
 from .cors import Cors
 from .reply import ASGISink, DisconnectWatch, Receive, Send
 from .routes import Match, RouteTable
+
+if TYPE_CHECKING:
+    from .protocol import DirectCycle
 
 __all__ = ["GatewayApp", "Generation"]
 
@@ -75,7 +80,7 @@ class GatewayApp:
     def __init__(self, generation: Generation, management: ASGIApp, is_management: Callable[[str], bool]) -> None:
         self.generation = generation
         self._management = management
-        self._is_management = is_management
+        self.is_management = is_management
         limits = generation.gateway.config.server.limits
         self.admission = Admission(
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds
@@ -86,90 +91,111 @@ class GatewayApp:
     def configure(self, generation: Generation) -> None:
         """Takes another generation: requests from now on run on it."""
         self.generation = generation
-        config = generation.gateway.config
-        self._max_body = config.server.limits.max_body_bytes
-        self._trust_proxy = config.server.trust_proxy
-        cors: CorsConfig = config.server.cors
-        self._cors = Cors(cors) if cors.enabled else None
+        server = generation.gateway.config.server
+        self.max_body_bytes = server.limits.max_body_bytes
+        self.max_header_bytes = server.limits.max_header_bytes
+        self.header_timeout = server.limits.header_timeout_seconds
+        self._trust_proxy = server.trust_proxy
+        self._cors = Cors(server.cors) if server.cors.enabled else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._is_management(scope["path"]):
+        """The ASGI way in."""
+        if scope["type"] != "http" or self.is_management(scope["path"]):
             await self._management(scope, receive, send)
             return
-        raw: list[tuple[bytes, bytes]] = scope["headers"]
-        headers = Headers.of([(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw])
-        method: str = scope["method"]
-        extra = None
-        if self._cors is not None:
-            origin = headers.get("origin")
-            if origin is not None:
-                if method == "OPTIONS" and headers.get("access-control-request-method") is not None:
-                    await self._cors.preflight(origin, headers, send)
-                    return
-                extra = self._cors.headers(origin)
-        sink = ASGISink(send, extra)
-        generation = self.generation
-        generation.exchanges += 1
-        try:
-            await self._serve(generation, scope, method, headers, receive, sink)
-        finally:
-            generation.leave()
-
-    async def _serve(
-        self, generation: Generation, scope: Scope, method: str, headers: Headers, receive: Receive, sink: ASGISink
-    ) -> None:
-        path: str = scope["path"]
-        query: str = scope["query_string"].decode("latin-1")
-        wire = WireRequest(method, path, query, headers)
-        request_id = _request_id(headers)
-        match = generation.routes.find(method, path, wire)
-        admitted = False
-        try:
-            if match is None:
-                raise self._no_route(generation, method, path)
-            if not self.admission.try_acquire():
-                await self.admission.acquire()
-            admitted = True
-            wire.body = await read_body(receive, headers, self._max_body)
-            exchange = self._exchange(generation, match, scope, wire, path, request_id, sink)
-        except ClientGone:
-            if admitted:
-                self.admission.release()
-            return
-        except GatewayError as error:
-            if admitted:
-                self.admission.release()
-            await self._refuse(generation, match, wire, path, request_id, sink, error)
-            return
-        except BaseException:
-            if admitted:
-                self.admission.release()
-            raise
+        client = scope.get("client")
+        request = _Request(
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            scope["headers"],
+            client[0] if client else None,
+        )
+        sink = ASGISink(send)
         task = asyncio.current_task()
         assert task is not None
-        watch = DisconnectWatch(receive, task.cancel)
+        watch: DisconnectWatch | None = None
+
+        async def body() -> bytes:
+            nonlocal watch
+            found = await read_body(receive, request.wire.headers, self.max_body_bytes)
+            watch = DisconnectWatch(receive, task.cancel)
+            return found
+
         try:
-            await exchange.run()
+            await self._serve(request, sink, body)
         except asyncio.CancelledError:
-            if not watch.fired:
+            if watch is None or not watch.fired:
                 raise
             # The client left: the upstream call is closed, the books are, and nobody waits for a reply.
             task.uncancel()
         finally:
-            if not watch.fired:
+            if watch is not None and not watch.fired:
                 watch.close()
-            self.admission.release()
+
+    def refuses_early(self, cycle: DirectCycle) -> bool:
+        """Whether a request is refused before its body is read: too large, or no place and no queue for it."""
+        for name, value in cycle.headers:
+            if name == b"content-length" and value.isdigit() and int(value) > self.max_body_bytes:
+                return True
+        return self.admission.full
+
+    async def handle(self, cycle: DirectCycle) -> None:
+        """The direct way in, for a request whose body is whole (or is refused unread)."""
+        request = _Request(cycle.method, cycle.path, cycle.query, cycle.headers, cycle.client_ip)
+
+        async def body() -> bytes:
+            if cycle.too_large:
+                declared = request.header("content-length") or "0"
+                if cycle.body_bytes <= self.max_body_bytes and int(declared) <= self.max_body_bytes:
+                    raise Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
+                raise PayloadTooLarge(f"The body is larger than {self.max_body_bytes} bytes.")
+            pieces = cycle.body
+            found = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            cycle.body = []
+            encoding = request.header("content-encoding")
+            return found if encoding is None else inflate(found, encoding, self.max_body_bytes)
+
+        await self._serve(request, cycle, body)
+
+    async def _serve(self, request: _Request, sink: _EdgeSink, read: Callable[[], Awaitable[bytes]]) -> None:
+        if self._cors is not None:
+            origin = request.header("origin")
+            if origin is not None:
+                if request.wire.method == "OPTIONS" and request.header("access-control-request-method") is not None:
+                    await sink.start(204, self._cors.preflight(origin, request.wire.headers))
+                    await sink.write(b"", more=False)
+                    return
+                sink.extra = self._cors.headers(origin)
+        generation = self.generation
+        generation.exchanges += 1
+        admission = self.admission
+        wire, path = request.wire, request.path
+        request_id = _request_id(request.header("x-request-id"))
+        admitted = False
+        match: Match | None = None
+        try:
+            match = generation.routes.find(wire.method, path, wire)
+            if match is None:
+                raise self._no_route(generation, wire.method, path)
+            if not admission.try_acquire():
+                await admission.acquire()
+            admitted = True
+            wire.body = await read()
+            await self._exchange(generation, match, request, request_id, sink).run()
+        except ClientGone:
+            return
+        except GatewayError as error:
+            await self._refuse(generation, match, request, request_id, sink, error)
+        finally:
+            if admitted:
+                admission.release()
+            generation.leave()
 
     def _exchange(
-        self,
-        generation: Generation,
-        match: Match,
-        scope: Scope,
-        wire: WireRequest,
-        path: str,
-        request_id: str,
-        sink: ASGISink,
+        self, generation: Generation, match: Match, request: _Request, request_id: str, sink: _EdgeSink
     ) -> Exchange:
+        wire = request.wire
         gateway = generation.gateway
         route, project, services = match.route, match.project, gateway.services
         operation = route.operation
@@ -194,11 +220,11 @@ class GatewayApp:
             project=project.name,
             adapter=match.adapter.name,
             operation=operation,
-            http_request=HTTPRequest(wire.method, path, wire.query, wire.headers, wire.body),
+            http_request=HTTPRequest(wire.method, request.path, wire.query, wire.headers, wire.body, request.index),
             available_models=project.registry.names,
             requested_model=model,
             streaming=streaming and operation == "generate",
-            client_ip=self._client_ip(scope, wire.headers),
+            client_ip=self._client_ip(request),
             client_dialect=route.dialect,
             started=time.time(),
         )
@@ -219,13 +245,12 @@ class GatewayApp:
         exchange = Exchange(services, project, match.adapter, route, wire, ctx, sink)
         return exchange
 
-    def _client_ip(self, scope: Scope, headers: Headers) -> str | None:
+    def _client_ip(self, request: _Request) -> str | None:
         if self._trust_proxy:
-            forwarded = headers.get("x-forwarded-for")
+            forwarded = request.header("x-forwarded-for")
             if forwarded:
                 return forwarded.split(",")[0].strip()
-        client = scope.get("client")
-        return client[0] if client else None
+        return request.client_ip
 
     def _no_route(self, generation: Generation, method: str, path: str) -> GatewayError:
         allowed = generation.routes.allowed(path)
@@ -239,10 +264,9 @@ class GatewayApp:
         self,
         generation: Generation,
         match: Match | None,
-        wire: WireRequest,
-        path: str,
+        request: _Request,
         request_id: str,
-        sink: ASGISink,
+        sink: _EdgeSink,
         error: GatewayError,
     ) -> None:
         """An error before there is an exchange, in the client's shape."""
@@ -251,7 +275,7 @@ class GatewayApp:
         info.request_id = request_id
         dialect_name = match.route.dialect if match is not None else None
         if dialect_name is None:
-            adapter = generation.routes.adapter_of(path, wire)
+            adapter = generation.routes.adapter_of(request.path, request.wire)
             dialect_name = adapter.dialect if adapter is not None else ""
         dialect = services.dialects.get(dialect_name or "") or next(iter(services.dialects.values()))
         reply = dialect.encode_error(info)
@@ -264,12 +288,34 @@ class GatewayApp:
         if error.retry_after is not None:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
         if error.status == 405:
-            headers.append((b"allow", ", ".join(generation.routes.allowed(path)).encode()))
+            headers.append((b"allow", ", ".join(generation.routes.allowed(request.path)).encode()))
         if error.status in (413, 503, 529):
             # The rest of the body has not been read.
             headers.append((b"connection", b"close"))
         await sink.start(reply.status, headers)
         await sink.write(reply.body, more=False)
+
+
+class _Request:
+    """A request at the server's edge. Header names are lower-case; `index` holds the last of each name."""
+
+    __slots__ = ("client_ip", "index", "path", "wire")
+
+    def __init__(
+        self, method: str, path: str, query: str, raw: list[tuple[bytes, bytes]], client_ip: str | None
+    ) -> None:
+        items = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+        self.wire = WireRequest(method, path, query, Headers.of(items))
+        self.index = dict(items)
+        self.path = path
+        self.client_ip = client_ip
+
+    def header(self, name: str) -> str | None:
+        return self.index.get(name)
+
+
+class _EdgeSink(Sink, Protocol):
+    extra: list[tuple[bytes, bytes]] | None
 
 
 class _EmbeddingReader:
@@ -279,9 +325,8 @@ class _EmbeddingReader:
         return decode_embedding_inputs(wire)
 
 
-def _request_id(headers: Headers) -> str:
+def _request_id(given: str | None) -> str:
     """The client's id where it is one that can be logged and passed on."""
-    given = headers.get("x-request-id")
     if given is not None and 0 < len(given) <= 128 and given.isascii() and given.isprintable():
         return given
     return new_id("req_")

@@ -8,7 +8,7 @@ from llm_gateway_sdk import Headers, InvalidRequest, PayloadTooLarge
 
 from .reply import Receive
 
-__all__ = ["ClientGone", "read_body"]
+__all__ = ["ClientGone", "inflate", "read_body"]
 
 
 class ClientGone(Exception):
@@ -39,12 +39,14 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     elif len(body) > limit:
         raise PayloadTooLarge(f"The body is larger than {limit} bytes.")
     encoding = headers.get("content-encoding")
-    if encoding is not None and encoding.strip().lower() not in ("", "identity"):
-        body = _inflate(body, encoding.strip().lower(), limit)
-    return body
+    return body if encoding is None else inflate(body, encoding, limit)
 
 
-def _inflate(body: bytes, encoding: str, limit: int) -> bytes:
+def inflate(body: bytes, encoding: str, limit: int) -> bytes:
+    """The body as its `content-encoding` says it was compressed. Raises as `read_body` does."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise InvalidRequest(
             f"content-encoding '{encoding}' is not taken here; send gzip, deflate or no encoding.", status=415

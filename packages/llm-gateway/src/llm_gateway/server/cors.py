@@ -5,7 +5,6 @@ from __future__ import annotations
 from llm_gateway_sdk import Headers
 
 from ..config.schema import CorsConfig
-from .reply import Send
 
 __all__ = ["Cors"]
 
@@ -36,7 +35,8 @@ class Cors:
             allowed.append((b"access-control-allow-credentials", b"true"))
         return allowed
 
-    async def preflight(self, origin: str, headers: Headers, send: Send) -> None:
+    def preflight(self, origin: str, headers: Headers) -> list[tuple[bytes, bytes]]:
+        """The headers of the answer (204) to a preflight request."""
         answer = self.headers(origin)
         if any(name == b"access-control-allow-origin" for name, _ in answer):
             asked = headers.get("access-control-request-headers")
@@ -45,6 +45,4 @@ class Cors:
                 (b"access-control-allow-headers", self._headers or (asked or "").encode("latin-1")),
                 (b"access-control-max-age", self._max_age),
             ]
-        answer.append((b"content-length", b"0"))
-        await send({"type": "http.response.start", "status": 204, "headers": answer[:-1]})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        return answer

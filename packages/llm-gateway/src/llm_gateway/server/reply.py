@@ -19,20 +19,20 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class ASGISink:
-    """Writes a reply through ASGI `send`. `extra` headers go out with every reply (CORS)."""
+    """Writes a reply through ASGI `send`. `extra` headers go out with the others (CORS)."""
 
-    __slots__ = ("_extra", "_send", "ended", "started")
+    __slots__ = ("_send", "ended", "extra", "started")
 
-    def __init__(self, send: Send, extra: Headers | None = None) -> None:
+    def __init__(self, send: Send) -> None:
         self._send = send
-        self._extra = extra
+        self.extra: Headers | None = None
         self.started = False
         self.ended = False
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
-        if self._extra:
-            headers = [*headers, *self._extra]
+        if self.extra:
+            headers = [*headers, *self.extra]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool) -> None:

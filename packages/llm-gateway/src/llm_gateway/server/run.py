@@ -21,6 +21,7 @@ from .app import GatewayApp, Generation
 from .control import Control
 from .logs import configure_logging
 from .management import build_management, management_paths
+from .protocol import GatewayProtocol
 
 __all__ = ["Source", "Worker", "run_loop", "serve"]
 
@@ -99,7 +100,7 @@ class Worker:
                 host=host,
                 port=port,
                 loop="none",
-                http="httptools",
+                http=GatewayProtocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
