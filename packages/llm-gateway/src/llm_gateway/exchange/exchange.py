@@ -581,7 +581,7 @@ class Exchange:
             self.book_usage(call.dialect.usage_of(forwarder.head, forwarder.tail))
         if self.chain.detached and self._kept:
             kept, dialect, mint = self._kept, call.dialect, self.services.mint
-            ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"")
+            ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"".join(kept))
             ctx.response_payload = Payload(lambda: _sum(dialect, kept, mint))
 
     async def _decoded(
