@@ -219,7 +219,7 @@ class Dialect(ABC):
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         """Raises DialectError naming the place."""
 
-    def check_portable(self, request: LLMRequest, losses: Losses) -> None:
+    def check_portable(self, request: LLMRequest, losses: Losses) -> None:  # noqa: B027 — most have nothing to say
         """Called on the client's dialect before its request is written in another one: lists what no other can say.
 
         Raises DialectError where the request rests on what the vendor keeps, such as a stored conversation.
