@@ -183,3 +183,30 @@ def test_an_incomplete_reply_says_why() -> None:
 
     assert (reply.finish_reason, reply.choices[0].raw_finish_reason) == ("length", "max_output_tokens")
     assert reply.final
+
+
+def test_signatures_that_a_gateway_re_homed_go_back_to_their_parts() -> None:
+    def carrier(at: int, proof: str) -> list[dict[str, Any]]:
+        item = {"type": "reasoning", "id": f"rs_{at}", "summary": [], "encrypted_content": f"gw1.gemini.{proof}"}
+        return [added(item, at), finished(item, at)]
+
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "a"}
+    call = {"type": "function_call", "id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}"}
+
+    reply = summed(
+        read(
+            CREATED,
+            added({"type": "message", "id": "msg_1"}),
+            delta,
+            *carrier(1, "text:s1"),
+            *carrier(2, "tool:s2"),
+            added(call, 3),
+            finished(call, 3),
+            done(),
+        )
+    )
+
+    assert [(type(part), part.signature, part.signed_by) for part in reply.message.content] == [
+        (TextPart, "s1", "gemini"),
+        (ToolCallPart, "s2", "gemini"),
+    ]

@@ -112,6 +112,9 @@ def _continues(run: Run, part: Part, *, reply: bool) -> bool:
     last = run.parts[-1]
     if run.kind not in ("message", "reasoning") or "_item" in own(part):
         return False
+    if run.kind == "message" and last.signature is not None:
+        # What carries a signature stands behind its own text.
+        return False
     if part.item_id is not None or last.item_id is not None:
         return part.item_id == last.item_id or (part.item_id is None and run.kind == "message")
     return run.kind == "message" or not (reply or last.signature is not None or _redacted(last) or _redacted(part))

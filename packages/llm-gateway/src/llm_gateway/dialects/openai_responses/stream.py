@@ -14,13 +14,12 @@ from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.parts import OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from llm_gateway_sdk.request import Message
 from llm_gateway_sdk.response import Choice, LLMResponse
-from llm_gateway_sdk.signatures import unwrap_signature
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import SSEDecoder, SSEError
 
 from .content import decode_annotation
 from .errors import decode_error_event, decode_response_error
-from .items import decode_item, set_reply_memo
+from .items import OF_TEXT, OF_TOOL, decode_item, set_reply_memo
 from .response import created_of, decode_reply, decode_usage, finish_by_status, reply_metadata
 from .shape import NAME, found, mapping, own
 from .tools import is_client_tool_search
@@ -58,7 +57,8 @@ class ResponsesStreamDecoder(StreamDecoder):
         self._next = 0
         self._called = False
         self._failed = False
-        self._anonymous = ""
+        self._text_index: int | None = None
+        self._call_signature: tuple[str, str | None] | None = None
         self.finished = False
 
     def feed(self, data: bytes) -> list[LLMResponse]:
@@ -171,7 +171,10 @@ class ResponsesStreamDecoder(StreamDecoder):
                 call.arguments = ""
             call.index = self._index_of(item, ("call", 0))
             item.seen["call", 0] = len(call.arguments)
+            self._sign(call)
             return _chunk(call)
+        if item.kind == "reasoning" and isinstance(raw.get("encrypted_content"), str):
+            return self._take_carrier(item, decode_item(raw, "item", None, []))
         if item.kind in ("message", "reasoning", "image_generation_call"):
             return None
         item.carried = True
@@ -190,7 +193,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         whole = decode_item(raw, "item", None, [])
         match item.kind:
             case "message" | "reasoning":
-                return self._finish_parts(item, raw, whole)
+                return self._finish_parts(item, whole)
             case _ if whole and isinstance(whole[0], ToolCallPart):
                 return self._finish_call(item, whole[0])
             case _:
@@ -199,8 +202,11 @@ class ResponsesStreamDecoder(StreamDecoder):
                 part.index = self._index_of(item, ("whole", 0))
                 return _chunk(part)
 
-    def _finish_parts(self, item: _Item, raw: dict[str, Any], whole: list[Part]) -> LLMResponse | None:
+    def _finish_parts(self, item: _Item, whole: list[Part]) -> LLMResponse | None:
         """What of a message or reasoning item did not come in deltas: a signature, the status, perhaps all of it."""
+        carried = self._take_carrier(item, whole)
+        if carried is not None:
+            return carried
         parts: list[Part] = []
         counts: dict[str, int] = {}
         for part in whole:
@@ -218,12 +224,31 @@ class ResponsesStreamDecoder(StreamDecoder):
                 part = bare
             part.index = self._index_of(item, (place, position))
             part.item_id = item.id
+            if isinstance(part, TextPart):
+                self._text_index = part.index
             item.seen.setdefault((place, position), 1)
             parts.append(part)
         if not parts:
             return None
         item.carried = True
         return _chunk(*parts)
+
+    def _take_carrier(self, item: _Item, whole: list[Part]) -> LLMResponse | None:
+        """A reasoning item that only carries a neighbour's signature, as another gateway of ours writes it."""
+        if ("carrier", 0) in item.seen:
+            return LLMResponse()
+        part = whole[0] if len(whole) == 1 else None
+        if not isinstance(part, ThinkingPart) or part.text or part.signature is None or part.signed_by == NAME:
+            return None
+        if part.signature.startswith(OF_TEXT) and self._text_index is not None:
+            item.seen["carrier", 0] = 1
+            signature = part.signature[len(OF_TEXT) :]
+            return _chunk(TextPart("", index=self._text_index, signature=signature, signed_by=part.signed_by))
+        if part.signature.startswith(OF_TOOL):
+            item.seen["carrier", 0] = 1
+            self._call_signature = (part.signature[len(OF_TOOL) :], part.signed_by)
+            return LLMResponse()
+        return None
 
     def _finish_call(self, item: _Item, whole: Part) -> LLMResponse | None:
         assert isinstance(whole, ToolCallPart)
@@ -235,9 +260,16 @@ class ResponsesStreamDecoder(StreamDecoder):
         if started:
             whole.id = whole.name = ""
             whole.namespace = None
+        else:
+            self._sign(whole)
         item.carried = self._called = True
         whole.index = self._index_of(item, ("call", 0))
         return _chunk(whole)
+
+    def _sign(self, call: ToolCallPart) -> None:
+        if self._call_signature is not None:
+            call.signature, call.signed_by = self._call_signature
+            self._call_signature = None
 
     # Parts.
 
@@ -340,6 +372,8 @@ class ResponsesStreamDecoder(StreamDecoder):
         if not item.carried:
             set_reply_memo(part, _given(item.raw))
         item.carried = True
+        if isinstance(part, TextPart):
+            self._text_index = part.index
         return _chunk(part)
 
     def _item(self, event: dict[str, Any]) -> _Item:
@@ -360,10 +394,6 @@ class ResponsesStreamDecoder(StreamDecoder):
 
 
 def _chunk(*parts: Part) -> LLMResponse:
-    for part in parts:
-        # A signature which the gateway wrapped comes back from another gateway of ours.
-        if part.signature is not None and part.signed_by == NAME:
-            part.signature, part.signed_by = unwrap_signature(part.signature, NAME)
     return LLMResponse(choices=[Choice(0, Message("assistant", list(parts)))])
 
 

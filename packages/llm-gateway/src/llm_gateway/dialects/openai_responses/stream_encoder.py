@@ -323,7 +323,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         """The next part of the open message, or of a new one."""
         last = self._items[-1] if self._items else None
         memo = own(part)
-        if not isinstance(last, _Message) or last.finished or not _same_item(last, part) or "_item" in memo:
+        signed = isinstance(last, _Message) and any(text.signature is not None for text in last.parts)
+        if not isinstance(last, _Message) or last.finished or signed or not _same_item(last, part) or "_item" in memo:
             self._finish_current()
             item_id = part.item_id or self._mint.id("msg_")
             last = _Message(len(self._items), item_id, part.item_id, dict(memo.get("_item", {})))
@@ -595,7 +596,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         item = _Reasoning(len(self._items), item_id, None, {})
         item.encrypted = wrap_signature(prefix + signature, signed_by, NAME)
         item.finished = True
-        self._add(item, {"id": item_id, "type": "reasoning", "summary": []})
+        self._add(item, {"id": item_id, "type": "reasoning", "summary": [], "encrypted_content": item.encrypted})
         self._close_ready()
 
     def _close_ready(self) -> None:
