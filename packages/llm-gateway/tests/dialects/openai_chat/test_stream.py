@@ -231,6 +231,34 @@ def test_what_is_no_event_is_refused() -> None:
         listen(b"data: nonsense\n\n")
 
 
+# Found by damaging recorded streams
+
+
+def test_a_piece_without_id_and_name_goes_on_with_the_call_before_it() -> None:
+    assert said(call(0, "a", "f", "{"), call(7, None, None, "}"), DONE) == [("a", "f", "{}")]
+
+
+def test_a_call_that_is_never_named_is_legal_all_the_same() -> None:
+    nameless, named = CALL("a", "", "{}", index=0), CALL("b", "g", "{}", index=1)
+
+    data = stream(chunk(nameless, named), chunk(finish="tool_calls"))
+
+    assert violations(data) == []
+    assert said(data) == [("b", "g", "{}"), ("a", "unnamed", "{}")]
+
+
+def test_an_index_that_is_no_number_is_the_place() -> None:
+    data = stream(*listen(event({"index": True, "delta": {"content": "x"}}), delta(finish="stop")))
+
+    assert violations(data) == []
+
+
+def test_whatever_stands_under_error_is_an_error() -> None:
+    chunks = listen(b'data: {"error": [true]}\n\n')
+
+    assert [chunk.error.message for chunk in chunks if chunk.error] == ["[true]"]
+
+
 # Writing
 
 

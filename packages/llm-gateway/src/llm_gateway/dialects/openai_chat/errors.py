@@ -37,9 +37,9 @@ def decode_error(wire: WireReply) -> ErrorInfo:
 def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | None:
     """The error that an object tells of, a reply's body or a stream's event; None where it tells of none."""
     error = body.get("error")
-    if isinstance(error, str) and error:
+    if error and not isinstance(error, dict):
         error = {"message": error}
-    if not isinstance(error, dict) or not error:
+    if not error:
         error = _bare_error(body)
         if error is None:
             return None

@@ -85,7 +85,9 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
     return response
 
 
-REPLY_FIELDS = frozenset({"id", "model", "created", "object", "choices", "usage", "service_tier", "obfuscation"})
+REPLY_FIELDS = frozenset(
+    {"id", "model", "created", "object", "choices", "usage", "service_tier", "obfuscation", "error"}
+)
 CHOICE_FIELDS = frozenset({"index", "message", "delta", "finish_reason", "logprobs"})
 MESSAGE_FIELDS = frozenset(
     {
@@ -116,7 +118,7 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     index = wire.get("index")
     finish, raw = decode_finish(optional_str(wire.get("finish_reason"), f"{path}.finish_reason"))
     choice = Choice(
-        index if isinstance(index, int) else place,
+        index if type(index) is int else place,
         _decode_message(as_object(wire.get("message") or {}, f"{path}.message"), f"{path}.message", mint),
         finish,
         raw,

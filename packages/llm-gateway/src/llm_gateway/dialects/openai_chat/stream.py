@@ -7,6 +7,8 @@ densely and each begun by id and name, one finish reason at the very end, usage 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from llm_gateway_sdk.conventions import CustomInputReader
@@ -138,7 +140,7 @@ class ChatStreamDecoder(StreamDecoder):
         chunk = LLMResponse(
             text_of(body.get("id")),
             text_of(body.get("model")),
-            created if isinstance(created, int) else None,
+            created if type(created) is int else None,
         )
         choices = body.get("choices")
         if choices:
@@ -159,7 +161,7 @@ class ChatStreamDecoder(StreamDecoder):
     def _decode_choice(self, wire: Any, place: int) -> Choice:
         wire = as_object(wire, f"choices[{place}]")
         index = wire.get("index")
-        if not isinstance(index, int):
+        if type(index) is not int:
             index = place
         decoder = self._choices.get(index)
         if decoder is None:
@@ -420,10 +422,9 @@ class _ChoiceDecoder:
                 return other
             # Another id with a name begins another call; without a name it is a server that mints ids per chunk.
             return None if name else call
-        if key is not None:
-            return None
         if call_id is not None:
-            return self._by_id(call_id)
+            return self._by_id(call_id) if key is None else None
+        # Neither id nor name: nothing that could begin a call.
         return None if name else self._last_call
 
     def _by_id(self, call_id: str) -> _Call | None:
@@ -592,7 +593,7 @@ class ChatStreamEncoder(StreamEncoder):
 
 class _ChoiceEncoder:
     __slots__ = (
-        "_blocks", "_calls", "_echo", "_finish", "_images", "_losses", "_mint", "_notes", "_refused",
+        "_blocks", "_calls", "_echo", "_finish", "_images", "_indices", "_losses", "_mint", "_notes", "_refused",
         "_text_at", "_texts", "_thinking", "native",
     )  # fmt: skip
 
@@ -601,6 +602,7 @@ class _ChoiceEncoder:
         self._mint = mint
         self._losses = losses
         self._calls: dict[int | None, _OutCall] = {}
+        self._indices = count()
         self._finish = Choice()
         self._refused = False
         self._texts: dict[int | None, int] = {}
@@ -698,7 +700,7 @@ class _ChoiceEncoder:
             legacy = self._echo.legacy_functions or is_legacy(part.provider_metadata)
             if legacy and self._calls:
                 self._losses.dropped("choices[*].message.tool_calls", "`function_call` holds one call")
-            call = self._calls[part.index] = _OutCall(len(self._calls), legacy=legacy)
+            call = self._calls[part.index] = _OutCall(self._indices, legacy=legacy)
         delta = call.encode(part, self._echo, self._mint)
         if delta is not None:
             deltas.append(delta)
@@ -754,10 +756,11 @@ class _OutThinking:
 class _OutCall:
     """One tool call on its way out. Its first piece waits for the name."""
 
-    __slots__ = ("_begun", "_extra", "_held", "_id", "_index", "_kind", "_reader", "_said", "legacy")
+    __slots__ = ("_begun", "_extra", "_held", "_id", "_index", "_indices", "_kind", "_reader", "_said", "legacy")
 
-    def __init__(self, index: int, *, legacy: bool) -> None:
-        self._index = index
+    def __init__(self, indices: Iterator[int], *, legacy: bool) -> None:
+        self._indices = indices
+        self._index = -1
         self.legacy = legacy
         self._begun = False
         self._id = ""
@@ -789,7 +792,8 @@ class _OutCall:
 
     def close(self, mint: Mint) -> dict[str, Any] | None:
         if not self._begun:
-            return self._begin("", self._held or "{}", mint)
+            # The provider never named it; clients refuse a call without a name.
+            return self._begin("unnamed", self._held or "{}", mint)
         if self._reader is not None:
             rest = self._reader.close()
             return self._delta(self._piece(rest), None) if rest else None
@@ -807,6 +811,7 @@ class _OutCall:
 
     def _begin(self, name: str, text: str, mint: Mint) -> dict[str, Any]:
         self._begun = True
+        self._index = next(self._indices)
         self._said = self._said or bool(text)
         self._id = self._id or mint.id("call_")
         piece = {"name": name, **self._piece(text)}
