@@ -58,6 +58,7 @@ from .blocks import (
     read_string,
     with_cache,
 )
+from .schema import structured_schema
 
 VERSION_2023 = "2023-06-01"
 VERSION_2026 = "2026-10-21"
@@ -700,7 +701,7 @@ class _Encoder:
             if "format" in raw:
                 config["format"] = raw["format"]
             elif format.kind == "json_schema":
-                schema = format.schema if raw else self._closed(format.schema or {})
+                schema = format.schema if raw else self._structured(format.schema or {})
                 block = encode_extras({"type": "json_schema", "schema": schema or {}}, format.provider_metadata)
                 if raw.get("_output_format"):
                     body["output_format"] = block
@@ -730,12 +731,11 @@ class _Encoder:
     def _speaks_effort(self, reasoning: Reasoning) -> bool:
         return self.target.quirks.get("effort") is True and reasoning.effort in _EFFORTS
 
-    def _closed(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Structured outputs want `additionalProperties: false` on every object."""
-        closed = _close(schema)
-        if closed != schema:
-            self.losses.converted("response_format.schema", "further properties are forbidden")
-        return dict(closed)
+    def _structured(self, schema: dict[str, Any]) -> dict[str, Any]:
+        structured: dict[str, Any] = structured_schema(schema)
+        if structured != schema:
+            self.losses.converted("response_format.schema", "brought into the form of structured outputs")
+        return structured
 
     def _sampling(self, body: dict[str, Any]) -> None:
         request = self.request
@@ -820,24 +820,6 @@ def _unthought_calls(turns: list[_Turn]) -> bool:
     return False
 
 
-def _close(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_close(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    closed = {
-        key: {name: _close(inner) for name, inner in value.items()}
-        if key in _NAMED_SCHEMAS and isinstance(value, dict)
-        else _close(value)
-        if key in _INNER_SCHEMAS
-        else value
-        for key, value in schema.items()
-    }
-    if closed.get("type") == "object" or "properties" in closed:
-        closed.setdefault("additionalProperties", False)
-    return closed
-
-
 _MODES = frozenset({"enabled", "adaptive", "disabled", "between_tools"})
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _EARLY_EFFORTS = ("low", "medium", "high", "max")
@@ -847,8 +829,6 @@ _SENDERS_NAMES = {"cache_key": "prompt_cache_key"}
 _COSMETIC = frozenset({"stream_options", "client_metadata", "include"})
 _MERGED = frozenset({"metadata", "output_config"})
 _UNCACHED = frozenset({"thinking", "redacted_thinking"})
-_NAMED_SCHEMAS = frozenset({"properties", "$defs", "definitions"})
-_INNER_SCHEMAS = frozenset({"items", "anyOf", "allOf", "oneOf", "prefixItems"})
 _COUNTED = frozenset(
     {
         "model", "messages", "system", "tools", "tool_choice", "thinking", "cache_control", "output_config",
