@@ -121,9 +121,9 @@ class RequestContext:
         "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_query_params", "_request", "_response",
         "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "caller", "chunk",
         "client_dialect", "client_ip", "error", "final_chunk", "has_fallback", "http_request", "losses", "metadata",
-        "metrics", "operation", "plugin_data", "project", "request_id", "requested_model", "retry_count", "stream",
-        "streaming", "target_model", "target_model_provider", "timings", "turn_count", "upstream_request",
-        "upstream_response",
+        "metrics", "operation", "plugin_data", "project", "reply_headers", "request_id", "requested_model",
+        "retry_count", "stream", "streaming", "target_model", "target_model_provider", "timings", "turn_count",
+        "upstream_request", "upstream_response",
     )  # fmt: skip
 
     def __init__(
@@ -164,6 +164,8 @@ class RequestContext:
         self.metadata: dict[str, Any] = {}
         self.plugin_data: dict[str, Any] = {}
         self.attempt_data: dict[str, Any] = {}
+        self.reply_headers: dict[str, str] = {}
+        """Headers for the client's reply. A stream's leave with its first content."""
         self.metrics = RequestMetrics(started)
         self.timings: dict[str, float] = {}
         """Seconds by `plugin.phase` and by stage."""
