@@ -10,8 +10,9 @@ import asyncio
 import copy
 import logging
 import random
+import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 
 from llm_gateway_sdk import (
@@ -779,6 +780,8 @@ class Exchange:
             headers.append((b"x-llm-gateway-losses", _loss_header(self._request_losses)))
         if self.services.server_timing or "x-llm-gateway-timing" in ctx.http_request.headers:
             headers.append((b"server-timing", self._server_timing()))
+        if ctx.reply_headers:
+            headers.extend(_headers_of_plugins(ctx.reply_headers))
         return headers
 
     def _server_timing(self) -> bytes:
@@ -877,6 +880,7 @@ class Exchange:
             self.services.kept.give_back(self._kept_bytes)
 
 
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
 _REST_SECONDS = 0.5
 _MAX_REST_BYTES = 64 * 1024
@@ -916,6 +920,18 @@ def _encoded(headers: list[tuple[str, str]]) -> HeaderList:
 
 def _ascii(text: str) -> bytes:
     return text.encode("ascii", "replace")
+
+
+_FRAMING_HEADERS = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
+
+
+def _headers_of_plugins(headers: Mapping[str, str]) -> HeaderList:
+    """What plugins add; what frames the body is not theirs to say."""
+    return [
+        (_ascii(name), _ascii(" ".join(str(value).split("\n")).replace("\r", " ")))
+        for name, value in ((name.strip().lower(), value) for name, value in headers.items())
+        if name not in _FRAMING_HEADERS and _TOKEN.fullmatch(name)
+    ]
 
 
 def _loss_header(losses: Losses) -> bytes:
