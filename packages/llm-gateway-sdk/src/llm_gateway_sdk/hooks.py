@@ -98,8 +98,14 @@ class ActiveChain:
     async def on_model_error(self, ctx: RequestContext) -> Verdict | None:
         return await _run(self.error, ctx) if self.error else None
 
-    async def detached_after_response(self, ctx: RequestContext) -> None:
-        """Runs every hook, whatever the others do; failures are logged."""
+    @property
+    def detached_names(self) -> list[str]:
+        """The plugins that run after the reply, in running order."""
+        return [hook.mounted.name for hook in self.detached]
+
+    async def detached_after_response(self, ctx: RequestContext) -> list[tuple[str, Exception]]:
+        """Runs every hook, whatever the others do; failures are logged, and returned with the plugins' names."""
+        failures: list[tuple[str, Exception]] = []
         for hook in self.detached:
             try:
                 await _call(hook, ctx)
@@ -107,6 +113,8 @@ class ActiveChain:
                 raise
             except Exception as error:
                 log.exception("plugin '%s' failed in %s", hook.mounted.name, hook.phase, exc_info=error)
+                failures.append((hook.mounted.name, error))
+        return failures
 
     def chunk_run(self, ctx: RequestContext) -> ChunkRun:
         return ChunkRun(self.chunk, ctx)
@@ -320,8 +328,9 @@ async def _call(hook: _Hook, ctx: RequestContext) -> Any:
             if not inspect.isawaitable(result):
                 _watch(hook, started)
                 return result
-            return await result
-        coroutine = hook.call(ctx)
+            coroutine = result if inspect.iscoroutine(result) else _awaiting(result)
+        else:
+            coroutine = hook.call(ctx)
         # Most hooks never wait. Stepping the coroutine by hand tells a hook that waits from one that holds the loop,
         # and needs no timer for those that do not wait.
         try:
@@ -337,6 +346,10 @@ async def _call(hook: _Hook, ctx: RequestContext) -> Any:
     finally:
         timings = ctx.timings
         timings[hook.key] = timings.get(hook.key, 0.0) + perf_counter() - started
+
+
+async def _awaiting(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 class _Resumed(Awaitable[Any]):
@@ -381,8 +394,9 @@ def _hook(mounted: MountedPlugin, phase: str) -> _Hook:
     asynchronous = inspect.iscoroutinefunction(call)
     if mounted.late_condition is not None:
         call = _when(mounted.late_condition, call)
-        asynchronous = False  # the wrapper is plain and hands on what the hook returns
     threaded = mounted.plugin.blocking and not asynchronous
+    if mounted.late_condition is not None:
+        asynchronous = False  # the wrapper is plain and hands on what the hook returns
     return _Hook(mounted, call, phase, f"{mounted.name}.{phase}", asynchronous, threaded)
 
 
@@ -429,6 +443,7 @@ def _snapshot(ctx: RequestContext) -> Callable[[], None]:
     answered = copy.deepcopy(reply.value) if reply is not None and reply.opened else None
     buffered = copy.deepcopy(ctx.buffered_chunk)
     metadata, target, caller, error = dict(ctx.metadata), ctx.target_model, ctx.caller, ctx.error
+    reply_headers = dict(ctx.reply_headers)
 
     def undo() -> None:
         if request is not None and (opened is not None or request.opened):
@@ -438,6 +453,7 @@ def _snapshot(ctx: RequestContext) -> Callable[[], None]:
             ctx.response = answered if answered is not None else reply.pristine()
         ctx.buffered_chunk = buffered
         ctx.metadata, ctx.target_model, ctx.caller, ctx.error = metadata, target, caller, error
+        ctx.reply_headers = reply_headers
 
     return undo
 
@@ -452,6 +468,7 @@ def _merge_context(ctx: RequestContext, other: RequestContext) -> None:
         if value is not None:
             setattr(ctx, name, value)
     ctx.metadata.update(other.metadata)
+    ctx.reply_headers.update(other.reply_headers)
     ctx.plugin_data.update(other.plugin_data)
     ctx.attempt_data.update(other.attempt_data)
     if other.request_payload is not None and other.request_payload.opened:
