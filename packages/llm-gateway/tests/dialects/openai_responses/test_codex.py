@@ -257,6 +257,19 @@ def test_a_native_provider_gets_what_the_client_sent(body: dict[str, Any]) -> No
     assert not losses
 
 
+def test_an_edited_description_reaches_a_native_provider_where_the_tool_stands() -> None:
+    request, _ = RESPONSES.decode_request(wire(SECOND))
+    for tool in request.tools:
+        if tool.name == "mcp__calendar__list_events":
+            tool.description = "[removed]"
+
+    written = json.loads(RESPONSES.encode_request(request, Target("m"), Losses()).body)
+
+    (found,) = [item for item in written["input"] if item["type"] == "tool_search_output"]
+    assert found["tools"][0]["tools"][0]["description"] == "[removed]"
+    assert written["tools"] == SECOND["tools"]
+
+
 def test_additional_tools_of_an_item_are_tools_for_a_chat_provider() -> None:
     later = {
         "type": "additional_tools",

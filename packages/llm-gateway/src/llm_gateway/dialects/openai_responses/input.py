@@ -134,10 +134,10 @@ def _decode_search_output(item: dict[str, Any], path: str, names: ToolNames) -> 
     rest = beyond(item, known)
     result = ToolResultPart(
         tool_call_id=text(item, "call_id", path) or "",
-        content=[TextPart(_describe(tools, names)), OpaquePart(NAME, {"type": "tools", "tools": tools})],
+        content=[TextPart(_describe(tools, names))],
         name="tool_search",
         item_id=text(item, "id", path),
-        provider_metadata={NAME: {"_item": rest, "_type": "tool_search_output"}},
+        provider_metadata={NAME: {"_item": rest, "_tools": tools}},
     )
     return Message("tool", [result])
 
@@ -161,7 +161,7 @@ def _describe(tools: list[Any], names: ToolNames) -> str:
 class _InputWriter:
     """Messages → items. Knows the calls so far, for an output is written by its call's kind."""
 
-    __slots__ = ("_items", "_kinds", "_losses", "_names")
+    __slots__ = ("_items", "_kinds", "_loaded", "_losses", "_names")
 
     def __init__(self, request: LLMRequest, losses: Losses) -> None:
         self._losses = losses
@@ -172,6 +172,12 @@ class _InputWriter:
             tool.name: (own(tool)["_name"], tool.namespace)
             for tool in request.tools
             if isinstance(tool, Tool) and "_name" in own(tool)
+        }
+
+        self._loaded = {
+            (tool.namespace, own(tool).get("_name", tool.name)): tool
+            for tool in request.tools
+            if isinstance(tool, Tool) and "_loaded" in own(tool)
         }
 
     def write(self, messages: list[Message]) -> list[dict[str, Any]]:
@@ -340,13 +346,12 @@ class _InputWriter:
 
     def _encode_result(self, part: ToolResultPart, path: str) -> dict[str, Any]:
         memo = own(part)
-        if memo.get("_type") == "tool_search_output":
-            for inner in part.content:
-                if isinstance(inner, OpaquePart) and inner.dialect == NAME:
-                    item = {"type": "tool_search_output", "execution": "client", "call_id": part.tool_call_id}
-                    if part.item_id is not None:
-                        item["id"] = part.item_id
-                    return {**item, "tools": inner.data["tools"], **memo["_item"]}
+        if "_tools" in memo:
+            found_item: dict[str, Any] = {"type": "tool_search_output", "execution": "client"}
+            found_item["call_id"] = part.tool_call_id
+            if part.item_id is not None:
+                found_item["id"] = part.item_id
+            return {**found_item, "tools": [self._as_edited(tool, None) for tool in memo["_tools"]], **memo["_item"]}
         kind = self._kinds.get(part.tool_call_id, part.kind)
         item = {
             "type": "custom_tool_call_output" if kind == "custom" else "function_call_output",
@@ -361,6 +366,19 @@ class _InputWriter:
             self._losses.dropped(f"{path}.cache_control", "tool results carry no cache breakpoint")
         item.update(memo.get("_item", {}))
         return item
+
+    def _as_edited(self, raw: Any, namespace: str | None) -> Any:
+        """A tool found by a search, with its description as plugins left it at the request's tools."""
+        if not isinstance(raw, dict):
+            return raw
+        if raw.get("type") == "namespace" and isinstance(raw.get("tools"), list):
+            members = [self._as_edited(member, raw.get("name")) for member in raw["tools"]]
+            return raw if members == raw["tools"] else {**raw, "tools": members}
+        name = raw.get("name")
+        tool = self._loaded.get((namespace, name)) if isinstance(name, str) else None
+        if tool is None or tool.description == raw.get("description"):
+            return raw
+        return {**raw, "description": tool.description}
 
     def _encode_output(self, part: ToolResultPart, memo: dict[str, Any], path: str) -> Any:
         prefix = TOOL_ERROR_PREFIX if part.is_error else ""

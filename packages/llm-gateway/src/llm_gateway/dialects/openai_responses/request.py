@@ -130,8 +130,8 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
                 )
     if request.store:
         losses.dropped("store", "replies are not stored")
-    for key in memo:
-        if key[:1] != "_" and key not in _COSMETIC:
+    for key, value in memo.items():
+        if key[:1] != "_" and key not in _COSMETIC and value not in ("", [], {}, False):
             losses.dropped(key)
     for word in memo.get("include") or []:
         if word not in (ENCRYPTED_REASONING, LOGPROBS):
