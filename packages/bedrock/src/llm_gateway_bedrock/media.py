@@ -122,9 +122,9 @@ def encode_media(part: MediaPart, names: DocumentNames, path: str) -> dict[str, 
 
 def _format(part: MediaPart, path: str) -> tuple[str, str]:
     media_type = (part.media_type or "").partition(";")[0].strip().lower()
-    kind = "document" if part.kind == "document" else part.kind
+    kind = part.kind
     if not media_type:
-        media_type = _of_address(part, kind)
+        media_type = "text/plain" if part.text is not None else _of_address(part, kind)
     word = _FORMATS[kind].get(media_type)
     if word is None and kind == "document" and (part.text is not None or media_type.startswith("text/")):
         word = "txt"
