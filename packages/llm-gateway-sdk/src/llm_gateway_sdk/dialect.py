@@ -206,6 +206,9 @@ class Dialect(ABC):
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     """Bytes of which at least one stands in every error event."""
 
+    usage_markers: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
+    """Bytes of which at least one stands in every event of kind `usage`."""
+
     request_id_header: ClassVar[str] = "x-request-id"
     """The header in which the vendor gives its request id."""
 

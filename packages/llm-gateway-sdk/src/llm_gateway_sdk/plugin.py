@@ -130,6 +130,11 @@ class Plugin:
         for `after_chunk` keeps a stream on the fast path. Must be cheap and must not open the body."""
         return True
 
+    def metrics(self) -> dict[str, float]:
+        """Figures of the plugin's own for the metrics page, by name: backlogs, losses, cache hits. Cheap; called when
+        the page is asked for. Names that end in `_total` are counters."""
+        return {}
+
     def attempts_wanted(self) -> int:
         """How many passes after failures the plugin may need; raises `maxRetries`."""
         return 1

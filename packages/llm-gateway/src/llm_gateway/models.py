@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -45,6 +46,7 @@ class ModelRegistry:
 
     def __init__(self, targets: Sequence[ModelTarget], *, strict: bool = False) -> None:
         self.targets = list(targets)
+        self._created = int(time.time())
         self._by_name = {target.name: target for target in self.targets}
         self._strict = strict
         self.default = next((target for target in self.targets if target.is_default), None)
@@ -95,6 +97,7 @@ class ModelRegistry:
                 description=target.description,
                 is_default=target.is_default,
                 metadata=dict(target.metadata),
+                created=self._created,
             )
             for target in self.targets
         ]

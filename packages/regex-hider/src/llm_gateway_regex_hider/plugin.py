@@ -26,6 +26,8 @@ _RESPONSE_PHASES = frozenset({"after_model", "after_chunk", "on_model_error"})
     keywords=("privacy", "redaction", "guardrail"),
 )
 class RegexHider(Plugin):
+    edits_request = True
+
     async def validate_config(self, config: Any) -> bool | str | None:
         try:
             load_settings(config)

@@ -109,8 +109,12 @@ class StreamForwarder:
 
     def _release(self, block: bytes) -> bytes:
         dialect = self._dialect
-        if not self.committed or self._withhold_usage:
+        if not self.committed:
             return self._release_by_event(block)
+        if self._withhold_usage:
+            for marker in dialect.usage_markers:
+                if marker in block:
+                    return self._release_by_event(block)
         for marker in dialect.error_markers:
             if marker in block:
                 return self._release_by_event(block)

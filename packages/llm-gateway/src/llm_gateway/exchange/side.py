@@ -171,10 +171,10 @@ def _edited_inputs(exchange: Exchange, body: bytes) -> bytes:
 
 def refuse_unseen(exchange: Exchange) -> None:
     """A native body is not understood: where a plugin edits requests, it would go out unedited."""
-    if exchange.project.allow_unseen_native:
+    if exchange.project.allow_unseen_native or not exchange.wire.body:
         return
-    for mounted in exchange.project.chain.plugins:
-        if mounted.plugin.edits_request and (mounted.condition is None or mounted.condition(exchange.ctx)):
+    for mounted in {id(hook.mounted): hook.mounted for hook in exchange.chain.before}.values():
+        if mounted.plugin.edits_request:
             raise InvalidRequest(
                 f"Plugin '{mounted.name}' edits requests and can't see this one "
                 f"({exchange.wire.method} {exchange.ctx.http_request.path}).",

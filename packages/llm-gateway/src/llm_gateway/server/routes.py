@@ -90,11 +90,11 @@ class RouteTable:
         for segment in path.split("/")[1:3]:
             if segment in self._adapters:
                 return self._adapters[segment]
-        if wire.headers.get("x-api-key") is not None or wire.headers.get("anthropic-version") is not None:
-            for adapter in self._adapters.values():
-                if adapter.claims(wire):
-                    return adapter
-        return self._first_adapter
+        adapters = list(self._adapters.values())
+        claiming = next((adapter for adapter in adapters if adapter.claims(wire)), None)
+        # An adapter that claims nothing is the one for whoever does not say who he is.
+        unassuming = next((adapter for adapter in adapters if type(adapter).claims is Adapter.claims), None)
+        return claiming or unassuming or self._first_adapter
 
     def _find_native(self, method: str, path: str, wire: WireRequest) -> Match | None:
         found: list[Match] = []
