@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .harness import Mount, PluginHarness, Reply
     from .invariants import assert_stream_invariant, assert_survives_every_part
-    from .provider_harness import ProviderHarness, ProviderReply
-    from .script import Pause, ScriptedModel, every_part, pause, tool_call
+    from .provider_harness import HTTPAnswer, ProviderHarness, ProviderReply, ScriptedHTTP
+    from .script import Pause, ScriptedModel, every_part, every_request, pause, tool_call
 
 __all__ = [
+    "HTTPAnswer",
     "Mount",
     "Pause",
     "PluginHarness",
     "ProviderHarness",
     "ProviderReply",
     "Reply",
+    "ScriptedHTTP",
     "ScriptedModel",
     "assert_stream_invariant",
     "assert_survives_every_part",
     "every_part",
+    "every_request",
     "pause",
     "tool_call",
 ]
@@ -34,11 +37,14 @@ _HOMES = {
     "Mount": "harness",
     "PluginHarness": "harness",
     "Reply": "harness",
+    "HTTPAnswer": "provider_harness",
     "ProviderHarness": "provider_harness",
+    "ScriptedHTTP": "provider_harness",
     "ProviderReply": "provider_harness",
     "Pause": "script",
     "ScriptedModel": "script",
     "every_part": "script",
+    "every_request": "script",
     "pause": "script",
     "tool_call": "script",
     "assert_stream_invariant": "invariants",

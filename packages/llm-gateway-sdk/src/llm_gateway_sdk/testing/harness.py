@@ -227,12 +227,10 @@ class PluginHarness:
     # Inside.
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return self._loop.run_until_complete(work)
-        work.close()
-        raise RuntimeError("PluginHarness runs an event loop of its own: call it from a plain `def` test")
+        if asyncio._get_running_loop() is not None:
+            work.close()
+            raise RuntimeError("PluginHarness runs an event loop of its own: call it from a plain `def` test")
+        return self._loop.run_until_complete(work)
 
     def _models_for(self, reply: Turn | ScriptedModel | None) -> Mapping[str, ScriptedModel]:
         if reply is None:
