@@ -75,7 +75,7 @@ class EchoProvider(Provider):
         parts = self._parts(request, call)
         return self._response(request, call, parts)
 
-    async def execute_streaming(self, request: LLMRequest, call: Call) -> AsyncIterator[LLMResponse]:  # type: ignore[override]
+    async def execute_streaming(self, request: LLMRequest, call: Call) -> AsyncIterator[LLMResponse]:
         self._fail_if_asked(request, call)
         parts = self._parts(request, call)
         whole = self._response(request, call, parts)

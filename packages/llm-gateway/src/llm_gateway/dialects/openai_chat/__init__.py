@@ -56,6 +56,12 @@ class OpenAIChat(Dialect):
     name: ClassVar[str] = "openai_chat"
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
+    usage_markers: ClassVar[tuple[bytes, ...]] = (
+        b'"choices":[]',
+        b'"choices": []',
+        b'"choices":null',
+        b'"choices": null',
+    )
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         return decode_request(wire)
