@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
 import time
-from binascii import hexlify
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -50,8 +50,12 @@ class ProjectScope:
     native_paths: tuple[str, ...] = ()
 
 
+_random = random.Random(os.urandom(32))
+
+
 def new_id(prefix: str) -> str:
-    return prefix + hexlify(os.urandom(12)).decode()
+    """An id that is unlikely ever to come again. It names things and guards nothing."""
+    return f"{prefix}{_random.getrandbits(96):024x}"
 
 
 @dataclass(slots=True)
