@@ -296,6 +296,20 @@ def test_tool_choices_are_read_and_written(config: Any, choice: ToolChoice) -> N
     assert write(ask(tools=[Tool("f")], tool_choice=choice))["toolConfig"] == {"functionCallingConfig": config}
 
 
+def test_naming_every_function_is_naming_none() -> None:
+    body = {
+        "contents": [],
+        "tools": [{"functionDeclarations": [{"name": "f"}, {"name": "g"}]}],
+        "toolConfig": {"functionCallingConfig": {"mode": "ANY", "allowedFunctionNames": ["g", "f"]}},
+    }
+
+    request = read(body)
+
+    assert request.tool_choice is not None
+    assert (request.tool_choice.mode, request.tool_choice.names) == ("required", [])
+    assert write(request) == body
+
+
 def test_an_output_schema_arrives_in_its_own_field() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}}}
 

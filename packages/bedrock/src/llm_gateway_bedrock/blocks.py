@@ -142,12 +142,12 @@ def _decode_result(result: dict[str, Any], path: str) -> ToolResultPart:
         block = expect(item, dict, place)
         if "json" in block:
             text = json.dumps_text(block["json"])
-            part.content.append(TextPart(text, provider_metadata={NAME: {"json": True}}))
+            part.content.append(TextPart(text, provider_metadata={NAME: {"_json": True}}))
         else:
             part.content.append(_decode_block(block, place))
     metadata = {key: value for key, value in result.items() if key not in ("toolUseId", "content", "status")}
     if status == "success":
-        metadata["status"] = status
+        metadata["_status"] = status
     if metadata:
         part.provider_metadata = {NAME: metadata}
     return part
@@ -196,7 +196,7 @@ def _decode_cited(content: dict[str, Any], block: dict[str, Any]) -> Part:
         return OpaquePart(NAME, block)
     text = "".join(piece["text"] for piece in pieces if isinstance(piece.get("text"), str))
     found = [decode_citation(item) for item in citations or () if isinstance(item, dict)]
-    return TextPart(text, found, provider_metadata={NAME: {"cited": True}})
+    return TextPart(text, found, provider_metadata={NAME: {"_cited": True}})
 
 
 def decode_citation(value: dict[str, Any]) -> Citation:
@@ -314,7 +314,7 @@ class BlockEncoder:
     def _text(self, part: TextPart) -> dict[str, Any] | None:
         if part.signature is not None and part.signed_by not in SIGNERS:
             self._losses.dropped(f"{self._root}.signature")
-        if own(part).get("cited"):
+        if own(part).get("_cited"):
             citations = [encode_citation(citation) for citation in part.citations]
             return {"citationsContent": {"content": [{"text": part.text}], "citations": citations}}
         if part.citations and not self._reply:
@@ -366,15 +366,16 @@ class BlockEncoder:
                 content.append(block)
             if inner.cache is not None:
                 self._losses.dropped(f"{self._root}.content[*].cache", "no cache points within results")
-        result = {"toolUseId": wire_id(part.tool_call_id), "content": content, **metadata}
+        result = {"toolUseId": wire_id(part.tool_call_id), "content": content}
         if part.is_error:
             result["status"] = "error"
-        elif result.get("status") == "error":
-            del result["status"]
+        elif "_status" in metadata:
+            result["status"] = metadata["_status"]
+        result.update((key, value) for key, value in metadata.items() if not key.startswith("_"))
         return {"toolResult": result}
 
     def _result_block(self, part: Part) -> dict[str, Any] | None:
-        if isinstance(part, TextPart) and own(part).get("json"):
+        if isinstance(part, TextPart) and own(part).get("_json"):
             try:
                 return {"json": json.loads(part.text)}
             except ValueError:

@@ -81,7 +81,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, Echo]:
         role = expect(message.get("role", "user"), str, f"{path}.role")
         content = decode_content(message.get("content"), f"{path}.content")
         # A system turn within the conversation is one wherever it stands.
-        metadata = {NAME: {"turn": True}} if role == "system" else {}
+        metadata = {NAME: {"_turn": True}} if role == "system" else {}
         request.messages.append(Message(role, content, provider_metadata=metadata))
     metadata = {key: value for key, value in body.items() if key not in _READ and value is not None}
     _decode_tools(body.get("toolConfig"), request, metadata)
@@ -172,7 +172,7 @@ def _decode_output(value: Any, request: LLMRequest, metadata: dict[str, Any]) ->
     config = dict(expect(value, dict, "outputConfig"))
     effort = config.get("effort")
     if isinstance(effort, str):
-        request.reasoning = Reasoning(effort=config.pop("effort"), provider_metadata={NAME: {"effort": True}})
+        request.reasoning = Reasoning(effort=config.pop("effort"), provider_metadata={NAME: {"_effort": True}})
     format = config.get("textFormat")
     structure = format.get("structure") if isinstance(format, dict) else None
     definition = structure.get("jsonSchema") if isinstance(structure, dict) else None
@@ -187,7 +187,7 @@ def _decode_output(value: Any, request: LLMRequest, metadata: dict[str, Any]) ->
                 schema,
                 _text(definition.get("name")),
                 _text(definition.get("description")),
-                provider_metadata={NAME: {"schema": definition["schema"]}},
+                provider_metadata={NAME: {"_schema": definition["schema"]}},
             )
             del config["textFormat"]
     if config:
@@ -212,7 +212,7 @@ def _decode_additional(value: Any, request: LLMRequest, metadata: dict[str, Any]
         budget, display = thinking.get("budget_tokens"), thinking.get("display")
         reasoning.budget_tokens = budget if isinstance(budget, int) and not isinstance(budget, bool) else None
         reasoning.summary = _text(display)
-        reasoning.provider_metadata.setdefault(NAME, {})["thinking"] = thinking
+        reasoning.provider_metadata.setdefault(NAME, {})["_thinking"] = thinking
         request.reasoning = reasoning
     top_k = rest.get("top_k")
     if isinstance(top_k, int) and not isinstance(top_k, bool):
@@ -299,7 +299,7 @@ class _Encoder:
         return body
 
     def _leads(self, message: Message) -> bool:
-        return message.role in ("system", "developer") and not own(message).get("turn")
+        return message.role in ("system", "developer") and not own(message).get("_turn")
 
     # The conversation.
 
@@ -336,7 +336,7 @@ class _Encoder:
         if message.role == "assistant":
             return "assistant"
         if message.role in ("system", "developer"):
-            if self._system_turns or own(message).get("turn"):
+            if self._system_turns or own(message).get("_turn"):
                 return "system"
             self._losses.converted("messages[*].role", "system text within the conversation")
         return "user"
@@ -446,8 +446,8 @@ class _Encoder:
             return False
         native = own(reasoning)
         if native:
-            if "thinking" in native:
-                additional["thinking"] = _thinking(reasoning, native["thinking"])
+            if "_thinking" in native:
+                additional["thinking"] = _thinking(reasoning, native["_thinking"])
             if reasoning.effort is not None:
                 output["effort"] = reasoning.effort
             return bool(reasoning.enabled)
@@ -562,7 +562,7 @@ class _Encoder:
             self._losses.converted("response_format", "asked for in the system prompt")
             self._instructions.append(JSON_ONLY)
             return
-        native = own(format).get("schema")
+        native = own(format).get("_schema")
         text = native if native is not None and json.loads(native) == format.schema else json.dumps_text(format.schema)
         if native is None and not self._can.structured:
             self._losses.converted("response_format", "asked for in the system prompt")

@@ -152,7 +152,7 @@ class Decoder(StreamDecoder):
             if key == "reasoningContent" and isinstance(value, dict):
                 return _chunk(_thought(value, index))
             if key == "citation" and isinstance(value, dict):
-                part = TextPart("", [decode_citation(value)], index=index, provider_metadata={NAME: {"cited": True}})
+                part = TextPart("", [decode_citation(value)], index=index, provider_metadata={NAME: {"_cited": True}})
                 return _chunk(part)
         self._opaque.add(index)
         return _chunk(OpaquePart(NAME, {}, [delta], index=index))

@@ -155,7 +155,7 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
         return [media_part]
     if "text" not in part:
         if signed is not None and not extra:
-            return [_signature_part(signed, {"bare": True})]
+            return [_signature_part(signed, {"_bare": True})]
         return [OpaquePart(NAME, value)] if part else []
     text = text_of(part["text"], f"{path}.text") if part["text"] is not None else ""
     metadata = {NAME: extra} if extra else {}
@@ -165,7 +165,7 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
     if text or (signed is None and (extra or keep_empty)):
         parts.append(TextPart(text, provider_metadata=metadata))
     if signed is not None:
-        parts.append(_signature_part(signed, {"on": "text" if text else "part"}))
+        parts.append(_signature_part(signed, {"_on": "text" if text else "part"}))
     return parts
 
 
@@ -175,7 +175,7 @@ def _decode_thought(text: str, signed: tuple[str, str] | None, metadata: dict[st
         part.signature, part.signed_by = signed
         _restore_redacted(part)
     if not text and part.redacted is None:
-        part.provider_metadata = {NAME: {**metadata.get(NAME, {}), "thought": True}}
+        part.provider_metadata = {NAME: {**metadata.get(NAME, {}), "_thought": True}}
     return part
 
 
@@ -217,7 +217,7 @@ def _decode_call(
     if extra:
         metadata["part"] = extra
     if arguments is None:
-        metadata["no_args"] = True
+        metadata["_no_args"] = True
     if rest := {key: value for key, value in call.items() if key not in ("id", "name", "args")}:
         metadata["call"] = rest
     part = ToolCallPart(identity or "", name, json.dumps_text(arguments or {}))
@@ -237,7 +237,7 @@ def decode_media(key: str, media: dict[str, Any], path: str) -> MediaPart:
     name = media.get("displayName")
     if isinstance(name, str):
         part.name = name
-        part.provider_metadata = {NAME: {"displayName": True}}
+        part.provider_metadata = {NAME: {"_displayName": True}}
     if key == "inlineData":
         # Both alphabets of base64 are accepted; the rest of the world takes the standard one.
         part.data = text_of(media.get("data", ""), f"{path}.data").replace("-", "+").replace("_", "/")
@@ -283,7 +283,7 @@ def encode_media(part: MediaPart, path: str, losses: Losses) -> dict[str, Any] |
 
 def _blob(part: MediaPart, blob: dict[str, Any]) -> dict[str, Any]:
     # `displayName` is Vertex's; the Gemini API refuses it, so that it goes only where it came from.
-    if part.name is not None and own(part).get("displayName"):
+    if part.name is not None and own(part).get("_displayName"):
         blob["displayName"] = part.name
     return blob
 

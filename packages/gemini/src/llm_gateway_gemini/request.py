@@ -129,7 +129,7 @@ def _decode_system(value: Any, request: LLMRequest) -> None:
         parts.extend(decode_part(part, f"systemInstruction.parts[{position}]", keep_empty=True))
     message = Message("system", parts)
     if content.get("role") is not None:
-        message.provider_metadata = {NAME: {"role": content["role"]}}
+        message.provider_metadata = {NAME: {"_role": content["role"]}}
     if parts:
         request.messages.append(message)
 
@@ -143,7 +143,7 @@ def _decode_contents(value: Any, request: LLMRequest) -> None:
         if role is not None and not isinstance(role, str):
             raise DialectError("expected a string", path=f"{path}.role")
         rest = {key: inner for key, inner in content.items() if key not in ("role", "parts")}
-        message = Message(_ROLES.get(role or "", "user"), provider_metadata={NAME: {"role": role, **rest}})
+        message = Message(_ROLES.get(role or "", "user"), provider_metadata={NAME: {"_role": role, **rest}})
         for number, part in enumerate(objects(content.get("parts"), f"{path}.parts")):
             message.content.extend(_decode_content_part(part, f"{path}.parts[{number}]", calls))
         request.messages.append(message)
@@ -163,7 +163,7 @@ class _CallIds:
         self._count += 1
         if not part.id:
             part.id = f"call_{self._count}"
-            part.provider_metadata = {NAME: {**own(part), "no_id": True}}
+            part.provider_metadata = {NAME: {**own(part), "_no_id": True}}
         self._open[part.name].append(part.id)
 
     def of_result(self, name: str, identity: str | None) -> str:
@@ -205,15 +205,15 @@ def _decode_result(part: dict[str, Any], response: dict[str, Any], path: str, ca
     metadata: dict[str, Any] = {}
     result = ToolResultPart(calls.of_result(name, identity), name=name or None)
     if not identity:
-        metadata["no_id"] = True
+        metadata["_no_id"] = True
     if value is not None:
         key = next(iter(value)) if len(value) == 1 else None
         if key in _WRAPS and isinstance(value[key], str):
-            metadata["form"] = key
+            metadata["_form"] = key
             result.is_error = key == "error"
             result.content.append(TextPart(value[key]))
         else:
-            metadata["form"] = ""
+            metadata["_form"] = ""
             result.content.append(TextPart(json.dumps_text(value)))
     for number, item in enumerate(objects(response.get("parts"), f"{path}.parts")):
         result.content.append(_decode_result_part(item, f"{path}.parts[{number}]"))
@@ -267,7 +267,7 @@ def _decode_tool(value: Any, path: str) -> Tool:
         if not isinstance(parameters, dict):
             raise DialectError("expected an object", path=f"{path}.parameters")
         tool.parameters = to_json_schema(parameters)
-        metadata["parameters"] = parameters
+        metadata["_parameters"] = parameters
     rest = {
         key: inner
         for key, inner in declaration.items()
@@ -291,22 +291,30 @@ def _decode_tool_config(value: Any, request: LLMRequest, metadata: dict[str, Any
         return
     mode = str(calling.get("mode") or "").upper()
     names = [text_of(name, f"{path}.allowedFunctionNames") for name in _list(calling, "allowedFunctionNames", path)]
-    choice = ToolChoice(provider_metadata={NAME: {"mode": mode}})
+    choice = ToolChoice(provider_metadata={NAME: {"_mode": mode}})
     if mode == "NONE":
         choice.mode = "none"
     elif mode == "ANY":
-        choice.mode = "tool" if len(names) == 1 else "allowed" if names else "required"
+        choice.mode = "tool" if len(names) == 1 else "allowed" if names and not _all(names, request) else "required"
         choice.allowed_mode = "required"
-    elif names:
+    elif names and not _all(names, request):
         choice.mode = "allowed"
     if choice.mode == "tool":
         choice.name = names[0]
-    elif names:
+    elif choice.mode == "allowed":
         choice.names = names
+    elif names:
+        choice.provider_metadata[NAME]["_names"] = names
     extra = {key: inner for key, inner in calling.items() if key not in ("mode", "allowedFunctionNames")}
     if extra:
         choice.provider_metadata[NAME]["config"] = extra
     request.tool_choice = choice
+
+
+def _all(names: list[str], request: LLMRequest) -> bool:
+    """Naming every function is naming none."""
+    declared = {tool.name for tool in request.tools if isinstance(tool, Tool)}
+    return bool(declared) and declared <= set(names)
 
 
 def _list(holder: dict[str, Any], key: str, path: str) -> list[Any]:
@@ -328,6 +336,9 @@ def _decode_config(value: Any, request: LLMRequest, metadata: dict[str, Any]) ->
     request.reasoning = decode_thinking(config.get("thinkingConfig"), f"{path}.thinkingConfig")
     rest = {key: inner for key, inner in config.items() if key not in _READ_CONFIG and inner is not None}
     _decode_format(config, request, rest)
+    if rest.get("responseModalities") == ["TEXT"]:
+        # What every other API does unasked is no loss there.
+        metadata["_modalities"] = rest.pop("responseModalities")
     if rest:
         metadata[path] = rest
 
@@ -358,14 +369,14 @@ def _decode_format(config: dict[str, Any], request: LLMRequest, rest: dict[str, 
     elif isinstance(config.get("responseSchema"), dict):
         raw = config["responseSchema"]
         request.response_format = ResponseFormat(
-            "json_schema", to_json_schema(raw), provider_metadata={NAME: {"responseSchema": raw}}
+            "json_schema", to_json_schema(raw), provider_metadata={NAME: {"_responseSchema": raw}}
         )
     elif kind == "application/json":
         request.response_format = ResponseFormat("json_object")
     elif kind == "text/plain":
         request.response_format = ResponseFormat("text")
     if request.response_format is not None and kind != "application/json":
-        request.response_format.provider_metadata.setdefault(NAME, {})["responseMimeType"] = kind
+        request.response_format.provider_metadata.setdefault(NAME, {})["_responseMimeType"] = kind
 
 
 # Encoding.
@@ -413,7 +424,7 @@ def _build_body(request: LLMRequest, target: Target, losses: Losses) -> dict[str
     if tool_config:
         body["toolConfig"] = tool_config
     for key, value in metadata.items():
-        if key not in ("generationConfig", "toolConfig", _SPELLING):
+        if key not in ("generationConfig", "toolConfig") and not key.startswith("_"):
             body[key] = value
     _tell_losses(request, losses)
     tier = _TIERS.get(request.service_tier or "")
@@ -448,7 +459,7 @@ def _build_system(messages: list[Message], losses: Losses) -> dict[str, Any] | N
     parts: list[dict[str, Any]] = []
     role = None
     for message in messages:
-        role = own(message).get("role", role)
+        role = own(message).get("_role", role)
         for part in message.content:
             if part.cache is not None:
                 losses.dropped("messages[*].content[*].cache")
@@ -502,7 +513,7 @@ class _Contents:
                     self._put("user", self._parts(message))
                 case _ if NAME in message.provider_metadata:
                     self._flush()
-                    self._put(own(message).get("role"), self._parts(message), own(message))
+                    self._put(own(message).get("_role"), self._parts(message), own(message))
                 case _:
                     self._add_user(message)
         self._flush()
@@ -515,7 +526,7 @@ class _Contents:
         if role is not None:
             content["role"] = role
         for key, value in (metadata or {}).items():
-            if key != "role":
+            if not key.startswith("_"):
                 content[key] = value
         self._contents.append(content)
 
@@ -541,7 +552,7 @@ class _Contents:
 
     def _add_model(self, message: Message) -> None:
         metadata = own(message)
-        role = metadata.get("role", "model") if NAME in message.provider_metadata else "model"
+        role = metadata.get("_role", "model") if NAME in message.provider_metadata else "model"
         self._put(role, self._parts(message), metadata)
 
     def _parts(self, message: Message) -> list[dict[str, Any]]:
@@ -598,26 +609,26 @@ class _Contents:
             return None
         signature = self._signature(part)
         metadata = own(part)
-        if part.text or metadata.get("thought"):
-            extra = {key: value for key, value in metadata.items() if key not in ("thought", "on", "bare")}
+        if part.text or metadata.get("_thought"):
+            extra = {key: value for key, value in metadata.items() if not key.startswith("_")}
             thought = {"text": part.text, "thought": True, **extra}
             return thought if signature is None else {**thought, "thoughtSignature": signature}
         if signature is None:
             return None
         last = before[-1] if before else {}
-        if metadata.get("on") != "part" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
+        if metadata.get("_on") != "part" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
             last["thoughtSignature"] = signature
             return None
-        return {"thoughtSignature": signature} if metadata.get("bare") else {"text": "", "thoughtSignature": signature}
+        return {"thoughtSignature": signature} if metadata.get("_bare") else {"text": "", "thoughtSignature": signature}
 
     def _call(self, part: ToolCallPart, *, placeholder: bool) -> dict[str, Any]:
         metadata = own(part)
         self._names[part.id] = part.name
         call: dict[str, Any] = {"name": part.name}
         arguments = arguments_object(part, "messages[*].content[*]", self._losses, custom=part.kind == "custom")
-        if arguments or not metadata.get("no_args"):
+        if arguments or not metadata.get("_no_args"):
             call["args"] = arguments
-        if self._send_ids and part.id and not metadata.get("no_id"):
+        if self._send_ids and part.id and not metadata.get("_no_id"):
             call["id"] = part.id
         encoded = {"functionCall": {**call, **metadata.get("call", {})}, **metadata.get("part", {})}
         signature = self._signature(part)
@@ -630,13 +641,13 @@ class _Contents:
     def _result(self, part: ToolResultPart) -> dict[str, Any]:
         metadata = own(part)
         response: dict[str, Any] = {"name": part.name or self._names.get(part.tool_call_id) or part.tool_call_id}
-        if self._send_ids and part.tool_call_id and not metadata.get("no_id"):
+        if self._send_ids and part.tool_call_id and not metadata.get("_no_id"):
             response["id"] = part.tool_call_id
         if any(inner.cache is not None for inner in part.content):
             self._losses.dropped("messages[*].content[*].content[*].cache")
         text = only_text(part.content)
-        if text or "form" in metadata or not metadata:
-            response["response"] = _result_object(text, part.is_error, metadata.get("form"))
+        if text or "_form" in metadata or not metadata:
+            response["response"] = _result_object(text, part.is_error, metadata.get("_form"))
         inline = self._result_media(part)
         if inline:
             response["parts"] = inline
@@ -710,7 +721,7 @@ def _build_declaration(tool: Tool, target: Target, losses: Losses) -> dict[str, 
         losses.converted("tools[*]", "a custom tool as a function with one parameter")
     if tool.strict:
         losses.dropped("tools[*].strict")
-    raw = metadata.get("parameters")
+    raw = metadata.get("_parameters")
     if raw is not None and to_json_schema(raw) == parameters:
         declaration["parameters"] = raw
     elif parameters is not None:
@@ -736,6 +747,8 @@ def _build_tool_config(request: LLMRequest, metadata: dict[str, Any], losses: Lo
 def _build_choice(choice: ToolChoice) -> dict[str, Any]:
     metadata = own(choice)
     extra = metadata.get("config", {})
+    if metadata.get("_names"):
+        extra = {"allowedFunctionNames": metadata["_names"], **extra}
     match choice.mode:
         case "none":
             return {"mode": "NONE", **extra}
@@ -745,9 +758,9 @@ def _build_choice(choice: ToolChoice) -> dict[str, Any]:
             return {"mode": "ANY", "allowedFunctionNames": [choice.name], **extra}
         case "allowed":
             # Only VALIDATED takes names and leaves it to the model whether to call.
-            mode = "ANY" if choice.allowed_mode == "required" else metadata.get("mode") or "VALIDATED"
+            mode = "ANY" if choice.allowed_mode == "required" else metadata.get("_mode") or "VALIDATED"
             return {"mode": mode, "allowedFunctionNames": list(choice.names), **extra}
-    native = metadata.get("mode")
+    native = metadata.get("_mode")
     if native == "":
         return dict(extra)
     return {"mode": native if native in ("VALIDATED", "MODE_UNSPECIFIED") else "AUTO", **extra}
@@ -767,7 +780,10 @@ def _build_config(request: LLMRequest, target: Target, losses: Losses) -> dict[s
     if thinking is not None:
         config["thinkingConfig"] = thinking
     _put_format(config, request.response_format, target, losses)
-    rest = own(request).get("generationConfig")
+    metadata = own(request)
+    if "_modalities" in metadata:
+        config["responseModalities"] = metadata["_modalities"]
+    rest = metadata.get("generationConfig")
     return {**config, **rest} if isinstance(rest, dict) else config
 
 
@@ -775,7 +791,7 @@ def _put_format(config: dict[str, Any], format: ResponseFormat | None, target: T
     if format is None:
         return
     metadata = own(format)
-    kind = metadata.get("responseMimeType", "application/json")
+    kind = metadata.get("_responseMimeType", "application/json")
     if format.kind == "text":
         if kind == "text/plain":
             config["responseMimeType"] = kind
@@ -784,7 +800,7 @@ def _put_format(config: dict[str, Any], format: ResponseFormat | None, target: T
         config["responseMimeType"] = kind
     if format.kind != "json_schema" or format.schema is None:
         return
-    raw = metadata.get("responseSchema")
+    raw = metadata.get("_responseSchema")
     if raw is not None and to_json_schema(raw) == format.schema:
         config["responseSchema"] = raw
     elif target.quirks.get("schema") == "openapi":

@@ -146,7 +146,7 @@ class ReplyReader:
                 Choice(
                     finish_reason="content_filter",
                     raw_finish_reason=blocked,
-                    provider_metadata={NAME: {"prompt_blocked": True}},
+                    provider_metadata={NAME: {"_prompt_blocked": True}},
                 )
             )
             finished = True
@@ -231,7 +231,7 @@ class CandidateReader:
         if self._joined and self._kind is TextPart and _is_mark(part) and part.signed_by == NAME:
             self._release(content)
             assert isinstance(part, ThinkingPart)
-            part.provider_metadata = {NAME: {"on": "text"}}
+            part.provider_metadata = {NAME: {"_on": "text"}}
             self._mark = part
             return
         if self._joined and kind is self._kind and kind in (TextPart, ThinkingPart) and not _is_mark(part):
@@ -248,7 +248,7 @@ class CandidateReader:
             self._called = True
             if not part.id:
                 part.id = self._mint.id("call_")
-                part.provider_metadata = {NAME: {**own(part), "no_id": True}}
+                part.provider_metadata = {NAME: {**own(part), "_no_id": True}}
         content.append(part)
 
     def _release(self, content: list[Part]) -> None:
@@ -287,7 +287,7 @@ def _is_mark(part: Part) -> bool:
     """A signature alone, or encrypted reasoning: a part of its own."""
     if not isinstance(part, ThinkingPart) or part.text:
         return False
-    return part.redacted is not None or not own(part).get("thought")
+    return part.redacted is not None or not own(part).get("_thought")
 
 
 def _citations(grounding: dict[str, Any], text: str) -> list[Citation]:
@@ -386,7 +386,7 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     candidates = [
         build_candidate(choice, reply_parts(choice.message.content, losses), losses)
         for choice in response.choices
-        if not own(choice).get("prompt_blocked")
+        if not own(choice).get("_prompt_blocked")
     ]
     if candidates:
         body["candidates"] = candidates
@@ -410,7 +410,7 @@ def build_candidate(
         if choice.stop_sequence is not None:
             losses.dropped("choices[*].stop_sequence")
     for key, value in metadata.items():
-        if key not in ("finish_reason", "prompt_blocked"):
+        if key != "finish_reason" and not key.startswith("_"):
             candidate[key] = value
     if "groundingMetadata" not in metadata:
         grounding = _build_grounding(choice.message.content)
@@ -467,10 +467,10 @@ def _reply_part(part: Part, before: list[dict[str, Any]], losses: Losses) -> dic
 def _reply_call(part: ToolCallPart, losses: Losses) -> dict[str, Any]:
     metadata = own(part)
     call: dict[str, Any] = {"name": part.name}
-    if part.id and not metadata.get("no_id"):
+    if part.id and not metadata.get("_no_id"):
         call["id"] = part.id
     arguments = arguments_object(part, "choices[*].message.content[*]", losses, custom=part.kind == "custom")
-    if arguments or not metadata.get("no_args"):
+    if arguments or not metadata.get("_no_args"):
         call["args"] = arguments
     return {"functionCall": {**call, **metadata.get("call", {})}, **metadata.get("part", {})}
 
@@ -483,15 +483,15 @@ def _reply_thought(
         if signature is None:
             losses.dropped("choices[*].message.content[*].redacted")
     metadata = own(part)
-    if not part.text and not metadata.get("thought") and part.signed_by == NAME and part.redacted is None:
+    if not part.text and not metadata.get("_thought") and part.signed_by == NAME and part.redacted is None:
         last = before[-1] if before else {}
-        if metadata.get("on") == "text" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
+        if metadata.get("_on") == "text" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
             last["thoughtSignature"] = signature
             return None
-        return {"thoughtSignature": signature} if metadata.get("bare") else {"text": "", "thoughtSignature": signature}
+        return {"thoughtSignature": signature} if metadata.get("_bare") else {"text": "", "thoughtSignature": signature}
     if not part.text and signature is None:
         return None
-    extra = {key: value for key, value in metadata.items() if key not in ("thought", "on", "bare")}
+    extra = {key: value for key, value in metadata.items() if not key.startswith("_")}
     encoded = {"text": part.text, "thought": True, **extra}
     return encoded if signature is None else {**encoded, "thoughtSignature": signature}
 

@@ -187,7 +187,7 @@ class _Candidate:
             known.logprobs = choice.logprobs
         if choice.provider_metadata:
             known.provider_metadata = merge_metadata(known.provider_metadata, choice.provider_metadata)
-            self.blocked = bool(own(known).get("prompt_blocked"))
+            self.blocked = bool(own(known).get("_prompt_blocked"))
         content = choice.message.content
         if not content:
             return []
