@@ -38,7 +38,10 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ResponsesEcho]:
     if not isinstance(value, dict):
         raise DialectError(f"expected the body to be an object, found {found(value)}")
     body: dict[str, Any] = {key: inner for key, inner in value.items() if inner is not None}
-    memo = beyond(body, _KNOWN)
+    memo = beyond(body, _KNOWN | _COSMETIC)
+    quiet = {key: body[key] for key in _COSMETIC if key in body}
+    if quiet:
+        memo["_quiet"] = quiet
     input_ = body.get("input")
     if not isinstance(input_, str | list | None):
         raise DialectError(f"expected a string or a list of items, found {found(input_)}", path="input")
@@ -131,9 +134,9 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
     if request.store:
         losses.dropped("store", "replies are not stored")
     for key, value in memo.items():
-        if key[:1] != "_" and key not in _COSMETIC and value not in ("", [], {}, False):
+        if key[:1] != "_" and value not in ("", [], {}, False):
             losses.dropped(key)
-    for word in memo.get("include") or []:
+    for word in memo.get("_quiet", {}).get("include", []):
         if word not in (ENCRYPTED_REASONING, LOGPROBS):
             losses.dropped("include", str(word))
 
@@ -195,7 +198,7 @@ def _encode_body(request: LLMRequest, target: Target, losses: Losses) -> dict[st
     elif not native:
         # Elsewhere nothing is stored unless asked for; here it is the default.
         body["store"] = False
-    body.update({key: value for key, value in memo.items() if key[:1] != "_"})
+    body.update({key: value for key, value in memo.items() if key[:1] != "_"}, **memo.get("_quiet", {}))
     _encode_include(body, request, target, native=native)
     if not native:
         _refuse_foreign(request, losses)
@@ -243,7 +246,7 @@ def _refuse_foreign(request: LLMRequest, losses: Losses) -> None:
         losses.dropped("cache_control", "no breakpoint for a whole request")
     for extra in request.provider_metadata.values():
         for key in extra:
-            if key[:1] != "_" and key not in _COSMETIC:
+            if key[:1] != "_":
                 losses.dropped(key)
 
 
@@ -359,7 +362,7 @@ _COUNTED = frozenset(
         "previous_response_id", "reasoning", "text", "tool_choice", "tools", "truncation",
     )
 )  # fmt: skip
-# What changes nothing in the answer.
+# What changes nothing in the answer, so that leaving it out is no loss; of `include` see `check_portable`.
 _COSMETIC = frozenset(("include", "stream_options", "client_metadata", "prompt_cache_retention", "background_options"))
 _TIERS = {
     "auto": "auto", "default": "default", "flex": "flex", "scale": "scale", "priority": "priority", "fast": "fast",
