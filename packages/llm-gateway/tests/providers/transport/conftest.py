@@ -107,6 +107,11 @@ class Upstream:
             while self.open != count:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
+    async def until_asked(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.requests) < count:  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+
 
 @asynccontextmanager
 async def serving(handler: Handler, *, ssl_context: ssl.SSLContext | None = None) -> AsyncIterator[Upstream]:

@@ -80,7 +80,7 @@ async def test_leaving_over_tls_closes_the_upstream(serve: Any, certificates: An
     client = NativeClient(TransportSettings(ca_file=certificates.ca_file))
     async with serve(hangs, ssl_context=certificates.server_context()) as upstream:
         sending = asyncio.ensure_future(client.send("POST", upstream.url, [], b""))
-        await asyncio.sleep(0.1)
+        await upstream.until_asked(1)
         sending.cancel()
         await asyncio.wait_for(upstream.left.wait(), 1)
         await asyncio.gather(sending, return_exceptions=True)
@@ -102,6 +102,31 @@ async def test_handshake_that_hangs_is_a_connect_timeout(serve: Any) -> None:
     await client.aclose()
     await asyncio.sleep(0.05)
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
+
+
+async def test_handshakes_given_up_at_any_moment_leave_no_descriptor(serve: Any, certificates: Any) -> None:
+    async def silent(peer: Any) -> None:
+        await peer.gone()
+
+    client = NativeClient(TransportSettings(verify=False))
+    async with serve(silent, ssl_context=certificates.server_context()) as upstream:
+
+        async def give_up(turns: int) -> None:
+            sending = asyncio.ensure_future(client.send("POST", upstream.url, [], b""))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+
+        await give_up(50)
+        descriptors = len(os.listdir("/proc/self/fd"))
+        for turns in range(60):
+            await give_up(turns)
+        await upstream.until_open(0)
+        await asyncio.sleep(0.1)
+        assert len(os.listdir("/proc/self/fd")) <= descriptors + 1
+        assert client.pool(upstream.url).size == 0
+    await client.aclose()
 
 
 async def test_plain_requests_go_through_a_proxy_in_absolute_form(serve: Any, answering: Any) -> None:

@@ -336,7 +336,7 @@ async def test_cancelling_closes_the_upstream(any_client: Any, serve: Any) -> No
 
     async with serve(hangs) as upstream:
         sending = asyncio.ensure_future(any_client.send("POST", upstream.url, [], b""))
-        await asyncio.sleep(0.05)
+        await upstream.until_asked(1)
         sending.cancel()
         await asyncio.wait_for(upstream.left.wait(), 1)
         with pytest.raises(asyncio.CancelledError):

@@ -86,7 +86,7 @@ async def test_waiting_ends_with_the_deadline(serve: Any) -> None:
     loop = asyncio.get_running_loop()
     async with serve(hangs) as upstream:
         first = asyncio.ensure_future(client.send("POST", upstream.url, [], b""))
-        await asyncio.sleep(0.02)
+        await upstream.until_asked(1)
         with pytest.raises(ModelTimeout) as caught:
             await client.send("POST", upstream.url, [], b"", expires=loop.time() + 0.05, reason="first_token")
         assert caught.value.reason == "first_token"
@@ -109,7 +109,7 @@ async def test_place_of_a_broken_connection_goes_to_who_waits(serve: Any) -> Non
 
     async with serve(breaks_once) as upstream:
         first = asyncio.ensure_future(client.send("POST", upstream.url, [], b""))
-        await asyncio.sleep(0.005)
+        await asyncio.sleep(0)
         second = await client.send("POST", upstream.url, [], b"")
         assert second.status == 200
         with pytest.raises(ModelConnectionError):

@@ -11,6 +11,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -49,9 +50,9 @@ class Dialer:
         """Raises ModelConnectionError."""
         try:
             sock = await self._connect()
+            if self._proxy is not None and self._ssl_context is not None:
+                await self._open_tunnel(sock, self._proxy)
             try:
-                if self._proxy is not None and self._ssl_context is not None:
-                    await self._open_tunnel(sock, self._proxy)
                 _, protocol = await self._loop.create_connection(
                     factory,
                     sock=sock,
@@ -59,7 +60,10 @@ class Dialer:
                     server_hostname=self._origin.host if self._ssl_context is not None else None,
                 )
             except BaseException:
-                sock.close()
+                # The socket belongs to a transport now, which a cancelled handshake may leave alive: it must not be
+                # closed behind the event loop's back, but at the end of the stream the transport closes it itself.
+                with suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
                 raise
         except ssl.SSLError as error:
             raise ModelConnectionError(f"No TLS with the model's provider: {describe_os_error(error)}.") from error
@@ -112,6 +116,13 @@ class Dialer:
         return _interleave([(int(f), int(t), p, c, a) for f, t, p, c, a in found])
 
     async def _open_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
+        try:
+            await self._ask_for_tunnel(sock, proxy)
+        except BaseException:
+            sock.close()
+            raise
+
+    async def _ask_for_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
         address = self._origin.address
         authorization = f"proxy-authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
         request = f"CONNECT {address} HTTP/1.1\r\nhost: {address}\r\n{authorization}\r\n"
