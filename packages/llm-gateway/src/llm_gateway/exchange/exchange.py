@@ -827,7 +827,8 @@ class Exchange:
         self._request_losses = losses
         if not losses:
             return
-        self.ctx.losses.extend(losses)
+        # Each attempt is another translation: what a former one lost has not been sent.
+        self.ctx.losses = [*(loss for loss in self.ctx.losses if loss.side != "request"), *losses]
         if self.project.strict:
             refused = [loss.path for loss in losses if loss.kind in ("dropped", "clamped")]
             if refused:
