@@ -17,7 +17,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished, user  # type: ignore[import-not-found,unused-ignore]
 
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     options = parser.parse_args()
 
-    tracer = Tracer(TracerSettings.load(json.loads(Path(options.config).read_text())))
+    tracer = Tracer(json.loads(Path(options.config).read_text()))
     tracer.start()
     log = os.open(options.acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     print("started", flush=True)

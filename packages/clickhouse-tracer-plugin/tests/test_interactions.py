@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from llm_gateway_clickhouse_tracer.canonical import dump_request, dump_response
 from llm_gateway_clickhouse_tracer.interactions import interaction_id, last_user_text, session_id, user_id
 
 from llm_gateway_sdk import Choice, LLMRequest, LLMResponse, Message, Part, TextPart, ToolCallPart, ToolResultPart
@@ -28,8 +29,8 @@ def reply(message: Message) -> LLMResponse:
 def id_of(
     messages: list[Message], answer: Message | None, *, request_id: str = "r", scope: str = "default\0alice"
 ) -> str:
-    response = reply(answer) if answer is not None else None
-    return interaction_id(LLMRequest(messages=messages), response, scope=scope, request_id=request_id)
+    response = dump_response(reply(answer)) if answer is not None else None
+    return interaction_id(dump_request(LLMRequest(messages=messages)), response, scope=scope, request_id=request_id)
 
 
 LONG = "call_0123456789"
@@ -82,15 +83,15 @@ def test_call_ids_of_different_callers_are_kept_apart() -> None:
 def test_the_user_s_last_words_are_not_what_a_tool_returned() -> None:
     request = LLMRequest(messages=[user("What is new?"), calls(LONG), results(LONG, role="user")])
 
-    assert last_user_text(request) == "What is new?"
+    assert last_user_text(dump_request(request)) == "What is new?"
 
 
 def test_a_session_comes_from_a_header_the_metadata_or_claude_code_s_user_id() -> None:
-    coded = LLMRequest(user="user_ab12_account_9_session_5f3c")
+    coded = dump_request(LLMRequest(user="user_ab12_account_9_session_5f3c"))
 
     assert session_id({"x-session-id": "s1"}, None) == "s1"
-    assert session_id({}, LLMRequest(metadata={"session_id": "s2"})) == "s2"
+    assert session_id({}, dump_request(LLMRequest(metadata={"session_id": "s2"}))) == "s2"
     assert session_id({}, coded) == "5f3c"
     assert user_id({}, coded) == "user_ab12_account_9"
-    assert session_id({}, LLMRequest(user="bob")) == ""
-    assert user_id({}, LLMRequest(user="bob")) == "bob"
+    assert session_id({}, dump_request(LLMRequest(user="bob"))) == ""
+    assert user_id({}, dump_request(LLMRequest(user="bob"))) == "bob"

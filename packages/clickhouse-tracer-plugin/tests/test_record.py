@@ -7,21 +7,25 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer.counters import Counters
+from llm_gateway_clickhouse_tracer.frames import FrameTaker, encode_frame
 from llm_gateway_clickhouse_tracer.prices import PriceTable
-from llm_gateway_clickhouse_tracer.record import Recorder
+from llm_gateway_clickhouse_tracer.record import Dialects, Recorder
 from llm_gateway_clickhouse_tracer.schema import COLUMNS
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 
 from llm_gateway_sdk import (
     Attempt,
     Choice,
+    Dialect,
     DialectError,
+    Echo,
     Headers,
     HTTPRequest,
     LLMRequest,
     LLMResponse,
     Loss,
     Message,
+    Mint,
     ModelHTTPError,
     Payload,
     RequestContext,
@@ -29,6 +33,8 @@ from llm_gateway_sdk import (
     TextPart,
     ToolCallPart,
     Usage,
+    WireReply,
+    WireRequest,
 )
 
 STARTED = 1_790_000_000.5
@@ -67,12 +73,19 @@ def context(*, headers: dict[str, str] | None = None, **fields: Any) -> RequestC
     return ctx
 
 
-def recorder(config: dict[str, Any] | None = None, counters: Counters | None = None) -> Recorder:
-    return Recorder(TracerSettings.load(config or {}), PriceTable.load(), counters or Counters())
+def frame_of(ctx: RequestContext, config: dict[str, Any] | None = None) -> bytes:
+    """What waits in the spool."""
+    return encode_frame(FrameTaker(TracerSettings.load(config or {})).take(ctx))
+
+
+def line_of(ctx: RequestContext, config: dict[str, Any] | None = None, counters: Counters | None = None) -> bytes:
+    """What is sent to ClickHouse."""
+    recorder = Recorder(TracerSettings.load(config or {}), PriceTable.load(), counters or Counters(), DIALECTS)
+    return recorder.rows(frame_of(ctx, config))
 
 
 def row_of(ctx: RequestContext, config: dict[str, Any] | None = None) -> dict[str, Any]:
-    line = recorder(config).line(ctx)
+    line = line_of(ctx, config)
     assert line.endswith(b"\n")
     assert line.count(b"\n") == 1
     row: dict[str, Any] = json.loads(line)
@@ -134,7 +147,7 @@ def test_bodies_are_recorded_as_the_plugins_left_them() -> None:
     ctx = context()
     ctx.request.map_text(lambda text: text.replace("What is new", "[hidden]"))
 
-    line = recorder().line(ctx)
+    line = line_of(ctx)
 
     assert b"[hidden]" in line
     assert b"What is new" not in line
@@ -177,9 +190,10 @@ def test_the_value_of_a_secret_header_never_gets_in(header: str) -> None:
     )
     ctx.attempts[0].error = f"Incorrect API key provided: {secret}"
 
-    line = recorder({"redactHeaders": ["X-Mine"]}).line(ctx)
+    config = {"redactHeaders": ["X-Mine"]}
+    line = line_of(ctx, config)
 
-    assert b"CANARY" not in line
+    assert b"CANARY" not in line + frame_of(ctx, config)
     assert json.loads(line)["headers"] == {header: "[hidden]", "user-agent": "curl"}
 
 
@@ -191,7 +205,7 @@ def test_what_looks_like_a_key_in_an_error_is_hidden() -> None:
 
 
 def test_the_query_string_is_not_kept_since_some_clients_put_keys_there() -> None:
-    assert b"CANARY-query" not in recorder().line(context())
+    assert b"CANARY-query" not in line_of(context())
 
 
 @pytest.mark.parametrize(
@@ -240,34 +254,75 @@ def test_without_capture_a_body_is_not_even_decoded() -> None:
     assert row_of(ctx, {"capture": {"request": "none", "response": "none"}})["project"] == "shop"
 
 
-def test_a_body_that_does_not_decode_leaves_the_rest_of_the_record() -> None:
-    def decode() -> LLMRequest:
-        raise DialectError("no messages", path="messages")
+class Backwards(Dialect):
+    """Reads bodies backwards, and has a bug where one begins with `!`."""
+
+    name = "backwards"
+
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
+        return LLMRequest(messages=[Message("user", [TextPart(self._text(wire.body))])]), Echo()
+
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
+        return LLMResponse(choices=[Choice(0, Message("assistant", [TextPart(self._text(wire.body))]))])
+
+    def _text(self, body: bytes) -> str:
+        if body.startswith(b"!"):
+            raise AttributeError("a bug")
+        if body.startswith(b"?"):
+            raise DialectError("not understood")
+        return body.decode()[::-1]
+
+
+Backwards.__abstractmethods__ = frozenset()  # the rest of a dialect has no part in this
+DIALECTS = Dialects({"backwards": Backwards()})  # type: ignore[abstract]
+
+
+def passed_through(request: bytes, reply: bytes) -> RequestContext:
+    """Nobody looked: the bytes went through as they were."""
+
+    def unread() -> Any:
+        raise AssertionError("decoded on the request's path")
 
     ctx = context()
-    ctx.begin_attempt(Payload(decode))
+    ctx.http_request.body = request
+    ctx.client_dialect = "backwards"
+    ctx.streaming = False
+    ctx.begin_attempt(Payload(unread))
+    ctx.response_payload = Payload(unread)
+    ctx.upstream_response = WireReply(200, Headers(), reply)
+    return ctx
+
+
+def test_bodies_that_nobody_opened_are_decoded_when_they_are_sent() -> None:
+    row = row_of(passed_through(b"olleh", b"dlrow"))
+
+    assert (row["prompt"], row["answer"]) == ("hello", "world")
+
+
+def test_a_body_that_does_not_decode_is_kept_as_it_was() -> None:
+    row = row_of(passed_through(b"?what", b"dlrow"))
+
+    assert row["request"] == "?what"
+    assert row["answer"] == "world"
+
+
+def test_bodies_of_a_dialect_that_is_not_installed_are_kept_as_they_were() -> None:
+    ctx = passed_through(b"olleh", b"dlrow")
+    ctx.client_dialect = "of-old"
 
     row = row_of(ctx)
 
-    assert row["messages" if "messages" in row else "request_id"] == "r1"
-    assert row["duration_us"] == 1_000_000
+    assert (row["request"], row["response"]) == ("olleh", "dlrow")
 
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_bug_in_somebody_s_decoder_costs_the_bodies_and_not_the_record() -> None:
-    def decode() -> LLMRequest:
-        raise KeyError("not what a decoder may raise") from AttributeError()
-
-    def explode() -> LLMResponse:
-        raise AttributeError("a bug")
-
-    ctx = context()
-    ctx.response_payload = Payload(explode)
     counters = Counters()
 
-    row = json.loads(recorder(counters=counters).line(ctx))
+    row = json.loads(line_of(passed_through(b"!", b"dlrow"), counters=counters))
 
     assert row["request_id"] == "r1"
+    assert row["duration_us"] == 1_000_000
     assert counters.unreadable == 1
 
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_gateway_clickhouse_tracer.counters import Counters
-from llm_gateway_clickhouse_tracer.spool import DiskSpool, MemorySpool, SegmentLimits, Spool, lines_of
+from llm_gateway_clickhouse_tracer.segments import lines_of
+from llm_gateway_clickhouse_tracer.spool import DiskSpool, MemorySpool, SegmentLimits, Spool
 
 NOW = SegmentLimits(rows=1000, age_seconds=0.0)
 
@@ -36,7 +37,7 @@ def left_behind(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def held(spool: Spool) -> list[bytes]:
-    return [line for name in spool.sealed() for line in lines_of(spool.read(name))]
+    return [line for name in spool.segments.sealed() for line in lines_of(spool.segments.read(name))]
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory"])
@@ -44,12 +45,12 @@ def test_what_is_appended_comes_back_once_it_is_sealed(tmp_path: Path, kind: str
     spool: Spool = spool_at(tmp_path) if kind == "disk" else MemorySpool(limits=NOW)
 
     assert spool.append(lines(1, 2, 3)) == 3
-    assert spool.sealed() == []
+    assert spool.segments.sealed() == []
     spool.tick()
 
     assert held(spool) == lines(1, 2, 3)
-    spool.delete(spool.sealed()[0])
-    assert spool.size == 0
+    spool.segments.delete(spool.segments.sealed()[0])
+    assert spool.segments.sealed() == []
 
 
 def test_a_segment_is_sealed_at_its_number_of_rows(tmp_path: Path) -> None:
@@ -57,7 +58,7 @@ def test_a_segment_is_sealed_at_its_number_of_rows(tmp_path: Path) -> None:
 
     spool.append(lines(1, 2, 3, 4, 5))
 
-    assert [len(lines_of(spool.read(name))) for name in spool.sealed()] == [2, 2]
+    assert [len(lines_of(spool.segments.read(name))) for name in spool.segments.sealed()] == [2, 2]
 
 
 def test_a_line_longer_than_a_segment_gets_one_of_its_own(tmp_path: Path) -> None:
@@ -67,7 +68,7 @@ def test_a_line_longer_than_a_segment_gets_one_of_its_own(tmp_path: Path) -> Non
     spool.append([*lines(1), long, *lines(2)])
     spool.seal()
 
-    assert [lines_of(spool.read(name)) for name in spool.sealed()] == [lines(1), [long], lines(2)]
+    assert [lines_of(spool.segments.read(name)) for name in spool.segments.sealed()] == [lines(1), [long], lines(2)]
 
 
 def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
@@ -92,7 +93,7 @@ def test_a_torn_tail_is_cut_and_every_whole_line_is_kept(tmp_path_factory: pytes
     counters = Counters()
     spool = spool_at(folder, counters=counters)
 
-    spool.adopt()
+    spool.segments.adopt()
 
     assert held(spool) == lines(*range(data.count(b"\n")))
     assert counters.torn == (0 if data.endswith(b"\n") or not data else 1)
@@ -103,7 +104,7 @@ def test_a_hole_that_a_power_loss_left_is_cut_out(tmp_path: Path) -> None:
     left_behind(tmp_path, {"00000000000000000002-aa.open": whole[0] + b"\0" * 20 + b"\n" + whole[1]})
     spool = spool_at(tmp_path)
 
-    spool.adopt()
+    spool.segments.adopt()
 
     assert held(spool) == whole
 
@@ -115,9 +116,9 @@ def test_segments_keep_their_names_when_they_are_adopted(tmp_path: Path) -> None
     )
     spool = spool_at(tmp_path)
 
-    assert spool.adopt() == 2
+    assert spool.segments.adopt() == 2
 
-    assert spool.sealed() == ["00000000000000000002-aa", "00000000000000000003-bb"]
+    assert spool.segments.sealed() == ["00000000000000000002-aa", "00000000000000000003-bb"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([spool.folder.name, "dead"])
 
 
@@ -137,9 +138,9 @@ def test_a_crash_while_splitting_neither_loses_nor_doubles(
     left_behind(tmp_path, {f"{name}.seg": b"".join(data) for name, data in files.items()} | {"x.0.seg.tmp": b"half"})
     spool = spool_at(tmp_path)
 
-    spool.adopt()
+    spool.segments.adopt()
 
-    assert spool.sealed() == kept
+    assert spool.segments.sealed() == kept
 
 
 def test_a_living_gateway_s_folder_is_left_alone(tmp_path: Path) -> None:
@@ -155,10 +156,10 @@ def test_a_living_gateway_s_folder_is_left_alone(tmp_path: Path) -> None:
         assert other.stdout.readline() == b"ready\n"
         spool = spool_at(tmp_path)
 
-        assert spool.adopt() == 0
+        assert spool.segments.adopt() == 0
         other.kill()
         other.wait()
-        assert spool.adopt() == 1
+        assert spool.segments.adopt() == 1
 
     assert held(spool) == lines(1)
 
@@ -167,22 +168,21 @@ def test_a_folder_that_is_empty_when_it_is_closed_is_removed(tmp_path: Path) -> 
     spool = spool_at(tmp_path)
     spool.append(lines(1))
     spool.seal()
-    spool.delete(spool.sealed()[0])
+    spool.segments.delete(spool.segments.sealed()[0])
 
     spool.close()
 
     assert [path.name for path in tmp_path.iterdir()] == ["dead"]
 
 
-def test_the_oldest_sealed_segment_goes_first_but_not_the_one_under_way(tmp_path: Path) -> None:
+def test_the_oldest_segments_go_first_but_the_very_oldest_may_be_under_way(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, limits=SegmentLimits(rows=1, age_seconds=60))
     spool.append(lines(1, 2, 3))
-    first, second, third = spool.sealed()
-    spool.read(first)
+    first, second, third = spool.segments.sealed()
 
     assert spool.drop_oldest() == 1
 
-    assert spool.sealed() == [first, third]
+    assert spool.segments.sealed() == [first, third]
     assert not (spool.folder / f"{second}.seg").exists()
 
 
@@ -190,14 +190,13 @@ def test_a_buried_segment_stays_readable_beside_its_reason(tmp_path: Path) -> No
     spool = spool_at(tmp_path)
     spool.append(lines(1))
     spool.seal()
-    [name] = spool.sealed()
+    [name] = spool.segments.sealed()
 
-    spool.bury(name, "Cannot parse input")
+    spool.segments.bury(name, "Cannot parse input")
 
     assert (tmp_path / "dead" / f"{name}.json").read_bytes() == b'{"n":1}\n'
     assert "Cannot parse" in (tmp_path / "dead" / f"{name}.reason.txt").read_text()
-    assert spool.sealed() == []
-    assert spool.size == 0
+    assert spool.segments.sealed() == []
 
 
 def test_while_others_wait_an_open_segment_is_not_sealed_by_age(tmp_path: Path) -> None:
@@ -206,7 +205,7 @@ def test_while_others_wait_an_open_segment_is_not_sealed_by_age(tmp_path: Path) 
         spool.append(lines(number))
         spool.tick()
 
-    assert len(spool.sealed()) == 1
+    assert len(spool.segments.sealed()) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
@@ -215,7 +214,8 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from llm_gateway_clickhouse_tracer.counters import Counters\n"
-        "from llm_gateway_clickhouse_tracer.spool import DiskSpool, SegmentLimits, lines_of\n"
+        "from llm_gateway_clickhouse_tracer.segments import lines_of\n"
+        "from llm_gateway_clickhouse_tracer.spool import DiskSpool, SegmentLimits\n"
         "spool = DiskSpool(Path(sys.argv[1]), limits=SegmentLimits(), counters=Counters())\n"
         "line = b'{\"n\":\"' + b'x' * 90 + b'\"}\\n'\n"
         "assert spool.append([line] * 5) == 5\n"
@@ -226,7 +226,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
         "assert spool.append([line] * 3) == 3\n"
         "spool.seal()\n"
-        "print([len(lines_of(spool.read(name))) for name in spool.sealed()])\n"
+        "print([len(lines_of(spool.segments.read(name))) for name in spool.segments.sealed()])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
@@ -237,7 +237,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
 def test_age_is_told_from_the_oldest_segment(tmp_path: Path) -> None:
     left_behind(tmp_path, {f"{time.time_ns() - 5_000_000_000:020d}-aa.seg": b'{"n":1}\n'})
     spool = spool_at(tmp_path)
-    spool.adopt()
+    spool.segments.adopt()
 
     assert 4.5 < spool.oldest_age_seconds < 30
 

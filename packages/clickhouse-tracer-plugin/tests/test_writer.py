@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from llm_gateway_clickhouse_tracer.counters import Counters
+from llm_gateway_clickhouse_tracer.segments import lines_of
 from llm_gateway_clickhouse_tracer.settings import OnFull
-from llm_gateway_clickhouse_tracer.spool import MemorySpool, SegmentLimits, lines_of
+from llm_gateway_clickhouse_tracer.spool import MemorySpool, SegmentLimits
 from llm_gateway_clickhouse_tracer.writer import Writer
 
 LINE = b'{"n":12345678}\n'
@@ -28,8 +29,8 @@ class FailingSpool(MemorySpool):
 
 def writer_on(
     spool: MemorySpool, counters: Counters, *, max_bytes: int = 1 << 20, on_full: OnFull = "dropNewest"
-) -> Writer[bytes]:
-    writer: Writer[bytes] = Writer(spool, lambda line: line, counters=counters, max_bytes=max_bytes, on_full=on_full)
+) -> Writer:
+    writer: Writer = Writer(spool, counters=counters, max_bytes=max_bytes, on_full=on_full)
     writer.start()
     return writer
 

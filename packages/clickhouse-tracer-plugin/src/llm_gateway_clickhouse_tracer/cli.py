@@ -16,9 +16,9 @@ from llm_gateway_sdk.wire import json
 
 from .client import DatabaseFailure
 from .counters import Counters
-from .schema import create_statements
+from .schema import create_statements, open_database
 from .settings import TracerSettings
-from .tracer import open_database, open_spool
+from .tracer import open_spool
 
 __all__ = ["main"]
 
@@ -80,22 +80,26 @@ def _dashboard(options: argparse.Namespace, settings: TracerSettings) -> int:
 
 
 def _send(options: argparse.Namespace, settings: TracerSettings) -> int:
+    from .prices import PriceTable
+    from .record import Recorder
     from .sink import Sink
 
     counters = Counters()
     spool = open_spool(settings, counters)
-    adopted = spool.adopt()
+    segments = spool.segments
+    adopted = segments.adopt()
     print(f"{adopted} segments to send")
     if adopted:
-        sink = Sink(spool, lambda: open_database(settings), counters=counters)
+        recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), counters)
+        sink = Sink(segments, lambda: open_database(settings), recorder.rows, counters=counters)
         sink.start()
-        while spool.sealed() and sink.last_error is None:
+        while segments.sealed() and sink.last_error is None:
             time.sleep(0.1)
         sink.close(5.0)
-        print(f"{counters.sent} records sent, {counters.dead} set aside, {len(spool.sealed())} segments left")
+        print(f"{counters.sent} records sent, {counters.dead} set aside, {len(segments.sealed())} segments left")
         if sink.last_error:
             print(sink.last_error, file=sys.stderr)
-    left = bool(spool.sealed())
+    left = bool(segments.sealed())
     spool.close()
     return 1 if left else 0
 

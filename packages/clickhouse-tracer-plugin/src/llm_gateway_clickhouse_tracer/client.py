@@ -36,6 +36,9 @@ _DATA_CODES: Final = frozenset(
 _MISSING_CODES: Final = frozenset({16, 60, 81})
 _ACCESS_CODES: Final = frozenset({164, 192, 193, 194, 497, 516})
 
+_URL: Final = re.compile(r" with url: \S+| \(for url \S+\)")
+"""The HTTP library quotes addresses with all settings in them."""
+
 _CODE: Final = re.compile(r"\bCode:\s*(\d+)")
 
 _INSERT_SETTINGS: Final[dict[str, Any]] = {
@@ -196,7 +199,7 @@ def _failure(error: Exception, settings: ClickHouseSettings) -> DatabaseFailure:
     if not isinstance(code, int):
         match = _CODE.search(text)
         code = int(match[1]) if match else None
-    message = f"{settings.place}: {text[:2000]}"
+    message = f"{settings.place}: {_URL.sub('', text)[:1000]}"
     return DatabaseFailure(message, _kind(code, text), code)
 
 

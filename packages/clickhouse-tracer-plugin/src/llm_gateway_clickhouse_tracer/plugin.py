@@ -55,13 +55,15 @@ class ClickHouseTracer(Plugin):
                 f"clickhouse.url '{settings.clickhouse.url}' is the engine in this process, which one process only can "
                 "have open: start the gateway with --workers 1, or name a server"
             )
-        self._wait_for_disk = settings.spool.durability == "power"
+        # A hook that exists costs something in every request, and `after_chunk` takes streams off the short way: an
+        # instance has only those hooks which its settings need. Chains are put together after this.
+        self.__class__ = _VARIANTS[settings.spool.durability == "power", settings.spool.on_full == "block"]
         try:
             # Tracers of several projects, and of two generations of a configuration, share what is exclusive.
-            self.tracer = self.gateway.shared(f"clickhouse-tracer:{_fingerprint(config)}", lambda: _started(settings))
+            self.tracer = self.gateway.shared(f"clickhouse-tracer:{_fingerprint(config)}", lambda: _started(config))
             self._shared = True
         except LookupError:
-            self.tracer = _started(settings)
+            self.tracer = _started(config)
             self._shared = False
         if embedded is not None:
             logger.info("traces go into the embedded ClickHouse at %s: one worker process", embedded)
@@ -70,31 +72,36 @@ class ClickHouseTracer(Plugin):
         if not self._shared:
             await asyncio.to_thread(self.tracer.close)
 
-    def wants(self, phase: str, ctx: RequestContext) -> bool:
-        # Only `durability: power` has anything to do before the reply is out; without it the body stays unopened.
-        if phase == "before_model":
-            return self.settings.spool.on_full == "block"
-        return phase == "detached_after_response" or self._wait_for_disk
+    def detached_after_response(self, ctx: RequestContext) -> None:
+        if _DONE not in ctx.plugin_data:
+            self.tracer.record(ctx)
+
+    @property
+    def counters(self) -> Mapping[str, float]:
+        """Figures for metrics: records by fate, and how much waits in the spool for how long."""
+        return self.tracer.figures()
+
+
+class _HoldingBack(ClickHouseTracer):
+    """`onFull: block`: a request begins only when its record will have a place."""
 
     async def before_model(self, ctx: RequestContext) -> PluginResult | None:
-        """`onFull: block`: a request begins only when its record will have a place."""
         while self.tracer.crowded:  # noqa: ASYNC110 - it is another thread that makes room
             await asyncio.sleep(_ROOM_PAUSE_SECONDS)
         return None
 
+
+class _WaitingForDisk(ClickHouseTracer):
+    """`durability: power`: the last of a reply goes out when its record is on the disk."""
+
     async def after_model(self, ctx: RequestContext) -> PluginResult | None:
-        if self._wait_for_disk:
-            await self._record_and_wait(ctx)
+        await self._record_and_wait(ctx)
         return None
 
     async def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
-        if self._wait_for_disk and ctx.final_chunk:
+        if ctx.final_chunk:
             await self._record_and_wait(ctx)
         return None
-
-    def detached_after_response(self, ctx: RequestContext) -> None:
-        if _DONE not in ctx.plugin_data:
-            self.tracer.record(ctx)
 
     async def _record_and_wait(self, ctx: RequestContext) -> None:
         """Returns when the record is on disk, or is given up; the client waits for that long."""
@@ -108,18 +115,25 @@ class ClickHouseTracer(Plugin):
         await written
         ctx.plugin_data[_DONE] = True
 
-    @property
-    def counters(self) -> Mapping[str, float]:
-        """Figures for metrics: records by fate, and how much waits in the spool for how long."""
-        return self.tracer.figures()
+
+class _WaitingAndHoldingBack(_WaitingForDisk, _HoldingBack):
+    pass
+
+
+_VARIANTS: Final = {
+    (False, False): ClickHouseTracer,
+    (False, True): _HoldingBack,
+    (True, False): _WaitingForDisk,
+    (True, True): _WaitingAndHoldingBack,
+}
 
 
 def _fingerprint(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config)).hexdigest()
 
 
-def _started(settings: TracerSettings) -> Tracer:
-    tracer = Tracer(settings)
+def _started(config: Mapping[str, Any]) -> Tracer:
+    tracer = Tracer(config)
     tracer.start()
     return tracer
 

@@ -1,191 +1,224 @@
-"""One finished request as one row: a JSON object whose keys are the columns of `schema.py`.
+"""Frames become rows: JSON objects whose keys are the columns of `schema.py`.
 
-Runs in the writer's thread, after the reply has left. Bodies are decoded here, at the latest; what does not decode is
-recorded without its text.
+Runs where it is in nobody's way: in the process or thread that sends (`shipper.py`). Bodies are decoded here by their
+dialects; what does not decode is recorded as it is on the wire.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from typing import Any, Final
 
 from llm_gateway_sdk import (
-    Attempt,
+    Accumulator,
+    Dialect,
     DialectError,
-    GatewayError,
-    LLMRequest,
+    Headers,
     LLMResponse,
-    ModelError,
-    RequestContext,
-    Usage,
+    Mint,
+    WireReply,
+    WireRequest,
 )
 from llm_gateway_sdk.wire import json
 
 from .canonical import dump_request, dump_response
 from .counters import Counters
-from .interactions import interaction_id, last_user_text, session_id, user_id
+from .interactions import interaction_id, last_user_text, session_id, text_of, user_id
 from .prices import PriceTable, TokenCounts
-from .redaction import hidden_headers, secrets_of, without_secrets
 from .settings import TracerSettings
 
-__all__ = ["Recorder"]
+__all__ = ["Dialects", "Recorder"]
 
 logger = logging.getLogger(__name__)
 
 _EXCERPT_CHARACTERS: Final = 2000
-_CLIENT_CLOSED: Final = 499
 _SHORTENED_TO: Final = (65_536, 4_096, 256)
 _LOG_EVERY_SECONDS: Final = 60.0
+_MINT: Final = Mint(lambda prefix: prefix, lambda: 0)
+"""Ids and times that a reply lacks are of no interest in a record."""
+
+_USAGE: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+
+class Dialects:
+    """The installed dialects by name, loaded when first needed."""
+
+    def __init__(self, known: Mapping[str, Dialect] | None = None) -> None:
+        self._known: dict[str, Dialect | None] = dict(known or {})
+
+    def find(self, name: str) -> Dialect | None:
+        if name not in self._known:
+            found = [one for one in entry_points(group="llm_gateway.dialects") if one.name == name]
+            self._known[name] = found[0].load()() if found else None
+        return self._known[name]
 
 
 class Recorder:
-    """Turns contexts into lines. Holds no state of requests."""
+    """Holds no state of requests."""
 
-    def __init__(self, settings: TracerSettings, prices: PriceTable, counters: Counters) -> None:
+    def __init__(
+        self, settings: TracerSettings, prices: PriceTable, counters: Counters, dialects: Dialects | None = None
+    ) -> None:
         self._settings = settings
         self._prices = prices
         self._counters = counters
+        self._dialects = dialects or Dialects()
         self._gateway = socket.gethostname()
         self._last_log = -_LOG_EVERY_SECONDS
 
-    def line(self, ctx: RequestContext) -> bytes:
-        """The record with its line feed. Never raises: a record without its bodies is better than none."""
+    def rows(self, segment: bytes) -> bytes:
+        """A segment's frames as rows, one line each, in order."""
+        return b"".join([self.line(json.loads(frame)) for frame in segment.split(b"\n") if frame])
+
+    def line(self, frame: Mapping[str, Any]) -> bytes:
+        """The row with its line feed. Never raises: a row without its bodies is better than none."""
+        if "row" in frame:
+            return json.dumps(frame["row"]) + b"\n"
         try:
-            return _line(self.row(ctx))
-        except Exception:  # any plugin or dialect may have left anything in the context
+            return _line(self.row(frame))
+        except Exception:  # a dialect of somebody else's may raise anything
             self._counters.unreadable += 1
             if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
                 self._last_log = time.monotonic()
-                logger.exception("a trace is recorded without its bodies (request %s)", ctx.request_id)
-            return _line(self._bare_row(ctx))
+                logger.exception("a trace is recorded without its bodies (request %s)", frame.get("id"))
+            return _line(self._bare_row(frame))
 
-    def row(self, ctx: RequestContext) -> dict[str, Any]:
-        row = self._bare_row(ctx)
-        capture = self._settings.capture
-        headers = ctx.http_request.headers
-        request = self._request(ctx) if capture.request != "none" else None
-        response = self._response(ctx) if capture.response != "none" else None
+    def row(self, frame: Mapping[str, Any]) -> dict[str, Any]:
+        row = self._bare_row(frame)
+        capture, headers = self._settings.capture, frame["headers"]
+        held, answered = frame.get("request"), frame.get("response")
+        request = self._request(frame, held) if held else None
+        response = self._response(frame, answered) if answered else None
         row["interaction_id"] = interaction_id(
-            request, response, scope=f"{ctx.project}\0{ctx.caller or ''}", request_id=ctx.request_id
+            request, response, scope=f"{frame['project']}\0{frame['caller'] or ''}", request_id=frame["id"]
         )
         row["session_id"] = session_id(headers, request)
         row["user_id"] = user_id(headers, request)
         if request is not None:
             self._add_request(row, request, text=capture.request == "all")
+        elif held and "raw" in held and capture.request == "all":
+            row["request"] = self._cut(held["raw"], row)
         if response is not None:
-            self._add_response(row, ctx, response, text=capture.response == "all")
-        if capture.original == "all":
-            row["original"] = self._cut(ctx.http_request.body.decode(errors="replace"), row)
-        self._add_usage(row, ctx, response.usage if response is not None else None)
+            self._add_response(row, response, text=capture.response == "all")
+        elif answered and "raw" in answered and capture.response == "all":
+            row["response"] = self._cut(answered["raw"], row)
+        if "original" in frame:
+            row["original"] = self._cut(frame["original"], row)
+        self._add_usage(row, frame, response)
         return row
 
-    def _bare_row(self, ctx: RequestContext) -> dict[str, Any]:
+    def _bare_row(self, frame: Mapping[str, Any]) -> dict[str, Any]:
         """What needs no body."""
-        metrics, http, error = ctx.metrics, ctx.http_request, ctx.error
-        ended = metrics.ended if metrics.ended is not None else time.time()
-        last = ctx.attempts[-1] if ctx.attempts else None
-        first_token = metrics.first_token
-        secrets = secrets_of(http.raw_headers, self._settings) if error is not None or len(ctx.attempts) > 1 else []
-        status, http_status = _outcome(ctx)
+        started, first_token, headers = frame["started"], frame["first_token"], frame["headers"]
+        attempts = frame["attempts"]
+        last = attempts[-1] if attempts else None
         row: dict[str, Any] = {
-            "ts": datetime.fromtimestamp(metrics.started, UTC).isoformat(timespec="microseconds"),
-            "request_id": ctx.request_id,
-            "interaction_id": ctx.request_id,
-            "project": ctx.project,
-            "adapter": ctx.adapter,
-            "dialect": ctx.client_dialect,
-            "operation": ctx.operation,
-            "caller": ctx.caller or "",
-            "client_ip": ctx.client_ip or "",
-            "user_agent": ctx.user_agent or "",
-            "model_requested": ctx.requested_model or "",
-            "model_routed": last.model if last is not None else ctx.target_model or "",
-            "provider": _provider(ctx, last),
-            "status": status,
-            "http_status": http_status,
-            "attempts": min(255, len(ctx.attempts)),
-            "stream": ctx.streaming,
-            "duration_us": max(0, round((ended - metrics.started) * 1e6)),
-            "method": http.method,
-            "path": http.path,
-            "headers": hidden_headers(http.raw_headers, self._settings),
+            "ts": datetime.fromtimestamp(started, UTC).isoformat(timespec="microseconds"),
+            "request_id": frame["id"],
+            "interaction_id": frame["id"],
+            "project": frame["project"],
+            "adapter": frame["adapter"],
+            "dialect": frame["dialect"],
+            "operation": frame["operation"],
+            "caller": frame["caller"] or "",
+            "client_ip": frame["client_ip"] or "",
+            "user_agent": headers.get("user-agent", ""),
+            "model_requested": frame["asked"] or "",
+            "model_routed": last["model"] if last else frame["routed"] or "",
+            "provider": (last["target"].partition("/")[0] if last else "") or frame["provider"] or "",
+            "status": frame["status"],
+            "http_status": frame["http_status"],
+            "error_kind": frame.get("error_kind", ""),
+            "error": frame.get("error", ""),
+            "attempts": min(255, len(attempts)),
+            "stream": frame["stream"],
+            "duration_us": max(0, round((frame["ended"] - started) * 1e6)),
+            "losses": frame.get("losses", []),
+            "tags": frame.get("tags", {}),
+            "method": frame["method"],
+            "path": frame["path"],
+            "headers": headers,
             "gateway": self._gateway,
-            "timings": {name: round(seconds * 1e6) for name, seconds in ctx.timings.items()},
+            "timings": {name: round(seconds * 1e6) for name, seconds in frame["timings"].items()},
         }
         if first_token is not None:
-            row["ttft_us"] = max(0, round((first_token - metrics.started) * 1e6))
-        if error is not None:
-            row["error_kind"] = getattr(error, "kind", None) or type(error).__name__
-            row["error"] = without_secrets(str(error), secrets)[:_EXCERPT_CHARACTERS]
-        if ctx.attempts:
-            row["attempt_log"] = json.dumps_text([_attempt(one, metrics.started, secrets) for one in ctx.attempts])
-        if ctx.losses:
-            row["losses"] = [f"{loss.side}: {loss}" for loss in ctx.losses]
-        if ctx.metadata and (tags := _tags(ctx.metadata, self._settings.capture.metadata)):
-            row["tags"] = tags
+            row["ttft_us"] = max(0, round((first_token - started) * 1e6))
+        if attempts:
+            row["attempt_log"] = json.dumps_text([_attempt(one, started) for one in attempts])
+        if frame.get("cut"):
+            row["truncated"] = True
         return row
 
-    def _request(self, ctx: RequestContext) -> LLMRequest | None:
-        if not ctx.has_request:
+    def _request(self, frame: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any] | None:
+        if "value" in held:
+            value: dict[str, Any] = held["value"]
+            return value
+        dialect = self._dialects.find(frame["dialect"])
+        if dialect is None:
+            return None
+        headers = Headers.of([(name, value) for name, value in held["headers"]])
+        wire = WireRequest(frame["method"], frame["path"], "", headers, held["raw"].encode())
+        try:
+            return dump_request(dialect.decode_request(wire)[0])
+        except DialectError:
+            return None  # the client's body made no sense, and the frame's error says so
+
+    def _response(self, frame: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any] | None:
+        if "value" in held:
+            value: dict[str, Any] = held["value"]
+            return value
+        dialect = self._dialects.find(frame["dialect"])
+        if dialect is None:
             return None
         try:
-            return ctx.request
-        except (DialectError, GatewayError, ValueError, LookupError):
-            return None  # the client's body made no sense, and the row's error says so
-
-    def _response(self, ctx: RequestContext) -> LLMResponse | None:
-        try:
-            return ctx.response
-        except (DialectError, GatewayError, ValueError, LookupError):
+            return dump_response(_decoded(dialect, held))
+        except DialectError:
             self._counters.unreadable += 1
             return None
 
-    def _add_request(self, row: dict[str, Any], request: LLMRequest, *, text: bool) -> None:
-        row["messages"] = len(request.messages)
-        row["tools_offered"] = min(65535, len(request.tools))
+    def _add_request(self, row: dict[str, Any], request: Mapping[str, Any], *, text: bool) -> None:
+        row["messages"] = len(request["messages"])
+        row["tools_offered"] = min(65535, len(request.get("tools") or ()))
         if text:
             row["prompt"] = last_user_text(request)[:_EXCERPT_CHARACTERS]
-            row["request"] = self._body(dump_request(request), row)
+            row["request"] = self._body(request, row)
 
-    def _add_response(self, row: dict[str, Any], ctx: RequestContext, response: LLMResponse, *, text: bool) -> None:
-        row["model_answered"] = response.model
-        row["tool_calls"] = [call.name for choice in response.choices for call in choice.message.tool_calls]
-        if response.choices:
-            row["finish_reason"] = response.choices[0].finish_reason or ""
-            row["raw_finish_reason"] = response.choices[0].raw_finish_reason or ""
+    def _add_response(self, row: dict[str, Any], response: Mapping[str, Any], *, text: bool) -> None:
+        choices = response["choices"]
+        row["model_answered"] = response.get("model", "")
+        row["tool_calls"] = [
+            str(part.get("name", ""))
+            for choice in choices
+            for part in choice["message"]["content"]
+            if part["type"] == "tool_call"
+        ]
+        if choices:
+            row["finish_reason"] = choices[0].get("finish_reason") or ""
+            row["raw_finish_reason"] = choices[0].get("raw_finish_reason") or ""
         if text:
-            row["answer"] = response.text[:_EXCERPT_CHARACTERS]
-            row["response"] = self._body(dump_response(response), row)
-            if ctx.attempt_data.get("reply_truncated"):
-                row["truncated"] = True  # the gateway could not keep all of it
+            row["answer"] = text_of(choices[0]["message"])[:_EXCERPT_CHARACTERS] if choices else ""
+            row["response"] = self._body(response, row)
 
-    def _add_usage(self, row: dict[str, Any], ctx: RequestContext, usage: Usage | None) -> None:
-        metrics = ctx.metrics
-        found = usage or Usage()
-        input_tokens = metrics.input_tokens if metrics.input_tokens is not None else found.input_tokens
-        output_tokens = metrics.output_tokens if metrics.output_tokens is not None else found.output_tokens
-        cache_read = metrics.cache_read_tokens if metrics.cache_read_tokens is not None else found.cache_read_tokens
-        cache_write = metrics.cache_write_tokens if metrics.cache_write_tokens is not None else found.cache_write_tokens
-        reasoning = metrics.reasoning_tokens if metrics.reasoning_tokens is not None else found.reasoning_tokens
-        row["input_tokens"] = input_tokens
-        row["output_tokens"] = output_tokens
-        row["cache_read_tokens"] = cache_read
-        row["cache_write_tokens"] = cache_write
-        row["reasoning_tokens"] = reasoning
-        row["usage_estimated"] = metrics.usage_estimated or found.estimated
-        if input_tokens is not None:
-            counts = TokenCounts(input_tokens, output_tokens, cache_read, cache_write)
-            target = ctx.attempts[-1].target.partition("/")[2] if ctx.attempts else ""
+    def _add_usage(self, row: dict[str, Any], frame: Mapping[str, Any], response: Mapping[str, Any] | None) -> None:
+        """Null where nobody said; what the gateway booked stands before what the reply says."""
+        *booked, estimated = frame["usage"]
+        said = (response or {}).get("usage") or {}
+        for name, count in zip(_USAGE, booked, strict=True):
+            row[name] = count if count is not None else said.get(name)
+        row["usage_estimated"] = bool(estimated or said.get("estimated"))
+        if row["input_tokens"] is not None:
+            counts = TokenCounts(*(row[name] for name in _USAGE[:4]))
+            target = frame["attempts"][-1]["target"].partition("/")[2] if frame["attempts"] else ""
             cost = self._prices.cost(counts, str(row.get("model_answered", "")), target, row["model_routed"])
             if cost is not None:
                 row["cost_usd"] = str(cost)
 
-    def _body(self, value: dict[str, Any], row: dict[str, Any]) -> str:
+    def _body(self, value: Mapping[str, Any], row: dict[str, Any]) -> str:
         """JSON that is cut inside its longest strings, so that it stays JSON."""
         text = json.dumps_text(value)
         limit = self._settings.capture.max_bytes
@@ -203,63 +236,35 @@ class Recorder:
         return text
 
 
-def _outcome(ctx: RequestContext) -> tuple[str, int]:
-    """(status, HTTP status). The gateway notes the status that went out in `metadata`."""
-    error = ctx.error
-    sent = ctx.metadata.get("status")
-    if error is None:
-        return "ok", sent if isinstance(sent, int) and sent else 200
-    http_status = sent if isinstance(sent, int) and sent else int(getattr(error, "status", None) or 500)
-    left = getattr(error, "code", None) == "client_disconnected" or http_status == _CLIENT_CLOSED
-    if left or isinstance(error, asyncio.CancelledError | ConnectionError):
-        return "cancelled", _CLIENT_CLOSED
-    refused = isinstance(error, GatewayError) and not isinstance(error, ModelError) and http_status < 500
-    return "refused" if refused else "error", http_status
+def _decoded(dialect: Dialect, held: Mapping[str, Any]) -> LLMResponse:
+    body = held["raw"].encode()
+    if not held["stream"]:
+        return dialect.decode_response(WireReply(held["status"], Headers(), body), _MINT)
+    decoder, total = dialect.stream_decoder(_MINT), Accumulator()
+    for chunk in (*decoder.feed(body), *decoder.close()):
+        total.add(chunk)
+    return total.value()
 
 
-def _provider(ctx: RequestContext, last: Attempt | None) -> str:
-    return (last.target.partition("/")[0] if last is not None else "") or ctx.target_model_provider or ""
-
-
-def _attempt(attempt: Attempt, started: float, secrets: list[str]) -> dict[str, Any]:
-    line: dict[str, Any] = {
-        "model": attempt.model,
-        "target": attempt.target,
-        "start_ms": round((attempt.started - started) * 1000, 3),
+def _attempt(attempt: Mapping[str, Any], started: float) -> dict[str, Any]:
+    line = {
+        "model": attempt["model"],
+        "target": attempt["target"],
+        "start_ms": round((attempt["started"] - started) * 1000, 3),
     }
-    if attempt.first_token is not None:
-        line["first_token_ms"] = round((attempt.first_token - started) * 1000, 3)
-    if attempt.ended is not None:
-        line["end_ms"] = round((attempt.ended - started) * 1000, 3)
-    if attempt.status is not None:
-        line["status"] = attempt.status
-    if attempt.error is not None:
-        line["error"] = without_secrets(attempt.error, secrets)[:_EXCERPT_CHARACTERS]
-        line["kind"] = attempt.kind
-    if attempt.resent:
-        line["resent"] = True
+    for name, moment in (("first_token_ms", attempt["first_token"]), ("end_ms", attempt["ended"])):
+        if moment is not None:
+            line[name] = round((moment - started) * 1000, 3)
+    for name in ("status", "error", "kind", "resent"):
+        if attempt[name]:
+            line[name] = attempt[name]
     return line
-
-
-def _tags(metadata: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for name in names:
-        value: Any = metadata
-        for key in name.split("."):
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if isinstance(value, str | int | float | bool):
-            tags[name] = str(value)[:1000]
-        elif isinstance(value, Mapping):
-            tags.update({f"{name}.{key}": str(one)[:1000] for key, one in value.items() if isinstance(one, str | int)})
-        elif isinstance(value, list | tuple):
-            tags[name] = ", ".join(str(one) for one in value)[:1000]
-    return tags
 
 
 def _shortened(value: Any, longest: int) -> Any:
     if isinstance(value, str):
         return value if len(value) <= longest else f"{value[:longest]}… [{len(value) - longest} characters cut]"
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return {key: _shortened(one, longest) for key, one in value.items()}
     if isinstance(value, list):
         return [_shortened(one, longest) for one in value]

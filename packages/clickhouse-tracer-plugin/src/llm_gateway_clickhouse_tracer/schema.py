@@ -14,9 +14,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from .client import Database
+from .client import Database, connect
+from .settings import TracerSettings
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "Column", "create_statements", "ensure_table"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "Column", "create_statements", "ensure_table", "open_database"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -123,6 +124,13 @@ def create_statements(database: str, table: str, retention_days: int | None) -> 
         f"non_replicated_deduplication_window = {_DEDUPLICATION_WINDOW}\n"
         f"COMMENT 'llm-gateway traces, schema {SCHEMA_VERSION}'",
     ]
+
+
+def open_database(settings: TracerSettings) -> Database:
+    """Connects and brings the table into shape. Raises DatabaseFailure."""
+    database = connect(settings.clickhouse)
+    ensure_table(database, settings.clickhouse.table, settings.retention_days)
+    return database
 
 
 def ensure_table(database: Database, table: str, retention_days: int | None) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from .client import Database, DatabaseFailure
 from .counters import Counters
-from .spool import Spool, lines_of
+from .segments import Segments, lines_of
 
 __all__ = ["Sink"]
 
@@ -29,18 +29,21 @@ _LOG_EVERY_SECONDS: Final = 60.0
 
 
 class Sink:
-    """`open_database` connects and brings the table into shape; it is called when there is something to send."""
+    """`open_database` connects and brings the table into shape; it is called when there is something to send. `rows`
+    turns a segment's frames into rows."""
 
     def __init__(
         self,
-        spool: Spool,
+        spool: Segments,
         open_database: Callable[[], Database],
+        rows: Callable[[bytes], bytes],
         *,
         counters: Counters,
         poll_seconds: float = 0.1,
     ) -> None:
         self._spool = spool
         self._open_database = open_database
+        self._rows = rows
         self._counters = counters
         self._poll_seconds = poll_seconds
         self._database: Database | None = None
@@ -55,15 +58,23 @@ class Sink:
     def start(self) -> None:
         self._thread.start()
 
+    def run(self) -> None:
+        """Runs in the caller's thread until another one calls `stop`."""
+        self._run()
+
+    def stop(self, timeout_seconds: float) -> None:
+        """Lets `run` send what is sealed until the time is up, and then return."""
+        self._deadline = time.monotonic() + timeout_seconds
+        self._stopping = True
+        self._wake.set()
+
     def hurry(self) -> None:
         """Ends a pause between attempts: the spool has no room, and only sending makes some."""
         self._wake.set()
 
     def close(self, timeout_seconds: float) -> bool:
         """Sends what is sealed until the time is up; the rest stays in the spool. Returns whether all was sent."""
-        self._deadline = time.monotonic() + timeout_seconds
-        self._stopping = True
-        self._wake.set()
+        self.stop(timeout_seconds)
         self._thread.join(timeout_seconds + 1.0)
         return not self._spool.sealed()
 
@@ -104,12 +115,12 @@ class Sink:
     def _send(self, name: str) -> None:
         try:
             segment = self._spool.read(name)
-        except (FileNotFoundError, KeyError):
+        except FileNotFoundError:
             return  # given up for newer ones
         if self._database is None:
             self._database = self._open_database()
         try:
-            self._database.insert(segment, name)
+            self._database.insert(self._rows(segment), name)
         except DatabaseFailure as failure:
             if failure.kind != "data":
                 raise
@@ -136,7 +147,7 @@ class Sink:
             # Connecting anew also makes the table again, should somebody have dropped it.
             self._database.close()
             self._database = None
-        self._complain(f"traces wait in the spool ({self._spool.size} bytes): {failure}")
+        self._complain(f"traces wait in the spool: {failure}")
         return _longer(pause)
 
     def _complain(self, message: str) -> None:

@@ -1,62 +1,94 @@
-"""Puts the pieces together: recorder → writer → spool → sink → ClickHouse."""
+"""Puts the pieces together: frames → writer → spool → sink, the last in a process of its own or in a thread."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from llm_gateway_sdk import RequestContext
 
-from .client import Database, connect
 from .counters import Counters
+from .frames import FrameTaker, encode_frame
 from .prices import PriceTable
 from .record import Recorder
-from .schema import ensure_table
+from .schema import open_database
 from .settings import TracerSettings
+from .shipper import Shipper
 from .sink import Sink
 from .spool import DiskSpool, MemorySpool, SegmentLimits, Spool
 from .writer import Writer
 
-__all__ = ["Tracer", "open_database", "open_spool"]
+__all__ = ["Tracer", "open_spool"]
 
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 5.0
+_LOG_EVERY_SECONDS: Final = 60.0
 
 
 class Tracer:
-    """One target table. `record` may be called from any thread and costs a few microseconds."""
+    """One target table. `record` costs the event loop some ten microseconds.
 
-    def __init__(self, settings: TracerSettings) -> None:
-        self.settings = settings
+    `config` is the plugin's configuration. The sink runs in a process of its own for a server, so that decoding,
+    compressing and sending take nothing from this interpreter; in a thread for the embedded engine, which only its own
+    process can read, and for a spool in memory.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self.settings = settings = TracerSettings.load(config)
         self.counters = Counters()
         self._spool = open_spool(settings, self.counters)
-        recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), self.counters)
-        self._writer: Writer[RequestContext] = Writer(
+        self._frames = FrameTaker(settings)
+        self._recorder = Recorder(
+            settings, PriceTable.load(settings.price_file, settings.price_overrides), self.counters
+        )
+        # Where a text must not be kept it must not wait on the disk either: the row is made at once.
+        self._rows_at_once = "metadata" in (settings.capture.request, settings.capture.response)
+        self._last_log = -_LOG_EVERY_SECONDS
+        self._sender: Shipper | Sink
+        if isinstance(self._spool, DiskSpool) and settings.clickhouse.embedded_path is None and sys.executable:
+            self._sender = Shipper(config, self._spool.base, self._spool.folder, self.counters)
+        else:
+            self._sender = Sink(
+                self._spool.segments,
+                lambda: open_database(settings),
+                self._recorder.rows,
+                counters=self.counters,
+                poll_seconds=min(0.1, settings.flush_interval_seconds / 10),
+            )
+        self._writer = Writer(
             self._spool,
-            recorder.line,
             counters=self.counters,
             max_bytes=settings.spool.max_bytes,
             on_full=settings.spool.on_full,
-            when_stuck=lambda: self._sink.hurry(),
-        )
-        self._sink = Sink(
-            self._spool,
-            lambda: open_database(settings),
-            counters=self.counters,
-            poll_seconds=min(0.1, settings.flush_interval_seconds / 10),
+            when_stuck=self._sender.hurry,
         )
 
     def start(self) -> None:
         self._writer.start()
-        self._sink.start()
+        self._sender.start()
 
     def record(self, ctx: RequestContext, acknowledged: Callable[[bool], None] | None = None) -> bool:
-        """Takes a finished request. `acknowledged` is called from another thread when the record is in the spool."""
-        return self._writer.submit(ctx, acknowledged)
+        """Takes a finished request; False where it is dropped. `acknowledged` is called from another thread when the
+        record is in the spool, or given up."""
+        return self._writer.submit(self._line(ctx), acknowledged)
+
+    def _line(self, ctx: RequestContext) -> bytes:
+        try:
+            frame = self._frames.take(ctx)
+            if self._rows_at_once:
+                frame = {"v": 1, "id": ctx.request_id, "row": self._recorder.row(frame)}
+            return encode_frame(frame)
+        except Exception:  # any plugin or dialect may have left anything in the context
+            self.counters.unreadable += 1
+            if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
+                self._last_log = time.monotonic()
+                logger.exception("a trace is recorded without its bodies (request %s)", ctx.request_id)
+            return encode_frame(self._frames.bare(ctx))
 
     @property
     def crowded(self) -> bool:
@@ -77,7 +109,8 @@ class Tracer:
         started = time.monotonic()
         self._writer.close(SHUTDOWN_SECONDS / 2)
         self._spool.seal()
-        if not self._sink.close(max(0.5, SHUTDOWN_SECONDS - (time.monotonic() - started))):
+        self._sender.close(max(0.5, SHUTDOWN_SECONDS - (time.monotonic() - started)))
+        if self._spool.segments.sealed():
             logger.warning("%d bytes of traces stay in the spool and are sent after the next start", self._spool.size)
         self._spool.close()
 
@@ -103,10 +136,3 @@ def open_spool(settings: TracerSettings, counters: Counters) -> Spool:
             error,
         )
         return MemorySpool(limits=limits)
-
-
-def open_database(settings: TracerSettings) -> Database:
-    """Connects and brings the table into shape. Raises DatabaseFailure."""
-    database = connect(settings.clickhouse)
-    ensure_table(database, settings.clickhouse.table, settings.retention_days)
-    return database

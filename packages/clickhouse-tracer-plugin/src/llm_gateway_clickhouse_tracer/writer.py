@@ -1,6 +1,6 @@
 """From the event loop to the spool: a queue that costs the loop an append, and one thread that empties it.
 
-The thread takes what has gathered, turns it into lines and writes them in one call. Waking a thread costs the event
+The thread takes what has gathered and writes it in one call. Waking a thread costs the event
 loop more than all else here (some 100 µs, for the woken one asks for the interpreter at once), so that nobody is woken
 while requests come: the thread looks by itself every few milliseconds, and sleeps only where nothing has come for long.
 """
@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from .counters import Counters
 from .settings import OnFull
@@ -20,15 +20,10 @@ from .spool import SYNC_INTERVAL_SECONDS, Spool
 
 __all__ = ["Writer"]
 
-T = TypeVar("T")
-
 logger = logging.getLogger(__name__)
 
 GATHER_SECONDS: Final = 0.008
 """How long records gather under load before they are written together."""
-
-_SLICE_SECONDS: Final = 0.002
-"""Longest stretch of serialising before the event loop gets a chance to run."""
 
 _LOOK_SECONDS: Final = 0.025
 """How often the thread looks while nothing comes; with `GATHER_SECONDS` well below the promised 50 ms."""
@@ -37,20 +32,19 @@ _DROWSY_SECONDS: Final = 30.0
 """After so long without a record the thread sleeps until it is woken; until then it looks."""
 
 _ASLEEP_SECONDS: Final = 0.25
-_BATCH_RECORDS: Final = 256
+_BATCH_RECORDS: Final = 512
 _MAX_QUEUED: Final = 20_000
 _MAX_RETRY_SECONDS: Final = 5.0
 _LOG_EVERY_SECONDS: Final = 60.0
 
 
-class Writer(Generic[T]):
-    """`submit` may be called from any thread; `acknowledged` is called in the writer's thread once the record is in the
-    spool, with False where it was given up."""
+class Writer:
+    """Takes whole lines. `submit` may be called from any thread; `acknowledged` is called in the writer's thread once
+    the record is in the spool, with False where it was given up."""
 
     def __init__(
         self,
         spool: Spool,
-        serialise: Callable[[T], bytes],
         *,
         counters: Counters,
         max_bytes: int,
@@ -58,12 +52,11 @@ class Writer(Generic[T]):
         when_stuck: Callable[[], None] = lambda: None,
     ) -> None:
         self._spool = spool
-        self._serialise = serialise
         self._counters = counters
         self._max_bytes = max_bytes
         self._on_full = on_full
         self._when_stuck = when_stuck
-        self._queue: deque[tuple[T, Callable[[bool], None] | None]] = deque()
+        self._queue: deque[tuple[bytes, Callable[[bool], None] | None]] = deque()
         self._wake = threading.Event()
         self._asleep = False
         self._closing = False
@@ -84,7 +77,7 @@ class Writer(Generic[T]):
             return False
         return len(self._queue) >= _MAX_QUEUED // 2 or self._spool.size >= self._max_bytes
 
-    def submit(self, item: T, acknowledged: Callable[[bool], None] | None = None) -> bool:
+    def submit(self, line: bytes, acknowledged: Callable[[bool], None] | None = None) -> bool:
         """False where the queue is full and the record is dropped."""
         self._counters.submitted += 1
         if len(self._queue) >= _MAX_QUEUED and self._on_full != "block":
@@ -92,7 +85,7 @@ class Writer(Generic[T]):
             if acknowledged is not None:
                 acknowledged(False)
             return False
-        self._queue.append((item, acknowledged))
+        self._queue.append((line, acknowledged))
         if self._asleep or acknowledged is not None:
             # Somebody waits for the acknowledgement, or nobody looks.
             self._asleep = False
@@ -160,18 +153,11 @@ class Writer(Generic[T]):
         self._asleep = False
 
     def _gather(self) -> None:
-        """Serialises queued records, giving way to the event loop between them."""
-        if not self._queue:
-            return
-        self._last_record = time.monotonic()
-        slice_ends = self._last_record + _SLICE_SECONDS
-        while self._queue and len(self._waiting) < _BATCH_RECORDS:
-            item, acknowledged = self._queue.popleft()
-            self._waiting.append((self._serialise(item), acknowledged))
-            if time.monotonic() > slice_ends:
-                # Sleeping gives up the interpreter at once instead of after its switch interval of 5 ms.
-                time.sleep(0.0002)
-                slice_ends = time.monotonic() + _SLICE_SECONDS
+        queue, waiting = self._queue, self._waiting
+        if queue:
+            self._last_record = time.monotonic()
+        while queue and len(waiting) < _BATCH_RECORDS:
+            waiting.append(queue.popleft())
 
     def _write(self) -> None:
         while self._waiting:

@@ -21,8 +21,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from llm_gateway_sdk.wire import json
 
 from ..client import Database, DatabaseFailure
+from ..schema import open_database
 from ..settings import TracerSettings
-from ..tracer import open_database
 from . import queries
 from .pages import interaction_page, interactions_page, message_page, overview_page
 from .queries import Filter

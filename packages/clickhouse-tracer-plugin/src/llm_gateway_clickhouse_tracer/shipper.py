@@ -1,0 +1,185 @@
+"""Sending in a process of its own, so that turning frames into rows takes nothing from the gateway's interpreter.
+
+The process reads one line of JSON from its standard input (`config`, `base`, `folder`), then commands: `hurry`,
+`close SECONDS`. The end of the input is the end of the gateway: then it leaves at once, and what is left is adopted by
+the next one. It says its counters and its log on standard output, one JSON line each.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any, Final
+
+from llm_gateway_sdk.wire import json
+
+from .counters import Counters
+from .prices import PriceTable
+from .record import Recorder
+from .schema import open_database
+from .segments import SegmentFolder
+from .settings import TracerSettings
+from .sink import Sink
+
+__all__ = ["Shipper", "main"]
+
+logger = logging.getLogger(__name__)
+
+_PROGRAM: Final = "from llm_gateway_clickhouse_tracer.shipper import main; main()"
+_REPORT_SECONDS: Final = 0.25
+_RESTART_SECONDS: Final = 1.0
+_COUNTED_HERE: Final = ("sent", "dead", "retries", "unreadable", "adopted_segments", "torn")
+
+
+class Shipper:
+    """The gateway's hold on the process: starts it, starts it again if it dies, and reads what it says."""
+
+    def __init__(self, config: Any, base: Path, folder: Path, counters: Counters) -> None:
+        self._order = json.dumps({"config": config, "base": str(base), "folder": str(folder)}) + b"\n"
+        self._counters = counters
+        self._before = counters.snapshot()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = False
+        self._mutex = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-shipper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def hurry(self) -> None:
+        self._say(b"hurry\n")
+
+    def close(self, timeout_seconds: float) -> None:
+        self._closing = True
+        self._say(b"close %f\n" % timeout_seconds)
+        self._thread.join(timeout_seconds + 2.0)
+        with self._mutex:
+            if self._process is not None and self._process.poll() is None:
+                self._process.kill()
+
+    def _run(self) -> None:
+        while not self._closing:
+            self._before = self._counters.snapshot()
+            with self._mutex:
+                # Safe to stop at any moment: what it had not finished is in the spool.
+                self._process = process = subprocess.Popen(
+                    [sys.executable, "-c", _PROGRAM],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                )
+            self._say(self._order)
+            assert process.stdout is not None
+            for line in process.stdout:
+                self._hear(line)
+            process.wait()
+            self._end(process)
+            if not self._closing:
+                logger.warning("the process that sends traces ended (status %s); starting it again", process.returncode)
+                time.sleep(_RESTART_SECONDS)
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return
+        if "log" in said:
+            level, message = said["log"]
+            logger.log(level, "%s", message)
+        for name in _COUNTED_HERE:
+            if name in said:
+                setattr(self._counters, name, self._before[name] + said[name])
+
+    def _say(self, words: bytes) -> None:
+        with self._mutex:
+            process = self._process
+            if process is None or process.stdin is None:
+                return
+            try:
+                process.stdin.write(words)
+                process.stdin.flush()
+            except OSError:
+                pass  # it has died; `_run` notices
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        with self._mutex:
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    try:
+                        stream.close()
+                    except OSError:
+                        pass  # what was not read is nobody's any more
+
+
+class _Reports(logging.Handler):
+    """Counters and log lines for the gateway."""
+
+    def __init__(self, out: IO[bytes], counters: Counters) -> None:
+        super().__init__()
+        self._out = out
+        self._counters = counters
+        self._mutex = threading.Lock()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write({"log": [record.levelno, self.format(record)]})
+
+    def report(self) -> None:
+        counted = self._counters.snapshot()
+        self._write({name: counted[name] for name in _COUNTED_HERE})
+
+    def _write(self, value: dict[str, Any]) -> None:
+        with self._mutex:
+            try:
+                self._out.write(json.dumps(value) + b"\n")
+                self._out.flush()
+            except OSError:
+                pass  # nobody listens any more
+
+
+def main() -> None:
+    # These reach the whole group; it is the gateway that decides when its sender ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    order = json.loads(sys.stdin.buffer.readline() or b"null")
+    if order is None:
+        return
+    settings = TracerSettings.load(order["config"])
+    counters = Counters()
+    reports = _Reports(sys.stdout.buffer, counters)
+    logging.basicConfig(level=logging.WARNING, handlers=[reports], format="%(message)s")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # the sink itself says what fails
+    recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), counters)
+    sink = Sink(
+        SegmentFolder(Path(order["base"]), Path(order["folder"]), counters),
+        lambda: open_database(settings),
+        recorder.rows,
+        counters=counters,
+        poll_seconds=min(0.1, settings.flush_interval_seconds / 10),
+    )
+    threading.Thread(target=_listen, args=(sink,), daemon=True).start()
+    threading.Thread(target=_report, args=(reports,), daemon=True).start()
+    sink.run()
+    reports.report()
+
+
+def _listen(sink: Sink) -> None:
+    for line in sys.stdin.buffer:
+        command, _, argument = line.decode().strip().partition(" ")
+        if command == "hurry":
+            sink.hurry()
+        elif command == "close":
+            sink.stop(float(argument))
+            return
+    # The gateway is gone. Whoever adopts the spool sends again what is under way here, with the same token.
+    os._exit(0)
+
+
+def _report(reports: _Reports) -> None:
+    while True:
+        time.sleep(_REPORT_SECONDS)
+        reports.report()
