@@ -417,6 +417,32 @@ def test_storing_is_a_loss_only_where_it_was_asked_for() -> None:
     assert [loss.path for loss in asked_for] == ["store", "truncation"]
 
 
+def test_what_only_this_api_knows_is_told_elsewhere() -> None:
+    losses = Losses()
+    namespace = {"type": "namespace", "name": "ns", "description": "d", "tools": [{"type": "function", "name": "g"}]}
+    body = {
+        "input": "x",
+        "text": {"format": {"type": "grammar", "definition": "x"}},
+        "reasoning": {"effort": "low", "context": "all_turns"},
+        "tools": [namespace],
+        "include": ["reasoning.encrypted_content", "web_search_call.results"],
+        "stream_options": {"include_obfuscation": False},
+        "max_tool_calls": 3,
+    }
+
+    DIALECT.check_portable(decode(body), losses)
+
+    assert again(body) == body
+    assert {(loss.kind, loss.path) for loss in losses} == {
+        ("dropped", "max_tool_calls"),
+        ("dropped", "text.format"),
+        ("dropped", "reasoning.context"),
+        ("converted", "tools[*]"),
+        ("dropped", "tools[*].description"),
+        ("dropped", "include"),
+    }
+
+
 # Counting.
 
 

@@ -134,6 +134,22 @@ def test_a_call_whose_name_comes_later_waits_for_it() -> None:
     assert (item["name"], item["arguments"]) == ("f", '{"a":1}')
 
 
+def test_parts_without_a_number_are_told_apart() -> None:
+    blocks = [OpaquePart("openai_responses", {"type": "web_search_call", "id": f"ws_{at}"}) for at in range(2)]
+    calls = [ToolCallPart(f"c{at}", "f", "{}") for at in range(2)]
+
+    told = written(chunk(TextPart("a"), *calls, TextPart("b"), *blocks, finish="stop"))
+
+    assert [item["type"] for item in told[-1]["response"]["output"]] == [
+        "message",
+        "function_call",
+        "function_call",
+        "message",
+        "web_search_call",
+        "web_search_call",
+    ]
+
+
 def test_a_signature_that_comes_after_the_text_is_in_the_done_item() -> None:
     told = written(
         chunk(ThinkingPart("Hm", index=0)),

@@ -16,7 +16,7 @@ from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import OpaquePart, TextPart
 from llm_gateway_sdk.reasoning import effort_of_budget
-from llm_gateway_sdk.request import LLMRequest, Message, Reasoning, ResponseFormat
+from llm_gateway_sdk.request import LLMRequest, Message, Reasoning, ResponseFormat, Tool
 from llm_gateway_sdk.wire import json
 
 from .echo import ResponsesEcho, echo_of
@@ -136,6 +136,15 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
     for key, value in memo.items():
         if key[:1] != "_" and value not in ("", [], {}, False):
             losses.dropped(key)
+    for key in memo.get("_text", {}):
+        losses.dropped(f"text.{key}")
+    for key in own(request.reasoning) if request.reasoning is not None else ():
+        losses.dropped(f"reasoning.{key}")
+    for tool in request.tools:
+        if isinstance(tool, Tool) and tool.namespace is not None:
+            losses.converted("tools[*]", "tools of a namespace are told by flat names")
+            if own(tool).get("_namespace", {}).get("description"):
+                losses.dropped("tools[*].description", "of a namespace")
     for word in memo.get("_quiet", {}).get("include", []):
         if word not in (ENCRYPTED_REASONING, LOGPROBS):
             losses.dropped("include", str(word))

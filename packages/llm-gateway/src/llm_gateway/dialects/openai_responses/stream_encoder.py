@@ -419,7 +419,10 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _write_call(self, part: Part) -> None:
         assert isinstance(part, ToolCallPart)
         call = self._calls.get(part.index)
-        if call is not None and part.item_id is not None and call.source_id not in (None, part.item_id):
+        if call is not None and (
+            (part.item_id is not None and call.source_id not in (None, part.item_id))
+            or (part.index is None and part.id not in ("", call.call_id))
+        ):
             call = None
         if call is None:
             waiting = self._nameless.pop(part.index, None)
@@ -508,7 +511,7 @@ class ResponsesStreamEncoder(StreamEncoder):
                 self._losses.dropped("output[*]", describe(part))
             return
         block = self._opaque.get(part.index)
-        if block is None or (isinstance(part.data, dict) and block.closed):
+        if block is None or (isinstance(part.data, dict) and (block.closed or part.data.get("id") != block.id)):
             if not isinstance(part.data, dict):
                 return
             self._finish_current()
