@@ -26,6 +26,7 @@ DIALECT = OpenAIResponses()
         (b'event: error\ndata: {"type":"error","message":"x"}', "error"),
         (b'data: {"type":"error","message":"x"}', "error"),
         (b'data: {"error": {"message": "x"}}', "error"),
+        (b'event: message\ndata: {"response":{},"type":"response.completed"}', "terminal"),
         (b": keep-alive", "other"),
         (b"data: [DONE]", "other"),
     ],

@@ -58,7 +58,10 @@ def _object_at(data: bytes, start: int) -> object:
     return None
 
 
-_TYPE = re.compile(rb'^event: ?([\w.]+)|"type" ?: ?"((?:response\.[\w.]+|error|keepalive))"', re.MULTILINE)
+# The name, where the stream names its events so; else the type in the data.
+_TYPE = re.compile(
+    rb'^event: ?(response\.[\w.]+|error|keepalive)\s*$|"type" ?: ?"(response\.[\w.]+|error)"', re.MULTILINE
+)
 _ERROR_OBJECT = re.compile(rb'^data: ?\{\s*"error"\s*:\s*\{', re.MULTILINE)
 _ANNOUNCED = re.compile(rb'"type" ?: ?"(?:message|reasoning)"')
 _OBJECT = re.compile(rb"\s*:\s*\{")
