@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import sys
 for name in ("llm_gateway", "pydantic", "httpx", "starlette", "hypothesis", "yaml"):
     sys.modules[name] = None  # importing it fails, as where it is not installed
 import pytest
-sys.exit(pytest.main(["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:anyio", "-p", "no:hypothesispytest"]))
+sys.exit(pytest.main(["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "llm_gateway_sdk.testing.pytest_plugin"]))
 """
 
 
@@ -19,7 +20,10 @@ sys.exit(pytest.main(["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:a
 def test_generated_tests_pass_as_generated_with_the_sdk_and_pytest_alone(kind, tmp_path):
     folder = create("my-own-thing", kind, tmp_path)
 
-    ran = subprocess.run([sys.executable, "-c", ALONE], cwd=folder, capture_output=True, text=True, timeout=60)
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    ran = subprocess.run(
+        [sys.executable, "-c", ALONE], cwd=folder, env=environment, capture_output=True, text=True, timeout=60
+    )
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " passed" in ran.stdout
