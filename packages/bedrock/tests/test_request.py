@@ -431,3 +431,36 @@ def test_a_wrong_type_is_refused_with_its_place(body: Any, message: str) -> None
         BEDROCK.decode_request(WireRequest("POST", "/model/x/converse", body=json.dumps(body).encode()))
 
     assert str(caught.value).startswith(message)
+
+
+def test_features_of_anthropics_api_go_with_their_fields_or_not_at_all() -> None:
+    asked = {
+        "_betas": ["interleaved-thinking-2025-05-14", "context-management-2025-06-27", "claude-code-20250219"],
+        "context_management": {"edits": []},
+        "mcp_servers": [],
+    }
+    losses = Losses()
+
+    claude = write(ask(provider_metadata={"anthropic": asked}), losses=losses)
+    nova = write(ask(provider_metadata={"anthropic": asked}), NOVA)
+
+    assert claude["additionalModelRequestFields"] == {
+        "anthropic_beta": ["interleaved-thinking-2025-05-14", "context-management-2025-06-27"],
+        "context_management": {"edits": []},
+    }
+    assert told(losses) == ["dropped anthropic_beta", "dropped mcp_servers"]
+    assert "additionalModelRequestFields" not in nova
+
+
+def test_tools_that_anthropic_defines_and_the_client_runs_reach_claude() -> None:
+    tool = {"type": "computer_20250124", "name": "computer", "display_width_px": 800, "display_height_px": 600}
+    tools = [OpaqueTool("anthropic", tool, "computer"), Tool("f")]
+    losses = Losses()
+
+    body = write(ask(tools=list(tools)), losses=losses)
+
+    assert body["additionalModelRequestFields"] == {"anthropic_beta": ["computer-use-2025-01-24"], "tools": [tool]}
+    assert [entry["toolSpec"]["name"] for entry in body["toolConfig"]["tools"]] == ["f"]
+    assert not losses
+    write(ask(tools=list(tools)), NOVA, losses)
+    assert told(losses) == ["dropped tools[*]"]

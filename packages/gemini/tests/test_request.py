@@ -109,6 +109,12 @@ def test_system_messages_become_the_instruction_part_by_part() -> None:
     assert len(body["contents"]) == 1
 
 
+def test_instructions_alone_go_with_an_empty_turn() -> None:
+    assert write(ask(Message("system", [TextPart("Speak.")])))["contents"] == [
+        {"role": "user", "parts": [{"text": ""}]}
+    ]
+
+
 def test_a_system_turn_within_the_conversation_is_said_by_the_user() -> None:
     losses = Losses()
     body = write(ask(Message("user", [TextPart("a")]), Message("system", [TextPart("b")])), losses=losses)

@@ -39,6 +39,7 @@ from .blocks import (
     expect,
     own,
 )
+from .claude import additional_fields, is_client_tool
 from .models import Capabilities, capabilities_of
 from .paths import CONVERSE, CONVERSE_STREAM, COUNT_TOKENS, build_path, split_path
 
@@ -272,6 +273,8 @@ class _Encoder:
             leading += 1
         body: dict[str, Any] = {"messages": self._messages(request.messages[leading:])}
         additional: dict[str, Any] = dict(self._metadata.get(_ADDITIONAL) or {})
+        if self._can.claude:
+            additional.update(additional_fields(request, self._losses))
         output: dict[str, Any] = dict(self._metadata.get("outputConfig") or {})
         thinks = self._reasoning(additional, output)
         inference = self._inference(additional, thinks=thinks)
@@ -295,7 +298,7 @@ class _Encoder:
         if request.stop and self._can.claude and _PATHS not in body:
             # Which of the stop sequences it was is not told otherwise.
             body[_PATHS] = [_STOP_PATH]
-        self._tell_losses()
+        self._tell_losses(additional)
         return body
 
     def _leads(self, message: Message) -> bool:
@@ -393,6 +396,8 @@ class _Encoder:
         entries: list[dict[str, Any]] = []
         for tool in tools:
             if isinstance(tool, OpaqueTool):
+                if self._can.claude and is_client_tool(tool):
+                    continue  # stands in the additional fields
                 if tool.dialect != NAME:
                     self._losses.dropped("tools[*]", str(tool.name or tool.data.get("type") or tool.dialect))
                     continue
@@ -582,12 +587,13 @@ class _Encoder:
         elif tier not in (None, "auto", "standard"):
             self._losses.dropped("service_tier")
 
-    def _tell_losses(self) -> None:
+    def _tell_losses(self, told: dict[str, Any]) -> None:
+        """`told`: what went along as an additional field."""
         request = self._request
         for dialect, values in request.provider_metadata.items():
             if dialect != NAME:
                 for key in values:
-                    if not key.startswith("_"):
+                    if not key.startswith("_") and key not in told:
                         self._losses.dropped(key)
         for path, value in (
             ("user", request.user),

@@ -413,7 +413,11 @@ def _build_body(request: LLMRequest, target: Target, losses: Losses) -> dict[str
     leading = 0
     while leading < len(request.messages) and request.messages[leading].role in ("system", "developer"):
         leading += 1
-    body: dict[str, Any] = {"contents": _Contents(target, losses).build(request.messages[leading:])}
+    contents = _Contents(target, losses).build(request.messages[leading:])
+    if leading and not contents:
+        # Instructions alone are refused; with an empty turn they are not.
+        contents.append({"role": "user", "parts": [{"text": ""}]})
+    body: dict[str, Any] = {"contents": contents}
     system = _build_system(request.messages[:leading], losses)
     if system is not None:
         body["systemInstruction"] = system
