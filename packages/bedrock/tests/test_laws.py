@@ -69,7 +69,7 @@ def violations(stream: bytes, *, complete: bool = True) -> list[str]:
             found.append(f"{name} before messageStart")
         if "messageStop" in names[:-1] and name not in _AFTER_STOP:
             found.append(f"{name} after messageStop")
-        index = body.get("contentBlockIndex")
+        index: int = body.get("contentBlockIndex", -1)
         if name in ("contentBlockStart", "contentBlockDelta"):
             if opened is None:
                 if index != done + 1:
@@ -164,7 +164,7 @@ class TestBedrockLaws(DialectLaws):
     def damaged_stream(self, data: bytes, chance: random.Random) -> bytes:
         messages = EventStreamDecoder().feed(data)
         place = chance.randrange(len(messages))
-        junk = chance.choice((None, True, 0, "", "x", [], {}, [{}], {"type": "x"}))
+        junk: Any = chance.choice((None, True, 0, "", "x", [], {}, [{}], {"type": "x"}))
         messages[place].payload = json.dumps(damaged(json.loads(messages[place].payload), chance, junk)).encode()
         return b"".join(encode_message(message.headers, message.payload) for message in messages)
 

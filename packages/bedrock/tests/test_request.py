@@ -17,6 +17,7 @@ from llm_gateway_sdk import (
     MediaPart,
     Message,
     OpaqueTool,
+    Part,
     Reasoning,
     ResponseFormat,
     Target,
@@ -364,7 +365,7 @@ def test_an_output_schema_goes_natively_or_in_words() -> None:
 
 def test_proofs_of_claude_hold_wherever_it_runs_and_others_are_left_out() -> None:
     losses = Losses()
-    content = [
+    content: list[Part] = [
         ThinkingPart("a", signature="s1", signed_by="bedrock"),
         ThinkingPart("b", signature="s2", signed_by="anthropic"),
         ThinkingPart(redacted="cmVk", signed_by="anthropic"),
@@ -373,7 +374,7 @@ def test_proofs_of_claude_hold_wherever_it_runs_and_others_are_left_out() -> Non
         TextPart("Hi"),
     ]
 
-    blocks = write(ask(USER, Message("assistant", list(content))), losses=losses)["messages"][1]["content"]
+    blocks = write(ask(USER, Message("assistant", content)), losses=losses)["messages"][1]["content"]
 
     assert blocks == [
         {"reasoningContent": {"reasoningText": {"text": "a", "signature": "s1"}}},

@@ -140,9 +140,9 @@ class TestGeminiLaws(DialectLaws):
             last = parts[-1] if parts else None
             if isinstance(part, ToolCallPart):
                 part.arguments = json.dumps(json.loads(part.arguments))
-            proves = isinstance(part, ThinkingPart) and part.signature is not None
-            if proves and isinstance(last, ThinkingPart) and last.signature is None and last.redacted is None:
-                parts[-1:] = []
+            if isinstance(part, ThinkingPart) and part.signature is not None and _unproven(last):
+                assert isinstance(last, ThinkingPart)
+                parts.pop()
                 part = replace(part, text=last.text + part.text)
             parts.append(part)
         reply.message.content = parts
@@ -180,6 +180,10 @@ class TestGeminiLaws(DialectLaws):
         request = LLMRequest("some-model", [Message("user", [TextPart("Hello.")])], stream=True)
         wire = self.dialect.encode_request(request, Target("some-model"), Losses())
         return self.dialect.decode_request(wire)[1]
+
+
+def _unproven(part: Part | None) -> bool:
+    return isinstance(part, ThinkingPart) and part.signature is None and part.redacted is None
 
 
 def _plain(value: Any) -> Any:

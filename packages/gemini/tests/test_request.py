@@ -17,6 +17,7 @@ from llm_gateway_sdk import (
     MediaPart,
     Message,
     OpaqueTool,
+    Part,
     ResponseFormat,
     Target,
     TextPart,
@@ -147,9 +148,9 @@ def test_all_results_of_a_turn_stand_in_one_content_and_their_names_are_found() 
 
 
 def test_results_before_other_content_of_one_user_turn_are_told_apart() -> None:
-    content = [TextPart("Look:"), ToolResultPart("1", [TextPart("one")], name="a")]
+    content: list[Part] = [TextPart("Look:"), ToolResultPart("1", [TextPart("one")], name="a")]
 
-    body = write(ask(Message("user", list(content))))
+    body = write(ask(Message("user", content)))
 
     assert [list(part) for entry in body["contents"] for part in entry["parts"]] == [["functionResponse"], ["text"]]
 

@@ -19,6 +19,7 @@ from llm_gateway_sdk import (
     MediaPart,
     Message,
     OpaquePart,
+    Part,
     TextPart,
     ThinkingPart,
     ToolCallPart,
@@ -239,13 +240,13 @@ def test_googles_own_types_accept_the_reply_of_another_provider() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         types = pytest.importorskip("google.genai.types")
-    content = [
+    content: list[Part] = [
         ThinkingPart("hm", signature="a.b/c", signed_by="anthropic"),
         TextPart("Hi", [Citation("url", "https://a.example", "A")]),
         ToolCallPart("toolu_1", "f", '{"a": [1, null]}'),
     ]
     response = LLMResponse(
-        "msg_1", "claude", choices=[Choice(0, Message("assistant", list(content)), "tool_calls")], usage=Usage(3, 4)
+        "msg_1", "claude", choices=[Choice(0, Message("assistant", content), "tool_calls")], usage=Usage(3, 4)
     )
 
     read_back = types.GenerateContentResponse.model_validate(write(response))

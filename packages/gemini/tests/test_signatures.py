@@ -91,7 +91,9 @@ def gemini_history(history: list[Any], body: dict[str, Any]) -> None:
     content = body["candidates"][0]["content"]
     history.append(content)
     calls = [part["functionCall"] for part in content["parts"] if "functionCall" in part]
-    answers = [{"functionResponse": {"name": call["name"], "response": {"output": "seen"}}} for call in calls]
+    answers: list[dict[str, Any]] = [
+        {"functionResponse": {"name": call["name"], "response": {"output": "seen"}}} for call in calls
+    ]
     history.append({"role": "user", "parts": answers or [{"text": "And now?"}]})
 
 
