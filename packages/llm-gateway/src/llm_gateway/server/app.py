@@ -86,6 +86,8 @@ class GatewayApp:
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds
         )
         self.draining = False
+        self.refusals: dict[tuple[str, str, str, int, str], int] = {}
+        """Requests refused before there was an exchange, by project, adapter, operation, status and error class."""
         self.configure(generation)
 
     def configure(self, generation: Generation) -> None:
@@ -273,6 +275,9 @@ class GatewayApp:
         services = generation.gateway.services
         info = error.info()
         info.request_id = request_id
+        at = (match.project.name, match.adapter.name, match.route.operation) if match is not None else ("", "", "")
+        refusal = (*at, error.status, error.kind)
+        self.refusals[refusal] = self.refusals.get(refusal, 0) + 1
         dialect_name = match.route.dialect if match is not None else None
         if dialect_name is None:
             adapter = generation.routes.adapter_of(request.path, request.wire)

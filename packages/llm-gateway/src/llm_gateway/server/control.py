@@ -55,6 +55,7 @@ class Control:
         self._retiring: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self.last_reload: dict[str, Any] = {}
+        self.reloads = {"taken": 0, "unchanged": 0, "refused": 0}
 
     async def startup(self) -> None:
         self.ready_now = True
@@ -149,7 +150,9 @@ class Control:
         if self._metrics is None:
             return b"", "text/plain; version=0.0.4"
         snapshots = await self._ask_all("metrics")
-        return self._metrics.render([snapshot for snapshot in snapshots.values() if snapshot is not None], accept)
+        found = [snapshot for snapshot in snapshots.values() if snapshot is not None]
+        # Thousands of lines may be written; requests go on meanwhile.
+        return await asyncio.to_thread(self._metrics.render, found, accept)
 
     def pages(self) -> dict[str, Any]:
         """ASGI applications of plugins, by the plugin's name, for the administration surface."""
@@ -180,6 +183,7 @@ class Control:
             try:
                 loaded = await asyncio.to_thread(self._reload_config)
                 if loaded.version == self.gateway.version:
+                    self.reloads["unchanged"] += 1
                     self.last_reload = {"at": time.time(), "version": loaded.version, "changed": False, "error": None}
                     return self.last_reload
                 fresh = Gateway(
@@ -188,6 +192,7 @@ class Control:
                 await fresh.start()
             except ConfigError as error:
                 log.error("the configuration was not taken:\n%s", error)
+                self.reloads["refused"] += 1
                 self.last_reload = {
                     "at": time.time(),
                     "version": self.gateway.version,
@@ -197,6 +202,7 @@ class Control:
                 }
                 return self.last_reload
             self._swap(fresh)
+            self.reloads["taken"] += 1
             self.last_reload = {"at": time.time(), "version": fresh.version, "changed": True, "error": None}
             log.info("configuration %s is in service", fresh.version)
             return self.last_reload

@@ -222,4 +222,12 @@ async def _watch_file(source: Path, control: Control) -> None:
 
 def _observers(result: Source) -> tuple[list[Any], Any]:
     """Metrics and tracing as configured; what is not configured is not imported."""
-    return [], None
+    monitoring = result.config.monitoring
+    observers: list[Any] = []
+    metrics: Any = None
+    if monitoring.enabled and monitoring.metrics.enabled:
+        from ..monitoring.metrics import Metrics
+
+        metrics = Metrics()
+        observers.append(metrics)
+    return observers, metrics

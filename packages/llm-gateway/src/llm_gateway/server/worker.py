@@ -23,6 +23,9 @@ from .run import Worker, run_loop
 
 __all__ = ["main"]
 
+_MAX_LINE = 64 * 1024 * 1024
+"""Bytes of one message: the figures of all workers come in one."""
+
 
 class _Pipe:
     """The worker's end of the control pipe."""
@@ -90,7 +93,7 @@ def main(arguments: list[str]) -> int:
     listening: list[asyncio.Task[None]] = []
 
     async def run() -> int:
-        reader, writer = await asyncio.open_connection(sock=control_pipe)
+        reader, writer = await asyncio.open_connection(sock=control_pipe, limit=_MAX_LINE)
 
         def customise(control: Control) -> None:
             pipe = _Pipe(control, reader, writer)
