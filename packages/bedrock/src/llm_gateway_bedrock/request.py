@@ -201,9 +201,9 @@ def _text(value: Any) -> str | None:
 
 def _decode_additional(value: Any, request: LLMRequest, metadata: dict[str, Any]) -> None:
     """Claude's own fields, as far as there are canonical ones; the rest stays in the metadata."""
-    if not isinstance(value, dict):
+    if value is None:
         return
-    rest = dict(value)
+    rest = dict(expect(value, dict, _ADDITIONAL))
     thinking = rest.get("thinking")
     if isinstance(thinking, dict) and isinstance(thinking.get("type"), str):
         del rest["thinking"]

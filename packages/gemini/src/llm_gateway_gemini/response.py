@@ -546,7 +546,7 @@ def build_usage(usage: Usage | None) -> dict[str, Any]:
     if usage is None:
         return {}
     native = own(usage)
-    tools = native.get("toolUsePromptTokenCount") or 0
+    tools = _count(native, "toolUsePromptTokenCount") or 0
     result: dict[str, Any] = {}
     if usage.input_tokens is not None:
         result["promptTokenCount"] = max(0, usage.input_tokens - tools)
