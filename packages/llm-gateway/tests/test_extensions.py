@@ -179,3 +179,29 @@ def test_loading_a_file_that_fails_leaves_nothing_behind(tmp_path):
 def test_the_installed_plugins_have_no_mistakes():
     for extension in installed().all("plugin"):
         assert check_plugin_class(extension.cls) == []
+
+
+def test_two_installed_plugins_of_one_name_are_told_with_their_distributions(tmp_path, monkeypatch):
+    for distribution in ("one", "two"):
+        folder = tmp_path / f"{distribution}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(f"[llm_gateway.plugins]\nsame = {distribution}:Same\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(ConfigError, match=r'two plugins are named "same": .*; uninstall one') as told:
+        installed().get("plugin", "same")
+    assert "one:Same of one" in str(told.value)
+    assert "two:Same of two" in str(told.value)
+
+
+def test_a_class_may_be_added_as_it_is():
+    from llm_gateway_sdk import Plugin, plugin_metadata
+
+    extensions = installed()
+    mine = plugin_metadata(name="mine")(type("Mine", (Plugin,), {}))
+    extensions.add_class(mine)
+
+    assert extensions.get("plugin", "mine").cls is mine
+    with pytest.raises(ConfigError, match="is no plugin, adapter, provider or dialect"):
+        extensions.add_class(int)

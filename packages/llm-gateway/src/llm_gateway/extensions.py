@@ -87,8 +87,13 @@ class Declared:
 class Extensions:
     """All that is available, by kind and name."""
 
-    def __init__(self, entry_points: dict[tuple[Kind, str], importlib.metadata.EntryPoint]) -> None:
+    def __init__(
+        self,
+        entry_points: dict[tuple[Kind, str], importlib.metadata.EntryPoint],
+        rivals: dict[tuple[Kind, str], importlib.metadata.EntryPoint] | None = None,
+    ) -> None:
         self._entry_points = entry_points
+        self._rivals = rivals or {}
         self._loaded: dict[tuple[Kind, str], Extension] = {}
 
     def names(self, kind: Kind) -> list[str]:
@@ -105,6 +110,10 @@ class Extensions:
             if wanted := _ELSEWHERE.get((kind, name)):
                 message = f"the {kind} type \"{name}\" is not installed: pip install '{wanted}'"
             raise ConfigError(message)
+        if (rival := self._rivals.get((kind, name))) is not None:
+            raise ConfigError(
+                f'two {kind}s are named "{name}": {_owner(entry_point)} and {_owner(rival)}; uninstall one'
+            )
         extension = _from_entry_point(kind, entry_point)
         self._loaded[kind, name] = extension
         return extension
@@ -126,14 +135,29 @@ class Extensions:
             return
         self._loaded[key] = extension
 
+    def add_class(self, cls: type[Any]) -> None:
+        """Adds a class as it is. Raises `ConfigError` if it is no extension, or another one has its name."""
+        extension = _extension(cls, f"class {cls.__qualname__}", fingerprint=str(id(cls)))
+        if extension is None:
+            raise ConfigError(f"{_locate(cls)} is no plugin, adapter, provider or dialect")
+        self.add(extension)
+
 
 def installed() -> Extensions:
-    """What is installed with entry points. Of two distributions with the same name the first found counts."""
+    """What is installed with entry points. Two of one name are an error once that name is asked for."""
     found: dict[tuple[Kind, str], importlib.metadata.EntryPoint] = {}
+    rivals: dict[tuple[Kind, str], importlib.metadata.EntryPoint] = {}
     for kind, group in GROUPS.items():
         for entry_point in importlib.metadata.entry_points(group=group):
-            found.setdefault((kind, entry_point.name), entry_point)
-    return Extensions(found)
+            first = found.setdefault((kind, entry_point.name), entry_point)
+            if first.value != entry_point.value:
+                rivals[kind, entry_point.name] = entry_point
+    return Extensions(found, rivals)
+
+
+def _owner(entry_point: importlib.metadata.EntryPoint) -> str:
+    distribution = f" of {entry_point.dist.name}" if entry_point.dist else ""
+    return f"{entry_point.value}{distribution}"
 
 
 def find(declared: Sequence[Declared], *, directory: FilePath, problems: Problems, notices: list[str]) -> Extensions:
@@ -376,6 +400,7 @@ def _extension(
             return None
         if found := check_plugin_class(cls, schema=False):  # the schema is checked with the settings
             raise ConfigError("; ".join(found))
+        assert metadata is not None
         return Extension(
             kind, metadata.name, cls, origin, distribution, metadata.version, metadata.description, fingerprint
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -64,18 +64,30 @@ def load_text(
     directory: str | os.PathLike[str] | None = None,
     name: str = "gateway.yaml",
     environ: Mapping[str, str] | None = None,
+    classes: Sequence[type[Any]] = (),
 ) -> LoadResult:
-    """Loads a text; `directory` is where its relative paths and its `.env` are, the current one where left out."""
+    """Loads a text; `directory` is where its relative paths and its `.env` are, the current one where left out.
+
+    `classes` are extensions that it may use beside those that are installed or that it declares: those of a test.
+    """
     folder = FilePath(directory) if directory is not None else FilePath.cwd()
-    return _load(text, name, folder, os.environ if environ is None else environ, source=None)
+    return _load(text, name, folder, os.environ if environ is None else environ, source=None, classes=classes)
 
 
 def _load(
-    text: str, name: str, directory: FilePath, environ: Mapping[str, str], *, source: FilePath | None
+    text: str,
+    name: str,
+    directory: FilePath,
+    environ: Mapping[str, str],
+    *,
+    source: FilePath | None,
+    classes: Sequence[type[Any]] = (),
 ) -> LoadResult:
     draft = read(text, file=name, directory=directory, environ=environ)
     problems = draft.problems
     extensions = find(list(_declared(draft.root)), directory=directory, problems=problems, notices=draft.notices)
+    for cls in classes:
+        extensions.add_class(cls)
     used = [_settle(place, draft, extensions) for place in _places(draft.root)]
     file = validate(draft)
     adapters = extensions.names("adapter")
