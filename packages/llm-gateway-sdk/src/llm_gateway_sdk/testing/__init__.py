@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from .invariants import assert_stream_invariant, assert_survives_every_part
     from .provider_harness import HTTPAnswer, ProviderHarness, ProviderReply, ScriptedHTTP
     from .script import Pause, ScriptedModel, every_part, every_request, pause, tool_call
+    from .upstream import FakeUpstream
 
 __all__ = [
+    "FakeUpstream",
     "HTTPAnswer",
     "Mount",
     "Pause",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "FakeUpstream": "upstream",
     "Mount": "harness",
     "PluginHarness": "harness",
     "Reply": "harness",
