@@ -174,6 +174,8 @@ class StreamDecoder(ABC):
 class StreamEncoder(ABC):
     """Chunks → client bytes, legal in the dialect's grammar for any chunks and any merging of them."""
 
+    content_type: str = "text/event-stream; charset=utf-8"
+
     @abstractmethod
     def encode(self, chunk: LLMResponse) -> bytes:
         """The events of this chunk, perhaps none. After a chunk with `final` only `close` follows."""

@@ -54,9 +54,10 @@ from .errors import http_error, verbatim
 from .outlet import Outlet, Sink
 from .passthrough import StreamForwarder
 from .patch import merge_edit
-from .reply import ChunkLoop, stream_error
+from .reply import ChunkLoop, stream_error, told_error
 from .services import ProjectScope, Services
 from .side import list_models, perform_side_operation, refuse_unseen
+from .signed import has_signed_thinking, withhold_edited_reply
 from .upstream import UpstreamCall, build_call, limits_of
 
 __all__ = ["Exchange"]
@@ -66,8 +67,8 @@ log = logging.getLogger("llm_gateway.exchange")
 HeaderList = list[tuple[bytes, bytes]]
 
 _JSON = (b"content-type", b"application/json")
-_EVENT_STREAM = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
+_EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+_UNBUFFERED = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
@@ -429,6 +430,9 @@ class Exchange:
         attempt.first_token = ctx.metrics.first_token = time.time()
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
         dialect = call.dialect
+        if call.same_dialect and ctx.has_fallback and _NAMED_ERROR.search(body):
+            # A success by its status alone: it would go to this client as it is, but another model may do better.
+            _refuse_failure(self._decode_whole(dialect, body, reply))
         if call.same_dialect and not json.is_object(body) and "json" in _header(reply.headers, "content-type", "json"):
             raise ModelProtocolError("The provider's reply is not what its API promises: the body is no JSON object.")
         if call.same_dialect and not self.chain.after:
@@ -457,6 +461,7 @@ class Exchange:
             else:
                 await self._answer(answer)
             return None
+        _refuse_failure(payload.value)
         return await self._whole(payload.value, attempt)
 
     async def _whole(self, response: LLMResponse, attempt: Attempt) -> Verdict | None:
@@ -470,6 +475,11 @@ class Exchange:
             return verdict
         answer = ctx.response or response
         self.book_usage(answer.usage)
+        payload = ctx.response_payload
+        if self.chain.after and not payload.replaced and _reasons(answer):
+            losses = Losses("response")
+            withhold_edited_reply(payload.pristine().choices, answer.choices, losses)
+            ctx.losses.extend(losses)
         await self._answer(answer)
         return None
 
@@ -485,6 +495,7 @@ class Exchange:
             if not ctx.streaming:
                 response = await target.provider.execute(request, call)
                 attempt.status = 200
+                _refuse_failure(response)
                 return await self._whole(response, attempt)
             chunks = target.provider.execute_streaming(request, call)
             attempt.status = 200
@@ -708,8 +719,12 @@ class Exchange:
         """A reply of the client's own dialect which a plugin has edited: the edit and nothing else."""
         losses = Losses("response")
         mint = self.services.mint
-        before = self.client.encode_response(payload.pristine(), self.echo, mint, losses)
+        pristine = payload.pristine()
+        before = self.client.encode_response(pristine, self.echo, mint, Losses("response"))
+        if _reasons(payload.value):
+            withhold_edited_reply(pristine.choices, payload.value.choices, losses)
         after = self.client.encode_response(payload.value, self.echo, mint, losses)
+        self.ctx.losses.extend(losses)
         body = merge_edit(wire.body, before.body, after.body)
         await self._write_body(wire.status, body, self._relayed_headers(wire.headers.items))
 
@@ -808,7 +823,9 @@ class Exchange:
 
     def _stream_headers(self) -> HeaderList:
         self.ctx.stream.opened = True
-        return [*self._own_headers(), *_EVENT_STREAM, *self._limit_headers_once()]
+        writer = self.stream_writer
+        content_type = _EVENT_STREAM if writer is None else (b"content-type", writer.content_type.encode("latin-1"))
+        return [*self._own_headers(), content_type, *_UNBUFFERED, *self._limit_headers_once()]
 
     def _limit_headers_once(self) -> HeaderList:
         return [item for item in self._limit_headers() if item[0] not in (b"cache-control", b"x-accel-buffering")]
@@ -881,11 +898,19 @@ class Exchange:
             self.services.kept.give_back(self._kept_bytes)
 
 
+_NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
+"""Stands in every reply that tells of an error, and in few others."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
 _REST_SECONDS = 0.5
 _MAX_REST_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
+
+
+def _refuse_failure(response: LLMResponse) -> None:
+    """Raises ModelError where a whole reply tells of an error."""
+    if response.error is not None:
+        raise told_error(response.error)
 
 
 async def _once(chunk: LLMResponse) -> AsyncIterator[list[LLMResponse]]:
@@ -906,6 +931,10 @@ def _sum(dialect: Dialect, kept: list[bytes], mint: Mint) -> LLMResponse:
     for chunk in decoder.close():
         total.add(chunk)
     return total.value()
+
+
+def _reasons(response: LLMResponse) -> bool:
+    return has_signed_thinking([choice.message for choice in response.choices])
 
 
 def _header(headers: list[tuple[str, str]], name: str, default: str = "") -> str:
