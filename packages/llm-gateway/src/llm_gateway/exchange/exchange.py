@@ -702,7 +702,7 @@ class Exchange:
         mint = self.services.mint
         if self.ctx.streaming:
             outlet = self.open_outlet()
-            encoder = self.client.stream_encoder(self.echo, mint, losses)
+            encoder = self.stream_writer = self.client.stream_encoder(self.echo, mint, losses)
             self.ctx.stream.opened = self.ctx.stream.committed = True
             response.final = True
             data = encoder.encode(response) + encoder.close()
