@@ -23,15 +23,19 @@ HERE = Path(__file__).parent
 class Front:
     """The HTTP front of the engine, on one port and one folder for its whole life."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, password: str = "") -> None:
         self.folder = folder
+        self.password = password
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(HERE / "engine_front.py"), "--folder", str(self.folder), "--port", str(self.port)],
+            [
+                *(sys.executable, str(HERE / "engine_front.py")),
+                *("--folder", str(self.folder), "--port", str(self.port), "--password", self.password),
+            ],
             stdout=subprocess.PIPE,
             text=True,
         )

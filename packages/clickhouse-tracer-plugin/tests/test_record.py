@@ -159,6 +159,27 @@ def test_the_unedited_body_is_kept_only_where_it_is_asked_for() -> None:
     assert "original" not in row_of(context())
 
 
+@pytest.mark.parametrize("attempted", [False, True], ids=["before the model", "after it"])
+def test_what_a_plugin_refused_is_recorded_without_its_text(attempted: bool) -> None:
+    # The plugin that would have hidden something may stand behind the one that refused.
+    ctx = context(error=RequestRejected("The reply holds a card number", status=422))
+    if not attempted:
+        ctx.attempts.clear()
+
+    frame, row = frame_of(ctx), row_of(ctx)
+
+    assert b"What is new" not in frame
+    assert b"Nothing." not in frame
+    assert (row["status"], row["error"]) == ("refused", "The reply holds a card number")
+
+
+def test_of_a_stream_that_was_refused_half_way_only_what_had_gone_out_is_kept() -> None:
+    ctx = context(error=RequestRejected("The reply holds a card number", status=422))
+    ctx.accumulate(LLMResponse(choices=[Choice(0, Message("assistant", [TextPart("Your card is")]))]))
+
+    assert row_of(ctx)["answer"] == "Your card is"
+
+
 def test_an_unknown_price_is_absent_and_not_zero() -> None:
     ctx = context()
     assert ctx.response is not None

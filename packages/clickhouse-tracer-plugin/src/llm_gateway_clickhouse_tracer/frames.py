@@ -33,12 +33,18 @@ class FrameTaker:
         self._redactor = Redactor(settings)
 
     def take(self, ctx: RequestContext) -> dict[str, Any]:
-        """The frame, as a value for the JSON engine."""
+        """The frame, as a value for the JSON engine.
+
+        A text is taken only where every plugin had its turn: where one refused, those behind it did not hide what they
+        would have hidden. So a request that was never sent is recorded without its text, and of a reply that was
+        refused only that which had gone out.
+        """
         frame = self.bare(ctx)
         capture = self._capture
-        if capture.request != "none" and ctx.has_request:
+        walked = ctx.error is None or isinstance(ctx.error, ModelError)
+        if capture.request != "none" and ctx.has_request and ctx.attempts and walked:
             frame["request"] = _request(ctx)
-        if capture.response != "none" and (response := _response(ctx)) is not None:
+        if capture.response != "none" and (response := _response(ctx, walked=walked)) is not None:
             frame["response"] = response
         if capture.original == "all":
             frame["original"] = ctx.http_request.body.decode(errors="replace")
@@ -121,7 +127,10 @@ def _request(ctx: RequestContext) -> dict[str, Any] | None:
         return None  # the client's body made no sense, and the frame's error says so
 
 
-def _response(ctx: RequestContext) -> dict[str, Any] | None:
+def _response(ctx: RequestContext, *, walked: bool) -> dict[str, Any] | None:
+    if not walked:
+        sent = ctx.accumulated_response
+        return {"value": dump_response(sent)} if sent is not None else None
     payload, wire = ctx.response_payload, ctx.upstream_response
     if payload is not None and not payload.opened and not payload.replaced and wire is not None and wire.body:
         # Nobody looked, so that these very bytes went to the client, in the client's own dialect.
