@@ -774,7 +774,8 @@ class Exchange:
         else:
             info.request_id = info.request_id or ctx.request_id
             wire = self.client.encode_error(info)
-            body, status = wire.body, wire.status
+            # A plugin's status stands; other errors take the one that the client's API has for their kind.
+            body, status = wire.body, error.status if isinstance(error, RequestRejected) else wire.status
             headers.append(_JSON)
             if isinstance(error, ModelError):
                 headers.extend(_encoded(translate_limits(error.headers, self.client.name, now=time.time())))
