@@ -1,0 +1,252 @@
+"""A client of a whole gateway in this process: configuration, server application, hooks, providers; no socket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import weakref
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from llm_gateway_sdk import RequestContext
+from llm_gateway_sdk.wire.sse import EventSplitter
+
+from ..gateway import Gateway
+from ..loading import load, load_text
+from ..server.app import GatewayApp, Generation
+from ..server.control import Control
+from ..server.management import build_management, management_paths
+
+__all__ = ["Answer", "GatewayClient", "gateway_client"]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Answer:
+    """What the client of one request got."""
+
+    status: int
+    headers: dict[str, str]
+    """By lower-case name; of several of one name the last."""
+    body: bytes
+    pieces: list[bytes] = field(default_factory=list)
+    """The body as it was written, piece by piece."""
+    context: RequestContext | None = None
+    """The request's context; None where no exchange was begun. Detached hooks have run."""
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def events(self) -> list[Any]:
+        """The data of each server-sent event, decoded from JSON where it is JSON."""
+        splitter = EventSplitter()
+        found = []
+        for event in [*splitter.feed(self.body), *splitter.close()]:
+            data = "\n".join(
+                line[5:].removeprefix(" ") for line in event.decode().splitlines() if line.startswith("data:")
+            )
+            try:
+                found.append(json.loads(data))
+            except ValueError:
+                found.append(data)
+        return found
+
+
+class GatewayClient:
+    """A gateway made from a configuration, and a client of it.
+
+        client = GatewayClient(\"\"\"
+        models: [{name: echo, isDefault: true, provider: {type: echo}}]
+        plugins: [{name: shout, type: shout}]
+        \"\"\", extensions=[Shout])
+        answer = client.chat("Hello")
+
+    `configuration` is YAML, or the path of a file. `extensions` are classes that its types may name beside those that
+    are installed. Raises ConfigError as `start` would refuse. Synchronous: not for use inside a running event loop.
+    """
+
+    def __init__(
+        self,
+        configuration: str | Path,
+        *,
+        extensions: Sequence[type[Any]] = (),
+        environ: Mapping[str, str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if isinstance(configuration, Path):
+            loaded = load(configuration, environ=environ)
+        else:
+            loaded = load_text(configuration, environ=environ, directory=directory, classes=extensions)
+        self.notices = loaded.notices
+        self._watch = _Watch()
+        self._loop = asyncio.new_event_loop()
+        self._end = weakref.finalize(self, self._loop.close)
+        try:
+            self._run(self._start(loaded))
+        except BaseException:
+            self._end()
+            raise
+
+    async def _start(self, loaded: Any) -> None:
+        self.gateway = Gateway(loaded, observers=[self._watch])
+        await self.gateway.start()
+        self._control = Control(self.gateway)
+        config = loaded.config
+        self._app = GatewayApp(
+            Generation(self.gateway), build_management(config, self._control), management_paths(config)
+        )
+        self._control.app = self._app
+        await self._control.startup()
+
+    # Requests.
+
+    def request(
+        self, method: str, path: str, *, json: Any = None, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        """One request; `path` may have a query. Returns when the reply is whole and its detached hooks have run."""
+        if json is not None:
+            body = _dumps(json)
+        return self._run(self._ask(method, path, body, dict(headers or {})))
+
+    def get(self, path: str, **options: Any) -> Answer:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, json: Any = None, **options: Any) -> Answer:
+        return self.request("POST", path, json=json, **options)
+
+    def chat(
+        self,
+        content: str = "Hello",
+        *,
+        stream: bool = False,
+        project: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> Answer:
+        """One question to Chat Completions; `fields` are further ones of the body."""
+        body = {"model": "model", "messages": [{"role": "user", "content": content}], "stream": stream, **fields}
+        prefix = f"/{project}" if project else ""
+        return self.post(f"{prefix}/v1/chat/completions", body, headers=headers)
+
+    def message(
+        self,
+        content: str = "Hello",
+        *,
+        stream: bool = False,
+        project: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **fields: Any,
+    ) -> Answer:
+        """One question to Anthropic's Messages; `fields` are further ones of the body."""
+        messages = [{"role": "user", "content": content}]
+        body = {"model": "model", "max_tokens": 1000, "messages": messages, "stream": stream, **fields}
+        prefix = f"/{project}" if project else ""
+        return self.post(f"{prefix}/v1/messages", body, headers={"anthropic-version": "2023-06-01", **(headers or {})})
+
+    def close(self) -> None:
+        """Closes the gateway and what it holds. May be called again."""
+        if self._end.alive:
+            self._run(self._control.shutdown())
+            self._run(self._loop.shutdown_default_executor())
+            self._end()
+
+    def __enter__(self) -> GatewayClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Inside.
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._loop.run_until_complete(work)
+
+    async def _ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        path, _, query = path.partition("?")
+        headers.setdefault("host", "gateway.test")
+        if body:
+            headers.setdefault("content-type", "application/json")
+            headers["content-length"] = str(len(body))
+        answer = Answer(0, {}, b"")
+        ended = asyncio.Event()
+        sent = False
+
+        async def receive() -> dict[str, Any]:
+            nonlocal sent
+            if not sent:
+                sent = True
+                return {"type": "http.request", "body": body, "more_body": False}
+            await ended.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                answer.status = message["status"]
+                answer.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
+            elif message.get("body"):
+                answer.pieces.append(message["body"])
+
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 80),
+            "state": {},
+        }
+        self._watch.context = None
+        await self._app(scope, receive, send)
+        ended.set()
+        await self.gateway.services.supervisor.drain(10.0)
+        answer.body = b"".join(answer.pieces)
+        answer.context = self._watch.context
+        return answer
+
+
+def gateway_client(configuration: str | Path, **options: Any) -> GatewayClient:
+    """A GatewayClient, under the name of the fixture; close it, or use it in a `with`."""
+    return GatewayClient(configuration, **options)
+
+
+class _Watch:
+    """An observer that remembers the context of the last exchange."""
+
+    needs_usage = False
+
+    def __init__(self) -> None:
+        self.context: RequestContext | None = None
+
+    def began(self, ctx: RequestContext) -> None:
+        self.context = ctx
+
+    def attempt_began(self, ctx: RequestContext) -> None:
+        """Seen in the context's ledger."""
+
+    def attempt_ended(self, ctx: RequestContext) -> None:
+        """Seen in the context's ledger."""
+
+    def ended(self, ctx: RequestContext, status: int) -> None:
+        """Seen in the answer."""
+
+    def outgoing_headers(self, ctx: RequestContext) -> Sequence[tuple[str, str]]:
+        return ()
+
+
+def _dumps(value: Any) -> bytes:
+    return json.dumps(value).encode()

@@ -1,0 +1,113 @@
+import pytest
+
+from llm_gateway.testing import GatewayClient
+from llm_gateway_sdk import ConfigError, Plugin, PluginResult, plugin_metadata
+
+ECHO = "models: [{name: echo, isDefault: true, provider: {type: echo}}]\n"
+
+
+@plugin_metadata(name="shout")
+class Shout(Plugin):
+    def before_model(self, ctx):
+        ctx.reply_headers["X-Shouted"] = "yes\r\nset-cookie: no"
+        ctx.reply_headers["content-length"] = "1"
+
+    def after_model(self, ctx):
+        ctx.response.map_text(str.upper)
+
+    def after_chunk(self, ctx):
+        ctx.buffered_chunk.map_text(str.upper)
+
+    def detached_after_response(self, ctx):
+        ctx.metadata["seen"] = ctx.response.text
+
+
+SHOUTING = ECHO + "plugins: [{name: shout, type: shout}]"
+
+
+@pytest.fixture
+def client():
+    with GatewayClient(SHOUTING, extensions=[Shout]) as made:
+        yield made
+
+
+def test_chat_goes_through_the_whole_gateway(client):
+    answer = client.chat("hello")
+
+    assert answer.status == 200
+    assert answer.json()["choices"][0]["message"]["content"] == "HELLO"
+    assert answer.headers["x-llm-gateway-model"] == "echo"
+    assert answer.context.metadata["seen"] == "HELLO"
+
+
+def test_streams_are_kept_piece_by_piece(client):
+    answer = client.chat("hello there", stream=True)
+
+    said = [event["choices"][0]["delta"].get("content", "") for event in answer.events if event != "[DONE]"]
+    assert "".join(said) == "HELLO THERE"
+    assert answer.events[-1] == "[DONE]"
+    assert len(answer.pieces) > 1
+
+
+def test_messages_go_through_too(client):
+    assert client.message("hello").json()["content"] == [{"type": "text", "text": "HELLO"}]
+
+
+def test_headers_of_plugins_reach_the_client_and_can_not_break_the_reply(client):
+    for stream in (False, True):
+        answer = client.chat("hello", stream=stream)
+
+        assert answer.headers["x-shouted"] == "yes  set-cookie: no"
+        assert "set-cookie" not in answer.headers
+        assert answer.headers.get("content-length") in (None, str(len(answer.body)))
+
+
+def test_management_pages_answer(client):
+    assert client.get("/health").json()["status"] == "ok"
+
+
+def test_paths_that_are_none_have_no_context(client):
+    answer = client.get("/nowhere")
+
+    assert (answer.status, answer.context) == (404, None)
+
+
+def test_a_configuration_that_is_wrong_is_refused():
+    with pytest.raises(ConfigError, match='unknown plugin type "shuot"; did you mean "shout"'):
+        GatewayClient(SHOUTING.replace("type: shout", "type: shuot"), extensions=[Shout])
+
+
+def test_a_class_that_is_wrong_is_refused():
+    wrong = plugin_metadata(name="wrong")(type("Wrong", (Plugin,), {"afterModel": lambda self, ctx: None}))
+
+    with pytest.raises(ConfigError, match="did you mean `after_model`"):
+        GatewayClient(ECHO, extensions=[wrong])
+
+
+def test_closing_closes_plugins_once():
+    closed = []
+
+    class Closing(Plugin):
+        def before_model(self, ctx):
+            return PluginResult(success=False, status=451)
+
+        async def close(self):
+            closed.append(1)
+
+    with GatewayClient(SHOUTING, extensions=[plugin_metadata(name="shout")(Closing)]) as client:
+        assert client.chat().status == 451
+    client.close()
+
+    assert closed == [1]
+
+
+@pytest.mark.parametrize("status", [400, 402, 403, 413, 418, 422, 429, 451, 500, 503])
+def test_a_client_gets_the_status_that_a_plugin_says(status):
+    class Refusing(Plugin):
+        def before_model(self, ctx):
+            return PluginResult(success=False, status=status, error="No.")
+
+    with GatewayClient(SHOUTING, extensions=[plugin_metadata(name="shout")(Refusing)]) as client:
+        for answer in (client.chat(), client.chat(stream=True), client.message(), client.message(stream=True)):
+            assert answer.status == status
+            assert answer.json()["error"]["message"] == "No."
