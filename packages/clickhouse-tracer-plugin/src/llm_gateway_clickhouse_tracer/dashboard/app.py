@@ -45,7 +45,11 @@ _SAFETY: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
-_STATIC: Final = {"style.css": "text/css; charset=utf-8", "app.js": "text/javascript; charset=utf-8"}
+_STATIC: Final = {
+    "style.css": "text/css; charset=utf-8",
+    "app.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _BREAKDOWNS: Final = ("project", "model", "status", "caller")
 

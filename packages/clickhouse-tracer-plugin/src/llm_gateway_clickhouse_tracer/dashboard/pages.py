@@ -33,6 +33,7 @@ def page(base: str, title: str, here: str, *content: Child) -> str:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", f"{title} · traces"),
+        tag("link", rel="icon", href=f"{base}/static/icon.svg"),
         tag("link", rel="stylesheet", href=f"{base}/static/style.css"),
         tag("script", src=f"{base}/static/app.js", defer=True),
     )

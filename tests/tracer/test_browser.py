@@ -1,0 +1,193 @@
+"""The dashboard in a real browser: readable, by keyboard, light and dark, and deaf to what prompts would have it do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llm_gateway_clickhouse_tracer.dashboard.app import serve
+from llm_gateway_clickhouse_tracer.settings import TracerSettings
+from llm_gateway_clickhouse_tracer.tracer import Tracer
+from tracer_harness import Front, eventually
+from tracer_samples import samples
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("site")
+    front = Front(folder / "engine")
+    front.start()
+    config = {
+        "clickhouse": {"url": front.url, "database": "traces"},
+        "flushInterval": 200,
+        "spool": {"path": str(folder / "spool")},
+    }
+    tracer = Tracer(config)
+    tracer.start()
+    recorded = [tracer.record(ctx) for ctx in samples()]
+    eventually(lambda: tracer.counters.sent == len(recorded), 30)
+    tracer.close()
+    server = serve(TracerSettings.load(config), "127.0.0.1", 0)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    front.kill()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Any, site: str) -> Iterator[Any]:
+    """A page that fails its test on any error of a script, and on any request to elsewhere."""
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    opened = context.new_page()
+    troubles: list[str] = []
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+    opened.on("request", lambda sent: troubles.append(sent.url) if not sent.url.startswith(site) else None)
+    yield opened
+    context.close()
+    assert not troubles
+
+
+def shoot(page: Any, name: str) -> None:
+    """Keeps a picture where TRACER_SCREENSHOTS says."""
+    if folder := os.environ.get("TRACER_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=f"{folder}/{name}.png", full_page=True)
+
+
+def test_the_overview_shows_the_day_in_figures_and_pictures(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h")
+
+    assert page.locator(".tile .value").first.inner_text() == "306"
+    assert page.locator("svg[role=img]").count() == 6
+    assert page.locator(".breakdowns").get_by_role("link", name="production").is_visible()
+    shoot(page, "overview")
+
+
+def test_a_tool_conversation_is_found_and_read_by_keyboard_alone(page: Any, site: str) -> None:
+    page.goto(site)
+    page.keyboard.press("i")
+    page.wait_for_url("**/interactions*")
+    page.keyboard.press("/")
+    page.keyboard.type("umbrella")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=umbrella*")
+    shoot(page, "search")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/interactions/*")
+
+    bubbles = page.locator(".conversation .bubble").all_inner_texts()
+    assert [text.split()[0].lower() for text in bubbles] == [
+        *("system", "user", "assistant", "tool", "assistant", "tool", "assistant")
+    ]
+    assert "get_weather" in bubbles[2]
+    assert "Storm 3000" in bubbles[-1]
+    assert page.locator("details.round").count() == 3
+    shoot(page, "conversation")
+
+
+def test_attempts_losses_and_raw_bodies_can_be_looked_at(page: Any, site: str) -> None:
+    page.goto(f"{site}/interactions/req-fallback")
+
+    text = page.locator("details.round").inner_text()
+    assert "503" in text
+    assert "anthropic/claude-sonnet-4-5" in text
+    assert "dropped logit_bias" in text
+    page.get_by_text("raw request", exact=True).click()
+    assert '"role":"user"' in page.locator("details.round pre").first.inner_text().replace(" ", "")
+    shoot(page, "request")
+
+
+def test_markup_in_prompts_stays_text(page: Any, site: str) -> None:
+    for path in ("/interactions?range=24h", "/interactions/req-hostile"):
+        page.goto(site + path)
+        assert "owned" not in page.title()
+        assert page.get_by_text("<script>").first.is_visible()
+        assert page.locator("main script, main img").count() == 0
+
+
+def test_light_and_dark_can_be_switched_and_are_remembered(page: Any, site: str) -> None:
+    page.emulate_media(color_scheme="dark")
+    page.goto(site)
+    dark = background(page)
+    page.keyboard.press("t")
+    light = background(page)
+    page.reload()
+
+    assert brightness(dark) < 60
+    assert brightness(light) > 200
+    assert background(page) == light
+
+
+def test_help_opens_and_closes_by_key(page: Any, site: str) -> None:
+    page.goto(site)
+    page.keyboard.press("?")
+    assert page.locator("dialog#help").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("dialog#help").is_visible()
+
+
+def test_a_click_on_a_row_opens_it_and_a_choice_filters(page: Any, site: str) -> None:
+    page.goto(f"{site}/interactions?range=24h")
+    page.get_by_label("Status").select_option("error")
+    page.wait_for_url("**status=error*")
+    assert set(page.locator("table.list .badge").all_inner_texts()) == {"error"}
+    page.locator("table.list tbody tr").first.click(position={"x": 5, "y": 5})
+    page.wait_for_url("**/interactions/req-*")
+
+
+def test_the_export_is_one_json_object_per_line(page: Any, site: str) -> None:
+    import json
+
+    page.goto(f"{site}/interactions?range=24h")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Export as JSON lines").click()
+    lines = Path(started.value.path()).read_text().splitlines()
+
+    assert len(lines) == 306
+    assert all(json.loads(line)["request_id"] for line in lines)
+
+
+def test_a_narrow_window_does_not_scroll_sideways(page: Any, site: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 800})
+    for path in ("/", "/interactions", "/interactions/req-fallback"):
+        page.goto(site + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    shoot(page, "narrow")
+
+
+def background(page: Any) -> str:
+    colour: str = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    return colour
+
+
+def brightness(colour: str) -> float:
+    red, green, blue = (int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
+    return (red + green + blue) / 3

@@ -1,0 +1,152 @@
+"""The table in a real engine: made, migrated, kept for as long as is said, and answering what it is for.
+
+With CLICKHOUSE_URL these tests run against that server (a database of their own is made and dropped).
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llm_gateway_clickhouse_tracer.client import connect
+from llm_gateway_clickhouse_tracer.dashboard import queries
+from llm_gateway_clickhouse_tracer.dashboard.queries import RANGES, Filter
+from llm_gateway_clickhouse_tracer.schema import COLUMNS, ensure_table
+from llm_gateway_clickhouse_tracer.settings import TracerSettings
+from llm_gateway_clickhouse_tracer.tracer import Tracer
+from tracer_contexts import finished, user
+from tracer_harness import Front, eventually, rows
+from tracer_samples import samples
+
+
+@pytest.fixture
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A tracer's configuration with an empty database."""
+    url = os.environ.get("CLICKHOUSE_URL")
+    if url is None:
+        front: Front = request.getfixturevalue("front")
+        url = front.url
+    config = {
+        "clickhouse": {"url": url, "database": f"tracer_test_{uuid.uuid4().hex[:12]}"},
+        "flushInterval": 200,
+        "spool": {"path": str(tmp_path / "spool")},
+    }
+    yield config
+    database = connect(TracerSettings.load(config).clickhouse)
+    database.command(f"DROP DATABASE IF EXISTS `{database.name}`")
+    database.close()
+
+
+def traced(config: dict[str, Any], *contexts: Any) -> None:
+    tracer = Tracer(config)
+    tracer.start()
+    for ctx in contexts:
+        tracer.record(ctx)
+    eventually(lambda: tracer.counters.sent == len(contexts), 30)
+    tracer.close()
+
+
+def test_a_record_comes_back_as_it_was(place: dict[str, Any]) -> None:
+    hostile = "tab\t newline\n quote' back\\slash \u2028 \U0001f600 \x00 end"
+    traced(
+        place, finished("r1", messages=[user(hostile)], caller="alice"), finished("r2", messages=[user("half \ud83d")])
+    )
+
+    [row] = rows(place, rest="WHERE request_id = 'r1'")
+    assert row["prompt"] == hostile
+    assert (row["caller"], row["input_tokens"], row["cost_usd"]) == ("alice", 1000, 0.00044)
+    assert row["output_tokens"] == 100
+    assert row["cache_write_tokens"] is None
+    assert [found["prompt"] for found in rows(place, "prompt", "WHERE request_id = 'r2'")] == ["half ?"]
+
+
+def test_columns_that_a_table_lacks_are_added_and_its_rows_stay(place: dict[str, Any]) -> None:
+    settings = TracerSettings.load(place)
+    database = connect(settings.clickhouse)
+    database.command(f"CREATE DATABASE `{database.name}`")
+    database.command(
+        f"CREATE TABLE {database.table} (ts DateTime64(6, 'UTC'), request_id String, project LowCardinality(String))"
+        " ENGINE = MergeTree ORDER BY ts"
+    )
+    database.command(f"INSERT INTO {database.table} VALUES (now64(6), 'old', 'p')")
+
+    traced(place, finished("new"))
+    ensure_table(database, settings.clickhouse.table, None)
+
+    found = {row["request_id"]: row for row in rows(place)}
+    assert found.keys() == {"old", "new"}
+    assert found["new"].keys() == {column.name for column in COLUMNS}
+    assert found["old"]["input_tokens"] is None
+    database.close()
+
+
+@pytest.mark.parametrize(("before", "after", "days"), [(7, 30, 30), (7, 0, 0), (None, 3, 3), (7, None, 7)])
+def test_retention_follows_the_configuration(
+    place: dict[str, Any], before: int | None, after: int | None, days: int
+) -> None:
+    database = connect(TracerSettings.load(place).clickhouse)
+    for retention in (before, after):
+        ensure_table(database, "traces", retention)
+
+    [table] = database.query(
+        "SELECT create_table_query AS text FROM system.tables WHERE database = {name:String}", {"name": database.name}
+    )
+    assert ("TTL " in table["text"]) == bool(days)
+    assert not days or f"toIntervalDay({days})" in table["text"]
+    database.close()
+
+
+def test_the_same_segment_twice_is_stored_once(place: dict[str, Any]) -> None:
+    settings = TracerSettings.load(place)
+    database = connect(settings.clickhouse)
+    ensure_table(database, "traces", None)
+    for _ in range(3):
+        database.insert(b'{"ts":"2026-11-23 10:00:00","request_id":"a"}\n', "segment-1")
+    database.insert(b'{"ts":"2026-11-23 10:00:00","request_id":"a"}\n', "segment-2")
+
+    assert len(rows(place)) == 2
+    database.close()
+
+
+def test_the_hourly_sums_are_served_by_the_projection(place: dict[str, Any]) -> None:
+    database = connect(TracerSettings.load(place).clickhouse)
+    ensure_table(database, "traces", None)
+    database.command(
+        f"INSERT INTO {database.table} (ts, request_id, project, input_tokens)"
+        " SELECT now64(6) - number, toString(number), 'p', 1 FROM numbers(200000)"
+    )
+    explained = database.query(
+        f"EXPLAIN SELECT toStartOfHour(ts), project, sum(input_tokens), count() FROM {database.table}"
+        " GROUP BY toStartOfHour(ts), project"
+    )
+
+    assert any("by_hour" in row["explain"] for row in explained)
+    database.close()
+
+
+def test_every_question_of_the_dashboard_has_an_answer(place: dict[str, Any]) -> None:
+    traced(place, *samples(60))
+    database = connect(TracerSettings.load(place).clickhouse)
+    for name in RANGES:
+        chosen = Filter(range=name)
+        totals = queries.totals(database, chosen)
+        assert totals["requests"] == sum(point["requests"] for point in queries.series(database, chosen))
+        for field in ("project", "model", "status", "caller"):
+            assert totals["requests"] == sum(row["requests"] for row in queries.breakdown(database, chosen, field))
+
+    day = Filter(range="24h")
+    assert queries.totals(database, day)["interactions"] == 64
+    [found] = queries.interactions(database, Filter(range="24h", search="UMBRELLA"))
+    assert (found["requests"], found["tools"]) == (3, ["get_weather", "search_shop"])
+    assert len(queries.rounds(database, found["interaction_id"])) == 3
+    assert len(queries.rounds(database, "req-tools-2")) == 3
+    assert len(list(queries.export(database, day))) == 66
+    page = queries.interactions(database, day)
+    older = queries.interactions(database, Filter(range="24h", before=str(page[49]["started"])))
+    assert not {row["interaction_id"] for row in page[:50]} & {row["interaction_id"] for row in older}
+    assert len(page[:50]) + len(older) == 64
+    database.close()
