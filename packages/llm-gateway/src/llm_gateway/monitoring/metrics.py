@@ -97,6 +97,9 @@ class Metrics:
         """Takes figures that others keep (queues, breakers, plugins) from this worker's parts."""
         self._control = control
 
+    def close(self) -> None:
+        pass
+
     # As an observer.
 
     def began(self, ctx: RequestContext) -> None:

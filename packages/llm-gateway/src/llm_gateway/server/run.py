@@ -91,8 +91,8 @@ class Worker:
         self.control = control
         app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config))
         control.app = app
-        if metrics is not None:
-            metrics.watch(control)
+        for observer in observers:
+            observer.watch(control)
         limits = config.server.limits
         server = self.server = _Server(
             uvicorn.Config(
@@ -131,6 +131,8 @@ class Worker:
                 watcher.cancel()
             if admin is not None:
                 admin.should_exit = True
+            for observer in observers:
+                await asyncio.to_thread(observer.close)
         return 0 if server.started else 1
 
     def _reloader(self) -> Callable[[], Loaded] | None:
@@ -230,4 +232,8 @@ def _observers(result: Source) -> tuple[list[Any], Any]:
 
         metrics = Metrics()
         observers.append(metrics)
+    if monitoring.otel.enabled and (monitoring.otel.traces or monitoring.otel.metrics):
+        from ..monitoring.otel import open_telemetry
+
+        observers.append(open_telemetry(monitoring.otel))
     return observers, metrics
