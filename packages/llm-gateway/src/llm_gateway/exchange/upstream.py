@@ -81,9 +81,11 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     items.append(("accept-encoding", "identity"))
     items.append(("x-request-id", ctx.request_id))
     for observer in exchange.services.observers:
-        items.extend(observer.outgoing_headers(ctx))
+        for header, value in observer.outgoing_headers(ctx):
+            wire.headers.set(header, value)
     if exchange.chain.detached:
-        ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, Headers.of(list(items)), wire.body)
+        kept = Headers.of(list(wire.headers.items))
+        ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
     method, url, headers, body = http.prepare(wire)
     return UpstreamCall(method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http))
 
