@@ -655,6 +655,9 @@ class Exchange:
         items = wire.headers.items
         items.append(("accept-encoding", "identity"))
         items.append(("x-request-id", self.ctx.request_id))
+        for observer in self.services.observers:
+            for header, value in observer.outgoing_headers(self.ctx):
+                wire.headers.set(header, value)
         method, url, headers, body = http.prepare(wire)
         reply = await http.http.send(
             method,
