@@ -1,8 +1,4 @@
-"""Adds up the figures of several workers and writes them for Prometheus, with its own client's families and encoders.
-
-A snapshot is JSON: `{"values": {family: [[labels, value], …]}, "plugins": {family: [kind, [[labels, value], …]]}}`. A
-histogram's value is the list of its buckets' counts, the last one unbounded, and then the sum.
-"""
+"""Writes the figures of all workers for Prometheus, with its own client's families and encoders."""
 
 from __future__ import annotations
 
@@ -13,12 +9,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from .families import FAMILIES, Family
+from .snapshots import Totals, add_up
 
-__all__ = ["add_up", "render"]
-
-Labels = tuple[str, ...]
-Totals = dict[str, tuple[Family, dict[Labels, Any]]]
+__all__ = ["render"]
 
 
 def render(snapshots: Iterable[dict[str, Any]], accept: str) -> tuple[bytes, str]:
@@ -32,34 +25,6 @@ def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
         return choose_encoder(accept)
     except ValueError:  # a version that is none
         return choose_encoder("")
-
-
-def add_up(snapshots: Iterable[dict[str, Any]]) -> Totals:
-    totals: Totals = {}
-    for snapshot in snapshots:
-        for name, samples in snapshot["values"].items():
-            family = FAMILIES.get(name)
-            if family is not None:
-                _add(totals, name, family, samples)
-        for name, (kind, samples) in snapshot["plugins"].items():
-            if name not in FAMILIES:
-                _add(totals, name, Family(kind, ("project", "plugin"), "A plugin's own figure."), samples)
-    return totals
-
-
-def _add(totals: Totals, name: str, family: Family, samples: Iterable[tuple[list[str], Any]]) -> None:
-    _, values = totals.setdefault(name, (family, {}))
-    for labels, value in samples:
-        key = tuple(labels)
-        former = values.get(key)
-        if former is None:
-            values[key] = value
-        elif isinstance(value, list):
-            values[key] = [a + b for a, b in zip(former, value, strict=True)]
-        elif family.over_workers == "sum":
-            values[key] = former + value
-        else:
-            values[key] = (max if family.over_workers == "max" else min)(former, value)
 
 
 class _Totals(Collector):

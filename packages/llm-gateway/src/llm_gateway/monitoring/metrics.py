@@ -268,7 +268,7 @@ class Metrics:
     # As the source of the metrics page.
 
     def snapshot(self) -> dict[str, Any]:
-        """This worker's figures, as JSON; `exposition` describes the form."""
+        """This worker's figures, as JSON; `snapshots` describes the form."""
         fold = _Fold()
         self._fold_series(fold)
         for errors, count in self._errors.items():
@@ -288,6 +288,7 @@ class Metrics:
         fold.add("llm_gateway_label_overflow_total", (), self._overflow)
         fold.add("llm_gateway_build_info", (__version__,), 1)
         fold.add("llm_gateway_workers", (), 1)
+        fold.add("llm_gateway_worker_restarts_total", (), 0)
         self._fold_process(fold)
         plugins: dict[str, tuple[str, list[Any]]] = {}
         if self._control is not None:

@@ -37,6 +37,8 @@ class _Worker:
     started: float
     ready: bool = False
     buffer: bytes = b""
+    figures: dict[str, Any] | None = None
+    """The last that it told of its metrics."""
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class _Question:
 
     asker: int
     number: int
+    what: str
     missing: set[int]
     answers: dict[str, Any] = field(default_factory=dict)
 
@@ -98,6 +101,7 @@ class _Parent:
         self._restart_at: list[float] = []
         self._ever_ready = False
         self._failed = False
+        self._ended_figures: dict[str, Any] | None = None
 
     def run(self) -> int:
         wake_read, wake_write = socket.socketpair()
@@ -169,7 +173,14 @@ class _Parent:
             lived = time.monotonic() - worker.started
             self._pause = 0.0 if lived > 10 else min(max(0.2, self._pause * 2), 10.0)
             log.error("worker %d ended with %d after %.1f s; another is started", pid, code, lived)
+            self._keep_figures(worker)
             self._restart_at.append(time.monotonic() + self._pause)
+
+    def _keep_figures(self, worker: _Worker) -> None:
+        """Counters may not fall when a worker dies; what it counted after it was last asked is lost."""
+        from ..monitoring.snapshots import retire
+
+        self._ended_figures = retire(self._ended_figures, worker.figures)
 
     def _on_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
@@ -211,6 +222,8 @@ class _Parent:
         elif "answer" in message:
             question = self._questions.get(message["number"])
             if question is not None:
+                if question.what == "metrics":
+                    worker.figures = message["answer"]
                 question.answers[str(pid)] = message["answer"]
                 question.missing.discard(pid)
                 self._settle(message["number"], question)
@@ -218,7 +231,7 @@ class _Parent:
     def _ask_all(self, asker: int, number: int, what: str) -> None:
         self._next_question += 1
         ready = {pid for pid, worker in self._workers.items() if worker.ready}
-        question = self._questions[self._next_question] = _Question(asker, number, set(ready))
+        question = self._questions[self._next_question] = _Question(asker, number, what, set(ready))
         for pid in ready:
             self._send(pid, {"question": what, "number": self._next_question})
         self._settle(self._next_question, question)
@@ -227,6 +240,8 @@ class _Parent:
         if question.missing or number not in self._questions:
             return
         del self._questions[number]
+        if question.what == "metrics" and self._ended_figures is not None:
+            question.answers["ended"] = self._ended_figures
         if question.asker in self._workers:
             self._send(question.asker, {"answers": question.answers, "number": question.number})
 
