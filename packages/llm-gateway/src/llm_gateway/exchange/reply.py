@@ -13,10 +13,12 @@ from llm_gateway_sdk import Attempt, LLMResponse, ModelError, ModelStreamError, 
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 
+from .signed import StreamedSignatures
+
 if TYPE_CHECKING:
     from .exchange import Exchange
 
-__all__ = ["ChunkLoop", "stream_error"]
+__all__ = ["ChunkLoop", "stream_error", "told_error"]
 
 
 class ChunkLoop:
@@ -32,6 +34,7 @@ class ChunkLoop:
         chain = exchange.chain
         self._hooks = chain.chunk_run(self._ctx) if chain.chunk else None
         self._accumulate = self._hooks is not None or bool(chain.detached)
+        self._signatures = StreamedSignatures() if self._hooks is not None else None
         self._waiting: list[LLMResponse] = []
         self._out: list[bytes] = []
         self._committed = False
@@ -50,6 +53,8 @@ class ChunkLoop:
                     if hooks is None:
                         self._emit(chunk)
                     else:
+                        if self._signatures is not None:
+                            self._signatures.came(chunk)
                         emitted = await hooks.push(chunk)
                         if emitted is not None:
                             self._emit(emitted)
@@ -70,6 +75,8 @@ class ChunkLoop:
     def _emit(self, chunk: LLMResponse) -> None:
         if chunk.final:
             self._done = True
+        if self._signatures is not None:
+            self._signatures.judge(chunk, self._losses)
         if self._accumulate:
             self._ctx.accumulate(chunk)
         if self._committed:
@@ -135,7 +142,12 @@ class ChunkLoop:
 
 def stream_error(info: ErrorInfo) -> ModelError:
     """The error that a provider tells inside its stream."""
-    return ModelStreamError(
+    return told_error(info, ModelStreamError)
+
+
+def told_error(info: ErrorInfo, kind: type[ModelError] = ModelError) -> ModelError:
+    """The error that a provider tells under a status that means success."""
+    return kind(
         info.message,
         status=info.status if info.status >= 400 else 502,
         code=info.code,

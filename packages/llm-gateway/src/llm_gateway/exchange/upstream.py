@@ -13,6 +13,7 @@ from llm_gateway_sdk.losses import Losses
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key, client_to_upstream
 from .patch import merge_edit
+from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -68,6 +69,8 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
             losses = Losses("request")
             request = ctx.request
             request.stream = ctx.streaming
+            if exchange.chain.before and has_signed_thinking(request.messages):
+                withhold_edited(ctx.base_request.messages, request.messages, losses)
             client.check_portable(request, losses)
             wire = dialect.encode_request(request, aim, losses)
             exchange.add_losses(losses)
@@ -96,13 +99,21 @@ def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credenti
     headers = Headers.of(client_to_upstream(original.headers.items, credentials=credentials))
     wire = WireRequest(original.method, original.path, original.query, headers, original.body)
     payload = ctx.request_payload
-    if payload is not None and payload.opened and payload.changed:
+    disguised = disguise_wrapped(original.body) if payload is not None else None
+    if payload is not None and (disguised is not None or (payload.opened and payload.changed)):
         base = exchange.decode_again()
         losses = Losses("request")
+        if exchange.chain.before and has_signed_thinking(payload.value.messages):
+            withhold_edited(ctx.base_request.messages, payload.value.messages, losses)
+        if disguised is not None:
+            # Signatures that the gateway wrapped for this client are unwrapped, or left out where they are another
+            # dialect's: seen from a request in which they look like the dialect's own, that is an edit as any other.
+            base, _ = dialect.decode_request(WireRequest(body=disguised, path=original.path, headers=original.headers))
         edit_target = Target(ctx.requested_model or aim.model, aim.provider, aim.api_version, False, aim.quirks)
-        before = dialect.encode_request(base, edit_target, losses)
+        before = dialect.encode_request(base, edit_target, Losses("request"))
         after = dialect.encode_request(payload.value, edit_target, losses)
         wire.body = merge_edit(original.body, before.body, after.body)
+        exchange.add_losses(losses)
     if aim.model and aim.model != ctx.requested_model:
         wire = dialect.retarget(wire, aim)
     version_header = dialect.version_header
