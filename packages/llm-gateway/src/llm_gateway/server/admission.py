@@ -14,12 +14,16 @@ class Admission:
     """`acquire` and `release` bracket a request. First come, first served."""
 
     def __init__(self, *, concurrent: int, queued: int, timeout: float) -> None:
-        self._concurrent = concurrent
-        self._queued = queued
-        self._timeout = timeout
+        self.limit(concurrent=concurrent, queued=queued, timeout=timeout)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self.in_flight = 0
         self.refused = 0
+
+    def limit(self, *, concurrent: int, queued: int, timeout: float) -> None:
+        """Other bounds from now on."""
+        self._concurrent = concurrent
+        self._queued = queued
+        self._timeout = timeout
 
     @property
     def queued(self) -> int:

@@ -88,6 +88,8 @@ class GatewayApp:
         self.draining = False
         self.refusals: dict[tuple[str, str, str, int, str], int] = {}
         """Requests refused before there was an exchange, by project, adapter, operation, status and error class."""
+        self.uploading = 0
+        """Bytes of bodies that are still arriving, in all."""
         self.configure(generation)
 
     def configure(self, generation: Generation) -> None:
@@ -96,7 +98,14 @@ class GatewayApp:
         server = generation.gateway.config.server
         self.max_body_bytes = server.limits.max_body_bytes
         self.max_header_bytes = server.limits.max_header_bytes
+        self.max_uploading = 16 * server.limits.max_body_bytes
         self.header_timeout = server.limits.header_timeout_seconds
+        self.idle_timeout = max(1.0, server.limits.idle_timeout_seconds)
+        self.admission.limit(
+            concurrent=server.limits.max_concurrent,
+            queued=server.limits.max_queued,
+            timeout=server.limits.queue_timeout_seconds,
+        )
         self._trust_proxy = server.trust_proxy
         self._cors = Cors(server.cors) if server.cors.enabled else None
 
@@ -135,32 +144,35 @@ class GatewayApp:
             if watch is not None and not watch.fired:
                 watch.close()
 
-    def refuses_early(self, cycle: DirectCycle) -> bool:
-        """Whether a request is refused before its body is read: too large, or no place and no queue for it."""
+    def refuses_early(self, cycle: DirectCycle) -> GatewayError | None:
+        """Why a request is refused before its body is read: too large, or no place and no queue for it."""
         for name, value in cycle.headers:
             if name == b"content-length" and value.isdigit() and int(value) > self.max_body_bytes:
-                return True
-        return self.admission.full
+                return PayloadTooLarge(f"The body has {int(value)} bytes; at most {self.max_body_bytes} are taken.")
+        if self.admission.full:
+            self.admission.refused += 1
+            return Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
+        return None
 
     async def handle(self, cycle: DirectCycle) -> None:
         """The direct way in, for a request whose body is whole (or is refused unread)."""
         request = _Request(cycle.method, cycle.path, cycle.query, cycle.headers, cycle.client_ip)
 
         async def body() -> bytes:
-            if cycle.too_large:
-                declared = request.header("content-length") or "0"
-                if cycle.body_bytes <= self.max_body_bytes and int(declared) <= self.max_body_bytes:
-                    raise Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
-                raise PayloadTooLarge(f"The body is larger than {self.max_body_bytes} bytes.")
-            pieces = cycle.body
-            found = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            cycle.body = []
+            found = cycle.take_body()
             encoding = request.header("content-encoding")
             return found if encoding is None else inflate(found, encoding, self.max_body_bytes)
 
-        await self._serve(request, cycle, body)
+        await self._serve(request, cycle, body, refusal=cycle.refusal)
 
-    async def _serve(self, request: _Request, sink: _EdgeSink, read: Callable[[], Awaitable[bytes]]) -> None:
+    async def _serve(
+        self,
+        request: _Request,
+        sink: _EdgeSink,
+        read: Callable[[], Awaitable[bytes]],
+        *,
+        refusal: GatewayError | None = None,
+    ) -> None:
         if self._cors is not None:
             origin = request.header("origin")
             if origin is not None:
@@ -180,6 +192,8 @@ class GatewayApp:
             match = generation.routes.find(wire.method, path, wire)
             if match is None:
                 raise self._no_route(generation, wire.method, path)
+            if refusal is not None:
+                raise refusal
             if not admission.try_acquire():
                 await admission.acquire()
             admitted = True
@@ -294,7 +308,7 @@ class GatewayApp:
             headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
         if error.status == 405:
             headers.append((b"allow", ", ".join(generation.routes.allowed(request.path)).encode()))
-        if error.status in (413, 503, 529):
+        if error.status in (408, 413):
             # The rest of the body has not been read.
             headers.append((b"connection", b"close"))
         await sink.start(reply.status, headers)

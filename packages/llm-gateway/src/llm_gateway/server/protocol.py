@@ -2,8 +2,12 @@
 
 A model route needs none of what ASGI offers between a parser and an application: its request is handed over when its
 body is whole, its head and first bytes leave in one write, and a client that leaves cancels the exchange from the
-connection's own callback. Everything else (management pages, odd requests, lifecycle) is uvicorn's. The same
-application runs under any ASGI server; this way is only faster.
+connection's own callback. Everything else (management pages, lifecycle) is uvicorn's. The same application runs under
+any ASGI server; this way is only faster.
+
+What a connection may not do: have a head or a body arrive without end or without pace, keep a reply waiting by not
+reading it, or get bytes into the middle of a reply by sending nonsense behind a request. Whatever is refused, is
+refused in its turn, and the connection closes behind it.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from llm_gateway_sdk import GatewayError, InvalidRequest, Overloaded, PayloadTooLarge
+
 if TYPE_CHECKING:
     from .app import GatewayApp
 
@@ -28,18 +34,38 @@ log = logging.getLogger("llm_gateway.server")
 Headers = list[tuple[bytes, bytes]]
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_BODYLESS = (204, 304)
+_SLOWEST_BODY = 1024
+"""Bytes per second, over the whole of a body, below which its sender is not uploading but holding on."""
+_LINGER_SECONDS = 2.0
+"""How long what a refused client still sends is read and thrown away: closing on unread bytes would make the kernel
+take back the reply."""
+_IDLE_GRACE_SECONDS = 0.5
+"""At shutdown, how long an idle connection still takes the request that may be on its way."""
+_PIPELINED = 8
+"""Requests that may wait behind the one that is answered before reading pauses."""
+_PIPELINED_BYTES = 1 << 20
 
 
 class DirectCycle:
     """One request and its reply on a connection; the exchange's sink."""
 
     __slots__ = (
-        "_chunked", "_connection", "_head", "body", "body_bytes", "disconnected", "extra", "headers", "keep_alive",
-        "message_event", "method", "path", "query", "response_complete", "started", "task", "too_large", "whole",
+        "_bodyless", "_chunked", "_connection", "_head", "_http10", "body", "body_bytes", "disconnected", "extra",
+        "headers", "keep_alive", "message_event", "method", "path", "query", "refusal", "response_complete", "started",
+        "task", "whole",
     )  # fmt: skip
 
     def __init__(
-        self, connection: GatewayProtocol, method: str, path: str, query: str, headers: Headers, keep_alive: bool
+        self,
+        connection: GatewayProtocol,
+        method: str,
+        path: str,
+        query: str,
+        headers: Headers,
+        *,
+        http10: bool,
+        keep_alive: bool,
     ) -> None:
         self._connection = connection
         self.method = method
@@ -47,16 +73,19 @@ class DirectCycle:
         self.query = query
         self.headers = headers
         self.keep_alive = keep_alive
-        self.body: list[bytes] = []
+        self.body: bytes | bytearray = b""
         self.body_bytes = 0
         self.whole = False
-        self.too_large = False
+        self.refusal: GatewayError | None = None
+        """Why the request is answered without its body, or without all of it."""
         self.started = False
         self.disconnected = False
         self.response_complete = False
         self.message_event = _NO_EVENT
         self.extra: Headers | None = None
         self.task: asyncio.Task[None] | None = None
+        self._http10 = http10
+        self._bodyless = method == "HEAD"
         self._head: bytes | None = None
         self._chunked = False
 
@@ -65,39 +94,50 @@ class DirectCycle:
         client = self._connection.client
         return client[0] if client else None
 
+    def take_body(self) -> bytes:
+        body, self.body = self.body, b""
+        self._connection.forget_body(body)
+        return body if isinstance(body, bytes) else bytes(body)
+
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
         pieces = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
-        chunked = True
+        framed = False
         count = 1
         for source in (self._connection.server_state.default_headers, headers, self.extra or ()):
             for name, value in source:
                 if name == b"content-length":
-                    chunked = False
+                    framed = True
                 elif name == b"connection" and value == b"close":
                     self.keep_alive = False
                     continue
                 pieces += (name, b": ", value, b"\r\n")
                 count += 1
+        if status in _BODYLESS:
+            self._bodyless = True
+        self._chunked = not framed and not self._bodyless and not self._http10
+        if not framed and self._http10:
+            self.keep_alive = False  # the end of the connection is the end of the body
         if not self.keep_alive:
             pieces.append(b"connection: close\r\n")
             count += 1
-        if chunked and status not in (204, 304):
+        if self._chunked:
             pieces.append(b"transfer-encoding: chunked\r\n")
             count += 1
         head = b"".join(pieces)
-        if head.count(b"\n") != count or head.count(b"\r") != count:
-            raise ValueError("a reply header holds a line break")
-        self._chunked = chunked and status not in (204, 304)
+        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+            raise ValueError("a reply header holds a line break or NUL")
         self._head = head + b"\r\n"
 
     async def write(self, data: bytes, *, more: bool) -> None:
         connection = self._connection
         if connection.flow.write_paused and not self.disconnected:
-            await connection.flow.drain()
+            await connection.drain(self)
         if self.disconnected:
             return
-        if self._chunked:
+        if self._bodyless:
+            data = b""
+        elif self._chunked:
             if data:
                 data = b"%x\r\n%b\r\n" % (len(data), data) if more else b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
             elif not more:
@@ -116,7 +156,9 @@ class DirectCycle:
     def _complete(self) -> None:
         self.response_complete = True
         connection = self._connection
-        if not self.keep_alive or not self.whole:
+        if not self.whole:
+            connection.close_gently()
+        elif not self.keep_alive:
             connection.transport.close()
         connection.on_response_complete()
 
@@ -131,9 +173,11 @@ class _NoEvent:
 _NO_EVENT = _NoEvent()
 
 
-class GatewayProtocol(HttpToolsProtocol):
-    """Bounds the head's size and the time for reading a request, which uvicorn does not."""
+class _Stop(Exception):
+    """Ends the parser's work on bytes behind something that was refused."""
 
+
+class GatewayProtocol(HttpToolsProtocol):
     gateway: GatewayApp
 
     def __init__(self, config: Any, server_state: Any, app_state: Any, _loop: Any = None) -> None:
@@ -141,85 +185,191 @@ class GatewayProtocol(HttpToolsProtocol):
         self.gateway = cast("GatewayApp", config.loaded_app)
         self.pipeline: deque[Any] = deque()
         self._direct: DirectCycle | None = None
+        """The newest request, while it is one of ours."""
+        self._answering: DirectCycle | None = None
+        self._deaf = False
+        """Nothing that comes is read any more: it was refused, or is another protocol."""
+        self._draining = False
+        self._closing = False
         self._head_bytes = 0
         self._reading = False
-        self._reading_timer: asyncio.TimerHandle | None = None
-        self._path = ""
+        self._in_body = False
+        self._begun = 0.0
+        self._last_data = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    # The connection.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_reading_timer()
-        direct = self._direct
+        self._stop_timer()
+        self._unset_keepalive_if_required()
+        cycles = {id(cycle): cycle for cycle in (self._answering, self._direct, *(entry[0] for entry in self.pipeline))}
         super().connection_lost(exc)
-        for cycle in (direct, *(entry[0] for entry in self.pipeline)):
+        for cycle in cycles.values():
             if isinstance(cycle, DirectCycle) and not cycle.response_complete:
                 cycle.disconnected = True
+                cycle.take_body()
                 if cycle.task is not None:
                     cycle.task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        if self._deaf:
+            return
+        began_before = self._reading and not self._in_body
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            if not self._deaf:
+                self._decline(data[offer.args[0] :])
+            return
+        except httptools.HttpParserError:
+            self._refuse(InvalidRequest("The request is not valid HTTP/1.1.", code="invalid_http"))
+            return
         if self._reading:
-            if self._reading_timer is None or self._path:
-                # A head must be whole in time; a body must keep coming.
-                self._stop_reading_timer()
-                self._reading_timer = self.loop.call_later(self.gateway.header_timeout, self._reading_took_too_long)
-        elif self._reading_timer is not None:
-            self._stop_reading_timer()
+            self._last_data = self.loop.time()
+            if began_before and not self._in_body:
+                # A header that never ends is seen by no callback of the parser.
+                self._count_head(len(data))
+            if self._timer is None and not self._deaf:
+                self._timer = self.loop.call_later(self.gateway.header_timeout, self._check_pace)
+        elif self._timer is not None:
+            self._stop_timer()
+
+    def _decline(self, rest: bytes) -> None:
+        """A server may ignore an offer to upgrade (RFC 9110, 7.8), and this one does. The parser has stopped behind the
+        head for the other protocol to go on: it is given the request again, without the offer."""
+        lines = [
+            b"%b: %b\r\n" % (name, value)
+            for name, value in self.headers
+            if name not in (b"upgrade", b"http2-settings", b"connection")
+        ]
+        method = self.parser.get_method()
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(lines), rest))
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        if not self._reading and (self.cycle is None or self.cycle.response_complete):
+            super().timeout_keep_alive_handler()
+
+    def shutdown(self) -> None:
+        """The server ends: what was begun is finished, and the connection closes behind it."""
+        self._draining = True
+        cycle = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.keep_alive = False
+        elif not self._reading:
+            # A client may have sent its next request already.
+            self.loop.call_later(_IDLE_GRACE_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self._reading and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+    async def drain(self, cycle: DirectCycle) -> None:
+        """Waits until the client has taken what was written. One that takes nothing at all is cut off in time."""
+        transport, gateway = self.transport, self.gateway
+        while self.flow.write_paused and not cycle.disconnected:
+            left = transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(gateway.idle_timeout):
+                    await self.flow.drain()
+            except TimeoutError:
+                if transport.get_write_buffer_size() >= left:
+                    log.info("a client took nothing of its reply for %g s", gateway.idle_timeout)
+                    transport.abort()
+                    await self.flow.drain()
+
+    def close_gently(self) -> None:
+        """Ends the connection so that the client can still read the reply: it may be in the middle of sending."""
+        self._deaf = self._closing = True
+        self._stop_timer()
+        transport = self.transport
+        if transport.is_closing():
+            return
+        if not transport.can_write_eof():
+            transport.close()
+            return
+        self.flow.resume_reading()
+        transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, transport.close)
+
+    def on_response_complete(self) -> None:
+        self._answering = None
+        if self._closing:
+            self.server_state.total_requests += 1
+            return
+        super().on_response_complete()
+
+    # The parser's callbacks.
 
     def on_message_begin(self) -> None:
+        if self._deaf:
+            raise _Stop
+        self._unset_keepalive_if_required()
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
         self._head_bytes = 0
         self._reading = True
-        self._path = ""
+        self._in_body = False
+        self._begun = self._last_data = self.loop.time()
 
     def on_url(self, url: bytes) -> None:
         self.url += url
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_head(len(name) + len(value))
+        if self._in_body:
+            return  # a trailer is no header
         name = name.lower()
         self.headers.append((name, value))
-        self._count_head(len(name) + len(value))
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
-        if self._head_bytes < 0:
-            return  # refused already
+        parser = self.parser
+        if parser.should_upgrade():
+            if parser.get_method() == b"CONNECT":
+                self._refuse(InvalidRequest("This is no proxy.", status=405))
+            return
         parsed = httptools.parse_url(self.url)
         path = (parsed.path or b"/").decode("ascii", "replace")
         if "%" in path:
             path = unquote(path)
-        self._path = path
-        if self.gateway.is_management(path) or self.parser.should_upgrade():
+        self._in_body = True
+        if self.gateway.is_management(path):
             self._direct = None
             headers, url = self.headers, self.url
             super().on_message_begin()
             self.headers, self.url = headers, url
             self.scope["headers"] = headers
             super().on_headers_complete()
+            if self._draining:
+                self.cycle.keep_alive = False
             return
-        parser = self.parser
-        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        http10 = parser.get_http_version() == "1.0"
+        keep_alive = parser.should_keep_alive() and not (http10 or self._draining)
         query = parsed.query.decode("latin-1") if parsed.query else ""
-        cycle = DirectCycle(self, parser.get_method().decode("ascii"), path, query, self.headers, keep_alive)
+        cycle = DirectCycle(
+            self, parser.get_method().decode("ascii"), path, query, self.headers, http10=http10, keep_alive=keep_alive
+        )
         former = self.cycle
         self._direct = cycle
         self.cycle = cycle  # type: ignore[assignment]
         if former is not None and not former.response_complete:
             # Pipelined: it waits for its turn.
-            self.flow.pause_reading()
             self.pipeline.appendleft((cycle, None))
+            self._pause_if_full()
             return
-        if self.gateway.refuses_early(cycle):
-            cycle.too_large = True
-            self._run(cycle)
+        refusal = self.gateway.refuses_early(cycle)
+        if refusal is not None:
+            self._refuse(refusal)
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -228,42 +378,70 @@ class GatewayProtocol(HttpToolsProtocol):
         if cycle is None:
             super().on_body(body)
             return
-        if cycle.too_large or cycle.response_complete:
+        if cycle.refusal is not None or cycle.response_complete:
             return
         cycle.body_bytes += len(body)
         if cycle.body_bytes > self.gateway.max_body_bytes:
-            cycle.too_large = True
-            cycle.body.clear()
-            if not self._queued(cycle):
-                self._run(cycle)
+            self._refuse(PayloadTooLarge(f"The body is larger than {self.gateway.max_body_bytes} bytes."))
             return
-        cycle.body.append(body)
+        if not cycle.body:
+            cycle.body = body
+            return
+        if isinstance(cycle.body, bytes):
+            cycle.body = bytearray(cycle.body)
+            self.gateway.uploading += len(cycle.body)
+        cycle.body += body
+        self.gateway.uploading += len(body)
+        if self.gateway.uploading > self.gateway.max_uploading:
+            self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
+        elif self.pipeline:
+            self._pause_if_full()
 
     def on_message_complete(self) -> None:
+        if self._deaf or not self._in_body:
+            return  # refused, or an upgrade that is about to be declined
         self._reading = False
-        if self._head_bytes < 0:
-            return
         cycle = self._direct
         if cycle is None:
             super().on_message_complete()
             return
         cycle.whole = True
-        if not cycle.too_large and not self._queued(cycle):
+        if not self._queued(cycle):
             self._run(cycle)
+
+    # Requests in their turn.
+
+    def forget_body(self, body: bytes | bytearray) -> None:
+        if isinstance(body, bytearray):
+            self.gateway.uploading -= len(body)
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """A pipelined request's turn, or one of uvicorn's own."""
         if not isinstance(cycle, DirectCycle):
             super()._start_asgi_task(cycle, app)
-        elif cycle.whole or cycle.too_large:
+        elif cycle.whole or cycle.refusal is not None:
             self._run(cycle)
+        else:
+            refusal = self.gateway.refuses_early(cycle)
+            if refusal is not None:
+                self._refuse(refusal)
+            elif self.expect_100_continue and not cycle.body_bytes:
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _queued(self, cycle: DirectCycle) -> bool:
         return any(entry[0] is cycle for entry in self.pipeline)
 
+    def _pause_if_full(self) -> None:
+        """Reading goes on behind a request that is being answered, so that its client's leaving is noticed; it pauses
+        where more is sent than may wait."""
+        waiting = sum(entry[0].body_bytes for entry in self.pipeline if isinstance(entry[0], DirectCycle))
+        if len(self.pipeline) >= _PIPELINED or waiting > _PIPELINED_BYTES:
+            self.flow.pause_reading()
+
     def _run(self, cycle: DirectCycle) -> None:
         if cycle.task is not None:
             return
+        self._answering = cycle
         task = cycle.task = self.loop.create_task(self._handle(cycle))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -282,30 +460,71 @@ class GatewayProtocol(HttpToolsProtocol):
             if not cycle.response_complete and not cycle.disconnected:
                 self.transport.abort()  # never leave a client waiting for the rest
 
-    def _count_head(self, size: int) -> None:
-        if self._head_bytes < 0:
+    # Refusals.
+
+    def _refuse(self, error: GatewayError) -> None:
+        """The request being read is answered with `error`, and nothing behind it is read."""
+        if self._deaf:
             return
-        self._head_bytes += size
-        if self._head_bytes > self.gateway.max_header_bytes:
-            self._head_bytes = -1
-            self._refuse_head(431, "The request's headers are too large.")
+        self._deaf = True
+        self._stop_timer()
+        cycle = self.cycle
+        if cycle is None or cycle.response_complete:
+            self._refuse_head(error)
+        elif isinstance(cycle, DirectCycle) and self._reading and self._in_body and not cycle.whole:
+            # Its route is known, so that its client gets the error in its own form.
+            cycle.refusal = error
+            cycle.keep_alive = False
+            cycle.take_body()
+            if not self._queued(cycle):
+                self._run(cycle)
+        else:
+            # It comes behind a request that is still being answered; that answer is the last one.
+            cycle.keep_alive = False
 
-    def _reading_took_too_long(self) -> None:
-        self._reading_timer = None
-        if not self.transport.is_closing():
-            if self.cycle is None or self.cycle.response_complete or (self._head_bytes >= 0 and not self._path):
-                self._refuse_head(408, "The request did not come in time.")
-            self.transport.close()
-
-    def _refuse_head(self, status: int, message: str) -> None:
-        body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":null}}' % message.encode()
+    def _refuse_head(self, error: GatewayError) -> None:
+        """An answer to what never became a request: no route is known, so no client's form either."""
+        body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":null}}' % (
+            error.message.encode()
+        )
         self.transport.write(
             b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (_STATUS_LINES[status], len(body), body)
+            % (_STATUS_LINES[error.status], len(body), body)
         )
-        self.transport.close()
+        self.close_gently()
 
-    def _stop_reading_timer(self) -> None:
-        if self._reading_timer is not None:
-            self._reading_timer.cancel()
-            self._reading_timer = None
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.gateway.max_header_bytes and not self._deaf:
+            self._refuse(
+                GatewayError(
+                    "The request's headers are too large.", status=431, kind="too_large", code="headers_too_large"
+                )
+            )
+
+    def _check_pace(self) -> None:
+        """A head must be whole in time; a body must keep coming, and not in drops."""
+        self._timer = None
+        if not self._reading or self._deaf or self.transport.is_closing():
+            return
+        now, patience = self.loop.time(), self.gateway.header_timeout
+        if self.flow.read_paused:
+            due = now + patience  # it is we who do not read
+            self._begun += patience
+        elif not self._in_body:
+            due = self._begun + patience
+        else:
+            arrived = self._direct.body_bytes if self._direct is not None else 0
+            due = min(self._last_data + patience, self._begun + patience + arrived / _SLOWEST_BODY)
+        if now + 0.01 < due:
+            self._timer = self.loop.call_later(due - now, self._check_pace)
+            return
+        if self._in_body and self._direct is None:
+            self.transport.close()  # one of uvicorn's own
+            return
+        self._refuse(GatewayError("The request did not come in time.", status=408, kind="timeout", code="slow_request"))
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
