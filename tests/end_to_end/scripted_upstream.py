@@ -113,7 +113,11 @@ class ScriptedUpstream:
         if dialect is None:
             await _send(writer, 404, {"error": {"message": f"no {path} here", "type": "not_found_error"}})
             return True
-        return await self._answer(dialect, received, reader, writer)
+        try:
+            return await self._answer(dialect, received, reader, writer)
+        except ConnectionError:
+            received.left.set()
+            raise
 
     async def _answer(
         self, dialect: str, received: Received, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

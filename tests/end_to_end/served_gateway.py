@@ -32,7 +32,8 @@ class ServedGateway:
         self._clients: dict[tuple[str, str, str, str], Any] = {}
         given = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
         given.update(environ or {})
-        command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file), "--port", "0"]
+        command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file)]
+        command += ["--host", "127.0.0.1", "--port", "0"]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=given, stdout=log, stderr=log)
         try:
