@@ -267,6 +267,7 @@ def _line(row: Row) -> str:
     latency = row["latency"]
     return (
         f"{row['scenario']:13} {row['gateway']:13} {row['good']:6} good {row['bad']:4} bad"
-        f" {row['cpu_ms']:9.3f} ms/request{cost:19} p50 {latency.get('p50', 0):8.2f} p99 {latency.get('p99', 0):8.2f} ms"
+        f" {row['cpu_ms']:9.3f} ms/request{cost:19}"
+        f" p50 {latency.get('p50', 0):8.2f} p99 {latency.get('p99', 0):8.2f} ms"
         f" peak {row['peak_mb']:6.1f} MB load {row['load']}"
     )
