@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
+
+from pydantic import BaseModel, SecretStr
 
 _SECRET = re.compile(
     r"(?:^|[^a-z])(?:api_?-?keys?|keys?|secret|password|passwd|pass|token|authorization|credential|private)(?:$|[^a-z])"
@@ -26,6 +29,28 @@ def is_secret_place(keys: Sequence[str | int]) -> bool:
     if not names or names[-1] == "name":
         return False
     return any(is_secret_name(name) for name in names[-2:])
+
+
+def secret_values(config: object, *, secret: bool = False) -> Iterator[str]:
+    """Every secret text in a loaded configuration or a part of one. `secret`: the whole part is one."""
+    if isinstance(config, SecretStr):
+        yield config.get_secret_value()
+    elif isinstance(config, str):
+        if secret:
+            yield config
+    elif isinstance(config, Mapping):
+        for key, value in config.items():
+            named = isinstance(key, str) and is_secret_name(key)
+            yield from secret_values(value, secret=named or (secret and key != "name"))
+    elif isinstance(config, BaseModel):
+        for name in type(config).model_fields:
+            yield from secret_values(getattr(config, name), secret=is_secret_name(name))
+    elif is_dataclass(config):
+        for each in fields(config):
+            yield from secret_values(getattr(config, each.name), secret=is_secret_name(each.name))
+    elif isinstance(config, Iterable):
+        for value in config:
+            yield from secret_values(value, secret=secret)
 
 
 def mask(value: object) -> str:
