@@ -8,6 +8,8 @@ from collections import deque
 
 from llm_gateway_sdk import ActiveChain, RequestContext
 
+from .current import current_request_id
+
 __all__ = ["DetachedSupervisor", "KeptBudget"]
 
 log = logging.getLogger("llm_gateway.detached")
@@ -76,6 +78,7 @@ class DetachedSupervisor:
     async def _work(self) -> None:
         while self._queue:
             chain, ctx, kept, budget = self._queue.popleft()
+            current_request_id.set(ctx.request_id)
             try:
                 await chain.detached_after_response(ctx)
             finally:

@@ -14,6 +14,7 @@ from llm_gateway_sdk import ConfigError
 from .. import __version__
 from ..gateway import Gateway, Loaded
 from .app import GatewayApp, Generation
+from .logs import mask_secrets_of
 
 __all__ = ["Control", "MetricsSource"]
 
@@ -182,6 +183,7 @@ class Control:
         async with self._reloading:
             try:
                 loaded = await asyncio.to_thread(self._reload_config)
+                mask_secrets_of(loaded.config)
                 if loaded.version == self.gateway.version:
                     self.reloads["unchanged"] += 1
                     self.last_reload = {"at": time.time(), "version": loaded.version, "changed": False, "error": None}

@@ -1,4 +1,5 @@
-"""The process's log as configured: readable or JSON lines, to the console or a file, secrets masked."""
+"""The process's log as configured: readable or JSON lines, to the console or a file, each with the id of its request,
+secrets masked."""
 
 from __future__ import annotations
 
@@ -11,23 +12,28 @@ import time
 import traceback
 from typing import ClassVar
 
+from llm_gateway_sdk import ConfigError, ConfigProblem
+
 from ..config.schema import LoggingConfig
+from ..config.secrets import secret_values
+from ..exchange.current import current_request_id
 
-__all__ = ["configure_logging"]
+__all__ = ["configure_logging", "mask_secrets_of"]
 
-_SECRET = re.compile(
-    r"(?i)((?:authorization|x-api-key|x-goog-api-key|api-key|apikey|api_key|password|access_token)[\"']?\s*[:=]\s*[\"']?"
-    r"(?:bearer\s+)?)([^\s\"',}]+)|\b(sk-[A-Za-z0-9_-]{6})[A-Za-z0-9_-]{6,}"
-)
+MIN_SECRET = 8
+"""Characters. Anything shorter would be found in innocent words, and is no secret."""
 
 
 def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
-    """Sets up the root logger, once per process. `level` is what the command line asked for."""
+    """Sets up the root logger, once per process. `level` is what the command line asked for.
+
+    Raises ConfigError where the file can't be written.
+    """
     formatter = _JSONFormatter() if config.format == "json" else _SimpleFormatter()
     handlers: list[logging.Handler] = []
     for destination in config.destinations:
         if destination == "file" and config.file_path:
-            handlers.append(logging.handlers.WatchedFileHandler(config.file_path, encoding="utf-8"))
+            handlers.append(_file(config.file_path))
         elif destination == "console":
             handlers.append(logging.StreamHandler(sys.stderr))
     root = logging.getLogger()
@@ -38,14 +44,81 @@ def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
         root.addHandler(handler)
     root.setLevel((level or config.level).upper())
     logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.error"):
+    for noisy in ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.error", "urllib3", "opentelemetry"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     for name, wanted in config.levels.items():
         logging.getLogger(name).setLevel(wanted.upper())
 
 
+def _file(path: str) -> logging.Handler:
+    """A file that may be rotated from outside."""
+    try:
+        return logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+    except OSError as error:
+        problem = ConfigProblem(f"'{path}' can't be written: {error.strerror}", path="logging.file_path")
+        raise ConfigError([problem]) from None
+
+
+# Secrets.
+
+_PATTERNS = re.compile(
+    r"""
+    (?P<header>
+        (?i:authorization|x-api-key|x-goog-api-key|set-cookie|cookie|x-amz-security-token|x-amz-signature)
+        (?:["']?\s*[:=]\s*["']?|["']\s*,\s*b?["'])
+        (?i:(?:bearer|basic)\s+)?
+      )[^\s"',;&}\])]+
+    | (?P<setting>
+        (?i:api[-_]?key|password|passwd|secret|(?:access|session|refresh)[-_]?token)["']?\s*[:=]\s*["']?
+      )(?=[^\s"',;&}\])]*\d|[^\s"',;&}\])]{16})[^\s"',;&}\])]+
+    | (?P<scheme>(?i:bearer|basic)\s+)(?=\S*\d|\S{16})[A-Za-z0-9._~+/=-]{8,}
+    | (?P<query>[?&](?i:key|api_key|token|access_token)=)[^\s&"']+
+    | (?P<user>://[^\s/:@"']*:)[^\s/@"']+(?=@)
+    | (?P<known>\b(?:sk-|gsk_|xai-|AIza|AKIA|ASIA|ghp_|hf_|pplx-|eyJ)[A-Za-z0-9_-]{3})[A-Za-z0-9_.-]{9,}
+    """,
+    re.VERBOSE,
+)
+"""What looks like a credential. Settings are named in messages too, so that a word behind one is none."""
+
+_HINTS = (
+    "authorization", "api-key", "api_key", "apikey", "cookie", "x-amz-s", "passw", "secret", "accesstoken",
+    "access_token", "access-token", "sessiontoken", "session_token", "session-token", "refreshtoken", "refresh_token",
+    "refresh-token", "bearer ", "basic ", "key=", "token=", "://", "sk-", "gsk_", "xai-", "aiza", "akia", "asia", "ghp_",
+    "hf_", "pplx-", "eyj",
+)  # fmt: skip
+"""A line that can match has one of these in lower case. Asking for them is ten times as fast as the pattern."""
+
+_configured: re.Pattern[str] | None = None
+_known: set[str] = set()
+
+
+def mask_secrets_of(config: object) -> None:
+    """From now on the secrets of this configuration are masked wherever they stand in a line."""
+    global _configured
+    _known.update(value for value in secret_values(config) if len(value) >= MIN_SECRET)
+    # A secret may stand inside JSON, escaped.
+    forms = {form for value in _known for form in (value, json.dumps(value)[1:-1])}
+    if forms:
+        _configured = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))))
+
+
 def _mask(text: str) -> str:
-    return _SECRET.sub(lambda match: f"{match[1]}***" if match[1] else f"{match[3]}***", text)
+    if _configured is not None:
+        text = _configured.sub("***", text)
+    lower = text.lower()
+    if any(hint in lower for hint in _HINTS):
+        text = _PATTERNS.sub(_masked, text)
+    return text
+
+
+def _masked(match: re.Match[str]) -> str:
+    return f"{match[match.lastgroup or 0]}***"
+
+
+# Lines.
+
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
+_CONTROL_IN_JSON = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
 class _SimpleFormatter(logging.Formatter):
@@ -53,7 +126,13 @@ class _SimpleFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
-        return _mask(super().format(record))
+        line = super().format(record)
+        request_id = current_request_id.get()
+        if request_id is not None and request_id not in line:
+            first, separator, rest = line.partition("\n")
+            line = f"{first}  [{request_id}]{separator}{rest}"
+        # What a client sends may neither begin a line of its own nor steer a terminal.
+        return _mask(line.translate(_CONTROL).replace("\n", "\n  "))
 
 
 class _JSONFormatter(logging.Formatter):
@@ -66,7 +145,10 @@ class _JSONFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        request_id = current_request_id.get()
+        if request_id is not None:
+            entry["request_id"] = request_id
         entry.update({key: value for key, value in vars(record).items() if key not in self._standard})
         if record.exc_info:
             entry["error"] = "".join(traceback.format_exception(*record.exc_info)).strip()
-        return _mask(json.dumps(entry, default=str, ensure_ascii=False))
+        return _mask(json.dumps(entry, default=str, ensure_ascii=False).translate(_CONTROL_IN_JSON))

@@ -19,7 +19,7 @@ from llm_gateway_sdk import ConfigError
 from ..gateway import Gateway, Loaded
 from .app import GatewayApp, Generation
 from .control import Control
-from .logs import configure_logging
+from .logs import configure_logging, mask_secrets_of
 from .management import build_management, management_paths
 from .protocol import GatewayProtocol
 
@@ -37,6 +37,7 @@ def serve(
     result: Source, *, host: str, port: int, workers: int = 1, reload: bool = False, log_level: str | None = None
 ) -> int:
     """Serves until a signal ends it; the exit code."""
+    mask_secrets_of(result.config)
     configure_logging(result.config.logging, log_level)
     if workers > 1:
         from .parent import serve_with_workers

@@ -18,7 +18,7 @@ from llm_gateway_sdk import ConfigError
 
 from ..loading import load
 from .control import Control
-from .logs import configure_logging
+from .logs import configure_logging, mask_secrets_of
 from .run import Worker, run_loop
 
 __all__ = ["main"]
@@ -87,6 +87,7 @@ def main(arguments: list[str]) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
+    mask_secrets_of(result.config)
     configure_logging(result.config.logging, level)
     worker = Worker(result, workers=int(arguments[2]))
     pipes: list[_Pipe] = []

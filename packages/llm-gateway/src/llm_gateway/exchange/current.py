@@ -1,0 +1,9 @@
+"""The id of the request that runs now, for those who are told nothing else of it: log lines."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+__all__ = ["current_request_id"]
+
+current_request_id: ContextVar[str | None] = ContextVar("current_request_id", default=None)
