@@ -23,6 +23,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 
+from ..exchange.current import current_request_id
 from ..exchange.exchange import Exchange
 from ..exchange.outlet import Sink
 from ..exchange.services import new_id
@@ -186,6 +187,7 @@ class GatewayApp:
         admission = self.admission
         wire, path = request.wire, request.path
         request_id = _request_id(request.header("x-request-id"))
+        current_request_id.set(request_id)
         admitted = False
         match: Match | None = None
         try:
