@@ -152,7 +152,7 @@ def main() -> None:
     counters = Counters()
     reports = _Reports(sys.stdout.buffer, counters)
     logging.basicConfig(level=logging.WARNING, handlers=[reports], format="%(message)s")
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # the sink itself says what fails
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself says what fails
     recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), counters)
     sink = Sink(
         SegmentFolder(Path(order["base"]), Path(order["folder"]), counters),
