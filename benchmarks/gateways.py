@@ -20,7 +20,7 @@ from .machine import processes, resident_mb, say_version
 from .peers import peers_folder
 from .scenarios import SCENARIOS, Scenario, Setup, request_body
 
-__all__ = ["GATEWAYS", "Endpoint", "Place", "Running", "nginx_program", "runs", "version_of"]
+__all__ = ["GATEWAYS", "PLUGINS", "Endpoint", "Place", "Running", "nginx_program", "runs", "version_of"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Running:
 
 # Ours, and the one whose configuration it shares.
 
-_PLUGINS = r"""
+PLUGINS = r"""
 plugins:
   - {name: auth, type: basic-apikey-auth, priority: 1, config: {apikeys: [bench-key]}}
   - {name: router, type: model-router, priority: 2, config: {model: gpt-4o-mini, fallbacks: []}}
@@ -192,7 +192,7 @@ availablePlugins:
 """
     if place.setup == "projects":
         text += "projects:\n" + "".join(f"  - name: project-{number}\n" for number in range(1, 51))
-    return text + (_PLUGINS if place.setup == "plugins" else "")
+    return text + (PLUGINS if place.setup == "plugins" else "")
 
 
 def _our_command(place: Place) -> list[str]:
