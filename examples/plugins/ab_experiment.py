@@ -1,8 +1,10 @@
 """A share of the callers gets another model; the same caller always the same one.
 
+```yaml
 availablePlugins: [{path: ./ab_experiment.py}]
 plugins:
   - {name: trial, type: ab-experiment, config: {control: gpt, variant: claude, percentage: 10}}
+```
 """
 
 import hashlib

@@ -1,10 +1,12 @@
 """Says what a reply has cost, in a header and for other plugins.
 
-    availablePlugins: [{path: ./cost_header.py}]
-    plugins:
-      - name: cost
-        type: cost-header
-        config: {prices: {gpt: {input: 2.5, output: 10}}}      # dollars per million tokens
+```yaml
+availablePlugins: [{path: ./cost_header.py}]
+plugins:
+  - name: cost
+    type: cost-header
+    config: {prices: {gpt: {input: 2.5, output: 10}}}      # dollars per million tokens
+```
 
 The headers of a stream leave before its cost is known: there it is in `ctx.metadata["cost"]` alone, for tracers.
 """

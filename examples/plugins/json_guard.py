@@ -1,5 +1,6 @@
 """Answers are JSON by a schema, or the model is told what is wrong and asked again.
 
+```yaml
 availablePlugins: [{path: ./json_guard.py}]
 plugins:
   - name: guard
@@ -7,6 +8,7 @@ plugins:
     config:
       attempts: 2
       schema: {type: object, required: [city], properties: {city: {type: string}}}
+```
 """
 
 import json

@@ -1,8 +1,10 @@
 """Words that nobody wants to read are starred out, in streams too: text waits until its last word is complete.
 
+```yaml
 availablePlugins: [{path: ./language_guard.py}]
 plugins:
   - {name: guard, type: language-guard, config: {words: [darn, heck]}}
+```
 """
 
 import re

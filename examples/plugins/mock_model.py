@@ -1,10 +1,12 @@
 """Canned answers in the model's place, for demonstrations and load tests.
 
+```yaml
 availablePlugins: [{path: ./mock_model.py}]
 plugins:
   - name: mock
     type: mock-model
     config: {answers: [{match: weather, reply: "Fair."}, {match: "", reply: "I don't know."}]}
+```
 """
 
 import re

@@ -1,8 +1,10 @@
 """The model never sees an e-mail address, and the client never sees that: placeholders go in, addresses come out.
 
+```yaml
 availablePlugins: [{path: ./pii_vault.py}]
 plugins:
   - {name: vault, type: pii-vault}
+```
 """
 
 import re

@@ -1,8 +1,10 @@
 """So many requests per minute for each caller.
 
-    availablePlugins: [{path: ./rate_limiter.py}]
-    plugins:
-      - {name: limit, type: rate-limiter, config: {perMinute: 60}}
+```yaml
+availablePlugins: [{path: ./rate_limiter.py}]
+plugins:
+  - {name: limit, type: rate-limiter, config: {perMinute: 60}}
+```
 
 Place it behind authentication: whoever is not known by name is counted by address. Counts are per worker process.
 """

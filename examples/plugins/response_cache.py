@@ -1,8 +1,10 @@
 """The same question gets the same answer, without asking the model again.
 
+```yaml
 availablePlugins: [{path: ./response_cache.py}]
 plugins:
   - {name: cache, type: response-cache, config: {ttl: 10m}}
+```
 """
 
 import copy

@@ -1,7 +1,6 @@
 """The configuration that stands in the head of each example is one that the gateway takes."""
 
 import ast
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -16,8 +15,8 @@ MODELS = "\n".join(
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_the_configuration_in_its_head_loads(path):
     testing = pytest.importorskip("llm_gateway.testing")
-    paragraphs = ast.get_docstring(ast.parse(path.read_text()), clean=False).split("\n\n")
-    lines = textwrap.dedent(next(each for each in paragraphs if each.startswith("    ")))
+    head = ast.get_docstring(ast.parse(path.read_text()))
+    lines = head.partition("```yaml\n")[2].partition("```")[0]
 
     with testing.gateway_client(MODELS + lines, directory=HERE) as client:
         assert client.get("/v1/models").status == 200

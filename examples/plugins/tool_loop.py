@@ -1,8 +1,10 @@
 """Tools that the gateway runs: the model calls them, the client sees the final answer alone.
 
-    availablePlugins: [{path: ./tool_loop.py}]
-    plugins:
-      - {name: tools, type: tool-loop}
+```yaml
+availablePlugins: [{path: ./tool_loop.py}]
+plugins:
+  - {name: tools, type: tool-loop}
+```
 
 Each round is a follow-up, so `maxTurns` bounds them. A reply that also calls a tool of the client's goes to the client.
 """

@@ -1,8 +1,10 @@
 """Tells a webhook of every request, after its reply has left.
 
+```yaml
 availablePlugins: [{path: ./webhook_audit.py}]
 plugins:
   - {name: audit, type: webhook-audit, config: {url: "https://audit.example.com/llm"}}
+```
 """
 
 import logging
