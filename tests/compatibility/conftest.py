@@ -1,0 +1,31 @@
+"""One upstream of five APIs and one gateway before it, for all tests of official clients."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent.parent
+# At the end: a `conftest` beside a test that imports it by that name comes first.
+sys.path += [str(TESTS / "compatibility"), str(TESTS / "end_to_end"), str(TESTS.parent / "tools")]
+
+from five_apis import FiveApis, models_of  # noqa: E402
+from served_gateway import ServedGateway  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def apis() -> Iterator[FiveApis]:
+    server = FiveApis()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(apis: FiveApis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
+    """A model for each API, named after it, and no plugin."""
+    served = ServedGateway({"models": models_of(apis.url)}, tmp_path_factory.mktemp("compatibility"))
+    yield served
+    served.stop()

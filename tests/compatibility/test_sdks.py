@@ -1,0 +1,143 @@
+"""Official SDKs, old and new, each in an environment of its own: a conversation with tools on each provider's API, and
+the exceptions that they raise. Runs where COMPAT is set; `tools/compat_envs.py` makes the environments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from compat_envs import ENVIRONMENTS, install
+from five_apis import DIALECTS
+from provider_errors import CLASSES
+from scripted_upstream import INPUT_TOKENS, OUTPUT_TOKENS, THOUGHT
+from served_gateway import ServedGateway
+
+DRIVERS = Path(__file__).parent / "drivers"
+PROMPT = 'think first\ncall weather {"city": "Paris"}\ncall weather {"city": "Łódź"}'
+RESULTS = ["rain", "snow"]
+BROKEN = ("rate_limit", "overloaded", "upstream")
+
+CLIENTS = {
+    "openai-1-early": ("openai_client.py", ("chat",)),
+    "openai-1": ("openai_client.py", ("chat", "responses")),
+    "openai-2": ("openai_client.py", ("chat", "responses")),
+    "openai-3": ("openai_client.py", ("chat", "responses")),
+    "node-openai-4": ("openai_client.mjs", ("chat", "responses")),
+    "node-openai-7": ("openai_client.mjs", ("chat", "responses")),
+    "anthropic-0-early": ("anthropic_client.py", ("messages",)),
+    "anthropic-0": ("anthropic_client.py", ("messages",)),
+    "anthropic-1": ("anthropic_client.py", ("messages",)),
+    "anthropic-2": ("anthropic_client.py", ("messages",)),
+    "node-anthropic-0": ("anthropic_client.mjs", ("messages",)),
+    "node-anthropic-1": ("anthropic_client.mjs", ("messages",)),
+    "google-genai-1": ("google_client.py", ("generate",)),
+    "google-genai-3": ("google_client.py", ("generate",)),
+}
+"""Which driver runs in which environment, and the APIs that this version of the SDK has."""
+
+FINISHES = {
+    "chat": ["tool_calls", "stop"],
+    "responses": ["tool_calls", "completed"],
+    "messages": ["tool_use", "end_turn"],
+    "generate": ["STOP", "STOP"],
+}
+EXCEPTIONS = {
+    "bad_request": "BadRequestError",
+    "authentication": "AuthenticationError",
+    "permission": "PermissionDeniedError",
+    "not_found": "NotFoundError",
+    "too_large": "APIStatusError",
+    "rate_limit": "RateLimitError",
+    "quota": "APIStatusError",
+    "overloaded": "InternalServerError",
+    "timeout": "InternalServerError",
+    "context_length": "BadRequestError",
+    "content_policy": "BadRequestError",
+    "upstream": "InternalServerError",
+}
+CLIENT_FAULTS = {"bad_request", "authentication", "permission", "not_found", "too_large", "rate_limit", "quota"} | {
+    "context_length",
+    "content_policy",
+}
+
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: official clients are not installed"),
+    pytest.mark.timeout(900),
+]
+
+_PLACES = [(name, api, model) for name, (_, apis) in CLIENTS.items() for api in apis for model in DIALECTS]
+each_place = pytest.mark.parametrize(
+    ("name", "api", "model"), _PLACES, ids=[f"{name} {api} on {model}" for name, api, model in _PLACES]
+)
+
+
+@cache
+def told_by(name: str, url: str) -> dict[str, Any]:
+    """What the client in this environment saw of the gateway; it runs once for all tests."""
+    environment = ENVIRONMENTS[name]
+    problem = install(environment)
+    if problem is not None:
+        pytest.skip(problem)
+    driver, apis = CLIENTS[name]
+    base = {"chat": "/openai/v1", "messages": "/anthropic", "generate": "/gemini"}[apis[0]]
+    plan = {
+        "base_url": url + base,
+        "models": DIALECTS,
+        "apis": apis,
+        "prompt": PROMPT,
+        "results": RESULTS,
+        "errors": CLASSES,
+        "broken": BROKEN,
+    }
+    command = [str(environment.python), str(DRIVERS / driver)]
+    if environment.kind == "node":
+        command = ["node", str(DRIVERS / driver), str(environment.folder)]
+    given = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    ended = subprocess.run(
+        command, input=json.dumps(plan), capture_output=True, text=True, timeout=300, check=False, env=given
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    told: dict[str, Any] = json.loads(ended.stdout)
+    return told
+
+
+@each_place
+@pytest.mark.parametrize("mode", ["whole", "streamed"])
+def test_a_conversation_with_tools(gateway: ServedGateway, name: str, api: str, model: str, mode: str) -> None:
+    seen = told_by(name, gateway.url)["conversations"][f"{api} {model} {mode}"]
+
+    assert "failed" not in seen, seen["failed"]
+    assert seen["calls"] == [["weather", {"city": "Paris"}], ["weather", {"city": "Łódź"}]]
+    assert seen["ids"] == 2
+    assert (seen["text"], seen["finish"]) == ("Let me look.", FINISHES[api])
+    assert seen["usage"] == [INPUT_TOKENS, OUTPUT_TOKENS]
+    assert seen["answer"].startswith("the tools said: rain, snow")
+    assert seen["thinking"] == THOUGHT
+
+
+@each_place
+def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: str, model: str) -> None:
+    told = told_by(name, gateway.url)["errors"]
+    for kind in CLASSES:
+        seen = told[f"{api} {model} {kind}"]
+        if api == "generate":
+            wanted = "ClientError" if kind in CLIENT_FAULTS else "ServerError"
+        elif "node" in name and EXCEPTIONS[kind] == "APIStatusError":
+            wanted = "APIError"
+        else:
+            wanted = EXCEPTIONS[kind]
+        assert wanted in (seen.get("bases") or [seen["raised"]]), (kind, seen)
+
+
+@each_place
+def test_a_stream_that_fails_is_not_taken_for_whole(gateway: ServedGateway, name: str, api: str, model: str) -> None:
+    told = told_by(name, gateway.url)["broken"]
+    for kind in BROKEN:
+        seen = told[f"{api} {model} {kind}"]
+        assert seen["raised"] or seen.get("event"), (kind, seen)
