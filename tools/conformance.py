@@ -71,7 +71,8 @@ def run(kit: Path, pairs: str, only: str) -> tuple[dict[str, int], collections.C
         environ.setdefault("OURS_PAIRS", pairs)
         ended = subprocess.run(command, cwd=kit, env=environ, capture_output=True, text=True, check=False)
         if not result.is_file():
-            print(ended.stdout[-3000:], ended.stderr[-3000:])
+            logs = "".join(log.read_text(errors="replace")[-3000:] for log in Path(scratch).glob("*.log"))
+            print(ended.stdout[-3000:], ended.stderr[-3000:], logs)
             raise SystemExit("the kit ended without a result")
         rows = json.loads(result.read_text())["rows"]
     passed: dict[str, int] = dict.fromkeys(sorted({row["class"] for row in rows}), 0)
