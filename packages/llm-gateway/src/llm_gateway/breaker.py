@@ -23,6 +23,10 @@ class BreakerSettings:
     """Calls let through at once when the pause is over."""
 
 
+_PROBE_SECONDS = 1.0
+"""While a probe is out, its outcome may be known soon."""
+
+
 class Breaker:
     """`closed` lets calls through, `open` refuses until the pause is over, `half_open` lets a probe through."""
 
@@ -55,10 +59,10 @@ class Breaker:
         if self._probing < self._settings.probes:
             self._probing += 1
             return 0.0
-        return self._pause
+        return min(self._pause, _PROBE_SECONDS)
 
     def release(self) -> None:
-        """A call that `wait` let through ended without telling anything (the client left)."""
+        """A probe ended without telling anything (the client left)."""
         if self._probing:
             self._probing -= 1
 

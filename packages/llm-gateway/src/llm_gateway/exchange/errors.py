@@ -9,8 +9,9 @@ from email.utils import parsedate_to_datetime
 
 from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, WireReply
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.errors import ErrorInfo
 
-__all__ = ["http_error", "retry_after_of", "scrub", "verbatim"]
+__all__ = ["http_error", "retry_after_of", "scrub", "scrub_info", "verbatim"]
 
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 
@@ -19,6 +20,8 @@ def http_error(
     dialect: Dialect, status: int, headers: list[tuple[str, str]], body: bytes, *, sent: Sequence[str]
 ) -> ModelError:
     """The error of a reply that is no success. `sent` are the gateway's credentials, which may not be quoted."""
+    body = scrub(body, sent)
+    headers = [(name, scrub(value.encode("latin-1"), sent).decode("latin-1")) for name, value in headers]
     info = dialect.decode_error(WireReply(status, Headers.of(headers), body))
     if info.retry_after is None:
         info.retry_after = retry_after_of(headers)
@@ -26,9 +29,6 @@ def http_error(
     for name, value in headers:
         if name == "x-should-retry":
             retryable = value.strip().lower() == "true" and info.kind != "quota"
-    if any(sent) and status in (401, 402, 403):
-        body = scrub(body, sent)
-        info.message = scrub(info.message.encode(), sent).decode()
     return ModelHTTPError(
         info.message,
         status=status,
@@ -81,6 +81,15 @@ def scrub(body: bytes, secrets: Iterable[str]) -> bytes:
         if b"*" in body and tail in body:
             body = _scrub_masked(body, head, tail)
     return body
+
+
+def scrub_info(info: ErrorInfo, secrets: Sequence[str]) -> None:
+    """The same for an error that has been read already."""
+    if any(secrets):
+        info.message = scrub(info.message.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "surrogatepass")
+        said = repr(info.provider_metadata).encode("utf-8", "replace")
+        if scrub(said, secrets) != said:
+            info.provider_metadata = {}
 
 
 def _scrub_masked(body: bytes, head: bytes, tail: bytes) -> bytes:

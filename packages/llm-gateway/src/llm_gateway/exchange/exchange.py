@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
+from math import inf
 
 from llm_gateway_sdk import (
     Adapter,
@@ -32,6 +33,7 @@ from llm_gateway_sdk import (
     ModelError,
     ModelProtocolError,
     ModelStreamError,
+    ModelTimeout,
     NotFound,
     Payload,
     RequestContext,
@@ -49,8 +51,8 @@ from llm_gateway_sdk.response import Accumulator
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
-from ..wire.headers import translate_limits, upstream_to_client
-from .errors import http_error, verbatim
+from ..wire.headers import bearer_or_key, translate_limits, upstream_to_client
+from .errors import http_error, scrub, verbatim
 from .outlet import Outlet, Sink
 from .passthrough import StreamForwarder
 from .patch import merge_edit
@@ -58,7 +60,7 @@ from .reply import ChunkLoop, stream_error, told_error
 from .services import ProjectScope, Services
 from .side import list_models, perform_side_operation, refuse_unseen
 from .signed import has_signed_thinking, withhold_edited_reply
-from .upstream import UpstreamCall, build_call, limits_of
+from .upstream import UpstreamCall, build_call, limit_of_header, limits_of, shortens_limits
 
 __all__ = ["Exchange"]
 
@@ -110,6 +112,12 @@ class Exchange:
         self.stream_writer: StreamEncoder | None = None
         """The encoder of what has been sent, which alone can say how it fails."""
         self._total = self._deadline
+        self._shortened = False
+        """The client has set a limit of its own, so that a time-out says nothing about the provider."""
+        self._cooling: list[ModelTarget] = []
+        """Targets that were passed over because their breakers are open."""
+        self.sent: tuple[str, ...] = ()
+        """Credentials of the current call, which no error may quote."""
 
     # The request as a value.
 
@@ -153,9 +161,14 @@ class Exchange:
         for observer in observers:
             observer.began(ctx)
         try:
-            await self._walk()
+            self._take_own_limit()
+            # What waits upstream has this deadline too and tells more precisely; this one is for all that has none.
+            async with asyncio.timeout_at(self._deadline + _GRACE_SECONDS):
+                await self._walk()
         except GatewayError as error:
             await self._fail(error)
+        except TimeoutError:
+            await self._fail(ModelTimeout("total", "The request did not end within its time limit."))
         except DialectError as error:
             await self._fail(InvalidRequest(str(error), param=error.path))
         except asyncio.CancelledError:
@@ -170,6 +183,14 @@ class Exchange:
             if self.outlet is not None:
                 self.outlet.stop()
             self._close_books()
+
+    def _take_own_limit(self) -> None:
+        """`x-llm-gateway-timeout` bounds the request as a whole, tries and fallbacks included."""
+        headers = self.ctx.http_request.headers
+        if "x-llm-gateway-timeout" in headers:
+            seconds = limit_of_header(headers, "x-llm-gateway-timeout")
+            self._deadline = min(self._deadline, self._loop.time() + seconds)
+        self._shortened = shortens_limits(headers)
 
     async def _walk(self) -> None:
         ctx, chain = self.ctx, self.chain
@@ -227,7 +248,7 @@ class Exchange:
             base = ctx.base_request_payload = Payload(None, extended)
         else:
             ctx.retry_count += 1
-            if ctx.retry_count > passes:
+            if ctx.retry_count > passes or self._loop.time() >= self._deadline:
                 if isinstance(ctx.error, GatewayError):
                     raise ctx.error
                 raise RequestRejected(
@@ -247,6 +268,8 @@ class Exchange:
     async def _perform(self) -> Verdict | None:
         """The operation itself, on the target that the hooks chose."""
         operation = self.ctx.operation
+        if self.ctx.streaming:
+            self.open_outlet()  # its keep-alives count from here: a provider may think long before its first byte
         if operation == "models":
             await list_models(self)
             return None
@@ -285,7 +308,8 @@ class Exchange:
         number = 0
         while True:
             number += 1
-            await self._await_breaker(target)
+            target, probe = await self._admit(target)
+            http = target.http
             attempt = Attempt(
                 target.name, f"{target.provider.name}/{target.upstream_model(ctx.requested_model)}", time.time()
             )
@@ -294,6 +318,7 @@ class Exchange:
             target.in_flight += 1
             for observer in self.services.observers:
                 observer.attempt_began(ctx)
+            self._stream_failure = None
             told = False
             try:
                 verdict = await self._call(target, attempt)
@@ -303,8 +328,7 @@ class Exchange:
                     ctx.error = None  # what earlier attempts met is in the ledger
                 return verdict
             except ModelError as error:
-                told = True
-                self._book_failure(target, attempt, error)
+                told = self._book_failure(target, attempt, error)
                 if number >= tries or not error.retryable or ctx.stream.committed:
                     raise
                 pause = self._pause(delay, number, error)
@@ -314,7 +338,7 @@ class Exchange:
                     "request %s: %s failed (%s), next try in %.2f s", ctx.request_id, target.name, error.message, pause
                 )
             finally:
-                if not told:
+                if probe and not told:
                     target.breaker.release()
                 target.in_flight -= 1
                 attempt.ended = time.time()
@@ -322,41 +346,59 @@ class Exchange:
                     observer.attempt_ended(ctx)
             await asyncio.sleep(pause)
 
-    async def _await_breaker(self, target: ModelTarget) -> None:
-        """An open breaker diverts requests that have another model to go to, and paces those that came from one.
+    async def _admit(self, target: ModelTarget) -> tuple[ModelTarget, bool]:
+        """The target that may be called now, and whether the call is a breaker's probe.
 
-        Where a target is the only one, refusing would gain nothing: its calls go through, and the first that succeeds
-        closes the breaker.
+        An open breaker diverts a request that has another model to go to. One that has come to the last of its models
+        waits for whichever of them recovers first, if that is within its deadline. Where a target is the only one
+        anyway, refusing would gain nothing: its calls go through, and the first that succeeds closes the breaker.
         """
-        if not self.ctx.has_fallback and self.ctx.retry_count == 0:
-            return
-        wait = target.breaker.wait()
-        while wait > 0:
-            if self.ctx.has_fallback or self._loop.time() + wait > self._deadline:
+        ctx = self.ctx
+        if not ctx.has_fallback and ctx.retry_count == 0:
+            return target, False
+        cooling = self._cooling
+        while True:
+            soonest, first = inf, target
+            for candidate in (target,) if ctx.has_fallback else (target, *cooling):
+                wait = candidate.breaker.wait()
+                if wait <= 0:
+                    return candidate, candidate.breaker.state != "closed"
+                if wait < soonest:
+                    soonest, first = wait, candidate
+            if ctx.has_fallback or self._loop.time() + soonest > self._deadline:
+                if target not in cooling:
+                    cooling.append(target)
                 raise ModelError(
-                    f"The model '{target.name}' is cooling down after failures.",
+                    f"The model '{first.name}' is cooling down after failures.",
                     status=503,
                     code="model_cooling_down",
                     kind="overloaded",
-                    retry_after=wait,
+                    retry_after=soonest,
                     retryable=False,
-                    model=target.name,
-                    provider=target.provider.name,
+                    model=first.name,
+                    provider=first.provider.name,
                 )
-            await asyncio.sleep(wait)
-            wait = target.breaker.wait()
+            # Another request's probe may close a breaker before its time.
+            await asyncio.sleep(min(soonest, _BREAKER_POLL_SECONDS))
 
-    def _book_failure(self, target: ModelTarget, attempt: Attempt, error: ModelError) -> None:
+    def _book_failure(self, target: ModelTarget, attempt: Attempt, error: ModelError) -> bool:
+        """Writes the ledger; whether the breaker has learnt something."""
         attempt.error = error.message
         attempt.kind = error.kind
         if attempt.status is None:
             attempt.status = error.status
         error.model = target.name
         error.provider = target.provider.name
-        if error.kind in _BREAKING_KINDS:
-            target.breaker.failure(error.retry_after)
-        else:
+        if error.kind not in _BREAKING_KINDS:
             target.breaker.success()
+            return True
+        if self._shortened and isinstance(error, ModelTimeout) and error.reason != "connect":
+            return False
+        http = target.http
+        if error.kind == "rate_limit" and http is not None and http.settings.credentials == "client":
+            return False  # the caller's own limit
+        target.breaker.failure(error.retry_after)
+        return True
 
     def _pause(self, delay: float, number: int, error: ModelError) -> float:
         backoff = min(delay * 2.0 ** (number - 1), 60.0)
@@ -371,6 +413,7 @@ class Exchange:
             return await perform_side_operation(self, target, attempt)
         if http is None:
             return await self._call_directly(target, attempt)
+        self.sent = self._secrets(http)
         call = build_call(self, target, http)
         reply = await self._send(call, http)
         try:
@@ -378,7 +421,7 @@ class Exchange:
             attempt.resent = bool(getattr(reply, "resent", False))
             if not 200 <= reply.status < 300:
                 body = await reply.read(_MAX_ERROR_BYTES)
-                raise http_error(call.dialect, reply.status, reply.headers, body, sent=http.secrets())
+                raise http_error(call.dialect, reply.status, reply.headers, body, sent=self.sent)
             self._upstream_headers = reply.headers
             self._same_dialect = call.same_dialect
             content_type = _header(reply.headers, "content-type")
@@ -409,17 +452,27 @@ class Exchange:
         expires, reason = self._total, "total"
         if self.ctx.streaming and now + call.limits.first_token < expires:
             expires, reason = now + call.limits.first_token, "first_token"
-        reply = await http.http.send(
-            call.method,
-            call.url,
-            call.headers,
-            call.body,
-            connect_timeout=settings.connect_timeout,
-            expires=expires,
-            reason=reason,
-        )
+        try:
+            reply = await http.http.send(
+                call.method,
+                call.url,
+                call.headers,
+                call.body,
+                connect_timeout=settings.connect_timeout,
+                expires=expires,
+                reason=reason,
+            )
+        except ValueError as error:
+            raise InvalidRequest(f"The request can't be passed on: {error}.") from None
         reply.expire_at(expires, reason)
         return reply
+
+    def _secrets(self, http: HTTPProvider) -> tuple[str, ...]:
+        secrets = http.secrets()
+        if http.settings.credentials == "client":
+            token = bearer_or_key(self.wire.headers.items)
+            return (*secrets, token) if token else secrets
+        return secrets
 
     async def _read(self, reply: HTTPReply) -> bytes:
         return await reply.read(self.services.max_reply_bytes)
@@ -516,7 +569,7 @@ class Exchange:
             async for chunks in lists:
                 for chunk in chunks:
                     if chunk.error is not None:
-                        raise stream_error(chunk.error)
+                        raise stream_error(chunk.error, sent=self.sent)
                     total.add(chunk)
         return total.value()
 
@@ -545,8 +598,9 @@ class Exchange:
                         self._keep(out)
                     await outlet.write(out)
                 if forwarder.error is not None:
-                    self._stream_failure = (forwarder.error_event or b"") + await self._rest(reply)
-                    raise stream_error(forwarder.error)
+                    failure = (forwarder.error_event or b"") + await self._rest(reply)
+                    self._stream_failure = scrub(failure, self.sent)
+                    raise stream_error(forwarder.error, sent=self.sent)
                 if committed:
                     now = loop.time()
                     reply.expire_at(
@@ -568,8 +622,8 @@ class Exchange:
                 self._keep(out)
             await outlet.write(out)
         if forwarder.error is not None:
-            self._stream_failure = forwarder.error_event
-            raise stream_error(forwarder.error)
+            self._stream_failure = scrub(forwarder.error_event or b"", self.sent) or None
+            raise stream_error(forwarder.error, sent=self.sent)
         if not forwarder.finished:
             raise ModelStreamError("The provider's stream ended before its end.")
         self.status = 200
@@ -659,15 +713,19 @@ class Exchange:
             for header, value in observer.outgoing_headers(self.ctx):
                 wire.headers.set(header, value)
         method, url, headers, body = http.prepare(wire)
-        reply = await http.http.send(
-            method,
-            url,
-            headers.items,
-            body,
-            connect_timeout=http.settings.connect_timeout,
-            expires=expires,
-            reason="total",
-        )
+        self.sent = self._secrets(http)
+        try:
+            reply = await http.http.send(
+                method,
+                url,
+                headers.items,
+                body,
+                connect_timeout=http.settings.connect_timeout,
+                expires=expires,
+                reason="total",
+            )
+        except ValueError as error:
+            raise InvalidRequest(f"The request can't be passed on: {error}.") from None
         reply.expire_at(expires, "total")
         return reply
 
@@ -781,7 +839,10 @@ class Exchange:
             body, status = wire.body, error.status if isinstance(error, RequestRejected) else wire.status
             headers.append(_JSON)
             if isinstance(error, ModelError):
-                headers.extend(_encoded(translate_limits(error.headers, self.client.name, now=time.time())))
+                limits = _encoded(translate_limits(error.headers, self.client.name, now=time.time()))
+                if len(ctx.attempts) > 1:
+                    limits = [item for item in limits if item[0] != b"x-should-retry"]
+                headers.extend(limits)
             if error.retry_after is not None and not any(name == b"retry-after" for name, _ in headers):
                 headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
         await self._write_body(status, body, headers)
@@ -904,9 +965,12 @@ class Exchange:
 
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Stands in every reply that tells of an error, and in few others."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
 _REST_SECONDS = 0.5
+_GRACE_SECONDS = 0.5
+_BREAKER_POLL_SECONDS = 0.25
 _MAX_REST_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
 
@@ -962,7 +1026,7 @@ _FRAMING_HEADERS = frozenset({"connection", "content-encoding", "content-length"
 def _headers_of_plugins(headers: Mapping[str, str]) -> HeaderList:
     """What plugins add; what frames the body is not theirs to say."""
     return [
-        (_ascii(name), _ascii(" ".join(str(value).split("\n")).replace("\r", " ")))
+        (_ascii(name), _ascii(_CONTROL.sub(" ", str(value))))
         for name, value in ((name.strip().lower(), value) for name, value in headers.items())
         if name not in _FRAMING_HEADERS and _TOKEN.fullmatch(name)
     ]
@@ -974,4 +1038,4 @@ def _loss_header(losses: Losses) -> bytes:
     while len(text) > 1000 and said:
         said.pop()
         text = "; ".join(said) + f"; … and {len(losses) - len(said)} more"
-    return _ascii(text.replace("\n", " ").replace("\r", " "))
+    return _ascii(_CONTROL.sub(" ", text))

@@ -38,6 +38,7 @@ class Outlet:
         "_last_write",
         "_loop",
         "_sink",
+        "_started",
         "_task",
         "_timer",
         "_writing",
@@ -53,6 +54,7 @@ class Outlet:
         self._last_write = self._loop.time()
         self._writing = False
         self._task: asyncio.Task[None] | None = None
+        self._started = False
         self.opened = False
         self._timer = self._loop.call_later(interval, self._tick) if interval > 0 else None
 
@@ -60,9 +62,7 @@ class Outlet:
         if self._task is not None:
             await asyncio.wait((self._task,))
         self._writing = True
-        if not self.opened:
-            self.opened = True
-            await self._sink.start(200, self._headers())
+        await self._open()
         await self._sink.write(data, more=True)
         self._writing = False
         self._last_write = self._loop.time()
@@ -71,9 +71,7 @@ class Outlet:
         self.stop()
         if self._task is not None:
             await asyncio.wait((self._task,))
-        if not self.opened:
-            self.opened = True
-            await self._sink.start(200, self._headers())
+        await self._open()
         await self._sink.write(data, more=False)
 
     def stop(self) -> None:
@@ -88,15 +86,19 @@ class Outlet:
         if now >= due and not self._writing and self._task is None:
             self._last_write = now
             due = now + self._interval
+            self.opened = True  # from now on no other status is possible, even before the task has run
             self._task = self._loop.create_task(self._send_keep_alive())
             self._task.add_done_callback(self._keep_alive_sent)
         self._timer = self._loop.call_at(max(due, now + self._interval / 4), self._tick)
 
     async def _send_keep_alive(self) -> None:
-        if not self.opened:
-            self.opened = True
-            await self._sink.start(200, self._headers())
+        await self._open()
         await self._sink.write(self._keep_alive, more=True)
+
+    async def _open(self) -> None:
+        if not self._started:
+            self.opened = self._started = True
+            await self._sink.start(200, self._headers())
 
     def _keep_alive_sent(self, task: asyncio.Task[None]) -> None:
         self._task = None

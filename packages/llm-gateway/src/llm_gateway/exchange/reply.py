@@ -6,13 +6,14 @@ together leaves together.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from llm_gateway_sdk import Attempt, LLMResponse, ModelError, ModelStreamError, RequestRejected, Verdict
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 
+from .errors import scrub_info
 from .signed import StreamedSignatures
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class ChunkLoop:
             async for chunks in source:
                 for chunk in chunks:
                     if chunk.error is not None:
-                        raise stream_error(chunk.error)
+                        raise stream_error(chunk.error, sent=self._exchange.sent)
                     if chunk.usage is not None:
                         self._exchange.book_usage(chunk.usage)
                     if hooks is None:
@@ -140,8 +141,9 @@ class ChunkLoop:
             await self._outlet.write(data)
 
 
-def stream_error(info: ErrorInfo) -> ModelError:
-    """The error that a provider tells inside its stream."""
+def stream_error(info: ErrorInfo, *, sent: Sequence[str] = ()) -> ModelError:
+    """The error that a provider tells inside its stream. `sent` are credentials, which may not be quoted."""
+    scrub_info(info, sent)
     return told_error(info, ModelStreamError)
 
 

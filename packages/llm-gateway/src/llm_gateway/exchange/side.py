@@ -81,7 +81,7 @@ async def _pass_through(
         attempt.status = reply.status
         if reply.status >= 400:
             failed = await reply.read(4 * 1024 * 1024)
-            raise http_error(exchange.client, reply.status, reply.headers, failed, sent=http.secrets())
+            raise http_error(exchange.client, reply.status, reply.headers, failed, sent=exchange.sent)
         await exchange.relay(reply)
     finally:
         reply.close()
@@ -129,7 +129,7 @@ async def _ask_count(
         attempt.status = reply.status
         body = await reply.read(4 * 1024 * 1024)
         if reply.status >= 400:
-            raise http_error(dialect, reply.status, reply.headers, body, sent=http.secrets())
+            raise http_error(dialect, reply.status, reply.headers, body, sent=exchange.sent)
         return int(decode(WireReply(reply.status, Headers.of(reply.headers), body)))
     except (DialectError, ValueError, TypeError) as error:
         raise ModelError(f"The provider's token count can't be read: {error}") from None

@@ -3,6 +3,7 @@ translation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,14 @@ from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
 
 from ..models import ModelTarget
-from ..wire.headers import bearer_or_key, client_to_upstream
+from ..wire.headers import CREDENTIAL_HEADERS, bearer_or_key, client_to_upstream
 from .patch import merge_edit
 from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 
 if TYPE_CHECKING:
     from .exchange import Exchange
 
-__all__ = ["Limits", "UpstreamCall", "build_call", "limits_of"]
+__all__ = ["Limits", "UpstreamCall", "build_call", "limit_of_header", "limits_of", "shortens_limits"]
 
 
 @dataclass(slots=True)
@@ -51,6 +52,8 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     if dialect is None:
         raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
     model = target.upstream_model(ctx.requested_model)
+    if "../" in model:
+        raise InvalidRequest(f"'{model}' is no model's name.", param="model")  # it may become part of a path
     aim = http.target(model, name)
     payload = ctx.request_payload
     if target.defaults and payload is not None:
@@ -87,7 +90,7 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
         for header, value in observer.outgoing_headers(ctx):
             wire.headers.set(header, value)
     if exchange.chain.detached:
-        kept = Headers.of(list(wire.headers.items))
+        kept = Headers.of([item for item in wire.headers.items if item[0] not in CREDENTIAL_HEADERS])
         ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
     method, url, headers, body = http.prepare(wire)
     return UpstreamCall(method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http))
@@ -131,14 +134,22 @@ def limits_of(exchange: Exchange, http: HTTPProvider) -> Limits:
     headers = exchange.ctx.http_request.headers
     for name, attribute in _LIMIT_HEADERS:
         if name in headers:
-            value = headers[name]
-            try:
-                seconds = parse_duration(int(value) if value.isdigit() else value)
-            except ValueError as error:
-                raise InvalidRequest(f"Header {name}: {error}") from None
             # A request may shorten a limit, never lengthen it.
-            setattr(limits, attribute, min(getattr(limits, attribute), seconds))
+            setattr(limits, attribute, min(getattr(limits, attribute), limit_of_header(headers, name)))
     return limits
+
+
+def shortens_limits(headers: Mapping[str, str]) -> bool:
+    return any(name in headers for name, _ in _LIMIT_HEADERS)
+
+
+def limit_of_header(headers: Mapping[str, str], name: str) -> float:
+    """Seconds. Raises InvalidRequest."""
+    value = headers[name]
+    try:
+        return parse_duration(int(value) if value.isdigit() else value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidRequest(f"Header {name}: {error}") from None
 
 
 _LIMIT_HEADERS = (

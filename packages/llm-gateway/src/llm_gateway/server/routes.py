@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from urllib.parse import quote
 
 from llm_gateway_sdk import Adapter, Route, WireRequest
 
@@ -75,7 +76,8 @@ class RouteTable:
         for verb, pattern in self._patterns:
             if verb == method and (groups := pattern.expression.match(path)) is not None:
                 match = pattern.match
-                upstream = match.upstream.format(**groups.groupdict())
+                named = {name: quote(value, safe="") for name, value in groups.groupdict().items()}
+                upstream = match.upstream.format(**named)
                 candidates.append(Match(match.project, match.adapter, match.route, upstream))
         if candidates:
             return _claimed(candidates, wire)
@@ -98,6 +100,8 @@ class RouteTable:
 
     def _find_native(self, method: str, path: str, wire: WireRequest) -> Match | None:
         found: list[Match] = []
+        if any(segment in (".", "..") for segment in path.split("/")):
+            return None  # it would lead out of what is listed
         for prefix, project, adapter, route in self._native:
             if route.method not in (method, "*") or not path.startswith(prefix + "/"):
                 continue
@@ -105,7 +109,7 @@ class RouteTable:
             behind = path[len(prefix) :]
             if not behind.startswith(head) or not _listed(behind, project.scope.native_paths):
                 continue
-            rest = behind[len(head) :]
+            rest = quote(behind[len(head) :], safe="/:@!$&'()*+,;=~")
             upstream = (route.upstream or route.path).replace("{rest}", rest)
             found.append(Match(project.scope, adapter, route, upstream))
         return _claimed(found, wire) if found else None
