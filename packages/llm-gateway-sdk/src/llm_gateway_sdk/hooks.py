@@ -131,26 +131,38 @@ class HookChain:
             or type(mounted.plugin).wants is not Plugin.wants
             for mounted in self.plugins
         )
-        self._all = self._compile(None, self.plugins)
+        self._slots = [_Slot(mounted) for mounted in self.plugins]
+        self._compiled: dict[tuple[tuple[str, ...] | None, ...], ActiveChain] = {}
+        self._all = self._compile([slot.phases for slot in self._slots])
         self.attempts_wanted = max((mounted.plugin.attempts_wanted() for mounted in self.plugins), default=1)
 
     def select(self, ctx: RequestContext) -> ActiveChain:
         """The hooks for this request: conditions, operations and `wants` are asked once, here."""
         if not self._selective:
             return self._all
-        active = []
-        for mounted in self.plugins:
-            operations = mounted.plugin.operations
-            if operations is not None and ctx.operation not in operations:
-                continue
-            try:
-                if mounted.condition is None or mounted.condition(ctx):
-                    active.append(mounted)
-            except GatewayError:
-                raise
-            except Exception as error:
-                raise PluginError(mounted.name, "conditions", error, project=ctx.project) from error
-        return self._compile(ctx, active)
+        wanted: list[tuple[str, ...] | None] = []
+        for slot in self._slots:
+            mounted, phases = slot.mounted, None
+            if slot.operations is None or ctx.operation in slot.operations:
+                try:
+                    if mounted.condition is None or mounted.condition(ctx):
+                        phases = slot.phases
+                except GatewayError:
+                    raise
+                except Exception as error:
+                    raise PluginError(mounted.name, "conditions", error, project=ctx.project) from error
+            if phases is not None and slot.wants is not None:
+                wants = slot.wants
+                phases = tuple([phase for phase in phases if wants(phase, ctx)])
+            wanted.append(phases)
+        key = tuple(wanted)
+        chain = self._compiled.get(key)
+        if chain is None:
+            chain = self._compile(wanted)
+            # Requests of one kind share a chain; plugins that answer at random must not make the table grow.
+            if len(self._compiled) < _MAX_COMPILED:
+                self._compiled[key] = chain
+        return chain
 
     async def close(self) -> None:
         for mounted in self.plugins:
@@ -159,30 +171,50 @@ class HookChain:
             except Exception:
                 log.exception("plugin '%s' failed in close", mounted.name)
 
-    def _compile(self, ctx: RequestContext | None, plugins: Sequence[MountedPlugin]) -> ActiveChain:
+    def _compile(self, wanted: Sequence[tuple[str, ...] | None]) -> ActiveChain:
         chain = ActiveChain()
-        for mounted in plugins:
-            plugin, cls = mounted.plugin, type(mounted.plugin)
-            choosy = ctx is not None and cls.wants is not Plugin.wants
-            for phase, hooks in (
-                ("before_model", chain.before),
-                ("after_model", chain.after),
-                ("after_chunk", chain.chunk),
-                ("on_model_error", chain.error),
-                ("detached_after_response", chain.detached),
-            ):
-                if choosy and not plugin.wants(phase, ctx):  # type: ignore[arg-type]
-                    continue
-                if getattr(cls, phase) is not getattr(Plugin, phase):
-                    hooks.append(_hook(mounted, phase))
-                elif phase == "after_chunk" and cls.after_model is not Plugin.after_model:
-                    if cls.on_stream == "whole":
-                        hooks.append(_whole_stream_hook(mounted))
-                    elif cls.on_stream == "refuse":
-                        chain.refuse_streams.append(mounted.name)
+        lists = {
+            "before_model": chain.before,
+            "after_model": chain.after,
+            "after_chunk": chain.chunk,
+            "on_model_error": chain.error,
+            "detached_after_response": chain.detached,
+        }
+        for slot, phases in zip(self._slots, wanted, strict=True):
+            mounted, cls = slot.mounted, type(slot.mounted.plugin)
+            for phase in phases or ():
+                if phase != "after_chunk" or cls.after_chunk is not Plugin.after_chunk:
+                    lists[phase].append(_hook(mounted, phase))
+                elif cls.on_stream == "whole":
+                    chain.chunk.append(_whole_stream_hook(mounted))
+                else:
+                    chain.refuse_streams.append(mounted.name)
         for hooks in (chain.after, chain.chunk, chain.detached):
             hooks.reverse()
         return chain
+
+
+class _Slot:
+    """What of a plugin is the same for all requests."""
+
+    __slots__ = ("mounted", "operations", "phases", "wants")
+
+    def __init__(self, mounted: MountedPlugin) -> None:
+        cls = type(mounted.plugin)
+        self.mounted = mounted
+        self.operations = mounted.plugin.operations
+        self.wants = None if cls.wants is Plugin.wants else mounted.plugin.wants
+        self.phases: tuple[str, ...] = tuple(phase for phase in _PHASES if _takes_part(cls, phase))
+
+
+_PHASES = ("before_model", "after_model", "after_chunk", "on_model_error", "detached_after_response")
+_MAX_COMPILED = 256
+
+
+def _takes_part(cls: type[Plugin], phase: str) -> bool:
+    if getattr(cls, phase) is not getattr(Plugin, phase):
+        return True
+    return phase == "after_chunk" and cls.after_model is not Plugin.after_model and cls.on_stream in ("whole", "refuse")
 
 
 class ChunkRun:

@@ -51,3 +51,10 @@ class Payload(Generic[T]):
         if self._value is None:
             return False
         return self._decode is None or self._value != self._decode()
+
+    def before_change(self) -> T | None:
+        """What the bytes say, decoded anew, where the value says something else; None where it says the same."""
+        if self._value is None:
+            return None
+        before = self.pristine()
+        return before if self._value != before else None
