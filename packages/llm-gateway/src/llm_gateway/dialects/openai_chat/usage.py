@@ -42,13 +42,10 @@ def decode_usage(wire: Any) -> Usage | None:
         # xAI counts reasoning beside `completion_tokens`, not within.
         usage.output_tokens = (completion or 0) + usage.reasoning_tokens
     rest = {key: value for key, value in wire.items() if key not in _FIELDS}
-    for key, details, known in (
-        ("prompt_tokens_details", prompt_details, _PROMPT_DETAILS),
-        ("completion_tokens_details", completion_details, _COMPLETION_DETAILS),
-    ):
-        more = {name: value for name, value in details.items() if name not in known and value is not None}
-        if more:
-            rest[key] = more
+    if not _PROMPT_DETAILS.issuperset(prompt_details):
+        _keep_more(rest, "prompt_tokens_details", prompt_details, _PROMPT_DETAILS)
+    if not _COMPLETION_DETAILS.issuperset(completion_details):
+        _keep_more(rest, "completion_tokens_details", completion_details, _COMPLETION_DETAILS)
     if rest:
         usage.provider_metadata = {NAME: rest}
     return usage
@@ -61,14 +58,26 @@ _PROMPT_DETAILS = frozenset({"cached_tokens", "cache_write_tokens", "audio_token
 _COMPLETION_DETAILS = frozenset({"reasoning_tokens", "audio_tokens"})
 
 
+def _keep_more(rest: dict[str, Any], key: str, details: dict[str, Any], known: frozenset[str]) -> None:
+    more = {name: value for name, value in details.items() if name not in known and value is not None}
+    if more:
+        rest[key] = more
+
+
 def _count(value: Any) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if value is None:
+        return None
+    if type(value) is int:
+        return value if value >= 0 else None
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 def _first(*values: Any) -> int | None:
-    return next((count for value in values if (count := _count(value)) is not None), None)
+    for value in values:
+        count = _count(value)
+        if count is not None:
+            return count
+    return None
 
 
 def _object(wire: dict[str, Any], key: str) -> dict[str, Any]:
