@@ -16,6 +16,10 @@ sys.path.insert(0, str(HERE))
 from tracer_harness import Front, Producers, end  # noqa: E402
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_no_engine: runs where chdb is not installed")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if importlib.util.find_spec("chdb") is not None:
         return

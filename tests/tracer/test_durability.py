@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -218,3 +219,22 @@ def test_waiting_for_the_disk_acknowledges_only_what_is_synced(config: dict[str,
 
     assert all(kept)
     assert_none_lost_none_doubled(config, [f"r{number}" for number in range(200)])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_process_that_sends_is_killed_and_started_again(config: dict[str, Any], producers: Producers) -> None:
+    producer = producers.start(config, "a", seconds=8)
+    for _ in range(2):
+        time.sleep(2)
+        [child] = children(producer.pid)
+        os.kill(int(child), signal.SIGKILL)
+    figures = finish(producer)
+
+    assert assert_none_lost_none_doubled(config, producers.acknowledged) == figures["submitted"] > 1000
+
+
+def children(pid: int) -> list[str]:
+    """Processes that any thread of this one has started."""
+    return [
+        child for thread in Path(f"/proc/{pid}/task").iterdir() for child in (thread / "children").read_text().split()
+    ]
