@@ -36,7 +36,7 @@ from llm_gateway_sdk.estimate import estimate_tokens
 __all__ = ["EchoProvider"]
 
 _CALL = re.compile(r"\bcall\s+([A-Za-z0-9_.-]+)\s*(\{.*\})?", re.DOTALL)
-_FAIL = re.compile(r"\bfail\s+([45]\d\d)(?:\s+on\s+(\S+))?")
+_FAIL = re.compile(r"\bfail\s+([45]\d\d)(?:\s+on\s+([\w./:@-]*\w))?")
 _WORD = re.compile(r"\s*\S+\s*")
 
 
