@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -71,7 +72,7 @@ class RequestLogger(Plugin):
         if severity < min(self._level, logging.ERROR) or not self._log.isEnabledFor(severity):
             return
         fields = self._fields(ctx, status)
-        line = " ".join(f"{name}={value}" for name, value in fields.items() if value is not None)
+        line = " ".join(f"{name}={_written(value)}" for name, value in fields.items() if value is not None)
         self._log.log(severity, "%s", line, extra={"request": fields})
 
     def _fields(self, ctx: RequestContext, status: int) -> dict[str, Any]:
@@ -108,8 +109,8 @@ class RequestLogger(Plugin):
             fields["headers"] = _masked(ctx.headers)
         if "request" in self._include and ctx.has_request:
             fields["request"] = self._cut("\n".join(f"{message.role}: {message.text}" for message in _messages(ctx)))
-        if "response" in self._include and ctx.response is not None:
-            fields["response"] = self._cut(ctx.response.text)
+        if "response" in self._include and (text := _reply_text(ctx)) is not None:
+            fields["response"] = self._cut(text)
         return fields
 
     def _cut(self, text: str) -> str:
@@ -121,6 +122,20 @@ def _messages(ctx: RequestContext) -> list[Any]:
         return list(ctx.request.messages)
     except GatewayError:
         return []  # the client's body did not decode; the error says so
+
+
+def _reply_text(ctx: RequestContext) -> str | None:
+    try:
+        return None if ctx.response is None else ctx.response.text
+    except GatewayError:
+        return None  # bytes that passed through and are not what the provider's API promises
+
+
+def _written(value: object) -> str:
+    """One word, whatever a client has put into it: a line of the log stays one line with its own fields."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    plain = text.isprintable() and not any(sign in text for sign in ' "=') if isinstance(value, str) else True
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _masked(headers: dict[str, str]) -> dict[str, str]:

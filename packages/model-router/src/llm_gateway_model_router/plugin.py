@@ -226,4 +226,6 @@ def _conversation_key(ctx: RequestContext) -> str | None:
 
 
 def _has_signatures(ctx: RequestContext) -> bool:
+    if not ctx.has_request:
+        return False
     return any(part.signature is not None for message in ctx.request.messages for part in message.content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from llm_gateway_sdk import LLMRequest, Message, Plugin, RequestContext, TextPart, plugin_metadata
+from llm_gateway_sdk import CacheHint, LLMRequest, Message, Plugin, RequestContext, TextPart, plugin_metadata
 
 __all__ = ["PromptManager"]
 
@@ -94,8 +94,10 @@ class PromptManager(Plugin):
             "mode": self._mode,
             "experiment": trial,
         }
-        applied = ctx.metadata.get("prompt_manager", {}).get("applied", []) if ctx.retry_count == 0 else []
-        ctx.metadata["prompt_manager"] = {**entry, "applied": [*applied, entry]}
+        # Shared by all instances, and begun anew with each attempt.
+        applied = ctx.attempt_data.setdefault("prompt-manager.applied", [])
+        applied.append(entry)
+        ctx.metadata["prompt_manager"] = {**entry, "applied": list(applied)}
 
     def _inject(self, request: LLMRequest, prompt: str, original: str) -> str:
         count = 0
@@ -112,9 +114,14 @@ class PromptManager(Plugin):
                 leading = [*leading, Message(role, [TextPart(prompt)])]
             case "wrapper":
                 injected = prompt.replace(_PLACEHOLDER, original)
-                leading = [Message(role, [TextPart(injected)])]
+                leading = [Message(role, [TextPart(injected, cache=_cache_of(leading))])]
             case _:
                 injected = prompt
-                leading = [Message(role, [TextPart(prompt)])]
+                leading = [Message(role, [TextPart(prompt, cache=_cache_of(leading))])]
         request.messages = leading + rest
         return injected
+
+
+def _cache_of(messages: list[Message]) -> CacheHint | None:
+    """The hint that ends the client's system prompt: what stands in its place ends the same cached prefix."""
+    return messages[-1].content[-1].cache if messages and messages[-1].content else None
