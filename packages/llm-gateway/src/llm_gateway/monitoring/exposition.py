@@ -23,7 +23,7 @@ def render(snapshots: Iterable[dict[str, Any]], accept: str) -> tuple[bytes, str
 def _encoder(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     try:
         return choose_encoder(accept)
-    except ValueError:  # a version that is none
+    except (TypeError, ValueError):  # a version that is none
         return choose_encoder("")
 
 
