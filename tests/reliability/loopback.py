@@ -194,6 +194,7 @@ class Gateway:
         self.worker = worker
         self.port = port
         self.url = f"http://127.0.0.1:{port}"
+        self.clients: list[Client] = []
 
     @property
     def app(self) -> Any:
@@ -216,7 +217,9 @@ class Gateway:
 
     async def connect(self, **options: Any) -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, **options)
-        return Client(reader, writer)
+        client = Client(reader, writer)
+        self.clients.append(client)
+        return client
 
     async def ask(
         self,
@@ -251,6 +254,8 @@ async def gateway(settings: dict[str, Any] | Path) -> AsyncIterator[Gateway]:
     try:
         yield served
     finally:
+        for client in served.clients:
+            client.close()
         if not task.done():
             worker.server.stop()
         await task

@@ -11,6 +11,10 @@ __all__ = ["Outlet", "Sink"]
 Headers = list[tuple[bytes, bytes]]
 
 
+_CLOCK_STEP = 0.01
+"""Event loops round their timers to milliseconds, and may fire a little early."""
+
+
 class Sink(Protocol):
     """A server's side of one reply."""
 
@@ -83,7 +87,7 @@ class Outlet:
     def _tick(self) -> None:
         due = self._last_write + self._interval
         now = self._loop.time()
-        if now >= due and not self._writing and self._task is None:
+        if now + _CLOCK_STEP >= due and not self._writing and self._task is None:
             self._last_write = now
             due = now + self._interval
             self.opened = True  # from now on no other status is possible, even before the task has run
