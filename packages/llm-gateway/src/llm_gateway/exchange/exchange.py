@@ -505,14 +505,14 @@ class Exchange:
             if verdict is not None and (verdict.action != "reply" or ctx.response is None):
                 return verdict
             self.book_usage(payload.value.usage if payload.opened else dialect.usage_of(b"", body))
-            if ctx.response_payload is payload and not payload.changed:
-                await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
+            if ctx.response_payload is not payload:
+                await self._answer(ctx.response or payload.value)
                 return None
-            answer = ctx.response or payload.value
-            if ctx.response_payload is payload:
-                await self._write_edited(wire, payload)
+            before = payload.before_change()
+            if before is None:
+                await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
             else:
-                await self._answer(answer)
+                await self._write_edited(wire, before, payload.value)
             return None
         _refuse_failure(payload.value)
         return await self._whole(payload.value, attempt)
@@ -776,15 +776,14 @@ class Exchange:
         if losses:
             self.ctx.losses.extend(losses)
 
-    async def _write_edited(self, wire: WireReply, payload: Payload[LLMResponse]) -> None:
+    async def _write_edited(self, wire: WireReply, came: LLMResponse, edited: LLMResponse) -> None:
         """A reply of the client's own dialect which a plugin has edited: the edit and nothing else."""
         losses = Losses("response")
         mint = self.services.mint
-        pristine = payload.pristine()
-        before = self.client.encode_response(pristine, self.echo, mint, Losses("response"))
-        if _reasons(payload.value):
-            withhold_edited_reply(pristine.choices, payload.value.choices, losses)
-        after = self.client.encode_response(payload.value, self.echo, mint, losses)
+        before = self.client.encode_response(came, self.echo, mint, Losses("response"))
+        if _reasons(edited):
+            withhold_edited_reply(came.choices, edited.choices, losses)
+        after = self.client.encode_response(edited, self.echo, mint, losses)
         self.ctx.losses.extend(losses)
         body = merge_edit(wire.body, before.body, after.body)
         await self._write_body(wire.status, body, self._relayed_headers(wire.headers.items))

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from llm_gateway_sdk import Dialect, DialectError, HTTPProvider, InvalidRequest, Target, WireRequest, parse_duration
+from llm_gateway_sdk import (
+    Dialect,
+    DialectError,
+    HTTPProvider,
+    InvalidRequest,
+    LLMRequest,
+    Target,
+    WireRequest,
+    parse_duration,
+)
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
 
@@ -103,8 +112,12 @@ def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credenti
     wire = WireRequest(original.method, original.path, original.query, headers, original.body)
     payload = ctx.request_payload
     disguised = disguise_wrapped(original.body) if payload is not None else None
-    if payload is not None and (disguised is not None or (payload.opened and payload.changed)):
-        base = exchange.decode_again()
+    base: LLMRequest | None = None
+    if payload is not None and payload.opened and not payload.replaced:
+        base = payload.before_change()
+    if payload is not None and (disguised is not None or base is not None or payload.replaced):
+        if base is None:
+            base = exchange.decode_again()
         losses = Losses("request")
         if exchange.chain.before and has_signed_thinking(payload.value.messages):
             withhold_edited(ctx.base_request.messages, payload.value.messages, losses)
