@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.server
 import json
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -21,7 +23,7 @@ server: {{host: "127.0.0.1", port: {port}}}
 models:
   - name: gpt
     isDefault: true
-    provider: {{type: echo}}
+    provider: {provider}
 availablePlugins:
   - module: "llm_gateway_clickhouse_tracer"
 plugins:
@@ -50,13 +52,29 @@ AUTH_AND_HIDER = """
 
 
 @contextmanager
-def gateway(folder: Path, url: str, *, plugins: str = "", password: str = "", spool_more: str = "") -> Iterator[str]:
+def gateway(
+    folder: Path,
+    url: str,
+    *,
+    plugins: str = "",
+    password: str = "",
+    spool_more: str = "",
+    provider: str = "{type: echo}",
+) -> Iterator[str]:
     """A gateway in a process of its own; its log is `gateway.log`."""
     port = free_port()
     file = folder / "gateway.yaml"
     spool = folder / "gateway-spool"
     file.write_text(
-        GATEWAY.format(port=port, url=url, password=password, spool=spool, spool_more=spool_more, plugins=plugins)
+        GATEWAY.format(
+            provider=provider,
+            port=port,
+            url=url,
+            password=password,
+            spool=spool,
+            spool_more=spool_more,
+            plugins=plugins,
+        )
     )
     with (folder / "gateway.log").open("ab") as log:
         process = subprocess.Popen(
@@ -94,6 +112,101 @@ def ask(base: str, path: str, body: dict[str, Any], **headers: str) -> bytes:
 
 def question(text: str, **more: Any) -> dict[str, Any]:
     return {"model": "gpt", "max_tokens": 50, "messages": [{"role": "user", "content": text}], **more}
+
+
+class Provider(http.server.BaseHTTPRequestHandler):
+    """A provider of Chat Completions that calls a tool when it is asked about the weather."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        calls = "weather" in str(body["messages"][-1].get("content"))
+        call = {
+            "index": 0,
+            "id": "call_0123456789",
+            "type": "function",
+            "function": {"name": "look", "arguments": "{}"},
+        }
+        message = {"role": "assistant", "content": None, "tool_calls": [call]} if calls else {"content": "Sunny."}
+        usage = {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25}
+        head = {"id": "chatcmpl-1", "created": 1, "model": "gpt-4.1-2025-04-14"}
+        finish = "tool_calls" if calls else "stop"
+        if body.get("stream"):
+            chunks: list[dict[str, Any]] = [
+                {"choices": [{"index": 0, "delta": {"role": "assistant", **message}, "finish_reason": None}]},
+                {"choices": [{"index": 0, "delta": {}, "finish_reason": finish}]},
+                {"choices": [], "usage": usage},
+            ]
+            events = [json.dumps({**head, "object": "chat.completion.chunk", **chunk}) for chunk in chunks]
+            data = "".join(f"data: {event}\n\n" for event in [*events, "[DONE]"]).encode()
+        else:
+            choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": finish}
+            data = json.dumps({**head, "object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream" if body.get("stream") else "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "streamed"])
+@pytest.mark.parametrize("translated", [False, True], ids=["passed through", "translated"])
+def test_a_tool_conversation_with_a_provider_is_one_complete_interaction(
+    front: Front, tmp_path: Path, stream: bool, translated: bool
+) -> None:
+    provider = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Provider)
+    thread = threading.Thread(target=provider.serve_forever)
+    thread.start()
+    config = {"clickhouse": {"url": front.url, "database": "traces"}}
+    call = {"id": "call_0123456789", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    words = {"role": "user", "content": "How is the weather?"}
+    if translated:
+        path = "/anthropic/v1/messages"
+        use = {"type": "tool_use", "id": "call_0123456789", "name": "look", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": "call_0123456789", "content": "a sun"}
+        rounds = [{"role": "assistant", "content": [use]}, {"role": "user", "content": [result]}]
+        tool: dict[str, Any] = {"name": "look", "input_schema": {"type": "object"}}
+    else:
+        path = "/openai/v1/chat/completions"
+        rounds = [
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": "call_0123456789", "content": "a sun"},
+        ]
+        tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    settings = f'{{type: openai, config: {{apiKey: k, baseUrl: "http://127.0.0.1:{provider.server_address[1]}/v1"}}}}'
+    try:
+        with gateway(tmp_path, front.url, provider=settings) as base:
+            for messages in ([words], [words, *rounds]):
+                ask(
+                    base,
+                    path,
+                    {"model": "gpt", "max_tokens": 9, "messages": messages, "tools": [tool], "stream": stream},
+                )
+            eventually(lambda: count(config) == 2, 20)
+    finally:
+        provider.shutdown()
+        provider.server_close()
+        thread.join()
+
+    first, second = rows(config, rest="ORDER BY ts")
+    assert first["interaction_id"] == second["interaction_id"] != first["request_id"]
+    assert (first["tool_calls"], second["tool_calls"]) == (["look"], [])
+    assert (first["finish_reason"], second["finish_reason"]) == ("tool_calls", "stop")
+    assert (first["prompt"], second["prompt"], second["answer"]) == (
+        "How is the weather?",
+        "How is the weather?",
+        "Sunny.",
+    )
+    assert (second["input_tokens"], second["output_tokens"]) == (20, 5)
+    assert (second["model_answered"], second["provider"]) == ("gpt-4.1-2025-04-14", "openai")
+    assert second["cost_usd"] == 0.00008
+    assert second["stream"] == stream
+    assert [message["role"] for message in json.loads(second["request"])["messages"]][:2] == ["user", "assistant"]
+    assert json.loads(second["response"])["choices"][0]["message"]["content"] == [{"type": "text", "text": "Sunny."}]
 
 
 def test_a_plain_and_a_streamed_request_appear_complete_within_the_flush_interval(front: Front, tmp_path: Path) -> None:
