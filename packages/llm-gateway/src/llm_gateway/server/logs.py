@@ -96,8 +96,9 @@ def mask_secrets_of(config: object) -> None:
     """From now on the secrets of this configuration are masked wherever they stand in a line."""
     global _configured
     _known.update(value for value in secret_values(config) if len(value) >= MIN_SECRET)
-    # A secret may stand inside JSON, escaped.
-    forms = {form for value in _known for form in (value, json.dumps(value)[1:-1])}
+    # A secret may stand inside JSON or a Python value, escaped.
+    said = {form for value in _known for form in (value, repr(value)[1:-1])}
+    forms = said | {json.dumps(form)[1:-1] for form in said}
     if forms:
         _configured = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))))
 
@@ -143,12 +144,12 @@ class _JSONFormatter(logging.Formatter):
             "time": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _mask(record.getMessage()),  # before it is escaped
         }
         request_id = current_request_id.get()
         if request_id is not None:
             entry["request_id"] = request_id
         entry.update({key: value for key, value in vars(record).items() if key not in self._standard})
         if record.exc_info:
-            entry["error"] = "".join(traceback.format_exception(*record.exc_info)).strip()
+            entry["error"] = _mask("".join(traceback.format_exception(*record.exc_info)).strip())
         return _mask(json.dumps(entry, default=str, ensure_ascii=False).translate(_CONTROL_IN_JSON))
