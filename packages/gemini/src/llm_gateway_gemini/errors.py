@@ -150,7 +150,7 @@ def build_error(error: ErrorInfo) -> dict[str, Any]:
     status, word = _STATUSES[error.kind]
     if native is not None or error.type in _KINDS:
         status, word = error.status, error.type or word
-    elif error.status != 529 and kind_of_status(error.status) == error.kind:
+    elif error.status not in (408, 529) and kind_of_status(error.status) == error.kind:
         status = error.status
     body: dict[str, Any] = {"code": status, "message": error.message, "status": word}
     if native is not None:

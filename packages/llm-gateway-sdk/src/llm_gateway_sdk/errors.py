@@ -318,3 +318,17 @@ _KINDS: dict[int, ErrorClass] = {
 def kind_of_status(status: int) -> ErrorClass:
     """The error class that an HTTP status alone suggests."""
     return _kind_of(status) if status < 500 or status in _KINDS or status == 503 else "upstream"
+
+
+def status_of_kind(error: ErrorInfo, usual: int) -> int:
+    """The status for an error that another vendor told: its own where that suggests the same kind to whoever reads it,
+    else the `usual` one of that kind. A wrong key is 400 at one vendor and 403 at another, and clients look for 401."""
+    status = error.status
+    if not 400 <= status < 600:
+        return usual
+    if error.type is not None and status in (408, 424):
+        # A vendor's model that failed or took too long; by themselves these statuses blame the client.
+        return usual
+    suggested = kind_of_status(status)
+    kept = error.kind in ("unknown", "upstream", suggested) or suggested == kind_of_status(usual)
+    return status if kept else usual

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
-from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.errors import kind_of_status, status_of_kind
 from llm_gateway_sdk.wire import json
 
 from .blocks import NAME
@@ -116,10 +116,10 @@ def _status(error: ErrorInfo) -> int:
     usual = _STATUSES[_type(error)]
     if usual == 529 or error.kind == "rate_limit":
         return usual
-    if error.kind == "timeout" and error.status == 408:
+    if error.kind == "timeout" and error.status == 408 and error.type is None:
         return 408
     # A finer status of the same sort (422 among bad requests, 503 among failures) says more than the usual one.
-    return error.status if error.status // 100 == usual // 100 else usual
+    return status_of_kind(error, usual) if error.status // 100 == usual // 100 else usual
 
 
 def _plain_message(wire: WireReply) -> str:

@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
-from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status
+from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, status_of_kind
 from llm_gateway_sdk.wire import json
 
 from .fields import NAME
@@ -217,7 +217,25 @@ def _encode_status(error: ErrorInfo) -> int:
         return 503
     if error.status == 402 and error.kind == "quota":
         return 429
-    return error.status if 400 <= error.status <= 599 else 500
+    if NAME in error.provider_metadata:
+        return error.status if 400 <= error.status <= 599 else 500
+    return status_of_kind(error, _USUAL_STATUSES.get(error.kind, 500))
+
+
+_USUAL_STATUSES: dict[ErrorClass, int] = {
+    "bad_request": 400,
+    "authentication": 401,
+    "permission": 403,
+    "not_found": 404,
+    "too_large": 413,
+    "rate_limit": 429,
+    "quota": 429,
+    "overloaded": 503,
+    "timeout": 504,
+    "context_length": 400,
+    "content_policy": 400,
+    "upstream": 502,
+}
 
 
 def error_body(error: ErrorInfo) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
-from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status
+from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, status_of_kind
 from llm_gateway_sdk.wire import json
 
 from .shape import NAME
@@ -126,7 +126,10 @@ def _status(error: ErrorInfo) -> int:
         return 503
     if error.kind == "rate_limit" or error.kind == "quota":
         return 429 if error.status < 400 or error.status >= 500 else error.status
-    return error.status if 400 <= error.status < 600 else _STATUSES.get(error.kind, 500)
+    usual = _STATUSES.get(error.kind, 500)
+    if _is_own(error):
+        return error.status if 400 <= error.status < 600 else usual
+    return status_of_kind(error, usual)
 
 
 def _is_own(error: ErrorInfo) -> bool:
