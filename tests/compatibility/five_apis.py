@@ -2,8 +2,9 @@
 
 What it answers is decided by what it is asked, so that one server serves all tests at once:
 
-- `call NAME {…}`, one per line, where the request offers a tool of that name: a line of thinking, a sentence, and those
-  calls; once their results are there: `the tools said: …`, and how many signatures came back;
+- `call NAME {…}`, one per line, where the request offers a tool of that name: a sentence and those calls; once their
+  results are there: `the tools said: …`, and how many signatures came back;
+- `think first`: a line of thinking before all else;
 - `fail CLASS`: that error of `provider_errors.py`, in the API's own words;
 - `fail inside CLASS`: the same under a status that means success; streamed, behind the first word;
 - anything else: `upstream heard: …`.
@@ -218,14 +219,14 @@ class Heard:
             for name, given in re.findall(r"call (\w+) (\{[^\n]*\})", self.text)
             if name in self.tools and _is_json(given)
         ]
+        thinking = THOUGHT if "think first" in self.text else ""
         if calls:
-            return Script(
-                "Let me look.", THOUGHT, [(f"call_{n}", name, given) for n, (name, given) in enumerate(calls)]
-            )
+            named = [(f"call_{number}", name, given) for number, (name, given) in enumerate(calls)]
+            return Script("Let me look.", thinking, named)
         said = [f"upstream heard: {self.text}"]
         said += [f"[system: {self.system}]"] if self.system else []
         said += [f"[images: {self.images}]"] if self.images else []
-        return Script(" ".join(said), THOUGHT if "think first" in self.text else "")
+        return Script(" ".join(said), thinking)
 
 
 def _is_json(text: str) -> bool:

@@ -19,7 +19,8 @@ from scripted_upstream import INPUT_TOKENS, OUTPUT_TOKENS, THOUGHT
 from served_gateway import ServedGateway
 
 DRIVERS = Path(__file__).parent / "drivers"
-PROMPT = 'think first\ncall weather {"city": "Paris"}\ncall weather {"city": "Łódź"}'
+CALLS = 'call weather {"city": "Paris"}\ncall weather {"city": "Łódź"}'
+PROMPT = f"think first\n{CALLS}"
 RESULTS = ["rain", "snow"]
 BROKEN = ("rate_limit", "overloaded", "upstream")
 
@@ -61,6 +62,10 @@ EXCEPTIONS = {
     "content_policy": "BadRequestError",
     "upstream": "InternalServerError",
 }
+WITHOUT_THINKING = {"anthropic-0-early"}
+"""SDKs that do not know thinking: they lose its signature, which the provider itself would not accept."""
+USAGE_AT_FIRST = {"anthropic-0-early"}
+"""SDKs that read the input's tokens from a stream's first event alone, where most providers have not told them yet."""
 CLIENT_FAULTS = {"bad_request", "authentication", "permission", "not_found", "too_large", "rate_limit", "quota"} | {
     "context_length",
     "content_policy",
@@ -90,7 +95,7 @@ def told_by(name: str, url: str) -> dict[str, Any]:
         "base_url": url + base,
         "models": DIALECTS,
         "apis": apis,
-        "prompt": PROMPT,
+        "prompt": CALLS if name in WITHOUT_THINKING else PROMPT,
         "results": RESULTS,
         "errors": CLASSES,
         "broken": BROKEN,
@@ -116,9 +121,10 @@ def test_a_conversation_with_tools(gateway: ServedGateway, name: str, api: str, 
     assert seen["calls"] == [["weather", {"city": "Paris"}], ["weather", {"city": "Łódź"}]]
     assert seen["ids"] == 2
     assert (seen["text"], seen["finish"]) == ("Let me look.", FINISHES[api])
-    assert seen["usage"] == [INPUT_TOKENS, OUTPUT_TOKENS]
+    if not (mode == "streamed" and name in USAGE_AT_FIRST and seen["usage"][0] == 0):
+        assert seen["usage"] == [INPUT_TOKENS, OUTPUT_TOKENS]
     assert seen["answer"].startswith("the tools said: rain, snow")
-    assert seen["thinking"] == THOUGHT
+    assert seen["thinking"] == ("" if name in WITHOUT_THINKING else THOUGHT)
 
 
 @each_place
@@ -132,6 +138,9 @@ def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: st
             wanted = "APIError"
         else:
             wanted = EXCEPTIONS[kind]
+        if (kind, seen["status"]) == ("overloaded", 529):
+            # Some versions of Anthropic's have a class of its own for it.
+            wanted = "OverloadedError" if "OverloadedError" in seen["bases"] else wanted
         assert wanted in (seen.get("bases") or [seen["raised"]]), (kind, seen)
 
 

@@ -77,7 +77,13 @@ const drivers = {
 
 async function chatRunner(body) {
   const completions = client.chat.completions.stream ? client.chat.completions : client.beta.chat.completions;
-  return completions.stream(body).finalChatCompletion();
+  const runner = completions.stream(body);
+  let thinking = "";
+  // The SDK's own sum keeps of a field that it does not know the last piece alone.
+  runner.on("chunk", (chunk) => (thinking += chunk.choices[0]?.delta?.reasoning_content ?? ""));
+  const reply = await runner.finalChatCompletion();
+  if (thinking) reply.choices[0].message.reasoning_content = thinking;
+  return reply;
 }
 
 async function fail(api, model, said, stream) {
@@ -115,7 +121,8 @@ function outcome(first, second) {
   };
 }
 
-const told = { version: require("openai/package.json").version, conversations: {}, errors: {}, broken: {} };
+const version = JSON.parse(readFileSync(`${process.argv[2]}/node_modules/openai/package.json`)).version;
+const told = { version, conversations: {}, errors: {}, broken: {} };
 for (const api of plan.apis) {
   for (const model of plan.models) {
     for (const streamed of [false, true]) {
