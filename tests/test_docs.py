@@ -1,0 +1,88 @@
+"""The documentation says what is: links lead somewhere, named files are there, examples load."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from llm_gateway.loading import load_text
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("packages/*/README.md"), *ROOT.glob("examples/**/*.md")]
+)
+GATEWAY = ROOT / "packages" / "llm-gateway" / "src" / "llm_gateway"
+SDK = ROOT / "packages" / "llm-gateway-sdk" / "src" / "llm_gateway_sdk"
+KEYS = dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "TEAM_KEY", "GATEWAY_KEY"), "sk-of-the-documentation")
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+@each_page
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    broken = [each for each in targets if each and "://" not in each and not (page.parent / each).exists()]
+
+    assert broken == []
+
+
+@each_page
+def test_python_examples_are_python(page: Path) -> None:
+    for block in blocks(page, "python"):
+        compile(block, str(page), "exec")
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", ROOT / "docs" / "getting-started.md"], ids=lambda page: page.name)
+def test_configurations_load(page: Path, tmp_path: Path) -> None:
+    for block in blocks(page, "python"):
+        if "@plugin_metadata" in block:
+            (tmp_path / "shout.py").write_text(block)
+    found = blocks(page, "yaml")
+
+    for block in found:
+        models = "" if "models:" in block else "models: [{name: any, isDefault: true, provider: {type: echo}}]\n"
+        load_text(models + block, directory=tmp_path, environ=KEYS)
+    assert found
+
+
+def test_the_readme_has_the_two_commands() -> None:
+    text = (ROOT / "README.md").read_text()
+
+    assert "\npip install hatch && hatch run start\n" in text
+    assert "\npip install hatch && hatch run test\n" in text
+    assert "pip install hatch && hatch run test" in (ROOT / ".ci" / "run").read_text()
+
+
+def test_each_file_that_the_walk_names_is_there() -> None:
+    named = re.findall(r"`((?:sdk:)?[\w/]+(?:\.py|/))`", (ROOT / "docs" / "architecture.md").read_text())
+    places = [SDK / name.removeprefix("sdk:") if name.startswith("sdk:") else GATEWAY / name for name in named]
+
+    assert [place for place in places if not place.exists()] == []
+    assert len(places) > 30
+
+
+@pytest.mark.parametrize("room", sorted(path.name for path in GATEWAY.iterdir() if (path / "__init__.py").is_file()))
+def test_each_room_stands_in_the_architecture(room: str) -> None:
+    if room != "wire":
+        assert f"`{room}/`" in (ROOT / "docs" / "architecture.md").read_text()
+
+
+def test_each_page_can_be_reached_from_the_index() -> None:
+    reached: set[Path] = set()
+    waiting = [ROOT / "docs" / "index.md", ROOT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or not page.is_file():
+            continue
+        reached.add(page)
+        targets = re.findall(r"\]\(([^)\s#]+\.md)", page.read_text())
+        waiting += [(page.parent / target).resolve() for target in targets if "://" not in target]
+
+    assert [page.name for page in sorted(ROOT.glob("docs/**/*.md")) if page not in reached] == []
