@@ -20,6 +20,7 @@ _DEFAULT_CAUSES = [
     "rate_limit", "quota", "overloaded", "timeout", "upstream", "context_length", "authentication", "permission",
     "not_found", "unknown",
 ]  # fmt: skip
+_TRANSIENT = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 _REMEMBERED_CONVERSATIONS = 50_000
 
 _SCHEMA: dict[str, Any] = {
@@ -44,7 +45,7 @@ _SCHEMA: dict[str, Any] = {
                         "type": "number",
                         "minimum": 0,
                         "default": 1,
-                        "description": "Its share of the requests, in relation to the others.",
+                        "description": "Its share of the requests, in relation to the others; 0 takes it out.",
                     },
                 },
                 "required": ["name"],
@@ -98,15 +99,18 @@ class ModelRouter(Plugin):
         self._weights: dict[str, float] = {entry["name"]: entry.get("weight", 1) for entry in config.get("models", [])}
         if "model" in config:
             self._weights = {config["model"]: 1}
+        self._weights = {name: weight for name, weight in self._weights.items() if weight > 0}
         self._fallbacks: list[str] = list(config.get("fallbacks", []))
         if not self._weights and self._fallbacks:
             self._weights = {self._fallbacks.pop(0): 1}
         self._strategy: str = config.get("strategy", "weighted")
         self._sticky_by: str = config.get("stickyBy", "conversation")
         self._causes = frozenset(config.get("on", _DEFAULT_CAUSES))
+        self._falls_back_from_failures = bool(self._causes & _TRANSIENT)
         self._in_flight: Counter[str] = Counter()
         self._conversations: OrderedDict[str, str] = OrderedDict()
         self._single = next(iter(self._weights)) if len(self._weights) == 1 else None
+        self._shared_out = getattr(getattr(self, "gateway", None), "workers", 1) > 1
         self._data_key = f"model-router:{id(self)}"
 
     def attempts_wanted(self) -> int:
@@ -121,7 +125,8 @@ class ModelRouter(Plugin):
                 order = rotated(list(self._weights), self._choose(ctx))
             route = ctx.plugin_data[self._data_key] = _Route(order + self._fallbacks)
         ctx.target_model = route.current
-        ctx.has_fallback = route.position + 1 < len(route.order)
+        # Where no passing failure leads on, another try of the same model is all there is.
+        ctx.has_fallback = self._falls_back_from_failures and route.position + 1 < len(route.order)
         if self._single is None:
             route.count(self._in_flight)
 
@@ -130,7 +135,7 @@ class ModelRouter(Plugin):
         if route is None or route.position + 1 >= len(route.order):
             return None
         error = ctx.error
-        if isinstance(error, GatewayError) and error.kind not in self._causes:
+        if isinstance(error, GatewayError) and error.kind not in self._causes and error.code != "model_cooling_down":
             return None
         route.uncount(self._in_flight)
         route.position += 1
@@ -152,6 +157,9 @@ class ModelRouter(Plugin):
         if self._strategy == "sticky":
             return sticky(self._weights, self._sticky_key(ctx))
         conversation = _conversation_key(ctx)
+        if conversation is not None and self._shared_out and ctx.request.reasoning is not None:
+            # The next turn may come to another process, which remembers nothing of this one.
+            return sticky(self._weights, conversation)
         if conversation is not None and _has_signatures(ctx):
             # Signed reasoning verifies only where it was made.
             known = self._conversations.get(conversation)
