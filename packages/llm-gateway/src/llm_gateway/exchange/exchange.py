@@ -12,7 +12,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from math import inf
 
@@ -56,6 +56,7 @@ from .errors import http_error, scrub, verbatim
 from .outlet import Outlet, Sink
 from .passthrough import StreamForwarder
 from .patch import merge_edit
+from .reading import Reading
 from .reply import ChunkLoop, stream_error, told_error
 from .services import ProjectScope, Services
 from .side import list_models, perform_side_operation, refuse_unseen
@@ -86,6 +87,7 @@ class Exchange:
         adapter: Adapter,
         route: Route,
         wire: WireRequest,
+        reading: Reading,
         ctx: RequestContext,
         sink: Sink,
     ) -> None:
@@ -100,7 +102,7 @@ class Exchange:
         self.chain = project.chain.select(ctx)
         self.outlet: Outlet | None = None
         self.status = 0
-        self._echo: Echo | None = None
+        self.reading = reading
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._upstream_headers: list[tuple[str, str]] = []
@@ -121,37 +123,13 @@ class Exchange:
 
     # The request as a value.
 
-    @classmethod
-    def payload(cls, client: Dialect, wire: WireRequest, remember: Callable[[Echo], None]) -> Payload[LLMRequest]:
-        """The client's request, decoded on first look. Raises InvalidRequest when that fails."""
-
-        def decode() -> LLMRequest:
-            try:
-                request, echo = client.decode_request(wire)
-            except DialectError as error:
-                raise InvalidRequest(str(error), param=error.path) from None
-            remember(echo)
-            return request
-
-        return Payload(decode)
-
-    def decode_again(self) -> LLMRequest:
-        """What the client's bytes say, whatever follow-ups and plugins have made of it."""
-        try:
-            request, self._echo = self.client.decode_request(self.wire)
-        except DialectError as error:
-            raise InvalidRequest(str(error), param=error.path) from None
-        return request
-
-    def remember_echo(self, echo: Echo) -> None:
-        self._echo = echo
-
     @property
     def echo(self) -> Echo:
         """The client dialect's memo of the request; decodes it where nobody has."""
-        if self._echo is None and self.ctx.has_request:
-            self.decode_again()
-        return self._echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)
+        reading = self.reading
+        if reading.echo is None and self.ctx.has_request:
+            reading.read()
+        return reading.echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)
 
     # The walk.
 
@@ -182,6 +160,7 @@ class Exchange:
         finally:
             if self.outlet is not None:
                 self.outlet.stop()
+                self.outlet = None  # the two know each other, and would wait for the garbage collector
             self._close_books()
 
     def _take_own_limit(self) -> None:
@@ -432,7 +411,7 @@ class Exchange:
                 return await self._read_whole(reply, call, attempt)
             if not streamed and content_type.startswith("application/json"):
                 # Asked for a stream, and got the whole at once.
-                whole = self._decode_whole(call.dialect, await self._read(reply), reply)
+                whole = _decode_whole(call.dialect, await self._read(reply), reply, self.services.mint)
                 whole.final = True
                 return await self._stream(_once(whole), attempt)
             if call.same_dialect and not self.chain.chunk and call.dialect.sse:
@@ -482,22 +461,22 @@ class Exchange:
         body = await self._read(reply)
         attempt.first_token = ctx.metrics.first_token = time.time()
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
-        dialect = call.dialect
+        dialect, mint = call.dialect, self.services.mint
         if call.same_dialect and ctx.has_fallback and _NAMED_ERROR.search(body):
             # A success by its status alone: it would go to this client as it is, but another model may do better.
-            _refuse_failure(self._decode_whole(dialect, body, reply))
+            _refuse_failure(_decode_whole(dialect, body, reply, mint))
         if call.same_dialect and not json.is_object(body) and "json" in _header(reply.headers, "content-type", "json"):
             raise ModelProtocolError("The provider's reply is not what its API promises: the body is no JSON object.")
         if call.same_dialect and not self.chain.after:
             if self.chain.detached:
                 self._keep(body)
                 ctx.upstream_response = wire
-                ctx.response_payload = Payload(lambda: self._decode_whole(dialect, body, reply))
+                ctx.response_payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
             if self._wants_usage:
                 self.book_usage(dialect.usage_of(b"", body))
             await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
             return None
-        payload = Payload(lambda: self._decode_whole(dialect, body, reply))
+        payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
         ctx.response_payload = payload
         ctx.upstream_response = wire
         if call.same_dialect:
@@ -555,12 +534,6 @@ class Exchange:
             return await self._stream(_lists(chunks), attempt)
         except DialectError as error:
             raise ModelProtocolError(str(error)) from None
-
-    def _decode_whole(self, dialect: Dialect, body: bytes, reply: HTTPReply) -> LLMResponse:
-        try:
-            return dialect.decode_response(WireReply(reply.status, Headers.of(reply.headers), body), self.services.mint)
-        except (DialectError, ValueError) as error:
-            raise ModelProtocolError(f"The provider's reply is not what its API promises: {error}") from None
 
     async def _collect(self, reply: HTTPReply, call: UpstreamCall) -> LLMResponse:
         """A stream where a whole was asked for."""
@@ -808,9 +781,8 @@ class Exchange:
             else:
                 encoder = self.stream_writer
                 if encoder is None:
-                    encoder = self.client.stream_encoder(
-                        self._echo or Echo(ctx.requested_model or "", True), self.services.mint, Losses("response")
-                    )
+                    echo = self.reading.echo or Echo(ctx.requested_model or "", True)
+                    encoder = self.client.stream_encoder(echo, self.services.mint, Losses("response"))
                 data = encoder.fail(error.info())
             await outlet.end(data)
             return
@@ -978,6 +950,13 @@ def _refuse_failure(response: LLMResponse) -> None:
     """Raises ModelError where a whole reply tells of an error."""
     if response.error is not None:
         raise told_error(response.error)
+
+
+def _decode_whole(dialect: Dialect, body: bytes, reply: HTTPReply, mint: Mint) -> LLMResponse:
+    try:
+        return dialect.decode_response(WireReply(reply.status, Headers.of(reply.headers), body), mint)
+    except (DialectError, ValueError) as error:
+        raise ModelProtocolError(f"The provider's reply is not what its API promises: {error}") from None
 
 
 async def _once(chunk: LLMResponse) -> AsyncIterator[list[LLMResponse]]:

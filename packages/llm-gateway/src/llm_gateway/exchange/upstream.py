@@ -117,7 +117,7 @@ def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credenti
         base = payload.before_change()
     if payload is not None and (disguised is not None or base is not None or payload.replaced):
         if base is None:
-            base = exchange.decode_again()
+            base = exchange.reading.read()
         losses = Losses("request")
         if exchange.chain.before and has_signed_thinking(payload.value.messages):
             withhold_edited(ctx.base_request.messages, payload.value.messages, losses)

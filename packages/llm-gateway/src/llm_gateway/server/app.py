@@ -18,6 +18,7 @@ from llm_gateway_sdk import (
     InvalidRequest,
     NotFound,
     Overloaded,
+    Payload,
     PayloadTooLarge,
     RequestContext,
     WireRequest,
@@ -26,6 +27,7 @@ from llm_gateway_sdk import (
 from ..exchange.current import current_request_id
 from ..exchange.exchange import Exchange
 from ..exchange.outlet import Sink
+from ..exchange.reading import Reading
 from ..exchange.services import new_id
 from ..exchange.side import decode_embedding_inputs
 from ..gateway import Gateway
@@ -246,22 +248,11 @@ class GatewayApp:
             client_dialect=route.dialect,
             started=time.time(),
         )
-        exchange: Exchange | None = None
-
-        def remember(echo: Any) -> None:
-            if exchange is not None:
-                exchange.remember_echo(echo)
-
-        if operation in ("generate", "count_tokens"):
-            payload = Exchange.payload(client, wire, remember)
-        elif operation == "embed":
-            payload = Exchange.payload(_EmbeddingReader(), wire, remember)  # type: ignore[arg-type]
-        else:
-            payload = None
+        reading = Reading(client if operation != "embed" else _EmbeddingReader(), wire)
+        payload = Payload(reading.read) if operation in ("generate", "count_tokens", "embed") else None
         ctx.base_request_payload = payload
         ctx.begin_attempt(payload)
-        exchange = Exchange(services, project, match.adapter, route, wire, ctx, sink)
-        return exchange
+        return Exchange(services, project, match.adapter, route, wire, reading, ctx, sink)
 
     def _client_ip(self, request: _Request) -> str | None:
         if self._trust_proxy:

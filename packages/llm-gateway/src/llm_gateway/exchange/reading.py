@@ -1,0 +1,35 @@
+"""The client's request as a value, read on first look, with its dialect's memo of it.
+
+It knows no exchange: were the two in a circle, every request would wait for the garbage collector with its bodies, and
+looking for such circles would cost a fifth of the gateway's time.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, WireRequest
+
+__all__ = ["Reading", "RequestDecoder"]
+
+
+class RequestDecoder(Protocol):
+    def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]: ...
+
+
+class Reading:
+    __slots__ = ("_decoder", "_wire", "echo")
+
+    def __init__(self, decoder: RequestDecoder, wire: WireRequest) -> None:
+        self._decoder = decoder
+        self._wire = wire
+        self.echo: Echo | None = None
+        """None until somebody has looked."""
+
+    def read(self) -> LLMRequest:
+        """What the client's bytes say, whatever follow-ups and plugins have made of it. Raises InvalidRequest."""
+        try:
+            request, self.echo = self._decoder.decode_request(self._wire)
+        except DialectError as error:
+            raise InvalidRequest(str(error), param=error.path) from None
+        return request
