@@ -1,0 +1,55 @@
+import inspect
+import re
+
+import llm_gateway_sdk
+from llm_gateway_sdk import errors
+from llm_gateway_sdk.errors import (
+    ConfigError,
+    ConfigProblem,
+    ModelNotFound,
+    ModelTimeout,
+    RequestRejected,
+    kind_of_status,
+)
+
+
+def test_the_drawing_is_the_tree():
+    drawn, parents = {}, {}
+    for line in errors.__doc__.splitlines():
+        match = re.match(r"^([│├└─ ]*)(\w+)(?: {2,}(\d{3}))?", line)
+        if match is None or not hasattr(errors, match[2]):
+            continue
+        depth = len(match[1]) // 4
+        parents[depth] = match[2]
+        drawn[match[2]] = (parents[depth - 1] if depth else "Exception", match[3])
+    real = {name: cls for name, cls in vars(errors).items() if inspect.isclass(cls) and issubclass(cls, Exception)}
+    assert set(drawn) == set(real)
+    for name, (parent, status) in drawn.items():
+        assert real[name].__base__.__name__ == parent, name
+        assert status is None or real[name].status == int(status), name
+
+
+def test_everything_that_is_exported_is_there_and_the_other_way_round():
+    public = {
+        name
+        for name, value in vars(llm_gateway_sdk).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert public == set(llm_gateway_sdk.__all__)
+
+
+def test_problems_of_a_configuration_say_where_they_are():
+    problem = ConfigProblem("expected a number", "models[0].timeout", "gateway.yaml", 7)
+
+    assert str(problem) == "gateway.yaml:7: models[0].timeout: expected a number"
+    assert str(ConfigError([problem, ConfigProblem("no models")])) == f"{problem}\nno models"
+
+
+def test_errors_know_how_they_are_told():
+    assert ModelNotFound("gpt-9", ["gpt", "claude"]).info().param == "model"
+    assert "Available models: gpt, claude." in str(ModelNotFound("gpt-9", ["gpt", "claude"]))
+    assert ModelTimeout("first_token").code == "first_token_timeout"
+    assert RequestRejected("No.", status=429).kind == "rate_limit"
+    assert [kind_of_status(status) for status in (400, 402, 429, 500, 502, 503, 529)] == [
+        "bad_request", "quota", "rate_limit", "upstream", "upstream", "overloaded", "overloaded",
+    ]  # fmt: skip
