@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 _PROGRAM: Final = "from llm_gateway_clickhouse_tracer.shipper import main; main()"
 _REPORT_SECONDS: Final = 0.25
 _RESTART_SECONDS: Final = 1.0
+_NICENESS: Final = 10
+"""Where all cores are busy serving goes before sending; the spool holds what waits."""
+
 _COUNTED_HERE: Final = ("sent", "dead", "retries", "unreadable", "adopted_segments", "torn")
 
 
@@ -145,6 +148,8 @@ def main() -> None:
     # These reach the whole group; it is the gateway that decides when its sender ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        os.nice(_NICENESS)
     order = json.loads(sys.stdin.buffer.readline() or b"null")
     if order is None:
         return
