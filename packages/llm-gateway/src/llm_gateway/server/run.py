@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -83,6 +84,7 @@ class Worker:
     ) -> int:
         """Serves until told to stop; the exit code. Raises ConfigError where a plugin or provider can't be made."""
         config = self.result.config
+        _spare_the_collector()
         observers, metrics = _observers(self.result)
         gateway = Gateway(self.result, observers=observers, workers=self.workers)
         await gateway.start()
@@ -167,6 +169,18 @@ class Worker:
         server = _Server(config, None)
         _spawn(server.serve())
         return server
+
+
+def _spare_the_collector() -> None:
+    """A finished request leaves no circle of references behind, so the garbage collector has little to find; with its
+    own settings it looks through every module that is loaded all the same, for a fifth of the gateway's time.
+
+    What is loaded by now stays for the life of the process. What a configuration makes comes later, and is collected
+    after a reload as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
 
 
 class _Server(uvicorn.Server):
