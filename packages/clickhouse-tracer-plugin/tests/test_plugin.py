@@ -117,7 +117,9 @@ def test_tracers_of_equal_configuration_share_one_spool(tmp_path: Path) -> None:
 
         def shared(self, key: str, factory: Any) -> Any:
             assert "CANARY" not in key
-            return self.held.setdefault(key, factory())
+            if key not in self.held:
+                self.held[key] = factory()
+            return self.held[key]
 
     async def run() -> None:
         services = Services()
