@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from llm_gateway_sdk import (
     Choice,
@@ -41,9 +41,7 @@ def cost_per_chunk(*, asynchronous: bool, hooks: Sequence[str] = HOOKS) -> float
     return _added(_time_chunks, asynchronous=asynchronous, hooks=hooks)
 
 
-def _added(measure: object, *, asynchronous: bool, hooks: Sequence[str]) -> float:
-    assert callable(measure)
-
+def _added(measure: Callable[[HookChain], Awaitable[float]], *, asynchronous: bool, hooks: Sequence[str]) -> float:
     async def run() -> float:
         one, many = (_chain(count, asynchronous=asynchronous, hooks=hooks) for count in (1, 1 + _MORE))
         least = [min([await measure(chain) for _ in range(_ROUNDS)]) for chain in (one, many)]

@@ -1,4 +1,4 @@
-"""A plugin that does nothing stays within its budget; the figures themselves come from `python -m benchmarks.plugins`."""
+"""A plugin that does nothing stays within its budget; `python -m benchmarks.plugins` prints the figures."""
 
 import importlib.util
 import sys
