@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 
 from llm_gateway_sdk import (
     Adapter,
+    ConfigError,
     Dialect,
     GatewayServices,
     HookChain,
@@ -23,14 +24,14 @@ from llm_gateway_sdk import (
 from .breaker import Breaker, BreakerSettings
 from .conditions import compile_conditions
 from .config.project import GatewayConfig, ProjectConfig
-from .config.schema import ModelConfig, PluginConfig
+from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
 from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.services import Observer, ProjectScope, Services
 from .extensions import Extensions
 from .models import ModelRegistry, ModelTarget
 from .providers.transport import TransportSettings, create_client
 
-__all__ = ["Gateway", "Loaded", "ServedProject", "Shared"]
+__all__ = ["Gateway", "Loaded", "ServedProject", "Shared", "stands_alone"]
 
 log = logging.getLogger("llm_gateway")
 
@@ -81,6 +82,12 @@ class Shared:
                 return
 
 
+def stands_alone(plugin: type[Any], config: PluginConfig) -> bool:
+    """Whether a plugin cannot run in several worker processes, as it is configured."""
+    decide = getattr(plugin, "is_single_process", None)
+    return bool(decide(config.config) if callable(decide) else plugin.single_process)
+
+
 @dataclass(slots=True)
 class ServedProject:
     config: ProjectConfig
@@ -89,25 +96,38 @@ class ServedProject:
 
 
 class _PluginServices(GatewayServices):
+    """Belongs to the plugin's instance, not to a generation: an instance that is carried over keeps what it holds."""
+
     def __init__(self, gateway: Gateway, project: str, models: Sequence[str]) -> None:
-        self._gateway = gateway
+        self._objects = gateway.shared_objects
+        self._upstream = gateway.config.upstream
+        self._workers = gateway.workers
         self._project = project
         self._models = tuple(models)
+        self._held: dict[str, Any] = {}
         self._http: Any = None
 
     def shared(self, key: str, factory: Callable[[], Any]) -> Any:
-        return self._gateway.use_shared(f"plugin:{key}", factory)
+        return self._hold(f"plugin:{key}", factory)
+
+    def _hold(self, key: str, factory: Callable[[], Any]) -> Any:
+        if key not in self._held:
+            self._held[key] = self._objects.get(key, factory)
+        return self._held[key]
 
     def http_client(self) -> Any:
         if self._http is None:
             from .providers.transport.httpx_shim import httpx_client
 
-            self._http = httpx_client(self._gateway.client(TransportSettings()))
+            key, factory = _client(self._upstream, TransportSettings())
+            self._http = httpx_client(self._hold(key, factory))
         return self._http
 
     async def aclose(self) -> None:
         if self._http is not None:
             await self._http.aclose()
+        while self._held:
+            await self._objects.release(self._held.popitem()[0])
 
     @property
     def models(self) -> Sequence[str]:
@@ -119,7 +139,7 @@ class _PluginServices(GatewayServices):
 
     @property
     def workers(self) -> int:
-        return self._gateway.workers
+        return self._workers
 
 
 @dataclass(slots=True)
@@ -190,7 +210,10 @@ class Gateway:
                 await entry.services.aclose()
         self._plugins = {}
         for provider in self._providers:
-            await provider.close()
+            try:
+                await provider.close()
+            except Exception:
+                log.exception("a provider failed in close")
         self._providers = []
         for key in self._used:
             await self.shared_objects.release(key)
@@ -202,12 +225,7 @@ class Gateway:
 
     def client(self, settings: TransportSettings) -> HTTPClient:
         """The pooled client for these settings; providers with equal settings share one."""
-        upstream = self.config.upstream
-        engine = "aiohttp" if upstream.engine == "aiohttp" else "native"
-        return cast(
-            HTTPClient,
-            self.use_shared(f"http:{engine}:{settings!r}", lambda: create_client(engine, settings)),  # type: ignore[arg-type]
-        )
+        return cast(HTTPClient, self.use_shared(*_client(self.config.upstream, settings)))
 
     @property
     def default_project(self) -> ServedProject | None:
@@ -269,7 +287,9 @@ class Gateway:
             breaker_config.max_cooldown_seconds,
             breaker_config.probes,
         )
-        breaker = self.use_shared(f"breaker:{key}", lambda: Breaker(settings_of_breaker, time.monotonic))
+        breaker = self.use_shared(
+            f"breaker:{key}:{settings_of_breaker}", lambda: Breaker(settings_of_breaker, time.monotonic)
+        )
         return ModelTarget(
             name=model.name,
             provider=provider,
@@ -283,6 +303,8 @@ class Gateway:
 
     async def _plugin(self, project: ProjectConfig, config: PluginConfig, models: Sequence[str]) -> MountedPlugin:
         extension = self.extensions.get("plugin", config.type)
+        if self.workers > 1 and stands_alone(extension.cls, config):
+            raise ConfigError(f"plugin '{config.name}' ({config.type}) can't run in several processes")
         identity = f"{project.name}/{config.name}"
         fingerprint = f"{config.type}:{extension.fingerprint}:{config.config!r}:{sorted(models)}"
         former = self._former._plugins.get(identity) if self._former is not None else None
@@ -299,7 +321,11 @@ class Gateway:
             model = getattr(extension.cls.metadata, "configuration_model", None)
             if model is not None:
                 settings = model.model_validate(settings)
-            await plugin.configure(settings)
+            try:
+                await plugin.configure(settings)
+            except BaseException:
+                await services.aclose()
+                raise
             self._plugins[identity] = _MountedEntry(fingerprint, plugin, services)
         condition, late = compile_conditions(config.conditions)
         return MountedPlugin(
@@ -311,6 +337,11 @@ class Gateway:
             on_error=config.on_error,
             timeout=config.timeout_seconds,
         )
+
+
+def _client(upstream: UpstreamConfig, settings: TransportSettings) -> tuple[str, Callable[[], Any]]:
+    engine = "aiohttp" if upstream.engine == "aiohttp" else "native"
+    return f"http:{engine}:{settings!r}", lambda: create_client(engine, settings)  # type: ignore[arg-type]
 
 
 class _Dialects(dict[str, Dialect]):

@@ -15,6 +15,9 @@ __all__ = ["DetachedSupervisor", "KeptBudget"]
 log = logging.getLogger("llm_gateway.detached")
 
 
+_SETTLE_STEP = 0.05
+
+
 class KeptBudget:
     """Bytes of replies which are kept for detached hooks, over all exchanges of the process."""
 
@@ -38,7 +41,9 @@ class DetachedSupervisor:
     """A queue with a few workers that start when there is work; what exceeds the bound is dropped, counted, logged."""
 
     def __init__(self, *, workers: int = 16, bound: int = 10_000) -> None:
-        self._queue: deque[tuple[ActiveChain, RequestContext, int, KeptBudget | None]] = deque()
+        self._queue: deque[tuple[int, ActiveChain, RequestContext, int, KeptBudget | None]] = deque()
+        self._pending: set[int] = set()
+        self._number = 0
         self._bound = bound
         self._workers = workers
         self._running: set[asyncio.Task[None]] = set()
@@ -57,11 +62,21 @@ class DetachedSupervisor:
             if self.dropped & (self.dropped - 1) == 0:
                 log.error("detached hooks fall behind: %d requests left without them so far", self.dropped)
             return
-        self._queue.append((chain, ctx, kept, budget))
+        self._number += 1
+        self._pending.add(self._number)
+        self._queue.append((self._number, chain, ctx, kept, budget))
         if len(self._running) < self._workers and len(self._queue) > 0:
             task = asyncio.get_running_loop().create_task(self._work())
             self._running.add(task)
             task.add_done_callback(self._running.discard)
+
+    async def settle(self, timeout: float) -> None:
+        """Waits until what has been submitted by now is done, at most `timeout` seconds; more may come meanwhile."""
+        mark = self._number
+        for _ in range(int(timeout / _SETTLE_STEP)):
+            if not self._pending or min(self._pending) > mark:
+                return
+            await asyncio.sleep(_SETTLE_STEP)
 
     async def drain(self, timeout: float) -> None:
         """Waits until all is done, at most `timeout` seconds."""
@@ -77,10 +92,11 @@ class DetachedSupervisor:
 
     async def _work(self) -> None:
         while self._queue:
-            chain, ctx, kept, budget = self._queue.popleft()
+            number, chain, ctx, kept, budget = self._queue.popleft()
             current_request_id.set(ctx.request_id)
             try:
                 await chain.detached_after_response(ctx)
             finally:
+                self._pending.discard(number)
                 if budget is not None:
                     budget.give_back(kept)

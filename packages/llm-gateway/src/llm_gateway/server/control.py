@@ -6,17 +6,18 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError
 
 from .. import __version__
+from ..config.project import GatewayConfig
 from ..gateway import Gateway, Loaded
 from .app import GatewayApp, Generation
 from .logs import mask_secrets_of
 
-__all__ = ["Control", "MetricsSource"]
+__all__ = ["Control", "MetricsSource", "needs_restart"]
 
 log = logging.getLogger("llm_gateway.server")
 
@@ -192,8 +193,9 @@ class Control:
                     loaded, observers=self.gateway.services.observers, workers=self.gateway.workers, former=self.gateway
                 )
                 await fresh.start()
-            except ConfigError as error:
-                log.error("the configuration was not taken:\n%s", error)
+            except Exception as cause:  # whatever a plugin raises while it is made ready: the old one goes on
+                error = cause if isinstance(cause, ConfigError) else ConfigError(f"{type(cause).__name__}: {cause}")
+                log.error("the configuration was not taken:\n%s", error, exc_info=cause if cause is not error else None)
                 self.reloads["refused"] += 1
                 self.last_reload = {
                     "at": time.time(),
@@ -203,9 +205,14 @@ class Control:
                     "problems": [str(problem) for problem in error.problems],
                 }
                 return self.last_reload
+            restart = needs_restart(self.gateway.config, fresh.config)
+            if restart:
+                log.warning("changed, and in force only after a restart: %s", ", ".join(restart))
             self._swap(fresh)
             self.reloads["taken"] += 1
             self.last_reload = {"at": time.time(), "version": fresh.version, "changed": True, "error": None}
+            if restart:
+                self.last_reload["needs_restart"] = restart
             log.info("configuration %s is in service", fresh.version)
             return self.last_reload
 
@@ -217,8 +224,7 @@ class Control:
             return
         retired = app.generation
         app.configure(Generation(fresh))
-        drain = old.config.server.limits.drain_timeout_seconds
-        task = asyncio.get_running_loop().create_task(_retire(old, retired, drain))
+        task = asyncio.get_running_loop().create_task(_retire(old, retired))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
@@ -226,9 +232,33 @@ class Control:
         return [mounted.name for project in self.gateway.projects.values() for mounted in project.scope.chain.plugins]
 
 
-async def _retire(gateway: Gateway, generation: Generation, drain: float) -> None:
+async def _retire(gateway: Gateway, generation: Generation) -> None:
+    """Closes what has been replaced after its last exchange, each of which ends by its own deadline, and after the
+    hooks behind it."""
+    drain = gateway.config.server.limits.drain_timeout_seconds
+    patience = max((project.scope.request_timeout for project in gateway.projects.values()), default=0.0) + drain
     try:
-        if not await generation.wait_idle(drain):
-            log.warning("a retired configuration still had %d requests after %g s", generation.exchanges, drain)
+        if not await generation.wait_idle(patience):
+            log.warning("a retired configuration still had %d requests after %g s", generation.exchanges, patience)
+        await gateway.services.supervisor.settle(drain)
     finally:
         await gateway.close()
+
+
+_STARTUP_SETTINGS: Mapping[str, Callable[[GatewayConfig], Any]] = {
+    "server.host": lambda config: config.server.host,
+    "server.port": lambda config: config.server.port,
+    "server.workers": lambda config: config.server.workers,
+    "server.limits.idleTimeout": lambda config: config.server.limits.idle_timeout_seconds,
+    "server.limits.drainTimeout": lambda config: config.server.limits.drain_timeout_seconds,
+    "server.limits.maxKeptBytes": lambda config: config.server.limits.max_kept_bytes,
+    "server.limits.maxKeptReplyBytes": lambda config: config.server.limits.max_kept_reply_bytes,
+    "logging": lambda config: config.logging,
+    "monitoring": lambda config: config.monitoring,
+    "admin": lambda config: config.admin,
+}
+
+
+def needs_restart(old: GatewayConfig, new: GatewayConfig) -> list[str]:
+    """The settings that differ and are read at the start alone."""
+    return [name for name, read in _STARTUP_SETTINGS.items() if read(old) != read(new)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,13 +58,14 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
     admin = config.admin
     if admin.enabled and (admin_only or admin.port is None):
         key = admin.api_key.get_secret_value() if admin.api_key is not None else ""
+        failures = _Failures()
         pages: list[BaseRoute] = [
-            Route("/config/version", _guarded(key, _page(control.version))),
-            Route("/config", _guarded(key, _page(control.explain))),
-            Route("/reload", _guarded(key, _page(control.reload)), methods=["POST"]),
-            Route("/breakers", _guarded(key, _page(control.breakers))),
+            Route("/config/version", _guarded(key, failures, _page(control.version))),
+            Route("/config", _guarded(key, failures, _page(control.explain))),
+            Route("/reload", _guarded(key, failures, _page(control.reload)), methods=["POST"]),
+            Route("/breakers", _guarded(key, failures, _page(control.breakers))),
         ]
-        pages += [Mount(f"/{name}", app=_guarded_app(key, app)) for name, app in control.pages().items()]
+        pages += [Mount(f"/{name}", app=_guarded_app(key, failures, app)) for name, app in control.pages().items()]
         routes.append(Mount(admin.path.rstrip("/"), routes=pages))
 
     @asynccontextmanager
@@ -80,7 +82,10 @@ Page = Callable[[Request], Awaitable[Response]]
 
 def _page(answer: Callable[[], Awaitable[tuple[int, dict[str, Any]]]]) -> Page:
     async def page(_: Request) -> Response:
-        status, body = await answer()
+        try:
+            status, body = await answer()
+        except TimeoutError:
+            status, body = 504, {"error": "a worker did not answer in time"}
         return JSONResponse(body, status, headers={"cache-control": "no-store"})
 
     return page
@@ -99,9 +104,35 @@ def _authorised(key: str, header: str, alternative: str) -> bool:
     return bool(key) and hmac.compare_digest(given.encode(), key.encode())
 
 
-def _guarded(key: str, page: Page) -> Page:
+class _Failures:
+    """Wrong keys by address: beyond some within a minute, they are answered with 429."""
+
+    def __init__(self, allowed: int = 20, addresses: int = 10_000) -> None:
+        self._allowed = allowed
+        self._addresses = addresses
+        self._counts: dict[str, int] = {}
+        self._minute = 0
+
+    def too_many(self, address: str) -> bool:
+        """Counts one."""
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._counts.clear()
+        if len(self._counts) < self._addresses or address in self._counts:
+            self._counts[address] = self._counts.get(address, 0) + 1
+        return self._counts.get(address, 0) > self._allowed
+
+
+def _too_many() -> Response:
+    return JSONResponse({"error": "too many wrong credentials"}, 429, {"retry-after": "60"})
+
+
+def _guarded(key: str, failures: _Failures, page: Page) -> Page:
     async def guarded(request: Request) -> Response:
         if not _authorised(key, request.headers.get("authorization", ""), request.headers.get("x-api-key", "")):
+            if failures.too_many(request.client.host if request.client else ""):
+                return _too_many()
             return JSONResponse(
                 {"error": "the administration credential is missing or wrong"}, 401, {"www-authenticate": "Bearer"}
             )
@@ -110,7 +141,7 @@ def _guarded(key: str, page: Page) -> Page:
     return guarded
 
 
-def _guarded_app(key: str, app: Any) -> Any:
+def _guarded_app(key: str, failures: _Failures, app: Any) -> Any:
     """Pages for a browser: the credential as bearer token, or as the password of basic authentication."""
     import base64
 
@@ -126,6 +157,8 @@ def _guarded_app(key: str, app: Any) -> Any:
                     given = ""
             if not _authorised(key, header, given):
                 response = Response("unauthorised", 401, {"www-authenticate": 'Basic realm="llm-gateway"'})
+                if failures.too_many((scope.get("client") or ("",))[0]):
+                    response = _too_many()
                 await response(scope, receive, send)
                 return
         await app(scope, receive, send)

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..gateway import stands_alone
+
 if TYPE_CHECKING:
     from .run import Source
 
@@ -35,7 +37,10 @@ class _Worker:
     process: subprocess.Popen[bytes]
     pipe: socket.socket
     started: float
+    reloads: int = 0
+    """Reloads that had been ordered when it was started."""
     ready: bool = False
+    ended: bool = False
     buffer: bytes = b""
     figures: dict[str, Any] | None = None
     """The last that it told of its metrics."""
@@ -75,10 +80,7 @@ def _single_process_plugins(result: Source) -> list[str]:
     found = []
     for project in result.config.projects.values():
         for plugin in project.plugins:
-            cls = result.extensions.get("plugin", plugin.type).cls
-            decide = getattr(cls, "is_single_process", None)
-            single = decide(plugin.config) if callable(decide) else cls.single_process
-            if single:
+            if stands_alone(result.extensions.get("plugin", plugin.type).cls, plugin):
                 found.append(f"plugin '{plugin.name}' ({plugin.type})")
     return sorted(set(found))
 
@@ -96,6 +98,7 @@ class _Parent:
         self._selector = selectors.DefaultSelector()
         self._questions: dict[int, _Question] = {}
         self._next_question = 0
+        self._reloads = 0
         self._stopping = 0
         self._pause = 0.0
         self._restart_at: list[float] = []
@@ -150,7 +153,7 @@ class _Parent:
         process = subprocess.Popen(arguments, pass_fds=descriptors, start_new_session=True)
         theirs.close()
         ours.setblocking(False)
-        self._workers[process.pid] = _Worker(process, ours, time.monotonic())
+        self._workers[process.pid] = _Worker(process, ours, time.monotonic(), self._reloads)
         self._selector.register(ours, selectors.EVENT_READ, process.pid)
 
     def _reap(self) -> None:
@@ -158,7 +161,8 @@ class _Parent:
             code = worker.process.poll()
             if code is None:
                 continue
-            self._selector.unregister(worker.pipe)
+            if not worker.ended:
+                self._selector.unregister(worker.pipe)
             worker.pipe.close()
             del self._workers[pid]
             for number, question in list(self._questions.items()):
@@ -209,7 +213,9 @@ class _Parent:
         except OSError:
             data = b""
         if not data:
-            return  # it has ended, or will be found to
+            worker.ended = True  # the process has ended, or is about to
+            self._selector.unregister(worker.pipe)
+            return
         *lines, worker.buffer = (worker.buffer + data).split(b"\n")
         for line in lines:
             self._take(pid, worker, json.loads(line))
@@ -217,6 +223,9 @@ class _Parent:
     def _take(self, pid: int, worker: _Worker, message: dict[str, Any]) -> None:
         if "ready" in message:
             worker.ready = self._ever_ready = True
+            if worker.reloads != self._reloads:
+                # It may have read the configuration before it was changed.
+                self._ask({pid}, 0, 0, "reload")
         elif "ask" in message:
             self._ask_all(pid, message["number"], message["ask"])
         elif "answer" in message:
@@ -229,8 +238,12 @@ class _Parent:
                 self._settle(message["number"], question)
 
     def _ask_all(self, asker: int, number: int, what: str) -> None:
+        if what == "reload":
+            self._reloads += 1
+        self._ask({pid for pid, worker in self._workers.items() if worker.ready}, asker, number, what)
+
+    def _ask(self, ready: set[int], asker: int, number: int, what: str) -> None:
         self._next_question += 1
-        ready = {pid for pid, worker in self._workers.items() if worker.ready}
         question = self._questions[self._next_question] = _Question(asker, number, what, set(ready))
         for pid in ready:
             self._send(pid, {"question": what, "number": self._next_question})

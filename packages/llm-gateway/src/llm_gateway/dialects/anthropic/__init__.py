@@ -77,6 +77,14 @@ class Anthropic(Dialect):
     def decode_error(self, wire: WireReply) -> ErrorInfo:
         return errors.decode_error(wire)
 
+    def wants_asked_name(self, wire: WireRequest) -> bool:
+        """Claude Code drops signed thinking where the reply does not name the model that it asked for, and the provider
+        then misses it in the next turn."""
+        return b'"thinking"' in wire.body
+
+    def rename_reply(self, data: bytes, model: str) -> bytes:
+        return stream.rename_reply(data, model)
+
     def event_kind(self, event: bytes) -> EventKind:
         return stream.event_kind(event)
 

@@ -689,6 +689,18 @@ _DELTA_USAGE = frozenset(
 # Looking without reading.
 
 
+def rename_reply(data: bytes, model: str) -> bytes:
+    """A whole reply, or the first events of a stream, which name the model in `message_start` alone."""
+    if not json.is_object(data):
+        place = data.find(b"message_start")
+        match = _MODEL.search(data, place) if place >= 0 else None
+        return data[: match.start(1)] + json.dumps(model) + data[match.end(1) :] if match is not None else data
+    return json.replace_top_level(data, {"model": model})
+
+
+_MODEL = re.compile(rb'"model"\s*:\s*("(?:[^"\\\n]|\\.)*")')
+
+
 def event_kind(event: bytes) -> EventKind:
     """What one whole event is, by its name or, where it has none, by its first `type`."""
     name = event[6 : event.find(b"\n")].strip() if event.startswith(b"event:") else b""
