@@ -314,6 +314,6 @@ def test_plugins_new_makes_a_distribution_once(kind, tmp_path, capsys):
     arguments = ["plugins", "new", f"my-{kind}", "--kind", kind, "--directory", str(tmp_path)]
 
     assert cli.main(arguments) == 0
-    assert "pip install -e . && pytest" in capsys.readouterr().out
+    assert "pip install -e && pytest" in capsys.readouterr().out
     assert (tmp_path / f"my-{kind}" / "pyproject.toml").is_file()
     assert cli.main(arguments) == 2

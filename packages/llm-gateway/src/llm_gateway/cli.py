@@ -191,7 +191,7 @@ def _add_plugins(commands: _Commands) -> None:
         "  llm-gateway plugins new my-plugin\n"
         "  llm-gateway plugins new my-provider --kind provider --directory ~/code\n\n"
         "then:\n"
-        "  cd my-plugin && pip install -e . && pytest\n",
+        "  cd my-plugin && pip install -e '.[test]' && pytest\n",
     )
     new.add_argument("name", metavar="NAME", help="its type in the configuration, e.g. my-plugin")
     new.add_argument("--kind", choices=["plugin", "provider", "adapter"], default="plugin", help="default: plugin")
@@ -427,7 +427,7 @@ def plugins_new(options: argparse.Namespace) -> int:
         folder = scaffold.create(options.name, options.kind, options.directory)
     except (ValueError, FileExistsError) as error:
         return _refuse(str(error))
-    print(f"{folder} is made. Now: cd {folder} && pip install -e . && pytest")
+    print(f"{folder} is made. Now: cd {folder} && pip install -e '.[test]' && pytest")
     return 0
 
 

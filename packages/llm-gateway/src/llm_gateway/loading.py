@@ -17,7 +17,7 @@ from llm_gateway.config.checks import check_file
 from llm_gateway.config.document import Node, Path, plain
 from llm_gateway.config.inherit import default_project, inherit
 from llm_gateway.config.loader import Draft, read, read_file, validate
-from llm_gateway.config.problems import unknown
+from llm_gateway.config.problems import Problems, unknown
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
@@ -157,7 +157,8 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
     try:
         extension = extensions.get(place.kind, place.type_name)
     except ConfigError as error:
-        problems.add((*place.path, place.type_key), error.problems[0].message)
+        if not _may_be_declared(place, problems, extensions):
+            problems.add((*place.path, place.type_key), error.problems[0].message)
         if place.kind != "plugin" and (settings_node := place.node.get("config")) is not None:
             resolve(settings_node, {}, draft.variables, problems, path)  # a plugin's may hold templates
         return None
@@ -175,6 +176,13 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
         for below, message in check_by_itself(extension, settings):
             problems.add((*path, *below), message)
     return extension
+
+
+def _may_be_declared(place: _Place, problems: Problems, extensions: Extensions) -> bool:
+    """Whether an unknown type may be of a declared extension that could not be loaded: that is problem enough."""
+    if place.type_name in extensions.names(place.kind):
+        return False
+    return any(problems.below((key,)) for key in ("availablePlugins", "availableExtensions"))
 
 
 def _projects(file: GatewayFile, adapters: list[str]) -> dict[str, ProjectConfig]:

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 
 from llm_gateway.testing import GatewayClient
@@ -111,3 +113,41 @@ def test_a_client_gets_the_status_that_a_plugin_says(status):
         for answer in (client.chat(), client.chat(stream=True), client.message(), client.message(stream=True)):
             assert answer.status == status
             assert answer.json()["error"]["message"] == "No."
+
+
+def broken():
+    async def slow(self, ctx):
+        ctx.request.map_text(lambda text: "changed")
+        await asyncio.sleep(5)
+
+    return plugin_metadata(name="broken")(type("Broken", (Plugin,), {"before_model": slow}))
+
+
+@pytest.mark.parametrize(("policy", "status"), [("fail_closed", 500), ("fail_open", 200)])
+def test_what_breaks_or_takes_too_long_is_refused_or_undone_as_yaml_says(policy, status):
+    plugins = f"plugins: [{{name: guard, type: broken, timeout: 20ms, onError: {policy}}}]"
+
+    with GatewayClient(ECHO + plugins, extensions=[broken()]) as client:
+        answer = client.chat("hello")
+
+    assert answer.status == status
+    if status == 200:
+        assert answer.json()["choices"][0]["message"]["content"] == "hello"
+    else:
+        assert answer.json()["error"]["message"] == "Plugin 'guard' failed in before_model."
+
+
+def test_a_plugin_that_can_not_be_loaded_is_one_problem(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "from llm_gateway_sdk import Plugin, plugin_metadata\n"
+        "@plugin_metadata(name='mine')\n"
+        "class Mine(Plugin):\n"
+        "    def afterModel(self, ctx): ...\n"
+    )
+    configuration = ECHO + "availablePlugins: [{path: ./mine.py}]\nplugins: [{name: mine, type: mine}]"
+
+    with pytest.raises(ConfigError) as told:
+        GatewayClient(configuration, directory=tmp_path)
+
+    (problem,) = told.value.problems
+    assert f"{tmp_path}/mine.py:4: Mine has `afterModel`" in problem.message
