@@ -254,7 +254,7 @@ class PluginConfig(Settings):
         description="When the plugin breaks: refuse the request, or go on without what it had changed.",
     )
     timeout_seconds: Duration | None = Field(
-        default=None, alias="timeout", description="Time for all its hooks in one request."
+        default=None, alias="timeout", description="Time for one call of a hook that waits."
     )
 
 
