@@ -267,6 +267,15 @@ class Dialect(ABC):
         body = json.replace_top_level(wire.body, {"model": target.model}) if target.model else wire.body
         return WireRequest(wire.method, wire.path, wire.query, wire.headers, body)
 
+    def wants_asked_name(self, wire: WireRequest) -> bool:
+        """Whether clients that send such a request want the reply to name the model as they did, where the gateway has
+        asked its provider for another: because they take parts of a reply of another name for another model's."""
+        return False
+
+    def rename_reply(self, data: bytes, model: str) -> bytes:
+        """The reply, whole or the beginning of its stream, with another model's name, all else untouched."""
+        return json.replace_top_level(data, {"model": model})
+
     def event_kind(self, event: bytes) -> EventKind:
         """What one whole stream event (without its blank line) is, by a byte test."""
         return "other"

@@ -14,6 +14,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from math import inf
 
 from llm_gateway_sdk import (
@@ -111,6 +112,8 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + project.request_timeout
         self._stream_failure: bytes | None = None
+        self.reply_name: str | None = None
+        """The model's name for the reply; None leaves the provider's."""
         self.stream_writer: StreamEncoder | None = None
         """The encoder of what has been sent, which alone can say how it fails."""
         self._total = self._deadline
@@ -474,7 +477,7 @@ class Exchange:
                 ctx.response_payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
             if self._wants_usage:
                 self.book_usage(dialect.usage_of(b"", body))
-            await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
+            await self._write_body(reply.status, self._renamed(body), self._relayed_headers(reply.headers))
             return None
         payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
         ctx.response_payload = payload
@@ -489,7 +492,7 @@ class Exchange:
                 return None
             before = payload.before_change()
             if before is None:
-                await self._write_body(reply.status, body, self._relayed_headers(reply.headers))
+                await self._write_body(reply.status, self._renamed(body), self._relayed_headers(reply.headers))
             else:
                 await self._write_edited(wire, before, payload.value)
             return None
@@ -522,7 +525,9 @@ class Exchange:
         self.apply_defaults(request, target)
         self._same_dialect = False
         self._upstream_headers = []
-        call = Call(ctx.request_id, target.upstream_model(ctx.requested_model), ctx.retry_count, mint.id, mint.now)
+        model = target.upstream_model(ctx.requested_model)
+        self.name_reply(model)
+        call = Call(ctx.request_id, model, ctx.retry_count, mint.id, mint.now)
         try:
             if not ctx.streaming:
                 response = await target.provider.execute(request, call)
@@ -565,10 +570,11 @@ class Exchange:
             while data := await receive():
                 out = feed(data)
                 if out:
-                    if not committed:
-                        committed = self.commit(attempt)
                     if keep:
                         self._keep(out)
+                    if not committed:
+                        committed = self.commit(attempt)
+                        out = self._renamed(out)
                     await outlet.write(out)
                 if forwarder.error is not None:
                     failure = (forwarder.error_event or b"") + await self._rest(reply)
@@ -589,10 +595,11 @@ class Exchange:
             self._end_forward(forwarder, call)
         out = forwarder.close(self.services.mint)
         if out:
-            if not committed:
-                self.commit(attempt)
             if keep:
                 self._keep(out)
+            if not committed:
+                self.commit(attempt)
+                out = self._renamed(out)
             await outlet.write(out)
         if forwarder.error is not None:
             self._stream_failure = scrub(forwarder.error_event or b"", self.sent) or None
@@ -655,6 +662,16 @@ class Exchange:
 
     async def _stream(self, source: AsyncIterator[list[LLMResponse]], attempt: Attempt) -> Verdict | None:
         return await ChunkLoop(self, attempt).run(source)
+
+    def name_reply(self, upstream_model: str) -> None:
+        """Settles how the reply names its model: as the provider does, or as the client has asked."""
+        asked = self.ctx.requested_model
+        renamed = asked is not None and asked != upstream_model and self.client.wants_asked_name(self.wire)
+        self.reply_name = asked if renamed else None
+
+    def _renamed(self, data: bytes) -> bytes:
+        """The provider's own reply, or the beginning of its stream."""
+        return data if self.reply_name is None else self.client.rename_reply(data, self.reply_name)
 
     def open_outlet(self) -> Outlet:
         if self.outlet is None:
@@ -733,6 +750,8 @@ class Exchange:
     async def _answer(self, response: LLMResponse) -> None:
         """A canonical reply in the client's dialect, as a stream where it asked for one."""
         losses = Losses("response")
+        if self.reply_name is not None:
+            response = replace(response, model=self.reply_name)
         mint = self.services.mint
         if self.ctx.streaming:
             outlet = self.open_outlet()
@@ -758,7 +777,7 @@ class Exchange:
             withhold_edited_reply(came.choices, edited.choices, losses)
         after = self.client.encode_response(edited, self.echo, mint, losses)
         self.ctx.losses.extend(losses)
-        body = merge_edit(wire.body, before.body, after.body)
+        body = self._renamed(merge_edit(wire.body, before.body, after.body))
         await self._write_body(wire.status, body, self._relayed_headers(wire.headers.items))
 
     async def _write_body(self, status: int, body: bytes, headers: HeaderList) -> None:

@@ -7,6 +7,7 @@ together leaves together.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_gateway_sdk import Attempt, LLMResponse, ModelError, ModelStreamError, RequestRejected, Verdict
@@ -81,7 +82,7 @@ class ChunkLoop:
         if self._accumulate:
             self._ctx.accumulate(chunk)
         if self._committed:
-            self._out.append(self._encoder.encode(chunk))
+            self._out.append(self._encoder.encode(self._named(chunk)))
             return
         self._waiting.append(chunk)
         if self._done or chunk.has_content:
@@ -90,8 +91,12 @@ class ChunkLoop:
     def _commit(self) -> None:
         self._committed = self._exchange.commit(self._attempt)
         self._exchange.stream_writer = self._encoder
-        self._out.extend([self._encoder.encode(held) for held in self._waiting])
+        self._out.extend([self._encoder.encode(self._named(held)) for held in self._waiting])
         self._waiting.clear()
+
+    def _named(self, chunk: LLMResponse) -> LLMResponse:
+        name = self._exchange.reply_name
+        return chunk if name is None or not chunk.model else replace(chunk, model=name)
 
     async def _flush(self) -> None:
         data = b"".join(self._out)

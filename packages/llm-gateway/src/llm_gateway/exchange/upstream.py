@@ -64,6 +64,7 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     if "../" in model:
         raise InvalidRequest(f"'{model}' is no model's name.", param="model")  # it may become part of a path
     aim = http.target(model, name)
+    exchange.name_reply(model)
     payload = ctx.request_payload
     if target.defaults and payload is not None:
         exchange.apply_defaults(payload.value, target)
