@@ -76,6 +76,17 @@ class ClickHouseTracer(Plugin):
         if _DONE not in ctx.plugin_data:
             self.tracer.record(ctx)
 
+    def pages(self) -> Mapping[str, Any]:
+        """The dashboard, where it is enabled."""
+        if not self.settings.dashboard.enabled:
+            return {}
+        from .dashboard import dashboard_app
+
+        return {self.settings.dashboard.path: dashboard_app(self.settings)}
+
+    def metrics(self) -> dict[str, float]:
+        return dict(self.counters)
+
     @property
     def counters(self) -> Mapping[str, float]:
         """Figures for metrics: records by fate, and how much waits in the spool for how long."""

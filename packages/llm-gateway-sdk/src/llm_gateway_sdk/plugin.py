@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
@@ -133,6 +133,11 @@ class Plugin:
     def metrics(self) -> dict[str, float]:
         """Figures of the plugin's own for the metrics page, by name: backlogs, losses, cache hits. Cheap; called when
         the page is asked for. Names that end in `_total` are counters."""
+        return {}
+
+    def pages(self) -> Mapping[str, Any]:
+        """ASGI applications that the gateway serves for the plugin, by absolute path (`/traces`). They ask for a
+        credential themselves; nothing stands in front of them."""
         return {}
 
     def attempts_wanted(self) -> int:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from llm_gateway_sdk import (
     Adapter,
     ConfigError,
+    ConfigProblem,
     Dialect,
     GatewayServices,
     HookChain,
@@ -323,8 +324,11 @@ class Gateway:
                 settings = model.model_validate(settings)
             try:
                 await plugin.configure(settings)
-            except BaseException:
+            except BaseException as error:
                 await services.aclose()
+                if isinstance(error, ValueError | OSError):
+                    problem = ConfigProblem(f"plugin '{config.name}': {error}", path=f"{config.where}.config")
+                    raise ConfigError([problem]) from error
                 raise
             self._plugins[identity] = _MountedEntry(fingerprint, plugin, services)
         condition, late = compile_conditions(config.conditions)

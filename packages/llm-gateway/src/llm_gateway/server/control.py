@@ -57,6 +57,7 @@ class Control:
         self._retiring: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self.last_reload: dict[str, Any] = {}
+        self._pages: tuple[Gateway, dict[str, Any]] | None = None
         self.reloads = {"taken": 0, "unchanged": 0, "refused": 0}
 
     async def startup(self) -> None:
@@ -157,16 +158,30 @@ class Control:
         return await asyncio.to_thread(self._metrics.render, found, accept)
 
     def pages(self) -> dict[str, Any]:
-        """ASGI applications of plugins, by the plugin's name, for the administration surface."""
-        found: dict[str, Any] = {}
-        for project in self.gateway.projects.values():
-            for mounted in project.scope.chain.plugins:
-                build = getattr(mounted.plugin, "admin_app", None)
-                if callable(build) and mounted.name not in found:
-                    app = build()
-                    if app is not None:
-                        found[mounted.name] = app
-        return found
+        """The ASGI applications of plugins by path; of several at one path the first stands."""
+        if self._pages is None or self._pages[0] is not self.gateway:
+            found: dict[str, Any] = {}
+            for project in self.gateway.projects.values():
+                for mounted in project.scope.chain.plugins:
+                    for path, app in mounted.plugin.pages().items():
+                        found.setdefault(path.rstrip("/"), app)
+            self._pages = (self.gateway, found)
+        return self._pages[1]
+
+    def has_page(self, path: str) -> bool:
+        pages = self.pages()
+        return bool(pages) and any(path == base or path.startswith(f"{base}/") for base in pages)
+
+    async def serve_page(self, scope: Any, receive: Any, send: Any) -> None:
+        """The application whose path is the longest beginning of the request's."""
+        path = scope["path"]
+        bases = [base for base in self.pages() if path == base or path.startswith(f"{base}/")]
+        if bases:
+            base = max(bases, key=len)
+            await self.pages()[base]({**scope, "root_path": base}, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+        await send({"type": "http.response.body", "body": b""})
 
     # Reload.
 

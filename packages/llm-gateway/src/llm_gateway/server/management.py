@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["build_management", "management_paths"]
 
 
-def management_paths(config: GatewayConfig) -> Callable[[str], bool]:
-    """Whether a path belongs to the management pages."""
+def management_paths(config: GatewayConfig, control: Control | None = None) -> Callable[[str], bool]:
+    """Whether a path belongs to the management pages, or to a plugin's where `control` knows one."""
     exact: set[str] = set()
     prefixes: list[str] = []
     monitoring = config.monitoring
@@ -36,6 +36,11 @@ def management_paths(config: GatewayConfig) -> Callable[[str], bool]:
         prefixes.append(config.admin.path.rstrip("/") + "/")
         exact.add(config.admin.path.rstrip("/"))
     start = tuple(prefixes)
+    if control is not None:
+        # Pages come and go with reloads; most gateways have none, and then this is one look at an empty dictionary.
+        return lambda path: (
+            path in exact or path.startswith(start) or (bool(control.pages()) and control.has_page(path))
+        )
     if not start:
         return exact.__contains__
     return lambda path: path in exact or path.startswith(start)
@@ -65,8 +70,10 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
             Route("/reload", _guarded(key, failures, _page(control.reload)), methods=["POST"]),
             Route("/breakers", _guarded(key, failures, _page(control.breakers))),
         ]
-        pages += [Mount(f"/{name}", app=_guarded_app(key, failures, app)) for name, app in control.pages().items()]
         routes.append(Mount(admin.path.rstrip("/"), routes=pages))
+
+    if not admin_only:
+        routes.append(Mount("/", app=control.serve_page))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -137,30 +144,5 @@ def _guarded(key: str, failures: _Failures, page: Page) -> Page:
                 {"error": "the administration credential is missing or wrong"}, 401, {"www-authenticate": "Bearer"}
             )
         return await page(request)
-
-    return guarded
-
-
-def _guarded_app(key: str, failures: _Failures, app: Any) -> Any:
-    """Pages for a browser: the credential as bearer token, or as the password of basic authentication."""
-    import base64
-
-    async def guarded(scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] == "http":
-            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-            header = headers.get("authorization", "")
-            given = headers.get("x-api-key", "")
-            if header[:6].lower() == "basic ":
-                try:
-                    given = base64.b64decode(header[6:]).decode().partition(":")[2]
-                except ValueError:
-                    given = ""
-            if not _authorised(key, header, given):
-                response = Response("unauthorised", 401, {"www-authenticate": 'Basic realm="llm-gateway"'})
-                if failures.too_many((scope.get("client") or ("",))[0]):
-                    response = _too_many()
-                await response(scope, receive, send)
-                return
-        await app(scope, receive, send)
 
     return guarded

@@ -92,7 +92,7 @@ class Worker:
         if customise is not None:
             customise(control)
         self.control = control
-        app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config))
+        app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config, control))
         control.app = app
         for observer in observers:
             observer.watch(control)

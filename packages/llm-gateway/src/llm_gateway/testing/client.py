@@ -102,7 +102,7 @@ class GatewayClient:
         self._control = Control(self.gateway)
         config = loaded.config
         self._app = GatewayApp(
-            Generation(self.gateway), build_management(config, self._control), management_paths(config)
+            Generation(self.gateway), build_management(config, self._control), management_paths(config, self._control)
         )
         self._control.app = self._app
         await self._control.startup()
