@@ -310,10 +310,9 @@ def test_start_on_a_port_in_use_says_so_before_anything_starts(capsys):
 
 @pytest.mark.parametrize("kind", ["plugin", "provider", "adapter"])
 def test_plugins_new_makes_a_distribution_once(kind, tmp_path, capsys):
-    pytest.importorskip("llm_gateway_sdk.scaffold", reason="the SDK has no scaffold")
     arguments = ["plugins", "new", f"my-{kind}", "--kind", kind, "--directory", str(tmp_path)]
 
     assert cli.main(arguments) == 0
-    assert "pip install -e && pytest" in capsys.readouterr().out
+    assert "pip install -e" in capsys.readouterr().out
     assert (tmp_path / f"my-{kind}" / "pyproject.toml").is_file()
     assert cli.main(arguments) == 2

@@ -25,10 +25,12 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "close": (),
     "wants": ("phase", "ctx"),
     "attempts_wanted": (),
+    "metrics": (),
+    "pages": (),
 }
 """What the gateway calls, and with how many arguments beside `self`."""
 
-_SYNCHRONOUS = ("wants", "attempts_wanted")
+_SYNCHRONOUS = ("wants", "attempts_wanted", "metrics", "pages")
 _ASYNCHRONOUS = ("configure", "close")
 _SETTINGS = ("operations", "on_stream", "edits_request", "blocking", "single_process", "api_version")
 
