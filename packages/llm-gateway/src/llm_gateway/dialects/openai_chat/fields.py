@@ -113,6 +113,10 @@ def optional_int(value: Any, path: str) -> int | None:
 
 def extras(wire: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """What stands there beside the fields that have a canonical place; nulls say nothing."""
+    if known.issuperset(wire):
+        return {}
+    if known.issuperset(wire):
+        return {}
     return {key: value for key, value in wire.items() if key not in known and value is not None}
 
 
