@@ -167,8 +167,11 @@ static void scan(Connection *connection, const char *piece, size_t length, doubl
         length -= take;
         if (streamed) {
             char *at;
-            while ((at = memmem(joined + from, total - from, " w0", 3)) && at + 8 <= joined + total) {
-                long number = strtol(at + 2, NULL, 10);
+            while ((at = memmem(joined + from, total - from, "w0", 2)) && at + 7 <= joined + total) {
+                char *digits_end;
+                long number = strtol(at + 1, &digits_end, 10);
+                from = at + 7 - joined;
+                if (digits_end != at + 7) continue;
                 if (number < connection->next_word) duplicates++;
                 else {
                     missing += number - connection->next_word;
@@ -178,11 +181,10 @@ static void scan(Connection *connection, const char *piece, size_t length, doubl
                 if (connection->last_at) add(&gaps, now - connection->last_at);
                 else connection->first_at = now;
                 connection->last_at = now;
-                from = at + 8 - joined;
             }
         }
         if (memmem(joined, total, "the-end", 7)) connection->ended = true;
-        size_t keep = total - from < CARRY - 8 ? total - from : CARRY - 8;
+        size_t keep = total - from < CARRY - 9 ? total - from : CARRY - 9;
         memcpy(connection->carry, joined + total - keep, keep);
         connection->carry_length = keep;
     }
