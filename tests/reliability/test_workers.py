@@ -1,0 +1,193 @@
+"""Several worker processes: one configuration, one address, signals, and a worker that dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ADMIN = {"enabled": True, "apiKey": "admin-key-for-tests"}
+KEY = {"authorization": "Bearer admin-key-for-tests"}
+CHAT = "/openai/v1/chat/completions"
+
+
+def settings(prefix: str, **changes: Any) -> str:
+    echo = {"type": "echo", "config": {"prefix": prefix, "delay": "40ms"}}
+    return json.dumps({"models": [{"name": "m", "isDefault": True, "provider": echo}], "admin": ADMIN, **changes})
+
+
+Running = tuple[subprocess.Popen[bytes], httpx.Client, Path]
+
+
+@contextmanager
+def started(folder: Path, *options: str, **changes: Any) -> Iterator[Running]:
+    file = folder / "gateway.yaml"
+    file.write_text(settings("one ", **changes))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = folder / "gateway.log"
+    command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file), "--host", "127.0.0.1"]
+    with log.open("w") as output:
+        process = subprocess.Popen([*command, "--port", str(port), *options], stdout=output, stderr=output)
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20)
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                client.get("/health/live")
+                break
+            except httpx.TransportError:
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+        yield process, client, file
+    finally:
+        client.close()
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def version(client: httpx.Client) -> Any:
+    return client.get("/admin/config/version", headers=KEY).json()
+
+
+def until_consistent(client: httpx.Client, workers: int, former: str) -> float:
+    started_at = time.monotonic()
+    while True:
+        told = version(client)
+        if told["consistent"] and len(told["workers"]) == workers and told["version"] != former:
+            return time.monotonic() - started_at
+        assert time.monotonic() - started_at < 10, told
+        time.sleep(0.05)
+
+
+def ask(client: httpx.Client, text: str = "hello", **more: Any) -> httpx.Response:
+    body = {"model": "m", "messages": [{"role": "user", "content": text}], **more}
+    return client.post(CHAT, json=body)
+
+
+def test_two_workers_converge_however_the_reload_is_asked_for_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
+    with started(tmp_path, "--workers", "2", "--reload") as (process, client, file):
+        told = version(client)
+        deadline = time.monotonic() + 10
+        while len(told["workers"]) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+            told = version(client)
+        assert told["consistent"]
+        assert len(told["workers"]) == 2
+
+        # --reload watches the file.
+        file.write_text(settings("two "))
+        assert until_consistent(client, 2, told["version"]) < 5
+        assert ask(client).json()["choices"][0]["message"]["content"].startswith("two ")
+
+        # A worker that dies is replaced, by one that knows what the others know.
+        dead = int(next(iter(version(client)["workers"])))
+        os.kill(dead, signal.SIGKILL)
+        file.write_text(settings("three "))
+        former = told["version"]
+        deadline = time.monotonic() + 15
+        while True:
+            try:
+                told = version(client)
+            except httpx.TransportError:
+                continue
+            fresh = str(dead) not in told["workers"] and len(told["workers"]) == 2
+            if fresh and told["consistent"] and told["version"] != former:
+                break
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+
+        # An invalid one changes nothing anywhere, and is told.
+        file.write_text("models: 7")
+        reply = client.post("/admin/reload", headers=KEY)
+        assert reply.status_code == 422
+        assert version(client)["version"] == told["version"]
+
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["alone", "two workers"])
+def test_sighup_reloads_and_sigterm_lets_streams_end(options: tuple[str, ...], tmp_path: Path) -> None:
+    with started(tmp_path, *options) as (process, client, file):
+        former = version(client)["version"]
+        file.write_text(settings("two "))
+        process.send_signal(signal.SIGHUP)
+        assert until_consistent(client, 2 if options else 1, former) < 5
+
+        texts: list[str] = []
+
+        def stream(number: int) -> None:
+            body = {"model": "m", "messages": [{"role": "user", "content": "w " * 20}], "stream": True}
+            with (
+                httpx.Client(trust_env=False, timeout=20) as own,
+                own.stream("POST", f"http://127.0.0.1:{client.base_url.port}{CHAT}", json=body) as reply,
+            ):
+                texts.append("".join(reply.iter_text()))
+
+        threads = [threading.Thread(target=stream, args=(number,)) for number in range(6)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.4)
+        process.send_signal(signal.SIGTERM)
+        for thread in threads:
+            thread.join()
+        assert process.wait(10) == 0
+        assert len(texts) == 6
+        assert all(text.endswith("data: [DONE]\n\n") for text in texts)
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["alone", "two workers"])
+def test_a_second_signal_ends_at_once(options: tuple[str, ...], tmp_path: Path) -> None:
+    with started(tmp_path, *options) as (process, client, _):
+        body = {"model": "m", "messages": [{"role": "user", "content": "w " * 500}], "stream": True}
+        with client.stream("POST", CHAT, json=body) as reply:
+            pieces = reply.iter_raw()
+            next(pieces)
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+            assert process.poll() is None
+            at = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            process.wait(10)
+            assert time.monotonic() - at < 2
+            with pytest.raises(httpx.TransportError):
+                list(pieces)
+
+
+def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
+    with started(tmp_path, "--workers", "2") as (process, client, _):
+        workers = [int(pid) for pid in version(client)["workers"]]
+        process.kill()
+        process.wait()
+        deadline = time.monotonic() + 10
+        while any(re.search(r"llm_gateway", _command(pid)) for pid in workers):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
