@@ -6,10 +6,12 @@ from llm_gateway_sdk import errors
 from llm_gateway_sdk.errors import (
     ConfigError,
     ConfigProblem,
+    ErrorInfo,
     ModelNotFound,
     ModelTimeout,
     RequestRejected,
     kind_of_status,
+    status_of_kind,
 )
 
 
@@ -53,3 +55,12 @@ def test_errors_know_how_they_are_told():
     assert [kind_of_status(status) for status in (400, 402, 429, 500, 502, 503, 529)] == [
         "bad_request", "quota", "rate_limit", "upstream", "upstream", "overloaded", "overloaded",
     ]  # fmt: skip
+
+
+def test_another_vendors_error_has_the_status_that_clients_look_for():
+    def status(given, kind, usual):
+        return status_of_kind(ErrorInfo("No.", given, kind), usual)
+
+    assert status(403, "authentication", 401) == 401, "a wrong key"
+    assert status(422, "bad_request", 400) == 422
+    assert status(400, "not_found", 404) == 400, "a model that nobody has; the address is right"

@@ -329,6 +329,9 @@ def status_of_kind(error: ErrorInfo, usual: int) -> int:
     if error.type is not None and status in (408, 424):
         # A vendor's model that failed or took too long; by themselves these statuses blame the client.
         return usual
+    if status == 400 and error.kind == "not_found":
+        # A model that a request names and nobody has is a bad request at some vendors; a 404 would blame the address.
+        return status
     suggested = kind_of_status(status)
     kept = error.kind in ("unknown", "upstream", suggested) or suggested == kind_of_status(usual)
     return status if kept else usual
