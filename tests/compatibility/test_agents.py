@@ -19,6 +19,8 @@ pytestmark = [
 ]
 
 AGENT_SECONDS = 90
+SIGNED = {"openai_chat": 0, "openai_responses": 0, "anthropic": 1, "gemini": 1, "bedrock": 1}
+"""How many signatures the provider gave, and wants back with the tool's result."""
 each_provider = pytest.mark.parametrize("model", DIALECTS)
 
 
@@ -72,6 +74,7 @@ def test_claude_code_runs_a_tool_and_tells_its_result(
 
     assert "the tools said:" in said
     assert "kumquat" in said
+    assert f"[signatures: {SIGNED[model]}]" in said
     assert len(apis.received) >= before + 2
 
 
@@ -115,4 +118,5 @@ stream_max_retries = 0
 
     assert "the tools said:" in said
     assert "kumquat" in said
+    assert f"[signatures: {SIGNED[model]}]" in said
     assert len(apis.received) >= before + 2
