@@ -471,7 +471,7 @@ class Exchange:
         if call.same_dialect and not json.is_object(body) and "json" in _header(reply.headers, "content-type", "json"):
             raise ModelProtocolError("The provider's reply is not what its API promises: the body is no JSON object.")
         if call.same_dialect and not self.chain.after:
-            if self.chain.detached:
+            if self._keeps:
                 self._keep(body)
                 ctx.upstream_response = wire
                 ctx.response_payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
@@ -563,7 +563,7 @@ class Exchange:
             call.dialect, max_event_bytes=self.services.max_event_bytes, withhold_usage=call.usage_asked
         )
         idle, total = call.limits.idle, self._total
-        keep = bool(self.chain.detached)
+        keep = self._keeps
         receive, feed = reply.receive, forwarder.feed
         committed = False
         try:
@@ -625,7 +625,7 @@ class Exchange:
         ctx = self.ctx
         if self._wants_usage:
             self.book_usage(call.dialect.usage_of(forwarder.head, forwarder.tail))
-        if self.chain.detached and self._kept:
+        if self._keeps and self._kept:
             kept, dialect, mint = self._kept, call.dialect, self.services.mint
             ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"".join(kept))
             ctx.response_payload = Payload(lambda: _sum(dialect, kept, mint))
@@ -886,6 +886,11 @@ class Exchange:
         return [item for item in self._limit_headers() if item[0] not in (b"cache-control", b"x-accel-buffering")]
 
     # Accounting.
+
+    @property
+    def _keeps(self) -> bool:
+        """Somebody wants the reply after it has left, though nobody looks at it on its way."""
+        return self.services.keep_replies or bool(self.chain.detached)
 
     @property
     def _wants_usage(self) -> bool:
