@@ -316,6 +316,20 @@ def test_a_trace_goes_on_from_the_client_through_the_gateway_to_the_provider(
     assert found["server.port"] == int(collector.url.rpartition(":")[2])
 
 
+def test_answers_that_pass_through_unread_are_captured_where_that_is_asked_for(
+    monitored: Callable[..., Monitored], collector: Collector
+) -> None:
+    told = Telemetry(monitored, upstream(collector.url), captureContent=True)
+    told.client.chat("hello")
+
+    found = dict(told.spans["chat m"].attributes or {})
+    (output,) = json.loads(str(found["gen_ai.output.messages"]))
+    assert output == {"role": "assistant", "parts": [{"type": "text", "content": "hi"}], "finish_reason": "stop"}
+    assert found["gen_ai.response.model"] == "m-1"
+    kept = told.client.gateway.services.kept
+    assert kept.left == told.client.gateway.config.server.limits.max_kept_bytes
+
+
 def test_without_tracing_the_clients_own_trace_reaches_the_provider(
     monitored: Callable[..., Monitored], collector: Collector
 ) -> None:

@@ -35,7 +35,7 @@ class ChunkLoop:
         self._encoder = exchange.client.stream_encoder(exchange.echo, exchange.services.mint, self._losses)
         chain = exchange.chain
         self._hooks = chain.chunk_run(self._ctx) if chain.chunk else None
-        self._accumulate = self._hooks is not None or bool(chain.detached)
+        self._accumulate = self._hooks is not None or bool(chain.detached) or exchange.services.keep_replies
         self._signatures = StreamedSignatures() if self._hooks is not None else None
         self._waiting: list[LLMResponse] = []
         self._out: list[bytes] = []

@@ -69,3 +69,8 @@ class Services:
     max_reply_bytes: int = 256 * 1024 * 1024
     mint: Mint = field(default_factory=lambda: Mint(new_id, lambda: int(time.time())))
     server_timing: bool = False
+    keep_replies: bool = field(init=False, default=False)
+    """An observer wants replies that pass through unread (`needs_reply = True`)."""
+
+    def __post_init__(self) -> None:
+        self.keep_replies = any(getattr(observer, "needs_reply", False) for observer in self.observers)

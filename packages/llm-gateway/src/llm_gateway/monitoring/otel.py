@@ -120,6 +120,7 @@ class OpenTelemetry:
             }
         )
         self._capture = config.capture_content
+        self.needs_reply = config.capture_content and processor is not None
         self._propagator = TraceContextTextMapPropagator()
         self._control: Watched | None = None
         self._addressed: Any = None
