@@ -75,13 +75,12 @@ def test_state_kept_on_the_plugin_is_found():
 
 def test_state_left_behind_by_a_failed_attempt_is_found():
     def after_chunk(self, ctx):
-        held = ctx.plugin_data.setdefault("held", [])  # attempt_data would be right
-        held.append(ctx.chunk.text)
+        new = sum(len(choice.message.text) for choice in ctx.chunk.choices)
+        seen = ctx.plugin_data["seen"] = ctx.plugin_data.get("seen", 0) + new  # attempt_data would be right
         if not ctx.final_chunk:
             return PluginResult(emit_chunk=False)
-        ctx.buffered_chunk = LLMResponse(
-            choices=[Choice(0, Message("assistant", [TextPart("".join(held), index=0)]), "stop")], final=True
-        )
+        count = LLMResponse(choices=[Choice(0, Message("", [TextPart(str(seen), index=99)]))], final=True)
+        ctx.buffered_chunk = merge(ctx.buffered_chunk, count)
         return None
 
     with pytest.raises(AssertionError, match="after a first attempt that broke off behind"):
@@ -128,3 +127,16 @@ def test_a_detached_hook_that_breaks_is_found():
 
     with pytest.raises(AssertionError, match="failed in detached_after_response after a failing model"):
         assert_survives_every_part(plugin(detached_after_response=detached_after_response))
+
+
+def test_a_guard_that_looks_at_the_first_choice_alone_is_found():
+    def after_chunk(self, ctx):
+        if not ctx.final_chunk:
+            return PluginResult(emit_chunk=False)
+        for part in ctx.buffered_chunk.message.content:
+            if isinstance(part, TextPart):
+                part.text = hide(part.text)
+        return None
+
+    with pytest.raises(AssertionError, match="the fragments of two choices came in turn"):
+        assert_stream_invariant(plugin(after_chunk=after_chunk), texts=TEXT, forbidden="secret")

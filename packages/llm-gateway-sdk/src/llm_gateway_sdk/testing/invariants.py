@@ -13,7 +13,8 @@ from typing import Any, cast
 from ..errors import ModelStreamError, PluginError
 from ..parts import Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from ..plugin import Plugin, PluginResult, plugin_metadata
-from ..response import LLMResponse, merge_parts
+from ..request import Message
+from ..response import Choice, LLMResponse, merge_parts
 from .harness import Mount, PluginHarness, Reply
 from .script import ScriptedModel, Step, every_part, every_request
 
@@ -104,7 +105,29 @@ def _check_content(
         reply = harness.stream(steps)
         _assert_hidden(reply, hidden, steps)
         _assert_same(reference, reply, f"cut into {_shown(steps)}")
+    _check_choices(harness, parts, size, hidden)
     _check_interleaved(harness, parts, reference, size, hidden)
+
+
+def _check_choices(harness: PluginHarness, parts: list[Part], size: int, hidden: list[str | re.Pattern[str]]) -> None:
+    """Two answers to one request (`n: 2`), fragment by fragment in turn: each is treated as the only one would be."""
+    whole, cut = _twice(parts), _twice(_cut(parts, range(2, size, 3)))
+    reference, reply = harness.stream(list(whole)), harness.stream(list(cut))
+    for each in (reference, reply):
+        _assert_hidden(each, hidden, _IN_TURN)
+    _assert_same(reference, reply, f"two choices came in turn, each cut into {_shown(_cut(parts, range(2, size, 3)))}")
+
+
+_IN_TURN = "the fragments of two choices came in turn (does the plugin look at the first choice alone?)"
+
+
+def _twice(pieces: Sequence[Step]) -> list[LLMResponse]:
+    return [
+        LLMResponse(choices=[Choice(index, Message("assistant", [copy.deepcopy(piece)]))])
+        for piece in pieces
+        if isinstance(piece, Part)
+        for index in (0, 1)
+    ]
 
 
 def _check_interleaved(
@@ -261,14 +284,26 @@ def _assert_hidden(reply: Reply, hidden: list[str | re.Pattern[str]], steps: Any
     __tracebackhide__ = True
     if not hidden:
         return
-    said = [reply.text, reply.thinking, *(call.arguments for call in reply.tool_calls)]
-    said += [part.text for part in reply.parts if isinstance(part, RefusalPart)]
+    said = ["".join(texts) for texts in _texts(reply.response).values()]
     if reply.error is not None:
         said.append(reply.error.message)
     for secret in hidden:
         for text in said:
             if re.search(secret, text) if isinstance(secret, re.Pattern) else secret in text:
-                raise AssertionError(f"the client saw {secret!r} in {text!r} when cut into {_shown(steps)}")
+                how = steps if isinstance(steps, str) else f"cut into {_shown(steps)}"
+                raise AssertionError(f"the client saw {secret!r} in {text!r} when {how}")
+
+
+def _texts(response: LLMResponse) -> dict[tuple[Any, ...], list[str]]:
+    """What a client reads, joined as it would: the texts of a choice, its thinking, each tool call's arguments."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for choice in response.choices:
+        for number, part in enumerate(choice.message.content):
+            field = _text_field(part)
+            if field is not None:
+                key = (choice.index, type(part), number if isinstance(part, ToolCallPart) else None)
+                found.setdefault(key, []).append(getattr(part, field))
+    return found
 
 
 def _view(response: LLMResponse) -> list[Any]:
