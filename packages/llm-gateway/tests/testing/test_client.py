@@ -151,3 +151,7 @@ def test_a_plugin_that_can_not_be_loaded_is_one_problem(tmp_path):
 
     (problem,) = told.value.problems
     assert f"{tmp_path}/mine.py:4: Mine has `afterModel`" in problem.message
+
+
+def test_the_fixture_makes_clients_and_closes_them(gateway_client):
+    assert gateway_client(ECHO).chat("hello").json()["choices"][0]["message"]["content"] == "hello"

@@ -11,6 +11,7 @@ from llm_gateway.adapters.openai import OpenAIAdapter
 from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway.dialects.openai_chat import OpenAIChat
 from llm_gateway.dialects.openai_responses import OpenAIResponses
+from llm_gateway.extensions import installed
 from llm_gateway.testing import GatewayClient, assert_hooks_fire, hook_cases
 from llm_gateway.testing.matrix import QUESTION, HookProbe
 from llm_gateway_sdk.testing import FakeUpstream, ScriptedModel
@@ -90,6 +91,21 @@ def test_on_model_error_fires_once_where_the_model_fails(gateways, case, provide
     answer = assert_hooks_fire(gateways(provider, fails=True), case, fails=True)
 
     assert answer.status >= 500
+
+
+def test_every_hook_fires_on_the_routes_of_every_other_adapter_that_is_installed(gateways):
+    extensions = installed()
+    others = [extensions.get("adapter", name).cls() for name in extensions.names("adapter")]
+    others = [adapter for adapter in others if not isinstance(adapter, OpenAIAdapter | AnthropicAdapter)]
+    names = {route.dialect for adapter in others for route in adapter.routes}
+    dialects = {name: extensions.get("dialect", name).cls() for name in names}
+    if not others:
+        pytest.skip("there is no other adapter")
+    for provider in PROVIDERS:
+        for case in hook_cases(others, dialects, prefixes=("", "/shop")):
+            assert_hooks_fire(gateways(provider, fails=False), case, text=QUESTION)
+            if case.operation == "generate":
+                assert_hooks_fire(gateways(provider, fails=True), case, fails=True)
 
 
 def test_the_cases_are_what_they_claim_to_be():
