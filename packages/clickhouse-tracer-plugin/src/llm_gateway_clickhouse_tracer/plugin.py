@@ -34,6 +34,7 @@ _ROOM_PAUSE_SECONDS: Final = 0.02
 class ClickHouseTracer(Plugin):
     """Put it first in the list of plugins: the first in is the last out, so that it sees what the client gets."""
 
+    reads_reply = False  # it takes the bytes, and decodes them in its own process
     tracer: Tracer
     settings: TracerSettings
 

@@ -99,6 +99,11 @@ class ActiveChain:
         return await _run(self.error, ctx) if self.error else None
 
     @property
+    def reads_reply(self) -> bool:
+        """Whether a plugin looks at the reply after it has left."""
+        return any(hook.mounted.plugin.reads_reply for hook in self.detached)
+
+    @property
     def detached_names(self) -> list[str]:
         """The plugins that run after the reply, in running order."""
         return [hook.mounted.name for hook in self.detached]

@@ -9,6 +9,7 @@ from collections import deque
 from llm_gateway_sdk import ActiveChain, RequestContext
 
 from .current import current_request_id
+from .kept import KeptReply
 
 __all__ = ["DetachedSupervisor", "KeptBudget"]
 
@@ -41,20 +42,29 @@ class DetachedSupervisor:
     """A queue with a few workers that start when there is work; what exceeds the bound is dropped, counted, logged."""
 
     def __init__(self, *, workers: int = 16, bound: int = 10_000) -> None:
-        self._queue: deque[tuple[int, ActiveChain, RequestContext, int, KeptBudget | None]] = deque()
+        self._queue: deque[tuple[int, ActiveChain, RequestContext, int, KeptBudget | None, KeptReply | None]] = deque()
         self._pending: set[int] = set()
         self._number = 0
         self._bound = bound
         self._workers = workers
         self._running: set[asyncio.Task[None]] = set()
+        self._decoding = asyncio.Lock()
+        """One long reply is decoded at a time: slices of several would add up to the delay that they are to avoid."""
         self.dropped = 0
 
     @property
     def backlog(self) -> int:
         return len(self._queue) + len(self._running)
 
-    def submit(self, chain: ActiveChain, ctx: RequestContext, kept: int = 0, budget: KeptBudget | None = None) -> None:
-        """`kept` bytes are given back to `budget` when the hooks are done."""
+    def submit(
+        self,
+        chain: ActiveChain,
+        ctx: RequestContext,
+        kept: int = 0,
+        budget: KeptBudget | None = None,
+        reply: KeptReply | None = None,
+    ) -> None:
+        """`kept` bytes are given back to `budget` when the hooks are done. `reply` is prepared before them."""
         if len(self._queue) >= self._bound:
             self.dropped += 1
             if budget is not None:
@@ -64,7 +74,7 @@ class DetachedSupervisor:
             return
         self._number += 1
         self._pending.add(self._number)
-        self._queue.append((self._number, chain, ctx, kept, budget))
+        self._queue.append((self._number, chain, ctx, kept, budget, reply))
         if len(self._running) < self._workers and len(self._queue) > 0:
             task = asyncio.get_running_loop().create_task(self._work())
             self._running.add(task)
@@ -92,9 +102,12 @@ class DetachedSupervisor:
 
     async def _work(self) -> None:
         while self._queue:
-            number, chain, ctx, kept, budget = self._queue.popleft()
+            number, chain, ctx, kept, budget, reply = self._queue.popleft()
             current_request_id.set(ctx.request_id)
             try:
+                if reply is not None and not (ctx.response_payload and ctx.response_payload.opened):
+                    async with self._decoding:
+                        await reply.prepare()
                 await chain.detached_after_response(ctx)
             finally:
                 self._pending.discard(number)

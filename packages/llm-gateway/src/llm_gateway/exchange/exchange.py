@@ -54,6 +54,7 @@ from llm_gateway_sdk.wire import json
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key, translate_limits, upstream_to_client
 from .errors import http_error, scrub, verbatim
+from .kept import KeptReply
 from .outlet import Outlet, Sink
 from .passthrough import StreamForwarder
 from .patch import merge_edit
@@ -106,6 +107,7 @@ class Exchange:
         self.reading = reading
         self._kept: list[bytes] = []
         self._kept_bytes = 0
+        self._kept_reply: KeptReply | None = None
         self._upstream_headers: list[tuple[str, str]] = []
         self._same_dialect = False
         self._request_losses = Losses("request")
@@ -626,9 +628,9 @@ class Exchange:
         if self._wants_usage:
             self.book_usage(call.dialect.usage_of(forwarder.head, forwarder.tail))
         if self._keeps and self._kept:
-            kept, dialect, mint = self._kept, call.dialect, self.services.mint
-            ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"".join(kept))
-            ctx.response_payload = Payload(lambda: _sum(dialect, kept, mint))
+            kept = self._kept_reply = KeptReply(call.dialect, self._kept, self.services.mint)
+            ctx.upstream_response = WireReply(200, Headers.of(self._upstream_headers), b"".join(self._kept))
+            ctx.response_payload = Payload(kept.decode)
 
     async def _decoded(
         self, reply: HTTPReply, call: UpstreamCall, http: HTTPProvider | None
@@ -953,7 +955,10 @@ class Exchange:
             observer.ended(ctx, self.status)
         if self.chain.detached:
             ctx.metadata.setdefault("status", self.status)
-            self.services.supervisor.submit(self.chain, ctx, self._kept_bytes, self.services.kept)
+            long = self._kept_bytes > _DECODED_AT_ONCE and self.chain.reads_reply
+            self.services.supervisor.submit(
+                self.chain, ctx, self._kept_bytes, self.services.kept, self._kept_reply if long else None
+            )
         elif self._kept_bytes:
             self.services.kept.give_back(self._kept_bytes)
 
@@ -963,6 +968,8 @@ _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
+_DECODED_AT_ONCE = 64 * 1024
+"""Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
 _REST_SECONDS = 0.5
 _GRACE_SECONDS = 0.5
 _BREAKER_POLL_SECONDS = 0.25
@@ -990,17 +997,6 @@ async def _once(chunk: LLMResponse) -> AsyncIterator[list[LLMResponse]]:
 async def _lists(chunks: AsyncIterator[LLMResponse]) -> AsyncIterator[list[LLMResponse]]:
     async for chunk in chunks:
         yield [chunk]
-
-
-def _sum(dialect: Dialect, kept: list[bytes], mint: Mint) -> LLMResponse:
-    decoder = dialect.stream_decoder(mint)
-    total = Accumulator()
-    for data in kept:
-        for chunk in decoder.feed(data):
-            total.add(chunk)
-    for chunk in decoder.close():
-        total.add(chunk)
-    return total.value()
 
 
 def _reasons(response: LLMResponse) -> bool:

@@ -1,0 +1,58 @@
+"""A streamed reply that passed through unread and was kept for those who look at it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from time import perf_counter
+
+from llm_gateway_sdk import Dialect, DialectError, LLMResponse, Mint
+from llm_gateway_sdk.response import Accumulator
+
+__all__ = ["KeptReply"]
+
+_SLICE_SECONDS = 0.001
+_PIECE = 8 * 1024
+"""Bytes between two looks at the clock: some thirty events."""
+
+
+class KeptReply:
+    """`decode` gives the reply as a value. Of a long one that takes long: `prepare`, where it was awaited before, has
+    done the work in slices between which other requests go on."""
+
+    __slots__ = ("_dialect", "_mint", "_pieces", "_prepared")
+
+    def __init__(self, dialect: Dialect, pieces: list[bytes], mint: Mint) -> None:
+        self._dialect = dialect
+        self._pieces = pieces
+        self._mint = mint
+        self._prepared: LLMResponse | None = None
+
+    def decode(self) -> LLMResponse:
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None:
+            return prepared
+        decoder, total = self._dialect.stream_decoder(self._mint), Accumulator()
+        for data in self._pieces:
+            for chunk in decoder.feed(data):
+                total.add(chunk)
+        for chunk in decoder.close():
+            total.add(chunk)
+        return total.value()
+
+    async def prepare(self) -> None:
+        """What can't be decoded is left to `decode`, which says so."""
+        decoder, total = self._dialect.stream_decoder(self._mint), Accumulator()
+        began = perf_counter()
+        try:
+            for data in self._pieces:
+                for start in range(0, len(data), _PIECE):
+                    for chunk in decoder.feed(data[start : start + _PIECE]):
+                        total.add(chunk)
+                    if perf_counter() - began > _SLICE_SECONDS:
+                        await asyncio.sleep(0)
+                        began = perf_counter()
+            for chunk in decoder.close():
+                total.add(chunk)
+        except (DialectError, ValueError):
+            return
+        self._prepared = total.value()
