@@ -57,5 +57,5 @@ class JsonGuard(Plugin):
             value = json.loads(text)
         except ValueError as error:
             return f"no JSON ({error})"
-        error = jsonschema.exceptions.best_match(self._validator.iter_errors(value))
-        return error.message if error else None
+        wrong = jsonschema.exceptions.best_match(self._validator.iter_errors(value))
+        return wrong.message if wrong else None

@@ -32,9 +32,11 @@ class LanguageGuard(Plugin):
         self._bad = re.compile(rf"\b(?:{'|'.join(config['words'])})\b", re.IGNORECASE)
 
     def after_model(self, ctx: RequestContext) -> None:
+        assert ctx.response is not None  # in after_model there always is one
         ctx.response.map_text(self._clean)
 
     def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
+        assert ctx.buffered_chunk is not None  # in after_chunk there always is one
         # What is held back comes again with the next chunk in `buffered_chunk`; the last chunk lets everything go.
         if _ends_within_a_word(ctx.buffered_chunk) and not ctx.final_chunk:
             return PluginResult(emit_chunk=False)

@@ -9,12 +9,21 @@ plugins:
 
 import re
 
-from llm_gateway_sdk import LLMResponse, Plugin, PluginResult, RequestContext, TextPart, ToolCallPart, plugin_metadata
+from llm_gateway_sdk import (
+    LLMResponse,
+    Plugin,
+    PluginResult,
+    RequestContext,
+    TextKind,
+    TextPart,
+    ToolCallPart,
+    plugin_metadata,
+)
 
 ADDRESS = re.compile(r"[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+")
 PLACEHOLDER = re.compile(r"<address-\d+>")
 BEGINNING = re.compile(r"<(?:a(?:d(?:d(?:r(?:e(?:s(?:s(?:-\d{0,6})?)?)?)?)?)?)?)?\Z")
-OUTWARD = ("assistant", "tool_arguments")
+OUTWARD: tuple[TextKind, ...] = ("assistant", "tool_arguments")
 
 
 @plugin_metadata(name="pii-vault", description="Keeps e-mail addresses from the model, and gives them back")
@@ -35,9 +44,11 @@ class PIIVault(Plugin):
         ctx.attempt_data["vault"] = {placeholder: address for address, placeholder in placeholders.items()}
 
     def after_model(self, ctx: RequestContext) -> None:
+        assert ctx.response is not None
         self._restore(ctx, ctx.response)
 
     def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
+        assert ctx.buffered_chunk is not None
         if _ends_in_a_beginning(ctx.buffered_chunk) and not ctx.final_chunk:
             return PluginResult(emit_chunk=False)
         self._restore(ctx, ctx.buffered_chunk)

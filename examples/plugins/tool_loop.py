@@ -54,7 +54,8 @@ class ToolLoop(Plugin):
         ctx.attempt_data["tool_loop"] = set(TOOLS) - theirs
 
     def after_model(self, ctx: RequestContext) -> PluginResult | None:
-        calls = ctx.response.tool_calls if ctx.response is not None else []
+        assert ctx.response is not None  # in after_model there always is one
+        calls = ctx.response.tool_calls
         ours = ctx.attempt_data["tool_loop"]
         if not calls or any(call.name not in ours for call in calls):
             return None
