@@ -17,8 +17,9 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def processes(session: int) -> dict[int, list[str]]:
-    """The living processes of a session, each with the fields of /proc/PID/stat behind its name."""
-    found: dict[int, list[str]] = {}
+    """The living processes of a session and their descendants, which may have sessions of their own; each with the
+    fields of /proc/PID/stat behind its name."""
+    living: dict[int, list[str]] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
@@ -27,9 +28,14 @@ def processes(session: int) -> dict[int, list[str]]:
         except OSError:
             continue
         fields = stat[stat.rindex(")") + 2 :].split()
-        if int(fields[3]) == session and fields[0] != "Z":
-            found[int(entry)] = fields
-    return found
+        if fields[0] != "Z":
+            living[int(entry)] = fields
+    found = {pid: fields for pid, fields in living.items() if int(fields[3]) == session}
+    while True:
+        more = {pid: fields for pid, fields in living.items() if int(fields[1]) in found and pid not in found}
+        if not more:
+            return found
+        found.update(more)
 
 
 def cpu_seconds(session: int) -> float:
