@@ -742,7 +742,7 @@ class Exchange:
 
     async def write_own(self, wire: WireReply) -> None:
         """A reply that the gateway made itself."""
-        headers = [*self._own_headers(), *_encoded(wire.headers.items)]
+        headers = [*self._own_headers(), *_encoded(wire.headers.items), *self._request_id_header()]
         if "content-type" not in wire.headers:
             headers.append(_JSON)
         await self._write_body(wire.status, wire.body, headers)
@@ -830,6 +830,7 @@ class Exchange:
             # A plugin's status stands; other errors take the one that the client's API has for their kind.
             body, status = wire.body, error.status if isinstance(error, RequestRejected) else wire.status
             headers.append(_JSON)
+            headers.extend(self._request_id_header(info.request_id))
             if isinstance(error, ModelError):
                 limits = _encoded(translate_limits(error.headers, self.client.name, now=time.time()))
                 if len(ctx.attempts) > 1:
@@ -876,7 +877,15 @@ class Exchange:
     def _limit_headers(self) -> HeaderList:
         if self._same_dialect:
             return _encoded(upstream_to_client(self._upstream_headers))
-        return _encoded(translate_limits(self._upstream_headers, self.client.name, now=time.time()))
+        limits = _encoded(translate_limits(self._upstream_headers, self.client.name, now=time.time()))
+        return [*limits, *self._request_id_header()]
+
+    def _request_id_header(self, told: str | None = None) -> HeaderList:
+        """The request's id where the client's API has a header of its own for it, which its SDK shows."""
+        name = self.client.request_id_header
+        if name == "x-request-id":
+            return []
+        return [(name.encode("latin-1"), (told or self.ctx.request_id).encode("latin-1", "replace"))]
 
     def _stream_headers(self) -> HeaderList:
         self.ctx.stream.opened = True
