@@ -105,7 +105,9 @@ def read_exception(name: str, payload: bytes, message: str | None = None) -> Err
 
 def _info(name: str, message: str, status: int) -> ErrorInfo:
     kind = _KINDS[name][0] if name in _KINDS else kind_of_status(status)
-    if kind == "bad_request" and _CONTEXT.search(message):
+    if status == 413:
+        kind = "too_large"
+    elif kind == "bad_request" and _CONTEXT.search(message):
         kind = "context_length"
     elif kind == "rate_limit" and _QUOTA.search(message):
         kind = "quota"
