@@ -538,7 +538,8 @@ class Exchange:
                 return await self._whole(response, attempt)
             chunks = target.provider.execute_streaming(request, call)
             attempt.status = 200
-            return await self._stream(_lists(chunks), attempt)
+            async with aclosing(_lists(chunks)) as lists:
+                return await self._stream(lists, attempt)
         except DialectError as error:
             raise ModelProtocolError(str(error)) from None
 
@@ -1003,9 +1004,15 @@ async def _once(chunk: LLMResponse) -> AsyncIterator[list[LLMResponse]]:
     yield [chunk]
 
 
-async def _lists(chunks: AsyncIterator[LLMResponse]) -> AsyncIterator[list[LLMResponse]]:
-    async for chunk in chunks:
-        yield [chunk]
+async def _lists(chunks: AsyncIterator[LLMResponse]) -> AsyncGenerator[list[LLMResponse], None]:
+    """Closes the provider's iterator with itself: what that holds is let go when the reply ends, however it ends."""
+    try:
+        async for chunk in chunks:
+            yield [chunk]
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _reasons(response: LLMResponse) -> bool:
