@@ -3,7 +3,17 @@ import asyncio
 import pytest
 
 from llm_gateway.testing import GatewayClient
-from llm_gateway_sdk import ConfigError, Plugin, PluginResult, plugin_metadata
+from llm_gateway_sdk import (
+    Choice,
+    ConfigError,
+    LLMResponse,
+    Message,
+    Plugin,
+    PluginResult,
+    Provider,
+    TextPart,
+    plugin_metadata,
+)
 
 ECHO = "models: [{name: echo, isDefault: true, provider: {type: echo}}]\n"
 
@@ -155,3 +165,30 @@ def test_a_plugin_that_can_not_be_loaded_is_one_problem(tmp_path):
 
 def test_the_fixture_makes_clients_and_closes_them(gateway_client):
     assert gateway_client(ECHO).chat("hello").json()["choices"][0]["message"]["content"] == "hello"
+
+
+@pytest.mark.parametrize("leaves_early", [False, True])
+def test_a_providers_stream_is_closed_when_the_reply_ends(leaves_early):
+    closed = []
+
+    class Endless(Provider):
+        name = "endless"
+
+        async def execute_streaming(self, request, call):
+            try:
+                for number in range(1000):
+                    part = TextPart(f"{number} ", index=0)
+                    yield LLMResponse(choices=[Choice(0, Message("assistant", [part]))], final=number == 5)
+            finally:
+                closed.append(True)
+
+    class Stop(Plugin):
+        def after_chunk(self, ctx):
+            return PluginResult(terminate=leaves_early and "3" in ctx.chunk.text)
+
+    configuration = (
+        "models: [{name: m, isDefault: true, provider: {type: endless}}]\nplugins: [{name: stop, type: stop}]"
+    )
+    with GatewayClient(configuration, extensions=[Endless, plugin_metadata(name="stop")(Stop)]) as client:
+        assert client.chat(stream=True).status == 200
+        assert closed == [True]

@@ -156,6 +156,7 @@ class GatewayClient:
         """Closes the gateway and what it holds. May be called again."""
         if self._end.alive:
             self._run(self._control.shutdown())
+            self._run(self._loop.shutdown_asyncgens())
             self._run(self._loop.shutdown_default_executor())
             self._end()
 
