@@ -205,6 +205,9 @@ class Dialect(ABC):
     end_markers: ClassVar[tuple[bytes, ...]] = ()
     """Bytes of which at least one stands in every terminal event; cheap to search for."""
 
+    end_event: ClassVar[bytes] = b""
+    """What still goes out where a stream says why it stopped and then lacks its terminal event."""
+
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     """Bytes of which at least one stands in every error event."""
 
@@ -235,6 +238,11 @@ class Dialect(ABC):
 
     @abstractmethod
     def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder: ...
+
+    def break_off(self, error: ErrorInfo, head: bytes, tail: bytes, mint: Mint) -> bytes:
+        """The end of a forwarded stream that broke off: an error event that fits behind `head` (its first event) and
+        `tail` (its last ones)."""
+        return self.stream_encoder(Echo(), mint, Losses("response")).fail(error)
 
     @abstractmethod
     def encode_error(self, error: ErrorInfo) -> WireReply:

@@ -114,6 +114,7 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._deadline = self._loop.time() + project.request_timeout
         self._stream_failure: bytes | None = None
+        self._forwarder: StreamForwarder | None = None
         self.reply_name: str | None = None
         """The model's name for the reply; None leaves the provider's."""
         self.stream_writer: StreamEncoder | None = None
@@ -567,6 +568,8 @@ class Exchange:
         )
         idle, total = call.limits.idle, self._total
         keep = self._keeps
+        self._forwarder = forwarder
+        end: bytes | None = None
         receive, feed = reply.receive, forwarder.feed
         committed = False
         try:
@@ -591,12 +594,13 @@ class Exchange:
         except DialectError as error:
             raise ModelProtocolError(str(error)) from None
         except ModelError:
+            end = forwarder.close(self.services.mint, broken=True)
             if not forwarder.finished:
                 raise
             # The reply is whole; how its connection ended does not matter.
         finally:
             self._end_forward(forwarder, call)
-        out = forwarder.close(self.services.mint)
+        out = forwarder.close(self.services.mint) if end is None else end
         if out:
             if keep:
                 self._keep(out)
@@ -800,6 +804,9 @@ class Exchange:
             if verbatim_failure:
                 # The provider's own words, with its 200: nothing of its reply is told otherwise than it was.
                 data = verbatim_failure
+            elif self._forwarder is not None and self._forwarder.committed:
+                begun, mint = self._forwarder, self.services.mint
+                data = self.client.break_off(error.info(), begun.head, begun.tail, mint)
             else:
                 encoder = self.stream_writer
                 if encoder is None:

@@ -11,6 +11,8 @@ import re
 
 from llm_gateway_sdk import Dialect, Mint
 from llm_gateway_sdk.errors import DialectError, ErrorInfo
+from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.sse import parse_event
 
 __all__ = ["StreamForwarder"]
 
@@ -27,8 +29,8 @@ class StreamForwarder:
     """
 
     __slots__ = (
-        "_dialect", "_held", "_held_bytes", "_last", "_max", "_pieces", "_seam", "_withhold_usage", "committed",
-        "error", "error_event", "finished", "head",
+        "_before", "_dialect", "_held", "_held_bytes", "_last", "_max", "_pieces", "_seam", "_withhold_usage",
+        "committed", "error", "error_event", "finished", "head",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect, *, max_event_bytes: int, withhold_usage: bool = False) -> None:
@@ -39,6 +41,7 @@ class StreamForwarder:
         self._held_bytes = 0
         self._seam = b""
         self._held: list[bytes] = []
+        self._before = b""
         self._last = b""
         self.head = b""
         """The first events, for `usage_of`."""
@@ -77,14 +80,18 @@ class StreamForwarder:
             self._keep(data[end:])
         return self._release(block)
 
-    def close(self, mint: Mint) -> bytes:
-        """The stream ended cleanly: the last event where its blank line is missing."""
+    def close(self, mint: Mint, *, broken: bool = False) -> bytes:
+        """The stream has ended: the last event where its blank line is missing, and it is whole without it.
+
+        With `broken` the end was no clean one. It may have come behind all that matters: `finished` then tells so.
+        """
         rest = b"".join(self._pieces)
         self._pieces.clear()
-        out = self._release(rest.rstrip(b"\r\n") + b"\n\n") if rest.strip() else b""
+        out = self._release(rest.rstrip(b"\r\n") + b"\n\n") if not broken and _is_whole(rest) else b""
         if not self.finished and self.error is None:
             decoder = self._dialect.stream_decoder(mint)
             try:
+                decoder.feed(self._before)
                 decoder.feed(self._last)
                 decoder.close()
             except DialectError:
@@ -94,6 +101,8 @@ class StreamForwarder:
             if self.finished and self._held:
                 out = b"".join(self._held) + out
                 self._held.clear()
+            if self.finished:
+                out += self._dialect.end_event
         return out
 
     def _keep(self, data: bytes) -> bytes:
@@ -122,7 +131,7 @@ class StreamForwarder:
             for marker in dialect.end_markers:
                 if marker in block:
                     return self._release_by_event(block)
-        self._last = block
+        self._before, self._last = self._last, block
         return block
 
     def _release_by_event(self, block: bytes) -> bytes:
@@ -151,11 +160,25 @@ class StreamForwarder:
         if not self.head and out:
             self.head = out[0]
         joined = b"".join(out)
-        self._last = (self._last + joined)[-_TAIL_KEPT:] if self._withhold_usage else joined or self._last
+        if self._withhold_usage:
+            self._last = (self._last + joined)[-_TAIL_KEPT:]
+        elif joined:
+            self._before, self._last = self._last, joined
         if not self.committed:
             self._held = [joined] if joined else []
             return b""
         return joined
+
+
+def _is_whole(event: bytes) -> bool:
+    """Whether an event without its blank line lacks no more than that."""
+    read = parse_event(event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").strip(b"\n"))
+    if read is None:
+        return False
+    try:
+        return read.data == b"[DONE]" or isinstance(json.loads(read.data), dict)
+    except ValueError:
+        return False
 
 
 def _last_boundary(data: bytes) -> int:

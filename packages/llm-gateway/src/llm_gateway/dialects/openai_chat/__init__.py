@@ -55,6 +55,7 @@ class OpenAIChat(Dialect):
 
     name: ClassVar[str] = "openai_chat"
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)
+    end_event: ClassVar[bytes] = b"data: [DONE]\n\n"
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     usage_markers: ClassVar[tuple[bytes, ...]] = (
         b'"choices":[]',

@@ -24,6 +24,7 @@ from llm_gateway_sdk.request import LLMRequest
 from llm_gateway_sdk.response import LLMResponse, Usage
 
 from . import errors, request, response
+from .breaking import break_off
 from .bytewise import event_kind, usage_of
 from .echo import ResponsesEcho
 from .shape import NAME
@@ -47,6 +48,9 @@ class OpenAIResponses(Dialect):
 
     def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
         return ResponsesStreamEncoder(_own_echo(echo), mint, losses)
+
+    def break_off(self, error: ErrorInfo, head: bytes, tail: bytes, mint: Mint) -> bytes:
+        return break_off(error, head, tail) or super().break_off(error, head, tail, mint)
 
     def encode_error(self, error: ErrorInfo) -> WireReply:
         return errors.encode_error(error)
