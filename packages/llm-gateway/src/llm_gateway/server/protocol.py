@@ -498,7 +498,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._head_bytes > self.gateway.max_header_bytes and not self._deaf:
             self._refuse(
                 GatewayError(
-                    "The request's headers are too large.", status=431, kind="too_large", code="headers_too_large"
+                    "The request's headers are too large.", status=431, kind="bad_request", code="headers_too_large"
                 )
             )
 
