@@ -22,7 +22,7 @@ __all__ = ["Writer"]
 
 logger = logging.getLogger(__name__)
 
-GATHER_SECONDS: Final = 0.008
+GATHER_SECONDS: Final = 0.02
 """How long records gather under load before they are written together."""
 
 _LOOK_SECONDS: Final = 0.025

@@ -304,12 +304,12 @@ class Exchange:
             for observer in self.services.observers:
                 observer.attempt_began(ctx)
             self._stream_failure = None
-            told = False
+            told, met_before = False, ctx.error
             try:
                 verdict = await self._call(target, attempt)
                 target.breaker.success()
                 told = True
-                if verdict is None:
+                if verdict is None and ctx.error is met_before:
                     ctx.error = None  # what earlier attempts met is in the ledger
                 return verdict
             except ModelError as error:
