@@ -307,6 +307,8 @@ class BlockEncoder:
             case ToolResultPart():
                 return self._result(part)
             case MediaPart():
+                if part.detail not in (None, "auto"):
+                    self._losses.dropped(f"{self._root}.detail")
                 return encode_media(part, self._names, self._root)
             case OpaquePart():
                 return self._opaque(part)

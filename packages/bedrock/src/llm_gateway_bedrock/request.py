@@ -320,6 +320,8 @@ class _Encoder:
                 self._losses.dropped("messages[*]", "an item of another vendor")
                 continue
             role = self._role(message)
+            if message.name is not None:
+                self._losses.dropped("messages[*].name")
             blocks = self._blocks.encode(message.content)
             if not blocks:
                 continue
@@ -597,6 +599,7 @@ class _Encoder:
                         self._losses.dropped(key)
         for path, value in (
             ("user", request.user),
+            ("cache_key", request.cache_key),
             ("seed", request.seed),
             ("frequency_penalty", request.frequency_penalty or None),
             ("presence_penalty", request.presence_penalty or None),

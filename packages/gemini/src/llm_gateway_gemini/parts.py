@@ -265,6 +265,8 @@ def media_kind(media_type: str | None) -> Any:
 
 def encode_media(part: MediaPart, path: str, losses: Losses) -> dict[str, Any] | None:
     """`{"inlineData": …}` or `{"fileData": …}`; None where Gemini has no way to say it."""
+    if part.detail not in (None, "auto"):
+        losses.dropped(f"{path}.detail")
     if part.text is not None:
         data = base64.b64encode(part.text.encode("utf-8", "surrogatepass")).decode()
         return {"inlineData": _blob(part, {"mimeType": part.media_type or "text/plain", "data": data})}

@@ -448,6 +448,7 @@ def _tell_losses(request: LLMRequest, losses: Losses) -> None:
                     losses.dropped(key)
     for path, value in (
         ("user", request.user),
+        ("cache_key", request.cache_key),
         ("metadata", request.metadata),
         ("cache", request.cache),
         ("verbosity", request.verbosity),
@@ -505,6 +506,8 @@ class _Contents:
 
     def build(self, messages: list[Message]) -> list[dict[str, Any]]:
         for message in messages:
+            if message.name is not None:
+                self._losses.dropped("messages[*].name")
             match message.role:
                 case "assistant":
                     self._flush()

@@ -370,6 +370,8 @@ class _Encoder:
             else:
                 self.losses.dropped(path)
             return
+        if message.name is not None:
+            self.losses.dropped(f"{path}.name")
         kept = own(message.provider_metadata)
         extra = {key: value for key, value in kept.items() if not key.startswith("_")}
         if message.role in ("system", "developer"):
@@ -438,6 +440,8 @@ class _Encoder:
     def _text(self, part: TextPart | RefusalPart, path: str, blocks: list[Block], role: str = "") -> None:
         if part.signature is not None and part.signed_by != NAME:
             self.losses.dropped(f"{path}.signature")
+        if isinstance(part, RefusalPart) and part.text:
+            self.losses.converted(f"{path}.refusal", "said as text")
         if not part.text.strip():
             # Blank texts say nothing and are refused; a cache mark on one ends the prefix just before it.
             if part.cache is not None and blocks and blocks[-1]["type"] not in _UNCACHED:

@@ -184,7 +184,7 @@ def _encode_body(request: LLMRequest, target: Target, losses: Losses) -> dict[st
         value = getattr(request, name)
         if value is not None:
             body[name] = value
-    reasoning = _encode_reasoning(request.reasoning)
+    reasoning = _encode_reasoning(request.reasoning, losses)
     if reasoning:
         body["reasoning"] = reasoning
     text_config = _encode_text(request, memo)
@@ -271,7 +271,7 @@ def _decode_reasoning(body: dict[str, Any]) -> Reasoning | None:
     )
 
 
-def _encode_reasoning(reasoning: Reasoning | None) -> dict[str, Any]:
+def _encode_reasoning(reasoning: Reasoning | None, losses: Losses) -> dict[str, Any]:
     if reasoning is None:
         return {}
     written: dict[str, Any] = {}
@@ -279,6 +279,7 @@ def _encode_reasoning(reasoning: Reasoning | None) -> dict[str, Any]:
         written["effort"] = reasoning.effort
     elif reasoning.budget_tokens is not None and reasoning.enabled is not False:
         written["effort"] = effort_of_budget(reasoning.budget_tokens)
+        losses.converted("reasoning.budget_tokens", f"effort {written['effort']}")
     elif reasoning.enabled:
         written["effort"] = "medium"
     if reasoning.summary in ("auto", "concise", "detailed"):
