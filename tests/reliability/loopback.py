@@ -104,6 +104,8 @@ class Upstream:
         self.script = script
         self.calls: list[Call] = []
         self.open = 0
+        self.busy = 0
+        """Calls that are being answered."""
         self.url = ""
         self._arrived = asyncio.Condition()
 
@@ -143,12 +145,21 @@ class Upstream:
             call.gone.set()
 
         watcher = asyncio.ensure_future(watch())
+        self.busy += 1
+        script = asyncio.ensure_future(_run(self.script, call))
         try:
-            await self.script(call)
+            await asyncio.wait((script, watcher), return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.busy -= 1
+            script.cancel()
             watcher.cancel()
+            failed = isinstance((await asyncio.gather(script, return_exceptions=True))[0], Exception)
             await asyncio.gather(watcher, return_exceptions=True)
-        return not (call.gone.is_set() or writer.is_closing() or writer.transport.is_closing())
+        return not (failed or call.gone.is_set() or writer.is_closing() or writer.transport.is_closing())
+
+
+async def _run(script: Script, call: Call) -> None:
+    await script(call)
 
 
 @asynccontextmanager

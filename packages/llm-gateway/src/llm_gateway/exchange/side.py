@@ -73,7 +73,10 @@ async def _pass_through(
     ctx, wire = exchange.ctx, exchange.wire
     model = target.upstream_model(ctx.requested_model)
     if ctx.requested_model is not None and model != ctx.requested_model:
-        body = json.replace_top_level(body, {"model": model})
+        try:
+            body = json.replace_top_level(body, {"model": model})
+        except ValueError as error:
+            raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
     client_key = http.settings.credentials == "client"
     headers = Headers.of(client_to_upstream(wire.headers.items, credentials=client_key))
     reply = await exchange.send_side(http, WireRequest(wire.method, wire.path, wire.query, headers, body))

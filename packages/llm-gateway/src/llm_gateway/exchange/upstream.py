@@ -93,6 +93,8 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
                     http.forward_credential(wire.headers, token)
     except DialectError as error:
         raise InvalidRequest(str(error), param=error.path) from None
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
     items = wire.headers.items
     items.append(("accept-encoding", "identity"))
     items.append(("x-request-id", ctx.request_id))
