@@ -182,13 +182,15 @@ models:
         baseUrl: {address}/v1
         model: gpt-4o-mini{trust}
 """
-    if place.setup == "traced":
+    if place.setup in ("traced", "long"):
         text += f"""  - name: long
     provider: {{type: openai, config: {{apiKey: sk-bench, baseUrl: "{address}/v1", model: bench-c20000-p0}}}}
-plugins:
-  - {{name: reader, type: reader}}
+"""
+    if place.setup == "traced":
+        text += """plugins:
+  - {name: reader, type: reader}
 availablePlugins:
-  - {{path: ./reader.py}}
+  - {path: ./reader.py}
 """
     if place.setup == "projects":
         text += "projects:\n" + "".join(f"  - name: project-{number}\n" for number in range(1, 51))
@@ -297,10 +299,12 @@ def _litellm_endpoint(place: Place, dialect: str) -> Endpoint:
     return endpoint
 
 
+_ALL_SETUPS: tuple[Setup, ...] = ("plain", "plugins", "tls", "projects", "workers", "traced", "long")
+
 GATEWAYS = {
-    "direct": Kind(None, _upstream_endpoint, ("plain", "plugins", "tls", "projects", "workers", "traced")),
+    "direct": Kind(None, _upstream_endpoint, _ALL_SETUPS),
     "nginx": Kind(_nginx_command, _upstream_endpoint),
-    "gateway": Kind(_our_command, _gateway_endpoint, ("plain", "plugins", "tls", "projects", "workers", "traced")),
+    "gateway": Kind(_our_command, _gateway_endpoint, _ALL_SETUPS),
     "nullplatform": Kind(
         _nullplatform_command, _gateway_endpoint, ("plain", "plugins"), environment={"NODE_ENV": "production"}
     ),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 __all__ = ["SCENARIOS", "Scenario", "request_body"]
 
-Setup = Literal["plain", "plugins", "tls", "projects", "workers", "traced"]
+Setup = Literal["plain", "plugins", "tls", "projects", "workers", "traced", "long"]
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ SCENARIOS = {
         Scenario(
             "P11-traced", "20 streams paced 20 ms beside a traced reply of 20,000 chunks each second",
             20, requests=80, streamed=True, pace=20, chunks=50, setup="traced", long_stream=True, only=_OURS,
+        ),
+        Scenario(
+            "P11-long", "the same, and nobody traces",
+            20, requests=80, streamed=True, pace=20, chunks=50, setup="long", long_stream=True, only=_OURS,
         ),
         Scenario("P12", "TLS to the upstream, 64 connections", 64, setup="tls", only=_OURS),
     )

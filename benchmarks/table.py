@@ -106,6 +106,7 @@ def _times(by_cell: dict[tuple[str, str], list[Row]], gateways: list[str]) -> st
         ("P5", "between chunks p50 / p99", ("gap", "p50"), ("gap", "p99")),
         ("P6", "latency p50 / p99", ("latency", "p50"), ("latency", "p99")),
         ("P11-traced", "between chunks p99 / largest", ("gap", "p99"), ("gap", "max")),
+        ("P11-long", "between chunks p99 / largest", ("gap", "p99"), ("gap", "max")),
     )
     for name, title, *paths in wanted:
         cells = []
