@@ -132,7 +132,8 @@ def test_a_foreign_reply_is_written_with_the_counts_that_are_required() -> None:
 
     assert body["stopReason"] == "content_filtered"
     assert body["usage"] == {"inputTokens": 2, "outputTokens": 3, "totalTokens": 10, "cacheReadInputTokens": 5}
-    assert body["output"]["message"] == {"role": "assistant", "content": [{"text": "a"}]}
+    cited = {"content": [{"text": "a"}], "citations": [{"location": {"web": {"url": "https://a.example"}}}]}
+    assert body["output"]["message"] == {"role": "assistant", "content": [{"citationsContent": cited}]}
 
 
 @pytest.mark.parametrize("body", ["x", 5, None, {"output": 5}, {"output": {"message": {"content": [5]}}}])

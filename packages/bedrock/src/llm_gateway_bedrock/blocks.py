@@ -316,7 +316,7 @@ class BlockEncoder:
     def _text(self, part: TextPart) -> dict[str, Any] | None:
         if part.signature is not None and part.signed_by not in SIGNERS:
             self._losses.dropped(f"{self._root}.signature")
-        if own(part).get("_cited"):
+        if own(part).get("_cited") or (self._reply and part.citations):
             citations = [encode_citation(citation) for citation in part.citations]
             return {"citationsContent": {"content": [{"text": part.text}], "citations": citations}}
         if part.citations and not self._reply:

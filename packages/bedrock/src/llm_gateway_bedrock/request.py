@@ -500,6 +500,8 @@ class _Encoder:
         else:
             if budget is None:
                 budget = budget_of_effort(reasoning.effort or "medium", self._request.max_tokens)
+                if budget is not None and reasoning.effort is not None:
+                    self._losses.converted("reasoning_effort", f"{reasoning.effort} became a budget of {budget} tokens")
             if budget is None:
                 self._losses.dropped("reasoning", "max_tokens leaves no room for it")
                 return False

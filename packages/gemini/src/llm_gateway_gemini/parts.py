@@ -32,6 +32,7 @@ from .schema import camel
 
 __all__ = [
     "NAME",
+    "PLACEHOLDER_SIGNATURE",
     "arguments_object",
     "decode_media",
     "decode_part",
@@ -110,9 +111,14 @@ def _kind(value: Any) -> str:
 # Signatures. `thoughtSignature` holds bytes, so that what is wrapped for a foreign provider goes as base64.
 
 
+PLACEHOLDER_SIGNATURE = "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv"
+"""Gemini 3 wants a signature on the first function call of each step. For calls that it did not make itself its
+documentation ("Thought signatures") names this text, which the field's encoding turns into base64."""
+
+
 def read_signature(value: Any) -> tuple[str, str] | None:
-    """`(signature, signed_by)` of a `thoughtSignature`."""
-    if not isinstance(value, str) or not value:
+    """`(signature, signed_by)` of a `thoughtSignature`; None where it proves nothing."""
+    if not isinstance(value, str) or not value or value == PLACEHOLDER_SIGNATURE:
         return None
     if value.startswith(_WRAPPED):
         try:
@@ -139,6 +145,8 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
     part = fields(value, path)
     signed = read_signature(part.get("thoughtSignature"))
     extra = {key: inner for key, inner in part.items() if key not in _KNOWN}
+    if part.get("thoughtSignature") == PLACEHOLDER_SIGNATURE:
+        extra["thoughtSignature"] = PLACEHOLDER_SIGNATURE
     call = part.get("functionCall")
     if call is not None:
         return [_decode_call(fields(call, f"{path}.functionCall"), f"{path}.functionCall", signed, extra)]

@@ -39,6 +39,7 @@ from llm_gateway_sdk.wire import json
 
 from .parts import (
     NAME,
+    PLACEHOLDER_SIGNATURE,
     arguments_object,
     decode_media,
     decode_part,
@@ -76,10 +77,6 @@ _READ = frozenset({"contents", "systemInstruction", "tools", "toolConfig", "gene
 _READ_CONFIG = frozenset(name for name, _, _ in _SAMPLING) | {
     "stopSequences", "responseMimeType", "responseSchema", "responseJsonSchema", "thinkingConfig",
 }  # fmt: skip
-
-PLACEHOLDER_SIGNATURE = "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv"
-"""Gemini 3 wants a signature on the first function call of each step. For calls that it did not make itself its
-documentation ("Thought signatures") names this text, which the field's encoding turns into base64."""
 
 
 @dataclass(slots=True)

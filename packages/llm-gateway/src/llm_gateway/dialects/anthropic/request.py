@@ -594,6 +594,8 @@ class _Encoder:
             # The API wants the thinking that led to the calls; a client of another dialect may not have kept it.
             self.losses.dropped("reasoning_effort", "tool calls in the history came without their thinking")
             return None
+        if reasoning.budget_tokens is None and reasoning.effort is not None:
+            self.losses.converted("reasoning_effort", f"{reasoning.effort} became a budget of {budget} tokens")
         return {"type": "enabled", "budget_tokens": budget}
 
     def _budget(self, reasoning: Reasoning) -> int | None:

@@ -1,0 +1,726 @@
+"""What crosses from each API to each other, computed from the dialects: `python tools/loss_table.py [--write]` makes
+docs/losses.md.
+
+Each feature is said in the sender's own API, read from it as the gateway reads it, written for the receiver and read
+back. What comes back unchanged is kept; what does not must be told as a loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from llm_gateway_sdk import (
+    Choice,
+    Dialect,
+    DialectError,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    Mint,
+    Target,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    Usage,
+)
+from llm_gateway_sdk.losses import Loss, Losses
+from llm_gateway_sdk.parts import CacheHint, Citation, MediaPart, RefusalPart, ToolResultPart
+from llm_gateway_sdk.request import OpaqueTool, Reasoning, ResponseFormat
+from llm_gateway_sdk.wire import json
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "losses.md"
+
+DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
+TITLES = {
+    "openai_chat": "Chat Completions",
+    "openai_responses": "Responses",
+    "anthropic": "Messages",
+    "gemini": "Gemini",
+    "bedrock": "Bedrock Converse",
+}
+MODELS = {
+    "openai_chat": "gpt-5.1",
+    "openai_responses": "gpt-5.1",
+    "anthropic": "claude-sonnet-4-5",
+    "gemini": "gemini-3-pro",
+    "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"city": {"type": "string"}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+DATA = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PROOF = "c2lnbmF0dXJl"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A feature of requests. `say` puts it into a plain request, `read` finds it in one."""
+
+    name: str
+    say: Callable[[LLMRequest, str], None]
+    """Is given the sender's name, for what only the sender itself issues."""
+    read: Callable[[LLMRequest], Any]
+
+
+@dataclass(frozen=True)
+class Replied:
+    """A feature of replies."""
+
+    name: str
+    say: Callable[[LLMResponse, str], None]
+    read: Callable[[LLMResponse], Any]
+    clients: tuple[str, ...] = DIALECTS
+    """Whose requests can bring it about at all."""
+    aside: bool = False
+    """It may be left out untold: the reply says the same without it."""
+    said_as: bool = False
+    """A word of a closed set: the receiver's own may be another."""
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """What becomes of a feature on its way. `outcome`: kept, converted, clamped, dropped, refused, left out, `as WORD`;
+    `""` where the sender's API can't say it; `untold` where it changed and nobody was told."""
+
+    outcome: str
+    losses: tuple[Loss, ...] = ()
+    detail: str = field(default="", compare=False)
+
+
+@cache
+def dialects() -> dict[str, Dialect]:
+    """The installed ones, by name."""
+    return {entry.name: entry.load()() for entry in entry_points(group="llm_gateway.dialects")}
+
+
+# Ways to read a feature.
+
+
+def parts_of(kind: type, *fields: str) -> Callable[[Any], Any]:
+    """The fields of each part of a kind, wherever it stands, tool results included."""
+
+    def read(said: Any) -> Any:
+        messages = said.messages if isinstance(said, LLMRequest) else [choice.message for choice in said.choices]
+        found = []
+        for message in messages:
+            for part in message.content:
+                inner = part.content if isinstance(part, ToolResultPart) else []
+                found += [
+                    tuple(_plain(getattr(item, name)) for name in fields)
+                    for item in (part, *inner)
+                    if isinstance(item, kind)
+                ]
+        return found
+
+    return read
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, CacheHint):
+        return value.ttl
+    if isinstance(value, str) and value.startswith("gw1."):
+        # A signature on its way through a client that only carries it.
+        return value.rpartition(".")[2]
+    if isinstance(value, list) and value and isinstance(value[0], Citation):
+        return [(item.url, item.title) for item in value]
+    return value
+
+
+def documents(said: Any) -> Any:
+    found = parts_of(MediaPart, "kind", "text", "data")(said)
+    return [(kind, text or (base64.b64decode(data).decode() if data else None)) for kind, text, data in found]
+
+
+def tier(request: LLMRequest) -> Any:
+    return request.service_tier or request.provider_metadata.get("gemini", {}).get("serviceTier")
+
+
+def arguments(said: Any) -> Any:
+    """Calls with their arguments as values where they are JSON."""
+    return [(name, _json(text)) for name, text in parts_of(ToolCallPart, "name", "arguments")(said)]
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return text
+
+
+def field_of(name: str) -> Callable[[Any], Any]:
+    return lambda said: getattr(said, name)
+
+
+def texts(said: Any) -> Any:
+    return [text for (text,) in parts_of(TextPart, "text")(said) if text]
+
+
+def joined_text(said: Any) -> Any:
+    return "".join(texts(said))
+
+
+def roles(request: LLMRequest) -> Any:
+    return [message.role for message in request.messages if message.content]
+
+
+def tool_of(*fields: str) -> Callable[[LLMRequest], Any]:
+    return lambda request: [
+        tuple(_plain(getattr(tool, name)) for name in fields) for tool in request.tools if isinstance(tool, Tool)
+    ]
+
+
+def choice_of(request: LLMRequest) -> Any:
+    choice = request.tool_choice
+    return choice and (choice.mode, choice.name, sorted(choice.names))
+
+
+def usage_of(name: str) -> Callable[[LLMResponse], Any]:
+    return lambda response: response.usage and getattr(response.usage, name)
+
+
+def has_cache(request: LLMRequest) -> Any:
+    marks = parts_of(TextPart, "cache")(request)
+    return [mark for (mark,) in marks if mark], any(
+        part.cache is not None for message in request.messages for part in message.content
+    )
+
+
+# Ways to say one.
+
+
+def asks(*content: Any, role: str = "user") -> Callable[[LLMRequest, str], None]:
+    def say(request: LLMRequest, sender: str) -> None:
+        request.messages.append(Message(role, list(content)))
+
+    return say
+
+
+def sets(**values: Any) -> Callable[[LLMRequest, str], None]:
+    def say(request: LLMRequest, sender: str) -> None:
+        for name, value in values.items():
+            setattr(request, name, value)
+
+    return say
+
+
+def calls(*made: ToolCallPart, results: list[ToolResultPart] | None = None, before: Any = None) -> Any:
+    def say(request: LLMRequest, sender: str) -> None:
+        request.tools = [Tool("weather", "Says the weather.", SCHEMA)]
+        content: list[Any] = list(before(sender)) if before else []
+        request.messages.append(Message("assistant", [*content, *made]))
+        answers = results or [ToolResultPart(call.id, [TextPart("rain")], kind=call.kind) for call in made]
+        request.messages += [Message("tool", [answer]) for answer in answers]
+
+    return say
+
+
+def tools(*offered: Any, **values: Any) -> Callable[[LLMRequest, str], None]:
+    def say(request: LLMRequest, sender: str) -> None:
+        request.tools = [tool(sender) if callable(tool) else tool for tool in offered]
+        for name, value in values.items():
+            setattr(request, name, value)
+
+    return say
+
+
+def call(number: int = 0, given: str = '{"city": "Paris"}', **more: Any) -> ToolCallPart:
+    return ToolCallPart(f"call_{number}", "weather", given, **more)
+
+
+def signed(sender: str) -> list[Any]:
+    return [ThinkingPart("hm", signature=PROOF, signed_by=sender)]
+
+
+_WEATHER = Tool("weather", "Says the weather.", SCHEMA)
+_CUSTOM = Tool("patch", "Applies a patch.", kind="custom")
+_GRAMMAR = Tool(
+    "patch", kind="custom", format={"type": "grammar", "syntax": "lark", "definition": 'start: "x"'}
+)  # fmt: skip
+_VENDOR: dict[str, dict[str, Any]] = {
+    "openai_chat": {"type": "web_search"},
+    "openai_responses": {"type": "web_search"},
+    "anthropic": {"type": "web_search_20250305", "name": "web_search"},
+    "gemini": {"googleSearch": {}},
+    "bedrock": {"systemTool": {"name": "nova_grounding"}},
+}
+_RESULT = ToolResultPart("call_0", [TextPart("rain")])
+_JSON_SCHEMA = ResponseFormat("json_schema", SCHEMA, "answer", strict=True)
+
+REQUESTS: tuple[tuple[str, tuple[Asked, ...]], ...] = (
+    (
+        "Conversation",
+        (
+            Asked(
+                "system prompt",
+                lambda r, s: r.messages.insert(0, Message("system", [TextPart("Be brief.")])),
+                lambda r: r.system,
+            ),
+            Asked(
+                "system text within the conversation",
+                lambda r, s: r.messages.extend(
+                    Message(role, [TextPart(text)])
+                    for role, text in (("assistant", "Hi."), ("user", "And?"), ("system", "Now in French."))
+                ),
+                lambda r: ["system" if role == "developer" else role for role in roles(r)],
+            ),
+            Asked("several texts in one message", asks(TextPart("one"), TextPart("two")), texts),
+            Asked(
+                "name of a message's author",
+                lambda r, s: r.messages.append(Message("user", [TextPart("I am Ann.")], name="ann")),
+                lambda r: [message.name for message in r.messages if message.name],
+            ),
+            Asked(
+                "refusal of an earlier turn", asks(RefusalPart("No."), role="assistant"), parts_of(RefusalPart, "text")
+            ),
+        ),
+    ),
+    (
+        "Media",
+        (
+            Asked("image", asks(MediaPart("image", "image/png", data=DATA)), parts_of(MediaPart, "kind", "data")),
+            Asked("image by URL", asks(MediaPart("image", url="https://x.org/a.png")), parts_of(MediaPart, "url")),
+            Asked("image by file id", asks(MediaPart("image", file_id="file_1")), parts_of(MediaPart, "file_id")),
+            Asked(
+                "detail of an image",
+                asks(MediaPart("image", "image/png", data=DATA, detail="high")),
+                parts_of(MediaPart, "detail"),
+            ),
+            Asked(
+                "PDF",
+                asks(MediaPart("document", "application/pdf", data=DATA, name="a.pdf")),
+                parts_of(MediaPart, "kind", "data"),
+            ),
+            Asked("PDF by URL", asks(MediaPart("document", url="https://x.org/a.pdf")), parts_of(MediaPart, "url")),
+            Asked(
+                "document of plain text",
+                asks(MediaPart("document", "text/plain", text="Hello.", name="a")),
+                documents,
+            ),
+            Asked("audio", asks(MediaPart("audio", "audio/wav", data=DATA)), parts_of(MediaPart, "kind", "data")),
+            Asked("video", asks(MediaPart("video", "video/mp4", data=DATA)), parts_of(MediaPart, "kind", "data")),
+        ),
+    ),
+    (
+        "Tools",
+        (
+            Asked("tool with schema", tools(_WEATHER), tool_of("name", "description", "parameters")),
+            Asked("`strict` of a tool", tools(Tool("weather", None, SCHEMA, True)), tool_of("strict")),
+            Asked("tool of free text", tools(_CUSTOM), tool_of("name", "kind")),
+            Asked("grammar of such a tool", tools(_GRAMMAR), tool_of("format")),
+            Asked(
+                "the vendor's own tools",
+                tools(_WEATHER, lambda sender: OpaqueTool(sender, _VENDOR[sender])),
+                lambda r: sum(isinstance(tool, OpaqueTool) for tool in r.tools),
+            ),
+            Asked("tool choice: none", tools(_WEATHER, tool_choice=ToolChoice("none")), choice_of),
+            Asked("tool choice: any", tools(_WEATHER, tool_choice=ToolChoice("required")), choice_of),
+            Asked("tool choice: one", tools(_WEATHER, tool_choice=ToolChoice("tool", "weather")), choice_of),
+            Asked(
+                "tool choice: one of some",
+                tools(
+                    _WEATHER,
+                    Tool("look", None, SCHEMA),
+                    Tool("go", None, SCHEMA),
+                    tool_choice=ToolChoice("allowed", names=["weather", "look"], allowed_mode="required"),
+                ),
+                choice_of,
+            ),
+            Asked("one call at a time", tools(_WEATHER, parallel_tool_calls=False), field_of("parallel_tool_calls")),
+            Asked("tool call and result", calls(call()), arguments),
+            Asked("parallel calls", calls(call(0), call(1, '{"city": "Oslo"}')), arguments),
+            Asked("call with invalid JSON", calls(call(0, '{"city": ')), arguments),
+            Asked(
+                "failed tool",
+                calls(call(), results=[ToolResultPart("call_0", [TextPart("no")], True)]),
+                parts_of(ToolResultPart, "is_error"),
+            ),
+            Asked(
+                "image in a tool's result",
+                calls(
+                    call(),
+                    results=[ToolResultPart("call_0", [TextPart("see"), MediaPart("image", "image/png", data=DATA)])],
+                ),
+                parts_of(MediaPart, "kind", "data"),
+            ),
+        ),
+    ),
+    (
+        "Thinking",
+        (
+            Asked(
+                "effort",
+                sets(reasoning=Reasoning(effort="high"), max_tokens=32000),
+                lambda r: r.reasoning and r.reasoning.effort,
+            ),
+            Asked(
+                "budget in tokens",
+                sets(reasoning=Reasoning(budget_tokens=2048, enabled=True, mode="enabled"), max_tokens=32000),
+                lambda r: r.reasoning and r.reasoning.budget_tokens,
+            ),
+            Asked(
+                "signed by the sender's provider",
+                calls(call(), before=signed),
+                lambda r: [
+                    (part.text, part.signature)
+                    for message in r.messages
+                    for part in message.content
+                    if isinstance(part, ThinkingPart)
+                ],
+            ),
+            Asked(
+                "redacted",
+                calls(call(), before=lambda sender: [ThinkingPart(redacted=PROOF, signed_by=sender)]),
+                parts_of(ThinkingPart, "redacted"),
+            ),
+            Asked(
+                "unsigned",
+                calls(call(), before=lambda sender: [ThinkingPart("hm")]),
+                parts_of(ThinkingPart, "text"),
+            ),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            Asked("`max_tokens`", sets(max_tokens=100), field_of("max_tokens")),
+            Asked("temperature up to 1", sets(temperature=0.5), field_of("temperature")),
+            Asked("temperature above 1", sets(temperature=1.5), field_of("temperature")),
+            Asked("`top_p`", sets(top_p=0.5), field_of("top_p")),
+            Asked("`top_k`", sets(top_k=5), field_of("top_k")),
+            Asked("stop sequences", sets(stop=["END"]), field_of("stop")),
+            Asked("more than four of them", sets(stop=["A", "B", "C", "D", "E"]), field_of("stop")),
+            Asked("seed", sets(seed=7), field_of("seed")),
+            Asked("several answers (`n`)", sets(n=2), field_of("n")),
+            Asked("frequency penalty", sets(frequency_penalty=0.5), field_of("frequency_penalty")),
+            Asked("presence penalty", sets(presence_penalty=0.5), field_of("presence_penalty")),
+            Asked("log probabilities", sets(logprobs=True, top_logprobs=2), field_of("top_logprobs")),
+            Asked(
+                "any JSON as answer",
+                sets(response_format=ResponseFormat("json_object")),
+                lambda r: r.response_format and r.response_format.kind,
+            ),
+            Asked(
+                "JSON by a schema",
+                sets(response_format=_JSON_SCHEMA),
+                lambda r: r.response_format and (r.response_format.kind, r.response_format.schema),
+            ),
+            Asked("verbosity", sets(verbosity="low"), field_of("verbosity")),
+            Asked("end user's id", sets(user="user-1"), field_of("user")),
+            Asked("metadata", sets(metadata={"team": "a"}), field_of("metadata")),
+            Asked("service tier", sets(service_tier="priority"), tier),
+            Asked("store", sets(store=True), field_of("store")),
+        ),
+    ),
+    (
+        "Caching",
+        (
+            Asked("mark on a text", asks(TextPart("long", cache=CacheHint())), lambda r: has_cache(r)[1]),
+            Asked("its lifetime", asks(TextPart("long", cache=CacheHint("1h"))), lambda r: has_cache(r)[0]),
+            Asked(
+                "mark on a tool",
+                tools(Tool("weather", None, SCHEMA, cache=CacheHint())),
+                lambda r: [tool.cache is not None for tool in r.tools],
+            ),
+            Asked("mark on the request", sets(cache=CacheHint()), lambda r: r.cache is not None),
+            Asked("cache key", sets(cache_key="k"), field_of("cache_key")),
+        ),
+    ),
+)
+
+
+def replies(*content: Any, finish: str | None = None, **choice: Any) -> Callable[[LLMResponse, str], None]:
+    def say(response: LLMResponse, sender: str) -> None:
+        made = [part(sender) if callable(part) else part for part in content]
+        for number, part in enumerate(made):
+            part.index = number
+        message = Message("assistant", made)
+        ends = finish or ("tool_calls" if any(isinstance(part, ToolCallPart) for part in made) else "stop")
+        response.choices = [Choice(0, message, ends, **choice)]
+
+    return say
+
+
+def finishes(reason: str) -> Replied:
+    say = replies(TextPart("x"), finish=reason)
+    return Replied(f"finish: {reason}", say, field_of("finish_reason"), said_as=True)
+
+
+def counts(name: str, **values: int) -> Replied:
+    def say(response: LLMResponse, sender: str) -> None:
+        response.usage = Usage(**{"input_tokens": 20, "output_tokens": 10, **values})
+
+    aside = next(iter(values)) in ("cache_write_tokens", "reasoning_tokens")
+    return Replied(name, say, usage_of(next(iter(values))), aside=aside)
+
+
+_LOGPROBS = {"content": [{"token": "x", "logprob": -0.5, "bytes": [120], "top_logprobs": []}], "refusal": None}
+
+REPLIES: tuple[tuple[str, tuple[Replied, ...]], ...] = (
+    (
+        "Content",
+        (
+            Replied("text", replies(TextPart("Hello.")), joined_text),
+            Replied("tool call", replies(call()), arguments),
+            Replied("text and parallel calls", replies(TextPart("so"), call(0), call(1)), arguments),
+            Replied("call with invalid JSON", replies(call(0, '{"city": ')), arguments),
+            Replied(
+                "call of free text",
+                replies(ToolCallPart("call_0", "patch", "free text", "custom")),
+                parts_of(ToolCallPart, "arguments"),
+                clients=("openai_chat", "openai_responses"),
+            ),
+            Replied("thinking", replies(ThinkingPart("hm"), TextPart("x")), parts_of(ThinkingPart, "text")),
+            Replied(
+                "signed thinking",
+                replies(lambda s: ThinkingPart("hm", signature=PROOF, signed_by=s), TextPart("x")),
+                parts_of(ThinkingPart, "text", "signature"),
+            ),
+            Replied(
+                "redacted thinking",
+                replies(lambda s: ThinkingPart(redacted=PROOF, signed_by=s), TextPart("x")),
+                parts_of(ThinkingPart, "redacted"),
+            ),
+            Replied("refusal", replies(RefusalPart("No."), finish="refusal"), lambda r: r.message.refusal or r.text),
+            Replied(
+                "citation of a page",
+                replies(TextPart("x", [Citation("url", "https://x.org", "X", start=0, end=1)])),
+                parts_of(TextPart, "citations"),
+            ),
+            Replied("image", replies(MediaPart("image", "image/png", data=DATA)), parts_of(MediaPart, "kind", "data")),
+            Replied(
+                "several answers",
+                lambda r, s: setattr(
+                    r, "choices", [Choice(n, Message("assistant", [TextPart("x", index=0)]), "stop") for n in (0, 1)]
+                ),
+                lambda r: len(r.choices),
+                clients=("openai_chat", "gemini"),
+            ),
+            Replied(
+                "log probabilities",
+                replies(TextPart("x"), logprobs=_LOGPROBS),
+                lambda r: bool(r.choices and r.choices[0].logprobs),
+                clients=("openai_chat", "openai_responses", "gemini"),
+            ),
+        ),
+    ),
+    (
+        "Ends",
+        (
+            *(finishes(reason) for reason in ("stop", "length", "content_filter", "pause")),
+            Replied("finish: tool_calls", replies(call()), field_of("finish_reason")),
+            Replied(
+                "the stop sequence met",
+                replies(TextPart("x"), stop_sequence="END"),
+                lambda r: r.choices and r.choices[0].stop_sequence,
+                aside=True,
+            ),
+        ),
+    ),
+    (
+        "Usage",
+        (
+            counts("input tokens", input_tokens=20),
+            counts("output tokens", output_tokens=10),
+            counts("read from cache", cache_read_tokens=4),
+            counts("written to cache", cache_write_tokens=3),
+            counts("thinking tokens", reasoning_tokens=5),
+        ),
+    ),
+)
+
+
+# The crossing.
+
+
+def _mint() -> Mint:
+    numbers = iter(range(1000))
+    return Mint(lambda prefix: f"{prefix}{next(numbers)}", lambda: 1_750_000_000)
+
+
+def _request() -> LLMRequest:
+    return LLMRequest("model", [Message("user", [TextPart("Hello.")])], max_tokens=1000)
+
+
+def _response() -> LLMResponse:
+    choice = Choice(0, Message("assistant", [TextPart("Hello.", index=0)]), "stop")
+    return LLMResponse("reply_1", "model", 1_750_000_000, [choice], final=True)
+
+
+@cache
+def cross_request(sender: str, receiver: str, feature: Asked) -> Crossing:
+    """What of a feature of a client's request reaches a provider."""
+    client, provider = dialects()[sender], dialects()[receiver]
+    request = _request()
+    feature.say(request, sender)
+    wanted = feature.read(request)
+    losses = Losses()
+    try:
+        wire = client.encode_request(request, Target(MODELS[sender]), losses)
+        sent, _ = client.decode_request(wire)
+    except DialectError:
+        return Crossing("")
+    said = feature.read(sent)
+    if losses or said != wanted or said == feature.read(_request()):
+        return Crossing("")
+    try:
+        if sender != receiver:
+            client.check_portable(sent, losses)
+        received, _ = provider.decode_request(provider.encode_request(sent, Target(MODELS[receiver]), losses))
+    except DialectError as error:
+        return Crossing("refused", detail=str(error))
+    # What the plain request loses is not the feature's.
+    return _judge(said, feature.read(received), _without(losses, _plain_losses(sender, receiver)))
+
+
+@cache
+def _plain_losses(sender: str, receiver: str) -> frozenset[Loss]:
+    client, provider = dialects()[sender], dialects()[receiver]
+    sent, _ = client.decode_request(client.encode_request(_request(), Target(MODELS[sender]), Losses()))
+    losses = Losses()
+    client.check_portable(sent, losses)
+    provider.encode_request(sent, Target(MODELS[receiver]), losses)
+    return frozenset(losses)
+
+
+def _without(losses: Losses, plain: frozenset[Loss]) -> tuple[Loss, ...]:
+    return tuple(loss for loss in losses if loss not in plain)
+
+
+@cache
+def cross_reply(sender: str, receiver: str, feature: Replied) -> Crossing:
+    """What of a feature of a provider's reply reaches a client."""
+    provider, client = dialects()[sender], dialects()[receiver]
+    if receiver not in feature.clients:
+        return Crossing("")
+    response = _response()
+    feature.say(response, sender)
+    wanted = feature.read(response)
+    custom = [_WEATHER, _CUSTOM]
+    try:
+        echoes = {}
+        for name, dialect in ((sender, provider), (receiver, client)):
+            asked = LLMRequest("model", [Message("user", [TextPart("Hello.")])], custom, max_tokens=1000)
+            _, echoes[name] = dialect.decode_request(dialect.encode_request(asked, Target(MODELS[name]), Losses()))
+        losses = Losses("response")
+        wire = provider.encode_response(response, echoes[sender], _mint(), losses)
+        came = provider.decode_response(wire, _mint())
+    except DialectError:
+        return Crossing("")
+    said = feature.read(came)
+    if losses or said != wanted:
+        return Crossing("")
+    reply = client.encode_response(came, echoes[receiver], _mint(), losses)
+    crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
+    if crossing.outcome == "untold" and feature.said_as:
+        said_as = client.decode_response(reply, _mint()).choices[0].raw_finish_reason
+        return Crossing(f"as `{said_as}`")
+    return Crossing("left out") if crossing.outcome == "untold" and feature.aside else crossing
+
+
+def _judge(said: Any, arrived: Any, losses: tuple[Loss, ...]) -> Crossing:
+    kinds = {loss.kind for loss in losses}
+    for kind in ("dropped", "clamped", "converted"):
+        if kind in kinds:
+            return Crossing(kind, losses)
+    return Crossing("kept" if arrived == said else "untold", detail=f"{said!r} → {arrived!r}")
+
+
+# The page.
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [_INTRODUCTION, "## Requests"]
+    for sender in DIALECTS:
+        parts.append(f"### From clients of {TITLES[sender]}")
+        parts += _tables(sender, REQUESTS, cross_request)
+    parts.append("## Replies")
+    for sender in DIALECTS:
+        parts.append(f"### From providers of {TITLES[sender]}")
+        parts += _tables(sender, REPLIES, cross_reply)
+    return "\n\n".join(parts) + "\n"
+
+
+def _tables(sender: str, groups: Any, cross: Any) -> list[str]:
+    others = [name for name in DIALECTS if name != sender]
+    lines = ["| | " + " | ".join(TITLES[name] for name in others) + " |", "|---" * (len(others) + 1) + "|"]
+    told: dict[str, list[str]] = {}
+    for _, features in groups:
+        for feature in features:
+            crossings = [cross(sender, name, feature) for name in others]
+            if not any(crossing.outcome for crossing in crossings):
+                continue
+            lines.append(f"| {feature.name} | " + " | ".join(_cell(crossing) for crossing in crossings) + " |")
+            for name, crossing in zip(others, crossings, strict=True):
+                for loss in crossing.losses:
+                    if loss.detail:
+                        place = f"- {loss.kind} `{loss.path}`: {loss.detail}"
+                        told.setdefault(place, [])
+                        if TITLES[name] not in told[place]:
+                            told[place].append(TITLES[name])
+    parts = ["\n".join(lines)]
+    if told:
+        parts.append("As it is told:")
+        parts.append("\n".join(f"{place} ({', '.join(names)})" for place, names in told.items()))
+    return parts
+
+
+_SIGNS = {"kept": "kept", "untold": "**changed**"}
+
+
+def _cell(crossing: Crossing) -> str:
+    return _SIGNS.get(crossing.outcome, crossing.outcome)
+
+
+_INTRODUCTION = """# What crosses from one API to another
+
+<!-- Written by `python tools/loss_table.py --write` from the dialects; a test fails where it is stale. -->
+
+Where client and provider speak the same API nothing changes: the client's bytes go to the provider and the provider's
+to the client. Between two APIs the gateway translates, and tells what that costs: in the reply's header
+`x-llm-gateway-losses` (for the request), in the trace, and to plugins as `ctx.losses`. With `strict: true` a request
+that would lose something (dropped or clamped) is refused with 400, naming the fields.
+
+- **kept**: it arrives, in the receiver's own form.
+- **converted**: it is said another way, and means the same or nearly.
+- **clamped**: a number is brought into the receiver's range.
+- **dropped**: the receiver has no place for it; the rest goes on.
+- **refused**: the request is answered with 400, because without it the answer would be another one.
+- **left out**: the receiver has no place for it, and the reply says the same without it; this is not told.
+- empty: the sender's API can't say it, or the client's can't ask for it.
+
+Signatures of thinking that the receiver has no place for travel wrapped in something that it has, and come back to
+their provider on the next turn. What a row says of OpenAI's and Anthropic's APIs is shown for current models; what a
+model or a compatible server takes may be less, and its provider settings (`quirks`) then say so."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--write", action="store_true", help="write docs/losses.md; without it, say whether it is stale"
+    )
+    options = parser.parse_args()
+    if options.write:
+        PAGE.write_text(page())
+        return 0
+    fresh = PAGE.is_file() and PAGE.read_text() == page()
+    print("fresh" if fresh else "stale: python tools/loss_table.py --write")
+    return 0 if fresh else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
