@@ -380,8 +380,11 @@ class Exchange:
         if self._shortened and isinstance(error, ModelTimeout) and error.reason != "connect":
             return False
         http = target.http
-        if error.kind == "rate_limit" and http is not None and http.settings.credentials == "client":
-            return False  # the caller's own limit
+        if error.kind == "rate_limit":
+            if error.retry_after is None:
+                return False  # it works, and does not say for how long it will not
+            if http is not None and http.settings.credentials == "client":
+                return False  # the caller's own limit
         target.breaker.failure(error.retry_after)
         return True
 
