@@ -43,7 +43,6 @@ class Call:
     path: str
     headers: dict[str, str]
     raw: bytes
-    reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """The gateway closed the connection."""
@@ -97,6 +96,32 @@ class Call:
 Script = Callable[[Call], Awaitable[object]]
 
 
+class _Inbox:
+    """What arrives on a connection. Watching for its end while a call is answered loses nothing of the next one."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._data = bytearray()
+
+    async def more(self) -> None:
+        data = await self._reader.read(65536)
+        if not data:
+            raise ConnectionResetError
+        self._data += data
+
+    async def until(self, separator: bytes) -> bytes:
+        while separator not in self._data:
+            await self.more()
+        return await self.exactly(self._data.index(separator) + len(separator))
+
+    async def exactly(self, size: int) -> bytes:
+        while len(self._data) < size:
+            await self.more()
+        taken = bytes(self._data[:size])
+        del self._data[:size]
+        return taken
+
+
 class Upstream:
     """Answers by `script`; `calls` are those that came, `open` counts connections."""
 
@@ -116,8 +141,9 @@ class Upstream:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
+        inbox = _Inbox(reader)
         try:
-            while await self._exchange(reader, writer):
+            while await self._exchange(inbox, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
@@ -125,20 +151,20 @@ class Upstream:
             self.open -= 1
             writer.close()
 
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    async def _exchange(self, inbox: _Inbox, writer: asyncio.StreamWriter) -> bool:
+        head = (await inbox.until(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, path, _ = head[0].split(" ", 2)
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:] if line)}
-        raw = await reader.readexactly(int(headers.get("content-length", "0")))
-        call = Call(method, path, headers, raw, reader, writer)
+        raw = await inbox.exactly(int(headers.get("content-length", "0")))
+        call = Call(method, path, headers, raw, writer)
         async with self._arrived:
             self.calls.append(call)
             self._arrived.notify_all()
 
         async def watch() -> None:
             try:
-                while await reader.read(65536):
-                    pass
+                while True:
+                    await inbox.more()
             except ConnectionError:
                 pass
             call.gone_at = asyncio.get_running_loop().time()

@@ -9,14 +9,14 @@ from loopback import run
 
 
 def test_clients_that_leave_in_a_storm_leave_nothing_behind(tmp_path: Path) -> None:
-    figures = run(storm(300, tmp_path))
+    figures = run(storm(200, tmp_path))
 
     assert figures["seconds until all are freed"] < 2
     assert figures["descriptors after"] - figures["descriptors before"] < 10 + figures["idle upstream connections"]
 
 
 def test_a_mixture_with_reloads_leaks_no_descriptors_and_fails_nothing(tmp_path: Path) -> None:
-    soaked = run(soak(3000, tmp_path))
+    soaked = run(soak(1500, tmp_path))
 
     assert soaked.wrong == []
     assert soaked.descriptors[-1] < 60
