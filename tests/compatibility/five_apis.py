@@ -37,24 +37,24 @@ __all__ = ["DIALECTS", "FiveApis", "Heard", "Received", "models_of"]
 DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 
 _PATHS = (
-    (re.compile(r"/v1/chat/completions$"), "openai_chat"),
-    (re.compile(r"/v1/responses$"), "openai_responses"),
-    (re.compile(r"/v1/messages$"), "anthropic"),
-    (re.compile(r"/v1beta/models/[^/]+:(?:generateContent|streamGenerateContent)$"), "gemini"),
-    (re.compile(r"/model/[^/]+/converse(?:-stream)?$"), "bedrock"),
+    (re.compile(r"^/v1/chat/completions$"), "openai_chat"),
+    (re.compile(r"^/v1/responses$"), "openai_responses"),
+    (re.compile(r"^/v1/messages$"), "anthropic"),
+    (re.compile(r"^/v1beta/models/[^/]+:(?:generateContent|streamGenerateContent)$"), "gemini"),
+    (re.compile(r"^/model/[^/]+/converse(?:-stream)?$"), "bedrock"),
 )
 # Gemini takes this text where a call has no signature of its own ("Thought signatures" in Google's documentation).
 _PLACEHOLDER = b64encode(b"context_engineering_is_the_way_to_go").decode()
 _SCRIPTED = {"openai_chat": "chat", "openai_responses": "responses", "anthropic": "messages"}
 _COUNTS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
-    (re.compile(r"/v1/messages/count_tokens$"), {"input_tokens": 101}),
-    (re.compile(r"/v1/responses/input_tokens$"), {"object": "response.input_tokens", "input_tokens": 102}),
+    (re.compile(r"^/v1/messages/count_tokens$"), {"input_tokens": 101}),
+    (re.compile(r"^/v1/responses/input_tokens$"), {"object": "response.input_tokens", "input_tokens": 102}),
     (re.compile(r":countTokens$"), {"totalTokens": 103}),
     (re.compile(r"/count-tokens$"), {"inputTokens": 104}),
 )
 _OTHERS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
     (
-        re.compile(r"/v1/embeddings$"),
+        re.compile(r"^/v1/embeddings$"),
         {
             "object": "list",
             "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25]}],
@@ -62,9 +62,9 @@ _OTHERS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
             "usage": {"prompt_tokens": 3, "total_tokens": 3},
         },
     ),
-    (re.compile(r"/v1/files(?:/|$)"), {"object": "list", "data": [{"id": "file-1", "object": "file"}]}),
-    (re.compile(r"/v1/responses/resp_1$"), {"id": "resp_1", "object": "response", "status": "completed", "output": []}),
-    (re.compile(r"/v1/messages/batches$"), {"data": [], "has_more": False, "first_id": None, "last_id": None}),
+    (re.compile(r"^/v1/files(?:/|$)"), {"object": "list", "data": [{"id": "file-1", "object": "file"}]}),
+    (re.compile(r"^/v1/responses/resp_1$"), {"id": "resp_1", "object": "response", "status": "completed", "output": []}),
+    (re.compile(r"^/v1/messages/batches$"), {"data": [], "has_more": False, "first_id": None, "last_id": None}),
 )
 
 

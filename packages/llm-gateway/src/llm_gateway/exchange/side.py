@@ -124,6 +124,9 @@ async def _ask_count(
     ctx = exchange.ctx
     losses = Losses("request")
     aim = http.target(target.upstream_model(ctx.requested_model), dialect.name)
+    if dialect.name != exchange.client.name:
+        # What rests on something that the vendor keeps can't be counted, as it can't be answered.
+        exchange.client.check_portable(ctx.request, losses)
     wire = cast(WireRequest, encode(ctx.request, aim, losses))
     if http.settings.credentials == "client" and (token := bearer_or_key(exchange.wire.headers.items)):
         http.forward_credential(wire.headers, token)
