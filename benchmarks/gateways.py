@@ -347,5 +347,6 @@ def version_of(name: str) -> str:
         return say_version([python, "-c", "import importlib.metadata as m; print(m.version('litellm'))"])
     if name == "gateway":
         head = say_version(["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"])
+        head = "no checkout" if head.startswith("fatal") else head
         return f"{importlib.metadata.version('llm-gateway')} ({head})"
     return ""
