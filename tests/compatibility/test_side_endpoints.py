@@ -112,10 +112,11 @@ def test_a_count_needs_no_max_tokens_and_keeps_its_bytes(http: httpx.Client, api
     assert received.body["model"] == "anthropic-model"
 
 
-def test_what_rests_on_a_stored_conversation_is_not_counted_elsewhere(http: httpx.Client) -> None:
+@pytest.mark.parametrize("model", ["anthropic", "openai_chat"])
+def test_what_rests_on_a_stored_conversation_is_not_counted_elsewhere(http: httpx.Client, model: str) -> None:
     stored = {"previous_response_id": "resp_1"}
 
-    refused = count(http, "openai_responses", "anthropic", **stored)
+    refused = count(http, "openai_responses", model, **stored)
 
     assert refused.status_code == 400
     assert "previous_response_id" in refused.json()["error"]["message"]

@@ -101,6 +101,9 @@ async def _count_tokens(exchange: Exchange, target: ModelTarget, attempt: Attemp
             if dialect.name == exchange.client.name and untouched:
                 await _pass_through(exchange, target, http, exchange.wire.body, attempt)
                 return
+            if dialect.name != exchange.client.name:
+                # What rests on something that the vendor keeps can't be counted, as it can't be answered.
+                exchange.client.check_portable(ctx.request, Losses("request"))
             count = await _ask_count(exchange, target, http, dialect, attempt)
         except ModelHTTPError as error:
             # The provider, or a server that imitates it, has no such endpoint.
@@ -124,9 +127,6 @@ async def _ask_count(
     ctx = exchange.ctx
     losses = Losses("request")
     aim = http.target(target.upstream_model(ctx.requested_model), dialect.name)
-    if dialect.name != exchange.client.name:
-        # What rests on something that the vendor keeps can't be counted, as it can't be answered.
-        exchange.client.check_portable(ctx.request, losses)
     wire = cast(WireRequest, encode(ctx.request, aim, losses))
     if http.settings.credentials == "client" and (token := bearer_or_key(exchange.wire.headers.items)):
         http.forward_credential(wire.headers, token)
