@@ -457,6 +457,9 @@ class Exchange:
 
     def _secrets(self, http: HTTPProvider) -> tuple[str, ...]:
         secrets = http.secrets()
+        for name, value in http.settings.headers.items():
+            if _SECRET_NAME.search(name):
+                secrets = (*secrets, value.removeprefix("Bearer "))
         if http.settings.credentials == "client":
             token = bearer_or_key(self.wire.headers.items)
             return (*secrets, token) if token else secrets
@@ -985,6 +988,7 @@ class Exchange:
 
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Stands in every reply that tells of an error, and in few others."""
+_SECRET_NAME = re.compile("auth|key|token|secret|password|cookie")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
