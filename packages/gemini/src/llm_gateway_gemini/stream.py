@@ -279,7 +279,9 @@ def usage_of(head: bytes, tail: bytes) -> Usage | None:
     usage: Usage | None = None
     for text in (head, tail):
         for body in _bodies(text):
-            reasons = [item.get("finishReason") for item in body.get("candidates") or () if isinstance(item, dict)]
+            candidates = body.get("candidates")
+            listed = candidates if isinstance(candidates, list) else []
+            reasons = [item.get("finishReason") for item in listed if isinstance(item, dict)]
             usage = merge_usage(usage, decode_usage(body.get("usageMetadata"), final=any(reasons)))
     return usage
 

@@ -134,4 +134,4 @@ def encode_event(data: bytes, event: str | None = None) -> bytes:
     """Writes one event. `data` must hold no line break, as compact JSON does not."""
     if event is None:
         return b"data: " + data + b"\n\n"
-    return b"event: " + event.encode() + b"\ndata: " + data + b"\n\n"
+    return b"event: " + event.encode(errors="replace") + b"\ndata: " + data + b"\n\n"

@@ -341,8 +341,10 @@ class ResponsesStreamDecoder(StreamDecoder):
         item = self._items.get(_int(event, "output_index"))
         if item is None or not isinstance(delta, str) or ("call", 0) not in item.parts:
             return self._other(event)
-        item.seen["call", 0] += len(delta)
-        kind = _CALL_KINDS[item.kind]
+        kind = _CALL_KINDS.get(item.kind)
+        if kind is None:
+            return self._other(event)
+        item.seen["call", 0] = item.seen.get(("call", 0), 0) + len(delta)
         return _chunk(ToolCallPart(arguments=delta, kind=kind, index=item.parts["call", 0], item_id=item.id))
 
     def _other(self, event: dict[str, Any]) -> LLMResponse | None:

@@ -263,7 +263,7 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _event(self, kind: str, fields: dict[str, Any]) -> None:
         data = json.dumps({"type": kind, "sequence_number": self._sequence, **fields})
         self._sequence += 1
-        self._out.append(b"event: " + kind.encode() + b"\ndata: " + data + b"\n\n")
+        self._out.append(b"event: " + kind.encode(errors="replace") + b"\ndata: " + data + b"\n\n")
 
     def _flush(self) -> bytes:
         data = b"".join(self._out)
