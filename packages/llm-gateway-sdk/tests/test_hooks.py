@@ -569,3 +569,20 @@ def test_closing_a_chain_closes_all_whatever_one_does(caplog):
 
     assert closed == [True]
     assert "plugin 'a' failed in close" in caplog.text
+
+
+def test_requests_that_plugins_judge_alike_share_a_chain() -> None:
+    class Choosy(Plugin):
+        def wants(self, phase: str, ctx: RequestContext) -> bool:
+            return ctx.streaming
+
+        async def after_chunk(self, ctx: RequestContext) -> None:
+            return None
+
+    chain = HookChain([MountedPlugin("choosy", Choosy())])
+    streamed = [chain.select(RequestContext(request_id="1", streaming=True)) for _ in range(2)]
+    whole = chain.select(RequestContext(request_id="2"))
+
+    assert streamed[0] is streamed[1]
+    assert len(streamed[0].chunk) == 1
+    assert whole.chunk == []
