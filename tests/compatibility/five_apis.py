@@ -63,7 +63,10 @@ _OTHERS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
         },
     ),
     (re.compile(r"^/v1/files(?:/|$)"), {"object": "list", "data": [{"id": "file-1", "object": "file"}]}),
-    (re.compile(r"^/v1/responses/resp_1$"), {"id": "resp_1", "object": "response", "status": "completed", "output": []}),
+    (
+        re.compile(r"^/v1/responses/resp_1$"),
+        {"id": "resp_1", "object": "response", "status": "completed", "output": []},
+    ),
     (re.compile(r"^/v1/messages/batches$"), {"data": [], "has_more": False, "first_id": None, "last_id": None}),
 )
 
