@@ -122,7 +122,9 @@ def read_signature(value: Any) -> tuple[str, str] | None:
         return None
     if value.startswith(_WRAPPED):
         try:
-            text = base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True).decode()
+            text = base64.b64decode(value.replace("-", "+").replace("_", "/"), validate=True).decode(
+                errors="surrogatepass"
+            )
         except (binascii.Error, UnicodeDecodeError):
             return value, NAME
         return unwrap_signature(text, NAME)
@@ -133,7 +135,7 @@ def write_signature(signature: str, signed_by: str | None) -> str:
     wrapped = wrap_signature(signature, signed_by, NAME)
     if wrapped is signature and not signature.startswith("gw1."):
         return signature
-    return base64.b64encode(wrapped.encode()).decode()
+    return base64.b64encode(wrapped.encode(errors="surrogatepass")).decode()
 
 
 # Decoding.
