@@ -243,6 +243,12 @@ class Gateway:
         assert self.worker.control is not None
         return self.worker.control.gateway.services.supervisor
 
+    @property
+    def plugin(self) -> Any:
+        """The first plugin of the default project."""
+        assert self.worker.control is not None
+        return self.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin
+
     def targets(self, project: str = "default") -> dict[str, Any]:
         assert self.worker.control is not None
         registry = self.worker.control.gateway.projects[project].scope.registry
@@ -432,12 +438,12 @@ def message_event(body: dict[str, Any]) -> bytes:
 
 
 def message_stream(*texts: str, done: bool = True) -> list[bytes]:
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "up", "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": {"input_tokens": 11, "output_tokens": 1},
     }  # fmt: skip
     block = {"type": "text", "text": ""}
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "message_start", "message": message},
         {"type": "content_block_start", "index": 0, "content_block": block},
         *({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": t}} for t in texts),

@@ -79,7 +79,7 @@ def plugins(folder: Path, *, looking: bool) -> dict[str, Any]:
 
 
 def seen(served: Gateway) -> list[Any]:
-    plugin = served.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin  # type: ignore[union-attr]
+    plugin = served.plugin
     return list(getattr(plugin, "seen", []))
 
 

@@ -93,7 +93,7 @@ def test_reloading_under_load_loses_no_request_and_streams_end_on_their_own_conf
 
         async with upstream(script) as up:
             async with gateway(write(tmp_path, up.url)) as served:
-                plugin = served.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin  # type: ignore[union-attr]
+                plugin = served.plugin
                 streams = [asyncio.ensure_future(served.ask(request("chat", stream=True))) for _ in range(5)]
                 await up.wait_for(5)
                 statuses: list[int] = []
@@ -141,7 +141,7 @@ def test_what_has_not_changed_is_carried_over_with_all_it_holds(tmp_path: Path) 
     async def main() -> None:
         async with upstream(answer) as up:
             async with gateway(write(tmp_path, up.url)) as served:
-                plugin = served.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin  # type: ignore[union-attr]
+                plugin = served.plugin
                 for number in range(3):
                     write(tmp_path, up.url, provider={"timeout": f"{number + 1}m"})
                     assert (await reload(served))["changed"] is True
@@ -151,7 +151,7 @@ def test_what_has_not_changed_is_carried_over_with_all_it_holds(tmp_path: Path) 
                 assert plugin.events.count("configured one") == 1
                 assert "closed one" not in plugin.events
                 assert "shared closed" not in plugin.events
-                now = served.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin  # type: ignore[union-attr]
+                now = served.plugin
                 assert now is plugin
             assert plugin.events[-2:] == ["closed one", "shared closed"]
 

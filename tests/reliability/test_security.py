@@ -101,7 +101,7 @@ def test_no_key_gets_into_answers_logs_or_traces(status: int, credentials: str, 
             async with gateway(
                 config(*models, admin=admin, **spied(tmp_path)) | {"logging": {"level": "debug"}}
             ) as served:
-                plugin = served.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin  # type: ignore[union-attr]
+                plugin = served.plugin
                 said: list[str] = []
                 for dialect, path in ROUTES.items():
                     for kind in ("openai", "anthropic"):

@@ -100,7 +100,7 @@ def test_reasoning_that_a_plugin_edited_is_withheld_from_the_provider(kind: str,
 
 
 def thinking_events(*texts: str) -> list[bytes]:
-    message = {
+    message: dict[str, Any] = {
         "id": "msg_1", "type": "message", "role": "assistant", "model": "up", "content": [], "stop_reason": None,
         "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1},
     }  # fmt: skip
@@ -118,7 +118,7 @@ def thinking_events(*texts: str) -> list[bytes]:
         "index": 0,
         "delta": {"type": "signature_delta", "signature": "c2lnbmVk"},
     }
-    text = [
+    text: list[dict[str, Any]] = [
         {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "hi"}},
         {"type": "content_block_stop", "index": 1},
@@ -129,7 +129,7 @@ def thinking_events(*texts: str) -> list[bytes]:
         },
         {"type": "message_stop"},
     ]
-    events = [{"type": "message_start", "message": message}, start, *deltas, signature]
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": message}, start, *deltas, signature]
     events += [{"type": "content_block_stop", "index": 0}, *text]
     return [message_event(event) for event in events]
 
