@@ -151,7 +151,7 @@ class LimitsConfig(Settings):
     drain_timeout_seconds: Duration = Field(
         default=30.0,
         alias="drainTimeout",
-        description="How long requests in flight may take to finish at shutdown or reload.",
+        description="How long requests in flight may take to finish at shutdown.",
     )
 
 
