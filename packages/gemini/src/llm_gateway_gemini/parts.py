@@ -147,11 +147,15 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
     part = fields(value, path)
     signed = read_signature(part.get("thoughtSignature"))
     extra = {key: inner for key, inner in part.items() if key not in _KNOWN}
-    if part.get("thoughtSignature") == PLACEHOLDER_SIGNATURE:
-        extra["thoughtSignature"] = PLACEHOLDER_SIGNATURE
+    placeholder = part.get("thoughtSignature") == PLACEHOLDER_SIGNATURE
     call = part.get("functionCall")
     if call is not None:
-        return [_decode_call(fields(call, f"{path}.functionCall"), f"{path}.functionCall", signed, extra)]
+        call_part = _decode_call(fields(call, f"{path}.functionCall"), f"{path}.functionCall", signed, extra)
+        if placeholder:
+            call_part.provider_metadata = {NAME: {**own(call_part), "_placeholder": True}}
+        return [call_part]
+    if placeholder:
+        extra["thoughtSignature"] = PLACEHOLDER_SIGNATURE
     media = part.get("inlineData") or part.get("fileData")
     if media is not None:
         key = "inlineData" if part.get("inlineData") else "fileData"

@@ -636,7 +636,7 @@ class _Contents:
             call["id"] = part.id
         encoded = {"functionCall": {**call, **metadata.get("call", {})}, **metadata.get("part", {})}
         signature = self._signature(part)
-        if signature is None and placeholder:
+        if signature is None and (placeholder or metadata.get("_placeholder")):
             signature = PLACEHOLDER_SIGNATURE
         if signature is not None:
             encoded["thoughtSignature"] = signature
