@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import uvicorn
 
-from llm_gateway_sdk import ConfigError
+from llm_gateway_sdk import ConfigError, ConfigProblem
 
 from ..gateway import Gateway, Loaded
 from .app import GatewayApp, Generation
@@ -151,10 +151,23 @@ class Worker:
         return load_again
 
     async def _admin_server(self, control: Control) -> uvicorn.Server | None:
-        """The administration surface on a port of its own, where that is wished."""
+        """The administration surface on a port of its own, where that is wished. With several workers each listens
+        there: whichever is asked asks all of them."""
         admin = self.result.config.admin
-        if not admin.enabled or admin.port is None or self.workers > 1:
+        if not admin.enabled or admin.port is None:
             return None
+        family = socket.AF_INET6 if ":" in admin.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.workers > 1:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            listener.bind((admin.host, admin.port))
+        except OSError as error:
+            listener.close()
+            raise ConfigError(
+                [ConfigProblem(f"nothing can listen on {admin.host}:{admin.port}: {error.strerror}", path="admin.port")]
+            ) from error
         config = uvicorn.Config(
             build_management(self.result.config, control, admin_only=True),
             host=admin.host,
@@ -167,7 +180,7 @@ class Worker:
             server_header=False,
         )
         server = _Server(config, None)
-        _spawn(server.serve())
+        _spawn(server.serve(sockets=[listener]))
         return server
 
 
