@@ -60,6 +60,9 @@ class Headers:
 
     def set(self, name: str, value: str) -> None:
         """Replaces every header of that name, in the place of the first."""
+        if name not in self:
+            self.items = [*self.items, (name, value)]
+            return
         replaced = False
         items: list[tuple[str, str]] = []
         for key, old in self.items:
@@ -68,8 +71,6 @@ class Headers:
             elif not replaced:
                 items.append((name, value))
                 replaced = True
-        if not replaced:
-            items.append((name, value))
         self.items = items
 
     def remove(self, name: str) -> None:
@@ -82,7 +83,10 @@ class Headers:
         return iter(self.items)
 
     def __contains__(self, name: object) -> bool:
-        return any(key == name for key, _ in self.items)
+        for key, _ in self.items:  # noqa: SIM110 — a generator costs more than the search
+            if key == name:
+                return True
+        return False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and self.items == other.items

@@ -114,6 +114,7 @@ class HTTPProvider(Provider):
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)
         self.settings = self.read_settings(config)
+        self._targets: dict[str, Target] = {}
         self.model = self.settings.model
         self.bypass_model = self.settings.bypass_model
         self.base_url = self.settings.base_url.rstrip("/")
@@ -148,7 +149,13 @@ class HTTPProvider(Provider):
 
     def target(self, model: str, dialect: str) -> Target:
         """What requests for the provider's `model` are encoded for."""
-        return Target(model, self.name, self.settings.api_version, self.settings.include_usage, self.settings.quirks)
+        known = self._targets.get(model)
+        if known is None:
+            settings = self.settings
+            known = Target(model, self.name, settings.api_version, settings.include_usage, settings.quirks)
+            if len(self._targets) < _MAX_TARGETS:
+                self._targets[model] = known
+        return known
 
     def url(self, wire: WireRequest) -> str:
         """The absolute address of a request."""
@@ -198,6 +205,8 @@ def parse_duration(value: Any) -> float:
     return float(match[1]) * _UNITS[match[2] or "ms"]
 
 
+_MAX_TARGETS = 256
+"""With `bypassModel` names come from clients: what is kept of them must not grow."""
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATIONS = {

@@ -29,10 +29,11 @@ class ModelTarget:
     """`modelConfig`: canonical request fields used where the client left them out."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
     in_flight: int = 0
+    http: HTTPProvider | None = field(init=False)
+    """The provider, where it is one whose API is a dialect over HTTP."""
 
-    @property
-    def http(self) -> HTTPProvider | None:
-        return self.provider if isinstance(self.provider, HTTPProvider) else None
+    def __post_init__(self) -> None:
+        self.http = self.provider if isinstance(self.provider, HTTPProvider) else None
 
     def upstream_model(self, asked: str | None) -> str:
         """The provider's name of the model."""

@@ -10,18 +10,23 @@ import msgspec
 __all__ = [
     "JSON",
     "JSONObject",
+    "Slice",
     "dumps",
     "dumps_text",
+    "first_byte",
     "is_object",
     "loads",
     "loads_exact",
     "peek",
     "replace_top_level",
+    "slices",
 ]
 
 JSON: TypeAlias = Any
 """Any value that JSON can hold."""
 JSONObject: TypeAlias = dict[str, Any]
+Slice: TypeAlias = msgspec.Raw
+"""A piece of a JSON text, which `dumps` writes letter by letter. Compares by its letters."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -40,6 +45,7 @@ _JUDGED_WHOLE = 64 * 1024
 _skip = msgspec.json.Decoder(_Nothing).decode
 _decode_top = msgspec.json.Decoder(_Top).decode
 _decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def loads(data: bytes | bytearray | memoryview | str) -> JSON:
@@ -136,6 +142,31 @@ def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
         else:
             slices[key] = value
     return dumps(slices)
+
+
+def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
+    """The members of an object or the items of an array, each as it is written; None for any other value.
+
+    Raises ValueError where `data` is no JSON.
+    """
+    kind = first_byte(data)
+    try:
+        if kind == b"{":
+            return _decode_slices(data)
+        if kind == b"[":
+            return _decode_items(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = loads_exact(bytes(data))
+        if isinstance(value, dict):
+            return {key: Slice(dumps(one)) for key, one in value.items()}
+        if isinstance(value, list):
+            return [Slice(dumps(one)) for one in value]
+    return None
+
+
+def first_byte(data: bytes | Slice) -> bytes:
+    """The first byte that is not white space, which tells what kind of value a JSON text is."""
+    return bytes(memoryview(data)[:64]).lstrip()[:1]
 
 
 def _raw(lexeme: str) -> msgspec.Raw:

@@ -63,7 +63,7 @@ from .reply import ChunkLoop, stream_error, told_error
 from .services import ProjectScope, Services
 from .side import list_models, perform_side_operation, refuse_unseen
 from .signed import has_signed_thinking, withhold_edited_reply
-from .upstream import UpstreamCall, build_call, limit_of_header, limits_of, shortens_limits
+from .upstream import LIMIT_HEADERS, UpstreamCall, build_call, limit_of_header, limits_of
 
 __all__ = ["Exchange"]
 
@@ -141,14 +141,12 @@ class Exchange:
 
     async def run(self) -> None:
         ctx = self.ctx
-        observers = self.services.observers
-        for observer in observers:
+        for observer in self.services.followers:
             observer.began(ctx)
         try:
-            self._take_own_limit()
-            # What waits upstream has this deadline too and tells more precisely; this one is for all that has none.
-            async with asyncio.timeout_at(self._deadline + _GRACE_SECONDS):
-                await self._walk()
+            if not LIMIT_HEADERS.isdisjoint(ctx.http_request.headers):
+                self._take_own_limit()
+            await self._walk_in_time()
         except GatewayError as error:
             await self._fail(error)
         except TimeoutError:
@@ -175,7 +173,22 @@ class Exchange:
         if "x-llm-gateway-timeout" in headers:
             seconds = limit_of_header(headers, "x-llm-gateway-timeout")
             self._deadline = min(self._deadline, self._loop.time() + seconds)
-        self._shortened = shortens_limits(headers)
+        self._shortened = True
+
+    async def _walk_in_time(self) -> None:
+        """Raises TimeoutError. What waits upstream has the deadline too and tells more precisely; this one is for all
+        that has none."""
+        deadlines, task = self.services.deadlines, asyncio.current_task(self._loop)
+        assert task is not None
+        deadlines.enter(task, self._deadline + _GRACE_SECONDS, self._loop)
+        try:
+            await self._walk()
+        except asyncio.CancelledError:
+            if deadlines.has_ended(task) and task.uncancel() == 0:
+                raise TimeoutError from None
+            raise
+        finally:
+            deadlines.leave(task)
 
     async def _walk(self) -> None:
         ctx, chain = self.ctx, self.chain
@@ -301,7 +314,7 @@ class Exchange:
             ctx.attempts.append(attempt)
             ctx.target_model_provider = target.provider.name
             target.in_flight += 1
-            for observer in self.services.observers:
+            for observer in self.services.followers:
                 observer.attempt_began(ctx)
             self._stream_failure = None
             told, met_before = False, ctx.error
@@ -327,7 +340,7 @@ class Exchange:
                     target.breaker.release()
                 target.in_flight -= 1
                 attempt.ended = time.time()
-                for observer in self.services.observers:
+                for observer in self.services.followers:
                     observer.attempt_ended(ctx)
             await asyncio.sleep(pause)
 
@@ -712,7 +725,7 @@ class Exchange:
         items = wire.headers.items
         items.append(("accept-encoding", "identity"))
         items.append(("x-request-id", self.ctx.request_id))
-        for observer in self.services.observers:
+        for observer in self.services.followers:
             for header, value in observer.outgoing_headers(self.ctx):
                 wire.headers.set(header, value)
         method, url, headers, body = http.prepare(wire)
@@ -919,7 +932,7 @@ class Exchange:
 
     @property
     def _wants_usage(self) -> bool:
-        return bool(self.chain.detached) or any(observer.needs_usage for observer in self.services.observers)
+        return bool(self.chain.detached) or self.services.needs_usage
 
     def wants_usage(self) -> bool:
         return self._wants_usage

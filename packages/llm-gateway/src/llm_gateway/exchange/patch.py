@@ -2,15 +2,15 @@
 
 A plugin's edit happens on the canonical form. `merge_edit` compares how the dialect writes the form before and after
 the edit, and applies the difference to the original JSON, so that key order, unknown fields and the spelling of numbers
-stay as the client wrote them.
+stay as the client wrote them. The texts are taken apart only along the way to what differs; all else is copied.
 """
 
 from __future__ import annotations
 
 from difflib import SequenceMatcher
-from typing import Any
 
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.json import JSON, Slice
 
 __all__ = ["merge_edit"]
 
@@ -22,53 +22,39 @@ def merge_edit(original: bytes, before: bytes, after: bytes) -> bytes:
     """
     if before == after:
         return original
-    return json.dumps(_merge(json.loads_exact(original), json.loads(before), json.loads(after)))
+    return json.dumps(_merge(Slice(original), Slice(before), Slice(after)))
 
 
-def _merge(original: Any, before: Any, after: Any) -> Any:
-    if before == after and type(before) is type(after):
+def _merge(original: Slice, before: Slice, after: Slice) -> JSON:
+    if before == after:
         return original
-    if isinstance(after, dict) and isinstance(before, dict) and isinstance(original, dict):
-        return _merge_objects(original, before, after)
-    if (
-        isinstance(after, list)
-        and isinstance(before, list)
-        and isinstance(original, list)
-        and len(original) == len(before)
-    ):
-        return _merge_arrays(original, before, after)
-    if isinstance(original, str) and isinstance(before, list) and isinstance(after, list):
-        # `"content": "text"` and `"content": [{"type": "text", "text": "text"}]` say the same.
-        text = _single_text(after)
-        if text is not None and _single_text(before) == original:
-            return text
-    if isinstance(original, list) and isinstance(before, str) and isinstance(after, str):
-        texts = [part for part in original if isinstance(part, dict) and isinstance(part.get("text"), str)]
-        if len(texts) == 1 and texts[0]["text"] == before:
-            return [{**part, "text": after} if part is texts[0] else part for part in original]
-    return after
+    parts, old, new = json.slices(original), json.slices(before), json.slices(after)
+    if isinstance(parts, dict) and isinstance(old, dict) and isinstance(new, dict):
+        return _merge_objects(parts, old, new)
+    if isinstance(parts, list) and isinstance(old, list) and isinstance(new, list) and len(parts) == len(old):
+        return _merge_arrays(parts, old, new)
+    edited = _edited_text(original, before, after)
+    return after if edited is None else edited
 
 
-def _merge_objects(original: dict[str, Any], before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    merged: dict[str, Any] = {}
+def _merge_objects(original: dict[str, Slice], before: dict[str, Slice], after: dict[str, Slice]) -> dict[str, JSON]:
+    merged: dict[str, JSON] = {}
     for key, value in original.items():
         if key in after:
             merged[key] = _merge(value, before[key], after[key]) if key in before else after[key]
         elif key not in before:
             merged[key] = value  # nothing that the dialect reads: not the edit's business
     for key, value in after.items():
-        if key not in original and (key not in before or before[key] != value):
+        if key not in original and before.get(key) != value:
             merged[key] = value
     return merged
 
 
-def _merge_arrays(original: list[Any], before: list[Any], after: list[Any]) -> list[Any]:
+def _merge_arrays(original: list[Slice], before: list[Slice], after: list[Slice]) -> list[JSON]:
     if len(before) == len(after):
         return [_merge(*items) for items in zip(original, before, after, strict=True)]
-    merged: list[Any] = []
-    keys_before = [json.dumps(item) for item in before]
-    keys_after = [json.dumps(item) for item in after]
-    matcher = SequenceMatcher(None, keys_before, keys_after, autojunk=False)
+    merged: list[JSON] = []
+    matcher = SequenceMatcher(None, list(map(bytes, before)), list(map(bytes, after)), autojunk=False)
     for tag, from_before, to_before, from_after, to_after in matcher.get_opcodes():
         if tag == "equal":
             merged.extend(original[from_before:to_before])
@@ -81,7 +67,26 @@ def _merge_arrays(original: list[Any], before: list[Any], after: list[Any]) -> l
     return merged
 
 
-def _single_text(parts: list[Any]) -> str | None:
+def _edited_text(original: Slice, before: Slice, after: Slice) -> JSON | None:
+    """`"content": "text"` and `"content": [{"type": "text", "text": "text"}]` say the same: the edited text in the
+    form that the original has; None where it is not such a case."""
+    kinds = json.first_byte(original), json.first_byte(before), json.first_byte(after)
+    if kinds == (b'"', b"[", b"["):
+        text = _single_text(_value(after))
+        return text if text is not None and _single_text(_value(before)) == _value(original) else None
+    if kinds == (b"[", b'"', b'"'):
+        parts = json.loads_exact(bytes(original))
+        texts = [part for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+        if len(texts) == 1 and texts[0]["text"] == _value(before):
+            return [{**part, "text": _value(after)} if part is texts[0] else part for part in parts]
+    return None
+
+
+def _value(text: Slice) -> JSON:
+    return json.loads(bytes(text))
+
+
+def _single_text(parts: list[JSON]) -> str | None:
     if len(parts) == 1 and isinstance(parts[0], dict) and isinstance(parts[0].get("text"), str):
         text: str = parts[0]["text"]
         return text

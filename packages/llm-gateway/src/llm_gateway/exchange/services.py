@@ -12,6 +12,7 @@ from typing import Protocol
 from llm_gateway_sdk import Dialect, HookChain, Mint, RequestContext
 
 from ..models import ModelRegistry
+from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
 
 __all__ = ["Observer", "ProjectScope", "Services", "new_id"]
@@ -21,6 +22,8 @@ class Observer(Protocol):
     """Metrics and tracing: told of each exchange, never able to change it."""
 
     needs_usage: bool
+    follows_attempts: bool
+    """Whether it wants more calls than `ended`."""
 
     def began(self, ctx: RequestContext) -> None: ...
 
@@ -71,6 +74,12 @@ class Services:
     server_timing: bool = False
     keep_replies: bool = field(init=False, default=False)
     """An observer wants replies that pass through unread (`needs_reply = True`)."""
+    needs_usage: bool = field(init=False, default=False)
+    followers: Sequence[Observer] = field(init=False, default=())
+    """The observers that follow attempts; most only want to know how it ended."""
+    deadlines: Deadlines = field(init=False, default_factory=Deadlines)
 
     def __post_init__(self) -> None:
         self.keep_replies = any(getattr(observer, "needs_reply", False) for observer in self.observers)
+        self.needs_usage = any(observer.needs_usage for observer in self.observers)
+        self.followers = [observer for observer in self.observers if observer.follows_attempts]

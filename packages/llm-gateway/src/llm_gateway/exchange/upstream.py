@@ -28,7 +28,7 @@ from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 if TYPE_CHECKING:
     from .exchange import Exchange
 
-__all__ = ["Limits", "UpstreamCall", "build_call", "limit_of_header", "limits_of", "shortens_limits"]
+__all__ = ["LIMIT_HEADERS", "Limits", "UpstreamCall", "build_call", "limit_of_header", "limits_of"]
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     items = wire.headers.items
     items.append(("accept-encoding", "identity"))
     items.append(("x-request-id", ctx.request_id))
-    for observer in exchange.services.observers:
+    for observer in exchange.services.followers:
         for header, value in observer.outgoing_headers(ctx):
             wire.headers.set(header, value)
     if exchange.chain.detached:
@@ -148,15 +148,13 @@ def limits_of(exchange: Exchange, http: HTTPProvider) -> Limits:
     settings = http.settings
     limits = Limits(settings.timeout, settings.first_token_timeout, settings.stream_idle_timeout)
     headers = exchange.ctx.http_request.headers
-    for name, attribute in _LIMIT_HEADERS:
+    if LIMIT_HEADERS.isdisjoint(headers):
+        return limits
+    for name, attribute in _LIMITS:
         if name in headers:
             # A request may shorten a limit, never lengthen it.
             setattr(limits, attribute, min(getattr(limits, attribute), limit_of_header(headers, name)))
     return limits
-
-
-def shortens_limits(headers: Mapping[str, str]) -> bool:
-    return any(name in headers for name, _ in _LIMIT_HEADERS)
 
 
 def limit_of_header(headers: Mapping[str, str], name: str) -> float:
@@ -168,8 +166,10 @@ def limit_of_header(headers: Mapping[str, str], name: str) -> float:
         raise InvalidRequest(f"Header {name}: {error}") from None
 
 
-_LIMIT_HEADERS = (
+_LIMITS = (
     ("x-llm-gateway-timeout", "total"),
     ("x-llm-gateway-first-token-timeout", "first_token"),
     ("x-llm-gateway-stream-idle-timeout", "idle"),
 )
+LIMIT_HEADERS = frozenset(name for name, _ in _LIMITS)
+"""With one of these a client sets limits of its own."""

@@ -77,6 +77,7 @@ class Metrics:
     """The figures of one worker: an observer of its exchanges, and the source of its metrics page."""
 
     needs_usage = True
+    follows_attempts = False
 
     def __init__(self) -> None:
         self._series: dict[tuple[Any, ...], _Series] = {}

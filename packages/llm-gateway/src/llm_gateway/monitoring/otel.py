@@ -108,6 +108,7 @@ class OpenTelemetry:
     """An observer of exchanges. Without a processor there are no traces, without a reader no metrics."""
 
     needs_usage = True
+    follows_attempts = True
 
     def __init__(
         self, config: OtelConfig, *, processor: SpanProcessor | None = None, reader: MetricReader | None = None

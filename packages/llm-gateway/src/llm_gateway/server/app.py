@@ -122,7 +122,7 @@ class GatewayApp:
             scope["method"],
             scope["path"],
             scope["query_string"].decode("latin-1"),
-            scope["headers"],
+            [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]],
             client[0] if client else None,
         )
         sink = ASGISink(send)
@@ -149,9 +149,9 @@ class GatewayApp:
 
     def refuses_early(self, cycle: DirectCycle) -> GatewayError | None:
         """Why a request is refused before its body is read: too large, or no place and no queue for it."""
-        for name, value in cycle.headers:
-            if name == b"content-length" and value.isdigit() and int(value) > self.max_body_bytes:
-                return PayloadTooLarge(f"The body has {int(value)} bytes; at most {self.max_body_bytes} are taken.")
+        declared = cycle.declared_bytes
+        if declared > self.max_body_bytes:
+            return PayloadTooLarge(f"The body has {declared} bytes; at most {self.max_body_bytes} are taken.")
         if self.admission.full:
             self.admission.refused += 1
             return Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
@@ -160,22 +160,17 @@ class GatewayApp:
     async def handle(self, cycle: DirectCycle) -> None:
         """The direct way in, for a request whose body is whole (or is refused unread)."""
         request = _Request(cycle.method, cycle.path, cycle.query, cycle.headers, cycle.client_ip)
-
-        async def body() -> bytes:
-            found = cycle.take_body()
-            encoding = request.header("content-encoding")
-            return found if encoding is None else inflate(found, encoding, self.max_body_bytes)
-
-        await self._serve(request, cycle, body, refusal=cycle.refusal)
+        await self._serve(request, cycle, cycle, refusal=cycle.refusal)
 
     async def _serve(
         self,
         request: _Request,
         sink: _EdgeSink,
-        read: Callable[[], Awaitable[bytes]],
+        source: Callable[[], Awaitable[bytes]] | DirectCycle,
         *,
         refusal: GatewayError | None = None,
     ) -> None:
+        """`source` reads the body, or holds it."""
         if self._cors is not None:
             origin = request.header("origin")
             if origin is not None:
@@ -201,7 +196,13 @@ class GatewayApp:
             if not admission.try_acquire():
                 await admission.acquire()
             admitted = True
-            wire.body = await read()
+            if callable(source):
+                wire.body = await source()
+            else:
+                wire.body = source.take_body()
+                encoding = request.index.get("content-encoding")
+                if encoding is not None:
+                    wire.body = inflate(wire.body, encoding, self.max_body_bytes)
             await self._exchange(generation, match, request, request_id, sink).run()
         except ClientGone:
             return
@@ -313,10 +314,7 @@ class _Request:
 
     __slots__ = ("client_ip", "index", "path", "wire")
 
-    def __init__(
-        self, method: str, path: str, query: str, raw: list[tuple[bytes, bytes]], client_ip: str | None
-    ) -> None:
-        items = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+    def __init__(self, method: str, path: str, query: str, items: list[tuple[str, str]], client_ip: str | None) -> None:
         self.wire = WireRequest(method, path, query, Headers.of(items))
         self.index = dict(items)
         self.path = path

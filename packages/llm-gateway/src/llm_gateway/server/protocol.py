@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -32,6 +33,7 @@ __all__ = ["DirectCycle", "GatewayProtocol"]
 log = logging.getLogger("llm_gateway.server")
 
 Headers = list[tuple[bytes, bytes]]
+TextHeaders = list[tuple[str, str]]
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODYLESS = (204, 304)
@@ -45,15 +47,16 @@ _IDLE_GRACE_SECONDS = 0.5
 _PIPELINED = 8
 """Requests that may wait behind the one that is answered before reading pauses."""
 _PIPELINED_BYTES = 1 << 20
+_GATHERED_BYTES = 16 * 1024
 
 
 class DirectCycle:
     """One request and its reply on a connection; the exchange's sink."""
 
     __slots__ = (
-        "_bodyless", "_chunked", "_connection", "_head", "_http10", "body", "body_bytes", "disconnected", "extra",
-        "headers", "keep_alive", "message_event", "method", "path", "query", "refusal", "response_complete", "started",
-        "task", "whole",
+        "_bodyless", "_chunked", "_connection", "_head", "_http10", "_pieces", "body_bytes", "declared_bytes",
+        "disconnected", "extra", "headers", "keep_alive", "message_event", "method", "path", "query", "refusal",
+        "response_complete", "started", "task", "whole",
     )  # fmt: skip
 
     def __init__(
@@ -62,8 +65,9 @@ class DirectCycle:
         method: str,
         path: str,
         query: str,
-        headers: Headers,
+        headers: TextHeaders,
         *,
+        declared_bytes: int,
         http10: bool,
         keep_alive: bool,
     ) -> None:
@@ -73,7 +77,9 @@ class DirectCycle:
         self.query = query
         self.headers = headers
         self.keep_alive = keep_alive
-        self.body: bytes | bytearray = b""
+        self.declared_bytes = declared_bytes
+        """What `content-length` says; 0 where it says nothing."""
+        self._pieces: list[bytes | bytearray] = []
         self.body_bytes = 0
         self.whole = False
         self.refusal: GatewayError | None = None
@@ -94,10 +100,28 @@ class DirectCycle:
         client = self._connection.client
         return client[0] if client else None
 
+    def add_body(self, piece: bytes) -> None:
+        """Mostly the first piece is all of it. What comes in several is counted as uploading, small ones gathered: a
+        piece is an object, and a client may send byte by byte."""
+        pieces = self._pieces
+        self.body_bytes += len(piece)
+        if not pieces:
+            pieces.append(piece)
+            return
+        last = pieces[-1]
+        self._connection.gateway.uploading += self.body_bytes if last is pieces[0] else len(piece)
+        if isinstance(last, bytearray) and len(last) < _GATHERED_BYTES:
+            last += piece
+        else:
+            pieces.append(piece if len(piece) >= _GATHERED_BYTES else bytearray(piece))
+
     def take_body(self) -> bytes:
-        body, self.body = self.body, b""
-        self._connection.forget_body(body)
-        return body if isinstance(body, bytes) else bytes(body)
+        pieces, self._pieces = self._pieces, []
+        if len(pieces) == 1:
+            return bytes(pieces[0])
+        body = b"".join(pieces)
+        self._connection.gateway.uploading -= len(body)
+        return body
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
@@ -197,12 +221,15 @@ class GatewayProtocol(HttpToolsProtocol):
         self._begun = 0.0
         self._last_data = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._idle_since = 0.0
+        self._text_headers: TextHeaders = []
+        self._declared_bytes = 0
 
     # The connection.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self._become_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -244,16 +271,29 @@ class GatewayProtocol(HttpToolsProtocol):
         head for the other protocol to go on: it is given the request again, without the offer."""
         lines = [
             b"%b: %b\r\n" % (name, value)
-            for name, value in self.headers
+            for name, value in self._raw_headers()
             if name not in (b"upgrade", b"http2-settings", b"connection")
         ]
         method = self.parser.get_method()
         self.parser = httptools.HttpRequestParser(self)
         self.data_received(b"%b %b HTTP/1.1\r\n%b\r\n%b" % (method, self.url, b"".join(lines), rest))
 
+    def _become_idle(self) -> None:
+        """The timer outlives requests: one that finds a later idle time goes on to its end."""
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
     def timeout_keep_alive_handler(self) -> None:
         self.timeout_keep_alive_task = None
-        if not self._reading and (self.cycle is None or self.cycle.response_complete):
+        if self._reading or not (self.cycle is None or self.cycle.response_complete):
+            return  # it is armed again when the reply is complete
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > _CLOCK_STEP:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+        else:
             super().timeout_keep_alive_handler()
 
     def shutdown(self) -> None:
@@ -300,20 +340,25 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._answering = None
-        if self._closing:
-            self.server_state.total_requests += 1
+        self.server_state.total_requests += 1
+        if self._closing or self.transport.is_closing():
             return
-        super().on_response_complete()
+        self.flow.resume_reading()
+        if self.pipeline:
+            cycle, app = self.pipeline.pop()
+            self._start_asgi_task(cycle, app)
+        else:
+            self._become_idle()
 
     # The parser's callbacks.
 
     def on_message_begin(self) -> None:
         if self._deaf:
             raise _Stop
-        self._unset_keepalive_if_required()
         self.url = b""
-        self.headers = []
+        self._text_headers = []
         self.expect_100_continue = False
+        self._declared_bytes = 0
         self._head_bytes = 0
         self._reading = True
         self._in_body = False
@@ -327,9 +372,14 @@ class GatewayProtocol(HttpToolsProtocol):
         self._count_head(len(name) + len(value))
         if self._in_body:
             return  # a trailer is no header
-        name = name.lower()
-        self.headers.append((name, value))
-        if name == b"expect" and value.lower() == b"100-continue":
+        known = _NAMES.get(name)
+        if known is None:
+            known = _learn(name)
+        text = value.decode("latin-1")
+        self._text_headers.append((known, text))
+        if known == "content-length":
+            self._declared_bytes = int(text) if text.isdigit() else 0
+        elif known == "expect" and text.lower() == "100-continue":
             self.expect_100_continue = True
 
     def on_headers_complete(self) -> None:
@@ -338,14 +388,12 @@ class GatewayProtocol(HttpToolsProtocol):
             if parser.get_method() == b"CONNECT":
                 self._refuse(InvalidRequest("This is no proxy.", status=405))
             return
-        parsed = httptools.parse_url(self.url)
-        path = (parsed.path or b"/").decode("ascii", "replace")
-        if "%" in path:
-            path = unquote(path)
+        url = self.url
+        path, query = _PATHS.get(url) or _take_apart(url)
         self._in_body = True
         if self.gateway.is_management(path):
             self._direct = None
-            headers, url = self.headers, self.url
+            headers = self._raw_headers()
             super().on_message_begin()
             self.headers, self.url = headers, url
             self.scope["headers"] = headers
@@ -355,9 +403,15 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         http10 = parser.get_http_version() == "1.0"
         keep_alive = parser.should_keep_alive() and not (http10 or self._draining)
-        query = parsed.query.decode("latin-1") if parsed.query else ""
         cycle = DirectCycle(
-            self, parser.get_method().decode("ascii"), path, query, self.headers, http10=http10, keep_alive=keep_alive
+            self,
+            parser.get_method().decode("ascii"),
+            path,
+            query,
+            self._text_headers,
+            declared_bytes=self._declared_bytes,
+            http10=http10,
+            keep_alive=keep_alive,
         )
         former = self.cycle
         self._direct = cycle
@@ -380,18 +434,10 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         if cycle.refusal is not None or cycle.response_complete:
             return
-        cycle.body_bytes += len(body)
+        cycle.add_body(body)
         if cycle.body_bytes > self.gateway.max_body_bytes:
             self._refuse(PayloadTooLarge(f"The body is larger than {self.gateway.max_body_bytes} bytes."))
             return
-        if not cycle.body:
-            cycle.body = body
-            return
-        if isinstance(cycle.body, bytes):
-            cycle.body = bytearray(cycle.body)
-            self.gateway.uploading += len(cycle.body)
-        cycle.body += body
-        self.gateway.uploading += len(body)
         if self.gateway.uploading > self.gateway.max_uploading:
             self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
         elif self.pipeline:
@@ -406,14 +452,13 @@ class GatewayProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         cycle.whole = True
-        if not self._queued(cycle):
+        if not self.pipeline or not self._queued(cycle):
             self._run(cycle)
 
-    # Requests in their turn.
+    def _raw_headers(self) -> Headers:
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in self._text_headers]
 
-    def forget_body(self, body: bytes | bytearray) -> None:
-        if isinstance(body, bytearray):
-            self.gateway.uploading -= len(body)
+    # Requests in their turn.
 
     def _start_asgi_task(self, cycle: Any, app: Any) -> None:
         """A pipelined request's turn, or one of uvicorn's own."""
@@ -528,3 +573,31 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _learn(name: bytes) -> str:
+    known = sys.intern(name.decode("latin-1").lower())
+    if len(_NAMES) < _MAX_LEARNT:
+        _NAMES[name] = known
+    return known
+
+
+def _take_apart(url: bytes) -> tuple[str, str]:
+    """Path and query of a request's target."""
+    parsed = httptools.parse_url(url)
+    path = (parsed.path or b"/").decode("ascii", "replace")
+    if "%" in path:
+        path = unquote(path)
+    query = parsed.query.decode("latin-1") if parsed.query else ""
+    if not query and len(url) <= _LONGEST_LEARNT and len(_PATHS) < _MAX_LEARNT:
+        _PATHS[url] = path, query
+    return path, query
+
+
+_NAMES: dict[bytes, str] = {}
+_PATHS: dict[bytes, tuple[str, str]] = {}
+_MAX_LEARNT = 2048
+_LONGEST_LEARNT = 256
+"""Clients may invent names and paths: the tables must not grow with them."""
+_CLOCK_STEP = 0.01
+"""uvloop's clock has milliseconds."""

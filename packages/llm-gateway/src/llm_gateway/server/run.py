@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -18,6 +19,7 @@ import uvicorn
 from llm_gateway_sdk import ConfigError, ConfigProblem
 
 from ..gateway import Gateway, Loaded
+from .accepting import Accepting
 from .app import GatewayApp, Generation
 from .control import Control
 from .logs import configure_logging, mask_secrets_of
@@ -204,6 +206,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self.on_started: Callable[[], None] | None = None
+        self._accepting: Accepting | None = None
 
     def stop(self) -> None:
         if self._app is not None:
@@ -214,8 +217,23 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        loop = asyncio.get_running_loop()
+        if self.started and not isinstance(loop, asyncio.BaseEventLoop) and hasattr(os, "dup"):
+            listeners = [listener for server in self.servers for listener in server.sockets]
+            self._accepting = Accepting(loop, listeners, self._make_protocol, shared=sockets is not None)
         if self.started and self.on_started is not None:
             self.on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._accepting is not None:
+            self._accepting.close()
+        await super().shutdown(sockets)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        protocol: asyncio.Protocol = self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -229,6 +229,7 @@ class _Watch:
     """An observer that remembers the context of the last exchange."""
 
     needs_usage = False
+    follows_attempts = True
 
     def __init__(self) -> None:
         self.context: RequestContext | None = None

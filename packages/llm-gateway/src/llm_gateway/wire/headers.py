@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 __all__ = [
     "CREDENTIAL_HEADERS",
@@ -47,21 +48,26 @@ _OWN_PREFIX = "x-llm-gateway-"
 
 def client_to_upstream(headers: Iterable[tuple[str, str]], *, credentials: bool = False) -> list[tuple[str, str]]:
     """What of a client's headers goes to a provider of the same dialect. Names are lower-case."""
+    crossing = [item for item in headers if _goes_upstream(item[0]) or (credentials and item[0] in CREDENTIAL_HEADERS)]
     named_by_connection = _connection_tokens(headers)
-    return [
-        item
-        for item in headers
-        if (
-            (item[0] not in _NOT_UPSTREAM or (credentials and item[0] in CREDENTIAL_HEADERS))
-            and not item[0].startswith(_OWN_PREFIX)
-            and item[0] not in named_by_connection
-        )
-    ]
+    if named_by_connection:
+        return [item for item in crossing if item[0] not in named_by_connection]
+    return crossing
 
 
 def upstream_to_client(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """What of a provider's headers goes to a client of the same dialect."""
-    return [item for item in headers if item[0] not in _NOT_TO_CLIENT and not item[0].startswith(_OWN_PREFIX)]
+    return [item for item in headers if _goes_to_client(item[0])]
+
+
+@lru_cache(maxsize=2048)
+def _goes_upstream(name: str) -> bool:
+    return name not in _NOT_UPSTREAM and not name.startswith(_OWN_PREFIX)
+
+
+@lru_cache(maxsize=2048)
+def _goes_to_client(name: str) -> bool:
+    return name not in _NOT_TO_CLIENT and not name.startswith(_OWN_PREFIX)
 
 
 def bearer_or_key(headers: Iterable[tuple[str, str]]) -> str | None:
