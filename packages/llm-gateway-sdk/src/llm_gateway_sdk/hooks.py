@@ -354,35 +354,37 @@ async def _decide(hook: _Hook, ctx: RequestContext) -> PluginResult | None:
 
 async def _call(hook: _Hook, ctx: RequestContext) -> Any:
     started = perf_counter()
+    waited = hook.threaded
     try:
         if hook.threaded:
-            if hook.mounted.timeout is None:
-                return await asyncio.to_thread(hook.call, ctx)
-            async with asyncio.timeout(hook.mounted.timeout):
-                return await asyncio.to_thread(hook.call, ctx)
+            return await _limited(asyncio.to_thread(hook.call, ctx), hook)
+        result = hook.call(ctx)
         if not hook.asynchronous:
-            result = hook.call(ctx)
-            if not inspect.isawaitable(result):
-                _watch(hook, started)
+            if result is None or type(result) is PluginResult or not inspect.isawaitable(result):
                 return result
-            coroutine = result if inspect.iscoroutine(result) else _awaiting(result)
-        else:
-            coroutine = hook.call(ctx)
+            result = result if inspect.iscoroutine(result) else _awaiting(result)
         # Most hooks never wait. Stepping the coroutine by hand tells a hook that waits from one that holds the loop,
         # and needs no timer for those that do not wait.
         try:
-            waiting = coroutine.send(None)
+            waiting = result.send(None)
         except StopIteration as stop:
-            _watch(hook, started)
             return stop.value
-        _watch(hook, started)
-        if hook.mounted.timeout is None:
-            return await _Resumed(coroutine, waiting, hook)
-        async with asyncio.timeout(hook.mounted.timeout):
-            return await _Resumed(coroutine, waiting, hook)
+        waited = True
+        _watch(hook, perf_counter() - started)
+        return await _limited(_Resumed(result, waiting, hook), hook)
     finally:
-        timings = ctx.timings
-        timings[hook.key] = timings.get(hook.key, 0.0) + perf_counter() - started
+        spent = perf_counter() - started
+        timings, key = ctx.timings, hook.key
+        timings[key] = timings.get(key, 0.0) + spent
+        if spent > WATCHDOG_SECONDS and not waited:
+            _watch(hook, spent)
+
+
+async def _limited(work: Awaitable[Any], hook: _Hook) -> Any:
+    if hook.mounted.timeout is None:
+        return await work
+    async with asyncio.timeout(hook.mounted.timeout):
+        return await work
 
 
 async def _awaiting(awaitable: Awaitable[Any]) -> Any:
@@ -414,11 +416,10 @@ class _Resumed(Awaitable[Any]):
             except StopIteration as stop:
                 return stop.value
             finally:
-                _watch(self._hook, started)
+                _watch(self._hook, perf_counter() - started)
 
 
-def _watch(hook: _Hook, started: float) -> None:
-    held = perf_counter() - started
+def _watch(hook: _Hook, held: float) -> None:
     if held > WATCHDOG_SECONDS:
         log.warning(
             "plugin '%s' held the event loop for %.0f ms in %s; declare `blocking = True` or wait asynchronously",

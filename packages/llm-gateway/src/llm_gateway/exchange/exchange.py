@@ -12,7 +12,7 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from math import inf
@@ -478,14 +478,13 @@ class Exchange:
             return (*secrets, token) if token else secrets
         return secrets
 
-    async def _read(self, reply: HTTPReply) -> bytes:
-        return await reply.read(self.services.max_reply_bytes)
+    def _read(self, reply: HTTPReply) -> Awaitable[bytes]:
+        return reply.read(self.services.max_reply_bytes)
 
     async def _read_whole(self, reply: HTTPReply, call: UpstreamCall, attempt: Attempt) -> Verdict | None:
         ctx = self.ctx
         body = await self._read(reply)
         attempt.first_token = ctx.metrics.first_token = time.time()
-        wire = WireReply(reply.status, Headers.of(reply.headers), body)
         dialect, mint = call.dialect, self.services.mint
         if call.same_dialect and ctx.has_fallback and _NAMED_ERROR.search(body):
             # A success by its status alone: it would go to this client as it is, but another model may do better.
@@ -495,7 +494,7 @@ class Exchange:
         if call.same_dialect and not self.chain.after:
             if self._keeps:
                 self._keep(body)
-                ctx.upstream_response = wire
+                ctx.upstream_response = WireReply(reply.status, Headers.of(reply.headers), body)
                 ctx.response_payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
             if self._wants_usage:
                 self.book_usage(dialect.usage_of(b"", body))
@@ -503,7 +502,7 @@ class Exchange:
             return None
         payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
         ctx.response_payload = payload
-        ctx.upstream_response = wire
+        wire = ctx.upstream_response = WireReply(reply.status, Headers.of(reply.headers), body)
         if call.same_dialect:
             verdict = await self.chain.after_model(ctx)
             if verdict is not None and (verdict.action != "reply" or ctx.response is None):

@@ -82,7 +82,7 @@ async def test_leaving_over_tls_closes_the_upstream(serve: Any, certificates: An
         sending = asyncio.ensure_future(client.send("POST", upstream.url, [], b""))
         await upstream.until_asked(1)
         sending.cancel()
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 10)
         await asyncio.gather(sending, return_exceptions=True)
         assert client.pool(upstream.url).size == 0
         await client.aclose()

@@ -275,8 +275,8 @@ async def test_time_limits_name_their_reason(any_client: Any, serve: Any) -> Non
         with pytest.raises(ModelTimeout) as caught:
             await any_client.send("POST", upstream.url, [], b"", expires=start + 0.1, reason="first_token")
         assert caught.value.reason == "first_token"
-        assert 0.09 <= loop.time() - start < 0.5
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        assert 0.09 <= loop.time() - start < 4
+        await asyncio.wait_for(upstream.left.wait(), 10)
 
         upstream.left.clear()
         reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 5)
@@ -286,8 +286,8 @@ async def test_time_limits_name_their_reason(any_client: Any, serve: Any) -> Non
         with pytest.raises(ModelTimeout) as caught:
             await reply.receive()
         assert caught.value.reason == "idle"
-        assert 0.09 <= loop.time() - start < 0.5
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        assert 0.09 <= loop.time() - start < 4
+        await asyncio.wait_for(upstream.left.wait(), 10)
         with pytest.raises(ModelTimeout):
             await reply.receive()
 
@@ -338,7 +338,7 @@ async def test_cancelling_closes_the_upstream(any_client: Any, serve: Any) -> No
         sending = asyncio.ensure_future(any_client.send("POST", upstream.url, [], b""))
         await upstream.until_asked(1)
         sending.cancel()
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 10)
         with pytest.raises(asyncio.CancelledError):
             await sending
 
@@ -347,7 +347,7 @@ async def test_cancelling_closes_the_upstream(any_client: Any, serve: Any) -> No
         receiving = asyncio.ensure_future(reply.receive())
         await asyncio.sleep(0.05)
         receiving.cancel()
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 10)
         with pytest.raises(asyncio.CancelledError):
             await receiving
 
@@ -363,7 +363,7 @@ async def test_closing_an_unfinished_reply_closes_the_upstream(any_client: Any, 
         assert await reply.receive() == b"hi"
         reply.close()
         reply.close()
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 10)
         with pytest.raises(ModelConnectionError):
             await reply.receive()
 

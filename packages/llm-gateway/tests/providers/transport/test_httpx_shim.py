@@ -49,7 +49,7 @@ async def test_leaving_a_stream_closes_the_upstream(client: Any, serve: Any) -> 
     async with serve(drips) as upstream, httpx_client(client) as http:
         async with http.stream("GET", upstream.url) as response:
             assert response.status_code == 200
-        await asyncio.wait_for(upstream.left.wait(), 1)
+        await asyncio.wait_for(upstream.left.wait(), 10)
 
 
 async def test_redirects_are_not_followed(client: Any, serve: Any, answering: Any) -> None:

@@ -86,6 +86,9 @@ class Reply:
         return self._receive() if self.decoder is None else self._receive_decoded(self.decoder)
 
     async def read(self, limit: int | None = None) -> bytes:
+        if self.body is None and self.error is None and self.decoder is None and len(self.rest) <= (limit or inf):
+            data, self.rest = self.rest, b""  # it came whole, with its head
+            return data
         pieces: list[bytes] = []
         length = 0
         # Nobody looks at the parts of a whole body: wait until all of it, or too much of it, is there.
