@@ -6,7 +6,7 @@ Serves profiles and counts; what the event loop, the kernel and the upstream con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
@@ -115,6 +115,12 @@ class _Reply:
 
     async def receive(self) -> bytes:
         return next(self._pieces, b"")
+
+    async def receive_past(self, take: Callable[[bytes], bool]) -> bytes:
+        for piece in self._pieces:
+            if not take(piece):
+                return piece
+        return b""
 
     async def read(self, limit: int | None = None) -> bytes:
         return b"".join(self._pieces)

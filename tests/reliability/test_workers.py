@@ -136,6 +136,7 @@ def test_sighup_reloads_and_sigterm_lets_streams_end(options: tuple[str, ...], t
         assert until_consistent(client, 2 if options else 1, former) < 5
 
         texts: list[str] = []
+        all_begun = threading.Barrier(7, timeout=20)
 
         def stream(number: int) -> None:
             body = {"model": "m", "messages": [{"role": "user", "content": "w " * 20}], "stream": True}
@@ -143,12 +144,13 @@ def test_sighup_reloads_and_sigterm_lets_streams_end(options: tuple[str, ...], t
                 httpx.Client(trust_env=False, timeout=20) as own,
                 own.stream("POST", f"http://127.0.0.1:{client.base_url.port}{CHAT}", json=body) as reply,
             ):
+                all_begun.wait()
                 texts.append("".join(reply.iter_text()))
 
         threads = [threading.Thread(target=stream, args=(number,)) for number in range(6)]
         for thread in threads:
             thread.start()
-        time.sleep(0.4)
+        all_begun.wait()
         process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join()

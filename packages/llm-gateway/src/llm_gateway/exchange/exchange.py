@@ -588,11 +588,37 @@ class Exchange:
         keep = self._keeps
         self._forwarder = forwarder
         end: bytes | None = None
-        receive, feed = reply.receive, forwarder.feed
         committed = False
+        left: list[tuple[bytes, bool, int]] = []
+        """A block that `take` could not send on, whether it is released, and how much of the next piece is in it."""
+
+        def take(data: bytes) -> bool:
+            """Nearly all of a stream goes on right where it comes in, while the exchange sleeps."""
+            if not committed:
+                return False
+            try:
+                block = forwarder.gather(data)
+            except DialectError:
+                return False  # which is said again to the exchange
+            now = loop.time()
+            if block:
+                released = forwarder.release_plain(block)
+                if not released or not outlet.write_now(block, now):
+                    left.append((block, released, len(data)))
+                    return False
+                if keep:
+                    self._keep(block)
+            reply.expire_at(now + idle if now + idle < total else total, "idle" if now + idle < total else "total")
+            return True
+
+        receive_past = getattr(reply, "receive_past", None)
         try:
-            while data := await receive():
-                out = feed(data)
+            while data := await (reply.receive() if receive_past is None else receive_past(take)):
+                if left:
+                    block, released, gathered = left.pop()
+                    out = (block if released else forwarder.release(block)) + forwarder.feed(data[gathered:])
+                else:
+                    out = forwarder.feed(data)
                 if out:
                     if keep:
                         self._keep(out)

@@ -24,6 +24,11 @@ class Sink(Protocol):
         """Writes a piece of the body, waiting where the client does not keep up."""
         ...
 
+    def write_now(self, data: bytes) -> bool:
+        """Writes a piece in the middle of the body from a callback; False, and nothing done, where that would have to
+        wait."""
+        ...
+
     async def abort(self) -> None:
         """Breaks the connection off: the body can't be finished and must not look whole."""
         ...
@@ -70,6 +75,14 @@ class Outlet:
         await self._sink.write(data, more=True)
         self._writing = False
         self._last_write = self._loop.time()
+
+    def write_now(self, data: bytes, now: float) -> bool:
+        """The same from a callback, in the middle of a stream, at the loop's time `now`; False where it would have to
+        wait."""
+        if self._task is not None or not self._started or not self._sink.write_now(data):
+            return False
+        self._last_write = now
+        return True
 
     async def end(self, data: bytes = b"") -> None:
         self.stop()

@@ -57,9 +57,14 @@ class StreamForwarder:
 
     def feed(self, data: bytes) -> bytes:
         """What goes to the client now. Raises DialectError where an event exceeds the limit."""
+        block = self.gather(data)
+        return self.release(block) if block else b""
+
+    def gather(self, data: bytes) -> bytes:
+        """The whole events that `data` completes, to be released. Raises DialectError where one exceeds the limit."""
         if self.error is not None:
             return b""
-        end = _last_boundary(data)
+        end = len(data) if data.endswith(b"\n\n") else _last_boundary(data)
         pieces = self._pieces
         if pieces:
             if end == 0:
@@ -78,7 +83,7 @@ class StreamForwarder:
         if end < len(data):
             self._seam = b""
             self._keep(data[end:])
-        return self._release(block)
+        return block
 
     def close(self, mint: Mint, *, broken: bool = False) -> bytes:
         """The stream has ended: the last event where its blank line is missing, and it is whole without it.
@@ -87,7 +92,7 @@ class StreamForwarder:
         """
         rest = b"".join(self._pieces)
         self._pieces.clear()
-        out = self._release(rest.rstrip(b"\r\n") + b"\n\n") if not broken and _is_whole(rest) else b""
+        out = self.release(rest.rstrip(b"\r\n") + b"\n\n") if not broken and _is_whole(rest) else b""
         if not self.finished and self.error is None:
             decoder = self._dialect.stream_decoder(mint)
             try:
@@ -116,23 +121,28 @@ class StreamForwarder:
                 raise DialectError(f"a stream event is larger than {self._max} bytes")
         return b""
 
-    def _release(self, block: bytes) -> bytes:
-        dialect = self._dialect
+    def release(self, block: bytes) -> bytes:
+        """What of a gathered block goes to the client now."""
+        return block if self.release_plain(block) else self._release_by_event(block)
+
+    def release_plain(self, block: bytes) -> bool:
+        """Whether the block goes to the client as it is, as nearly all do; else nothing has been done about it."""
         if not self.committed:
-            return self._release_by_event(block)
+            return False
+        dialect = self._dialect
         if self._withhold_usage:
             for marker in dialect.usage_markers:
                 if marker in block:
-                    return self._release_by_event(block)
+                    return False
         for marker in dialect.error_markers:
             if marker in block:
-                return self._release_by_event(block)
+                return False
         if not self.finished:
             for marker in dialect.end_markers:
                 if marker in block:
-                    return self._release_by_event(block)
+                    return False
         self._before, self._last = self._last, block
-        return block
+        return True
 
     def _release_by_event(self, block: bytes) -> bytes:
         dialect, out = self._dialect, self._held

@@ -173,6 +173,13 @@ class DirectCycle:
         if not more:
             self._complete()
 
+    def write_now(self, data: bytes) -> bool:
+        connection = self._connection
+        if self._head is not None or self._bodyless or self.disconnected or connection.flow.write_paused:
+            return False
+        connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return True
+
     async def abort(self) -> None:
         self.response_complete = True
         self._connection.transport.abort()

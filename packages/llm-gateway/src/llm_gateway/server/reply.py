@@ -40,6 +40,9 @@ class ASGISink:
             self.ended = True
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
+    def write_now(self, data: bytes) -> bool:
+        return False  # ASGI's `send` may always have to wait
+
     async def abort(self) -> None:
         """The server closes a connection whose reply was begun and not ended."""
         self.ended = True

@@ -320,8 +320,8 @@ async def test_limit_that_passed_unnoticed_ends_the_next_receive(any_client: Any
 
     loop = asyncio.get_running_loop()
     async with serve(endless) as upstream:
-        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 0.1)
-        await asyncio.sleep(0.15)
+        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 0.7)
+        await asyncio.sleep(0.8)
         with pytest.raises(ModelTimeout, match="total"):
             await reply.receive()
         await upstream.until_open(0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from math import inf
 from typing import Protocol, cast
 
@@ -215,11 +216,20 @@ class Connection(asyncio.Protocol):
             if self.size > self._settings.max_head:
                 self.break_off(ModelProtocolError("The reply's trailers or chunk extensions are too large."))
         elif reply.waiter is not None:
-            if self.size > reply.patience:
+            if (reply.take is None or not self._is_taken(reply.take)) and self.size > reply.patience:
                 reply.wake()
         elif self.size > self._settings.high_water and not self._paused:
             self._paused = True
             self._transport.pause_reading()
+
+    def _is_taken(self, take: Callable[[bytes], bool]) -> bool:
+        chunks = self.chunks
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if not take(data):
+            return False
+        chunks.clear()
+        self.size = 0
+        return True
 
     def _finish(self) -> None:
         if self._bodyless:

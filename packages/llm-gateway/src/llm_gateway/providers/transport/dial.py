@@ -49,6 +49,10 @@ class Dialer:
     async def dial(self, factory: Callable[[], _P]) -> _P:
         """Raises ModelConnectionError."""
         try:
+            if self._proxy is None:
+                address = await self._only_address()
+                if address is not None:
+                    return await self._open_directly(factory, address)
             sock = await self._connect()
             if self._proxy is not None and self._ssl_context is not None:
                 await self._open_tunnel(sock, self._proxy)
@@ -70,6 +74,26 @@ class Dialer:
         except OSError as error:
             self._resolved_until = 0.0
             raise ModelConnectionError(f"No connection to the model's provider: {describe_os_error(error)}.") from error
+        return protocol
+
+    async def _only_address(self) -> tuple[str, int] | None:
+        """Where there is nothing to race: the event loop's own way to a connection is half as dear as ours."""
+        addresses = await self._resolve()
+        if len(addresses) != 1 or addresses[0][0] != socket.AF_INET:
+            return None
+        host, port = addresses[0][4][:2]
+        return host, port
+
+    async def _open_directly(self, factory: Callable[[], _P], address: tuple[str, int]) -> _P:
+        transport, protocol = await self._loop.create_connection(
+            factory,
+            *address,
+            ssl=self._ssl_context,
+            server_hostname=self._origin.host if self._ssl_context is not None else None,
+        )
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _keep_alive(sock)
         return protocol
 
     async def _connect(self) -> socket.socket:

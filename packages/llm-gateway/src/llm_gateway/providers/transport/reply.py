@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from math import inf
 from typing import Any, Protocol
 
@@ -50,6 +50,7 @@ class Reply:
         "rest",
         "stale",
         "status",
+        "take",
         "waiter",
     )
 
@@ -70,6 +71,8 @@ class Reply:
         self.deadline = deadline
         self.reason = reason
         self.decoder: ContentDecoder | None = None
+        self.take: Callable[[bytes], bool] | None = None
+        """See `receive_past`; while a reader waits there."""
 
     async def wait_for_head(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until `status` is set, or `error`."""
@@ -84,6 +87,18 @@ class Reply:
 
     def receive(self) -> Coroutine[Any, Any, bytes]:
         return self._receive() if self.decoder is None else self._receive_decoded(self.decoder)
+
+    async def receive_past(self, take: Callable[[bytes], bool]) -> bytes:
+        """Like `receive`, for a reader who leaves what comes to `take` as long as that returns True: it is called with
+        each piece from the connection's own callback, and the reader is not woken, which costs more than most pieces
+        are worth. Returns the first piece that `take` leaves, or the end."""
+        if self.decoder is not None:
+            return await self.receive()
+        self.take = take
+        try:
+            return await self._receive()
+        finally:
+            self.take = None
 
     async def read(self, limit: int | None = None) -> bytes:
         if self.body is None and self.error is None and self.decoder is None and len(self.rest) <= (limit or inf):
