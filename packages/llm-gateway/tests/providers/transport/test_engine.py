@@ -273,9 +273,9 @@ async def test_time_limits_name_their_reason(any_client: Any, serve: Any) -> Non
     async with serve(slow) as upstream:
         start = loop.time()
         with pytest.raises(ModelTimeout) as caught:
-            await any_client.send("POST", upstream.url, [], b"", expires=start + 0.1, reason="first_token")
+            await any_client.send("POST", upstream.url, [], b"", expires=start + 0.5, reason="first_token")
         assert caught.value.reason == "first_token"
-        assert 0.09 <= loop.time() - start < 4
+        assert 0.49 <= loop.time() - start < 4
         await asyncio.wait_for(upstream.left.wait(), 10)
 
         upstream.left.clear()
