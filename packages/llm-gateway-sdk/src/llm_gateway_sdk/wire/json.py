@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as _stdlib
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -16,6 +17,7 @@ __all__ = [
     "loads",
     "loads_exact",
     "peek",
+    "picker",
     "replace_top_level",
 ]
 
@@ -103,6 +105,29 @@ def peek(data: bytes) -> tuple[str | None, bool]:
             raise ValueError("`model` must be a string and `stream` a boolean") from None
         return model, bool(stream)
     return top.model, bool(top.stream)
+
+
+def picker(*names: str) -> Callable[[bytes], JSONObject | None]:
+    """A function that reads these fields from the top level of an object without building the rest.
+
+    A field that is not there is None; None in place of all of them means that it was no JSON object.
+    """
+    decode = msgspec.json.Decoder(msgspec.defstruct("Picked", [(name, Any, None) for name in names])).decode
+
+    def pick(data: bytes) -> JSONObject | None:
+        try:
+            return msgspec.structs.asdict(decode(data))
+        except msgspec.ValidationError:
+            return None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            body = loads(data)
+        except ValueError:
+            return None
+        return {name: body.get(name) for name in names} if isinstance(body, dict) else None
+
+    return pick
 
 
 def is_object(data: bytes) -> bool:

@@ -115,8 +115,6 @@ def extras(wire: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """What stands there beside the fields that have a canonical place; nulls say nothing."""
     if known.issuperset(wire):
         return {}
-    if known.issuperset(wire):
-        return {}
     return {key: value for key, value in wire.items() if key not in known and value is not None}
 
 
@@ -131,7 +129,9 @@ def own(node_metadata: ProviderMetadata) -> dict[str, Any]:
     values = node_metadata.get(NAME)
     if not values:
         return {}
-    return {key: value for key, value in values.items() if key != FORM}
+    kept = dict(values)
+    kept.pop(FORM, None)
+    return kept
 
 
 def form_of(node_metadata: ProviderMetadata) -> dict[str, Any]:

@@ -72,12 +72,12 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
         # OpenRouter answers 200 and says in the body that its provider failed.
         return LLMResponse(model=text_of(body.get("model")), error=error)
     response = LLMResponse(
-        id=text_of(body.get("id")),
-        model=text_of(body.get("model")),
-        created=_time(body.get("created")),
-        choices=[_decode_choice(choice, place, mint) for place, choice in enumerate(choices)],
-        usage=usage_in(body),
-        service_tier=optional_str(body.get("service_tier"), "service_tier"),
+        text_of(body.get("id")),
+        text_of(body.get("model")),
+        _time(body.get("created")),
+        [_decode_choice(choice, place, mint) for place, choice in enumerate(choices)],
+        usage_in(body),
+        optional_str(body.get("service_tier"), "service_tier"),
     )
     rest = extras(body, REPLY_FIELDS)
     if rest:
@@ -99,13 +99,9 @@ MESSAGE_FIELDS = frozenset(
 
 def text_of(value: Any) -> str:
     """Ids and names as they come; some servers number them."""
-    return (
-        value
-        if isinstance(value, str)
-        else ""
-        if value is None or isinstance(value, bool | dict | list)
-        else str(value)
-    )
+    if isinstance(value, str):
+        return value
+    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
 
 
 def _time(value: Any) -> int | None:
@@ -117,19 +113,32 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     wire = as_object(wire, path)
     index = wire.get("index")
     finish, raw = decode_finish(optional_str(wire.get("finish_reason"), f"{path}.finish_reason"))
-    choice = Choice(
-        index if type(index) is int else place,
-        _decode_message(as_object(wire.get("message") or {}, f"{path}.message"), f"{path}.message", mint),
-        finish,
-        raw,
-        logprobs=optional_object(wire.get("logprobs"), f"{path}.logprobs"),
-    )
+    said = as_object(wire.get("message") or {}, f"{path}.message")
+    message = _decode_spoken(said) or _decode_message(said, f"{path}.message", mint)
+    choice = Choice(index if type(index) is int else place, message, finish, raw)
+    if wire.get("logprobs") is not None:
+        choice.logprobs = as_object(wire["logprobs"], f"{path}.logprobs")
     rest = extras(wire, CHOICE_FIELDS)
     if raw is not None and finish is not None and FINISH_REASONS.get(finish) != raw:
         rest["finish_reason"] = raw
     if rest:
         choice.provider_metadata = {NAME: rest}
     return choice
+
+
+def _decode_spoken(wire: dict[str, Any]) -> Message | None:
+    """A message of text whose other fields are null or empty, as in most replies: what `_decode_message` makes of it,
+    in a few steps. None for any other."""
+    text = wire.get("content")
+    if type(text) is not str or not text:
+        return None
+    for key, value in wire.items():
+        if value is not None and key != "content" and key != "role" and (value != [] or key not in _LISTS):
+            return None
+    return Message("assistant", [TextPart(text, [], 0)])
+
+
+_LISTS = frozenset({"annotations", "tool_calls", "images"})
 
 
 def _decode_message(wire: dict[str, Any], path: str, mint: Mint) -> Message:

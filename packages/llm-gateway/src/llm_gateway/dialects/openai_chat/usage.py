@@ -20,32 +20,27 @@ def decode_usage(wire: Any) -> Usage | None:
     prompt, completion = _count(wire.get("prompt_tokens")), _count(wire.get("completion_tokens"))
     if prompt is None and completion is None:
         return None
-    prompt_details, completion_details = (
-        _object(wire, "prompt_tokens_details"),
-        _object(wire, "completion_tokens_details"),
-    )
-    usage = Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        cache_read_tokens=_first(
-            prompt_details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens")
-        ),
-        cache_write_tokens=_count(prompt_details.get("cache_write_tokens")),
-        reasoning_tokens=_count(completion_details.get("reasoning_tokens")),
-        input_audio_tokens=_count(prompt_details.get("audio_tokens")),
-        output_audio_tokens=_count(completion_details.get("audio_tokens")),
-    )
-    if (
-        usage.reasoning_tokens
-        and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + usage.reasoning_tokens
-    ):
+    usage = Usage(prompt, completion)
+    rest = {} if _FIELDS.issuperset(wire) else {key: value for key, value in wire.items() if key not in _FIELDS}
+    details = wire.get("prompt_tokens_details")
+    if isinstance(details, dict):
+        usage.cache_read_tokens = _count(details.get("cached_tokens"))
+        usage.cache_write_tokens = _count(details.get("cache_write_tokens"))
+        usage.input_audio_tokens = _count(details.get("audio_tokens"))
+        if not _PROMPT_DETAILS.issuperset(details):
+            _keep_more(rest, "prompt_tokens_details", details, _PROMPT_DETAILS)
+    if rest and usage.cache_read_tokens is None:
+        usage.cache_read_tokens = _first(wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
+    details = wire.get("completion_tokens_details")
+    if isinstance(details, dict):
+        usage.reasoning_tokens = _count(details.get("reasoning_tokens"))
+        usage.output_audio_tokens = _count(details.get("audio_tokens"))
+        if not _COMPLETION_DETAILS.issuperset(details):
+            _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
+    reasoning = usage.reasoning_tokens
+    if reasoning and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + reasoning:
         # xAI counts reasoning beside `completion_tokens`, not within.
-        usage.output_tokens = (completion or 0) + usage.reasoning_tokens
-    rest = {key: value for key, value in wire.items() if key not in _FIELDS}
-    if not _PROMPT_DETAILS.issuperset(prompt_details):
-        _keep_more(rest, "prompt_tokens_details", prompt_details, _PROMPT_DETAILS)
-    if not _COMPLETION_DETAILS.issuperset(completion_details):
-        _keep_more(rest, "completion_tokens_details", completion_details, _COMPLETION_DETAILS)
+        usage.output_tokens = (completion or 0) + reasoning
     if rest:
         usage.provider_metadata = {NAME: rest}
     return usage
@@ -65,8 +60,6 @@ def _keep_more(rest: dict[str, Any], key: str, details: dict[str, Any], known: f
 
 
 def _count(value: Any) -> int | None:
-    if value is None:
-        return None
     if type(value) is int:
         return value if value >= 0 else None
     return int(value) if isinstance(value, float) and value.is_integer() else None
@@ -78,11 +71,6 @@ def _first(*values: Any) -> int | None:
         if count is not None:
             return count
     return None
-
-
-def _object(wire: dict[str, Any], key: str) -> dict[str, Any]:
-    value = wire.get(key)
-    return value if isinstance(value, dict) else {}
 
 
 def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
@@ -134,11 +122,11 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 
 
 def _usage_of(data: bytes) -> Usage | None:
-    try:
-        body = json.loads(data)
-    except ValueError:
-        return None
-    return usage_in(body) if isinstance(body, dict) else None
+    body = _pick(data)
+    return usage_in(body) if body is not None else None
+
+
+_pick = json.picker("usage", "x_groq")
 
 
 def usage_in(body: dict[str, Any]) -> Usage | None:
