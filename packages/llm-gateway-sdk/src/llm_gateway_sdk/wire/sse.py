@@ -21,6 +21,9 @@ DEFAULT_MAX_EVENT_BYTES = 32 * 1024 * 1024
 """An event may carry a whole base64 image; beyond this something is wrong."""
 
 
+_LF = 10
+
+
 class SSEError(ValueError):
     """An event that never ends."""
 
@@ -75,9 +78,14 @@ class EventSplitter:
             data = b"".join(pieces)
         events = data.split(b"\n\n")
         rest = events.pop()
-        self._pieces = [rest] if rest else []
-        self._held = len(rest)
-        return [event.lstrip(b"\n") if event[:1] == b"\n" else event for event in events if event.strip(b"\n")]
+        if rest or pieces:
+            self._pieces = [rest] if rest else []
+            self._held = len(rest)
+        for event in events:
+            if not event or event[0] == _LF:
+                # More blank lines than one.
+                return [text for event in events if (text := event.lstrip(b"\n"))]
+        return events
 
     def close(self) -> list[bytes]:
         """What stands there when the stream has ended. Lenient: some servers leave the last blank line out."""
