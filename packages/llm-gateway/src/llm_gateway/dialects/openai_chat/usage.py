@@ -122,6 +122,11 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 
 
 def _usage_of(data: bytes) -> Usage | None:
+    # It stands near the end, as a rule, and what comes before needs no reading.
+    end = json.members_from(data, "usage")
+    usage = decode_usage(end.get("usage")) if end is not None else None
+    if usage is not None:
+        return usage
     body = _pick(data)
     return usage_in(body) if body is not None else None
 
