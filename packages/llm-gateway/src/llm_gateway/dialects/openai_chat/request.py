@@ -104,9 +104,7 @@ _FORMED = frozenset(
 _READ_APART = _FORMED | {"model", "messages", "tools", "functions", "tool_choice", "function_call"}
 
 
-def _decode_formed(
-    request: LLMRequest, body: dict[str, Any], form: dict[str, Any], rest: dict[str, Any]
-) -> None:
+def _decode_formed(request: LLMRequest, body: dict[str, Any], form: dict[str, Any], rest: dict[str, Any]) -> None:
     request.max_tokens = _decode_max_tokens(body, form, rest)
     if "stop" in body:
         request.stop = _decode_stop(body["stop"], form)

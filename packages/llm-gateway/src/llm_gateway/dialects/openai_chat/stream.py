@@ -64,7 +64,7 @@ __all__ = ["ChatStreamDecoder", "ChatStreamEncoder"]
 
 
 class ChatStreamDecoder(StreamDecoder):
-    __slots__ = ("_choices", "_mint", "_said", "_splitter", "_stopped", "finished")
+    __slots__ = ("_choices", "_head", "_heads_read", "_mint", "_said", "_splitter", "_stopped", "finished")
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
@@ -72,6 +72,8 @@ class ChatStreamDecoder(StreamDecoder):
         self._choices: dict[int, _ChoiceDecoder] = {}
         self._said: dict[str, Any] = {}
         """Fields that every chunk repeats; they are given on when they change."""
+        self._head: _Head | None = None
+        self._heads_read = 0
         self._stopped = False
         self.finished = False
 
@@ -95,6 +97,12 @@ class ChatStreamDecoder(StreamDecoder):
         for raw in events:
             if self._stopped:
                 break
+            head = self._head
+            if head is not None and raw.startswith(head.bytes):
+                chunk = self._decode_behind(head, raw)
+                if chunk is not None:
+                    chunks.append(chunk)
+                    continue
             if raw.startswith(b"data: {") and b"\n" not in raw:
                 data = raw[6:]
             else:
@@ -116,7 +124,25 @@ class ChatStreamDecoder(StreamDecoder):
                 chunks.append(chunk)
         return chunks
 
+    def _decode_behind(self, head: _Head, raw: bytes) -> LLMResponse | None:
+        """The chunk of an event that begins as the one before did; None where that has to be read as a whole."""
+        rest = raw[len(head.bytes) :]
+        if b"\n" in rest:
+            return None
+        try:
+            body = json.loads(b"{" + rest)
+        except ValueError:
+            return None
+        if "choices" not in body or not _BEHIND.issuperset(body):
+            # What else a server puts there, each of its events will have.
+            self._heads_read = _MOST_HEADS
+            return None
+        chunk = LLMResponse(head.id, head.model, head.created, [], None, head.service_tier, None, False, {}, [])
+        self._decode_choices(body, chunk)
+        return chunk
+
     def _decode_event(self, data: bytes) -> LLMResponse | None:
+        self._head = None
         try:
             body = json.loads(data)
         except ValueError as error:
@@ -137,36 +163,77 @@ class ChatStreamDecoder(StreamDecoder):
             self._stopped = True
             return LLMResponse(error=bare)
         created = body.get("created")
+        tier = body.get("service_tier")
         chunk = LLMResponse(
             text_of(body.get("id")),
             text_of(body.get("model")),
             created if type(created) is int else None,
+            [],
+            None,
+            tier if isinstance(tier, str) else None,
         )
-        choices = body.get("choices")
-        if choices:
-            if not isinstance(choices, list):
-                raise DialectError(f"expected a list, found {describe(choices)}", path="choices")
-            chunk.choices = [self._decode_choice(choice, place) for place, choice in enumerate(choices)]
-        if body.get("usage") or "x_groq" in body:
-            chunk.usage = usage_in(body)
-        tier = body.get("service_tier")
-        if isinstance(tier, str):
-            chunk.service_tier = tier
+        self._decode_choices(body, chunk)
         for key, value in body.items():
             if key not in REPLY_FIELDS and value is not None and self._said.get(key) != value:
                 self._said[key] = value
                 chunk.provider_metadata.setdefault(NAME, {})[key] = value
+        if self._heads_read < _MOST_HEADS:
+            self._heads_read += 1
+            self._head = _Head.of(data, chunk)
         return chunk
 
-    def _decode_choice(self, wire: Any, place: int) -> Choice:
-        wire = as_object(wire, f"choices[{place}]")
-        index = wire.get("index")
-        if type(index) is not int:
-            index = place
-        decoder = self._choices.get(index)
-        if decoder is None:
-            decoder = self._choices[index] = _ChoiceDecoder(index, self._mint)
-        return decoder.decode(wire)
+    def _decode_choices(self, body: dict[str, Any], chunk: LLMResponse) -> None:
+        """`choices`, and `usage`, which may stand beside them."""
+        choices = body.get("choices")
+        if choices:
+            if not isinstance(choices, list):
+                raise DialectError(f"expected a list, found {describe(choices)}", path="choices")
+            for place, wire in enumerate(choices):
+                if type(wire) is not dict:
+                    wire = as_object(wire, f"choices[{place}]")
+                index = wire.get("index")
+                if type(index) is not int:
+                    index = place
+                decoder = self._choices.get(index)
+                if decoder is None:
+                    decoder = self._choices[index] = _ChoiceDecoder(index, self._mint)
+                chunk.choices.append(decoder.decode(wire))
+        if body.get("usage") or "x_groq" in body:
+            chunk.usage = usage_in(body)
+
+
+class _Head:
+    """What an event says before its `choices`. Nearly all events of a stream say the same in the same bytes, so that
+    the next one is read from `choices` on.
+
+    It lives until an event begins otherwise. By then all that it says has been told, so that a chunk behind it has
+    nothing to tell but the fields that every chunk has.
+    """
+
+    __slots__ = ("bytes", "created", "id", "model", "service_tier")
+
+    def __init__(self, bytes: bytes, chunk: LLMResponse) -> None:
+        self.bytes = bytes
+        """With the name of the event's field."""
+        self.id = chunk.id
+        self.model = chunk.model
+        self.created = chunk.created
+        self.service_tier = chunk.service_tier
+
+    @classmethod
+    def of(cls, data: bytes, chunk: LLMResponse) -> _Head | None:
+        """The head of an event and what was read of it; None where `choices` come first, or other things of weight."""
+        found = json.members_before(data, "choices")
+        if found is None or not _HEADERS.isdisjoint(found[0]):
+            return None
+        return cls(b"data: " + data[: found[1]], chunk)
+
+
+_BEHIND = frozenset({"choices", "usage", "obfuscation"})
+"""What may stand from `choices` on without changing what the head says."""
+_HEADERS = _BEHIND | {"error", "x_groq"}
+_MOST_HEADS = 8
+"""A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
 
 
 class _ChoiceDecoder:
@@ -207,9 +274,10 @@ class _ChoiceDecoder:
             raise DialectError(f"expected an object, found {describe(delta)}", path="choices[*].delta")
         content: list[Part] = []
         text = delta.get("content")
-        if type(text) is str and len(delta) == 1:
+        if type(text) is str and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
             if text:
-                content.append(TextPart(text, index=self._place("text")))
+                at = self._at if self._kind == "text" else self._place("text")
+                content.append(TextPart(text, [], at))
         else:
             self._decode_delta(delta, content)
         choice = Choice(self.index, Message("assistant", content))
@@ -219,11 +287,15 @@ class _ChoiceDecoder:
         logprobs = wire.get("logprobs")
         if logprobs is not None:
             choice.logprobs = optional_object(logprobs, "choices[*].logprobs")
+        if not CHOICE_FIELDS.issuperset(wire):
+            self._decode_beside(wire, choice)
+        return choice
+
+    def _decode_beside(self, wire: dict[str, Any], choice: Choice) -> None:
         for key, value in wire.items():
             if key not in CHOICE_FIELDS and value is not None and self._said.get(key) != value:
                 self._said[key] = value
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
-        return choice
 
     def _decode_finish(self, raw: Any, choice: Choice) -> None:
         finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"))
@@ -512,9 +584,8 @@ class ChatStreamEncoder(StreamEncoder):
                 part = content[0]
                 if type(part) is TextPart and part.text and part.signature is None and not part.citations:
                     encoder.add_text(part)
-                    out.append(self._heads.get(choice.index) or self._text_head(choice.index))
-                    out.append(json.dumps(part.text))
-                    out.append(self._tail)
+                    head = self._heads.get(choice.index) or self._text_head(choice.index)
+                    out += (head, json.dumps(part.text), self._tail)
                     if choice.finish_reason is not None:
                         encoder.finish(choice)
                     continue

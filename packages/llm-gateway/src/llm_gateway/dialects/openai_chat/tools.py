@@ -122,9 +122,7 @@ _CUSTOM_KEYS = frozenset({"type", "custom"})
 _CUSTOM_FIELDS = frozenset({"name", "description", "format"})
 
 
-def encode_tools(
-    tools: list[ToolLike], body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any]
-) -> None:
+def encode_tools(tools: list[ToolLike], body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any]) -> None:
     """Adds `tools` and `functions` to a request body."""
     current: list[dict[str, Any]] = []
     legacy: list[dict[str, Any]] = []
