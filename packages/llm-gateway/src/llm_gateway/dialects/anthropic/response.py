@@ -38,6 +38,7 @@ from .blocks import (
     encode_own,
     extras,
     fail,
+    is_bare_text,
     own,
 )
 from .errors import error_of_body
@@ -142,20 +143,25 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
         losses.dropped("choices[*]", "a message is one answer")
     choice = response.choices[0] if response.choices else Choice()
     content: list[Block] = []
-    for at, part in enumerate(choice.message.content):
-        content += encode_part(part, f"choices[*].message.content[{at}]", mint, losses)
+    calls, refusal = False, ""
+    for part in choice.message.content:
+        content += encode_part(part, "choices[*].message.content[*]", mint, losses)
+        if isinstance(part, ToolCallPart):
+            calls = True
+        elif isinstance(part, RefusalPart):
+            refusal += part.text
     body: Block = {
         "id": response.id or mint.id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": response.model or echo.model,
         "content": content,
-        "stop_reason": stop_reason(choice, calls=bool(choice.message.tool_calls)),
+        "stop_reason": stop_reason(choice, calls=calls),
         "stop_sequence": choice.stop_sequence,
         "usage": encode_usage(response.usage, response.service_tier),
     }
     encode_extras(body, response.provider_metadata)
-    if refusal := choice.message.refusal:
+    if refusal:
         body["stop_reason"] = "refusal"
         body.setdefault("stop_details", refusal_details(refusal))
     return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(body))
@@ -163,6 +169,8 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
 
 def encode_part(part: Part, path: str, mint: Mint, losses: Losses) -> list[Block]:
     """The part's blocks: none where the client's format cannot hold it, two where a signature needs one of its own."""
+    if is_bare_text(part):
+        return [{"type": "text", "text": part.text}] if part.text else []
     match part:
         case TextPart() | RefusalPart():
             block: Block = {"type": "text", "text": part.text}
