@@ -21,7 +21,8 @@ DEFAULT_MAX_EVENT_BYTES = 32 * 1024 * 1024
 """An event may carry a whole base64 image; beyond this something is wrong."""
 
 
-_LF = 10
+# To look for a number is several times faster than to look for a byte string of one.
+_LF, _CR = b"\n\r"
 
 
 class SSEError(ValueError):
@@ -62,11 +63,14 @@ class EventSplitter:
             self._started = True
             self._pieces = []
             data = data.removeprefix(b"\xef\xbb\xbf")
-        if self._pending_cr or b"\r" in data:
+        if self._pending_cr or _CR in data:
             data = self._normalise(data)
         pieces = self._pieces
+        if not pieces and data[-2:] == b"\n\n" and data[0] != _LF and data.count(b"\n") <= 3:
+            # One event of one line or two, as most arrive.
+            return [data[:-2]]
         seam = bool(pieces) and data[:1] == b"\n" and pieces[-1][-1:] == b"\n"
-        if not seam and b"\n\n" not in data:
+        if not seam and data.find(b"\n\n") < 0:
             if data:
                 pieces.append(data)
                 self._held += len(data)
@@ -120,7 +124,7 @@ class SSEDecoder:
 
 def parse_event(raw: bytes) -> SSEEvent | None:
     """Reads one event as `EventSplitter` cuts them; None where it carries no data."""
-    if b"\n" not in raw:
+    if _LF not in raw:
         if raw.startswith(b"data:"):
             return SSEEvent(None, raw[6:] if raw[5:6] == b" " else raw[5:])
         return None

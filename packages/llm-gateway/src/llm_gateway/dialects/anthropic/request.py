@@ -258,9 +258,10 @@ def _integer(value: Any, key: str) -> int:
 
 
 def _number(value: Any, key: str) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool):
+    if type(value) is not float and type(value) is not int:
         raise fail(key, "a number", value)
-    return value
+    number: float = value
+    return number
 
 
 def _boolean(value: Any, key: str) -> bool:

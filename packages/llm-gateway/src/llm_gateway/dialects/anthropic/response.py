@@ -65,13 +65,15 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     read_stop(choice, body)
     usage = body.get("usage")
     response = LLMResponse(
-        id=string_or_empty(body.get("id")) or mint.id("msg_"),
-        model=string_or_empty(body.get("model")),
-        choices=[choice],
-        usage=decode_usage(usage) if isinstance(usage, dict) else None,
-        final=True,
-        provider_metadata=extras(body, KNOWN),
+        string_or_empty(body.get("id")) or mint.id("msg_"),
+        string_or_empty(body.get("model")),
+        None,
+        [choice],
+        decode_usage(usage) if isinstance(usage, dict) else None,
     )
+    response.final = True
+    if not KNOWN.issuperset(body):
+        response.provider_metadata = extras(body, KNOWN)
     if isinstance(usage, dict) and isinstance(tier := usage.get("service_tier"), str):
         response.service_tier = tier
     return response
@@ -97,12 +99,14 @@ def decode_usage(source: Mapping[str, Any]) -> Usage:
     fresh = _count(source, "input_tokens")
     details = source.get("output_tokens_details")
     usage = Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=_count(source, "output_tokens"),
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=_count(details, "thinking_tokens") if isinstance(details, dict) else None,
+        None if fresh is None else fresh + (read or 0) + (written or 0),
+        _count(source, "output_tokens"),
+        read,
+        written,
+        _count(details, "thinking_tokens") if isinstance(details, dict) else None,
     )
+    if _COUNTS.issuperset(source):
+        return usage
     rest = {key: value for key, value in source.items() if key not in _COUNTS and value is not None}
     if rest:
         usage.provider_metadata = {NAME: rest}
@@ -115,9 +119,9 @@ def string_or_empty(value: object) -> str:
 
 def _count(source: Mapping[str, Any], key: str) -> int | None:
     value = source.get(key)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if type(value) is int:
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 _REASONS = {

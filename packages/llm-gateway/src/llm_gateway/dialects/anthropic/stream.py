@@ -67,6 +67,9 @@ from .response import (
 # Reading.
 
 
+_LF = ord("\n")
+
+
 class AnthropicStreamDecoder(StreamDecoder):
     """Bytes → chunks. Wire block indices become part indices by first appearance."""
 
@@ -91,9 +94,9 @@ class AnthropicStreamDecoder(StreamDecoder):
         chunks: list[LLMResponse] = []
         for raw in events:
             # Nearly all events are two lines, the name and the data.
-            at = raw.find(b"\ndata: ")
-            if at > 0 and raw.startswith(b"event:") and raw.find(b"\n", at + 1) < 0:
-                data = raw[at + 7 :]
+            name, _, data = raw.partition(b"\n")
+            if name[:6] == b"event:" and data[:6] == b"data: " and _LF not in data:
+                data = data[6:]
             else:
                 event = parse_event(raw)
                 if event is None or event.data == b"[DONE]":
@@ -176,7 +179,7 @@ class AnthropicStreamDecoder(StreamDecoder):
         index, part = block.index, block.part
         if delta.get("type") == "text_delta" and type(part) is TextPart:
             text = delta.get("text")
-            return _chunk(TextPart(text, index=index)) if isinstance(text, str) and text else None
+            return _chunk(TextPart(text, [], index)) if isinstance(text, str) and text else None
         if isinstance(part, OpaquePart):
             return _chunk(OpaquePart(NAME, None, [delta], index=index))
         match delta.get("type"):
@@ -246,7 +249,7 @@ class _OpenBlock:
 
 
 def _chunk(part: Part) -> LLMResponse:
-    return LLMResponse(choices=[Choice(0, Message("assistant", [part]))])
+    return LLMResponse("", "", None, [Choice(0, Message("assistant", [part]))])
 
 
 def _index(body: dict[str, Any]) -> int:

@@ -97,9 +97,13 @@ def optional_bool(value: Any, path: str) -> bool | None:
 
 
 def optional_number(value: Any, path: str) -> float | None:
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
+    if value is None or type(value) in _NUMBERS:
+        number: float | None = value
+        return number
     raise DialectError(f"expected a number, found {describe(value)}", path=path)
+
+
+_NUMBERS = (float, int)
 
 
 def optional_int(value: Any, path: str) -> int | None:

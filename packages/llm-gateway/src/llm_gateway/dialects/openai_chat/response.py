@@ -105,7 +105,9 @@ def text_of(value: Any) -> str:
 
 
 def _time(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if type(value) is int:
+        return value
+    return int(value) if type(value) is float else None
 
 
 def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:

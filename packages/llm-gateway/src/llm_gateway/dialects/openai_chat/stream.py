@@ -103,7 +103,7 @@ class ChatStreamDecoder(StreamDecoder):
                 if chunk is not None:
                     chunks.append(chunk)
                     continue
-            if raw.startswith(b"data: {") and b"\n" not in raw:
+            if raw.startswith(b"data: {") and _LF not in raw:
                 data = raw[6:]
             else:
                 event = parse_event(raw)
@@ -127,7 +127,7 @@ class ChatStreamDecoder(StreamDecoder):
     def _decode_behind(self, head: _Head, raw: bytes) -> LLMResponse | None:
         """The chunk of an event that begins as the one before did; None where that has to be read as a whole."""
         rest = raw[len(head.bytes) :]
-        if b"\n" in rest:
+        if _LF in rest:
             return None
         try:
             body = json.loads(b"{" + rest)
@@ -229,6 +229,7 @@ class _Head:
         return cls(b"data: " + data[: found[1]], chunk)
 
 
+_LF = ord("\n")
 _BEHIND = frozenset({"choices", "usage", "obfuscation"})
 """What may stand from `choices` on without changing what the head says."""
 _HEADERS = _BEHIND | {"error", "x_groq"}
@@ -575,17 +576,17 @@ class ChatStreamEncoder(StreamEncoder):
             self._begin(chunk)
         out: list[bytes] = []
         for choice in chunk.choices:
-            encoder = self._choices.get(choice.index)
+            index = choice.index
+            encoder = self._choices.get(index)
             if encoder is None:
-                encoder = self._choices[choice.index] = _ChoiceEncoder(self._echo, self._mint, self._losses)
-                out.append(self._event(choice.index, {"role": "assistant", "content": "", "refusal": None}))
+                encoder = self._choices[index] = _ChoiceEncoder(self._echo, self._mint, self._losses)
+                out.append(self._event(index, {"role": "assistant", "content": "", "refusal": None}))
             content = choice.message.content
             if len(content) == 1 and choice.logprobs is None and not choice.provider_metadata:
                 part = content[0]
                 if type(part) is TextPart and part.text and part.signature is None and not part.citations:
                     encoder.add_text(part)
-                    head = self._heads.get(choice.index) or self._text_head(choice.index)
-                    out += (head, json.dumps(part.text), self._tail)
+                    out += (self._heads.get(index) or self._text_head(index), json.dumps(part.text), self._tail)
                     if choice.finish_reason is not None:
                         encoder.finish(choice)
                     continue

@@ -106,7 +106,7 @@ def _with(rest: Any, counts: dict[str, int | None]) -> dict[str, Any]:
 
 def find_usage(tail: bytes) -> Usage | None:
     """The usage in a whole body, or in the last of a stream's events that has one."""
-    if b'"usage"' not in tail:
+    if tail.find(b'"usage"') < 0:
         return None
     if tail.lstrip()[:1] == b"{":
         return _usage_of(tail)
