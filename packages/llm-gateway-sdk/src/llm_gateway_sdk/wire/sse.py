@@ -14,6 +14,7 @@ __all__ = [
     "SSEError",
     "SSEEvent",
     "encode_event",
+    "event_data",
     "parse_event",
 ]
 
@@ -140,6 +141,15 @@ def parse_event(raw: bytes) -> SSEEvent | None:
     if not data:
         return None
     return SSEEvent(name, data[0] if len(data) == 1 else b"\n".join(data))
+
+
+def event_data(raw: bytes) -> bytes | None:
+    """The data of an event, for formats that say in it all that its name says; None where it carries none."""
+    name, _, data = raw.partition(b"\n")
+    if name[:6] == b"event:" and data[:6] == b"data: " and _LF not in data:
+        return data[6:]
+    event = parse_event(raw)
+    return event.data if event is not None else None
 
 
 def encode_event(data: bytes, event: str | None = None) -> bytes:

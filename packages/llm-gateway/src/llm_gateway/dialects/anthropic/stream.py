@@ -37,7 +37,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.response import Accumulator, merge_usage
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, encode_event, parse_event
+from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, encode_event, event_data, parse_event
 
 from .blocks import (
     NAME,
@@ -67,9 +67,6 @@ from .response import (
 # Reading.
 
 
-_LF = ord("\n")
-
-
 class AnthropicStreamDecoder(StreamDecoder):
     """Bytes → chunks. Wire block indices become part indices by first appearance."""
 
@@ -93,15 +90,9 @@ class AnthropicStreamDecoder(StreamDecoder):
     def _read(self, events: list[bytes]) -> list[LLMResponse]:
         chunks: list[LLMResponse] = []
         for raw in events:
-            # Nearly all events are two lines, the name and the data.
-            name, _, data = raw.partition(b"\n")
-            if name[:6] == b"event:" and data[:6] == b"data: " and _LF not in data:
-                data = data[6:]
-            else:
-                event = parse_event(raw)
-                if event is None or event.data == b"[DONE]":
-                    continue
-                data = event.data
+            data = event_data(raw)
+            if data is None or data == b"[DONE]":
+                continue
             try:
                 body = json.loads(data)
             except ValueError as error:

@@ -326,7 +326,8 @@ def _encode_choice(choice: Choice, echo: ChatEcho, mint: Mint, losses: Losses) -
     raw = rest.pop("finish_reason", None)
     if choice.finish_reason in ("pause", "refusal", "error") and choice.raw_finish_reason is not None:
         rest.setdefault("native_finish_reason", raw or choice.raw_finish_reason)
-    return {**wire, **rest}
+    wire.update(rest)
+    return wire
 
 
 def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses) -> dict[str, Any]:
@@ -362,7 +363,8 @@ def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses
         wire["content"] = ""
     if refusals:
         wire["refusal"] = "".join(refusals)
-    wire.update(_encode_thinking(thinking))
+    if thinking:
+        wire.update(_encode_thinking(thinking))
     notes = _annotations(texts, losses)
     if notes:
         wire["annotations"] = notes
@@ -379,7 +381,9 @@ def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses
                 losses.dropped("choices[*].message.tool_calls", "`function_call` holds one call")
         else:
             wire["tool_calls"] = [_encode_call(call, echo, mint) for call in calls]
-    return {**wire, **own(message.provider_metadata)}
+    if message.provider_metadata:
+        wire.update(own(message.provider_metadata))
+    return wire
 
 
 def _encode_call(part: ToolCallPart, echo: ChatEcho, mint: Mint) -> dict[str, Any]:

@@ -77,16 +77,22 @@ def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
     """None where input or output is unknown: the format has no way to say so but to leave usage out."""
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
+    prompt: dict[str, Any] = {}
+    if usage.cache_read_tokens is not None:
+        prompt["cached_tokens"] = usage.cache_read_tokens
+    if usage.cache_write_tokens is not None:
+        prompt["cache_write_tokens"] = usage.cache_write_tokens
+    if usage.input_audio_tokens is not None:
+        prompt["audio_tokens"] = usage.input_audio_tokens
+    completion: dict[str, Any] = {}
+    if usage.reasoning_tokens is not None:
+        completion["reasoning_tokens"] = usage.reasoning_tokens
+    if usage.output_audio_tokens is not None:
+        completion["audio_tokens"] = usage.output_audio_tokens
     rest = own(usage.provider_metadata)
-    prompt = _with(rest.pop("prompt_tokens_details", None), {
-        "cached_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "audio_tokens": usage.input_audio_tokens,
-    })  # fmt: skip
-    completion = _with(rest.pop("completion_tokens_details", None), {
-        "reasoning_tokens": usage.reasoning_tokens,
-        "audio_tokens": usage.output_audio_tokens,
-    })  # fmt: skip
+    if rest:
+        _add_details(prompt, rest.pop("prompt_tokens_details", None))
+        _add_details(completion, rest.pop("completion_tokens_details", None))
     wire: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
@@ -96,12 +102,13 @@ def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
         wire["prompt_tokens_details"] = prompt
     if completion:
         wire["completion_tokens_details"] = completion
-    return {**wire, **rest}
+    wire.update(rest)
+    return wire
 
 
-def _with(rest: Any, counts: dict[str, int | None]) -> dict[str, Any]:
-    known = {key: value for key, value in counts.items() if value is not None}
-    return {**known, **rest} if isinstance(rest, dict) else known
+def _add_details(counts: dict[str, Any], more: Any) -> None:
+    if isinstance(more, dict):
+        counts.update(more)
 
 
 def find_usage(tail: bytes) -> Usage | None:
