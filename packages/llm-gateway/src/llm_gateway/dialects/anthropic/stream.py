@@ -377,7 +377,7 @@ class AnthropicStreamEncoder(StreamEncoder):
 
     def _part(self, part: Part, out: list[bytes]) -> None:
         writing = self._open
-        if type(part) is TextPart:
+        if isinstance(part, TextPart):
             if not part.citations and part.signature is None:
                 if not part.text:
                     return
