@@ -203,11 +203,11 @@ class ChatStreamDecoder(StreamDecoder):
 
 
 class _Head:
-    """What an event says before its `choices`. Nearly all events of a stream say the same in the same bytes, so that
-    the next one is read from `choices` on.
+    """What an event says before its `choices`. Nearly all events of a stream say the same there in the same bytes, so
+    that the next one is read from `choices` on.
 
-    It lives until an event begins otherwise. By then all that it says has been told, so that a chunk behind it has
-    nothing to tell but the fields that every chunk has.
+    The event from which it was taken has told all that it says, so that the chunks of the next ones repeat only what
+    every chunk has. It is given up when an event begins otherwise, for that one may tell something else.
     """
 
     __slots__ = ("bytes", "created", "id", "model", "service_tier")
@@ -224,15 +224,15 @@ class _Head:
     def of(cls, data: bytes, chunk: LLMResponse) -> _Head | None:
         """The head of an event and what was read of it; None where `choices` come first, or other things of weight."""
         found = json.members_before(data, "choices")
-        if found is None or not _HEADERS.isdisjoint(found[0]):
+        if found is None or not _NOT_IN_HEADS.isdisjoint(found[0]):
             return None
         return cls(b"data: " + data[: found[1]], chunk)
 
 
 _LF = ord("\n")
 _BEHIND = frozenset({"choices", "usage", "obfuscation"})
-"""What may stand from `choices` on without changing what the head says."""
-_HEADERS = _BEHIND | {"error", "x_groq"}
+"""What may stand from `choices` on; anything else might say again what the head says."""
+_NOT_IN_HEADS = _BEHIND | {"error", "x_groq"}
 _MOST_HEADS = 8
 """A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
 
