@@ -537,8 +537,8 @@ class ChatStreamEncoder(StreamEncoder):
     reason (some servers send content, or a second one) would not be legal behind it."""
 
     __slots__ = (
-        "_choices", "_created", "_echo", "_extra", "_head", "_heads", "_id", "_losses", "_mint", "_model",
-        "_tail", "_tier", "_usage",
+        "_choices", "_created", "_echo", "_extra", "_head", "_id", "_losses", "_mint", "_model", "_tail", "_tier",
+        "_usage",
     )  # fmt: skip
 
     def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
@@ -551,8 +551,6 @@ class ChatStreamEncoder(StreamEncoder):
         self._tier: str | None = None
         self._extra: dict[str, Any] = {}
         self._head = b""
-        self._heads: dict[int, bytes] = {}
-        """Per choice, what stands before a plain text in its event."""
         self._tail = (
             b'},"logprobs":null,"finish_reason":null}]' + (b',"usage":null' if echo.include_usage else b"") + b"}\n\n"
         )
@@ -585,8 +583,10 @@ class ChatStreamEncoder(StreamEncoder):
             if len(content) == 1 and choice.logprobs is None and not choice.provider_metadata:
                 part = content[0]
                 if type(part) is TextPart and part.text and part.signature is None and not part.citations:
-                    encoder.add_text(part)
-                    out += (self._heads.get(index) or self._text_head(index), json.dumps(part.text), self._tail)
+                    if part.index != encoder.text_index:
+                        encoder.begin_text(part)
+                    encoder.text_at += len(part.text)
+                    out += (encoder.text_head or self._text_head(index), json.dumps(part.text), self._tail)
                     if choice.finish_reason is not None:
                         encoder.finish(choice)
                     continue
@@ -643,11 +643,12 @@ class ChatStreamEncoder(StreamEncoder):
             fields[key] = value
         self._extra = {key: value for key, value in self._extra.items() if not isinstance(value, dict | list)}
         self._head = json.dumps(fields)[:-1] + b","
-        self._heads = {}
+        for encoder in self._choices.values():
+            encoder.text_head = b""
 
     def _text_head(self, index: int) -> bytes:
         head = b"data: " + self._head + b'"choices":[{"index":' + str(index).encode() + b',"delta":{"content":'
-        self._heads[index] = head
+        self._choices[index].text_head = head
         return head
 
     def _event(
@@ -663,10 +664,13 @@ class ChatStreamEncoder(StreamEncoder):
         return b"data: " + self._head + b'"choices":[' + json.dumps(choice) + end
 
 
+_NO_TEXT = object()
+
+
 class _ChoiceEncoder:
     __slots__ = (
         "_blocks", "_calls", "_echo", "_finish", "_images", "_indices", "_losses", "_mint", "_notes", "_refused",
-        "_text_at", "_texts", "_thinking", "native",
+        "_texts", "_thinking", "native", "text_at", "text_head", "text_index",
     )  # fmt: skip
 
     def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
@@ -679,17 +683,22 @@ class _ChoiceEncoder:
         self._refused = False
         self._texts: dict[int | None, int] = {}
         """Where each text part begins in `content`."""
-        self._text_at = 0
+        self.text_at = 0
+        """How long `content` is by now."""
+        self.text_index: object = _NO_TEXT
+        """The part that the last text belongs to."""
+        self.text_head = b""
+        """What stands before a plain text in its event; empty until there is one."""
         self._notes: list[dict[str, Any]] = []
         self._thinking: dict[int | None, _OutThinking] = {}
         self._blocks = 0
         self._images = 0
         self.native: str | None = None
 
-    def add_text(self, part: TextPart) -> None:
-        if part.index not in self._texts:
-            self._texts[part.index] = self._text_at
-        self._text_at += len(part.text)
+    def begin_text(self, part: TextPart) -> None:
+        """Another text part than the last one, perhaps a known one."""
+        self.text_index = part.index
+        self._texts.setdefault(part.index, self.text_at)
 
     def finish(self, choice: Choice) -> None:
         if choice.finish_reason is not None:
@@ -726,11 +735,12 @@ class _ChoiceEncoder:
         return deltas
 
     def _encode_text(self, part: TextPart, deltas: list[dict[str, Any]]) -> None:
-        self.add_text(part)
+        self.begin_text(part)
+        self.text_at += len(part.text)
         if part.text:
             deltas.append({"content": part.text})
         for citation in part.citations:
-            note = annotation_of(citation, self._losses, text_length=self._text_at - self._texts[part.index])
+            note = annotation_of(citation, self._losses, text_length=self.text_at - self._texts[part.index])
             if note is not None:
                 self._notes.append(moved_annotation(note, self._texts[part.index]))
         extra = write_extra_content(part, wrapped=True)
