@@ -276,8 +276,9 @@ class _ChoiceRope:
     def _group_of(self, part: Part) -> list[Part] | None:
         # The part that grows is nearly always the last; interleaved tool calls are the exception.
         for group in reversed(self._groups):
-            if group[-1].index == part.index and type(group[-1]) is type(part):
-                return group if _joinable(group[-1], part) else None
+            last = group[-1]
+            if last.index == part.index and type(last) is type(part):
+                return group if _joinable(last, part) else None
         return None
 
     def value(self) -> Choice:
@@ -293,9 +294,9 @@ class _ChoiceRope:
 def _joinable(a: Part, b: Part) -> bool:
     if type(a) is not type(b) or a.index != b.index or a.index is None:
         return False
-    if a.item_id is not None and b.item_id is not None and a.item_id != b.item_id:
+    if a.item_id != b.item_id and a.item_id is not None and b.item_id is not None:
         return False
-    if isinstance(a, TextPart | RefusalPart | ThinkingPart) and a.signature is not None:
+    if a.signature is not None and isinstance(a, TextPart | RefusalPart | ThinkingPart):
         return not getattr(b, "text", "") and b.signature is None
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as _stdlib
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
@@ -17,7 +18,10 @@ __all__ = [
     "is_object",
     "loads",
     "loads_exact",
+    "members_before",
+    "members_from",
     "peek",
+    "picker",
     "replace_top_level",
     "slices",
 ]
@@ -109,6 +113,62 @@ def peek(data: bytes) -> tuple[str | None, bool]:
             raise ValueError("`model` must be a string and `stream` a boolean") from None
         return model, bool(stream)
     return top.model, bool(top.stream)
+
+
+def picker(*names: str) -> Callable[[bytes], JSONObject | None]:
+    """A function that reads these fields from the top level of an object without building the rest.
+
+    A field that is not there is None; None in place of all of them means that it was no JSON object.
+    """
+    decode = msgspec.json.Decoder(msgspec.defstruct("Picked", [(name, Any, None) for name in names])).decode
+
+    def pick(data: bytes) -> JSONObject | None:
+        try:
+            return msgspec.structs.asdict(decode(data))
+        except msgspec.ValidationError:
+            return None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        try:
+            body = loads(data)
+        except ValueError:
+            return None
+        return {name: body.get(name) for name in names} if isinstance(body, dict) else None
+
+    return pick
+
+
+def members_before(data: bytes, name: str) -> tuple[JSONObject, int] | None:
+    """What stands in an object before its field `name`, and where that field begins; None where nothing does.
+
+    The bytes up to there are whole members of the top level, so whatever object begins with the same bytes has the same
+    members, and what follows makes an object of its own when a brace is set before it.
+    """
+    place = data.find(b'"' + name.encode() + b'":')
+    head = data[:place].rstrip() if place > 0 else b""
+    if head[-1:] != b",":
+        return None
+    try:
+        # Inside of a nested value or a string, a brace at the end would not make it whole.
+        members = loads(head[:-1] + b"}")
+    except ValueError:
+        return None
+    return (members, place) if isinstance(members, dict) else None
+
+
+def members_from(data: bytes, name: str) -> JSONObject | None:
+    """What stands in an object from its last field `name` on; None where that is no field of its top level.
+
+    `data` must end where the object does. Behind a nested field there would be a brace too many.
+    """
+    place = data.rfind(b'"' + name.encode() + b'"')
+    if place < 0:
+        return None
+    try:
+        members = loads(b"{" + data[place:])
+    except ValueError:
+        return None
+    return members if isinstance(members, dict) else None
 
 
 def is_object(data: bytes) -> bool:

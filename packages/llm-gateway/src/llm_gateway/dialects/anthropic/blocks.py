@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from llm_gateway_sdk import (
     CacheHint,
@@ -82,6 +82,8 @@ def extras(source: Mapping[str, Any], known: frozenset[str]) -> dict[str, dict[s
 
     Fields that begin with an underscore are not the vendor's, and would be mistaken for our own marks.
     """
+    if known.issuperset(source):
+        return {}
     rest = {key: value for key, value in source.items() if key not in known and value is not None and key[:1] != "_"}
     return {NAME: rest} if rest else {}
 
@@ -105,12 +107,13 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
         raise fail(f"{path}.type", "a string", kind)
     match kind:
         case "text":
-            return TextPart(
+            if len(source) == 2 and type(text := source.get("text")) is str:
+                return TextPart(text)
+            said = TextPart(
                 read_string(source.get("text", ""), f"{path}.text"),
                 decode_citations(source.get("citations"), f"{path}.citations"),
-                cache=decode_cache(source.get("cache_control"), f"{path}.cache_control"),
-                provider_metadata=extras(source, _TEXT_KEYS),
             )
+            return _decode_marks(said, source, path, _TEXT_KEYS)
         case "thinking":
             signature, issuer = _signature(source.get("signature"), f"{path}.signature", from_client=from_client)
             return ThinkingPart(
@@ -126,13 +129,12 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
                 redacted=data or "", signed_by=signed_by, provider_metadata=extras(source, _REDACTED_KEYS)
             )
         case "tool_use":
-            return ToolCallPart(
-                id=read_string(source.get("id", ""), f"{path}.id"),
-                name=read_string(source.get("name", ""), f"{path}.name"),
-                arguments=arguments_of(source.get("input")),
-                cache=decode_cache(source.get("cache_control"), f"{path}.cache_control"),
-                provider_metadata=extras(source, _TOOL_USE_KEYS),
+            call = ToolCallPart(
+                read_string(source.get("id", ""), f"{path}.id"),
+                read_string(source.get("name", ""), f"{path}.name"),
+                arguments_of(source.get("input")),
             )
+            return _decode_marks(call, source, path, _TOOL_USE_KEYS)
         case "tool_result":
             return _decode_tool_result(source, path, from_client=from_client)
         case "image":
@@ -142,6 +144,15 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
         case "search_result":
             return _decode_search_result(source, path)
     return OpaquePart(dialect=NAME, data=source)
+
+
+def _decode_marks(part: Part, source: Block, path: str, known: frozenset[str]) -> Part:
+    """What any block may have beside what it says."""
+    if "cache_control" in source:
+        part.cache = decode_cache(source["cache_control"], f"{path}.cache_control")
+    if not known.issuperset(source):
+        part.provider_metadata = extras(source, known)
+    return part
 
 
 def decode_cache(value: object, path: str) -> CacheHint | None:
@@ -198,7 +209,10 @@ def _signature(value: object, path: str, *, from_client: bool) -> tuple[str | No
 
 def _unload_carriers(parts: list[Part]) -> list[Part]:
     """Puts signatures that travelled in a thinking block of their own back on the parts that they belong to."""
-    if not any(_carried(part) for part in parts):
+    for part in parts:
+        if type(part) is ThinkingPart and _carried(part) is not None:
+            break
+    else:
         return parts
     kept: list[Part] = []
     waiting: tuple[str, str | None] | None = None
@@ -224,12 +238,9 @@ def _carried(part: Part) -> str | None:
 
 def _decode_tool_result(source: Block, path: str, *, from_client: bool) -> Part:
     content, as_string = decode_content(source.get("content"), f"{path}.content", from_client=from_client)
-    part = ToolResultPart(
-        tool_call_id=read_string(source.get("tool_use_id", ""), f"{path}.tool_use_id"),
-        content=content,
-        is_error=bool(source.get("is_error")),
-        cache=decode_cache(source.get("cache_control"), f"{path}.cache_control"),
-        provider_metadata=extras(source, _TOOL_RESULT_KEYS),
+    call_id = read_string(source.get("tool_use_id", ""), f"{path}.tool_use_id")
+    part = _decode_marks(
+        ToolResultPart(call_id, content, bool(source.get("is_error"))), source, path, _TOOL_RESULT_KEYS
     )
     if as_string:
         part.provider_metadata = {NAME: {**own(part.provider_metadata), "_string": True}}
@@ -367,10 +378,23 @@ def with_cache(block: Block, cache: CacheHint | None, losses: Losses, path: str)
 
 def encode_extras(block: Block, metadata: Mapping[str, dict[str, Any]]) -> Block:
     """Adds what was kept of the vendor's own fields."""
+    if not metadata:
+        return block
     for key, value in own(metadata).items():
         if not key.startswith("_"):
             block.setdefault(key, value)
     return block
+
+
+def is_bare_text(part: Part) -> TypeGuard[TextPart]:
+    """Whether the part is text with nothing to say beside it."""
+    return (
+        type(part) is TextPart
+        and not part.citations
+        and not part.provider_metadata
+        and part.signature is None
+        and part.cache is None
+    )
 
 
 def encode_text(part: TextPart | RefusalPart, losses: Losses, path: str) -> Block:

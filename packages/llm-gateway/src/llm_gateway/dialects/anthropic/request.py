@@ -8,6 +8,7 @@ blank texts are left out; tool results stand first in their message.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +51,7 @@ from .blocks import (
     encode_text,
     extras,
     fail,
+    is_bare_text,
     is_plain_text,
     own,
     read_list,
@@ -84,22 +86,19 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, AnthropicEcho]:
     if not isinstance(body, dict):
         raise DialectError("the body is not a JSON object")
     request = LLMRequest(
-        model=read_optional_string(body.get("model"), "model") or "",
-        messages=_decode_system(body.get("system")) + _decode_messages(body.get("messages")),
-        tools=[_decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(_list(body, "tools"))],
-        max_tokens=_integer(body, "max_tokens"),
-        temperature=_number(body, "temperature"),
-        top_p=_number(body, "top_p"),
-        top_k=_integer(body, "top_k"),
-        stop=[read_string(word, f"stop_sequences[{at}]") for at, word in enumerate(_list(body, "stop_sequences"))],
-        service_tier=read_optional_string(body.get("service_tier"), "service_tier"),
-        cache=decode_cache(body.get("cache_control"), "cache_control"),
-        stream=_boolean(body, "stream"),
-        provider_metadata=extras(body, _KNOWN),
+        read_optional_string(body.get("model"), "model") or "",
+        _decode_messages(body.get("messages"), _decode_system(body.get("system"))),
+        [_decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(_list(body, "tools"))],
     )
-    kept: dict[str, Any] = dict(own(request.provider_metadata))
-    _decode_tool_choice(request, body.get("tool_choice"))
-    _decode_output(request, body, kept)
+    for key, value in body.items():
+        if value is not None and (field := _FIELDS.get(key)) is not None:
+            name, read = field
+            setattr(request, name, read(value, key))
+    kept = dict(own(extras(body, _KNOWN)))
+    if "tool_choice" in body:
+        _decode_tool_choice(request, body["tool_choice"])
+    if not _OUTPUT.isdisjoint(body):
+        _decode_output(request, body, kept)
     if (metadata := body.get("metadata")) is not None:
         metadata = read_object(metadata, "metadata")
         request.user = read_optional_string(metadata.get("user_id"), "metadata.user_id")
@@ -108,7 +107,8 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, AnthropicEcho]:
     version = wire.headers.get("anthropic-version")
     if version is not None and version != VERSION_2023:
         kept["_version"] = version
-    if betas := [beta for line in wire.headers.get_all("anthropic-beta") for beta in _words(line)]:
+    lines = wire.headers.get_all("anthropic-beta")
+    if lines and (betas := [beta for line in lines for beta in _words(line)]):
         kept["_betas"] = betas
     request.provider_metadata = {NAME: kept} if kept else {}
     return request, AnthropicEcho(request.model, request.stream, version or VERSION_2023)
@@ -121,12 +121,17 @@ def _decode_system(value: object) -> list[Message]:
     return [Message("system", parts, provider_metadata={NAME: {"_string": True}} if as_string else {})]
 
 
-def _decode_messages(value: object) -> list[Message]:
-    messages: list[Message] = []
+def _decode_messages(value: object, messages: list[Message]) -> list[Message]:
+    """Adds them to `messages`, which hold the system prompt."""
     if value is None:
         return messages
     before = ""
     for at, item in enumerate(read_list(value, "messages")):
+        message = _decode_spoken(item, before)
+        if message is not None:
+            messages.append(message)
+            before = message.role
+            continue
         source = read_object(item, f"messages[{at}]")
         role = read_string(source.get("role"), f"messages[{at}].role")
         if role not in ("user", "assistant", "system"):
@@ -145,6 +150,17 @@ def _decode_messages(value: object) -> list[Message]:
     return messages
 
 
+def _decode_spoken(source: object, before: str) -> Message | None:
+    """A turn of one side, said in one string and not twice in a row, as most are: what the general way makes of it, in
+    a few steps. None for any other."""
+    if type(source) is not dict or len(source) != 2:
+        return None
+    role, text = source.get("role"), source.get("content")
+    if type(text) is not str or not text or (role != "user" and role != "assistant") or role == before:
+        return None
+    return Message(role, [TextPart(text, [])], None, {NAME: {"_string": True}})
+
+
 def _decode_tool(value: object, path: str) -> Tool | OpaqueTool:
     source = read_object(value, path)
     kind, name = source.get("type"), source.get("name")
@@ -156,9 +172,11 @@ def _decode_tool(value: object, path: str) -> Tool | OpaqueTool:
         read_optional_string(source.get("description"), f"{path}.description"),
         None if schema is None else read_object(schema, f"{path}.input_schema"),
         strict if isinstance(strict, bool) else None,
-        cache=decode_cache(source.get("cache_control"), f"{path}.cache_control"),
-        provider_metadata=extras(source, _TOOL_KEYS),
     )
+    if "cache_control" in source:
+        tool.cache = decode_cache(source["cache_control"], f"{path}.cache_control")
+    if not _TOOL_KEYS.issuperset(source):
+        tool.provider_metadata = extras(source, _TOOL_KEYS)
     if kind == "custom":
         tool.provider_metadata = {NAME: {**own(tool.provider_metadata), "_custom": True}}
     return tool
@@ -231,27 +249,43 @@ def _list(body: dict[str, Any], key: str) -> list[Any]:
     return [] if value is None else read_list(value, key)
 
 
-def _integer(body: dict[str, Any], key: str) -> int | None:
-    value = body.get(key)
+def _integer(value: Any, key: str) -> int:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+    if not isinstance(value, int) or isinstance(value, bool):
         raise fail(key, "an integer", value)
     return value
 
 
-def _number(body: dict[str, Any], key: str) -> float | None:
-    value = body.get(key)
-    if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+def _number(value: Any, key: str) -> float:
+    if type(value) is not float and type(value) is not int:
         raise fail(key, "a number", value)
+    number: float = value
+    return number
+
+
+def _boolean(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise fail(key, "a boolean", value)
     return value
 
 
-def _boolean(body: dict[str, Any], key: str) -> bool:
-    value = body.get(key)
-    if value is not None and not isinstance(value, bool):
-        raise fail(key, "a boolean", value)
-    return bool(value)
+def _strings(value: Any, key: str) -> list[str]:
+    return [read_string(word, f"{key}[{at}]") for at, word in enumerate(read_list(value, key))]
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "max_tokens": ("max_tokens", _integer),
+    "temperature": ("temperature", _number),
+    "top_p": ("top_p", _number),
+    "top_k": ("top_k", _integer),
+    "stop_sequences": ("stop", _strings),
+    "service_tier": ("service_tier", read_string),
+    "cache_control": ("cache", decode_cache),
+    "stream": ("stream", _boolean),
+}
+"""Fields of the body that are each one field of the request, and what reads them."""
+_OUTPUT = frozenset({"thinking", "output_config", "output_format"})
 
 
 def _words(line: str) -> list[str]:
@@ -300,11 +334,16 @@ class _Turn:
     def write(self) -> Block:
         if self.raw is not None:
             return self.raw
-        if self.role == "user" and any(block["type"] == "tool_result" for block in self.blocks):
+        if self.role == "user" and len(self.blocks) > 1:
             # The API wants the results of the turn before first.
-            self.blocks.sort(key=lambda block: block["type"] != "tool_result")
+            self.blocks.sort(key=_is_no_result)
         content: Any = self.blocks[0]["text"] if self.as_string else self.blocks
         return {"role": self.role, "content": content, **self.extra}
+
+
+def _is_no_result(block: Block) -> bool:
+    kind: str = block["type"]
+    return kind != "tool_result"
 
 
 class _Encoder:
@@ -373,7 +412,7 @@ class _Encoder:
         if message.name is not None:
             self.losses.dropped(f"{path}.name")
         kept = own(message.provider_metadata)
-        extra = {key: value for key, value in kept.items() if not key.startswith("_")}
+        extra = {key: value for key, value in kept.items() if not key.startswith("_")} if kept else {}
         if message.role in ("system", "developer"):
             blocks = self._system_blocks(message, path)
             if not self._keeps_system_turns(kept):
@@ -418,6 +457,9 @@ class _Encoder:
     def _blocks(self, message: Message, path: str, role: str) -> list[Block]:
         blocks: list[Block] = []
         for at, part in enumerate(message.content):
+            if is_bare_text(part) and part.text.strip():
+                blocks.append({"type": "text", "text": part.text})
+                continue
             place = f"{path}.content[{at}]"
             match part:
                 case TextPart() | RefusalPart():

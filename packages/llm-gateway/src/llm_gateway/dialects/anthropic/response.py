@@ -38,6 +38,7 @@ from .blocks import (
     encode_own,
     extras,
     fail,
+    is_bare_text,
     own,
 )
 from .errors import error_of_body
@@ -64,13 +65,15 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     read_stop(choice, body)
     usage = body.get("usage")
     response = LLMResponse(
-        id=string_or_empty(body.get("id")) or mint.id("msg_"),
-        model=string_or_empty(body.get("model")),
-        choices=[choice],
-        usage=decode_usage(usage) if isinstance(usage, dict) else None,
-        final=True,
-        provider_metadata=extras(body, KNOWN),
+        string_or_empty(body.get("id")) or mint.id("msg_"),
+        string_or_empty(body.get("model")),
+        None,
+        [choice],
+        decode_usage(usage) if isinstance(usage, dict) else None,
     )
+    response.final = True
+    if not KNOWN.issuperset(body):
+        response.provider_metadata = extras(body, KNOWN)
     if isinstance(usage, dict) and isinstance(tier := usage.get("service_tier"), str):
         response.service_tier = tier
     return response
@@ -96,12 +99,14 @@ def decode_usage(source: Mapping[str, Any]) -> Usage:
     fresh = _count(source, "input_tokens")
     details = source.get("output_tokens_details")
     usage = Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-        output_tokens=_count(source, "output_tokens"),
-        cache_read_tokens=read,
-        cache_write_tokens=written,
-        reasoning_tokens=_count(details, "thinking_tokens") if isinstance(details, dict) else None,
+        None if fresh is None else fresh + (read or 0) + (written or 0),
+        _count(source, "output_tokens"),
+        read,
+        written,
+        _count(details, "thinking_tokens") if isinstance(details, dict) else None,
     )
+    if _COUNTS.issuperset(source):
+        return usage
     rest = {key: value for key, value in source.items() if key not in _COUNTS and value is not None}
     if rest:
         usage.provider_metadata = {NAME: rest}
@@ -114,9 +119,9 @@ def string_or_empty(value: object) -> str:
 
 def _count(source: Mapping[str, Any], key: str) -> int | None:
     value = source.get(key)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if type(value) is int:
+        return value
+    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 _REASONS = {
@@ -142,20 +147,25 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
         losses.dropped("choices[*]", "a message is one answer")
     choice = response.choices[0] if response.choices else Choice()
     content: list[Block] = []
-    for at, part in enumerate(choice.message.content):
-        content += encode_part(part, f"choices[*].message.content[{at}]", mint, losses)
+    calls, refusal = False, ""
+    for part in choice.message.content:
+        content += encode_part(part, "choices[*].message.content[*]", mint, losses)
+        if isinstance(part, ToolCallPart):
+            calls = True
+        elif isinstance(part, RefusalPart):
+            refusal += part.text
     body: Block = {
         "id": response.id or mint.id("msg_"),
         "type": "message",
         "role": "assistant",
         "model": response.model or echo.model,
         "content": content,
-        "stop_reason": stop_reason(choice, calls=bool(choice.message.tool_calls)),
+        "stop_reason": stop_reason(choice, calls=calls),
         "stop_sequence": choice.stop_sequence,
         "usage": encode_usage(response.usage, response.service_tier),
     }
     encode_extras(body, response.provider_metadata)
-    if refusal := choice.message.refusal:
+    if refusal:
         body["stop_reason"] = "refusal"
         body.setdefault("stop_details", refusal_details(refusal))
     return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(body))
@@ -163,6 +173,8 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
 
 def encode_part(part: Part, path: str, mint: Mint, losses: Losses) -> list[Block]:
     """The part's blocks: none where the client's format cannot hold it, two where a signature needs one of its own."""
+    if is_bare_text(part):
+        return [{"type": "text", "text": part.text}] if part.text else []
     match part:
         case TextPart() | RefusalPart():
             block: Block = {"type": "text", "text": part.text}

@@ -37,7 +37,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.response import Accumulator, merge_usage
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, encode_event, parse_event
+from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, encode_event, event_data, parse_event
 
 from .blocks import (
     NAME,
@@ -90,15 +90,9 @@ class AnthropicStreamDecoder(StreamDecoder):
     def _read(self, events: list[bytes]) -> list[LLMResponse]:
         chunks: list[LLMResponse] = []
         for raw in events:
-            # Nearly all events are two lines, the name and the data.
-            at = raw.find(b"\ndata: ")
-            if at > 0 and raw.startswith(b"event:") and raw.find(b"\n", at + 1) < 0:
-                data = raw[at + 7 :]
-            else:
-                event = parse_event(raw)
-                if event is None or event.data == b"[DONE]":
-                    continue
-                data = event.data
+            data = event_data(raw)
+            if data is None or data == b"[DONE]":
+                continue
             try:
                 body = json.loads(data)
             except ValueError as error:
@@ -176,7 +170,7 @@ class AnthropicStreamDecoder(StreamDecoder):
         index, part = block.index, block.part
         if delta.get("type") == "text_delta" and type(part) is TextPart:
             text = delta.get("text")
-            return _chunk(TextPart(text, index=index)) if isinstance(text, str) and text else None
+            return _chunk(TextPart(text, [], index)) if isinstance(text, str) and text else None
         if isinstance(part, OpaquePart):
             return _chunk(OpaquePart(NAME, None, [delta], index=index))
         match delta.get("type"):
@@ -246,7 +240,7 @@ class _OpenBlock:
 
 
 def _chunk(part: Part) -> LLMResponse:
-    return LLMResponse(choices=[Choice(0, Message("assistant", [part]))])
+    return LLMResponse("", "", None, [Choice(0, Message("assistant", [part]))])
 
 
 def _index(body: dict[str, Any]) -> int:
@@ -300,7 +294,8 @@ class AnthropicStreamEncoder(StreamEncoder):
                 continue
             for part in choice.message.content:
                 self._part(part, out)
-            self._note_finish(choice)
+            if choice.finish_reason is not None or choice.stop_sequence is not None or choice.provider_metadata:
+                self._note_finish(choice)
         if chunk.final:
             out.append(self.close())
         return b"".join(out)
@@ -381,9 +376,15 @@ class AnthropicStreamEncoder(StreamEncoder):
     # Blocks.
 
     def _part(self, part: Part, out: list[bytes]) -> None:
+        writing = self._open
         if isinstance(part, TextPart):
-            if not part.text and not part.citations and part.signature is None:
-                return
+            if not part.citations and part.signature is None:
+                if not part.text:
+                    return
+                if writing is not None and writing.text_head and writing.key == part.index and not self._held:
+                    # Nearly all parts are this: more text for the block that is open.
+                    out += (writing.text_head, json.dumps(part.text), _TEXT_END)
+                    return
         elif isinstance(part, OpaquePart):
             if part.dialect != NAME:
                 self._losses.dropped("choices[*].message.content[*]", f"a block of {part.dialect}")
@@ -402,7 +403,6 @@ class AnthropicStreamEncoder(StreamEncoder):
         elif not isinstance(part, ThinkingPart | ToolCallPart):
             self._losses.dropped("choices[*].message.content[*]", "no block can hold it")
             return
-        writing = self._open
         if not self._held and writing is not None and writing.takes(part):
             self._write(writing, part, out)
             return
@@ -473,7 +473,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         match part:
             case TextPart() | RefusalPart():
                 if part.text:
-                    out.append(_TEXT % (index, json.dumps(part.text)))
+                    out += (_TEXT_HEAD % index, json.dumps(part.text), _TEXT_END)
                 if isinstance(part, TextPart) and part.citations:
                     for citation in encode_citations(part, "choices[*].message.content[*]", self._losses):
                         out.append(_delta(index, {"type": "citations_delta", "citation": citation}))
@@ -528,13 +528,15 @@ class AnthropicStreamEncoder(StreamEncoder):
 class _Writing:
     """The block that is open."""
 
-    __slots__ = ("_custom", "_id", "_scanner", "_type", "index", "key", "late_signature", "signed")
+    __slots__ = ("_custom", "_id", "_scanner", "_type", "index", "key", "late_signature", "signed", "text_head")
 
     def __init__(self, part: Part, index: int) -> None:
         self._type = type(part)
         self.key = part.index
         self.index = index
         """Its number on the wire."""
+        self.text_head = _TEXT_HEAD % index if self._type is TextPart else b""
+        """What stands before each text in its event."""
         self.signed = False
         self.late_signature: Block | None = None
         self._id = part.id if isinstance(part, ToolCallPart) else ""
@@ -669,7 +671,8 @@ def _delta(index: int, delta: Block) -> bytes:
 
 
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
-_TEXT = _DELTA + b'"text_delta","text":%b}}\n\n'
+_TEXT_HEAD = _DELTA + b'"text_delta","text":'
+_TEXT_END = b"}}\n\n"
 _THINKING = _DELTA + b'"thinking_delta","thinking":%b}}\n\n'
 _ARGUMENTS = _DELTA + b'"input_json_delta","partial_json":%b}}\n\n'
 _STOP = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
@@ -717,11 +720,9 @@ def event_kind(event: bytes) -> EventKind:
 def usage_of(head: bytes, tail: bytes) -> Usage | None:
     """Usage from the events of a stream's beginning and end, or from a whole reply given as `tail`."""
     if not head and tail.lstrip()[:1] == b"{":
-        try:
-            body = json.loads(tail)
-        except ValueError:
-            return None
-        usage = body.get("usage") if isinstance(body, dict) else None
+        # It stands near the end, as a rule, and what comes before needs no reading.
+        body = json.members_from(tail, "usage") or _pick(tail)
+        usage = body.get("usage") if body is not None else None
         return decode_usage(usage) if isinstance(usage, dict) else None
     found: dict[str, Any] = {}
     for data, marker in ((head, b"message_start"), (tail, b"message_delta")):
@@ -731,6 +732,9 @@ def usage_of(head: bytes, tail: bytes) -> Usage | None:
             if marker in raw and b'"usage"' in raw:
                 _collect_usage(raw, found)
     return decode_usage(found) if found else None
+
+
+_pick = json.picker("usage")
 
 
 def _collect_usage(raw: bytes, found: dict[str, Any]) -> None:

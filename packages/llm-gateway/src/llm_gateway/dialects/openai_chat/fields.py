@@ -97,9 +97,13 @@ def optional_bool(value: Any, path: str) -> bool | None:
 
 
 def optional_number(value: Any, path: str) -> float | None:
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
-        return value
+    if value is None or type(value) in _NUMBERS:
+        number: float | None = value
+        return number
     raise DialectError(f"expected a number, found {describe(value)}", path=path)
+
+
+_NUMBERS = (float, int)
 
 
 def optional_int(value: Any, path: str) -> int | None:
@@ -113,8 +117,6 @@ def optional_int(value: Any, path: str) -> int | None:
 
 def extras(wire: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """What stands there beside the fields that have a canonical place; nulls say nothing."""
-    if known.issuperset(wire):
-        return {}
     if known.issuperset(wire):
         return {}
     return {key: value for key, value in wire.items() if key not in known and value is not None}
@@ -131,7 +133,9 @@ def own(node_metadata: ProviderMetadata) -> dict[str, Any]:
     values = node_metadata.get(NAME)
     if not values:
         return {}
-    return {key: value for key, value in values.items() if key != FORM}
+    kept = dict(values)
+    kept.pop(FORM, None)
+    return kept
 
 
 def form_of(node_metadata: ProviderMetadata) -> dict[str, Any]:

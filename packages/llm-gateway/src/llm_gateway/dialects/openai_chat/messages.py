@@ -54,9 +54,22 @@ __all__ = ["decode_messages", "encode_messages"]
 
 def decode_messages(value: Any) -> list[Message]:
     open_calls = _OpenCalls()
-    return [
-        _decode_message(wire, f"messages[{place}]", open_calls) for place, wire in enumerate(as_list(value, "messages"))
-    ]
+    messages: list[Message] = []
+    for place, wire in enumerate(as_list(value, "messages")):
+        message = _decode_spoken(wire)
+        messages.append(message or _decode_message(wire, f"messages[{place}]", open_calls))
+    return messages
+
+
+def _decode_spoken(wire: Any) -> Message | None:
+    """A role and a text and nothing else, which most messages are: what `_decode_message` makes of it, in a few steps.
+    None for any other."""
+    if type(wire) is not dict or len(wire) != 2:
+        return None
+    role, text = wire.get("role"), wire.get("content")
+    if type(text) is not str or not text or role not in _SPEAKERS:
+        return None
+    return Message(role, [TextPart(text, [])], None, {})
 
 
 @dataclass(slots=True)
@@ -151,6 +164,7 @@ def _decode_result(wire: dict[str, Any], role: str, path: str, open_calls: _Open
     return Message("tool", [part], None, metadata(extras(wire, _RESULT_FIELDS), form))
 
 
+_SPEAKERS = ("user", "assistant", "system", "developer")
 _PLAIN_FIELDS = frozenset({"role", "content", "name"})
 _ASSISTANT_FIELDS = frozenset(
     {"role", "content", "name", "refusal", "audio", "tool_calls", "function_call", "extra_content", *THINKING_FIELDS}
@@ -178,6 +192,12 @@ class _Writer:
 
     def write(self, messages: list[Message]) -> list[dict[str, Any]]:
         for place, message in enumerate(messages):
+            text = _spoken_text(message)
+            if text is not None and not self._moved:
+                if message.provider_metadata:
+                    list_foreign(message.provider_metadata, "messages[*]", self._losses)
+                self._out.append({"role": message.role, "content": text})
+                continue
             path = f"messages[{place}]"
             list_foreign(message.provider_metadata, path, self._losses)
             match message.role:
@@ -356,6 +376,20 @@ class _Writer:
             wire["name"] = message.name
         wire.update(own(message.provider_metadata))
         self._out.append(wire)
+
+
+def _spoken_text(message: Message) -> str | None:
+    """The text of a message that has nothing else to say in this dialect, None for any other."""
+    content = message.content
+    if len(content) != 1 or message.name is not None or NAME in message.provider_metadata:
+        return None
+    part = content[0]
+    if type(part) is not TextPart or part.citations or part.provider_metadata or part.cache is not None:
+        return None
+    return part.text if part.signature is None and message.role in _UNCHANGED_ROLES else None
+
+
+_UNCHANGED_ROLES = ("user", "assistant", "system")
 
 
 def _marked_as_error(texts: list[Part]) -> list[Part]:

@@ -69,6 +69,8 @@ def _decode_part(wire: Any, path: str) -> Part:
         return TextPart(wire)
     wire = as_object(wire, path)
     kind = wire.get("type")
+    if kind == "text" and len(wire) == 2 and type(text := wire.get("text")) is str:
+        return TextPart(text)
     decode = _DECODERS.get(kind) if isinstance(kind, str) else None
     if decode is None:
         return OpaquePart(dialect=NAME, data=wire)
@@ -192,6 +194,8 @@ def _place(part: MediaPart, url: str) -> None:
 def _decode_cache(wire: dict[str, Any], path: str) -> CacheHint | None:
     """`prompt_cache_breakpoint`, or Anthropic's `cache_control` as OpenRouter and others take it in chat parts."""
     for field in ("prompt_cache_breakpoint", "cache_control"):
+        if field not in wire:
+            continue
         hint = optional_object(wire.get(field), f"{path}.{field}")
         if hint is not None:
             ttl = optional_str(hint.get("ttl"), f"{path}.{field}.ttl")
@@ -318,6 +322,8 @@ def read_extra_content(wire: dict[str, Any], part: TextPart | ToolCallPart) -> N
 
 def write_extra_content(part: Part, *, wrapped: bool) -> dict[str, Any] | None:
     """The counterpart; `wrapped` lets signatures of other dialects pass (towards clients), else they are left out."""
+    if part.signature is None and not part.provider_metadata:
+        return None
     kept = own(part.provider_metadata).get("extra_content")
     extra: dict[str, Any] = dict(kept) if isinstance(kept, dict) else {}
     if part.signature is not None:
@@ -334,7 +340,8 @@ def write_extra_content(part: Part, *, wrapped: bool) -> dict[str, Any] | None:
 
 def encode_part(part: Part, path: str, losses: Losses, quirks: Mapping[str, Any], model: str) -> dict[str, Any] | None:
     """A user's content part; None where it has no meaning here. Raises DialectError for media that can't be sent."""
-    list_foreign(part.provider_metadata, path, losses)
+    if part.provider_metadata:
+        list_foreign(part.provider_metadata, path, losses)
     wire: dict[str, Any]
     match part:
         case TextPart():
@@ -358,7 +365,9 @@ def encode_part(part: Part, path: str, losses: Losses, quirks: Mapping[str, Any]
             return None
     if part.cache is not None:
         _encode_cache(wire, part.cache, f"{path}.cache", losses, quirks, model)
-    return {**wire, **{key: value for key, value in own(part.provider_metadata).items() if key != "extra_content"}}
+    if part.provider_metadata:
+        wire.update({key: value for key, value in own(part.provider_metadata).items() if key != "extra_content"})
+    return wire
 
 
 def encode_texts(

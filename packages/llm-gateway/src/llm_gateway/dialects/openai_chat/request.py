@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,55 +51,88 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ChatEcho]:
     if "messages" not in body:
         raise DialectError("expected a list, found nothing", path="messages")
     form: dict[str, Any] = {}
-    rest = extras(body, _FIELDS)
+    rest: dict[str, Any] = {}
     request = LLMRequest(
-        model=optional_str(body.get("model"), "model") or "",
-        messages=decode_messages(body["messages"]),
-        tools=decode_tools(body),
-        tool_choice=decode_tool_choice(body),
-        parallel_tool_calls=optional_bool(body.get("parallel_tool_calls"), "parallel_tool_calls"),
-        max_tokens=_decode_max_tokens(body, form, rest),
-        temperature=optional_number(body.get("temperature"), "temperature"),
-        top_p=optional_number(body.get("top_p"), "top_p"),
-        top_k=optional_int(body.get("top_k"), "top_k"),
-        stop=_decode_stop(body.get("stop"), form),
-        seed=optional_int(body.get("seed"), "seed"),
-        n=optional_int(body.get("n"), "n"),
-        frequency_penalty=optional_number(body.get("frequency_penalty"), "frequency_penalty"),
-        presence_penalty=optional_number(body.get("presence_penalty"), "presence_penalty"),
-        logprobs=optional_bool(body.get("logprobs"), "logprobs"),
-        top_logprobs=optional_int(body.get("top_logprobs"), "top_logprobs"),
-        response_format=_decode_response_format(body.get("response_format")),
-        reasoning=_decode_reasoning(body),
-        verbosity=optional_str(body.get("verbosity"), "verbosity"),
-        user=_decode_user(body, form, rest),
-        service_tier=optional_str(body.get("service_tier"), "service_tier"),
-        cache_key=optional_str(body.get("prompt_cache_key"), "prompt_cache_key"),
-        store=optional_bool(body.get("store"), "store"),
-        metadata=_decode_metadata(body.get("metadata")),
-        stream=optional_bool(body.get("stream"), "stream") or False,
+        optional_str(body.get("model"), "model") or "",
+        decode_messages(body["messages"]),
+        decode_tools(body),
+        decode_tool_choice(body),
     )
+    for key, value in body.items():
+        if value is None or key in _READ_APART:
+            continue
+        field = _FIELDS.get(key)
+        if field is None:
+            rest[key] = value
+        else:
+            name, read = field
+            setattr(request, name, read(value, key))
+    if not _FORMED.isdisjoint(body):
+        _decode_formed(request, body, form, rest)
     # Always there, so that an encoder knows that the values are in this dialect's own words.
     request.provider_metadata = metadata(rest, form) or {NAME: {}}
-    options = optional_object(body.get("stream_options"), "stream_options") or {}
-    echo = ChatEcho(
-        model=request.model,
-        stream=request.stream,
-        include_usage=optional_bool(options.get("include_usage"), "stream_options.include_usage") or False,
-        legacy_functions=any(isinstance(tool, Tool) and is_legacy(tool.provider_metadata) for tool in request.tools),
-        custom_tools=frozenset(tool.name for tool in request.tools if isinstance(tool, Tool) and tool.kind == "custom"),
-    )
-    return request, echo
+    return request, _echo_of(request, body)
 
 
-_FIELDS = frozenset(
+_FIELDS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
+    "parallel_tool_calls": ("parallel_tool_calls", optional_bool),
+    "temperature": ("temperature", optional_number),
+    "top_p": ("top_p", optional_number),
+    "top_k": ("top_k", optional_int),
+    "seed": ("seed", optional_int),
+    "n": ("n", optional_int),
+    "frequency_penalty": ("frequency_penalty", optional_number),
+    "presence_penalty": ("presence_penalty", optional_number),
+    "logprobs": ("logprobs", optional_bool),
+    "top_logprobs": ("top_logprobs", optional_int),
+    "verbosity": ("verbosity", optional_str),
+    "service_tier": ("service_tier", optional_str),
+    "prompt_cache_key": ("cache_key", optional_str),
+    "store": ("store", optional_bool),
+    "stream": ("stream", optional_bool),
+}
+"""Fields of the body that are each one field of the request, and what reads them."""
+
+_FORMED = frozenset(
     {
-        "model", "messages", "tools", "functions", "tool_choice", "function_call", "parallel_tool_calls", "max_tokens",
-        "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "seed", "n", "frequency_penalty",
-        "presence_penalty", "logprobs", "top_logprobs", "response_format", "reasoning_effort", "reasoning", "verbosity",
-        "user", "safety_identifier", "service_tier", "prompt_cache_key", "store", "metadata", "stream",
+        "max_tokens", "max_completion_tokens", "stop", "response_format", "reasoning_effort", "reasoning", "user",
+        "safety_identifier", "metadata",
     }
 )  # fmt: skip
+"""Fields that can be said in several forms."""
+
+_READ_APART = _FORMED | {"model", "messages", "tools", "functions", "tool_choice", "function_call"}
+
+
+def _decode_formed(request: LLMRequest, body: dict[str, Any], form: dict[str, Any], rest: dict[str, Any]) -> None:
+    request.max_tokens = _decode_max_tokens(body, form, rest)
+    if "stop" in body:
+        request.stop = _decode_stop(body["stop"], form)
+    if "response_format" in body:
+        request.response_format = _decode_response_format(body["response_format"])
+    if "reasoning_effort" in body or "reasoning" in body:
+        request.reasoning = _decode_reasoning(body)
+    if "user" in body or "safety_identifier" in body:
+        request.user = _decode_user(body, form, rest)
+    if "metadata" in body:
+        request.metadata = _decode_metadata(body["metadata"])
+
+
+def _echo_of(request: LLMRequest, body: dict[str, Any]) -> ChatEcho:
+    echo = ChatEcho(request.model, request.stream)
+    options = optional_object(body.get("stream_options"), "stream_options")
+    if options:
+        echo.include_usage = optional_bool(options.get("include_usage"), "stream_options.include_usage") or False
+    custom: list[str] = []
+    for tool in request.tools:
+        if isinstance(tool, Tool):
+            if tool.kind == "custom":
+                custom.append(tool.name)
+            if tool.provider_metadata and is_legacy(tool.provider_metadata):
+                echo.legacy_functions = True
+    if custom:
+        echo.custom_tools = frozenset(custom)
+    return echo
 
 
 def _decode_max_tokens(body: dict[str, Any], form: dict[str, Any], rest: dict[str, Any]) -> int | None:
@@ -148,10 +181,10 @@ def _decode_response_format(value: Any) -> ResponseFormat | None:
         return None
     match wire.get("type"):
         case "text":
-            return ResponseFormat("text", provider_metadata=metadata(extras(wire, frozenset({"type"}))))
+            return ResponseFormat("text", provider_metadata=metadata(extras(wire, _TEXT_FORMAT)))
         case "json_object":
             # Some servers take a schema beside it.
-            rest = extras(wire, frozenset({"type", "schema"}))
+            rest = extras(wire, _OBJECT_FORMAT)
             schema = optional_object(wire.get("schema"), "response_format.schema")
             return ResponseFormat("json_object", schema=schema, provider_metadata=metadata(rest))
         case "json_schema":
@@ -163,13 +196,18 @@ def _decode_response_format(value: Any) -> ResponseFormat | None:
                 name=optional_str(inner.get("name"), f"{path}.name"),
                 description=optional_str(inner.get("description"), f"{path}.description"),
                 strict=optional_bool(inner.get("strict"), f"{path}.strict"),
-                provider_metadata=metadata(extras(inner, frozenset({"schema", "name", "description", "strict"}))),
+                provider_metadata=metadata(extras(inner, _SCHEMA_FORMAT)),
             )
         case kind:
             # A kind of some server's own (grammars and the like): only its own dialect can say it.
             if not isinstance(kind, str):
                 raise DialectError(f"expected a string, found {describe(kind)}", path="response_format.type")
             return ResponseFormat("text", provider_metadata=metadata({}, {"verbatim": wire}))
+
+
+_TEXT_FORMAT = frozenset({"type"})
+_OBJECT_FORMAT = frozenset({"type", "schema"})
+_SCHEMA_FORMAT = frozenset({"schema", "name", "description", "strict"})
 
 
 def _decode_reasoning(body: dict[str, Any]) -> Reasoning | None:
@@ -194,11 +232,9 @@ def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireR
     form = form_of(request.provider_metadata)
     model = target.model or request.model
     list_foreign(request.provider_metadata, "", losses)
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": encode_messages(request.messages, losses, quirks, model),
-        **encode_tools(request.tools, losses, quirks),
-    }
+    body: dict[str, Any] = {"model": model, "messages": encode_messages(request.messages, losses, quirks, model)}
+    if request.tools:
+        encode_tools(request.tools, body, losses, quirks)
     if request.tool_choice is not None and (is_own or "tools" in body or "functions" in body):
         body.update(encode_tool_choice(request.tool_choice, request.tools, losses, quirks))
     if request.parallel_tool_calls is not None and (is_own or "tools" in body):
@@ -211,7 +247,8 @@ def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireR
         field = quirks.get("max_tokens_field") or form.get("max_tokens") or "max_completion_tokens"
         body[field] = request.max_tokens
     _encode_sampling(request, body, losses, quirks, is_own=is_own)
-    _encode_stop(request, body, losses, quirks, as_string=form.get("stop") == "string")
+    if request.stop:
+        _encode_stop(request.stop, body, losses, quirks, as_string=form.get("stop") == "string")
     if request.response_format is not None:
         _encode_response_format(request.response_format, body, losses, quirks)
     if request.reasoning is not None:
@@ -225,7 +262,8 @@ def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireR
         else:
             body["service_tier"] = tier
     _encode_vendor_fields(request, body, losses, is_own=is_own)
-    body.update({key: value for key, value in kept.items() if key != "stream_options"})
+    if kept:
+        body.update({key: value for key, value in kept.items() if key != "stream_options"})
     for field in quirks.get("no_fields", ()):
         if body.pop(field, None) is not None:
             losses.dropped(field)
@@ -244,10 +282,20 @@ def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireR
 def _encode_sampling(
     request: LLMRequest, body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any], *, is_own: bool
 ) -> None:
-    for field in ("temperature", "top_p", "frequency_penalty", "presence_penalty", "n", "logprobs", "top_logprobs"):
-        value = getattr(request, field)
-        if value is not None:
-            body[field] = value
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    if request.top_p is not None:
+        body["top_p"] = request.top_p
+    if request.frequency_penalty is not None:
+        body["frequency_penalty"] = request.frequency_penalty
+    if request.presence_penalty is not None:
+        body["presence_penalty"] = request.presence_penalty
+    if request.n is not None:
+        body["n"] = request.n
+    if request.logprobs is not None:
+        body["logprobs"] = request.logprobs
+    if request.top_logprobs is not None:
+        body["top_logprobs"] = request.top_logprobs
     if request.seed is not None:
         body[quirks.get("seed_field") or "seed"] = request.seed
     if request.top_k is not None:
@@ -258,9 +306,9 @@ def _encode_sampling(
 
 
 def _encode_stop(
-    request: LLMRequest, body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any], *, as_string: bool
+    stop: list[str], body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any], *, as_string: bool
 ) -> None:
-    stop, limit = request.stop, int(quirks.get("max_stop", 4))
+    limit = int(quirks.get("max_stop", 4))
     if len(stop) > limit:
         losses.clamped("stop", f"the first {limit}")
         stop = stop[:limit]
@@ -348,13 +396,14 @@ _TIERS = {
 
 
 def _encode_vendor_fields(request: LLMRequest, body: dict[str, Any], losses: Losses, *, is_own: bool) -> None:
-    wanted: dict[str, Any] = {
-        "verbosity": request.verbosity,
-        "prompt_cache_key": request.cache_key,
-        "store": request.store,
-        "metadata": request.metadata or None,
-    }
-    body.update({field: value for field, value in wanted.items() if value is not None})
+    if request.verbosity is not None:
+        body["verbosity"] = request.verbosity
+    if request.cache_key is not None:
+        body["prompt_cache_key"] = request.cache_key
+    if request.store is not None:
+        body["store"] = request.store
+    if request.metadata:
+        body["metadata"] = request.metadata
     if request.cache is not None and not is_own:
         losses.converted("cache", "prefixes are cached by the provider itself")
 

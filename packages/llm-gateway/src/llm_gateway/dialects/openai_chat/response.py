@@ -72,12 +72,12 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
         # OpenRouter answers 200 and says in the body that its provider failed.
         return LLMResponse(model=text_of(body.get("model")), error=error)
     response = LLMResponse(
-        id=text_of(body.get("id")),
-        model=text_of(body.get("model")),
-        created=_time(body.get("created")),
-        choices=[_decode_choice(choice, place, mint) for place, choice in enumerate(choices)],
-        usage=usage_in(body),
-        service_tier=optional_str(body.get("service_tier"), "service_tier"),
+        text_of(body.get("id")),
+        text_of(body.get("model")),
+        _time(body.get("created")),
+        [_decode_choice(choice, place, mint) for place, choice in enumerate(choices)],
+        usage_in(body),
+        optional_str(body.get("service_tier"), "service_tier"),
     )
     rest = extras(body, REPLY_FIELDS)
     if rest:
@@ -99,17 +99,15 @@ MESSAGE_FIELDS = frozenset(
 
 def text_of(value: Any) -> str:
     """Ids and names as they come; some servers number them."""
-    return (
-        value
-        if isinstance(value, str)
-        else ""
-        if value is None or isinstance(value, bool | dict | list)
-        else str(value)
-    )
+    if isinstance(value, str):
+        return value
+    return "" if value is None or isinstance(value, bool | dict | list) else str(value)
 
 
 def _time(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if type(value) is int:
+        return value
+    return int(value) if type(value) is float else None
 
 
 def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
@@ -117,19 +115,32 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     wire = as_object(wire, path)
     index = wire.get("index")
     finish, raw = decode_finish(optional_str(wire.get("finish_reason"), f"{path}.finish_reason"))
-    choice = Choice(
-        index if type(index) is int else place,
-        _decode_message(as_object(wire.get("message") or {}, f"{path}.message"), f"{path}.message", mint),
-        finish,
-        raw,
-        logprobs=optional_object(wire.get("logprobs"), f"{path}.logprobs"),
-    )
+    said = as_object(wire.get("message") or {}, f"{path}.message")
+    message = _decode_spoken(said) or _decode_message(said, f"{path}.message", mint)
+    choice = Choice(index if type(index) is int else place, message, finish, raw)
+    if wire.get("logprobs") is not None:
+        choice.logprobs = as_object(wire["logprobs"], f"{path}.logprobs")
     rest = extras(wire, CHOICE_FIELDS)
     if raw is not None and finish is not None and FINISH_REASONS.get(finish) != raw:
         rest["finish_reason"] = raw
     if rest:
         choice.provider_metadata = {NAME: rest}
     return choice
+
+
+def _decode_spoken(wire: dict[str, Any]) -> Message | None:
+    """A message of text whose other fields are null or empty, as in most replies: what `_decode_message` makes of it,
+    in a few steps. None for any other."""
+    text = wire.get("content")
+    if type(text) is not str or not text:
+        return None
+    for key, value in wire.items():
+        if value is not None and key != "content" and key != "role" and (value != [] or key not in _LISTS):
+            return None
+    return Message("assistant", [TextPart(text, [], 0)])
+
+
+_LISTS = frozenset({"annotations", "tool_calls", "images"})
 
 
 def _decode_message(wire: dict[str, Any], path: str, mint: Mint) -> Message:
@@ -315,7 +326,8 @@ def _encode_choice(choice: Choice, echo: ChatEcho, mint: Mint, losses: Losses) -
     raw = rest.pop("finish_reason", None)
     if choice.finish_reason in ("pause", "refusal", "error") and choice.raw_finish_reason is not None:
         rest.setdefault("native_finish_reason", raw or choice.raw_finish_reason)
-    return {**wire, **rest}
+    wire.update(rest)
+    return wire
 
 
 def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses) -> dict[str, Any]:
@@ -351,7 +363,8 @@ def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses
         wire["content"] = ""
     if refusals:
         wire["refusal"] = "".join(refusals)
-    wire.update(_encode_thinking(thinking))
+    if thinking:
+        wire.update(_encode_thinking(thinking))
     notes = _annotations(texts, losses)
     if notes:
         wire["annotations"] = notes
@@ -368,7 +381,9 @@ def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses
                 losses.dropped("choices[*].message.tool_calls", "`function_call` holds one call")
         else:
             wire["tool_calls"] = [_encode_call(call, echo, mint) for call in calls]
-    return {**wire, **own(message.provider_metadata)}
+    if message.provider_metadata:
+        wire.update(own(message.provider_metadata))
+    return wire
 
 
 def _encode_call(part: ToolCallPart, echo: ChatEcho, mint: Mint) -> dict[str, Any]:

@@ -64,7 +64,7 @@ __all__ = ["ChatStreamDecoder", "ChatStreamEncoder"]
 
 
 class ChatStreamDecoder(StreamDecoder):
-    __slots__ = ("_choices", "_mint", "_said", "_splitter", "_stopped", "finished")
+    __slots__ = ("_choices", "_head", "_heads_read", "_mint", "_said", "_splitter", "_stopped", "finished")
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
@@ -72,6 +72,8 @@ class ChatStreamDecoder(StreamDecoder):
         self._choices: dict[int, _ChoiceDecoder] = {}
         self._said: dict[str, Any] = {}
         """Fields that every chunk repeats; they are given on when they change."""
+        self._head: _Head | None = None
+        self._heads_read = 0
         self._stopped = False
         self.finished = False
 
@@ -95,7 +97,13 @@ class ChatStreamDecoder(StreamDecoder):
         for raw in events:
             if self._stopped:
                 break
-            if raw.startswith(b"data: {") and b"\n" not in raw:
+            head = self._head
+            if head is not None and raw.startswith(head.bytes):
+                chunk = self._decode_behind(head, raw)
+                if chunk is not None:
+                    chunks.append(chunk)
+                    continue
+            if raw.startswith(b"data: {") and _LF not in raw:
                 data = raw[6:]
             else:
                 event = parse_event(raw)
@@ -116,7 +124,25 @@ class ChatStreamDecoder(StreamDecoder):
                 chunks.append(chunk)
         return chunks
 
+    def _decode_behind(self, head: _Head, raw: bytes) -> LLMResponse | None:
+        """The chunk of an event that begins as the one before did; None where that has to be read as a whole."""
+        rest = raw[len(head.bytes) :]
+        if _LF in rest:
+            return None
+        try:
+            body = json.loads(b"{" + rest)
+        except ValueError:
+            return None
+        if "choices" not in body or not _BEHIND.issuperset(body):
+            # What else a server puts there, each of its events will have.
+            self._heads_read = _MOST_HEADS
+            return None
+        chunk = LLMResponse(head.id, head.model, head.created, [], None, head.service_tier, None, False, {}, [])
+        self._decode_choices(body, chunk)
+        return chunk
+
     def _decode_event(self, data: bytes) -> LLMResponse | None:
+        self._head = None
         try:
             body = json.loads(data)
         except ValueError as error:
@@ -137,36 +163,78 @@ class ChatStreamDecoder(StreamDecoder):
             self._stopped = True
             return LLMResponse(error=bare)
         created = body.get("created")
+        tier = body.get("service_tier")
         chunk = LLMResponse(
             text_of(body.get("id")),
             text_of(body.get("model")),
             created if type(created) is int else None,
+            [],
+            None,
+            tier if isinstance(tier, str) else None,
         )
-        choices = body.get("choices")
-        if choices:
-            if not isinstance(choices, list):
-                raise DialectError(f"expected a list, found {describe(choices)}", path="choices")
-            chunk.choices = [self._decode_choice(choice, place) for place, choice in enumerate(choices)]
-        if body.get("usage") or "x_groq" in body:
-            chunk.usage = usage_in(body)
-        tier = body.get("service_tier")
-        if isinstance(tier, str):
-            chunk.service_tier = tier
+        self._decode_choices(body, chunk)
         for key, value in body.items():
             if key not in REPLY_FIELDS and value is not None and self._said.get(key) != value:
                 self._said[key] = value
                 chunk.provider_metadata.setdefault(NAME, {})[key] = value
+        if self._heads_read < _MOST_HEADS:
+            self._heads_read += 1
+            self._head = _Head.of(data, chunk)
         return chunk
 
-    def _decode_choice(self, wire: Any, place: int) -> Choice:
-        wire = as_object(wire, f"choices[{place}]")
-        index = wire.get("index")
-        if type(index) is not int:
-            index = place
-        decoder = self._choices.get(index)
-        if decoder is None:
-            decoder = self._choices[index] = _ChoiceDecoder(index, self._mint)
-        return decoder.decode(wire)
+    def _decode_choices(self, body: dict[str, Any], chunk: LLMResponse) -> None:
+        """`choices`, and `usage`, which may stand beside them."""
+        choices = body.get("choices")
+        if choices:
+            if not isinstance(choices, list):
+                raise DialectError(f"expected a list, found {describe(choices)}", path="choices")
+            for place, wire in enumerate(choices):
+                if type(wire) is not dict:
+                    wire = as_object(wire, f"choices[{place}]")
+                index = wire.get("index")
+                if type(index) is not int:
+                    index = place
+                decoder = self._choices.get(index)
+                if decoder is None:
+                    decoder = self._choices[index] = _ChoiceDecoder(index, self._mint)
+                chunk.choices.append(decoder.decode(wire))
+        if body.get("usage") or "x_groq" in body:
+            chunk.usage = usage_in(body)
+
+
+class _Head:
+    """What an event says before its `choices`. Nearly all events of a stream say the same there in the same bytes, so
+    that the next one is read from `choices` on.
+
+    The event from which it was taken has told all that it says, so that the chunks of the next ones repeat only what
+    every chunk has. It is given up when an event begins otherwise, for that one may tell something else.
+    """
+
+    __slots__ = ("bytes", "created", "id", "model", "service_tier")
+
+    def __init__(self, bytes: bytes, chunk: LLMResponse) -> None:
+        self.bytes = bytes
+        """With the name of the event's field."""
+        self.id = chunk.id
+        self.model = chunk.model
+        self.created = chunk.created
+        self.service_tier = chunk.service_tier
+
+    @classmethod
+    def of(cls, data: bytes, chunk: LLMResponse) -> _Head | None:
+        """The head of an event and what was read of it; None where `choices` come first, or other things of weight."""
+        found = json.members_before(data, "choices")
+        if found is None or not _NOT_IN_HEADS.isdisjoint(found[0]):
+            return None
+        return cls(b"data: " + data[: found[1]], chunk)
+
+
+_LF = ord("\n")
+_BEHIND = frozenset({"choices", "usage", "obfuscation"})
+"""What may stand from `choices` on; anything else might say again what the head says."""
+_NOT_IN_HEADS = _BEHIND | {"error", "x_groq"}
+_MOST_HEADS = 8
+"""A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
 
 
 class _ChoiceDecoder:
@@ -207,9 +275,10 @@ class _ChoiceDecoder:
             raise DialectError(f"expected an object, found {describe(delta)}", path="choices[*].delta")
         content: list[Part] = []
         text = delta.get("content")
-        if type(text) is str and len(delta) == 1:
+        if type(text) is str and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
             if text:
-                content.append(TextPart(text, index=self._place("text")))
+                at = self._at if self._kind == "text" else self._place("text")
+                content.append(TextPart(text, [], at))
         else:
             self._decode_delta(delta, content)
         choice = Choice(self.index, Message("assistant", content))
@@ -219,11 +288,15 @@ class _ChoiceDecoder:
         logprobs = wire.get("logprobs")
         if logprobs is not None:
             choice.logprobs = optional_object(logprobs, "choices[*].logprobs")
+        if not CHOICE_FIELDS.issuperset(wire):
+            self._decode_beside(wire, choice)
+        return choice
+
+    def _decode_beside(self, wire: dict[str, Any], choice: Choice) -> None:
         for key, value in wire.items():
             if key not in CHOICE_FIELDS and value is not None and self._said.get(key) != value:
                 self._said[key] = value
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
-        return choice
 
     def _decode_finish(self, raw: Any, choice: Choice) -> None:
         finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"))
@@ -464,8 +537,8 @@ class ChatStreamEncoder(StreamEncoder):
     reason (some servers send content, or a second one) would not be legal behind it."""
 
     __slots__ = (
-        "_choices", "_created", "_echo", "_extra", "_head", "_heads", "_id", "_losses", "_mint", "_model",
-        "_tail", "_tier", "_usage",
+        "_choices", "_created", "_echo", "_extra", "_head", "_id", "_losses", "_mint", "_model", "_tail", "_tier",
+        "_usage",
     )  # fmt: skip
 
     def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
@@ -478,8 +551,6 @@ class ChatStreamEncoder(StreamEncoder):
         self._tier: str | None = None
         self._extra: dict[str, Any] = {}
         self._head = b""
-        self._heads: dict[int, bytes] = {}
-        """Per choice, what stands before a plain text in its event."""
         self._tail = (
             b'},"logprobs":null,"finish_reason":null}]' + (b',"usage":null' if echo.include_usage else b"") + b"}\n\n"
         )
@@ -503,18 +574,19 @@ class ChatStreamEncoder(StreamEncoder):
             self._begin(chunk)
         out: list[bytes] = []
         for choice in chunk.choices:
-            encoder = self._choices.get(choice.index)
+            index = choice.index
+            encoder = self._choices.get(index)
             if encoder is None:
-                encoder = self._choices[choice.index] = _ChoiceEncoder(self._echo, self._mint, self._losses)
-                out.append(self._event(choice.index, {"role": "assistant", "content": "", "refusal": None}))
+                encoder = self._choices[index] = _ChoiceEncoder(self._echo, self._mint, self._losses)
+                out.append(self._event(index, {"role": "assistant", "content": "", "refusal": None}))
             content = choice.message.content
             if len(content) == 1 and choice.logprobs is None and not choice.provider_metadata:
                 part = content[0]
                 if type(part) is TextPart and part.text and part.signature is None and not part.citations:
-                    encoder.add_text(part)
-                    out.append(self._heads.get(choice.index) or self._text_head(choice.index))
-                    out.append(json.dumps(part.text))
-                    out.append(self._tail)
+                    if part.index != encoder.text_index:
+                        encoder.begin_text(part)
+                    encoder.text_at += len(part.text)
+                    out += (encoder.text_head or self._text_head(index), json.dumps(part.text), self._tail)
                     if choice.finish_reason is not None:
                         encoder.finish(choice)
                     continue
@@ -571,11 +643,12 @@ class ChatStreamEncoder(StreamEncoder):
             fields[key] = value
         self._extra = {key: value for key, value in self._extra.items() if not isinstance(value, dict | list)}
         self._head = json.dumps(fields)[:-1] + b","
-        self._heads = {}
+        for encoder in self._choices.values():
+            encoder.text_head = b""
 
     def _text_head(self, index: int) -> bytes:
         head = b"data: " + self._head + b'"choices":[{"index":' + str(index).encode() + b',"delta":{"content":'
-        self._heads[index] = head
+        self._choices[index].text_head = head
         return head
 
     def _event(
@@ -591,10 +664,13 @@ class ChatStreamEncoder(StreamEncoder):
         return b"data: " + self._head + b'"choices":[' + json.dumps(choice) + end
 
 
+_NO_TEXT = object()
+
+
 class _ChoiceEncoder:
     __slots__ = (
         "_blocks", "_calls", "_echo", "_finish", "_images", "_indices", "_losses", "_mint", "_notes", "_refused",
-        "_text_at", "_texts", "_thinking", "native",
+        "_texts", "_thinking", "native", "text_at", "text_head", "text_index",
     )  # fmt: skip
 
     def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
@@ -607,17 +683,22 @@ class _ChoiceEncoder:
         self._refused = False
         self._texts: dict[int | None, int] = {}
         """Where each text part begins in `content`."""
-        self._text_at = 0
+        self.text_at = 0
+        """How long `content` is by now."""
+        self.text_index: object = _NO_TEXT
+        """The part that the last text belongs to."""
+        self.text_head = b""
+        """What stands before a plain text in its event; empty until there is one."""
         self._notes: list[dict[str, Any]] = []
         self._thinking: dict[int | None, _OutThinking] = {}
         self._blocks = 0
         self._images = 0
         self.native: str | None = None
 
-    def add_text(self, part: TextPart) -> None:
-        if part.index not in self._texts:
-            self._texts[part.index] = self._text_at
-        self._text_at += len(part.text)
+    def begin_text(self, part: TextPart) -> None:
+        """Another text part than the last one, perhaps a known one."""
+        self.text_index = part.index
+        self._texts.setdefault(part.index, self.text_at)
 
     def finish(self, choice: Choice) -> None:
         if choice.finish_reason is not None:
@@ -654,11 +735,12 @@ class _ChoiceEncoder:
         return deltas
 
     def _encode_text(self, part: TextPart, deltas: list[dict[str, Any]]) -> None:
-        self.add_text(part)
+        self.begin_text(part)
+        self.text_at += len(part.text)
         if part.text:
             deltas.append({"content": part.text})
         for citation in part.citations:
-            note = annotation_of(citation, self._losses, text_length=self._text_at - self._texts[part.index])
+            note = annotation_of(citation, self._losses, text_length=self.text_at - self._texts[part.index])
             if note is not None:
                 self._notes.append(moved_annotation(note, self._texts[part.index]))
         extra = write_extra_content(part, wrapped=True)

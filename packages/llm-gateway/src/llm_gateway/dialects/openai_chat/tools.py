@@ -18,6 +18,7 @@ from llm_gateway_sdk.wire import json
 
 from .fields import (
     NAME,
+    as_list,
     as_object,
     describe,
     extras,
@@ -55,14 +56,17 @@ def is_legacy(node_metadata: dict[str, dict[str, Any]]) -> bool:
 
 
 def decode_tools(body: dict[str, Any]) -> list[ToolLike]:
-    tools = [
-        _decode_tool(as_object(wire, f"tools[{place}]"), f"tools[{place}]")
-        for place, wire in enumerate(optional_list(body.get("tools"), "tools"))
-    ]
-    for place, wire in enumerate(optional_list(body.get("functions"), "functions")):
-        tool = _decode_function(as_object(wire, f"functions[{place}]"), f"functions[{place}]")
-        tool.provider_metadata = metadata(own(tool.provider_metadata), LEGACY)
-        tools.append(tool)
+    tools: list[ToolLike] = []
+    if body.get("tools") is not None:
+        for place, wire in enumerate(as_list(body["tools"], "tools")):
+            path = f"tools[{place}]"
+            tools.append(_decode_tool(as_object(wire, path), path))
+    if body.get("functions") is not None:
+        for place, wire in enumerate(as_list(body["functions"], "functions")):
+            path = f"functions[{place}]"
+            tool = _decode_function(as_object(wire, path), path)
+            tool.provider_metadata = metadata(own(tool.provider_metadata), LEGACY)
+            tools.append(tool)
     return tools
 
 
@@ -71,10 +75,10 @@ def _decode_tool(wire: dict[str, Any], path: str) -> ToolLike:
     tool: ToolLike
     if kind == "custom" and isinstance(wire.get("custom"), dict):
         tool = _decode_custom(wire["custom"], f"{path}.custom")
-        known = frozenset({"type", "custom"})
+        known = _CUSTOM_KEYS
     elif kind in ("function", None) and isinstance(wire.get("function"), dict):
         tool = _decode_function(wire["function"], f"{path}.function")
-        known = frozenset({"type", "function"})
+        known = _FUNCTION_KEYS
     elif kind in ("function", "custom"):
         raise DialectError(f"expected an object, found {describe(wire.get(kind))}", path=f"{path}.{kind}")
     else:
@@ -86,13 +90,17 @@ def _decode_tool(wire: dict[str, Any], path: str) -> ToolLike:
 
 
 def _decode_function(wire: dict[str, Any], path: str) -> Tool:
-    return Tool(
-        name=required_str(wire.get("name"), f"{path}.name"),
-        description=optional_str(wire.get("description"), f"{path}.description"),
-        parameters=optional_object(wire.get("parameters"), f"{path}.parameters"),
-        strict=optional_bool(wire.get("strict"), f"{path}.strict"),
-        provider_metadata=metadata(extras(wire, frozenset({"name", "description", "parameters", "strict"}))),
+    tool = Tool(
+        required_str(wire.get("name"), f"{path}.name"),
+        optional_str(wire.get("description"), f"{path}.description"),
+        optional_object(wire.get("parameters"), f"{path}.parameters"),
     )
+    if "strict" in wire:
+        tool.strict = optional_bool(wire["strict"], f"{path}.strict")
+    rest = extras(wire, _FUNCTION_FIELDS)
+    if rest:
+        tool.provider_metadata = {NAME: rest}
+    return tool
 
 
 def _decode_custom(wire: dict[str, Any], path: str) -> Tool:
@@ -104,51 +112,67 @@ def _decode_custom(wire: dict[str, Any], path: str) -> Tool:
         description=optional_str(wire.get("description"), f"{path}.description"),
         kind="custom",
         format=form,
-        provider_metadata=metadata(extras(wire, frozenset({"name", "description", "format"}))),
+        provider_metadata=metadata(extras(wire, _CUSTOM_FIELDS)),
     )
 
 
-def encode_tools(tools: list[ToolLike], losses: Losses, quirks: Mapping[str, Any]) -> dict[str, Any]:
-    """The `tools` and `functions` of a request body."""
+_FUNCTION_KEYS = frozenset({"type", "function"})
+_FUNCTION_FIELDS = frozenset({"name", "description", "parameters", "strict"})
+_CUSTOM_KEYS = frozenset({"type", "custom"})
+_CUSTOM_FIELDS = frozenset({"name", "description", "format"})
+
+
+def encode_tools(tools: list[ToolLike], body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any]) -> None:
+    """Adds `tools` and `functions` to a request body."""
     current: list[dict[str, Any]] = []
     legacy: list[dict[str, Any]] = []
-    for place, tool in enumerate(tools):
-        path = f"tools[{place}]"
+    path = "tools[*]"
+    for tool in tools:
         if isinstance(tool, OpaqueTool):
             if tool.dialect == NAME:
                 current.append(tool.data)
             else:
                 losses.dropped(path, f"{tool.dialect} {tool.data.get('type') or tool.name or 'tool'}")
             continue
-        list_foreign(tool.provider_metadata, path, losses)
-        if is_legacy(tool.provider_metadata):
-            legacy.append(_encode_function(tool))
-            continue
-        wire = (
-            _encode_custom(tool) if tool.kind == "custom" else {"type": "function", "function": _encode_function(tool)}
-        )
-        if tool.kind == "custom" and quirks.get("no_custom_tools"):
+        kept = tool.provider_metadata
+        if kept:
+            list_foreign(kept, path, losses)
+            if is_legacy(kept):
+                legacy.append(_encode_function(tool, tool.parameters))
+                continue
+        if tool.kind != "custom":
+            wire: dict[str, Any] = {"type": "function", "function": _encode_function(tool, tool.parameters)}
+        elif quirks.get("no_custom_tools"):
             losses.converted(path, "custom tool as function")
             parameters = custom_tool_parameters(tool.format)
             wire = {"type": "function", "function": _encode_function(tool, parameters)}
+        else:
+            wire = _encode_custom(tool)
         if tool.cache is not None:
             if quirks.get("cache") == "cache_control":
                 wire["cache_control"] = {"type": "ephemeral", **({"ttl": tool.cache.ttl} if tool.cache.ttl else {})}
             else:
                 losses.dropped(f"{path}.cache")
-        current.append({**wire, **(form_of(tool.provider_metadata).get("beside") or {})})
-    return {**({"tools": current} if current else {}), **({"functions": legacy} if legacy else {})}
+        if kept:
+            wire.update(form_of(kept).get("beside") or {})
+        current.append(wire)
+    if current:
+        body["tools"] = current
+    if legacy:
+        body["functions"] = legacy
 
 
-def _encode_function(tool: Tool, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+def _encode_function(tool: Tool, parameters: dict[str, Any] | None) -> dict[str, Any]:
     function: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         function["description"] = tool.description
-    if parameters is not None or tool.parameters is not None:
-        function["parameters"] = parameters if parameters is not None else tool.parameters
+    if parameters is not None:
+        function["parameters"] = parameters
     if tool.strict is not None:
         function["strict"] = tool.strict
-    return {**function, **own(tool.provider_metadata)}
+    if tool.provider_metadata:
+        function.update(own(tool.provider_metadata))
+    return function
 
 
 def _encode_custom(tool: Tool) -> dict[str, Any]:
@@ -303,6 +327,8 @@ def arguments_text(value: Any) -> str:
 
 def _id_of(wire: dict[str, Any], path: str) -> str:
     value = wire.get("id")
+    if isinstance(value, str):
+        return value
     return str(value) if isinstance(value, int) else optional_str(value, f"{path}.id") or ""
 
 
@@ -316,9 +342,10 @@ def encode_call(part: ToolCallPart, *, wrapped: bool, custom: bool) -> dict[str,
     else:
         arguments = wrap_custom_input(part.arguments) if part.kind == "custom" else part.arguments or "{}"
         wire = {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": arguments}}
-    for key, value in own(part.provider_metadata).items():
-        if key != "extra_content":
-            wire[key] = value
+    if part.provider_metadata:
+        for key, value in own(part.provider_metadata).items():
+            if key != "extra_content":
+                wire[key] = value
     extra = write_extra_content(part, wrapped=wrapped)
     if extra is not None:
         wire["extra_content"] = extra

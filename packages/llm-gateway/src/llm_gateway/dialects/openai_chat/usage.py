@@ -20,32 +20,27 @@ def decode_usage(wire: Any) -> Usage | None:
     prompt, completion = _count(wire.get("prompt_tokens")), _count(wire.get("completion_tokens"))
     if prompt is None and completion is None:
         return None
-    prompt_details, completion_details = (
-        _object(wire, "prompt_tokens_details"),
-        _object(wire, "completion_tokens_details"),
-    )
-    usage = Usage(
-        input_tokens=prompt,
-        output_tokens=completion,
-        cache_read_tokens=_first(
-            prompt_details.get("cached_tokens"), wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens")
-        ),
-        cache_write_tokens=_count(prompt_details.get("cache_write_tokens")),
-        reasoning_tokens=_count(completion_details.get("reasoning_tokens")),
-        input_audio_tokens=_count(prompt_details.get("audio_tokens")),
-        output_audio_tokens=_count(completion_details.get("audio_tokens")),
-    )
-    if (
-        usage.reasoning_tokens
-        and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + usage.reasoning_tokens
-    ):
+    usage = Usage(prompt, completion)
+    rest = {} if _FIELDS.issuperset(wire) else {key: value for key, value in wire.items() if key not in _FIELDS}
+    details = wire.get("prompt_tokens_details")
+    if isinstance(details, dict):
+        usage.cache_read_tokens = _count(details.get("cached_tokens"))
+        usage.cache_write_tokens = _count(details.get("cache_write_tokens"))
+        usage.input_audio_tokens = _count(details.get("audio_tokens"))
+        if not _PROMPT_DETAILS.issuperset(details):
+            _keep_more(rest, "prompt_tokens_details", details, _PROMPT_DETAILS)
+    if rest and usage.cache_read_tokens is None:
+        usage.cache_read_tokens = _first(wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
+    details = wire.get("completion_tokens_details")
+    if isinstance(details, dict):
+        usage.reasoning_tokens = _count(details.get("reasoning_tokens"))
+        usage.output_audio_tokens = _count(details.get("audio_tokens"))
+        if not _COMPLETION_DETAILS.issuperset(details):
+            _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
+    reasoning = usage.reasoning_tokens
+    if reasoning and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + reasoning:
         # xAI counts reasoning beside `completion_tokens`, not within.
-        usage.output_tokens = (completion or 0) + usage.reasoning_tokens
-    rest = {key: value for key, value in wire.items() if key not in _FIELDS}
-    if not _PROMPT_DETAILS.issuperset(prompt_details):
-        _keep_more(rest, "prompt_tokens_details", prompt_details, _PROMPT_DETAILS)
-    if not _COMPLETION_DETAILS.issuperset(completion_details):
-        _keep_more(rest, "completion_tokens_details", completion_details, _COMPLETION_DETAILS)
+        usage.output_tokens = (completion or 0) + reasoning
     if rest:
         usage.provider_metadata = {NAME: rest}
     return usage
@@ -65,8 +60,6 @@ def _keep_more(rest: dict[str, Any], key: str, details: dict[str, Any], known: f
 
 
 def _count(value: Any) -> int | None:
-    if value is None:
-        return None
     if type(value) is int:
         return value if value >= 0 else None
     return int(value) if isinstance(value, float) and value.is_integer() else None
@@ -80,25 +73,26 @@ def _first(*values: Any) -> int | None:
     return None
 
 
-def _object(wire: dict[str, Any], key: str) -> dict[str, Any]:
-    value = wire.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
     """None where input or output is unknown: the format has no way to say so but to leave usage out."""
     if usage is None or usage.input_tokens is None or usage.output_tokens is None:
         return None
+    prompt: dict[str, Any] = {}
+    if usage.cache_read_tokens is not None:
+        prompt["cached_tokens"] = usage.cache_read_tokens
+    if usage.cache_write_tokens is not None:
+        prompt["cache_write_tokens"] = usage.cache_write_tokens
+    if usage.input_audio_tokens is not None:
+        prompt["audio_tokens"] = usage.input_audio_tokens
+    completion: dict[str, Any] = {}
+    if usage.reasoning_tokens is not None:
+        completion["reasoning_tokens"] = usage.reasoning_tokens
+    if usage.output_audio_tokens is not None:
+        completion["audio_tokens"] = usage.output_audio_tokens
     rest = own(usage.provider_metadata)
-    prompt = _with(rest.pop("prompt_tokens_details", None), {
-        "cached_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": usage.cache_write_tokens,
-        "audio_tokens": usage.input_audio_tokens,
-    })  # fmt: skip
-    completion = _with(rest.pop("completion_tokens_details", None), {
-        "reasoning_tokens": usage.reasoning_tokens,
-        "audio_tokens": usage.output_audio_tokens,
-    })  # fmt: skip
+    if rest:
+        _add_details(prompt, rest.pop("prompt_tokens_details", None))
+        _add_details(completion, rest.pop("completion_tokens_details", None))
     wire: dict[str, Any] = {
         "prompt_tokens": usage.input_tokens,
         "completion_tokens": usage.output_tokens,
@@ -108,17 +102,18 @@ def encode_usage(usage: Usage | None) -> dict[str, Any] | None:
         wire["prompt_tokens_details"] = prompt
     if completion:
         wire["completion_tokens_details"] = completion
-    return {**wire, **rest}
+    wire.update(rest)
+    return wire
 
 
-def _with(rest: Any, counts: dict[str, int | None]) -> dict[str, Any]:
-    known = {key: value for key, value in counts.items() if value is not None}
-    return {**known, **rest} if isinstance(rest, dict) else known
+def _add_details(counts: dict[str, Any], more: Any) -> None:
+    if isinstance(more, dict):
+        counts.update(more)
 
 
 def find_usage(tail: bytes) -> Usage | None:
     """The usage in a whole body, or in the last of a stream's events that has one."""
-    if b'"usage"' not in tail:
+    if tail.find(b'"usage"') < 0:
         return None
     if tail.lstrip()[:1] == b"{":
         return _usage_of(tail)
@@ -134,11 +129,16 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 
 
 def _usage_of(data: bytes) -> Usage | None:
-    try:
-        body = json.loads(data)
-    except ValueError:
-        return None
-    return usage_in(body) if isinstance(body, dict) else None
+    # It stands near the end, as a rule, and what comes before needs no reading.
+    end = json.members_from(data, "usage")
+    usage = decode_usage(end.get("usage")) if end is not None else None
+    if usage is not None:
+        return usage
+    body = _pick(data)
+    return usage_in(body) if body is not None else None
+
+
+_pick = json.picker("usage", "x_groq")
 
 
 def usage_in(body: dict[str, Any]) -> Usage | None:

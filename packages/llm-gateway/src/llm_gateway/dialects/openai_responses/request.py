@@ -9,6 +9,7 @@ left out, image parts say their `detail`, output texts of the history their `ann
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, Target, WireReply, WireRequest
@@ -38,12 +39,11 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ResponsesEcho]:
     if not isinstance(value, dict):
         raise DialectError(f"expected the body to be an object, found {found(value)}")
     body: dict[str, Any] = {key: inner for key, inner in value.items() if inner is not None}
-    memo = beyond(body, _KNOWN | _COSMETIC)
-    quiet = {key: body[key] for key in _COSMETIC if key in body}
-    if quiet:
-        memo["_quiet"] = quiet
+    memo = beyond(body, _READ)
+    if not _COSMETIC.isdisjoint(body):
+        memo["_quiet"] = {key: body[key] for key in _COSMETIC if key in body}
     input_ = body.get("input")
-    if not isinstance(input_, str | list | None):
+    if input_ is not None and not isinstance(input_, str) and not isinstance(input_, list):
         raise DialectError(f"expected a string or a list of items, found {found(input_)}", path="input")
     items = input_ if isinstance(input_, list) else []
     tools, names = decode_tools(sequence(body, "tools", ""), tools_in_items(items))
@@ -58,30 +58,26 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ResponsesEcho]:
         system = Message("system", [TextPart(instructions)], provider_metadata={NAME: {"_instructions": True}})
         messages.insert(0, system)
     request = LLMRequest(
-        model=text(body, "model", "") or "",
-        messages=messages,
-        tools=tools,
-        tool_choice=decode_tool_choice(body["tool_choice"], names) if "tool_choice" in body else None,
-        parallel_tool_calls=boolean(body, "parallel_tool_calls", ""),
-        max_tokens=integer(body, "max_output_tokens", ""),
-        temperature=number(body, "temperature", ""),
-        top_p=number(body, "top_p", ""),
-        top_logprobs=integer(body, "top_logprobs", ""),
-        reasoning=_decode_reasoning(body),
-        user=text(body, "safety_identifier", ""),
-        service_tier=text(body, "service_tier", ""),
-        cache_key=text(body, "prompt_cache_key", ""),
-        store=boolean(body, "store", ""),
-        metadata=_decode_metadata(body),
-        stream=boolean(body, "stream", "") or False,
+        text(body, "model", "") or "",
+        messages,
+        tools,
+        decode_tool_choice(body["tool_choice"], names) if "tool_choice" in body else None,
     )
+    for key in body:
+        if (field := _FIELDS.get(key)) is not None:
+            name, read = field
+            setattr(request, name, read(body, key, ""))
+    if "reasoning" in body:
+        request.reasoning = _decode_reasoning(body)
+    if "metadata" in body:
+        request.metadata = _decode_metadata(body)
     if request.user is None:
         request.user = text(body, "user", "")
         if request.user is not None:
             memo["_user"] = "user"
     elif "user" in body:
         memo["user"] = body["user"]
-    if LOGPROBS in sequence(body, "include", ""):
+    if "include" in body and LOGPROBS in sequence(body, "include", ""):
         request.logprobs = True
     _decode_text(body, request, memo)
     request.provider_metadata = {NAME: memo}
@@ -378,5 +374,19 @@ _TIERS = {
     "auto": "auto", "default": "default", "flex": "flex", "scale": "scale", "priority": "priority", "fast": "fast",
     "standard_only": "default", "standard": "default", "reserved": "scale",
 }  # fmt: skip
+_READ = _KNOWN | _COSMETIC
+_FIELDS: dict[str, tuple[str, Callable[[dict[str, Any], str, str], Any]]] = {
+    "parallel_tool_calls": ("parallel_tool_calls", boolean),
+    "max_output_tokens": ("max_tokens", integer),
+    "temperature": ("temperature", number),
+    "top_p": ("top_p", number),
+    "top_logprobs": ("top_logprobs", integer),
+    "safety_identifier": ("user", text),
+    "service_tier": ("service_tier", text),
+    "prompt_cache_key": ("cache_key", text),
+    "store": ("store", boolean),
+    "stream": ("stream", boolean),
+}
+"""Fields of the body that are each one field of the request, and what reads them."""
 _NO_SUMMARY = frozenset(("none", "omitted", "off", "false", "False"))
 _SCHEMA_FIELDS = frozenset(("type", "name", "schema", "description", "strict"))

@@ -218,17 +218,19 @@ def status_of(choice: Choice, *, failed: bool = False) -> tuple[str, dict[str, A
 def decode_usage(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
-    counts = Usage(input_tokens=_count(value, "input_tokens"), output_tokens=_count(value, "output_tokens"))
-    rest = {key: inner for key, inner in value.items() if key not in _USAGE_FIELDS}
+    counts = Usage(_count(value, "input_tokens"), _count(value, "output_tokens"))
+    rest: dict[str, Any] = {}
+    if not _USAGE_FIELDS.issuperset(value):
+        rest = {key: inner for key, inner in value.items() if key not in _USAGE_FIELDS}
     for key, known in _DETAILS.items():
         details = value.get(key)
         if not isinstance(details, dict):
             continue
         for detail, attribute in known.items():
-            setattr(counts, attribute, _count(details, detail))
-        more = {detail: inner for detail, inner in details.items() if detail not in known}
-        if more:
-            rest[key] = more
+            if detail in details:
+                setattr(counts, attribute, _count(details, detail))
+        if details.keys() - known.keys():
+            rest[key] = {detail: inner for detail, inner in details.items() if detail not in known}
     if rest:
         counts.provider_metadata = {NAME: rest}
     return counts
@@ -435,6 +437,9 @@ def _parsed(arguments: str) -> Any:
 
 
 def _count(holder: dict[str, Any], key: str) -> int | None:
+    value = holder.get(key)
+    if type(value) is int:
+        return value
     try:
         return integer(holder, key, "usage")
     except DialectError:

@@ -93,14 +93,14 @@ def integer(holder: dict[str, Any], key: str, path: str) -> int | None:
     value = holder.get(key)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+    if value is not None and type(value) is not int:
         raise DialectError(f"expected an integer, found {found(value)}", path=_join(path, key))
     return value
 
 
 def number(holder: dict[str, Any], key: str, path: str) -> float | None:
     value = holder.get(key)
-    if value is not None and (not isinstance(value, int | float) or isinstance(value, bool)):
+    if value is not None and type(value) is not int and type(value) is not float:
         raise DialectError(f"expected a number, found {found(value)}", path=_join(path, key))
     return value
 

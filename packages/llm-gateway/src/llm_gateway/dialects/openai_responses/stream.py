@@ -15,7 +15,7 @@ from llm_gateway_sdk.parts import OpaquePart, Part, RefusalPart, TextPart, Think
 from llm_gateway_sdk.request import Message
 from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.sse import SSEDecoder, SSEError
+from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, event_data
 
 from .content import decode_annotation
 from .errors import decode_error_event, decode_response_error
@@ -52,7 +52,7 @@ class _Item:
 class ResponsesStreamDecoder(StreamDecoder):
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
-        self._events = SSEDecoder()
+        self._splitter = EventSplitter()
         self._items: dict[int, _Item] = {}
         self._next = 0
         self._called = False
@@ -63,13 +63,20 @@ class ResponsesStreamDecoder(StreamDecoder):
 
     def feed(self, data: bytes) -> list[LLMResponse]:
         try:
-            events = self._events.feed(data)
+            return self._read_all(self._splitter.feed(data))
         except SSEError as error:
             raise DialectError(str(error)) from None
-        return [chunk for event in events if (chunk := self._read(event.data)) is not None]
 
     def close(self) -> list[LLMResponse]:
-        return [chunk for event in self._events.close() if (chunk := self._read(event.data)) is not None]
+        return self._read_all(self._splitter.close())
+
+    def _read_all(self, events: list[bytes]) -> list[LLMResponse]:
+        chunks: list[LLMResponse] = []
+        for raw in events:
+            data = event_data(raw)
+            if data is not None and (chunk := self._read(data)) is not None:
+                chunks.append(chunk)
+        return chunks
 
     def _read(self, data: bytes) -> LLMResponse | None:
         if self.finished or self._failed or data[:6] == b"[DONE]" or not data:
@@ -304,9 +311,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         key = ("content", _int(event, "content_index"))
         if key in item.seen:
             # The common case: nothing but text.
-            chunk = LLMResponse(
-                choices=[Choice(0, Message("assistant", [TextPart(delta, index=item.parts[key], item_id=item.id)]))]
-            )
+            chunk = _chunk(TextPart(delta, [], item.parts[key], item.id))
         else:
             item.seen[key] = 1
             chunk = self._give(item, key, TextPart(delta))
@@ -396,7 +401,7 @@ class ResponsesStreamDecoder(StreamDecoder):
 
 
 def _chunk(*parts: Part) -> LLMResponse:
-    return LLMResponse(choices=[Choice(0, Message("assistant", list(parts)))])
+    return LLMResponse("", "", None, [Choice(0, Message("assistant", list(parts)))])
 
 
 def _given(raw: dict[str, Any]) -> dict[str, Any]:
@@ -423,7 +428,7 @@ def _str(holder: dict[str, Any], key: str) -> str:
 
 def _int(holder: dict[str, Any], key: str) -> int:
     value = holder.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+    return value if type(value) is int else 0
 
 
 _CALL_KINDS: dict[str, Any] = {"function_call": "function", "custom_tool_call": "custom"}

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_gateway_sdk.wire import json
+
+_NAMES = st.sampled_from(["usage", "model", 'a"usage":', "x", ""])
+_VALUES = st.recursive(
+    st.sampled_from([None, True, 1, 2.5, "usage", 'a "usage": 1', '"usage":{', "\\", "}", ""]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=4),
+    max_leaves=8,
+)
+_OBJECTS = st.dictionaries(_NAMES, _VALUES, max_size=5)
+
+
+@given(_OBJECTS)
+def test_members_before_a_field_and_from_it_are_the_object(body: dict[str, Any]) -> None:
+    data = json.dumps(body)
+
+    found = json.members_before(data, "usage")
+    if found is not None:
+        before, place = found
+        assert before | json.loads(b"{" + data[place:]) == body
+        assert "usage" not in before
+
+    behind = json.members_from(data, "usage")
+    if behind is not None:
+        assert next(iter(behind)) == "usage"
+        assert behind.items() <= body.items() if _plain(behind) else all(body[key] == behind[key] for key in behind)
+
+
+def _plain(values: dict[str, Any]) -> bool:
+    return all(not isinstance(value, dict | list) for value in values.values())
+
+
+def test_members_around_a_field_of_the_top_level_are_found() -> None:
+    data = b'{"id": "a", "choices":[{"usage":1}],"usage" : {"n":1}, "z":2}'
+
+    assert json.members_before(data, "choices") == ({"id": "a"}, 12)
+    assert json.members_from(data, "usage") == {"usage": {"n": 1}, "z": 2}
+
+
+def test_a_field_of_an_inner_object_is_none_of_the_top_level() -> None:
+    assert json.members_before(b'{"x":{"a":1,"usage":2}}', "usage") is None
+    assert json.members_before(b'{"usage":2}', "usage") is None
+    assert json.members_from(b'{"usage":1,"x":{"usage":2}}', "usage") is None
+    assert json.members_from(b'["usage"]', "usage") is None
+    assert json.members_from(b"{}", "usage") is None
+
+
+@given(_OBJECTS)
+def test_picked_fields_are_those_of_the_object(body: dict[str, Any]) -> None:
+    pick = json.picker("usage", "x")
+
+    assert pick(json.dumps(body)) == {"usage": body.get("usage"), "x": body.get("x")}
+
+
+def test_what_is_no_object_has_no_fields_to_pick() -> None:
+    pick = json.picker("usage")
+
+    assert pick(b"[1]") is None
+    assert pick(b"{") is None
+    assert pick(b"") is None
+    assert pick(rb'{"usage":"\ud83d"}') == {"usage": "\ud83d"}
