@@ -17,6 +17,8 @@ from llm_gateway_sdk.wire.sse import parse_event
 __all__ = ["StreamForwarder"]
 
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n|\r\n\n")
+_CR = 13
+"""`13 in data` is a search for a byte, `b"\r" in data` first an attempt to read the bytes as a number."""
 _TAIL_KEPT = 64 * 1024
 
 
@@ -132,14 +134,14 @@ class StreamForwarder:
         dialect = self._dialect
         if self._withhold_usage:
             for marker in dialect.usage_markers:
-                if marker in block:
+                if block.find(marker) >= 0:
                     return False
         for marker in dialect.error_markers:
-            if marker in block:
+            if block.find(marker) >= 0:
                 return False
         if not self.finished:
             for marker in dialect.end_markers:
-                if marker in block:
+                if block.find(marker) >= 0:
                     return False
         self._before, self._last = self._last, block
         return True
@@ -193,7 +195,7 @@ def _is_whole(event: bytes) -> bool:
 
 def _last_boundary(data: bytes) -> int:
     """Where the last blank line ends; 0 where there is none."""
-    if b"\r" not in data:
+    if _CR not in data:
         place = data.rfind(b"\n\n")
         return place + 2 if place >= 0 else 0
     end = 0
@@ -204,7 +206,7 @@ def _last_boundary(data: bytes) -> int:
 
 def _split(block: bytes) -> list[bytes]:
     """The events of a block, each with its blank line."""
-    if b"\r" not in block:
+    if _CR not in block:
         return [event + b"\n\n" for event in block.split(b"\n\n") if event.strip(b"\n")]
     events, start = [], 0
     for match in _BOUNDARY.finditer(block):

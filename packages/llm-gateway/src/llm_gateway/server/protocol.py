@@ -149,7 +149,7 @@ class DirectCycle:
             pieces.append(b"transfer-encoding: chunked\r\n")
             count += 1
         head = b"".join(pieces)
-        if head.count(b"\n") != count or head.count(b"\r") != count or b"\0" in head:
+        if head.count(b"\n") != count or head.count(b"\r") != count or 0 in head:
             raise ValueError("a reply header holds a line break or NUL")
         self._head = head + b"\r\n"
 
