@@ -134,14 +134,14 @@ class StreamForwarder:
         dialect = self._dialect
         if self._withhold_usage:
             for marker in dialect.usage_markers:
-                if block.find(marker) >= 0:
+                if marker in block:
                     return False
         for marker in dialect.error_markers:
-            if block.find(marker) >= 0:
+            if marker in block:
                 return False
         if not self.finished:
             for marker in dialect.end_markers:
-                if block.find(marker) >= 0:
+                if marker in block:
                     return False
         self._before, self._last = self._last, block
         return True
