@@ -9,7 +9,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 __all__ = [
+    "ARRAY",
     "JSON",
+    "OBJECT",
+    "STRING",
     "JSONObject",
     "Slice",
     "dumps",
@@ -45,6 +48,9 @@ class _Nothing(msgspec.Struct):
     """Reads an object and keeps none of it."""
 
 
+OBJECT, ARRAY, STRING = b'{["'
+"""How the kinds of values begin, see `first_byte`."""
+_SPACE = 32
 _JUDGED_WHOLE = 64 * 1024
 _skip = msgspec.json.Decoder(_Nothing).decode
 _decode_top = msgspec.json.Decoder(_Top).decode
@@ -211,9 +217,9 @@ def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
     """
     kind = first_byte(data)
     try:
-        if kind == b"{":
+        if kind == OBJECT:
             return _decode_slices(data)
-        if kind == b"[":
+        if kind == ARRAY:
             return _decode_items(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         value = loads_exact(bytes(data))
@@ -224,9 +230,13 @@ def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
     return None
 
 
-def first_byte(data: bytes | Slice) -> bytes:
-    """The first byte that is not white space, which tells what kind of value a JSON text is."""
-    return bytes(memoryview(data)[:64]).lstrip()[:1]
+def first_byte(data: bytes | Slice) -> int:
+    """The first byte that is not white space, which tells what kind of value a JSON text is; 0 where there is none."""
+    view = memoryview(data)
+    for byte in view:
+        if byte > _SPACE:
+            return int(byte)
+    return 0
 
 
 def _raw(lexeme: str) -> msgspec.Raw:

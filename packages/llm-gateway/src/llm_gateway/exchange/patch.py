@@ -10,7 +10,7 @@ from __future__ import annotations
 from difflib import SequenceMatcher
 
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.json import JSON, Slice
+from llm_gateway_sdk.wire.json import ARRAY, JSON, STRING, Slice
 
 __all__ = ["merge_edit"]
 
@@ -71,10 +71,10 @@ def _edited_text(original: Slice, before: Slice, after: Slice) -> JSON | None:
     """`"content": "text"` and `"content": [{"type": "text", "text": "text"}]` say the same: the edited text in the
     form that the original has; None where it is not such a case."""
     kinds = json.first_byte(original), json.first_byte(before), json.first_byte(after)
-    if kinds == (b'"', b"[", b"["):
+    if kinds == (STRING, ARRAY, ARRAY):
         text = _single_text(_value(after))
         return text if text is not None and _single_text(_value(before)) == _value(original) else None
-    if kinds == (b"[", b'"', b'"'):
+    if kinds == (ARRAY, STRING, STRING):
         parts = json.loads_exact(bytes(original))
         texts = [part for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
         if len(texts) == 1 and texts[0]["text"] == _value(before):
