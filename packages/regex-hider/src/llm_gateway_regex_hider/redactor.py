@@ -305,10 +305,11 @@ class StreamRedactor:
             self._keep_until(start)
             self._spans.append((self._buffer[start:end], rule.replace(match)))
             self.findings.matches[rule.index] += 1
-            self._budget.spend((self._at - end) * 0.3)  # what is read again
+            read_again = self._at - end
             self._done = self._at = end
             self._state, self._starts = self._idle(), []
             self._forget_candidate()
+            self._budget.spend(read_again * 0.3)
             return True
         return False
 
@@ -384,13 +385,17 @@ class StreamRedactor:
             state = self._rules.hiding.settled(act.target)
         self._state = state
 
+    def _undecided(self) -> int:
+        """The first place at which a match may begin for all that is known."""
+        first = self._starts[0] if self._state.threads else self._at
+        return min(first, self._candidate) if self._candidate >= 0 else first
+
     def _give_up(self) -> None:
         """The patterns cost too much on this text: hides all that is left of it."""
         if self._on_limit == "refuse":
             raise LimitExceeded("the patterns cost too much on this text")
         if not self._masking:
-            if self._state.threads:
-                self._keep_until(min(self._starts[0], len(self._buffer)))
+            self._keep_until(self._undecided())
             self._spans.append((self._buffer[self._done :], self._rules.mask))
             self.findings.masked += 1
         else:
