@@ -122,11 +122,10 @@ class BodyRedactor:
             place.text = new
 
     def _choice(self, choice: Choice) -> None:
-        before = self.findings.matches.total() + self.findings.masked
+        before = self.findings.total
         self._message(choice.message, "choices[*].message")
         self.vendor_json(choice.provider_metadata)
-        changed = self.findings.matches.total() + self.findings.masked > before
-        if changed and choice.logprobs is not None:
+        if choice.logprobs is not None and self.findings.total > before:
             # The tokens spell out what was hidden.
             choice.logprobs = None
             self.dropped("choices[*].logprobs", "they spell out text that was redacted")

@@ -6,7 +6,6 @@ begin or grow; the automaton knows that place, and the `regex` engine is asked o
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from operator import length_hint
 from time import perf_counter
@@ -15,6 +14,7 @@ from typing import Literal
 import regex
 
 from .automaton import FREE_WORK, State
+from .openings import Starts
 from .patterns import CompiledRule, RuleSet
 
 OnLimit = Literal["mask", "refuse"]
@@ -22,6 +22,7 @@ DEFAULT_MAX_SIZE = 8192
 
 _WINDOW = 4096
 _SKIP_WINDOW = 48
+_UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
 
 
 class Blocked(Exception):
@@ -42,6 +43,9 @@ class Budget:
 
     microseconds: float = 250_000.0
     per_character: float = 0.5
+    trials: float = 2_000.0
+    """For asking the engine before the automaton, where it finds nothing."""
+    trials_per_character: float = 0.02
 
     def spend(self, microseconds: float) -> None:
         self.microseconds -= microseconds
@@ -57,8 +61,15 @@ class _Exhausted(Exception):
 class Findings:
     """What was hidden: how often by which rule, and how often for want of a verdict within the bounds."""
 
-    matches: Counter[int] = field(default_factory=Counter)
+    matches: dict[int, int] = field(default_factory=dict)
     masked: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.matches.values()) + self.masked
+
+    def add(self, index: int, count: int = 1) -> None:
+        self.matches[index] = self.matches.get(index, 0) + count
 
 
 Span = tuple[str, str | None]
@@ -74,6 +85,7 @@ class StreamRedactor:
 
     __slots__ = (
         "_at",
+        "_beginnings",
         "_budget",
         "_buffer",
         "_candidate",
@@ -90,6 +102,7 @@ class StreamRedactor:
         "_spans",
         "_starts",
         "_state",
+        "_window",
         "findings",
     )
 
@@ -119,21 +132,20 @@ class StreamRedactor:
         self._mask_ends: dict[int, int] = {}  # of matches that began in hidden text, where they would end
         self._mask_hit = -1  # where something that began in hidden text may last have matched
         self._gave_up = False
+        self._beginnings: Starts | None = None  # of a whole text, where matches can begin
         self._spans: list[Span] = []
+        self._window = _SKIP_WINDOW  # how much is read before the next look for a place to skip to
 
     @property
     def is_holding(self) -> bool:
         return self._done < len(self._buffer)
 
     def push(self, text: str) -> str:
-        spans = self.feed(text)
-        if len(spans) == 1 and spans[0][1] is None:
-            return spans[0][0]
-        return "".join([piece if replacement is None else replacement for piece, replacement in spans])
+        return _joined(self.feed(text))
 
     def close(self) -> str:
         """The rest of the text. The redactor can be used for another text afterwards."""
-        return "".join([piece if replacement is None else replacement for piece, replacement in self.finish()])
+        return _joined(self.finish())
 
     def feed(self, text: str) -> list[Span]:
         """As `push`, but tells what was replaced."""
@@ -150,6 +162,15 @@ class StreamRedactor:
         self._forget_candidate()
         self._masking = False
         return spans
+
+    def finish_whole(self, text: str, at: int, starts: Starts | None) -> list[Span]:
+        """As `feed` and `finish` of a whole text whose beginning up to `at` is done. `starts` tells where the matches
+        in the rest can begin, if it is known."""
+        self._buffer, self._beginnings = text[:at], starts
+        self._done = self._at = at
+        self._state = self._idle()
+        self._advance(text[at:], final=True)
+        return self._spans
 
     def _advance(self, text: str, *, final: bool) -> None:
         if self._gave_up:
@@ -196,7 +217,9 @@ class StreamRedactor:
                     continue
                 end = min(length, self._at + _WINDOW)
                 if not self._state.threads:
-                    if self._rules.is_selective and length - self._at > _SKIP_WINDOW:
+                    if self._beginnings is not None:
+                        end = self._skip_to(self._beginnings.after(self._at), length)
+                    elif self._rules.is_selective and length - self._at > _SKIP_WINDOW:
                         end = self._skip(length)
                     if max_size is not None:
                         end = min(end, self._at + max_size + 1)
@@ -231,11 +254,17 @@ class StreamRedactor:
     def _skip(self, length: int) -> int:
         """Goes to the next place where a match can begin; how far to read from there."""
         found = self._rules.first.search(self._buffer, self._at)
-        to = found.start() if found else length
+        return self._skip_to(found.start() if found else -1, length)
+
+    def _skip_to(self, to: int, length: int) -> int:
+        if to < 0:
+            to = length
+        # Where little can be skipped, looking for it is not worth while as often.
+        self._window = _SKIP_WINDOW if to - self._at >= _SKIP_WINDOW else min(2 * self._window, _WINDOW)
         if to > self._at:
             self._at = to
             self._state = self._idle()
-        return min(length, to + _SKIP_WINDOW)
+        return min(length, to + self._window)
 
     def _scan(self, end: int) -> None:
         """Reads up to `end`, or to where a match was replaced."""
@@ -295,16 +324,14 @@ class StreamRedactor:
             timeout = max(self._budget.microseconds, 1.0) / 1e6
             match: regex.Match[str] | None = rule.regex.match(self._buffer, start, timeout=timeout)
             spent = (perf_counter() - before) * 1e6
-            if spent > 20:
+            if spent > _UNCHARGED:
                 self._budget.spend(spent)
             if match is None:
                 continue
-            if rule.rule.block:
-                raise Blocked(rule.index, rule.rule.description)
+            replaced = _replaced(rule, match, self.findings)
             end = match.end()
             self._keep_until(start)
-            self._spans.append((self._buffer[start:end], rule.replace(match)))
-            self.findings.matches[rule.index] += 1
+            self._spans.append(replaced)
             read_again = self._at - end
             self._done = self._at = end
             self._state, self._starts = self._idle(), []
@@ -413,8 +440,94 @@ def redact(
     budget: Budget | None = None,
 ) -> str:
     """A whole text at once. The same string comes back if nothing in it matches."""
+    spans = redact_spans(text, rules, on_limit=on_limit, findings=findings, budget=budget)
+    return text if spans is None else _joined(spans)
+
+
+def redact_spans(
+    text: str,
+    rules: RuleSet,
+    *,
+    on_limit: OnLimit = "mask",
+    findings: Findings | None = None,
+    budget: Budget | None = None,
+) -> list[Span] | None:
+    """As `redact`, but tells what was replaced; None if nothing in the text can match."""
     candidates = rules.candidates(text)
     if candidates is None:
-        return text
+        return None
+    starts = candidates.starts(text)
+    spans: list[Span] = []
+    at = 0
+    if starts is not None:
+        if starts.after(0) < 0:
+            return None
+        findings = findings if findings is not None else Findings()
+        budget = budget if budget is not None else Budget()
+        at = _replace_at_once(text, candidates.rules, starts, findings, budget, spans)
+        if at == len(text):
+            return spans
     redactor = StreamRedactor(candidates, max_size=None, on_limit=on_limit, findings=findings, budget=budget)
-    return redactor.push(text) + redactor.close()
+    return spans + redactor.finish_whole(text, at, starts)
+
+
+def _replace_at_once(
+    text: str, rules: list[CompiledRule], starts: Starts, findings: Findings, budget: Budget, spans: list[Span]
+) -> int:
+    """Replaces matches from the left on for as long as one begins wherever one can, which is the ordinary case. Up to
+    where the text is done."""
+    at = 0
+    budget.trials += len(text) * budget.trials_per_character
+    while (begin := starts.after(at)) >= 0:
+        found = _match_at(text, begin, [rules[number] for number in starts.patterns_at(begin)], budget)
+        if found is None:
+            break
+        rule, match = found
+        replaced = _replaced(rule, match, findings)
+        if begin > at:
+            spans.append((text[at:begin], None))
+        spans.append(replaced)
+        at = match.end()
+    else:
+        if at < len(text):
+            spans.append((text[at:], None))
+            at = len(text)
+    budget.microseconds += at * budget.per_character
+    return at
+
+
+def _match_at(
+    text: str, at: int, rules: list[CompiledRule], budget: Budget
+) -> tuple[CompiledRule, regex.Match[str]] | None:
+    """Asks the engine without the automaton's advice. What that costs in vain is bounded for all texts of a budget."""
+    for rule in rules:
+        timeout = min(budget.trials, budget.microseconds) / 1e6
+        if timeout <= 0:
+            return None
+        before = perf_counter()
+        try:
+            match: regex.Match[str] | None = rule.regex.match(text, at, timeout=timeout)
+        except TimeoutError:
+            budget.trials = 0.0
+            return None
+        spent = (perf_counter() - before) * 1e6
+        if match is None:
+            budget.trials -= spent
+            continue
+        if spent > _UNCHARGED:
+            budget.microseconds -= spent
+        return rule, match
+    return None
+
+
+def _replaced(rule: CompiledRule, match: regex.Match[str], findings: Findings) -> Span:
+    if rule.rule.block:
+        raise Blocked(rule.index, rule.rule.description)
+    findings.add(rule.index)
+    return match.group(), rule.replace(match)
+
+
+def _joined(spans: list[Span]) -> str:
+    if len(spans) == 1 and spans[0][1] is None:
+        return spans[0][0]
+    return "".join([piece if replacement is None else replacement for piece, replacement in spans])

@@ -87,7 +87,8 @@ class StreamedReplyRedactor:
         total = Findings()
         open_places = (place.findings for state in self._choices.values() for place in state.places.values())
         for findings in (self._whole.findings, *self._retired, *open_places):
-            total.matches.update(findings.matches)
+            for index, count in findings.matches.items():
+                total.add(index, count)
             total.masked += findings.masked
         return total
 
@@ -280,8 +281,7 @@ class StreamedReplyRedactor:
             state.logprobs.append(choice.logprobs)
         if any(place.redactor.is_holding for place in state.places.values()):
             return replace(choice, logprobs=None)
-        found = self.findings()
-        changes = found.matches.total() + found.masked
+        changes = self.findings().total
         if changes != state.changes:
             state.changes = changes
             self._whole.dropped("choices[*].logprobs", "they spell out text that was redacted")
