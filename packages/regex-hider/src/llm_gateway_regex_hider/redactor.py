@@ -22,6 +22,8 @@ DEFAULT_MAX_SIZE = 8192
 
 _WINDOW = 4096
 _SKIP_WINDOW = 48
+_KEPT = 64  # characters that are done and stay in the buffer, so that it need not be cut for every piece
+_SPACE = 32  # most characters of white space that are held for the sake of the text behind them
 _UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
 
 
@@ -141,7 +143,12 @@ class StreamRedactor:
         return self._done < len(self._buffer)
 
     def push(self, text: str) -> str:
-        return _joined(self.feed(text))
+        self._advance(text, final=False)
+        spans = self._spans
+        if not spans:
+            return ""
+        self._spans = []
+        return _joined(spans)
 
     def close(self) -> str:
         """The rest of the text. The redactor can be used for another text afterwards."""
@@ -177,6 +184,9 @@ class StreamRedactor:
             if text:
                 self._spans.append((text, ""))
             return
+        if not final and self._passes(text):
+            self._spans.append((text, None))
+            return
         self._buffer += text
         work = max(self._rules.automaton.work, FREE_WORK)
         self._budget.microseconds += len(text) * self._budget.per_character
@@ -189,23 +199,48 @@ class StreamRedactor:
             return
         if self._masking:
             safe = self._hidden_until()
+        elif self._state.threads:
+            safe = self._before_space(self._starts[0])
         else:
-            safe = self._starts[0] if self._state.threads else self._at
+            safe = self._at
         if safe > self._done:
             self._spans.append((self._buffer[self._done : safe], "" if self._masking else None))
             self._done = safe
-        drop = self._done - self._rules.context
-        if drop > 0:
-            self._buffer = self._buffer[drop:]
-            self._done -= drop
-            self._at -= drop
-            self._candidate -= drop
-            self._candidate_end -= drop
-            self._mask_hit -= drop
-            self._starts = [start - drop for start in self._starts]
-            self._mask_ends = {start - drop: end - drop for start, end in self._mask_ends.items()}
-            if self._candidate < 0:
-                self._candidate = -1
+        if self._done > self._rules.context + _KEPT:
+            self._drop(self._done - self._rules.context)
+
+    def _passes(self, text: str) -> bool:
+        """Whether nothing is under way and nothing begins in the piece, so that it goes out without being read."""
+        rules = self._rules
+        if self._state.threads or self._masking or not text:
+            return False
+        if not rules.is_selective or rules.first.search(text) is not None:
+            return False
+        self._budget.microseconds += len(text) * self._budget.per_character
+        self._buffer = (self._buffer + text)[-rules.context :]
+        self._done = self._at = len(self._buffer)
+        self._state = self._idle()
+        return True
+
+    def _before_space(self, safe: int) -> int:
+        """White space goes out with the text that follows it, as a provider's tokens have it."""
+        least = max(self._done, safe - _SPACE)
+        if self._max_size is not None:
+            least = max(least, len(self._buffer) - self._max_size)
+        while safe > least and self._buffer[safe - 1].isspace():
+            safe -= 1
+        return safe
+
+    def _drop(self, length: int) -> None:
+        self._buffer = self._buffer[length:]
+        self._done -= length
+        self._at -= length
+        self._candidate = max(self._candidate - length, -1)
+        self._candidate_end -= length
+        self._mask_hit -= length
+        self._starts = [start - length for start in self._starts]
+        if self._mask_ends:
+            self._mask_ends = {start - length: end - length for start, end in self._mask_ends.items()}
 
     def _read(self, *, final: bool) -> None:
         length = len(self._buffer)
