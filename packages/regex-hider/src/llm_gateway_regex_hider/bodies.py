@@ -114,7 +114,7 @@ class BodyRedactor:
 
     def part(self, part: Part) -> None:
         """Every text of one part."""
-        if isinstance(part, TextPart | RefusalPart | ThinkingPart):
+        if isinstance(part, (TextPart, RefusalPart, ThinkingPart)):
             self._plain_part(part)
         else:
             for place in walk_part(part, "", "user"):
@@ -185,13 +185,13 @@ class BodyRedactor:
         """The prose of a JSON Schema; names, types and allowed values are structure."""
         if isinstance(schema, dict):
             for key, value in schema.items():
-                if isinstance(value, dict | list):
+                if isinstance(value, (dict, list)):
                     self._descriptions(value)
                 elif key in _PROSE_FIELDS and isinstance(value, str):
                     schema[key] = self.text(value)
         else:
             for value in schema:
-                if isinstance(value, dict | list):
+                if isinstance(value, (dict, list)):
                     self._descriptions(value)
 
     def dropped(self, path: str, detail: str) -> None:

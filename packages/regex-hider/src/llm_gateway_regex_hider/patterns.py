@@ -65,11 +65,11 @@ class CompiledRule:
         except regex.error as error:
             raise RuleError(index, f"the pattern is not supported: {error}") from None
         self.context = context_width(self.pattern.root)
-        self._characters, self._searches = _needed(self.pattern)
+        self.characters, self._searches = _needed(self.pattern)
 
     def may_match(self, text: str) -> bool:
         """False only if no part of the text can match; found without a search for the pattern itself."""
-        for character in self._characters:
+        for character in self.characters:
             if character not in text:
                 return False
         return not self._searches or all(search(text) is not None for search in self._searches)
@@ -141,6 +141,9 @@ class RuleSet:
         self.is_selective = not charsets.intersects(self.automaton.first, charsets.of("aeinorst "))
         """Whether ordinary prose has few places where a match can begin."""
 
+        rare = [rule.characters[0] for rule in self.rules if rule.characters]
+        self._rare = rare if len(rare) == len(self.rules) else None
+        """Of each rule a character that its matches hold, if there is one for all rules."""
         openings = [rule.opening for rule in self.rules]
         self._openings: list[Opening] | None = None
         """How matches begin, if that is known of all rules."""
@@ -186,6 +189,12 @@ class RuleSet:
         """The rules that may match somewhere in the text; None if there are none."""
         if not text:
             return None
+        if self._rare is not None:
+            for character in self._rare:
+                if character in text:
+                    break
+            else:
+                return None
         indices = [place for place, rule in enumerate(self.rules) if rule.may_match(text)]
         return self.subset(tuple(indices)) if indices else None
 
