@@ -101,6 +101,7 @@ class StreamRedactor:
         "_max_size",
         "_on_limit",
         "_rules",
+        "_skip_from",
         "_spans",
         "_starts",
         "_state",
@@ -137,6 +138,7 @@ class StreamRedactor:
         self._beginnings: Starts | None = None  # of a whole text, where matches can begin
         self._spans: list[Span] = []
         self._window = _SKIP_WINDOW  # how much is read before the next look for a place to skip to
+        self._skip_from = 0  # of a whole text, where that look is worth while again
 
     @property
     def is_holding(self) -> bool:
@@ -252,7 +254,9 @@ class StreamRedactor:
                     continue
                 end = min(length, self._at + _WINDOW)
                 if not self._state.threads:
-                    if self._beginnings is not None:
+                    if self._at < self._skip_from:
+                        end = min(length, self._skip_from)
+                    elif self._beginnings is not None:
                         end = self._skip_to(self._beginnings.after(self._at), length)
                     elif self._rules.is_selective and length - self._at > _SKIP_WINDOW:
                         end = self._skip(length)
@@ -294,8 +298,12 @@ class StreamRedactor:
     def _skip_to(self, to: int, length: int) -> int:
         if to < 0:
             to = length
-        # Where little can be skipped, looking for it is not worth while as often.
-        self._window = _SKIP_WINDOW if to - self._at >= _SKIP_WINDOW else min(2 * self._window, _WINDOW)
+        if to - self._at >= _SKIP_WINDOW:
+            self._window = _SKIP_WINDOW
+        elif self._beginnings is not None:
+            # Where little can be skipped, looking for it is not worth while as often.
+            self._window = min(2 * self._window, _WINDOW)
+            self._skip_from = to + self._window
         if to > self._at:
             self._at = to
             self._state = self._idle()
