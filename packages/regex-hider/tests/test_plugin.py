@@ -237,8 +237,14 @@ def test_a_stream_hides_what_is_split_and_holds_nothing_else() -> None:
         end(usage=Usage(1, 2)),
     )
 
-    assert [one.text for one in out] == ["", "my ssn is ", "[REDACTED|SSN] ok. ", ""]
+    assert [one.text for one in out] == ["", "my ssn is", " [REDACTED|SSN] ok. ", ""]
     assert total(out).usage == Usage(1, 2)
+
+
+def test_words_reach_the_client_as_the_provider_sends_them_one_behind() -> None:
+    out, _, _ = Gateway(FOUNDING).stream(*[chunk(TextPart(f" tok{number}", index=0)) for number in range(3)], end())
+
+    assert [one.text for one in out] == [" tok0", " tok1", " tok2"]
 
 
 def test_an_unchanged_chunk_is_the_same_chunk() -> None:
@@ -384,7 +390,7 @@ def test_a_block_on_a_stream_ends_it_before_the_match() -> None:
         chunk(TextPart("the secret", index=0)), chunk(TextPart("-12", index=0)), chunk(TextPart(" x", index=0))
     )
 
-    assert [one.text for one in out] == ["the "]
+    assert [one.text for one in out] == ["the"]
     assert verdict is not None
     assert verdict.error is not None
     assert verdict.error.status == 400

@@ -65,25 +65,57 @@ def streamed(redactor: StreamRedactor, text: str, size: Callable[[], int]) -> st
 def test_a_number_split_across_pieces_is_hidden() -> None:
     redactor = StreamRedactor(RuleSet(compile_rules(FOUNDING)))
 
-    assert redactor.push("my ssn is 123-4") == "my ssn is "
+    assert redactor.push("my ssn is 123-4") == "my ssn is"
     assert redactor.push("5-6789") == ""
-    assert redactor.push(" ok") == "[REDACTED|SSN] "
-    assert redactor.close() == "ok"
+    assert redactor.push(" ok") == " [REDACTED|SSN]"
+    assert redactor.close() == " ok"
 
 
 def test_what_can_no_longer_match_goes_out_with_the_piece_that_decides_it() -> None:
     redactor = StreamRedactor(RuleSet(compile_rules(FOUNDING)))
 
-    assert redactor.push("Hello world! 12") == "Hello world! "
-    assert redactor.push("3, ") == "123, "
+    assert redactor.push("Hello world! 12") == "Hello world!"
+    assert redactor.push("3, ") == " 123, "
     assert not redactor.is_holding
 
 
 def test_a_lazy_match_goes_out_as_soon_as_it_is_complete() -> None:
     redactor = StreamRedactor(RuleSet(compile_rules([Rule("BEGIN.*?END", "<>")])))
 
-    assert redactor.push("x BEGIN abc") == "x "
-    assert redactor.push("END tail") == "<> tail"
+    assert redactor.push("x BEGIN abc") == "x"
+    assert redactor.push("END tail") == " <> tail"
+
+
+def test_words_that_are_held_keep_the_space_that_their_pieces_begin_with() -> None:
+    redactor = StreamRedactor(RuleSet(compile_rules(FOUNDING)))
+    pieces = ["tok0", " tok1", " tok2", "\n\n", "tok3", ".\n", "  tok4", " a@b.c"]
+
+    assert [redactor.push(piece) for piece in pieces] == [
+        "", "tok0", " tok1", " tok2\n\n", "", "tok3.\n", "", "  tok4",
+    ]  # fmt: skip
+    assert redactor.close() == " [REDACTED|EMAIL]"
+
+
+def test_white_space_waits_for_no_text_that_is_not_held() -> None:
+    redactor = StreamRedactor(RuleSet(compile_rules(FOUNDING[:1])))
+
+    assert [redactor.push(piece) for piece in ("a", " ", "\n", " b", " (", " 1", "2")] == [
+        "a", " ", "\n", " b", " (", "", "",
+    ]  # fmt: skip
+    assert redactor.close() == " 12"
+
+
+def test_white_space_that_is_held_counts_among_what_may_be_held() -> None:
+    redactor = StreamRedactor(RuleSet(compile_rules([Rule("a+b")])), max_size=4)
+
+    assert [redactor.push(piece) for piece in ("x   a", "a", "a", "a", "c")] == ["x", " ", " ", " ", "aaaac"]
+
+
+def test_only_so_much_white_space_is_held() -> None:
+    redactor = StreamRedactor(RuleSet(compile_rules([Rule("a+b")])))
+
+    assert redactor.push(" " * 1000 + "a") == " " * 968
+    assert redactor.close() == " " * 32 + "a"
 
 
 def test_streams_equal_whole_text_redaction_wherever_they_are_cut() -> None:
@@ -108,6 +140,34 @@ def test_streams_equal_whole_text_redaction_for_any_text(rules: RuleSet, text: s
     sizes = st.integers(1, 6)
 
     assert streamed(StreamRedactor(rules), text, lambda: data.draw(sizes)) == whole_text_redaction(text, rules)
+
+
+class Eager(StreamRedactor):
+    """Holds no white space that is not part of what may become a match."""
+
+    def _before_space(self, safe: int) -> int:
+        return safe
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.sampled_from(SETS),
+    st.lists(st.sampled_from([*FRAGMENTS, " a", " 1", "  ", " secret", "\n\n"]), max_size=12),
+    st.sampled_from([2, 5, 8192]),
+)
+def test_nothing_but_white_space_waits_for_the_text_behind_it(rules: RuleSet, pieces: list[str], max_size: int) -> None:
+    redactor, eager = StreamRedactor(rules, max_size=max_size), Eager(rules, max_size=max_size)
+    out, expected = "", ""
+    for piece in pieces:
+        out += redactor.push(piece)
+        expected += eager.push(piece)
+
+        assert expected.startswith(out)
+        assert expected[len(out) :].strip() == ""
+        assert redactor.is_holding or out == expected
+        assert len(redactor._buffer) - redactor._done <= max(max_size, len(eager._buffer) - eager._done)
+
+    assert out + redactor.close() == expected + eager.close()
 
 
 def test_beyond_the_bound_nothing_leaks_and_the_cut_still_does_not_matter() -> None:
@@ -213,3 +273,13 @@ def test_hostile_alphabets_do_not_grow_the_automaton_without_bound() -> None:
 
     assert len(rules.automaton._states) <= 2001
     assert rules.automaton.edges <= 100_100
+
+
+@pytest.mark.parametrize("piece", [1, 1000])
+def test_when_time_is_up_all_that_is_undecided_is_hidden_and_nothing_else(piece: int) -> None:
+    # An engine needs the cube of the number of letters to find that an odd number doesn't match.
+    rules = RuleSet(compile_rules([Rule(r"(a+)(a+)(a+)\3\2\1b"), Rule(r"b\d")]))
+    text = "x b1 " + "a" * 2_001 + "b"
+    redactor = StreamRedactor(rules)
+
+    assert streamed(redactor, text, lambda: piece) == "x [REDACTED] [REDACTED]"

@@ -79,6 +79,7 @@ class Automaton:
         self.edges = 0
         self.work = 0
         """Units of building done so far, about a microsecond each."""
+        self._idle: dict[str, State] = {}
         self._classify()
         self.first = charsets.union(*(chars for chars in self._first_sets()))
         """Every match begins with one of these."""
@@ -143,8 +144,13 @@ class Automaton:
 
     def idle(self, before: str) -> State:
         """The state in which no match is under way, after the character `before` ("" at the beginning)."""
-        context = self._context_of[self.class_of(before)] if before else 0
-        return self.state(context, (), pending=False)
+        state = self._idle.get(before)
+        if state is None:
+            context = self._context_of[self.class_of(before)] if before else 0
+            state = self.state(context, (), pending=False)
+            self._idle[before] = state
+            self.edges += 1
+        return state
 
     def settled(self, state: State) -> State:
         """The same state without anything pending."""
@@ -165,6 +171,7 @@ class Automaton:
             state.clear()
             state._by_class.clear()
         self._states.clear()
+        self._idle.clear()
         self.edges = 0
 
     def step(self, state: State, klass: int) -> State:

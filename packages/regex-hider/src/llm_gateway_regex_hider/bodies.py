@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -17,6 +16,7 @@ from llm_gateway_sdk import (
     ModelError,
     OpaquePart,
     Part,
+    RefusalPart,
     TextPart,
     ThinkingPart,
     Tool,
@@ -42,6 +42,8 @@ class BodyRedactor:
         self.losses: list[Loss] = []
 
     def text(self, text: str) -> str:
+        if self._rules.candidates(text) is None:
+            return text
         return redact(text, self._rules, on_limit=self._on_limit, findings=self.findings, budget=self._budget)
 
     def json_text(self, text: str) -> str:
@@ -92,19 +94,47 @@ class BodyRedactor:
 
     def vendor_json(self, value: Any) -> None:
         """Texts in a vendor's own JSON, as far as they can be told from structure."""
-        if value:
+        if value and self._may_match_in(value):
             for place in walk_part(OpaquePart(data=value), "", "opaque"):
                 self._place(place)
 
+    def _may_match_in(self, value: Any) -> bool:
+        """Whether any string in JSON may hold a match. A backslash may be an escape that spells any character."""
+        todo = [value]
+        while todo:
+            value = todo.pop()
+            if isinstance(value, str):
+                if "\\" in value or self._rules.candidates(value) is not None:
+                    return True
+            elif isinstance(value, dict):
+                todo.extend(value.values())
+            elif isinstance(value, list):
+                todo.extend(value)
+        return False
+
     def part(self, part: Part) -> None:
         """Every text of one part."""
-        for place in walk_part(part, "", "user"):
-            self._place(place)
-        for citation in _citations(part):
-            if citation.title:
-                citation.title = self.text(citation.title)
-            self.vendor_json(citation.provider_metadata)
-        self.vendor_json(part.provider_metadata)
+        if isinstance(part, (TextPart, RefusalPart, ThinkingPart)):
+            self._plain_part(part)
+        else:
+            for place in walk_part(part, "", "user"):
+                self._place(place)
+        if part.provider_metadata:
+            self.vendor_json(part.provider_metadata)
+
+    def _plain_part(self, part: TextPart | RefusalPart | ThinkingPart) -> None:
+        # Most parts are of this kind, and have no other text than this one and what is cited.
+        part.text = self.text(part.text)
+        if isinstance(part, TextPart) and part.citations:
+            for citation in part.citations:
+                self._citation(citation)
+
+    def _citation(self, citation: Citation) -> None:
+        if citation.cited_text:
+            citation.cited_text = self.text(citation.cited_text)
+        if citation.title:
+            citation.title = self.text(citation.title)
+        self.vendor_json(citation.provider_metadata)
 
     def _place(self, place: TextPlace) -> None:
         old = place.text
@@ -122,11 +152,10 @@ class BodyRedactor:
             place.text = new
 
     def _choice(self, choice: Choice) -> None:
-        before = self.findings.matches.total() + self.findings.masked
+        before = self.findings.total
         self._message(choice.message, "choices[*].message")
         self.vendor_json(choice.provider_metadata)
-        changed = self.findings.matches.total() + self.findings.masked > before
-        if changed and choice.logprobs is not None:
+        if choice.logprobs is not None and self.findings.total > before:
             # The tokens spell out what was hidden.
             choice.logprobs = None
             self.dropped("choices[*].logprobs", "they spell out text that was redacted")
@@ -143,29 +172,27 @@ class BodyRedactor:
                 # With another text the signature would not fit, and the provider would refuse the block.
                 self.dropped(f"{path}.content[*]", "signed thinking in which text had to be redacted")
                 continue
-            self._part_in_message(part)
+            self.part(part)
+            if isinstance(part, ToolResultPart):
+                for inner in part.content:
+                    self.vendor_json(inner.provider_metadata)
             kept.append(part)
         if len(kept) < len(message.content):
             message.content = kept
         self.vendor_json(message.provider_metadata)
 
-    def _part_in_message(self, part: Part) -> None:
-        self.part(part)
-        if isinstance(part, ToolResultPart):
-            for inner in part.content:
-                self.vendor_json(inner.provider_metadata)
-
-    def _descriptions(self, schema: Any) -> None:
+    def _descriptions(self, schema: dict[str, Any] | list[Any]) -> None:
         """The prose of a JSON Schema; names, types and allowed values are structure."""
         if isinstance(schema, dict):
             for key, value in schema.items():
-                if key in ("description", "title", "$comment") and isinstance(value, str):
-                    schema[key] = self.text(value)
-                else:
+                if isinstance(value, (dict, list)):
                     self._descriptions(value)
-        elif isinstance(schema, list):
+                elif key in _PROSE_FIELDS and isinstance(value, str):
+                    schema[key] = self.text(value)
+        else:
             for value in schema:
-                self._descriptions(value)
+                if isinstance(value, (dict, list)):
+                    self._descriptions(value)
 
     def dropped(self, path: str, detail: str) -> None:
         side: Any = self._side
@@ -177,10 +204,8 @@ class BodyRedactor:
 # Of blocks that are not understood: fields that hold JSON text.
 _JSON_FIELDS = ("partial_json", "arguments")
 
-
-def _citations(part: Part) -> Iterator[Citation]:
-    if isinstance(part, TextPart):
-        yield from part.citations
+_PROSE_FIELDS = ("description", "title", "$comment")
+"""Of a JSON Schema."""
 
 
 def _looks_like_json(text: str) -> bool:

@@ -53,6 +53,10 @@ def size(chars: CharSet) -> int:
     return sum(high - low + 1 for low, high in chars)
 
 
+def intersects(one: CharSet, other: CharSet) -> bool:
+    return size(union(one, other)) < size(one) + size(other)
+
+
 ANY: CharSet = ((0, LAST),)
 DIGIT = of("0123456789")
 WORD = charset([(ord("a"), ord("z")), (ord("A"), ord("Z")), (ord("0"), ord("9")), (ord("_"), ord("_"))])

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from .patterns import RuleSet
-from .redactor import DEFAULT_MAX_SIZE, Budget, Findings, OnLimit, Span, StreamRedactor, redact
+from .redactor import DEFAULT_MAX_SIZE, Budget, Findings, OnLimit, Span, StreamRedactor, redact, redact_spans
 
 _PLAIN_RUN = re.compile(r'[^"\\]+')
 _SPACE = re.compile(r"[ \t\n\r]+")
@@ -207,7 +207,9 @@ class JSONRedactor:
                     break
                 at += length
         assert self._string is not None
-        if is_ended and self._is_fresh and self._rules.candidates(read.text) is None:
+        if is_ended and self._is_fresh and self._max_size is None:
+            self._emit_whole_string(read, text[begun:at])
+        elif is_ended and self._is_fresh and self._rules.candidates(read.text) is None:
             self._out.append(text[begun:at])
         elif read.text or is_ended:
             self._is_fresh = False
@@ -248,6 +250,16 @@ class JSONRedactor:
                 return 0
         read.add(chr(code), text[at : at + 6])
         return 6
+
+    def _emit_whole_string(self, read: _StringText, raw: str) -> None:
+        spans = redact_spans(
+            read.text, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget
+        )
+        if spans is None:
+            self._out.append(raw)
+            return
+        self._raws.extend(read.text if read.raws is None else read.raws)
+        self._emit_string(spans)
 
     def _emit_string(self, spans: list[Span]) -> None:
         at = 0

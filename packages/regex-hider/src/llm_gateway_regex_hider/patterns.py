@@ -14,6 +14,7 @@ import regex
 
 from . import charsets
 from .automaton import Automaton
+from .openings import Opening, Starts, opening_of
 from .program import compile_program, context_width, is_exact, render, required
 from .syntax import Pattern, PatternSyntaxError, parse, width
 
@@ -56,6 +57,7 @@ class CompiledRule:
             compile_program([self.pattern])
             self.regex: regex.Pattern[str] = regex.compile(render(self.pattern.root), regex.ASCII | regex.VERSION0)
             self.replace = compile_template(rule.replacement, self.pattern)
+            self.opening = opening_of(self.pattern.root)
         except PatternSyntaxError as error:
             raise RuleError(index, str(error)) from None
         except RecursionError:
@@ -63,11 +65,14 @@ class CompiledRule:
         except regex.error as error:
             raise RuleError(index, f"the pattern is not supported: {error}") from None
         self.context = context_width(self.pattern.root)
-        self._required = _searches(self.pattern)
+        self.characters, self._searches = _needed(self.pattern)
 
     def may_match(self, text: str) -> bool:
         """False only if no part of the text can match; found without a search for the pattern itself."""
-        return all(is_in(text) for is_in in self._required)
+        for character in self.characters:
+            if character not in text:
+                return False
+        return not self._searches or all(search(text) is not None for search in self._searches)
 
 
 Replace = Callable[["regex.Match[str]"], str]
@@ -133,8 +138,17 @@ class RuleSet:
         self._subsets: dict[tuple[int, ...], RuleSet] = {}
         self._chosen: dict[int, list[CompiledRule]] = {}
         self.first = regex.compile(charsets.as_class(self.automaton.first))
-        self.is_selective = not _intersects(self.automaton.first, charsets.of("aeinorst "))
+        self.is_selective = not charsets.intersects(self.automaton.first, charsets.of("aeinorst "))
         """Whether ordinary prose has few places where a match can begin."""
+
+        rare = [rule.characters[0] for rule in self.rules if rule.characters]
+        self._rare = rare if len(rare) == len(self.rules) else None
+        """Of each rule a character that its matches hold, if there is one for all rules."""
+        openings = [rule.opening for rule in self.rules]
+        self._openings: list[Opening] | None = None
+        """How matches begin, if that is known of all rules."""
+        if None not in openings:
+            self._openings = [opening for opening in openings if opening is not None]
 
         self.is_exact = all(is_exact(rule.pattern.root) for rule in self.rules)
         """Whether the automaton alone tells where matches end."""
@@ -167,26 +181,29 @@ class RuleSet:
             found = self._subsets[indices] = RuleSet([self.rules[index] for index in indices], mask=self.mask)
         return found
 
+    def starts(self, text: str) -> Starts | None:
+        """Where in a whole text matches can begin; None where only reading it tells."""
+        return Starts(text, self._openings) if self._openings is not None else None
+
     def candidates(self, text: str) -> RuleSet | None:
         """The rules that may match somewhere in the text; None if there are none."""
         if not text:
             return None
-        indices = tuple([place for place, rule in enumerate(self.rules) if rule.may_match(text)])
-        return self.subset(indices) if indices else None
+        if self._rare is not None:
+            for character in self._rare:
+                if character in text:
+                    break
+            else:
+                return None
+        indices = [place for place, rule in enumerate(self.rules) if rule.may_match(text)]
+        return self.subset(tuple(indices)) if indices else None
 
 
-def _searches(pattern: Pattern) -> list[Callable[[str], bool]]:
+_Search = Callable[[str], "regex.Match[str] | None"]
+
+
+def _needed(pattern: Pattern) -> tuple[list[str], list[_Search]]:
+    """Rare characters, and searches for sets of them, that every match holds."""
     rare = sorted({chars for chars in required(pattern.root) if charsets.size(chars) <= _RARE_SIZE}, key=charsets.size)
-    return [_search(chars) for chars in rare[:3]]
-
-
-def _search(chars: charsets.CharSet) -> Callable[[str], bool]:
-    if charsets.size(chars) == 1:
-        character = chr(chars[0][0])
-        return lambda text: character in text
-    search = regex.compile(charsets.as_class(chars)).search
-    return lambda text: search(text) is not None
-
-
-def _intersects(one: charsets.CharSet, other: charsets.CharSet) -> bool:
-    return charsets.size(charsets.union(one, other)) < charsets.size(one) + charsets.size(other)
+    single = [chr(chars[0][0]) for chars in rare[:3] if charsets.size(chars) == 1]
+    return single, [regex.compile(charsets.as_class(chars)).search for chars in rare[len(single) : 3]]

@@ -6,7 +6,6 @@ begin or grow; the automaton knows that place, and the `regex` engine is asked o
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 from operator import length_hint
 from time import perf_counter
@@ -15,6 +14,7 @@ from typing import Literal
 import regex
 
 from .automaton import FREE_WORK, State
+from .openings import Starts
 from .patterns import CompiledRule, RuleSet
 
 OnLimit = Literal["mask", "refuse"]
@@ -22,6 +22,9 @@ DEFAULT_MAX_SIZE = 8192
 
 _WINDOW = 4096
 _SKIP_WINDOW = 48
+_KEPT = 64  # characters that are done and stay in the buffer, so that it need not be cut for every piece
+_SPACE = 32  # most characters of white space that are held for the sake of the text behind them
+_UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
 
 
 class Blocked(Exception):
@@ -42,6 +45,9 @@ class Budget:
 
     microseconds: float = 250_000.0
     per_character: float = 0.5
+    trials: float = 2_000.0
+    """For asking the engine before the automaton, where it finds nothing."""
+    trials_per_character: float = 0.02
 
     def spend(self, microseconds: float) -> None:
         self.microseconds -= microseconds
@@ -57,8 +63,15 @@ class _Exhausted(Exception):
 class Findings:
     """What was hidden: how often by which rule, and how often for want of a verdict within the bounds."""
 
-    matches: Counter[int] = field(default_factory=Counter)
+    matches: dict[int, int] = field(default_factory=dict)
     masked: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.matches.values()) + self.masked
+
+    def add(self, index: int, count: int = 1) -> None:
+        self.matches[index] = self.matches.get(index, 0) + count
 
 
 Span = tuple[str, str | None]
@@ -74,6 +87,7 @@ class StreamRedactor:
 
     __slots__ = (
         "_at",
+        "_beginnings",
         "_budget",
         "_buffer",
         "_candidate",
@@ -87,9 +101,11 @@ class StreamRedactor:
         "_max_size",
         "_on_limit",
         "_rules",
+        "_skip_from",
         "_spans",
         "_starts",
         "_state",
+        "_window",
         "findings",
     )
 
@@ -119,21 +135,26 @@ class StreamRedactor:
         self._mask_ends: dict[int, int] = {}  # of matches that began in hidden text, where they would end
         self._mask_hit = -1  # where something that began in hidden text may last have matched
         self._gave_up = False
+        self._beginnings: Starts | None = None  # of a whole text, where matches can begin
         self._spans: list[Span] = []
+        self._window = _SKIP_WINDOW  # how much is read before the next look for a place to skip to
+        self._skip_from = 0  # of a whole text, where that look is worth while again
 
     @property
     def is_holding(self) -> bool:
         return self._done < len(self._buffer)
 
     def push(self, text: str) -> str:
-        spans = self.feed(text)
-        if len(spans) == 1 and spans[0][1] is None:
-            return spans[0][0]
-        return "".join([piece if replacement is None else replacement for piece, replacement in spans])
+        self._advance(text, final=False)
+        spans = self._spans
+        if not spans:
+            return ""
+        self._spans = []
+        return _joined(spans)
 
     def close(self) -> str:
         """The rest of the text. The redactor can be used for another text afterwards."""
-        return "".join([piece if replacement is None else replacement for piece, replacement in self.finish()])
+        return _joined(self.finish())
 
     def feed(self, text: str) -> list[Span]:
         """As `push`, but tells what was replaced."""
@@ -151,10 +172,22 @@ class StreamRedactor:
         self._masking = False
         return spans
 
+    def finish_whole(self, text: str, at: int, starts: Starts | None) -> list[Span]:
+        """As `feed` and `finish` of a whole text whose beginning up to `at` is done. `starts` tells where the matches
+        in the rest can begin, if it is known."""
+        self._buffer, self._beginnings = text[:at], starts
+        self._done = self._at = at
+        self._state = self._idle()
+        self._advance(text[at:], final=True)
+        return self._spans
+
     def _advance(self, text: str, *, final: bool) -> None:
         if self._gave_up:
             if text:
                 self._spans.append((text, ""))
+            return
+        if not final and self._passes(text):
+            self._spans.append((text, None))
             return
         self._buffer += text
         work = max(self._rules.automaton.work, FREE_WORK)
@@ -168,23 +201,48 @@ class StreamRedactor:
             return
         if self._masking:
             safe = self._hidden_until()
+        elif self._state.threads:
+            safe = self._before_space(self._starts[0])
         else:
-            safe = self._starts[0] if self._state.threads else self._at
+            safe = self._at
         if safe > self._done:
             self._spans.append((self._buffer[self._done : safe], "" if self._masking else None))
             self._done = safe
-        drop = self._done - self._rules.context
-        if drop > 0:
-            self._buffer = self._buffer[drop:]
-            self._done -= drop
-            self._at -= drop
-            self._candidate -= drop
-            self._candidate_end -= drop
-            self._mask_hit -= drop
-            self._starts = [start - drop for start in self._starts]
-            self._mask_ends = {start - drop: end - drop for start, end in self._mask_ends.items()}
-            if self._candidate < 0:
-                self._candidate = -1
+        if self._done > self._rules.context + _KEPT:
+            self._drop(self._done - self._rules.context)
+
+    def _passes(self, text: str) -> bool:
+        """Whether nothing is under way and nothing begins in the piece, so that it goes out without being read."""
+        rules = self._rules
+        if self._state.threads or self._masking or not text:
+            return False
+        if not rules.is_selective or rules.first.search(text) is not None:
+            return False
+        self._budget.microseconds += len(text) * self._budget.per_character
+        self._buffer = (self._buffer + text)[-rules.context :]
+        self._done = self._at = len(self._buffer)
+        self._state = self._idle()
+        return True
+
+    def _before_space(self, safe: int) -> int:
+        """White space goes out with the text that follows it, as a provider's tokens have it."""
+        least = max(self._done, safe - _SPACE)
+        if self._max_size is not None:
+            least = max(least, len(self._buffer) - self._max_size)
+        while safe > least and self._buffer[safe - 1].isspace():
+            safe -= 1
+        return safe
+
+    def _drop(self, length: int) -> None:
+        self._buffer = self._buffer[length:]
+        self._done -= length
+        self._at -= length
+        self._candidate = max(self._candidate - length, -1)
+        self._candidate_end -= length
+        self._mask_hit -= length
+        self._starts = [start - length for start in self._starts]
+        if self._mask_ends:
+            self._mask_ends = {start - length: end - length for start, end in self._mask_ends.items()}
 
     def _read(self, *, final: bool) -> None:
         length = len(self._buffer)
@@ -196,7 +254,11 @@ class StreamRedactor:
                     continue
                 end = min(length, self._at + _WINDOW)
                 if not self._state.threads:
-                    if self._rules.is_selective and length - self._at > _SKIP_WINDOW:
+                    if self._at < self._skip_from:
+                        end = min(length, self._skip_from)
+                    elif self._beginnings is not None:
+                        end = self._skip_to(self._beginnings.after(self._at), length)
+                    elif self._rules.is_selective and length - self._at > _SKIP_WINDOW:
                         end = self._skip(length)
                     if max_size is not None:
                         end = min(end, self._at + max_size + 1)
@@ -231,11 +293,21 @@ class StreamRedactor:
     def _skip(self, length: int) -> int:
         """Goes to the next place where a match can begin; how far to read from there."""
         found = self._rules.first.search(self._buffer, self._at)
-        to = found.start() if found else length
+        return self._skip_to(found.start() if found else -1, length)
+
+    def _skip_to(self, to: int, length: int) -> int:
+        if to < 0:
+            to = length
+        if to - self._at >= _SKIP_WINDOW:
+            self._window = _SKIP_WINDOW
+        elif self._beginnings is not None:
+            # Where little can be skipped, looking for it is not worth while as often.
+            self._window = min(2 * self._window, _WINDOW)
+            self._skip_from = to + self._window
         if to > self._at:
             self._at = to
             self._state = self._idle()
-        return min(length, to + _SKIP_WINDOW)
+        return min(length, to + self._window)
 
     def _scan(self, end: int) -> None:
         """Reads up to `end`, or to where a match was replaced."""
@@ -295,20 +367,19 @@ class StreamRedactor:
             timeout = max(self._budget.microseconds, 1.0) / 1e6
             match: regex.Match[str] | None = rule.regex.match(self._buffer, start, timeout=timeout)
             spent = (perf_counter() - before) * 1e6
-            if spent > 20:
+            if spent > _UNCHARGED:
                 self._budget.spend(spent)
             if match is None:
                 continue
-            if rule.rule.block:
-                raise Blocked(rule.index, rule.rule.description)
+            replaced = _replaced(rule, match, self.findings)
             end = match.end()
             self._keep_until(start)
-            self._spans.append((self._buffer[start:end], rule.replace(match)))
-            self.findings.matches[rule.index] += 1
-            self._budget.spend((self._at - end) * 0.3)  # what is read again
+            self._spans.append(replaced)
+            read_again = self._at - end
             self._done = self._at = end
             self._state, self._starts = self._idle(), []
             self._forget_candidate()
+            self._budget.spend(read_again * 0.3)
             return True
         return False
 
@@ -384,13 +455,17 @@ class StreamRedactor:
             state = self._rules.hiding.settled(act.target)
         self._state = state
 
+    def _undecided(self) -> int:
+        """The first place at which a match may begin for all that is known."""
+        first = self._starts[0] if self._state.threads else self._at
+        return min(first, self._candidate) if self._candidate >= 0 else first
+
     def _give_up(self) -> None:
         """The patterns cost too much on this text: hides all that is left of it."""
         if self._on_limit == "refuse":
             raise LimitExceeded("the patterns cost too much on this text")
         if not self._masking:
-            if self._state.threads:
-                self._keep_until(min(self._starts[0], len(self._buffer)))
+            self._keep_until(self._undecided())
             self._spans.append((self._buffer[self._done :], self._rules.mask))
             self.findings.masked += 1
         else:
@@ -408,8 +483,94 @@ def redact(
     budget: Budget | None = None,
 ) -> str:
     """A whole text at once. The same string comes back if nothing in it matches."""
+    spans = redact_spans(text, rules, on_limit=on_limit, findings=findings, budget=budget)
+    return text if spans is None else _joined(spans)
+
+
+def redact_spans(
+    text: str,
+    rules: RuleSet,
+    *,
+    on_limit: OnLimit = "mask",
+    findings: Findings | None = None,
+    budget: Budget | None = None,
+) -> list[Span] | None:
+    """As `redact`, but tells what was replaced; None if nothing in the text can match."""
     candidates = rules.candidates(text)
     if candidates is None:
-        return text
+        return None
+    starts = candidates.starts(text)
+    spans: list[Span] = []
+    at = 0
+    if starts is not None:
+        if starts.after(0) < 0:
+            return None
+        findings = findings if findings is not None else Findings()
+        budget = budget if budget is not None else Budget()
+        at = _replace_at_once(text, candidates.rules, starts, findings, budget, spans)
+        if at == len(text):
+            return spans
     redactor = StreamRedactor(candidates, max_size=None, on_limit=on_limit, findings=findings, budget=budget)
-    return redactor.push(text) + redactor.close()
+    return spans + redactor.finish_whole(text, at, starts)
+
+
+def _replace_at_once(
+    text: str, rules: list[CompiledRule], starts: Starts, findings: Findings, budget: Budget, spans: list[Span]
+) -> int:
+    """Replaces matches from the left on for as long as one begins wherever one can, which is the ordinary case. Up to
+    where the text is done."""
+    at = 0
+    budget.trials += len(text) * budget.trials_per_character
+    while (begin := starts.after(at)) >= 0:
+        found = _match_at(text, begin, [rules[number] for number in starts.patterns_at(begin)], budget)
+        if found is None:
+            break
+        rule, match = found
+        replaced = _replaced(rule, match, findings)
+        if begin > at:
+            spans.append((text[at:begin], None))
+        spans.append(replaced)
+        at = match.end()
+    else:
+        if at < len(text):
+            spans.append((text[at:], None))
+            at = len(text)
+    budget.microseconds += at * budget.per_character
+    return at
+
+
+def _match_at(
+    text: str, at: int, rules: list[CompiledRule], budget: Budget
+) -> tuple[CompiledRule, regex.Match[str]] | None:
+    """Asks the engine without the automaton's advice. What that costs in vain is bounded for all texts of a budget."""
+    for rule in rules:
+        timeout = min(budget.trials, budget.microseconds) / 1e6
+        if timeout <= 0:
+            return None
+        before = perf_counter()
+        try:
+            match: regex.Match[str] | None = rule.regex.match(text, at, timeout=timeout)
+        except TimeoutError:
+            budget.trials = 0.0
+            return None
+        spent = (perf_counter() - before) * 1e6
+        if match is None:
+            budget.trials -= spent
+            continue
+        if spent > _UNCHARGED:
+            budget.microseconds -= spent
+        return rule, match
+    return None
+
+
+def _replaced(rule: CompiledRule, match: regex.Match[str], findings: Findings) -> Span:
+    if rule.rule.block:
+        raise Blocked(rule.index, rule.rule.description)
+    findings.add(rule.index)
+    return match.group(), rule.replace(match)
+
+
+def _joined(spans: list[Span]) -> str:
+    if len(spans) == 1 and spans[0][1] is None:
+        return spans[0][0]
+    return "".join([piece if replacement is None else replacement for piece, replacement in spans])
