@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "exchange": {"sdk", "wire", "models"},
     "monitoring": {"version", "sdk", "config", "exchange", "models"},
     "gateway": {"sdk", "config", "extensions", "providers", "breaker", "conditions", "models", "exchange"},
-    "server": {"version", "sdk", "config", "loading", "exchange", "models", "gateway", "monitoring"},
+    "server": {"version", "sdk", "wire", "config", "loading", "exchange", "models", "gateway", "monitoring"},
     "testing": {"sdk", "config", "loading", "exchange", "gateway", "server", "dialects"},
     "cli": {"version", "sdk", "config", "extensions", "loading", "reference", "banner", "server"},
     "__main__": {"cli"},

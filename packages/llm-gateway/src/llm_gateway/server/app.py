@@ -31,6 +31,7 @@ from ..exchange.reading import Reading
 from ..exchange.services import new_id
 from ..exchange.side import decode_embedding_inputs
 from ..gateway import Gateway
+from ..wire.writes import Writes
 from .admission import Admission
 from .body import ClientGone, inflate, read_body
 from .cors import Cors
@@ -91,6 +92,8 @@ class GatewayApp:
         self.draining = False
         self.refusals: dict[tuple[str, str, str, int, str], int] = {}
         """Requests refused before there was an exchange, by project, adapter, operation, status and error class."""
+        self.writes: Writes | None = None
+        """What replies write, of the one event loop that serves."""
         self.uploading = 0
         """Bytes of bodies that are still arriving, in all."""
         self.configure(generation)

@@ -25,6 +25,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from llm_gateway_sdk import GatewayError, InvalidRequest, Overloaded, PayloadTooLarge
 
+from ..wire.writes import Writes
+
 if TYPE_CHECKING:
     from .app import GatewayApp
 
@@ -48,6 +50,7 @@ _PIPELINED = 8
 """Requests that may wait behind the one that is answered before reading pauses."""
 _PIPELINED_BYTES = 1 << 20
 _GATHERED_BYTES = 16 * 1024
+_WRITTEN_ALONE = 64 * 1024
 
 
 class DirectCycle:
@@ -169,7 +172,7 @@ class DirectCycle:
         if self._head is not None:
             data, self._head = self._head + data, None
         if data:
-            connection.transport.write(data)
+            connection.send(data)
         if not more:
             self._complete()
 
@@ -177,12 +180,12 @@ class DirectCycle:
         connection = self._connection
         if self._head is not None or self._bodyless or self.disconnected or connection.flow.write_paused:
             return False
-        connection.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
         return True
 
     async def abort(self) -> None:
         self.response_complete = True
-        self._connection.transport.abort()
+        self._connection.abort()
 
     def _complete(self) -> None:
         self.response_complete = True
@@ -190,7 +193,7 @@ class DirectCycle:
         if not self.whole:
             connection.close_gently()
         elif not self.keep_alive:
-            connection.transport.close()
+            connection.close()
         connection.on_response_complete()
 
 
@@ -228,6 +231,8 @@ class GatewayProtocol(HttpToolsProtocol):
         self._begun = 0.0
         self._last_data = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self.writes = self.gateway.writes or Writes(self.loop)
+        self.gateway.writes = self.writes
         self._idle_since = 0.0
         self._text_headers: TextHeaders = []
         self._declared_bytes = 0
@@ -237,6 +242,28 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._become_idle()
+
+    def send(self, data: bytes) -> None:
+        """Writes at the end of the loop's turn, with the others; what is large is worth a write of its own."""
+        if len(data) > _WRITTEN_ALONE:
+            self.writes.flush()
+            self.write_out(data)
+        else:
+            self.writes.add(self, data)
+
+    def write_out(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(data)
+
+    def close(self) -> None:
+        """Ends the connection behind what has been written."""
+        self.writes.flush()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Breaks the connection off; what was written before may still arrive."""
+        self.writes.flush()
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
@@ -315,7 +342,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _close_if_idle(self) -> None:
         if not self._reading and (self.cycle is None or self.cycle.response_complete):
-            self.transport.close()
+            self.close()
 
     async def drain(self, cycle: DirectCycle) -> None:
         """Waits until the client has taken what was written. One that takes nothing at all is cut off in time."""
@@ -338,6 +365,7 @@ class GatewayProtocol(HttpToolsProtocol):
         transport = self.transport
         if transport.is_closing():
             return
+        self.writes.flush()
         if not transport.can_write_eof():
             transport.close()
             return
@@ -432,7 +460,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if refusal is not None:
             self._refuse(refusal)
         elif self.expect_100_continue:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         cycle = self._direct
@@ -478,7 +506,7 @@ class GatewayProtocol(HttpToolsProtocol):
             if refusal is not None:
                 self._refuse(refusal)
             elif self.expect_100_continue and not cycle.body_bytes:
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _queued(self, cycle: DirectCycle) -> bool:
         return any(entry[0] is cycle for entry in self.pipeline)
@@ -503,14 +531,14 @@ class GatewayProtocol(HttpToolsProtocol):
             await self.gateway.handle(cycle)
         except asyncio.CancelledError:
             if not cycle.disconnected:
-                self.transport.abort()  # the server is told to end now
+                self.abort()  # the server is told to end now
                 raise
         except Exception:
             log.exception("a request failed at the server's edge")
-            self.transport.abort()
+            self.abort()
         else:
             if not cycle.response_complete and not cycle.disconnected:
-                self.transport.abort()  # never leave a client waiting for the rest
+                self.abort()  # never leave a client waiting for the rest
 
     # Refusals.
 
@@ -539,6 +567,7 @@ class GatewayProtocol(HttpToolsProtocol):
         body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":null}}' % (
             error.message.encode()
         )
+        self.writes.flush()
         self.transport.write(
             b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
             % (_STATUS_LINES[error.status], len(body), body)
@@ -572,7 +601,7 @@ class GatewayProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(due - now, self._check_pace)
             return
         if self._in_body and self._direct is None:
-            self.transport.close()  # one of uvicorn's own
+            self.close()  # one of uvicorn's own
             return
         self._refuse(GatewayError("The request did not come in time.", status=408, kind="timeout", code="slow_request"))
 

@@ -16,6 +16,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
+from ...wire.writes import Writes
 from .decoding import find_decoder, without_encoding
 from .reply import Reply
 from .settings import TransportSettings
@@ -25,6 +26,8 @@ __all__ = ["Connection", "Owner"]
 
 class Owner(Protocol):
     """The pool that a connection belongs to."""
+
+    writes: Writes
 
     def release(self, connection: Connection) -> None:
         """The connection is free for the next request."""
@@ -62,6 +65,7 @@ class Connection(asyncio.Protocol):
         "_settings",
         "_timer",
         "_transport",
+        "_unsent",
         "chunks",
         "idle_since",
         "loop",
@@ -92,6 +96,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._paused = False
         self._bodyless = False
+        self._unsent = False
+        """A request waits for the end of the event loop's turn."""
         self._prepare_for_reply()
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
@@ -114,7 +120,13 @@ class Connection(asyncio.Protocol):
         if len(body) > _JOIN_BELOW:
             self._transport.writelines((head, body))
         else:
-            self._transport.write(head + body)
+            self._unsent = True
+            self._owner.writes.add(self, head + body)
+
+    def write_out(self, data: bytes) -> None:
+        self._unsent = False
+        if not self._transport.is_closing():
+            self._transport.write(data)
 
     def abort(self) -> None:
         """Closes at once, without waiting for unsent bytes or for a TLS farewell."""
@@ -236,7 +248,8 @@ class Connection(asyncio.Protocol):
             self.chunks.clear()
         self._end_reply(None)
         transport = self._transport
-        if self._keep and self._ended and not transport.is_closing() and not transport.get_write_buffer_size():
+        is_sent = not self._unsent and not transport.get_write_buffer_size()
+        if self._keep and self._ended and is_sent and not transport.is_closing():
             self._owner.release(self)
         else:
             self.abort()

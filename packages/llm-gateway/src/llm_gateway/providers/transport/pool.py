@@ -9,6 +9,7 @@ from math import inf
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelTimeout
 
+from ...wire.writes import Writes
 from .connection import Connection
 from .dial import Dialer
 from .settings import TransportSettings
@@ -23,6 +24,7 @@ class Pool:
         self._dialer = dialer
         self._settings = settings
         self._loop = loop
+        self.writes = Writes(loop)
         self._bound = inf if settings.max_connections is None else settings.max_connections
         self._slots = 0
         self._connections: set[Connection] = set()
