@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 from llm_gateway_clickhouse_tracer.records import (
+    MAX_BODIES,
     Record,
     count_records,
     encode_record,
@@ -20,7 +21,7 @@ BODIES = st.one_of(
     # What would be taken for a record by whoever looked for one instead of counting.
     st.sampled_from([b"", b"\n", b"@3 [1]\nabc\n", b'{"n":1}\n', b"@", b"@1,2 "]),
 )
-RECORDS = st.lists(st.tuples(st.integers(), st.lists(BODIES, max_size=3)), max_size=6)
+RECORDS = st.lists(st.tuples(st.integers(), st.lists(BODIES, max_size=MAX_BODIES)), max_size=6)
 
 
 def written(records: list[tuple[int, list[bytes]]]) -> list[Record]:

@@ -16,9 +16,14 @@ from typing import Final, NamedTuple
 
 from llm_gateway_sdk.wire import json
 
-__all__ = ["Record", "count_records", "encode_record", "parts_of", "records_of", "whole_length"]
+__all__ = ["MAX_BODIES", "Record", "count_records", "encode_record", "parts_of", "records_of", "whole_length"]
+
+MAX_BODIES: Final = 3
 
 _SIZES: Final = re.compile(rb"@(\d{1,12}(?:,\d{1,12})*) ")
+
+
+_LINES: Final = {count: b"@" + b",".join([b"%d"] * count) + b" %b\n" for count in range(1, MAX_BODIES + 1)}
 
 
 class Record(NamedTuple):
@@ -29,12 +34,12 @@ class Record(NamedTuple):
 
 
 def encode_record(head: bytes, bodies: tuple[bytes, ...] = ()) -> Record:
-    """`head` is JSON without line feeds."""
+    """`head` is JSON without line feeds; there are at most `MAX_BODIES` bodies."""
     if not bodies:
         line = head + b"\n"
         return Record(len(line), (line,))
-    sizes = [len(body) for body in bodies]
-    line = b"@%b %b\n" % (",".join(map(str, sizes)).encode(), head)
+    sizes = tuple(map(len, bodies))
+    line = _LINES[len(bodies)] % (*sizes, head)
     return Record(len(line) + sum(sizes) + 1, (line, *bodies, b"\n"))
 
 

@@ -18,8 +18,10 @@ __all__ = ["DetachedSupervisor", "KeptBudget"]
 log = logging.getLogger("llm_gateway.detached")
 
 
-_GATHER_SECONDS = 0.02
-"""How long requests gather before one worker takes them all: a task for each would cost more than most hooks do."""
+_GATHER_SECONDS = 0.01
+_GATHERED = 16
+"""Requests gather for so long, or until there are so many, before one worker takes them all: a task for each would cost
+more than most hooks do. More of them at a time would be a load for the garbage collector, which passes by otherwise."""
 _SLICE_SECONDS = 0.001
 """After so long other requests have their turn."""
 _SETTLE_STEP = 0.05
@@ -94,6 +96,8 @@ class DetachedSupervisor:
         self._queue.append((self._number, chain, ctx, kept, budget, reply))
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._begin)
+        elif len(self._queue) == _GATHERED:
+            self._begin()
 
     async def settle(self, timeout: float) -> None:
         """Waits until what has been submitted by now is done, at most `timeout` seconds; more may come meanwhile."""
