@@ -139,7 +139,7 @@ def test_a_poison_record_is_set_aside_and_the_others_pass(config: dict[str, Any]
     tracer.close()
 
     assert_none_lost_none_doubled(config, ["first", "last", *(f"good-{number}" for number in range(40))])
-    dead = list((tmp_path / "spool").rglob("dead/*.json"))
+    dead = list((tmp_path / "spool").rglob("dead/*.record"))
     assert sorted(decode_frame(file.read_bytes())["id"] for file in dead) == ["bad-23", "bad-7"]
     assert tracer.counters.dead == 2
     assert all("no_poison" in file.with_suffix(".reason.txt").read_text() for file in dead)

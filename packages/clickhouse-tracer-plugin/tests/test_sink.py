@@ -114,3 +114,22 @@ def test_a_pause_ends_when_there_is_no_room() -> None:
 
     assert counters.sent == 1
     assert time.monotonic() - started < 3
+
+
+def test_time_that_it_waited_for_a_core_counts_until_all_is_sent() -> None:
+    table, spool = Table(), MemorySpool(limits=SegmentLimits(rows=1))
+    starved: list[float] = []
+
+    def rows(segment: bytes) -> bytes:
+        starved.append(sink.starved_seconds)
+        time.sleep(0.05)  # as if others had the core
+        return segment
+
+    sink = Sink(spool, table.connect, rows, counters=Counters())
+    spool.append([encode_record(b'{"n":%d}' % number) for number in range(3)])
+    sink.start()
+    sink.close(5)
+
+    assert starved[0] == 0.0
+    assert starved[2] > starved[1] > 0.04
+    assert sink.starved_seconds == 0.0

@@ -202,7 +202,7 @@ def test_a_buried_segment_stays_readable_beside_its_reason(tmp_path: Path) -> No
 
     spool.segments.bury(name, "Cannot parse input")
 
-    assert (tmp_path / "dead" / f"{name}.json").read_bytes() == b'{"n":1}\n'
+    assert (tmp_path / "dead" / f"{name}.record").read_bytes() == b'{"n":1}\n'
     assert "Cannot parse" in (tmp_path / "dead" / f"{name}.reason.txt").read_text()
     assert spool.segments.sealed() == []
 

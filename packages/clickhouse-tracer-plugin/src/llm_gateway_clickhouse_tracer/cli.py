@@ -107,7 +107,7 @@ def _send(options: argparse.Namespace, settings: TracerSettings) -> int:
 def _spool(options: argparse.Namespace, settings: TracerSettings) -> int:
     folder = settings.spool_folder
     segments = sorted([*folder.glob("*/*.seg"), *folder.glob("*/*.open")])
-    dead = sorted(folder.glob("dead/*.json"))
+    dead = sorted(folder.glob("dead/*.record"))
     size = sum(file.stat().st_size for file in segments)
     print(f"{folder}\n{len(segments)} segments wait ({size:,} bytes), {len(dead)} records are set aside")
     for file in dead:

@@ -92,7 +92,7 @@ class SegmentFolder:
 
     def bury(self, name: str, reason: str) -> None:
         _write_durably(self._dead / f"{name}.reason.txt", reason.encode())
-        self._segment(name).rename(self._dead / f"{name}.json")
+        self._segment(name).rename(self._dead / f"{name}.record")
         self._trim_dead()
 
     def _trim_dead(self) -> None:

@@ -150,7 +150,9 @@ class Sink:
             return
         self._spool.bury(name, str(failure))
         self._counters.dead += 1
-        logger.error("ClickHouse refuses a trace for what is in it; it is set aside as dead/%s.json: %s", name, failure)
+        logger.error(
+            "ClickHouse refuses a trace for what is in it; it is set aside as dead/%s.record: %s", name, failure
+        )
 
     def _after(self, failure: DatabaseFailure, pause: float) -> float:
         self._counters.retries += 1
