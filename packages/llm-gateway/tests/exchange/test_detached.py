@@ -122,6 +122,22 @@ def test_long_work_is_interrupted_for_what_else_the_loop_has_to_do() -> None:
     asyncio.run(main())
 
 
+def test_hooks_keep_up_with_a_loop_that_never_rests() -> None:
+    async def main() -> None:
+        chain, supervisor = chain_of(lambda ctx: time.sleep(0.0002)), DetachedSupervisor()
+        for turn in range(60):
+            time.sleep(0.005)  # other requests' work, between two looks of the loop
+            for number in range(10):
+                supervisor.submit(chain, context(f"r{turn}-{number}"))
+            await asyncio.sleep(0)
+
+        # What one turn brings takes 2 ms, twice the shortest slice.
+        assert supervisor.backlog < 100
+        await supervisor.drain(5)
+
+    asyncio.run(main())
+
+
 def test_kept_bytes_are_given_back_whatever_becomes_of_the_hook() -> None:
     def fails(ctx: RequestContext) -> None:
         raise RuntimeError("broken")

@@ -23,7 +23,8 @@ _GATHERED = 16
 """Requests gather for so long, or until there are so many, before one worker takes them all: a task for each would cost
 more than most hooks do. More of them at a time would be a load for the garbage collector, which passes by otherwise."""
 _SLICE_SECONDS = 0.001
-"""After so long other requests have their turn."""
+"""After so long other requests have their turn; or after as long as they took for theirs, so that hooks keep up where
+the loop never rests."""
 _SETTLE_STEP = 0.05
 
 
@@ -130,7 +131,7 @@ class DetachedSupervisor:
             task.add_done_callback(self._running.discard)
 
     async def _work(self) -> None:
-        loop, began = asyncio.get_running_loop(), perf_counter()
+        loop, began, allowance = asyncio.get_running_loop(), perf_counter(), _SLICE_SECONDS
         try:
             while self._queue and not self._pausing:
                 if self._alarm is None:
@@ -147,9 +148,11 @@ class DetachedSupervisor:
                     self._pending.discard(number)
                     if budget is not None:
                         budget.give_back(kept)
-                if not self._pausing and perf_counter() - began > _SLICE_SECONDS:
+                used = perf_counter() - began
+                if used > allowance and not self._pausing and len(self._queue) < self._bound // 2:
                     await self._pause()
-                    began = perf_counter()
+                    ended, began = began + used, perf_counter()
+                    allowance = max(_SLICE_SECONDS, began - ended)
         finally:
             self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
