@@ -28,6 +28,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself says what fails
     try:
         settings = _settings(options)
         run: int = options.run(options, settings)

@@ -45,6 +45,8 @@ _NICENESS: Final = 10
 
 _STARVED: Final = 75
 _LEAST_PATIENCE_SECONDS: Final = 30.0
+_PRESSED_PATIENCE_SECONDS: Final = 1.0
+"""Where the spool has no room, and only sending makes some."""
 _URGENT_SECONDS: Final = 900.0
 
 _COUNTED_HERE: Final = ("sent", "dead", "retries", "unreadable", "adopted_segments", "torn")
@@ -214,6 +216,7 @@ def _watch(sink: Sink, reports: _Reports, patience_seconds: float) -> None:
     while True:
         time.sleep(_REPORT_SECONDS)
         reports.report()
-        if sink.starved_seconds > patience_seconds:
+        pressed = sink.pressed and patience_seconds < math.inf
+        if sink.starved_seconds > (_PRESSED_PATIENCE_SECONDS if pressed else patience_seconds):
             # Safe at any moment, like a kill.
             os._exit(_STARVED)

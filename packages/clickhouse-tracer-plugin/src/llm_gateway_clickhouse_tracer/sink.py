@@ -57,6 +57,8 @@ class Sink:
         """Why the latest attempt failed; None after a success."""
         self.starved_seconds = 0.0
         """How long this thread waited for a core since all was sent the last time."""
+        self.pressed = False
+        """The spool has had no room since then."""
 
     def start(self) -> None:
         self._thread.start()
@@ -73,6 +75,7 @@ class Sink:
 
     def hurry(self) -> None:
         """Ends a pause between attempts: the spool has no room, and only sending makes some."""
+        self.pressed = True
         self._wake.set()
 
     def close(self, timeout_seconds: float) -> bool:
@@ -114,7 +117,7 @@ class Sink:
                 return
             self._send(name)
             self.last_error = None
-        self.starved_seconds = 0.0
+        self.starved_seconds, self.pressed = 0.0, False
 
     def _send(self, name: str) -> None:
         try:

@@ -126,7 +126,7 @@ def test_hooks_keep_up_with_a_loop_that_never_rests() -> None:
     async def main() -> None:
         chain, supervisor = chain_of(lambda ctx: time.sleep(0.0002)), DetachedSupervisor()
         for turn in range(60):
-            time.sleep(0.005)  # other requests' work, between two looks of the loop
+            time.sleep(0.005)  # noqa: ASYNC251 - other requests' work, between two looks of the loop
             for number in range(10):
                 supervisor.submit(chain, context(f"r{turn}-{number}"))
             await asyncio.sleep(0)
