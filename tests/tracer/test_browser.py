@@ -135,7 +135,8 @@ def test_markup_in_prompts_stays_text(page: Any, site: str) -> None:
 
 def test_light_and_dark_can_be_switched_and_are_remembered(page: Any, site: str) -> None:
     page.emulate_media(color_scheme="dark")
-    page.goto(site)
+    page.goto(f"{site}/?range=24h")
+    shoot(page, "overview-dark")
     dark = background(page)
     page.keyboard.press("t")
     light = background(page)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer.client import connect
+from llm_gateway_clickhouse_tracer.frames import decode_frame
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished
 from tracer_harness import Front, Producers, assert_none_lost_none_doubled, end, eventually, finish, rows
@@ -138,8 +139,8 @@ def test_a_poison_record_is_set_aside_and_the_others_pass(config: dict[str, Any]
     tracer.close()
 
     assert_none_lost_none_doubled(config, ["first", "last", *(f"good-{number}" for number in range(40))])
-    dead = list((tmp_path / "spool").rglob("dead/*.json"))
-    assert sorted(json.loads(file.read_bytes())["id"] for file in dead) == ["bad-23", "bad-7"]
+    dead = list((tmp_path / "spool").rglob("dead/*.record"))
+    assert sorted(decode_frame(file.read_bytes())["id"] for file in dead) == ["bad-23", "bad-7"]
     assert tracer.counters.dead == 2
     assert all("no_poison" in file.with_suffix(".reason.txt").read_text() for file in dead)
     assert {file.stat().st_mode & 0o777 for file in dead} == {0o600}

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer import ClickHouseTracer
+from llm_gateway_clickhouse_tracer.frames import decode_frame
+from llm_gateway_clickhouse_tracer.records import records_of
 
-from llm_gateway_sdk import Choice, GatewayServices, LLMResponse, Message, Plugin, RequestContext, TextPart
+from llm_gateway_sdk import Attempt, Choice, GatewayServices, LLMResponse, Message, Plugin, RequestContext, TextPart
 
 HOOKS = ("before_model", "after_model", "after_chunk", "on_model_error", "detached_after_response")
 
@@ -37,7 +39,7 @@ def hooks_of(plugin: Plugin) -> set[str]:
 def spooled(folder: Path) -> list[str]:
     """Ids of the records that wait."""
     files = [file for file in (folder / "spool").rglob("*.*") if file.suffix in (".open", ".seg")]
-    return [json.loads(line)["id"] for file in files for line in file.read_text().splitlines()]
+    return [decode_frame(record)["id"] for file in files for record in records_of(file.read_bytes())]
 
 
 @pytest.mark.parametrize(
@@ -169,10 +171,27 @@ def test_text_that_is_not_to_be_kept_is_not_in_the_spool_either(tmp_path: Path) 
     async def run() -> None:
         plugin = ClickHouseTracer()
         await plugin.configure(config(tmp_path) | {"capture": {"response": "metadata"}})
-        plugin.detached_after_response(finished())
+        ctx = finished()
+        ctx.attempts = [Attempt("gpt", "openai/gpt-4.1", 1_790_000_000.0, status=200)]
+        plugin.detached_after_response(ctx)
         await plugin.close()
 
     asyncio.run(run())
 
-    assert spooled(tmp_path) == ["r1"]
-    assert "Hello." not in "".join(file.read_text() for file in (tmp_path / "spool").rglob("*.seg"))
+    spooled = b"".join(file.read_bytes() for file in (tmp_path / "spool").rglob("*.seg"))
+    row = json.loads(spooled)["row"]
+    assert (row["request_id"], row["model_routed"], row["finish_reason"]) == ("r1", "gpt", "stop")
+    assert b"Hello." not in spooled
+
+
+@pytest.mark.parametrize(("capture", "reads"), [("all", False), ("metadata", True), ("none", False)])
+def test_a_long_reply_is_read_in_slices_where_its_row_is_made_at_once(
+    tmp_path: Path, capture: str, reads: bool
+) -> None:
+    async def run() -> bool:
+        plugin = ClickHouseTracer()
+        await plugin.configure(config(tmp_path) | {"capture": {"response": capture}})
+        await plugin.close()
+        return plugin.reads_reply
+
+    assert asyncio.run(run()) == reads

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer.counters import Counters
-from llm_gateway_clickhouse_tracer.frames import FrameTaker, encode_frame
+from llm_gateway_clickhouse_tracer.frames import FrameTaker
 from llm_gateway_clickhouse_tracer.prices import PriceTable
 from llm_gateway_clickhouse_tracer.record import Dialects, Recorder
 from llm_gateway_clickhouse_tracer.schema import COLUMNS
@@ -75,7 +75,7 @@ def context(*, headers: dict[str, str] | None = None, **fields: Any) -> RequestC
 
 def frame_of(ctx: RequestContext, config: dict[str, Any] | None = None) -> bytes:
     """What waits in the spool."""
-    return encode_frame(FrameTaker(TracerSettings.load(config or {})).take(ctx))
+    return b"".join(FrameTaker(TracerSettings.load(config or {})).take(ctx).pieces)
 
 
 def line_of(ctx: RequestContext, config: dict[str, Any] | None = None, counters: Counters | None = None) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_clickhouse_tracer.client import Database, DatabaseFailure, FailureKind
 from llm_gateway_clickhouse_tracer.counters import Counters
+from llm_gateway_clickhouse_tracer.records import encode_record
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings
 from llm_gateway_clickhouse_tracer.sink import Sink
 from llm_gateway_clickhouse_tracer.spool import MemorySpool, SegmentLimits
@@ -47,7 +48,7 @@ class Table(Database):
 
 def sent(table: Table, lines: list[bytes], *, until: Callable[[Counters], bool]) -> tuple[Counters, MemorySpool]:
     spool, counters = MemorySpool(limits=SegmentLimits(rows=8)), Counters()
-    spool.append([line + b"\n" for line in lines])
+    spool.append([encode_record(line) for line in lines])
     spool.seal()
     sink = Sink(spool, table.connect, lambda segment: segment, counters=counters, poll_seconds=0.01)
     sink.start()
@@ -100,7 +101,7 @@ def test_poison_is_found_by_halves_and_everything_else_passes() -> None:
 def test_a_pause_ends_when_there_is_no_room() -> None:
     table, spool, counters = Table(), MemorySpool(limits=SegmentLimits()), Counters()
     table.failures = ["transient"] * 4  # pauses of 0.5, 1, 2 and 4 seconds
-    spool.append([b'{"n":1}\n'])
+    spool.append([encode_record(b'{"n":1}')])
     spool.seal()
     sink = Sink(spool, table.connect, lambda segment: segment, counters=counters, poll_seconds=0.01)
     sink.start()
@@ -113,3 +114,22 @@ def test_a_pause_ends_when_there_is_no_room() -> None:
 
     assert counters.sent == 1
     assert time.monotonic() - started < 3
+
+
+def test_time_that_it_waited_for_a_core_counts_until_all_is_sent() -> None:
+    table, spool = Table(), MemorySpool(limits=SegmentLimits(rows=1))
+    starved: list[float] = []
+
+    def rows(segment: bytes) -> bytes:
+        starved.append(sink.starved_seconds)
+        time.sleep(0.05)  # as if others had the core
+        return segment
+
+    sink = Sink(spool, table.connect, rows, counters=Counters())
+    spool.append([encode_record(b'{"n":%d}' % number) for number in range(3)])
+    sink.start()
+    sink.close(5)
+
+    assert starved[0] == 0.0
+    assert starved[2] > starved[1] > 0.04
+    assert sink.starved_seconds == 0.0

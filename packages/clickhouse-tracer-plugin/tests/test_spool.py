@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_gateway_clickhouse_tracer.counters import Counters
-from llm_gateway_clickhouse_tracer.segments import lines_of
+from llm_gateway_clickhouse_tracer.records import Record, encode_record, records_of
 from llm_gateway_clickhouse_tracer.spool import DiskSpool, MemorySpool, SegmentLimits, Spool
 
 NOW = SegmentLimits(rows=1000, age_seconds=0.0)
@@ -27,6 +27,10 @@ def lines(*numbers: int) -> list[bytes]:
     return [b'{"n":%d}\n' % number for number in numbers]
 
 
+def records(*numbers: int) -> list[Record]:
+    return [encode_record(line[:-1]) for line in lines(*numbers)]
+
+
 def left_behind(folder: Path, files: dict[str, bytes]) -> None:
     """What a killed process leaves: a folder whose lock nobody holds."""
     dead = folder / "00000000000000000001-1-dead"
@@ -37,14 +41,14 @@ def left_behind(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def held(spool: Spool) -> list[bytes]:
-    return [line for name in spool.segments.sealed() for line in lines_of(spool.segments.read(name))]
+    return [line for name in spool.segments.sealed() for line in records_of(spool.segments.read(name))]
 
 
 @pytest.mark.parametrize("kind", ["disk", "memory"])
 def test_what_is_appended_comes_back_once_it_is_sealed(tmp_path: Path, kind: str) -> None:
     spool: Spool = spool_at(tmp_path) if kind == "disk" else MemorySpool(limits=NOW)
 
-    assert spool.append(lines(1, 2, 3)) == 3
+    assert spool.append(records(1, 2, 3)) == 3
     assert spool.segments.sealed() == []
     spool.tick()
 
@@ -56,26 +60,27 @@ def test_what_is_appended_comes_back_once_it_is_sealed(tmp_path: Path, kind: str
 def test_a_segment_is_sealed_at_its_number_of_rows(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, limits=SegmentLimits(rows=2, age_seconds=60))
 
-    spool.append(lines(1, 2, 3, 4, 5))
+    spool.append(records(1, 2, 3, 4, 5))
 
-    assert [len(lines_of(spool.segments.read(name))) for name in spool.segments.sealed()] == [2, 2]
+    assert [len(list(records_of(spool.segments.read(name)))) for name in spool.segments.sealed()] == [2, 2]
 
 
 def test_a_line_longer_than_a_segment_gets_one_of_its_own(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, limits=SegmentLimits(rows=10, bytes=64, age_seconds=60))
-    long = b'{"n":"' + b"x" * 100 + b'"}\n'
+    long = b'{"n":"' + b"x" * 100 + b'"}'
 
-    spool.append([*lines(1), long, *lines(2)])
+    spool.append([*records(1), encode_record(long), *records(2)])
     spool.seal()
 
-    assert [lines_of(spool.segments.read(name)) for name in spool.segments.sealed()] == [lines(1), [long], lines(2)]
+    segments = [list(records_of(spool.segments.read(name))) for name in spool.segments.sealed()]
+    assert segments == [lines(1), [long + b"\n"], lines(2)]
 
 
 def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     spool = spool_at(tmp_path / "spool")
-    spool.append(lines(1))
+    spool.append(records(1))
     spool.seal()
-    spool.append(lines(2))
+    spool.append(records(2))
 
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "spool").rglob("*")}
 
@@ -99,14 +104,16 @@ def test_a_torn_tail_is_cut_and_every_whole_line_is_kept(tmp_path_factory: pytes
     assert counters.torn == (0 if data.endswith(b"\n") or not data else 1)
 
 
-def test_a_hole_that_a_power_loss_left_is_cut_out(tmp_path: Path) -> None:
-    whole = lines(1, 2)
-    left_behind(tmp_path, {"00000000000000000002-aa.open": whole[0] + b"\0" * 20 + b"\n" + whole[1]})
-    spool = spool_at(tmp_path)
+def test_a_hole_that_a_power_loss_left_is_cut_off_with_what_stands_behind_it(tmp_path: Path) -> None:
+    first, second = lines(1, 2)
+    left_behind(tmp_path, {"00000000000000000002-aa.open": first + b"\0" * 20 + b"\n" + second})
+    counters = Counters()
+    spool = spool_at(tmp_path, counters=counters)
 
     spool.segments.adopt()
 
-    assert held(spool) == whole
+    assert held(spool) == [first]
+    assert counters.torn == 2
 
 
 def test_segments_keep_their_names_when_they_are_adopted(tmp_path: Path) -> None:
@@ -147,9 +154,10 @@ def test_a_living_gateway_s_folder_is_left_alone(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path\n"
         "from llm_gateway_clickhouse_tracer.counters import Counters\n"
+        "from llm_gateway_clickhouse_tracer.records import encode_record\n"
         "from llm_gateway_clickhouse_tracer.spool import DiskSpool, SegmentLimits\n"
         "spool = DiskSpool(Path(sys.argv[1]), limits=SegmentLimits(), counters=Counters())\n"
-        "spool.append([b'{\"n\":1}\\n']); print('ready', flush=True); time.sleep(60)\n"
+        "spool.append([encode_record(b'{\"n\":1}')]); print('ready', flush=True); time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
@@ -166,7 +174,7 @@ def test_a_living_gateway_s_folder_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_empty_when_it_is_closed_is_removed(tmp_path: Path) -> None:
     spool = spool_at(tmp_path)
-    spool.append(lines(1))
+    spool.append(records(1))
     spool.seal()
     spool.segments.delete(spool.segments.sealed()[0])
 
@@ -177,7 +185,7 @@ def test_a_folder_that_is_empty_when_it_is_closed_is_removed(tmp_path: Path) -> 
 
 def test_the_oldest_segments_go_first_but_the_very_oldest_may_be_under_way(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, limits=SegmentLimits(rows=1, age_seconds=60))
-    spool.append(lines(1, 2, 3))
+    spool.append(records(1, 2, 3))
     first, second, third = spool.segments.sealed()
 
     assert spool.drop_oldest() == 1
@@ -188,13 +196,13 @@ def test_the_oldest_segments_go_first_but_the_very_oldest_may_be_under_way(tmp_p
 
 def test_a_buried_segment_stays_readable_beside_its_reason(tmp_path: Path) -> None:
     spool = spool_at(tmp_path)
-    spool.append(lines(1))
+    spool.append(records(1))
     spool.seal()
     [name] = spool.segments.sealed()
 
     spool.segments.bury(name, "Cannot parse input")
 
-    assert (tmp_path / "dead" / f"{name}.json").read_bytes() == b'{"n":1}\n'
+    assert (tmp_path / "dead" / f"{name}.record").read_bytes() == b'{"n":1}\n'
     assert "Cannot parse" in (tmp_path / "dead" / f"{name}.reason.txt").read_text()
     assert spool.segments.sealed() == []
 
@@ -202,7 +210,7 @@ def test_a_buried_segment_stays_readable_beside_its_reason(tmp_path: Path) -> No
 def test_while_others_wait_an_open_segment_is_not_sealed_by_age(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, limits=SegmentLimits(rows=1000, age_seconds=0.0))
     for number in range(50):
-        spool.append(lines(number))
+        spool.append(records(number))
         spool.tick()
 
     assert len(spool.segments.sealed()) == 1
@@ -214,10 +222,10 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from llm_gateway_clickhouse_tracer.counters import Counters\n"
-        "from llm_gateway_clickhouse_tracer.segments import lines_of\n"
+        "from llm_gateway_clickhouse_tracer.records import encode_record, records_of\n"
         "from llm_gateway_clickhouse_tracer.spool import DiskSpool, SegmentLimits\n"
         "spool = DiskSpool(Path(sys.argv[1]), limits=SegmentLimits(), counters=Counters())\n"
-        "line = b'{\"n\":\"' + b'x' * 90 + b'\"}\\n'\n"
+        "line = encode_record(b'{\"n\":\"' + b'x' * 90 + b'\"}')\n"
         "assert spool.append([line] * 5) == 5\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (550, resource.RLIM_INFINITY))\n"
@@ -226,7 +234,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
         "resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))\n"
         "assert spool.append([line] * 3) == 3\n"
         "spool.seal()\n"
-        "print([len(lines_of(spool.segments.read(name))) for name in spool.segments.sealed()])\n"
+        "print([len(list(records_of(spool.segments.read(name)))) for name in spool.segments.sealed()])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=30, check=False
@@ -245,7 +253,7 @@ def test_age_is_told_from_the_oldest_segment(tmp_path: Path) -> None:
 def test_a_synced_spool_syncs_what_it_appends(tmp_path: Path) -> None:
     spool = DiskSpool(tmp_path, limits=NOW, counters=Counters(), sync_each_append=True)
 
-    spool.append(lines(1))
+    spool.append(records(1))
     spool.seal()
 
     assert held(spool) == lines(1)

@@ -8,12 +8,17 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from llm_gateway_clickhouse_tracer.counters import Counters
-from llm_gateway_clickhouse_tracer.segments import lines_of
+from llm_gateway_clickhouse_tracer.records import Record, encode_record, records_of
 from llm_gateway_clickhouse_tracer.settings import OnFull
 from llm_gateway_clickhouse_tracer.spool import MemorySpool, SegmentLimits
 from llm_gateway_clickhouse_tracer.writer import Writer
 
-LINE = b'{"n":12345678}\n'
+
+def record(number: int) -> Record:
+    return encode_record(b'{"n":%08d}' % number)
+
+
+LINE = record(12345678)
 
 
 class FailingSpool(MemorySpool):
@@ -21,10 +26,10 @@ class FailingSpool(MemorySpool):
 
     broken = True
 
-    def append(self, lines: Sequence[bytes]) -> int:
+    def append(self, records: Sequence[Record]) -> int:
         if self.broken:
             raise OSError(28, "No space left on device")
-        return super().append(lines)
+        return super().append(records)
 
 
 def writer_on(
@@ -48,7 +53,7 @@ def spool_of(rows: int = 1000) -> MemorySpool:
 
 def contents(spool: MemorySpool) -> list[bytes]:
     spool.seal()
-    return [line for name in spool.sealed() for line in lines_of(spool.read(name))]
+    return [line for name in spool.sealed() for line in records_of(spool.read(name))]
 
 
 def test_a_record_is_acknowledged_within_50_ms() -> None:
@@ -69,7 +74,7 @@ def test_many_threads_submit_and_every_record_is_kept_once() -> None:
     spool, counters = spool_of(), Counters()
     writer = writer_on(spool, counters)
     threads = [
-        threading.Thread(target=lambda base=base: [writer.submit(b'{"n":%d}\n' % (base + n)) for n in range(500)])
+        threading.Thread(target=lambda base=base: [writer.submit(record(base + n)) for n in range(500)])
         for base in (0, 500, 1000, 1500)
     ]
     for thread in threads:
@@ -78,12 +83,12 @@ def test_many_threads_submit_and_every_record_is_kept_once() -> None:
         thread.join()
     writer.close(5)
 
-    assert sorted(contents(spool)) == sorted(b'{"n":%d}\n' % n for n in range(2000))
+    assert sorted(contents(spool)) == sorted(record(n).pieces[0] for n in range(2000))
 
 
 def test_a_full_spool_drops_the_newest_and_counts_them() -> None:
     spool, counters = spool_of(), Counters()
-    writer = writer_on(spool, counters, max_bytes=10 * len(LINE))
+    writer = writer_on(spool, counters, max_bytes=10 * LINE.size)
     answers: list[bool] = []
 
     for _ in range(25):
@@ -97,20 +102,20 @@ def test_a_full_spool_drops_the_newest_and_counts_them() -> None:
 
 def test_a_full_spool_gives_up_the_oldest_where_it_is_told_to() -> None:
     spool, counters = spool_of(rows=5), Counters()
-    writer = writer_on(spool, counters, max_bytes=10 * len(LINE), on_full="dropOldest")
+    writer = writer_on(spool, counters, max_bytes=10 * LINE.size, on_full="dropOldest")
 
     for number in range(25):
-        writer.submit(b'{"n":%08d}\n' % number)
+        writer.submit(record(number))
     writer.close(2)
 
-    assert contents(spool)[-1] == b'{"n":%08d}\n' % 24
+    assert contents(spool)[-1] == record(24).pieces[0]
     assert counters.dropped_old >= 15
     assert counters.dropped_new == 0
 
 
 def test_a_full_spool_holds_requests_back_where_it_is_told_to() -> None:
     spool, counters = spool_of(rows=5), Counters()
-    writer = writer_on(spool, counters, max_bytes=10 * len(LINE), on_full="block")
+    writer = writer_on(spool, counters, max_bytes=10 * LINE.size, on_full="block")
 
     for _ in range(25):
         writer.submit(LINE)
@@ -131,7 +136,7 @@ def test_records_wait_while_the_disk_is_full_and_are_written_once_there_is_room(
     spool, counters = FailingSpool(limits=SegmentLimits(age_seconds=60)), Counters()
     writer = writer_on(spool, counters)
     for number in range(100):
-        writer.submit(b'{"n":%d}\n' % number)
+        writer.submit(record(number))
     eventually(lambda: counters.spool_errors >= 2)
     assert counters.acknowledged == 0
 
@@ -139,7 +144,7 @@ def test_records_wait_while_the_disk_is_full_and_are_written_once_there_is_room(
     eventually(lambda: counters.acknowledged == 100)
     writer.close(2)
 
-    assert contents(spool) == [b'{"n":%d}\n' % number for number in range(100)]
+    assert contents(spool) == [record(number).pieces[0] for number in range(100)]
 
 
 def test_closing_writes_what_is_queued() -> None:
@@ -153,11 +158,10 @@ def test_closing_writes_what_is_queued() -> None:
     assert len(contents(spool)) == 1000
 
 
-def test_a_record_that_comes_after_a_long_silence_wakes_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_gateway_clickhouse_tracer.writer._DROWSY_SECONDS", 0.0)
-    monkeypatch.setattr("llm_gateway_clickhouse_tracer.writer._ASLEEP_SECONDS", 60.0)
+def test_a_record_that_comes_after_a_silence_wakes_the_thread() -> None:
     spool, counters = spool_of(), Counters()
-    writer = writer_on(spool, counters)
+    writer = Writer(spool, counters=counters, max_bytes=1 << 20, tick_seconds=60.0)
+    writer.start()
     time.sleep(0.1)
 
     writer.submit(LINE)

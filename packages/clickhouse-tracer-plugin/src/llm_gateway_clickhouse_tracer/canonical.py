@@ -5,8 +5,10 @@ The form is the SDK's, field for field in snake_case, so that SQL and the dashbo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 
 from llm_gateway_sdk import (
     LLMRequest,
@@ -73,17 +75,17 @@ def _dump_part(part: Part) -> dict[str, Any]:
 
 
 def _dump(value: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
-    kind = type(value)
-    dumped: dict[str, Any] = {"type": _TYPES[kind]} if kind in _TYPES else {}
-    for name, default in _fields_of(kind):
-        held = getattr(value, name)
-        if held is None or held == default or name in skip:
+    plan = _plans.get(type(value)) or _plan_of(type(value))
+    dumped: dict[str, Any] = {"type": plan.type} if plan.type else {}
+    for name, default, held in zip(plan.names, plan.defaults, plan.read(value), strict=True):
+        if held is None or held is default or held == default or name in skip:
             continue
-        if name == "provider_metadata":
-            if metadata := _dump_metadata(held):
-                dumped[name] = metadata
-            continue
-        dumped[name] = _dump_value(held)
+        if type(held) in _SCALARS:
+            dumped[name] = held
+        elif name != "provider_metadata":
+            dumped[name] = _dump_value(held)
+        elif metadata := _dump_metadata(held):
+            dumped[name] = metadata
     return dumped
 
 
@@ -106,14 +108,25 @@ def _dump_value(value: Any) -> Any:
     return _dump(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 
-_fields: dict[type, list[tuple[str, Any]]] = {}
+class _Plan(NamedTuple):
+    """What is to be known of a class of values, looked up once."""
+
+    type: str | None
+    names: tuple[str, ...]
+    defaults: tuple[Any, ...]
+    read: Callable[[Any], tuple[Any, ...]]
 
 
-def _fields_of(kind: type) -> list[tuple[str, Any]]:
-    known = _fields.get(kind)
-    if known is None:
-        known = _fields[kind] = [(one.name, _default_of(one)) for one in fields(kind) if one.name != "index"]
-    return known
+_SCALARS: Final = frozenset({str, int, float, bool})
+_plans: dict[type, _Plan] = {}
+
+
+def _plan_of(kind: type) -> _Plan:
+    known = [one for one in fields(kind) if one.name != "index"]
+    names = tuple(one.name for one in known)
+    read = attrgetter(*names) if len(names) > 1 else lambda value: tuple(getattr(value, name) for name in names)
+    plan = _plans[kind] = _Plan(_TYPES.get(kind), names, tuple(_default_of(one) for one in known), read)
+    return plan
 
 
 def _default_of(field: Any) -> Any:

@@ -28,6 +28,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself says what fails
     try:
         settings = _settings(options)
         run: int = options.run(options, settings)
@@ -107,7 +108,7 @@ def _send(options: argparse.Namespace, settings: TracerSettings) -> int:
 def _spool(options: argparse.Namespace, settings: TracerSettings) -> int:
     folder = settings.spool_folder
     segments = sorted([*folder.glob("*/*.seg"), *folder.glob("*/*.open")])
-    dead = sorted(folder.glob("dead/*.json"))
+    dead = sorted(folder.glob("dead/*.record"))
     size = sum(file.stat().st_size for file in segments)
     print(f"{folder}\n{len(segments)} segments wait ({size:,} bytes), {len(dead)} records are set aside")
     for file in dead:

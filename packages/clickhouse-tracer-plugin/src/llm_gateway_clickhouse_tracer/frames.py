@@ -1,8 +1,9 @@
 """A finished request as a frame: what the spool holds until it becomes a row.
 
 Taken on the event loop, after the reply has left, so that everything here is a copy of references and one call of the
-JSON engine: some ten microseconds. Bodies that nobody opened go in as they are on the wire and are decoded by whoever
-turns frames into rows (`record.py`); opened ones go in as canonical JSON, as the plugins left them.
+JSON engine: some ten microseconds, however long the bodies are. Those that nobody opened go in as they are on the wire
+and are decoded by whoever turns frames into rows (`record.py`); opened ones go in as canonical JSON, as the plugins
+left them.
 """
 
 from __future__ import annotations
@@ -10,21 +11,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from llm_gateway_sdk import Attempt, DialectError, GatewayError, ModelError, RequestContext
 from llm_gateway_sdk.wire import json
 
 from .canonical import dump_request, dump_response
+from .records import Record, encode_record, parts_of
 from .redaction import Redactor
 from .settings import TracerSettings
 
-__all__ = ["FrameTaker", "encode_frame"]
+__all__ = ["Frame", "FrameTaker", "decode_frame"]
 
+Frame: TypeAlias = dict[str, Any]
+"""By the names of `_FIELDS`, `bodies`, and what of `error`, `error_kind`, `losses`, `tags` and `cut` there is."""
+
+_FIELDS: Final = (
+    "version", "id", "project", "adapter", "dialect", "operation", "caller", "client_ip", "asked", "routed", "provider",
+    "stream", "status", "http_status", "started", "ended", "first_token", "usage", "method", "path", "headers",
+    "timings", "attempts", "request", "response", "response_status", "original", "rest",
+)  # fmt: skip
+"""`request`, `response` and `original` are None, a canonical value, or the place of a body among the bodies."""
+
+_VERSION: Final = 2
 _CLIENT_CLOSED: Final = 499
 _LONGEST_MESSAGE: Final = 2000
-_REQUEST_HEADERS: Final = ("anthropic-version", "anthropic-beta", "content-type")
-"""What a dialect may want to know to read a body."""
 
 
 class FrameTaker:
@@ -32,114 +43,127 @@ class FrameTaker:
         self._capture = settings.capture
         self._redactor = Redactor(settings)
 
-    def take(self, ctx: RequestContext) -> dict[str, Any]:
-        """The frame, as a value for the JSON engine.
+    def take(self, ctx: RequestContext, *, with_bodies: bool = True) -> Record:
+        """The frame as a record for the spool.
 
         A text is taken only where every plugin had its turn: where one refused, those behind it did not hide what they
         would have hidden. So a request that was never sent is recorded without its text, and of a reply that was
         refused only that which had gone out.
         """
-        frame = self.bare(ctx)
-        capture = self._capture
-        walked = ctx.error is None or isinstance(ctx.error, ModelError)
-        if capture.request != "none" and ctx.has_request and ctx.attempts and walked:
-            frame["request"] = _request(ctx)
-        if capture.response != "none" and (response := _response(ctx, walked=walked)) is not None:
-            frame["response"] = response
-        if capture.original == "all":
-            frame["original"] = ctx.http_request.body.decode(errors="replace")
-        return frame
-
-    def bare(self, ctx: RequestContext) -> dict[str, Any]:
-        """The frame without bodies."""
-        metrics, http, error = ctx.metrics, ctx.http_request, ctx.error
+        request = response = original = response_status = None
+        bodies: tuple[bytes, ...] = ()
+        error, capture = ctx.error, self._capture
+        if with_bodies:
+            walked = error is None or isinstance(error, ModelError)
+            if capture.request != "none" and ctx.has_request and ctx.attempts and walked:
+                request, bodies = _request(ctx)
+            if capture.response != "none":
+                response, response_status, bodies = _response(ctx, bodies, walked=walked)
+            if capture.original == "all":
+                original, bodies = len(bodies), (*bodies, ctx.http_request.body)
+        metrics, http = ctx.metrics, ctx.http_request
         status, http_status = _outcome(ctx)
-        frame: dict[str, Any] = {
-            "v": 1,
-            "id": ctx.request_id,
-            "project": ctx.project,
-            "adapter": ctx.adapter,
-            "dialect": ctx.client_dialect,
-            "operation": ctx.operation,
-            "caller": ctx.caller,
-            "client_ip": ctx.client_ip,
-            "asked": ctx.requested_model,
-            "routed": ctx.target_model,
-            "provider": ctx.target_model_provider,
-            "stream": ctx.streaming,
-            "status": status,
-            "http_status": http_status,
-            "started": metrics.started,
-            "ended": metrics.ended if metrics.ended is not None else time.time(),
-            "first_token": metrics.first_token,
-            "usage": (
-                metrics.input_tokens,
-                metrics.output_tokens,
-                metrics.cache_read_tokens,
-                metrics.cache_write_tokens,
-                metrics.reasoning_tokens,
-                metrics.usage_estimated,
+        attempts: list[Any] = ctx.attempts
+        rest = self._rest(ctx)
+        if rest and "attempts" in rest:
+            attempts = rest.pop("attempts")
+        # A tuple and no dictionary, for it costs half; the order is that of `_FIELDS`.
+        head = (
+            _VERSION, ctx.request_id, ctx.project, ctx.adapter, ctx.client_dialect, ctx.operation, ctx.caller,
+            ctx.client_ip, ctx.requested_model, ctx.target_model, ctx.target_model_provider, ctx.streaming, status,
+            http_status, metrics.started, metrics.ended if metrics.ended is not None else time.time(),
+            metrics.first_token,
+            (
+                metrics.input_tokens, metrics.output_tokens, metrics.cache_read_tokens, metrics.cache_write_tokens,
+                metrics.reasoning_tokens, metrics.usage_estimated,
             ),
-            "method": http.method,
-            "path": http.path,
-            "headers": self._redactor.headers(http.raw_headers),
-            "timings": ctx.timings,
-            "attempts": ctx.attempts,
-        }
-        if error is not None or any(attempt.error is not None for attempt in ctx.attempts):
-            self._add_errors(frame, ctx)
-        if ctx.losses:
-            frame["losses"] = [f"{loss.side}: {loss}" for loss in ctx.losses]
-        if len(ctx.metadata) > 1 or (ctx.metadata and "status" not in ctx.metadata):
-            frame["tags"] = _tags(ctx.metadata, self._capture.metadata)
-        if ctx.attempt_data.get("reply_truncated"):
-            frame["cut"] = True  # the gateway could not keep all of the reply
-        return frame
+            http.method, http.path, self._redactor.headers(http.raw_headers.items), ctx.timings, attempts, request,
+            response, response_status, original, rest,
+        )  # fmt: skip
+        return encode_record(_encode(head), bodies)
 
-    def _add_errors(self, frame: dict[str, Any], ctx: RequestContext) -> None:
+    def _rest(self, ctx: RequestContext) -> dict[str, Any] | None:
+        """What most requests have not."""
+        attempts, metadata = ctx.attempts, ctx.metadata
+        plain = ctx.error is None and (not attempts or (len(attempts) == 1 and attempts[0].error is None))
+        tagged = len(metadata) > 1 or (metadata and "status" not in metadata)
+        cut = ctx.attempt_data.get("reply_truncated")
+        if plain and not tagged and not cut and not ctx.losses:
+            return None
+        rest: dict[str, Any] = {}
+        if not plain:
+            self._add_errors(rest, ctx)
+        if ctx.losses:
+            rest["losses"] = [f"{loss.side}: {loss}" for loss in ctx.losses]
+        if tagged:
+            rest["tags"] = _tags(metadata, self._capture.metadata)
+        if cut:
+            rest["cut"] = True  # the gateway could not keep all of the reply
+        return rest
+
+    def _add_errors(self, rest: dict[str, Any], ctx: RequestContext) -> None:
         secrets = self._redactor.secrets(ctx.http_request.raw_headers)
         hide = self._redactor.without_secrets
         if ctx.error is not None:
-            frame["error_kind"] = str(getattr(ctx.error, "kind", None) or type(ctx.error).__name__)
-            frame["error"] = hide(str(ctx.error), secrets)[:_LONGEST_MESSAGE]
-        frame["attempts"] = [_without_secrets(one, hide(one.error or "", secrets)) for one in ctx.attempts]
+            rest["error_kind"] = str(getattr(ctx.error, "kind", None) or type(ctx.error).__name__)
+            rest["error"] = hide(str(ctx.error), secrets)[:_LONGEST_MESSAGE]
+        rest["attempts"] = [_plain_attempt(one, hide(one.error or "", secrets)) for one in ctx.attempts]
 
 
-def encode_frame(frame: dict[str, Any]) -> bytes:
-    """The frame as one line."""
+def decode_frame(record: bytes) -> Frame:
+    """Raises ValueError where the record is none of this version's."""
+    head, bodies = parts_of(record)
+    values = json.loads(head)
+    if not isinstance(values, list) or values[:1] != [_VERSION] or len(values) != len(_FIELDS):
+        raise ValueError("not a record of this version")
+    frame: Frame = dict(zip(_FIELDS, values, strict=True))
+    frame.update(frame.pop("rest") or {})
+    frame["bodies"] = bodies
+    return frame
+
+
+def _encode(head: tuple[Any, ...]) -> bytes:
     try:
-        return json.dumps(frame) + b"\n"
+        return json.dumps(head)
     except TypeError:
         # With half a surrogate pair in a text the JSON engine takes its slow way, which knows no dataclasses.
-        frame["attempts"] = [_without_secrets(one, one.error or "") for one in frame["attempts"]]
-        return json.dumps(frame) + b"\n"
+        return json.dumps(
+            [
+                [_plain_attempt(one, one.error or "") if isinstance(one, Attempt) else one for one in value]
+                if name == "attempts"
+                else value
+                for name, value in zip(_FIELDS, head, strict=True)
+            ]
+        )
 
 
-def _request(ctx: RequestContext) -> dict[str, Any] | None:
+def _request(ctx: RequestContext) -> tuple[Any, tuple[bytes, ...]]:
+    """(place or value, bodies)"""
     payload = ctx.request_payload
     if payload is not None and not payload.opened and not payload.replaced:
-        http = ctx.http_request
-        headers = [(name, value) for name, value in http.raw_headers.items if name in _REQUEST_HEADERS]
-        return {"raw": http.body.decode(errors="replace"), "headers": headers}
+        return 0, (ctx.http_request.body,)
     try:
-        return {"value": dump_request(ctx.request)}
+        return dump_request(ctx.request), ()
     except (DialectError, GatewayError, ValueError, LookupError):
-        return None  # the client's body made no sense, and the frame's error says so
+        return None, ()  # the client's body made no sense, and the frame's error says so
 
 
-def _response(ctx: RequestContext, *, walked: bool) -> dict[str, Any] | None:
+def _response(
+    ctx: RequestContext, bodies: tuple[bytes, ...], *, walked: bool
+) -> tuple[Any, int | None, tuple[bytes, ...]]:
+    """(place or value, status that came with the body, bodies)"""
     if not walked:
         sent = ctx.accumulated_response
-        return {"value": dump_response(sent)} if sent is not None else None
+        return (dump_response(sent) if sent is not None else None), None, bodies
     payload, wire = ctx.response_payload, ctx.upstream_response
     if payload is not None and not payload.opened and not payload.replaced and wire is not None and wire.body:
         # Nobody looked, so that these very bytes went to the client, in the client's own dialect.
-        return {"raw": wire.body.decode(errors="replace"), "stream": ctx.streaming, "status": wire.status}
+        return len(bodies), wire.status, (*bodies, wire.body)
     try:
         response = ctx.response
     except (DialectError, GatewayError, ValueError, LookupError):
-        return None
-    return {"value": dump_response(response)} if response is not None else None
+        return None, None, bodies
+    return (dump_response(response) if response is not None else None), None, bodies
 
 
 def _outcome(ctx: RequestContext) -> tuple[str, int]:
@@ -156,7 +180,7 @@ def _outcome(ctx: RequestContext) -> tuple[str, int]:
     return "refused" if refused else "error", http_status
 
 
-def _without_secrets(attempt: Attempt, error: str) -> dict[str, Any]:
+def _plain_attempt(attempt: Attempt, error: str) -> dict[str, Any]:
     return {
         "model": attempt.model,
         "target": attempt.target,

@@ -34,7 +34,6 @@ _ROOM_PAUSE_SECONDS: Final = 0.02
 class ClickHouseTracer(Plugin):
     """Put it first in the list of plugins: the first in is the last out, so that it sees what the client gets."""
 
-    reads_reply = False  # it takes the bytes, and decodes them in its own process
     tracer: Tracer
     settings: TracerSettings
 
@@ -56,6 +55,10 @@ class ClickHouseTracer(Plugin):
                 f"clickhouse.url '{settings.clickhouse.url}' is the engine in this process, which one process only can "
                 "have open: start the gateway with --workers 1, or name a server"
             )
+        # The bytes of a reply are decoded by the process that sends; where the row is made at once, the gateway decodes
+        # a long one in slices before.
+        capture = settings.capture
+        self.reads_reply = "metadata" in (capture.request, capture.response) and capture.response != "none"
         # A hook that exists costs something in every request, and `after_chunk` takes streams off the short way: an
         # instance has only those hooks which its settings need. Chains are put together after this.
         self.__class__ = _VARIANTS[settings.spool.durability == "power", settings.spool.on_full == "block"]
@@ -74,8 +77,7 @@ class ClickHouseTracer(Plugin):
             await asyncio.to_thread(self.tracer.close)
 
     def detached_after_response(self, ctx: RequestContext) -> None:
-        if _DONE not in ctx.plugin_data:
-            self.tracer.record(ctx)
+        self.tracer.record(ctx)
 
     def pages(self) -> Mapping[str, Any]:
         """The dashboard, where it is enabled."""
@@ -114,6 +116,10 @@ class _WaitingForDisk(ClickHouseTracer):
         if ctx.final_chunk:
             await self._record_and_wait(ctx)
         return None
+
+    def detached_after_response(self, ctx: RequestContext) -> None:
+        if _DONE not in ctx.plugin_data:
+            self.tracer.record(ctx)
 
     async def _record_and_wait(self, ctx: RequestContext) -> None:
         """Returns when the record is on disk, or is given up; the client waits for that long."""

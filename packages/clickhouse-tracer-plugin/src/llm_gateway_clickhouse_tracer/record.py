@@ -28,8 +28,11 @@ from llm_gateway_sdk.wire import json
 
 from .canonical import dump_request, dump_response
 from .counters import Counters
+from .frames import Frame, decode_frame
 from .interactions import interaction_id, last_user_text, session_id, text_of, user_id
 from .prices import PriceTable, TokenCounts
+from .records import records_of
+from .redaction import HIDDEN
 from .settings import TracerSettings
 
 __all__ = ["Dialects", "Recorder"]
@@ -41,6 +44,9 @@ _SHORTENED_TO: Final = (65_536, 4_096, 256)
 _LOG_EVERY_SECONDS: Final = 60.0
 _MINT: Final = Mint(lambda prefix: prefix, lambda: 0)
 """Ids and times that a reply lacks are of no interest in a record."""
+
+_ROW_AT_ONCE: Final = b'{"row":'
+"""A record that was made a row before it went into the spool."""
 
 _USAGE: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
@@ -72,28 +78,36 @@ class Recorder:
         self._last_log = -_LOG_EVERY_SECONDS
 
     def rows(self, segment: bytes) -> bytes:
-        """A segment's frames as rows, one line each, in order."""
-        return b"".join([self.line(json.loads(frame)) for frame in segment.split(b"\n") if frame])
+        """A segment's records as rows, one line each, in order."""
+        return b"".join([self.line(record) for record in records_of(segment)])
 
-    def line(self, frame: Mapping[str, Any]) -> bytes:
-        """The row with its line feed. Never raises: a row without its bodies is better than none."""
-        if "row" in frame:
-            return json.dumps(frame["row"]) + b"\n"
+    def line(self, record: bytes) -> bytes:
+        """The row with its line feed; nothing for a record that is none. Never raises."""
+        if record.startswith(_ROW_AT_ONCE):
+            return record[len(_ROW_AT_ONCE) : -2] + b"\n"
+        try:
+            frame = decode_frame(record)
+        except ValueError as error:
+            self._complain("a record of the spool can't be read and is left out: %s", error)
+            return b""
         try:
             return _line(self.row(frame))
         except Exception:  # a dialect of somebody else's may raise anything
-            self._counters.unreadable += 1
-            if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
-                self._last_log = time.monotonic()
-                logger.exception("a trace is recorded without its bodies (request %s)", frame.get("id"))
+            self._complain("a trace is recorded without its bodies (request %s)", frame["id"])
             return _line(self._bare_row(frame))
 
-    def row(self, frame: Mapping[str, Any]) -> dict[str, Any]:
+    def _complain(self, message: str, about: object) -> None:
+        self._counters.unreadable += 1
+        if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
+            self._last_log = time.monotonic()
+            logger.warning(message, about, exc_info=True)
+
+    def row(self, frame: Frame) -> dict[str, Any]:
         row = self._bare_row(frame)
-        capture, headers = self._settings.capture, frame["headers"]
-        held, answered = frame.get("request"), frame.get("response")
-        request = self._request(frame, held) if held else None
-        response = self._response(frame, answered) if answered else None
+        capture, headers = self._settings.capture, row["headers"]
+        held, answered, original = frame["request"], frame["response"], frame["original"]
+        request = self._request(frame, held) if held is not None else None
+        response = self._response(frame, answered) if answered is not None else None
         row["interaction_id"] = interaction_id(
             request, response, scope=f"{frame['project']}\0{frame['caller'] or ''}", request_id=frame["id"]
         )
@@ -101,20 +115,20 @@ class Recorder:
         row["user_id"] = user_id(headers, request)
         if request is not None:
             self._add_request(row, request, text=capture.request == "all")
-        elif held and "raw" in held and capture.request == "all":
-            row["request"] = self._cut(held["raw"], row)
+        elif held is not None and capture.request == "all":
+            row["request"] = self._raw(frame, held, row)
         if response is not None:
             self._add_response(row, response, text=capture.response == "all")
-        elif answered and "raw" in answered and capture.response == "all":
-            row["response"] = self._cut(answered["raw"], row)
-        if "original" in frame:
-            row["original"] = self._cut(frame["original"], row)
+        elif answered is not None and capture.response == "all":
+            row["response"] = self._raw(frame, answered, row)
+        if original is not None:
+            row["original"] = self._raw(frame, original, row)
         self._add_usage(row, frame, response)
         return row
 
-    def _bare_row(self, frame: Mapping[str, Any]) -> dict[str, Any]:
+    def _bare_row(self, frame: Frame) -> dict[str, Any]:
         """What needs no body."""
-        started, first_token, headers = frame["started"], frame["first_token"], frame["headers"]
+        started, first_token, headers = frame["started"], frame["first_token"], _joined(frame["headers"])
         attempts = frame["attempts"]
         last = attempts[-1] if attempts else None
         row: dict[str, Any] = {
@@ -154,29 +168,27 @@ class Recorder:
             row["truncated"] = True
         return row
 
-    def _request(self, frame: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any] | None:
-        if "value" in held:
-            value: dict[str, Any] = held["value"]
-            return value
+    def _request(self, frame: Frame, held: Any) -> dict[str, Any] | None:
+        if isinstance(held, dict):
+            return held
         dialect = self._dialects.find(frame["dialect"])
         if dialect is None:
             return None
-        headers = Headers.of([(name, value) for name, value in held["headers"]])
-        wire = WireRequest(frame["method"], frame["path"], "", headers, held["raw"].encode())
+        headers = Headers.of([(name, value) for name, value in frame["headers"]])
+        wire = WireRequest(frame["method"], frame["path"], "", headers, frame["bodies"][held])
         try:
             return dump_request(dialect.decode_request(wire)[0])
         except DialectError:
             return None  # the client's body made no sense, and the frame's error says so
 
-    def _response(self, frame: Mapping[str, Any], held: Mapping[str, Any]) -> dict[str, Any] | None:
-        if "value" in held:
-            value: dict[str, Any] = held["value"]
-            return value
+    def _response(self, frame: Frame, held: Any) -> dict[str, Any] | None:
+        if isinstance(held, dict):
+            return held
         dialect = self._dialects.find(frame["dialect"])
         if dialect is None:
             return None
         try:
-            return dump_response(_decoded(dialect, held))
+            return dump_response(_decoded(dialect, frame, frame["bodies"][held]))
         except DialectError:
             self._counters.unreadable += 1
             return None
@@ -204,7 +216,7 @@ class Recorder:
             row["answer"] = text_of(choices[0]["message"])[:_EXCERPT_CHARACTERS] if choices else ""
             row["response"] = self._body(response, row)
 
-    def _add_usage(self, row: dict[str, Any], frame: Mapping[str, Any], response: Mapping[str, Any] | None) -> None:
+    def _add_usage(self, row: dict[str, Any], frame: Frame, response: Mapping[str, Any] | None) -> None:
         """Null where nobody said; what the gateway booked stands before what the reply says."""
         *booked, estimated = frame["usage"]
         said = (response or {}).get("usage") or {}
@@ -229,6 +241,9 @@ class Recorder:
             text = json.dumps_text(_shortened(value, longest))
         return self._cut(text, row)
 
+    def _raw(self, frame: Frame, place: int, row: dict[str, Any]) -> str:
+        return self._cut(frame["bodies"][place].decode(errors="replace"), row)
+
     def _cut(self, text: str, row: dict[str, Any]) -> str:
         if len(text) > self._settings.capture.max_bytes:
             row["truncated"] = True
@@ -236,14 +251,21 @@ class Recorder:
         return text
 
 
-def _decoded(dialect: Dialect, held: Mapping[str, Any]) -> LLMResponse:
-    body = held["raw"].encode()
-    if not held["stream"]:
-        return dialect.decode_response(WireReply(held["status"], Headers(), body), _MINT)
+def _decoded(dialect: Dialect, frame: Frame, body: bytes) -> LLMResponse:
+    if not frame["stream"]:
+        return dialect.decode_response(WireReply(frame["response_status"], Headers(), body), _MINT)
     decoder, total = dialect.stream_decoder(_MINT), Accumulator()
     for chunk in (*decoder.feed(body), *decoder.close()):
         total.add(chunk)
     return total.value()
+
+
+def _joined(items: list[tuple[str, str]]) -> dict[str, str]:
+    """Headers by name; several of one name in one line."""
+    headers: dict[str, str] = {}
+    for name, value in items:
+        headers[name] = f"{headers[name]}, {value}" if name in headers and value != HIDDEN else value
+    return headers
 
 
 def _attempt(attempt: Mapping[str, Any], started: float) -> dict[str, Any]:

@@ -24,30 +24,18 @@ _REMEMBERED_NAMES: Final = 4096
 
 class Redactor:
     def __init__(self, settings: TracerSettings) -> None:
-        self._settings = settings
-        self._known: dict[str, bool] = {}
+        self._secret = _Names(settings)
 
-    def headers(self, items: Iterable[tuple[str, str]]) -> dict[str, str]:
-        """Headers for the record, by lower-case name; several of one name are joined."""
-        known = self._known
-        headers: dict[str, str] = {}
-        for name, value in items:
-            secret = known.get(name)
-            if secret is None:
-                secret = self._is_secret(name)
-            if secret:
-                headers[name] = HIDDEN
-            elif name in headers:
-                headers[name] += f", {value}"
-            else:
-                headers[name] = value
-        return headers
+    def headers(self, items: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Headers for the record, by lower-case name."""
+        secret = self._secret
+        return [(name, HIDDEN) if secret[name] else (name, value) for name, value in items]
 
     def secrets(self, items: Iterable[tuple[str, str]]) -> list[str]:
         """The secrets that the client sent in headers, longest first."""
         found: set[str] = set()
         for name, value in items:
-            if self._is_secret(name):
+            if self._secret[name]:
                 found.update(word for word in (value, *value.split()) if len(word) >= _LEAST_SECRET)
         return sorted(found, key=len, reverse=True)
 
@@ -57,8 +45,16 @@ class Redactor:
             text = text.replace(secret, HIDDEN)
         return _KEY_LIKE.sub(HIDDEN, text)
 
-    def _is_secret(self, name: str) -> bool:
+
+class _Names(dict[str, bool]):
+    """Whether a header of that name is secret, looked up once per name."""
+
+    def __init__(self, settings: TracerSettings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    def __missing__(self, name: str) -> bool:
         secret = self._settings.is_redacted(name)
-        if len(self._known) < _REMEMBERED_NAMES:
-            self._known[name] = secret
+        if len(self) < _REMEMBERED_NAMES:
+            self[name] = secret
         return secret

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from llm_gateway_sdk.wire import json
-
 from .counters import Counters
 from .locks import FolderLock
+from .records import count_records, whole_length
 
-__all__ = ["SegmentFolder", "Segments", "lines_of", "recover_open", "sync_folder"]
+__all__ = ["SegmentFolder", "Segments", "recover_open", "sync_folder"]
 
 _STALE_FOLDER_SECONDS: Final = 60.0
 _MAX_DEAD_BYTES: Final = 100 << 20
@@ -93,7 +92,7 @@ class SegmentFolder:
 
     def bury(self, name: str, reason: str) -> None:
         _write_durably(self._dead / f"{name}.reason.txt", reason.encode())
-        self._segment(name).rename(self._dead / f"{name}.json")
+        self._segment(name).rename(self._dead / f"{name}.record")
         self._trim_dead()
 
     def _trim_dead(self) -> None:
@@ -112,7 +111,7 @@ class SegmentFolder:
         if len(names) < 2:
             return 0  # the oldest of all may be under way
         try:
-            rows = self.read(names[1]).count(b"\n")
+            rows = count_records(self.read(names[1]))
         except FileNotFoundError:
             return 0
         self.delete(names[1])
@@ -151,25 +150,18 @@ class SegmentFolder:
         return self._folder / f"{name}.seg"
 
 
-def lines_of(segment: bytes) -> list[bytes]:
-    """The records of a segment, each with its line feed."""
-    return [line + b"\n" for line in segment.split(b"\n") if line]
-
-
 def recover_open(file: Path, counters: Counters) -> None:
-    """Seals a segment that its writer could not: without the line that was cut, if there is one."""
+    """Seals a segment that its writer could not: without the record that was cut, if there is one."""
     data = file.read_bytes()
-    lines = data.split(b"\n")
-    # What stands behind the last line feed was cut; an empty rest means that nothing was.
-    lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
-    whole = [line for line in lines if _is_whole(line)]
-    counters.torn += len(lines) - len(whole)
+    whole = whole_length(data)
+    if whole < len(data):
+        counters.torn += max(1, count_records(data[whole:]))
     if not whole:
         file.unlink()
-    elif len(whole) == len(lines):
+    elif whole == len(data):
         file.rename(file.with_suffix(".seg"))
     else:
-        _write_durably(file.with_suffix(".seg"), b"".join(whole))
+        _write_durably(file.with_suffix(".seg"), data[:whole])
         file.unlink()
 
 
@@ -199,16 +191,6 @@ def _recover(folder: Path, counters: Counters) -> list[Path]:
             for half in halves:
                 (folder / f"{half}.seg").unlink(missing_ok=True)
     return sorted(folder.glob("*.seg"))
-
-
-def _is_whole(line: bytes) -> bool:
-    if not line.endswith(b"}\n"):
-        return False
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def _write_durably(path: Path, data: bytes) -> None:

@@ -277,6 +277,11 @@ class TracerSettings:
     price_overrides: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
 
+    @property
+    def poll_seconds(self) -> float:
+        """How often the sender looks for sealed segments."""
+        return min(1.0, self.flush_interval_seconds / 10)
+
     @classmethod
     def load(cls, config: Mapping[str, Any]) -> TracerSettings:
         """Reads a configuration that the schema has accepted. Raises ValueError for what the schema can't say."""

@@ -1,13 +1,19 @@
 """Sending in a process of its own, so that turning frames into rows takes nothing from the gateway's interpreter.
 
-The process reads one line of JSON from its standard input (`config`, `base`, `folder`), then commands: `hurry`,
-`close SECONDS`. The end of the input is the end of the gateway: then it leaves at once, and what is left is adopted by
-the next one. It says its counters and its log on standard output, one JSON line each.
+The process reads one line of JSON from its standard input (`config`, `base`, `folder`, `urgent`), then commands:
+`hurry`, `close SECONDS`. The end of the input is the end of the gateway: then it leaves at once, and what is left is
+adopted by the next one. It says its counters and its log on standard output, one JSON line each.
+
+It takes only the time that nobody else on the machine wants. Where it has waited for that too long, it ends with a
+status of its own and is started again as an ordinary process, for a quarter of an hour: without privileges a thread
+can't take back that it stands behind all others.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -32,10 +38,16 @@ __all__ = ["Shipper", "main"]
 logger = logging.getLogger(__name__)
 
 _PROGRAM: Final = "from llm_gateway_clickhouse_tracer.shipper import main; main()"
-_REPORT_SECONDS: Final = 0.25
+_REPORT_SECONDS: Final = 1.0
 _RESTART_SECONDS: Final = 1.0
 _NICENESS: Final = 10
 """Where all cores are busy serving goes before sending; the spool holds what waits."""
+
+_STARVED: Final = 75
+_LEAST_PATIENCE_SECONDS: Final = 30.0
+_PRESSED_PATIENCE_SECONDS: Final = 1.0
+"""Where the spool has no room, and only sending makes some."""
+_URGENT_SECONDS: Final = 900.0
 
 _COUNTED_HERE: Final = ("sent", "dead", "retries", "unreadable", "adopted_segments", "torn")
 
@@ -44,7 +56,8 @@ class Shipper:
     """The gateway's hold on the process: starts it, starts it again if it dies, and reads what it says."""
 
     def __init__(self, config: Any, base: Path, folder: Path, counters: Counters) -> None:
-        self._order = json.dumps({"config": config, "base": str(base), "folder": str(folder)}) + b"\n"
+        self._order = {"config": config, "base": str(base), "folder": str(folder)}
+        self._urgent_until = -math.inf
         self._counters = counters
         self._before = counters.snapshot()
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,13 +89,16 @@ class Shipper:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                 )
-            self._say(self._order)
+            self._say(json.dumps({**self._order, "urgent": time.monotonic() < self._urgent_until}) + b"\n")
             assert process.stdout is not None
             for line in process.stdout:
                 self._hear(line)
             process.wait()
             self._end(process)
-            if not self._closing:
+            if process.returncode == _STARVED:
+                self._urgent_until = time.monotonic() + _URGENT_SECONDS
+                logger.warning("this machine leaves no time for sending traces; they are sent at the cost of requests")
+            elif not self._closing:
                 logger.warning("the process that sends traces ended (status %s); starting it again", process.returncode)
                 time.sleep(_RESTART_SECONDS)
 
@@ -164,12 +180,24 @@ def main() -> None:
         lambda: open_database(settings),
         recorder.rows,
         counters=counters,
-        poll_seconds=min(0.1, settings.flush_interval_seconds / 10),
+        poll_seconds=settings.poll_seconds,
     )
     threading.Thread(target=_listen, args=(sink,), daemon=True).start()
-    threading.Thread(target=_report, args=(reports,), daemon=True).start()
+    urgent = order["urgent"]
+    patience = math.inf if urgent else max(_LEAST_PATIENCE_SECONDS, 3 * settings.flush_interval_seconds)
+    threading.Thread(target=_watch, args=(sink, reports, patience), daemon=True).start()
+    if not urgent:
+        _stand_behind_all_others()
     sink.run()
     reports.report()
+
+
+def _stand_behind_all_others() -> None:
+    """This thread runs only where a core would be idle; what else runs there takes it back at once. The others of this
+    process, which were started before, stay as they are: they are to notice when that is too little."""
+    if hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):  # not every container allows it
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _listen(sink: Sink) -> None:
@@ -184,7 +212,11 @@ def _listen(sink: Sink) -> None:
     os._exit(0)
 
 
-def _report(reports: _Reports) -> None:
+def _watch(sink: Sink, reports: _Reports, patience_seconds: float) -> None:
     while True:
         time.sleep(_REPORT_SECONDS)
         reports.report()
+        pressed = sink.pressed and patience_seconds < math.inf
+        if sink.starved_seconds > (_PRESSED_PATIENCE_SECONDS if pressed else patience_seconds):
+            # Safe at any moment, like a kill.
+            os._exit(_STARVED)

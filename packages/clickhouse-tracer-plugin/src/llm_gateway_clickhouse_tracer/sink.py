@@ -16,7 +16,8 @@ from typing import Final
 
 from .client import Database, DatabaseFailure
 from .counters import Counters
-from .segments import Segments, lines_of
+from .records import records_of
+from .segments import Segments
 
 __all__ = ["Sink"]
 
@@ -30,7 +31,7 @@ _LOG_EVERY_SECONDS: Final = 60.0
 
 class Sink:
     """`open_database` connects and brings the table into shape; it is called when there is something to send. `rows`
-    turns a segment's frames into rows."""
+    turns a segment into rows, one line each."""
 
     def __init__(
         self,
@@ -54,6 +55,10 @@ class Sink:
         self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-sink", daemon=True)
         self.last_error: str | None = None
         """Why the latest attempt failed; None after a success."""
+        self.starved_seconds = 0.0
+        """How long this thread waited for a core since all was sent the last time."""
+        self.pressed = False
+        """The spool has had no room since then."""
 
     def start(self) -> None:
         self._thread.start()
@@ -70,6 +75,7 @@ class Sink:
 
     def hurry(self) -> None:
         """Ends a pause between attempts: the spool has no room, and only sending makes some."""
+        self.pressed = True
         self._wake.set()
 
     def close(self, timeout_seconds: float) -> bool:
@@ -111,6 +117,7 @@ class Sink:
                 return
             self._send(name)
             self.last_error = None
+        self.starved_seconds, self.pressed = 0.0, False
 
     def _send(self, name: str) -> None:
         try:
@@ -119,26 +126,36 @@ class Sink:
             return  # given up for newer ones
         if self._database is None:
             self._database = self._open_database()
+        rows = self._rows_of(segment)
         try:
-            self._database.insert(self._rows(segment), name)
+            if rows:
+                self._database.insert(rows, name)
         except DatabaseFailure as failure:
             if failure.kind != "data":
                 raise
-            self._set_apart(name, lines_of(segment), failure)
+            self._set_apart(name, list(records_of(segment)), failure)
             return
-        self._counters.sent += segment.count(b"\n")
+        self._counters.sent += rows.count(b"\n")
         self._spool.delete(name)
 
-    def _set_apart(self, name: str, lines: list[bytes], failure: DatabaseFailure) -> None:
-        if len(lines) > 1:
-            middle = len(lines) // 2
-            self._spool.split(name, [b"".join(lines[:middle]), b"".join(lines[middle:])])
+    def _rows_of(self, segment: bytes) -> bytes:
+        wall, worked = time.monotonic(), time.thread_time()
+        rows = self._rows(segment)
+        self.starved_seconds += (time.monotonic() - wall) - (time.thread_time() - worked)
+        return rows
+
+    def _set_apart(self, name: str, records: list[bytes], failure: DatabaseFailure) -> None:
+        if len(records) > 1:
+            middle = len(records) // 2
+            self._spool.split(name, [b"".join(records[:middle]), b"".join(records[middle:])])
             for half in (f"{name}.0", f"{name}.1"):
                 self._send(half)
             return
         self._spool.bury(name, str(failure))
         self._counters.dead += 1
-        logger.error("ClickHouse refuses a trace for what is in it; it is set aside as dead/%s.json: %s", name, failure)
+        logger.error(
+            "ClickHouse refuses a trace for what is in it; it is set aside as dead/%s.record: %s", name, failure
+        )
 
     def _after(self, failure: DatabaseFailure, pause: float) -> float:
         self._counters.retries += 1

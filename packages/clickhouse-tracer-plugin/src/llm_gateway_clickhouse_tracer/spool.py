@@ -1,11 +1,11 @@
 """Records on disk between the request and ClickHouse: append-only segments, sealed by renaming.
 
-A record is one JSON line. Lines are appended to `<name>.open`; when that is full or old enough it is sealed as
-`<name>.seg`, and from then on it never changes: the name is the deduplication token of its one INSERT, so that sending
-it again can do no harm. It is deleted after ClickHouse has accepted it.
+Records (`records.py`) are appended to `<name>.open`; when that is full or old enough it is sealed as `<name>.seg`, and
+from then on it never changes: the name is the deduplication token of its one INSERT, so that sending it again can do no
+harm. It is deleted after ClickHouse has accepted it.
 
 Each process has a folder of its own below the one in the settings, with a lock in it. Folders whose lock is free belong
-to processes that are gone: their segments are adopted, at start and now and then. A line that a crash cut in half is
+to processes that are gone: their segments are adopted, at start and now and then. A record that a crash cut in half is
 dropped on adoption; it had not been acknowledged.
 
 Files are 0600 and folders 0700, for segments hold prompts.
@@ -20,18 +20,23 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
 from .counters import Counters
 from .locks import FolderLock
+from .records import Record, count_records
 from .segments import SegmentFolder, Segments, recover_open, sync_folder
 
 __all__ = ["DiskSpool", "MemorySpool", "SegmentLimits", "Spool"]
 
 SYNC_INTERVAL_SECONDS: Final = 0.5
 _LOOK_SECONDS: Final = 0.25
-"""How old the known size of what waits may be; what this process writes is added at once."""
+"""How often the folder is looked into, for what others have deleted; what this process writes is known at once."""
+
+_PIECES_PER_WRITE: Final = 1000
+"""The kernel takes 1024 at once."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -59,9 +64,8 @@ class Spool(Protocol):
         """Age of the oldest segment; 0 where nothing waits."""
         ...
 
-    def append(self, lines: Sequence[bytes]) -> int:
-        """Appends whole lines (each ends in a line feed) and returns how many of the first ones are written. Raises
-        OSError where none is."""
+    def append(self, records: Sequence[Record]) -> int:
+        """Appends records and returns how many of the first ones are written. Raises OSError where none is."""
         ...
 
     def tick(self) -> None:
@@ -95,6 +99,7 @@ class DiskSpool:
         self._open_rows = 0
         self._open_size = 0
         self._opened_at = 0.0
+        self._next_tick = 0.0
         self._unsynced = False
         self._looked_at = 0.0
         self._known_size = 0
@@ -115,10 +120,10 @@ class DiskSpool:
     def oldest_age_seconds(self) -> float:
         return self.segments.oldest_age_seconds()
 
-    def append(self, lines: Sequence[bytes]) -> int:
+    def append(self, records: Sequence[Record]) -> int:
         written = 0
-        while written < len(lines):
-            group = self._fitting(lines, written)
+        while written < len(records):
+            group = self._fitting(records, written)
             try:
                 self._append_group(group)
             except OSError:
@@ -130,37 +135,36 @@ class DiskSpool:
                 self.seal()
         return written
 
-    def _fitting(self, lines: Sequence[bytes], start: int) -> list[bytes]:
-        rows, size = self._open_rows, self._open_size
-        group: list[bytes] = []
-        for line in lines[start:]:
-            # A line longer than the limit still gets a segment: its own.
-            if rows >= self._limits.rows or (size and size + len(line) > self._limits.bytes):
-                break
-            group.append(line)
-            rows += 1
-            size += len(line)
-        if not group:
+    def _fitting(self, records: Sequence[Record], start: int) -> Sequence[Record]:
+        rows, room = self._limits.rows - self._open_rows, self._limits.bytes - self._open_size
+        group = records[start : start + rows]
+        if group and sum([record.size for record in group]) <= room:
+            return group
+        end = start
+        while end < start + len(group) and (room := room - records[end].size) >= 0:
+            end += 1
+        if end == start and self._open_rows:
             self.seal()
-            return self._fitting(lines, start)
-        return group
+            return self._fitting(records, start)
+        # A record longer than the limit still gets a segment: its own.
+        return records[start : max(end, start + 1)]
 
-    def _append_group(self, group: list[bytes]) -> None:
+    def _append_group(self, group: Sequence[Record]) -> None:
         if self._fd is None:
             self._begin()
         assert self._fd is not None
         good = self._open_size
-        data = memoryview(b"".join(group))
-        added = len(data)
+        pieces = list(chain.from_iterable([record.pieces for record in group]))
         try:
-            while data:
-                data = data[os.write(self._fd, data) :]
+            for start in range(0, len(pieces), _PIECES_PER_WRITE):
+                _write(self._fd, pieces[start : start + _PIECES_PER_WRITE])
             if self._sync_each_append:
                 os.fdatasync(self._fd)
         except OSError:
             self._take_back(good)
             raise
         self._unsynced = not self._sync_each_append
+        added = sum([record.size for record in group])
         self._open_size += added
         self._known_size += added
         self._open_rows += len(group)
@@ -174,24 +178,27 @@ class DiskSpool:
             sync_folder(self.folder)
 
     def _take_back(self, good: int) -> None:
-        """A write failed half-way (a full disk): the file ends at its last whole line again, and is sealed there."""
+        """A write failed half-way (a full disk): the file ends at its last whole record again, and is sealed there."""
         assert self._fd is not None
         try:
             os.ftruncate(self._fd, good)
             self.seal()
         except OSError:
-            # Nothing may be appended behind half a line: the file is sealed without it, now or by who adopts it.
+            # Nothing may be appended behind half a record: the file is sealed without it, now or by who adopts it.
             os.close(self._fd)
             self._fd = None
             with contextlib.suppress(OSError):
                 recover_open(self.folder / f"{self._open_name}.open", self._counters)
 
     def tick(self) -> None:
-        if self._fd is None or time.monotonic() - self._opened_at < self._limits.age_seconds:
+        now = time.monotonic()
+        if self._fd is None or now < self._next_tick or now - self._opened_at < self._limits.age_seconds:
             return
         # While others wait to be sent there is no hurry, and the segment may grow: a day without a server shall not
         # leave a hundred thousand small files.
-        if not self.segments.sealed():
+        if self.segments.sealed():
+            self._next_tick = now + _LOOK_SECONDS
+        else:
             self.seal()
 
     def sync(self) -> None:
@@ -226,6 +233,17 @@ class DiskSpool:
         self._lock.release()
 
 
+def _write(fd: int, pieces: Sequence[bytes]) -> None:
+    """All of it, or OSError. Nothing is put together before: joining megabytes would hold the interpreter."""
+    if not hasattr(os, "writev"):
+        written = 0
+    elif (written := os.writev(fd, pieces)) == sum(map(len, pieces)):
+        return
+    rest = memoryview(b"".join(pieces))[written:]
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
 def _claim_folder(base: Path) -> tuple[Path, FolderLock]:
     """A new folder, locked before anyone else can see it under a name that is adopted."""
     name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -247,7 +265,7 @@ class MemorySpool:
         self._limits = limits
         self._mutex = threading.Lock()
         self._held: dict[str, bytes] = {}
-        self._open: list[bytes] = []
+        self._open: list[Record] = []
         self._open_size = 0
         self._opened_at = 0.0
         self._sending: str | None = None
@@ -266,18 +284,18 @@ class MemorySpool:
         with self._mutex:
             return max(0.0, time.time() - int(min(self._held)[:20]) / 1e9) if self._held else 0.0
 
-    def append(self, lines: Sequence[bytes]) -> int:
-        for line in lines:
-            if self._open_size and self._open_size + len(line) > self._limits.bytes:
+    def append(self, records: Sequence[Record]) -> int:
+        for record in records:
+            if self._open_size and self._open_size + record.size > self._limits.bytes:
                 self.seal()
             if not self._open:
                 self._opened_at = time.monotonic()
             with self._mutex:
-                self._open.append(line)
-                self._open_size += len(line)
+                self._open.append(record)
+                self._open_size += record.size
             if len(self._open) >= self._limits.rows:
                 self.seal()
-        return len(lines)
+        return len(records)
 
     def tick(self) -> None:
         if self._open and not self._held and time.monotonic() - self._opened_at >= self._limits.age_seconds:
@@ -289,7 +307,9 @@ class MemorySpool:
     def seal(self) -> None:
         with self._mutex:
             if self._open:
-                self._held[f"{time.time_ns():020d}-{secrets.token_hex(4)}"] = b"".join(self._open)
+                self._held[f"{time.time_ns():020d}-{secrets.token_hex(4)}"] = b"".join(
+                    [piece for record in self._open for piece in record.pieces]
+                )
                 self._open, self._open_size = [], 0
 
     def sealed(self) -> list[str]:
@@ -319,7 +339,7 @@ class MemorySpool:
     def drop_oldest(self) -> int:
         with self._mutex:
             name = min((name for name in self._held if name != self._sending), default=None)
-            return self._held.pop(name).count(b"\n") if name is not None else 0
+            return count_records(self._held.pop(name)) if name is not None else 0
 
     def adopt(self) -> int:
         return 0

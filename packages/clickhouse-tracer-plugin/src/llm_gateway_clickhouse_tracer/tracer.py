@@ -10,11 +10,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llm_gateway_sdk import RequestContext
+from llm_gateway_sdk.wire import json
 
 from .counters import Counters
-from .frames import FrameTaker, encode_frame
+from .frames import FrameTaker, decode_frame
 from .prices import PriceTable
 from .record import Recorder
+from .records import Record, encode_record
 from .schema import open_database
 from .settings import TracerSettings
 from .shipper import Shipper
@@ -58,7 +60,7 @@ class Tracer:
                 lambda: open_database(settings),
                 self._recorder.rows,
                 counters=self.counters,
-                poll_seconds=min(0.1, settings.flush_interval_seconds / 10),
+                poll_seconds=settings.poll_seconds,
             )
         self._writer = Writer(
             self._spool,
@@ -66,6 +68,7 @@ class Tracer:
             max_bytes=settings.spool.max_bytes,
             on_full=settings.spool.on_full,
             when_stuck=self._sender.hurry,
+            tick_seconds=min(0.25, settings.flush_interval_seconds / 5),
         )
 
     def start(self) -> None:
@@ -75,20 +78,21 @@ class Tracer:
     def record(self, ctx: RequestContext, acknowledged: Callable[[bool], None] | None = None) -> bool:
         """Takes a finished request; False where it is dropped. `acknowledged` is called from another thread when the
         record is in the spool, or given up."""
-        return self._writer.submit(self._line(ctx), acknowledged)
+        return self._writer.submit(self._record(ctx), acknowledged)
 
-    def _line(self, ctx: RequestContext) -> bytes:
+    def _record(self, ctx: RequestContext) -> Record:
         try:
-            frame = self._frames.take(ctx)
+            record = self._frames.take(ctx)
             if self._rows_at_once:
-                frame = {"v": 1, "id": ctx.request_id, "row": self._recorder.row(frame)}
-            return encode_frame(frame)
+                row = self._recorder.row(decode_frame(b"".join(record.pieces)))
+                return encode_record(json.dumps({"row": row}))
+            return record
         except Exception:  # any plugin or dialect may have left anything in the context
             self.counters.unreadable += 1
             if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
                 self._last_log = time.monotonic()
                 logger.exception("a trace is recorded without its bodies (request %s)", ctx.request_id)
-            return encode_frame(self._frames.bare(ctx))
+            return self._frames.take(ctx, with_bodies=False)
 
     @property
     def crowded(self) -> bool:

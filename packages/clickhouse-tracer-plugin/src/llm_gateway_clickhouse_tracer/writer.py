@@ -1,8 +1,8 @@
 """From the event loop to the spool: a queue that costs the loop an append, and one thread that empties it.
 
-The thread takes what has gathered and writes it in one call. Waking a thread costs the event
-loop more than all else here (some 100 µs, for the woken one asks for the interpreter at once), so that nobody is woken
-while requests come: the thread looks by itself every few milliseconds, and sleeps only where nothing has come for long.
+The thread takes what has gathered and writes it in one call. Waking a thread costs the event loop more than all else
+here (some 100 µs, for the woken one asks for the interpreter at once), so that nobody is woken while requests come: the
+thread looks by itself every few milliseconds, and sleeps only where nothing has come for long.
 """
 
 from __future__ import annotations
@@ -12,35 +12,38 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeAlias
 
 from .counters import Counters
+from .records import Record
 from .settings import OnFull
 from .spool import SYNC_INTERVAL_SECONDS, Spool
 
 __all__ = ["Writer"]
 
+_Acknowledged: TypeAlias = Callable[[bool], None]
+_Waiting: TypeAlias = tuple[Record, _Acknowledged | None]
+
 logger = logging.getLogger(__name__)
 
-GATHER_SECONDS: Final = 0.02
-"""How long records gather under load before they are written together."""
-
-_LOOK_SECONDS: Final = 0.025
-"""How often the thread looks while nothing comes; with `GATHER_SECONDS` well below the promised 50 ms."""
+_GATHER_SECONDS: Final = 0.02
+"""How long records gather under load before they are written together; with the time for which the gateway gathers
+requests well below the promised 50 ms."""
 
 _DROWSY_SECONDS: Final = 30.0
 """After so long without a record the thread sleeps until it is woken; until then it looks."""
 
-_ASLEEP_SECONDS: Final = 0.25
 _BATCH_RECORDS: Final = 512
 _MAX_QUEUED: Final = 20_000
 _MAX_RETRY_SECONDS: Final = 5.0
 _LOG_EVERY_SECONDS: Final = 60.0
+_WAITING_SECONDS: Final = 0.05
 
 
 class Writer:
-    """Takes whole lines. `submit` may be called from any thread; `acknowledged` is called in the writer's thread once
-    the record is in the spool, with False where it was given up."""
+    """`submit` may be called from any thread; `acknowledged` is called in the writer's thread once
+    the record is in the spool, with False where it was given up. While nothing comes, the thread looks every
+    `tick_seconds` whether a segment is old enough to be sealed."""
 
     def __init__(
         self,
@@ -50,21 +53,23 @@ class Writer:
         max_bytes: int,
         on_full: OnFull = "dropNewest",
         when_stuck: Callable[[], None] = lambda: None,
+        tick_seconds: float = 0.25,
     ) -> None:
         self._spool = spool
         self._counters = counters
         self._max_bytes = max_bytes
         self._on_full = on_full
         self._when_stuck = when_stuck
-        self._queue: deque[tuple[bytes, Callable[[bool], None] | None]] = deque()
+        self._tick_seconds = tick_seconds
+        self._queue: deque[_Waiting] = deque()
         self._wake = threading.Event()
         self._asleep = False
         self._closing = False
         self._deadline = 0.0
         self._busy = False
-        self._waiting: list[tuple[bytes, Callable[[bool], None] | None]] = []
+        self._waiting: list[_Waiting] = []
         self._last_log = 0.0
-        self._last_record = 0.0
+        self._last_record = -_DROWSY_SECONDS
         self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-writer", daemon=True)
 
     def start(self) -> None:
@@ -77,7 +82,7 @@ class Writer:
             return False
         return len(self._queue) >= _MAX_QUEUED // 2 or self._spool.size >= self._max_bytes
 
-    def submit(self, line: bytes, acknowledged: Callable[[bool], None] | None = None) -> bool:
+    def submit(self, record: Record, acknowledged: _Acknowledged | None = None) -> bool:
         """False where the queue is full and the record is dropped."""
         self._counters.submitted += 1
         if len(self._queue) >= _MAX_QUEUED and self._on_full != "block":
@@ -85,9 +90,9 @@ class Writer:
             if acknowledged is not None:
                 acknowledged(False)
             return False
-        self._queue.append((line, acknowledged))
+        self._queue.append((record, acknowledged))
         if self._asleep or acknowledged is not None:
-            # Somebody waits for the acknowledgement, or nobody looks.
+            # Nobody looks, or somebody waits for the acknowledgement.
             self._asleep = False
             self._wake.set()
         return True
@@ -133,47 +138,44 @@ class Writer:
             if retry_seconds:
                 time.sleep(0.1 if self._closing else retry_seconds)
             elif self._waiting:
-                time.sleep(0.05)
+                time.sleep(_WAITING_SECONDS)
             else:
                 self._rest()
         self._give_up_waiting()
 
     def _rest(self) -> None:
-        """Lets records gather; then looks now and then; sleeps where nothing has come for long."""
+        """Lets records gather; sleeps where nothing has come for long."""
         self._wake.clear()
         if self._queue or self._closing:
             return
-        idle = time.monotonic() - self._last_record
-        if idle < _DROWSY_SECONDS:
-            self._wake.wait(GATHER_SECONDS if idle < _LOOK_SECONDS else _LOOK_SECONDS)
+        if time.monotonic() - self._last_record < _DROWSY_SECONDS:
+            self._wake.wait(_GATHER_SECONDS)
             return
         self._asleep = True
+        # Whoever has put something into the queue before this line has not woken anybody.
         if not self._queue and not self._closing:
-            self._wake.wait(_ASLEEP_SECONDS)
+            self._wake.wait(self._tick_seconds)
         self._asleep = False
 
     def _gather(self) -> None:
         queue, waiting = self._queue, self._waiting
         if queue:
             self._last_record = time.monotonic()
-        while queue and len(waiting) < _BATCH_RECORDS:
-            waiting.append(queue.popleft())
+        waiting += [queue.popleft() for _ in range(min(len(queue), _BATCH_RECORDS - len(waiting)))]
 
     def _write(self) -> None:
         while self._waiting:
             fitting = self._make_room()
             if not fitting:
                 return
-            lines = [line for line, _ in self._waiting[:fitting]]
-            written = self._spool.append(lines)
+            written = self._spool.append([record for record, _ in self._waiting[:fitting]])
             done, self._waiting = self._waiting[:written], self._waiting[written:]
-            self._counters.acknowledged += len(done)
-            for _, acknowledged in done:
-                if acknowledged is not None:
-                    acknowledged(True)
+            self._counters.acknowledged += written
+            for acknowledged in [one for _, one in done if one is not None]:
+                acknowledged(True)
 
     def _make_room(self) -> int:
-        """How many of the waiting lines fit; where not even the first does, the policy decides what gives way."""
+        """How many of the waiting records fit; where not even the first does, the policy decides what gives way."""
         while self._waiting:
             fitting = _fitting(self._waiting, self._max_bytes - self._spool.size)
             if fitting or self._on_full == "block":
@@ -211,9 +213,11 @@ class Writer:
             logger.warning("%s (%s)", message, self._counters.snapshot())
 
 
-def _fitting(waiting: list[tuple[bytes, Callable[[bool], None] | None]], room: int) -> int:
-    for position, (line, _) in enumerate(waiting):
-        room -= len(line)
+def _fitting(waiting: list[_Waiting], room: int) -> int:
+    if sum([record.size for record, _ in waiting]) <= room:
+        return len(waiting)
+    for position, (record, _) in enumerate(waiting):
+        room -= record.size
         if room < 0:
             return position
     return len(waiting)

@@ -1,0 +1,194 @@
+"""What runs after a reply: all of it, together where nobody waits, side by side where somebody does."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
+from llm_gateway_sdk import ActiveChain, HookChain, MountedPlugin, Plugin, RequestContext, plugin_metadata
+
+
+def chain_of(hook: Callable[[RequestContext], Awaitable[None] | None]) -> ActiveChain:
+    def detached_after_response(self: Plugin, ctx: RequestContext) -> Awaitable[None] | None:
+        return hook(ctx)
+
+    cls = plugin_metadata(name="hook")(type("Hook", (Plugin,), {"detached_after_response": detached_after_response}))
+    return HookChain([MountedPlugin("hook", cls())]).select(context("any"))
+
+
+def context(request_id: str) -> RequestContext:
+    return RequestContext(request_id=request_id)
+
+
+def test_requests_that_end_together_share_one_task_and_keep_their_order() -> None:
+    async def main() -> None:
+        seen: list[tuple[str, asyncio.Task[None] | None]] = []
+        chain = chain_of(lambda ctx: seen.append((ctx.request_id, asyncio.current_task())))
+        supervisor = DetachedSupervisor()
+
+        for number in range(20):
+            supervisor.submit(chain, context(f"r{number}"))
+        await supervisor.drain(1)
+
+        assert [request_id for request_id, _ in seen] == [f"r{number}" for number in range(20)]
+        assert len({task for _, task in seen}) == 1
+
+    asyncio.run(main())
+
+
+def test_hooks_run_without_anybody_asking() -> None:
+    async def main() -> None:
+        seen: list[str] = []
+        supervisor = DetachedSupervisor()
+        supervisor.submit(chain_of(lambda ctx: seen.append(ctx.request_id)), context("r1"))
+
+        async with asyncio.timeout(1):
+            while not seen or supervisor.backlog:  # noqa: ASYNC110 - the timer is what is tested
+                await asyncio.sleep(0.005)
+
+    asyncio.run(main())
+
+
+def test_a_hook_that_waits_holds_no_other_up() -> None:
+    async def main() -> None:
+        gate, seen = asyncio.Event(), list[str]()
+
+        async def waits(ctx: RequestContext) -> None:
+            if ctx.request_id == "slow":
+                async with asyncio.timeout(5):  # which works in a task only
+                    await gate.wait()
+            seen.append(ctx.request_id)
+
+        chain, supervisor = chain_of(waits), DetachedSupervisor()
+        for request_id in ("a", "slow", "b", "slow", "c"):
+            supervisor.submit(chain, context(request_id))
+        async with asyncio.timeout(1):
+            while len(seen) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+        assert seen == ["a", "b", "c"]
+        gate.set()
+        await supervisor.drain(1)
+        assert seen == ["a", "b", "c", "slow", "slow"]
+
+    asyncio.run(main())
+
+
+def test_no_more_than_the_given_number_of_hooks_wait_at_a_time() -> None:
+    async def main() -> None:
+        waiting, most = 0, 0
+
+        async def waits(ctx: RequestContext) -> None:
+            nonlocal waiting, most
+            waiting += 1
+            most = max(most, waiting)
+            await asyncio.sleep(0.01)
+            waiting -= 1
+
+        chain, supervisor = chain_of(waits), DetachedSupervisor(workers=3)
+        for number in range(12):
+            supervisor.submit(chain, context(f"r{number}"))
+        await supervisor.drain(2)
+
+        assert most == 3
+        assert supervisor.backlog == 0
+
+    asyncio.run(main())
+
+
+def test_long_work_is_interrupted_for_what_else_the_loop_has_to_do() -> None:
+    async def main() -> None:
+        turns = 0
+
+        async def others() -> None:
+            nonlocal turns
+            while supervisor.backlog:
+                turns += 1
+                await asyncio.sleep(0)
+
+        chain, supervisor = chain_of(lambda ctx: time.sleep(0.002)), DetachedSupervisor()
+        for number in range(10):
+            supervisor.submit(chain, context(f"r{number}"))
+        rival = asyncio.create_task(others())
+        await supervisor.drain(5)
+        await rival
+
+        assert turns >= 10
+
+    asyncio.run(main())
+
+
+def test_hooks_keep_up_with_a_loop_that_never_rests() -> None:
+    async def main() -> None:
+        chain, supervisor = chain_of(lambda ctx: time.sleep(0.0002)), DetachedSupervisor()
+        for turn in range(60):
+            time.sleep(0.005)  # noqa: ASYNC251 - other requests' work, between two looks of the loop
+            for number in range(10):
+                supervisor.submit(chain, context(f"r{turn}-{number}"))
+            await asyncio.sleep(0)
+
+        # What one turn brings takes 2 ms, twice the shortest slice.
+        assert supervisor.backlog < 100
+        await supervisor.drain(5)
+
+    asyncio.run(main())
+
+
+def test_kept_bytes_are_given_back_whatever_becomes_of_the_hook() -> None:
+    def fails(ctx: RequestContext) -> None:
+        raise RuntimeError("broken")
+
+    async def main() -> None:
+        budget, supervisor = KeptBudget(100, 100), DetachedSupervisor(bound=2)
+        chain = chain_of(fails)
+        for number in range(3):
+            assert budget.take(30)
+            supervisor.submit(chain, context(f"r{number}"), 30, budget)
+        assert supervisor.dropped == 1
+        await supervisor.drain(1)
+
+        assert budget.left == 100
+
+    asyncio.run(main())
+
+
+def test_a_shutdown_cuts_off_what_does_not_end(caplog: pytest.LogCaptureFixture) -> None:
+    async def waits(ctx: RequestContext) -> None:
+        await asyncio.sleep(60)
+
+    async def main() -> None:
+        supervisor = DetachedSupervisor()
+        supervisor.submit(chain_of(waits), context("r1"))
+        await supervisor.drain(0.05)
+
+    asyncio.run(main())
+
+    assert "cut off at shutdown" in caplog.text
+
+
+def test_settling_waits_for_what_was_there_and_not_for_what_comes_after() -> None:
+    async def main() -> None:
+        gate, supervisor = asyncio.Event(), DetachedSupervisor()
+        seen: list[str] = []
+
+        async def waits(ctx: RequestContext) -> None:
+            if ctx.request_id == "later":
+                await gate.wait()
+            seen.append(ctx.request_id)
+
+        chain = chain_of(waits)
+        supervisor.submit(chain, context("before"))
+        settling = asyncio.create_task(supervisor.settle(2))
+        await asyncio.sleep(0)
+        supervisor.submit(chain, context("later"))
+        await settling
+
+        assert seen == ["before"]
+        gate.set()
+        await supervisor.drain(1)
+
+    asyncio.run(main())
