@@ -55,6 +55,7 @@ class SegmentFolder:
         self._base = base
         self._folder = folder
         self._dead = base / "dead"
+        self._sealed_sizes: dict[str, int] = {}
         self._counters = counters
 
     def sealed(self) -> list[str]:
@@ -62,13 +63,22 @@ class SegmentFolder:
 
     def size(self) -> int:
         """Bytes of all segments, the open one included."""
-        total = 0
-        # The folder is gone once the spool is closed, and a segment once it is sent.
-        with contextlib.suppress(FileNotFoundError), os.scandir(self._folder) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    total += entry.stat().st_size
-        return total
+        try:
+            names = os.listdir(self._folder)
+        except FileNotFoundError:
+            return 0  # the folder is gone once the spool is closed
+        known = self._sealed_sizes
+        # Sealed segments never change: each is looked at once. This runs beside a busy event loop, which every look at
+        # a file would interrupt.
+        sizes = {name: known.get(name) or self._size_of(name) for name in names}
+        self._sealed_sizes = {name: size for name, size in sizes.items() if name.endswith(".seg")}
+        return sum(sizes.values())
+
+    def _size_of(self, name: str) -> int:
+        try:
+            return (self._folder / name).stat().st_size
+        except FileNotFoundError:
+            return 0  # sent meanwhile
 
     def oldest_age_seconds(self) -> float:
         """Age of the oldest segment, open or sealed; 0 where nothing waits."""

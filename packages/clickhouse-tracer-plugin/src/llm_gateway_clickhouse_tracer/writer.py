@@ -1,8 +1,9 @@
 """From the event loop to the spool: a queue that costs the loop an append, and one thread that empties it.
 
-The thread takes what has gathered and writes it in one call. Waking a thread costs the event loop more than all else
-here (some 100 µs, for the woken one asks for the interpreter at once), so that nobody is woken while requests come: the
-thread looks by itself every few milliseconds, and sleeps only where nothing has come for long.
+The thread takes what has gathered and writes it in one call. Each time that it wants the interpreter costs a busy event
+loop more than all else here: the loop has to stop, and stands still until the thread has found a core. So nobody wakes
+it while requests come; it looks by itself some thirty times a second, asks for the interpreter twice each time (after
+its sleep and after the write), and sleeps longer only where nothing has come for long.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ _Waiting: TypeAlias = tuple[Record, _Acknowledged | None]
 
 logger = logging.getLogger(__name__)
 
-_GATHER_SECONDS: Final = 0.02
-"""How long records gather under load before they are written together; with the time for which the gateway gathers
-requests well below the promised 50 ms."""
+_GATHER_SECONDS: Final = 0.03
+"""How long records gather before they are written together; with the time for which the gateway gathers requests it
+stays below the promised 50 ms."""
 
 _DROWSY_SECONDS: Final = 30.0
 """After so long without a record the thread sleeps until it is woken; until then it looks."""
@@ -67,6 +68,7 @@ class Writer:
         self._closing = False
         self._deadline = 0.0
         self._busy = False
+        self._awaited = False
         self._waiting: list[_Waiting] = []
         self._last_log = 0.0
         self._last_record = -_DROWSY_SECONDS
@@ -91,8 +93,9 @@ class Writer:
                 acknowledged(False)
             return False
         self._queue.append((record, acknowledged))
-        if self._asleep or acknowledged is not None:
-            # Nobody looks, or somebody waits for the acknowledgement.
+        if acknowledged is not None:
+            self._awaited = True  # from now on records are written as they come
+        if self._asleep:
             self._asleep = False
             self._wake.set()
         return True
@@ -144,13 +147,13 @@ class Writer:
         self._give_up_waiting()
 
     def _rest(self) -> None:
-        """Lets records gather; sleeps where nothing has come for long."""
+        """Lets records gather; sleeps where nothing has come for long, or where each is waited for."""
+        if self._closing or len(self._queue) >= _BATCH_RECORDS:
+            return
+        if time.monotonic() - self._last_record < _DROWSY_SECONDS and not self._awaited:
+            time.sleep(_GATHER_SECONDS)  # an event would ask for the interpreter more often
+            return
         self._wake.clear()
-        if self._queue or self._closing:
-            return
-        if time.monotonic() - self._last_record < _DROWSY_SECONDS:
-            self._wake.wait(_GATHER_SECONDS)
-            return
         self._asleep = True
         # Whoever has put something into the queue before this line has not woken anybody.
         if not self._queue and not self._closing:
