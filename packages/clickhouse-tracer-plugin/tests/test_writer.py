@@ -168,3 +168,27 @@ def test_a_record_that_comes_after_a_silence_wakes_the_thread() -> None:
 
     eventually(lambda: counters.acknowledged == 1, 2)
     writer.close(2)
+
+
+class CountingSpool(MemorySpool):
+    """Counts writes; new records come during each."""
+
+    writes = 0
+
+    def append(self, records: Sequence[Record]) -> int:
+        self.writes += 1
+        time.sleep(0.002)
+        return super().append(records)
+
+
+def test_records_that_come_during_a_write_wait_for_the_next_one() -> None:
+    spool, counters = CountingSpool(limits=SegmentLimits(age_seconds=60)), Counters()
+    writer = writer_on(spool, counters)
+    for _ in range(300):
+        writer.submit(LINE)
+        time.sleep(0.001)
+    writer.close(2)
+
+    # Written as they come, 300 records of which some arrive in each 2 ms would take a hundred writes.
+    assert spool.writes < 30
+    assert counters.acknowledged == 300
