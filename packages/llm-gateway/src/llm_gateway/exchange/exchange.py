@@ -611,7 +611,7 @@ class Exchange:
             reply.expire_at(now + idle if now + idle < total else total, "idle" if now + idle < total else "total")
             return True
 
-        receive_past = getattr(reply, "receive_past", None)
+        receive_past = getattr(reply, "receive_past", None)  # other engines have no callback to hand on from
         try:
             while data := await (reply.receive() if receive_past is None else receive_past(take)):
                 if left:

@@ -8,12 +8,15 @@ asyncio's own loop takes all that wait, and needs none of this.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 __all__ = ["Accepting"]
+
+log = logging.getLogger("llm_gateway.server")
 
 _PER_TURN = 64
 """Connections taken in one turn: enough to keep up, few enough to let requests have theirs."""
@@ -66,5 +69,8 @@ class Accepting:
 
     def _opened(self, task: asyncio.Task[Any]) -> None:
         connection = self._opening.pop(task)
-        if task.cancelled() or isinstance(task.exception(), OSError):
+        error = None if task.cancelled() else task.exception()
+        if task.cancelled() or error is not None:
             connection.close()  # it has gone again, or the loop ends
+        if error is not None and not isinstance(error, OSError):
+            log.error("a connection could not be served", exc_info=error)

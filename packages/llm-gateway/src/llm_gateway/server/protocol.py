@@ -413,7 +413,7 @@ class GatewayProtocol(HttpToolsProtocol):
         text = value.decode("latin-1")
         self._text_headers.append((known, text))
         if known == "content-length":
-            self._declared_bytes = int(text) if text.isdigit() else 0
+            self._declared_bytes = int(value) if value.isdigit() else 0  # of bytes only 0 to 9 are digits
         elif known == "expect" and text.lower() == "100-continue":
             self.expect_100_continue = True
 

@@ -92,8 +92,12 @@ class Dialer:
             server_hostname=self._origin.host if self._ssl_context is not None else None,
         )
         sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        _keep_alive(sock)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _keep_alive(sock)
+        except OSError:
+            transport.abort()
+            raise
         return protocol
 
     async def _connect(self) -> socket.socket:

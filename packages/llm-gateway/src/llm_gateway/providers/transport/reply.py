@@ -101,8 +101,9 @@ class Reply:
             self.take = None
 
     async def read(self, limit: int | None = None) -> bytes:
-        if self.body is None and self.error is None and self.decoder is None and len(self.rest) <= (limit or inf):
-            data, self.rest = self.rest, b""  # it came whole, with its head
+        is_whole = self.body is None and self.error is None and self.decoder is None
+        if is_whole and (limit is None or len(self.rest) <= limit):
+            data, self.rest = self.rest, b""
             return data
         pieces: list[bytes] = []
         length = 0
