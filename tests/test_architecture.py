@@ -54,6 +54,7 @@ THIRD_PARTIES: dict[str, tuple[str, ...]] = {
     "uvloop": ("server/run.py",),
     "prometheus_client": ("monitoring/",),
     "opentelemetry": ("monitoring/",),
+    "click": ("cli/",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
 }
@@ -61,6 +62,7 @@ THIRD_PARTIES: dict[str, tuple[str, ...]] = {
 
 SDK_THIRD_PARTIES: dict[str, tuple[str, ...]] = {
     "msgspec": ("wire/json.py",),
+    "click": ("cli/",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),
 }

@@ -1,6 +1,6 @@
 import pytest
 
-from llm_gateway.banner import banner, is_loopback, unguarded
+from llm_gateway.banner import banner, is_loopback, reachable_without_key
 from llm_gateway.loading import load_text
 
 TEXT = """
@@ -48,7 +48,7 @@ def test_projects_that_spend_keys_and_ask_for_none_are_named(folder):
 
     def names(text):
         result = load_text(head + text, directory=folder, environ={})
-        return unguarded(result.config, result.extensions)
+        return reachable_without_key(result.config, result.extensions)
 
     assert names(own) == ["default"]
     assert names(own + guarded) == []

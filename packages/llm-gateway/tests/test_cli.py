@@ -54,19 +54,27 @@ def test_help_loads_no_web_server_http_client_schema_or_plugin():
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["start"], ["check"], ["explain"], ["init"], ["plugins"], ["plugins", "new"], ["plugins", "docs"], ["schema"]],
+    [
+        [],
+        ["start"],
+        ["check"],
+        ["explain"],
+        ["init"],
+        ["plugins"],
+        ["plugins", "new"],
+        ["plugins", "docs"],
+        ["schema"],
+        ["completion"],
+    ],
 )
 def test_every_help_teaches_by_example(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main([*arguments, "--help"])
-
-    assert caught.value.code == 0
+    assert cli.main([*arguments, "--help"]) == 0
     assert "examples:\n  llm-gateway" in capsys.readouterr().out
 
 
 def test_without_a_command_the_help_is_shown(capsys):
     assert cli.main([]) == 0
-    assert "commands:" in capsys.readouterr().out
+    assert "Commands:" in capsys.readouterr().out
 
 
 def test_check_tells_that_a_file_is_valid(file, capsys):
@@ -81,7 +89,7 @@ def test_check_tells_problems_and_ends_with_2(file, folder, capsys):
     errors = capsys.readouterr().err
     assert 'gateway.yaml:11: serve: unknown key "serve"; did you mean "server"?' in errors
     assert 'gateway.yaml:12: maxRetires: unknown key "maxRetires"; did you mean "maxRetries"?' in errors
-    assert "2 problems; nothing was started." in errors
+    assert errors.endswith("\n2 problems.\n")
 
 
 def test_check_gives_problems_as_json(file, folder, capsys):
@@ -132,7 +140,7 @@ def test_init_writes_a_commented_file_once(tmp_path, monkeypatch, capsys):
     assert cli.main(["init"]) == 0
     assert cli.main(["init"]) == 2
     assert cli.main(["init", "--force"]) == 0
-    assert "is there already" in capsys.readouterr().err
+    assert "exists already" in capsys.readouterr().err
 
 
 def test_the_file_that_init_writes_is_valid_also_with_its_comments_removed(tmp_path, monkeypatch):
@@ -181,6 +189,107 @@ def test_plugins_docs_of_an_unknown_name_names_the_known(capsys):
     assert 'did you mean "model-router"?' in capsys.readouterr().err
 
 
+def test_start_finds_the_file_of_the_folder(file, folder, capsys):
+    (folder / "gateway.yaml").write_text("serve: 1\n")
+
+    assert cli.main(["start"]) == 2
+    assert "gateway.yaml:1: serve" in capsys.readouterr().err
+
+
+def test_start_can_be_asked_to_ignore_the_file_of_the_folder(file, folder, capsys):
+    (folder / "gateway.yaml").write_text("serve: 1\n")
+
+    assert cli.main(["start", "--no-config", "--host", "0.0.0.0"]) == 2
+    assert "without a configuration" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["LLM_GATEWAY_PORT", "PORT"])
+def test_the_port_is_taken_from_the_environment(name, monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv(name, str(port))
+        assert cli.main(["start", "--config", str(QUICK_START)]) == 1
+
+    assert f"port {port}" in capsys.readouterr().err
+
+
+def test_empty_variables_of_the_environment_are_not_settings(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "")
+    monkeypatch.setenv("LLM_GATEWAY_WORKERS", "")
+
+    assert cli.main(["start", "--host", "0.0.0.0"]) == 2
+    assert "without a configuration" in capsys.readouterr().err
+
+
+def test_the_configuration_is_named_by_the_environment(file, folder, monkeypatch, capsys):
+    (folder / "other.yaml").write_text(CONFIG)
+    monkeypatch.setenv("LLM_GATEWAY_CONFIG", "other.yaml")
+
+    assert cli.main(["check"]) == 0
+    assert "other.yaml is valid" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["strat"], 'no command "strat"; did you mean "start"?'),
+        (["plugins", "lsit"], 'no command "lsit"; did you mean "list"?'),
+        (["check", "--confg", "x"], "--config"),
+        (["plugins"], "Commands:"),
+    ],
+)
+def test_misspelled_commands_and_options_get_a_suggestion(arguments, hint, capsys):
+    assert cli.main(arguments) == 2
+    assert hint in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(("shell", "words"), [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --")])
+def test_completion_prints_the_script_of_the_shell(shell, words, capsys):
+    assert cli.main(["completion", shell]) == 0
+    assert words in capsys.readouterr().out
+
+
+def test_the_script_of_completion_completes_commands():
+    environ = {
+        **os.environ,
+        "_LLM_GATEWAY_COMPLETE": "bash_complete",
+        "COMP_WORDS": "llm-gateway pl",
+        "COMP_CWORD": "1",
+    }
+    output = subprocess.run(
+        [sys.executable, "-m", "llm_gateway"], capture_output=True, text=True, check=False, env=environ
+    ).stdout
+    assert output == "plain,plugins\n"
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["plugins", "list"], ["check", "--json"]])
+def test_a_reader_that_leaves_early_is_not_an_error(arguments, file):
+    command = f"{sys.executable} -m llm_gateway {' '.join(arguments)} | head -c 1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+
+    assert result.stderr == ""
+
+
+def test_strict_check_fails_on_notices(file, folder, capsys):
+    (folder / "gateway.yaml").write_text(CONFIG + "maxTurns: 3\n")
+
+    assert cli.main(["check", "--strict"]) == 0
+
+
+def test_commands_of_other_distributions_are_found(monkeypatch, capsys):
+    from importlib.metadata import EntryPoint
+
+    from llm_gateway.cli import commands
+
+    entry = EntryPoint("weather", "llm_gateway.cli.version:command", "llm_gateway.commands")
+    monkeypatch.setattr(commands, "entry_points", lambda group: [entry])
+    monkeypatch.setattr(cli.application, "_found", None)
+
+    assert cli.main(["weather"]) == 0
+    assert "llm-gateway 0." in capsys.readouterr().out
+
+
 def test_start_without_a_file_refuses_other_addresses(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
 
@@ -195,9 +304,7 @@ def test_start_without_a_file_has_nothing_to_reload(capsys):
 
 @pytest.mark.parametrize("arguments", [["--port", "70000"], ["--workers", "0"], ["--port", "x"]])
 def test_start_refuses_numbers_that_can_not_be(arguments):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(["start", *arguments])
-    assert caught.value.code == 2
+    assert cli.main(["start", *arguments]) == 2
 
 
 def test_version_tells_gateway_sdk_and_python(capsys):

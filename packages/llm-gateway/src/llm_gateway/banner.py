@@ -34,7 +34,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def unguarded(config: GatewayConfig, extensions: Extensions) -> list[str]:
+def reachable_without_key(config: GatewayConfig, extensions: Extensions) -> list[str]:
     """Projects that spend a provider's credentials and ask nobody for an API key."""
     return [
         project.name

@@ -1,0 +1,130 @@
+"""What commands print: problems, refusals, tables. Colours only on a terminal, and never with NO_COLOR."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from llm_gateway.extensions import Extension, Extensions
+
+__all__ = [
+    "extensions_of",
+    "importable",
+    "is_config_error",
+    "print_json",
+    "print_notice",
+    "print_problems",
+    "print_table",
+    "refuse",
+    "styled",
+]
+
+
+def styled(text: str, *, err: bool = False, **style: Any) -> str:
+    """`text` in a style of click's, where the stream is a terminal that shows colours."""
+    stream = sys.stderr if err else sys.stdout
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+        return text
+    return click.style(text, **style)
+
+
+def refuse(message: str, *, code: int = 2) -> int:
+    """Prints why a command can't be carried out; returns the exit code."""
+    click.echo(f"{styled('llm-gateway:', err=True, fg='red', bold=True)} {message}", err=True)
+    return code
+
+
+def print_notice(notice: str) -> None:
+    """Something that an operator should know though it is not an error."""
+    click.echo(f"{styled('notice:', fg='yellow')} {notice}")
+
+
+def print_json(value: object) -> None:
+    """`value` as indented JSON."""
+    import json
+
+    click.echo(json.dumps(value, indent=2))
+
+
+def is_config_error(error: Exception) -> bool:
+    """Whether `error` is the SDK's ConfigError. Imports the SDK, so that `--help` need not."""
+    from llm_gateway_sdk.errors import ConfigError
+
+    return isinstance(error, ConfigError)
+
+
+def print_problems(error: Exception, *, as_json: bool) -> None:
+    """All problems of a configuration: one line each to stderr, or one JSON object to stdout."""
+    from llm_gateway_sdk.errors import ConfigProblem
+
+    problems: list[ConfigProblem] = getattr(error, "problems", [])
+    if as_json:
+        import dataclasses
+
+        print_json({"valid": False, "problems": [dataclasses.asdict(problem) for problem in problems]})
+        return
+    for problem in problems:
+        place, separator, rest = str(problem).partition(": ")
+        located = problem.file is not None and separator
+        click.echo(f"{styled(place, err=True, bold=True)}: {rest}" if located else str(problem), err=True)
+    if any(problem.file for problem in problems):
+        count = f"{len(problems)} problem{'' if len(problems) == 1 else 's'}"
+        click.echo(f"\n{styled(count, err=True, fg='red')}.", err=True)
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Columns as wide as their cells; on a terminal the last column is folded to its width."""
+    table = [list(header), *(list(row) for row in rows)]
+    widths = [max(len(row[column]) for row in table) for column in range(len(header) - 1)]
+    indent = sum(widths) + 2 * len(widths)
+    room = _terminal_width() - indent
+    for number, row in enumerate(table):
+        start = "".join(cell.ljust(width) + "  " for cell, width in zip(row, widths, strict=False))
+        folded = _fold(row[-1], room)
+        lines = [start + folded[0], *(" " * indent + line for line in folded[1:])]
+        for line in lines:
+            click.echo(styled(line.rstrip(), bold=True) if number == 0 else line.rstrip())
+
+
+def extensions_of(config: str | None) -> Extensions:
+    """The installed extensions, and those that a configuration names by module or path."""
+    if config is None:
+        from llm_gateway.extensions import installed
+
+        return installed()
+    from llm_gateway.loading import load
+
+    return load(config).extensions
+
+
+def importable(extensions: Extensions) -> list[Extension]:
+    """All extensions; one that can't be imported is reported and left out."""
+    from llm_gateway.extensions import KINDS
+    from llm_gateway_sdk.errors import ConfigError
+
+    found = []
+    for kind in KINDS:
+        for name in extensions.names(kind):
+            try:
+                found.append(extensions.get(kind, name))
+            except ConfigError as error:
+                click.echo(f"left out: {error}", err=True)
+    return found
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
+
+
+def _fold(text: str, room: int) -> list[str]:
+    if room < 20 or len(text) <= room:
+        return [text]
+    import textwrap
+
+    return textwrap.wrap(text, room) or [""]
