@@ -17,7 +17,7 @@ def said(schema, settings):
 @pytest.mark.parametrize(
     ("schema", "value", "expected"),
     [
-        ({"type": "string"}, 3, "expected text, found 3"),
+        ({"type": "string"}, 3, "expected text, found 3; put the number in quotes"),
         ({"type": ["string", "null"]}, [1], "expected text or nothing, found a list"),
         ({"type": "integer"}, "x", 'expected a whole number, found "x"'),
         ({"enum": ["request", "both"]}, "requst", 'expected request or both, found "requst"; did you mean "request"?'),
@@ -45,14 +45,16 @@ def test_of_several_forms_the_one_that_was_meant_is_told():
     schema = {"properties": {"keys": {"items": {"anyOf": [{"type": "string"}, named]}}}}
 
     assert said(schema, {"keys": ["a", {"key": "b"}]}) == [(("keys", 1), '"name" is missing')]
-    assert said(schema, {"keys": [{"name": 1}]}) == [(("keys", 0, "name"), "expected text, found 1")]
+    assert said(schema, {"keys": [{"name": 1}]}) == [
+        (("keys", 0, "name"), "expected text, found 1; put the number in quotes")
+    ]
 
 
 def test_unknown_keys_are_told_one_by_one():
     schema = {"properties": {"pattern": {}, "replacement": {}}, "additionalProperties": False}
 
     assert said(schema, {"patern": 1, "other": 2}) == [
-        (("patern",), 'unknown key "patern"; did you mean "pattern"? (known: pattern, replacement)'),
+        (("patern",), 'unknown key "patern"; did you mean "pattern"?'),
         (("other",), 'unknown key "other" (known: pattern, replacement)'),
     ]
 
@@ -116,3 +118,17 @@ def test_a_pydantic_model_as_schema_is_validated_and_handed_over():
     assert check_by_itself(made, {"size": 3}) == [(("size",), "must be even")]
     assert check_by_itself(made, {"size": 4}) == []
     assert seen == [Settings(size=4)]
+
+
+@pytest.mark.parametrize("value", ["fast", -1, "5 fortnights", True])
+def test_a_setting_marked_as_duration_takes_durations_only(value):
+    schema = {"type": "object", "properties": {"wait": {"x-duration": True}}}
+
+    (found,) = said(schema, {"wait": value})
+    assert found[0] == ("wait",)
+    assert "expected a duration" in found[1]
+
+
+@pytest.mark.parametrize("value", [0, 1500, 0.5])
+def test_a_setting_marked_as_duration_takes_milliseconds(value):
+    assert said({"type": "object", "properties": {"wait": {"x-duration": True}}}, {"wait": value}) == []

@@ -16,7 +16,9 @@ from typing import Any
 import jsonschema
 
 from llm_gateway.config.document import Path
-from llm_gateway.config.problems import closest
+from llm_gateway.config.problems import closest, unknown_key
+from llm_gateway.config.units import decode_duration
+from llm_gateway.config.views import marked
 from llm_gateway.config.wording import TYPE_WORDS, Show, is_duration_pattern, show
 from llm_gateway.extensions import Extension
 
@@ -30,7 +32,20 @@ def check_schema(extension: Extension, settings: dict[str, Any], show: Show = sh
     except jsonschema.SchemaError as error:
         whose = f'the {extension.kind} "{extension.name}" ({extension.origin})'
         return [((), f"{whose} has a configuration schema that is no JSON Schema: {error.message}")]
-    return [problem for error in validator.iter_errors(settings) for problem in describe(error, show)]
+    found = [problem for error in validator.iter_errors(settings) for problem in describe(error, show)]
+    broken = {path for path, _ in found}
+    return [*found, *(each for each in _durations(extension, settings, show) if each[0] not in broken)]
+
+
+def _durations(extension: Extension, settings: dict[str, Any], show: Show) -> Iterator[Found]:
+    """Values of fields marked `x-duration` that are not durations; texts with a unit are numbers already."""
+    for path, value, is_duration in marked(settings, extension.schema, "x-duration"):
+        if not is_duration or value is None:
+            continue
+        try:
+            decode_duration(value)
+        except ValueError as error:
+            yield path, f"{error}, found {show(value, path)}"
 
 
 @lru_cache(maxsize=256)
@@ -51,8 +66,7 @@ def describe(error: Any, show: Show) -> Iterator[Found]:
             for key in error.instance:
                 if key not in known and (error.validator_value is False or error.validator != "additionalProperties"):
                     near = closest(key, known)
-                    hint = f'; did you mean "{near}"?' if near else ""
-                    yield (*path, key), f'unknown key "{key}"{hint} (known: {", ".join(known) or "none"})'
+                    yield (*path, key), unknown_key(key, near, known)
         case "required":
             for key in error.validator_value:
                 if key not in error.instance:
@@ -79,8 +93,21 @@ def _describe_branches(error: Any, path: Path, show: Show) -> Iterator[Found]:
         for inner in meant[0]:
             yield from describe(inner, show)
         return
-    expectations = [_expectation(inner) for inners in branches.values() for inner in inners]
-    yield path, f"expected {' or '.join(dict.fromkeys(expectations))}, found {show(error.instance, path)}"
+    inners = [inner for inners in branches.values() for inner in inners]
+    fitting = [inner for inner in inners if inner.validator not in ("anyOf", "oneOf", "not")] or inners
+    expectations = dict.fromkeys(map(_expectation, fitting))
+    yield path, f"expected {' or '.join(expectations)}, found {show(error.instance, path)}{_quote(error, fitting)}"
+
+
+def _quote(error: Any, inners: Sequence[Any]) -> str:
+    """A number where text is wanted was probably meant as text."""
+    is_number = isinstance(error.instance, int | float) and not isinstance(error.instance, bool)
+    wants_text = any(inner.validator == "type" and "string" in _as_list(inner.validator_value) for inner in inners)
+    return "; put the number in quotes" if is_number and wants_text else ""
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _say(error: Any, path: Path, show: Show) -> str:
@@ -88,7 +115,7 @@ def _say(error: Any, path: Path, show: Show) -> str:
         near = closest(error.instance, [value for value in error.validator_value if isinstance(value, str)])
         hint = f'; did you mean "{near}"?' if near else ""
         return f"expected {_expectation(error)}, found {show(error.instance, path)}{hint}"
-    return f"expected {_expectation(error)}, found {show(error.instance, path)}"
+    return f"expected {_expectation(error)}, found {show(error.instance, path)}{_quote(error, [error])}"
 
 
 _EXPECTATIONS: dict[str, Callable[[Any], str]] = {

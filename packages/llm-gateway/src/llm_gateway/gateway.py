@@ -31,8 +31,9 @@ from .exchange.services import Observer, ProjectScope, Services
 from .extensions import Extensions
 from .models import ModelRegistry, ModelTarget
 from .providers.transport import TransportSettings, create_client
+from .single_process import requires_single_process
 
-__all__ = ["Gateway", "Loaded", "ServedProject", "Shared", "stands_alone"]
+__all__ = ["Gateway", "Loaded", "ServedProject", "Shared"]
 
 log = logging.getLogger("llm_gateway")
 
@@ -81,12 +82,6 @@ class Shared:
                 if asyncio.iscoroutine(result):
                     await result
                 return
-
-
-def stands_alone(plugin: type[Any], config: PluginConfig) -> bool:
-    """Whether a plugin cannot run in several worker processes, as it is configured."""
-    decide = getattr(plugin, "is_single_process", None)
-    return bool(decide(config.config) if callable(decide) else plugin.single_process)
 
 
 @dataclass(slots=True)
@@ -304,7 +299,7 @@ class Gateway:
 
     async def _plugin(self, project: ProjectConfig, config: PluginConfig, models: Sequence[str]) -> MountedPlugin:
         extension = self.extensions.get("plugin", config.type)
-        if self.workers > 1 and stands_alone(extension.cls, config):
+        if self.workers > 1 and requires_single_process(extension.cls, config):
             raise ConfigError(f"plugin '{config.name}' ({config.type}) can't run in several processes")
         identity = f"{project.name}/{config.name}"
         fingerprint = f"{config.type}:{extension.fingerprint}:{config.config!r}:{sorted(models)}"

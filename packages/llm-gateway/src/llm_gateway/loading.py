@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -26,6 +26,8 @@ from llm_gateway.config.views import marked
 from llm_gateway.config.wording import show_of
 from llm_gateway.extension_settings import check_by_itself, check_schema
 from llm_gateway.extensions import Declared, Extension, Extensions, Kind, find, installed
+from llm_gateway.notices import notices
+from llm_gateway.single_process import requires_single_process
 from llm_gateway_sdk.errors import ConfigError
 
 
@@ -96,8 +98,9 @@ def _load(
     for project in projects.values():
         _check_references(project, draft, extensions)
         used += _check_adapters(project, draft, extensions)
+    if not problems.sorted():
+        _check_workers(file, projects.values(), draft, extensions)
     problems.raise_if_any()
-    draft.notices.extend(notice for project in projects.values() for notice in _notices(project))
     config = GatewayConfig(
         server=file.server,
         projects=projects,
@@ -107,6 +110,7 @@ def _load(
         breaker=file.breaker,
         upstream=file.upstream,
     )
+    draft.notices.extend(notices(draft, config, extensions))
     version = _version(draft, [extension for extension in used if extension is not None])
     return LoadResult(config, extensions, draft.notices, source, version, draft)
 
@@ -196,13 +200,19 @@ def _projects(file: GatewayFile, adapters: list[str]) -> dict[str, ProjectConfig
     return projects
 
 
-def _notices(project: ProjectConfig) -> Iterator[str]:
-    """What may be meant, but is worth a word."""
-    routed = any(plugin.type == "model-router" for plugin in project.plugins)
-    if not project.models and not project.is_default_project:
-        yield f'the project "{project.name}" has no models: every request to it is answered with 404'
-    elif project.models and project.default_model is None and not routed:
-        yield f'the project "{project.name}" has no default model: requests must name one of its models'
+def _check_workers(file: GatewayFile, projects: Iterable[ProjectConfig], draft: Draft, extensions: Extensions) -> None:
+    """Plugins that run in one process only exclude several workers."""
+    if file.server.workers < 2:
+        return
+    for plugin in {plugin.where: plugin for project in projects for plugin in project.plugins}.values():
+        if plugin.type not in extensions.names("plugin"):
+            continue
+        if requires_single_process(extensions.get("plugin", plugin.type).cls, plugin):
+            draft.problems.add(
+                plugin.place,
+                f"as configured, {plugin.type} runs in one process only, but `server.workers` is "
+                f"{file.server.workers}; set it to 1",
+            )
 
 
 def _check_adapters(project: ProjectConfig, draft: Draft, extensions: Extensions) -> Iterator[Extension]:

@@ -56,11 +56,11 @@ def test_a_duplicate_key_is_a_problem_with_both_lines():
 
     (problem,) = caught.value.problems
     assert problem.line == 3
-    assert "'a' stands here twice (first on line 1)" in problem.message
+    assert "'a' appears twice (first on line 1)" in problem.message
 
 
 def test_a_duplicate_key_in_json_is_a_problem_too():
-    with pytest.raises(ConfigError, match=r"f.json:2: the key 'a' stands here twice"):
+    with pytest.raises(ConfigError, match=r"f.json:2: the key 'a' appears twice"):
         read_document('{"a": 1,\n "a": 2}', "f.json")
 
 
@@ -68,14 +68,14 @@ def test_a_duplicate_key_in_json_is_a_problem_too():
     ("text", "line", "words"),
     [
         ("a:\n\t- b", 2, "tabs"),
-        ("a: [1, 2", 2, "not YAML"),
-        ("a: 1\n---\nb: 2", 2, "not YAML"),
+        ("a: [1, 2", 2, "not valid YAML"),
+        ("a: 1\n---\nb: 2", 2, "not valid YAML"),
         ("a: !python/object:os.system x", 1, "tag"),
         ("- a", 1, "mapping"),
         ("just text", 1, "mapping"),
         ('{"a": 1,}', 1, "key"),
         ('{"a": 1\n "b": 2}', 2, "','"),
-        ('{"a": NaN}', 1, "not JSON"),
+        ('{"a": NaN}', 1, "not valid JSON"),
         ('{"a": 1} x', 1, "nothing may follow"),
         ("a: &x [*x]", 1, "alias"),
     ],

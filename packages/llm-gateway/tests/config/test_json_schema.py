@@ -76,3 +76,20 @@ def test_defaults_are_written_as_people_write_them():
 
 def test_types_are_offered_to_editors():
     assert VALIDATOR.schema["$defs"]["PluginConfig"]["properties"]["type"]["examples"] == ["guard"]
+
+
+def test_defaults_are_written_in_the_units_of_the_file():
+    def defaults(value):
+        if isinstance(value, dict):
+            if "default" in value:
+                yield value["default"]
+            for child in value.values():
+                yield from defaults(child)
+        elif isinstance(value, list):
+            for child in value:
+                yield from defaults(child)
+
+    found = list(defaults(whole_schema()))
+    assert not [default for default in found if isinstance(default, dict) and default]
+    assert "30s" in found
+    assert 30.0 not in found

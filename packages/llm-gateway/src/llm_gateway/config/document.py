@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from llm_gateway.config.yaml_errors import describe_syntax_error
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -167,14 +168,11 @@ class _YAMLReader:
         try:
             root = yaml.compose(self.text, Loader=_Loader)
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            message = " ".join(part for part in (error.context, error.problem) if part)
-            if "\t" in self.text and "cannot start any token" in message:
-                message += "; indent with spaces, not with tabs"
-            raise self._refuse(f"this is not YAML: {message}", mark.line + 1 if mark else None) from None
+            line, message = describe_syntax_error(error, self.text)
+            raise self._refuse(f"not valid YAML: {message}", line) from None
         except yaml.reader.ReaderError as error:
             line = self.text.count("\n", 0, int(error.position)) + 1
-            raise self._refuse(f"this is not YAML: the character {error.character!r} is not allowed", line) from None
+            raise self._refuse(f"not valid YAML: the character {error.character!r} is not allowed", line) from None
         except RecursionError:
             raise self._refuse("this is nested too deeply", None) from None
         return None if root is None else self._node(root)
@@ -277,7 +275,7 @@ class _JSONReader:
             if end != len(self.text):
                 raise json.JSONDecodeError("nothing may follow the closing brace", self.text, end)
         except json.JSONDecodeError as error:
-            message = f"this is not JSON: {error.msg} (column {error.colno})"
+            message = f"not valid JSON: {error.msg} (column {error.colno})"
             raise ConfigError([ConfigProblem(message, "", self.file, error.lineno)]) from None
         except RecursionError:
             raise ConfigError([ConfigProblem("this is nested too deeply", "", self.file)]) from None
@@ -337,8 +335,8 @@ class _JSONReader:
 
 
 def _no_constant(name: str) -> Any:
-    raise json.JSONDecodeError(f"{name} is no JSON number", name, 0)
+    raise json.JSONDecodeError(f"{name} is not a JSON number", name, 0)
 
 
 def _duplicate(key: str, file: str, line: int, first: int) -> ConfigProblem:
-    return ConfigProblem(f"the key {key!r} stands here twice (first on line {first}); keep one", "", file, line)
+    return ConfigProblem(f"the key {key!r} appears twice (first on line {first}); keep one", "", file, line)

@@ -79,6 +79,8 @@ def _for_editors(schema: Any) -> Any:
         schema = {**{key: schema[key] for key in ("description", "default") if key in schema}, **DURATION_SCHEMA}
     shown = {key: value for key, value in schema.items() if key != "title"}
     default = shown.get("default")
+    if isinstance(default, dict) and default:
+        del shown["default"]  # written in the units of Python; each field has its own default, in the file's units
     if isinstance(default, int | float) and not isinstance(default, bool) and "x-unit" in shown:
         shown["default"] = show_duration(default) if shown["x-unit"] == "duration" else show_size(int(default))
     for key in _SUBSCHEMAS:

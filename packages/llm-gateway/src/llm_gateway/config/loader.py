@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 
 from llm_gateway.config.document import Node, Path, located, read_document
 from llm_gateway.config.env import Variables, read_dotenv
-from llm_gateway.config.problems import Problems, closest
+from llm_gateway.config.problems import Problems, closest, unknown_key
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
 from llm_gateway.config.views import children, expand
@@ -101,8 +101,7 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
         case "extra_forbidden":
             key, known = str(place[-1]), known_keys(place[:-1])
             near = closest(key, known)
-            hint = f'; did you mean "{near}"?' if near else ""
-            return place, f'unknown key "{key}"{hint} (known: {", ".join(known)})'
+            return place, _elsewhere(key, place) or unknown_key(key, near, known)
         case "missing":
             return place[:-1], f'"{place[-1]}" is missing'
         case "literal_error":
@@ -122,7 +121,34 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
         case "string_pattern_mismatch":
             return place, f"expected a path such as /health, found {found}"
         case kind:
-            return place, f"expected {_EXPECTED.get(kind.split('_')[0], error['msg'])}, found {found}"
+            expected = _EXPECTED.get(kind.split("_")[0], error["msg"])
+            return place, f"expected {expected}, found {found}{_remedy(place, expected, error['input'])}"
+
+
+def _remedy(place: Path, expected: str, value: object) -> str:
+    """How to write what was probably meant."""
+    if (
+        expected == "a mapping"
+        and isinstance(value, str)
+        and place[:1] in (("availablePlugins",), ("availableExtensions",))
+    ):
+        kind = "path" if value.startswith((".", "/")) or value.endswith(".py") else "module"
+        return f"; write `{{{kind}: {value}}}`"
+    if expected == "text" and isinstance(value, int | float) and not isinstance(value, bool):
+        return "; put the number in quotes"
+    return ""
+
+
+def _elsewhere(key: str, place: Path) -> str | None:
+    """The message for a key that is right in another place of the file."""
+    top = known_keys(())
+    if len(place) > 1 and key in top and place[0] == "projects":
+        return f'unknown key "{key}": it is a setting of the top level, not of a project'
+    if len(place) == 1:
+        owners = [name for name in top if key in known_keys((name,))]
+        if owners:
+            return f'unknown key "{key}"; did you mean `{owners[0]}.{key}`?'
+    return None
 
 
 _EXPECTED = {

@@ -44,11 +44,19 @@ class Problems:
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
-    """`unknown provider "opnai"; did you mean "openai"? (known: anthropic, echo, openai)`."""
+    """`unknown provider "opnai"; did you mean "openai"?`, or with the known names where none is near."""
     names = sorted(set(known))
     near = closest(name, names)
-    hint = f'; did you mean "{near}"?' if near else ""
-    return f'unknown {kind} "{name}"{hint} (known: {", ".join(names) or "none"})'
+    return f'unknown {kind} "{name}"' + (f'; did you mean "{near}"?' if near else f" (known: {_listed(names)})")
+
+
+def unknown_key(key: str, near: str | None, known: Iterable[str]) -> str:
+    """The message for a key that the schema does not have; `near` is what was probably meant."""
+    return f'unknown key "{key}"' + (f'; did you mean "{near}"?' if near else f" (known: {_listed(list(known))})")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) or "none"
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..gateway import stands_alone
+from ..single_process import requires_single_process
 
 if TYPE_CHECKING:
     from .run import Source
@@ -80,7 +80,7 @@ def _single_process_plugins(result: Source) -> list[str]:
     found = []
     for project in result.config.projects.values():
         for plugin in project.plugins:
-            if stands_alone(result.extensions.get("plugin", plugin.type).cls, plugin):
+            if requires_single_process(result.extensions.get("plugin", plugin.type).cls, plugin):
                 found.append(f"plugin '{plugin.name}' ({plugin.type})")
     return sorted(set(found))
 

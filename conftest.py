@@ -1,0 +1,12 @@
+"""What concerns every test of the repository."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """How long a run of everything takes, for someone who starts the first one."""
+    if config.args and config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+        return None
+    return "the whole suite: about 4 minutes on two cores (`hatch run test -k redaction` runs a part of it)"

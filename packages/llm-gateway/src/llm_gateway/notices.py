@@ -1,0 +1,187 @@
+"""What a valid configuration probably does not mean: numbers in the wrong unit, missing keys, a literal `$NAME`,
+plugins that replace others by their name. Nothing here refuses a configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .config.document import Node, Path, show_path
+from .config.loader import Draft, file_schema
+from .config.project import GatewayConfig, ProjectConfig
+from .config.units import decode_duration, decode_size, show_duration, show_size
+from .config.views import Schema, children, expand
+from .config.wording import is_duration_pattern
+from .extensions import Extension, Extensions
+
+__all__ = ["notices"]
+
+_RATIO = 100
+"""A bare number is suspicious where it is this many times smaller than the default, or than the default in its unit."""
+
+_UNFILLED = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Z_]{3,}%|\{\{\s*[A-Z_]{3,}\s*\}\}")
+
+
+def notices(draft: Draft, config: GatewayConfig, extensions: Extensions) -> Iterator[str]:
+    """Each with file, line and path, and with what would be right."""
+    for path, message in [
+        *_numbers(draft.root, [file_schema()], file_schema(), ()),
+        *_of_extensions(draft, extensions),
+        *_replaced_plugins(draft, config),
+    ]:
+        yield f"{draft.file}:{draft.root.line_of(path)}: {show_path(path)}: {message}"
+    for project in config.projects.values():
+        yield from _of_project(project)
+
+
+def _of_project(project: ProjectConfig) -> Iterator[str]:
+    routed = any(plugin.type == "model-router" for plugin in project.plugins)
+    if not project.models and not project.is_default_project:
+        yield f'the project "{project.name}" has no models: every request to it is answered with 404'
+    elif project.models and project.default_model is None and not routed:
+        yield f'the project "{project.name}" has no default model: requests must name one of its models'
+
+
+# Numbers without a unit.
+
+
+def _numbers(node: Node, schemas: list[Schema], root: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+    views = list(expand(schemas, root))
+    if any(view.get("x-extension-settings") for view in views):
+        return
+    for view in sorted(views, key=lambda view: "x-unit" not in view):
+        if (kind := _unit_of(view)) is not None:
+            default = next((each["default"] for each in views if each.get("default") is not None), None)
+            if (message := _suspicion(node, kind, default)) is not None:
+                yield path, message
+            break
+    for key, child in node.items():
+        yield from _numbers(child, list(children(views, key)), root, (*path, key))
+
+
+def _unit_of(view: Schema) -> str | None:
+    if view.get("x-duration") or is_duration_pattern(view.get("pattern")):
+        return "plugin duration"
+    unit = view.get("x-unit")
+    return unit if isinstance(unit, str) else None
+
+
+def _suspicion(node: Node, kind: str, default: object) -> str | None:
+    """Why a bare number was probably written in another unit; None where it is plausible."""
+    written = (node.text or "").strip()
+    if node.variables or isinstance(node.value, bool) or not re.fullmatch(r"\d+(?:\.\d+)?", written):
+        return None
+    number = float(written)
+    if not number:
+        return None
+    if kind == "size":
+        return _suspicious_size(number, default)
+    usual = _usual_seconds(kind, default)
+    seconds = number / 1000
+    if usual is None:
+        small = number < 50
+    else:
+        small = seconds * _RATIO < usual and number * _RATIO > usual
+    if small:
+        return f"{written} is {written} milliseconds; write {written}s for seconds, or {written}ms if that is meant"
+    if usual is not None and seconds > 86_400 and seconds > usual * _RATIO:
+        return f"{written} is {show_duration(seconds)}, for a bare number is in milliseconds; write it with its unit"
+    return None
+
+
+def _usual_seconds(kind: str, default: object) -> float | None:
+    if kind == "duration" and isinstance(default, int | float):
+        return float(default)  # the file's own settings keep seconds
+    try:
+        return decode_duration(default) or None
+    except ValueError:
+        return None
+
+
+def _suspicious_size(number: float, default: object) -> str | None:
+    try:
+        usual = decode_size(default)
+    except ValueError:
+        return None
+    if number * 1024 > usual or number >= 4096:
+        return None
+    return f"{number:g} is {number:g} bytes (the default is {show_size(usual)}); write {number:g}MiB for mebibytes"
+
+
+# Settings of extensions.
+
+
+def _of_extensions(draft: Draft, extensions: Extensions) -> Iterator[tuple[Path, str]]:
+    for path, level in _levels(draft.root):
+        for key, kind in (("models", "provider"), ("plugins", "plugin"), ("adapters", "adapter")):
+            for index, entry in (level.get(key) or Node(None, 0)).items():
+                place: Path = (*path, key, index)
+                node = entry.get("provider") if kind == "provider" else entry
+                if kind == "provider":
+                    place = (*place, "provider")
+                extension = _named(node, kind, extensions)
+                if node is None or extension is None:
+                    continue
+                settings = node.get("config") or Node({}, node.line)
+                below: Path = (*place, "config")
+                yield from _numbers(settings, [extension.schema], extension.schema, below)
+                yield from _unfilled(settings, [extension.schema], extension.schema, below)
+                if kind == "provider":
+                    yield from _missing_key(settings, extension, place)
+
+
+def _levels(root: Node) -> Iterator[tuple[Path, Node]]:
+    yield (), root
+    for index, node in (root.get("projects") or Node(None, 0)).items():
+        yield ("projects", index), node
+
+
+def _named(node: Node | None, kind: str, extensions: Extensions) -> Extension | None:
+    for key in ("type", "name") if kind == "adapter" else ("type",):
+        named = node.get(key) if node is not None else None
+        if named is not None and isinstance(named.value, str) and named.value in extensions.names(kind):  # type: ignore[arg-type]
+            return extensions.get(kind, named.value)  # type: ignore[arg-type]
+    return None
+
+
+def _unfilled(node: Node, schemas: list[Schema], root: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+    """Credentials and addresses that hold the name of a variable instead of its value."""
+    views = list(expand(schemas, root))
+    if isinstance(node.value, str) and not node.variables and _UNFILLED.fullmatch(node.value.strip()):
+        if not any(view.get("x-template") or view.get("enum") for view in views):
+            name = re.sub(r"\W", "", node.value)
+            yield path, f'"{node.value}" is taken as it is written; write "${{{name}}}" for the variable\'s value'
+        return
+    for key, child in node.items():
+        yield from _unfilled(child, list(children(views, key)), root, (*path, key))
+
+
+def _missing_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:
+    variable = getattr(extension.cls, "api_key_variable", "")
+    written: Mapping[str, Any] = settings.value if isinstance(settings.value, dict) else {}
+    given = any(key in written for key in ("apiKey", "baseUrl", "credentials", "headers", "tokenCommand"))
+    if variable and "apiKey" in extension.schema.get("properties", {}) and not given:
+        yield place, f'no `apiKey`: {extension.name} will refuse every request; add `apiKey: "${{{variable}}}"`'
+
+
+# Plugins.
+
+
+def _replaced_plugins(draft: Draft, config: GatewayConfig) -> Iterator[tuple[Path, str]]:
+    inherited = {
+        name.value: entry
+        for _, entry in (draft.root.get("plugins") or Node(None, 0)).items()
+        if (name := entry.get("name")) is not None and isinstance(name.value, str)
+    }
+    for project in config.projects.values():
+        for plugin in project.plugins:
+            if plugin.name not in inherited or plugin.place[:1] != ("projects",):
+                continue
+            kind = inherited[plugin.name].get("type")
+            yield (
+                plugin.place,
+                f'replaces the default project\'s plugin "{plugin.name}" (type {kind.value if kind else "?"}): only '
+                f'this one runs in "{project.name}". To run both, give this one another name',
+            )
