@@ -57,7 +57,28 @@ def main() -> int:
             wrong = check(name, declared, dist, Path(scratch) / name)
             print(f"  {name}: {'; '.join(wrong) if wrong else 'good'}", flush=True)
             failures += wrong
+        wrong = check_install(dist, Path(scratch) / "install")
+        print(f"  tools/install.py: {'; '.join(wrong) if wrong else 'good'}", flush=True)
+        failures += wrong
     return 1 if failures else 0
+
+
+def check_install(dist: Path, folder: Path) -> list[str]:
+    """What is wrong with the documented way to install: the gateway with an extra and a further distribution."""
+    venv.create(folder, with_pip=True, symlinks=True)
+    names = ["otel", "llm-gateway-clickhouse-tracer-plugin"]
+    command = [sys.executable, str(ROOT / "tools" / "install.py"), "--dist", str(dist)]
+    result = subprocess.run(
+        [*command, "--python", str(folder / "bin" / "python"), *names], capture_output=True, text=True, check=False
+    )
+    if result.returncode:
+        return [f"tools/install.py failed: {result.stderr.strip()[-1500:]}"]
+    listed = subprocess.run(
+        [str(folder / "bin" / "llm-gateway"), "plugins", "list"], capture_output=True, text=True, check=False
+    )
+    if "clickhouse-tracer" not in listed.stdout:
+        return [f"the tracer is not installed: {listed.stdout}{listed.stderr}"]
+    return check_command(folder)
 
 
 def check(name: str, declared: dict[str, dict[str, object]], dist: Path, folder: Path) -> list[str]:

@@ -213,6 +213,23 @@ def test_the_port_is_taken_from_the_environment(name, monkeypatch, capsys):
     assert f"port {port}" in capsys.readouterr().err
 
 
+def test_an_address_that_kubernetes_sets_is_not_a_port(monkeypatch, capsys):
+    monkeypatch.setenv("LLM_GATEWAY_PORT", "tcp://10.0.0.1:80")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        assert cli.main(["start", "--config", str(QUICK_START)]) == 1
+
+    assert f"port {port}" in capsys.readouterr().err
+
+
+def test_a_port_that_is_not_a_number_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("PORT", "http")
+
+    assert cli.main(["start", "--config", str(QUICK_START)]) == 2
+    assert "http" in capsys.readouterr().err
+
+
 def test_empty_variables_of_the_environment_are_not_settings(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PORT", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,19 @@ environment (an option on the command line wins, the configuration file comes la
 """
 
 
+class _PortOption(click.Option):
+    """A port from the environment.
+
+    In Kubernetes a service named `llm-gateway` sets LLM_GATEWAY_PORT in every pod to an address such as
+    `tcp://10.0.0.1:80`, which is not meant for the gateway.
+    """
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        names = [self.envvar] if isinstance(self.envvar, str) else list(self.envvar or ())
+        values = (os.environ.get(name, "").strip() for name in names)
+        return next((value for value in values if value and "://" not in value), None)
+
+
 @click.command(
     "start",
     cls=ExampleCommand,
@@ -39,6 +53,7 @@ environment (an option on the command line wins, the configuration file comes la
 @click.option("--host", envvar="LLM_GATEWAY_HOST", help="address to listen on, instead of `server.host`")
 @click.option(
     "--port",
+    cls=_PortOption,
     type=click.IntRange(0, 65535),
     envvar=["LLM_GATEWAY_PORT", "PORT"],
     help="port to listen on, instead of `server.port`",

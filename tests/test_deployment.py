@@ -1,0 +1,112 @@
+"""What is shipped to run the gateway elsewhere: compose, systemd, Kubernetes, Helm. Each names files that exist, and a
+configuration that loads.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from llm_gateway.loading import load, load_text
+
+ROOT = Path(__file__).resolve().parent.parent
+DEPLOY = ROOT / "deploy"
+CHART = DEPLOY / "helm" / "llm-gateway"
+KEYS = {"OPENAI_API_KEY": "sk-1", "GATEWAY_KEY": "key-of-the-team"}
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "compose.yaml").read_text())
+    return found
+
+
+def test_each_file_that_compose_mounts_exists(compose: dict[str, Any]) -> None:
+    mounts = [volume for service in compose["services"].values() for volume in service.get("volumes", [])]
+    files = [mount.split(":")[0] for mount in mounts if mount.startswith(".")]
+
+    assert files
+    assert [name for name in files if not (DEPLOY / "compose" / name).exists()] == []
+
+
+def test_each_volume_and_each_dependency_of_compose_is_declared(compose: dict[str, Any]) -> None:
+    for service in compose["services"].values():
+        assert set(service.get("depends_on", {})) <= set(compose["services"])
+        named = {mount.split(":")[0] for mount in service.get("volumes", []) if not mount.startswith(".")}
+        assert named <= set(compose["volumes"])
+
+
+def test_compose_publishes_ports_on_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_configuration_of_compose_loads_with_its_defaults(compose: dict[str, Any]) -> None:
+    pytest.importorskip("llm_gateway_clickhouse_tracer")
+    given = compose["services"]["gateway"]["environment"]
+    environ = {name: re.sub(r"^\$\{\w+:-(.*)\}$", r"\1", value) for name, value in given.items()}
+
+    config = load(DEPLOY / "compose" / "gateway.yaml", environ=environ).config
+
+    (project,) = config.projects.values()
+    assert [plugin.type for plugin in project.plugins] == ["basic-apikey-auth", "clickhouse-tracer"]
+
+
+@pytest.mark.parametrize("file", [DEPLOY / "gateway.yaml", DEPLOY / "kubernetes" / "gateway.yaml"], ids=str)
+def test_the_configurations_of_image_and_manifests_load(file: Path) -> None:
+    assert load(file, environ=KEYS).config.projects
+
+
+def test_the_chart_uses_only_values_that_it_declares() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    text = "".join(path.read_text() for path in (CHART / "templates").iterdir())
+    used = set(re.findall(r"\.Values\.([\w.]+)", text))
+
+    def declared(path: str) -> bool:
+        found: Any = values
+        for key in path.split("."):
+            if not isinstance(found, dict) or key not in found:
+                return False
+            found = found[key]
+        return True
+
+    assert used
+    assert [path for path in sorted(used) if not declared(path)] == []
+
+
+def test_the_configuration_of_the_chart_loads() -> None:
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    assert load_text(yaml.safe_dump(values["config"]), environ={}).config.server.port == 3000
+
+
+@pytest.mark.skipif(shutil.which("helm") is None, reason="the program helm is missing")
+@pytest.mark.parametrize("extra", [(), ("--set", "ingress.enabled=true,persistence.enabled=true")])
+def test_the_chart_is_linted_and_rendered(extra: tuple[str, ...]) -> None:
+    subprocess.run(["helm", "lint", "--strict", str(CHART), *extra], check=True, capture_output=True)
+    rendered = subprocess.run(
+        ["helm", "template", "x", str(CHART), *extra], check=True, capture_output=True, text=True
+    ).stdout
+
+    kinds = {document["kind"] for document in yaml.safe_load_all(rendered) if document}
+    assert {"Service", "ConfigMap", "ServiceAccount"} <= kinds
+
+
+def test_the_unit_runs_the_command_and_does_not_repeat_a_wrong_configuration() -> None:
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read(DEPLOY / "systemd" / "llm-gateway.service")
+
+    service = unit["Service"]
+    assert service["ExecStart"].endswith("llm-gateway start --config /etc/llm-gateway/gateway.yaml")
+    assert service["RestartPreventExitStatus"] == "2"
+    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"

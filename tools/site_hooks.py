@@ -1,0 +1,94 @@
+"""What the documentation site needs beyond its pages: files that pages link to outside `docs/`, and `llms.txt`.
+
+Pages are written to be read in the repository, so they link to examples, packages and the guide for contributors by
+relative paths. Each linked file becomes a part of the site under `repository/`: Markdown as a page, others as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+_LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
+_FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
+_HOME = "repository"
+
+_titles: dict[str, str] = {}
+
+
+def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
+    """Adds each file outside `docs/` that a page links to, and those that these link to."""
+    pending = [(page.src_uri, page.content_string) for page in files.documentation_pages()]
+    while pending:
+        uri, text = pending.pop()
+        for _, target, _ in _LINK.findall(_FENCE.sub("", text)):
+            found = _outside(uri, target)
+            if found is None or files.get_file_from_path(_uri_of(found)) is not None:
+                continue
+            content = _listing(found).encode() if found.is_dir() else found.read_bytes()
+            added = File.generated(config, _uri_of(found), content=content, inclusion=InclusionLevel.NOT_IN_NAV)
+            files.append(added)
+            if added.src_uri.endswith(".md"):
+                pending.append((added.src_uri, content.decode()))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Points links to files outside `docs/` at their copies in the site."""
+    uri = page.file.src_uri
+    title = re.search(r"^# (.+)$", markdown, re.MULTILINE)
+    _titles[uri] = title[1] if title else uri
+
+    def moved(match: re.Match[str]) -> str:
+        found = _outside(uri, match[2])
+        if found is None:
+            return match[0]
+        return f"{match[1]}{posixpath.relpath(_uri_of(found), posixpath.dirname(uri) or '.')}{match[3]}"
+
+    parts = _FENCE.split(markdown)
+    return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts)
+
+
+def on_post_build(config: MkDocsConfig, **_: Any) -> None:
+    """Writes `llms.txt`: the pages with their titles, for language models that read documentation."""
+    lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
+    lines += [
+        f"- [{title}]({uri.removesuffix('.md')}.html)"
+        for uri, title in sorted(_titles.items())
+        if not uri.startswith(_HOME)
+    ]
+    (Path(config.site_dir) / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _outside(uri: str, target: str) -> Path | None:
+    """The repository's file that a link in the page `uri` leads to, where it is outside `docs/`."""
+    if "://" in target or target.startswith(("mailto:", "/")):
+        return None
+    base = ROOT / uri.removeprefix(f"{_HOME}/") if uri.startswith(f"{_HOME}/") else ROOT / "docs" / uri
+    found = Path(os.path.normpath(base.parent / target))
+    if found.is_dir() and (found / "README.md").is_file():
+        found = found / "README.md"
+    if not found.exists() or not found.is_relative_to(ROOT):
+        return None
+    return None if found.is_relative_to(ROOT / "docs") and not uri.startswith(_HOME) else found
+
+
+def _uri_of(path: Path) -> str:
+    if path.is_relative_to(ROOT / "docs"):
+        return path.relative_to(ROOT / "docs").as_posix()
+    uri = f"{_HOME}/{path.relative_to(ROOT).as_posix()}"
+    return f"{uri}/index.md" if path.is_dir() else uri
+
+
+def _listing(folder: Path) -> str:
+    """A page with the files of a folder that has no README."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return f"# {folder.relative_to(ROOT)}\n\n" + "".join(f"- [{name}]({name})\n" for name in names)
