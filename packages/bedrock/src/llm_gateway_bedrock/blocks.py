@@ -31,6 +31,7 @@ from llm_gateway_sdk.wire import json
 from .media import MEDIA_KEYS, NAME, DocumentNames, decode_media, encode_media
 
 __all__ = [
+    "DOCUMENT_ONLY",
     "NAME",
     "SIGNERS",
     "BlockEncoder",
@@ -242,6 +243,10 @@ def cache_point(hint: CacheHint) -> dict[str, Any]:
     return {"cachePoint": point}
 
 
+DOCUMENT_ONLY = "See the attached document."
+VIDEO_ONLY = "See the attached video."
+"""Converse wants a text next to these."""
+
 _ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _NO_ID = re.compile(r"[^A-Za-z0-9_.:-]")
 
@@ -290,7 +295,7 @@ class BlockEncoder:
             return
         if "document" in blocks[-1] or "video" in blocks[-1]:
             # Refused right behind these.
-            blocks.append({"text": "\n"})
+            blocks.append({"text": DOCUMENT_ONLY if "document" in blocks[-1] else VIDEO_ONLY})
         blocks.append(cache_point(hint))
 
     def _block(self, part: Part) -> dict[str, Any] | None:
@@ -299,7 +304,7 @@ class BlockEncoder:
                 return self._text(part)
             case RefusalPart():
                 self._losses.converted(f"{self._root}.refusal", "said as text")
-                return {"text": part.text} if part.text else None
+                return {"text": part.text} if part.text.strip() else None
             case ThinkingPart():
                 return self._thinking(part)
             case ToolCallPart():
@@ -321,7 +326,8 @@ class BlockEncoder:
             return {"citationsContent": {"content": [{"text": part.text}], "citations": citations}}
         if part.citations and not self._reply:
             self._losses.dropped(f"{self._root}.citations")
-        return {"text": part.text} if part.text else None
+        # Texts of white space alone are refused; a client may get them.
+        return {"text": part.text} if part.text and (self._reply or part.text.strip()) else None
 
     def _thinking(self, part: ThinkingPart) -> dict[str, Any] | None:
         if self._reply:

@@ -20,6 +20,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.receiver import CONVERSE, Receiver
 from llm_gateway_sdk.wire import json
 
 from . import errors, request, response, stream
@@ -46,6 +47,9 @@ class Bedrock(Dialect):
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         return request.encode_request(request_, target, losses)
+
+    def receiver(self, target: Target) -> Receiver:
+        return CONVERSE
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """The request that counts the tokens of `request_`."""

@@ -31,6 +31,7 @@ from llm_gateway_sdk.request import ToolLike
 from llm_gateway_sdk.wire import json
 
 from .blocks import (
+    DOCUMENT_ONLY,
     NAME,
     BlockEncoder,
     cache_point,
@@ -55,7 +56,6 @@ _STOP_PATH = "/stop_sequence"
 NO_TOOLS = "Answer without calling any tool."
 JSON_ONLY = "Answer with one JSON object and nothing else."
 JSON_SCHEMA = "Answer with one JSON value and nothing else; it must be valid against this JSON Schema:\n"
-DOCUMENT_ONLY = "See the attached document."
 
 
 # Decoding.

@@ -22,6 +22,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
 from llm_gateway_sdk.wire import json
 
 from . import errors, request, response, stream
@@ -52,6 +53,9 @@ class Gemini(Dialect):
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         return request.encode_request(request_, target, losses)
+
+    def receiver(self, target: Target) -> Receiver:
+        return GENERATE_CONTENT
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """The request that counts the tokens of `request_`."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from llm_gateway_sdk.dialects.schemas import bare_references
+
 __all__ = ["camel", "for_json_schema_field", "to_json_schema", "to_openapi"]
 
 _SNAKE = re.compile(r"_([a-z0-9])")
@@ -73,8 +75,10 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def for_json_schema_field(schema: dict[str, Any]) -> dict[str, Any]:
-    """A JSON Schema as `parametersJsonSchema` takes it: without `$schema`, which the service refuses."""
-    return {key: value for key, value in schema.items() if key != "$schema"} if "$schema" in schema else schema
+    """A JSON Schema as `parametersJsonSchema` and `responseJsonSchema` take it: without `$schema`, which the service
+    refuses, and with nothing next to a reference."""
+    bare: dict[str, Any] = bare_references(schema)
+    return bare
 
 
 def to_openapi(schema: dict[str, Any]) -> dict[str, Any]:

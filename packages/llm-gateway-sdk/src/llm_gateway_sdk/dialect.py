@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from .dialects.fit import Fitted, fit
+from .dialects.receiver import Receiver
 from .errors import ErrorInfo
 from .losses import Losses
 from .request import LLMRequest
@@ -108,6 +110,8 @@ class WireRequest:
     query: str = ""
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """The client's names of tools by those in the body, where they differ (`Dialect.translate`)."""
 
 
 @dataclass(slots=True)
@@ -130,6 +134,8 @@ class Target:
     """Ask for usage on streams."""
     quirks: Mapping[str, Any] = field(default_factory=dict)
     """What this provider does otherwise than its dialect's document; keys are the dialect's own."""
+    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What a dialect has found out about this target once and for all."""
 
 
 @dataclass(slots=True)
@@ -258,6 +264,22 @@ class Dialect(ABC):
     def encode_request(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """Raises DialectError for what this dialect cannot say at all."""
 
+    def receiver(self, target: Target) -> Receiver:
+        """What a request to `target` has to fit; takes everything where a dialect does not say."""
+        return _TAKES_ALL
+
+    def fitted(self, request: LLMRequest, target: Target, losses: Losses, sender: str = "") -> Fitted:
+        """A request of a client of the dialect `sender`, made to fit `target`. Raises DialectError."""
+        return fit(request, self.receiver(target), losses, sender)
+
+    def translate(self, request: LLMRequest, target: Target, losses: Losses, sender: str = "") -> WireRequest:
+        """Writes a request of a client of another dialect: made to fit `target`, then encoded. Raises DialectError."""
+        fitted = fit(request, self.receiver(target), losses, sender)
+        wire = self.encode_request(fitted.request, target, losses)
+        if fitted.names:
+            wire.names = fitted.names
+        return wire
+
     @abstractmethod
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse: ...
 
@@ -300,3 +322,6 @@ class Dialect(ABC):
         """The streaming request, changed so that the stream tells usage in an event of its own (kind `usage`); None
         where it tells it anyway or the client has asked already."""
         return None
+
+
+_TAKES_ALL = Receiver()

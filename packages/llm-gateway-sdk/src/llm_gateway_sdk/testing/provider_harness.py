@@ -226,7 +226,7 @@ class ProviderHarness:
     async def _send(self, request: LLMRequest, model: str) -> Any:
         provider, dialect = self._over_http, self._spoken
         name = provider.model or model
-        wire = dialect.encode_request(request, provider.target(name, dialect.name), Losses("request"))
+        wire = dialect.translate(request, provider.target(name, dialect.name), Losses("request"))
         method, url, headers, body = provider.prepare(wire)
         reply = await self.http.send(method, url, headers.items, body)
         if not 200 <= reply.status < 300:

@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, WireReply
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import ErrorInfo
 
 __all__ = ["http_error", "retry_after_of", "scrub", "scrub_info", "verbatim"]
 
+_SAME: Mapping[str, str] = {}
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 
 
 def http_error(
-    dialect: Dialect, status: int, headers: list[tuple[str, str]], body: bytes, *, sent: Sequence[str]
+    dialect: Dialect,
+    status: int,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    *,
+    sent: Sequence[str],
+    names: Mapping[str, str] = _SAME,
 ) -> ModelError:
-    """The error of a reply that is no success. `sent` are the gateway's credentials, which may not be quoted."""
+    """The error of a reply that is no success. `sent` are the gateway's credentials, which may not be quoted, `names`
+    the client's names of tools by those that were sent."""
     body = scrub(body, sent)
     headers = [(name, scrub(value.encode("latin-1"), sent).decode("latin-1")) for name, value in headers]
     info = dialect.decode_error(WireReply(status, Headers.of(headers), body))
+    if names:
+        info.message = restore_text(info.message, names)
     if info.retry_after is None:
         info.retry_after = retry_after_of(headers)
     retryable = info.kind in _RETRYABLE or status in (408, 409)

@@ -47,6 +47,8 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.dialects.restoring import RestoringDecoder
+from llm_gateway_sdk.dialects.tool_names import restore_names
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.response import Accumulator
 from llm_gateway_sdk.wire import json
@@ -422,7 +424,7 @@ class Exchange:
             attempt.resent = bool(getattr(reply, "resent", False))
             if not 200 <= reply.status < 300:
                 body = await reply.read(_MAX_ERROR_BYTES)
-                raise http_error(call.dialect, reply.status, reply.headers, body, sent=self.sent)
+                raise http_error(call.dialect, reply.status, reply.headers, body, sent=self.sent, names=call.names)
             self._upstream_headers = reply.headers
             self._same_dialect = call.same_dialect
             content_type = _header(reply.headers, "content-type")
@@ -433,7 +435,7 @@ class Exchange:
                 return await self._read_whole(reply, call, attempt)
             if not streamed and content_type.startswith("application/json"):
                 # Asked for a stream, and got the whole at once.
-                whole = _decode_whole(call.dialect, await self._read(reply), reply, self.services.mint)
+                whole = _decode_whole(call.dialect, await self._read(reply), reply, self.services.mint, call.names)
                 whole.final = True
                 return await self._stream(_once(whole), attempt)
             if call.same_dialect and not self.chain.chunk and call.dialect.sse:
@@ -500,7 +502,7 @@ class Exchange:
                 self.book_usage(dialect.usage_of(b"", body))
             await self._write_body(reply.status, self._renamed(body), self._relayed_headers(reply.headers))
             return None
-        payload = Payload(lambda: _decode_whole(dialect, body, reply, mint))
+        payload = Payload(lambda: _decode_whole(dialect, body, reply, mint, call.names))
         ctx.response_payload = payload
         wire = ctx.upstream_response = WireReply(reply.status, Headers.of(reply.headers), body)
         if call.same_dialect:
@@ -686,6 +688,8 @@ class Exchange:
     ) -> AsyncGenerator[list[LLMResponse], None]:
         """The chunks of a provider's stream, those of one read together."""
         decoder = call.dialect.stream_decoder(self.services.mint)
+        if call.names:
+            decoder = RestoringDecoder(decoder, call.names)
         idle, total, loop, ctx = call.limits.idle, self._total, self._loop, self.ctx
         try:
             while data := await reply.receive():
@@ -1045,9 +1049,12 @@ def _refuse_failure(response: LLMResponse) -> None:
         raise told_error(response.error)
 
 
-def _decode_whole(dialect: Dialect, body: bytes, reply: HTTPReply, mint: Mint) -> LLMResponse:
+def _decode_whole(
+    dialect: Dialect, body: bytes, reply: HTTPReply, mint: Mint, names: Mapping[str, str] | None = None
+) -> LLMResponse:
     try:
-        return dialect.decode_response(WireReply(reply.status, Headers.of(reply.headers), body), mint)
+        whole = dialect.decode_response(WireReply(reply.status, Headers.of(reply.headers), body), mint)
+        return restore_names(whole, names) if names else whole
     except (DialectError, ValueError) as error:
         raise ModelProtocolError(f"The provider's reply is not what its API promises: {error}") from None
 

@@ -127,7 +127,8 @@ async def _ask_count(
     ctx = exchange.ctx
     losses = Losses("request")
     aim = http.target(target.upstream_model(ctx.requested_model), dialect.name)
-    wire = cast(WireRequest, encode(ctx.request, aim, losses))
+    request = dialect.fitted(ctx.request, aim, losses, exchange.client.name).request
+    wire = cast(WireRequest, encode(request, aim, losses))
     if http.settings.credentials == "client" and (token := bearer_or_key(exchange.wire.headers.items)):
         http.forward_credential(wire.headers, token)
     reply = await exchange.send_side(http, wire)

@@ -51,6 +51,8 @@ class UpstreamCall:
     usage_asked: bool
     """The gateway asked for usage on the stream, the client did not: the usage-only event is withheld."""
     limits: Limits
+    names: Mapping[str, str]
+    """The client's names of tools by those that were sent, where they differ."""
 
 
 def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> UpstreamCall:
@@ -85,7 +87,7 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
             if exchange.chain.before and has_signed_thinking(request.messages):
                 withhold_edited(ctx.base_request.messages, request.messages, losses)
             client.check_portable(request, losses)
-            wire = dialect.encode_request(request, aim, losses)
+            wire = dialect.translate(request, aim, losses, client.name)
             exchange.add_losses(losses)
             if forward:
                 token = bearer_or_key(exchange.wire.headers.items)
@@ -105,7 +107,9 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
         kept = Headers.of([item for item in wire.headers.items if item[0] not in CREDENTIAL_HEADERS])
         ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
     method, url, headers, body = http.prepare(wire)
-    return UpstreamCall(method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http))
+    return UpstreamCall(
+        method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http), wire.names
+    )
 
 
 def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credentials: bool) -> WireRequest:

@@ -83,6 +83,7 @@ mistral = _preset(
         "seed_field": "random_seed",
         "required_word": "any",
         "call_id_length": 9,
+        "no_user_after_tool": True,
         "no_fields": ("store", "verbosity", "prompt_cache_key", "user", "logprobs", "top_logprobs", "logit_bias"),
     },
 )
@@ -167,16 +168,20 @@ dashscope = _preset(
 )
 nvidia = _preset("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", quirks={**_OLD_LIMIT})
 huggingface = _preset("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN", quirks={**_OLD_LIMIT})
-ollama = _preset("ollama", "http://127.0.0.1:11434/v1", quirks={**_OLD_LIMIT, "reasoning_field": "reasoning"})
+# The templates of many models that run locally take one system message, the first (vllm-project/vllm#41114).
+_ONE_SYSTEM = {"system_turns": "first"}
+ollama = _preset(
+    "ollama", "http://127.0.0.1:11434/v1", quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "reasoning_field": "reasoning"}
+)
 vllm = _preset(
     "vllm",
     "http://127.0.0.1:8000/v1",
     "VLLM_API_KEY",
-    quirks={"top_k": True, "video_url": True, "reasoning_field": "reasoning"},
+    quirks={**_ONE_SYSTEM, "top_k": True, "video_url": True, "reasoning_field": "reasoning"},
 )
-lmstudio = _preset("lmstudio", "http://127.0.0.1:1234/v1", quirks={**_OLD_LIMIT, "top_k": True})
+lmstudio = _preset("lmstudio", "http://127.0.0.1:1234/v1", quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True})
 llamacpp = _preset(
     "llamacpp",
     "http://127.0.0.1:8080/v1",
-    quirks={**_OLD_LIMIT, "top_k": True, "reasoning_field": "reasoning_content"},
+    quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True, "reasoning_field": "reasoning_content"},
 )

@@ -30,6 +30,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
 from . import errors, request, response, stream
 from .blocks import NAME
@@ -59,6 +60,9 @@ class Anthropic(Dialect):
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         return request.encode_request(request_, target, losses)
+
+    def receiver(self, target: Target) -> Receiver:
+        return MESSAGES
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """A request to count the tokens of `request_`."""

@@ -35,6 +35,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters
+from llm_gateway_sdk.dialects.schemas import structured_schema
 from llm_gateway_sdk.reasoning import MIN_BUDGET, budget_of_effort, effort_of_budget, lower_effort
 from llm_gateway_sdk.wire import json
 
@@ -60,7 +61,6 @@ from .blocks import (
     read_string,
     with_cache,
 )
-from .schema import structured_schema
 
 VERSION_2023 = "2023-06-01"
 VERSION_2026 = "2026-10-21"

@@ -16,12 +16,15 @@ from llm_gateway_sdk.dialect import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.receiver import Receiver
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.request import LLMRequest
 from llm_gateway_sdk.response import LLMResponse, Usage
 
 from .errors import decode_error, encode_error
+from .fields import NAME
+from .receiver import receiver_of
 from .request import ChatEcho, ask_for_usage, decode_request, encode_request
 from .response import decode_response, encode_response
 from .stream import ChatStreamDecoder, ChatStreamEncoder
@@ -41,6 +44,9 @@ class OpenAIChat(Dialect):
       refuses.
     - `no_fields`: names of further request fields that it refuses (`store`, `metadata`, `verbosity`, …).
     - `call_id_length`: ids of tool calls have exactly so many letters or digits (Mistral's 9).
+    - `tool_name_length`, `user_length`: how many letters a tool's name and an end user's id may have (64, 128).
+    - `system_turns: first`: one system message, and that the first; later system texts become a user's.
+    - `no_user_after_tool`: no user's message right after a tool's (Mistral).
     - `string_content`: texts only as one string, not as parts.
     - `max_stop`: how many stop sequences it takes (4).
     - `required_word`: its word for `tool_choice: "required"`; `seed_field`, `user_field`: its names of those fields.
@@ -78,6 +84,12 @@ class OpenAIChat(Dialect):
 
     def encode_request(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         return encode_request(request, target, losses)
+
+    def receiver(self, target: Target) -> Receiver:
+        known: Receiver | None = target.memo.get(NAME)
+        if known is None:
+            known = target.memo[NAME] = receiver_of(target)
+        return known
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         return decode_response(wire, mint)

@@ -52,6 +52,10 @@ from .tools import LEGACY, decode_call, decode_function_call, encode_call, is_le
 __all__ = ["decode_messages", "encode_messages"]
 
 
+ACKNOWLEDGEMENT = "Understood."
+"""What the assistant says where a server takes no user's message right after a tool's."""
+
+
 def decode_messages(value: Any) -> list[Message]:
     open_calls = _OpenCalls()
     messages: list[Message] = []
@@ -212,7 +216,19 @@ class _Writer:
                     self._flush_moved()
                     self._write_system(message, path)
         self._flush_moved()
+        if self._quirks.get("no_user_after_tool"):
+            return self._with_acknowledgements()
         return self._out
+
+    def _with_acknowledgements(self) -> list[dict[str, Any]]:
+        """A message of the assistant's between each tool's and a user's that follows it."""
+        spaced: list[dict[str, Any]] = []
+        for wire in self._out:
+            if wire.get("role") == "user" and spaced and spaced[-1].get("role") == "tool":
+                self._losses.converted("messages[*]", "an assistant's message between a tool's and a user's")
+                spaced.append({"role": "assistant", "content": ACKNOWLEDGEMENT})
+            spaced.append(wire)
+        return spaced
 
     def _flush_moved(self) -> None:
         if self._moved:

@@ -18,6 +18,7 @@ from llm_gateway_sdk.dialect import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.receiver import RESPONSES, Receiver
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.request import LLMRequest
@@ -57,6 +58,9 @@ class OpenAIResponses(Dialect):
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         return request.encode_request(request_, target, losses)
+
+    def receiver(self, target: Target) -> Receiver:
+        return RESPONSES
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         return response.decode_response(wire, mint)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.dialects.anthropic.schema import structured_schema
+from llm_gateway_sdk.dialects.schemas import structured_schema
 
 
 def test_a_schema_that_fits_comes_back_as_it_is() -> None:
@@ -49,5 +49,5 @@ def test_every_object_forbids_further_properties() -> None:
         (True, True),
     ],
 )
-def test_what_is_not_enforced_is_told_in_words(schema: Any, said: Any) -> None:
+def test_what_is_not_enforced_moves_into_the_description(schema: Any, said: Any) -> None:
     assert structured_schema(schema) == said

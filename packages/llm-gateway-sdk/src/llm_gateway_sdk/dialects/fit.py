@@ -1,0 +1,163 @@
+"""One step between every client's dialect and every provider's: a request is made to fit its receiver.
+
+`fit` takes a canonical request and gives one that says the same within the receiver's limits. Nothing of the sender's
+is changed in place, since another attempt may go to another receiver, and what fits already is the very same object.
+What was changed is reported as converted, and the names of tools come back by `Fitted.names`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..losses import Losses
+from ..parts import MediaPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from ..request import LLMRequest, Message, ResponseFormat, Tool, ToolLike
+from .call_ids import fit_ids
+from .files import refuse_foreign_files
+from .history import (
+    begin_with_user,
+    join_turns,
+    one_system_message,
+    results_after_calls,
+    without_blank_texts,
+    without_trailing_blank,
+)
+from .media import fit_media
+from .receiver import Receiver
+from .schemas import is_openai_strict, is_recursive, is_whole, plain_root, structured_schema, whole_root
+from .tool_names import fit_names, rename_calls, rename_choice, rename_tools
+from .users import user_fitting
+
+__all__ = ["Fitted", "fit"]
+
+
+@dataclass(slots=True)
+class Fitted:
+    request: LLMRequest
+    names: dict[str, str] = field(default_factory=dict)
+    """The client's names of tools by those that were sent, where they differ."""
+
+
+def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "") -> Fitted:
+    """Makes a request fit. `sender` is the dialect of the client. Raises DialectError for what cannot be sent at all,
+    such as a file that only another vendor has."""
+    kinds = {type(part) for message in request.messages for part in message.content}
+    changes: dict[str, Any] = {}
+    messages = _fit_messages(request.messages, kinds, receiver, losses, sender)
+    if messages is not request.messages:
+        changes["messages"] = messages
+    if request.user is not None and receiver.users is not None:
+        user = user_fitting(request.user, receiver.users)
+        if user != request.user:
+            losses.converted("user", "a hash of an id that the provider does not take")
+            changes["user"] = user
+    if request.tools:
+        tools = _fit_tools(request.tools, receiver, losses)
+        if tools is not request.tools:
+            changes["tools"] = tools
+    if request.response_format is not None:
+        wanted = _fit_format(request.response_format, receiver, losses)
+        if wanted is not request.response_format:
+            changes["response_format"] = wanted
+    if changes:
+        request = replace(request, **changes)
+    rule = receiver.tool_names
+    if rule is not None and (request.tools or ToolCallPart in kinds):
+        fitting = fit_names(request, rule)
+        if fitting:
+            losses.converted("tools[*].name", "a name that the provider takes; replies have the client's own")
+            request = replace(
+                request,
+                messages=rename_calls(request.messages, fitting),
+                tools=rename_tools(request.tools, fitting),
+                tool_choice=rename_choice(request.tool_choice, fitting),
+            )
+            return Fitted(request, {name: own for own, name in fitting.items()})
+    return Fitted(request)
+
+
+_PLAIN = frozenset({TextPart, RefusalPart, ThinkingPart})
+
+
+def _fit_messages(
+    messages: list[Message], kinds: set[type], receiver: Receiver, losses: Losses, sender: str
+) -> list[Message]:
+    if not kinds <= _PLAIN:
+        if MediaPart in kinds or ToolResultPart in kinds:
+            messages = fit_media(messages, losses)
+            if receiver.vendors is not None and sender not in receiver.vendors:
+                refuse_foreign_files(messages)
+        if ToolCallPart in kinds or ToolResultPart in kinds:
+            messages = fit_ids(messages, receiver.call_ids, losses)
+            messages = results_after_calls(messages, losses)
+    if not receiver.blank_texts:
+        messages = without_blank_texts(messages, losses)
+    if receiver.one_system:
+        messages = one_system_message(messages, losses)
+    if receiver.joined:
+        messages = join_turns(messages, receiver.joined)
+    if receiver.begins_with_user or receiver.user_before_assistant:
+        messages = begin_with_user(messages, losses, always=receiver.begins_with_user)
+    if not receiver.trailing_blank:
+        messages = without_trailing_blank(messages, losses)
+    return messages
+
+
+# Schemas.
+
+
+def _fit_tools(tools: list[ToolLike], receiver: Receiver, losses: Losses) -> list[ToolLike]:
+    fitted: list[ToolLike] | None = None
+    for place, tool in enumerate(tools):
+        if type(tool) is not Tool or (not tool.strict and is_whole(tool.parameters)):
+            continue
+        changed = _fit_tool(tool, receiver, losses)
+        if changed is not tool:
+            fitted = list(tools) if fitted is None else fitted
+            fitted[place] = changed
+    return tools if fitted is None else fitted
+
+
+def _fit_tool(tool: Tool, receiver: Receiver, losses: Losses) -> Tool:
+    schema, strict = tool.parameters, tool.strict
+    if tool.kind == "custom":
+        return tool
+    if receiver.plain_roots and schema:
+        schema = plain_root(schema)
+        if schema is not tool.parameters:
+            losses.converted("tools[*].parameters", "alternatives at the root as one object")
+    if receiver.whole_schemas:
+        schema = whole_root(schema)
+    if strict and schema is not None:
+        if receiver.strict == "openai" and not is_openai_strict(schema):
+            losses.dropped("tools[*].strict", "the schema is not in the form of strict mode")
+            strict = False
+        elif receiver.strict == "anthropic":
+            if is_recursive(schema):
+                losses.dropped("tools[*].strict", "the schema is recursive")
+                strict = False
+            else:
+                closed = structured_schema(schema)
+                if closed != schema:
+                    losses.converted("tools[*].parameters", "in the form of strict tools")
+                    schema = closed
+    if schema is tool.parameters and strict is tool.strict:
+        return tool
+    return replace(tool, parameters=schema, strict=strict)
+
+
+def _fit_format(wanted: ResponseFormat, receiver: Receiver, losses: Losses) -> ResponseFormat:
+    schema = wanted.schema
+    if wanted.kind != "json_schema" or schema is None:
+        return wanted
+    if receiver.strict == "openai":
+        if wanted.strict and not is_openai_strict(schema):
+            losses.dropped("response_format.strict", "the schema is not in the form of strict mode")
+            return replace(wanted, strict=False)
+    elif receiver.strict == "anthropic":
+        closed = structured_schema(schema)
+        if closed != schema:
+            losses.converted("response_format.schema", "in the form of structured outputs")
+            return replace(wanted, schema=closed)
+    return wanted

@@ -1,0 +1,96 @@
+"""What a medium is, is read from its first bytes: labels are often wrong, and some receivers compare the two."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import replace
+
+from ..losses import Losses
+from ..parts import MediaKind, MediaPart, Part, ToolResultPart
+from ..request import Message
+
+__all__ = ["fit_media", "labelled", "sniff"]
+
+# File signatures: RFC 2083 (PNG), ITU T.81 (JPEG), GIF89a, the RIFF container (WebP, WAVE), ISO 32000 (PDF), ID3v2 and
+# MPEG audio frames, RFC 3533 (Ogg), RFC 9639 (FLAC).
+_SIGNATURES: tuple[tuple[bytes, str], ...] = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+    (b"ID3", "audio/mpeg"),
+    (b"OggS", "audio/ogg"),
+    (b"fLaC", "audio/flac"),
+)
+_RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
+_SYNONYMS = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "application/x-pdf": "application/pdf",
+}
+_ALIKE = {"audio/mpeg": ("audio/mp3", "audio/x-mp3"), "audio/wav": ("audio/x-wav", "audio/wave", "audio/vnd.wave")}
+"""Other words for a type, which receivers know as well."""
+_IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+
+
+def sniff(data: str) -> str | None:
+    """The media type of base64 `data` by its first bytes; None where they say nothing."""
+    try:
+        head = base64.b64decode(data[:24].replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    for signature, media_type in _SIGNATURES:
+        if head.startswith(signature):
+            return media_type
+    return _RIFF.get(head[8:12]) if head[:4] == b"RIFF" else None
+
+
+def labelled(part: MediaPart) -> MediaPart:
+    """The part with the kind and type that its bytes have, its type without parameters and in lower case; the part
+    itself where that is so already."""
+    media_type = part.media_type
+    if media_type is not None:
+        media_type = media_type.partition(";")[0].strip().lower()
+        media_type = _SYNONYMS.get(media_type, media_type) or None
+    found = sniff(part.data) if part.data is not None else None
+    if found is not None and media_type not in (found, *_ALIKE.get(found, ())):
+        media_type = found
+    elif found is None and part.kind == "image" and media_type is not None and not media_type.startswith("image/"):
+        media_type = None
+    kind = _kind(part, media_type)
+    if media_type == part.media_type and kind == part.kind:
+        return part
+    return replace(part, media_type=media_type, kind=kind)
+
+
+def _kind(part: MediaPart, media_type: str | None) -> MediaKind:
+    if part.text is None and media_type in _IMAGES:
+        return "image"
+    if media_type == "application/pdf" and part.kind == "image":
+        return "document"
+    return part.kind
+
+
+def fit_media(messages: list[Message], losses: Losses) -> list[Message]:
+    """The messages with media labelled right; those without a change are the same objects."""
+    fitted = []
+    for message in messages:
+        content = [_fitted(part) for part in message.content]
+        if any(new is not old for new, old in zip(content, message.content, strict=True)):
+            losses.converted("messages[*].content[*].media_type", "as the bytes say")
+            message = replace(message, content=content)
+        fitted.append(message)
+    return fitted
+
+
+def _fitted(part: Part) -> Part:
+    if type(part) is MediaPart:
+        return labelled(part)
+    if type(part) is ToolResultPart:
+        content = [_fitted(inner) for inner in part.content]
+        if any(new is not old for new, old in zip(content, part.content, strict=True)):
+            return replace(part, content=content)
+    return part

@@ -1,0 +1,170 @@
+"""What receivers take, as data: one description per API, which a server's quirks may change.
+
+A request that crosses from one API to another carries values of the sender's: names of tools, ids of calls, an end
+user's id, schemas, an order of turns. Each receiver has limits on them, and refuses a request that exceeds one. The
+limits are listed here with their sources; `fit.fit` applies them, for every dialect alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = [
+    "CHAT",
+    "CONVERSE",
+    "GENERATE_CONTENT",
+    "MESSAGES",
+    "RESPONSES",
+    "CallIds",
+    "Receiver",
+    "ToolNames",
+    "UserIds",
+]
+
+
+class ToolNames:
+    """Names of tools: 1 to `length` of these `letters` (the inside of a character class), the first one of `first`."""
+
+    __slots__ = ("first", "forbidden", "length", "pattern")
+
+    def __init__(self, length: int, letters: str = "a-zA-Z0-9_-", first: str = "") -> None:
+        self.length = length
+        self.forbidden = re.compile(f"[^{letters}]")
+        self.first = re.compile(f"[{first}]") if first else None
+        self.pattern = re.compile(f"(?=[{first or letters}])[{letters}]{{1,{length}}}")
+
+    def takes(self, name: str) -> bool:
+        return self.pattern.fullmatch(name) is not None
+
+
+@dataclass(slots=True, frozen=True)
+class CallIds:
+    """Ids of tool calls. `exactly`: ids have just so many letters or digits (Mistral)."""
+
+    length: int | None = None
+    forbidden: re.Pattern[str] | None = None
+    exactly: int | None = None
+    unique: bool = False
+    """No two calls of a conversation may share an id, in different turns either."""
+
+    def takes(self, identity: str) -> bool:
+        if self.exactly is not None:
+            return len(identity) == self.exactly and identity.isalnum() and identity.isascii()
+        if self.length is not None and len(identity) > self.length:
+            return False
+        return bool(identity) and (self.forbidden is None or self.forbidden.search(identity) is None)
+
+
+@dataclass(slots=True, frozen=True)
+class UserIds:
+    length: int
+    anonymous: bool = False
+    """Mail addresses and telephone numbers are refused."""
+
+
+@dataclass(slots=True, frozen=True)
+class Receiver:
+    """What one API, or one server that speaks it, takes. The defaults take everything."""
+
+    tool_names: ToolNames | None = None
+    call_ids: CallIds | None = None
+    users: UserIds | None = None
+    whole_schemas: bool = False
+    """The schema of a tool's arguments has an object with properties as its root."""
+    plain_roots: bool = False
+    """No `anyOf`, `oneOf`, `allOf`, `not`, `enum` or `$ref` at that root."""
+    strict: Literal["openai", "anthropic"] | None = None
+    """The form in which a schema has to be that is promised strictly."""
+    begins_with_user: bool = False
+    """The conversation has, and begins with, a turn of the user."""
+    user_before_assistant: bool = False
+    """The same, but a conversation of nothing but system text is taken."""
+    joined: frozenset[str] = frozenset()
+    """Roles whose messages are joined where they follow each other."""
+    blank_texts: bool = True
+    """Texts of white space alone are taken."""
+    trailing_blank: bool = True
+    """The assistant's last text may end in white space."""
+    one_system: bool = False
+    """One system message, and that the first."""
+    vendors: frozenset[str] | None = None
+    """Dialects of clients whose file ids this receiver has issued; None takes all."""
+
+
+_WORD = re.compile(r"[^a-zA-Z0-9_-]")
+_OPENAI_FILES = frozenset({"openai_chat", "openai_responses"})
+_ASSISTANT = frozenset({"assistant"})
+
+# Names: "a-z, A-Z, 0-9, underscores and dashes, maximum length of 64" (OpenAI API reference, chat/create,
+# `tools[].function.name`). Ids: "string too long. Expected a string with maximum length 40" (the API's own answer).
+# `safety_identifier`: at most 128 letters, 64 in earlier editions of the reference. A tool's parameters: "object schema
+# missing properties" (the API's own answer), and no combination of schemas at the root ("Function calling").
+CHAT = Receiver(
+    tool_names=ToolNames(64),
+    call_ids=CallIds(40),
+    users=UserIds(128),
+    whole_schemas=True,
+    plain_roots=True,
+    strict="openai",
+    joined=_ASSISTANT,
+    vendors=_OPENAI_FILES,
+)
+
+# OpenAI API reference, responses/create: as above, `call_id` at most 64 letters.
+RESPONSES = Receiver(
+    tool_names=ToolNames(64),
+    call_ids=CallIds(64),
+    users=UserIds(128),
+    whole_schemas=True,
+    plain_roots=True,
+    strict="openai",
+    vendors=_OPENAI_FILES,
+)
+
+# Anthropic API reference, messages: tool names `^[a-zA-Z0-9_-]{1,128}$`, ids of calls `^[a-zA-Z0-9_-]+$` and unique
+# over the conversation, `metadata.user_id` at most 256 letters and without names, mail addresses or telephone numbers.
+# The API's own answers: texts "must contain non-whitespace text", "final assistant content cannot end with trailing
+# whitespace", "input_schema does not support oneOf, allOf, or anyOf at the top level".
+MESSAGES = Receiver(
+    tool_names=ToolNames(128),
+    call_ids=CallIds(None, _WORD, unique=True),
+    users=UserIds(256, anonymous=True),
+    whole_schemas=True,
+    plain_roots=True,
+    strict="anthropic",
+    begins_with_user=True,
+    joined=_ASSISTANT,
+    blank_texts=False,
+    trailing_blank=False,
+    vendors=frozenset({"anthropic"}),
+)
+
+# AWS, Bedrock Runtime API reference: ToolSpecification.name `[a-zA-Z0-9_-]+` of 1 to 64 letters, toolUseId
+# `[a-zA-Z0-9_.:-]+` of 1 to 64, "A conversation must start with a user message", "The text field in the ContentBlock
+# object … is blank".
+CONVERSE = Receiver(
+    tool_names=ToolNames(64),
+    call_ids=CallIds(64, re.compile(r"[^a-zA-Z0-9_.:-]"), unique=True),
+    whole_schemas=True,
+    plain_roots=True,
+    strict="anthropic",
+    begins_with_user=True,
+    joined=_ASSISTANT,
+    blank_texts=False,
+    trailing_blank=False,
+    vendors=frozenset({"bedrock"}),
+)
+
+# Gemini API reference, FunctionDeclaration.name: "Must be a-z, A-Z, 0-9, or contain underscores, colons, dots, and
+# dashes, with a maximum length of 128", beginning with a letter or an underscore. "Function calling": a call's turn
+# comes immediately after a turn of the user or of results.
+GENERATE_CONTENT = Receiver(
+    tool_names=ToolNames(128, "a-zA-Z0-9_.:-", first="a-zA-Z_"),
+    whole_schemas=True,
+    plain_roots=True,
+    user_before_assistant=True,
+    joined=_ASSISTANT,
+    vendors=frozenset({"gemini"}),
+)

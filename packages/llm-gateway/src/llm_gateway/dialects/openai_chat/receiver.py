@@ -1,0 +1,30 @@
+"""What a server that speaks Chat Completions takes: OpenAI's limits, changed by the quirks of the target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from llm_gateway_sdk.dialect import Target
+from llm_gateway_sdk.dialects.receiver import CHAT, CallIds, Receiver, ToolNames, UserIds
+
+__all__ = ["receiver_of"]
+
+_OPENAI = frozenset({"", "openai", "azure-openai"})
+"""Provider types whose servers have the files of OpenAI's clients."""
+
+
+def receiver_of(target: Target) -> Receiver:
+    quirks = target.quirks
+    changes: dict[str, Any] = {}
+    if quirks.get("call_id_length"):
+        changes["call_ids"] = CallIds(exactly=int(quirks["call_id_length"]))
+    if quirks.get("tool_name_length"):
+        changes["tool_names"] = ToolNames(int(quirks["tool_name_length"]))
+    if quirks.get("user_length"):
+        changes["users"] = UserIds(int(quirks["user_length"]))
+    if quirks.get("system_turns") == "first":
+        changes["one_system"] = True
+    if target.provider not in _OPENAI:
+        changes["vendors"] = frozenset()
+    return replace(CHAT, **changes) if changes else CHAT
