@@ -85,7 +85,7 @@ def _fit_messages(
 ) -> list[Message]:
     if not kinds <= _PLAIN:
         if MediaPart in kinds or ToolResultPart in kinds:
-            messages = fit_media(messages, losses)
+            messages = fit_media(messages, losses, checked=receiver.checked_labels)
             if receiver.vendors is not None and sender not in receiver.vendors:
                 refuse_foreign_files(messages)
         if ToolCallPart in kinds or ToolResultPart in kinds:

@@ -48,15 +48,16 @@ def sniff(data: str) -> str | None:
     return _RIFF.get(head[8:12]) if head[:4] == b"RIFF" else None
 
 
-def labelled(part: MediaPart) -> MediaPart:
+def labelled(part: MediaPart, *, checked: bool = True) -> MediaPart:
     """The part with the kind and type that its bytes have, its type without parameters and in lower case; the part
-    itself where that is so already."""
+    itself where that is so already. With `checked` False a label of the right kind is believed."""
     media_type = part.media_type
     if media_type is not None:
         media_type = media_type.partition(";")[0].strip().lower()
         media_type = _SYNONYMS.get(media_type, media_type) or None
     found = sniff(part.data) if part.data is not None else None
-    if found is not None and media_type not in (found, *_ALIKE.get(found, ())):
+    believed = not checked and media_type is not None and media_type.startswith(f"{part.kind}/")
+    if found is not None and not believed and media_type not in (found, *_ALIKE.get(found, ())):
         media_type = found
     elif found is None and part.kind == "image" and media_type is not None and not media_type.startswith("image/"):
         media_type = None
@@ -74,11 +75,11 @@ def _kind(part: MediaPart, media_type: str | None) -> MediaKind:
     return part.kind
 
 
-def fit_media(messages: list[Message], losses: Losses) -> list[Message]:
+def fit_media(messages: list[Message], losses: Losses, *, checked: bool = True) -> list[Message]:
     """The messages with media labelled right; those without a change are the same objects."""
     fitted = []
     for message in messages:
-        content = [_fitted(part) for part in message.content]
+        content = [_fitted(part, checked) for part in message.content]
         if any(new is not old for new, old in zip(content, message.content, strict=True)):
             losses.converted("messages[*].content[*].media_type", "as the bytes say")
             message = replace(message, content=content)
@@ -86,11 +87,11 @@ def fit_media(messages: list[Message], losses: Losses) -> list[Message]:
     return fitted
 
 
-def _fitted(part: Part) -> Part:
+def _fitted(part: Part, checked: bool) -> Part:
     if type(part) is MediaPart:
-        return labelled(part)
+        return labelled(part, checked=checked)
     if type(part) is ToolResultPart:
-        content = [_fitted(inner) for inner in part.content]
+        content = [_fitted(inner, checked) for inner in part.content]
         if any(new is not old for new, old in zip(content, part.content, strict=True)):
             return replace(part, content=content)
     return part

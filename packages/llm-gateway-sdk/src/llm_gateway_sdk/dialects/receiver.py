@@ -89,6 +89,8 @@ class Receiver:
     """The assistant's last text may end in white space."""
     one_system: bool = False
     """One system message, and that the first."""
+    checked_labels: bool = False
+    """The type that an image is labelled with is compared with its bytes."""
     vendors: frozenset[str] | None = None
     """Dialects of clients whose file ids this receiver has issued; None takes all."""
 
@@ -126,7 +128,8 @@ RESPONSES = Receiver(
 # Anthropic API reference, messages: tool names `^[a-zA-Z0-9_-]{1,128}$`, ids of calls `^[a-zA-Z0-9_-]+$` and unique
 # over the conversation, `metadata.user_id` at most 256 letters and without names, mail addresses or telephone numbers.
 # The API's own answers: texts "must contain non-whitespace text", "final assistant content cannot end with trailing
-# whitespace", "input_schema does not support oneOf, allOf, or anyOf at the top level".
+# whitespace", "input_schema does not support oneOf, allOf, or anyOf at the top level", "specified using the image/png
+# media type, but the image appears to be a image/jpeg image".
 MESSAGES = Receiver(
     tool_names=ToolNames(128),
     call_ids=CallIds(None, _WORD, unique=True),
@@ -138,6 +141,7 @@ MESSAGES = Receiver(
     joined=_ASSISTANT,
     blank_texts=False,
     trailing_blank=False,
+    checked_labels=True,
     vendors=frozenset({"anthropic"}),
 )
 
@@ -154,6 +158,7 @@ CONVERSE = Receiver(
     joined=_ASSISTANT,
     blank_texts=False,
     trailing_blank=False,
+    checked_labels=True,
     vendors=frozenset({"bedrock"}),
 )
 
