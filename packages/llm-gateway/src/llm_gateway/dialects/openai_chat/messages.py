@@ -216,7 +216,7 @@ class _Writer:
                     self._flush_moved()
                     self._write_system(message, path)
         self._flush_moved()
-        if self._quirks.get("no_user_after_tool"):
+        if self._quirks and self._quirks.get("no_user_after_tool"):
             return self._with_acknowledgements()
         return self._out
 
