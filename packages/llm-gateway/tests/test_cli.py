@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shlex
 import signal
 import socket
@@ -393,6 +394,36 @@ def test_start_serves_the_quick_start_and_tells_what_it_serves(served):
     assert "Hello, world!" in reply["content"][0]["text"]
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
+    log = process.stderr.read()
+    assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d INFO    llm_gateway.server  listening on http://127", log, re.M)
+    assert "pages: health /health, metrics /metrics" in log
+    assert "stopping: 0 requests in flight have up to 30 s" in log
+
+
+def test_the_log_of_json_mode_holds_json_only(served, tmp_path):
+    (tmp_path / "gateway.yaml").write_text(
+        "logging: {format: json}\nmodels: [{name: a, isDefault: true, provider: {type: echo}}]\n"
+        "plugins: [{name: log, type: logger}]\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "llm_gateway", "start", "-c", str(tmp_path / "gateway.yaml"), "--port", str(port)]
+    with (tmp_path / "err").open("w") as err:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=err)
+    try:
+        ask(f"Address   http://127.0.0.1:{port}", "/v1/chat/completions", {"model": "a", "messages": []})
+    except urllib.error.HTTPError:
+        pass
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert process.stdout.read() == b""
+    process.stdout.close()
+
+    lines = (tmp_path / "err").read_text().splitlines()
+    records = [json.loads(line) for line in lines]
+    (request,) = [record for record in records if "request" in record]
+    assert request["message"].startswith("generate ")
+    assert request["request"]["project"]
 
 
 def test_the_printed_request_works_as_it_is(served):

@@ -15,7 +15,8 @@ from llm_gateway_sdk.errors import ConfigError
 def banner(config: GatewayConfig, *, host: str, port: int, source: str, notices: Iterable[str] = ()) -> str:
     """The text, several lines."""
     address = f"http://{_reachable(host)}:{port}"
-    lines = [f"LLM Gateway {__version__}", "", f"  Address   {address}", f"  Config    {source}", ""]
+    everywhere = "" if is_loopback(host) else f"  (listens on {host}: other machines can reach it)"
+    lines = [f"LLM Gateway {__version__}", "", f"  Address   {address}{everywhere}", f"  Config    {source}", ""]
     for project in config.projects.values():
         lines += _describe(project)
     if notices:

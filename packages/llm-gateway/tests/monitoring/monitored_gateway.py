@@ -99,7 +99,7 @@ class Process:
     def _address(self) -> str:
         deadline = time.monotonic() + 40
         while time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"Address\s+http://[\d.]+:(\d+)", self.log)
+            found = re.search(r"(?:Address\s+|listening on )http://[\d.]+:(\d+)", self.log)
             if found is not None:
                 try:
                     url = f"http://127.0.0.1:{found[1]}"

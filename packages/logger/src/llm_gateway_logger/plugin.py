@@ -73,7 +73,8 @@ class RequestLogger(Plugin):
             return
         fields = self._fields(ctx, status)
         line = " ".join(f"{name}={_written(value)}" for name, value in fields.items() if value is not None)
-        self._log.log(severity, "%s", line, extra={"request": fields})
+        summary = f"{ctx.operation} {status}"
+        self._log.log(severity, "%s", line, extra={"request": fields, "summary": summary})
 
     def _fields(self, ctx: RequestContext, status: int) -> dict[str, Any]:
         last = ctx.attempts[-1] if ctx.attempts else None

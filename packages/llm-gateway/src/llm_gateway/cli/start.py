@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import click
 
 from .commands import DEFAULT_FILE, ExampleCommand, config_option
-from .output import refuse, styled
+from .output import refuse
 
 __all__ = ["command"]
 
@@ -84,6 +85,7 @@ def command(
     """Serves until a signal ends it."""
     from llm_gateway.banner import banner, is_loopback, reachable_without_key
     from llm_gateway.loading import load
+    from llm_gateway.server.logs import configure_logging, mask_secrets_of
 
     if no_config and config is not None:
         return refuse("--no-config and --config exclude each other.")
@@ -106,17 +108,20 @@ def command(
         reason = (error.strerror or str(error)).lower()
         return refuse(f"can't listen on {host} port {port}: {reason}. Another port: --port {port + 1}", code=1)
     source = str(result.source) if result.source else "none; `llm-gateway init` writes one to start from"
-    text = banner(result.config, host=host, port=port, source=source, notices=result.notices)
-    in_json = result.config.logging.format == "json"
-    click.echo(text, err=in_json)  # a JSON log has only JSON in it where stdout is collected
-    sys.stdout.flush()
+    notices = list(result.notices)
     if not is_loopback(host) and (open_projects := reachable_without_key(result.config, result.extensions)):
-        click.echo(
-            f"{styled('warning:', err=True, fg='yellow', bold=True)} {host} can be reached from other machines, and "
-            f"these projects ask for no API key: {', '.join(open_projects)}. Anyone who can reach them spends your "
-            "keys; add the plugin basic-apikey-auth.\n",
-            err=True,
+        notices.append(
+            f"{host} can be reached from other machines, and these projects ask for no API key: "
+            f"{', '.join(open_projects)}. Anyone who can reach them spends your keys; add the plugin basic-apikey-auth."
         )
+    if result.config.logging.format == "simple":
+        click.echo(banner(result.config, host=host, port=port, source=source, notices=notices))
+        sys.stdout.flush()
+    mask_secrets_of(result.config)
+    configure_logging(result.config.logging, log_level)
+    log = logging.getLogger("llm_gateway")
+    for notice in notices:
+        log.warning("%s", notice)
     from llm_gateway.server.run import serve
 
     count = workers if workers is not None else server.workers

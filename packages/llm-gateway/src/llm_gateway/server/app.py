@@ -39,6 +39,7 @@ from .reply import ASGISink, DisconnectWatch, Receive, Send
 from .routes import Match, RouteTable
 
 if TYPE_CHECKING:
+    from ..monitoring.failure_log import FailureLog
     from .protocol import DirectCycle
 
 __all__ = ["GatewayApp", "Generation"]
@@ -92,6 +93,8 @@ class GatewayApp:
         self.draining = False
         self.refusals: dict[tuple[str, str, str, int, str], int] = {}
         """Requests refused before there was an exchange, by project, adapter, operation, status and error class."""
+        self.failure_log: FailureLog | None = None
+        """Where refusals are logged."""
         self.writes: Writes | None = None
         """What replies write, of the one event loop that serves."""
         self.uploading = 0
@@ -271,7 +274,9 @@ class GatewayApp:
             return GatewayError(
                 f"{path} does not take {method}; it takes {', '.join(allowed)}.", status=405, kind="bad_request"
             )
-        return NotFound(f"There is no route {method} {path} here.", code="unknown_url")
+        near = generation.routes.suggest(path)
+        hint = f" Did you mean {near}?" if near else ""
+        return NotFound(f"There is no route {method} {path}.{hint}", code="unknown_url")
 
     async def _refuse(
         self,
@@ -289,6 +294,8 @@ class GatewayApp:
         at = (match.project.name, match.adapter.name, match.route.operation) if match is not None else ("", "", "")
         refusal = (*at, error.status, error.kind)
         self.refusals[refusal] = self.refusals.get(refusal, 0) + 1
+        if self.failure_log is not None:
+            self.failure_log.refused(at[0], request.wire.method, request.path, error)
         dialect_name = match.route.dialect if match is not None else None
         if dialect_name is None:
             adapter = generation.routes.adapter_of(request.path, request.wire)

@@ -15,6 +15,7 @@ from .. import __version__
 from ..config.project import GatewayConfig
 from ..gateway import Gateway, Loaded
 from .app import GatewayApp, Generation
+from .home import describe
 from .logs import mask_secrets_of
 
 __all__ = ["Control", "MetricsSource", "needs_restart"]
@@ -84,6 +85,19 @@ class Control:
             "uptime_seconds": round(time.time() - self.started, 1),
             "checks": checks["checks"],
         }
+
+    def home(self) -> dict[str, Any]:
+        """What the page at `/` shows."""
+        config = self.gateway.config
+        monitoring = config.monitoring
+        pages: dict[str, str] = {}
+        if monitoring.enabled and monitoring.health_check.enabled:
+            pages["Health"] = monitoring.health_check.endpoint
+        if monitoring.enabled and monitoring.metrics.enabled:
+            pages["Metrics"] = monitoring.metrics.path
+        pages |= {path.strip("/").replace("/", " ").capitalize() or path: f"{path}/" for path in self.pages()}
+        addresses = self.app.generation.routes.addresses() if self.app is not None else {}
+        return describe(addresses, pages)
 
     async def live(self) -> tuple[int, dict[str, Any]]:
         return 200, {"status": "ok"}

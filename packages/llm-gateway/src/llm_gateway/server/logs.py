@@ -124,7 +124,7 @@ _CONTROL_IN_JSON = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 class _SimpleFormatter(logging.Formatter):
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -150,6 +150,8 @@ class _JSONFormatter(logging.Formatter):
         if request_id is not None:
             entry["request_id"] = request_id
         entry.update({key: value for key, value in vars(record).items() if key not in self._standard})
+        if "summary" in entry:
+            entry["message"] = entry.pop("summary")  # the message says in words what a field says as an object
         if record.exc_info:
             entry["error"] = _mask("".join(traceback.format_exception(*record.exc_info)).strip())
         return _mask(json.dumps(entry, default=str, ensure_ascii=False).translate(_CONTROL_IN_JSON))

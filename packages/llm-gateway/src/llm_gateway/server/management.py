@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
 from ..config.project import GatewayConfig
+from .home import home_page
 
 if TYPE_CHECKING:
     from .control import Control
@@ -23,7 +24,7 @@ __all__ = ["build_management", "management_paths"]
 
 def management_paths(config: GatewayConfig, control: Control | None = None) -> Callable[[str], bool]:
     """Whether a path belongs to the management pages, or to a plugin's where `control` knows one."""
-    exact: set[str] = set()
+    exact: set[str] = {"/"}
     prefixes: list[str] = []
     monitoring = config.monitoring
     if monitoring.enabled:
@@ -73,6 +74,11 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
         routes.append(Mount(admin.path.rstrip("/"), routes=pages))
 
     if not admin_only:
+
+        async def home(request: Request) -> Response:
+            return home_page(request, control.home())
+
+        routes.append(Route("/", home, methods=["GET", "HEAD"]))
         routes.append(Mount("/", app=control.serve_page))
 
     @asynccontextmanager

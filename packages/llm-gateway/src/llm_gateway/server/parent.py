@@ -73,6 +73,8 @@ def serve_with_workers(
     listener.bind((host, port))
     listener.listen(4096)
     listener.set_inheritable(True)
+    shown = f"[{host}]" if ":" in host else host
+    log.info("listening on http://%s:%d with %d workers", shown, listener.getsockname()[1], workers)
     return _Parent(result.source, listener, workers, reload=reload, log_level=log_level).run()
 
 

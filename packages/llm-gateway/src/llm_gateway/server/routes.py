@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,8 +42,10 @@ class RouteTable:
         self._native: list[tuple[str, ServedProject, Adapter, Route]] = []
         self._first_adapter: Adapter | None = None
         default = gateway.default_project
-        for project in gateway.projects.values():
-            prefix = "" if project is default else f"/{project.config.name}"
+        self._projects = {
+            "" if project is default else f"/{project.config.name}": project for project in gateway.projects.values()
+        }
+        for prefix, project in self._projects.items():
             for adapter in project.adapters:
                 self._first_adapter = self._first_adapter or adapter
                 for route in adapter.routes:
@@ -82,6 +85,35 @@ class RouteTable:
         if candidates:
             return _claimed(candidates, wire)
         return self._find_native(method, path, wire)
+
+    def addresses(self) -> dict[str, dict[str, list[str]]]:
+        """For each project's path the paths at which each of its APIs generates, in their usual spelling."""
+        found: dict[str, dict[str, list[str]]] = {}
+        for prefix, project in self._projects.items():
+            apis: dict[str, list[str]] = found.setdefault(prefix, {})
+            for adapter in project.adapters:
+                routes = [route for route in adapter.routes if route.operation == "generate"]
+                versioned = [route for route in routes if re.match(r"/v\d", route.path)] or routes
+                # Of several versions and folders the first.
+                usual = {(route.dialect, route.path.rpartition("/")[2]): route.path for route in reversed(versioned)}
+                apis[adapter.name] = [f"{prefix}/{adapter.name}{path}" for path in reversed(usual.values())]
+        return found
+
+    def suggest(self, path: str) -> str | None:
+        """What was probably meant by a path that has no route: a project or an endpoint spelled alike."""
+        first, _, rest = path.lstrip("/").partition("/")
+        names = [prefix[1:] for prefix in self._projects if prefix]
+        if first not in names and (near := difflib.get_close_matches(first, names, n=1, cutoff=0.7)):
+            corrected = f"/{near[0]}/{rest}"
+            if corrected in self._methods or self._begins_a_route(corrected):
+                return corrected
+        doubled = re.sub(r"/(v\d\w*)/\1(?=/)", r"/\1", path)
+        if doubled != path and doubled in self._methods:
+            return doubled
+        return next(iter(difflib.get_close_matches(path, self._methods, n=1, cutoff=0.85)), None)
+
+    def _begins_a_route(self, path: str) -> bool:
+        return any(pattern.expression.match(path) for _, pattern in self._patterns)
 
     def allowed(self, path: str) -> list[str]:
         """The methods that a known path takes."""

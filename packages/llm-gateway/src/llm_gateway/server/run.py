@@ -19,7 +19,9 @@ import uvicorn
 from llm_gateway_sdk import ConfigError, ConfigProblem
 
 from ..gateway import Gateway, Loaded
+from ..monitoring.failure_log import FailureLog
 from .accepting import Accepting
+from .announcements import log_listening, log_stopping
 from .app import GatewayApp, Generation
 from .control import Control
 from .logs import configure_logging, mask_secrets_of
@@ -96,6 +98,7 @@ class Worker:
         self.control = control
         app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config, control))
         control.app = app
+        app.failure_log = next((each for each in observers if isinstance(each, FailureLog)), None)
         for observer in observers:
             observer.watch(control)
         limits = config.server.limits
@@ -129,6 +132,8 @@ class Worker:
         admin = await self._admin_server(control)
         if ready is not None:
             server.on_started = lambda: ready(control)
+        elif self.workers == 1:
+            server.on_started = lambda: log_listening(config, control, server.addresses())
         try:
             await server.serve(sockets=sockets)
         finally:
@@ -208,8 +213,14 @@ class _Server(uvicorn.Server):
         self.on_started: Callable[[], None] | None = None
         self._accepting: Accepting | None = None
 
+    def addresses(self) -> list[tuple[str, int]]:
+        """Where it listens: (host, port)."""
+        return [listener.getsockname()[:2] for server in self.servers for listener in server.sockets]
+
     def stop(self) -> None:
         if self._app is not None:
+            if not self.should_exit:
+                log_stopping(self._app)
             self._app.draining = True
         if self.should_exit:
             self.force_exit = True
@@ -282,4 +293,8 @@ def _observers(result: Source) -> tuple[list[Any], Any]:
         from ..monitoring.otel import open_telemetry
 
         observers.append(open_telemetry(monitoring.otel))
+    logged = {
+        project.name for project in result.config.projects.values() if any(p.type == "logger" for p in project.plugins)
+    }
+    observers.append(FailureLog(logged))
     return observers, metrics

@@ -1,0 +1,116 @@
+import logging
+
+import pytest
+
+from llm_gateway.monitoring.failure_log import FailureLog
+from llm_gateway_sdk import Attempt, NotFound, Overloaded, RequestContext
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, "llm_gateway.requests")
+
+    def taken():
+        found = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return found
+
+    return taken
+
+
+def context(*attempts, error=None, project="team"):
+    ctx = RequestContext(
+        request_id="r", project=project, adapter="openai", operation="generate", http_request=None, started=0.0
+    )
+    ctx.attempts.extend(attempts)
+    ctx.error = error
+    return ctx
+
+
+GOOD = Attempt("gpt", "openai/gpt-4.1", status=200)
+BAD = Attempt("claude", "anthropic/claude", status=529, kind="overloaded", error="secret words of the provider")
+
+
+def test_a_success_is_silent(clock, lines):
+    FailureLog(clock=clock).ended(context(GOOD), 200)
+
+    assert lines() == []
+
+
+def test_a_fallback_names_both_models_and_why(clock, lines):
+    FailureLog(clock=clock).ended(context(BAD, GOOD), 200)
+
+    assert lines() == ["fallback: project team, claude (anthropic/claude): 529 overloaded; gpt answered"]
+
+
+def test_a_retry_of_the_same_model_is_called_so(clock, lines):
+    failed = Attempt("gpt", "openai/gpt-4.1", status=500, kind="upstream", error="x")
+    FailureLog(clock=clock).ended(context(failed, GOOD), 200)
+
+    assert lines() == ["retried: project team, gpt (openai/gpt-4.1): 500 upstream; gpt answered"]
+
+
+def test_a_failure_names_status_kind_and_attempts_but_no_text_of_the_provider(clock, lines):
+    FailureLog(clock=clock).ended(context(BAD, error=Overloaded("secret words of the provider")), 529)
+
+    (line,) = lines()
+    assert line == "failed: 529 overloaded, project team, openai generate, claude (anthropic/claude): 529 overloaded"
+
+
+def test_a_cause_that_repeats_is_logged_once_in_a_while_with_a_count(clock, lines):
+    failures = FailureLog(clock=clock)
+    for _ in range(5):
+        failures.ended(context(BAD, GOOD), 200)
+    assert len(lines()) == 1
+
+    clock.now = 11.0
+    failures.ended(context(BAD, GOOD), 200)
+    assert lines()[0].endswith("gpt answered (and 4 more like it)")
+
+
+def test_another_cause_is_not_held_back(clock, lines):
+    failures = FailureLog(clock=clock)
+    failures.ended(context(BAD, GOOD), 200)
+    failures.ended(context(BAD, error=Overloaded("x")), 529)
+
+    assert len(lines()) == 2
+
+
+def test_refusals_of_the_server_are_logged(clock, lines):
+    FailureLog(clock=clock).refused("", "POST", "/nowhere" + "x" * 1000, NotFound("There is no route."))
+
+    (line,) = lines()
+    assert line.startswith("refused: 404 not_found, POST /nowhere")
+    assert len(line) < 300
+
+
+def test_a_client_that_left_is_silent(clock, lines):
+    FailureLog(clock=clock).ended(context(GOOD, error=Overloaded("x")), 499)
+
+    assert lines() == []
+
+
+def test_a_project_with_a_line_per_request_is_left_to_it(clock, lines):
+    FailureLog({"team"}, clock=clock).ended(context(BAD, GOOD), 200)
+
+    assert lines() == []
+
+
+def test_causes_are_bounded(clock, lines):
+    failures = FailureLog(clock=clock)
+    for number in range(5000):
+        failures.ended(context(BAD, error=Overloaded("x"), project=f"p{number}"), 529)
+
+    assert len(failures._causes) <= 1000

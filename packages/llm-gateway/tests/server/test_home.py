@@ -1,0 +1,63 @@
+import pytest
+
+from llm_gateway.testing import GatewayClient
+
+CONFIG = """
+models: [{name: secret-model, isDefault: true, provider: {type: echo}}]
+projects: [{name: team}, {name: research}]
+"""
+
+
+@pytest.fixture(scope="module")
+def client():
+    with GatewayClient(CONFIG) as client:
+        yield client
+
+
+def test_programs_get_projects_and_addresses_as_json(client):
+    answer = client.request("GET", "/")
+
+    found = answer.json()
+    assert answer.status == 200
+    assert [project["path"] for project in found["projects"]] == ["/", "/team", "/research"]
+    assert found["projects"][1]["apis"]["openai"] == ["/team/openai/v1/chat/completions", "/team/openai/v1/responses"]
+    assert found["projects"][1]["apis"]["anthropic"] == ["/team/anthropic/v1/messages"]
+    assert found["pages"]["Health"] == "/health"
+
+
+def test_people_get_a_page_without_scripts(client):
+    answer = client.request("GET", "/", headers={"accept": "text/html,*/*"})
+
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "/team/openai/v1/chat/completions" in answer.text
+    assert "<script" not in answer.text
+
+
+def test_models_and_plugins_are_not_named(client):
+    for accept in ("text/html", "application/json"):
+        assert "secret-model" not in client.request("GET", "/", headers={"accept": accept}).text
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/taem/v1/chat/completions", "/team/v1/chat/completions"),
+        ("/reserach/anthropic/v1/messages", "/research/anthropic/v1/messages"),
+        ("/team/v1/v1/chat/completions", "/team/v1/chat/completions"),
+        ("/team/v1/chat/completion", "/team/v1/chat/completions"),
+        ("/v1/mesages", "/v1/messages"),
+    ],
+)
+def test_a_mistyped_path_is_answered_with_what_was_probably_meant(client, path, meant):
+    answer = client.post(path, {"model": "x", "messages": []})
+
+    assert answer.status == 404
+    assert f"Did you mean {meant}?" in answer.text
+
+
+def test_a_path_like_none_gets_no_suggestion(client):
+    answer = client.post("/completely/else", {})
+
+    assert answer.status == 404
+    assert "Did you mean" not in answer.text
