@@ -36,6 +36,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.context import Engine
 
 STARTED = 1_790_000_000.5
 
@@ -175,7 +176,7 @@ def test_what_a_plugin_refused_is_recorded_without_its_text(attempted: bool) -> 
 
 def test_of_a_stream_that_was_refused_half_way_only_what_had_gone_out_is_kept() -> None:
     ctx = context(error=RequestRejected("The reply holds a card number", status=422))
-    ctx.accumulate(LLMResponse(choices=[Choice(0, Message("assistant", [TextPart("Your card is")]))]))
+    Engine.accumulate(ctx, LLMResponse(choices=[Choice(0, Message("assistant", [TextPart("Your card is")]))]))
 
     assert row_of(ctx)["answer"] == "Your card is"
 
@@ -270,7 +271,7 @@ def test_without_capture_a_body_is_not_even_decoded() -> None:
         raise AssertionError("the body was opened")
 
     ctx = context()
-    ctx.begin_attempt(Payload(decode))
+    Engine.begin_attempt(ctx, Payload(decode))
 
     assert row_of(ctx, {"capture": {"request": "none", "response": "none"}})["project"] == "shop"
 
@@ -308,7 +309,7 @@ def passed_through(request: bytes, reply: bytes) -> RequestContext:
     ctx.http_request.body = request
     ctx.client_dialect = "backwards"
     ctx.streaming = False
-    ctx.begin_attempt(Payload(unread))
+    Engine.begin_attempt(ctx, Payload(unread))
     ctx.response_payload = Payload(unread)
     ctx.upstream_response = WireReply(200, Headers(), reply)
     return ctx

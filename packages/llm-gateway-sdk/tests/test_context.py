@@ -12,6 +12,7 @@ from llm_gateway_sdk import (
     RequestMetrics,
     TextPart,
 )
+from llm_gateway_sdk.context import Engine
 
 # The founding description's object, in snake_case; RequestContext has every field of it.
 FOUNDING = [
@@ -65,8 +66,8 @@ def test_a_new_attempt_keeps_what_belongs_to_the_request_alone():
     ctx = context()
     ctx.metadata["m"] = ctx.plugin_data["p"] = ctx.attempt_data["a"] = 1
     ctx.response = LLMResponse()
-    ctx.accumulate(LLMResponse(choices=[Choice(0, Message("assistant", [TextPart("x")]))]))
-    ctx.begin_attempt(None)
+    Engine.accumulate(ctx, LLMResponse(choices=[Choice(0, Message("assistant", [TextPart("x")]))]))
+    Engine.begin_attempt(ctx, None)
 
     assert (ctx.metadata, ctx.plugin_data, ctx.attempt_data) == ({"m": 1}, {"p": 1}, {})
     assert (ctx.response, ctx.accumulated_response, ctx.final_chunk) == (None, None, False)
@@ -84,7 +85,7 @@ def test_a_follow_up_is_taken_once():
     result = ctx.follow_up([Message("user")])
 
     assert result.reevaluate_request
-    assert (ctx.take_follow_up(), ctx.take_follow_up()) == ([Message("user")], None)
+    assert (Engine.take_follow_up(ctx), Engine.take_follow_up(ctx)) == ([Message("user")], None)
 
 
 def test_times_are_told_as_the_founding_description_does():

@@ -32,6 +32,7 @@ from llm_gateway_sdk import (
     Usage,
     Verdict,
 )
+from llm_gateway_sdk.context import Engine
 
 SSN = r"\b\d{3}-\d{2}-\d{4}\b"
 EMAIL = r"[a-zA-Z0-9_.+-]+@[a-zA-Z0-9.-]+\.[a-zA-Z0-9.]+"
@@ -60,8 +61,9 @@ class Gateway:
 
     def ask(self, *messages: Message, **fields: Any) -> tuple[LLMRequest, Verdict | None]:
         ctx = self.context(LLMRequest(messages=list(messages), **fields))
+        request = ctx.request
         verdict = asyncio.run(self.chain.select(ctx).before_model(ctx))
-        return ctx.request, verdict
+        return request, verdict
 
     def answer(self, *parts: Part, **fields: Any) -> tuple[LLMResponse, Verdict | None, RequestContext]:
         ctx = self.context()
@@ -468,7 +470,7 @@ def test_a_second_attempt_starts_without_the_text_of_the_first() -> None:
 
     async def run() -> str:
         await gateway.chain.select(ctx).chunk_run(ctx).push(chunk(TextPart("secret-", index=0)))
-        ctx.begin_attempt(ctx.request_payload)
+        Engine.begin_attempt(ctx, ctx.request_payload)
         again = gateway.chain.select(ctx).chunk_run(ctx)
         out = [await again.push(chunk(TextPart("1 ok", index=0))), await again.push(end())]
         return "".join(one.text for one in out if one)

@@ -13,7 +13,15 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from llm_gateway_sdk import Attempt, DialectError, GatewayError, ModelError, RequestContext
+from llm_gateway_sdk import (
+    Attempt,
+    DialectError,
+    GatewayError,
+    ModelError,
+    PluginError,
+    RequestContext,
+    RequestRejected,
+)
 from llm_gateway_sdk.wire import json
 
 from .canonical import dump_request, dump_response
@@ -54,7 +62,8 @@ class FrameTaker:
         bodies: tuple[bytes, ...] = ()
         error, capture = ctx.error, self._capture
         if with_bodies:
-            walked = error is None or isinstance(error, ModelError)
+            # The context itself withholds what a plugin refused; of what failed otherwise, all plugins have had a look.
+            walked = error is None or not isinstance(error, RequestRejected | PluginError)
             if capture.request != "none" and ctx.has_request and ctx.attempts and walked:
                 request, bodies = _request(ctx)
             if capture.response != "none":

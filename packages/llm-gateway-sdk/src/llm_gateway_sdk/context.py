@@ -18,7 +18,7 @@ from .response import Accumulator, LLMResponse
 if TYPE_CHECKING:
     from .plugin import PluginResult
 
-__all__ = ["Attempt", "HTTPRequest", "Operation", "RequestContext", "RequestMetrics", "StreamState"]
+__all__ = ["Attempt", "Engine", "HTTPRequest", "Operation", "RequestContext", "RequestMetrics", "StreamState"]
 
 Operation = Literal["generate", "count_tokens", "embed", "models", "native"]
 
@@ -271,21 +271,10 @@ class RequestContext:
         self._buffered_rope = None
         self._buffered_chunk = chunk
 
-    def set_buffer(self, chunk: LLMResponse | None, rope: Accumulator | None) -> None:
-        """For the hook chain: the current buffer, as a value or as a rope that is joined when read."""
-        self._buffered_chunk = chunk
-        self._buffered_rope = rope
-
     @property
     def accumulated_response(self) -> LLMResponse | None:
         """Streams: what the client has been sent so far."""
         return None if self._accumulated is None else self._accumulated.value()
-
-    def accumulate(self, chunk: LLMResponse) -> None:
-        """For the exchange: `chunk` went to the client."""
-        if self._accumulated is None:
-            self._accumulated = Accumulator()
-        self._accumulated.add(chunk)
 
     def new_text(self, part: Part, *, choice: int = 0) -> str:
         """What the current chunk adds to `part` of the buffered chunk."""
@@ -312,23 +301,6 @@ class RequestContext:
         self._follow_up = list(messages)
         return PluginResult(reevaluate_request=True)
 
-    def take_follow_up(self) -> list[Message] | None:
-        """For the exchange: the messages of a follow-up that was asked for, once."""
-        messages, self._follow_up = self._follow_up, None
-        return messages
-
-    def begin_attempt(self, request: Payload[LLMRequest] | None) -> None:
-        """For the exchange: nothing of a former attempt remains but metadata, plugin data and the ledger."""
-        self._request = request
-        self._response = None
-        self._accumulated = None
-        self._buffered_chunk = None
-        self._buffered_rope = None
-        self.chunk = None
-        self.final_chunk = False
-        self.attempt_data = {}
-        self.has_fallback = False
-
     # Views of the HTTP request.
 
     @property
@@ -347,3 +319,55 @@ class RequestContext:
 
 
 _NO_REQUEST = HTTPRequest("POST", "", "", Headers(), b"")
+
+
+class Engine:
+    """What whoever runs the plugins does to a context, and plugins do not."""
+
+    @staticmethod
+    def begin_attempt(ctx: RequestContext, request: Payload[LLMRequest] | None) -> None:
+        """Nothing of a former attempt remains but metadata, plugin data and the ledger."""
+        ctx._request = request
+        ctx._response = None
+        ctx._accumulated = None
+        ctx._buffered_chunk = None
+        ctx._buffered_rope = None
+        ctx.chunk = None
+        ctx.final_chunk = False
+        ctx.attempt_data = {}
+        ctx.has_fallback = False
+
+    @staticmethod
+    def take_follow_up(ctx: RequestContext) -> list[Message] | None:
+        """The messages of a follow-up that was asked for, once."""
+        messages, ctx._follow_up = ctx._follow_up, None
+        return messages
+
+    @staticmethod
+    def set_buffer(ctx: RequestContext, chunk: LLMResponse | None, rope: Accumulator | None) -> None:
+        """The buffer of the hook that runs next, as a value or as a rope that is joined when read."""
+        ctx._buffered_chunk = chunk
+        ctx._buffered_rope = rope
+
+    @staticmethod
+    def accumulate(ctx: RequestContext, chunk: LLMResponse) -> None:
+        """`chunk` went to the client."""
+        if ctx._accumulated is None:
+            ctx._accumulated = Accumulator()
+        ctx._accumulated.add(chunk)
+
+    @staticmethod
+    def withhold_request(ctx: RequestContext) -> None:
+        """A plugin refused the request before all had seen it: its body is in no view of it any more."""
+        ctx._request = ctx.base_request_payload = None
+        ctx.upstream_request = None
+        http = ctx.http_request
+        ctx.http_request = HTTPRequest(http.method, http.path, http.query_string, http.raw_headers, b"", http.headers)
+
+    @staticmethod
+    def withhold_reply(ctx: RequestContext) -> None:
+        """A plugin refused the reply: what of it has not been sent is in no view of it any more."""
+        ctx._response = None
+        ctx._buffered_chunk = ctx._buffered_rope = None
+        ctx.chunk = None
+        ctx.upstream_response = None

@@ -61,10 +61,12 @@ ErrorClass = Literal[
     "context_length",
     "content_policy",
     "upstream",
+    "client_disconnected",
     "unknown",
 ]
 """What kind of failure it is, whatever the dialect calls it. `quota` is a spend cap or an empty account: waiting does
-not help. `upstream` is a broken or unreachable provider."""
+not help. `upstream` is a broken or unreachable provider. `client_disconnected` is recorded
+where nobody was left to be answered."""
 
 
 @dataclass(slots=True)
@@ -113,7 +115,6 @@ class GatewayError(Exception):
         retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
         if status is not None:
             self.status = status
         if code is not None:
@@ -122,6 +123,15 @@ class GatewayError(Exception):
             self.kind = kind
         self.param = param
         self.retry_after = retry_after
+
+    @property
+    def message(self) -> str:
+        """What the error says. A plugin may put it in other words; `str(error)` is the same text."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, message: str) -> None:
+        self.args = (message,)
 
     def info(self) -> ErrorInfo:
         """The same in the form that dialects encode."""

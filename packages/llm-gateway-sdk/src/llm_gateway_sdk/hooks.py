@@ -10,25 +10,31 @@ Order: ascending priority, then file order, in `before_model` and `on_model_erro
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import copy
+import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal
 
-from .context import RequestContext
-from .errors import GatewayError, InvalidRequest, PluginError, RequestRejected
+from .context import Engine, RequestContext
+from .errors import GatewayError, InvalidRequest, ModelError, PluginError, RequestRejected
 from .plugin import Plugin, PluginResult
 from .response import Accumulator, LLMResponse, merge
 
-__all__ = ["ActiveChain", "ChunkRun", "HookChain", "MountedPlugin", "Verdict"]
+__all__ = ["ActiveChain", "ChunkRun", "HookChain", "MountedPlugin", "Verdict", "run_detached"]
 
 log = logging.getLogger("llm_gateway.plugins")
 
 WATCHDOG_SECONDS = 0.05
 """A hook that keeps the event loop for longer is named in the log."""
+
+MAX_THREADS = 8
+"""Hooks of one `blocking` plugin that run at once."""
 
 MAX_HELD_BYTES = 8 * 1024 * 1024
 """What one plugin may hold of one stream before the stream is refused."""
@@ -48,6 +54,8 @@ class MountedPlugin:
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
     timeout: float | None = None
     """Seconds that one hook call may take."""
+    threads: ThreadPoolExecutor | None = None
+    """For the hooks of a `blocking` plugin; made when first needed."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -64,7 +72,9 @@ class Verdict:
 
 
 @dataclass(slots=True)
-class _Hook:
+class Hook:
+    """One hook of one plugin, ready to be called."""
+
     mounted: MountedPlugin
     call: Callable[[RequestContext], Any]
     phase: str
@@ -77,11 +87,11 @@ class _Hook:
 class ActiveChain:
     """The hooks that run for one request, per phase in running order."""
 
-    before: list[_Hook] = field(default_factory=list)
-    after: list[_Hook] = field(default_factory=list)
-    chunk: list[_Hook] = field(default_factory=list)
-    error: list[_Hook] = field(default_factory=list)
-    detached: list[_Hook] = field(default_factory=list)
+    before: list[Hook] = field(default_factory=list)
+    after: list[Hook] = field(default_factory=list)
+    chunk: list[Hook] = field(default_factory=list)
+    error: list[Hook] = field(default_factory=list)
+    detached: list[Hook] = field(default_factory=list)
     refuse_streams: list[str] = field(default_factory=list)
     """Names of plugins that cannot work on streams and say so."""
 
@@ -112,13 +122,9 @@ class ActiveChain:
         """Runs every hook, whatever the others do; failures are logged, and returned with the plugins' names."""
         failures: list[tuple[str, Exception]] = []
         for hook in self.detached:
-            try:
-                await _call(hook, ctx)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                log.exception("plugin '%s' failed in %s", hook.mounted.name, hook.phase, exc_info=error)
-                failures.append((hook.mounted.name, error))
+            failure = await run_detached(hook, ctx)
+            if failure is not None:
+                failures.append((hook.mounted.name, failure))
         return failures
 
     def chunk_run(self, ctx: RequestContext) -> ChunkRun:
@@ -154,7 +160,7 @@ class HookChain:
                         phases = slot.phases
                 except GatewayError:
                     raise
-                except Exception as error:
+                except (Exception, SystemExit, KeyboardInterrupt) as error:
                     raise PluginError(mounted.name, "conditions", error, project=ctx.project) from error
             if phases is not None and slot.wants is not None:
                 wants = slot.wants
@@ -227,7 +233,7 @@ class ChunkRun:
 
     __slots__ = ("_ctx", "_held", "_held_bytes", "_hooks", "verdict")
 
-    def __init__(self, hooks: Sequence[_Hook], ctx: RequestContext) -> None:
+    def __init__(self, hooks: Sequence[Hook], ctx: RequestContext) -> None:
         self._hooks = hooks
         self._ctx = ctx
         self._held: list[Accumulator | None] = [None] * len(hooks)
@@ -244,56 +250,58 @@ class ChunkRun:
 
         After the call `verdict` may be set; a chunk returned along with it goes out first.
         """
-        final = chunk.final
-        ctx = self._ctx
-        current: LLMResponse = chunk
-        ctx.final_chunk = final
-        for position, hook in enumerate(self._hooks):
-            held = self._held[position]
-            ctx.chunk = current
-            if held is None:
-                ctx.set_buffer(current, None)
-            else:
-                held.add(current)
-                ctx.set_buffer(None, held)
-            result = await _decide(hook, ctx)
-            if result is None or result.success:
-                if result is not None and result.reevaluate_request and not ctx.stream.committed:
-                    self.verdict = Verdict("again", hook.mounted.name)
+        try:
+            final = chunk.final
+            ctx = self._ctx
+            current: LLMResponse = chunk
+            ctx.final_chunk = final
+            for position, hook in enumerate(self._hooks):
+                held = self._held[position]
+                ctx.chunk = current
+                if held is None:
+                    Engine.set_buffer(ctx, current, None)
+                else:
+                    held.add(current)
+                    Engine.set_buffer(ctx, None, held)
+                result = await _decide(hook, ctx)
+                if result is None or result.success:
+                    if result is not None and result.reevaluate_request and not ctx.stream.committed:
+                        self.verdict = Verdict("again", hook.mounted.name)
+                        return None
+                    if result is not None and result.reevaluate_request:
+                        log.warning("plugin '%s' asked for another attempt after content was sent", hook.mounted.name)
+                    if result is not None and not result.emit_chunk and not final and not result.terminate:
+                        if held is None:
+                            held = self._held[position] = Accumulator()
+                            held.add(ctx.buffered_chunk or current)
+                        elif ctx.buffered_chunk is not None:
+                            # The hook may have changed what it holds.
+                            held = self._held[position] = Accumulator()
+                            held.add(ctx.buffered_chunk)
+                        self._held_bytes[position] += _weight(current)
+                        if self._held_bytes[position] > MAX_HELD_BYTES:
+                            name = hook.mounted.name
+                            error = RequestRejected(f"Plugin '{name}' held back too much of the reply.", plugin=name)
+                            self.verdict = Verdict("refuse", name, error)
+                            Engine.withhold_reply(ctx)
+                        return None
+                    current = ctx.buffered_chunk or current
+                    if final and not current.final:
+                        current.final = True
+                    self._held[position] = None
+                    self._held_bytes[position] = 0
+                    if result is not None and (result.terminate or result.skip_remaining):
+                        current = self._release_after(position, current)
+                        if result.terminate:
+                            self.verdict = Verdict("end", hook.mounted.name)
+                        return current
+                else:
+                    self.verdict = _refuse(result, hook, ctx)
                     return None
-                if result is not None and result.reevaluate_request:
-                    log.warning("plugin '%s' asked for another attempt after content was sent", hook.mounted.name)
-                if result is not None and not result.emit_chunk and not final and not result.terminate:
-                    if held is None:
-                        held = self._held[position] = Accumulator()
-                        held.add(ctx.buffered_chunk or current)
-                    elif ctx.buffered_chunk is not None:
-                        # The hook may have changed what it holds.
-                        held = self._held[position] = Accumulator()
-                        held.add(ctx.buffered_chunk)
-                    self._held_bytes[position] += _weight(current)
-                    if self._held_bytes[position] > MAX_HELD_BYTES:
-                        name = hook.mounted.name
-                        self.verdict = Verdict(
-                            "refuse",
-                            name,
-                            RequestRejected(f"Plugin '{name}' held back too much of the reply.", plugin=name),
-                        )
-                    return None
-                current = ctx.buffered_chunk or current
-                if final and not current.final:
-                    current.final = True
-                self._held[position] = None
-                self._held_bytes[position] = 0
-                if result is not None and (result.terminate or result.skip_remaining):
-                    current = self._release_after(position, current)
-                    if result.terminate:
-                        self.verdict = Verdict("end", hook.mounted.name)
-                    return current
-            else:
-                self.verdict = Verdict("refuse", hook.mounted.name, _refusal(result, hook))
-                return None
-        return current
+            return current
+        except BaseException:
+            Engine.withhold_reply(self._ctx)
+            raise
 
     def _release_after(self, position: int, current: LLMResponse) -> LLMResponse:
         for later in range(position + 1, len(self._hooks)):
@@ -305,27 +313,32 @@ class ChunkRun:
         return current
 
 
-async def _run(hooks: Sequence[_Hook], ctx: RequestContext) -> Verdict | None:
-    for hook in hooks:
-        result = await _decide(hook, ctx)
-        if result is None:
-            continue
-        if not result.success:
-            if hook.phase == "on_model_error":
-                continue  # the model's own error stands
-            return Verdict("refuse", hook.mounted.name, _refusal(result, hook))
-        if result.reevaluate_request:
-            return Verdict("again", hook.mounted.name)
-        if result.terminate:
-            if ctx.response is not None:
-                return Verdict("reply", hook.mounted.name)
-            return Verdict("refuse", hook.mounted.name, _refusal(result, hook))
-        if result.skip_remaining:
-            return None
+async def _run(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
+    try:
+        for hook in hooks:
+            result = await _decide(hook, ctx)
+            if result is None:
+                continue
+            if not result.success:
+                if hook.phase == "on_model_error":
+                    continue  # the model's own error stands
+                return _refuse(result, hook, ctx)
+            if result.reevaluate_request:
+                return Verdict("again", hook.mounted.name)
+            if result.terminate:
+                if ctx.response is not None:
+                    return Verdict("reply", hook.mounted.name)
+                return _refuse(result, hook, ctx)
+            if result.skip_remaining:
+                return None
+    except BaseException:
+        # The phase did not come to its end: who would have hidden something may not have had its turn.
+        _withhold(hooks[0].phase, ctx)
+        raise
     return None
 
 
-async def _decide(hook: _Hook, ctx: RequestContext) -> PluginResult | None:
+async def _decide(hook: Hook, ctx: RequestContext) -> PluginResult | None:
     """Calls one hook under its error policy and merges the context that it returned."""
     mounted = hook.mounted
     undo = _snapshot(ctx) if mounted.on_error == "fail_open" else None
@@ -336,7 +349,9 @@ async def _decide(hook: _Hook, ctx: RequestContext) -> PluginResult | None:
     except (InvalidRequest, RequestRejected) as error:
         # The client's body did not decode when the hook first looked, or the hook refuses by raising.
         return PluginResult(success=False, error=error, status=error.status)
-    except Exception as error:
+    except BaseException as error:
+        if not _is_failure_of(hook, error):
+            raise
         failure = PluginError(mounted.name, hook.phase, error, project=ctx.project)
         log.error(
             "plugin '%s' failed in %s (project '%s', request %s, %s)",
@@ -352,12 +367,43 @@ async def _decide(hook: _Hook, ctx: RequestContext) -> PluginResult | None:
     return decision
 
 
-async def _call(hook: _Hook, ctx: RequestContext) -> Any:
+def _is_failure_of(hook: Hook, error: BaseException) -> bool:
+    """Whether what leaves a hook is the plugin's failure. `SystemExit` and the like are: no plugin ends the gateway."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or not task.cancelling()  # the request was not cancelled: the hook raised it by itself
+    if isinstance(error, ModelError):
+        # After the model: the provider's reply did not decode when the hook first looked at it.
+        return hook.phase not in ("after_model", "after_chunk")
+    return not isinstance(error, GeneratorExit)
+
+
+async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None = None) -> Exception | None:
+    """Calls one detached hook, for `limit` seconds at most where the plugin has no limit of its own; its failure is
+    logged and returned."""
+    name = hook.mounted.name
+    try:
+        await _call(hook, ctx, limit)
+    except TimeoutError as error:
+        log.error("plugin '%s' did not end in time in %s (request %s)", name, hook.phase, ctx.request_id)
+        return error
+    except ModelError as error:
+        log.warning("plugin '%s' could not read the reply of request %s: %s", name, ctx.request_id, error)
+        return error
+    except BaseException as error:
+        if not _is_failure_of(hook, error):
+            raise
+        log.exception("plugin '%s' failed in %s", name, hook.phase, exc_info=error)
+        return error if isinstance(error, Exception) else PluginError(name, hook.phase, error, project=ctx.project)
+    return None
+
+
+async def _call(hook: Hook, ctx: RequestContext, limit: float | None = None) -> Any:
     started = perf_counter()
     waited = hook.threaded
     try:
         if hook.threaded:
-            return await _limited(asyncio.to_thread(hook.call, ctx), hook)
+            return await _limited(_in_thread(hook, ctx), hook, limit)
         result = hook.call(ctx)
         if not hook.asynchronous:
             if result is None or type(result) is PluginResult or not inspect.isawaitable(result):
@@ -371,7 +417,7 @@ async def _call(hook: _Hook, ctx: RequestContext) -> Any:
             return stop.value
         waited = True
         _watch(hook, perf_counter() - started)
-        return await _limited(_Resumed(result, waiting, hook), hook)
+        return await _limited(_Resumed(result, waiting, hook), hook, limit)
     finally:
         spent = perf_counter() - started
         timings, key = ctx.timings, hook.key
@@ -380,11 +426,22 @@ async def _call(hook: _Hook, ctx: RequestContext) -> Any:
             _watch(hook, spent)
 
 
-async def _limited(work: Awaitable[Any], hook: _Hook) -> Any:
-    if hook.mounted.timeout is None:
+async def _limited(work: Awaitable[Any], hook: Hook, limit: float | None) -> Any:
+    """`limit` seconds where the plugin's configuration sets no other limit."""
+    seconds = hook.mounted.timeout if hook.mounted.timeout is not None else limit
+    if seconds is None:
         return await work
-    async with asyncio.timeout(hook.mounted.timeout):
+    async with asyncio.timeout(seconds):
         return await work
+
+
+async def _in_thread(hook: Hook, ctx: RequestContext) -> Any:
+    """In a thread of the plugin's own few: threads that hang are missing to no other plugin."""
+    mounted = hook.mounted
+    if mounted.threads is None:
+        mounted.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=f"plugin {mounted.name}")
+    work = functools.partial(contextvars.copy_context().run, hook.call, ctx)
+    return await asyncio.get_running_loop().run_in_executor(mounted.threads, work)
 
 
 async def _awaiting(awaitable: Awaitable[Any]) -> Any:
@@ -396,30 +453,88 @@ class _Resumed(Awaitable[Any]):
 
     __slots__ = ("_coroutine", "_hook", "_waiting")
 
-    def __init__(self, coroutine: Any, waiting: Any, hook: _Hook) -> None:
+    def __init__(self, coroutine: Any, waiting: Any, hook: Hook) -> None:
         self._coroutine = coroutine
         self._waiting = waiting
         self._hook = hook
 
     def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, waiting = self._coroutine, self._waiting
-        while True:
-            try:
-                value = yield waiting
-            except BaseException as error:
-                step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # type: ignore[misc] # noqa: E731
-            else:
-                step = lambda value=value: coroutine.send(value)  # type: ignore[misc] # noqa: E731
-            started = perf_counter()
-            try:
-                waiting = step()
-            except StopIteration as stop:
-                return stop.value
-            finally:
-                _watch(self._hook, perf_counter() - started)
+        overtime: _Overtime | None = None
+        try:
+            while True:
+                try:
+                    value = yield waiting
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError):
+                        overtime = overtime or _Overtime(self._hook)
+                        if overtime.ends(coroutine):
+                            raise
+                    step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # type: ignore[misc] # noqa: E731
+                else:
+                    step = lambda value=value: coroutine.send(value)  # type: ignore[misc] # noqa: E731
+                started = perf_counter()
+                try:
+                    waiting = step()
+                except StopIteration as stop:
+                    if overtime is not None and overtime.is_due:
+                        raise asyncio.CancelledError from None
+                    return stop.value
+                finally:
+                    _watch(self._hook, perf_counter() - started)
+        finally:
+            if overtime is not None:
+                overtime.close()
 
 
-def _watch(hook: _Hook, held: float) -> None:
+CANCEL_SECONDS = 1.0
+"""How long a hook may go on after its request was cancelled, to leave things in order."""
+
+
+class _Overtime:
+    """The rest of a hook that was cancelled. A hook that goes on regardless is abandoned: its request ends without it.
+
+    A hook's own time limits cancel its task as well, and take that back when they have ended what they limit; these
+    are no concern here, which is what the count of `cancelling` is for.
+    """
+
+    __slots__ = ("_before", "_hook", "_over", "_task", "_timer")
+
+    def __init__(self, hook: Hook) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._hook = hook
+        self._before = task.cancelling() - 1
+        self._over = False
+        self._timer = task.get_loop().call_later(CANCEL_SECONDS, self._end)
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+    @property
+    def is_due(self) -> bool:
+        """The cancellation still stands, and the hook has not ended by it."""
+        return self._task.cancelling() > self._before
+
+    def _end(self) -> None:
+        if self.is_due:
+            self._over = True
+            self._task.cancel()
+
+    def ends(self, coroutine: Any) -> bool:
+        if not self._over:
+            return False
+        self._task.uncancel()
+        log.error("plugin '%s' went on in %s after its request had ended", self._hook.mounted.name, self._hook.phase)
+        try:
+            coroutine.close()
+        except RuntimeError:
+            pass  # it ignores even this
+        return True
+
+
+def _watch(hook: Hook, held: float) -> None:
     if held > WATCHDOG_SECONDS:
         log.warning(
             "plugin '%s' held the event loop for %.0f ms in %s; declare `blocking = True` or wait asynchronously",
@@ -427,7 +542,7 @@ def _watch(hook: _Hook, held: float) -> None:
         )  # fmt: skip
 
 
-def _hook(mounted: MountedPlugin, phase: str) -> _Hook:
+def _hook(mounted: MountedPlugin, phase: str) -> Hook:
     call = getattr(mounted.plugin, phase)
     asynchronous = inspect.iscoroutinefunction(call)
     if mounted.late_condition is not None:
@@ -435,7 +550,7 @@ def _hook(mounted: MountedPlugin, phase: str) -> _Hook:
     threaded = mounted.plugin.blocking and not asynchronous
     if mounted.late_condition is not None:
         asynchronous = False  # the wrapper is plain and hands on what the hook returns
-    return _Hook(mounted, call, phase, f"{mounted.name}.{phase}", asynchronous, threaded)
+    return Hook(mounted, call, phase, f"{mounted.name}.{phase}", asynchronous, threaded)
 
 
 def _when(condition: Callable[[RequestContext], bool], call: Callable[[RequestContext], Any]) -> Callable[..., Any]:
@@ -445,7 +560,7 @@ def _when(condition: Callable[[RequestContext], bool], call: Callable[[RequestCo
     return conditional
 
 
-def _whole_stream_hook(mounted: MountedPlugin) -> _Hook:
+def _whole_stream_hook(mounted: MountedPlugin) -> Hook:
     """`after_model` for a stream that is held as a whole."""
     inner = _hook(mounted, "after_model")
 
@@ -460,10 +575,22 @@ def _whole_stream_hook(mounted: MountedPlugin) -> _Hook:
         ctx.response = None
         return result
 
-    return _Hook(mounted, after_chunk, "after_chunk", f"{mounted.name}.after_model", True, False)
+    return Hook(mounted, after_chunk, "after_chunk", f"{mounted.name}.after_model", True, False)
 
 
-def _refusal(result: PluginResult, hook: _Hook) -> GatewayError:
+def _withhold(phase: str, ctx: RequestContext) -> None:
+    """What a plugin refuses is not shown to those who look later: no log, no trace and no other plugin has it."""
+    if phase == "before_model":
+        Engine.withhold_request(ctx)
+    Engine.withhold_reply(ctx)
+
+
+def _refuse(result: PluginResult, hook: Hook, ctx: RequestContext) -> Verdict:
+    _withhold(hook.phase, ctx)
+    return Verdict("refuse", hook.mounted.name, _refusal(result, hook))
+
+
+def _refusal(result: PluginResult, hook: Hook) -> GatewayError:
     error = result.error
     if isinstance(error, GatewayError):
         if result.status is not None:

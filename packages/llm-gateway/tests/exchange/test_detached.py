@@ -8,16 +8,22 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from llm_gateway.exchange import detached
 from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
 from llm_gateway_sdk import ActiveChain, HookChain, MountedPlugin, Plugin, RequestContext, plugin_metadata
 
 
-def chain_of(hook: Callable[[RequestContext], Awaitable[None] | None]) -> ActiveChain:
-    def detached_after_response(self: Plugin, ctx: RequestContext) -> Awaitable[None] | None:
-        return hook(ctx)
+def chain_of(*hooks: Callable[[RequestContext], Awaitable[None] | None]) -> ActiveChain:
+    """A plugin for each hook, which run in the order given."""
 
-    cls = plugin_metadata(name="hook")(type("Hook", (Plugin,), {"detached_after_response": detached_after_response}))
-    return HookChain([MountedPlugin("hook", cls())]).select(context("any"))
+    def mounted(hook: Callable[[RequestContext], Awaitable[None] | None]) -> MountedPlugin:
+        def detached_after_response(self: Plugin, ctx: RequestContext) -> Awaitable[None] | None:
+            return hook(ctx)
+
+        body = {"detached_after_response": detached_after_response}
+        return MountedPlugin("hook", plugin_metadata(name="hook")(type("Hook", (Plugin,), body))())
+
+    return HookChain([mounted(hook) for hook in reversed(hooks)]).select(context("any"))
 
 
 def context(request_id: str) -> RequestContext:
@@ -190,5 +196,53 @@ def test_settling_waits_for_what_was_there_and_not_for_what_comes_after() -> Non
         assert seen == ["before"]
         gate.set()
         await supervisor.drain(1)
+
+    asyncio.run(main())
+
+
+def test_hooks_of_one_plugin_that_hang_stop_those_of_no_other() -> None:
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def hangs(ctx: RequestContext) -> None:
+            await asyncio.sleep(60)
+
+        async def notes(ctx: RequestContext) -> None:
+            seen.append(ctx.request_id)
+
+        both, supervisor = chain_of(hangs, notes), DetachedSupervisor()
+        for number in range(60):
+            supervisor.submit(both, context(f"r{number}"))
+        await asyncio.sleep(0.2)
+        other = chain_of(notes)
+        for number in range(60, 80):
+            supervisor.submit(other, context(f"r{number}"))
+        await asyncio.sleep(0.2)
+
+        # The first of them wait with the plugin's hooks that they were waiting for already.
+        assert set(seen) == {f"r{number}" for number in range(16, 80)}
+        await supervisor.drain(0.01)
+
+    asyncio.run(main())
+
+
+def test_a_hook_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(detached, "HOOK_SECONDS", 0.05)
+
+    async def main() -> None:
+        async def hangs(ctx: RequestContext) -> None:
+            await asyncio.sleep(60)
+
+        supervisor = DetachedSupervisor(workers=2)
+        budget = KeptBudget(100, 100)
+        for number in range(6):
+            assert budget.take(10)
+            supervisor.submit(chain_of(hangs), context(f"r{number}"), 10, budget)
+        await supervisor.drain(2)
+        await asyncio.sleep(0)
+
+        assert supervisor.backlog == 0
+        assert budget.left == 100
+        assert caplog.text.count("did not end in time") == 6
 
     asyncio.run(main())

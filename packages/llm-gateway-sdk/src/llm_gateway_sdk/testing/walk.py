@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from ..context import Attempt, HTTPRequest, Operation, RequestContext
+from ..context import Attempt, Engine, HTTPRequest, Operation, RequestContext
 from ..dialect import Headers
 from ..errors import GatewayError, ModelError, ModelNotFound, ModelStreamError, RequestRejected
 from ..hooks import HookChain, Verdict
@@ -127,7 +127,7 @@ class Walk:
 
     def _begin_again(self, verdict: Verdict) -> None:
         ctx = self.ctx
-        messages = ctx.take_follow_up()
+        messages = Engine.take_follow_up(ctx)
         base = ctx.base_request_payload
         if messages is not None:
             ctx.turn_count += 1
@@ -149,11 +149,11 @@ class Walk:
                     plugin=verdict.plugin,
                 )
         if base is None:
-            ctx.begin_attempt(None)
+            Engine.begin_attempt(ctx, None)
         elif base.replaced:
-            ctx.begin_attempt(Payload(None, copy.deepcopy(base.value)))
+            Engine.begin_attempt(ctx, Payload(None, copy.deepcopy(base.value)))
         else:
-            ctx.begin_attempt(Payload(base.pristine))
+            Engine.begin_attempt(ctx, Payload(base.pristine))
 
     async def _perform(self) -> Verdict | None:
         ctx = self.ctx
@@ -256,7 +256,7 @@ class _Stream:
         ctx = self._ctx
         if chunk.final:
             self._done = True
-        ctx.accumulate(chunk)
+        Engine.accumulate(ctx, chunk)
         chunk = copy.deepcopy(chunk)  # what was sent does not change any more
         if ctx.stream.committed:
             self._walk.sent.append(chunk)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Coroutine
 from time import perf_counter
-from typing import TypeAlias, cast
+from typing import cast
 
 from llm_gateway_sdk import ActiveChain, RequestContext
+from llm_gateway_sdk.hooks import Hook, run_detached
 
 from .current import current_request_id
 from .kept import KeptReply
@@ -26,6 +28,8 @@ _SLICE_SECONDS = 0.001
 """After so long other requests have their turn; or after as long as they took for theirs, so that hooks keep up where
 the loop never rests."""
 _SETTLE_STEP = 0.05
+HOOK_SECONDS = 30.0
+"""What a detached hook may take where its plugin's `timeout` says nothing."""
 
 
 class KeptBudget:
@@ -47,18 +51,53 @@ class KeptBudget:
         self.left += size
 
 
-_Finished: TypeAlias = tuple[int, ActiveChain, RequestContext, int, KeptBudget | None, KeptReply | None]
-"""A request that waits for its hooks: its number, and what `submit` got."""
+class _Job:
+    """A request whose detached hooks are to run."""
+
+    __slots__ = ("budget", "chain", "ctx", "kept", "number", "open", "reply")
+
+    def __init__(
+        self,
+        number: int,
+        chain: ActiveChain,
+        ctx: RequestContext,
+        kept: int,
+        budget: KeptBudget | None,
+        reply: KeptReply | None,
+    ) -> None:
+        self.number = number
+        self.chain = chain
+        self.ctx = ctx
+        self.kept = kept
+        self.budget = budget
+        self.reply = reply
+        self.open = 1
+        """Hooks that still wait for their plugin's turn, and one for the others together."""
+
+
+class _Share:
+    """The hooks of one plugin."""
+
+    __slots__ = ("running", "waiting")
+
+    def __init__(self) -> None:
+        self.running = 0
+        self.waiting: deque[tuple[Hook, _Job]] = deque()
 
 
 class DetachedSupervisor:
     """A queue with a few workers that start when there is work; what exceeds the bound is dropped, counted, logged.
 
-    One worker suffices for hooks that never wait. Where one waits, the next worker goes on with the queue.
+    One worker suffices for hooks that never wait. Where one waits, the next worker goes on with the queue. At most
+    `workers` hooks of one plugin wait at a time; further ones of that plugin queue up for it, and those of all other
+    plugins go on.
     """
 
     def __init__(self, *, workers: int = 16, bound: int = 10_000) -> None:
-        self._queue: deque[_Finished] = deque()
+        self._queue: deque[_Job] = deque()
+        self._shares: dict[int, _Share] = {}
+        """By the identity of the plugin, while it has hooks that run."""
+        self._in_hooks = 0
         self._pending: set[int] = set()
         self._number = 0
         self._bound = bound
@@ -86,15 +125,13 @@ class DetachedSupervisor:
     ) -> None:
         """`kept` bytes are given back to `budget` when the hooks are done. `reply` is prepared before them."""
         if len(self._queue) >= self._bound:
-            self.dropped += 1
+            self._count_dropped()
             if budget is not None:
                 budget.give_back(kept)
-            if self.dropped & (self.dropped - 1) == 0:
-                log.error("detached hooks fall behind: %d requests left without them so far", self.dropped)
             return
         self._number += 1
         self._pending.add(self._number)
-        self._queue.append((self._number, chain, ctx, kept, budget, reply))
+        self._queue.append(_Job(self._number, chain, ctx, kept, budget, reply))
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._begin)
         elif len(self._queue) == _GATHERED:
@@ -125,10 +162,13 @@ class DetachedSupervisor:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        if self._queue and not self._pausing and len(self._running) < self._workers:
-            task = asyncio.get_running_loop().create_task(self._work())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        if self._queue and not self._pausing and len(self._running) - self._in_hooks < self._workers:
+            self._start(self._work())
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _work(self) -> None:
         loop, began, allowance = asyncio.get_running_loop(), perf_counter(), _SLICE_SECONDS
@@ -137,17 +177,17 @@ class DetachedSupervisor:
                 if self._alarm is None:
                     # Should a hook keep this worker waiting, another one goes on.
                     self._alarm = loop.call_soon(self._begin)
-                number, chain, ctx, kept, budget, reply = self._queue.popleft()
+                job = self._queue.popleft()
+                ctx = job.ctx
                 current_request_id.set(ctx.request_id)
                 try:
-                    if reply is not None and not (ctx.response_payload and ctx.response_payload.opened):
+                    if job.reply is not None and not (ctx.response_payload and ctx.response_payload.opened):
                         async with self._decoding:
-                            await reply.prepare()
-                    await chain.detached_after_response(ctx)
+                            await job.reply.prepare()
+                    for hook in job.chain.detached:
+                        await self._run_in_turn(hook, job)
                 finally:
-                    self._pending.discard(number)
-                    if budget is not None:
-                        budget.give_back(kept)
+                    self._end_part(job)
                 used = perf_counter() - began
                 if used > allowance and not self._pausing and len(self._queue) < self._bound // 2:
                     await self._pause()
@@ -155,6 +195,54 @@ class DetachedSupervisor:
                     allowance = max(_SLICE_SECONDS, began - ended)
         finally:
             self._running.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+
+    async def _run_in_turn(self, hook: Hook, job: _Job) -> None:
+        """Runs the hook, or leaves it to wait for its plugin's turn: others go on meanwhile."""
+        key = id(hook.mounted.plugin)
+        share = self._shares.get(key)
+        if share is None:
+            share = self._shares[key] = _Share()
+        if share.running < self._workers:
+            await self._run(hook, job, key, share)
+        elif len(share.waiting) < self._bound:
+            job.open += 1
+            share.waiting.append((hook, job))
+        else:
+            self._count_dropped()
+
+    async def _run(self, hook: Hook, job: _Job, key: int, share: _Share) -> None:
+        share.running += 1
+        self._in_hooks += 1
+        try:
+            await run_detached(hook, job.ctx, limit=HOOK_SECONDS)
+        finally:
+            share.running -= 1
+            self._in_hooks -= 1
+            if share.waiting:
+                self._start(self._run_waiting(key, share))
+            elif not share.running:
+                self._shares.pop(key, None)
+
+    async def _run_waiting(self, key: int, share: _Share) -> None:
+        if share.waiting and share.running < self._workers:
+            hook, job = share.waiting.popleft()
+            current_request_id.set(job.ctx.request_id)
+            try:
+                await self._run(hook, job, key, share)
+            finally:
+                self._end_part(job)
+
+    def _end_part(self, job: _Job) -> None:
+        job.open -= 1
+        if not job.open:
+            self._pending.discard(job.number)
+            if job.budget is not None:
+                job.budget.give_back(job.kept)
+
+    def _count_dropped(self) -> None:
+        self.dropped += 1
+        if self.dropped & (self.dropped - 1) == 0:
+            log.error("detached hooks fall behind: %d requests left without them so far", self.dropped)
 
     async def _pause(self) -> None:
         self._pausing = True

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, WireReply
+from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, ModelProtocolError, WireReply
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import ErrorInfo
 
-__all__ = ["http_error", "retry_after_of", "scrub", "scrub_info", "verbatim"]
+__all__ = [
+    "bounded_seconds",
+    "http_error",
+    "refuse_web_page",
+    "retry_after_header",
+    "retry_after_of",
+    "scrub",
+    "scrub_info",
+    "verbatim",
+]
+
+_MAX_SECONDS = 31 * 24 * 3600.0
+"""The longest wait that is passed on: the longest window of a vendor's limits is a month."""
 
 _SAME: Mapping[str, str] = {}
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
@@ -27,15 +40,24 @@ def http_error(
     sent: Sequence[str],
     names: Mapping[str, str] = _SAME,
 ) -> ModelError:
-    """The error of a reply that is no success. `sent` are the gateway's credentials, which may not be quoted, `names`
-    the client's names of tools by those that were sent."""
+    """The error of a reply whose status is not 2xx. `sent` are the gateway's credentials, which may not be quoted,
+    `names` the client's names of tools by those that were sent.
+
+    A redirect, or a status that HTTP does not define, is never handed on: a client that followed a redirect would send
+    its key and its whole request to wherever the provider, or whatever answers in its place, directs it.
+    """
+    if 300 <= status < 400:
+        return ModelProtocolError(
+            f"The provider answered with a redirect ({status}), which the gateway does not follow.", retryable=False
+        )
+    if not 400 <= status < 600:
+        return ModelProtocolError(f"The provider answered with the status {status}, which has no meaning in its API.")
     body = scrub(body, sent)
     headers = [(name, scrub(value.encode("latin-1"), sent).decode("latin-1")) for name, value in headers]
     info = dialect.decode_error(WireReply(status, Headers.of(headers), body))
     if names:
         info.message = restore_text(info.message, names)
-    if info.retry_after is None:
-        info.retry_after = retry_after_of(headers)
+    info.retry_after = bounded_seconds(info.retry_after if info.retry_after is not None else retry_after_of(headers))
     retryable = info.kind in _RETRYABLE or status in (408, 409)
     for name, value in headers:
         if name == "x-should-retry":
@@ -55,9 +77,31 @@ def http_error(
     )
 
 
+def refuse_web_page(headers: Iterable[tuple[str, str]]) -> None:
+    """Raises ModelProtocolError for a success that is a web page: a proxy, or a network's log-in page, has answered."""
+    for name, value in headers:
+        if name == "content-type":
+            if value.lstrip().lower().startswith(("text/html", "application/xhtml")):
+                raise ModelProtocolError("The provider answered with a web page in place of its API's reply.")
+            return
+
+
 def verbatim(error: ModelError, client: Dialect) -> bool:
     """Whether the provider's own body goes to the client: it speaks the client's dialect."""
     return error.dialect == client.name and bool(error.body)
+
+
+def bounded_seconds(seconds: float | None) -> float | None:
+    """A wait that somebody else asked for: None where it is no number, else between 0 and a month."""
+    if seconds is None or math.isnan(seconds):
+        return None
+    return min(max(0.0, seconds), _MAX_SECONDS)
+
+
+def retry_after_header(seconds: float | None) -> bytes | None:
+    """The value of `retry-after`, whole seconds and at least 1."""
+    bounded = bounded_seconds(seconds)
+    return None if bounded is None else b"%d" % max(1, math.ceil(bounded))
 
 
 def retry_after_of(headers: Iterable[tuple[str, str]]) -> float | None:
@@ -66,14 +110,14 @@ def retry_after_of(headers: Iterable[tuple[str, str]]) -> float | None:
     for name, value in headers:
         try:
             if name == "retry-after-ms":
-                return max(0.0, float(value) / 1000)
+                return bounded_seconds(float(value) / 1000)
             if name == "retry-after":
                 try:
-                    found = max(0.0, float(value))
+                    found = bounded_seconds(float(value))
                 except ValueError:
                     moment = parsedate_to_datetime(value)
-                    found = max(0.0, (moment - datetime.now(UTC)).total_seconds())
-        except (ValueError, TypeError):
+                    found = bounded_seconds((moment - datetime.now(UTC)).total_seconds())
+        except (ValueError, TypeError, OverflowError):
             continue
     return found
 

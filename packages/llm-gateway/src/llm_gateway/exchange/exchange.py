@@ -46,6 +46,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.restoring import RestoringDecoder
 from llm_gateway_sdk.dialects.tool_names import restore_names
@@ -55,9 +56,11 @@ from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key, translate_limits, upstream_to_client
-from .errors import http_error, scrub, verbatim
+from .ending import EndReason, end_reason, error_of
+from .errors import http_error, refuse_web_page, retry_after_header, scrub, verbatim
 from .kept import KeptReply
 from .outlet import Outlet, Sink
+from .pacing import PIECE_BYTES, EventBound, pieces, too_large
 from .passthrough import StreamForwarder
 from .patch import merge_edit
 from .reading import Reading
@@ -126,6 +129,8 @@ class Exchange:
         """The client has set a limit of its own, so that a time-out says nothing about the provider."""
         self._cooling: list[ModelTarget] = []
         """Targets that were passed over because their breakers are open."""
+        self._written = False
+        """A reply has been begun other than through the outlet."""
         self.sent: tuple[str, ...] = ()
         """Credentials of the current call, which no error may quote."""
 
@@ -146,28 +151,55 @@ class Exchange:
         for observer in self.services.followers:
             observer.began(ctx)
         try:
-            if not LIMIT_HEADERS.isdisjoint(ctx.http_request.headers):
-                self._take_own_limit()
-            await self._walk_in_time()
-        except GatewayError as error:
-            await self._fail(error)
-        except TimeoutError:
-            await self._fail(ModelTimeout("total", "The request did not end within its time limit."))
-        except DialectError as error:
-            await self._fail(InvalidRequest(str(error), param=error.path))
-        except asyncio.CancelledError:
-            self.status = self.status or 499
-            ctx.error = ctx.error or ModelStreamError("The client left.", code="client_disconnected", retryable=False)
-            raise
-        except Exception as error:
-            log.exception("request %s failed inside the gateway", ctx.request_id)
-            ctx.error = error
-            await self._fail(GatewayError("The gateway failed; its log has the cause.", code="internal_error"))
+            try:
+                if not LIMIT_HEADERS.isdisjoint(ctx.http_request.headers):
+                    self._take_own_limit()
+                await self._walk_in_time()
+            except Exception as error:
+                await self._answer_with_error(error)
+        except asyncio.CancelledError as cancelled:
+            await self._end_cancelled(cancelled)
         finally:
             if self.outlet is not None:
                 self.outlet.stop()
                 self.outlet = None  # the two know each other, and would wait for the garbage collector
             self._close_books()
+
+    async def _answer_with_error(self, error: Exception) -> None:
+        """Only cancellation, and a client that can no longer be written to, leave without an answer."""
+        ctx = self.ctx
+        if isinstance(error, GatewayError):
+            failure = error
+        elif isinstance(error, TimeoutError):
+            failure = ModelTimeout("total", "The request did not end within its time limit.")
+        elif isinstance(error, DialectError):
+            failure = InvalidRequest(str(error), param=error.path)
+        else:
+            log.error("request %s failed inside the gateway", ctx.request_id, exc_info=error)
+            ctx.error = error
+            failure = _internal_error()
+        try:
+            await self._fail(failure)
+        except Exception as second:
+            log.exception("request %s: its error could not be reported as usual", ctx.request_id)
+            ctx.error = second
+            await self._fail_plainly()
+
+    async def _end_cancelled(self, cancelled: asyncio.CancelledError) -> None:
+        """The request ends here: for the log, the metrics and the trace it matters who ended it. Raises `cancelled`
+        where nobody is left to be answered."""
+        reason = end_reason(cancelled)
+        error = self.ctx.error = error_of(reason)
+        task = asyncio.current_task(self._loop)
+        if reason is EndReason.CLIENT_LEFT or task is None:
+            self.status = self.status or error.status
+            raise cancelled
+        task.uncancel()
+        if self._written:
+            self.status = error.status
+            await self.sink.abort()
+        else:
+            await self._answer_with_error(error)
 
     def _take_own_limit(self) -> None:
         """`x-llm-gateway-timeout` bounds the request as a whole, tries and fallbacks included."""
@@ -217,8 +249,12 @@ class Exchange:
         """Lets the plugins see the failure. Raises it where they do not turn it into something else."""
         ctx = self.ctx
         ctx.error = error
+        ctx.response_payload = None  # what came of the failed attempt is no reply
         said = error.message
         verdict = await self.chain.on_model_error(ctx)
+        if ctx.attempts and ctx.attempts[-1].kind is not None:
+            # Plugins have seen it: what they hid of its text is not in the ledger either.
+            ctx.attempts[-1].error = str(ctx.error)
         if verdict is None or ctx.stream.committed:
             final = ctx.error
             if final is not error or error.message != said:
@@ -234,7 +270,7 @@ class Exchange:
 
     def _begin_again(self, verdict: Verdict, passes: int) -> None:
         ctx = self.ctx
-        messages = ctx.take_follow_up()
+        messages = Engine.take_follow_up(ctx)
         base = ctx.base_request_payload
         if messages is not None:
             ctx.turn_count += 1
@@ -263,7 +299,7 @@ class Exchange:
                 fresh = Payload(base.pristine)
         else:
             fresh = None
-        ctx.begin_attempt(fresh)
+        Engine.begin_attempt(ctx, fresh)
 
     async def _perform(self) -> Verdict | None:
         """The operation itself, on the target that the hooks chose."""
@@ -332,11 +368,12 @@ class Exchange:
                 if number >= tries or not error.retryable or ctx.stream.committed:
                     raise
                 pause = self._pause(delay, number, error)
-                if self._loop.time() + pause > self._deadline:
+                if pause > _LONGEST_PAUSE or self._loop.time() + pause > self._deadline:
                     raise
                 log.info(
-                    "request %s: %s failed (%s), next try in %.2f s", ctx.request_id, target.name, error.message, pause
-                )
+                    "request %s: %s failed (%s, status %s), next try in %.2f s",
+                    ctx.request_id, target.name, error.kind, attempt.status, pause,
+                )  # fmt: skip
             finally:
                 if probe and not told:
                     target.breaker.release()
@@ -365,7 +402,7 @@ class Exchange:
                     return candidate, candidate.breaker.state != "closed"
                 if wait < soonest:
                     soonest, first = wait, candidate
-            if ctx.has_fallback or self._loop.time() + soonest > self._deadline:
+            if ctx.has_fallback or soonest > _LONGEST_PAUSE or self._loop.time() + soonest > self._deadline:
                 if target not in cooling:
                     cooling.append(target)
                 raise ModelError(
@@ -382,8 +419,12 @@ class Exchange:
             await asyncio.sleep(min(soonest, _BREAKER_POLL_SECONDS))
 
     def _book_failure(self, target: ModelTarget, attempt: Attempt, error: ModelError) -> bool:
-        """Writes the ledger; whether the breaker has learnt something."""
-        attempt.error = error.message
+        """Writes the ledger; whether the breaker has learnt something.
+
+        The error's text may quote the request. Where plugins look at errors it is written once they have done so, and
+        for a try that another one of the same target follows, which they never see, not at all.
+        """
+        attempt.error = _summary(error) if self.chain.error else error.message
         attempt.kind = error.kind
         if attempt.status is None:
             attempt.status = error.status
@@ -425,9 +466,11 @@ class Exchange:
             if not 200 <= reply.status < 300:
                 body = await reply.read(_MAX_ERROR_BYTES)
                 raise http_error(call.dialect, reply.status, reply.headers, body, sent=self.sent, names=call.names)
+            content_type = _header(reply.headers, "content-type")
+            if "html" in content_type:
+                refuse_web_page(reply.headers)
             self._upstream_headers = reply.headers
             self._same_dialect = call.same_dialect
-            content_type = _header(reply.headers, "content-type")
             streamed = content_type.startswith(("text/event-stream", "application/vnd.amazon.eventstream"))
             if not self.ctx.streaming:
                 if streamed:
@@ -491,8 +534,10 @@ class Exchange:
         if call.same_dialect and ctx.has_fallback and _NAMED_ERROR.search(body):
             # A success by its status alone: it would go to this client as it is, but another model may do better.
             _refuse_failure(_decode_whole(dialect, body, reply, mint))
-        if call.same_dialect and not json.is_object(body) and "json" in _header(reply.headers, "content-type", "json"):
-            raise ModelProtocolError("The provider's reply is not what its API promises: the body is no JSON object.")
+        if call.same_dialect and not json.is_object(body):
+            raise ModelProtocolError(
+                "The provider's reply is not what its API promises: the body is not a JSON object."
+            )
         if call.same_dialect and not self.chain.after:
             if self._keeps:
                 self._keep(body)
@@ -613,14 +658,20 @@ class Exchange:
             reply.expire_at(now + idle if now + idle < total else total, "idle" if now + idle < total else "total")
             return True
 
+        limit, size = self.services.max_reply_bytes, 0
         receive_past = getattr(reply, "receive_past", None)  # other engines have no callback to hand on from
         try:
             while data := await (reply.receive() if receive_past is None else receive_past(take)):
+                size += len(data)
+                if size > limit:
+                    raise too_large(limit)
                 if left:
                     block, released, gathered = left.pop()
                     out = (block if released else forwarder.release(block)) + forwarder.feed(data[gathered:])
-                else:
+                elif len(data) <= PIECE_BYTES:
                     out = forwarder.feed(data)
+                else:
+                    out = await self._feed_in_turns(forwarder, data)
                 if out:
                     if keep:
                         self._keep(out)
@@ -663,6 +714,13 @@ class Exchange:
         await outlet.end()
         return None
 
+    async def _feed_in_turns(self, forwarder: StreamForwarder, data: bytes) -> bytes:
+        out: list[bytes] = []
+        for piece in pieces(data):
+            out.append(forwarder.feed(piece))
+            await asyncio.sleep(0)
+        return b"".join(out)
+
     async def _rest(self, reply: HTTPReply) -> bytes:
         """What a provider still says behind an error event; it may say nothing and keep the connection."""
         reply.expire_at(self._loop.time() + _REST_SECONDS, "idle")
@@ -690,12 +748,23 @@ class Exchange:
         decoder = call.dialect.stream_decoder(self.services.mint)
         if call.names:
             decoder = RestoringDecoder(decoder, call.names)
+        bound = EventBound(self.services.max_event_bytes) if call.dialect.sse else None
+        limit, size = self.services.max_reply_bytes, 0
         idle, total, loop, ctx = call.limits.idle, self._total, self._loop, self.ctx
         try:
             while data := await reply.receive():
-                chunks = decoder.feed(data)
-                if chunks:
-                    yield chunks
+                length = len(data)
+                size += length
+                if size > limit:
+                    raise too_large(limit)
+                for piece in (data,) if length <= PIECE_BYTES else pieces(data):
+                    if bound is not None and (bound.open or piece[-2:] != b"\n\n"):
+                        bound.check(piece)
+                    chunks = decoder.feed(piece)
+                    if chunks:
+                        yield chunks
+                    if piece is not data:
+                        await asyncio.sleep(0)
                 if ctx.stream.committed:
                     now = loop.time()
                     reply.expire_at(
@@ -779,9 +848,9 @@ class Exchange:
         self.status = reply.status
         length = _header(reply.headers, "content-length")
         headers = self._relayed_headers(reply.headers)
-        if length and not _header(reply.headers, "content-encoding"):
+        if length and reply.status != 204 and not _header(reply.headers, "content-encoding"):
             headers.append((b"content-length", length.encode()))
-        self.ctx.stream.opened = True
+        self.ctx.stream.opened = self._written = True
         await self.sink.start(reply.status, headers)
         try:
             while data := await reply.receive():
@@ -835,9 +904,15 @@ class Exchange:
         body = self._renamed(merge_edit(wire.body, before.body, after.body))
         await self._write_body(wire.status, body, self._relayed_headers(wire.headers.items))
 
+    @property
+    def _started(self) -> bool:
+        """Status and headers are out."""
+        return self._written or (self.outlet is not None and self.outlet.started)
+
     async def _write_body(self, status: int, body: bytes, headers: HeaderList) -> None:
         self.status = status
         headers.append((b"content-length", b"%d" % len(body)))
+        self._written = True
         await self.sink.start(status, headers)
         await self.sink.write(body, more=False)
 
@@ -888,13 +963,29 @@ class Exchange:
             headers.append(_JSON)
             headers.extend(self._request_id_header(info.request_id))
             if isinstance(error, ModelError):
-                limits = _encoded(translate_limits(error.headers, self.client.name, now=time.time()))
+                limits = self._translated_limits(error.headers)
                 if len(ctx.attempts) > 1:
                     limits = [item for item in limits if item[0] != b"x-should-retry"]
                 headers.extend(limits)
-            if error.retry_after is not None and not any(name == b"retry-after" for name, _ in headers):
-                headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
+            wait = retry_after_header(error.retry_after)
+            if wait is not None and not any(name == b"retry-after" for name, _ in headers):
+                headers.append((b"retry-after", wait))
         await self._write_body(status, body, headers)
+
+    async def _fail_plainly(self) -> None:
+        """The last resort, where even reporting an error has failed: nothing here depends on what a plugin or a
+        provider has given."""
+        if self._started:
+            await self.sink.abort()  # the body can't be ended properly, and must not look whole
+            return
+        error = _internal_error()
+        self.status = error.status
+        info = error.info()
+        info.request_id = self.ctx.request_id
+        wire = self.client.encode_error(info)
+        request_id = self.ctx.request_id.encode("latin-1", "replace")
+        headers = [(b"x-request-id", request_id), (b"x-llm-gateway-error-source", b"gateway"), _JSON]
+        await self._write_body(error.status, wire.body, headers)
 
     # Headers.
 
@@ -933,8 +1024,17 @@ class Exchange:
     def _limit_headers(self) -> HeaderList:
         if self._same_dialect:
             return _encoded(upstream_to_client(self._upstream_headers))
-        limits = _encoded(translate_limits(self._upstream_headers, self.client.name, now=time.time()))
-        return [*limits, *self._request_id_header()]
+        if not self._upstream_headers:
+            return self._request_id_header()
+        return [*self._translated_limits(self._upstream_headers), *self._request_id_header()]
+
+    def _translated_limits(self, headers: list[tuple[str, str]]) -> HeaderList:
+        """A provider's limits in the client's terms; without them where they can't be read: a good reply stays one."""
+        try:
+            return _encoded(translate_limits(headers, self.client.name, now=time.time()))
+        except (ValueError, OverflowError):
+            log.info("request %s: the provider's rate-limit headers can't be read", self.ctx.request_id)
+            return []
 
     def _request_id_header(self, told: str | None = None) -> HeaderList:
         """The request's id where the client's API has a header of its own for it, which its SDK shows."""
@@ -1036,11 +1136,22 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
 _DECODED_AT_ONCE = 64 * 1024
 """Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
+_LONGEST_PAUSE = 60.0
+"""Seconds that a request waits before another try; a client is better served by the provider's 429 than by silence."""
 _REST_SECONDS = 0.5
 _GRACE_SECONDS = 0.5
 _BREAKER_POLL_SECONDS = 0.25
 _MAX_REST_BYTES = 64 * 1024
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
+
+
+def _summary(error: ModelError) -> str:
+    """A failure without a word of the provider's."""
+    return f"{type(error).__name__} ({error.kind}, {error.status})"
+
+
+def _internal_error() -> GatewayError:
+    return GatewayError("The gateway failed; its log has the cause.", code="internal_error")
 
 
 def _refuse_failure(response: LLMResponse) -> None:

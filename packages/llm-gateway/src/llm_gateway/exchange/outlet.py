@@ -84,6 +84,11 @@ class Outlet:
         self._last_write = now
         return True
 
+    @property
+    def started(self) -> bool:
+        """Status and headers were handed to the server."""
+        return self._started
+
     async def end(self, data: bytes = b"") -> None:
         self.stop()
         if self._task is not None:
@@ -114,8 +119,9 @@ class Outlet:
 
     async def _open(self) -> None:
         if not self._started:
+            headers = self._headers()
             self.opened = self._started = True
-            await self._sink.start(200, self._headers())
+            await self._sink.start(200, headers)
 
     def _keep_alive_sent(self, task: asyncio.Task[None]) -> None:
         self._task = None

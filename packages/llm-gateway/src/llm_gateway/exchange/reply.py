@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from llm_gateway_sdk import Attempt, LLMResponse, ModelError, ModelStreamError, RequestRejected, Verdict
+from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 
@@ -37,6 +38,7 @@ class ChunkLoop:
         self._hooks = chain.chunk_run(self._ctx) if chain.chunk else None
         self._accumulate = self._hooks is not None or bool(chain.detached) or exchange.services.keep_replies
         self._signatures = StreamedSignatures() if self._hooks is not None else None
+        self._name = exchange.reply_name
         self._waiting: list[LLMResponse] = []
         self._out: list[bytes] = []
         self._committed = False
@@ -80,9 +82,11 @@ class ChunkLoop:
         if self._signatures is not None:
             self._signatures.judge(chunk, self._losses)
         if self._accumulate:
-            self._ctx.accumulate(chunk)
+            Engine.accumulate(self._ctx, chunk)
         if self._committed:
-            self._out.append(self._encoder.encode(self._named(chunk)))
+            if self._name is not None:
+                chunk = self._named(chunk)
+            self._out.append(self._encoder.encode(chunk))
             return
         self._waiting.append(chunk)
         if self._done or chunk.has_content:
@@ -95,8 +99,7 @@ class ChunkLoop:
         self._waiting.clear()
 
     def _named(self, chunk: LLMResponse) -> LLMResponse:
-        name = self._exchange.reply_name
-        return chunk if name is None or not chunk.model else replace(chunk, model=name)
+        return chunk if self._name is None or not chunk.model else replace(chunk, model=self._name)
 
     async def _flush(self) -> None:
         data = b"".join(self._out)

@@ -31,7 +31,8 @@ from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key, client_to_upstream
-from .errors import http_error
+from .errors import http_error, refuse_web_page
+from .upstream import check_model_name
 
 if TYPE_CHECKING:
     from .exchange import Exchange
@@ -72,6 +73,7 @@ async def _pass_through(
 ) -> None:
     ctx, wire = exchange.ctx, exchange.wire
     model = target.upstream_model(ctx.requested_model)
+    check_model_name(model)
     if ctx.requested_model is not None and model != ctx.requested_model:
         try:
             body = json.replace_top_level(body, {"model": model})
@@ -82,9 +84,11 @@ async def _pass_through(
     reply = await exchange.send_side(http, WireRequest(wire.method, wire.path, wire.query, headers, body))
     try:
         attempt.status = reply.status
-        if reply.status >= 400:
+        if not 200 <= reply.status < 300:
             failed = await reply.read(4 * 1024 * 1024)
             raise http_error(exchange.client, reply.status, reply.headers, failed, sent=exchange.sent)
+        if ctx.operation != "native":
+            refuse_web_page(reply.headers)
         await exchange.relay(reply)
     finally:
         reply.close()
@@ -126,7 +130,9 @@ async def _ask_count(
         return None
     ctx = exchange.ctx
     losses = Losses("request")
-    aim = http.target(target.upstream_model(ctx.requested_model), dialect.name)
+    model = target.upstream_model(ctx.requested_model)
+    check_model_name(model)
+    aim = http.target(model, dialect.name)
     request = dialect.fitted(ctx.request, aim, losses, exchange.client.name).request
     wire = cast(WireRequest, encode(request, aim, losses))
     if http.settings.credentials == "client" and (token := bearer_or_key(exchange.wire.headers.items)):
@@ -135,7 +141,7 @@ async def _ask_count(
     try:
         attempt.status = reply.status
         body = await reply.read(4 * 1024 * 1024)
-        if reply.status >= 400:
+        if not 200 <= reply.status < 300:
             raise http_error(dialect, reply.status, reply.headers, body, sent=exchange.sent)
         return int(decode(WireReply(reply.status, Headers.of(reply.headers), body)))
     except (DialectError, ValueError, TypeError) as error:

@@ -3,9 +3,11 @@ translation."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from llm_gateway_sdk import (
     Dialect,
@@ -28,7 +30,7 @@ from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 if TYPE_CHECKING:
     from .exchange import Exchange
 
-__all__ = ["LIMIT_HEADERS", "Limits", "UpstreamCall", "build_call", "limit_of_header", "limits_of"]
+__all__ = ["LIMIT_HEADERS", "Limits", "UpstreamCall", "build_call", "check_model_name", "limit_of_header", "limits_of"]
 
 
 @dataclass(slots=True)
@@ -63,8 +65,8 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     if dialect is None:
         raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
     model = target.upstream_model(ctx.requested_model)
-    if "../" in model:
-        raise InvalidRequest(f"'{model}' is no model's name.", param="model")  # it may become part of a path
+    if "." in model or "%" in model:
+        check_model_name(model)
     aim = http.target(model, name)
     exchange.name_reply(model)
     payload = ctx.request_payload
@@ -110,6 +112,16 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     return UpstreamCall(
         method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http), wire.names
     )
+
+
+def check_model_name(model: str) -> None:
+    """Raises InvalidRequest where the name could lead out of the path that some APIs carry it in."""
+    if not _DOTS.isdisjoint(_SEPARATOR.split(unquote(model))):
+        raise InvalidRequest(f"'{model}' is not a valid model name.", param="model")
+
+
+_SEPARATOR = re.compile(r"[/\\]")
+_DOTS = frozenset({".", ".."})
 
 
 def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credentials: bool) -> WireRequest:

@@ -23,6 +23,7 @@ from llm_gateway_sdk import (
     RequestContext,
     WireRequest,
 )
+from llm_gateway_sdk.context import Engine
 
 from ..exchange.current import current_request_id
 from ..exchange.exchange import Exchange
@@ -258,7 +259,7 @@ class GatewayApp:
         reading = Reading(client if operation != "embed" else _EmbeddingReader(), wire)
         payload = Payload(reading.read) if operation in ("generate", "count_tokens", "embed") else None
         ctx.base_request_payload = payload
-        ctx.begin_attempt(payload)
+        Engine.begin_attempt(ctx, payload)
         return Exchange(services, project, match.adapter, route, wire, reading, ctx, sink)
 
     def _client_ip(self, request: _Request) -> str | None:

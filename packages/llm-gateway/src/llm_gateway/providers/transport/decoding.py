@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -47,7 +48,11 @@ def without_encoding(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 async def receive_decoded(decoder: ContentDecoder, receive: Callable[[], Awaitable[bytes]]) -> bytes:
     """The next decoded bytes; `b""` at the end. Raises ModelProtocolError for a body that is damaged or cut."""
     while True:
-        data = b"" if decoder.pending else await receive()
+        if decoder.pending:
+            await asyncio.sleep(0)  # what is at hand takes its time: others have their turn
+            data = b""
+        else:
+            data = await receive()
         if not data and not decoder.pending:
             if not decoder.finished:
                 raise ModelProtocolError("The compressed body of the reply ends too early.")
