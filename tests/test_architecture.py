@@ -95,7 +95,7 @@ DISTRIBUTION_OF = {
     "pydantic_core": "pydantic",
     "yarl": "aiohttp",
     "uvloop": "uvicorn",
-    "lz4": "clickhouse-connect",
+    "dotenv": "python-dotenv",
     "zstandard": "clickhouse-connect",
     "opentelemetry": "opentelemetry-sdk",
 }

@@ -87,3 +87,16 @@ def test_each_page_can_be_reached_from_the_index() -> None:
 
     lost = [page.name for page in sorted(ROOT.glob("docs/**/*.md")) if page not in reached]
     assert lost == [], "give it a row in docs/index.md"
+
+
+def test_the_quick_start_loads_with_each_of_its_commented_lines() -> None:
+    file = ROOT / "examples" / "quickstart" / "gateway.yaml"
+    lines = file.read_text().splitlines()
+    commented = [index for index, line in enumerate(lines) if line.strip().startswith("# provider:")]
+
+    for index in commented:
+        own = max(number for number in range(index) if lines[number].strip().startswith("provider:"))
+        changed = [*lines]
+        changed[own] = lines[index].replace("# ", "", 1)
+        load_text("\n".join(changed), directory=file.parent, environ=KEYS)
+    assert len(commented) == 4

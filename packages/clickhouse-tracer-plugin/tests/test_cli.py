@@ -51,6 +51,16 @@ def test_an_unset_variable_is_named(
     assert "TRACER_PASSWORD" in capsys.readouterr().err
 
 
+def test_variables_are_read_from_the_file_next_to_the_configuration(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TRACER_PASSWORD")
+    (file.parent / ".env").write_text("TRACER_PASSWORD='CANARY'\nDB=\n")
+
+    assert main(["schema", "--config", str(file), "--plugin", "tracer"]) == 0
+    assert "`traces`.`traces`" in capsys.readouterr().out
+
+
 def test_the_spool_s_state_is_told(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["spool", "--config", str(file), "--plugin", "tracer"]) == 0
     assert "0 segments wait" in capsys.readouterr().out

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dotenv import dotenv_values
+
 from llm_gateway_sdk.wire import json
 
 from .client import DatabaseFailure
@@ -127,7 +129,9 @@ def _settings(options: argparse.Namespace) -> TracerSettings:
     if options.config is None:
         place = {"url": options.url, "database": options.database, "table": options.table}
         return TracerSettings.load({"clickhouse": {key: value for key, value in place.items() if value}})
-    return TracerSettings.load(_substituted(_tracer_of(Path(options.config), options.plugin)))
+    file = Path(options.config)
+    variables = {**dotenv_values(file.resolve().parent / ".env", interpolate=False), **os.environ}
+    return TracerSettings.load(_substituted(_tracer_of(file, options.plugin), variables))
 
 
 def _tracer_of(file: Path, name: str | None) -> Mapping[str, Any]:
@@ -167,19 +171,21 @@ def _document(file: Path) -> Any:
     return yaml.safe_load(text)
 
 
-def _substituted(value: Any) -> Any:
-    """`${NAME}` and `${NAME:-default}` as the gateway reads them."""
+def _substituted(value: Any, variables: Mapping[str, str | None]) -> Any:
+    """`${NAME}` and `${NAME:-default}` as the gateway reads them: the environment first, then the `.env` file."""
     if isinstance(value, dict):
-        return {key: _substituted(one) for key, one in value.items()}
+        return {key: _substituted(one, variables) for key, one in value.items()}
     if isinstance(value, list):
-        return [_substituted(one) for one in value]
+        return [_substituted(one, variables) for one in value]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
+        found = variables.get(match[1])
+        if found is None or (not found and match[2] is not None):
+            found = match[2]
         if found is None:
-            raise ValueError(f"the configuration needs the environment variable {match[1]}")
+            raise ValueError(f"the configuration needs the variable {match[1]}, in the environment or in .env")
         return found
 
     return _VARIABLE.sub(replace, value)
