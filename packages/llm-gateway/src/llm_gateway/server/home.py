@@ -42,6 +42,10 @@ def describe(projects: Mapping[str, Mapping[str, list[str]]], pages: Mapping[str
 
 def home_page(request: Request, description: dict[str, Any]) -> Response:
     """HTML where the client prefers it, else JSON."""
+    if request.method not in ("GET", "HEAD"):
+        message = f"There is no route {request.method} /; the paths of the APIs are listed at GET /."
+        error = {"type": "invalid_request_error", "code": "unknown_url", "param": None, "message": message}
+        return JSONResponse({"error": error}, 404, headers=_HEADERS)
     accept = request.headers.get("accept", "")
     if "text/html" not in accept:
         return JSONResponse(description, headers=_HEADERS)

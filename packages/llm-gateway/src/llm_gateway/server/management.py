@@ -78,7 +78,7 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
         async def home(request: Request) -> Response:
             return home_page(request, control.home())
 
-        routes.append(Route("/", home, methods=["GET", "HEAD"]))
+        routes.append(Route("/", home, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
         routes.append(Mount("/", app=control.serve_page))
 
     @asynccontextmanager
