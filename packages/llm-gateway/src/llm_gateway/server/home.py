@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from .. import __version__
+from ..exchange.services import new_id
 
 __all__ = ["describe", "home_page"]
 
@@ -45,7 +46,7 @@ def home_page(request: Request, description: dict[str, Any]) -> Response:
     if request.method not in ("GET", "HEAD"):
         message = f"There is no route {request.method} /; the paths of the APIs are listed at GET /."
         error = {"type": "invalid_request_error", "code": "unknown_url", "param": None, "message": message}
-        return JSONResponse({"error": error}, 404, headers=_HEADERS)
+        return JSONResponse({"error": error}, 404, headers={**_HEADERS, "x-request-id": new_id("req_")})
     accept = request.headers.get("accept", "")
     if "text/html" not in accept:
         return JSONResponse(description, headers=_HEADERS)
