@@ -285,7 +285,7 @@ def test_new_text_tells_what_the_current_chunk_adds():
 
 
 def test_holding_without_end_is_refused(monkeypatch):
-    monkeypatch.setattr("llm_gateway_sdk.hooks.MAX_HELD_BYTES", 1000)
+    monkeypatch.setattr("llm_gateway_sdk.chunk_run.MAX_HELD_BYTES", 1000)
 
     reply = PluginHarness(plugin(after_chunk=result(emit_chunk=False))).stream(["x" * 400] * 10)
 
@@ -459,7 +459,7 @@ def test_a_late_condition_is_asked_before_each_call():
 
 
 def test_the_watchdog_names_a_hook_that_holds_the_loop(caplog, monkeypatch):
-    monkeypatch.setattr("llm_gateway_sdk.hooks.WATCHDOG_SECONDS", 0.01)
+    monkeypatch.setattr("llm_gateway_sdk.calling.WATCHDOG_SECONDS", 0.01)
 
     def before_model(self, ctx):
         time.sleep(0.03)
@@ -477,7 +477,7 @@ def test_the_watchdog_names_a_hook_that_holds_the_loop(caplog, monkeypatch):
 
 
 def test_waiting_is_not_holding(caplog, monkeypatch):
-    monkeypatch.setattr("llm_gateway_sdk.hooks.WATCHDOG_SECONDS", 0.01)
+    monkeypatch.setattr("llm_gateway_sdk.calling.WATCHDOG_SECONDS", 0.01)
 
     async def before_model(self, ctx):
         await asyncio.sleep(0.03)
@@ -488,7 +488,7 @@ def test_waiting_is_not_holding(caplog, monkeypatch):
 
 
 def test_blocking_hooks_run_beside_the_loop(caplog, monkeypatch):
-    monkeypatch.setattr("llm_gateway_sdk.hooks.WATCHDOG_SECONDS", 0.01)
+    monkeypatch.setattr("llm_gateway_sdk.calling.WATCHDOG_SECONDS", 0.01)
 
     def before_model(self, ctx):
         time.sleep(0.03)

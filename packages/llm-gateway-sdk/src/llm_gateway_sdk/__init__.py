@@ -53,8 +53,10 @@ from .parts import (
 )
 from .payload import Payload
 from .plugin import API_VERSION, GatewayServices, Plugin, PluginMetadata, PluginResult, plugin_metadata
+from .principal import Principal
 from .provider import Call, HTTPProvider, HTTPSettings, Provider, http_provider_schema, parse_duration
 from .request import LLMRequest, Message, OpaqueTool, Reasoning, ResponseFormat, Tool, ToolChoice
+from .request_estimate import RequestEstimate
 from .response import Accumulator, Choice, LLMResponse, Usage, merge, merge_usage
 from .signatures import unwrap_signature, wrap_signature
 from .texts import TextKind, TextPlace
@@ -118,10 +120,12 @@ __all__ = [
     "PluginError",
     "PluginMetadata",
     "PluginResult",
+    "Principal",
     "Provider",
     "Reasoning",
     "RefusalPart",
     "RequestContext",
+    "RequestEstimate",
     "RequestMetrics",
     "RequestRejected",
     "ResponseFormat",

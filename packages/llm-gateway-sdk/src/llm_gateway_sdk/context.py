@@ -12,13 +12,24 @@ from .dialect import Headers, WireReply, WireRequest
 from .losses import Loss
 from .parts import Part
 from .payload import Payload
+from .principal import Principal
 from .request import LLMRequest, Message
+from .request_estimate import RequestEstimate, estimate_request
 from .response import Accumulator, LLMResponse
 
 if TYPE_CHECKING:
     from .plugin import PluginResult
 
-__all__ = ["Attempt", "Engine", "HTTPRequest", "Operation", "RequestContext", "RequestMetrics", "StreamState"]
+__all__ = [
+    "Attempt",
+    "Engine",
+    "HTTPRequest",
+    "Operation",
+    "Precision",
+    "RequestContext",
+    "RequestMetrics",
+    "StreamState",
+]
 
 Operation = Literal["generate", "count_tokens", "embed", "models", "native"]
 
@@ -58,9 +69,15 @@ class HTTPRequest:
         return self._headers
 
 
+Precision = Literal["exact", "partial", "estimated"]
+"""`exact`: as the provider has reported it for all of its reply. `partial`: as it had reported it up to where the reply
+broke off. `estimated`: counted by the gateway, from what was sent."""
+
+
 @dataclass(slots=True)
 class RequestMetrics:
-    """Times are seconds since the epoch; `*_ms` are milliseconds; unknown counts are None."""
+    """Counts are those of all attempts together, None where they are unknown. Times are seconds since the epoch, `*_ms`
+    milliseconds."""
 
     started: float = 0.0
     ended: float | None = None
@@ -73,6 +90,10 @@ class RequestMetrics:
     cache_write_tokens: int | None = None
     reasoning_tokens: int | None = None
     usage_estimated: bool = False
+    """At least one of the counts is estimated."""
+    input_precision: Precision | None = None
+    """How `input_tokens` and what is part of them are known; None where they are not."""
+    output_precision: Precision | None = None
 
     @property
     def start_time(self) -> datetime:
@@ -118,10 +139,10 @@ class RequestContext:
     """
 
     __slots__ = (
-        "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_query_params", "_request", "_response",
-        "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "caller", "chunk",
-        "client_dialect", "client_ip", "error", "final_chunk", "has_fallback", "http_request", "losses", "metadata",
-        "metrics", "operation", "plugin_data", "project", "reply_headers", "request_id", "requested_model",
+        "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_principal", "_query_params", "_request",
+        "_response", "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "caller",
+        "chunk", "client_dialect", "client_ip", "error", "final_chunk", "has_fallback", "http_request", "losses",
+        "metadata", "metrics", "operation", "plugin_data", "project", "reply_headers", "request_id", "requested_model",
         "retry_count", "stream", "streaming", "target_model", "target_model_provider", "timings", "turn_count",
         "upstream_request", "upstream_response",
     )  # fmt: skip
@@ -160,7 +181,8 @@ class RequestContext:
         self.has_fallback = False
         """Set by a router in `before_model`: another model is left, so a failing one need not be tried again."""
         self.caller: str | None = None
-        """Who is asking, as authentication found; never the key."""
+        """The name of who is asking, as authentication found; never the key."""
+        self._principal: Principal | None = None
         self.metadata: dict[str, Any] = {}
         self.plugin_data: dict[str, Any] = {}
         self.attempt_data: dict[str, Any] = {}
@@ -286,6 +308,24 @@ class RequestContext:
             if one.index == choice
             for new in one.message.content
             if new.index == part.index and type(new) is type(part)
+        )
+
+    @property
+    def principal(self) -> Principal | None:
+        """Who is asking, where an authentication plugin found it; setting it sets `caller` to its name."""
+        return self._principal
+
+    @principal.setter
+    def principal(self, principal: Principal | None) -> None:
+        self._principal = principal
+        if principal is not None:
+            self.caller = principal.name
+
+    def estimate(self) -> RequestEstimate:
+        """What the request may use at most, about, before it is sent; decodes nothing that is not decoded already."""
+        payload = self._request
+        return estimate_request(
+            self.http_request.body, payload.value if payload is not None and payload.opened else None
         )
 
     # Another round.

@@ -208,7 +208,8 @@ class Overloaded(GatewayError):
 
 
 class RequestRejected(GatewayError):
-    """A plugin refused the request or the reply. `plugin` is its name in the configuration."""
+    """A plugin refused the request or the reply. `plugin` is its name in the configuration, `limit` the name of the
+    limit that was reached, where it was one; the client gets it in `x-llm-gateway-limit`."""
 
     def __init__(
         self,
@@ -219,9 +220,11 @@ class RequestRejected(GatewayError):
         code: str | None = None,
         kind: ErrorClass | None = None,
         retry_after: float | None = None,
+        limit: str | None = None,
     ) -> None:
         super().__init__(message, status=status, code=code, kind=kind or _kind_of(status), retry_after=retry_after)
         self.plugin = plugin
+        self.limit = limit
 
 
 class PluginError(GatewayError):

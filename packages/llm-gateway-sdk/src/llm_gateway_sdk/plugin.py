@@ -23,7 +23,15 @@ API_VERSION = (0, 1)
 """Version of these interfaces. A plugin built for another first number, or for a newer second one, is refused when it
 is loaded."""
 
-HOOKS = ("before_model", "after_model", "after_chunk", "on_model_error", "detached_after_response")
+HOOKS = (
+    "before_request",
+    "before_model",
+    "after_model",
+    "after_chunk",
+    "on_model_error",
+    "after_request",
+    "detached_after_response",
+)
 
 
 @dataclass(slots=True)
@@ -40,6 +48,10 @@ class PluginResult:
     error: Exception | str | None = None
     status: int | None = None
     """HTTP status of a refusal; default 500."""
+    retry_after: float | None = None
+    """A refusal: seconds after which another try may succeed."""
+    limit: str | None = None
+    """A refusal: the name of the limit that was reached."""
     reevaluate_request: bool = False
     """Start the request again from its first hook."""
     skip_remaining: bool = False
@@ -99,6 +111,12 @@ class Plugin:
     """For plugins with `after_model` and no `after_chunk`: on a stream leave it out, hold the stream and run it once on
     the whole, or refuse the request. Unset is `skip`, with a warning at start."""
 
+    authenticates: ClassVar[bool] = False
+    """`before_model` finds out who is asking, and sets `ctx.principal`. It then runs in a phase of its own: once per
+    request, before all plugins that do not authenticate, and never again for fallbacks or follow-ups. A plugin that
+    does not know the form of a credential returns None; where none of them has set a principal, the request is refused
+    with 401."""
+
     edits_request: ClassVar[bool] = False
     """The plugin must see what is sent. Native calls, whose body it can't see, are refused where it is active, unless
     the project allows them."""
@@ -148,6 +166,15 @@ class Plugin:
     def attempts_wanted(self) -> int:
         """How many passes after failures the plugin may need; raises `maxRetries`."""
         return 1
+
+    def before_request(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        """Once per request of any operation: after authentication, before the first `before_model`, and not again for
+        retries, fallbacks and follow-ups. May refuse (with `status`, `retry_after`, `limit`) and set
+        `ctx.reply_headers`; sees `ctx.operation`, `ctx.principal`, `ctx.requested_model` and `ctx.estimate()`."""
+
+    def after_request(self, ctx: RequestContext) -> Awaitable[None] | None:
+        """Exactly once for each `before_request` that was begun, however the request ended: success, failure, refusal,
+        a client that left, a gateway that ends. `ctx.metrics` is final. Not on the client's time; ends after 5 s."""
 
     def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         """Before the model is called: authentication, validation, changes to `ctx.request`, choice of

@@ -235,6 +235,11 @@ class Gateway:
         chain = HookChain(plugins)
         for mounted in chain.plugins:
             _warn_of_streams(mounted)
+        for name in chain.moved_ahead:
+            log.info(
+                "project '%s': plugin '%s' authenticates, and runs before the plugins in front of it",
+                config.name, name,
+            )  # fmt: skip
         adapters = []
         for entry in config.adapters:
             adapter = cast(Adapter, self.extensions.get("adapter", entry.type).cls())

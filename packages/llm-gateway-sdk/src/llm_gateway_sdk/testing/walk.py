@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
+from ..calling import Verdict
 from ..context import Attempt, Engine, HTTPRequest, Operation, RequestContext
 from ..dialect import Headers
 from ..errors import GatewayError, ModelError, ModelNotFound, ModelStreamError, RequestRejected
-from ..hooks import HookChain, Verdict
+from ..hooks import HookChain
+from ..lifecycle import Lifecycle
 from ..parts import TextPart
 from ..payload import Payload
 from ..request import LLMRequest, Message
 from ..response import LLMResponse, Usage
+from ..walk import WalkLimits, walk
 from .script import ScriptedModel
 
 __all__ = ["Asked", "Walk", "build_request"]
@@ -66,8 +69,7 @@ class Walk:
         max_turns: int,
     ) -> None:
         self._models = models
-        self._max_turns = max_turns
-        self._passes = max(max_retries, chain.attempts_wanted)
+        self._limits = WalkLimits(max(max_retries, chain.attempts_wanted), max_turns)
         self.ctx = _context(asked, request_id=request_id, project=project, models=list(models))
         self._chain = chain.select(self.ctx)
         self.sent: list[LLMResponse] = []
@@ -77,9 +79,10 @@ class Walk:
         self.detached: dict[str, Exception | None] = {}
 
     async def run(self) -> None:
-        ctx = self.ctx
+        ctx, chain = self.ctx, self._chain
+        lifecycle = Lifecycle(chain.lifecycle, ctx) if chain.lifecycle else None
         try:
-            await self._walk()
+            await walk(ctx, chain, self, self._limits, lifecycle)
             self.status = 200
         except GatewayError as error:
             ctx.error = ctx.error or error
@@ -89,73 +92,15 @@ class Walk:
         metrics.ended = time.time()
         metrics.duration_ms = (metrics.ended - metrics.started) * 1000
         ctx.metadata.setdefault("status", self.status if self.error is None else self.error.status)
+        if lifecycle is not None:
+            await lifecycle.end()
         failures = dict(await self._chain.detached_after_response(ctx))
         self.detached = {name: failures.get(name) for name in self._chain.detached_names}
 
-    # What follows mirrors the gateway's exchange, name by name.
+    def out_of_time(self) -> bool:
+        return False
 
-    async def _walk(self) -> None:
-        ctx, chain = self.ctx, self._chain
-        while True:
-            verdict = await chain.before_model(ctx)
-            if verdict is None:
-                try:
-                    verdict = await self._perform()
-                except ModelError as error:
-                    verdict = await self._on_model_error(error)
-            if verdict is None:
-                return
-            if verdict.action == "refuse":
-                raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused.", plugin=verdict.plugin)
-            if verdict.action == "again":
-                self._begin_again(verdict)
-                continue
-            if ctx.response is not None:
-                self._answer(ctx.response)
-            return
-
-    async def _on_model_error(self, error: ModelError) -> Verdict | None:
-        ctx = self.ctx
-        ctx.error = error
-        verdict = await self._chain.on_model_error(ctx)
-        if verdict is None or ctx.stream.committed:
-            final = ctx.error
-            if not isinstance(final, GatewayError):
-                final = RequestRejected(str(final), status=error.status)
-            raise final
-        return verdict
-
-    def _begin_again(self, verdict: Verdict) -> None:
-        ctx = self.ctx
-        messages = Engine.take_follow_up(ctx)
-        base = ctx.base_request_payload
-        if messages is not None:
-            ctx.turn_count += 1
-            if ctx.turn_count > self._max_turns:
-                raise RequestRejected(
-                    f"Plugin '{verdict.plugin}' asked for more than {self._max_turns} follow-ups (maxTurns).",
-                    plugin=verdict.plugin,
-                )
-            extended = copy.deepcopy(ctx.base_request)
-            extended.messages.extend(messages)
-            base = ctx.base_request_payload = Payload(None, extended)
-        else:
-            ctx.retry_count += 1
-            if ctx.retry_count > self._passes:
-                if isinstance(ctx.error, GatewayError):
-                    raise ctx.error
-                raise RequestRejected(
-                    f"Plugin '{verdict.plugin}' asked for more than {self._passes} attempts (maxRetries).",
-                    plugin=verdict.plugin,
-                )
-        if base is None:
-            Engine.begin_attempt(ctx, None)
-        elif base.replaced:
-            Engine.begin_attempt(ctx, Payload(None, copy.deepcopy(base.value)))
-        else:
-            Engine.begin_attempt(ctx, Payload(base.pristine))
-
-    async def _perform(self) -> Verdict | None:
+    async def perform(self) -> Verdict | None:
         ctx = self.ctx
         if ctx.operation in ("models", "native"):
             return None
@@ -203,7 +148,7 @@ class Walk:
         self.sent = [copy.deepcopy(answer)]
         return None
 
-    def _answer(self, response: LLMResponse) -> None:
+    async def answer(self, response: LLMResponse) -> None:
         if self.ctx.streaming:
             self.ctx.stream.opened = self.ctx.stream.committed = True
             response.final = True

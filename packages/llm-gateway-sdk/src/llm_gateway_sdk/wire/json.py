@@ -24,6 +24,7 @@ __all__ = [
     "members_before",
     "members_from",
     "peek",
+    "peek_ceiling",
     "picker",
     "replace_top_level",
     "slices",
@@ -48,12 +49,30 @@ class _Nothing(msgspec.Struct):
     """Reads an object and keeps none of it."""
 
 
+class _Config(msgspec.Struct, rename="camel"):
+    max_output_tokens: int | None = None
+    max_tokens: int | None = None
+    candidate_count: int | None = None
+
+
+class _Ceilings(msgspec.Struct):
+    """Where the APIs say how long a reply may become, and how many replies there are."""
+
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    max_output_tokens: int | None = None
+    n: int | None = None
+    generation_config: _Config | None = msgspec.field(default=None, name="generationConfig")
+    inference_config: _Config | None = msgspec.field(default=None, name="inferenceConfig")
+
+
 OBJECT, ARRAY, STRING = b'{["'
 """How the kinds of values begin, see `first_byte`."""
 _SPACE = 32
 _JUDGED_WHOLE = 64 * 1024
 _skip = msgspec.json.Decoder(_Nothing).decode
 _decode_top = msgspec.json.Decoder(_Top).decode
+_decode_ceilings = msgspec.json.Decoder(_Ceilings).decode
 _decode_slices = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -119,6 +138,23 @@ def peek(data: bytes) -> tuple[str | None, bool]:
             raise ValueError("`model` must be a string and `stream` a boolean") from None
         return model, bool(stream)
     return top.model, bool(top.stream)
+
+
+def peek_ceiling(data: bytes) -> int | None:
+    """The most output tokens that a request to a chat API allows, over all its replies; None where it says nothing, or
+    nothing that can be read."""
+    try:
+        top = _decode_ceilings(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    said = [top.max_tokens, top.max_completion_tokens, top.max_output_tokens]
+    count = top.n
+    for config in (top.generation_config, top.inference_config):
+        if config is not None:
+            said += [config.max_output_tokens, config.max_tokens]
+            count = count or config.candidate_count
+    known = [number for number in said if number is not None and number >= 0]
+    return max(known) * max(1, count or 1) if known else None
 
 
 def picker(*names: str) -> Callable[[bytes], JSONObject | None]:

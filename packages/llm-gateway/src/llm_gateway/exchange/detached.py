@@ -10,7 +10,8 @@ from time import perf_counter
 from typing import cast
 
 from llm_gateway_sdk import ActiveChain, RequestContext
-from llm_gateway_sdk.hooks import Hook, run_detached
+from llm_gateway_sdk.calling import Hook, run_detached
+from llm_gateway_sdk.lifecycle import Lifecycle
 
 from .current import current_request_id
 from .kept import KeptReply
@@ -136,6 +137,21 @@ class DetachedSupervisor:
             self._alarm = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._begin)
         elif len(self._queue) == _GATHERED:
             self._begin()
+
+    def finish(self, lifecycle: Lifecycle) -> None:
+        """Runs `after_request` of a request that has ended. It is bounded in time and never left out; the end of the
+        gateway waits for it."""
+        self._number += 1
+        self._pending.add(self._number)
+        self._start(self._finish(lifecycle, self._number))
+
+    async def _finish(self, lifecycle: Lifecycle, number: int) -> None:
+        self._in_hooks += 1
+        try:
+            await lifecycle.end()
+        finally:
+            self._in_hooks -= 1
+            self._pending.discard(number)
 
     async def settle(self, timeout: float) -> None:
         """Waits until what has been submitted by now is done, at most `timeout` seconds; more may come meanwhile."""

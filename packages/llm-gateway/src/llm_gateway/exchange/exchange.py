@@ -46,12 +46,13 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
-from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.restoring import RestoringDecoder
 from llm_gateway_sdk.dialects.tool_names import restore_names
+from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.response import Accumulator
+from llm_gateway_sdk.walk import walk
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
@@ -107,6 +108,7 @@ class Exchange:
         self.sink = sink
         self.client = services.dialects[route.dialect]
         self.chain = project.chain.select(ctx)
+        self.lifecycle = Lifecycle(self.chain.lifecycle, ctx) if self.chain.lifecycle else None
         self.outlet: Outlet | None = None
         self.status = 0
         self.reading = reading
@@ -216,7 +218,7 @@ class Exchange:
         assert task is not None
         deadlines.enter(task, self._deadline + _GRACE_SECONDS, self._loop)
         try:
-            await self._walk()
+            await walk(self.ctx, self.chain, self, self.project.limits, self.lifecycle)
         except asyncio.CancelledError:
             if deadlines.has_ended(task) and task.uncancel() == 0:
                 raise TimeoutError from None
@@ -224,84 +226,10 @@ class Exchange:
         finally:
             deadlines.leave(task)
 
-    async def _walk(self) -> None:
-        ctx, chain = self.ctx, self.chain
-        passes = max(self.project.max_retries, self.project.chain.attempts_wanted)
-        while True:
-            verdict = await chain.before_model(ctx)
-            if verdict is None:
-                try:
-                    verdict = await self._perform()
-                except ModelError as error:
-                    verdict = await self._on_model_error(error)
-            if verdict is None:
-                return
-            if verdict.action == "refuse":
-                raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused.", plugin=verdict.plugin)
-            if verdict.action == "again":
-                self._begin_again(verdict, passes)
-                continue
-            if ctx.response is not None:
-                await self._answer(ctx.response)
-            return
+    def out_of_time(self) -> bool:
+        return self._loop.time() >= self._deadline
 
-    async def _on_model_error(self, error: ModelError) -> Verdict | None:
-        """Lets the plugins see the failure. Raises it where they do not turn it into something else."""
-        ctx = self.ctx
-        ctx.error = error
-        ctx.response_payload = None  # what came of the failed attempt is no reply
-        said = error.message
-        verdict = await self.chain.on_model_error(ctx)
-        if ctx.attempts and ctx.attempts[-1].kind is not None:
-            # Plugins have seen it: what they hid of its text is not in the ledger either.
-            ctx.attempts[-1].error = str(ctx.error)
-        if verdict is None or ctx.stream.committed:
-            final = ctx.error
-            if final is not error or error.message != said:
-                # A plugin has put the error in other words: the provider's own body no longer stands.
-                if isinstance(final, ModelError):
-                    final.body = None
-                    final.info().message = final.message
-                elif not isinstance(final, GatewayError):
-                    final = RequestRejected(str(final), status=error.status)
-            assert isinstance(final, GatewayError)
-            raise final
-        return verdict
-
-    def _begin_again(self, verdict: Verdict, passes: int) -> None:
-        ctx = self.ctx
-        messages = Engine.take_follow_up(ctx)
-        base = ctx.base_request_payload
-        if messages is not None:
-            ctx.turn_count += 1
-            if ctx.turn_count > self.project.max_turns:
-                raise RequestRejected(
-                    f"Plugin '{verdict.plugin}' asked for more than {self.project.max_turns} follow-ups (maxTurns).",
-                    plugin=verdict.plugin,
-                )
-            extended = copy.deepcopy(ctx.base_request)
-            extended.messages.extend(messages)
-            base = ctx.base_request_payload = Payload(None, extended)
-        else:
-            ctx.retry_count += 1
-            if ctx.retry_count > passes or self._loop.time() >= self._deadline:
-                if isinstance(ctx.error, GatewayError):
-                    raise ctx.error
-                raise RequestRejected(
-                    f"Plugin '{verdict.plugin}' asked for more than {passes} attempts (maxRetries).",
-                    plugin=verdict.plugin,
-                )
-        if base is not None:
-            fresh: Payload[LLMRequest] | None
-            if base.replaced:
-                fresh = Payload(None, copy.deepcopy(base.value))
-            else:
-                fresh = Payload(base.pristine)
-        else:
-            fresh = None
-        Engine.begin_attempt(ctx, fresh)
-
-    async def _perform(self) -> Verdict | None:
+    async def perform(self) -> Verdict | None:
         """The operation itself, on the target that the hooks chose."""
         operation = self.ctx.operation
         if self.ctx.streaming:
@@ -556,7 +484,7 @@ class Exchange:
                 return verdict
             self.book_usage(payload.value.usage if payload.opened else dialect.usage_of(b"", body))
             if ctx.response_payload is not payload:
-                await self._answer(ctx.response or payload.value)
+                await self.answer(ctx.response or payload.value)
                 return None
             before = payload.before_change()
             if before is None:
@@ -583,7 +511,7 @@ class Exchange:
             losses = Losses("response")
             withhold_edited_reply(payload.pristine().choices, answer.choices, losses)
             ctx.losses.extend(losses)
-        await self._answer(answer)
+        await self.answer(answer)
         return None
 
     async def _call_directly(self, target: ModelTarget, attempt: Attempt) -> Verdict | None:
@@ -871,7 +799,7 @@ class Exchange:
 
     # Replies.
 
-    async def _answer(self, response: LLMResponse) -> None:
+    async def answer(self, response: LLMResponse) -> None:
         """A canonical reply in the client's dialect, as a stream where it asked for one."""
         losses = Losses("response")
         if self.reply_name is not None:
@@ -944,6 +872,8 @@ class Exchange:
         headers = self._own_headers()
         upstream = isinstance(error, ModelError)
         headers.append((b"x-llm-gateway-error-source", b"upstream" if upstream else b"gateway"))
+        if isinstance(error, RequestRejected) and error.limit is not None:
+            headers.append((b"x-llm-gateway-limit", _ascii(error.limit)))
         if len(ctx.attempts) > 1:
             headers.append((b"x-should-retry", b"false"))
         if isinstance(error, ModelError) and error.body is not None and verbatim(error, self.client):
@@ -1118,6 +1048,9 @@ class Exchange:
         metrics.duration_ms = (metrics.ended - metrics.started) * 1000
         for observer in self.services.observers:
             observer.ended(ctx, self.status)
+        if self.lifecycle is not None and self.lifecycle.is_open:
+            ctx.metadata.setdefault("status", self.status)
+            self.services.supervisor.finish(self.lifecycle)
         if self.chain.detached:
             ctx.metadata.setdefault("status", self.status)
             long = self._kept_bytes > _DECODED_AT_ONCE and self.chain.reads_reply

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from llm_gateway_sdk import Dialect, HookChain, Mint, RequestContext
+from llm_gateway_sdk.walk import WalkLimits
 
 from ..models import ModelRegistry
 from .deadlines import Deadlines
@@ -51,6 +52,10 @@ class ProjectScope:
     request_timeout: float = 600.0
     allow_unseen_native: bool = False
     native_paths: tuple[str, ...] = ()
+    limits: WalkLimits = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.limits = WalkLimits(max(self.max_retries, self.chain.attempts_wanted), self.max_turns)
 
 
 _random = random.Random(os.urandom(32))

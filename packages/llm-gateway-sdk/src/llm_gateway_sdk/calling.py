@@ -1,0 +1,381 @@
+"""Calls one hook of one plugin, and says what became of it.
+
+A hook may be plain, a coroutine, or run in a thread. It may fail, hang, hold the event loop, raise what would end the
+process, or go on after its request was cancelled: whatever it does is its own request's concern and nobody else's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+import functools
+import inspect
+import logging
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Literal
+
+from .context import Engine, RequestContext
+from .errors import GatewayError, InvalidRequest, ModelError, PluginError, RequestRejected
+from .plugin import Plugin, PluginResult
+
+__all__ = ["Hook", "MountedPlugin", "Verdict", "call_hook", "decide", "refuse", "run_detached", "run_phase"]
+
+log = logging.getLogger("llm_gateway.plugins")
+
+WATCHDOG_SECONDS = 0.05
+"""A hook that keeps the event loop for longer is named in the log."""
+
+MAX_THREADS = 8
+"""Hooks of one `blocking` plugin that run at once."""
+
+
+@dataclass(slots=True)
+class MountedPlugin:
+    """A configured plugin in its place in a project's chain."""
+
+    name: str
+    plugin: Plugin
+    priority: int = 1000
+    condition: Callable[[RequestContext], bool] | None = None
+    """Whether the plugin is active for a request; None is always."""
+    late_condition: Callable[[RequestContext], bool] | None = None
+    """Asked before each hook call: conditions on what other plugins find out first, such as the caller."""
+    on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
+    timeout: float | None = None
+    """Seconds that one hook call may take."""
+    threads: ThreadPoolExecutor | None = None
+    """For the hooks of a `blocking` plugin; made when first needed."""
+
+
+@dataclass(slots=True, frozen=True)
+class Verdict:
+    """How a phase ended, where it did not simply end.
+
+    `refuse`: reply with `error`. `reply`: answer now with `ctx.response`. `again`: start the request again. `end`
+    (streams): close the reply here.
+    """
+
+    action: Literal["refuse", "reply", "again", "end"]
+    plugin: str
+    error: GatewayError | None = None
+
+
+@dataclass(slots=True)
+class Hook:
+    """One hook of one plugin, ready to be called."""
+
+    mounted: MountedPlugin
+    call: Callable[[RequestContext], Any]
+    phase: str
+    key: str
+    asynchronous: bool
+    threaded: bool
+
+
+async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
+    try:
+        for hook in hooks:
+            result = await decide(hook, ctx)
+            if result is None:
+                continue
+            if not result.success:
+                if hook.phase == "on_model_error":
+                    continue  # the model's own error stands
+                return refuse(result, hook, ctx)
+            if result.reevaluate_request:
+                return Verdict("again", hook.mounted.name)
+            if result.terminate:
+                if ctx.response is not None:
+                    return Verdict("reply", hook.mounted.name)
+                return refuse(result, hook, ctx)
+            if result.skip_remaining:
+                return None
+    except BaseException:
+        # The phase did not come to its end: who would have hidden something may not have had its turn.
+        _withhold(hooks[0].phase, ctx)
+        raise
+    return None
+
+
+async def decide(hook: Hook, ctx: RequestContext) -> PluginResult | None:
+    """Calls one hook under its error policy and merges the context that it returned."""
+    mounted = hook.mounted
+    undo = _snapshot(ctx) if mounted.on_error == "fail_open" else None
+    try:
+        result = await call_hook(hook, ctx)
+        if result is not None and not isinstance(result, PluginResult):
+            raise TypeError(f"{hook.phase} must return a PluginResult or None, not {type(result).__name__}")
+    except (InvalidRequest, RequestRejected) as error:
+        # The client's body did not decode when the hook first looked, or the hook refuses by raising.
+        return PluginResult(success=False, error=error, status=error.status)
+    except BaseException as error:
+        if not _is_failure_of(hook, error):
+            raise
+        failure = PluginError(mounted.name, hook.phase, error, project=ctx.project)
+        log.error(
+            "plugin '%s' failed in %s (project '%s', request %s, %s)",
+            mounted.name, hook.phase, ctx.project, ctx.request_id, mounted.on_error, exc_info=error,
+        )  # fmt: skip
+        if undo is None:
+            return PluginResult(success=False, error=failure, status=failure.status)
+        undo()
+        return None
+    if result is not None and result.context is not None and result.context is not ctx:
+        _merge_context(ctx, result.context)
+    decision: PluginResult | None = result
+    return decision
+
+
+def _is_failure_of(hook: Hook, error: BaseException) -> bool:
+    """Whether what leaves a hook is the plugin's failure. `SystemExit` and the like are: no plugin ends the gateway."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or not task.cancelling()  # the request was not cancelled: the hook raised it by itself
+    if isinstance(error, ModelError):
+        # After the model: the provider's reply did not decode when the hook first looked at it.
+        return hook.phase not in ("after_model", "after_chunk")
+    return not isinstance(error, GeneratorExit)
+
+
+async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None = None) -> Exception | None:
+    """Calls one detached hook, for `limit` seconds at most where the plugin has no limit of its own; its failure is
+    logged and returned."""
+    name = hook.mounted.name
+    try:
+        await call_hook(hook, ctx, limit)
+    except TimeoutError as error:
+        log.error("plugin '%s' did not end in time in %s (request %s)", name, hook.phase, ctx.request_id)
+        return error
+    except ModelError as error:
+        log.warning("plugin '%s' could not read the reply of request %s: %s", name, ctx.request_id, error)
+        return error
+    except BaseException as error:
+        if not _is_failure_of(hook, error):
+            raise
+        log.exception("plugin '%s' failed in %s", name, hook.phase, exc_info=error)
+        return error if isinstance(error, Exception) else PluginError(name, hook.phase, error, project=ctx.project)
+    return None
+
+
+async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None) -> Any:
+    started = perf_counter()
+    waited = hook.threaded
+    try:
+        if hook.threaded:
+            return await _limited(_in_thread(hook, ctx), hook, limit)
+        result = hook.call(ctx)
+        if not hook.asynchronous:
+            if result is None or type(result) is PluginResult or not inspect.isawaitable(result):
+                return result
+            result = result if inspect.iscoroutine(result) else _awaiting(result)
+        # Most hooks never wait. Stepping the coroutine by hand tells a hook that waits from one that holds the loop,
+        # and needs no timer for those that do not wait.
+        try:
+            waiting = result.send(None)
+        except StopIteration as stop:
+            return stop.value
+        waited = True
+        _watch(hook, perf_counter() - started)
+        return await _limited(_Resumed(result, waiting, hook), hook, limit)
+    finally:
+        spent = perf_counter() - started
+        timings, key = ctx.timings, hook.key
+        timings[key] = timings.get(key, 0.0) + spent
+        if spent > WATCHDOG_SECONDS and not waited:
+            _watch(hook, spent)
+
+
+async def _limited(work: Awaitable[Any], hook: Hook, limit: float | None) -> Any:
+    """`limit` seconds where the plugin's configuration sets no other limit."""
+    seconds = hook.mounted.timeout if hook.mounted.timeout is not None else limit
+    if seconds is None:
+        return await work
+    async with asyncio.timeout(seconds):
+        return await work
+
+
+async def _in_thread(hook: Hook, ctx: RequestContext) -> Any:
+    """In a thread of the plugin's own few: threads that hang are missing to no other plugin."""
+    mounted = hook.mounted
+    if mounted.threads is None:
+        mounted.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=f"plugin {mounted.name}")
+    work = functools.partial(contextvars.copy_context().run, hook.call, ctx)
+    return await asyncio.get_running_loop().run_in_executor(mounted.threads, work)
+
+
+async def _awaiting(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
+
+
+class _Resumed(Awaitable[Any]):
+    """A coroutine that has been stepped once already and waits for `waiting`."""
+
+    __slots__ = ("_coroutine", "_hook", "_waiting")
+
+    def __init__(self, coroutine: Any, waiting: Any, hook: Hook) -> None:
+        self._coroutine = coroutine
+        self._waiting = waiting
+        self._hook = hook
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine, waiting = self._coroutine, self._waiting
+        overtime: _Overtime | None = None
+        try:
+            while True:
+                try:
+                    value = yield waiting
+                except BaseException as error:
+                    if isinstance(error, asyncio.CancelledError):
+                        overtime = overtime or _Overtime(self._hook)
+                        if overtime.ends(coroutine):
+                            raise
+                    step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # type: ignore[misc] # noqa: E731
+                else:
+                    step = lambda value=value: coroutine.send(value)  # type: ignore[misc] # noqa: E731
+                started = perf_counter()
+                try:
+                    waiting = step()
+                except StopIteration as stop:
+                    if overtime is not None and overtime.is_due:
+                        raise asyncio.CancelledError from None
+                    return stop.value
+                finally:
+                    _watch(self._hook, perf_counter() - started)
+        finally:
+            if overtime is not None:
+                overtime.close()
+
+
+CANCEL_SECONDS = 1.0
+"""How long a hook may go on after its request was cancelled, to leave things in order."""
+
+
+class _Overtime:
+    """The rest of a hook that was cancelled. A hook that goes on regardless is abandoned: its request ends without it.
+
+    A hook's own time limits cancel its task as well, and take that back when they have ended what they limit; these
+    are no concern here, which is what the count of `cancelling` is for.
+    """
+
+    __slots__ = ("_before", "_hook", "_over", "_task", "_timer")
+
+    def __init__(self, hook: Hook) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._hook = hook
+        self._before = task.cancelling() - 1
+        self._over = False
+        self._timer = task.get_loop().call_later(CANCEL_SECONDS, self._end)
+
+    def close(self) -> None:
+        self._timer.cancel()
+
+    @property
+    def is_due(self) -> bool:
+        """The cancellation still stands, and the hook has not ended by it."""
+        return self._task.cancelling() > self._before
+
+    def _end(self) -> None:
+        if self.is_due:
+            self._over = True
+            self._task.cancel()
+
+    def ends(self, coroutine: Any) -> bool:
+        if not self._over:
+            return False
+        self._task.uncancel()
+        log.error("plugin '%s' went on in %s after its request had ended", self._hook.mounted.name, self._hook.phase)
+        try:
+            coroutine.close()
+        except RuntimeError:
+            pass  # it ignores even this
+        return True
+
+
+def _watch(hook: Hook, held: float) -> None:
+    if held > WATCHDOG_SECONDS:
+        log.warning(
+            "plugin '%s' held the event loop for %.0f ms in %s; declare `blocking = True` or wait asynchronously",
+            hook.mounted.name, held * 1000, hook.phase,
+        )  # fmt: skip
+
+
+def _withhold(phase: str, ctx: RequestContext) -> None:
+    """What a plugin refuses is not shown to those who look later: no log, no trace and no other plugin has it."""
+    if phase in ("before_model", "before_request"):
+        Engine.withhold_request(ctx)
+    Engine.withhold_reply(ctx)
+
+
+def refuse(result: PluginResult, hook: Hook, ctx: RequestContext) -> Verdict:
+    _withhold(hook.phase, ctx)
+    return Verdict("refuse", hook.mounted.name, _refusal(result, hook))
+
+
+def _refusal(result: PluginResult, hook: Hook) -> GatewayError:
+    error = result.error
+    if isinstance(error, GatewayError):
+        if result.status is not None:
+            error.status = result.status
+        if result.retry_after is not None:
+            error.retry_after = result.retry_after
+        if result.limit is not None and isinstance(error, RequestRejected):
+            error.limit = result.limit
+        return error
+    message = str(error) if error else f"Plugin '{hook.mounted.name}' refused the request."
+    return RequestRejected(
+        message,
+        status=result.status or 500,
+        plugin=hook.mounted.name,
+        retry_after=result.retry_after,
+        limit=result.limit,
+    )
+
+
+def _snapshot(ctx: RequestContext) -> Callable[[], None]:
+    """Remembers what a hook may change, to undo it where the hook then fails."""
+    request = ctx.request_payload
+    opened = copy.deepcopy(request.value) if request is not None and request.opened else None
+    reply = ctx.response_payload
+    answered = copy.deepcopy(reply.value) if reply is not None and reply.opened else None
+    buffered = copy.deepcopy(ctx.buffered_chunk)
+    metadata, target, caller, error = dict(ctx.metadata), ctx.target_model, ctx.caller, ctx.error
+    reply_headers = dict(ctx.reply_headers)
+
+    def undo() -> None:
+        if request is not None and (opened is not None or request.opened):
+            ctx.request = opened if opened is not None else request.pristine()
+        ctx.response_payload = reply
+        if reply is not None and (answered is not None or reply.opened):
+            ctx.response = answered if answered is not None else reply.pristine()
+        ctx.buffered_chunk = buffered
+        ctx.metadata, ctx.target_model, ctx.caller, ctx.error = metadata, target, caller, error
+        ctx.reply_headers = reply_headers
+
+    return undo
+
+
+_MERGED_FIELDS = ("target_model", "target_model_provider", "caller", "error")
+
+
+def _merge_context(ctx: RequestContext, other: RequestContext) -> None:
+    """Field by field what `other` sets; dictionaries by key."""
+    for name in _MERGED_FIELDS:
+        value = getattr(other, name)
+        if value is not None:
+            setattr(ctx, name, value)
+    ctx.metadata.update(other.metadata)
+    ctx.reply_headers.update(other.reply_headers)
+    ctx.plugin_data.update(other.plugin_data)
+    ctx.attempt_data.update(other.attempt_data)
+    if other.request_payload is not None and other.request_payload.opened:
+        ctx.request = other.request
+    if other.response_payload is not None and other.response_payload.opened:
+        ctx.response = other.response
+    if other.buffered_chunk is not None:
+        ctx.buffered_chunk = other.buffered_chunk

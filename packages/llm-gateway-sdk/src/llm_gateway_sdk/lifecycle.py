@@ -1,0 +1,81 @@
+"""`before_request` and `after_request`: one pair of hooks around everything that a request is.
+
+The founding hooks do not fit accounting: `before_model` runs again for each attempt, and `detached_after_response` may
+be left out under load. These two hold their promise whatever happens in between, for every operation:
+
+* `before_request` runs once, after authentication and before the first `before_model`;
+* `after_request` runs exactly once for each `before_request` that was begun, also where that refused or failed, and
+  also where the request failed, was cancelled or was cut off by the end of the gateway. It is bounded in time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from .calling import Hook, Verdict, call_hook, run_phase
+from .context import RequestContext
+from .hooks import LifecycleHooks
+
+__all__ = ["AFTER_SECONDS", "Lifecycle"]
+
+log = logging.getLogger("llm_gateway.plugins")
+
+AFTER_SECONDS = 5.0
+"""What one `after_request` may take."""
+
+
+class Lifecycle:
+    """One per request that has such hooks."""
+
+    __slots__ = ("_begun", "_ctx", "_hooks")
+
+    def __init__(self, hooks: Sequence[LifecycleHooks], ctx: RequestContext) -> None:
+        self._hooks = hooks
+        self._ctx = ctx
+        self._begun: list[Hook] = []
+        """`after_request` of those whose `before_request` was begun."""
+
+    async def begin(self) -> Verdict | None:
+        """Runs `before_request` of each plugin in ascending order of priority. A refusal leaves the others out."""
+        ctx = self._ctx
+        for hooks in self._hooks:
+            condition = hooks.mounted.late_condition
+            if condition is not None and not condition(ctx):
+                continue
+            if hooks.after is not None:
+                self._begun.append(hooks.after)
+            if hooks.before is not None:
+                verdict = await run_phase((hooks.before,), ctx)
+                if verdict is not None and verdict.action != "again":
+                    return verdict
+        return None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything for `end` to do."""
+        return bool(self._begun)
+
+    async def end(self) -> None:
+        """Runs `after_request`, the last begun first. Never raises but for cancellation; what fails is logged."""
+        begun, self._begun = self._begun, []
+        for hook in reversed(begun):
+            await self._end_one(hook)
+
+    async def _end_one(self, hook: Hook) -> None:
+        name = hook.mounted.name
+        try:
+            async with asyncio.timeout(AFTER_SECONDS):
+                await call_hook(hook, self._ctx)
+        except TimeoutError:
+            log.error("plugin '%s' did not end in time in after_request (request %s)", name, self._ctx.request_id)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.error("plugin '%s' cancelled itself in after_request", name)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit):
+                raise
+            log.error("plugin '%s' failed in after_request (request %s)", name, self._ctx.request_id, exc_info=error)
