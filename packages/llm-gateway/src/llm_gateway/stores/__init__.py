@@ -1,0 +1,1 @@
+"""Stores that come with the gateway: in memory, and in a SQLite file."""

@@ -1,0 +1,198 @@
+"""`sqlite:PATH`, a store in one file of one machine, for any number of its processes. Needs nothing but Python."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+from llm_gateway_sdk.store import (
+    Amount,
+    Change,
+    CounterState,
+    Document,
+    Entry,
+    Granted,
+    Lease,
+    LogEvent,
+    Refused,
+    Store,
+)
+
+from .books import Books
+from .sqlite_tables import SCHEMA, SQLiteTables
+from .writer import Writer
+
+__all__ = ["SQLiteStore"]
+
+T = TypeVar("T")
+_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
+_POLL_SECONDS = 0.25
+
+
+class SQLiteStore(Store):
+    """Counts in a file in WAL mode. The file is made when something first uses it, readable by its owner alone."""
+
+    name = "sqlite"
+    configuration_schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "deadline": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "x-duration": True,
+                "default": 1000,
+                "description": "How long a call may wait for the file.",
+            },
+            "synchronous": {
+                "enum": ["normal", "full"],
+                "default": "normal",
+                "description": "`full` waits for the disk at each commit: nothing is lost when the machine loses "
+                "power, and every commit costs a write to the disk.",
+            },
+        },
+    }
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._path = Path()
+        self._deadline = 1.0
+        self._synchronous = "NORMAL"
+        self._writer: Writer | None = None
+        self._books: tuple[sqlite3.Connection, SQLiteTables, Books] | None = None
+
+    def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:
+        written = re.sub(r"^sqlite:(//(?=/))?", "", url)
+        if not written or written.startswith("//"):
+            raise ValueError('expected the path of a file, such as "sqlite:./state.db" or "sqlite:/var/lib/state.db"')
+        if "?" in written or ":memory:" in written:
+            raise ValueError('the URL holds only the path of a file; for a store in memory write "memory:"')
+        self._path = Path(directory, unquote(written)).absolute()
+        if self._path.is_dir():
+            raise ValueError(f"{self._path} is a folder; expected the path of a file")
+        if not self._path.parent.is_dir():
+            raise ValueError(f"there is no folder {self._path.parent}")
+        target = self._path if self._path.exists() else self._path.parent
+        if not os.access(target, os.W_OK):
+            raise ValueError(f"{target} can't be written to")
+        if (kind := _file_system(self._path.parent)) in _NETWORK_FILE_SYSTEMS:
+            raise ValueError(f"{self._path} is on a network file system ({kind}), where SQLite's locks do not hold")
+        self._deadline = float(config.get("deadline", 1000)) / 1000
+        self._synchronous = str(config.get("synchronous", "normal")).upper()
+
+    async def check(self) -> list[str]:
+        await self.epoch()
+        return []
+
+    async def aclose(self) -> None:
+        if self._writer is not None:
+            await self._writer.aclose()
+
+    # Counters.
+
+    async def reserve(self, entries: Sequence[Entry], lease: Lease, *, domain: str = "") -> Granted | Refused:
+        return await self._step(lambda tables, books, now: books.reserve(domain, entries, lease, now))
+
+    async def settle(
+        self, lease_id: str, actual: Sequence[Amount], *, domain: str = "", reserved: bool = True, note: str = ""
+    ) -> None:
+        await self._step(
+            lambda tables, books, now: books.settle(domain, lease_id, actual, now, reserved=reserved, note=note)
+        )
+
+    async def extend(self, lease_ids: Sequence[str], seconds: float, *, domain: str = "") -> frozenset[str]:
+        return await self._step(lambda tables, books, now: books.extend(domain, lease_ids, seconds, now))
+
+    async def read(self, entries: Sequence[Entry], *, domain: str = "") -> tuple[CounterState, ...]:
+        return await self._step(lambda tables, books, now: books.read(domain, entries, now))
+
+    # Documents.
+
+    async def get(self, key: str) -> Document | None:
+        return await self._step(lambda tables, books, now: tables.get(key))
+
+    async def put(self, key: str, value: bytes, *, expected: int | None = None) -> int:
+        return await self._step(lambda tables, books, now: tables.put(key, bytes(value), expected))
+
+    async def delete(self, key: str, *, expected: int | None = None) -> bool:
+        return await self._step(lambda tables, books, now: tables.put(key, None, expected) > 0)
+
+    async def scan(self, prefix: str, *, after: str = "", limit: int = 1000) -> list[Document]:
+        return await self._step(lambda tables, books, now: tables.scan(prefix, after, limit))
+
+    async def epoch(self) -> int:
+        return await self._step(lambda tables, books, now: tables.epoch())
+
+    async def changes(self) -> AsyncIterator[Change]:
+        seen = await self.epoch()
+        yield Change(seen, None)
+        while True:
+            await asyncio.sleep(_POLL_SECONDS)
+            before = seen
+            epoch, keys = await self._step(lambda tables, books, now, before=before: tables.changed_since(before))
+            if epoch != seen:
+                seen = epoch
+                yield Change(epoch, keys)
+
+    # Logs.
+
+    async def append(
+        self, log: str, events: Sequence[Mapping[str, Any]], *, keep: int = 100_000, domain: str = ""
+    ) -> None:
+        def write(tables: SQLiteTables, books: Books, now: int) -> None:
+            for event in events:
+                tables.add_event(domain, log, now, dict(event), keep)
+
+        await self._step(write)
+
+    async def read_since(self, log: str, cursor: str = "", *, limit: int = 1000, domain: str = "") -> list[LogEvent]:
+        return await self._step(lambda tables, books, now: tables.events(domain, log, int(cursor or 0), limit))
+
+    # In the writer's thread.
+
+    async def _step(self, work: Callable[[SQLiteTables, Books, int], T]) -> T:
+        if self._writer is None:
+            self._writer = Writer(self._connect, name="llm-gateway-store")
+
+        def step(connection: sqlite3.Connection) -> T:
+            if self._books is None or self._books[0] is not connection:
+                tables = SQLiteTables(connection)
+                self._books = connection, tables, Books(tables)
+            _, tables, books = self._books
+            return work(tables, books, tables.now(int(self._clock() * 1000)))
+
+        return await self._writer.run(step, deadline=self._deadline)
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(self._path, timeout=min(0.25, self._deadline), isolation_level=None)
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={self._synchronous}")
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in SCHEMA.split(";"):
+            connection.execute(statement)
+        connection.execute("COMMIT")
+        return connection
+
+
+def _file_system(folder: Path) -> str:
+    """The type of the file system that holds the folder; empty where that can't be found out."""
+    try:
+        mounts = Path("/proc/mounts").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    best, found = -1, ""
+    for line in mounts:
+        _, point, kind, *_ = line.split(" ")
+        point = point.replace("\\040", " ")
+        if len(point) > best and (folder == Path(point) or Path(point) in folder.parents):
+            best, found = len(point), kind
+    return found

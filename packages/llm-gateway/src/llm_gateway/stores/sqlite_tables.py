@@ -1,0 +1,183 @@
+"""The tables of a SQLite store: counters, leases, documents and logs in rows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from llm_gateway_sdk.store import Conflict, Document, LogEvent, Rate
+
+from .records import Counter, Held, LeaseRecord
+
+__all__ = ["SCHEMA", "SQLiteTables"]
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS counters (
+  domain TEXT NOT NULL, key TEXT NOT NULL, settled INTEGER NOT NULL, open INTEGER NOT NULL, level INTEGER NOT NULL,
+  at INTEGER NOT NULL, ticks INTEGER NOT NULL, forget INTEGER NOT NULL, PRIMARY KEY (domain, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS leases (
+  domain TEXT NOT NULL, id TEXT NOT NULL, state TEXT NOT NULL, expires INTEGER NOT NULL, held TEXT NOT NULL,
+  note TEXT NOT NULL, forget INTEGER NOT NULL, PRIMARY KEY (domain, id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS leases_due ON leases (domain, expires) WHERE state = 'open';
+CREATE INDEX IF NOT EXISTS leases_forget ON leases (forget) WHERE state <> 'open';
+CREATE TABLE IF NOT EXISTS documents (key TEXT PRIMARY KEY, value BLOB, version INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS documents_version ON documents (version, key);
+CREATE TABLE IF NOT EXISTS epoch (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL);
+INSERT OR IGNORE INTO epoch VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), latest INTEGER NOT NULL);
+INSERT OR IGNORE INTO clock VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS logs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, log TEXT NOT NULL, at INTEGER NOT NULL,
+  event TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS logs_by_name ON logs (domain, log, number);
+"""
+_BITE = 500
+"""Rows removed in one step."""
+_KEEP_SLACK = 1000
+"""A log may be longer by so much before it is cut."""
+
+
+class SQLiteTables:
+    """Reads and writes in the transaction that the caller has begun. Raises Conflict as the store's documents do."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def counter(self, domain: str, key: str) -> Counter | None:
+        row = self._db.execute(
+            "SELECT settled, open, level, at, ticks, forget FROM counters WHERE domain = ? AND key = ?", (domain, key)
+        ).fetchone()
+        return None if row is None else Counter(*row)
+
+    def put_counter(self, domain: str, key: str, counter: Counter) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                domain, key, counter.settled, counter.open, counter.level, counter.at, counter.ticks, counter.forget,
+            ),
+        )  # fmt: skip
+
+    def lease(self, domain: str, lease_id: str) -> LeaseRecord | None:
+        row = self._db.execute(
+            "SELECT state, expires, held, note, forget FROM leases WHERE domain = ? AND id = ?", (domain, lease_id)
+        ).fetchone()
+        if row is None:
+            return None
+        return LeaseRecord(row[0], row[1], _load_held(row[2]), row[3], row[4])
+
+    def put_lease(self, domain: str, lease_id: str, record: LeaseRecord) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                domain, lease_id, record.state, record.expires, _dump_held(record.held), record.note, record.forget,
+            ),
+        )  # fmt: skip
+
+    def due(self, domain: str, now: int, limit: int) -> list[str]:
+        rows = self._db.execute(
+            "SELECT id FROM leases WHERE domain = ? AND state = 'open' AND expires <= ? ORDER BY expires LIMIT ?",
+            (domain, now, limit),
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def now(self, clock_ms: int) -> int:
+        """The time, which never goes back, not for any process that uses the file."""
+        (latest,) = self._db.execute("SELECT latest FROM clock").fetchone()
+        if clock_ms > latest:
+            self._db.execute("UPDATE clock SET latest = ?", (clock_ms,))
+            return clock_ms
+        return int(latest)
+
+    def purge(self, now: int) -> None:
+        self._db.execute(
+            "DELETE FROM leases WHERE (domain, id) IN "
+            "(SELECT domain, id FROM leases WHERE state <> 'open' AND forget <= ? LIMIT ?)",
+            (now, _BITE),
+        )
+        self._db.execute(
+            "DELETE FROM counters WHERE (domain, key) IN (SELECT domain, key FROM counters "
+            "WHERE open = 0 AND ((forget > 0 AND forget <= ?) OR (settled = 0 AND level = 0)) LIMIT ?)",
+            (now, _BITE),
+        )
+
+    # Logs.
+
+    def add_event(self, domain: str, log: str, at: int, event: dict[str, Any], keep: int) -> None:
+        cursor = self._db.execute(
+            "INSERT INTO logs (domain, log, at, event) VALUES (?, ?, ?, ?)",
+            (domain, log, at, json.dumps(event, separators=(",", ":"))),
+        )
+        if (cursor.lastrowid or 0) % min(_KEEP_SLACK, max(1, keep // 10)) == 0:
+            self._db.execute(
+                "DELETE FROM logs WHERE domain = ? AND log = ? AND number <= "
+                "(SELECT number FROM logs WHERE domain = ? AND log = ? ORDER BY number DESC LIMIT 1 OFFSET ?)",
+                (domain, log, domain, log, keep),
+            )
+
+    def events(self, domain: str, log: str, after: int, limit: int) -> list[LogEvent]:
+        rows = self._db.execute(
+            "SELECT number, at, event FROM logs WHERE domain = ? AND log = ? AND number > ? ORDER BY number LIMIT ?",
+            (domain, log, after, limit),
+        )
+        return [LogEvent(str(number), at / 1000, json.loads(event)) for number, at, event in rows.fetchall()]
+
+    # Documents. A deleted one leaves its row without a value, so that readers of changes see it.
+
+    def get(self, key: str) -> Document | None:
+        row = self._db.execute(
+            "SELECT value, version FROM documents WHERE key = ? AND value IS NOT NULL", (key,)
+        ).fetchone()
+        return None if row is None else Document(key, bytes(row[0]), row[1])
+
+    def put(self, key: str, value: bytes | None, expected: int | None) -> int:
+        """The new version; 0 where nothing was there to be deleted."""
+        present = self.get(key)
+        version = present.version if present is not None else 0
+        if expected is not None and expected != version:
+            raise Conflict(f"{key} has version {version}, not {expected}")
+        if value is None and present is None:
+            return 0
+        self._db.execute("UPDATE epoch SET number = number + 1")
+        epoch = self.epoch()
+        self._db.execute("INSERT OR REPLACE INTO documents VALUES (?, ?, ?)", (key, value, epoch))
+        return epoch
+
+    def scan(self, prefix: str, after: str, limit: int) -> list[Document]:
+        rows: Sequence[tuple[str, bytes, int]] = self._db.execute(
+            "SELECT key, value, version FROM documents WHERE key >= ? AND key > ? AND value IS NOT NULL "
+            "AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?",
+            (prefix, after, len(prefix), prefix, limit),
+        ).fetchall()
+        return [Document(key, bytes(value), version) for key, value, version in rows]
+
+    def epoch(self) -> int:
+        return int(self._db.execute("SELECT number FROM epoch").fetchone()[0])
+
+    def changed_since(self, epoch: int) -> tuple[int, frozenset[str]]:
+        """The present epoch, and the keys that have changed since."""
+        rows = self._db.execute("SELECT key FROM documents WHERE version > ?", (epoch,)).fetchall()
+        return self.epoch(), frozenset(row[0] for row in rows)
+
+
+def _dump_held(held: Sequence[Held]) -> str:
+    rows = []
+    for each in held:
+        row: list[Any] = [each.key, each.amount, int(each.charge)]
+        if each.rate is not None:
+            row += [each.taken, each.rate.limit, each.rate.ticks, each.rate.tick_ms, each.rate.burst]
+        rows.append(row)
+    return json.dumps(rows, separators=(",", ":"))
+
+
+def _load_held(text: str) -> list[Held]:
+    held = []
+    for key, amount, charge, *rate in json.loads(text):
+        held.append(
+            Held(key, amount, bool(charge), Rate(*rate[1:]), rate[0]) if rate else Held(key, amount, bool(charge))
+        )
+    return held
