@@ -89,7 +89,7 @@ def test_the_tracers_npm_name_is_read_as_its_python_counterpart_with_a_notice(tm
             r"install it where the gateway runs \(pip install no_such_module_anywhere\)",
         ),
         ({"module": "./plugin.py"}, "write `path:` instead of `module:`"),
-        ({"module": "json"}, "defines no plugin, adapter, provider or dialect"),
+        ({"module": "json"}, "defines no plugin, adapter, provider, dialect or store"),
         ({"path": "./plugins/my-plugin/dist/index.js"}, r"JavaScript.*e\.g\. `path: \./plugins/my_plugin\.py`"),
         ({"path": "nothing.py"}, "there is no file or folder"),
         ({"path": "text.txt"}, "no Python file"),
@@ -203,5 +203,5 @@ def test_a_class_may_be_added_as_it_is():
     extensions.add_class(mine)
 
     assert extensions.get("plugin", "mine").cls is mine
-    with pytest.raises(ConfigError, match="is no plugin, adapter, provider or dialect"):
+    with pytest.raises(ConfigError, match="is no plugin, adapter, provider, dialect or store"):
         extensions.add_class(int)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from .context import RequestContext
+from .store import Store
 
 __all__ = [
     "API_VERSION",
@@ -78,6 +79,12 @@ class GatewayServices:
 
     def http_client(self) -> Any:
         """An `httpx.AsyncClient` over the gateway's own connection pool, without cookies, redirects or environment."""
+        raise LookupError("no gateway is running")
+
+    @property
+    def store(self) -> Store:
+        """The gateway's store, for counters, documents and logs that all workers and gateways share. Connects when it
+        is first used. Raises ConfigError or ValueError where it can't be used."""
         raise LookupError("no gateway is running")
 
     @property

@@ -233,7 +233,7 @@ class Store(ABC):
         Raises ValueError, whose message never contains a credential, where they can't be used.
         """
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> None:  # noqa: B027, a store may have nothing to end
         """Ends connections and threads. What was answered before is kept."""
 
     @abstractmethod
@@ -301,9 +301,7 @@ class Store(ABC):
         """Adds events (JSON objects) to a log; about the newest `keep` are kept."""
 
     @abstractmethod
-    async def read_since(
-        self, log: str, cursor: str = "", *, limit: int = 1000, domain: str = ""
-    ) -> list[LogEvent]:
+    async def read_since(self, log: str, cursor: str = "", *, limit: int = 1000, domain: str = "") -> list[LogEvent]:
         """The events after a cursor, oldest first; `""` is the beginning."""
 
 

@@ -1,6 +1,6 @@
-"""Finds plugins, adapters, providers and dialects: installed ones by entry point, others by `module:` or `path:`.
+"""Finds plugins, adapters, providers, dialects, stores: installed ones by entry point, others by `module:` or `path:`.
 
-One resolver for all four kinds. Nothing is imported before it is asked for, save what the configuration names by module
+One resolver for all five kinds. Nothing is imported before it is asked for, save what the configuration names by module
 or path, which has to be looked into.
 """
 
@@ -28,8 +28,9 @@ from llm_gateway_sdk.dialect import Dialect
 from llm_gateway_sdk.errors import ConfigError
 from llm_gateway_sdk.plugin import HOOKS, Plugin
 from llm_gateway_sdk.provider import Provider
+from llm_gateway_sdk.store import Store
 
-Kind: TypeAlias = Literal["plugin", "adapter", "provider", "dialect"]
+Kind: TypeAlias = Literal["plugin", "adapter", "provider", "dialect", "store"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 GROUPS: dict[Kind, str] = {kind: f"llm_gateway.{kind}s" for kind in KINDS}
 
@@ -37,6 +38,7 @@ _ELSEWHERE = {
     ("plugin", "clickhouse-tracer"): "llm-gateway-clickhouse-tracer-plugin",
     ("provider", "gemini"): "llm-gateway[gemini]",
     ("adapter", "gemini"): "llm-gateway[gemini]",
+    **{("store", scheme): "llm-gateway[redis]" for scheme in ("redis", "rediss", "redis+sentinel", "redis+cluster")},
     ("provider", "bedrock"): "llm-gateway[bedrock]",
 }
 """Types of the project's own optional distributions, for the message that tells how to get them."""
@@ -139,7 +141,7 @@ class Extensions:
         """Adds a class as it is. Raises `ConfigError` if it is no extension, or another one has its name."""
         extension = _extension(cls, f"class {cls.__qualname__}", fingerprint=str(id(cls)))
         if extension is None:
-            raise ConfigError(f"{_locate(cls)} is no plugin, adapter, provider or dialect")
+            raise ConfigError(f"{_locate(cls)} is no plugin, adapter, provider, dialect or store")
         self.add(extension)
 
 
@@ -225,7 +227,7 @@ def _from_module(name: str, extensions: Extensions, *, directory: FilePath, noti
         if found is not None:
             exposed += _exposed(found, f"module {wanted}", fingerprint=distribution.version, required=False)
     if not exposed:
-        raise ConfigError(f'the distribution "{module_name}" has no plugin, adapter, provider or dialect')
+        raise ConfigError(f'the distribution "{module_name}" has no plugin, adapter, provider, dialect or store')
     return exposed
 
 
@@ -363,7 +365,7 @@ def _exposed(
         cls = getattr(module, class_name, None)
         extension = _extension(cls, origin, fingerprint=fingerprint) if isinstance(cls, type) else None
         if extension is None:
-            raise ConfigError(f'"{class_name}" in {origin} is no plugin, adapter, provider or dialect')
+            raise ConfigError(f'"{class_name}" in {origin} is no plugin, adapter, provider, dialect or store')
         return [extension]
     found: dict[type[Any], Extension] = {}
     for cls in _defined_classes(module):
@@ -372,7 +374,7 @@ def _exposed(
             found[cls] = extension
     if not found and required:
         raise ConfigError(
-            f"{origin} defines no plugin, adapter, provider or dialect; a plugin has @plugin_metadata(name=…)"
+            f"{origin} defines no plugin, adapter, provider, dialect or store; a plugin has @plugin_metadata(name=…)"
         )
     return list(found.values())
 
@@ -421,6 +423,7 @@ def _kind_of(cls: type[Any]) -> Kind | None:
         (Adapter, "adapter"),
         (Provider, "provider"),
         (Dialect, "dialect"),
+        (Store, "store"),
     )
     for base, kind in bases:
         if cls is not base and issubclass(cls, base):

@@ -20,6 +20,7 @@ from llm_gateway_sdk import (
     HTTPProvider,
     MountedPlugin,
     Plugin,
+    Store,
 )
 
 from .breaker import Breaker, BreakerSettings
@@ -32,6 +33,7 @@ from .extensions import Extensions
 from .models import ModelRegistry, ModelTarget
 from .providers.transport import TransportSettings, create_client
 from .single_process import requires_single_process
+from .store_settings import build_store
 
 __all__ = ["Gateway", "Loaded", "ServedProject", "Shared"]
 
@@ -100,6 +102,7 @@ class _PluginServices(GatewayServices):
         self._workers = gateway.workers
         self._project = project
         self._models = tuple(models)
+        self._open_store = gateway.store_factory
         self._held: dict[str, Any] = {}
         self._http: Any = None
 
@@ -110,6 +113,11 @@ class _PluginServices(GatewayServices):
         if key not in self._held:
             self._held[key] = self._objects.get(key, factory)
         return self._held[key]
+
+    @property
+    def store(self) -> Store:
+        store: Store = self._hold(*self._open_store())
+        return store
 
     def http_client(self) -> Any:
         if self._http is None:
@@ -218,6 +226,13 @@ class Gateway:
     def use_shared(self, key: str, factory: Callable[[], Any]) -> Any:
         self._used.append(key)
         return self.shared_objects.get(key, factory)
+
+    def store_factory(self) -> tuple[str, Callable[[], Store]]:
+        """The gateway's store: what it is shared by in this process, and how it is made."""
+        config, extensions = self.config, self.extensions
+        url = config.store.url.get_secret_value()
+        key = f"store:{url}:{config.directory}:{config.store.config!r}"
+        return key, lambda: build_store(extensions, url, config.store.config, config.directory)
 
     def client(self, settings: TransportSettings) -> HTTPClient:
         """The pooled client for these settings; providers with equal settings share one."""

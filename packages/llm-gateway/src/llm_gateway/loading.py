@@ -28,6 +28,7 @@ from llm_gateway.extension_settings import check_by_itself, check_schema
 from llm_gateway.extensions import Declared, Extension, Extensions, Kind, find, installed
 from llm_gateway.notices import notices
 from llm_gateway.single_process import requires_single_process
+from llm_gateway.store_settings import check_store
 from llm_gateway_sdk.errors import ConfigError
 
 
@@ -91,6 +92,7 @@ def _load(
     for cls in classes:
         extensions.add_class(cls)
     used = [_settle(place, draft, extensions) for place in _places(draft.root)]
+    used.append(check_store(draft, extensions, directory))
     file = validate(draft)
     adapters = extensions.names("adapter")
     check_file(file, problems, adapters=adapters)
@@ -109,6 +111,8 @@ def _load(
         admin=file.admin,
         breaker=file.breaker,
         upstream=file.upstream,
+        store=file.store,
+        directory=directory,
     )
     draft.notices.extend(notices(draft, config, extensions))
     version = _version(draft, [extension for extension in used if extension is not None])

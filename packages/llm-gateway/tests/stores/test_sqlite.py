@@ -131,9 +131,7 @@ def test_concurrent_calls_share_transactions(tmp_path: Path) -> None:
     async def use() -> None:
         store = make(tmp_path / "state.db")
         await store.epoch()
-        answers = await asyncio.gather(
-            *(store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30)) for _ in range(200))
-        )
+        answers = await asyncio.gather(*(store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30)) for _ in range(200)))
         assert all(isinstance(answer, Granted) for answer in answers)
         assert max(answer.states[0].open for answer in answers) == 200
         await store.aclose()

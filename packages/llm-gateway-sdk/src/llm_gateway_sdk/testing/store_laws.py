@@ -661,18 +661,18 @@ def spend() -> None:
         while True:
             held = Lease(new_lease_id(), lease_seconds, "spend")
             amount = source.randrange(1, 300_000)
-            os.write(log, f'{json.dumps(["reserve", held.id, amount])}\n'.encode())
+            os.write(log, f"{json.dumps(['reserve', held.id, amount])}\n".encode())
             answer = await store.reserve([Entry("budget", amount, _BUDGET), Entry("calls", 1)], held)
             if isinstance(answer, Refused):
-                os.write(log, f'{json.dumps(["refused", held.id, 0])}\n'.encode())
+                os.write(log, f"{json.dumps(['refused', held.id, 0])}\n".encode())
                 await asyncio.sleep(0.01)
                 continue
-            os.write(log, f'{json.dumps(["granted", held.id, amount])}\n'.encode())
+            os.write(log, f"{json.dumps(['granted', held.id, amount])}\n".encode())
             await asyncio.sleep(source.random() / 100)
             used = source.randrange(0, amount + 1)
-            os.write(log, f'{json.dumps(["settle", held.id, used])}\n'.encode())
+            os.write(log, f"{json.dumps(['settle', held.id, used])}\n".encode())
             await store.settle(held.id, [Amount("budget", used), Amount("calls", 1)])
-            os.write(log, f'{json.dumps(["settled", held.id, used])}\n'.encode())
+            os.write(log, f"{json.dumps(['settled', held.id, used])}\n".encode())
 
     async def main() -> None:
         store = open_store(recipe)

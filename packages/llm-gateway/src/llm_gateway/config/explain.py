@@ -40,6 +40,7 @@ def explain(config: GatewayConfig, project: ProjectConfig, draft: Draft, schema_
         "monitoring": teller.settings(config.monitoring),
         "logging": teller.settings(config.logging),
         "admin": teller.settings(config.admin),
+        "store": teller.settings(config.store, kind="store"),
         "project": teller.project_tree(),
     }
     lines = _render(tree)

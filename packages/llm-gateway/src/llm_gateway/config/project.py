@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from llm_gateway.config.schema import (
     AdapterConfig,
@@ -14,6 +15,7 @@ from llm_gateway.config.schema import (
     MonitoringConfig,
     PluginConfig,
     ServerConfig,
+    StoreConfig,
     UpstreamConfig,
 )
 
@@ -70,6 +72,9 @@ class GatewayConfig:
     admin: AdminConfig = field(default_factory=AdminConfig)
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
+    store: StoreConfig = field(default_factory=StoreConfig)
+    directory: Path = field(default_factory=Path)
+    """What relative paths are relative to."""
 
     @property
     def default_project(self) -> ProjectConfig | None:

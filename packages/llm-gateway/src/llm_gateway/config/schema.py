@@ -440,6 +440,26 @@ class BreakerConfig(Settings):
     )
 
 
+DEFAULT_STORE = "sqlite:./state.db"
+
+
+class StoreConfig(Settings):
+    """Where counters of limits, keys and logs are kept. Used only by plugins that need it."""
+
+    url: SecretStr = Field(
+        default=SecretStr(DEFAULT_STORE),
+        description="`sqlite:PATH`, a file below the folder of this configuration, made on first use and shared by the "
+        "processes of one machine; `redis://…`, `rediss://…`, `redis+sentinel://…` or `redis+cluster://…` for several "
+        "machines, with `llm-gateway[redis]`; `memory:` for one process that may forget.",
+    )
+    config: ExtensionSettings = Field(default={}, description="Settings of that kind of store.")
+
+    @property
+    def type(self) -> str:
+        """The kind of store: the scheme of its URL."""
+        return self.url.get_secret_value().partition(":")[0]
+
+
 class GatewayFile(ProjectFlags):
     """The configuration file as written: the default project's settings, and those of the whole gateway."""
 
@@ -468,3 +488,4 @@ class GatewayFile(ProjectFlags):
     admin: AdminConfig = Field(default=AdminConfig(), description="Management addresses.")
     breaker: BreakerConfig = Field(default=BreakerConfig(), description="Sparing a target that keeps failing.")
     upstream: UpstreamConfig = Field(default=UpstreamConfig(), description="The connections to providers.")
+    store: StoreConfig = Field(default=StoreConfig(), description="Where counters, keys and logs are kept.")

@@ -214,9 +214,7 @@ def _state(entry: Entry, counter: Counter, now: int, *, before: CounterState | N
         exceeded = entry.limit is not None and counter.settled + counter.open + entry.amount > entry.limit
         if before is not None:
             exceeded = before.exceeded
-        return CounterState(
-            entry.key, counter.settled, counter.open, entry.limit, exceeded, exceeded and entry.enforce
-        )
+        return CounterState(entry.key, counter.settled, counter.open, entry.limit, exceeded, exceeded and entry.enforce)
     over = counter.level + (entry.amount - rate.burst) * rate.ticks
     exceeded = over > 0 if before is None else before.exceeded
     retry: float | None = None

@@ -131,7 +131,8 @@ class _MemoryTables:
             heapq.heappush(self._forget, (record.forget, (domain, lease_id)))
 
     def due(self, domain: str, now: int, limit: int) -> list[str]:
-        ends, found = self._ends.get(domain, []), []
+        ends = self._ends.get(domain, [])
+        found: list[str] = []
         while ends and ends[0][0] <= now and len(found) < limit:
             lease_id = heapq.heappop(ends)[1]
             record = self._leases.get((domain, lease_id))

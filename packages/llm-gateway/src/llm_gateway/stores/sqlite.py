@@ -8,6 +8,7 @@ import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -32,7 +33,19 @@ from .writer import Writer
 __all__ = ["SQLiteStore"]
 
 T = TypeVar("T")
-_NETWORK_FILE_SYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs", "lustre"}
+_NETWORK_FILE_SYSTEMS = {
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "9p",
+    "fuse.sshfs",
+    "afs",
+    "ceph",
+    "glusterfs",
+    "lustre",
+}
 _POLL_SECONDS = 0.25
 
 
@@ -135,8 +148,7 @@ class SQLiteStore(Store):
         yield Change(seen, None)
         while True:
             await asyncio.sleep(_POLL_SECONDS)
-            before = seen
-            epoch, keys = await self._step(lambda tables, books, now, before=before: tables.changed_since(before))
+            epoch, keys = await self._step(partial(_changed_since, seen))
             if epoch != seen:
                 seen = epoch
                 yield Change(epoch, keys)
@@ -181,6 +193,10 @@ class SQLiteStore(Store):
             connection.execute(statement)
         connection.execute("COMMIT")
         return connection
+
+
+def _changed_since(epoch: int, tables: SQLiteTables, books: Books, now: int) -> tuple[int, frozenset[str]]:
+    return tables.changed_since(epoch)
 
 
 def _file_system(folder: Path) -> str:
