@@ -16,6 +16,7 @@ from llm_gateway_sdk import Plugin, Store, plugin_metadata
 from llm_gateway_sdk.errors import ConfigError
 
 STORES: list[Store] = []
+MODELS = "models: [{name: m, isDefault: true, provider: {type: echo}}]\n"
 
 
 @plugin_metadata(name="counting")
@@ -27,7 +28,7 @@ class Counting(Plugin):
 
 def problems_of(text: str, folder: Path, **environ: str) -> list[str]:
     try:
-        load_text(text, directory=folder, environ=environ)
+        load_text(MODELS + text, directory=folder, environ=environ)
     except ConfigError as error:
         return [f"{problem.path}: {problem.message}" for problem in error.problems]
     return []
@@ -52,7 +53,7 @@ def test_what_is_wrong_is_reported_with_its_place(text: str, expected: str, tmp_
 
 
 def test_a_url_from_the_environment_is_used_and_kept_secret(tmp_path: Path) -> None:
-    loaded = load_text("store: {url: '${STORE}'}", directory=tmp_path, environ={"STORE": "sqlite:./a.db"})
+    loaded = load_text(MODELS + "store: {url: '${STORE}'}", directory=tmp_path, environ={"STORE": "sqlite:./a.db"})
 
     assert loaded.config.store.url.get_secret_value() == "sqlite:./a.db"
     assert "a.db" not in repr(loaded.config.store)
@@ -79,6 +80,6 @@ def test_a_plugin_gets_the_configured_store(tmp_path: Path) -> None:
 
 
 async def serve(text: str, folder: Path) -> None:
-    gateway = Gateway(load_text(text, directory=folder, environ={}, classes=[Counting]))
+    gateway = Gateway(load_text(MODELS + text, directory=folder, environ={}, classes=[Counting]))
     await gateway.start()
     await gateway.close()
