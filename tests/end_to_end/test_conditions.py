@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import model
 from scripted_upstream import ScriptedUpstream
 from served_gateway import ServedGateway
+
+from conftest import model
 
 CONDITIONS: dict[str, dict[str, Any]] = {
     "path": {"paths": ["/anthropic"]},

@@ -10,10 +10,11 @@ from typing import Any
 import anthropic
 import openai
 import pytest
-from conftest import model
 from official_clients import CLIENTS, Question, ask
 from scripted_upstream import ScriptedUpstream
 from served_gateway import ServedGateway
+
+from conftest import model
 
 PROVIDERS = ["chat", "messages", "responses"]
 EXCEPTIONS: dict[int, tuple[type[Exception], type[Exception]]] = {

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import model
 from official_clients import CLIENTS, Question, ask
 from scripted_upstream import ScriptedUpstream
 from served_gateway import ServedGateway, new_request_id
+
+from conftest import model
 
 ASK = {"model": "chat", "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
 ASK_RESPONSES = {"model": "chat", "input": "Hello"}

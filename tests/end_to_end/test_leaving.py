@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import model
 from scripted_upstream import ScriptedUpstream
 from served_gateway import ServedGateway, new_request_id
+
+from conftest import model
 
 ENDPOINTS = {"openai chat": "/openai/v1/chat/completions", "anthropic": "/anthropic/v1/messages"}
 
