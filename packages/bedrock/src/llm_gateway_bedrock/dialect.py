@@ -20,6 +20,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.receiver import CONVERSE, Receiver
 from llm_gateway_sdk.wire import json
 
@@ -49,7 +50,11 @@ class Bedrock(Dialect):
         return request.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
-        return CONVERSE
+        known: Receiver | None = target.memo.get(NAME)
+        if known is None:
+            model = str(target.quirks.get("model_id") or target.model)
+            known = target.memo[NAME] = CONVERSE.of_model(limits_of(model, target.quirks))
+        return known
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """The request that counts the tokens of `request_`."""

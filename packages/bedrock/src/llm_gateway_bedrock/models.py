@@ -8,7 +8,11 @@ Application profiles hide the model in an opaque ARN; the quirk `model_id` names
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from llm_gateway_sdk.dialects.model_limits import ANY_MODEL, ModelLimits, claude_name, limits_of
 
 __all__ = ["Capabilities", "capabilities_of"]
 
@@ -23,10 +27,6 @@ _FAMILIES = (
     ("cohere", "cohere"),
     ("titan", "titan"),
 )
-_NEW_CLAUDE = re.compile(r"claude-(?:[a-z]+-)(\d+)(?:-(\d{1,2}))?(?!\d)")
-"""`claude-sonnet-4-5-20250929`, `claude-opus-4-20250514`."""
-_OLD_CLAUDE = re.compile(r"claude-(\d+)(?:[.-](\d))?(?!\d)")
-"""`claude-3-7-sonnet-20250219`, `claude-3-sonnet-20240229`."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -34,7 +34,8 @@ class Capabilities:
     family: str
     """`claude`, `nova`, … or an empty string where the id does not tell."""
     version: float = 0.0
-    """Of Claude: 4.5; infinite where the name has no number."""
+    """Of Claude and Nova: 4.5; infinite where the name has no number."""
+    limits: ModelLimits = ANY_MODEL
 
     @property
     def claude(self) -> bool:
@@ -51,40 +52,47 @@ class Capabilities:
 
     @property
     def thinks(self) -> bool:
-        return self.claude and self.version >= 3.7
+        return self.claude and self.limits.thinking != "none"
 
     @property
     def thinks_adaptively(self) -> bool:
-        return self.claude and self.version >= 4.6
+        return self.claude and self.limits.thinking in ("both", "adaptive")
 
     @property
     def takes_budget(self) -> bool:
-        return self.thinks and self.version < 4.7
+        return self.claude and self.limits.thinking in ("budget", "both")
 
     @property
     def samples(self) -> bool:
         """Takes temperature and the like."""
-        return not (self.claude and self.version >= 4.7)
+        return self.limits.sampling != "none"
 
     @property
     def samples_one_way(self) -> bool:
         """Takes temperature or top_p, not both."""
-        return self.claude and self.version >= 4.1
+        return self.limits.sampling == "one"
 
     @property
     def structured(self) -> bool:
         """Takes `outputConfig.textFormat` and `strict` tools."""
         if self.claude:
-            return self.version >= 4.5
+            return self.limits.structured
         return self.family in ("", "qwen", "gpt-oss", "deepseek", "mistral")
 
 
-def capabilities_of(model: str) -> Capabilities:
+def capabilities_of(model: str, quirks: Mapping[str, Any] | None = None) -> Capabilities:
     name = model.lower()
     family = next((family for word, family in _FAMILIES if word in name), "")
-    if family != "claude":
+    if family == "nova":
+        match = _NOVA.search(name)
+        return Capabilities(family, float(match[1]) if match is not None else 1.0)
+    claude = claude_name(name)
+    if claude is None:
         return Capabilities(family)
-    match = _NEW_CLAUDE.search(name) or _OLD_CLAUDE.search(name)
-    if match is None:
-        return Capabilities(family, 2.0 if "instant" in name or "claude-v" in name else float("inf"))
-    return Capabilities(family, float(f"{match[1]}.{match[2] or 0}"))
+    major, minor = claude.version
+    version = float("inf") if major == 99 else float(f"{major}.{minor}")
+    return Capabilities(family, version, limits_of(name, quirks))
+
+
+_NOVA = re.compile(r"nova-(\d+)(?!\d)")
+"""`nova-2-lite`; those of the first generation have no number: `nova-pro-v1`."""

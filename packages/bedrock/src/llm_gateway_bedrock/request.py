@@ -257,7 +257,7 @@ class _Encoder:
     def __init__(self, request: LLMRequest, target: Target, losses: Losses) -> None:
         self._request = request
         self._losses = losses
-        self._can: Capabilities = capabilities_of(str(target.quirks.get("model_id") or target.model))
+        self._can: Capabilities = capabilities_of(str(target.quirks.get("model_id") or target.model), target.quirks)
         self._system_turns = bool(target.quirks.get("system_turns"))
         self._metadata = own(request)
         self._blocks = BlockEncoder(losses, "messages[*].content[*]", caches=self._can.caches, signs=self._can.claude)
@@ -460,7 +460,7 @@ class _Encoder:
             return bool(reasoning.enabled)
         effort, enabled = reasoning.effort, reasoning.enabled
         if enabled is False or effort == "none":
-            if self._can.thinks_adaptively:
+            if self._can.thinks_adaptively and self._can.limits.thinking_off:
                 additional["thinking"] = {"type": "disabled"}
             return False
         if effort is None and reasoning.budget_tokens is None and not enabled:
@@ -473,7 +473,8 @@ class _Encoder:
             additional["reasoning_effort"] = word
         elif self._can.family == "qwen":
             additional["reasoning_config"] = word
-        elif self._can.family == "nova":
+        elif self._can.family == "nova" and self._can.version >= 2:
+            # Amazon Nova 2 user guide, "Extended thinking": the first generation has none.
             additional["reasoningConfig"] = {"type": "enabled", "maxReasoningEffort": word}
         else:
             self._losses.dropped("reasoning", "the model has no setting for it")

@@ -143,8 +143,9 @@ class HTTPProvider(Provider):
             settings.retry_attempts_written = True
         return settings
 
-    def dialect_for(self, client_dialect: str, request_path: str) -> str:
-        """Which dialect to speak upstream for a client of `client_dialect`; nearly always the one."""
+    def dialect_for(self, client_dialect: str, request_path: str, model: str = "") -> str:
+        """Which dialect to speak upstream for a client of `client_dialect` that asks for the provider's `model`; nearly
+        always the one."""
         return self.dialect
 
     def target(self, model: str, dialect: str) -> Target:

@@ -23,7 +23,9 @@ from .history import (
     without_blank_texts,
     without_trailing_blank,
 )
-from .media import fit_media
+from .media import fit_media, refuse_audio
+from .model_fit import fit_model
+from .model_limits import ANY_MODEL
 from .receiver import Receiver
 from .schemas import is_openai_strict, is_recursive, is_whole, plain_root, structured_schema, whole_root
 from .tool_names import fit_names, rename_calls, rename_choice, rename_tools
@@ -43,6 +45,21 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
     """Makes a request fit. `sender` is the dialect of the client. Raises DialectError for what cannot be sent at all,
     such as a file that only another vendor has."""
     kinds = {type(part) for message in request.messages for part in message.content}
+    names: dict[str, str] = {}
+    rule = receiver.tool_names
+    if rule is not None and (request.tools or ToolCallPart in kinds):
+        fitting = fit_names(request, rule)
+        if fitting:
+            losses.converted("tools[*].name", "a name that the provider takes; replies have the client's own")
+            request = replace(
+                request,
+                messages=rename_calls(request.messages, fitting),
+                tools=rename_tools(request.tools, fitting),
+                tool_choice=rename_choice(request.tool_choice, fitting),
+            )
+            names = {name: own for own, name in fitting.items()}
+    if receiver.model is not ANY_MODEL:
+        request = fit_model(request, receiver.model, losses)
     changes: dict[str, Any] = {}
     messages = _fit_messages(request.messages, kinds, receiver, losses, sender)
     if messages is not request.messages:
@@ -60,21 +77,7 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         wanted = _fit_format(request.response_format, receiver, losses)
         if wanted is not request.response_format:
             changes["response_format"] = wanted
-    if changes:
-        request = replace(request, **changes)
-    rule = receiver.tool_names
-    if rule is not None and (request.tools or ToolCallPart in kinds):
-        fitting = fit_names(request, rule)
-        if fitting:
-            losses.converted("tools[*].name", "a name that the provider takes; replies have the client's own")
-            request = replace(
-                request,
-                messages=rename_calls(request.messages, fitting),
-                tools=rename_tools(request.tools, fitting),
-                tool_choice=rename_choice(request.tool_choice, fitting),
-            )
-            return Fitted(request, {name: own for own, name in fitting.items()})
-    return Fitted(request)
+    return Fitted(replace(request, **changes) if changes else request, names)
 
 
 _PLAIN = frozenset({TextPart, RefusalPart, ThinkingPart})
@@ -88,6 +91,8 @@ def _fit_messages(
             messages = fit_media(messages, losses, checked=receiver.checked_labels)
             if receiver.vendors is not None and sender not in receiver.vendors:
                 refuse_foreign_files(messages)
+            if not receiver.audio:
+                refuse_audio(messages)
         if ToolCallPart in kinds or ToolResultPart in kinds:
             messages = fit_ids(messages, receiver.call_ids, losses)
             messages = results_after_calls(messages, losses)

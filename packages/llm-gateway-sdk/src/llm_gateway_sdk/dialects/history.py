@@ -47,7 +47,14 @@ def results_after_calls(messages: list[Message], losses: Losses) -> list[Message
     """
     if _in_order(messages):
         return messages
-    return _Sorter(messages, losses).sorted()
+    found = Losses()
+    ordered = _Sorter(messages, found).sorted()
+    if ordered == messages:
+        return messages
+    losses.converted("messages[*].content[*]", "results of tools right after their calls")
+    for loss in found:
+        losses.converted(loss.path, loss.detail)
+    return ordered
 
 
 def _in_order(messages: list[Message]) -> bool:
@@ -82,7 +89,6 @@ class _Sorter:
 
     def sorted(self) -> list[Message]:
         self._find()
-        self._losses.converted("messages[*].content[*]", "results of tools right after their calls")
         ordered: list[Message] = []
         for place, message in enumerate(self._messages):
             rest = self._rest(message)
@@ -123,7 +129,7 @@ class _Sorter:
         if results or place + 1 < len(self._messages):
             for call in calls:
                 if call.id not in answered:
-                    self._losses.converted("messages[*].content[*]", "a call without a result got one that says so")
+                    self._losses.converted("messages[*].content", "a call without a result got one that says so")
                     results = [*results, ToolResultPart(call.id, [TextPart(NO_RESULT)], is_error=True, name=call.name)]
         return results
 

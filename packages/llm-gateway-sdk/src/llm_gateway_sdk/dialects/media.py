@@ -6,11 +6,12 @@ import base64
 import binascii
 from dataclasses import replace
 
+from ..errors import DialectError
 from ..losses import Losses
 from ..parts import MediaKind, MediaPart, Part, ToolResultPart
 from ..request import Message
 
-__all__ = ["fit_media", "labelled", "sniff"]
+__all__ = ["fit_media", "labelled", "refuse_audio", "sniff"]
 
 # File signatures: RFC 2083 (PNG), ITU T.81 (JPEG), GIF89a, the RIFF container (WebP, WAVE), ISO 32000 (PDF), ID3v2 and
 # MPEG audio frames, RFC 3533 (Ogg), RFC 9639 (FLAC).
@@ -85,6 +86,17 @@ def fit_media(messages: list[Message], losses: Losses, *, checked: bool = True) 
             message = replace(message, content=content)
         fitted.append(message)
     return fitted
+
+
+def refuse_audio(messages: list[Message]) -> None:
+    """Raises DialectError where a message holds audio."""
+    for position, message in enumerate(messages):
+        for place, part in enumerate(message.content):
+            inner = part.content if type(part) is ToolResultPart else [part]
+            if any(type(one) is MediaPart and one.kind == "audio" for one in inner):
+                raise DialectError(
+                    "this model's provider takes no audio here", path=f"messages[{position}].content[{place}]"
+                )
 
 
 def _fitted(part: Part, checked: bool) -> Part:

@@ -8,8 +8,10 @@ limits are listed here with their sources; `fit.fit` applies them, for every dia
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from .model_limits import ANY_MODEL, ModelLimits
 
 __all__ = [
     "CHAT",
@@ -91,8 +93,18 @@ class Receiver:
     """One system message, and that the first."""
     checked_labels: bool = False
     """The type that an image is labelled with is compared with its bytes."""
+    audio: bool = True
+    """Takes audio in messages."""
     vendors: frozenset[str] | None = None
     """Dialects of clients whose file ids this receiver has issued; None takes all."""
+    model: ModelLimits = ANY_MODEL
+    """What the model takes."""
+
+    def of_model(self, limits: ModelLimits) -> Receiver:
+        """The same receiver with the limits of one of its models."""
+        if limits is ANY_MODEL:
+            return self
+        return replace(self, model=limits, checked_labels=self.checked_labels and limits.checked_labels)
 
 
 _WORD = re.compile(r"[^a-zA-Z0-9_-]")
@@ -122,6 +134,7 @@ RESPONSES = Receiver(
     whole_schemas=True,
     plain_roots=True,
     strict="openai",
+    audio=False,
     vendors=_OPENAI_FILES,
 )
 

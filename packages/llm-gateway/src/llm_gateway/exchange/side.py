@@ -98,7 +98,10 @@ async def _count_tokens(exchange: Exchange, target: ModelTarget, attempt: Attemp
     ctx, http = exchange.ctx, target.http
     count: int | None = None
     if http is not None:
-        dialect = exchange.services.dialects[http.dialect_for(exchange.client.name, exchange.route.upstream)]
+        name = http.dialect_for(
+            exchange.client.name, exchange.route.upstream, target.upstream_model(ctx.requested_model)
+        )
+        dialect = exchange.services.dialects[name]
         payload = ctx.request_payload
         untouched = payload is None or not payload.opened or not payload.changed
         try:

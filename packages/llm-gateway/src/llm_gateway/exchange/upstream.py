@@ -60,11 +60,11 @@ class UpstreamCall:
 def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> UpstreamCall:
     """Raises InvalidRequest where the client's request does not decode or cannot be said to this provider."""
     ctx, client = exchange.ctx, exchange.client
-    name = http.dialect_for(client.name, exchange.route.upstream)
+    model = target.upstream_model(ctx.requested_model)
+    name = http.dialect_for(client.name, exchange.route.upstream, model)
     dialect = exchange.services.dialects.get(name)
     if dialect is None:
         raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
-    model = target.upstream_model(ctx.requested_model)
     if "." in model or "%" in model:
         check_model_name(model)
     aim = http.target(model, name)

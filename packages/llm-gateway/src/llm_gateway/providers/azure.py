@@ -7,6 +7,7 @@ dated versions have the deployment in the path and `api-version` in the query.
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
@@ -46,9 +47,9 @@ class AzureOpenAIProvider(OpenAIProvider):
         elif self._dated is not None and path in ("", "/openai", "/openai/v1"):
             self.base_url = f"{root}/openai"
 
-    @property
+    @cached_property
     def speaks_responses(self) -> bool:
-        return not self._deployment
+        return self.api == "both" or not self._deployment
 
     def url(self, wire: WireRequest) -> str:
         version, path, query = self.settings.api_version, wire.path, wire.query

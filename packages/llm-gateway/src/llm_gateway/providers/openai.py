@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from llm_gateway_sdk import HTTPProvider, http_provider_schema
+from llm_gateway_sdk.dialects.model_limits import limits_of
 
 __all__ = ["API_PROPERTY", "OpenAIProvider"]
 
 CHAT, RESPONSES = "openai_chat", "openai_responses"
 
 API_PROPERTY: dict[str, Any] = {
-    "enum": ["auto", "chat", "responses"],
+    "enum": ["auto", "chat", "responses", "both"],
     "default": "auto",
-    "description": "Which API to call. `auto`: Responses for clients of Responses where the server is known "
-    "to have it, else Chat Completions.",
+    "description": "Which API to call. `auto`: where the server is known to have Responses, that for its own clients, "
+    "and for all others but Chat's where the model reasons; else Chat Completions. `both`: the server has both APIs, "
+    "whatever its address.",
 }
 
 
@@ -48,15 +51,17 @@ class OpenAIProvider(HTTPProvider):
             if config.get(key):
                 self.settings.headers.setdefault(header, str(config[key]))
 
-    @property
+    @cached_property
     def speaks_responses(self) -> bool:
         """Whether the server is known to have the Responses API."""
+        if self.api == "both":
+            return True
         if self.has_responses and self.base_url == self.default_base_url.rstrip("/"):
             return True
         host = urlsplit(self.base_url).hostname or ""
         return any(host == known or (known[0] == "." and host.endswith(known)) for known in self.responses_hosts)
 
-    def dialect_for(self, client_dialect: str, request_path: str) -> str:
+    def dialect_for(self, client_dialect: str, request_path: str, model: str = "") -> str:
         if self.api == "chat":
             return CHAT
         if request_path.startswith("/responses/") or request_path.endswith(("/count_tokens", ":countTokens")):
@@ -64,4 +69,8 @@ class OpenAIProvider(HTTPProvider):
             return RESPONSES if self.api == "responses" or self.speaks_responses else CHAT
         if self.api == "responses":
             return RESPONSES
-        return RESPONSES if client_dialect == RESPONSES and self.speaks_responses else CHAT
+        if client_dialect == CHAT or not self.speaks_responses:
+            return CHAT
+        # OpenAI's reasoning models take tools and reasoning together only there, and give reasoning back only there.
+        reasons = limits_of(model or self.model or "").reasons
+        return RESPONSES if client_dialect == RESPONSES or reasons else CHAT

@@ -339,11 +339,27 @@ def test_the_newer_version_gets_no_citations_of_the_user_and_no_documents_of_the
     assert [block["type"] for block in new["messages"][1]["content"]][-1] != "document"
 
 
-def test_max_tokens_is_4096_where_nobody_says_it() -> None:
+@pytest.mark.parametrize(
+    ("model", "most"),
+    [
+        ("some-model", 4096),
+        ("claude-3-haiku-20240307", 4096),
+        ("claude-sonnet-4-5", 64000),
+        ("claude-opus-4-8", 128000),
+    ],
+)
+def test_max_tokens_is_the_ceiling_of_the_model_where_the_client_left_it_out(model: str, most: int) -> None:
     losses = Losses()
 
-    assert encode(asks(), losses)["max_tokens"] == 4096
+    assert encode(asks(), losses, model=model)["max_tokens"] == most
     assert listed(losses) == ["converted max_tokens"]
+
+
+def test_max_tokens_leaves_room_for_the_conversation_where_the_model_adds_the_two() -> None:
+    long = asks(Message("user", [TextPart("word " * 150_000)]))
+
+    assert 4096 <= encode(long, model="claude-sonnet-4-20250514")["max_tokens"] < 50_000
+    assert encode(long, model="claude-sonnet-4-5")["max_tokens"] == 64000
 
 
 def test_temperature_is_brought_into_range() -> None:

@@ -30,6 +30,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
 from . import errors, request, response, stream
@@ -62,7 +63,10 @@ class Anthropic(Dialect):
         return request.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
-        return MESSAGES
+        known: Receiver | None = target.memo.get(NAME)
+        if known is None:
+            known = target.memo[NAME] = MESSAGES.of_model(limits_of(target.model, target.quirks))
+        return known
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """A request to count the tokens of `request_`."""

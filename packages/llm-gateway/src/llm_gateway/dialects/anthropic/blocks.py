@@ -517,6 +517,8 @@ def _encode_document_source(part: MediaPart, losses: Losses, path: str) -> Block
             raise DialectError(f"a document of type {media_type} that is no UTF-8 text", path=path) from None
         losses.converted(f"{path}.data", f"{media_type} is sent as plain text")
         return {"type": "text", "media_type": "text/plain", "data": text}
+    if part.data is not None and media_type != "application/pdf":
+        raise DialectError(f"this model's provider takes PDF and text documents, not {media_type}", path=path)
     return _encode_source(part, media_type)
 
 

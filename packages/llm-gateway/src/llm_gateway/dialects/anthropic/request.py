@@ -35,7 +35,9 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.schemas import structured_schema
+from llm_gateway_sdk.estimate import estimate_tokens
 from llm_gateway_sdk.reasoning import MIN_BUDGET, budget_of_effort, effort_of_budget, lower_effort
 from llm_gateway_sdk.wire import json
 
@@ -351,6 +353,7 @@ class _Encoder:
         self.request = request
         self.target = target
         self.losses = losses
+        self.limits = limits_of(target.model, target.quirks)
         self.own = own(request.provider_metadata)
         self.version: str = target.api_version or self.own.get("_version") or VERSION_2023
         self.betas: list[str] = list(self.own.get("_betas") or [])
@@ -579,13 +582,23 @@ class _Encoder:
         max_tokens = request.max_tokens
         thinking = self._thinking_config(turns)
         if max_tokens is None:
-            max_tokens = DEFAULT_MAX_TOKENS
-            if thinking is not None and isinstance(budget := thinking.get("budget_tokens"), int):
-                max_tokens += budget
+            max_tokens = self._ceiling(thinking)
             self.losses.converted("max_tokens", f"{max_tokens}, which the client left open")
         body["max_tokens"] = max_tokens
         if thinking is not None:
             body["thinking"] = thinking
+
+    def _ceiling(self, thinking: Block | None) -> int:
+        """The most that the model can answer, where its name tells."""
+        most = self.limits.max_output
+        if most is None:
+            budget = thinking.get("budget_tokens") if thinking is not None else None
+            return DEFAULT_MAX_TOKENS + (budget if isinstance(budget, int) else 0)
+        context = self.limits.bounded_context
+        if context is None:
+            return most
+        # These refuse a bound that does not fit into what the conversation leaves of the context.
+        return max(DEFAULT_MAX_TOKENS, min(most, context - estimate_tokens(self.request)))
 
     def _thinking_config(self, turns: list[_Turn]) -> Block | None:
         reasoning = self.request.reasoning
@@ -619,7 +632,7 @@ class _Encoder:
                 self.losses.dropped("reasoning_effort", "this model does not think")
             return None
         if off:
-            return {"type": "disabled"}
+            return {"type": "disabled"} if self.limits.thinking_off else None
         choice = self.request.tool_choice
         if choice is not None and (
             choice.mode in ("required", "tool") or (choice.mode, choice.allowed_mode) == ("allowed", "required")
@@ -653,22 +666,11 @@ class _Encoder:
         return bounded
 
     def _thinking_form(self) -> str:
-        """`budget`, `adaptive` or `none`: quirk `thinking`, else by the model's version."""
-        form = self.target.quirks.get("thinking")
-        if form in ("budget", "adaptive", "none"):
-            return str(form)
-        version = self._model_version()
-        if version is None:
-            return "budget"
-        return "none" if version < (3, 7) else "budget" if version < (4, 6) else "adaptive"
-
-    def _model_version(self) -> tuple[int, int] | None:
-        """(4, 6) of claude-opus-4-6; the newest of all for a Claude without a number; None for other models."""
-        name = self.target.model
-        if "claude" not in name:
-            return None
-        match = _MODEL.search(name)
-        return (int(match[1]), int(match[2] or 0)) if match else (99, 0)
+        """`budget`, `adaptive` or `none`: by the quirk `thinking`, else by the model."""
+        form = self.limits.thinking
+        if form == "both":
+            return "adaptive"
+        return "budget" if form == "unknown" else form
 
     def _tools(self, body: dict[str, Any]) -> None:
         request = self.request
@@ -770,8 +772,7 @@ class _Encoder:
             self.losses.converted("reasoning.budget_tokens", f"{reasoning.budget_tokens} became effort {effort}")
         if effort is None or effort == "none":
             return None
-        version = self._model_version()
-        lowered = lower_effort(effort, _EFFORTS if version is None or version >= (4, 7) else _EARLY_EFFORTS)
+        lowered = lower_effort(effort, _EARLY_EFFORTS if self.limits.thinking == "both" else _EFFORTS)
         if lowered != effort:
             self.losses.converted("reasoning_effort", f"{effort} became {lowered}")
         return lowered
@@ -887,5 +888,3 @@ _FILES_BETA = "files-api-2025-04-14"
 _JSON_PROMPT = "Answer with one JSON object and nothing else: no code fence, no text before or after it."
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
-# claude-3-7-sonnet-…, claude-opus-4-6, claude-sonnet-4-20250514 (a date is no minor version)
-_MODEL = re.compile(r"claude-(?:[a-z]+-)*(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from llm_gateway_sdk.dialect import Target
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.receiver import CHAT, CallIds, Receiver, ToolNames, UserIds
 
 __all__ = ["receiver_of"]
@@ -27,4 +28,5 @@ def receiver_of(target: Target) -> Receiver:
         changes["one_system"] = True
     if target.provider not in _OPENAI:
         changes["vendors"] = frozenset()
-    return replace(CHAT, **changes) if changes else CHAT
+    receiver = replace(CHAT, **changes) if changes else CHAT
+    return receiver.of_model(limits_of(target.model))

@@ -18,6 +18,7 @@ from llm_gateway_sdk.dialect import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.receiver import RESPONSES, Receiver
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
@@ -60,7 +61,10 @@ class OpenAIResponses(Dialect):
         return request.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
-        return RESPONSES
+        known: Receiver | None = target.memo.get(NAME)
+        if known is None:
+            known = target.memo[NAME] = RESPONSES.of_model(limits_of(target.model))
+        return known
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         return response.decode_response(wire, mint)

@@ -1,0 +1,186 @@
+"""What a model takes, as far as its name says: one table for every dialect in which the model can be asked.
+
+A model without a number in its name counts as the newest of its family.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+__all__ = ["ANY_MODEL", "ClaudeName", "ModelLimits", "claude_name", "limits_of", "openai_version"]
+
+Thinking = Literal["unknown", "none", "budget", "both", "adaptive"]
+
+
+@dataclass(slots=True, frozen=True)
+class ModelLimits:
+    """The defaults take everything."""
+
+    sampling: Literal["all", "one", "none"] = "all"
+    """`one`: temperature or top_p, not both."""
+    samples_unthinking: bool = False
+    """With the effort `none` sampling is taken all the same."""
+    penalties: bool = True
+    """Takes frequency and presence penalties and log probabilities."""
+    stop: bool = True
+    thinking: Thinking = "unknown"
+    """The forms of Claude's thinking: by a budget, adaptive, or both."""
+    thinking_off: bool = True
+    """Thinking can be switched off."""
+    forced_tools: bool = True
+    """A tool can be forced."""
+    structured: bool = True
+    """Takes output schemas and strict tools."""
+    prefill: bool = True
+    """The conversation may end with a turn of the assistant's."""
+    checked_labels: bool = True
+    """Types of images are compared with their bytes, where the API does so."""
+    reasons: bool = False
+    """Reasons as OpenAI's models do, which take tools and reasoning together only at the Responses API."""
+    max_output: int | None = None
+    """The most tokens of an answer, thinking included."""
+    bounded_context: int | None = None
+    """The context in tokens, where a conversation and the bound of the answer together may not exceed it."""
+
+
+ANY_MODEL = ModelLimits()
+
+
+@dataclass(slots=True, frozen=True)
+class ClaudeName:
+    line: str
+    """`opus`, `sonnet`, `haiku`, `fable`, `mythos`, or an empty string."""
+    version: tuple[int, int]
+    """(4, 6) of `claude-opus-4-6`; (99, 0) of a name without a number."""
+
+
+_LINES = ("opus", "sonnet", "haiku", "fable", "mythos", "instant")
+# claude-3-7-sonnet-…, claude-opus-4-6, claude-sonnet-4-20250514 (a date is no minor version), claude-v2:1, claude-2.1
+_NUMBER = re.compile(r"claude-(?:[a-z]+-)*v?(\d{1,2})(?:[-.:](\d{1,2}))?(?!\d)")
+
+
+@lru_cache(maxsize=512)
+def claude_name(model: str) -> ClaudeName | None:
+    """What the name of a Claude says, on any platform; None for other models."""
+    name = model.lower()
+    place = name.find("claude")
+    if place < 0:
+        return None
+    line = next((line for line in _LINES if line in name[place:]), "")
+    match = _NUMBER.search(name, place)
+    if match is None:
+        return ClaudeName(line, (1, 2) if line == "instant" else (99, 0))
+    return ClaudeName(line, (int(match[1]), int(match[2] or 0)))
+
+
+def _claude_limits(claude: ClaudeName) -> ModelLimits:
+    line, version = claude.line, claude.version
+    always = line == "fable" or (line == "opus" and (5, 5) <= version < (99, 0))
+    unforced = (line == "fable" and version >= (5, 1)) or (line == "opus" and (5, 5) <= version < (99, 0))
+    # platform.claude.com, "What's new in Claude 4.7": sampling parameters are removed. From 4.1 on temperature and
+    # top_p exclude each other. "What's new in Opus 5.5": thinking cannot be disabled, forced tool use is an error, both
+    # as with Fable 5.1. "Structured outputs": Claude 4.5 and newer, and Opus 4.1. "Extended thinking".
+    sampling: Literal["all", "one", "none"] = "all"
+    if version >= (4, 7) or line in ("fable", "mythos"):
+        sampling = "none"
+    elif version >= (4, 1):
+        sampling = "one"
+    return ModelLimits(
+        sampling=sampling,
+        thinking=_claude_thinking(version),
+        thinking_off=not always,
+        forced_tools=not unforced,
+        structured=version >= (4, 5) or (line == "opus" and version >= (4, 1)),
+        prefill=version < (4, 6),
+        # Claude 3.5 takes an image under another image's type; newer ones compare the two.
+        checked_labels=version >= (3, 7),
+        max_output=_claude_ceiling(line, version),
+        # From 4.5 on an answer may be asked for that is longer than what is left ("Context windows").
+        bounded_context=200_000 if version < (4, 5) else None,
+    )
+
+
+def _claude_thinking(version: tuple[int, int]) -> Thinking:
+    if version < (3, 7):
+        return "none"
+    if version < (4, 6):
+        return "budget"
+    return "both" if version < (4, 7) else "adaptive"
+
+
+# platform.claude.com, "Models overview": maximum output, by line and from which version on.
+_CLAUDE_CEILINGS: tuple[tuple[str, tuple[int, int], int], ...] = (
+    ("", (0, 0), 4096),
+    ("", (3, 5), 8192),
+    ("", (3, 7), 64000),
+    ("opus", (4, 0), 32000),
+    ("opus", (4, 5), 64000),
+    ("opus", (4, 6), 128000),
+    ("sonnet", (5, 0), 128000),
+    ("fable", (5, 0), 128000),
+    ("mythos", (5, 0), 128000),
+)
+
+
+def _claude_ceiling(line: str, version: tuple[int, int]) -> int:
+    ceiling = 4096
+    for which, since, most in _CLAUDE_CEILINGS:
+        if version >= since and which in ("", line):
+            ceiling = most
+    return ceiling
+
+
+# OpenAI.
+
+_OPENAI = re.compile(r"(?:^|[/.:])(?:(o)(\d)|gpt-(\d+)(?:\.(\d+))?)(?=$|[-:@])(?!.*-chat)")
+
+
+@lru_cache(maxsize=512)
+def openai_version(model: str) -> tuple[str, tuple[int, int]] | None:
+    """(`o`, (3, 0)) of o3, (`gpt`, (5, 6)) of gpt-5.6; None for other models and for those made for ChatGPT."""
+    match = _OPENAI.search(model.lower())
+    if match is None:
+        return None
+    if match[1]:
+        return "o", (int(match[2]), 0)
+    return "gpt", (int(match[3]), int(match[4] or 0))
+
+
+def _openai_limits(line: str, version: tuple[int, int]) -> ModelLimits:
+    if line == "gpt" and version < (5, 0):
+        return ANY_MODEL
+    # OpenAI, "Reasoning models": temperature, top_p, penalties and log probabilities are not supported; from gpt-5.1 on
+    # they are with the effort `none`. `stop`: "Not supported with latest reasoning models o3 and o4-mini".
+    return ModelLimits(
+        sampling="none",
+        samples_unthinking=line == "gpt" and version >= (5, 1),
+        penalties=False,
+        stop=not (line == "o" and version >= (3, 0)),
+        reasons=True,
+    )
+
+
+@lru_cache(maxsize=512)
+def _of_name(model: str) -> ModelLimits:
+    claude = claude_name(model)
+    if claude is not None:
+        return _claude_limits(claude)
+    openai = openai_version(model)
+    return ANY_MODEL if openai is None else _openai_limits(*openai)
+
+
+def limits_of(model: str, quirks: Mapping[str, Any] | None = None) -> ModelLimits:
+    """The limits of a model by its name, and by the quirks `no_sampling` and `thinking` of its target."""
+    limits = _of_name(model)
+    if not quirks:
+        return limits
+    changes: dict[str, Any] = {}
+    if quirks.get("no_sampling"):
+        changes["sampling"] = "none"
+    if quirks.get("thinking") in ("budget", "adaptive", "none"):
+        changes["thinking"] = quirks["thinking"]
+    return replace(limits, **changes) if changes else limits

@@ -1,0 +1,256 @@
+"""The order of a conversation, as receivers want it."""
+
+from __future__ import annotations
+
+import copy
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llm_gateway_sdk import CacheHint, Losses, Message, Part, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from llm_gateway_sdk.dialects.history import (
+    BEGIN,
+    CONTINUE,
+    NO_RESULT,
+    begin_with_user,
+    join_turns,
+    one_system_message,
+    results_after_calls,
+    without_blank_texts,
+    without_trailing_blank,
+)
+
+
+def says(role: str, *texts: str) -> Message:
+    return Message(role, [TextPart(text) for text in texts])
+
+
+def calls(*ids: str) -> Message:
+    return Message("assistant", [ToolCallPart(identity, "f", "{}") for identity in ids])
+
+
+def answers(*ids: str) -> Message:
+    return Message("tool", [ToolResultPart(identity, [TextPart(f"result of {identity}")]) for identity in ids])
+
+
+def shape(messages: list[Message]) -> list[tuple[str, list[str]]]:
+    return [(message.role, [label(part) for part in message.content]) for message in messages]
+
+
+def label(part: Part) -> str:
+    if isinstance(part, ToolCallPart):
+        return f"call {part.id}"
+    if isinstance(part, ToolResultPart):
+        return f"result {part.tool_call_id}"
+    return getattr(part, "text", "")
+
+
+# Results after calls.
+
+
+def test_an_orderly_conversation_is_the_very_same() -> None:
+    messages = [says("user", "look"), calls("a", "b"), answers("a"), answers("b"), says("user", "go on"), calls("c")]
+    losses = Losses()
+
+    assert results_after_calls(messages, losses) is messages
+    assert not losses
+
+
+def test_what_was_said_between_two_results_follows_them() -> None:
+    messages = [says("user", "look"), calls("a", "b"), answers("a"), says("developer", "note"), answers("b")]
+    losses = Losses()
+
+    assert shape(results_after_calls(messages, losses)) == [
+        ("user", ["look"]),
+        ("assistant", ["call a", "call b"]),
+        ("tool", ["result a", "result b"]),
+        ("developer", ["note"]),
+    ]
+    assert [loss.kind for loss in losses] == ["converted"]
+
+
+def test_a_late_result_goes_to_its_call() -> None:
+    messages = [calls("a"), says("user", "wait"), calls("b"), answers("b"), answers("a")]
+
+    assert shape(results_after_calls(messages, Losses())) == [
+        ("assistant", ["call a"]),
+        ("tool", ["result a"]),
+        ("user", ["wait"]),
+        ("assistant", ["call b"]),
+        ("tool", ["result b"]),
+    ]
+
+
+def test_a_call_without_a_result_gets_one_unless_its_turn_is_the_last() -> None:
+    messages = [says("user", "look"), calls("a", "b"), answers("b"), says("user", "never mind")]
+
+    sorted_ = results_after_calls(messages, Losses())
+
+    results = sorted_[2].content
+    assert [label(part) for part in results] == ["result b", "result a"]
+    assert results[1].content == [TextPart(NO_RESULT)]  # type: ignore[union-attr]
+    assert results_after_calls([says("user", "look"), calls("a")], Losses())[-1].content == calls("a").content
+
+
+def test_a_result_without_its_call_becomes_a_text() -> None:
+    messages = [answers("gone"), says("user", "and now?")]
+
+    sorted_ = results_after_calls(messages, Losses())
+
+    assert shape(sorted_) == [("user", ["[content of tool result gone]", "result of gone"]), ("user", ["and now?"])]
+
+
+def test_turns_in_a_row_that_call_are_answered_after_the_last() -> None:
+    messages = [says("user", "look"), calls("a"), calls("b"), answers("a", "b")]
+
+    assert shape(results_after_calls(messages, Losses()))[1:] == [
+        ("assistant", ["call a"]),
+        ("assistant", ["call b"]),
+        ("tool", ["result a", "result b"]),
+    ]
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[Message]:
+    """Calls, results and texts in any order; results of calls that exist and of some that do not."""
+    messages: list[Message] = []
+    known = ["none"]
+    for number in range(draw(st.integers(0, 7))):
+        kind = draw(st.sampled_from(("user", "system", "assistant", "call", "result", "mixed")))
+        if kind == "call":
+            ids = [f"c{number}_{at}" for at in range(draw(st.integers(1, 3)))]
+            known += ids
+            messages.append(calls(*ids))
+        elif kind in ("result", "mixed"):
+            one = draw(st.sampled_from(known))
+            known = [identity for identity in known if identity != one or one == "none"]
+            message = answers(one)
+            if kind == "mixed":
+                message = Message("user", [TextPart(f"text {number}"), *message.content])
+            messages.append(message)
+        else:
+            messages.append(says(kind, f"text {number}"))
+    return messages
+
+
+@given(conversations())
+def test_any_conversation_comes_into_order_and_loses_nothing(messages: list[Message]) -> None:
+    before = copy.deepcopy(messages)
+
+    sorted_ = results_after_calls(messages, Losses())
+
+    assert messages == before
+    assert results_after_calls(sorted_, Losses()) is sorted_
+    kept_texts = {part.text for message in sorted_ for part in message.content if isinstance(part, TextPart)}
+    for message in messages:
+        for part in message.content:
+            if isinstance(part, TextPart):
+                assert part.text in kept_texts
+    kept = [label(part) for message in sorted_ for part in message.content]
+    for message in messages:
+        for part in message.content:
+            if isinstance(part, ToolCallPart):
+                assert label(part) in kept
+
+
+# Neighbours.
+
+
+def test_neighbours_of_a_role_are_joined_and_others_stay() -> None:
+    messages = [says("user", "a"), says("assistant", "b"), calls("c"), says("user", "d"), says("user", "e")]
+
+    assert shape(join_turns(messages, ["assistant"])) == [
+        ("user", ["a"]),
+        ("assistant", ["b", "call c"]),
+        ("user", ["d"]),
+        ("user", ["e"]),
+    ]
+    assert join_turns(messages[:2], ["assistant"]) == messages[:2]
+
+
+def test_a_thought_in_pieces_is_one_thought_with_its_signature() -> None:
+    pieces = [
+        Message("assistant", [ThinkingPart("I wonder")]),
+        Message("assistant", [ThinkingPart(" whether")]),
+        Message("assistant", [ThinkingPart("", signature="sig", signed_by="anthropic")]),
+        says("assistant", "Yes."),
+    ]
+
+    (joined,) = join_turns(pieces, ["assistant"])
+
+    thought = joined.content[0]
+    assert isinstance(thought, ThinkingPart)
+    assert (thought.text, thought.signature) == ("I wonder whether", "sig")
+    assert len(joined.content) == 2
+
+
+# Blank texts.
+
+
+def test_blank_texts_are_left_out_of_messages_and_results() -> None:
+    result = Message("tool", [ToolResultPart("a", [TextPart(" "), TextPart("found")])])
+    messages = [says("system", "  "), says("user", "\n", "hi"), calls("a"), result]
+    losses = Losses()
+
+    kept = without_blank_texts(messages, losses)
+
+    assert shape(kept) == [("user", ["hi"]), ("assistant", ["call a"]), ("tool", ["result a"])]
+    assert [label(part) for part in kept[2].content[0].content] == ["found"]  # type: ignore[union-attr]
+    assert losses
+    assert without_blank_texts(kept, Losses()) is kept
+
+
+def test_a_cache_hint_moves_to_what_is_before_the_blank() -> None:
+    hint = CacheHint("5m")
+    message = Message("user", [TextPart("long"), TextPart(" ", cache=hint)])
+
+    (kept,) = without_blank_texts([message], Losses())
+
+    assert kept.content == [TextPart("long", cache=hint)]
+    assert message.content[0].cache is None
+
+
+def test_a_last_turn_of_nothing_but_blanks_still_is_the_users() -> None:
+    messages = [says("user", "hi"), says("assistant", "hello"), says("user", " ")]
+
+    assert shape(without_blank_texts(messages, Losses()))[-1] == ("user", [CONTINUE])
+
+
+def test_the_assistants_last_text_ends_without_white_space() -> None:
+    messages = [says("user", "finish "), says("assistant", "  The answer is: \n")]
+
+    assert shape(without_trailing_blank(messages, Losses())) == [
+        ("user", ["finish "]),
+        ("assistant", ["  The answer is:"]),
+    ]
+    assert without_trailing_blank(messages[:1], Losses()) == messages[:1]
+    assert len(without_trailing_blank([messages[0], says("assistant", " ")], Losses())) == 1
+
+
+# Who begins.
+
+
+def test_a_turn_of_the_user_comes_first() -> None:
+    system, greeting = says("system", "s"), says("assistant", "welcome")
+
+    assert shape(begin_with_user([system, greeting], Losses(), always=True))[1] == ("user", [BEGIN])
+    assert shape(begin_with_user([system], Losses(), always=True)) == [("system", ["s"]), ("user", [BEGIN])]
+    alone = [system]
+    assert begin_with_user(alone, Losses(), always=False) is alone
+    fine = [system, says("user", "hi"), greeting]
+    assert begin_with_user(fine, Losses(), always=True) is fine
+
+
+def test_one_system_message_first_and_later_ones_said_by_the_user() -> None:
+    messages = [says("system", "a"), says("developer", "b"), says("user", "c"), says("system", "d"), says("user", "e")]
+    losses = Losses()
+
+    assert shape(one_system_message(messages, losses)) == [
+        ("system", ["a\n\nb"]),
+        ("user", ["c"]),
+        ("user", ["d"]),
+        ("user", ["e"]),
+    ]
+    assert losses
+    one = [messages[0], messages[2]]
+    assert one_system_message(one, Losses()) is one

@@ -1,0 +1,112 @@
+"""What a model takes, as its name says."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_gateway_sdk.dialects.model_limits import ANY_MODEL, claude_name, limits_of, openai_version
+
+
+@pytest.mark.parametrize(
+    ("model", "line", "version"),
+    [
+        ("claude-3-7-sonnet-20250219", "sonnet", (3, 7)),
+        ("claude-sonnet-4-20250514", "sonnet", (4, 0)),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "sonnet", (4, 5)),
+        ("anthropic/claude-opus-4.8", "opus", (4, 8)),
+        ("claude-fable-5-1", "fable", (5, 1)),
+        ("Claude-Opus-5-5", "opus", (5, 5)),
+        ("anthropic.claude-v2:1", "", (2, 1)),
+        ("anthropic.claude-instant-v1", "instant", (1, 0)),
+        ("claude-instant", "instant", (1, 2)),
+        ("claude-mythos-preview", "mythos", (99, 0)),
+        ("claude", "", (99, 0)),
+    ],
+)
+def test_the_name_of_a_claude(model: str, line: str, version: tuple[int, int]) -> None:
+    name = claude_name(model)
+
+    assert name is not None
+    assert (name.line, name.version) == (line, version)
+
+
+def test_other_models_are_no_claude() -> None:
+    assert claude_name("gpt-5") is None
+    assert limits_of("some-model") is ANY_MODEL
+
+
+@pytest.mark.parametrize(
+    ("model", "sampling"),
+    [
+        ("claude-3-5-haiku-latest", "all"),
+        ("claude-opus-4-20250514", "all"),
+        ("claude-opus-4-1-20250805", "one"),
+        ("claude-haiku-4-5", "one"),
+        ("claude-sonnet-4-6", "one"),
+        ("claude-opus-4-7", "none"),
+        ("claude-sonnet-5", "none"),
+        ("claude-haiku-5-5", "none"),
+        ("claude-mythos-preview", "none"),
+        ("claude-opus-9", "none"),
+        ("gpt-4.1", "all"),
+        ("gpt-5", "none"),
+        ("openai/gpt-5.6", "none"),
+        ("gpt-5-chat-latest", "all"),
+        ("o4-mini", "none"),
+        ("gpt-oss-120b", "all"),
+        ("gemini-3-pro", "all"),
+    ],
+)
+def test_sampling(model: str, sampling: str) -> None:
+    assert limits_of(model).sampling == sampling
+
+
+@pytest.mark.parametrize(
+    ("model", "off", "forced"),
+    [
+        ("claude-opus-4-8", True, True),
+        ("claude-opus-5", True, True),
+        ("claude-opus-5-5", False, False),
+        ("claude-opus-6", False, False),
+        ("claude-fable-5", False, True),
+        ("claude-fable-5-1", False, False),
+        ("claude-sonnet-5-5", True, True),
+    ],
+)
+def test_claudes_that_always_think(model: str, off: bool, forced: bool) -> None:
+    limits = limits_of(model)
+
+    assert (limits.thinking_off, limits.forced_tools) == (off, forced)
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "structured", "prefill"),
+    [
+        ("claude-3-5-sonnet-20241022", "none", False, True),
+        ("claude-3-7-sonnet-latest", "budget", False, True),
+        ("claude-sonnet-4-20250514", "budget", False, True),
+        ("claude-opus-4-1", "budget", True, True),
+        ("claude-sonnet-4-5", "budget", True, True),
+        ("claude-sonnet-4-6", "both", True, False),
+        ("claude-opus-4-8", "adaptive", True, False),
+    ],
+)
+def test_what_came_with_which_claude(model: str, thinking: str, structured: bool, prefill: bool) -> None:
+    limits = limits_of(model)
+
+    assert (limits.thinking, limits.structured, limits.prefill) == (thinking, structured, prefill)
+
+
+def test_quirks_go_before_the_name() -> None:
+    assert limits_of("claude-sonnet-4-5", {"no_sampling": True}).sampling == "none"
+    assert limits_of("some-model", {"thinking": "adaptive"}).thinking == "adaptive"
+
+
+def test_openais_models() -> None:
+    assert openai_version("gpt-5.6-mini") == ("gpt", (5, 6))
+    assert openai_version("o3") == ("o", (3, 0))
+    assert openai_version("gpt-4o") is None
+    assert not limits_of("o3").stop
+    assert limits_of("gpt-5").stop
+    assert limits_of("gpt-5.5").reasons
+    assert limits_of("gpt-5.2").samples_unthinking
