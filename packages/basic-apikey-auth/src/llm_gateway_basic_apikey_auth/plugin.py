@@ -69,6 +69,8 @@ _MAX_ADDRESSES = 10_000
 class BasicApiKeyAuth(Plugin):
     """Keys are compared by digest in constant time. The caller's name goes to `ctx.caller`, the key nowhere."""
 
+    authenticates = True
+
     async def validate_config(self, config: Any) -> bool | str:
         for position, entry in enumerate(config["apikeys"]):
             key = entry if isinstance(entry, str) else entry.get("key")

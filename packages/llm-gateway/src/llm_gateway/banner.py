@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 
 from llm_gateway import __version__
+from llm_gateway.authenticating import is_authenticating
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
 from llm_gateway.extensions import Extensions
 from llm_gateway_sdk.errors import ConfigError
@@ -54,8 +55,7 @@ def _authenticates(plugin_type: str, extensions: Extensions) -> bool:
         extension = extensions.get("plugin", plugin_type)
     except ConfigError:
         return False
-    keywords = getattr(getattr(extension.cls, "metadata", None), "keywords", ())
-    return plugin_type == "basic-apikey-auth" or "authentication" in keywords
+    return is_authenticating(extension.cls)
 
 
 def _describe(project: ProjectConfig) -> list[str]:

@@ -23,6 +23,7 @@ from llm_gateway_sdk import (
     Store,
 )
 
+from .authenticating import is_authenticating
 from .breaker import Breaker, BreakerSettings
 from .conditions import compile_conditions
 from .config.project import GatewayConfig, ProjectConfig
@@ -91,6 +92,11 @@ class ServedProject:
     config: ProjectConfig
     scope: ProjectScope
     adapters: list[Adapter]
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether a plugin asks callers for a credential."""
+        return any(is_authenticating(type(mounted.plugin)) for mounted in self.scope.chain.plugins)
 
 
 class _PluginServices(GatewayServices):

@@ -7,6 +7,7 @@ Unknown keys are errors. The `config` blocks of extensions stay plain mappings: 
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     SecretStr,
+    StrictBool,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -46,6 +48,17 @@ Duration = Annotated[float, BeforeValidator(decode_duration), WithJsonSchema(DUR
 Size = Annotated[int, BeforeValidator(decode_size), WithJsonSchema(SIZE_SCHEMA)]
 FreeMapping = Annotated[dict[str, Any], BeforeValidator(unlocated)]
 ExtensionSettings = Annotated[FreeMapping, Field(json_schema_extra={"x-extension-settings": True})]
+
+
+def _network(value: object) -> object:
+    """An IP network or a single address, as text. Raises ValueError saying what would be right."""
+    try:
+        return str(ipaddress.ip_network(str(value).strip(), strict=False))
+    except ValueError:
+        raise ValueError("expected a network or an address, such as 10.0.0.0/8 or 192.0.2.7") from None
+
+
+Network = Annotated[str, BeforeValidator(_network)]
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -164,8 +177,17 @@ class ServerConfig(Settings):
     )
     port: int = Field(default=3000, ge=0, le=65535, description="Port to listen on; `0` takes a free one.")
     workers: int = Field(default=1, ge=1, le=1024, description="Worker processes.")
-    trust_proxy: bool = Field(
-        default=False, description="Take the client's address from `X-Forwarded-For`: only behind a proxy that sets it."
+    trust_proxy: StrictBool | Annotated[int, Field(strict=True, ge=0, le=32)] | list[Network] = Field(
+        default=False,
+        description="Take the client's address from `X-Forwarded-For`: `true` behind one proxy that appends to it, a "
+        "number behind several, or the networks of the proxies, e.g. `[10.0.0.0/8]`. Entries further left are the "
+        "client's own and are never believed.",
+    )
+    allowed_hosts: list[str] = Field(
+        default=[],
+        description="Host names, without port, by which projects without an authenticating plugin may be called, "
+        "besides IP addresses, single-label names and names that can't be registered (`.local`, `.internal`, `.svc`, "
+        "…); `*` allows any. Others are refused: a web page could use them to reach the gateway.",
     )
     cors: CorsConfig = Field(default=CorsConfig(), description="Cross-origin requests of browsers.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Bounds of one worker.")

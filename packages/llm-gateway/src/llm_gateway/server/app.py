@@ -35,6 +35,8 @@ from ..gateway import Gateway
 from ..wire.writes import Writes
 from .admission import Admission
 from .body import ClientGone, inflate, read_body
+from .browser_guard import BrowserGuard
+from .client_address import address_reader
 from .cors import Cors
 from .reply import ASGISink, DisconnectWatch, Receive, Send
 from .routes import Match, RouteTable
@@ -57,6 +59,10 @@ class Generation:
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
         self.routes = RouteTable(gateway)
+        self.open_projects = frozenset(
+            project.config.name for project in gateway.projects.values() if not project.authenticates
+        )
+        """Projects that answer without a credential."""
         self.exchanges = 0
         self._idle = asyncio.Event()
 
@@ -116,8 +122,9 @@ class GatewayApp:
             queued=server.limits.max_queued,
             timeout=server.limits.queue_timeout_seconds,
         )
-        self._trust_proxy = server.trust_proxy
-        self._cors = Cors(server.cors) if server.cors.enabled else None
+        self._read_address = address_reader(server.trust_proxy)
+        self._cors = cors = Cors(server.cors) if server.cors.enabled else None
+        self._guard = BrowserGuard(server.allowed_hosts, cors.allows if cors is not None else _allows_none)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI way in."""
@@ -198,6 +205,13 @@ class GatewayApp:
             match = generation.routes.find(wire.method, path, wire)
             if match is None:
                 raise self._no_route(generation, wire.method, path)
+            if match.project.name in generation.open_projects:
+                index = request.index
+                known = "host" in index and index["host"] in self._guard.known_hosts
+                if not known or "origin" in index or "sec-fetch-site" in index:
+                    stranger = self._guard.refusal(index)
+                    if stranger is not None:
+                        raise stranger
             if refusal is not None:
                 raise refusal
             if not admission.try_acquire():
@@ -263,10 +277,8 @@ class GatewayApp:
         return Exchange(services, project, match.adapter, route, wire, reading, ctx, sink)
 
     def _client_ip(self, request: _Request) -> str | None:
-        if self._trust_proxy:
-            forwarded = request.header("x-forwarded-for")
-            if forwarded:
-                return forwarded.split(",")[0].strip()
+        if self._read_address is not None:
+            return self._read_address(request.client_ip, request.wire.headers.get_all("x-forwarded-for"))
         return request.client_ip
 
     def _no_route(self, generation: Generation, method: str, path: str) -> GatewayError:
@@ -318,6 +330,10 @@ class GatewayApp:
             headers.append((b"connection", b"close"))
         await sink.start(reply.status, headers)
         await sink.write(reply.body, more=False)
+
+
+def _allows_none(_: str) -> bool:
+    return False
 
 
 class _Request:

@@ -20,6 +20,10 @@ class Cors:
         self._credentials = config.credentials
         self._max_age = b"%d" % int(config.max_age_seconds)
 
+    def allows(self, origin: str) -> bool:
+        """Whether pages of that origin may call."""
+        return self._any or origin in self._origins
+
     def headers(self, origin: str) -> list[tuple[bytes, bytes]]:
         """What every reply to that origin carries; nothing for one that is not allowed."""
         if self._any and not self._credentials:

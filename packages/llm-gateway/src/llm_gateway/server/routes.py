@@ -63,7 +63,9 @@ class RouteTable:
             if project.scope.native_paths:
                 self._native.append((prefix, project, adapter, route))
         elif "{" in route.path:
-            expression = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/:]+)", re.escape(path)) + r"\Z")
+            # Names of models hold slashes and colons (`meta-llama/Llama-3:free`): what follows one in the route is
+            # looked for from the right.
+            expression = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(path)) + r"\Z", re.DOTALL)
             self._patterns.append((route.method, _Pattern(expression, match)))
         else:
             self._exact.setdefault((route.method, path), []).append(match)
@@ -78,6 +80,8 @@ class RouteTable:
         candidates: list[Match] = []
         for verb, pattern in self._patterns:
             if verb == method and (groups := pattern.expression.match(path)) is not None:
+                if not all(map(_is_name, groups.groupdict().values())):
+                    continue
                 match = pattern.match
                 named = {name: quote(value, safe="") for name, value in groups.groupdict().items()}
                 upstream = match.upstream.format(**named)
@@ -145,6 +149,11 @@ class RouteTable:
             upstream = (route.upstream or route.path).replace("{rest}", rest)
             found.append(Match(project.scope, adapter, route, upstream))
         return _claimed(found, wire) if found else None
+
+
+def _is_name(value: str) -> bool:
+    """Whether a part of a path can be a model's name: no step to another folder, no empty segment."""
+    return not any(segment in ("", ".", "..") for segment in value.split("/"))
 
 
 def _claimed(found: list[Match], wire: WireRequest) -> Match:
