@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "dialects": {"sdk", "wire"},
     "adapters": {"sdk", "dialects"},
     "providers": {"sdk", "dialects", "wire"},
-    "config": {"sdk"},
+    "config": {"sdk", "wire"},
     "extensions": {"sdk", "config"},
     "extension_settings": {"sdk", "config", "extensions"},
     "notices": {"sdk", "config", "extensions"},
@@ -48,6 +48,7 @@ ROOMS: dict[str, set[str]] = {
         "exchange",
         "single_process",
         "authenticating",
+        "wire",
     },
     "server": {
         "version",

@@ -172,19 +172,19 @@ def test_hop_by_hop_headers_end_here_in_both_directions() -> None:
         async def talkative(call: Call) -> None:
             hops = {"keep-alive": "timeout=1", "proxy-authenticate": "Basic", "upgrade": "h2c", "set-cookie": "a=b"}
             await call.send(
-                200, {"id": "x", "choices": []}, {**hops, "trailer": "x-t", "x-kept": "yes", "te": "trailers"}
+                200, {"id": "x", "choices": []}, {**hops, "trailer": "x-t", "openai-version": "yes", "te": "trailers"}
             )
 
         async with upstream(talkative) as up, gateway(config(model(up.url))) as served:
             given = {
                 "connection": "keep-alive, x-secret-hop", "x-secret-hop": "1", "te": "trailers", "trailer": "x",
-                "keep-alive": "timeout=5", "proxy-connection": "keep-alive", "x-custom": "kept",
+                "keep-alive": "timeout=5", "proxy-connection": "keep-alive", "x-stainless-os": "kept",
                 "x-llm-gateway-x": "own",
                 "x-forwarded-for": "1.2.3.4", "via": "1.1 x",
             }  # fmt: skip
             reply = await served.ask(request("chat"), headers=given)
             sent = up.calls[0].headers
-            assert sent["x-custom"] == "kept"
+            assert sent["x-stainless-os"] == "kept"
             assert not {
                 "x-secret-hop",
                 "te",
@@ -194,7 +194,7 @@ def test_hop_by_hop_headers_end_here_in_both_directions() -> None:
                 "x-llm-gateway-x",
                 "via",
             } & set(sent)
-            assert reply.header("x-kept") == "yes"
+            assert reply.header("openai-version") == "yes"
             for name in ("keep-alive", "proxy-authenticate", "upgrade", "set-cookie", "trailer", "te"):
                 assert reply.header(name) is None
 

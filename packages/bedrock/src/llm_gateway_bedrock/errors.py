@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
 from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
 __all__ = ["decode_error", "encode_error", "exception_name", "read_exception"]
@@ -79,11 +80,7 @@ def decode_error(wire: WireReply) -> ErrorInfo:
         message = text[:1000] if plain else f"The provider answered with status {wire.status}."
     info = _info(name, message, wire.status)
     info.request_id = wire.headers.get("x-amzn-requestid")
-    value = wire.headers.get("retry-after")
-    try:
-        info.retry_after = float(value) if value is not None else None
-    except ValueError:
-        info.retry_after = None
+    info.retry_after = retry_after(wire.headers)
     return info
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, TypeAlias
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from llm_gateway_sdk import parse_duration
+from llm_gateway_sdk.secrets import is_secret_header
 
 __all__ = [
     "CONFIGURATION_SCHEMA",
@@ -30,29 +31,8 @@ Body: TypeAlias = Literal["all", "metadata", "none"]
 Durability: TypeAlias = Literal["memory", "process", "power"]
 OnFull: TypeAlias = Literal["dropNewest", "dropOldest", "block"]
 
-DEFAULT_REDACTED_HEADERS: Final = frozenset(
-    {
-        "authorization",
-        "proxy-authorization",
-        "x-api-key",
-        "api-key",
-        "x-goog-api-key",
-        "x-amz-security-token",
-        "x-auth-token",
-        "x-access-token",
-        "x-csrf-token",
-        "cookie",
-        "set-cookie",
-        "openai-organization",
-        "cf-access-client-secret",
-        "cf-access-jwt-assertion",
-        "x-amzn-oidc-data",
-        "x-amzn-oidc-accesstoken",
-        "x-forwarded-access-token",
-        "x-goog-iap-jwt-assertion",
-    }
-)
-_SECRET_WORDS: Final = re.compile(r"secret|token|password|passwd|credential|api-?key|signature|session-key|jwt", re.I)
+DEFAULT_REDACTED_HEADERS: Final = frozenset({"openai-organization"})
+"""Headers that are never recorded although they are not credentials; those are known by `is_secret_header`."""
 
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_$-]{0,127}")
 
@@ -337,11 +317,7 @@ class TracerSettings:
 
     def is_redacted(self, header: str) -> bool:
         """Whether the value of this (lower-case) header is never recorded."""
-        return (
-            header in DEFAULT_REDACTED_HEADERS
-            or header in self.redact_headers
-            or _SECRET_WORDS.search(header) is not None
-        )
+        return header in DEFAULT_REDACTED_HEADERS or header in self.redact_headers or is_secret_header(header)
 
 
 def _dashboard(config: Mapping[str, Any]) -> DashboardSettings:

@@ -7,6 +7,7 @@ from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
 from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
 from llm_gateway_sdk.wire import json
 
 from .parts import NAME
@@ -74,10 +75,10 @@ def decode_error(wire: WireReply) -> ErrorInfo:
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         text = error if isinstance(error, str) else _plain(wire)
-        return ErrorInfo(text, wire.status, kind_of_status(wire.status), retry_after=_header_delay(wire.headers))
+        return ErrorInfo(text, wire.status, kind_of_status(wire.status), retry_after=retry_after(wire.headers))
     info = read_error(error, wire.status)
     if info.retry_after is None:
-        info.retry_after = _header_delay(wire.headers)
+        info.retry_after = retry_after(wire.headers)
     return info
 
 
@@ -93,8 +94,8 @@ def read_error(error: dict[str, Any], status: int | None = None) -> ErrorInfo:
     info = ErrorInfo(message, status, type=word)
     for detail in details:
         delay = detail.get("retryDelay")
-        if isinstance(delay, str) and (match := _DELAY.fullmatch(delay)):
-            info.retry_after = float(match[1])
+        if isinstance(delay, str) and _DELAY.fullmatch(delay):
+            info.retry_after = seconds_of_duration(delay)
         if isinstance(detail.get("reason"), str):
             info.code = detail["reason"]
         if isinstance(detail.get("requestId"), str):
@@ -135,14 +136,6 @@ def _plain(wire: WireReply) -> str:
     if not text or text.startswith("<"):
         return f"The provider answered with status {wire.status}."
     return text[:1000]
-
-
-def _header_delay(headers: Headers) -> float | None:
-    value = headers.get("retry-after")
-    try:
-        return float(value) if value is not None else None
-    except ValueError:
-        return None
 
 
 def build_error(error: ErrorInfo) -> dict[str, Any]:

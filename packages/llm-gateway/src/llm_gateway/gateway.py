@@ -35,6 +35,7 @@ from .models import ModelRegistry, ModelTarget
 from .providers.transport import TransportSettings, create_client
 from .single_process import requires_single_process
 from .store_settings import build_store
+from .wire.crossing import Crossing
 
 __all__ = ["Gateway", "Loaded", "ServedProject", "Shared"]
 
@@ -195,6 +196,7 @@ class Gateway:
             keep_alive_seconds=limits.keep_alive_seconds,
             max_event_bytes=limits.max_event_bytes,
             server_timing=self.config.monitoring.server_timing,
+            crossing=Crossing(self.config.upstream.forward_headers, self.config.upstream.forward_query),
         )
 
     async def start(self) -> None:

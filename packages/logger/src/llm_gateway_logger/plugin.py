@@ -7,6 +7,7 @@ import logging
 from typing import Any
 
 from llm_gateway_sdk import GatewayError, Plugin, RequestContext, plugin_metadata
+from llm_gateway_sdk.secrets import is_secret_header
 
 __all__ = ["RequestLogger"]
 
@@ -17,8 +18,6 @@ _LEVELS = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
 }
-_SECRET_HEADERS = ("authorization", "api-key", "apikey", "cookie", "token", "secret", "password", "credential")
-
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -140,4 +139,4 @@ def _written(value: object) -> str:
 
 
 def _masked(headers: dict[str, str]) -> dict[str, str]:
-    return {name: "***" if any(word in name for word in _SECRET_HEADERS) else value for name, value in headers.items()}
+    return {name: "***" if is_secret_header(name) else value for name, value in headers.items()}

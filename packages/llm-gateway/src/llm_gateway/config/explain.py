@@ -14,7 +14,7 @@ from llm_gateway.config.document import Node, Path
 from llm_gateway.config.loader import Draft
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
 from llm_gateway.config.schema import ProjectFlags, Settings
-from llm_gateway.config.secrets import is_secret_name, is_secret_place, mask
+from llm_gateway.config.secrets import is_secret_name, is_secret_place, mask, mask_text
 from llm_gateway.config.units import show_duration, show_size
 from llm_gateway.config.views import Schema, children, expand
 
@@ -134,6 +134,8 @@ class _Teller:
         secret = secret or is_secret_place(place) or any(is_secret_name(name) for name in variables)
         if secret and isinstance(value, str) and value:
             shown = f'"{mask(value)}"'
+        elif isinstance(value, str):
+            value = mask_text(value)
         return _Told(shown or _scalar(value), origin or self._origin(place, node))
 
     def _origin(self, place: Path, node: Node | None) -> str:

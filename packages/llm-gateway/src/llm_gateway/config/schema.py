@@ -11,6 +11,7 @@ import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,6 +29,7 @@ from pydantic.alias_generators import to_camel
 
 from llm_gateway.config.document import Path, show_path, unlocated
 from llm_gateway.config.units import decode_duration, decode_size
+from llm_gateway.wire.crossing import FORWARD_PATTERN, never_forwarded
 
 DURATION_SCHEMA: dict[str, Any] = {
     "anyOf": [
@@ -44,8 +46,17 @@ SIZE_SCHEMA: dict[str, Any] = {
     "x-unit": "size",
 }
 
+
+def _forwardable(name: str) -> str:
+    if never_forwarded(name.removesuffix("*")):
+        raise ValueError(f"`{name}` never goes to a provider: it is a credential, or of one connection alone")
+    return name
+
+
 Duration = Annotated[float, BeforeValidator(decode_duration), WithJsonSchema(DURATION_SCHEMA)]
 Size = Annotated[int, BeforeValidator(decode_size), WithJsonSchema(SIZE_SCHEMA)]
+ForwardedName = Annotated[str, Field(pattern=r"^[^\s*&=#]+\*?$", examples=["x-team-*"])]
+ForwardedHeader = Annotated[str, Field(pattern=FORWARD_PATTERN, examples=["x-team-*"]), AfterValidator(_forwardable)]
 FreeMapping = Annotated[dict[str, Any], BeforeValidator(unlocated)]
 ExtensionSettings = Annotated[FreeMapping, Field(json_schema_extra={"x-extension-settings": True})]
 
@@ -206,6 +217,16 @@ class UpstreamConfig(Settings):
         default=55.0,
         alias="idleTimeout",
         description="How long an idle connection is kept; below the provider's own limit.",
+    )
+    forward_headers: list[ForwardedHeader] = Field(
+        default=[],
+        description="Further request headers of clients that go to providers of the client's API, by name or as "
+        "`x-team-*`. What the vendors' APIs know goes without being named; credentials never go.",
+    )
+    forward_query: list[ForwardedName] = Field(
+        default=[],
+        description="Further query parameters of clients that go to providers of the client's API, by name or as "
+        "`x_*`.",
     )
 
 

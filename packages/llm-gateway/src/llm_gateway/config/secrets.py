@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
 from pydantic import BaseModel, SecretStr
 
-_SECRET = re.compile(
-    r"(?:^|[^a-z])(?:api_?-?keys?|keys?|secret|password|passwd|pass|token|authorization|credential|private)(?:$|[^a-z])"
-)
+from llm_gateway_sdk.secrets import is_secret_header, is_secret_name, mask, mask_text, secrets_in_text
 
+__all__ = ["is_secret_name", "is_secret_place", "mask", "mask_text", "secret_values"]
 
-def is_secret_name(name: str) -> bool:
-    """Whether a setting of this name is a secret: `apiKey`, `access_token`, `secretAccessKey`, `Authorization`."""
-    if name in ("apikeys", "apiKeys"):
-        return True
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-    if words.endswith(("_id", "_file", "_path", "_tokens", "_header")) or words.startswith(("max_", "include_")):
-        return False
-    return _SECRET.search(words) is not None
+_PUBLIC_HEADERS = frozenset(
+    {
+        "accept", "accept-language", "content-type", "user-agent", "http-referer", "x-title", "anthropic-version",
+        "anthropic-beta", "openai-beta", "openai-organization", "openai-project",
+    }
+)  # fmt: skip
+"""Headers of a provider's configuration that are shown as they are; any other may be a credential."""
 
 
 def is_secret_place(keys: Sequence[str | int]) -> bool:
@@ -28,7 +25,9 @@ def is_secret_place(keys: Sequence[str | int]) -> bool:
     names = [key for key in keys if isinstance(key, str)]
     if not names or names[-1] == "name":
         return False
-    return any(is_secret_name(name) for name in names[-2:])
+    if len(names) > 1 and names[-2] == "headers" and "conditions" not in names:
+        return names[-1].lower() not in _PUBLIC_HEADERS
+    return any(is_secret_header(name) for name in names[-2:])
 
 
 def secret_values(config: object, *, secret: bool = False) -> Iterator[str]:
@@ -38,9 +37,11 @@ def secret_values(config: object, *, secret: bool = False) -> Iterator[str]:
     elif isinstance(config, str):
         if secret:
             yield config
+        else:
+            yield from secrets_in_text(config)
     elif isinstance(config, Mapping):
         for key, value in config.items():
-            named = isinstance(key, str) and is_secret_name(key)
+            named = isinstance(key, str) and is_secret_header(key)
             yield from secret_values(value, secret=named or (secret and key != "name"))
     elif isinstance(config, BaseModel):
         for name in type(config).model_fields:
@@ -51,9 +52,3 @@ def secret_values(config: object, *, secret: bool = False) -> Iterator[str]:
     elif isinstance(config, Iterable):
         for value in config:
             yield from secret_values(value, secret=secret)
-
-
-def mask(value: object) -> str:
-    """What is shown instead: nothing of a short secret, the last two signs of a long one."""
-    text = str(value)
-    return f"…{text[-2:]}" if len(text) >= 20 else "…"

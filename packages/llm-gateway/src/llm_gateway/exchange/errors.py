@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, ModelProtocolError, WireReply
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import ErrorInfo
+from llm_gateway_sdk.secrets import mask_text
+from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
 __all__ = [
-    "bounded_seconds",
     "http_error",
     "refuse_web_page",
     "retry_after_header",
     "retry_after_of",
     "scrub",
     "scrub_info",
+    "unsendable",
     "verbatim",
 ]
 
-_MAX_SECONDS = 31 * 24 * 3600.0
-"""The longest wait that is passed on: the longest window of a vendor's limits is a month."""
+log = logging.getLogger("llm_gateway.exchange")
 
 _SAME: Mapping[str, str] = {}
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
@@ -91,13 +92,6 @@ def verbatim(error: ModelError, client: Dialect) -> bool:
     return error.dialect == client.name and bool(error.body)
 
 
-def bounded_seconds(seconds: float | None) -> float | None:
-    """A wait that somebody else asked for: None where it is no number, else between 0 and a month."""
-    if seconds is None or math.isnan(seconds):
-        return None
-    return min(max(0.0, seconds), _MAX_SECONDS)
-
-
 def retry_after_header(seconds: float | None) -> bytes | None:
     """The value of `retry-after`, whole seconds and at least 1."""
     bounded = bounded_seconds(seconds)
@@ -105,21 +99,22 @@ def retry_after_header(seconds: float | None) -> bytes | None:
 
 
 def retry_after_of(headers: Iterable[tuple[str, str]]) -> float | None:
-    """Seconds, from `retry-after-ms` or `retry-after` (seconds or an HTTP date)."""
-    found: float | None = None
-    for name, value in headers:
-        try:
-            if name == "retry-after-ms":
-                return bounded_seconds(float(value) / 1000)
-            if name == "retry-after":
-                try:
-                    found = bounded_seconds(float(value))
-                except ValueError:
-                    moment = parsedate_to_datetime(value)
-                    found = bounded_seconds((moment - datetime.now(UTC)).total_seconds())
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return found
+    """Seconds, from `retry-after-ms` or `retry-after`: a number, or a date by the gateway's clock."""
+    return retry_after(dict(headers), now=time.time())
+
+
+def unsendable(error: ValueError, request_id: str) -> ModelError:
+    """The error of a call that can't be written as HTTP: the provider's settings are wrong, not the client's request.
+
+    Another model may do; the reason, which may quote a setting, is for the log.
+    """
+    log.error("request %s: the call can't be sent as the provider is configured: %s", request_id, mask_text(str(error)))
+    return ModelError(
+        "The gateway can't call the model's provider as it is configured; its log has the cause.",
+        status=502,
+        code="provider_misconfigured",
+        retryable=False,
+    )
 
 
 def scrub(body: bytes, secrets: Iterable[str]) -> bytes:

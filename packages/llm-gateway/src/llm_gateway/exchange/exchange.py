@@ -52,13 +52,15 @@ from llm_gateway_sdk.dialects.tool_names import restore_names
 from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.response import Accumulator
+from llm_gateway_sdk.secrets import is_secret_header
 from llm_gateway_sdk.walk import walk
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
-from ..wire.headers import bearer_or_key, translate_limits, upstream_to_client
+from ..wire.crossing import upstream_to_client
+from ..wire.headers import bearer_or_key, translate_limits
 from .ending import EndReason, end_reason, error_of
-from .errors import http_error, refuse_web_page, retry_after_header, scrub, verbatim
+from .errors import http_error, refuse_web_page, retry_after_header, scrub, unsendable, verbatim
 from .kept import KeptReply
 from .outlet import Outlet, Sink
 from .pacing import PIECE_BYTES, EventBound, pieces, too_large
@@ -437,14 +439,14 @@ class Exchange:
                 reason=reason,
             )
         except ValueError as error:
-            raise InvalidRequest(f"The request can't be passed on: {error}.") from None
+            raise unsendable(error, self.ctx.request_id) from None
         reply.expire_at(expires, reason)
         return reply
 
     def _secrets(self, http: HTTPProvider) -> tuple[str, ...]:
         secrets = http.secrets()
         for name, value in http.settings.headers.items():
-            if _SECRET_NAME.search(name):
+            if is_secret_header(name):
                 secrets = (*secrets, value.removeprefix("Bearer "))
         if http.settings.credentials == "client":
             token = bearer_or_key(self.wire.headers.items)
@@ -767,7 +769,7 @@ class Exchange:
                 reason="total",
             )
         except ValueError as error:
-            raise InvalidRequest(f"The request can't be passed on: {error}.") from None
+            raise unsendable(error, self.ctx.request_id) from None
         reply.expire_at(expires, "total")
         return reply
 
@@ -776,8 +778,11 @@ class Exchange:
         self.status = reply.status
         length = _header(reply.headers, "content-length")
         headers = self._relayed_headers(reply.headers)
-        if length and reply.status != 204 and not _header(reply.headers, "content-encoding"):
+        if length and reply.status != 204:
             headers.append((b"content-length", length.encode()))
+        if coding := _header(reply.headers, "content-encoding"):
+            # One that the HTTP client does not decode: the body goes on as it is, and so does its name.
+            headers.append((b"content-encoding", coding.encode("latin-1")))
         self.ctx.stream.opened = self._written = True
         await self.sink.start(reply.status, headers)
         try:
@@ -959,12 +964,8 @@ class Exchange:
         return [*self._translated_limits(self._upstream_headers), *self._request_id_header()]
 
     def _translated_limits(self, headers: list[tuple[str, str]]) -> HeaderList:
-        """A provider's limits in the client's terms; without them where they can't be read: a good reply stays one."""
-        try:
-            return _encoded(translate_limits(headers, self.client.name, now=time.time()))
-        except (ValueError, OverflowError):
-            log.info("request %s: the provider's rate-limit headers can't be read", self.ctx.request_id)
-            return []
+        """A provider's limits in the client's terms; without those that can't be read: a good reply stays one."""
+        return _encoded(translate_limits(headers, self.client.name, now=time.time()))
 
     def _request_id_header(self, told: str | None = None) -> HeaderList:
         """The request's id where the client's API has a header of its own for it, which its SDK shows."""
@@ -1063,7 +1064,6 @@ class Exchange:
 
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Stands in every reply that tells of an error, and in few others."""
-_SECRET_NAME = re.compile("auth|key|token|secret|password|cookie")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})

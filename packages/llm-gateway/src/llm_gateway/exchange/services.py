@@ -13,6 +13,7 @@ from llm_gateway_sdk import Dialect, HookChain, Mint, RequestContext
 from llm_gateway_sdk.walk import WalkLimits
 
 from ..models import ModelRegistry
+from ..wire.crossing import Crossing
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
 
@@ -77,6 +78,8 @@ class Services:
     max_reply_bytes: int = 256 * 1024 * 1024
     mint: Mint = field(default_factory=lambda: Mint(new_id, lambda: int(time.time())))
     server_timing: bool = False
+    crossing: Crossing = field(default_factory=Crossing)
+    """Which headers and query parameters of clients go to providers."""
     keep_replies: bool = field(init=False, default=False)
     """An observer wants replies that pass through unread (`needs_reply = True`)."""
     needs_usage: bool = field(init=False, default=False)

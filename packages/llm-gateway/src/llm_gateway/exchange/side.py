@@ -30,7 +30,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
-from ..wire.headers import bearer_or_key, client_to_upstream
+from ..wire.headers import bearer_or_key
 from .errors import http_error, refuse_web_page
 from .upstream import check_model_name
 
@@ -80,8 +80,10 @@ async def _pass_through(
         except ValueError as error:
             raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
     client_key = http.settings.credentials == "client"
-    headers = Headers.of(client_to_upstream(wire.headers.items, credentials=client_key))
-    reply = await exchange.send_side(http, WireRequest(wire.method, wire.path, wire.query, headers, body))
+    crossing = exchange.services.crossing
+    headers = Headers.of(crossing.headers(wire.headers.items, credentials=client_key))
+    query = crossing.query(wire.query, credentials=client_key)
+    reply = await exchange.send_side(http, WireRequest(wire.method, wire.path, query, headers, body))
     try:
         attempt.status = reply.status
         if not 200 <= reply.status < 300:

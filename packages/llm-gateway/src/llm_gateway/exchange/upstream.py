@@ -23,7 +23,8 @@ from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
 
 from ..models import ModelTarget
-from ..wire.headers import CREDENTIAL_HEADERS, bearer_or_key, client_to_upstream
+from ..wire.crossing import CREDENTIAL_HEADERS
+from ..wire.headers import bearer_or_key
 from .patch import merge_edit
 from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 
@@ -127,8 +128,10 @@ _DOTS = frozenset({".", ".."})
 def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credentials: bool) -> WireRequest:
     """The client's own bytes, with a plugin's edits and the model's name put in."""
     ctx, original = exchange.ctx, exchange.wire
-    headers = Headers.of(client_to_upstream(original.headers.items, credentials=credentials))
-    wire = WireRequest(original.method, original.path, original.query, headers, original.body)
+    crossing = exchange.services.crossing
+    headers = Headers.of(crossing.headers(original.headers.items, credentials=credentials))
+    query = original.query and crossing.query(original.query, credentials=credentials)
+    wire = WireRequest(original.method, original.path, query, headers, original.body)
     payload = ctx.request_payload
     disguised = disguise_wrapped(original.body) if payload is not None else None
     base: LLMRequest | None = None

@@ -1,77 +1,20 @@
-"""Which headers cross the gateway, in which direction.
-
-Within one dialect everything crosses but a deny-list, so that features which a vendor adds tomorrow work today. Across
-dialects only what has a counterpart crosses.
-"""
+"""Credentials and rate limits in the headers of the APIs: where each vendor has them, and what it calls them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
-__all__ = [
-    "CREDENTIAL_HEADERS",
-    "bearer_or_key",
-    "client_to_upstream",
-    "translate_limits",
-    "upstream_to_client",
-]
+from llm_gateway_sdk.waiting import bounded_seconds, decode_reset, decode_retry_after
 
-_HOP_BY_HOP = frozenset(
-    {
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade", "expect",
-    }
-)  # fmt: skip
+from .crossing import CREDENTIAL_HEADERS
 
-CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
-
-_NOT_UPSTREAM = (
-    _HOP_BY_HOP
-    | CREDENTIAL_HEADERS
-    | {
-        "host", "content-length", "content-encoding", "accept-encoding", "cookie", "forwarded", "via",
-        "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "x-real-ip", "x-request-id",
-        "origin", "referer",
-    }
-)  # fmt: skip
-
-_NOT_TO_CLIENT = _HOP_BY_HOP | {
-    "content-length", "content-encoding", "set-cookie", "server", "date", "alt-svc", "strict-transport-security",
-    "x-request-id", "content-type", "vary",
-}  # fmt: skip
-
-_OWN_PREFIX = "x-llm-gateway-"
-
-
-def client_to_upstream(headers: Iterable[tuple[str, str]], *, credentials: bool = False) -> list[tuple[str, str]]:
-    """What of a client's headers goes to a provider of the same dialect. Names are lower-case."""
-    crossing = [item for item in headers if _goes_upstream(item[0]) or (credentials and item[0] in CREDENTIAL_HEADERS)]
-    named_by_connection = _connection_tokens(headers)
-    if named_by_connection:
-        return [item for item in crossing if item[0] not in named_by_connection]
-    return crossing
-
-
-def upstream_to_client(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What of a provider's headers goes to a client of the same dialect."""
-    return [item for item in headers if _goes_to_client(item[0])]
-
-
-@lru_cache(maxsize=2048)
-def _goes_upstream(name: str) -> bool:
-    return name not in _NOT_UPSTREAM and not name.startswith(_OWN_PREFIX)
-
-
-@lru_cache(maxsize=2048)
-def _goes_to_client(name: str) -> bool:
-    return name not in _NOT_TO_CLIENT and not name.startswith(_OWN_PREFIX)
+__all__ = ["bearer_or_key", "translate_limits"]
 
 
 def bearer_or_key(headers: Iterable[tuple[str, str]]) -> str | None:
-    """The caller's credential, wherever it stands."""
+    """The caller's credential, in whichever header it is."""
     for name, value in headers:
         if name == "authorization" and value[:7].lower() == "bearer ":
             return value[7:].strip()
@@ -80,62 +23,73 @@ def bearer_or_key(headers: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-def _connection_tokens(headers: Iterable[tuple[str, str]]) -> frozenset[str]:
-    """RFC 9110 §7.6.1: what `Connection` names is for this hop alone."""
-    for name, value in headers:
-        if name == "connection" and value.lower() not in ("keep-alive", "close"):
-            return frozenset(token.strip().lower() for token in value.split(","))
-    return frozenset()
-
-
 _RATE_LIMIT = re.compile(r"(?:x-ratelimit-(limit|remaining|reset)-(requests|tokens))$")
 _ANTHROPIC_LIMIT = re.compile(
     r"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)$"
 )
+_COUNT = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?", re.ASCII)
 
 
 def translate_limits(headers: Iterable[tuple[str, str]], client_dialect: str, *, now: float) -> list[tuple[str, str]]:
-    """`retry-after` and rate-limit headers in the client's terms.
+    """`retry-after` and rate-limit headers in the client's terms; a value that is not understood is left out.
 
-    OpenAI says `x-ratelimit-reset-requests: 6m0s`, Anthropic `anthropic-ratelimit-requests-reset` with an RFC 3339
-    time.
+    OpenAI writes `x-ratelimit-reset-requests: 6m0s`, Anthropic `anthropic-ratelimit-requests-reset` with an RFC 3339
+    time. `now` is seconds since the epoch. Never raises.
     """
+    anthropic = client_dialect == "anthropic"
     translated: list[tuple[str, str]] = []
     for name, value in headers:
+        written: str | None
         if name in ("retry-after", "retry-after-ms", "x-should-retry"):
-            translated.append((name, value))
+            written = _retry_word(name, value, now)
         elif match := _RATE_LIMIT.match(name):
             what, unit = match.groups()
-            if client_dialect == "anthropic":
-                said = _reset_time(value, now) if what == "reset" else value
-                translated.append((f"anthropic-ratelimit-{unit}-{what}", said))
-            else:
-                translated.append((name, value))
+            written = _limit(what, value, now, anthropic=anthropic)
+            name = f"anthropic-ratelimit-{unit}-{what}" if anthropic else name
         elif match := _ANTHROPIC_LIMIT.match(name):
             unit, what = match.groups()
-            if client_dialect == "anthropic":
-                translated.append((name, value))
-            elif unit in ("requests", "tokens"):
-                said = _reset_duration(value, now) if what == "reset" else value
-                translated.append((f"x-ratelimit-{what}-{unit}", said))
+            if not anthropic and unit not in ("requests", "tokens"):
+                continue
+            written = _limit(what, value, now, anthropic=anthropic)
+            name = name if anthropic else f"x-ratelimit-{what}-{unit}"
+        else:
+            continue
+        if written is not None:
+            translated.append((name, written))
     return translated
 
 
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+def _retry_word(name: str, value: str, now: float) -> str | None:
+    if name == "x-should-retry":
+        return value if value.strip().lower() in ("true", "false") else None
+    if name == "retry-after":
+        seconds = decode_retry_after(value, now=now)
+        if seconds is None or seconds == _plain(value):
+            return None if seconds is None else value.strip()
+        return f"{seconds:.0f}"
+    number = _plain(value)
+    bounded = None if number is None else bounded_seconds(number / 1000)
+    return None if bounded is None else f"{bounded * 1000:.0f}"
 
 
-def _reset_time(duration: str, now: float) -> str:
-    parts = _DURATION_PART.findall(duration)
-    if not parts:
-        return duration
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
+def _plain(value: str) -> float | None:
+    return float(value) if _COUNT.fullmatch(value.strip()) else None
+
+
+def _limit(what: str, value: str, now: float, *, anthropic: bool) -> str | None:
+    if what != "reset":
+        return value if _COUNT.fullmatch(value.strip()) else None
+    seconds = decode_reset(value, now=now)
+    if seconds is None:
+        return None
+    if not anthropic:
+        return _shown_duration(value, seconds)
     return (datetime.fromtimestamp(now, UTC) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _reset_duration(moment: str, now: float) -> str:
-    try:
-        seconds = datetime.fromisoformat(moment).timestamp() - now
-    except ValueError:
-        return moment
-    return f"{max(0.0, seconds):.0f}s"
+def _shown_duration(value: str, seconds: float) -> str:
+    return value if _DURATION.fullmatch(value) and seconds < _LONGEST_KEPT else f"{seconds:.0f}s"
+
+
+_DURATION = re.compile(r"(?:\d{1,9}(?:\.\d{1,9})?(?:ms|s|m|h|d))+", re.ASCII)
+_LONGEST_KEPT = 31 * 24 * 3600.0

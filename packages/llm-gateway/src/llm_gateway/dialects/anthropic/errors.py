@@ -6,12 +6,11 @@ A 429 whose `error.details.error_code` names a spend limit is a spend cap: waiti
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
 from llm_gateway_sdk.errors import kind_of_status, status_of_kind
+from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
 from .blocks import NAME
@@ -29,7 +28,7 @@ def decode_error(wire: WireReply) -> ErrorInfo:
     info = error_of_body(body, wire.status) if isinstance(body, dict) else None
     if info is None:
         info = ErrorInfo(_plain_message(wire), wire.status, kind_of_status(wire.status))
-    info.retry_after = _retry_after(wire.headers)
+    info.retry_after = retry_after(wire.headers)
     info.request_id = wire.headers.get(REQUEST_ID_HEADER) or info.request_id
     return info
 
@@ -132,32 +131,6 @@ def _plain_message(wire: WireReply) -> str:
     return text[:500]
 
 
-def _retry_after(headers: Headers) -> float | None:
-    if (milliseconds := headers.get("retry-after-ms")) is not None and (value := _number(milliseconds)) is not None:
-        return value / 1000
-    after = headers.get("retry-after")
-    if after is None:
-        return None
-    if (value := _number(after)) is not None:
-        return value
-    when, now = _date(after), _date(headers.get("date"))
-    return max(0.0, (when - now).total_seconds()) if when is not None and now is not None else None
-
-
-def _number(text: str) -> float | None:
-    return float(text) if _NUMBER.fullmatch(text.strip()) else None
-
-
-def _date(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        when = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return when if when.tzinfo is not None else None
-
-
 _KINDS: dict[str | None, ErrorClass] = {
     "invalid_request_error": "bad_request",
     "authentication_error": "authentication",
@@ -204,4 +177,3 @@ _CONTEXT = re.compile(r"prompt is too long|exceeds? (the )?(maximum )?context|co
 _CREDIT = re.compile(r"credit balance is too low|spend limit", re.I)
 _POLICY = re.compile(r"content filtering policy|usage polic", re.I)
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.I)
-_NUMBER = re.compile(r"\d+(\.\d+)?")

@@ -6,11 +6,11 @@ OpenAI platform documentation, "Error codes".
 from __future__ import annotations
 
 import re
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, status_of_kind
+from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
 from llm_gateway_sdk.wire import json
 
 from .fields import NAME
@@ -172,37 +172,14 @@ _OVERLOADED = re.compile(r"overloaded|at capacity|no capacity|currently loading"
 
 
 def _retry_after(headers: Headers, info: ErrorInfo) -> float | None:
-    milliseconds = _number(headers.get("retry-after-ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    value = headers.get("retry-after")
-    seconds = _number(value)
-    if seconds is not None:
+    seconds = retry_after(headers)
+    if seconds is not None or info.kind != "rate_limit":
         return seconds
-    if value:
-        # An HTTP date; this room has no clock, but the provider's own stands beside it.
-        try:
-            then, now = parsedate_to_datetime(value), parsedate_to_datetime(headers.get("date") or "")
-            return max(0.0, (then - now).total_seconds())
-        except (ValueError, TypeError):
-            return None
-    if info.kind != "rate_limit":
-        return None
     match = _TRY_AGAIN.search(info.message)
-    return sum(float(number) * _UNITS[unit] for number, unit in _PIECE.findall(match[1])) if match else None
-
-
-def _number(value: str | None) -> float | None:
-    try:
-        number = float(value) if value else None
-    except ValueError:
-        return None
-    return number if number is not None and 0 <= number < 1e9 else None
+    return seconds_of_duration(re.sub(r"\s+", "", match[1])) if match else None
 
 
 _TRY_AGAIN = re.compile(r"try again in ((?:\d+(?:\.\d+)?(?:ms|s|m|h)\s*)+)", re.I)
-_PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def encode_error(error: ErrorInfo) -> WireReply:

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, status_of_kind
+from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
 from .shape import NAME
@@ -18,7 +19,7 @@ __all__ = ["decode_error", "decode_error_event", "decode_response_error", "encod
 
 
 def decode_error(wire: WireReply) -> ErrorInfo:
-    retry_after = _retry_after(wire.headers)
+    seconds = retry_after(wire.headers)
     try:
         body = json.loads(wire.body)
     except ValueError:
@@ -31,8 +32,8 @@ def decode_error(wire: WireReply) -> ErrorInfo:
     info = _info(raw, wire.status)
     if not info.message:
         info.message = _plain_text(wire)
-    if retry_after is not None:
-        info.retry_after = retry_after
+    if seconds is not None:
+        info.retry_after = seconds
     info.request_id = wire.headers.get("x-request-id")
     return info
 
@@ -143,14 +144,6 @@ def _plain_text(wire: WireReply) -> str:
     return plain or f"The provider answered with status {wire.status} and no explanation."
 
 
-def _retry_after(headers: Headers) -> float | None:
-    for name, scale in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is not None and _NUMBER.match(value.strip()):
-            return float(value) / scale
-    return None
-
-
 def _wait_in(message: str) -> float | None:
     match = _TRY_AGAIN.search(message)
     if match is None:
@@ -162,7 +155,6 @@ def _seconds(value: float) -> str:
     return str(int(value)) if value == int(value) else f"{value:.3f}".rstrip("0")
 
 
-_NUMBER = re.compile(r"\d{1,9}(\.\d{1,9})?\Z")
 _TRY_AGAIN = re.compile(r"try again in\s*(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s)", re.IGNORECASE)
 _CONTEXT = re.compile(r"context (length|window)|too many tokens|prompt is too long|maximum context", re.IGNORECASE)
 _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
