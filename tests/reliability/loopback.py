@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from llm_gateway.loading import LoadResult, load, load_text
+from llm_gateway.server.listening import open_listeners
 from llm_gateway.server.run import Worker, run_loop
 
 T = TypeVar("T")
@@ -286,7 +287,9 @@ async def gateway(settings: dict[str, Any] | Path) -> AsyncIterator[Gateway]:
     result: LoadResult = load(settings) if isinstance(settings, Path) else load_text(json.dumps(settings))
     worker = Worker(result)
     started = asyncio.Event()
-    task = asyncio.ensure_future(worker.run(host="127.0.0.1", port=0, signals=False, ready=lambda _: started.set()))
+    task = asyncio.ensure_future(
+        worker.run(sockets=open_listeners("127.0.0.1", 0), signals=False, ready=lambda _: started.set())
+    )
     waiting = asyncio.ensure_future(started.wait())
     await asyncio.wait((task, waiting), return_when=asyncio.FIRST_COMPLETED)
     if task.done():

@@ -177,6 +177,111 @@ def test_a_second_signal_ends_at_once(options: tuple[str, ...], tmp_path: Path) 
                 list(pieces)
 
 
+def until(condition: Any, seconds: float = 15.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not become so in time"
+        time.sleep(0.05)
+    return found
+
+
+def all_ready(client: httpx.Client, count: int) -> list[int]:
+    def look() -> list[int]:
+        try:
+            pids = [int(pid) for pid in version(client)["workers"]]
+        except (httpx.TransportError, KeyError):
+            return []
+        return pids if len(pids) == count else []
+
+    found: list[int] = until(look)
+    return found
+
+
+def test_a_worker_that_hangs_is_replaced_and_metrics_go_on_without_it(tmp_path: Path) -> None:
+    with started(tmp_path, "--workers", "2", server={"workerTimeout": "6s"}) as (_, client, _file):
+        pids = all_ready(client, 2)
+        assert ask(client).status_code == 200
+        client.get("/metrics")
+        hung = pids[0]
+        os.kill(hung, signal.SIGSTOP)
+
+        def scraped() -> httpx.Response | None:
+            # A connection may be given to the worker that hangs: another one is not.
+            try:
+                with httpx.Client(base_url=client.base_url, trust_env=False, timeout=4) as fresh:
+                    return fresh.get("/metrics")
+            except httpx.TransportError:
+                return None
+
+        reply = until(scraped)
+        assert reply.status_code == 200
+        assert "llm_gateway_requests_total" in reply.text
+
+        fresh = until(lambda: (lambda found: found if hung not in found else None)(all_ready(client, 2)), 30)
+        assert len(fresh) == 2
+        with pytest.raises(ProcessLookupError):
+            os.kill(hung, 0)
+
+
+def test_a_connection_during_a_drain_is_refused_at_once(tmp_path: Path) -> None:
+    with started(tmp_path, "--workers", "2") as (process, client, _):
+        all_ready(client, 2)
+        body = {"model": "m", "messages": [{"role": "user", "content": "w " * 60}], "stream": True}
+        with client.stream("POST", CHAT, json=body) as reply:
+            pieces = reply.iter_raw()
+            next(pieces)
+            process.send_signal(signal.SIGTERM)
+
+            def is_refused() -> bool:
+                try:
+                    socket.create_connection(("127.0.0.1", client.base_url.port or 0), 1).close()
+                except ConnectionRefusedError:
+                    return True
+                return False
+
+            until(is_refused, 2.0)
+            assert process.poll() is None
+            assert b"[DONE]" in b"".join(pieces)
+        assert process.wait(10) == 0
+
+
+def test_a_start_that_always_fails_ends_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text(
+        "from llm_gateway_sdk import Plugin, plugin_metadata\n\n\n"
+        "@plugin_metadata(name='broken', version='1.0.0', description='Fails.')\n"
+        "class Broken(Plugin):\n"
+        "    async def configure(self, config):\n"
+        "        import os\n\n"
+        "        os._exit(3)\n\n"
+        "    def before_model(self, ctx):\n        pass\n"
+    )
+    file = tmp_path / "gateway.yaml"
+    file.write_text(
+        settings("x", availablePlugins=[{"path": "./broken.py"}], plugins=[{"name": "b", "type": "broken"}])
+    )
+    command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file), "--port", "0", "--workers", "2"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    assert ended.returncode == 2
+    assert "no worker could start; giving up after" in ended.stderr
+
+
+@pytest.mark.parametrize("value", ["", "auto", "7"])
+def test_variables_of_the_server_library_have_no_effect(value: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", value)
+    with started(tmp_path) as (_, client, _file):
+        assert ask(client).status_code == 200
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="the machine has no IPv6")
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["alone", "two workers"])
+def test_all_addresses_means_both_families(options: tuple[str, ...], tmp_path: Path) -> None:
+    with started(tmp_path, "--host", "::", *options) as (_, client, _file):
+        for host in ("127.0.0.1", "[::1]"):
+            url = f"http://{host}:{client.base_url.port}/health/live"
+            assert httpx.get(url, trust_env=False, timeout=5).status_code == 200
+
+
 def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
     with started(tmp_path, "--workers", "2") as (process, client, _):
         workers = [int(pid) for pid in version(client)["workers"]]

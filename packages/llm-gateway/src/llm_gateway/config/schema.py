@@ -188,6 +188,11 @@ class ServerConfig(Settings):
     )
     port: int = Field(default=3000, ge=0, le=65535, description="Port to listen on; `0` takes a free one.")
     workers: int = Field(default=1, ge=1, le=1024, description="Worker processes.")
+    worker_timeout_seconds: Duration = Field(
+        default=30.0,
+        alias="workerTimeout",
+        description="How long a worker of several may not answer before it is replaced; `0` waits for ever.",
+    )
     trust_proxy: StrictBool | Annotated[int, Field(strict=True, ge=0, le=32)] | list[Network] = Field(
         default=False,
         description="Take the client's address from `X-Forwarded-For`: `true` behind one proxy that appends to it, a "

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..single_process import requires_single_process
+from .listening import open_listeners
 
 if TYPE_CHECKING:
     from .run import Source
@@ -30,6 +31,12 @@ __all__ = ["serve_with_workers"]
 log = logging.getLogger("llm_gateway.parent")
 
 _START_SECONDS = 60.0
+_BEAT_SECONDS = 5.0
+_ANSWER_SECONDS = 2.0
+"""What workers answer at once in health; a scrape waits no longer for one that hangs."""
+_RELOAD_SECONDS = 25.0
+_MAX_FAILED_STARTS = 5
+"""Starts in a row, before the first that succeeds, after which there is no point in another."""
 
 
 @dataclass(slots=True)
@@ -42,6 +49,10 @@ class _Worker:
     ready: bool = False
     ended: bool = False
     buffer: bytes = b""
+    answered_at: float = 0.0
+    asked_at: float | None = None
+    """When it was asked whether its event loop runs; None once it has answered."""
+    killed: bool = False
     figures: dict[str, Any] | None = None
     """The last that it told of its metrics."""
 
@@ -54,6 +65,8 @@ class _Question:
     number: int
     what: str
     missing: set[int]
+    due: float
+    """When it is answered without those who are late."""
     answers: dict[str, Any] = field(default_factory=dict)
 
 
@@ -67,15 +80,13 @@ def serve_with_workers(
             f"--workers {workers}: {', '.join(alone)} can't run in several processes; use --workers 1.", file=sys.stderr
         )
         return 2
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((host, port))
-    listener.listen(4096)
-    listener.set_inheritable(True)
+    listeners = open_listeners(host, port)
+    for listener in listeners:
+        listener.set_inheritable(True)
     shown = f"[{host}]" if ":" in host else host
-    log.info("listening on http://%s:%d with %d workers", shown, listener.getsockname()[1], workers)
-    return _Parent(result.source, listener, workers, reload=reload, log_level=log_level).run()
+    log.info("listening on http://%s:%d with %d workers", shown, listeners[0].getsockname()[1], workers)
+    patience = result.config.server.worker_timeout_seconds
+    return _Parent(result.source, listeners, workers, reload=reload, log_level=log_level, patience=patience).run()
 
 
 def _single_process_plugins(result: Source) -> list[str]:
@@ -89,10 +100,20 @@ def _single_process_plugins(result: Source) -> list[str]:
 
 class _Parent:
     def __init__(
-        self, source: Path | None, listener: socket.socket, workers: int, *, reload: bool, log_level: str | None
+        self,
+        source: Path | None,
+        listeners: list[socket.socket],
+        workers: int,
+        *,
+        reload: bool,
+        log_level: str | None,
+        patience: float,
     ) -> None:
         self._source = source
-        self._listener = listener
+        self._listeners = listeners
+        self._patience = patience
+        """Seconds without an answer after which a worker is taken for hung; 0 waits for ever."""
+        self._failed_starts = 0
         self._wanted = workers
         self._watch = reload
         self._log_level = log_level
@@ -133,6 +154,8 @@ class _Parent:
             if not self._stopping:
                 for _ in due:
                     self._spawn()
+            self._settle_late(now)
+            self._look_after(now)
             if self._failed and not self._stopping:
                 self._stop(signal.SIGTERM)
             if self._watch and not self._stopping and (changed := self._stamp()) != stamp:
@@ -145,10 +168,11 @@ class _Parent:
     def _spawn(self) -> None:
         ours, theirs = socket.socketpair()
         theirs.set_inheritable(True)
-        descriptors = (self._listener.fileno(), theirs.fileno())
+        listening = [listener.fileno() for listener in self._listeners]
+        descriptors = (*listening, theirs.fileno())
         arguments = [
             sys.executable, "-m", "llm_gateway.server.worker",
-            str(descriptors[0]), str(descriptors[1]), str(self._wanted),
+            ",".join(map(str, listening)), str(theirs.fileno()), str(self._wanted),
             str(self._source) if self._source is not None else "",
             self._log_level or "",
         ]  # fmt: skip
@@ -177,6 +201,12 @@ class _Parent:
                 self._failed = True  # the configuration can't be served; it has said why
                 continue
             lived = time.monotonic() - worker.started
+            if not worker.ready and not self._ever_ready:
+                self._failed_starts += 1
+                if self._failed_starts >= _MAX_FAILED_STARTS:
+                    log.error("no worker could start; giving up after %d tries", self._failed_starts)
+                    self._failed = True
+                    continue
             self._pause = 0.0 if lived > 10 else min(max(0.2, self._pause * 2), 10.0)
             log.error("worker %d ended with %d after %.1f s; another is started", pid, code, lived)
             self._keep_figures(worker)
@@ -188,6 +218,30 @@ class _Parent:
 
         self._ended_figures = retire(self._ended_figures, worker.figures)
 
+    def _look_after(self, now: float) -> None:
+        """Replaces workers that do not answer: something holds their event loop, or the process is stopped.
+
+        A worker that drains, or is starting, is asked nothing; starting has a limit too.
+        """
+        if not self._patience or self._stopping:
+            return
+        for pid, worker in self._workers.items():
+            if not worker.ready:
+                if now - worker.started > _START_SECONDS and not worker.killed:
+                    log.error("worker %d was not ready after %g s; it is replaced", pid, _START_SECONDS)
+                    self._kill(worker)
+            elif worker.asked_at is None:
+                if now - worker.answered_at >= min(_BEAT_SECONDS, self._patience / 4):
+                    worker.asked_at = now
+                    self._send(pid, {"beat": True})
+            elif now - worker.asked_at > self._patience and not worker.killed:
+                log.error("worker %d has not answered for %g s; it is replaced", pid, now - worker.asked_at)
+                self._kill(worker)
+
+    def _kill(self, worker: _Worker) -> None:
+        worker.killed = True
+        worker.process.kill()  # a stopped process takes no other signal
+
     def _on_signal(self, number: int) -> None:
         if number in (signal.SIGTERM, signal.SIGINT):
             self._stop(number)
@@ -197,6 +251,8 @@ class _Parent:
     def _stop(self, number: int) -> None:
         """The first time workers drain; the second they end at once, as they do for a second signal of their own."""
         self._stopping += 1
+        for listener in self._listeners:
+            listener.close()  # workers close theirs: new connections are refused at once
         for worker in self._workers.values():
             worker.process.send_signal(signal.SIGTERM if self._stopping < 3 else signal.SIGKILL)
         if self._stopping == 2:
@@ -223,8 +279,11 @@ class _Parent:
             self._take(pid, worker, json.loads(line))
 
     def _take(self, pid: int, worker: _Worker, message: dict[str, Any]) -> None:
-        if "ready" in message:
+        if "beat" in message:
+            worker.asked_at, worker.answered_at = None, time.monotonic()
+        elif "ready" in message:
             worker.ready = self._ever_ready = True
+            worker.answered_at = time.monotonic()
             if worker.reloads != self._reloads:
                 # It may have read the configuration before it was changed.
                 self._ask({pid}, 0, 0, "reload")
@@ -246,10 +305,26 @@ class _Parent:
 
     def _ask(self, ready: set[int], asker: int, number: int, what: str) -> None:
         self._next_question += 1
-        question = self._questions[self._next_question] = _Question(asker, number, what, set(ready))
+        due = time.monotonic() + (_RELOAD_SECONDS if what == "reload" else _ANSWER_SECONDS)
+        question = self._questions[self._next_question] = _Question(asker, number, what, set(ready), due)
         for pid in ready:
             self._send(pid, {"question": what, "number": self._next_question})
         self._settle(self._next_question, question)
+
+    def _settle_late(self, now: float) -> None:
+        """Answers without the workers that are late: of one that hangs the last known figures count."""
+        for number, question in list(self._questions.items()):
+            if now < question.due:
+                continue
+            for pid in question.missing:
+                worker = self._workers.get(pid)
+                if question.what == "metrics":
+                    if worker is not None and worker.figures is not None:
+                        question.answers[f"{pid} (late)"] = worker.figures
+                elif question.what == "reload":
+                    question.answers[str(pid)] = {"error": "the worker did not answer in time"}
+            question.missing.clear()
+            self._settle(number, question)
 
     def _settle(self, number: int, question: _Question) -> None:
         if question.missing or number not in self._questions:
@@ -264,11 +339,10 @@ class _Parent:
         pipe = self._workers[pid].pipe
         data = json.dumps(message).encode() + b"\n"
         try:
-            pipe.setblocking(True)
-            pipe.settimeout(5.0)
+            pipe.settimeout(1.0)
             pipe.sendall(data)
         except OSError as error:
-            log.error("worker %d can't be told: %s", pid, error)
+            log.error("worker %d can't be reached: %s", pid, error)
         finally:
             pipe.setblocking(False)
 

@@ -24,6 +24,7 @@ from .accepting import Accepting
 from .announcements import log_listening, log_stopping
 from .app import GatewayApp, Generation
 from .control import Control
+from .listening import open_listeners
 from .logs import configure_logging, mask_secrets_of
 from .management import build_management, management_paths
 from .protocol import GatewayProtocol
@@ -50,7 +51,7 @@ def serve(
         return serve_with_workers(result, host=host, port=port, workers=workers, reload=reload, log_level=log_level)
     worker = Worker(result)
     try:
-        return run_loop(worker.run(host=host, port=port, watch=reload))
+        return run_loop(worker.run(sockets=open_listeners(host, port), watch=reload))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
@@ -78,9 +79,7 @@ class Worker:
     async def run(
         self,
         *,
-        host: str = "",
-        port: int = 0,
-        sockets: list[socket.socket] | None = None,
+        sockets: list[socket.socket],
         watch: bool = False,
         signals: bool = True,
         ready: Callable[[Control], None] | None = None,
@@ -105,8 +104,7 @@ class Worker:
         server = self.server = _Server(
             uvicorn.Config(
                 app,
-                host=host,
-                port=port,
+                workers=1,  # else it would read WEB_CONCURRENCY
                 loop="none",
                 http=GatewayProtocol,
                 ws="none",
@@ -121,6 +119,7 @@ class Worker:
                 h11_max_incomplete_event_size=limits.max_header_bytes,
             ),
             app,
+            shared=self.workers > 1,
         )
         loop = asyncio.get_running_loop()
         if signals:
@@ -177,6 +176,7 @@ class Worker:
             ) from error
         config = uvicorn.Config(
             build_management(self.result.config, control, admin_only=True),
+            workers=1,
             host=admin.host,
             port=admin.port,
             loop="none",
@@ -207,8 +207,9 @@ class _Server(uvicorn.Server):
     """uvicorn without its own signal handling: the first signal drains, the second ends at once, and the exit code
     tells of success."""
 
-    def __init__(self, config: uvicorn.Config, app: GatewayApp | None) -> None:
+    def __init__(self, config: uvicorn.Config, app: GatewayApp | None, *, shared: bool = False) -> None:
         super().__init__(config)
+        self._shared = shared
         self._app = app
         self.on_started: Callable[[], None] | None = None
         self._accepting: Accepting | None = None
@@ -231,7 +232,7 @@ class _Server(uvicorn.Server):
         loop = asyncio.get_running_loop()
         if self.started and not isinstance(loop, asyncio.BaseEventLoop) and hasattr(os, "dup"):
             listeners = [listener for server in self.servers for listener in server.sockets]
-            self._accepting = Accepting(loop, listeners, self._make_protocol, shared=sockets is not None)
+            self._accepting = Accepting(loop, listeners, self._make_protocol, shared=self._shared)
         if self.started and self.on_started is not None:
             self.on_started()
 

@@ -1,6 +1,7 @@
-"""One of several worker processes: `python -m llm_gateway.server.worker LISTENER CONTROL WORKERS [CONFIG] [LOG_LEVEL]`.
+"""One of several worker processes: `python -m llm_gateway.server.worker LISTENERS CONTROL WORKERS [CONFIG] [LEVEL]`.
 
-Started by the parent alone; the first two arguments are inherited descriptors.
+Started by the parent alone; the first two arguments are inherited descriptors, those of the listeners with commas
+between them.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class _Pipe:
     async def listen(self) -> None:
         while line := await self._reader.readline():
             message = json.loads(line)
-            if "question" in message:
+            if "beat" in message:
+                self.tell({"beat": True})
+            elif "question" in message:
                 task = asyncio.get_running_loop().create_task(self._answer(message["question"], message["number"]))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
@@ -78,7 +81,7 @@ class _Pipe:
 
 
 def main(arguments: list[str]) -> int:
-    listener = socket.socket(fileno=int(arguments[0]))
+    listeners = [socket.socket(fileno=int(number)) for number in arguments[0].split(",")]
     control_pipe = socket.socket(fileno=int(arguments[1]))
     source = Path(arguments[3]) if len(arguments) > 3 and arguments[3] else None
     level = arguments[4] if len(arguments) > 4 and arguments[4] else None
@@ -105,7 +108,7 @@ def main(arguments: list[str]) -> int:
             pipes[0].tell({"ready": True})
 
         try:
-            return await worker.run(sockets=[listener], customise=customise, ready=ready)
+            return await worker.run(sockets=listeners, customise=customise, ready=ready)
         finally:
             for task in listening:
                 task.cancel()
