@@ -209,6 +209,10 @@ class Dialect(ABC):
     name: ClassVar[str]
     """How it is named everywhere: `openai_chat`, `anthropic`, …"""
 
+    own_form: ClassVar[bytes] = b""
+    """Bytes that every request body in the dialect's own form holds. A body without them is read all the same where the
+    dialect can, and written anew for a provider of the same dialect."""
+
     sse: ClassVar[bool] = True
     """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
 

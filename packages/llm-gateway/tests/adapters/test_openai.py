@@ -72,3 +72,24 @@ def test_other_vendors_clients_are_not_claimed() -> None:
 
 def test_an_estimate_has_the_shape_of_the_count() -> None:
     assert json.loads(OpenAIAdapter().estimate_reply(7).body) == {"object": "response.input_tokens", "input_tokens": 7}
+
+
+def test_codex_gets_its_own_catalogue_next_to_the_list() -> None:
+    plain = ModelEntry("gpt-5")
+    described = ModelEntry(
+        "qwen", metadata={"codex": {"base_instructions": "Be a coding agent.", "context_window": 1000}}
+    )
+
+    reply = OpenAIAdapter().list_models([plain, described], WireRequest("GET", "/v1/models", "client_version=0.169.0"))
+    body = json.loads(reply.body)
+
+    assert [model["id"] for model in body["data"]] == ["gpt-5", "qwen"]
+    (entry,) = body["models"]
+    assert (entry["slug"], entry["base_instructions"], entry["context_window"]) == ("qwen", "Be a coding agent.", 1000)
+    assert {"shell_type", "truncation_policy", "supported_reasoning_levels", "visibility"} <= set(entry)
+
+
+def test_other_clients_get_the_list_alone() -> None:
+    reply = OpenAIAdapter().list_models([ModelEntry("gpt-5")], WireRequest("GET", "/v1/models"))
+
+    assert set(json.loads(reply.body)) == {"object", "data"}

@@ -58,7 +58,12 @@ class OpenAIAdapter(Adapter):
             if wanted not in listed:
                 return OpenAIChat().encode_error(ModelNotFound(wanted, list(listed)).info())
             return _json(_model(wanted, listed[wanted]))
-        return _json({"object": "list", "data": [_model(name, model) for name, model in listed.items()]})
+        page: dict[str, Any] = {"object": "list", "data": [_model(name, model) for name, model in listed.items()]}
+        if _CODEX in wire.query:
+            page["models"] = [
+                _codex_model(name, model) for name, model in listed.items() if _CATALOGUE in model.metadata
+            ]
+        return _json(page)
 
     def estimate_reply(self, input_tokens: int) -> WireReply:
         return _json({"object": "response.input_tokens", "input_tokens": input_tokens})
@@ -77,6 +82,40 @@ def _model(name: str, model: ModelEntry) -> dict[str, Any]:
     if model.metadata:
         entry["metadata"] = model.metadata
     return entry
+
+
+_CODEX = "client_version="
+"""Codex asks for its catalogue with this in the query."""
+_CATALOGUE = "codex"
+
+
+def _codex_model(name: str, model: ModelEntry) -> dict[str, Any]:
+    """An entry of Codex's catalogue (`ModelInfo` of its protocol), completed from `metadata.codex`.
+
+    Only models that say so have one: an entry replaces what Codex itself knows of a model, its prompt included.
+    """
+    written = model.metadata[_CATALOGUE]
+    return {
+        "slug": name,
+        "display_name": name,
+        "description": model.description,
+        "supported_reasoning_levels": [],
+        "shell_type": "shell_command",
+        "visibility": "list",
+        "supported_in_api": True,
+        "priority": 0,
+        "upgrade": None,
+        "base_instructions": "",
+        "supports_reasoning_summaries": False,
+        "support_verbosity": False,
+        "default_verbosity": None,
+        "apply_patch_tool_type": None,
+        "truncation_policy": {"mode": "bytes", "limit": 10_000},
+        "supports_parallel_tool_calls": True,
+        "experimental_supported_tools": [],
+        "input_modalities": ["text", "image"],
+        **(written if isinstance(written, dict) else {}),
+    }
 
 
 def _json(body: dict[str, Any]) -> WireReply:

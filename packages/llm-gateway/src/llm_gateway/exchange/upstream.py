@@ -73,7 +73,7 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     payload = ctx.request_payload
     if target.defaults and payload is not None:
         exchange.apply_defaults(payload.value, target)
-    same = dialect.name == client.name
+    same = dialect.name == client.name and client.own_form in exchange.wire.body
     usage_asked = False
     forward = http.settings.credentials == "client"
     try:

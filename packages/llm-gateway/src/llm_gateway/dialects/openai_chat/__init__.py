@@ -60,6 +60,7 @@ class OpenAIChat(Dialect):
     """
 
     name: ClassVar[str] = "openai_chat"
+    own_form: ClassVar[bytes] = b'"messages"'
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)
     end_event: ClassVar[bytes] = b"data: [DONE]\n\n"
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)

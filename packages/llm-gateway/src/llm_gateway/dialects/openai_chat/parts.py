@@ -25,6 +25,7 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.signatures import unwrap_signature, wrap_signature
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
+from . import other_forms
 from .fields import (
     FORM,
     NAME,
@@ -150,7 +151,16 @@ def _decode_thinking_part(wire: dict[str, Any], path: str) -> Part:
         text = "".join(text for text in texts if isinstance(text, str))
     else:
         text = optional_str(inner, f"{path}.thinking") or ""
+    signature = wire.get("signature")
+    if isinstance(signature, str) and signature:
+        # Anthropic's form of the block.
+        proof, issuer = unwrap_signature(signature, NAME)
+        return ThinkingPart(text, signature=proof, signed_by=issuer)
     return ThinkingPart(text, provider_metadata=metadata({}, {"field": "content"}))
+
+
+def _decode_tool_result(wire: dict[str, Any], path: str) -> Part:
+    return other_forms.decode_tool_result(wire, path, decode_content)
 
 
 _DECODERS = {
@@ -161,9 +171,20 @@ _DECODERS = {
     "file": _decode_file,
     "video_url": _decode_video,
     "thinking": _decode_thinking_part,
+    "tool_use": other_forms.decode_tool_use,
+    "tool_result": _decode_tool_result,
+    "image": other_forms.decode_image,
+    "document": other_forms.decode_document,
 }
 _CACHE_FIELDS = {"type", "prompt_cache_breakpoint", "cache_control"}
 _KNOWN: dict[Any, frozenset[str]] = {kind: frozenset({kind, *_CACHE_FIELDS}) for kind in _DECODERS}
+_KNOWN |= {
+    "tool_use": frozenset({"id", "name", "input", *_CACHE_FIELDS}),
+    "tool_result": frozenset({"tool_use_id", "content", "is_error", *_CACHE_FIELDS}),
+    "image": frozenset({"source", *_CACHE_FIELDS}),
+    "document": frozenset({"source", "title", *_CACHE_FIELDS}),
+    "thinking": frozenset({"thinking", "signature", *_CACHE_FIELDS}),
+}
 
 _AUDIO_TYPES = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _AUDIO_FORMATS = {

@@ -31,6 +31,7 @@ from .fields import (
 )
 from .messages import decode_messages, encode_messages
 from .parts import list_foreign
+from .responses_form import as_chat_body, is_responses_body
 from .tools import decode_tool_choice, decode_tools, encode_tool_choice, encode_tools, is_legacy
 
 __all__ = ["ChatEcho", "ask_for_usage", "decode_request", "encode_request"]
@@ -48,6 +49,8 @@ class ChatEcho(Echo):
 
 def decode_request(wire: WireRequest) -> tuple[LLMRequest, ChatEcho]:
     body = read_object(wire.body)
+    if "messages" not in body and is_responses_body(body):
+        body = as_chat_body(body)
     if "messages" not in body:
         raise DialectError("expected a list, found nothing", path="messages")
     form: dict[str, Any] = {}

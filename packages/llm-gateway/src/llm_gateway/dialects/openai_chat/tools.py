@@ -16,6 +16,7 @@ from llm_gateway_sdk.parts import ToolCallPart
 from llm_gateway_sdk.request import OpaqueTool, Tool, ToolChoice, ToolLike
 from llm_gateway_sdk.wire import json
 
+from . import other_forms
 from .fields import (
     NAME,
     as_list,
@@ -79,8 +80,14 @@ def _decode_tool(wire: dict[str, Any], path: str) -> ToolLike:
     elif kind in ("function", None) and isinstance(wire.get("function"), dict):
         tool = _decode_function(wire["function"], f"{path}.function")
         known = _FUNCTION_KEYS
+    elif kind in ("function", "custom") and "parameters" not in wire and other_forms.is_tool(wire):
+        return other_forms.decode_tool(wire, path)
+    elif kind in ("function", "custom") and wire.get(kind) is None and isinstance(wire.get("name"), str):
+        return _decode_tool(other_forms.flat_tool(wire, kind), path)
     elif kind in ("function", "custom"):
         raise DialectError(f"expected an object, found {describe(wire.get(kind))}", path=f"{path}.{kind}")
+    elif kind is None and other_forms.is_tool(wire):
+        return other_forms.decode_tool(wire, path)
     else:
         return OpaqueTool(NAME, wire, name=kind if isinstance(kind, str) else None)
     rest = extras(wire, known)
@@ -228,7 +235,7 @@ def _decode_choice(wire: Any) -> ToolChoice:
     allowed = wire.get("allowed_tools")
     if kind == "allowed_tools" and isinstance(allowed, dict):
         return _decode_allowed(allowed)
-    return ToolChoice("opaque", provider_metadata={NAME: {"tool_choice": wire}})
+    return other_forms.decode_choice(wire) or ToolChoice("opaque", provider_metadata={NAME: {"tool_choice": wire}})
 
 
 def _decode_allowed(wire: dict[str, Any]) -> ToolChoice:
