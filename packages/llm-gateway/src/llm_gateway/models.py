@@ -71,6 +71,10 @@ class ModelRegistry:
                     return candidate
         return target
 
+    def is_configured(self, name: str) -> bool:
+        """Whether that is the very name, or an alias without wildcards, of a configured model."""
+        return name in self._by_name
+
     def resolve(self, routed: str | None, asked: str | None) -> ModelTarget:
         """The target of a request: where a plugin routed it, else what the client asked for, else the default.
 

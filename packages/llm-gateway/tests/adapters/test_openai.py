@@ -76,9 +76,8 @@ def test_an_estimate_has_the_shape_of_the_count() -> None:
 
 def test_codex_gets_its_own_catalogue_next_to_the_list() -> None:
     plain = ModelEntry("gpt-5")
-    described = ModelEntry(
-        "qwen", metadata={"codex": {"base_instructions": "Be a coding agent.", "context_window": 1000}}
-    )
+    codex = {"base_instructions": "Be a coding agent.", "context_window": 1000}
+    described = ModelEntry("qwen", metadata={"codex": codex})
 
     reply = OpenAIAdapter().list_models([plain, described], WireRequest("GET", "/v1/models", "client_version=0.169.0"))
     body = json.loads(reply.body)

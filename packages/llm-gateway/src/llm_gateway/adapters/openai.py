@@ -60,9 +60,8 @@ class OpenAIAdapter(Adapter):
             return _json(_model(wanted, listed[wanted]))
         page: dict[str, Any] = {"object": "list", "data": [_model(name, model) for name, model in listed.items()]}
         if _CODEX in wire.query:
-            page["models"] = [
-                _codex_model(name, model) for name, model in listed.items() if _CATALOGUE in model.metadata
-            ]
+            described = [(name, model) for name, model in listed.items() if _CATALOGUE in model.metadata]
+            page["models"] = [_codex_model(name, model) for name, model in described]
         return _json(page)
 
     def estimate_reply(self, input_tokens: int) -> WireReply:

@@ -72,7 +72,7 @@ async def _pass_through(
     exchange: Exchange, target: ModelTarget, http: HTTPProvider, body: bytes, attempt: Attempt
 ) -> None:
     ctx, wire = exchange.ctx, exchange.wire
-    model = target.upstream_model(ctx.requested_model)
+    model = _model_of_endpoint(exchange, target)
     check_model_name(model)
     if ctx.requested_model is not None and model != ctx.requested_model:
         try:
@@ -94,6 +94,19 @@ async def _pass_through(
         await exchange.relay(reply)
     finally:
         reply.close()
+
+
+def _model_of_endpoint(exchange: Exchange, target: ModelTarget) -> str:
+    """The name that the provider is asked for: at endpoints of the vendor's own the one that the client wrote, unless
+    that is a configured model's. Models for images, speech and embeddings are rarely configured."""
+    ctx = exchange.ctx
+    asked = ctx.requested_model
+    if ctx.operation in _OWN_MODELS and asked is not None and not exchange.project.registry.is_configured(asked):
+        return asked
+    return target.upstream_model(asked)
+
+
+_OWN_MODELS = frozenset({"native", "embed"})
 
 
 async def _count_tokens(exchange: Exchange, target: ModelTarget, attempt: Attempt) -> None:
