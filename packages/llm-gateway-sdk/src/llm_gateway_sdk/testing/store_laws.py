@@ -479,7 +479,8 @@ class StoreLaws:
             for number in range(2):
                 files.append(tmp_path / f"{round_number}-{number}.jsonl")
                 children.append(_spawn(recipe, files[-1], self.lease_seconds * 2))
-            time.sleep(0.5 + source.random() / 2)
+            _wait_for_lines(files[-2:])
+            time.sleep(source.random() / 2)
             for child in children:
                 os.kill(child.pid, signal.SIGKILL)
                 child.wait()
@@ -651,6 +652,14 @@ _BUDGET = 1_000_000_000
 def _spawn(recipe: Recipe, file: Path, lease_seconds: float) -> subprocess.Popen[bytes]:
     script = "from llm_gateway_sdk.testing.store_laws import spend; spend()"
     return subprocess.Popen([sys.executable, "-c", script, json.dumps(recipe), str(file), str(lease_seconds)])
+
+
+def _wait_for_lines(files: Sequence[Path]) -> None:
+    """Until every process has begun: starting Python takes longer than the test."""
+    until = time.monotonic() + 30
+    while not all(file.exists() and file.stat().st_size > 5000 for file in files):
+        assert time.monotonic() < until, "the processes of the test do not start"
+        time.sleep(0.02)
 
 
 def spend() -> None:

@@ -1,0 +1,309 @@
+"""The scripts that the server runs: each is one atomic step, and does what the accounting of the other stores does.
+
+All keys of a domain have one hash tag, so that they are on one node of a cluster; the scripts find the keys of counters
+and leases by themselves below that tag. Lua numbers are doubles, exact to 2**53, and are always written as `%.0f`.
+
+Keys of a domain, below its prefix:
+
+    x           sorted set of open leases by the time at which they end
+    l:<id>      one lease: state, end, note and what it holds (MessagePack)
+    c:<key>     one counter: settled, open, level, at, ticks, forget
+    g:<log>     one log, a stream
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+__all__ = ["APPEND", "EXTEND", "RESERVE", "SETTLE", "WRITE", "Script"]
+
+
+class Script:
+    """The text of a script, and the digest by which the server knows it."""
+
+    __slots__ = ("sha", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+_COMMON = """
+local zset, base, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
+if now == 0 then
+  local time = redis.call('TIME')
+  now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+local SETTLED_MS, EXPIRED_MS, GRACE_MS, SWEEP, MOST = 600000, 604800000, 86400000, 1000, 9007199254740991
+
+local function whole(number) return string.format('%.0f', number) end
+
+local function load(key)
+  local row = redis.call('HMGET', base .. 'c:' .. key, 's', 'o', 'l', 'a', 't', 'f')
+  for i = 1, 6 do row[i] = tonumber(row[i] or '0') end
+  return {key = key, settled = row[1], open = row[2], level = row[3], at = row[4], ticks = row[5], forget = row[6]}
+end
+
+local function save(c)
+  local name = base .. 'c:' .. c.key
+  if c.settled == 0 and c.open == 0 and c.level == 0 then
+    redis.call('DEL', name)
+    return
+  end
+  redis.call('HSET', name, 's', whole(c.settled), 'o', whole(c.open), 'l', whole(c.level), 'a', whole(c.at),
+    't', whole(c.ticks), 'f', whole(c.forget))
+  if c.forget > 0 then redis.call('PEXPIREAT', name, whole(c.forget)) end
+end
+
+-- A rate is {limit, ticks, tick_ms, burst}.
+
+local function drain(c, rate)
+  if c.ticks ~= rate[2] then
+    if c.ticks > 0 then c.level = math.ceil(c.level * rate[2] / c.ticks) else c.at = now end
+    c.ticks = rate[2]
+  end
+  local elapsed = math.floor((now - c.at) / rate[3])
+  if elapsed > 0 then
+    c.level = math.max(0, c.level - elapsed * rate[1])
+    c.at = c.at + elapsed * rate[3]
+  end
+end
+
+local function wait(c, level, rate)
+  if level <= 0 then return 0 end
+  return math.max(1, math.ceil(level / rate[1]) * rate[3] - (now - c.at))
+end
+
+local function fill(c, amount, drained)
+  if amount >= 0 then
+    c.level = math.min(MOST, c.level + amount * c.ticks)
+  else
+    c.level = math.max(0, c.level - math.max(0, -amount * c.ticks - drained))
+  end
+end
+
+local function forget_at(ends, at_least)
+  if ends <= 0 then return 0 end
+  return math.max(ends, at_least) + GRACE_MS
+end
+
+-- What a lease holds of a counter is {key, amount, charge, taken, limit, ticks, tick_ms, burst}; a sum ends at `taken`.
+
+local function finish(held, used, was_open)
+  local c = load(held[1])
+  local charges = held[3] == 1
+  if not held[5] then
+    local charged = 0
+    if was_open then c.open = math.max(0, c.open - held[2]) elseif charges then charged = held[2] end
+    c.settled = c.settled + used - charged
+    save(c)
+    return used - charged
+  end
+  local rate = {held[5], held[6], held[7], held[8]}
+  drain(c, rate)
+  local present = 0
+  if was_open or charges then present = held[2] end
+  fill(c, used - present, math.floor(math.max(0, now - held[4]) / rate[3]) * rate[1])
+  save(c)
+  return 0
+end
+
+local function record(id, kind, charges, note)
+  local parts = {}
+  for _, charge in ipairs(charges) do
+    if charge[2] ~= 0 then parts[#parts + 1] = cjson.encode(charge[1]) .. ':' .. whole(charge[2]) end
+  end
+  if note == '' or (#parts == 0 and kind ~= 'settled') then return end
+  local event = '{"kind":' .. cjson.encode(kind) .. ',"lease":' .. cjson.encode(id) .. ',"note":' .. cjson.encode(note)
+    .. ',"charges":{' .. table.concat(parts, ',') .. '}}'
+  redis.call('XADD', base .. 'g:ledger', 'MAXLEN', '~', 100000, '*', 'e', event)
+end
+
+local function get_lease(id)
+  local packed = redis.call('GET', base .. 'l:' .. id)
+  if packed then return cmsgpack.unpack(packed) end
+end
+
+local function put_lease(id, lease, keep)
+  local name = base .. 'l:' .. id
+  if keep then
+    redis.call('SET', name, cmsgpack.pack(lease), 'PX', keep)
+  else
+    redis.call('SET', name, cmsgpack.pack(lease))
+  end
+end
+
+local function sweep()
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', zset, '-inf', whole(now), 'LIMIT', 0, SWEEP)) do
+    redis.call('ZREM', zset, id)
+    local lease = get_lease(id)
+    if lease and lease[1] == 'open' then
+      local charges = {}
+      for _, held in ipairs(lease[4]) do
+        local used = 0
+        if held[3] == 1 then used = held[2] end
+        charges[#charges + 1] = {held[1], finish(held, used, true)}
+      end
+      lease[1] = 'expired'
+      put_lease(id, lease, EXPIRED_MS)
+      record(id, 'expired', charges, lease[3])
+    end
+  end
+end
+"""
+
+RESERVE = Script(
+    _COMMON
+    + """
+local reading, id, lasts, note = ARGV[3] == 'read', ARGV[4], tonumber(ARGV[5]), ARGV[6]
+local known
+if not reading then
+  known = get_lease(id)
+  if known and known[1] ~= 'open' then return {'ended'} end
+end
+sweep()
+
+local entries, counters, refused = {}, {}, false
+for i = 7, #ARGV, 10 do
+  local entry = {
+    key = ARGV[i], amount = tonumber(ARGV[i + 1]), limit = tonumber(ARGV[i + 2]), enforce = ARGV[i + 3] == '1',
+    charge = tonumber(ARGV[i + 4]), ends = tonumber(ARGV[i + 5]), retry = -1, exceeded = 0,
+  }
+  local c = load(entry.key)
+  if ARGV[i + 6] ~= '0' then
+    entry.rate = {tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]), tonumber(ARGV[i + 9])}
+    drain(c, entry.rate)
+    local over = c.level + (entry.amount - entry.rate[4]) * entry.rate[2]
+    if over > 0 then
+      entry.exceeded = 1
+      if entry.amount <= entry.rate[4] then entry.retry = wait(c, over, entry.rate) end
+    end
+  elseif entry.limit and c.settled + c.open + entry.amount > entry.limit then
+    entry.exceeded = 1
+  end
+  if entry.exceeded == 1 and entry.enforce then refused = true end
+  entries[#entries + 1], counters[#counters + 1] = entry, c
+end
+
+local expires = now + lasts
+if not reading and not known and not refused then
+  local held = {}
+  for i, entry in ipairs(entries) do
+    local c = counters[i]
+    if entry.rate then
+      fill(c, entry.amount, 0)
+      c.forget = math.max(c.forget, now + wait(c, c.level, entry.rate) + GRACE_MS)
+      held[i] = {entry.key, entry.amount, entry.charge, now, unpack(entry.rate)}
+    else
+      c.open = c.open + entry.amount
+      c.forget = math.max(c.forget, forget_at(entry.ends, expires))
+      held[i] = {entry.key, entry.amount, entry.charge, 0}
+    end
+    save(c)
+  end
+  put_lease(id, {'open', expires, note, held})
+  redis.call('ZADD', zset, whole(expires), id)
+elseif known then
+  refused, expires = false, known[2]
+end
+
+local answer = {refused and 'refused' or 'granted', whole(expires)}
+for i, entry in ipairs(entries) do
+  local c, settled, open, resets = counters[i], 0, 0, -1
+  if entry.rate then
+    settled, resets = math.ceil(c.level / entry.rate[2]), wait(c, c.level, entry.rate)
+  else
+    settled, open = c.settled, c.open
+  end
+  for _, number in ipairs({settled, open, entry.exceeded, entry.retry, resets}) do answer[#answer + 1] = number end
+end
+return answer
+"""
+)
+
+SETTLE = Script(
+    _COMMON
+    + """
+local id, reserved, note = ARGV[3], ARGV[4] == '1', ARGV[5]
+local lease = get_lease(id)
+if lease and lease[1] == 'settled' then return 0 end
+if not lease and reserved then
+  local made = tonumber(string.match(id, '^(%x+)%-') or 'none', 16)
+  if made and now - made > SETTLED_MS then return 0 end
+end
+local amounts, order, charges = {}, {}, {}
+for i = 6, #ARGV, 3 do
+  amounts[ARGV[i]] = {tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])}
+  order[#order + 1] = ARGV[i]
+end
+local kind, keep = 'settled', SETTLED_MS
+if lease then
+  if lease[1] == 'expired' then kind, keep = 'corrected', EXPIRED_MS end
+  note = lease[3]
+  for _, held in ipairs(lease[4]) do
+    local amount = amounts[held[1]]
+    amounts[held[1]] = nil
+    charges[#charges + 1] = {held[1], finish(held, amount and amount[1] or 0, lease[1] == 'open')}
+  end
+end
+for _, key in ipairs(order) do
+  local amount = amounts[key]
+  if amount then
+    local c = load(key)
+    if c.ticks > 0 then
+      fill(c, amount[1], 0)
+    else
+      c.forget = math.max(c.forget, forget_at(amount[2], now))
+      c.settled = c.settled + amount[1]
+      charges[#charges + 1] = {key, amount[1]}
+    end
+    save(c)
+  end
+end
+if not reserved then keep = EXPIRED_MS end
+put_lease(id, {'settled', 0, '', {}}, keep)
+redis.call('ZREM', zset, id)
+record(id, kind, charges, note)
+return 1
+"""
+)
+
+EXTEND = Script(
+    _COMMON
+    + """
+local until_ms, open = now + tonumber(ARGV[3]), {}
+for i = 4, #ARGV do
+  local lease = get_lease(ARGV[i])
+  if lease and lease[1] == 'open' and lease[2] > now then
+    lease[2] = math.max(lease[2], until_ms)
+    put_lease(ARGV[i], lease)
+    redis.call('ZADD', zset, whole(lease[2]), ARGV[i])
+    open[#open + 1] = ARGV[i]
+  end
+end
+return open
+"""
+)
+
+WRITE = Script("""
+-- Writes (or with ARGV[3] == 'delete' removes) a document. KEYS: values, order, epoch.
+local key, expected, present, version = ARGV[1], ARGV[2], redis.call('HGET', KEYS[1], ARGV[1]), 0
+if present then version = tonumber(string.match(present, '^(%d+):')) end
+if expected ~= '' and tonumber(expected) ~= version then return {'conflict', version} end
+if ARGV[3] == 'delete' and not present then return {'absent', 0} end
+local epoch = redis.call('INCR', KEYS[3])
+if ARGV[3] == 'delete' then
+  redis.call('HDEL', KEYS[1], key)
+  redis.call('ZREM', KEYS[2], key)
+else
+  redis.call('HSET', KEYS[1], key, string.format('%.0f', epoch) .. ':' .. ARGV[4])
+  redis.call('ZADD', KEYS[2], 0, key)
+end
+redis.call('PUBLISH', ARGV[5], string.format('%.0f', epoch) .. ' ' .. key)
+return {'written', epoch}
+""")
+
+APPEND = Script("""
+for i = 2, #ARGV do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i]) end
+return #ARGV - 1
+""")

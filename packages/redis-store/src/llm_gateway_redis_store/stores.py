@@ -1,0 +1,345 @@
+"""The store on Redis: each step is one script, in one round trip."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from redis.exceptions import NoScriptError, RedisError
+
+from llm_gateway_sdk.store import (
+    MAX_AMOUNT,
+    Amount,
+    Change,
+    Conflict,
+    CounterState,
+    Document,
+    Entry,
+    Granted,
+    Lease,
+    LogEvent,
+    Refused,
+    Store,
+    StoreError,
+    StoreUnavailable,
+)
+
+from .connections import Address, decode_url, make_client, make_subscriber
+from .guard import Guard
+from .scripts import APPEND, EXTEND, RESERVE, SETTLE, WRITE, Script
+
+__all__ = ["ClusterRedisStore", "RedisStore", "SecureRedisStore", "SentinelRedisStore"]
+
+_POLL_SECONDS = 2.0
+_SLOW_SECONDS = 5.0
+"""Deadline of what is not on the path of a request."""
+_NO_RATE = ("0", "0", "0", "0")
+
+
+class RedisStore(Store):
+    """Counts on a server of Redis 7 or Valkey, for gateways on any number of machines."""
+
+    name = "redis"
+    configuration_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "deadline": {
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "x-duration": True,
+                "default": 50,
+                "description": "How long a request waits for the server.",
+            },
+            "prefix": {
+                "type": "string",
+                "pattern": "^[^{}\\s]+$",
+                "default": "llmgw",
+                "description": "Beginning of all keys.",
+            },
+            "connections": {"type": "integer", "minimum": 1, "default": 64, "description": "Most per worker."},
+            "tls": {"type": "boolean", "default": False, "description": "For sentinels and clusters; `rediss` has it."},
+            "caFile": {"type": "string", "description": "Authorities that the server's certificate may come from."},
+            "certFile": {"type": "string", "description": "The client's certificate."},
+            "keyFile": {"type": "string", "description": "The key of that certificate."},
+        },
+    }
+
+    def __init__(self) -> None:
+        self._address: Address | None = None
+        self._client: Any = None
+        self._guard = Guard(0.05)
+        self._prefix = "llmgw"
+        self._connections = 64
+        self._starting = asyncio.Lock()
+        self._ready = False
+
+    def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:
+        files = {
+            key: os.path.join(directory, config[key]) for key in ("caFile", "certFile", "keyFile") if key in config
+        }
+        for key, file in files.items():
+            if not os.path.isfile(file):
+                raise ValueError(f"{key}: there is no file {file}")
+        self._address = decode_url(url, {**config, **files})
+        self._guard = Guard(float(config.get("deadline", 50)) / 1000, at_once=int(config.get("connections", 64)))
+        self._prefix = str(config.get("prefix", "llmgw"))
+        self._connections = int(config.get("connections", 64))
+
+    async def aclose(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def check(self) -> list[str]:
+        async def ask() -> dict[str, Any]:
+            found: dict[str, Any] = {}
+            for section in ("server", "memory", "persistence"):
+                answer = await self._redis.info(section)
+                first = next(iter(answer.values()), None)
+                found.update(first if isinstance(first, dict) else answer)  # a cluster answers by node
+            return found
+
+        info = await self._guard.call(ask, deadline=_SLOW_SECONDS)
+        notes = []
+        if int(info.get("maxmemory", 0)) > 0 and info.get("maxmemory_policy") != "noeviction":
+            notes.append(
+                f"its maxmemory-policy is {info.get('maxmemory_policy')}: counters may be evicted and limits begin "
+                "anew; set it to noeviction"
+            )
+        if not int(info.get("aof_enabled", 0)):
+            notes.append("it does not append to a file (appendonly no): a restart loses what was counted since then")
+        if int(str(info.get("redis_version", "7")).partition(".")[0]) < 7:
+            notes.append(f"it is Redis {info.get('redis_version')}; 7 or newer is needed")
+        return notes
+
+    # Counters.
+
+    async def reserve(self, entries: Sequence[Entry], lease: Lease, *, domain: str = "") -> Granted | Refused:
+        _check(entries)
+        arguments = ["reserve", lease.id, round(lease.seconds * 1000), lease.note, *_flat(entries)]
+        word, expires, *numbers = await self._counting(RESERVE, domain, arguments, ended=lease.id)
+        states = _states(entries, numbers)
+        return Refused(states) if word == b"refused" else Granted(lease.id, int(expires) / 1000, states)
+
+    async def settle(
+        self, lease_id: str, actual: Sequence[Amount], *, domain: str = "", reserved: bool = True, note: str = ""
+    ) -> None:
+        _check(actual)
+        amounts = [value for each in actual for value in (each.key, each.amount, round(each.ends * 1000))]
+        await self._counting(SETTLE, domain, [lease_id, int(reserved), note, *amounts])
+
+    async def extend(self, lease_ids: Sequence[str], seconds: float, *, domain: str = "") -> frozenset[str]:
+        if not lease_ids:
+            return frozenset()
+        still_open = await self._counting(EXTEND, domain, [round(seconds * 1000), *lease_ids])
+        return frozenset(each.decode() for each in still_open)
+
+    async def read(self, entries: Sequence[Entry], *, domain: str = "") -> tuple[CounterState, ...]:
+        if not entries:
+            return ()
+        _, _, *numbers = await self._counting(RESERVE, domain, ["read", "", 0, "", *_flat(entries)])
+        return _states(entries, numbers)
+
+    # Documents.
+
+    async def get(self, key: str) -> Document | None:
+        found = await self._guard.call(lambda: self._redis.hget(self._documents("values"), key))
+        return None if found is None else _document(key, found)
+
+    async def put(self, key: str, value: bytes, *, expected: int | None = None) -> int:
+        return await self._write(key, "put", bytes(value), expected)
+
+    async def delete(self, key: str, *, expected: int | None = None) -> bool:
+        return await self._write(key, "delete", b"", expected) > 0
+
+    async def scan(self, prefix: str, *, after: str = "", limit: int = 1000) -> list[Document]:
+        async def look() -> list[Document]:
+            start = b"(" + after.encode() if after and after >= prefix else b"[" + prefix.encode() if prefix else b"-"
+            end = b"(" + prefix.encode() + b"\xff" if prefix else b"+"
+            keys = await self._redis.zrangebylex(self._documents("order"), start, end, start=0, num=limit)
+            values = await self._redis.hmget(self._documents("values"), keys) if keys else []
+            return [
+                _document(key.decode(), value) for key, value in zip(keys, values, strict=True) if value is not None
+            ]
+
+        return await self._guard.call(look, deadline=_SLOW_SECONDS)
+
+    async def epoch(self) -> int:
+        return int(await self._guard.call(lambda: self._redis.get(self._documents("epoch"))) or 0)
+
+    async def changes(self) -> AsyncIterator[Change]:
+        """Pushed by the server; where the connection is lost, or a message was, the epoch shows it."""
+        assert self._address is not None
+        await self.epoch()
+        client = make_subscriber(self._address, self._redis)
+        try:
+            async for change in self._subscribe(client):
+                yield change
+        finally:
+            if client is not self._client:
+                await client.aclose()
+
+    async def _subscribe(self, client: Any) -> AsyncIterator[Change]:
+        while True:
+            try:
+                async with client.pubsub(ignore_subscribe_messages=True) as subscription:
+                    await subscription.subscribe(self._channel)
+                    seen = await self.epoch()
+                    yield Change(seen, None)
+                    while True:
+                        message = await subscription.get_message(timeout=_POLL_SECONDS)
+                        change = _pushed(message) if message is not None else None
+                        if change is None:
+                            present = await self.epoch()
+                            if present != seen:
+                                seen = present
+                                yield Change(present, None)
+                        elif change.epoch > seen:
+                            skipped = change.epoch > seen + 1
+                            seen = change.epoch
+                            yield Change(seen, None) if skipped else change
+            except (RedisError, OSError, StoreUnavailable):
+                await asyncio.sleep(0.5)
+
+    # Logs.
+
+    async def append(
+        self, log: str, events: Sequence[Mapping[str, Any]], *, keep: int = 100_000, domain: str = ""
+    ) -> None:
+        if events:
+            texts = [json.dumps(event, separators=(",", ":"), ensure_ascii=False) for event in events]
+            await self._eval(APPEND, [f"{self._base(domain)}g:{log}"], [keep, *texts], deadline=_SLOW_SECONDS)
+
+    async def read_since(self, log: str, cursor: str = "", *, limit: int = 1000, domain: str = "") -> list[LogEvent]:
+        name, start = f"{self._base(domain)}g:{log}", f"({cursor}" if cursor else "-"
+        rows = await self._guard.call(lambda: self._redis.xrange(name, start, "+", count=limit), deadline=_SLOW_SECONDS)
+        return [
+            LogEvent(number.decode(), int(number.partition(b"-")[0]) / 1000, json.loads(fields[b"e"]))
+            for number, fields in rows
+        ]
+
+    # The server.
+
+    async def _initialize(self) -> None:
+        """Lets the client of a cluster find its nodes once, before many calls want to do so at the same time."""
+        async with self._starting:
+            if not self._ready:
+                await self._redis.initialize()
+                self._ready = True
+
+    @property
+    def _redis(self) -> Any:
+        if self._client is None:
+            assert self._address is not None, "the store is not configured"
+            self._client = make_client(self._address, deadline=self._guard.deadline, connections=self._connections)
+        return self._client
+
+    def _base(self, domain: str) -> str:
+        """Beginning of a domain's keys; what is in braces decides on which node of a cluster they are."""
+        return f"{{{self._prefix}:d:{domain}}}:"
+
+    def _documents(self, part: str) -> str:
+        return f"{{{self._prefix}:documents}}:{part}"
+
+    @property
+    def _channel(self) -> str:
+        return f"{self._prefix}:changes"
+
+    async def _counting(self, script: Script, domain: str, arguments: Sequence[Any], *, ended: str = "") -> Any:
+        base = self._base(domain)
+        answer = await self._eval(script, [f"{base}x"], [base, 0, *arguments])
+        if isinstance(answer, list) and answer[:1] == [b"ended"] and script is RESERVE:
+            raise StoreError(f"the lease {ended} has ended")
+        return answer
+
+    async def _write(self, key: str, what: str, value: bytes, expected: int | None) -> int:
+        keys = [self._documents(part) for part in ("values", "order", "epoch")]
+        arguments = [key, "" if expected is None else expected, what, value, self._channel]
+        word, number = await self._eval(WRITE, keys, arguments)
+        if word == b"conflict":
+            raise Conflict(f"{key} has version {number}, not {expected}")
+        return int(number)
+
+    async def _eval(
+        self, script: Script, keys: Sequence[str], arguments: Sequence[Any], *, deadline: float | None = None
+    ) -> Any:
+        async def call() -> Any:
+            if not self._ready:
+                await self._initialize()
+            try:
+                return await self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
+            except NoScriptError:  # the server is new, or was restarted
+                return await self._redis.eval(script.text, len(keys), *keys, *arguments)
+
+        return await self._guard.call(call, deadline=deadline)
+
+
+class SecureRedisStore(RedisStore):
+    """The same over TLS."""
+
+    name = "rediss"
+
+
+class SentinelRedisStore(RedisStore):
+    """Asks sentinels which server is the master: `redis+sentinel://host:26379,host2:26379/mymaster`."""
+
+    name = "redis+sentinel"
+
+
+class ClusterRedisStore(RedisStore):
+    """A cluster: `redis+cluster://host:6379,host2:6379`. The counters of a domain are on one of its nodes."""
+
+    name = "redis+cluster"
+
+
+def _check(entries: Sequence[Entry] | Sequence[Amount]) -> None:
+    if len({entry.key for entry in entries}) != len(entries):
+        raise ValueError("a counter is named twice in one call")
+    for entry in entries:
+        if not 0 <= entry.amount <= MAX_AMOUNT:
+            raise ValueError(f"the amount {entry.amount} of {entry.key} is not between 0 and 2**52")
+
+
+def _flat(entries: Sequence[Entry]) -> list[Any]:
+    flat: list[Any] = []
+    for entry in entries:
+        rate = entry.rate
+        flat += [
+            entry.key, entry.amount, "" if entry.limit is None else entry.limit, int(entry.enforce),
+            int(entry.on_expiry == "charge"), round(entry.ends * 1000),
+        ]  # fmt: skip
+        flat += _NO_RATE if rate is None else (rate.limit, rate.ticks, rate.tick_ms, rate.burst)
+    return flat
+
+
+def _states(entries: Sequence[Entry], numbers: Sequence[int]) -> tuple[CounterState, ...]:
+    states = []
+    for position, entry in enumerate(entries):
+        settled, still_open, exceeded, retry, resets = numbers[position * 5 : position * 5 + 5]
+        states.append(
+            CounterState(
+                entry.key,
+                settled,
+                still_open,
+                entry.limit if entry.rate is None else entry.rate.burst,
+                bool(exceeded),
+                bool(exceeded) and entry.enforce,
+                None if retry < 0 else retry / 1000,
+                None if resets < 0 else resets / 1000,
+            )
+        )
+    return tuple(states)
+
+
+def _document(key: str, stored: bytes) -> Document:
+    version, _, value = stored.partition(b":")
+    return Document(key, value, int(version))
+
+
+def _pushed(message: Mapping[str, Any]) -> Change | None:
+    epoch, _, key = bytes(message.get("data") or b"").partition(b" ")
+    return Change(int(epoch), frozenset([key.decode()])) if epoch.isdigit() else None

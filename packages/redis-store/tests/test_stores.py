@@ -1,0 +1,244 @@
+"""The store on Redis keeps the laws of stores, on one server and on a cluster."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from llm_gateway_redis_store import ClusterRedisStore, RedisStore, SecureRedisStore, SentinelRedisStore
+from llm_gateway_redis_store.testing import ClusterServers, Server, server_program
+
+from llm_gateway.stores.memory import MemoryStore
+from llm_gateway_sdk.store import Amount, Entry, Granted, Lease, Rate, Refused, Store, StoreUnavailable, new_lease_id
+from llm_gateway_sdk.testing.store_laws import Recipe, StoreLaws
+
+needs_server = pytest.mark.skipif(server_program() is None, reason="redis-server is not installed")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("redis"))
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
+    cluster = ClusterServers(tmp_path_factory.mktemp("cluster"))
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.kill()
+
+
+def make(server: Server, **config: Any) -> RedisStore:
+    store = RedisStore()
+    store.configure(server.url, {"deadline": 5000, **config})
+    return store
+
+
+@needs_server
+class TestRedisStoreLaws(StoreLaws):
+    server: Server
+
+    @pytest.fixture(autouse=True)
+    def fresh(self, server: Server) -> Any:
+        self.server = server
+        server.flush()
+
+    def make(self) -> Store:
+        return make(self.server)
+
+    def recipe(self) -> Recipe | None:
+        return "llm_gateway_redis_store:RedisStore", self.server.url, {"deadline": 5000}
+
+    def restart(self) -> bool:
+        self.server.kill()
+        self.server.start()
+        return True
+
+
+@needs_server
+class TestClusterRedisStoreLaws(StoreLaws):
+    cluster: ClusterServers
+
+    @pytest.fixture(autouse=True)
+    def fresh(self, cluster: ClusterServers) -> Any:
+        self.cluster = cluster
+        cluster.flush()
+
+    def make(self) -> Store:
+        store = ClusterRedisStore()
+        store.configure(self.cluster.url, {"deadline": 5000})
+        return store
+
+    def recipe(self) -> Recipe | None:
+        return "llm_gateway_redis_store:ClusterRedisStore", self.cluster.url, {"deadline": 5000}
+
+    def restart(self) -> bool:
+        self.cluster.restart()
+        return True
+
+
+@needs_server
+def test_it_counts_as_the_other_stores_do(server: Server) -> None:
+    """The same random steps give the same states. Rates are slow here, so that no tick falls between two steps."""
+    source = random.Random(11)
+    rates = [Rate.per(50, 86_400), Rate.per(1000, 864_000, burst=300)]
+
+    def entry(key: str, amount: int) -> Entry:
+        if key.startswith("r"):
+            return Entry(key, amount, rate=rates[int(key[1:]) % 2], enforce=key != "r2")
+        return Entry(key, amount, 200, enforce=key != "s2", on_expiry=source.choice(["charge", "release"]))  # type: ignore[arg-type]
+
+    async def both() -> None:
+        stores: list[Store] = [MemoryStore(), make(server)]
+        keys = ["r0", "r1", "r2", "s0", "s1", "s2"]
+        leases: list[Lease] = []
+        for _ in range(400):
+            what = source.random()
+            if what < 0.5 or not leases:
+                lease = Lease(new_lease_id(), 600)
+                entries = [entry(key, source.randrange(0, 90)) for key in source.sample(keys, source.randrange(1, 5))]
+                answers = [await store.reserve(entries, lease) for store in stores]
+                assert [type(answer) for answer in answers] in ([Granted] * 2, [Refused] * 2)
+                leases.append(lease)
+            elif what < 0.9:
+                lease = source.choice(leases)
+                used = [Amount(key, source.randrange(0, 120)) for key in source.sample(keys, source.randrange(0, 5))]
+                for store in stores:
+                    await store.settle(lease.id, used)
+            states = [await store.read([entry(key, 10) for key in keys]) for store in stores]
+            shown = [
+                [(s.key, s.settled, s.open, s.limit, s.exceeded, s.refused, s.retry_after is None) for s in each]
+                for each in states
+            ]
+            assert shown[0] == shown[1]
+        await stores[1].aclose()
+
+    server.flush()
+    asyncio.run(both())
+
+
+@needs_server
+def test_a_server_that_lost_its_scripts_gets_them_again(server: Server) -> None:
+    async def use() -> None:
+        store = make(server)
+        await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30))
+        with server.client() as client:
+            client.script_flush()
+        assert isinstance(await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30)), Granted)
+        await store.aclose()
+
+    asyncio.run(use())
+
+
+@needs_server
+def test_what_may_lose_counts_is_reported(tmp_path: Path) -> None:
+    server = Server(tmp_path, ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"))
+    server.start()
+
+    async def use() -> None:
+        store = make(server)
+        (note,) = await store.check()
+        assert "allkeys-lru" in note
+        assert "noeviction" in note
+        await store.aclose()
+
+    try:
+        asyncio.run(use())
+    finally:
+        server.kill()
+
+
+@needs_server
+def test_a_server_that_is_gone_is_unavailable_at_once_after_a_few_tries_and_used_again_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    server = Server(tmp_path)
+    server.start()
+
+    async def use() -> None:
+        store = make(server, deadline=200)
+        await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30))
+        server.kill()
+        for _ in range(6):
+            with pytest.raises(StoreUnavailable):
+                await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30))
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="several times"):
+            await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30))
+        assert time.monotonic() - began < 0.05
+        server.start()
+        await asyncio.sleep(1.1)
+        assert isinstance(await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30)), Granted)
+        await store.aclose()
+
+    try:
+        asyncio.run(use())
+    finally:
+        server.kill()
+
+
+def test_a_slow_server_is_given_up_within_the_deadline() -> None:
+    async def use() -> None:
+        async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        silent = await asyncio.start_server(never, "127.0.0.1", 0)
+        store = RedisStore()
+        store.configure(f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}", {})
+        began = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="50 ms"):
+            await store.reserve([Entry("a", 1)], Lease(new_lease_id(), 30))
+        assert time.monotonic() - began < 1
+        await store.aclose()
+        silent.close()
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize(
+    ("cls", "url", "message"),
+    [
+        (RedisStore, "redis://", "address of a server"),
+        (RedisStore, "redis://:s3cret@host:99999", "host and a port"),
+        (RedisStore, "redis://:s3cret@host:6379/zero", "number of a database"),
+        (RedisStore, "redis://:s3cret@host:6379/0?timeout=3", "found timeout"),
+        (RedisStore, "redis://:s3cret@one,two", r"redis\+cluster"),
+        (SentinelRedisStore, "redis+sentinel://:s3cret@one,two:26380", "name of the master"),
+        (ClusterRedisStore, "redis+cluster://:s3cret@one,two:6380/3", "no numbered databases"),
+    ],
+)
+def test_addresses_that_mean_nothing_are_refused_without_the_password(cls: Any, url: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message) as error:
+        cls().configure(url, {})
+    assert "s3cret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("cls", "url"),
+    [
+        (RedisStore, "redis://user:p%40ss@host"),
+        (RedisStore, "redis://[::1]:6379/2"),
+        (SecureRedisStore, "rediss://host:6380/1"),
+        (SentinelRedisStore, "redis+sentinel://:pass@one,two:26380/mymaster/3"),
+        (ClusterRedisStore, "redis+cluster://user:pass@one:6379,two:6380"),
+    ],
+)
+def test_addresses_make_clients_without_connecting(cls: Any, url: str) -> None:
+    async def use() -> None:
+        store = cls()
+        store.configure(url, {})
+        assert store._redis is not None
+        await store.aclose()
+
+    asyncio.run(use())
