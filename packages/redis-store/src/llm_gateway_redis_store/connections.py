@@ -94,7 +94,7 @@ def make_client(address: Address, *, deadline: float, connections: int) -> Any:
     tls = dict(address.tls_options) if address.tls else {}
     if address.scheme == "redis+sentinel":
         sentinel_tls = {"ssl": True, **tls} if address.tls else {}
-        sentinel = Sentinel(list(address.hosts), **sentinel_tls)
+        sentinel = Sentinel(list(address.hosts), **sentinel_tls)  # type: ignore[no-untyped-call]
         return sentinel.master_for(address.service, db=address.database, retry=retry, **shared, **sentinel_tls)
     host, port = address.hosts[0]
     pool_tls: dict[str, Any] = {"connection_class": SSLConnection, **tls} if address.tls else {}

@@ -75,9 +75,12 @@ class Server:
     def client(self) -> redis.Redis:
         return redis.Redis(port=self.port)
 
-    def flush(self) -> None:
+    def command(self, *parts: str | int) -> object:
         with self.client() as client:
-            client.flushall()
+            return client.execute_command(*parts)  # type: ignore[no-untyped-call]
+
+    def flush(self) -> None:
+        self.command("FLUSHALL")
 
 
 class ClusterServers:
@@ -96,19 +99,19 @@ class ClusterServers:
         for server in self.servers:
             server.start()
         share = 16384 // 3
-        first = self.servers[0].client()
+        first = self.servers[0]
         for number, server in enumerate(self.servers):
             end = 16383 if number == 2 else (number + 1) * share - 1
-            server.client().execute_command("CLUSTER", "ADDSLOTSRANGE", number * share, end)
-            server.client().execute_command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            server.command("CLUSTER", "ADDSLOTSRANGE", number * share, end)
+            server.command("CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             if number:
-                first.execute_command("CLUSTER", "MEET", "127.0.0.1", server.port)
+                first.command("CLUSTER", "MEET", "127.0.0.1", server.port)
         self.wait()
 
     def wait(self) -> None:
         """Until every server knows the whole cluster."""
         for _ in range(400):
-            infos = [str(server.client().execute_command("CLUSTER", "INFO")) for server in self.servers]
+            infos = [str(server.command("CLUSTER", "INFO")) for server in self.servers]
             if all("cluster_state:ok" in info or "'cluster_state': 'ok'" in info for info in infos) and all(
                 "cluster_known_nodes:3" in info or "'cluster_known_nodes': '3'" in info for info in infos
             ):
