@@ -77,7 +77,7 @@ class Server:
 
     def command(self, *parts: str | int) -> object:
         with self.client() as client:
-            return client.execute_command(*parts)  # type: ignore[no-untyped-call]
+            return client.execute_command(*parts)
 
     def flush(self) -> None:
         self.command("FLUSHALL")
