@@ -36,6 +36,7 @@ from .errors import (
     RequestRejected,
     Unauthorized,
 )
+from .hook_contexts import ChunkContext, ResponseContext
 from .hooks import ActiveChain, ChunkRun, HookChain, MountedPlugin, Verdict
 from .http import HTTPClient, HTTPReply
 from .losses import Loss, Losses
@@ -93,6 +94,7 @@ __all__ = [
     "Call",
     "Change",
     "Choice",
+    "ChunkContext",
     "ChunkRun",
     "Citation",
     "ConfigError",
@@ -158,6 +160,7 @@ __all__ = [
     "RequestEstimate",
     "RequestMetrics",
     "RequestRejected",
+    "ResponseContext",
     "ResponseFormat",
     "Route",
     "Store",

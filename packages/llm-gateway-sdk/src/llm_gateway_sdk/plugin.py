@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from .context import RequestContext
+from .hook_contexts import ChunkContext, ResponseContext
 from .store import Store
 
 __all__ = [
@@ -187,10 +188,10 @@ class Plugin:
         """Before the model is called: authentication, validation, changes to `ctx.request`, choice of
         `ctx.target_model`."""
 
-    def after_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+    def after_model(self, ctx: ResponseContext) -> HookReturn | Awaitable[HookReturn]:
         """After a whole reply came: look at or change `ctx.response`."""
 
-    def after_chunk(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+    def after_chunk(self, ctx: ChunkContext) -> HookReturn | Awaitable[HookReturn]:
         """For each chunk of a stream: read `ctx.chunk`, change `ctx.buffered_chunk`; `ctx.final_chunk` marks the
         last."""
 
