@@ -32,7 +32,8 @@ ROOMS: dict[str, set[str]] = {
     "banner": {"version", "sdk", "config", "extensions", "authenticating"},
     "breaker": {"sdk"},
     "stores": {"sdk"},
-    "conditions": {"sdk", "config"},
+    "spellings": {"sdk"},
+    "conditions": {"sdk", "config", "spellings"},
     "models": {"sdk", "breaker"},
     "exchange": {"sdk", "wire", "models"},
     "monitoring": {"version", "sdk", "config", "exchange", "models"},
@@ -48,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
         "exchange",
         "single_process",
         "authenticating",
+        "spellings",
         "wire",
     },
     "server": {

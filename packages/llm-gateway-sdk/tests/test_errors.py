@@ -1,16 +1,20 @@
 import inspect
 import re
 
+import pytest
+
 import llm_gateway_sdk
 from llm_gateway_sdk import errors
 from llm_gateway_sdk.errors import (
     ConfigError,
     ConfigProblem,
     ErrorInfo,
+    ModelHTTPError,
     ModelNotFound,
     ModelTimeout,
     RequestRejected,
     kind_of_status,
+    names_conversation,
     status_of_kind,
 )
 
@@ -64,3 +68,62 @@ def test_another_vendors_error_has_the_status_that_clients_look_for():
     assert status(403, "authentication", 401) == 401, "a wrong key"
     assert status(422, "bad_request", 400) == 422
     assert status(400, "not_found", 404) == 400, "a model that nobody has; the address is right"
+
+
+BLAMES_THE_REQUEST = {400, 406, 411, 412, 414, 415, 416, 418, 422, 431}
+
+
+def test_few_statuses_blame_the_request():
+    assert {status for status in range(300, 600) if kind_of_status(status) == "bad_request"} == BLAMES_THE_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("kind", "statuses"),
+    [
+        ("upstream", (405, 407, 417, 421, 424, 426, 428, 499, 500, 502, 520, 599)),
+        ("overloaded", (409, 423, 425, 503, 529)),
+        ("not_found", (404, 410)),
+        ("too_large", (413,)),
+    ],
+)
+def test_what_other_statuses_mean(kind, statuses):
+    assert {kind_of_status(status) for status in statuses} == {kind}
+
+
+def test_an_error_of_http_takes_its_kind_from_the_status():
+    assert [ModelHTTPError("No.", status=status).kind for status in (429, 401, 424)] == [
+        "rate_limit", "authentication", "upstream",
+    ]  # fmt: skip
+    assert ModelHTTPError("No.", status=429, kind="quota").kind == "quota"
+    assert (ModelHTTPError("No.").status, ModelHTTPError("No.").kind) == (502, "upstream")
+
+
+@pytest.mark.parametrize("status", [405, 407, 421, 424, 499])
+def test_clients_of_other_apis_are_not_blamed_for_what_is_the_providers(status):
+    assert status_of_kind(ErrorInfo("No.", status, "upstream"), 502) == 502
+
+
+@pytest.mark.parametrize("status", [405, 417, 426])
+def test_a_plugins_refusal_is_the_requests_matter(status):
+    assert RequestRejected("No.", status=status).kind == "bad_request"
+
+
+@pytest.mark.parametrize(
+    ("param", "message", "expected"),
+    [
+        ("messages[0].content", "", True),
+        ("messages[2].content[0].text", "", True),
+        ("input", "", True),
+        ("input[3].output", "", True),
+        ("prompt", "", True),
+        (None, "Invalid 'messages[1].content': string too long.", True),
+        ("tools[24].function.name", "", False),
+        ("messages[0].name", "", False),
+        ("user", "", False),
+        ("input[0].id", "", False),
+        (None, "Invalid 'tools[0].function.description': string too long.", False),
+        (None, "", False),
+    ],
+)
+def test_which_errors_are_about_the_text_of_the_conversation(param, message, expected):
+    assert names_conversation(param, message) is expected

@@ -21,6 +21,7 @@ DialectError                  raised by pure translation code, which does not kn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -222,7 +223,9 @@ class RequestRejected(GatewayError):
         retry_after: float | None = None,
         limit: str | None = None,
     ) -> None:
-        super().__init__(message, status=status, code=code, kind=kind or _kind_of(status), retry_after=retry_after)
+        super().__init__(
+            message, status=status, code=code, kind=kind or _kind_of_refusal(status), retry_after=retry_after
+        )
         self.plugin = plugin
         self.limit = limit
 
@@ -281,7 +284,14 @@ class ModelError(GatewayError):
 
 
 class ModelHTTPError(ModelError):
-    """The provider answered with a status that is no success."""
+    """The provider answered with a status other than 2xx, which gives the error its kind unless one is given."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, kind: ErrorClass | None = None, **details: Any
+    ) -> None:
+        if kind is None and status is not None:
+            kind = kind_of_status(status)
+        super().__init__(message, status=status, kind=kind, **details)
 
 
 class ModelTimeout(ModelError):
@@ -308,29 +318,64 @@ class ModelStreamError(ModelError):
     """A stream that told of an error, or ended before its end."""
 
 
-def _kind_of(status: int) -> ErrorClass:
-    return _KINDS.get(
-        status, "overloaded" if status in (503, 529) else "bad_request" if 400 <= status < 500 else "unknown"
-    )
-
-
 _KINDS: dict[int, ErrorClass] = {
     400: "bad_request",
     401: "authentication",
     402: "quota",
     403: "permission",
     404: "not_found",
+    406: "bad_request",
     408: "timeout",
+    409: "overloaded",  # another request has the resource: Anthropic's and OpenAI's SDKs try again
+    410: "not_found",  # a model that has been retired
+    411: "bad_request",
+    412: "bad_request",
     413: "too_large",
+    414: "bad_request",
+    415: "bad_request",
+    416: "bad_request",
+    418: "bad_request",
+    422: "bad_request",
+    423: "overloaded",  # a model that is being loaded or changed
+    425: "overloaded",
     429: "rate_limit",
+    431: "bad_request",
+    451: "content_policy",
+    503: "overloaded",
     504: "timeout",
     529: "overloaded",
 }
+"""Only these blame the request or its sender. Every other status below 500 is between the gateway and the provider: 405
+of a wrong `baseUrl`, 407 of a proxy, 421 of the wrong host, 424 of a model that failed, 499 of a server in between."""
 
 
 def kind_of_status(status: int) -> ErrorClass:
-    """The error class that an HTTP status alone suggests."""
-    return _kind_of(status) if status < 500 or status in _KINDS or status == 503 else "upstream"
+    """The error class that the status of a provider's reply alone suggests."""
+    return _KINDS.get(status, "upstream")
+
+
+def _kind_of_refusal(status: int) -> ErrorClass:
+    """The class of a status that a plugin has chosen for the client."""
+    kind = _KINDS.get(status)
+    if kind is not None and status != 409:
+        return kind
+    return "bad_request" if 400 <= status < 500 else "unknown"
+
+
+def names_conversation(param: str | None, message: str = "") -> bool:
+    """Whether an error is about the text of the conversation and not about a name, an id or a tool of the request.
+
+    `param` is the vendor's (`messages[2].content[0].text`); without it the first quoted place of `message` counts.
+    """
+    if param is None and (quoted := re.search(r"['\"`]([a-z]+[\w.\[\]]*)['\"`]", message)) is not None:
+        param = quoted[1]
+    return param is not None and _CONVERSATION.fullmatch(param) is not None
+
+
+_CONVERSATION = re.compile(
+    r"(?:messages|input|contents?|prompt|system|instructions)"
+    r"(?:(?:\[\d+\]|\.\d+)?(?:\.(?:content|text|parts|output|arguments|input_text)(?:\[\d+\]|\.\d+)?)*)"
+)
 
 
 def status_of_kind(error: ErrorInfo, usual: int) -> int:
@@ -346,5 +391,7 @@ def status_of_kind(error: ErrorInfo, usual: int) -> int:
         # A model that a request names and nobody has is a bad request at some vendors; a 404 would blame the address.
         return status
     suggested = kind_of_status(status)
+    if suggested == "upstream" and status < 500:
+        return usual  # by themselves these statuses would blame the client
     kept = error.kind in ("unknown", "upstream", suggested) or suggested == kind_of_status(usual)
     return status if kept else usual

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from llm_gateway_sdk.waiting import bounded_seconds
+
 __all__ = ["Breaker", "BreakerSettings"]
 
 
@@ -30,7 +32,17 @@ _PROBE_SECONDS = 1.0
 class Breaker:
     """`closed` lets calls through, `open` refuses until the pause is over, `half_open` lets a probe through."""
 
-    __slots__ = ("_clock", "_failures", "_first_failure", "_pause", "_probing", "_settings", "_until", "opened")
+    __slots__ = (
+        "_clock",
+        "_failures",
+        "_first_failure",
+        "_longest",
+        "_pause",
+        "_probing",
+        "_settings",
+        "_until",
+        "opened",
+    )
 
     def __init__(self, settings: BreakerSettings, clock: Callable[[], float]) -> None:
         self._settings = settings
@@ -39,6 +51,7 @@ class Breaker:
         self._first_failure = 0.0
         self._until = 0.0
         self._pause = settings.cooldown
+        self._longest = max(settings.max_cooldown, settings.cooldown)
         self._probing = 0
         self.opened = 0
         """How often it opened."""
@@ -78,17 +91,24 @@ class Breaker:
             return
         now = self._clock()
         if self._until:
-            # A probe failed, or a call that began before the opening.
+            # A probe failed, or a call that began before the opening, which may know of a longer pause.
             if now >= self._until:
-                self._pause = min(self._pause * 2, self._settings.max_cooldown)
-                self._until = now + max(self._pause, retry_after or 0.0)
+                self._pause = min(self._pause * 2, self._longest)
+                self._until = self._end(now, retry_after)
                 self._probing = 0
+            elif retry_after is not None:
+                self._until = max(self._until, self._end(now, retry_after, least=0.0))
             return
         if self._failures == 0 or now - self._first_failure > self._settings.window:
             self._failures = 0
             self._first_failure = now
         self._failures += 1
         if self._failures >= self._settings.failures:
-            self._until = now + max(self._pause, retry_after or 0.0)
+            self._until = self._end(now, retry_after)
             self._probing = 0
             self.opened += 1
+
+    def _end(self, now: float, retry_after: float | None, *, least: float | None = None) -> float:
+        """When the pause is over: what a provider asks for counts, up to the longest pause."""
+        asked = bounded_seconds(retry_after) or 0.0
+        return now + min(max(self._pause if least is None else least, asked), self._longest)

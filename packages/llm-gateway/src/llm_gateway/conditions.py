@@ -1,7 +1,8 @@
 """When a plugin takes part in a request: compiled predicates over what the YAML's `conditions` say.
 
 AND between kinds, OR within one; a string is a prefix, `/…/` a regular expression, headers and methods without case, an
-empty list matches all.
+empty list matches all. What a condition names is what the router understands: a path in any spelling of its route, a
+model by the name that was asked for and by that of the configured model which answers to it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 from llm_gateway_sdk import RequestContext
 
 from .config.schema import ConditionsConfig
+from .spellings import Spellings
 
 __all__ = ["compile_conditions"]
 
@@ -19,14 +21,23 @@ Predicate = Callable[[RequestContext], bool]
 Match = Callable[[str], bool]
 
 
-def compile_conditions(conditions: ConditionsConfig | None) -> tuple[Predicate | None, Predicate | None]:
-    """(asked once when the request comes, asked before each hook call); None where there is nothing to ask."""
+ModelName = Callable[[str | None], str | None]
+
+
+def compile_conditions(
+    conditions: ConditionsConfig | None, *, spellings: Spellings | None = None, model_name: ModelName | None = None
+) -> tuple[Predicate | None, Predicate | None]:
+    """(asked once when the request comes, asked before each hook call); None where there is nothing to ask.
+
+    `spellings` of the project's routes; `model_name` gives the configured model that answers to a name.
+    """
     if conditions is None:
         return None, None
     early: list[Predicate] = []
     if conditions.paths:
         paths = _any(conditions.paths)
-        early.append(lambda ctx: paths(ctx.http_request.path) or paths(_behind_project(ctx)))
+        known = spellings or Spellings(())
+        early.append(lambda ctx: any(map(paths, known.of(ctx))))
     if conditions.methods:
         methods = _any(conditions.methods, ignore_case=True)
         early.append(lambda ctx: methods(ctx.http_request.method))
@@ -34,7 +45,7 @@ def compile_conditions(conditions: ConditionsConfig | None) -> tuple[Predicate |
         early.append(_header(name.lower(), _any([wanted], ignore_case=True)))
     if conditions.models:
         models = _any(conditions.models)
-        early.append(lambda ctx: ctx.requested_model is not None and models(ctx.requested_model))
+        early.append(lambda ctx: any(map(models, _models(ctx, model_name))))
     late: Predicate | None = None
     if conditions.user_ids:
         users = _any(conditions.user_ids)
@@ -71,10 +82,13 @@ def _header(name: str, match: Match) -> Predicate:
     return lambda ctx: any(match(value) for value in ctx.http_request.raw_headers.get_all(name))
 
 
-def _behind_project(ctx: RequestContext) -> str:
-    path = ctx.http_request.path
-    prefix = f"/{ctx.project}/"
-    return path[len(prefix) - 1 :] if path.startswith(prefix) else path
+def _models(ctx: RequestContext, model_name: ModelName | None) -> list[str]:
+    asked = ctx.requested_model
+    named = [asked] if asked is not None else []
+    if model_name is not None and ctx.operation != "models":
+        answering = model_name(asked)
+        named += [answering] if answering is not None else []
+    return named
 
 
 def _users(ctx: RequestContext) -> list[str]:

@@ -34,6 +34,7 @@ from .extensions import Extensions
 from .models import ModelRegistry, ModelTarget
 from .providers.transport import TransportSettings, create_client
 from .single_process import requires_single_process
+from .spellings import Spellings
 from .store_settings import build_store
 from .wire.crossing import Crossing
 
@@ -254,7 +255,15 @@ class Gateway:
     async def _project(self, config: ProjectConfig) -> ServedProject:
         targets = [await self._target(config, model) for model in config.models]
         registry = ModelRegistry(targets, strict=config.strict_models)
-        plugins = [await self._plugin(config, plugin, registry.names) for plugin in config.plugins]
+        adapters = []
+        for entry in config.adapters:
+            adapter = cast(Adapter, self.extensions.get("adapter", entry.type).cls())
+            adapter.configure(dict(entry.config))
+            for dialect in {route.dialect for route in adapter.routes}:
+                self.services.dialects.get(dialect)
+            adapters.append(adapter)
+        spellings = Spellings(adapters)
+        plugins = [await self._plugin(config, plugin, registry, spellings) for plugin in config.plugins]
         chain = HookChain(plugins)
         for mounted in chain.plugins:
             _warn_of_streams(mounted)
@@ -263,13 +272,6 @@ class Gateway:
                 "project '%s': plugin '%s' authenticates, and runs before the plugins in front of it",
                 config.name, name,
             )  # fmt: skip
-        adapters = []
-        for entry in config.adapters:
-            adapter = cast(Adapter, self.extensions.get("adapter", entry.type).cls())
-            adapter.configure(dict(entry.config))
-            for dialect in {route.dialect for route in adapter.routes}:
-                self.services.dialects.get(dialect)
-            adapters.append(adapter)
         scope = ProjectScope(
             name=config.name,
             registry=registry,
@@ -325,7 +327,10 @@ class Gateway:
             metadata=model.metadata,
         )
 
-    async def _plugin(self, project: ProjectConfig, config: PluginConfig, models: Sequence[str]) -> MountedPlugin:
+    async def _plugin(
+        self, project: ProjectConfig, config: PluginConfig, registry: ModelRegistry, spellings: Spellings
+    ) -> MountedPlugin:
+        models = registry.names
         extension = self.extensions.get("plugin", config.type)
         if self.workers > 1 and requires_single_process(extension.cls, config):
             raise ConfigError(f"plugin '{config.name}' ({config.type}) can't run in several processes")
@@ -354,7 +359,7 @@ class Gateway:
                     raise ConfigError([problem]) from error
                 raise
             self._plugins[identity] = _MountedEntry(fingerprint, plugin, services)
-        condition, late = compile_conditions(config.conditions)
+        condition, late = compile_conditions(config.conditions, spellings=spellings, model_name=registry.answering)
         return MountedPlugin(
             name=config.name,
             plugin=plugin,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from llm_gateway_sdk import HTTPProvider, ModelEntry, ModelNotFound, Provider
+from llm_gateway_sdk.wildcards import wildcard
 
 from .breaker import Breaker
 
@@ -51,11 +52,11 @@ class ModelRegistry:
         self._by_name = {target.name: target for target in self.targets}
         self._strict = strict
         self.default = next((target for target in self.targets if target.is_default), None)
-        self._wildcards: list[tuple[str, ModelTarget]] = []
+        self._wildcards: list[tuple[re.Pattern[str], ModelTarget]] = []
         for target in self.targets:
             for alias in target.aliases:
-                if "*" in alias or "?" in alias:
-                    self._wildcards.append((alias, target))
+                if "*" in alias:
+                    self._wildcards.append((wildcard(alias), target))
                 else:
                     self._by_name.setdefault(alias, target)
         self.names = [target.name for target in self.targets]
@@ -67,7 +68,7 @@ class ModelRegistry:
         target = self._by_name.get(name)
         if target is None:
             for pattern, candidate in self._wildcards:
-                if fnmatchcase(name, pattern):
+                if pattern.fullmatch(name):
                     return candidate
         return target
 
@@ -93,12 +94,17 @@ class ModelRegistry:
             raise ModelNotFound(asked or "", self.names)
         return self.default
 
+    def answering(self, name: str | None) -> str | None:
+        """The name of the configured model that answers to `name`, by name, by alias or as the default."""
+        target = self.find(name) or (None if self._strict and name is not None else self.default)
+        return target.name if target is not None else None
+
     def entries(self) -> list[ModelEntry]:
         return [
             ModelEntry(
                 name=target.name,
                 provider=target.provider.name,
-                aliases=tuple(alias for alias in target.aliases if "*" not in alias and "?" not in alias),
+                aliases=tuple(alias for alias in target.aliases if "*" not in alias),
                 description=target.description,
                 is_default=target.is_default,
                 metadata=dict(target.metadata),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from llm_gateway.config.schema import (
     StoreConfig,
     UpstreamConfig,
 )
+from llm_gateway_sdk.wildcards import matches_wildcard
 
 DEFAULT_PROJECT = "default"
 """The default project's name; its addresses have no project segment."""
@@ -55,7 +55,7 @@ class ProjectConfig:
             if name in model.aliases:
                 return model
         for model in self.models:
-            if any("*" in alias and fnmatch.fnmatchcase(name, alias.replace("[", "[[]")) for alias in model.aliases):
+            if any("*" in alias and matches_wildcard(name, alias) for alias in model.aliases):
                 return model
         return None
 

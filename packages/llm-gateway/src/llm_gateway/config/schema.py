@@ -247,7 +247,8 @@ class ModelConfig(Settings):
 
     name: str = Field(min_length=1, description="The name, unique within its level.")
     aliases: list[str] = Field(
-        default=[], description="Further names that clients may ask for; `*` stands for any text."
+        default=[],
+        description="Further names that clients may ask for; `*` stands for any text, and is the only special sign.",
     )
     is_default: bool | None = Field(
         default=None, description="Answers requests that name no model, or an unknown one unless `strictModels`."
@@ -263,18 +264,28 @@ class ModelConfig(Settings):
 
 
 class ConditionsConfig(Settings):
-    """When a plugin takes part: every kind given must match, by any of its entries.
+    """When a plugin takes part: every kind given must match, by any of its entries. A text matches whatever begins with
+    it (`gpt-4` takes in `gpt-4o`), `/…/` is a regular expression (`/^bob$/` is `bob` alone), an empty list matches
+    all."""
 
-    A string matches as a prefix, `/…/` as a regular expression; an empty list matches all.
-    """
-
-    paths: list[str] = Field(default=[], description="Request paths, with or without the leading `/{project}`.")
-    methods: list[str] = Field(default=[], description="HTTP methods.")
-    headers: dict[str, str] = Field(default={}, description="Header names with the value each must have.")
-    user_ids: list[str] = Field(
-        default=[], alias="user_ids", description="The caller's name, or the user that the request names."
+    paths: list[str] = Field(
+        default=[],
+        description="Request paths: of every spelling of the route, with or without `/{project}`, the adapter's "
+        "name and `/v1`, so that `/v1/chat` holds for `/openai/chat/completions` too.",
     )
-    models: list[str] = Field(default=[], description="The model asked for.")
+    methods: list[str] = Field(default=[], description="HTTP methods.")
+    headers: dict[str, str] = Field(
+        default={}, description="Header names with what the value of each begins with, or `/…/`; case is ignored."
+    )
+    user_ids: list[str] = Field(
+        default=[],
+        alias="user_ids",
+        description="What the caller's name, or else the user that the request names, begins with.",
+    )
+    models: list[str] = Field(
+        default=[],
+        description="What the model asked for, or the configured model that answers to that name, begins with.",
+    )
 
 
 class PluginConfig(Settings):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, ModelProtocolError, WireReply
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
-from llm_gateway_sdk.errors import ErrorInfo
+from llm_gateway_sdk.errors import ErrorInfo, kind_of_status
 from llm_gateway_sdk.secrets import mask_text
 from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
@@ -29,6 +29,8 @@ __all__ = [
 log = logging.getLogger("llm_gateway.exchange")
 
 _SAME: Mapping[str, str] = {}
+_LASTING = frozenset({405, 407, 426, 501, 505})
+"""Statuses that the same call meets again: another model may do, another try does not."""
 _RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 
 
@@ -56,10 +58,13 @@ def http_error(
     body = scrub(body, sent)
     headers = [(name, scrub(value.encode("latin-1"), sent).decode("latin-1")) for name, value in headers]
     info = dialect.decode_error(WireReply(status, Headers.of(headers), body))
+    if info.kind == "bad_request":
+        # A vendor's word that blames the request, under a status that does not: the status is the finer one.
+        info.kind = kind_of_status(status) if status < 500 else info.kind
     if names:
         info.message = restore_text(info.message, names)
     info.retry_after = bounded_seconds(info.retry_after if info.retry_after is not None else retry_after_of(headers))
-    retryable = info.kind in _RETRYABLE or status in (408, 409)
+    retryable = (info.kind in _RETRYABLE or status == 408) and status not in _LASTING
     for name, value in headers:
         if name == "x-should-retry":
             retryable = value.strip().lower() == "true" and info.kind != "quota"

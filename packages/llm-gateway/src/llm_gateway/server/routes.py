@@ -6,10 +6,10 @@ import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from urllib.parse import quote
 
 from llm_gateway_sdk import Adapter, Route, WireRequest
+from llm_gateway_sdk.wildcards import matches_wildcard
 
 from ..exchange.services import ProjectScope
 from ..gateway import Gateway, ServedProject
@@ -167,6 +167,6 @@ def _listed(path: str, listed: Iterable[str]) -> bool:
     bare = re.sub(r"^/v1(?:beta)?(?=/)", "", path)
     for entry in listed:
         wanted = re.sub(r"^/v1(?:beta)?(?=/)", "", entry if entry.startswith("/") else f"/{entry}").rstrip("/")
-        if bare == wanted or bare.startswith(wanted + "/") or fnmatchcase(bare, wanted):
+        if bare == wanted or bare.startswith(wanted + "/") or matches_wildcard(bare, wanted):
             return True
     return False

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
-from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, status_of_kind
+from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_conversation, status_of_kind
 from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
 from llm_gateway_sdk.wire import json
 
@@ -56,7 +56,7 @@ def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | Non
     return ErrorInfo(
         message,
         status,
-        _kind(status, kind_word, code, message),
+        _kind(status, kind_word, code, message, _word(error.get("param"))),
         type=kind_word,
         code=code,
         param=_word(error.get("param")),
@@ -128,7 +128,10 @@ _STATUSES: dict[str | None, int] = {
 }  # fmt: skip
 
 
-def _kind(status: int, kind: str | None, code: str | None, message: str) -> ErrorClass:
+def _kind(status: int, kind: str | None, code: str | None, message: str, param: str | None = None) -> ErrorClass:
+    if code == "string_above_max_length":
+        # Every field with a length may be meant: a tool's name, an id, or the conversation's own text.
+        return "context_length" if names_conversation(param, message) else "bad_request"
     for name in (code, kind):
         known = _KINDS.get(name or "")
         if known is not None:
@@ -144,7 +147,6 @@ def _kind(status: int, kind: str | None, code: str | None, message: str) -> Erro
 
 _KINDS: dict[str, ErrorClass] = {
     "context_length_exceeded": "context_length",
-    "string_above_max_length": "context_length",
     "insufficient_quota": "quota",
     "billing_hard_limit_reached": "quota",
     "billing_not_active": "quota",

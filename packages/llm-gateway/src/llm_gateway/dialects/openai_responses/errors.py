@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
-from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, status_of_kind
+from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_conversation, status_of_kind
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
@@ -106,6 +106,8 @@ def _info(raw: dict[str, Any], status: int) -> ErrorInfo:
 
 
 def _kind_of(info: ErrorInfo) -> ErrorClass:
+    if info.code == "string_above_max_length":
+        return "context_length" if names_conversation(info.param, info.message) else "bad_request"
     for word in (info.code, info.type):
         if word in _KINDS:
             return _KINDS[word]
@@ -161,7 +163,6 @@ _TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.D
 
 _KINDS: dict[str | None, ErrorClass] = {
     "context_length_exceeded": "context_length",
-    "string_above_max_length": "context_length",
     "insufficient_quota": "quota",
     "billing_hard_limit_reached": "quota",
     "usage_not_included": "quota",
