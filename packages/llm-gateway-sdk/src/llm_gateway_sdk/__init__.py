@@ -40,6 +40,7 @@ from .hook_contexts import ChunkContext, ResponseContext
 from .hooks import ActiveChain, ChunkRun, HookChain, MountedPlugin, Verdict
 from .http import HTTPClient, HTTPReply
 from .losses import Loss, Losses
+from .model_facts import Band, ModelFacts, Prices, Rates, TokenCounts
 from .parts import (
     CacheHint,
     Citation,
@@ -90,6 +91,7 @@ __all__ = [
     "Adapter",
     "Amount",
     "Attempt",
+    "Band",
     "CacheHint",
     "Call",
     "Change",
@@ -132,6 +134,7 @@ __all__ = [
     "ModelConnectionError",
     "ModelEntry",
     "ModelError",
+    "ModelFacts",
     "ModelHTTPError",
     "ModelNotFound",
     "ModelProtocolError",
@@ -150,9 +153,11 @@ __all__ = [
     "PluginError",
     "PluginMetadata",
     "PluginResult",
+    "Prices",
     "Principal",
     "Provider",
     "Rate",
+    "Rates",
     "Reasoning",
     "RefusalPart",
     "Refused",
@@ -174,6 +179,7 @@ __all__ = [
     "TextPart",
     "TextPlace",
     "ThinkingPart",
+    "TokenCounts",
     "Tool",
     "ToolCallPart",
     "ToolChoice",

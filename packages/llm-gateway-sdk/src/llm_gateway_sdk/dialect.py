@@ -16,6 +16,7 @@ from .dialects.fit import Fitted, fit
 from .dialects.receiver import Receiver
 from .errors import ErrorInfo
 from .losses import Losses
+from .model_facts import ModelFacts
 from .request import LLMRequest
 from .response import LLMResponse, Usage
 from .wire import json
@@ -134,6 +135,8 @@ class Target:
     """Ask for usage on streams."""
     quirks: Mapping[str, Any] = field(default_factory=dict)
     """What this provider does otherwise than its dialect's document; keys are the dialect's own."""
+    facts: ModelFacts | None = field(default=None, compare=False)
+    """What is known about the model. A quirk goes before a fact, a fact before what the name suggests."""
     memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What a dialect has found out about this target once and for all."""
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from .dialect import Headers, Target, WireRequest
 from .http import HTTPClient
+from .model_facts import ModelFacts
 from .request import LLMRequest
 from .response import LLMResponse
 
@@ -111,6 +112,9 @@ class HTTPProvider(Provider):
     credential_headers: ClassVar[tuple[str, ...]] = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
     """Headers of the client's which hold credentials; forwarded only with `credentials: client`."""
 
+    facts_of: Callable[[str], ModelFacts | None] | None = None
+    """The facts of a model by the provider's name of it; set by the gateway before the first request."""
+
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)
         self.settings = self.read_settings(config)
@@ -153,7 +157,14 @@ class HTTPProvider(Provider):
         known = self._targets.get(model)
         if known is None:
             settings = self.settings
-            known = Target(model, self.name, settings.api_version, settings.include_usage, settings.quirks)
+            known = Target(
+                model,
+                self.name,
+                settings.api_version,
+                settings.include_usage,
+                settings.quirks,
+                self.facts_of(model) if self.facts_of is not None else None,
+            )
             if len(self._targets) < _MAX_TARGETS:
                 self._targets[model] = known
         return known

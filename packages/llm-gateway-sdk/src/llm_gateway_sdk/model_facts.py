@@ -1,0 +1,208 @@
+"""What a model takes and what it costs: the types. The data is in the distribution `llm-gateway-model-book`; the
+gateway joins both with the configuration, once per model name, and hands them to dialects, plugins and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+__all__ = ["Band", "ModelFacts", "Prices", "Rates", "Sampling", "ThinkingMode", "TokenCounts", "tier_of"]
+
+Sampling = Literal["all", "one", "none"]
+ThinkingMode = Literal["budget", "adaptive", "effort", "always", "off"]
+
+MILLION = 1_000_000
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class ModelFacts:
+    """Facts about one model. None, for any of them, is unknown."""
+
+    name: str
+    """The name that the model's own vendor gives it, without a date."""
+    vendor: str = ""
+    """Who made it: `anthropic`, `openai`, `google`, …"""
+    family: str = ""
+    """The line of models that it belongs to: `claude-opus`, `gpt`, `gemini-flash`, …"""
+    context_window: int | None = None
+    """Tokens of a conversation, answer included where the vendor counts so."""
+    max_output: int | None = None
+    """The most tokens of one answer, reasoning included."""
+    endpoints: frozenset[str] | None = None
+    """APIs of the vendor's that serve it: `chat`, `responses`, `messages`, `generateContent`, `converse`, `embeddings`,
+    `rerank`, `images`, `speech`, `transcriptions`, `realtime`, …"""
+    input: frozenset[str] | None = None
+    """Kinds of input: `text`, `image`, `audio`, `video`, `pdf`."""
+    output: frozenset[str] | None = None
+    """Kinds of output: `text`, `image`, `audio`, `video`, `embedding`."""
+    sampling: Sampling | None = None
+    """Whether temperature, top_p and top_k are taken: all, one of them at a time, or none."""
+    penalties: bool | None = None
+    """Frequency and presence penalties and log probabilities."""
+    stop: bool | None = None
+    """Stop sequences."""
+    thinking: frozenset[ThinkingMode] | None = None
+    """How reasoning is asked for: by a token `budget`, `adaptive`, by an `effort`; `always` where it can't be switched
+    off, `off` where it can. Empty: the model does not reason."""
+    tools: bool | None = None
+    forced_tools: bool | None = None
+    """A tool can be forced."""
+    parallel_tools: bool | None = None
+    structured: bool | None = None
+    """Answers by a JSON schema, guaranteed by the vendor."""
+    strict_tools: bool | None = None
+    prefill: bool | None = None
+    """The conversation may end with a turn of the assistant's, which the model continues."""
+    caching: bool | None = None
+    """Prompt caching."""
+    retires: str | None = None
+    """The day (YYYY-MM-DD) from which the vendor may refuse it."""
+    successor: str | None = None
+    """What the vendor recommends in its place."""
+    assumed_from: str | None = None
+    """The name itself is unknown; these are the facts of this other model, the newest of its family."""
+    source: str = ""
+    """The page where the facts were read, or `configuration`."""
+    checked: str = ""
+    """The day on which they were read (YYYY-MM-DD)."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Rates:
+    """Nano-dollars (US) per million tokens, as integers: 3 USD per million tokens is 3_000_000_000. None is unknown."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    """For five minutes, or for the only time that the vendor has."""
+    cache_write_1h: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
+    cache_read_audio: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
+
+    def over(self, base: Rates) -> Rates:
+        """These rates, completed by those of `base`."""
+        return Rates(**{
+            each.name: getattr(base, each.name) if getattr(self, each.name) is None else getattr(self, each.name)
+            for each in fields(Rates)
+        })  # fmt: skip
+
+
+@dataclass(slots=True, frozen=True)
+class Band:
+    """Rates of requests whose input, cache included, has more than `above` tokens."""
+
+    above: int
+    rates: Rates
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class TokenCounts:
+    """What is paid for. As in `Usage`: `input` includes what was read from and written to a cache and what is audio or
+    images, `output` includes reasoning. None is unknown."""
+
+    input: int | None = None
+    output: int | None = None
+    cache_read: int | None = None
+    cache_write: int | None = None
+    """All writes."""
+    cache_write_1h: int | None = None
+    """Those of `cache_write` that are kept for an hour."""
+    input_audio: int | None = None
+    output_audio: int | None = None
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Calls of the vendor's own tools by kind, such as `web_search`."""
+
+
+@dataclass(slots=True, frozen=True, kw_only=True)
+class Prices:
+    """What a model costs. All amounts are integers in nano-dollars, so that sums are exact."""
+
+    tiers: Mapping[str, tuple[Band, ...]] = field(default_factory=dict)
+    """By service tier: `standard`, `batch`, `flex`, `priority`, `ultrafast`. Bands go up; the first is above 0."""
+    calls: Mapping[str, int] = field(default_factory=dict)
+    """Nano-dollars per call of one of the vendor's own tools (`web_search`, `file_search`), per `image`, per
+    `search_unit` of a reranker, per `page`."""
+    assumed_from: str | None = None
+    """The price of this other model, because the name itself is unknown."""
+    source: str = ""
+    checked: str = ""
+
+    def rates(self, input_tokens: int = 0, tier: str | None = None) -> Rates | None:
+        """The rates of a request with so many input tokens; None where the model has no price in this tier."""
+        bands = self.tiers.get(tier_of(tier))
+        if not bands:
+            return None
+        found = bands[0].rates
+        for band in bands[1:]:
+            if input_tokens > band.above:
+                found = band.rates
+        return found
+
+    def cost(self, counts: TokenCounts, tier: str | None = None) -> int | None:
+        """Nano-dollars, rounded up once; None where a count or the price of a kind that was used is unknown."""
+        if counts.input is None or counts.output is None:
+            return None
+        rates = self.rates(counts.input, tier)
+        if rates is None:
+            return None
+        read, written, long_kept = counts.cache_read or 0, counts.cache_write or 0, counts.cache_write_1h or 0
+        heard, spoken = counts.input_audio or 0, counts.output_audio or 0
+        parts = (
+            (max(0, counts.input - read - written - heard), rates.input),
+            (read, rates.cache_read),
+            (max(0, written - long_kept), rates.cache_write),
+            (long_kept, rates.cache_write_1h),
+            (heard, rates.input_audio),
+            (max(0, counts.output - spoken), rates.output),
+            (spoken, rates.output_audio),
+        )
+        total = 0
+        for tokens, rate in parts:
+            if tokens:
+                if rate is None:
+                    return None
+                total += tokens * rate
+        nanos = -(-total // MILLION)
+        for kind, number in counts.calls.items():
+            if number:
+                price = self.calls.get(kind)
+                if price is None:
+                    return None
+                nanos += number * price
+        return nanos
+
+    def ceiling(self, input_tokens: int, output_tokens: int, tier: str | None = None) -> int | None:
+        """The most nano-dollars that so many tokens can cost, whatever of them is cached or audio; None where unknown.
+        Without a tier, that of the dearest one: which tier serves a request is not certain before it is answered."""
+        names = [tier_of(tier)] if tier is not None else [name for name in self.tiers if name != "batch"]
+        found: int | None = None
+        for name in names:
+            rates = self.rates(input_tokens, name)
+            if rates is None or rates.input is None or (rates.output is None and output_tokens):
+                continue
+            dearest_in = max(rates.input, rates.cache_write or 0, rates.cache_write_1h or 0)
+            total = input_tokens * dearest_in + output_tokens * (rates.output or 0)
+            nanos = -(-total // MILLION)
+            found = nanos if found is None else max(found, nanos)
+        return found
+
+
+_TIERS: Mapping[str, str] = {
+    "": "standard",
+    "auto": "standard",
+    "default": "standard",
+    "on_demand": "standard",
+    "standard_only": "standard",
+    "fast": "priority",
+}
+
+
+def tier_of(name: str | None) -> str:
+    """The name of a service tier in `Prices.tiers`, from a vendor's own word for it."""
+    word = (name or "").lower()
+    return _TIERS.get(word, word)
