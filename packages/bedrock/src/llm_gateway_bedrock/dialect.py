@@ -21,6 +21,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialects.model_limits import limits_of
+from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import CONVERSE, Receiver
 from llm_gateway_sdk.wire import json
 
@@ -28,18 +29,16 @@ from . import errors, request, response, stream
 from .blocks import NAME
 from .eventstream import EventStreamDecoder, EventStreamError
 from .paths import CONVERSE_STREAM, build_path, split_path
+from .quirks import QUIRKS
 
 __all__ = ["Bedrock"]
 
 
 class Bedrock(Dialect):
-    """Quirks of a target:
-
-    - `model_id`: the model behind an application profile or an imported model, whose ARN does not tell what it can do.
-    - `system_turns: true`: the model takes system turns within the conversation.
-    """
+    """Converse and ConverseStream, as client and as provider."""
 
     name: ClassVar[str] = NAME
+    quirks: ClassVar[Quirks] = QUIRKS
     sse: ClassVar[bool] = False
     request_id_header: ClassVar[str] = "x-amzn-requestid"
 

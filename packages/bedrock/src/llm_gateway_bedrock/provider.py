@@ -15,8 +15,10 @@ from llm_gateway_sdk import (
     WireRequest,
     http_provider_schema,
 )
+from llm_gateway_sdk.dialects.quirks import quirks_schema
 
 from .blocks import NAME
+from .quirks import QUIRKS
 from .signing import CredentialSource, FixedCredentials, SessionCredentials, session_region, sign
 
 __all__ = ["BedrockProvider"]
@@ -35,6 +37,7 @@ class BedrockProvider(HTTPProvider):
     default_base_url: ClassVar[str] = ""
     api_key_variable: ClassVar[str] = "AWS_BEARER_TOKEN_BEDROCK"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
+        quirks=quirks_schema(QUIRKS),
         region={
             "type": "string",
             "pattern": "^[a-z0-9-]+$",

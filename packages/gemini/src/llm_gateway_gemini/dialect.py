@@ -22,28 +22,24 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
 from llm_gateway_sdk.wire import json
 
 from . import errors, request, response, stream
 from .parts import NAME
 from .paths import STREAM_METHOD, build_path, split_path
+from .quirks import QUIRKS
 from .request import GeminiEcho
 
 __all__ = ["Gemini"]
 
 
 class Gemini(Dialect):
-    """Quirks of a target:
-
-    - `schema: openapi`: send tool parameters and output schemas as the OpenAPI subset, not as JSON Schema.
-    - `thinking: level | budget | none`, `thinking_levels: [low, high]`: else by the model's name.
-    - `no_function_ids: true`: leave ids of function calls out.
-    - `media_in_tool_results`: images within function responses; by default from Gemini 3 on.
-    - `placeholder_signature`: stand in for signatures of calls that other models made; by default from Gemini 3 on.
-    """
+    """Google's generateContent, as client and as provider."""
 
     name: ClassVar[str] = NAME
+    quirks: ClassVar[Quirks] = QUIRKS
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"finishReason"', b'"blockReason"')
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     request_id_header: ClassVar[str] = "x-request-id"

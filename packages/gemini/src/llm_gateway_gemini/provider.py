@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
+from llm_gateway_sdk.dialects.quirks import quirks_schema
 
 from .parts import NAME
 from .paths import without_key
+from .quirks import QUIRKS
 
 __all__ = ["GeminiProvider"]
 
@@ -20,7 +22,7 @@ class GeminiProvider(HTTPProvider):
     dialect: ClassVar[str] = NAME
     default_base_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta"
     api_key_variable: ClassVar[str] = "GEMINI_API_KEY"
-    configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema()
+    configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(QUIRKS))
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from .dialects.fit import Fitted, fit
+from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
 from .errors import ErrorInfo
 from .losses import Losses
@@ -216,6 +217,9 @@ class Dialect(ABC):
     """Bytes that every request body in the dialect's own form holds. A body without them is read all the same where the
     dialect can, and written anew for a provider of the same dialect."""
 
+    quirks: ClassVar[Quirks] = {}
+    """What a target of this dialect may do otherwise (`Target.quirks`)."""
+
     sse: ClassVar[bool] = True
     """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
 
@@ -286,6 +290,11 @@ class Dialect(ABC):
         if fitted.names:
             wire.names = fitted.names
         return wire
+
+    def adapt(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        """Writes a request of a client of this very dialect for a server with quirks (`for_same_dialect`): what differs
+        from `encode_request` without quirks is put into the client's bytes. Raises DialectError."""
+        return self.encode_request(request, target, losses)
 
     @abstractmethod
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse: ...

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from .dialect import Headers, Target, WireRequest
+from .dialects.quirks import normalised
 from .http import HTTPClient
 from .model_facts import ModelFacts
 from .request import LLMRequest
@@ -137,7 +138,7 @@ class HTTPProvider(Provider):
             proxy=config.get("proxy"),
             ca_file=config.get("caFile"),
             client_cert=config.get("clientCert"),
-            quirks={**self.quirks, **(config.get("quirks") or {})},
+            quirks={**self.quirks, **normalised(config.get("quirks"))},
         )
         for key, attribute in _DURATIONS.items():
             if config.get(key) is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -79,7 +79,12 @@ def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> U
     try:
         if same:
             wire = _same_dialect(exchange, dialect, aim, credentials=forward)
-            if ctx.streaming and http.settings.include_usage and exchange.wants_usage():
+            if (
+                ctx.streaming
+                and http.settings.include_usage
+                and exchange.wants_usage()
+                and not (aim.quirks and aim.quirks.get("no_stream_options"))
+            ):
                 asking = dialect.ask_for_usage(wire)
                 if asking is not None:
                     wire, usage_asked = asking, True
@@ -152,6 +157,8 @@ def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credenti
         after = dialect.encode_request(payload.value, edit_target, losses)
         wire.body = merge_edit(original.body, before.body, after.body)
         exchange.add_losses(losses)
+    if aim.quirks and aim.quirks.get("for_same_dialect") and payload is not None:
+        wire.body = _with_quirks(exchange, dialect, aim, wire)
     if aim.model and aim.model != ctx.requested_model:
         wire = dialect.retarget(wire, aim)
     version_header = dialect.version_header
@@ -161,6 +168,17 @@ def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credenti
         elif version_header not in headers:
             headers.set(version_header, dialect.default_version)
     return wire
+
+
+def _with_quirks(exchange: Exchange, dialect: Dialect, aim: Target, wire: WireRequest) -> bytes:
+    """The client's bytes, changed where the server is known to refuse what they say."""
+    request, _ = dialect.decode_request(wire)
+    plain = Target(exchange.ctx.requested_model or aim.model, aim.provider, aim.api_version, False)
+    losses = Losses("request")
+    before = dialect.encode_request(request, plain, Losses("request"))
+    after = dialect.adapt(request, replace(plain, quirks=aim.quirks), losses)
+    exchange.add_losses(losses)
+    return merge_edit(wire.body, before.body, after.body)
 
 
 def limits_of(exchange: Exchange, http: HTTPProvider) -> Limits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
+from llm_gateway_sdk.dialects.quirks import quirks_schema
 
 from ..dialects.anthropic import Anthropic
 
@@ -20,7 +21,7 @@ class AnthropicProvider(HTTPProvider):
     dialect = "anthropic"
     default_base_url = "https://api.anthropic.com"
     api_key_variable = "ANTHROPIC_API_KEY"
-    configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema()
+    configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(Anthropic.quirks))
 
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)

@@ -28,6 +28,7 @@ class AzureOpenAIProvider(OpenAIProvider):
     api_key_variable = "AZURE_OPENAI_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         api=API_PROPERTY,
+        quirks=OpenAIProvider.configuration_schema["properties"]["quirks"],
         resource={"type": "string", "description": "Name of the resource, in place of `baseUrl`."},
     )
 

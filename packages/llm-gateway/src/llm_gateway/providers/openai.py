@@ -8,6 +8,10 @@ from urllib.parse import urlsplit
 
 from llm_gateway_sdk import HTTPProvider, http_provider_schema
 from llm_gateway_sdk.dialects.model_limits import limits_of
+from llm_gateway_sdk.dialects.quirks import quirks_schema
+
+from ..dialects.openai_chat.quirks import QUIRKS as CHAT_QUIRKS
+from ..dialects.openai_responses.quirks import QUIRKS as RESPONSES_QUIRKS
 
 __all__ = ["API_PROPERTY", "OpenAIProvider"]
 
@@ -40,6 +44,7 @@ class OpenAIProvider(HTTPProvider):
     """Hosts known to have it; one that begins with a dot stands for what is below it."""
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         api=API_PROPERTY,
+        quirks=quirks_schema(CHAT_QUIRKS, RESPONSES_QUIRKS),
         organization={"type": "string", "description": "`OpenAI-Organization` of each call."},
         project={"type": "string", "description": "`OpenAI-Project` of each call."},
     )

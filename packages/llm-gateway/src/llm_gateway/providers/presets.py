@@ -52,6 +52,8 @@ _COMMON: Mapping[str, Any] = {
     "no_fields": ("store", "metadata", "verbosity", "prompt_cache_key"),
 }
 _OLD_LIMIT = {"max_tokens_field": "max_tokens"}
+_FOR_ALL = {"for_same_dialect": True}
+"""These refuse fields, roles and names of messages that OpenAI's own clients send."""
 
 
 def _without(*fields: str) -> dict[str, Any]:
@@ -65,6 +67,7 @@ groq = _preset(
     responses=True,
     # console.groq.com/docs/openai: these fields get a 400, and so does the name of a message.
     quirks={
+        **_FOR_ALL,
         "no_message_name": True,
         "reasoning_field": "reasoning",
         "efforts": ("none", "low", "medium", "high"),
@@ -78,6 +81,7 @@ mistral = _preset(
     # Unknown fields get a 422; usage comes on the last chunk of every stream; ids of calls have nine letters or digits.
     quirks={
         **_OLD_LIMIT,
+        **_FOR_ALL,
         "no_stream_options": True,
         "no_reasoning": True,
         "seed_field": "random_seed",
@@ -94,6 +98,7 @@ deepseek = _preset(
     # api-docs.deepseek.com/guides/thinking_mode: reasoning goes back with every message that called tools.
     quirks={
         **_OLD_LIMIT,
+        **_FOR_ALL,
         "no_json_schema": True,
         "no_parallel_tool_calls": True,
         "string_content": True,

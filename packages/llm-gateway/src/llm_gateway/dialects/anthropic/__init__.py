@@ -1,14 +1,4 @@
-"""The Messages API of Anthropic, as client and as provider.
-
-Quirks (`Target.quirks`), for servers that do otherwise than the document:
-
-- `system_turns`: `fold` puts system turns of the conversation into the system prompt, `keep` leaves them all in their
-  place; without it those of clients of this dialect stay and others' are folded.
-- `thinking`: `budget`, `adaptive` or `none`, the form of thinking that the model takes; without it by the model's name.
-- `effort: true`: the model takes `output_config.effort` beside a budget.
-- `no_sampling: true`: the model refuses `temperature`, `top_p` and `top_k`.
-- `unsigned_thinking: true`: thinking without a signature is sent back.
-"""
+"""The Messages API of Anthropic, as client and as provider. What compatible servers do otherwise is in `quirks`."""
 
 from __future__ import annotations
 
@@ -31,16 +21,19 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialects.model_limits import limits_of
+from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
 from . import errors, request, response, stream
 from .blocks import NAME
+from .quirks import QUIRKS
 
 __all__ = ["Anthropic"]
 
 
 class Anthropic(Dialect):
     name = NAME
+    quirks: ClassVar[Quirks] = QUIRKS
     end_markers = (b"message_stop",)
     error_markers = (b'"error"',)
     request_id_header = errors.REQUEST_ID_HEADER

@@ -16,6 +16,8 @@ from llm_gateway_sdk.dialect import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.fit import fit
+from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import Receiver
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
@@ -24,7 +26,8 @@ from llm_gateway_sdk.response import LLMResponse, Usage
 
 from .errors import decode_error, encode_error
 from .fields import NAME
-from .receiver import receiver_of
+from .quirks import QUIRKS
+from .receiver import receiver_of, receiver_of_own
 from .request import ChatEcho, ask_for_usage, decode_request, encode_request
 from .response import decode_response, encode_response
 from .stream import ChatStreamDecoder, ChatStreamEncoder
@@ -34,32 +37,10 @@ __all__ = ["ChatEcho", "OpenAIChat"]
 
 
 class OpenAIChat(Dialect):
-    """`POST /chat/completions`.
-
-    Quirks of a target (all absent by default, which is OpenAI itself):
-
-    - `max_tokens_field`: `max_tokens` where the newer `max_completion_tokens` is not known.
-    - `no_stream_options`, `no_parallel_tool_calls`, `no_developer_role`, `no_custom_tools`, `no_allowed_tools`,
-      `no_json_schema`, `no_reasoning`, `no_service_tier`, `no_null_content`, `no_message_name`: what the server
-      refuses.
-    - `no_fields`: names of further request fields that it refuses (`store`, `metadata`, `verbosity`, …).
-    - `call_id_length`: ids of tool calls have exactly so many letters or digits (Mistral's 9).
-    - `tool_name_length`, `user_length`: how many letters a tool's name and an end user's id may have (64, 128).
-    - `system_turns: first`: one system message, and that the first; later system texts become a user's.
-    - `no_user_after_tool`: no user's message right after a tool's (Mistral).
-    - `string_content`: texts only as one string, not as parts.
-    - `max_stop`: how many stop sequences it takes (4).
-    - `required_word`: its word for `tool_choice: "required"`; `seed_field`, `user_field`: its names of those fields.
-    - `top_k`: it takes `top_k`. `efforts`: the values of `reasoning_effort` that it knows.
-    - `reasoning_object`: reasoning is asked for by OpenRouter's `reasoning` object.
-    - `thinking_switch`: reasoning is switched by `thinking: {type: enabled | disabled}` (DeepSeek, Z.ai).
-    - `reasoning_field`: the field in which it wants earlier reasoning back (`reasoning_content`, `reasoning`);
-      `reasoning_with_calls`: and wants it, even empty, on each message with tool calls.
-    - `cache`: how cache hints are said: `breakpoint` (OpenAI), `cache_control` (OpenRouter and others), `none`.
-    - `file_url`, `video_url`: it takes files by URL, videos.
-    """
+    """`POST /chat/completions`. What compatible servers do otherwise is declared in `quirks`."""
 
     name: ClassVar[str] = "openai_chat"
+    quirks: ClassVar[Quirks] = QUIRKS
     own_form: ClassVar[bytes] = b'"messages"'
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)
     end_event: ClassVar[bytes] = b"data: [DONE]\n\n"
@@ -91,6 +72,10 @@ class OpenAIChat(Dialect):
         if known is None:
             known = target.memo[NAME] = receiver_of(target)
         return known
+
+    def adapt(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
+        fitted = fit(request, receiver_of_own(target), losses, NAME)
+        return encode_request(fitted.request, target, losses)
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         return decode_response(wire, mint)

@@ -1,7 +1,4 @@
-"""OpenAI Responses: `POST /responses`, whole and streamed, for clients and for providers.
-
-`Target.quirks` known here: `no_encrypted_reasoning`, see `request.encode_request`.
-"""
+"""OpenAI Responses: `POST /responses`, whole and streamed, for clients and for providers."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from llm_gateway_sdk.dialect import (
     WireRequest,
 )
 from llm_gateway_sdk.dialects.model_limits import limits_of
+from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import RESPONSES, Receiver
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
@@ -29,6 +27,7 @@ from . import errors, request, response
 from .breaking import break_off
 from .bytewise import event_kind, usage_of
 from .echo import ResponsesEcho
+from .quirks import QUIRKS
 from .shape import NAME
 from .stream import ResponsesStreamDecoder
 from .stream_encoder import ResponsesStreamEncoder
@@ -38,6 +37,7 @@ __all__ = ["OpenAIResponses"]
 
 class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
+    quirks: ClassVar[Quirks] = QUIRKS
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"')
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"response.failed"', b'"error"')
     request_id_header: ClassVar[str] = "x-request-id"
