@@ -78,6 +78,16 @@ class BasicApiKeyAuth(Plugin):
                 continue
             if not key.strip():
                 return f"apikeys[{position}]: an empty key would let everybody in"
+            if key != key.strip() or "\ufeff" in key:
+                return (
+                    f"apikeys[{position}]: the key begins or ends with white space or a byte order mark, which no "
+                    "client sends; remove it, for example with a secret's last line break"
+                )
+            if not key.isascii() or not key.isprintable():
+                return (
+                    f"apikeys[{position}]: the key holds control characters or characters beyond ASCII, which HTTP "
+                    "clients do not send alike; use another key"
+                )
             if "${" in key:
                 return f"apikeys[{position}]: the key holds an unresolved ${{…}}, which would itself be a valid key"
         return True

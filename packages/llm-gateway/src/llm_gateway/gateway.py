@@ -302,6 +302,7 @@ class Gateway:
                     client_cert=cert if cert is None or isinstance(cert, str) else (cert[0], cert[-1]),
                     max_connections=self.config.upstream.max_connections or 8192,
                     idle_timeout=self.config.upstream.idle_timeout_seconds,
+                    max_head=max(self.config.server.limits.max_header_bytes, _LEAST_HEAD_BYTES),
                 )
             )
         breaker_config = self.config.breaker
@@ -369,6 +370,10 @@ class Gateway:
             on_error=config.on_error,
             timeout=config.timeout_seconds,
         )
+
+
+_LEAST_HEAD_BYTES = 8 * 1024
+"""A client's headers may be held shorter; a provider's reply with its rate limits and ids needs this much."""
 
 
 def _client(upstream: UpstreamConfig, settings: TransportSettings) -> tuple[str, Callable[[], Any]]:

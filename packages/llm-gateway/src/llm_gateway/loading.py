@@ -27,6 +27,7 @@ from llm_gateway.config.wording import show_of
 from llm_gateway.extension_settings import check_by_itself, check_schema
 from llm_gateway.extensions import Declared, Extension, Extensions, Kind, find, installed
 from llm_gateway.notices import notices
+from llm_gateway.provider_checks import check_provider
 from llm_gateway.single_process import requires_single_process
 from llm_gateway.store_settings import check_store
 from llm_gateway_sdk.errors import ConfigError
@@ -181,7 +182,7 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
         if not problems.below((*path, *below)):
             problems.add((*path, *below), message)
     if not problems.below(path):
-        for below, message in check_by_itself(extension, settings):
+        for below, message in (*check_by_itself(extension, settings), *check_provider(extension, settings)):
             problems.add((*path, *below), message)
     return extension
 

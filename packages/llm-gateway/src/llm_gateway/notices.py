@@ -8,13 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .config.document import Node, Path, show_path
+from .config.document import Node, Path, plain, show_path
 from .config.loader import Draft, file_schema
 from .config.project import GatewayConfig, ProjectConfig
 from .config.units import decode_duration, decode_size, show_duration, show_size
 from .config.views import Schema, children, expand
 from .config.wording import is_duration_pattern
 from .extensions import Extension, Extensions
+from .provider_checks import address_notices
 
 __all__ = ["notices"]
 
@@ -130,6 +131,7 @@ def _of_extensions(draft: Draft, extensions: Extensions) -> Iterator[tuple[Path,
                 yield from _unfilled(settings, [extension.schema], extension.schema, below)
                 if kind == "provider":
                     yield from _missing_key(settings, extension, place)
+                    yield from (((*below, *at), message) for at, message in address_notices(plain(settings) or {}))
 
 
 def _levels(root: Node) -> Iterator[tuple[Path, Node]]:

@@ -94,6 +94,28 @@ not a line
     }
 
 
+def test_a_quoted_value_goes_over_several_lines():
+    key = "-----BEGIN KEY-----\nabc=\n# not a comment\n-----END KEY-----"
+    for quote in "\"'":
+        assert decode_dotenv(f"A=1\nKEY={quote}{key}{quote} # comment\r\nB=2\n") == {"A": "1", "KEY": key, "B": "2"}
+
+
+@pytest.mark.parametrize("value", ['"abc', "'abc", '"abc\nB=2', 'x"abc'])
+def test_a_quote_that_is_not_closed_is_a_problem_with_its_line(value, tmp_path):
+    (tmp_path / ".env").write_text(f"A=1\nKEY={value}\n")
+    if value.startswith("x"):
+        assert read_dotenv(tmp_path)["KEY"] == value
+    else:
+        with pytest.raises(ConfigError, match=r"\.env:2: the value of KEY begins with a quote that is not closed"):
+            read_dotenv(tmp_path)
+
+
+def test_defaults_nested_without_end_are_a_problem():
+    with pytest.raises(VariableProblem, match="nested more than"):
+        variables().fill("${A:-" * 3000 + "x" + "}" * 3000)
+    assert variables().fill("${A:-${B:-${C:-x}}}").text == "x"
+
+
 def test_no_env_file_is_no_problem(tmp_path):
     assert read_dotenv(tmp_path) == {}
 

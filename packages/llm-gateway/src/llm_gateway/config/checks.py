@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from urllib.parse import urlsplit
 
 from llm_gateway.config.document import Path
 from llm_gateway.config.problems import Problems
@@ -94,6 +95,26 @@ def _check_projects(file: GatewayFile, problems: Problems, *, adapters: Iterable
         problems.add(("defaultProject",), "nothing would be served: add `projects`, or leave `defaultProject` out")
 
 
+def _problem_of_origin(origin: str) -> str | None:
+    """Why no browser ever sends this as its `Origin`; None where one may, and for `*`."""
+    if origin in ("*", "null"):
+        return None
+    expected = "expected scheme://host[:port] as a browser sends it, e.g. https://app.example.com"
+    if "*" in origin:
+        return f"{expected}; only `*` alone is a wildcard, other origins are named one by one"
+    try:
+        parts = urlsplit(origin)
+        port = parts.port
+    except ValueError as error:
+        return f"{expected}: {error}"
+    if not parts.scheme or not parts.hostname or not origin.isascii() or any(sign.isspace() for sign in origin):
+        return expected
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    written = f"{parts.scheme}://{host}" + (f":{port}" if port is not None and port != usual else "")
+    return None if origin == written else f"{expected}; write {written}"
+
+
 def _check_server(file: GatewayFile, problems: Problems) -> None:
     if file.admin.enabled and (file.admin.api_key is None or not file.admin.api_key.get_secret_value()):
         problems.add((*file.admin.place, "apiKey"), 'expected a credential, e.g. `apiKey: "${LLM_GATEWAY_ADMIN_KEY}"`')
@@ -101,7 +122,16 @@ def _check_server(file: GatewayFile, problems: Problems) -> None:
         problems.add((*file.admin.place, "port"), "expected a port of its own; leave it out to share the gateway's")
     if "file" in file.logging.destinations and not file.logging.file_path:
         problems.add((*file.logging.place, "file_path"), "expected a path, because `destinations` names `file`")
+    for level in (file, *file.projects):
+        if level.request_timeout_seconds == 0:
+            problems.add(
+                (*level.place, "requestTimeout"),
+                "0 would end every request at once; write a longer time or leave it out",
+            )
     cors = file.server.cors
+    for index, origin in enumerate(cors.origins):
+        if (remedy := _problem_of_origin(origin)) is not None:
+            problems.add((*cors.place, "origins", index), remedy)
     if cors.enabled and not cors.origins:
         problems.add((*cors.place, "origins"), "expected at least one origin, e.g. `https://app.example.com`")
     if cors.enabled and cors.credentials and "*" in cors.origins:

@@ -10,16 +10,19 @@ Values are substituted after parsing, so that none can change the document's str
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from dotenv.parser import parse_stream
+
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
+_MAX_DEPTH = 16
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*(.*)")
-_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
+_OPENED = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*['\"]")
 
 
 class VariableProblem(Exception):
@@ -51,10 +54,12 @@ class Variables:
             return f"environment {variable}"
         return f".env {variable}" if variable in self.dotenv else f"default of ${{{variable}}}"
 
-    def fill(self, text: str) -> Filled:
+    def fill(self, text: str, *, depth: int = 0) -> Filled:
         """`text` with every `${…}` replaced. Raises `VariableProblem`."""
         if "${" not in text:
             return Filled(text)
+        if depth > _MAX_DEPTH:
+            raise VariableProblem(f"defaults of variables are nested more than {_MAX_DEPTH} deep; use fewer")
         pieces: list[str] = []
         used: list[str] = []
         offset, whole = 0, False
@@ -65,18 +70,20 @@ class Variables:
                 continue
             end = _closing_brace(text, start + 2)
             pieces.append(text[offset:start])
-            pieces.append(self._lookup(text[start + 2 : end], used))
+            pieces.append(self._lookup(text[start + 2 : end], used, depth))
             whole = start == 0 and end == len(text) - 1
             offset = end + 1
         pieces.append(text[offset:])
         return Filled("".join(pieces), tuple(dict.fromkeys(used)), whole)
 
-    def _lookup(self, expression: str, used: list[str]) -> str:
+    def _lookup(self, expression: str, used: list[str], depth: int) -> str:
         name, has_default, default = expression.partition(":-")
         name = name.strip()
         if name.startswith("file:"):
             used.append(name)
-            return self._read(name.removeprefix("file:"), self.fill(default).text if has_default else None)
+            return self._read(
+                name.removeprefix("file:"), self.fill(default, depth=depth + 1).text if has_default else None
+            )
         if not _NAME.fullmatch(name):
             raise VariableProblem(
                 f"`${{{expression}}}` is not understood; write ${{NAME}}, ${{NAME:-default}} or ${{file:/path}}, "
@@ -90,7 +97,7 @@ class Variables:
                 f"or write ${{{name}:-default}}"
             )
         if not value and has_default:
-            filled = self.fill(default)
+            filled = self.fill(default, depth=depth + 1)
             used += filled.variables
             return filled.text
         return value or ""
@@ -127,21 +134,24 @@ def read_dotenv(directory: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise ConfigError([ConfigProblem(f"the file can't be read: {reason}", "", str(directory / ".env"))]) from None
-    return decode_dotenv(text)
+    return decode_dotenv(text, str(directory / ".env"))
 
 
-def decode_dotenv(text: str) -> dict[str, str]:
-    """`NAME=value` lines: `export` may stand before, `'…'` is literal, `"…"` knows escapes, ` #` begins a comment."""
+def decode_dotenv(text: str, file: str = ".env") -> dict[str, str]:
+    """The variables of such a file as python-dotenv reads them: `export` may stand before a name, quoted values may go
+    over several lines, `'…'` is literal, `"…"` knows escapes, ` #` begins a comment. Nothing in a value is replaced.
+
+    Lines that are not assignments are passed over. Raises ConfigError for a quote that is not closed.
+    """
     variables: dict[str, str] = {}
-    for line in text.splitlines():
-        match = _LINE.fullmatch(line)
-        if match is None:
-            continue
-        name, value = match[1], match[2].strip()
-        if quoted := re.match(r"'([^']*)'", value):
-            variables[name] = quoted[1]
-        elif quoted := re.match(r'"((?:[^"\\]|\\.)*)"', value):
-            variables[name] = re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), quoted[1])
-        else:
-            variables[name] = re.split(r"(?:^|\s)#", value, maxsplit=1)[0].strip()
+    problems: list[ConfigProblem] = []
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            if opened := _OPENED.match(binding.original.string):
+                message = f"the value of {opened[1]} begins with a quote that is not closed; close it, or remove it"
+                problems.append(ConfigProblem(message, "", file, binding.original.line))
+        elif binding.key:
+            variables[binding.key] = binding.value or ""
+    if problems:
+        raise ConfigError(problems)
     return variables

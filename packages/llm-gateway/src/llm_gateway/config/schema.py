@@ -216,7 +216,10 @@ class UpstreamConfig(Settings):
         default="auto", description="The HTTP client; `auto` takes the fastest."
     )
     max_connections: int = Field(
-        default=0, ge=0, description="Connections in all; `0` is as many as there may be requests."
+        default=0,
+        ge=0,
+        description="Connections of one worker to one origin (scheme, host and port); further requests wait in "
+        "order of arrival. `0` is 8192.",
     )
     idle_timeout_seconds: Duration = Field(
         default=55.0,

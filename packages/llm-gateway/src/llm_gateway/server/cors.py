@@ -8,6 +8,26 @@ from ..config.schema import CorsConfig
 
 __all__ = ["Cors"]
 
+_EXPOSED = ", ".join(
+    [
+        "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "server-timing",
+        *(f"x-llm-gateway-{name}" for name in ("model", "attempts", "losses", "error-source", "estimate")),
+        *(
+            f"x-ratelimit-{what}-{unit}"
+            for what in ("limit", "remaining", "reset")
+            for unit in ("requests", "tokens")
+        ),
+        *(
+            f"anthropic-ratelimit-{unit}-{what}"
+            for what in ("limit", "remaining", "reset")
+            for unit in ("requests", "tokens", "input-tokens", "output-tokens")
+        ),
+        "openai-processing-ms", "openai-version", "anthropic-version", "content-disposition",
+    ]
+).encode()  # fmt: skip
+"""Headers of replies that a page's script may read: those by which the vendors' SDKs decide what to do next. `*` would
+say the same, but does not hold for requests with credentials."""
+
 
 class Cors:
     """The Fetch standard's CORS protocol for the origins of the configuration."""
@@ -33,7 +53,7 @@ class Cors:
         allowed = [
             (b"access-control-allow-origin", origin.encode("latin-1")),
             (b"vary", b"Origin"),
-            (b"access-control-expose-headers", b"x-request-id, x-llm-gateway-model, retry-after"),
+            (b"access-control-expose-headers", _EXPOSED),
         ]
         if self._credentials:
             allowed.append((b"access-control-allow-credentials", b"true"))

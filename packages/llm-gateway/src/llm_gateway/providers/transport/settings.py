@@ -23,7 +23,7 @@ class TransportSettings:
     verify: bool = True
     """False accepts any certificate: for laboratories only."""
     max_connections: int | None = 8192
-    """Bound per origin; requests above it wait in order of arrival. None: no bound."""
+    """Bound per origin (scheme, host and port); requests above it wait in order of arrival. None: no bound."""
     idle_timeout: float = 15.0
     """Seconds after which an unused connection is closed. Below the keep-alive of common servers (20 s to 75 s), so
     that a request rarely meets a connection that its server has just given up."""
@@ -50,14 +50,26 @@ class Proxy:
 
     @classmethod
     def from_url(cls, url: str) -> Proxy:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        if parts.scheme != "http" or not parts.hostname:
-            raise ValueError(f"proxy: expected http://[user:password@]host:port, found scheme {parts.scheme!r}")
+        """Raises ValueError for whatever can't be such a proxy."""
+        expected = "proxy: expected http://[user:password@]host:port"
+        if any(not "!" <= sign <= "~" for sign in url):
+            raise ValueError(f"{expected}, found white space or characters beyond ASCII")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"{expected}: {error}") from None
+        if parts.scheme != "http":
+            raise ValueError(f"{expected}, found {parts.scheme!r}; TLS to the proxy and SOCKS are not spoken")
+        if not parts.hostname or port == 0:
+            raise ValueError(f"{expected}, found no {'port' if parts.hostname else 'host'}")
+        if parts.path not in ("", "/") or parts.query or parts.fragment:
+            raise ValueError(f"{expected}, found something after it")
         authorization = None
         if parts.username is not None:
             pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             authorization = "Basic " + b64encode(pair.encode()).decode("ascii")
-        return cls(host=parts.hostname, port=parts.port or 80, authorization=authorization)
+        return cls(host=parts.hostname, port=port or 80, authorization=authorization)
 
 
 def build_ssl_context(settings: TransportSettings) -> ssl.SSLContext:
@@ -69,7 +81,7 @@ def build_ssl_context(settings: TransportSettings) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     match settings.client_cert:
         case str() as pem:
-            context.load_cert_chain(pem)
+            context.load_cert_chain(pem, password="")
         case (certificate, key):
-            context.load_cert_chain(certificate, key)
+            context.load_cert_chain(certificate, key, password="")  # never ask a terminal for it
     return context
