@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk import Choice, DialectError, Echo, Headers, LLMResponse, Losses, Message, Mint, Usage, WireReply
+from llm_gateway_sdk.dialects.answer import broken_end
 from llm_gateway_sdk.wire import json
 
 from .blocks import NAME, BlockEncoder, decode_content, expect, own
@@ -58,6 +59,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         part.index = index
     read_stop(choice, body)
     response.choices.append(choice)
+    response.error = broken_end(response.choices)
     response.usage = decode_usage(body.get("usage"))
     read_metadata(response, body)
     return response

@@ -32,6 +32,7 @@ from llm_gateway_sdk import (
     unwrap_signature,
     wrap_signature,
 )
+from llm_gateway_sdk.dialects.answer import broken_output
 from llm_gateway_sdk.response import merge_metadata, merge_parts
 from llm_gateway_sdk.wire import json
 
@@ -103,7 +104,8 @@ class Decoder(StreamDecoder):
                 self._stopped = True
                 choice = Choice()
                 read_stop(choice, event)
-                return LLMResponse(choices=[choice])
+                broken = broken_output(choice.raw_finish_reason) if choice.finish_reason == "error" else None
+                return LLMResponse(choices=[choice], error=broken)
             case "metadata":
                 self.finished = self._stopped
                 response = LLMResponse(usage=decode_usage(event.get("usage")), final=self._stopped)

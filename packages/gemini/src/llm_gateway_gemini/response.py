@@ -14,6 +14,7 @@ from llm_gateway_sdk import (
     Citation,
     DialectError,
     Echo,
+    ErrorInfo,
     Headers,
     LLMResponse,
     Losses,
@@ -29,6 +30,7 @@ from llm_gateway_sdk import (
     Usage,
     WireReply,
 )
+from llm_gateway_sdk.dialects.answer import broken_end, broken_output, says_something
 from llm_gateway_sdk.wire import json
 
 from .parts import (
@@ -69,7 +71,15 @@ FINISH = {
     "IMAGE_RECITATION": "content_filter",
     "CONTINUATION": "pause",
 }
-"""Every other word tells that the model or its output broke: `error`."""
+"""Every other word says that the model or its output broke: `error`."""
+
+_BROKEN = frozenset(
+    {
+        "MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "TOO_MANY_TOOL_CALLS", "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE", "OTHER",
+    }
+)  # fmt: skip
+"""Words that mean an error after content too. A word that is not known here may be an end like any other."""
 
 _WORDS = {
     "stop": "STOP",
@@ -109,12 +119,13 @@ def _object(body: Any) -> dict[str, Any]:
 class ReplyReader:
     """Reads one reply: as a whole, or event by event. Numbers the parts of each candidate by first appearance."""
 
-    __slots__ = ("_candidates", "_joined", "_mint", "ended")
+    __slots__ = ("_candidates", "_joined", "_mint", "_spoke", "ended")
 
     def __init__(self, mint: Mint, *, joined: bool) -> None:
         self._mint = mint
         self._joined = joined
         self._candidates: dict[int, CandidateReader] = {}
+        self._spoke = False
         self.ended = False
         """A finish reason or a blocked prompt was told."""
 
@@ -150,9 +161,25 @@ class ReplyReader:
                 )
             )
             finished = True
+        if finished:
+            response.error = self._broken(response.choices, body)
+        self._spoke = self._spoke or any(says_something(choice.message.content) for choice in response.choices)
         response.usage = decode_usage(body.get("usageMetadata"), final=finished)
         self.ended = self.ended or finished
         return response
+
+    def _broken(self, choices: list[Choice], body: dict[str, Any]) -> ErrorInfo | None:
+        """The error of an output that broke: with nothing said under any such word, after content under known ones."""
+        candidate = body["candidates"][0] if isinstance(body.get("candidates"), list) and body["candidates"] else {}
+        said = candidate.get("finishMessage") if isinstance(candidate, dict) else None
+        detail = said if isinstance(said, str) else None
+        if not self._joined:
+            return broken_end(choices, detail)
+        for choice in choices:
+            spoke = self._spoke or says_something(choice.message.content)
+            if choice.finish_reason == "error" and (not spoke or choice.raw_finish_reason in _BROKEN):
+                return broken_output(choice.raw_finish_reason, detail)
+        return None
 
     def _read_candidate(self, value: Any, position: int) -> Choice:
         path = f"candidates[{position}]"

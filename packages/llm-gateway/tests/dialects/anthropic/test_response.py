@@ -117,7 +117,9 @@ def test_usage_counts_cached_tokens_into_the_input() -> None:
 )
 def test_stop_reasons_have_a_meaning_and_come_back(word: str, meaning: str) -> None:
     sequence = "END" if word == "stop_sequence" else None
-    body = {**REPLY, "content": [{"type": "text", "text": "x"}], "stop_reason": word, "stop_sequence": sequence}
+    call = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+    content = [call] if word == "tool_use" else [{"type": "text", "text": "x"}]
+    body = {**REPLY, "content": content, "stop_reason": word, "stop_sequence": sequence}
 
     response = decode(body)
 

@@ -463,16 +463,28 @@ def test_parts_without_an_index_go_on_where_they_can() -> None:
     assert blocks(out) == [{"type": "text", "text": "ab"}]
 
 
+def test_a_further_choice_continues_the_message() -> None:
+    call = ToolCallPart("toolu_1", "f", "{}", index=0)
+    out = encode(
+        [
+            chunk(TextPart("I look.", index=0)),
+            LLMResponse(choices=[Choice(1, Message("assistant", [call]), "tool_calls")]),
+            finish("tool_calls"),
+        ]
+    )
+
+    assert [block["type"] for block in blocks(out)] == ["text", "tool_use"]
+    assert b'"stop_reason":"tool_use"' in out
+
+
 def test_what_no_block_can_hold_is_listed() -> None:
     losses = Losses("response")
     foreign = OpaquePart("gemini", {"x": 1}, index=1)
-    second = Choice(1, Message("assistant", [TextPart("other", index=0)]))
 
     out = encode(
         [
             chunk(TextPart("a", [Citation(kind="document", title="T")], index=0)),
             chunk(foreign, MediaPart("image", data="AAAA", index=2)),
-            LLMResponse(choices=[second]),
             finish(),
         ],
         losses,
@@ -480,7 +492,7 @@ def test_what_no_block_can_hold_is_listed() -> None:
 
     assert blocks(out) == [{"type": "text", "text": "a"}]
     assert {loss.path for loss in losses} == {
-        "choices[*]", "choices[*].message.content[*]", "choices[*].message.content[*].citations",
+        "choices[*].message.content[*]", "choices[*].message.content[*].citations",
     }  # fmt: skip
 
 

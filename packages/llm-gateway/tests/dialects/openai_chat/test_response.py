@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from chat_wire import CHAT, answer, hear, hear_message, read_messages, say
 from openai.types.chat import ChatCompletion
@@ -7,8 +9,10 @@ from openai.types.chat import ChatCompletion
 from llm_gateway.dialects.openai_chat import ChatEcho
 from llm_gateway_sdk import (
     Citation,
+    DialectError,
     MediaPart,
     Message,
+    Part,
     RefusalPart,
     TextPart,
     ThinkingPart,
@@ -114,7 +118,35 @@ def test_a_refusal_stands_in_its_own_field() -> None:
     ],
 )  # fmt: skip
 def test_finish_reasons(canonical: str | None, said: str) -> None:
-    assert say(answer(TextPart("x"), finish=canonical))["choices"][0]["finish_reason"] == said
+    part = ToolCallPart("c", "f", "{}") if canonical == "tool_calls" else TextPart("x")
+    assert say(answer(part, finish=canonical))["choices"][0]["finish_reason"] == said
+
+
+@pytest.mark.parametrize(
+    ("part", "canonical", "said"),
+    [
+        (TextPart("x"), "tool_calls", "stop"),
+        (ToolCallPart("c", "f", "{}"), "stop", "tool_calls"),
+        (ToolCallPart("c", "f", "{}"), "length", "length"),
+        (ToolCallPart("c", "f", "{}"), "content_filter", "content_filter"),
+    ],
+)
+def test_the_finish_reason_follows_what_is_there(part: Part, canonical: str, said: str) -> None:
+    assert say(answer(part, finish=canonical))["choices"][0]["finish_reason"] == said
+
+
+@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": None}, {"choices": None, "base_resp": {}}])
+def test_a_success_without_an_answer_is_not_a_reply(body: dict[str, Any]) -> None:
+    with pytest.raises(DialectError, match="no answer"):
+        hear(body)
+
+
+def test_an_end_with_an_error_and_nothing_said_is_an_error() -> None:
+    reply = hear({"choices": [{"message": {"content": ""}, "finish_reason": "insufficient_system_resource"}]})
+
+    assert reply.error is not None
+    assert reply.error.kind == "upstream"
+    assert "insufficient_system_resource" in reply.error.message
 
 
 def test_a_word_of_some_server_is_read_and_kept() -> None:
@@ -199,7 +231,7 @@ def test_reasoning_counted_beside_the_completion_is_counted_in() -> None:
         "completion_tokens_details": {"reasoning_tokens": 20},
     }  # fmt: skip
 
-    reply = hear({"choices": [], "usage": usage})
+    reply = hear({"choices": [{"message": {"content": "x"}}], "usage": usage})
 
     assert reply.usage is not None
     assert (reply.usage.output_tokens, reply.usage.total_tokens) == (25, 35)

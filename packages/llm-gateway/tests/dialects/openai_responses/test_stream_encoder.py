@@ -193,13 +193,17 @@ def test_a_server_tool_is_told_with_new_numbers() -> None:
     assert told[-1]["response"]["output"][1]["status"] == "completed"
 
 
-def test_another_choice_is_told_as_a_loss() -> None:
+def test_a_further_choice_continues_the_answer() -> None:
     losses = Losses("response")
     writer = encoder(losses)
 
-    writer.encode(LLMResponse(choices=[Choice(1, Message("assistant", [TextPart("x", index=0)]))]))
+    first = Choice(0, Message("assistant", [TextPart("I look.", index=0)]), "tool_calls")
+    second = Choice(1, Message("assistant", [ToolCallPart("call_1", "f", "{}", index=0)]), "tool_calls")
+    out = writer.encode(LLMResponse(choices=[first])) + writer.encode(LLMResponse(choices=[second])) + writer.close()
 
-    assert [loss.path for loss in losses] == ["choices[1:]"]
+    assert b"I look." in out
+    assert b'"call_id":"call_1"' in out
+    assert not list(losses)
 
 
 @pytest.mark.parametrize("opened", [True, False])

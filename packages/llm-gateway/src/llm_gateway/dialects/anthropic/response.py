@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
     WireReply,
     wrap_signature,
 )
+from llm_gateway_sdk.dialects.answer import join_choices
 from llm_gateway_sdk.wire import json
 
 from .blocks import (
@@ -143,9 +144,7 @@ _COUNTS = frozenset({"input_tokens", "output_tokens", "cache_read_input_tokens",
 
 
 def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
-    if len(response.choices) > 1:
-        losses.dropped("choices[*]", "a message is one answer")
-    choice = response.choices[0] if response.choices else Choice()
+    choice = join_choices(response.choices)
     content: list[Block] = []
     calls, refusal = False, ""
     for part in choice.message.content:
@@ -241,7 +240,8 @@ def _carrier(part: Part, form: str) -> list[Block]:
 
 
 def stop_reason(choice: Choice, *, calls: bool) -> str:
-    """The vendor's word. A message that calls tools and did not stop for another reason ends in `tool_use`."""
+    """The vendor's word. A message that calls tools and did not stop for another reason ends in `tool_use`; one that
+    calls none does not, whatever the provider said: clients would wait for a call that is not there."""
     raw = own(choice.provider_metadata).get("finish_reason")
     if isinstance(raw, str):
         return raw
@@ -254,7 +254,7 @@ def stop_reason(choice: Choice, *, calls: bool) -> str:
             return "pause_turn"
     if choice.stop_sequence is not None:
         return "stop_sequence"
-    return "tool_use" if calls or choice.finish_reason == "tool_calls" else "end_turn"
+    return "tool_use" if calls else "end_turn"
 
 
 def refusal_details(text: str) -> Block:

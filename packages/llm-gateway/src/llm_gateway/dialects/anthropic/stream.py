@@ -35,6 +35,7 @@ from llm_gateway_sdk import (
     Usage,
     wrap_signature,
 )
+from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.response import Accumulator, merge_usage
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, encode_event, event_data, parse_event
@@ -289,11 +290,10 @@ class AnthropicStreamEncoder(StreamEncoder):
             if name == NAME:
                 self._unknown_event(event, out)
         for choice in chunk.choices:
-            if choice.index != 0:
-                self._losses.dropped("choices[*]", "a message is one answer")
-                continue
-            for part in choice.message.content:
+            for part in choice.message.content if choice.index == 0 else parts_of_later_choice(choice):
                 self._part(part, out)
+            if choice.index != 0 and self._choice.finish_reason not in (None, "stop", "tool_calls"):
+                continue  # the first choice was cut off, and that is how the answer ends
             if choice.finish_reason is not None or choice.stop_sequence is not None or choice.provider_metadata:
                 self._note_finish(choice)
         if chunk.final:

@@ -6,6 +6,8 @@ from typing import Any
 
 from llm_gateway_sdk.conventions import unwrap_custom_input
 from llm_gateway_sdk.dialect import Headers, Mint, WireReply
+from llm_gateway_sdk.dialects.answer import broken_end, finish_that_fits
+from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
     Citation,
@@ -68,7 +70,10 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
 
 def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
     choices = optional_list(body.get("choices"), "choices")
-    if not choices and (error := error_in(body)) is not None:
+    if not choices:
+        error = error_in(body)
+        if error is None:
+            raise DialectError("the reply holds no answer", path="choices")
         # OpenRouter answers 200 and says in the body that its provider failed.
         return LLMResponse(model=text_of(body.get("model")), error=error)
     response = LLMResponse(
@@ -79,6 +84,7 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
         usage_in(body),
         optional_str(body.get("service_tier"), "service_tier"),
     )
+    response.error = broken_end(response.choices)
     rest = extras(body, REPLY_FIELDS)
     if rest:
         response.provider_metadata = {NAME: rest}
@@ -277,9 +283,7 @@ def decode_finish(raw: str | None) -> tuple[str | None, str | None]:
 
 def encode_finish(choice: Choice, *, calls: bool, refused: bool, legacy: bool) -> str:
     """The finish reason that a client reads. `calls`, `refused`: the message has tool calls, a refusal in words."""
-    reason = choice.finish_reason
-    if reason is None:
-        reason = "tool_calls" if calls else "stop"
+    reason = finish_that_fits(choice.finish_reason, calls=calls) or "stop"
     if reason == "tool_calls" and legacy:
         return "function_call"
     if reason == "refusal" and refused:

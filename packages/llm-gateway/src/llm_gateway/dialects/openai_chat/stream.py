@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_gateway_sdk.conventions import CustomInputReader
 from llm_gateway_sdk.dialect import Mint, StreamDecoder, StreamEncoder
+from llm_gateway_sdk.dialects.answer import broken_output
 from llm_gateway_sdk.errors import DialectError, ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -116,6 +117,8 @@ class ChatStreamDecoder(StreamDecoder):
                 if not data:
                     continue
                 if data == b"[DONE]":
+                    if not self._choices:
+                        raise DialectError("the stream holds no answer", path="choices")
                     self._stopped = self.finished = True
                     chunks.append(LLMResponse(final=True))
                     break
@@ -197,7 +200,10 @@ class ChatStreamDecoder(StreamDecoder):
                 decoder = self._choices.get(index)
                 if decoder is None:
                     decoder = self._choices[index] = _ChoiceDecoder(index, self._mint)
-                chunk.choices.append(decoder.decode(wire))
+                choice = decoder.decode(wire)
+                chunk.choices.append(choice)
+                if choice.finish_reason == "error":
+                    chunk.error = broken_output(choice.raw_finish_reason)
         if body.get("usage") or "x_groq" in body:
             chunk.usage = usage_in(body)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from llm_gateway_sdk.conventions import unwrap_custom_input
 from llm_gateway_sdk.dialect import Headers, Mint, WireReply
+from llm_gateway_sdk.dialects.answer import broken_output, join_choices
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -104,9 +105,7 @@ def decode_output(items: list[Any]) -> tuple[list[Part], list[Any]]:
 
 
 def encode_response(response: LLMResponse, echo: ResponsesEcho, mint: Mint, losses: Losses) -> WireReply:
-    if len(response.choices) > 1:
-        losses.dropped("choices[1:]", "a Responses reply holds one answer")
-    choice = response.choices[0] if response.choices else Choice()
+    choice = join_choices(response.choices)
     status, details = status_of(choice, failed=response.error is not None)
     writer = _OutputWriter(echo, mint, losses, choice.logprobs, complete=status == "completed")
     body = envelope(echo, response.id or mint.id("resp_"), response.created or mint.now(), response.model)
@@ -119,6 +118,8 @@ def encode_response(response: LLMResponse, echo: ResponsesEcho, mint: Mint, loss
         body["service_tier"] = response.service_tier
     if response.error is not None:
         body["error"] = encode_response_error(response.error)
+    elif status == "failed" and body.get("error") is None:
+        body["error"] = encode_response_error(broken_output(choice.raw_finish_reason))
     headers = Headers.of([("content-type", "application/json")])
     return WireReply(200, headers, json.dumps(body))
 

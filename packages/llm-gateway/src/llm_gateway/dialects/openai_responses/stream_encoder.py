@@ -13,6 +13,7 @@ from typing import Any
 
 from llm_gateway_sdk.conventions import CustomInputReader
 from llm_gateway_sdk.dialect import Mint, StreamEncoder
+from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -188,13 +189,10 @@ class ResponsesStreamEncoder(StreamEncoder):
         if chunk.service_tier is not None:
             self._tier = chunk.service_tier
         for choice in chunk.choices:
-            if choice.index:
-                self._losses.dropped("choices[1:]", "a Responses reply holds one answer")
-                continue
-            if choice.finish_reason is not None:
+            if choice.finish_reason is not None and (not choice.index or self._finish in (None, "stop", "tool_calls")):
                 self._finish = choice.finish_reason
             logprobs = choice.logprobs
-            for part in choice.message.content:
+            for part in choice.message.content if not choice.index else parts_of_later_choice(choice):
                 if type(part) is TextPart:
                     self._write_text(part, logprobs)
                     logprobs = None
