@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
-import uvicorn
-from uvicorn.server import ServerState
-
 from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
 from llm_gateway.monitoring.metrics import Metrics
-from llm_gateway.server.app import GatewayApp, Generation
+from llm_gateway.server.app import GatewayApp
+from llm_gateway.server.generation import Generation
+from llm_gateway.server.http1.connection import HTTPConnection
+from llm_gateway.server.http1.door import Door
 from llm_gateway.server.management import management_paths
-from llm_gateway.server.protocol import GatewayProtocol
+from llm_gateway.server.slow_readers import SlowReaders
 
 __all__ = ["CHAT", "MESSAGES", "InProcess", "raw_request"]
 
@@ -61,17 +61,17 @@ class InProcess:
             for target in project.scope.registry.targets:
                 cast(Any, target.provider).http = _Provider(self._events)
         app = GatewayApp(Generation(gateway), _no_pages, management_paths(gateway.config))
-        config = uvicorn.Config(app, http=GatewayProtocol, ws="none", log_config=None, loop="none", server_header=False)
-        config.load()
-        # Where uvicorn puts something around the application, it is of no interest here.
-        config.loaded_app = app
-        self.protocol = GatewayProtocol(config, ServerState(), {}, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        readers = SlowReaders(loop, 1 << 30)
+        self._door = app.door = Door(app, loop, limits=app.limits, uploads=app.uploads, slow_readers=readers)
+        self.protocol = HTTPConnection(self._door)
         self._transport = _Transport()
         self.protocol.connection_made(cast(Any, self._transport))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.protocol.connection_lost(None)
+        self._door.close()
         await self.gateway.close()
 
     async def ask(self, request: bytes) -> bytes:
@@ -79,8 +79,7 @@ class InProcess:
         written = self._transport.written
         written.clear()
         self.protocol.data_received(request)
-        cycle = self.protocol.cycle
-        while not cycle.response_complete:  # noqa: ASYNC110 — the reply comes in callbacks of this very loop
+        while self.protocol.is_answering:  # noqa: ASYNC110 — the reply comes in callbacks of this very loop
             await asyncio.sleep(0)
         return b"".join(written)
 

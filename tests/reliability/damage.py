@@ -15,7 +15,9 @@ from loopback import ROUTES, chat_stream, config, message_stream, model, request
 
 from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
-from llm_gateway.server.app import GatewayApp, Generation
+from llm_gateway.server.app import GatewayApp
+from llm_gateway.server.asgi import ASGIForm
+from llm_gateway.server.generation import Generation
 from llm_gateway_sdk import ModelConnectionError, ModelError, ModelTimeout
 from llm_gateway_sdk.testing.dialect_laws import load_recordings
 from llm_gateway_sdk.testing.grammar import anthropic, openai_chat, openai_responses
@@ -151,7 +153,7 @@ class Answer:
 
 class Bench:
     def __init__(self, app: GatewayApp, provider: _Provider) -> None:
-        self._app = app
+        self._app = ASGIForm(app)
         self._provider = provider
 
     async def show(self, client: str, provider: str, damage: Damage) -> Answer:

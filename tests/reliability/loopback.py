@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from llm_gateway.loading import LoadResult, load, load_text
 from llm_gateway.server.listening import open_listeners
-from llm_gateway.server.run import Worker, run_loop
+from llm_gateway.server.worker import Worker, run_loop
 
 T = TypeVar("T")
 
@@ -296,7 +296,7 @@ async def gateway(settings: dict[str, Any] | Path) -> AsyncIterator[Gateway]:
         waiting.cancel()
         task.result()
     assert worker.server is not None
-    served = Gateway(worker, worker.server.servers[0].sockets[0].getsockname()[1])
+    served = Gateway(worker, worker.server.addresses()[0][1])
     try:
         yield served
     finally:

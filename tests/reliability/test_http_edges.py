@@ -226,7 +226,7 @@ def test_a_body_that_is_too_large_is_refused_while_the_client_still_sends(dialec
             await chunked.send_raw(head.encode() + (b"4000\r\n" + b"x" * 0x4000 + b"\r\n") * 40)
             assert (await chunked.reply()).status == 413
             assert up.calls == []
-            assert served.app.uploading == 0
+            assert served.app.uploads.used == 0
             client.close()
             chunked.close()
 
@@ -450,7 +450,7 @@ def test_a_client_that_reads_nothing_holds_little_memory_and_is_cut_off() -> Non
                 await asyncio.sleep(0.1)
             # Beside the kernel's buffers of two connections, which grow to some megabytes each.
             assert sent < 24_000_000
-            connection = next(iter(served.worker.server.server_state.connections))  # type: ignore[union-attr]
+            connection = next(iter(served.worker.server.door.connections))  # type: ignore[union-attr]
             assert connection.transport.get_write_buffer_size() < 1_000_000
 
             async with asyncio.timeout(6):

@@ -70,6 +70,7 @@ class BasicApiKeyAuth(Plugin):
     """Keys are compared by digest in constant time. The caller's name goes to `ctx.caller`, the key nowhere."""
 
     authenticates = True
+    authenticates_from_head = True
 
     async def validate_config(self, config: Any) -> bool | str:
         for position, entry in enumerate(config["apikeys"]):

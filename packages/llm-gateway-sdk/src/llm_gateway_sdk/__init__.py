@@ -37,7 +37,7 @@ from .errors import (
     Unauthorized,
 )
 from .hook_contexts import ChunkContext, ResponseContext
-from .hooks import ActiveChain, ChunkRun, HookChain, MountedPlugin, Verdict
+from .hooks import ActiveChain, ChunkRun, Hook, HookChain, MountedPlugin, Verdict
 from .http import HTTPClient, HTTPReply
 from .losses import Loss, Losses
 from .model_facts import Band, ModelFacts, Prices, Rates, TokenCounts
@@ -120,6 +120,7 @@ __all__ = [
     "HTTPRequest",
     "HTTPSettings",
     "Headers",
+    "Hook",
     "HookChain",
     "InvalidRequest",
     "LLMRequest",

@@ -137,6 +137,17 @@ class HookChain:
                 self._compiled[key] = chain
         return chain
 
+    def head_authentication(self) -> list[Hook]:
+        """The hooks that authenticate, where all of them need a request's head alone, for any request; else none."""
+        authenticating = [mounted for mounted in self.plugins if type(mounted.plugin).authenticates]
+        for mounted in authenticating:
+            cls = type(mounted.plugin)
+            conditional = mounted.condition is not None or mounted.late_condition is not None
+            selective = mounted.plugin.operations is not None or cls.wants is not Plugin.wants
+            if conditional or selective or not cls.authenticates_from_head:
+                return []
+        return self._all.authentication if authenticating else []
+
     async def close(self) -> None:
         for mounted in self.plugins:
             try:

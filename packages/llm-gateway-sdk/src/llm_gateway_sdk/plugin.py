@@ -125,6 +125,12 @@ class Plugin:
     does not know the form of a credential returns None; where none of them has set a principal, the request is refused
     with 401."""
 
+    authenticates_from_head: ClassVar[bool] = False
+    """With `authenticates`: `before_model` looks at nothing but the request's head (headers, method, path, query) and
+    `ctx.client_ip`. Where all authenticating plugins of a project declare it, a body that takes time to arrive is
+    waited for only after they have let the caller in, so that strangers can't fill the memory for uploads. They are
+    called once more when such a body is whole."""
+
     edits_request: ClassVar[bool] = False
     """The plugin must see what is sent. Native calls, whose body it can't see, are refused where it is active, unless
     the project allows them."""

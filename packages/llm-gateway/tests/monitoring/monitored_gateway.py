@@ -18,10 +18,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
-from llm_gateway.server.app import GatewayApp, Generation
+from llm_gateway.server.app import GatewayApp
 from llm_gateway.server.control import Control
+from llm_gateway.server.generation import Generation
 from llm_gateway.server.management import build_management, management_paths
-from llm_gateway.server.run import _observers
+from llm_gateway.server.observers import make_observers
 from llm_gateway.testing import GatewayClient
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -39,7 +40,7 @@ class Monitored(GatewayClient):
     async def _start(self, loaded: Any) -> None:
         observers = self._given
         if observers is None:
-            observers, self.metrics = _observers(loaded)
+            observers, self.metrics = make_observers(loaded)
         self.gateway = Gateway(loaded, observers=[self._watch, *observers])
         await self.gateway.start()
         self.control = self._control = Control(

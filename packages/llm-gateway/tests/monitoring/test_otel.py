@@ -16,7 +16,7 @@ from monitored_gateway import Monitored
 from llm_gateway.config.schema import OtelConfig
 from llm_gateway.loading import load_text
 from llm_gateway.monitoring import conventions as names
-from llm_gateway.server.run import _observers
+from llm_gateway.server.observers import make_observers
 from llm_gateway_sdk import ConfigError, Plugin, RequestContext, plugin_metadata
 
 pytest.importorskip("opentelemetry.sdk")
@@ -379,7 +379,7 @@ def test_a_missing_extra_is_a_configuration_error_that_names_it(monkeypatch: pyt
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
 
     with pytest.raises(ConfigError, match=r"monitoring\.otel\.enabled.*llm-gateway\[otel\]"):
-        _observers(load_text(ECHO + "monitoring: {otel: {enabled: true}}"))  # type: ignore[arg-type]
+        make_observers(load_text(ECHO + "monitoring: {otel: {enabled: true}}"))  # type: ignore[arg-type]
 
 
 def test_nothing_of_opentelemetry_is_imported_where_it_is_off() -> None:
@@ -388,8 +388,8 @@ def test_nothing_of_opentelemetry_is_imported_where_it_is_off() -> None:
     script = (
         "import sys\n"
         "from llm_gateway.loading import load_text\n"
-        "from llm_gateway.server.run import _observers\n"
-        f"observers, _ = _observers(load_text({ECHO!r}))\n"
+        "from llm_gateway.server.observers import make_observers\n"
+        f"observers, _ = make_observers(load_text({ECHO!r}))\n"
         "assert [type(each).__name__ for each in observers] == ['Metrics', 'FailureLog']\n"
         "print([name for name in sys.modules if name.startswith(('opentelemetry', 'prometheus_client'))])\n"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,7 +12,7 @@ from typing import cast
 
 import pytest
 
-from llm_gateway.server.accepting import Accepting
+from llm_gateway.server.accepting import Acceptor
 
 uvloop = pytest.importorskip("uvloop")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's view of a listening socket")
@@ -28,9 +29,10 @@ class _Hello(asyncio.Protocol):
 
 def test_all_that_wait_are_taken_and_served() -> None:
     async def scene(listener: socket.socket, clients: list[socket.socket]) -> None:
-        accepting = Accepting(asyncio.get_running_loop(), [listener], _Hello, shared=False)
+        accepting = Acceptor(asyncio.get_running_loop(), [listener], _Hello, shared=False)
+        accepting.start()
         said = [await asyncio.to_thread(client.recv, 10) for client in clients]
-        accepting.close()
+        await accepting.close()
 
         assert said == [b"hello"] * 40
 
@@ -39,9 +41,10 @@ def test_all_that_wait_are_taken_and_served() -> None:
 
 def test_one_turn_of_the_loop_takes_many() -> None:
     async def scene(listener: socket.socket, clients: list[socket.socket]) -> None:
-        accepting = Accepting(asyncio.get_running_loop(), [listener], _Hello, shared=False)
+        accepting = Acceptor(asyncio.get_running_loop(), [listener], _Hello, shared=False)
+        accepting.start()
         left = await _after_one_turn(listener)
-        accepting.close()
+        await accepting.close()
 
         assert left == 0
 
@@ -50,23 +53,62 @@ def test_one_turn_of_the_loop_takes_many() -> None:
 
 def test_with_other_workers_a_turn_takes_a_few_and_leaves_the_rest_to_them() -> None:
     async def scene(listener: socket.socket, clients: list[socket.socket]) -> None:
-        accepting = Accepting(asyncio.get_running_loop(), [listener], _Hello, shared=True)
+        accepting = Acceptor(asyncio.get_running_loop(), [listener], _Hello, shared=True)
+        accepting.start()
         left = await _after_one_turn(listener)
-        accepting.close()
+        await accepting.close()
 
         assert 20 < left < 40
 
     _run(scene, clients=40)
 
 
-def test_after_close_nothing_more_is_taken() -> None:
+def test_what_waits_at_the_end_is_served_and_later_connections_are_refused() -> None:
     async def scene(listener: socket.socket, clients: list[socket.socket]) -> None:
-        Accepting(asyncio.get_running_loop(), [listener], _Hello, shared=False).close()
-        await asyncio.sleep(0.01)
+        address = listener.getsockname()
+        accepting = Acceptor(asyncio.get_running_loop(), [listener], _Hello, shared=True)
+        await accepting.close()
 
-        assert _waiting(listener) == 3
+        assert [await asyncio.to_thread(client.recv, 10) for client in clients] == [b"hello"] * 12
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.to_thread(socket.create_connection, address, 1)
+
+    _run(scene, clients=12)
+
+
+def test_without_descriptors_the_log_reports_it_and_accepting_goes_on_later(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(listener: socket.socket, clients: list[socket.socket]) -> None:
+        exhausted = _Exhausted(listener)
+        accepting = Acceptor(asyncio.get_running_loop(), cast("list[socket.socket]", [exhausted]), _Hello, shared=False)
+        accepting.start()
+        await asyncio.sleep(0.2)
+        assert exhausted.asked == 1, "it must not ask again and again"
+        exhausted.exhausted = False
+
+        assert [await asyncio.to_thread(client.recv, 10) for client in clients] == [b"hello"] * 3
+        await accepting.close()
 
     _run(scene, clients=3)
+
+    assert ["Raise the limit of open files" in record.getMessage() for record in caplog.records] == [True]
+
+
+class _Exhausted:
+    """A listening socket of a process that has no descriptors left."""
+
+    def __init__(self, listener: socket.socket) -> None:
+        self._listener = listener
+        self.exhausted = True
+        self.asked = 0
+        self.fileno = listener.fileno
+        self.setblocking = listener.setblocking
+        self.close = listener.close
+
+    def accept(self) -> tuple[socket.socket, object]:
+        if self.exhausted:
+            self.asked += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._listener.accept()
 
 
 async def _after_one_turn(listener: socket.socket) -> int:

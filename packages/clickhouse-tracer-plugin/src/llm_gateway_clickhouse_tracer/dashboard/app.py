@@ -18,6 +18,7 @@ from importlib import resources
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.wire import json
 
 from ..client import Database, DatabaseFailure
@@ -74,12 +75,16 @@ class Dashboard:
         self._settings = settings
         self._credential = credential
         self._open_database = open_database or (lambda: _open(settings))
+        self._guesses = GuessLimit()
         self._mutex = threading.Lock()
         self._database: Database | None = None
 
-    def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], *, base: str = "") -> Reply:
-        """`headers` by lower-case name. Never raises for what a client or the database does."""
-        if refusal := self._refusal(method, headers):
+    def answer(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], *, base: str = "", address: str = ""
+    ) -> Reply:
+        """`headers` by lower-case name; `address` is the client's. Never raises for what a client or the database
+        does."""
+        if refusal := self._refusal(method, headers, address):
             return refusal
         try:
             return self._route(path, dict(parse_qsl(query, keep_blank_values=True)), base)
@@ -88,7 +93,7 @@ class Dashboard:
             logger.warning("the dashboard got no answer from ClickHouse: %s", failure)
             return _page(message_page(base, "ClickHouse does not answer", str(failure)), 503)
 
-    def _refusal(self, method: str, headers: Mapping[str, str]) -> Reply | None:
+    def _refusal(self, method: str, headers: Mapping[str, str], address: str) -> Reply | None:
         if method not in ("GET", "HEAD"):
             return Reply(405, b"Only GET is served here.\n", {"content-type": "text/plain", "allow": "GET, HEAD"})
         if self._credential is None:
@@ -100,6 +105,9 @@ class Dashboard:
             )
         if _is_right(headers.get("authorization", ""), self._credential):
             return None
+        if headers.get("authorization") and self._guesses.failed(address):
+            wait = {"content-type": "text/plain", "retry-after": "60"}
+            return Reply(429, b"Too many wrong passwords from this address.\n", wait)
         challenge = {
             "content-type": "text/plain",
             "www-authenticate": 'Basic realm="LLM Gateway traces", charset="UTF-8"',
@@ -193,6 +201,7 @@ def dashboard_app(config: Mapping[str, Any] | TracerSettings) -> ASGIApp:
             scope.get("query_string", b"").decode("latin-1"),
             {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
             base=base,
+            address=str((scope.get("client") or ("",))[0]),
         )
         headers = [(name.encode(), value.encode()) for name, value in {**_SAFETY, **reply.headers}.items()]
         chunks: Iterator[bytes] = iter([reply.body]) if isinstance(reply.body, bytes) else reply.body
@@ -217,7 +226,7 @@ def serve(settings: TracerSettings, host: str, port: int, *, credential: str | N
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = dashboard.answer(self.command, url.path, url.query, headers)
+            reply = dashboard.answer(self.command, url.path, url.query, headers, address=str(self.client_address[0]))
             self.send_response(reply.status)
             for name, value in {**_SAFETY, **reply.headers}.items():
                 self.send_header(name, value)

@@ -122,7 +122,7 @@ def command(
     log = logging.getLogger("llm_gateway")
     for notice in notices:
         log.warning("%s", notice)
-    from llm_gateway.server.run import serve
+    from llm_gateway.server.serving import serve
 
     count = workers if workers is not None else server.workers
     return serve(result, host=host, port=port, workers=count, reload=reload, log_level=log_level)

@@ -11,7 +11,7 @@ from typing import Any
 
 from .families import FAMILIES, Family
 
-__all__ = ["Totals", "add_up", "retire"]
+__all__ = ["Totals", "add_up", "counters_of", "retire"]
 
 Labels = tuple[str, ...]
 Totals = dict[str, tuple[Family, dict[Labels, Any]]]
@@ -35,18 +35,28 @@ def retire(retired: dict[str, Any] | None, last: dict[str, Any] | None) -> dict[
 
     `retired` is what former ones left, `last` the last snapshot of the one that has just ended.
     """
-    totals = add_up(snapshot for snapshot in (retired, last) if snapshot is not None)
-    ended: dict[str, Any] = {"values": {}, "plugins": {}}
+    ended = _counters(snapshot for snapshot in (retired, last) if snapshot is not None)
+    restarts = ended["values"].setdefault("llm_gateway_worker_restarts_total", [[[], 0]])
+    restarts[0][1] += 1
+    return ended
+
+
+def counters_of(snapshot: dict[str, Any]) -> dict[str, Any]:
+    """The figures of a worker that does not answer now: what it has counted, and nothing of its state."""
+    return _counters([snapshot])
+
+
+def _counters(snapshots: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    totals = add_up(snapshots)
+    counters: dict[str, Any] = {"values": {}, "plugins": {}}
     for name, (family, values) in totals.items():
         if family.kind != "gauge":
             samples = [[list(labels), value] for labels, value in values.items()]
             if name in FAMILIES:
-                ended["values"][name] = samples
+                counters["values"][name] = samples
             else:
-                ended["plugins"][name] = [family.kind, samples]
-    restarts = ended["values"].setdefault("llm_gateway_worker_restarts_total", [[[], 0]])
-    restarts[0][1] += 1
-    return ended
+                counters["plugins"][name] = [family.kind, samples]
+    return counters
 
 
 def _add(totals: Totals, name: str, family: Family, samples: Iterable[tuple[list[str], Any]]) -> None:

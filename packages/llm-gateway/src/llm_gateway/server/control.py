@@ -14,7 +14,8 @@ from llm_gateway_sdk import ConfigError
 from .. import __version__
 from ..config.project import GatewayConfig
 from ..gateway import Gateway, Loaded
-from .app import GatewayApp, Generation
+from .app import GatewayApp
+from .generation import Generation
 from .home import describe
 from .logs import mask_secrets_of
 
@@ -130,7 +131,12 @@ class Control:
 
     async def _ask_all(self, what: str) -> dict[str, Any]:
         if self.peers is not None:
-            return await self.peers(what)
+            try:
+                return await self.peers(what)
+            except TimeoutError:
+                if what != "metrics":
+                    raise
+                log.warning("the other workers were not asked for their figures: the supervisor does not answer")
         return {str(os.getpid()): await self.answer(what)}
 
     async def version(self) -> tuple[int, dict[str, Any]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hmac
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Mount, Route, Router
+
+from llm_gateway_sdk.guesses import GuessLimit
 
 from ..config.project import GatewayConfig
 from .home import home_page
+from .pages import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     from .control import Control
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["build_management", "management_paths"]
 
 
-def management_paths(config: GatewayConfig, control: Control | None = None) -> Callable[[str], bool]:
-    """Whether a path belongs to the management pages, or to a plugin's where `control` knows one."""
+def management_paths(
+    config: GatewayConfig, control: Control | None = None, *, admin_only: bool = False
+) -> Callable[[str], bool]:
+    """Whether a path belongs to the management pages, with or without a slash at its end, or to a plugin's where
+    `control` knows one."""
     exact: set[str] = {"/"}
     prefixes: list[str] = []
     monitoring = config.monitoring
@@ -33,9 +37,10 @@ def management_paths(config: GatewayConfig, control: Control | None = None) -> C
             exact.update({endpoint, f"{endpoint}/live", f"{endpoint}/ready"})
         if monitoring.metrics.enabled:
             exact.add(monitoring.metrics.path)
-    if config.admin.enabled and config.admin.port is None:
+    if config.admin.enabled and (admin_only or config.admin.port is None):
         prefixes.append(config.admin.path.rstrip("/") + "/")
         exact.add(config.admin.path.rstrip("/"))
+    exact |= {f"{path}/" for path in exact if not path.endswith("/")}
     start = tuple(prefixes)
     if control is not None:
         # Pages come and go with reloads; most gateways have none, and then this is one look at an empty dictionary.
@@ -47,7 +52,7 @@ def management_paths(config: GatewayConfig, control: Control | None = None) -> C
     return lambda path: path in exact or path.startswith(start)
 
 
-def build_management(config: GatewayConfig, control: Control, *, admin_only: bool = False) -> Starlette:
+def build_management(config: GatewayConfig, control: Control, *, admin_only: bool = False) -> ASGIApp:
     """The management application of one worker. With `admin_only` that of the separate administration port."""
     routes: list[BaseRoute] = []
     monitoring = config.monitoring
@@ -64,14 +69,14 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
     admin = config.admin
     if admin.enabled and (admin_only or admin.port is None):
         key = admin.api_key.get_secret_value() if admin.api_key is not None else ""
-        failures = _Failures()
-        pages: list[BaseRoute] = [
+        failures = GuessLimit()
+        admin_pages: list[BaseRoute] = [
             Route("/config/version", _guarded(key, failures, _page(control.version))),
             Route("/config", _guarded(key, failures, _page(control.explain))),
             Route("/reload", _guarded(key, failures, _page(control.reload)), methods=["POST"]),
             Route("/breakers", _guarded(key, failures, _page(control.breakers))),
         ]
-        routes.append(Mount(admin.path.rstrip("/"), routes=pages))
+        routes.append(Mount(admin.path.rstrip("/"), app=Router(routes=admin_pages, redirect_slashes=False)))
 
     if not admin_only:
 
@@ -81,13 +86,25 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
         routes.append(Route("/", home, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
         routes.append(Mount("/", app=control.serve_page))
 
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        await control.startup()
-        yield
-        await control.shutdown()
+    pages = Starlette(routes=routes)
+    # A redirect to the other spelling would be built from the client's Host, and would lead a credential there.
+    pages.router.redirect_slashes = False
+    return _SlashTolerant(pages, management_paths(config, admin_only=admin_only))
 
-    return Starlette(routes=routes, lifespan=None if admin_only else lifespan)
+
+class _SlashTolerant:
+    """Takes the slash off the end of the paths of the management pages."""
+
+    def __init__(self, app: ASGIApp, is_own: Callable[[str], bool]) -> None:
+        self._app = app
+        self._is_own = is_own
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if len(path) > 1 and path.endswith("/") and self._is_own(path):
+            bare = path.rstrip("/") or "/"
+            scope = {**scope, "path": bare, "raw_path": bare.encode()}
+        await self._app(scope, receive, send)
 
 
 Page = Callable[[Request], Awaitable[Response]]
@@ -117,34 +134,14 @@ def _authorised(key: str, header: str, alternative: str) -> bool:
     return bool(key) and hmac.compare_digest(given.encode(), key.encode())
 
 
-class _Failures:
-    """Wrong keys by address: beyond some within a minute, they are answered with 429."""
-
-    def __init__(self, allowed: int = 20, addresses: int = 10_000) -> None:
-        self._allowed = allowed
-        self._addresses = addresses
-        self._counts: dict[str, int] = {}
-        self._minute = 0
-
-    def too_many(self, address: str) -> bool:
-        """Counts one."""
-        minute = int(time.monotonic() // 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._counts.clear()
-        if len(self._counts) < self._addresses or address in self._counts:
-            self._counts[address] = self._counts.get(address, 0) + 1
-        return self._counts.get(address, 0) > self._allowed
-
-
 def _too_many() -> Response:
     return JSONResponse({"error": "too many wrong credentials"}, 429, {"retry-after": "60"})
 
 
-def _guarded(key: str, failures: _Failures, page: Page) -> Page:
+def _guarded(key: str, failures: GuessLimit, page: Page) -> Page:
     async def guarded(request: Request) -> Response:
         if not _authorised(key, request.headers.get("authorization", ""), request.headers.get("x-api-key", "")):
-            if failures.too_many(request.client.host if request.client else ""):
+            if failures.failed(request.client.host if request.client else ""):
                 return _too_many()
             return JSONResponse(
                 {"error": "the administration credential is missing or wrong"}, 401, {"www-authenticate": "Bearer"}

@@ -1,124 +1,214 @@
-"""One of several worker processes: `python -m llm_gateway.server.worker LISTENERS CONTROL WORKERS [CONFIG] [LEVEL]`.
-
-Started by the parent alone; the first two arguments are inherited descriptors, those of the listeners with commas
-between them.
-"""
+"""One worker: a gateway, its server, and what they need of the process."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
+import gc
+import logging
 import signal
 import socket
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from llm_gateway_sdk import ConfigError
+from llm_gateway_sdk import ConfigError, ConfigProblem
 
-from ..loading import load
+from ..gateway import Gateway, Loaded
+from ..monitoring.failure_log import FailureLog
+from .announcements import log_listening, log_stopping
+from .app import GatewayApp
 from .control import Control
-from .logs import configure_logging, mask_secrets_of
-from .run import Worker, run_loop
+from .generation import Generation
+from .http1.door import Door, Limits
+from .management import build_management, management_paths
+from .observers import make_observers
+from .pages import PageApp
+from .server import Server
+from .slow_readers import SlowReaders
+from .stopping import end_process, handle_stop_signals
+from .uploads import UploadPool, slow_reader_bytes
 
-__all__ = ["main"]
+__all__ = ["Source", "Worker", "run_loop", "serve_alone"]
 
-_MAX_LINE = 64 * 1024 * 1024
-"""Bytes of one message: the figures of all workers come in one."""
-
-
-class _Pipe:
-    """The worker's end of the control pipe."""
-
-    def __init__(self, control: Control, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._control = control
-        self._reader = reader
-        self._writer = writer
-        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._number = 0
-        self._tasks: set[asyncio.Task[None]] = set()
-        control.peers = self.ask
-
-    async def ask(self, what: str) -> dict[str, Any]:
-        """The answers of all workers by process id. Raises TimeoutError after 5 s."""
-        self._number += 1
-        number = self._number
-        future = self._asked[number] = asyncio.get_running_loop().create_future()
-        self.tell({"ask": what, "number": number})
-        try:
-            async with asyncio.timeout(30.0 if what == "reload" else 5.0):
-                answers: dict[str, Any] = await future
-                return answers
-        finally:
-            self._asked.pop(number, None)
-
-    def tell(self, message: dict[str, Any]) -> None:
-        self._writer.write(json.dumps(message).encode() + b"\n")
-
-    async def listen(self) -> None:
-        while line := await self._reader.readline():
-            message = json.loads(line)
-            if "beat" in message:
-                self.tell({"beat": True})
-            elif "question" in message:
-                task = asyncio.get_running_loop().create_task(self._answer(message["question"], message["number"]))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-            elif "answers" in message:
-                future = self._asked.get(message["number"])
-                if future is not None and not future.done():
-                    future.set_result(message["answers"])
-        # The parent has died: nobody would restart or stop this worker.
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    async def _answer(self, what: str, number: int) -> None:
-        try:
-            answer = await self._control.answer(what)
-        except ValueError as error:
-            answer = {"error": str(error)}
-        self.tell({"answer": answer, "number": number})
+log = logging.getLogger("llm_gateway.server")
 
 
-def main(arguments: list[str]) -> int:
-    listeners = [socket.socket(fileno=int(number)) for number in arguments[0].split(",")]
-    control_pipe = socket.socket(fileno=int(arguments[1]))
-    source = Path(arguments[3]) if len(arguments) > 3 and arguments[3] else None
-    level = arguments[4] if len(arguments) > 4 and arguments[4] else None
+class Source(Loaded, Protocol):
+    @property
+    def source(self) -> Path | None: ...
+
+
+def serve_alone(result: Source, *, sockets: list[socket.socket], reload: bool) -> int:
+    """Serves in this process until a signal ends it; the exit code."""
+    worker = Worker(result)
     try:
-        result = load(source)
-    except ConfigError as error:
-        print(error, file=sys.stderr)
-        return 2
-    mask_secrets_of(result.config)
-    configure_logging(result.config.logging, level)
-    worker = Worker(result, workers=int(arguments[2]))
-    pipes: list[_Pipe] = []
-    listening: list[asyncio.Task[None]] = []
-
-    async def run() -> int:
-        reader, writer = await asyncio.open_connection(sock=control_pipe, limit=_MAX_LINE)
-
-        def customise(control: Control) -> None:
-            pipe = _Pipe(control, reader, writer)
-            pipes.append(pipe)
-            listening.append(asyncio.get_running_loop().create_task(pipe.listen()))
-
-        def ready(_: Control) -> None:
-            pipes[0].tell({"ready": True})
-
-        try:
-            return await worker.run(sockets=listeners, customise=customise, ready=ready)
-        finally:
-            for task in listening:
-                task.cancel()
-
-    try:
-        return run_loop(run())
+        return run_loop(end_process(worker.run(sockets=sockets, watch=reload)))
     except ConfigError as error:
         print(error, file=sys.stderr)
         return 2
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def run_loop(main: Coroutine[Any, Any, int]) -> int:
+    """Runs to the end on the fastest event loop that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run(main)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main)
+
+
+class Worker:
+    """One process's server. `sockets` are opened by the supervisor where there is one."""
+
+    def __init__(self, result: Source, *, workers: int = 1) -> None:
+        self.result = result
+        self.workers = workers
+        self.server: Server | None = None
+        self.control: Control | None = None
+
+    async def run(
+        self,
+        *,
+        sockets: list[socket.socket],
+        watch: bool = False,
+        signals: bool = True,
+        ready: Callable[[Control], None] | None = None,
+        customise: Callable[[Control], None] | None = None,
+    ) -> int:
+        """Serves until it is stopped; the exit code. Raises ConfigError where a plugin or provider can't be made."""
+        config = self.result.config
+        _spare_the_collector()
+        observers, metrics = make_observers(self.result)
+        gateway = Gateway(self.result, observers=observers, workers=self.workers)
+        await gateway.start()
+        control = self.control = Control(gateway, reload_config=self._reloader(), metrics=metrics)
+        if customise is not None:
+            customise(control)
+        app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config, control))
+        control.app = app
+        app.failure_log = next((each for each in observers if isinstance(each, FailureLog)), None)
+        for observer in observers:
+            observer.watch(control)
+        loop = asyncio.get_running_loop()
+        server = self.server = self._server(app, sockets)
+        admin = self._admin_server(control)
+        if signals:
+            handle_stop_signals(loop, server.stop)
+            if hasattr(signal, "SIGHUP"):
+                loop.add_signal_handler(signal.SIGHUP, lambda: _spawn(control.reload_here()))
+        watcher = loop.create_task(_watch_file(self.result.source, control)) if watch and self.result.source else None
+        try:
+            await control.startup()
+            server.start()
+            if admin is not None:
+                admin.start()
+            if ready is not None:
+                ready(control)
+            elif self.workers == 1:
+                log_listening(config, control, server.addresses())
+            await server.serve()
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+            await control.shutdown()
+            if admin is not None:
+                await admin.close(0.0)
+            for observer in observers:
+                await asyncio.to_thread(observer.close)
+        return 0
+
+    def _server(self, app: GatewayApp, sockets: list[socket.socket]) -> Server:
+        loop = asyncio.get_running_loop()
+        readers = SlowReaders(loop, slow_reader_bytes(self.workers))
+        door = app.door = Door(app, loop, limits=app.limits, uploads=app.uploads, slow_readers=readers)
+
+        def stopping() -> None:
+            log_stopping(app)
+            app.draining = True
+
+        drain = self.result.config.server.limits.drain_timeout_seconds
+        return Server(door, sockets, drain_seconds=drain, shared=self.workers > 1, on_stop=stopping)
+
+    def _reloader(self) -> Callable[[], Loaded] | None:
+        source = self.result.source
+        if source is None:
+            return None
+
+        def load_again() -> Loaded:
+            from ..loading import load
+
+            return load(source)
+
+        return load_again
+
+    def _admin_server(self, control: Control) -> Server | None:
+        """The administration pages on a port of their own, where that is configured. With several workers each listens
+        there: whichever is asked asks all of them."""
+        admin = self.result.config.admin
+        if not admin.enabled or admin.port is None:
+            return None
+        loop = asyncio.get_running_loop()
+        listener = _admin_socket(admin.host, admin.port, shared=self.workers > 1)
+        app = PageApp(build_management(self.result.config, control, admin_only=True))
+        readers = SlowReaders(loop, slow_reader_bytes(self.workers))
+        limits = Limits(body_bytes=1 << 20)
+        door = Door(app, loop, limits=limits, uploads=UploadPool(4 << 20, 1 << 20), slow_readers=readers)
+        return Server(door, [listener], drain_seconds=0.0)
+
+
+def _admin_socket(host: str, port: int, *, shared: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        problem = ConfigProblem(f"nothing can listen on {host}:{port}: {error.strerror}", path="admin.port")
+        raise ConfigError([problem]) from error
+    return listener
+
+
+def _spare_the_collector() -> None:
+    """A finished request leaves no circle of references behind, so the garbage collector has little to find; with its
+    own settings it looks through every module that is loaded all the same, for a fifth of the gateway's time.
+
+    What is loaded by now stays for the life of the process. What a configuration makes comes later, and is collected
+    after a reload as ever.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
+_tasks: set[asyncio.Task[Any]] = set()
+
+
+def _spawn(work: Any) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+    _tasks.add(task)
+    task.add_done_callback(_tasks.discard)
+
+
+async def _watch_file(source: Path, control: Control) -> None:
+    """Reloads when the file changes (`start --reload`)."""
+
+    def stamp() -> tuple[int, int] | None:
+        try:
+            found = source.stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+    seen = stamp()
+    while True:
+        await asyncio.sleep(0.5)
+        now = stamp()
+        if now is not None and now != seen:
+            seen = now
+            await control.reload_here()

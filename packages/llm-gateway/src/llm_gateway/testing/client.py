@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from llm_gateway_sdk import RequestContext
+from llm_gateway_sdk import GatewayError, RequestContext
 from llm_gateway_sdk.wire.sse import EventSplitter
 
 from ..gateway import Gateway
 from ..loading import load, load_text
-from ..server.app import GatewayApp, Generation
+from ..server.app import GatewayApp
 from ..server.control import Control
+from ..server.generation import Generation
+from ..server.http1.parser import Head
 from ..server.management import build_management, management_paths
 
 __all__ = ["Answer", "GatewayClient", "gateway_client"]
@@ -178,47 +180,49 @@ class GatewayClient:
         if body:
             headers.setdefault("content-type", "application/json")
             headers["content-length"] = str(len(body))
-        answer = Answer(0, {}, b"")
-        ended = asyncio.Event()
-        sent = False
-
-        async def receive() -> dict[str, Any]:
-            nonlocal sent
-            if not sent:
-                sent = True
-                return {"type": "http.request", "body": body, "more_body": False}
-            await ended.wait()
-            return {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                answer.status = message["status"]
-                answer.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
-            elif message.get("body"):
-                answer.pieces.append(message["body"])
-
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": unquote(path),
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
-            "client": ("127.0.0.1", 50000),
-            "server": ("127.0.0.1", 80),
-            "state": {},
-        }
+        items = [(name.lower(), value) for name, value in headers.items()]
+        incoming = _MemoryRequest(Head(method, unquote(path), query, items, len(body)), body)
         self._watch.context = None
-        await self._app(scope, receive, send)
-        ended.set()
+        await self._app.handle(incoming)
+        answer = incoming.answer
         await self.gateway.services.supervisor.drain(10.0)
         answer.body = b"".join(answer.pieces)
         answer.context = self._watch.context
         return answer
+
+
+class _MemoryRequest:
+    """A request without a connection; the reply is collected."""
+
+    def __init__(self, head: Head, body: bytes) -> None:
+        self.head = head
+        self.client_ip: str | None = "127.0.0.1"
+        self.refusal: GatewayError | None = None
+        self.extra: list[tuple[bytes, bytes]] | None = None
+        self.answer = Answer(0, {}, b"")
+        self._body = body
+
+    def take_body(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        answer = self.answer
+        answer.status = status
+        all_headers = [*headers, *(self.extra or ())]
+        answer.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in all_headers}
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        if data:
+            self.answer.pieces.append(data)
+
+    def write_now(self, data: bytes) -> bool:
+        if data:
+            self.answer.pieces.append(data)
+        return True
+
+    async def abort(self) -> None:
+        """A broken connection shows in the pieces that are missing."""
 
 
 def gateway_client(configuration: str | Path, **options: Any) -> GatewayClient:

@@ -1,5 +1,5 @@
-"""Several workers on one address: a parent without event loop or plugins binds the socket, spawns workers, and passes
-questions and orders between them.
+"""Several workers on one address: a supervisor without event loop or plugins opens the sockets, spawns workers, and
+passes questions and orders between them.
 
 Workers are spawned, never forked after imports. Each holds a control pipe of JSON lines. A worker that dies is started
 again, after a pause that grows when it dies at once.
@@ -24,11 +24,11 @@ from ..single_process import requires_single_process
 from .listening import open_listeners
 
 if TYPE_CHECKING:
-    from .run import Source
+    from .worker import Source
 
 __all__ = ["serve_with_workers"]
 
-log = logging.getLogger("llm_gateway.parent")
+log = logging.getLogger("llm_gateway.supervisor")
 
 _START_SECONDS = 60.0
 _BEAT_SECONDS = 5.0
@@ -54,7 +54,7 @@ class _Worker:
     """When it was asked whether its event loop runs; None once it has answered."""
     killed: bool = False
     figures: dict[str, Any] | None = None
-    """The last that it told of its metrics."""
+    """The last that it reported of its metrics."""
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ def serve_with_workers(
     shown = f"[{host}]" if ":" in host else host
     log.info("listening on http://%s:%d with %d workers", shown, listeners[0].getsockname()[1], workers)
     patience = result.config.server.worker_timeout_seconds
-    return _Parent(result.source, listeners, workers, reload=reload, log_level=log_level, patience=patience).run()
+    return _Supervisor(result.source, listeners, workers, reload=reload, log_level=log_level, patience=patience).run()
 
 
 def _single_process_plugins(result: Source) -> list[str]:
@@ -98,7 +98,7 @@ def _single_process_plugins(result: Source) -> list[str]:
     return sorted(set(found))
 
 
-class _Parent:
+class _Supervisor:
     def __init__(
         self,
         source: Path | None,
@@ -171,7 +171,7 @@ class _Parent:
         listening = [listener.fileno() for listener in self._listeners]
         descriptors = (*listening, theirs.fileno())
         arguments = [
-            sys.executable, "-m", "llm_gateway.server.worker",
+            sys.executable, "-m", "llm_gateway.server.worker_main",
             ",".join(map(str, listening)), str(theirs.fileno()), str(self._wanted),
             str(self._source) if self._source is not None else "",
             self._log_level or "",
@@ -316,11 +316,13 @@ class _Parent:
         for number, question in list(self._questions.items()):
             if now < question.due:
                 continue
+            from ..monitoring.snapshots import counters_of
+
             for pid in question.missing:
                 worker = self._workers.get(pid)
                 if question.what == "metrics":
                     if worker is not None and worker.figures is not None:
-                        question.answers[f"{pid} (late)"] = worker.figures
+                        question.answers[f"{pid} (late)"] = counters_of(worker.figures)
                 elif question.what == "reload":
                     question.answers[str(pid)] = {"error": "the worker did not answer in time"}
             question.missing.clear()

@@ -1,0 +1,328 @@
+"""One HTTP/1.1 connection: requests are answered in their order, and what is refused is refused in its turn.
+
+What a connection may not do: have a head or a body arrive without end or without pace, keep a reply waiting by not
+reading it, or get bytes into the middle of a reply by sending nonsense after a request.
+
+The requests of a connection are a queue of cycles. The first is being answered (or still read, where there is only
+one), the last may be still read, those between wait.
+
+    parser ── Head ──▶ append a cycle ── bytes ──▶ its body ── End ──▶ whole: answered when it is first
+              Bad ──▶ the cycle being read is answered with an error, nothing after it is read, the connection closes
+
+A client that closes its side of the connection has left, or will only send no more: see half_close.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable
+
+from llm_gateway_sdk import GatewayError, Overloaded, PayloadTooLarge
+
+from ..uploads import share_key
+from .channel import Channel
+from .cycle import STATUS_LINES, Cycle
+from .door import Door
+from .half_close import HalfClosed
+from .pace import Pace
+from .parser import END, Bad, Head, RequestParser
+
+__all__ = ["HTTPConnection"]
+
+log = logging.getLogger("llm_gateway.server")
+
+_IDLE_GRACE_SECONDS = 0.5
+"""At shutdown, how long an idle connection still takes the request that may be on its way."""
+_PIPELINED = 8
+"""Requests that may wait while another is answered before reading pauses."""
+_PIPELINED_BYTES = 1 << 20
+_CLOCK_STEP = 0.01
+"""uvloop's clock has milliseconds."""
+
+
+class HTTPConnection(Channel):
+    """Reads requests, has the application answer them, keeps time."""
+
+    def __init__(self, door: Door) -> None:
+        super().__init__(door)
+        self.client_ip: str | None = None
+        self._parser = RequestParser(max_head_bytes=door.limits.head_bytes)
+        self._cycles: deque[Cycle] = deque()
+        self._incoming: Cycle | None = None
+        """The request whose body is being read."""
+        self._pace = Pace(door)
+        self._greeted: Cycle | None = None
+        """The request whose head was looked at before its body came."""
+        self._idle_since = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._half_closed: HalfClosed | None = None
+        self._share = ""
+
+    # The connection.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peer = transport.get_extra_info("peername")
+        if isinstance(peer, tuple) and peer:
+            self.client_ip = str(peer[0]).removeprefix("::ffff:")
+        self._share = share_key(self.client_ip)
+        self._become_idle()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._pace.end()
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        if self._half_closed is not None:
+            self._half_closed.end()
+            self._half_closed = None
+        cycles, self._cycles = self._cycles, deque()
+        self._incoming = self._greeted = None
+        for cycle in cycles:
+            if not cycle.response_complete:
+                cycle.leave()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """The server ends: what was begun is finished, and then the connection closes."""
+        if self._cycles:
+            self._cycles[-1].keep_alive = False
+        elif not self._pace.reading:
+            # A client may have sent its next request already.
+            self.loop.call_later(_IDLE_GRACE_SECONDS, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self._cycles and not self._pace.reading:
+            self.close()
+
+    @property
+    def is_answering(self) -> bool:
+        """A request has come, whole or in part, whose reply is not written yet."""
+        return bool(self._cycles)
+
+    def count_upload(self, size: int) -> None:
+        uploads = self.door.uploads
+        if size > 0:
+            uploads.take(self._share, size)
+        else:
+            uploads.give_back(self._share, -size)
+
+    # Reading.
+
+    def data_received(self, data: bytes) -> None:
+        if self._deaf:
+            return
+        for event in self._parser.feed(data):
+            if type(event) is bytes:
+                self._take_body(event)
+            elif event is END:
+                self._end_request()
+            elif type(event) is Head:
+                self._begin_request(event)
+            elif type(event) is Bad:
+                self._refuse(GatewayError(event.message, status=event.status, kind="bad_request", code=event.code))
+            if self._deaf:
+                return
+        incoming = self._incoming
+        if incoming is not None:
+            self._pace.body(incoming.body_bytes, self._refuse_slow)
+            if self._greeted is not incoming and self._cycles[0] is incoming:
+                self._greet(incoming)
+        elif not self._parser.between_requests:
+            self._pace.head(self._refuse_slow)
+
+    def _begin_request(self, head: Head) -> None:
+        if self._pace.reading:
+            self._pace.end()
+        cycle = Cycle(self, head, self.client_ip, keep_alive=head.keep_alive and not self.door.draining)
+        self._cycles.append(cycle)
+        self._incoming = cycle
+        if len(self._cycles) == 1:
+            refusal = self.door.application.refuses_early(cycle)
+            if refusal is not None:
+                self._refuse(refusal)
+        else:
+            self._pause_if_full()
+
+    def _greet(self, cycle: Cycle) -> None:
+        """Before a body is waited for: who is asking may be known already, and the client may wait for a word."""
+        self._greeted = cycle
+        work = self.door.application.authenticates_early(cycle)
+        if work is None:
+            self._welcome(cycle)
+        else:
+            task = self.loop.create_task(self._let_in(cycle, work))
+            self.door.tasks.add(task)
+            task.add_done_callback(self.door.tasks.discard)
+
+    async def _let_in(self, cycle: Cycle, work: Awaitable[GatewayError | None]) -> None:
+        refusal = await work
+        if self._incoming is not cycle or self._deaf:
+            return  # it is whole, or has gone; the walk authenticates as ever
+        if refusal is None:
+            self._welcome(cycle)
+        else:
+            self._refuse(refusal)
+
+    def _welcome(self, cycle: Cycle) -> None:
+        if cycle.head.expects_continue and not cycle.body_bytes:
+            self.send(STATUS_LINES[100] + b"\r\n")
+
+    def _take_body(self, piece: bytes) -> None:
+        cycle = self._incoming
+        if cycle is None or cycle.refusal is not None or cycle.response_complete:
+            return
+        cycle.add_body(piece)
+        if cycle.body_bytes > self.door.limits.body_bytes:
+            self._refuse(PayloadTooLarge(f"The body is larger than {self.door.limits.body_bytes} bytes."))
+        elif cycle.held and self.door.uploads.is_full(self._share):
+            self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
+        elif len(self._cycles) > 1:
+            self._pause_if_full()
+
+    def _end_request(self) -> None:
+        cycle, self._incoming = self._incoming, None
+        if cycle is None:
+            return
+        cycle.whole = True
+        if self._pace.reading:
+            self._pace.end()
+        if self._cycles[0] is cycle:
+            self._run(cycle)
+
+    def eof_received(self) -> bool:
+        """True keeps the side open on which replies are written."""
+        cycles = self._cycles
+        if not cycles or self.transport.is_closing() or not (cycles[-1].whole or cycles[-1].refusal):
+            return False
+        self._deaf = True
+        cycles[-1].keep_alive = False
+        self._half_closed = HalfClosed(self)
+        return True
+
+    def probe(self) -> None:
+        """Sends what makes a client that has left reset the connection."""
+        data = self._cycles[0].probe if self._cycles else b""
+        if data:
+            self.door.writes.flush()
+            self.write_out(data)
+
+    # Requests in their turn.
+
+    def _pause_if_full(self) -> None:
+        """Reading goes on while a request is answered, so that its client's leaving is noticed; it pauses where more
+        is sent than may wait."""
+        cycles = self._cycles
+        waiting = sum(cycle.body_bytes for cycle in cycles) - cycles[0].body_bytes
+        if (len(cycles) > _PIPELINED or waiting > _PIPELINED_BYTES) and not self.read_paused:
+            self._pace.hold()
+            self.pause_reading()
+
+    def _run(self, cycle: Cycle) -> None:
+        if cycle.task is not None:
+            return
+        door = self.door
+        task = cycle.task = self.loop.create_task(self._handle(cycle))
+        door.tasks.add(task)
+        task.add_done_callback(door.tasks.discard)
+
+    async def _handle(self, cycle: Cycle) -> None:
+        try:
+            await self.door.application.handle(cycle)
+        except asyncio.CancelledError:
+            if not cycle.disconnected:
+                self.abort()  # the server ends now
+                raise
+        except Exception:
+            log.exception("a request failed at the server's edge")
+            self.abort()
+        else:
+            if not cycle.response_complete and not cycle.disconnected:
+                self.abort()  # never leave a client waiting for the rest
+
+    def on_response_complete(self, cycle: Cycle) -> None:
+        cycles = self._cycles
+        if not cycles or cycles[0] is not cycle:
+            return
+        cycles.popleft()
+        if not cycle.whole:
+            self._incoming = None
+            self._pace.end()
+            self.close_gently()
+            return
+        if not cycle.keep_alive:
+            self.close()
+            return
+        if self.read_paused:
+            self._pace.go_on()
+            self.resume_reading()
+        if not cycles:
+            self._become_idle()
+            return
+        following = cycles[0]
+        if following.whole or following.refusal is not None:
+            self._run(following)
+            return
+        refusal = self.door.application.refuses_early(following)
+        if refusal is not None:
+            self._refuse(refusal)
+        elif self._greeted is not following:
+            self._greet(following)
+
+    def _become_idle(self) -> None:
+        """The timer outlives requests: one that finds a later idle time goes on to its end."""
+        self._idle_since = self.loop.time()
+        if self._idle_timer is None:
+            self._idle_timer = self.loop.call_later(self.door.limits.idle_timeout, self._check_idle)
+
+    def _check_idle(self) -> None:
+        self._idle_timer = None
+        if self._cycles or self._pace.reading:
+            return  # it is armed again when the reply is complete
+        left = self._idle_since + self.door.limits.idle_timeout - self.loop.time()
+        if left > _CLOCK_STEP:
+            self._idle_timer = self.loop.call_later(left, self._check_idle)
+        elif not self.transport.is_closing():
+            self.close()
+
+    # Refusals.
+
+    def _refuse_slow(self) -> None:
+        if not self._deaf and not self.transport.is_closing():
+            message = "The request did not come in time."
+            self._refuse(GatewayError(message, status=408, kind="timeout", code="slow_request"))
+
+    def _refuse(self, error: GatewayError) -> None:
+        """The request being read is answered with `error`, and nothing after it is read."""
+        if self._deaf:
+            return
+        self._deaf = True
+        self._pace.end()
+        cycle = self._incoming
+        if cycle is not None and not cycle.response_complete:
+            # Its route is known, so that its client gets the error in its own form.
+            cycle.refusal = error
+            cycle.keep_alive = False
+            cycle.take_body()
+            if self._cycles[0] is cycle:
+                self._run(cycle)
+        elif self._cycles:
+            # It comes after a request that is still being answered; that answer is the last one.
+            self._cycles[-1].keep_alive = False
+        else:
+            self._refuse_head(error)
+
+    def _refuse_head(self, error: GatewayError) -> None:
+        """An answer to what never became a request: no route is known, so no client's form either."""
+        code = f'"{error.code}"' if error.code else "null"
+        body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":%b}}' % (
+            error.message.encode(), code.encode(),
+        )  # fmt: skip
+        self.door.writes.flush()
+        self.transport.write(
+            b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
+            % (STATUS_LINES[error.status], len(body), body)
+        )
+        self.close_gently()

@@ -1,0 +1,192 @@
+"""One request and its reply on a connection: what the application gets of a request, and the exchange's sink."""
+
+from __future__ import annotations
+
+import asyncio
+from http import HTTPStatus
+from typing import Protocol
+
+from llm_gateway_sdk import GatewayError
+
+from .parser import Head
+
+__all__ = ["STATUS_LINES", "ConnectionSide", "Cycle", "Headers"]
+
+Headers = list[tuple[bytes, bytes]]
+
+STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
+_BODYLESS = (204, 304)
+_GATHERED_BYTES = 16 * 1024
+
+
+class DateSource(Protocol):
+    date_line: bytes
+    """The `Date` header of replies, with its line end."""
+
+
+class ConnectionSide(Protocol):
+    """What a cycle needs of its connection."""
+
+    write_paused: bool
+
+    @property
+    def door(self) -> DateSource:
+        """What the connection shares with others."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Writes at the end of the loop's turn."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Waits until the client has taken what was written, or has left."""
+        ...
+
+    def count_upload(self, size: int) -> None:
+        """More (or, below zero, less) of a body is held."""
+        ...
+
+    def abort(self) -> None: ...
+
+    def on_response_complete(self, cycle: Cycle) -> None: ...
+
+
+class Cycle:
+    """`refusal` is set where the request is answered without its body, or without all of it."""
+
+    __slots__ = (
+        "_bodyless", "_chunked", "_connection", "_pieces", "_unsent_head", "body_bytes", "client_ip",
+        "disconnected", "extra", "head", "held", "keep_alive", "refusal", "response_complete", "started", "task",
+        "whole",
+    )  # fmt: skip
+
+    def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
+        self._connection = connection
+        self.head = head
+        self.client_ip = client_ip
+        """Who is connected; a proxy, where one is in front."""
+        self.keep_alive = keep_alive
+        self._pieces: list[bytes | bytearray] = []
+        self.held = 0
+        """Bytes that count as uploading."""
+        self.body_bytes = 0
+        self.whole = False
+        self.refusal: GatewayError | None = None
+        self.started = False
+        self.disconnected = False
+        self.response_complete = False
+        self.extra: Headers | None = None
+        """Further headers of the reply (CORS)."""
+        self.task: asyncio.Task[None] | None = None
+        self._bodyless = head.method == "HEAD"
+        self._unsent_head: bytes | None = None
+        self._chunked = False
+
+    # The request.
+
+    def add_body(self, piece: bytes) -> None:
+        """Mostly the first piece is all of it. What comes in several is counted as uploading, small ones gathered: a
+        piece is an object, and a client may send byte by byte."""
+        pieces = self._pieces
+        self.body_bytes += len(piece)
+        if not pieces:
+            pieces.append(piece)
+            return
+        held = self.body_bytes - self.held
+        self.held = self.body_bytes
+        self._connection.count_upload(held)
+        last = pieces[-1]
+        if isinstance(last, bytearray) and len(last) < _GATHERED_BYTES:
+            last += piece
+        else:
+            pieces.append(piece if len(piece) >= _GATHERED_BYTES else bytearray(piece))
+
+    def take_body(self) -> bytes:
+        """The body; a second time it is empty."""
+        pieces, self._pieces = self._pieces, []
+        if self.held:
+            self._connection.count_upload(-self.held)
+            self.held = 0
+        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+
+    # The reply.
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Raises ValueError where a header would break the head."""
+        self.started = True
+        pieces = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._connection.door.date_line]
+        framed = False
+        count = 2
+        for source in (headers, self.extra or ()):
+            for name, value in source:
+                if name == b"content-length":
+                    framed = True
+                elif name == b"connection" and value == b"close":
+                    self.keep_alive = False
+                    continue
+                pieces += (name, b": ", value, b"\r\n")
+                count += 1
+        if status in _BODYLESS:
+            self._bodyless = True
+        http10 = self.head.http10
+        self._chunked = not framed and not self._bodyless and not http10
+        if not framed and http10:
+            self.keep_alive = False  # the end of the connection is the end of the body
+        if not self.keep_alive:
+            pieces.append(b"connection: close\r\n")
+            count += 1
+        if self._chunked:
+            pieces.append(b"transfer-encoding: chunked\r\n")
+            count += 1
+        head = b"".join(pieces)
+        if head.count(b"\n") != count or head.count(b"\r") != count or 0 in head:
+            raise ValueError("a reply header holds a line break or NUL")
+        self._unsent_head = head + b"\r\n"
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        connection = self._connection
+        if connection.write_paused and not self.disconnected:
+            await connection.wait_writable()
+        if self.disconnected or self.response_complete:
+            return
+        if self._bodyless:
+            data = b""
+        elif self._chunked:
+            if data:
+                data = b"%x\r\n%b\r\n" % (len(data), data) if more else b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+            elif not more:
+                data = b"0\r\n\r\n"
+        if self._unsent_head is not None:
+            data, self._unsent_head = self._unsent_head + data, None
+        if data:
+            connection.send(data)
+        if not more:
+            self.response_complete = True
+            connection.on_response_complete(self)
+
+    def write_now(self, data: bytes) -> bool:
+        connection = self._connection
+        if self._unsent_head is not None or self._bodyless or self.disconnected or connection.write_paused:
+            return False
+        connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        return True
+
+    @property
+    def probe(self) -> bytes:
+        """Bytes that a client that is still there takes for nothing: an interim reply before the head, and in a
+        chunked body a leading zero of the next chunk's size. Empty where there are none."""
+        if not self.started or self._unsent_head is not None:
+            return b"" if self.head.http10 else STATUS_LINES[100] + b"\r\n"
+        return b"0" if self._chunked else b""
+
+    async def abort(self) -> None:
+        """Breaks the connection off: the reply is not whole and must not look so."""
+        self.response_complete = True
+        self._connection.abort()
+
+    def leave(self) -> None:
+        """The client has gone."""
+        self.disconnected = True
+        self.take_body()
+        if self.task is not None:
+            self.task.cancel()

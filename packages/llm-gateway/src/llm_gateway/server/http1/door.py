@@ -1,0 +1,97 @@
+"""What the connections of one server share: the application, limits, memory for bodies, and who reads slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Protocol
+
+from llm_gateway_sdk import GatewayError
+
+from ...wire.writes import Writes
+from ..uploads import UploadPool
+from .cycle import Cycle
+
+if TYPE_CHECKING:
+    from ..slow_readers import Reader
+
+__all__ = ["Application", "Door", "Limits", "ServedConnection"]
+
+log = logging.getLogger("llm_gateway.server")
+
+
+@dataclass(slots=True, frozen=True)
+class Limits:
+    """Bounds of a connection. Sizes in bytes, times in seconds."""
+
+    head_bytes: int = 64 * 1024
+    body_bytes: int = 64 << 20
+    header_timeout: float = 30.0
+    """For a whole head, and for silence within a body."""
+    idle_timeout: float = 75.0
+
+
+class Application(Protocol):
+    """What answers the requests."""
+
+    def refuses_early(self, cycle: Cycle) -> GatewayError | None:
+        """Why a request is refused before its body is read; None where it is not."""
+        ...
+
+    def authenticates_early(self, cycle: Cycle) -> Awaitable[GatewayError | None] | None:
+        """The same for what its head says of who is asking; None where that can't be known from the head alone."""
+        ...
+
+    async def handle(self, cycle: Cycle) -> None:
+        """Answers a request whose body is whole, or is refused. Writes the reply to the cycle."""
+        ...
+
+
+class ServedConnection(Protocol):
+    def shutdown(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class SlowReaderRegister(Protocol):
+    def add(self, reader: Reader) -> None: ...
+
+    def discard(self, reader: Reader) -> None: ...
+
+
+class Door:
+    """One per server. `limits` may be exchanged while it serves."""
+
+    def __init__(
+        self,
+        application: Application,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        limits: Limits,
+        uploads: UploadPool,
+        slow_readers: SlowReaderRegister,
+    ) -> None:
+        self.application = application
+        self.loop = loop
+        self.limits = limits
+        self.uploads = uploads
+        self.slow_readers = slow_readers
+        self.writes = Writes(loop)
+        self.connections: set[ServedConnection] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.draining = False
+        self.date_line = b""
+        self._ticker: asyncio.TimerHandle | None = None
+        self._tick()
+
+    def close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+
+    def _tick(self) -> None:
+        self.date_line = b"date: " + formatdate(usegmt=True).encode() + b"\r\n"
+        self._ticker = self.loop.call_later(1.0, self._tick)

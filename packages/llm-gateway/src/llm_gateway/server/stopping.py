@@ -1,0 +1,68 @@
+"""The end of a process, by signals and after its work."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from types import FrameType
+from typing import Any
+
+__all__ = ["end_process", "handle_stop_signals"]
+
+log = logging.getLogger("llm_gateway.server")
+
+_LAST_SECONDS = 1.0
+"""After a second signal, how long the process has to end by itself."""
+
+
+def handle_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """SIGTERM and SIGINT call `stop` on the loop. After the second one the process ends in any case: a plugin may hold
+    the loop, or go on after it was cancelled."""
+    count = 0
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        nonlocal count
+        count += 1
+        loop.call_soon_threadsafe(stop)
+        if count == 2:
+            threading.Thread(target=_end, args=(128 + number,), daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+
+
+def _end(code: int) -> None:
+    time.sleep(_LAST_SECONDS)
+    _exit(code)
+
+
+async def end_process(work: Coroutine[Any, Any, int]) -> int:
+    """The result of `work`, which is all that the process does. Tasks that are left after it are cancelled; where some
+    go on regardless, the process ends without them."""
+    code = await work
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        _, left = await asyncio.wait(left, timeout=_LAST_SECONDS)
+    if left:
+        log.warning(
+            "%d tasks of plugins did not end when they were cancelled; the process ends without them", len(left)
+        )
+        _exit(code)
+    return code
+
+
+def _exit(code: int) -> None:
+    """Without waiting for threads or tasks, but with everything written."""
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
