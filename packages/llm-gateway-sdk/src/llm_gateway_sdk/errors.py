@@ -390,6 +390,8 @@ def status_of_kind(error: ErrorInfo, usual: int) -> int:
     if status == 400 and error.kind == "not_found":
         # A model that a request names and nobody has is a bad request at some vendors; a 404 would blame the address.
         return status
+    if status == 405 and error.kind == "bad_request":
+        return status  # the gateway's own refusal of a method; a provider's 405 is of another kind
     suggested = kind_of_status(status)
     if suggested == "upstream" and status < 500:
         return usual  # by themselves these statuses would blame the client
