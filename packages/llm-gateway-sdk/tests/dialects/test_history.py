@@ -81,6 +81,27 @@ def test_a_late_result_goes_to_its_call() -> None:
     ]
 
 
+def test_an_id_that_comes_again_keeps_each_result_with_its_own_turn() -> None:
+    messages = [
+        calls("x"),
+        answers("x"),
+        says("user", "again"),
+        calls("x", "y"),
+        answers("x"),
+        says("user", "w"),
+        answers("y"),
+    ]
+
+    assert shape(results_after_calls(messages, Losses())) == [
+        ("assistant", ["call x"]),
+        ("tool", ["result x"]),
+        ("user", ["again"]),
+        ("assistant", ["call x", "call y"]),
+        ("tool", ["result x", "result y"]),
+        ("user", ["w"]),
+    ]
+
+
 def test_a_call_without_a_result_gets_one_unless_its_turn_is_the_last() -> None:
     messages = [says("user", "look"), calls("a", "b"), answers("b"), says("user", "never mind")]
 
@@ -90,6 +111,19 @@ def test_a_call_without_a_result_gets_one_unless_its_turn_is_the_last() -> None:
     assert [label(part) for part in results] == ["result b", "result a"]
     assert results[1].content == [TextPart(NO_RESULT)]  # type: ignore[union-attr]
     assert results_after_calls([says("user", "look"), calls("a")], Losses())[-1].content == calls("a").content
+
+
+def test_the_last_turns_calls_are_answered_all_or_not_at_all() -> None:
+    messages = [says("user", "look"), calls("a", "b"), answers("a")]
+
+    assert shape(results_after_calls(messages, Losses()))[-1] == ("tool", ["result a", "result b"])
+
+
+def test_two_results_of_one_call_are_one() -> None:
+    messages = [calls("a"), answers("a"), answers("a"), says("user", "go on")]
+
+    (result,) = results_after_calls(messages, Losses())[1].content
+    assert [label(part) for part in result.content] == ["result of a", "result of a"]  # type: ignore[union-attr]
 
 
 def test_a_result_without_its_call_becomes_a_text() -> None:
@@ -147,10 +181,12 @@ def test_any_conversation_comes_into_order_and_loses_nothing(messages: list[Mess
             if isinstance(part, TextPart):
                 assert part.text in kept_texts
     kept = [label(part) for message in sorted_ for part in message.content]
+    orphan = [part.tool_call_id for message in messages for part in message.content if isinstance(part, ToolResultPart)]
     for message in messages:
         for part in message.content:
             if isinstance(part, ToolCallPart):
                 assert label(part) in kept
+                assert (label(part).replace("call", "result") in kept) or part.id not in orphan
 
 
 # Neighbours.

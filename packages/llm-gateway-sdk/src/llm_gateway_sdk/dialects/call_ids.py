@@ -1,8 +1,8 @@
 """Ids of tool calls that fit the receiver: the same in, the same out, a call and its result alike.
 
 An id that does not fit becomes a readable beginning and a hash of the whole. Where the receiver wants ids to be unique
-in a conversation, a later call of the same id gets a number; a result belongs to the oldest call of its id that has
-none yet. A call without an id gets one by its place.
+in a conversation, a later call of the same id gets a number, and within one turn it always does; a result belongs to
+the oldest call of its id that has none yet. A call without an id gets one by its place.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def fit_ids(messages: list[Message], rule: CallIds | None, losses: Losses) -> li
     changed = False
     fitted = []
     for message in messages:
+        if message.role != "assistant":
+            ids.end_turn()
         content = [_fitted(part, ids) for part in message.content]
         if any(new is not old for new, old in zip(content, message.content, strict=True)):
             changed = True
@@ -57,6 +59,8 @@ def fit_ids(messages: list[Message], rule: CallIds | None, losses: Losses) -> li
 def _all_fit(messages: list[Message], rule: CallIds) -> bool:
     seen: set[str] = set()
     for message in messages:
+        if seen and not rule.unique and message.role != "assistant":
+            seen = set()
         for part in message.content:
             if type(part) is ToolCallPart:
                 if part.id in seen or not rule.takes(part.id):
@@ -76,13 +80,16 @@ class _Ids:
         self._last: dict[str, str] = {}
         self._given: set[str] = set()
 
+    def end_turn(self) -> None:
+        if not self._rule.unique and self._given:
+            self._given = set()
+
     def of_call(self, identity: str) -> str:
         self._count += 1
         given = id_fitting(identity or f"call_{self._count}", self._rule)
-        if self._rule.unique:
-            while given in self._given:
-                self._times[identity] += 1
-                given = id_fitting(f"{identity or 'call'}_{self._times[identity] + 1}", self._rule)
+        while given in self._given:
+            self._times[identity] += 1
+            given = id_fitting(f"{identity or 'call'}_{self._times[identity] + 1}", self._rule)
         self._given.add(given)
         self._open[identity].append(given)
         self._last[identity] = given

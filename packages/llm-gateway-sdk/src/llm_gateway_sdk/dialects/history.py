@@ -75,7 +75,8 @@ def _in_order(messages: list[Message]) -> bool:
             if waiting:
                 return False
             opened = False
-    return True
+    # A turn that is not answered yet may be the last.
+    return not waiting or any(type(part) is ToolCallPart for part in messages[-1].content)
 
 
 class _Sorter:
@@ -83,7 +84,8 @@ class _Sorter:
         self._messages = messages
         self._losses = losses
         self._turn_of: dict[str, int] = {}
-        """The last message of the turn in which a call stands, by the call's id."""
+        """The last message of the turn in which a call of an id stands, the latest so far."""
+        self._calls: dict[int, list[ToolCallPart]] = {}
         self._results: dict[int, list[ToolResultPart]] = {}
         self._orphans: set[int] = set()
 
@@ -108,6 +110,7 @@ class _Sorter:
             for part in message.content:
                 if type(part) is ToolCallPart:
                     self._turn_of[part.id] = last
+                    self._calls.setdefault(last, []).append(part)
                 elif type(part) is ToolResultPart:
                     turn = self._turn_of.get(part.tool_call_id)
                     if turn is None:
@@ -116,15 +119,8 @@ class _Sorter:
                         self._results.setdefault(turn, []).append(part)
 
     def _of_turn(self, place: int) -> list[ToolResultPart]:
-        calls = [
-            part
-            for message in self._messages[: place + 1]
-            for part in message.content
-            if type(part) is ToolCallPart and self._turn_of[part.id] == place
-        ]
-        if not calls:
-            return []
-        results = self._results.get(place, [])
+        calls = self._calls.get(place, [])
+        results = _one_each(self._results.get(place, []))
         answered = {part.tool_call_id for part in results}
         if results or place + 1 < len(self._messages):
             for call in calls:
@@ -146,6 +142,15 @@ class _Sorter:
         if not content:
             return None
         return replace(message, role="user" if message.role == "tool" else message.role, content=content)
+
+
+def _one_each(results: list[ToolResultPart]) -> list[ToolResultPart]:
+    """Several results of one call as one: receivers take one for each."""
+    by_id: dict[str, ToolResultPart] = {}
+    for part in results:
+        first = by_id.get(part.tool_call_id)
+        by_id[part.tool_call_id] = part if first is None else replace(first, content=[*first.content, *part.content])
+    return list(by_id.values())
 
 
 def _is_turn(message: Message) -> bool:
@@ -253,7 +258,7 @@ def without_trailing_blank(messages: list[Message], losses: Losses) -> list[Mess
     """The messages with the assistant's last text, where it is the end, without the white space at its end."""
     last = messages[-1] if messages else None
     part = last.content[-1] if last is not None and last.role == "assistant" and last.content else None
-    if last is None or not isinstance(part, TextPart) or part.text == part.text.rstrip():
+    if last is None or not isinstance(part, TextPart | RefusalPart) or part.text == part.text.rstrip():
         return messages
     losses.converted("messages[*].content[*].text", "white space at the end of the assistant's last text is left out")
     text = part.text.rstrip()

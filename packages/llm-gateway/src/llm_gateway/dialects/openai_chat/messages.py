@@ -229,7 +229,7 @@ class _Writer:
         """A message of the assistant's between each tool's and a user's that follows it."""
         spaced: list[dict[str, Any]] = []
         for wire in self._out:
-            if wire.get("role") == "user" and spaced and spaced[-1].get("role") == "tool":
+            if wire.get("role") in ("user", "system") and spaced and spaced[-1].get("role") == "tool":
                 self._losses.converted("messages[*]", "an assistant's message between a tool's and a user's")
                 spaced.append({"role": "assistant", "content": ACKNOWLEDGEMENT})
             spaced.append(wire)
