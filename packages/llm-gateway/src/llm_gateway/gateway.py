@@ -145,9 +145,17 @@ class _PluginServices(GatewayServices):
     def models(self) -> Sequence[str]:
         return self._models
 
+    def model_metadata(self, name: str) -> Mapping[str, Any]:
+        model = self._config.model(name)
+        return {} if model is None else model.metadata
+
+    def model_provider(self, name: str) -> str | None:
+        model = self._config.model(name)
+        return None if model is None else model.provider.type
+
     @property
     def project(self) -> str:
-        return self._project
+        return self._config.name
 
     @property
     def workers(self) -> int:

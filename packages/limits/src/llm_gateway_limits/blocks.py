@@ -1,0 +1,88 @@
+"""Blocks taken out of shared counters in advance, from which a worker decides in memory.
+
+A block is one lease over all counters of one combination of limits, as large as several requests. Because it is taken
+*out* first, it adds no overrun: what can happen is that another worker is refused early, by at most what is in blocks.
+A block takes no more than a share of what is left, so that near a limit there are none and every request asks the store.
+
+    take ---> the request's amounts leave the room of the block
+    finish -> what was not used returns to the room; what was used adds up
+    retired (too old, replaced, or the gateway ends) and no request open -> settled with what was used
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from llm_gateway_sdk import CounterState, Entry
+
+__all__ = ["Block", "BlockSettings", "Demand"]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSettings:
+    share: float = 0.02
+    """Most of what is left of each counter that one block takes."""
+    seconds: float = 2.0
+    """How long a block is used, and the time of demand that it is made for."""
+    requests: int = 64
+    """Most requests that a block is made for."""
+
+    @property
+    def enabled(self) -> bool:
+        return self.share > 0 and self.requests > 1
+
+
+@dataclass(slots=True)
+class Block:
+    lease_id: str
+    keys: tuple[str, ...]
+    size: tuple[int, ...]
+    room: list[int]
+    """What is left of it. Below 0 where requests used more than they had reserved."""
+    until: float
+    """When no further request may use it, by the monotonic clock."""
+    open: int = 0
+
+    def take(self, amounts: Sequence[int], now: float) -> bool:
+        """Whether the amounts were in it."""
+        if now >= self.until or any(left < amount for left, amount in zip(self.room, amounts, strict=True)):
+            return False
+        self.room = [left - amount for left, amount in zip(self.room, amounts, strict=True)]
+        self.open += 1
+        return True
+
+    def finish(self, reserved: Sequence[int], actual: Sequence[int]) -> None:
+        self.open -= 1
+        for position, (had, used) in enumerate(zip(reserved, actual, strict=True)):
+            self.room[position] += had - used
+
+    @property
+    def used(self) -> list[int]:
+        """What requests used, and what those that are still open have reserved."""
+        return [size - left for size, left in zip(self.size, self.room, strict=True)]
+
+
+@dataclass(slots=True)
+class Demand:
+    """What is known of one combination of counters: how often it is asked for, and what was left."""
+
+    block: Block | None = None
+    states: tuple[CounterState, ...] = ()
+    times: deque[float] = field(default_factory=lambda: deque(maxlen=128))
+    growing: bool = False
+    """A block is being taken."""
+
+    def requests(self, entries: Sequence[Entry], settings: BlockSettings, now: float) -> int:
+        """For how many requests like this one to reserve; 1 is none in advance."""
+        recent = sum(1 for each in self.times if each > now - settings.seconds)
+        most = min(settings.requests, recent)
+        if most < 2 or self.growing or len(self.states) != len(entries) or not settings.enabled:
+            return 1
+        for entry, state in zip(entries, self.states, strict=True):
+            if state.exceeded:
+                return 1
+            if state.remaining is not None and entry.amount > 0:
+                most = min(most, int(state.remaining * settings.share) // entry.amount)
+        return max(1, most)

@@ -1,0 +1,226 @@
+"""Reserves and settles for one worker: from a block in memory where there is one, else in the store.
+
+Whatever happens, what was reserved is settled or left to its lease: a call whose outcome is unknown is cancelled
+through the journal, and the store forgets nothing that way, for cancelling is settling with nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llm_gateway_sdk import (
+    Amount,
+    CounterState,
+    Entry,
+    Granted,
+    Lease,
+    Refused,
+    Store,
+    StoreError,
+    StoreUnavailable,
+    new_lease_id,
+)
+
+from .blocks import Block, BlockSettings, Demand
+from .journal import Journal
+
+__all__ = ["Books", "Hold"]
+
+log = logging.getLogger("llm_gateway.plugins.limits")
+
+_COMBINATIONS = 10_000
+"""Combinations of counters that a worker remembers."""
+
+
+@dataclass(slots=True)
+class Hold:
+    """What one request holds."""
+
+    entries: tuple[Entry, ...]
+    lease_id: str
+    states: tuple[CounterState, ...] = ()
+    block: Block | None = None
+    reserved: bool = True
+    """False: the store could not be asked, and the request went on all the same."""
+    settled: bool = False
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counts for the metrics page."""
+
+    store_calls: int = 0
+    from_blocks: int = 0
+    store_failures: int = 0
+
+
+class Books:
+    def __init__(
+        self, store: Store, journal: Journal, *, blocks: BlockSettings, lease_seconds: float = 60.0, ledger: bool = False
+    ) -> None:
+        self.store = store
+        self.journal = journal
+        self.figures = Figures()
+        self._settings = blocks
+        self._lease_seconds = lease_seconds
+        self._ledger = ledger
+        self._demands: OrderedDict[tuple[str, ...], Demand] = OrderedDict()
+        self._retired: list[Block] = []
+        self._open: dict[str, float] = {}
+        """Leases with an open request, and when each must be extended, by the monotonic clock."""
+
+    async def reserve(self, entries: Sequence[Entry], *, note: str = "", alone: bool = False) -> Hold | Refused:
+        """What the request may spend. `alone`: without blocks. Raises StoreUnavailable."""
+        entries = tuple(entries)
+        now = time.monotonic()
+        demand = self._demand(tuple(entry.key for entry in entries))
+        demand.times.append(now)
+        block = demand.block
+        if block is not None and not alone and block.take([entry.amount for entry in entries], now):
+            self.figures.from_blocks += 1
+            return Hold(entries, block.lease_id, demand.states, block)
+        count = 1 if alone else demand.requests(entries, self._settings, now)
+        if count > 1:
+            demand.growing = True
+            try:
+                hold = await self._grow(entries, demand, count)
+            finally:
+                demand.growing = False
+            if hold is not None:
+                return hold
+        return await self._exact(entries, demand, note)
+
+    async def settle(self, hold: Hold, actual: Sequence[int]) -> None:
+        """Ends a request's hold, with what it used of each entry. Never raises StoreUnavailable: then it is written
+        down and sent later."""
+        if hold.settled:
+            return
+        hold.settled = True
+        if hold.block is not None:
+            hold.block.finish([entry.amount for entry in hold.entries], actual)
+            return
+        self._open.pop(hold.lease_id, None)
+        amounts = [Amount(entry.key, used, entry.ends) for entry, used in zip(hold.entries, actual, strict=True)]
+        await self._settle(hold.lease_id, amounts, reserved=hold.reserved)
+
+    def without_store(self, entries: Sequence[Entry]) -> Hold:
+        """A hold of a request that goes on though the store could not be asked."""
+        return Hold(tuple(entries), new_lease_id(), reserved=False)
+
+    async def keep(self) -> None:
+        """What has to be done every now and then: retire blocks, extend leases, send what waits."""
+        now = time.monotonic()
+        for demand in self._demands.values():
+            if demand.block is not None and now >= demand.block.until:
+                self._retired.append(demand.block)
+                demand.block = None
+        waiting, self._retired = self._retired, []
+        for block in waiting:
+            if block.open:
+                self._retired.append(block)
+            else:
+                await self._settle_block(block)
+        await self._extend(now)
+        if self.journal:
+            await self.journal.replay(self.store)
+
+    async def close(self) -> None:
+        """Gives back what is in blocks."""
+        for demand in self._demands.values():
+            if demand.block is not None:
+                self._retired.append(demand.block)
+                demand.block = None
+        for block in self._retired:
+            await self._settle_block(block)
+        self._retired = []
+        if self.journal:
+            await self.journal.replay(self.store)
+        self.journal.close()
+
+    @property
+    def in_blocks(self) -> int:
+        """Blocks in use."""
+        return len(self._retired) + sum(demand.block is not None for demand in self._demands.values())
+
+    def _demand(self, keys: tuple[str, ...]) -> Demand:
+        demand = self._demands.get(keys)
+        if demand is None:
+            demand = self._demands[keys] = Demand()
+            if len(self._demands) > _COMBINATIONS:
+                _, gone = self._demands.popitem(last=False)
+                if gone.block is not None:
+                    self._retired.append(gone.block)
+        else:
+            self._demands.move_to_end(keys)
+        return demand
+
+    async def _grow(self, entries: tuple[Entry, ...], demand: Demand, count: int) -> Hold | None:
+        """A new block and this request's part of it; None where so much is not left."""
+        many = [replace(entry, amount=entry.amount * count) for entry in entries]
+        lease = Lease(new_lease_id(), self._lease_seconds, "block" if self._ledger else "")
+        answer = await self._ask(many, lease)
+        if isinstance(answer, Refused):
+            demand.states = ()
+            return None
+        demand.states = answer.states
+        if demand.block is not None:
+            self._retired.append(demand.block)
+        until = time.monotonic() + min(self._settings.seconds, self._lease_seconds / 2)
+        sizes = [entry.amount for entry in many]
+        block = Block(lease.id, tuple(entry.key for entry in entries), tuple(sizes), sizes, until)
+        demand.block = block
+        self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
+        block.take([entry.amount for entry in entries], 0.0)
+        return Hold(entries, lease.id, answer.states, block)
+
+    async def _exact(self, entries: tuple[Entry, ...], demand: Demand, note: str) -> Hold | Refused:
+        lease = Lease(new_lease_id(), self._lease_seconds, note if self._ledger else "")
+        answer = await self._ask(entries, lease)
+        if isinstance(answer, Refused):
+            demand.states = ()
+            return answer
+        demand.states = answer.states
+        self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
+        return Hold(entries, lease.id, answer.states)
+
+    async def _ask(self, entries: Sequence[Entry], lease: Lease) -> Granted | Refused:
+        self.figures.store_calls += 1
+        try:
+            answer = await self.store.reserve(entries, lease)
+        except BaseException as error:
+            # Whether it was reserved is unknown: take it back.
+            self.journal.add(lease.id, ())
+            if isinstance(error, StoreError):
+                self.figures.store_failures += 1
+            raise
+        return answer
+
+    async def _settle(self, lease_id: str, amounts: Sequence[Amount], *, reserved: bool = True) -> None:
+        try:
+            await self.store.settle(lease_id, amounts, reserved=reserved)
+        except BaseException as error:
+            self.journal.add(lease_id, amounts, reserved=reserved)
+            if not isinstance(error, StoreUnavailable):
+                raise
+
+    async def _settle_block(self, block: Block) -> None:
+        self._open.pop(block.lease_id, None)
+        amounts = [Amount(key, max(0, used)) for key, used in zip(block.keys, block.used, strict=True)]
+        await self._settle(block.lease_id, amounts)
+
+    async def _extend(self, now: float) -> None:
+        due = [lease_id for lease_id, at in self._open.items() if now >= at]
+        if not due:
+            return
+        try:
+            await self.store.extend(due, self._lease_seconds)
+        except StoreUnavailable:
+            return  # tried again at the next time; a lease that ends is settled all the same
+        for lease_id in due:
+            if lease_id in self._open:
+                self._open[lease_id] = now + self._lease_seconds / 3
+

@@ -1,0 +1,136 @@
+"""Settlements that the store has not taken yet: in memory and in a file, sent again until it takes them.
+
+A worker writes a file of its own and holds a lock on it while it lives. A worker that starts takes over the files whose
+writers are gone. Settlements are idempotent by lease id, so that sending one twice does no harm.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import secrets
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from llm_gateway_sdk import Amount, Store, StoreUnavailable
+
+__all__ = ["Journal", "Settlement", "default_folder"]
+
+log = logging.getLogger("llm_gateway.plugins.limits")
+
+_MOST = 100_000
+"""Settlements that wait at most; the oldest are given up then, and left to their leases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    lease_id: str
+    amounts: tuple[Amount, ...]
+    reserved: bool = True
+
+    def dump(self) -> str:
+        amounts = [[each.key, each.amount, each.ends] for each in self.amounts]
+        return json.dumps([self.lease_id, amounts, self.reserved], separators=(",", ":"))
+
+    @staticmethod
+    def load(line: str) -> Settlement:
+        lease_id, amounts, reserved = json.loads(line)
+        return Settlement(str(lease_id), tuple(Amount(str(k), int(a), float(e)) for k, a, e in amounts), bool(reserved))
+
+
+def default_folder() -> Path:
+    """A folder of this user in the machine's temporary one."""
+    return Path(tempfile.gettempdir()) / f"llm-gateway-limits-{os.getuid()}"
+
+
+class Journal:
+    """`folder` None keeps them in memory alone."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._waiting: deque[Settlement] = deque()
+        self._file: int | None = None
+        self._path: Path | None = None
+        self.lost = 0
+        if folder is not None:
+            self._adopt(folder)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, lease_id: str, amounts: Sequence[Amount], *, reserved: bool = True) -> None:
+        settlement = Settlement(lease_id, tuple(amounts), reserved)
+        self._waiting.append(settlement)
+        if len(self._waiting) > _MOST:
+            self._waiting.popleft()
+            self.lost += 1
+        self._write(settlement)
+
+    async def replay(self, store: Store) -> None:
+        """Sends what waits, until the store fails or all is sent."""
+        while self._waiting:
+            first = self._waiting[0]
+            try:
+                await store.settle(first.lease_id, first.amounts, reserved=first.reserved)
+            except StoreUnavailable:
+                return
+            except Exception:
+                log.exception("a settlement can't be made and is given up")
+                self.lost += 1
+            if self._waiting and self._waiting[0] is first:
+                self._waiting.popleft()
+        if self._file is not None:
+            os.ftruncate(self._file, 0)
+
+    def close(self) -> None:
+        """Lets go of the file; it is removed where nothing waits, else the next worker takes it over."""
+        if self._file is None or self._path is None:
+            return
+        if not self._waiting:
+            self._path.unlink(missing_ok=True)
+        os.close(self._file)
+        self._file = None
+
+    def _write(self, settlement: Settlement) -> None:
+        if self._folder is None:
+            return
+        try:
+            if self._file is None:
+                self._open(self._folder)
+            assert self._file is not None
+            os.write(self._file, f"{settlement.dump()}\n".encode())
+        except OSError as error:
+            log.warning("settlements are kept in memory alone: %s", error)
+            self._folder = None
+
+    def _open(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+        self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def _adopt(self, folder: Path) -> None:
+        """Takes over the files of workers that are gone."""
+        for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
+            try:
+                file = os.open(path, os.O_RDWR)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(file)  # its writer lives
+                continue
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    settlement = Settlement.load(line)
+                except (ValueError, TypeError):
+                    continue  # the machine stopped while it was written
+                self.add(settlement.lease_id, settlement.amounts, reserved=settlement.reserved)
+            path.unlink(missing_ok=True)
+            os.close(file)

@@ -1,0 +1,88 @@
+"""The time over which a limit counts: rolling, by the calendar in a time zone, or for ever."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+__all__ = ["CALENDAR", "Window", "decode_window"]
+
+CALENDAR = ("hour", "day", "week", "month", "quarter", "year")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One of the three kinds."""
+
+    rolling_seconds: float | None = None
+    calendar: str | None = None
+    zone: tzinfo = UTC
+    zone_name: str = "UTC"
+
+    @property
+    def name(self) -> str:
+        """Short and stable: it is part of the counter's name."""
+        if self.rolling_seconds is not None:
+            return f"{self.rolling_seconds:g}s"
+        return f"{self.calendar}@{self.zone_name}" if self.calendar else "lifetime"
+
+    def at(self, now: float) -> tuple[str, float]:
+        """The index of the window at a time (seconds since the epoch), and when it ends; 0 is never.
+
+        The index is part of the counter's name: a new window is another counter, and nothing has to be reset.
+        """
+        if self.calendar is None:
+            return "", 0.0
+        local = datetime.fromtimestamp(now, self.zone)
+        start = _start(local, self.calendar)
+        end = _start(_next(start, self.calendar), self.calendar)
+        return start.strftime("%Y-%m-%dT%H%z" if self.calendar == "hour" else "%Y-%m-%d"), end.timestamp()
+
+
+def _start(local: datetime, unit: str) -> datetime:
+    if unit == "hour":
+        return local.replace(minute=0, second=0, microsecond=0)
+    day = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    match unit:
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case "quarter":
+            return day.replace(day=1, month=(day.month - 1) // 3 * 3 + 1)
+        case "year":
+            return day.replace(day=1, month=1)
+    return day
+
+
+def _next(start: datetime, unit: str) -> datetime:
+    """A time in the window after the one that begins at `start`. Days are those of the wall clock, so a day of 23 or
+    25 hours is one day; an hour is an hour."""
+    if unit == "hour":
+        return datetime.fromtimestamp(start.timestamp() + 3600, start.tzinfo)
+    days = {"day": 1, "week": 7, "month": 32, "quarter": 95, "year": 366}[unit]
+    return start + timedelta(days=days)
+
+
+def decode_window(written: Any) -> Window:
+    """`1m`, `24h`, `7d` (rolling), `lifetime`, or `{calendar: month, timeZone: Europe/Zurich}`. Raises ValueError."""
+    if isinstance(written, Mapping):
+        unit, name = written.get("calendar"), str(written.get("timeZone", "UTC"))
+        if unit not in CALENDAR:
+            raise ValueError(f"expected `calendar` to be one of {', '.join(CALENDAR)}")
+        try:
+            zone: tzinfo = UTC if name == "UTC" else ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f'there is no time zone "{name}"; expected a name such as Europe/Zurich') from None
+        return Window(calendar=unit, zone=zone, zone_name=name)
+    if written == "lifetime":
+        return Window()
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*", written) if isinstance(written, str) else None
+    if match is None or float(match[1]) == 0:
+        raise ValueError(f"expected 10s, 1m, 1h, 7d, lifetime or a calendar window, found {written!r}")
+    return Window(rolling_seconds=float(match[1]) * _SECONDS[match[2]])
