@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECTS: dict[str, dict[str, Any]] = {
     path.parent.name: tomllib.loads(path.read_text()) for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
 }
-BUILT_IN_PLUGINS = {"basic-apikey-auth", "model-router", "regex-hider", "logger", "prompt-manager"}
+BUILT_IN_PLUGINS = {"basic-apikey-auth", "model-router", "regex-hider", "logger", "prompt-manager", "limits"}
 
 
 def name_of(folder: str) -> str:

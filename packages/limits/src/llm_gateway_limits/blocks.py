@@ -2,7 +2,7 @@
 
 A block is one lease over all counters of one combination of limits, as large as several requests. Because it is taken
 *out* first, it adds no overrun: what can happen is that another worker is refused early, by at most what is in blocks.
-A block takes no more than a share of what is left, so that near a limit there are none and every request asks the store.
+A block takes no more than a share of what is left, so near a limit there are none and every request asks the store.
 
     take ---> the request's amounts leave the room of the block
     finish -> what was not used returns to the room; what was used adds up

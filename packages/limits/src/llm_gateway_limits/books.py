@@ -60,7 +60,13 @@ class Figures:
 
 class Books:
     def __init__(
-        self, store: Store, journal: Journal, *, blocks: BlockSettings, lease_seconds: float = 60.0, ledger: bool = False
+        self,
+        store: Store,
+        journal: Journal,
+        *,
+        blocks: BlockSettings,
+        lease_seconds: float = 60.0,
+        ledger: bool = False,
     ) -> None:
         self.store = store
         self.journal = journal
@@ -223,4 +229,3 @@ class Books:
         for lease_id in due:
             if lease_id in self._open:
                 self._open[lease_id] = now + self._lease_seconds / 3
-

@@ -45,6 +45,9 @@ def refusal_of(
         period = f"{rule.window.rolling_seconds:g} s"
         message = f"{name} is reached: {limit} per {period}. Try again in {max(1, math.ceil(state.retry_after))} s."
         return _rejected(message, rule, kind="rate_limit", code="rate_limit_exceeded", retry_after=state.retry_after)
+    if state.limit is not None and state.settled + amount <= state.limit:
+        message = f"{name} is reserved by requests that are running: {limit}. Try again in a moment."
+        return _rejected(message, rule, kind="rate_limit", code="rate_limit_exceeded", retry_after=1.0)
     spent = show_amount(rule.measure, (state.settled + state.open) * rule.scale)
     wanted = show_amount(rule.measure, amount * rule.scale)
     period = f" this {rule.window.calendar}" if rule.window.calendar else ""

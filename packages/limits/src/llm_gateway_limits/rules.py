@@ -35,9 +35,7 @@ class Asker:
     @staticmethod
     def of(ctx: RequestContext, provider_of: Callable[[str], str]) -> Asker:
         model = ctx.requested_model or ""
-        return Asker(
-            ctx.principal, ctx.client_ip or "unknown", ctx.project, model, provider_of(model), ctx.operation
-        )
+        return Asker(ctx.principal, ctx.client_ip or "unknown", ctx.project, model, provider_of(model), ctx.operation)
 
     def value(self, dimension: str) -> str | None:
         """None where the request has no such thing."""

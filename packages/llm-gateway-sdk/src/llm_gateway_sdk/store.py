@@ -225,6 +225,8 @@ class Store(ABC):
     """JSON Schema of the settings next to the URL."""
     shared: ClassVar[bool] = True
     """Whether several processes can use one; False for what lives in the memory of one process."""
+    identity: str = ""
+    """Differs between stores of different URLs, and says nothing about the URL. Set by the gateway."""
 
     @abstractmethod
     def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:

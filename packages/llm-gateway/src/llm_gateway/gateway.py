@@ -104,11 +104,11 @@ class ServedProject:
 class _PluginServices(GatewayServices):
     """Belongs to the plugin's instance, not to a generation: an instance that is carried over keeps what it holds."""
 
-    def __init__(self, gateway: Gateway, project: str, models: Sequence[str]) -> None:
+    def __init__(self, gateway: Gateway, project: ProjectConfig, models: Sequence[str]) -> None:
         self._objects = gateway.shared_objects
         self._upstream = gateway.config.upstream
         self._workers = gateway.workers
-        self._project = project
+        self._config = project
         self._models = tuple(models)
         self._open_store = gateway.store_factory
         self._held: dict[str, Any] = {}
@@ -344,7 +344,8 @@ class Gateway:
         if self.workers > 1 and requires_single_process(extension.cls, config):
             raise ConfigError(f"plugin '{config.name}' ({config.type}) can't run in several processes")
         identity = f"{project.name}/{config.name}"
-        fingerprint = f"{config.type}:{extension.fingerprint}:{config.config!r}:{sorted(models)}"
+        known = [(model.name, model.provider.type, model.metadata) for model in project.models]
+        fingerprint = f"{config.type}:{extension.fingerprint}:{config.config!r}:{known!r}:{self.store_factory()[0]}"
         former = self._former._plugins.get(identity) if self._former is not None else None
         if former is not None and former.fingerprint == fingerprint:
             # Nothing about it has changed: the instance, and what it holds, is carried over.
@@ -353,7 +354,7 @@ class Gateway:
             plugin = former.mounted
         else:
             plugin = cast(Plugin, extension.cls())
-            services = _PluginServices(self, project.name, models)
+            services = _PluginServices(self, project, models)
             plugin.gateway = services
             settings: Any = dict(config.config)
             model = getattr(extension.cls.metadata, "configuration_model", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -26,6 +27,7 @@ def build_store(extensions: Extensions, url: str, config: Mapping[str, Any], dir
     """The store of this URL, not yet connected. Raises ConfigError or ValueError where it can't be used."""
     store: Store = extensions.get("store", scheme_of(url)).cls()
     store.configure(url, config, directory=directory)
+    store.identity = hashlib.sha256(f"{url}\0{directory.absolute()}".encode()).hexdigest()[:16]
     return store
 
 

@@ -1,0 +1,400 @@
+"""The plugin `limits`: reserves what a request may cost before it is sent, and settles what it did cost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from llm_gateway_sdk import (
+    CounterState,
+    Entry,
+    Operation,
+    Plugin,
+    PluginResult,
+    Refused,
+    RequestContext,
+    RequestRejected,
+    StoreError,
+    StoreUnavailable,
+    plugin_metadata,
+)
+
+from .blocks import BlockSettings
+from .books import Books, Hold
+from .estimates import Estimator, Usage
+from .headers import Shown, limit_headers
+from .journal import Journal, default_folder
+from .queueing import FairQueue
+from .refusals import refusal_of, store_down, tightest
+from .rules import Asker, Rule, compile_rules
+from .settings import SCHEMA
+
+__all__ = ["Limits"]
+
+log = logging.getLogger("llm_gateway.plugins.limits")
+
+_KEEP_SECONDS = 0.5
+_HOLDS = "llm_gateway_limits.holds"
+_MOST_EVENTS = 1000
+"""Events that wait for the log; more are left out and counted."""
+
+
+@dataclass(slots=True)
+class _Applied:
+    """One limit that applies to a request."""
+
+    rule: Rule
+    subject: tuple[tuple[str, str], ...]
+    entry: Entry
+    amount: int
+    """What is reserved, in the units of the measure."""
+
+    @property
+    def resets_after(self) -> float | None:
+        return max(0.0, self.entry.ends - time.time()) if self.entry.ends else None
+
+
+@dataclass(slots=True)
+class _Spending:
+    """What one request has reserved."""
+
+    asker: Asker
+    usage: Usage
+    applied: list[_Applied]
+    model: str
+    """The model whose price was reserved."""
+    holds: list[tuple[list[_Applied], Hold]]
+
+
+@plugin_metadata(
+    name="limits",
+    version="0.1.0",
+    description="Rates, token limits, budgets and concurrency per key, user, team, model and more, over any number of "
+    "gateways.",
+    configuration_schema=SCHEMA,
+)
+class Limits(Plugin):
+    operations: ClassVar[frozenset[Operation] | None] = frozenset({"generate", "count_tokens", "embed", "native"})
+    reads_reply = False
+
+    async def validate_config(self, config: Any) -> bool | str | None:
+        try:
+            compile_rules(config["limits"])
+            Estimator(config.get("prices", {}), config.get("paths", ()), metadata_of=lambda name: {}, models=())
+        except ValueError as error:
+            return str(error)
+        return None
+
+    async def configure(self, config: Any) -> None:
+        self._rules = compile_rules(config["limits"])
+        self._by_name = {rule.name: rule for rule in self._rules}
+        self._estimator = Estimator(
+            config.get("prices", {}),
+            config.get("paths", ()),
+            metadata_of=self.gateway.model_metadata,
+            models=self.gateway.models,
+        )
+        blocks: Mapping[str, Any] = config.get("blocks", {})
+        store = self.gateway.store
+        folder = (Path(config["journal"]) if "journal" in config else default_folder()) / (store.identity or "store")
+        self._books = Books(
+            store,
+            Journal(folder if store.shared else None),
+            blocks=BlockSettings(
+                float(blocks.get("share", 0.02)), float(blocks.get("duration", 2000)) / 1000, blocks.get("requests", 64)
+            ),
+            lease_seconds=float(config.get("lease", 60_000)) / 1000,
+            ledger=bool(config.get("ledger", False)),
+        )
+        self._weights: Mapping[str, float] = config.get("weights", {})
+        self._show = bool(config.get("headers", True))
+        self._retention = int(config.get("explainRetention", 10_000))
+        self._queues: dict[str, FairQueue] = {}
+        self._events: deque[dict[str, Any]] = deque()
+        self._subjects: set[str] = set()
+        self._new_subjects: deque[tuple[Rule, tuple[tuple[str, str], ...]]] = deque()
+        self._counts: dict[str, float] = {"refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0}
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        self._keeper.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._keeper
+        with contextlib.suppress(StoreError):
+            await self._books.close()
+            await self._flush()
+
+    def metrics(self) -> dict[str, float]:
+        figures = self._books.figures
+        return {
+            **self._counts,
+            "store_calls_total": figures.store_calls,
+            "from_blocks_total": figures.from_blocks,
+            "store_failures_total": figures.store_failures,
+            "blocks": self._books.in_blocks,
+            "journal": len(self._books.journal),
+            "journal_lost_total": self._books.journal.lost,
+        }
+
+    # The hooks.
+
+    async def before_request(self, ctx: RequestContext) -> PluginResult | None:
+        asker = Asker.of(ctx, lambda model: self.gateway.model_provider(model) or "")
+        usage = self._usage(ctx)
+        model = ctx.target_model or asker.model
+        try:
+            applied = self._applied(ctx, asker, usage, model)
+            if not applied:
+                return None
+            spending = _Spending(asker, usage, applied, model, [])
+            ctx.plugin_data[_HOLDS] = spending
+            await self._reserve(ctx, spending, applied)
+        except RequestRejected as refusal:
+            self._refuse(ctx, refusal)
+            raise
+        return None
+
+    async def before_model(self, ctx: RequestContext) -> None:
+        """A router or a fallback chose a dearer model than was reserved for: tops up, or refuses that model."""
+        spending: _Spending | None = ctx.plugin_data.get(_HOLDS)
+        model = ctx.target_model
+        if spending is None or model is None or model == spending.model:
+            return
+        spending.model = model
+        missing = []
+        for each in spending.applied:
+            if each.rule.measure != "cost":
+                continue
+            more = self._estimator.reserve(each.rule, ctx, spending.usage, model) - each.amount
+            entry = each.rule.entry(each.subject, more, time.time()) if more > 0 else None
+            if entry is not None:
+                missing.append(replace(each, entry=entry, amount=more))
+                each.amount += more
+        if not missing:
+            return
+        try:
+            await self._reserve(ctx, spending, missing)
+        except RequestRejected as refusal:
+            self._refuse(ctx, refusal)
+            raise
+
+    async def after_request(self, ctx: RequestContext) -> None:
+        spending: _Spending | None = ctx.plugin_data.pop(_HOLDS, None)
+        if spending is None:
+            return
+        # What was used is charged to the first reservation; those that topped it up are given back.
+        for number, (applied, hold) in enumerate(spending.holds):
+            used = [
+                each.rule.scaled(self._estimator.settle(each.rule, ctx, each.amount)) if number == 0 else 0
+                for each in applied
+            ]
+            await self._books.settle(hold, used)
+
+    # What applies, and what it takes.
+
+    def _usage(self, ctx: RequestContext) -> Usage:
+        if not any(rule.measure not in ("requests", "concurrent") for rule in self._rules):
+            return Usage()
+        if ctx.operation == "count_tokens":
+            return Usage()
+        estimate = ctx.estimate()
+        return Usage(estimate.input_tokens, estimate.output_tokens)
+
+    def _applied(self, ctx: RequestContext, asker: Asker, usage: Usage, model: str) -> list[_Applied]:
+        now, found = time.time(), []
+        for rule in self._rules:
+            if not rule.applies(asker):
+                continue
+            subject = rule.subject(asker)
+            if subject is None:
+                if rule.refuse_missing and rule.enforce:
+                    lacking = ", ".join(each for each in rule.per if asker.value(each) is None)
+                    raise RequestRejected(
+                        f"The limit '{rule.name}' counts per {', '.join(rule.per)}, and this caller has no {lacking}.",
+                        status=403,
+                        code="limit_subject_missing",
+                        limit=rule.name,
+                    )
+                continue
+            amount = self._estimator.reserve(rule, ctx, usage, model)
+            entry = rule.entry(subject, amount, now)
+            if entry is not None:
+                found.append(_Applied(rule, subject, entry, amount))
+        return found
+
+    async def _reserve(self, ctx: RequestContext, spending: _Spending, applied: list[_Applied]) -> None:
+        """Raises RequestRejected."""
+        try:
+            answer = await self._ask(ctx, applied)
+            if isinstance(answer, Refused):
+                answer = await self._queue(ctx, spending, applied, answer)
+        except StoreUnavailable:
+            strict = next(
+                (each.rule for each in applied if each.rule.enforce and each.rule.on_store_down != "allow"), None
+            )
+            if strict is not None:
+                raise store_down(strict.name) from None
+            self._counts["unasked_total"] += 1
+            answer = self._books.without_store([each.entry for each in applied])
+        spending.holds.append((applied, answer))
+        self._note(ctx, applied, answer.states)
+
+    async def _ask(self, ctx: RequestContext, applied: Sequence[_Applied]) -> Hold | Refused:
+        alone = any(each.rule.on_store_down == "deny" for each in applied)
+        return await self._books.reserve([each.entry for each in applied], note=ctx.request_id, alone=alone)
+
+    async def _queue(self, ctx: RequestContext, spending: _Spending, applied: list[_Applied], refused: Refused) -> Hold:
+        """Waits in turn where every limit that refused is one to wait for. Raises RequestRejected."""
+        until = time.monotonic() + min((each.rule.queue_seconds for each in applied if each.rule.queue), default=0.0)
+        answer: Hold | Refused = refused
+        position = _refusing(applied, refused.states)
+        queue = self._queues.setdefault(applied[position].entry.key, FairQueue())
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                waited = False
+                while isinstance(answer, Refused):
+                    wait = _wait(applied, answer.states)
+                    if wait is None or time.monotonic() + wait > until:
+                        raise self._refusal(applied, answer.states)
+                    if not waited:
+                        who, weight = self._weight(spending.asker)
+                        async with asyncio.timeout(until - time.monotonic()):
+                            await stack.enter_async_context(queue.turn(who, weight=weight))
+                        waited = True
+                        answer = await self._ask(ctx, applied)
+                        continue
+                    await asyncio.sleep(max(0.005, wait))
+                    answer = await self._ask(ctx, applied)
+        except TimeoutError:
+            raise self._refusal(applied, refused.states) from None
+        finally:
+            if queue.idle:
+                self._queues.pop(applied[position].entry.key, None)
+        return answer
+
+    def _weight(self, asker: Asker) -> tuple[str, float]:
+        """Who waits, and with which weight: the team's, else the user's, else the key's own."""
+        for dimension in ("team", "user", "key"):
+            value = asker.value(dimension)
+            if value is not None and value in self._weights:
+                return f"{dimension}={value}", float(self._weights[value])
+        return f"key={asker.value('key')}", 1.0
+
+    # What is shown and written down.
+
+    def _refusal(self, applied: Sequence[_Applied], states: Sequence[CounterState]) -> RequestRejected:
+        each = applied[_refusing(applied, states)]
+        state = states[applied.index(each)]
+        whom = ", ".join(f"{dimension} {value}" for dimension, value in each.subject)
+        refusal = refusal_of(each.rule, state, each.entry.amount, whom=whom, resets_after=each.resets_after)
+        for one, its in zip(applied, states, strict=True):
+            if its.refused:
+                self._event("refused", one, its)
+        return refusal
+
+    def _refuse(self, ctx: RequestContext, refusal: RequestRejected) -> None:
+        self._counts["refused_total"] += 1
+        if refusal.retry_after is None:
+            ctx.reply_headers["x-should-retry"] = "false"  # official SDKs would try a spent budget again
+        for event in self._events:
+            event.setdefault("request", ctx.request_id)
+
+    def _note(self, ctx: RequestContext, applied: Sequence[_Applied], states: Sequence[CounterState]) -> None:
+        shown = []
+        for each, state in zip(applied, states, strict=False):
+            self._remember(each)
+            if state.limit is None or state.remaining is None:
+                continue
+            scale = each.rule.scale
+            resets = state.resets_after if each.rule.is_rate else each.resets_after
+            shown.append(Shown(each.rule, state.limit * scale, state.remaining * scale, resets))
+            if state.exceeded and not each.rule.enforce:
+                self._counts["shadow_total"] += 1
+                self._event("shadow", each, state, request=ctx.request_id)
+        if not shown or not self._show:
+            return
+        headers = limit_headers(shown, ctx.client_dialect, time.time())
+        ctx.reply_headers.update(headers)
+        if "x-llm-gateway-limit-warning" in headers:
+            self._counts["warned_total"] += 1
+
+    def _event(self, kind: str, each: _Applied, state: CounterState, **more: Any) -> None:
+        if len(self._events) >= _MOST_EVENTS:
+            return
+        scale = each.rule.scale
+        self._events.append(
+            {
+                "kind": kind,
+                "limit": each.rule.name,
+                "measure": each.rule.measure,
+                "subject": dict(each.subject),
+                "asked": each.amount,
+                "settled": state.settled * scale,
+                "open": state.open * scale,
+                "of": (state.limit or 0) * scale,
+                "retryAfter": state.retry_after,
+                "project": self.gateway.project,
+                "place": each.rule.place,
+                **more,
+            }
+        )
+
+    def _remember(self, each: _Applied) -> None:
+        """Keeps a list of subjects, so that the state of a limit can be shown for all of them."""
+        name = f"{each.rule.name}|{each.subject}"
+        if name not in self._subjects and len(self._subjects) < 100_000:
+            self._subjects.add(name)
+            self._new_subjects.append((each.rule, each.subject))
+
+    # In the background.
+
+    async def _keep(self) -> None:
+        with contextlib.suppress(Exception):
+            for note in await self.gateway.store.check():
+                log.warning("the store: %s", note)
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            try:
+                await self._books.keep()
+                await self._flush()
+            except StoreUnavailable as error:
+                log.debug("the store can't be reached: %s", error)
+            except Exception:
+                log.exception("limits failed in the background")
+
+    async def _flush(self) -> None:
+        while self._new_subjects:
+            rule, subject = self._new_subjects[0]
+            key = f"limits/subjects/{rule.key(subject, '')}"
+            if await self.gateway.store.get(key) is None:
+                await self.gateway.store.put(key, b"")
+            self._new_subjects.popleft()
+        if self._events:
+            events = [self._events.popleft() for _ in range(len(self._events))]
+            await self.gateway.store.append("limits", events, keep=self._retention)
+
+
+def _refusing(applied: Sequence[_Applied], states: Sequence[CounterState]) -> int:
+    return tightest([each.rule for each in applied], states, [each.resets_after for each in applied])
+
+
+def _wait(applied: Sequence[_Applied], states: Sequence[CounterState]) -> float | None:
+    """Seconds until the limits that refused may let the request through; None where one is not to be waited for."""
+    longest = 0.0
+    for each, state in zip(applied, states, strict=True):
+        if not state.refused:
+            continue
+        if not each.rule.queue or each.rule.is_budget:
+            return None
+        wait = 0.05 if each.rule.measure == "concurrent" else state.retry_after
+        if wait is None:
+            return None
+        longest = max(longest, wait)
+    return longest
