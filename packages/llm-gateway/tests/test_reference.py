@@ -8,7 +8,15 @@ from llm_gateway.extensions import installed
 from llm_gateway.reference import configuration_page, extension_page, index_page
 
 DOCS = Path(__file__).parents[3] / "docs"
-BUILT_IN = ["basic-apikey-auth", "clickhouse-tracer", "limits", "logger", "model-router", "prompt-manager", "regex-hider"]
+BUILT_IN = [
+    "basic-apikey-auth",
+    "clickhouse-tracer",
+    "limits",
+    "logger",
+    "model-router",
+    "prompt-manager",
+    "regex-hider",
+]
 
 
 def test_the_configuration_reference_is_up_to_date():

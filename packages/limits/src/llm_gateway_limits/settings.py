@@ -59,8 +59,8 @@ _LIMIT: dict[str, Any] = {
                     "additionalProperties": False,
                     "required": ["calendar"],
                     "properties": {
-                        "calendar": {"enum": list(CALENDAR)},
-                        "timeZone": {"type": "string", "default": "UTC"},
+                        "calendar": {"enum": list(CALENDAR), "description": "What the window is: it begins at midnight."},
+                        "timeZone": {"type": "string", "default": "UTC", "description": "Whose midnight."},
                     },
                 },
             ],
@@ -72,8 +72,12 @@ _LIMIT: dict[str, Any] = {
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                **dict.fromkeys(_CONDITIONS, _TEXTS),
-                "labels": {"type": "object", "additionalProperties": _TEXTS},
+                **{name: {**_TEXTS, "description": f"Any of these {name}."} for name in _CONDITIONS},
+                "labels": {
+                    "type": "object",
+                    "additionalProperties": _TEXTS,
+                    "description": "All of these labels.",
+                },
             },
             "description": "Only for these requests. `*` stands for any text, `/…/` is a regular expression.",
         },
