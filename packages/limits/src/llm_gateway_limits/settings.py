@@ -59,7 +59,7 @@ _LIMIT: dict[str, Any] = {
                     "additionalProperties": False,
                     "required": ["calendar"],
                     "properties": {
-                        "calendar": {"enum": list(CALENDAR), "description": "What the window is: it begins at midnight."},
+                        "calendar": {"enum": list(CALENDAR), "description": "Begins at midnight."},
                         "timeZone": {"type": "string", "default": "UTC", "description": "Whose midnight."},
                     },
                 },
