@@ -489,3 +489,20 @@ def test_a_conversation_with_signed_reasoning_returns_to_where_it_was_signed() -
                         assert up.calls[-1].body["model"] == signed_by
 
     run(main())
+
+
+@pytest.mark.parametrize("status", [500, 503, 504])
+def test_a_fallback_for_some_causes_leaves_the_retries_of_all_others(status: int) -> None:
+    async def main() -> None:
+        script = by_model(a=first_then(fails(status), answer), b=answer)
+        async with upstream(script) as up:
+            models = two(up.url, retryDelay="1ms")
+            for each in models:
+                del each["provider"]["config"]["retryAttempts"]
+            plugins = [router(model="m", fallbacks=["n"], on=["rate_limit"])]
+            async with gateway(config(*models, plugins=plugins)) as served:
+                reply = await served.ask(request("chat"))
+                assert reply.status == 200
+                assert [call.body["model"] for call in up.calls] == ["a", "a"]
+
+    run(main())

@@ -188,3 +188,18 @@ def test_it_survives_everything(config):
 def test_settings_that_make_no_sense_are_refused(config, words):
     with pytest.raises(ConfigError, match=words):
         PluginHarness(ModelRouter, config)
+
+
+@pytest.mark.parametrize("on", [["rate_limit"], ["timeout", "upstream"]])
+def test_it_is_known_which_errors_lead_on(on):
+    seen = []
+
+    @plugin_metadata(name="look")
+    class Look(Plugin):
+        def before_model(self, ctx):
+            seen.append((ctx.has_fallback, ctx.fallback_kinds))
+
+    models = {"gpt": ScriptedModel("gpt"), **says("claude", "spare")}
+    PluginHarness([Mount(ModelRouter, {**FOUNDING, "on": on}), Mount(Look)], models=models).ask()
+
+    assert seen == [(True, frozenset(on))]

@@ -1,7 +1,25 @@
+import asyncio
+import json
+
 import pytest
 from llm_gateway_prompt_manager import PromptManager
 
-from llm_gateway_sdk import CacheHint, ConfigError, LLMRequest, Message, Plugin, PluginResult, TextPart, plugin_metadata
+from llm_gateway.dialects.openai_responses import OpenAIResponses
+from llm_gateway_sdk import (
+    CacheHint,
+    ConfigError,
+    LLMRequest,
+    Losses,
+    Message,
+    Payload,
+    Plugin,
+    PluginResult,
+    RequestContext,
+    Target,
+    TextPart,
+    WireRequest,
+    plugin_metadata,
+)
 from llm_gateway_sdk.testing import Mount, PluginHarness, ScriptedModel, assert_survives_every_part
 
 
@@ -133,3 +151,26 @@ def test_it_survives_everything():
 def test_settings_that_make_no_sense_are_refused(config, words):
     with pytest.raises(ConfigError, match=words):
         PluginHarness(PromptManager, config)
+
+
+@pytest.mark.parametrize(
+    ("mode", "prompt", "expected"),
+    [
+        ("before", "Be brief.", "Be brief.\n\nBe kind."),
+        ("after", "Be brief.", "Be kind.\n\nBe brief."),
+        ("override", "Be brief.", "Be brief."),
+        ("wrapper", "<${PROMPT}>", "<Be kind.>"),
+    ],
+)
+def test_instructions_of_the_responses_api_stay_instructions(mode, prompt, expected):
+    dialect = OpenAIResponses()
+    body = b'{"model": "m", "input": "Hi", "instructions": "Be kind."}'
+    asked, _ = dialect.decode_request(WireRequest("POST", "/responses", body=body))
+    context = RequestContext(request_id="r", client_dialect="openai_responses", request=Payload(None, asked))
+    manager = PromptManager()
+    asyncio.run(manager.configure({"prompt": prompt, "mode": mode}))
+    manager.before_model(context)
+    target = Target("m", "openai", None, False, {})
+    sent = json.loads(dialect.encode_request(context.request, target, Losses("request")).body)
+    assert sent["instructions"] == expected
+    assert "Be" not in json.dumps(sent["input"])

@@ -141,7 +141,8 @@ class RequestContext:
     __slots__ = (
         "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_principal", "_query_params", "_request",
         "_response", "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "caller",
-        "chunk", "client_dialect", "client_ip", "error", "final_chunk", "has_fallback", "http_request", "losses",
+        "chunk", "client_dialect", "client_ip", "error", "fallback_kinds",
+        "final_chunk", "has_fallback", "http_request", "losses",
         "metadata", "metrics", "operation", "plugin_data", "project", "reply_headers", "request_id", "requested_model",
         "retry_count", "stream", "streaming", "target_model", "target_model_provider", "timings", "turn_count",
         "upstream_request", "upstream_response",
@@ -180,6 +181,9 @@ class RequestContext:
         self.target_model_provider: str | None = None
         self.has_fallback = False
         """Set by a router in `before_model`: another model is left, so a failing one need not be tried again."""
+        self.fallback_kinds: frozenset[str] | None = None
+        """With `has_fallback`: the classes of errors that lead on to the other model; None means all. For other errors
+        the failing model is tried again as if no other were left."""
         self.caller: str | None = None
         """The name of who is asking, as authentication found; never the key."""
         self._principal: Principal | None = None
@@ -376,6 +380,7 @@ class Engine:
         ctx.final_chunk = False
         ctx.attempt_data = {}
         ctx.has_fallback = False
+        ctx.fallback_kinds = None
 
     @staticmethod
     def take_follow_up(ctx: RequestContext) -> list[Message] | None:

@@ -27,7 +27,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from llm_gateway.monitoring.otel import OpenTelemetry
+from llm_gateway.monitoring.otel import OpenTelemetry, _resource, _sampler
 
 ECHO = "models: [{name: echo, isDefault: true, provider: {type: echo, config: {model: echo-1}}}]\n"
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -396,3 +396,35 @@ def test_nothing_of_opentelemetry_is_imported_where_it_is_off() -> None:
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
 
     assert found.stdout.strip() == "[]", found.stderr
+
+
+@pytest.mark.parametrize(
+    ("written", "environ", "expected"),
+    [
+        ({}, {}, "llm-gateway"),
+        ({}, {"OTEL_SERVICE_NAME": "team-gw"}, "team-gw"),
+        ({}, {"OTEL_RESOURCE_ATTRIBUTES": "service.name=attr-gw,team=a"}, "attr-gw"),
+        ({"serviceName": "mine"}, {"OTEL_SERVICE_NAME": "team-gw"}, "mine"),
+        ({}, {"OTEL_RESOURCE_ATTRIBUTES": "team=a"}, "llm-gateway"),
+    ],
+)
+def test_the_service_is_named_by_the_setting_then_by_the_environment(
+    written: dict[str, Any], environ: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OTEL_SERVICE_NAME", "OTEL_RESOURCE_ATTRIBUTES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    attributes = _resource(OtelConfig(**written)).attributes
+    assert attributes["service.name"] == expected
+    assert attributes.get("team") == ("a" if "team=a" in str(environ) else None)
+
+
+def test_the_sampler_of_the_environment_counts_where_none_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_TRACES_SAMPLER", raising=False)
+    assert _sampler(OtelConfig()) is not None
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    assert _sampler(OtelConfig()) is None
+    written = _sampler(OtelConfig(sampleRatio=0.5))
+    assert written is not None
+    assert "0.5" in written.get_description()

@@ -38,7 +38,7 @@ def test_what_proxies_and_browsers_put_on_a_request_stays_here(name):
     "name",
     """
     anthropic-version anthropic-beta openai-beta openai-organization x-stainless-retry-count user-agent accept
-    content-type idempotency-key traceparent tracestate x-goog-api-client http-referer x-goog-upload-protocol
+    content-type idempotency-key x-goog-api-client http-referer x-goog-upload-protocol
     x-codex-turn-state x-client-request-id
 """.split(),
 )
@@ -68,6 +68,25 @@ def test_headers_named_by_connection_are_for_one_hop():
     assert Crossing().headers(headers) == [("accept", "y")]
     given = [("connection", "x-ratelimit-limit"), ("connection", "etag"), ("x-ratelimit-limit", "1"), ("etag", "2")]
     assert upstream_to_client([*given, ("request-id", "3")]) == [("request-id", "3")]
+
+
+@pytest.mark.parametrize(
+    ("parent", "valid"),
+    [
+        ("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        ("01-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more", True),
+        ("ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", False),
+        ("00-00000000000000000000000000000000-b7ad6b7169203331-01", False),
+        ("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", False),
+        ("00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", False),
+        ("nonsense", False),
+        ("", False),
+        (None, False),
+    ],
+)
+def test_a_trace_state_goes_on_with_a_valid_parent_alone(parent, valid):
+    headers = [("tracestate", "a=b"), *([("traceparent", parent)] if parent is not None else []), ("accept", "x")]
+    assert Crossing().headers(headers) == (headers if valid else [("accept", "x")])
 
 
 def test_an_operator_names_further_headers():

@@ -125,8 +125,9 @@ class ModelRouter(Plugin):
                 order = rotated(list(self._weights), self._choose(ctx))
             route = ctx.plugin_data[self._data_key] = _Route(order + self._fallbacks)
         ctx.target_model = route.current
-        # Where no passing failure leads on, another try of the same model is all there is.
+        # Where a passing failure does not lead on, another try of the same model is all there is.
         ctx.has_fallback = self._falls_back_from_failures and route.position + 1 < len(route.order)
+        ctx.fallback_kinds = self._causes
         if self._single is None:
             route.count(self._in_flight)
 

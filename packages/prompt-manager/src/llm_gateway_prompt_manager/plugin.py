@@ -86,7 +86,8 @@ class PromptManager(Plugin):
         prompt = self._trial if trial and self._trial is not None else self._prompt
         request = ctx.request
         original = request.system
-        injected = self._inject(request, prompt, original)
+        has_field = ctx.client_dialect == _RESPONSES
+        injected = self._inject(request, prompt, original, has_field=has_field)
         entry = {
             "used": True,
             "original_prompt": original,
@@ -99,27 +100,51 @@ class PromptManager(Plugin):
         applied.append(entry)
         ctx.metadata["prompt_manager"] = {**entry, "applied": list(applied)}
 
-    def _inject(self, request: LLMRequest, prompt: str, original: str) -> str:
+    def _inject(self, request: LLMRequest, prompt: str, original: str, *, has_field: bool) -> str:
         count = 0
         while count < len(request.messages) and request.messages[count].role in ("system", "developer"):
             count += 1
         leading, rest = request.messages[:count], request.messages[count:]
         role = leading[0].role if leading else "system"
+        is_field = bool(leading) and _is_instructions(leading[0])
+        lead = _instructions if has_field and role == "system" else _system
+        injected = prompt
         match self._mode:
+            case "before" if is_field:
+                leading = [lead(role, f"{prompt}\n\n{leading[0].text}"), *leading[1:]]
             case "before":
-                injected = prompt
-                leading = [Message(role, [TextPart(prompt)]), *leading]
+                leading = [lead(role, prompt), *leading]
+            case "after" if is_field:
+                leading = [lead(role, f"{leading[0].text}\n\n{prompt}"), *leading[1:]]
+            case "after" if not leading:
+                leading = [lead(role, prompt)]
             case "after":
-                injected = prompt
-                leading = [*leading, Message(role, [TextPart(prompt)])]
+                leading = [*leading, _system(role, prompt)]
             case "wrapper":
                 injected = prompt.replace(_PLACEHOLDER, original)
-                leading = [Message(role, [TextPart(injected, cache=_cache_of(leading))])]
+                leading = [lead(role, injected, _cache_of(leading))]
             case _:
-                injected = prompt
-                leading = [Message(role, [TextPart(prompt, cache=_cache_of(leading))])]
+                leading = [lead(role, prompt, _cache_of(leading))]
         request.messages = leading + rest
         return injected
+
+
+_RESPONSES = "openai_responses"
+
+
+def _is_instructions(message: Message) -> bool:
+    return "_instructions" in message.provider_metadata.get(_RESPONSES, {})
+
+
+def _system(role: str, text: str, cache: CacheHint | None = None) -> Message:
+    return Message(role, [TextPart(text, cache=cache)])
+
+
+def _instructions(role: str, text: str, cache: CacheHint | None = None) -> Message:
+    """The leading prompt of a client of the Responses API: its field `instructions`, not an item of `input`. Items are
+    carried over with `previous_response_id`, so that each turn would add another copy."""
+    metadata: dict[str, dict[str, Any]] = {_RESPONSES: {"_instructions": True}}
+    return Message(role, [TextPart(text, cache=cache)], provider_metadata=metadata)
 
 
 def _cache_of(messages: list[Message]) -> CacheHint | None:

@@ -12,10 +12,11 @@ import logging
 import random
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Container, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from math import inf
+from typing import get_args
 
 from llm_gateway_sdk import (
     Adapter,
@@ -24,6 +25,7 @@ from llm_gateway_sdk import (
     Dialect,
     DialectError,
     Echo,
+    ErrorClass,
     GatewayError,
     HTTPProvider,
     HTTPReply,
@@ -266,11 +268,14 @@ class Exchange:
         http = target.http
         tries = 1
         delay = 1.0
+        led_on: Container[str] = ()
+        """Classes of errors after which the next model is asked, not the same one again."""
         if http is not None:
             settings = http.settings
             delay = settings.retry_delay
-            if not ctx.has_fallback or settings.retry_attempts_written:
-                tries = max(1, settings.retry_attempts)
+            tries = max(1, settings.retry_attempts)
+            if ctx.has_fallback and not settings.retry_attempts_written:
+                led_on = _ALL_KINDS if ctx.fallback_kinds is None else ctx.fallback_kinds
         number = 0
         while True:
             number += 1
@@ -295,7 +300,7 @@ class Exchange:
                 return verdict
             except ModelError as error:
                 told = self._book_failure(target, attempt, error)
-                if number >= tries or not error.retryable or ctx.stream.committed:
+                if number >= tries or error.kind in led_on or not error.retryable or ctx.stream.committed:
                     raise
                 pause = self._pause(delay, number, error)
                 if pause > _LONGEST_PAUSE or self._loop.time() + pause > self._deadline:
@@ -1069,6 +1074,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
 _BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
 _DECODED_AT_ONCE = 64 * 1024
 """Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
+_ALL_KINDS: frozenset[str] = frozenset(get_args(ErrorClass))
 _LONGEST_PAUSE = 60.0
 """Seconds that a request waits before another try; a client is better served by the provider's 429 than by silence."""
 _REST_SECONDS = 0.5

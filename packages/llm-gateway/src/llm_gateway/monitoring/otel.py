@@ -33,7 +33,7 @@ try:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+    from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError as missing:
@@ -113,13 +113,7 @@ class OpenTelemetry:
     def __init__(
         self, config: OtelConfig, *, processor: SpanProcessor | None = None, reader: MetricReader | None = None
     ) -> None:
-        resource = Resource.create(
-            {
-                names.SERVICE_NAME: config.service_name,
-                names.SERVICE_VERSION: __version__,
-                names.SERVICE_INSTANCE_ID: os.urandom(8).hex(),
-            }
-        )
+        resource = _resource(config)
         self._capture = config.capture_content
         self.needs_reply = config.capture_content and processor is not None
         self._propagator = TraceContextTextMapPropagator()
@@ -131,8 +125,7 @@ class OpenTelemetry:
         self._meters: MeterProvider | None = None
         self._tracer = None
         if processor is not None:
-            sampler = ParentBased(TraceIdRatioBased(config.sample_ratio))
-            self._traces = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
+            self._traces = TracerProvider(sampler=_sampler(config), resource=resource, shutdown_on_exit=False)
             self._traces.add_span_processor(processor)
             self._tracer = self._traces.get_tracer("llm_gateway", __version__)
         if reader is not None:
@@ -491,3 +484,23 @@ def _error_type(ctx: RequestContext, status: int) -> str:
 
 def _nanoseconds(seconds: float | None) -> int | None:
     return None if seconds is None else int(seconds * 1_000_000_000)
+
+
+def _resource(config: OtelConfig) -> Resource:
+    """Who reports: the setting, else `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`, else `llm-gateway`.
+
+    `Resource.create` reads the variables, and lets what it is given win.
+    """
+    attributes = {names.SERVICE_VERSION: __version__, names.SERVICE_INSTANCE_ID: os.urandom(8).hex()}
+    named = "service_name" in config.model_fields_set
+    variables = f"{os.environ.get('OTEL_SERVICE_NAME', '')},{os.environ.get('OTEL_RESOURCE_ATTRIBUTES', '')}"
+    if named or not (os.environ.get("OTEL_SERVICE_NAME") or f"{names.SERVICE_NAME}=" in variables):
+        attributes[names.SERVICE_NAME] = config.service_name
+    return Resource.create(attributes)
+
+
+def _sampler(config: OtelConfig) -> Sampler | None:
+    """The written share of requests, else what `OTEL_TRACES_SAMPLER` names (None lets the SDK read it), else all."""
+    if "sample_ratio" not in config.model_fields_set and os.environ.get("OTEL_TRACES_SAMPLER"):
+        return None
+    return ParentBased(TraceIdRatioBased(config.sample_ratio))

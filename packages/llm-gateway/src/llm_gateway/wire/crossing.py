@@ -10,6 +10,7 @@ Sources of the names: the references of the vendors' APIs and the headers that t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote_plus
 
@@ -120,7 +121,11 @@ class Crossing:
         """
         goes = self._headers
         crossing = [item for item in headers if goes[item[0]] or (credentials and item[0] in CREDENTIAL_HEADERS)]
-        return _without_named(crossing, headers)
+        crossing = _without_named(crossing, headers)
+        for name, value in crossing:
+            if name == "tracestate" or (name == "traceparent" and not _TRACEPARENT.fullmatch(value)):
+                return _with_valid_trace(crossing)
+        return crossing
 
     def query(self, query: str, *, credentials: bool = False) -> str:
         """What of a client's query string goes along, as it was written; with `credentials` its `key` too."""
@@ -180,6 +185,19 @@ def _matcher(names: Sequence[str]) -> Callable[[str], bool]:
     exact = frozenset(name for name in names if not name.endswith("*"))
     beginnings = tuple(name[:-1] for name in names if name.endswith("*"))
     return lambda name: name in exact or name.startswith(beginnings)
+
+
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?", re.ASCII
+)
+
+
+def _with_valid_trace(crossing: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """W3C Trace Context §3.2, §3.3: `tracestate` belongs to a valid `traceparent`, and is nothing without one."""
+    parents = [value for name, value in crossing if name == "traceparent"]
+    if len(parents) == 1 and _TRACEPARENT.fullmatch(parents[0]):
+        return crossing
+    return [item for item in crossing if item[0] not in ("traceparent", "tracestate")]
 
 
 def _without_named(crossing: list[tuple[str, str]], headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -16,7 +16,8 @@ from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtoc
 from .decoding import find_decoder, receive_decoded, without_encoding
 from .dial import describe_os_error
 from .head import check_headers, prepare
-from .settings import TransportSettings, build_ssl_context
+from .settings import TransportSettings
+from .tls import TlsContext
 
 __all__ = ["AiohttpClient", "AiohttpReply"]
 
@@ -27,6 +28,7 @@ class AiohttpClient:
     def __init__(self, settings: TransportSettings | None = None) -> None:
         self.settings = settings or TransportSettings()
         self._session: aiohttp.ClientSession | None = None
+        self._tls = TlsContext(self.settings)
         self._urls: dict[str, URL] = {}
         self._closed = False
 
@@ -59,6 +61,7 @@ class AiohttpClient:
                         headers=sent,
                         data=body or None,
                         allow_redirects=False,
+                        ssl=self._tls.current() if address.scheme == "https" else True,
                         timeout=timeout,
                         trace_request_ctx=trace,
                     )
@@ -88,7 +91,7 @@ class AiohttpClient:
             limit=0,
             limit_per_host=settings.max_connections or 0,
             keepalive_timeout=settings.idle_timeout,
-            ssl=build_ssl_context(settings),
+            ssl=self._tls.current(),
             happy_eyeballs_delay=settings.happy_eyeballs_delay,
             enable_cleanup_closed=False,
         )

@@ -34,7 +34,7 @@ class Dialer:
         self,
         origin: Origin,
         settings: TransportSettings,
-        ssl_context: ssl.SSLContext | None,
+        ssl_context: Callable[[], ssl.SSLContext] | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._origin = origin
@@ -60,7 +60,7 @@ class Dialer:
                 _, protocol = await self._loop.create_connection(
                     factory,
                     sock=sock,
-                    ssl=self._ssl_context,
+                    ssl=self._ssl_context() if self._ssl_context is not None else None,
                     server_hostname=self._origin.host if self._ssl_context is not None else None,
                 )
             except BaseException:
@@ -88,7 +88,7 @@ class Dialer:
         transport, protocol = await self._loop.create_connection(
             factory,
             *address,
-            ssl=self._ssl_context,
+            ssl=self._ssl_context() if self._ssl_context is not None else None,
             server_hostname=self._origin.host if self._ssl_context is not None else None,
         )
         sock = transport.get_extra_info("socket")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import inf
 
 from llm_gateway_sdk.errors import ModelConnectionError
@@ -13,7 +13,8 @@ from .dial import Dialer
 from .head import Origin, Target, encode_head, prepare
 from .pool import Pool
 from .reply import Reply
-from .settings import Proxy, TransportSettings, build_ssl_context
+from .settings import Proxy, TransportSettings
+from .tls import TlsContext
 
 __all__ = ["NativeClient"]
 
@@ -25,7 +26,7 @@ class NativeClient:
         self.settings = settings or TransportSettings()
         self._proxy = Proxy.from_url(self.settings.proxy) if self.settings.proxy else None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ssl_context: ssl.SSLContext | None = None
+        self._tls: TlsContext | None = None
         self._targets: dict[str, tuple[Target, Pool]] = {}
         self._pools: dict[Origin, Pool] = {}
         self._closed = False
@@ -92,9 +93,11 @@ class NativeClient:
     def _make_pool(self, origin: Origin) -> Pool:
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
-        context = None
+        context: Callable[[], ssl.SSLContext] | None = None
         if origin.scheme == "https":
-            context = self._ssl_context = self._ssl_context or build_ssl_context(self.settings)
+            tls = self._tls = self._tls or TlsContext(self.settings)
+            tls.current()  # fails before a pool is made of it
+            context = tls.current
         return Pool(Dialer(origin, self.settings, context, self._loop), self.settings, self._loop)
 
     def _add_start(self, target: Target, method: str) -> str:
