@@ -192,3 +192,93 @@ def background(page: Any) -> str:
 def brightness(colour: str) -> float:
     red, green, blue = (int(part) for part in colour.removeprefix("rgb(").removesuffix(")").split(","))
     return (red + green + blue) / 3
+
+
+SMALLEST_TEXT = """() => {
+  const sizes = [];
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode;
+    const box = node.parentElement;
+    if (!node.textContent.trim() || !box.getClientRects().length) continue;
+    const scale = box.ownerSVGElement ? box.getScreenCTM().a : 1;
+    sizes.push([parseFloat(getComputedStyle(box).fontSize) * scale, node.textContent.trim().slice(0, 40)]);
+  }
+  return sizes.sort((a, b) => a[0] - b[0])[0];
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280, 1920])
+@pytest.mark.parametrize("path", ["/?range=7d", "/interactions?range=7d", "/interactions/req-fallback"])
+def test_no_text_is_smaller_than_11_pixels(page: Any, site: str, path: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(site + path)
+
+    size, text = page.evaluate(SMALLEST_TEXT)
+    assert size >= 11, text
+
+
+def test_the_figure_of_errors_leads_to_as_many_requests(page: Any, site: str) -> None:
+    page.goto(site + "/?range=7d")
+    tile = page.locator("a.tile", has_text="Errors")
+    told = int(tile.locator(".note").inner_text().split()[0])
+    tile.click()
+
+    assert "status=failed" in page.url
+    found = int(page.locator("h1 small").inner_text().split()[0])
+    assert 0 < found <= told
+    outcomes = page.locator("table.list .badge").all_inner_texts()
+    assert "ok" not in outcomes
+
+
+@pytest.mark.parametrize(("column", "order"), [("Time", "slowest"), ("Cost", "dearest"), ("Tokens", "longest")])
+def test_columns_sort(page: Any, site: str, column: str, order: str) -> None:
+    page.goto(site + "/interactions?range=7d")
+    page.click(f"th a:has-text('{column}')")
+
+    assert f"sort={order}" in page.url
+    assert page.locator("th[aria-sort=descending]").inner_text().startswith(column)
+    assert page.locator("table.list tbody tr").count() > 2
+
+
+def test_models_projects_and_callers_are_links(page: Any, site: str) -> None:
+    page.goto(site + "/interactions?range=7d")
+    name = page.locator("td[data-name=Model] a").first.inner_text()
+    page.locator("td[data-name=Model] a").first.click()
+
+    assert "model=" in page.url
+    assert set(page.locator("td[data-name=Model] a").all_inner_texts()) >= {name}
+
+
+def test_times_are_shown_in_the_chosen_zone(page: Any, site: str) -> None:
+    page.goto(site + "/interactions?range=7d")
+    assert page.locator(".moments summary b").inner_text() == "UTC"
+    utc = page.locator("table.list time").first.inner_text()
+    page.goto(site + "/interactions?range=7d&tz=Asia/Tokyo")
+
+    assert page.locator(".moments summary b").inner_text() == "Asia/Tokyo"
+    assert page.locator("table.list time").first.inner_text() != utc
+
+
+def test_what_was_searched_for_is_marked(page: Any, site: str) -> None:
+    page.goto(site + "/interactions?range=7d&q=umbrella")
+
+    marks = page.locator("mark").all_inner_texts()
+    assert marks
+    assert {mark.lower() for mark in marks} == {"umbrella"}
+
+
+def test_a_phone_shows_cards_that_do_not_scroll_sideways(page: Any, site: str) -> None:
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.goto(site + "/interactions?range=7d")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("document.querySelector('.list').scrollWidth <= document.querySelector('.scroll').clientWidth")
+    assert page.locator("td[data-name=Cost]").first.is_visible()
+
+
+def test_a_range_of_the_readers_own(page: Any, site: str) -> None:
+    page.goto(site + "/interactions?since=2001-01-01T00:00&until=2001-01-02T00:00")
+    assert "No requests here" in page.inner_text("main")
+    page.goto(site + "/?since=2001-01-01T00:00")
+    assert page.locator("a.tile .value").first.inner_text() != "0"

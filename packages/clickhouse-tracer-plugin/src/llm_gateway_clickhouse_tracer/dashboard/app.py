@@ -121,7 +121,8 @@ class Dashboard:
             case ["interactions"]:
                 chosen, database = Filter.load(query), self._connected()
                 rows = queries.interactions(database, chosen)
-                return _page(interactions_page(base, chosen, rows, queries.choices(database, chosen)))
+                total = queries.found(database, chosen)
+                return _page(interactions_page(base, chosen, rows, queries.choices(database, chosen), total))
             case ["interactions", interaction]:
                 rows = queries.rounds(self._connected(), unquote(interaction))
                 if rows:

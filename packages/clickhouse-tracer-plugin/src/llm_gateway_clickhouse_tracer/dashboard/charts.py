@@ -1,23 +1,30 @@
-"""Small charts as SVG, coloured by the style sheet so that they follow light and dark."""
+"""Small charts as SVG, coloured by the style sheet so that they follow light and dark.
+
+Places along the time axis are percentages and heights are pixels, so that a chart fills its column while its texts keep
+their size: nothing is scaled.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from .markup import Markup, join, tag
 
 __all__ = ["Axis", "bars", "lines"]
 
-WIDTH: Final = 560
 HEIGHT: Final = 150
-_LEFT: Final = 46
-_BOTTOM: Final = 18
-_TOP: Final = 10
+_BOTTOM: Final = 20
+_TOP: Final = 8
 _GRID_LINES: Final = 3
-_TICK_STEPS: Final = (600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, 86400, 5 * 86400)
+_MAX_TICKS: Final = 7
+_DAY: Final = 86400
+_TICK_STEPS: Final = (
+    60, 300, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, _DAY, 2 * _DAY, 5 * _DAY, 7 * _DAY, 14 * _DAY,
+    30 * _DAY,
+)  # fmt: skip
 
 
 @dataclass(slots=True, frozen=True)
@@ -27,19 +34,24 @@ class Axis:
     start: int
     end: int
     bucket: int
+    zone: tzinfo = UTC
 
     def x(self, moment: float) -> float:
-        return _LEFT + (WIDTH - _LEFT) * (moment - self.start) / max(1, self.end - self.start)
+        """Per cent of the width."""
+        return 100 * (moment - self.start) / max(1, self.end - self.start)
 
     def ticks(self) -> range:
-        """At most seven round moments (UTC)."""
+        """At most eight round moments of the zone's clock."""
         span = self.end - self.start
-        step = next((step for step in _TICK_STEPS if span / step <= 7), _TICK_STEPS[-1])
-        return range(-(-self.start // step) * step, self.end + 1, step)
+        step = next((step for step in _TICK_STEPS if span / step <= _MAX_TICKS), _TICK_STEPS[-1])
+        offset = int((datetime.fromtimestamp(self.start, self.zone).utcoffset() or timedelta()).total_seconds())
+        first = -(-(self.start + offset) // step) * step - offset
+        return range(first, self.end + 1, step)
 
     @property
     def slot(self) -> float:
-        return (WIDTH - _LEFT) * self.bucket / max(1, self.end - self.start)
+        """The width of a bucket in per cent."""
+        return 100 * self.bucket / max(1, self.end - self.start)
 
 
 def bars(
@@ -64,9 +76,9 @@ def bars(
                 column.append(
                     tag(
                         "rect",
-                        x=f"{axis.x(start) + 0.5:.1f}",
+                        x=f"{axis.x(start) + axis.slot * 0.06:.2f}%",
                         y=f"{floor:.1f}",
-                        width=f"{max(1.0, axis.slot - 1):.1f}",
+                        width=f"{axis.slot * 0.88:.2f}%",
                         height=f"{max(height, 1.0):.1f}",
                         class_=f"fill-{_class(name)}",
                     )
@@ -86,70 +98,71 @@ def lines(
     top = _nice(max((value for _, values in points for value in values if value is not None), default=0))
     drawn: list[Markup] = []
     for position, name in enumerate(names):
-        run: list[str] = []
+        run: tuple[str, str] | None = None
         previous: int | None = None
         for start, values in points:
             value = values[position]
             if value is None:
                 continue
             if previous is not None and start - previous > axis.bucket:
-                drawn += _line(run, name)
-                run = []
+                run = None
             x = axis.x(start + axis.bucket / 2)
             y = HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * value / top
-            run.append(f"{x:.1f},{y:.1f}")
+            here = (f"{x:.2f}%", f"{y:.1f}")
+            if run is not None:
+                ends = {"x1": run[0], "y1": run[1], "x2": here[0], "y2": here[1]}
+                drawn.append(tag("line", **ends, class_=f"line stroke-{_class(name)}"))
+            run = here
             hint = f"{_clock(start, axis)}: {name} {label(value)}"
             drawn.append(
                 tag(
                     "circle",
                     tag("title", hint),
-                    cx=f"{x:.1f}",
+                    cx=f"{x:.2f}%",
                     cy=f"{y:.1f}",
                     r="2.5",
                     class_=f"dot fill-{_class(name)}",
                 )
             )
             previous = start
-        drawn += _line(run, name)
     return _frame(axis, drawn, top, names, label, title)
-
-
-def _line(run: list[str], name: str) -> list[Markup]:
-    return [tag("polyline", points=" ".join(run), class_=f"line stroke-{_class(name)}")] if len(run) > 1 else []
 
 
 def _frame(
     axis: Axis, drawn: Sequence[Markup], top: float, names: Sequence[str], label: Callable[[float], str], title: str
 ) -> Markup:
-    grid = []
+    grid, scale = [], []
     for step in range(_GRID_LINES + 1):
         y = HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * step / _GRID_LINES
-        grid.append(tag("line", x1=_LEFT, x2=WIDTH, y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid"))
-        grid.append(
-            tag(
-                "text", label(top * step / _GRID_LINES), x=_LEFT - 6, y=f"{y + 3:.1f}", class_="tick", text_anchor="end"
-            )
-        )
+        grid.append(tag("line", x1="0", x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid"))
+        value = top * step / _GRID_LINES
+        words = label(value) if value else "0"
+        scale.append(tag("text", words, x="100%", y=f"{y + 4:.1f}", class_="tick", text_anchor="end"))
     times = []
     for moment in axis.ticks():
         x = axis.x(moment)
-        anchor = "end" if x > WIDTH - 16 else "middle"
-        times.append(tag("text", _clock(moment, axis), x=f"{x:.1f}", y=HEIGHT - 4, class_="tick", text_anchor=anchor))
+        anchor = "start" if x < 4 else "end" if x > 96 else "middle"
+        times.append(tag("text", _clock(moment, axis), x=f"{x:.2f}%", y=HEIGHT - 5, class_="tick", text_anchor=anchor))
     legend = [
         tag("span", tag("i", class_=f"swatch back-{_class(name)}"), name, class_="key")
         for name in names
         if len(names) > 1
     ]
     picture = tag(
-        "svg",
-        tag("title", title),
-        join(grid),
-        join(drawn),
-        join(times),
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        role="img",
-        aria_label=title,
-        class_="chart",
+        "div",
+        tag("svg", join(scale), class_="scale", height=HEIGHT, aria_hidden="true"),
+        tag(
+            "svg",
+            tag("title", title),
+            join(grid),
+            join(drawn),
+            join(times),
+            role="img",
+            aria_label=title,
+            class_="chart",
+            height=HEIGHT,
+        ),
+        class_="plot",
     )
     return tag(
         "figure", tag("figcaption", tag("b", title), tag("span", legend, class_="legend")), picture, class_="panel"
@@ -161,8 +174,11 @@ def _class(name: str) -> str:
 
 
 def _clock(moment: float, axis: Axis) -> str:
-    when = datetime.fromtimestamp(moment, UTC)
-    return when.strftime("%d %b" if axis.end - axis.start > 3 * 86400 else "%H:%M")
+    when = datetime.fromtimestamp(moment, axis.zone)
+    span = axis.end - axis.start
+    if span <= _DAY + axis.bucket:
+        return when.strftime("%H:%M")
+    return when.strftime("%d %b" if span > 3 * _DAY else "%a %H:%M")
 
 
 def _nice(value: float) -> float:

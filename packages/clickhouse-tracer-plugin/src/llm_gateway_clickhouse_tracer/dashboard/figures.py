@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 __all__ = ["count", "duration", "moment", "money", "share"]
@@ -23,6 +24,8 @@ def duration(microseconds: Any) -> str:
     value = float(microseconds)
     if value != value:  # the mean of nothing
         return "–"
+    if value == 0:
+        return "0"
     if value < 1e3:
         return f"{value:.0f}\N{NO-BREAK SPACE}µs"
     if value < 1e6:
@@ -36,13 +39,23 @@ def money(dollars: Any) -> str:
     value = float(dollars)
     if value == 0:
         return "$0"
-    return f"${value:,.2f}" if value >= 1 else f"${value:.4f}" if value >= 0.0001 else f"${value:.6f}"
+    if value >= 1:
+        return f"${value:,.2f}"
+    digits = 4 if value >= 0.0001 else 6
+    short = f"{value:.{digits}f}".rstrip("0")
+    return f"${short}" if len(short.partition(".")[2]) >= 2 else f"${value:.2f}"
 
 
 def share(part: Any, whole: Any) -> str:
     return f"{100 * float(part or 0) / float(whole):.1f} %" if whole else "–"
 
 
-def moment(text: Any) -> str:
-    """`2026-11-23 10:00:00.123456` without its fraction."""
-    return str(text)[:19] if text else "–"
+def moment(text: Any, zone: tzinfo = UTC) -> str:
+    """`2026-11-23 10:00:00.123456` (UTC) without its fraction, as the zone's clock shows it."""
+    if not text:
+        return "–"
+    try:
+        when = datetime.fromisoformat(str(text)[:19]).replace(tzinfo=UTC)
+    except ValueError:
+        return str(text)[:19]
+    return when.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")

@@ -13,7 +13,7 @@ from .charts import Axis, bars, lines
 from .conversation import conversation, load, pretty
 from .figures import count, duration, moment, money, share
 from .markup import Child, Markup, join, tag
-from .queries import PAGE_SIZE, RANGES, Filter
+from .queries import FAILED, PAGE_SIZE, RANGES, Filter
 
 __all__ = ["interaction_page", "interactions_page", "message_page", "overview_page"]
 
@@ -90,30 +90,38 @@ def overview_page(
     requests = sums.get("requests", 0)
     latency, ttft = sums.get("latency") or [None] * 3, sums.get("ttft") or [None] * 2
     unpriced = sums.get("unpriced") or 0
+
+    def listed(**changes: str) -> str:
+        return _address(base, "/interactions", chosen, **changes)
+
     tiles = [
-        _tile("Requests", count(requests), f"{count(sums.get('interactions'))} interactions"),
+        _tile("Requests", count(requests), f"{count(sums.get('interactions'))} interactions", link=listed()),
         _tile(
             "Errors",
             share(sums.get("errors"), requests),
             f"{count(sums.get('errors'))} requests",
             bad=bool(sums.get("errors")),
+            link=listed(status=FAILED),
         ),
         _tile(
             "Latency",
             duration(latency[0]) if requests else "–",
             f"median · p95 {duration(latency[1])}" if requests else "",
+            link=listed(sort="slowest"),
         ),
         _tile("First token", duration(ttft[0]), f"median · p95 {duration(ttft[1])}" if ttft[1] is not None else ""),
         _tile(
             "Tokens in",
             count(sums.get("input_tokens")),
             f"{share(sums.get('cache_read_tokens'), sums.get('input_tokens'))} from cache",
+            link=listed(sort="longest"),
         ),
         _tile("Tokens out", count(sums.get("output_tokens")), f"{count(sums.get('reasoning_tokens') or 0)} thinking"),
         _tile(
             "Cost",
             money(sums.get("cost")),
             f"{count(unpriced)} requests without a price" if unpriced else "list prices",
+            link=listed(sort="dearest"),
         ),
     ]
     return page(
@@ -135,20 +143,19 @@ def overview_page(
     )
 
 
-def _tile(name: str, value: str, note: str, *, bad: bool = False) -> Markup:
+def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | None = None) -> Markup:
     return tag(
-        "div",
+        "div" if link is None else "a",
         tag("h2", name),
         tag("p", value, class_="value bad" if bad else "value"),
         tag("p", note, class_="note"),
         class_="tile",
+        href=link,
     )
 
 
 def _charts(chosen: Filter, points: Sequence[Mapping[str, Any]]) -> list[Markup]:
-    span = RANGES[chosen.range]
-    end = int(time.time()) // span.bucket_seconds * span.bucket_seconds + span.bucket_seconds
-    axis = Axis(end - span.seconds - span.bucket_seconds, end, span.bucket_seconds)
+    axis = Axis(*chosen.span(time.time()), chosen.tzinfo)
     return [
         bars(
             axis,
@@ -192,7 +199,7 @@ def _breakdown(base: str, chosen: Filter, field: str, rows: Sequence[Mapping[str
                 tag("span", class_=f"meter w{round(20 * row['requests'] / most)}"),
             ),
             tag("td", count(row["requests"])),
-            tag("td", count(row["errors"]), class_="bad" if row["errors"] else None),
+            tag("td", _errors_of(base, chosen, field, row), class_="bad" if row["errors"] else None),
             tag("td", duration(row["latency"][0])),
             tag("td", duration(row["latency"][1])),
             tag("td", count((row["input_tokens"] or 0) + (row["output_tokens"] or 0))),
@@ -215,35 +222,35 @@ def _breakdown(base: str, chosen: Filter, field: str, rows: Sequence[Mapping[str
     )
 
 
+def _errors_of(base: str, chosen: Filter, field: str, row: Mapping[str, Any]) -> Child:
+    if not row["errors"] or field == "status":
+        return count(row["errors"])
+    changes = {field: row["name"] or "(none)", "status": FAILED}
+    return tag("a", count(row["errors"]), href=_address(base, "/interactions", chosen, **changes))
+
+
 def interactions_page(
-    base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]], offered: Mapping[str, Sequence[str]]
+    base: str,
+    chosen: Filter,
+    rows: Sequence[Mapping[str, Any]],
+    offered: Mapping[str, Sequence[str]],
+    total: int | None = None,
 ) -> str:
     shown = rows[:PAGE_SIZE]
-    more = None
-    if len(rows) > PAGE_SIZE:
-        more = tag(
-            "a",
-            "Older",
-            href=_address(base, "/interactions", chosen, before=str(shown[-1]["started"])),
-            class_="button",
-        )
-    head = tag(
-        "tr",
-        [
-            tag("th", name, scope="col")
-            for name in ("Started", "Question and answer", "Model", "Project", "Time", "Tokens", "Cost")
-        ],
-    )
+    head = tag("tr", [_heading(base, chosen, name, sort) for name, sort in _COLUMNS])
     return page(
         base,
         "Interactions",
         "Interactions",
-        tag("h1", "Interactions"),
+        tag("h1", "Interactions", tag("small", f"{count(total)} found", class_="sub") if total is not None else None),
         _controls(base, "/interactions", chosen, offered, search=True),
         tag(
             "div",
             tag(
-                "table", tag("thead", head), tag("tbody", [_interaction_row(base, row) for row in shown]), class_="list"
+                "table",
+                tag("thead", head),
+                tag("tbody", [_interaction_row(base, chosen, row) for row in shown]),
+                class_="list",
             ),
             class_="scroll panel",
         )
@@ -251,7 +258,7 @@ def interactions_page(
         else _nothing(),
         tag(
             "p",
-            more,
+            _pages(base, chosen, rows),
             tag(
                 "a",
                 "Export as JSON lines",
@@ -264,24 +271,69 @@ def interactions_page(
     )
 
 
-def _interaction_row(base: str, row: Mapping[str, Any]) -> Markup:
+_COLUMNS = (
+    ("Started", "newest"), ("Question and answer", ""), ("Model", ""), ("Project", ""), ("Time", "slowest"),
+    ("Tokens", "longest"), ("Cost", "dearest"),
+)  # fmt: skip
+
+
+def _heading(base: str, chosen: Filter, name: str, sort: str) -> Markup:
+    if not sort:
+        return tag("th", name, scope="col")
+    other = "oldest" if sort == "newest" and chosen.sort == "newest" else sort
+    here = chosen.sort == sort or (sort == "newest" and chosen.sort == "oldest")
+    direction = ("ascending" if chosen.sort == "oldest" else "descending") if here else None
+    arrow = {"ascending": " ↑", "descending": " ↓", None: ""}[direction]
+    link = tag("a", f"{name}{arrow}", href=_address(base, "/interactions", chosen, sort=other), title=f"Sort: {other}")
+    return tag("th", link, scope="col", aria_sort=direction)
+
+
+def _pages(base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Links to the pages next to this one."""
+    found = []
+    if chosen.before or chosen.skip:
+        found.append(tag("a", "First page", href=_address(base, "/interactions", chosen), class_="button"))
+    if chosen.sort != "newest" and chosen.skip:
+        back = str(max(0, chosen.skip - PAGE_SIZE))
+        found.append(tag("a", "Previous", href=_address(base, "/interactions", chosen, skip=back), class_="button"))
+    if len(rows) > PAGE_SIZE:
+        if chosen.sort == "newest":
+            further = {"before": str(rows[PAGE_SIZE - 1]["started"])}
+        else:
+            further = {"skip": str(chosen.skip + PAGE_SIZE)}
+        word = "Older" if chosen.sort == "newest" else "Next"
+        found.append(tag("a", word, href=_address(base, "/interactions", chosen, **further), class_="button"))
+    return found
+
+
+def _interaction_row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Markup:
     tools = row["tools"]
     return tag(
         "tr",
         tag(
             "td",
-            tag("time", moment(row["started"])[5:], title=f"{row['started']} UTC"),
+            tag("time", moment(row["started"], chosen.tzinfo)[5:], title=f"{row['started']} UTC"),
             tag("div", _badge(row["outcome"])),
         ),
         tag(
             "td",
             tag(
                 "a",
-                _excerpt(row["question"]) or "(no text)",
+                _marked(_excerpt(row["question"], around=chosen.search), chosen.search) or "(no text)",
                 href=f"{base}/interactions/{row['interaction_id']}",
                 data_row=True,
             ),
-            tag("div", _excerpt(row["failure"] if row["outcome"] != "ok" else row["reply"]), class_="sub"),
+            tag(
+                "div",
+                _marked(
+                    _excerpt(row["failure"] if row["outcome"] != "ok" else row["reply"], around=chosen.search),
+                    chosen.search,
+                ),
+                class_="sub",
+            ),
+            tag("div", "found in an earlier message or an id", class_="sub hit")
+            if chosen.search and chosen.search.lower() not in f"{row['question']} {row['reply']}".lower()
+            else None,
             tag(
                 "div",
                 [tag("span", name, class_="chip") for name in tools[:5]],
@@ -291,27 +343,44 @@ def _interaction_row(base: str, row: Mapping[str, Any]) -> Markup:
             if tools or row["requests"] > 1
             else None,
         ),
-        tag("td", ", ".join(row["models"])),
-        tag("td", row["in_project"], tag("div", row["who"], class_="sub")),
+        tag("td", _linked(base, chosen, "model", row["models"]), data_name="Model"),
+        tag(
+            "td",
+            _linked(base, chosen, "project", [row["in_project"]]),
+            tag("div", _linked(base, chosen, "caller", [row["who"]]), class_="sub"),
+            data_name="Project",
+        ),
         tag(
             "td",
             duration(row["spent_us"]),
             tag("div", f"first {duration(row['first_us'])}", class_="sub") if row["first_us"] is not None else None,
+            data_name="Time",
         ),
-        tag("td", f"{count(row['tokens_in'])} → {count(row['tokens_out'])}"),
-        tag("td", money(row["cost"])),
+        tag("td", f"{count(row['tokens_in'])} → {count(row['tokens_out'])}", data_name="Tokens"),
+        tag("td", money(row["cost"]), data_name="Cost"),
     )
 
 
+def _linked(base: str, chosen: Filter, field: str, names: Sequence[str]) -> list[Child]:
+    """Names, each a link to what has that name."""
+    shown: list[Child] = []
+    for name in names:
+        if name:
+            link = tag("a", name, href=_address(base, "/interactions", chosen, **{field: name}), class_="plain")
+            shown += [", ", link] if shown else [link]
+    return shown
+
+
 def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    last = rows[-1]
+    last, everything = rows[-1], Filter(range="30d")
     costs = [row["cost_usd"] for row in rows]
     facts = (
         ("Started", f"{moment(rows[0]['ts'])} UTC"),
-        ("Project", last["project"]),
-        ("Caller", last["caller"]),
-        ("Session", last["session_id"]),
-        ("User", last["user_id"]),
+        ("Project", _linked(base, everything, "project", [last["project"]])),
+        ("Caller", _linked(base, everything, "caller", [last["caller"]])),
+        ("Session", _linked(base, everything, "session", [last["session_id"]])),
+        ("User", _linked(base, everything, "user", [last["user_id"]])),
+        ("Model", _linked(base, everything, "model", [last["model_routed"]])),
         ("API", last["adapter"]),
         ("Time", duration(sum(row["duration_us"] for row in rows))),
         ("Tokens", f"{count(_sum(rows, 'input_tokens'))} → {count(_sum(rows, 'output_tokens'))}"),
@@ -482,7 +551,7 @@ def _controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequen
             tag("option", f"any {name}", value=""),
             [
                 tag("option", value, value=value, selected=picked.get(name) == value)
-                for value in dict.fromkeys([*offered.get(name, ()), *([picked[name]] if name in picked else [])])
+                for value in _choices(name, offered, picked)
             ],
             name=name,
             aria_label=name.title(),
@@ -519,7 +588,53 @@ def _controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequen
         method="get",
         action=f"{base}{path}",
     )
-    return tag("div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, class_="controls")
+    return tag(
+        "div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, _moments(base, path, chosen),
+        class_="controls",
+    )  # fmt: skip
+
+
+def _choices(name: str, offered: Mapping[str, Sequence[str]], picked: Mapping[str, str]) -> list[str]:
+    values = [*offered.get(name, ()), *([picked[name]] if name in picked else [])]
+    if name == "status" and any(value != "ok" for value in values):
+        values = [FAILED, *values]
+    return list(dict.fromkeys(values))
+
+
+def _moments(base: str, path: str, chosen: Filter) -> Markup:
+    """The range of the reader's own, the time zone, and whether the page refreshes itself."""
+    kept = {name: value for name, value in chosen.query().items() if name not in ("since", "until", "tz")}
+    zones = dict.fromkeys(["UTC", chosen.zone])
+    return tag(
+        "details",
+        tag("summary", "Times in ", tag("b", chosen.zone), " · custom range · refresh"),
+        tag(
+            "form",
+            [tag("input", type="hidden", name=name, value=value) for name, value in kept.items()],
+            tag("label", "From (UTC) ", tag("input", type="datetime-local", name="since", value=_local(chosen.since))),
+            tag("label", "until ", tag("input", type="datetime-local", name="until", value=_local(chosen.until))),
+            tag(
+                "label",
+                "time zone ",
+                tag(
+                    "select",
+                    [tag("option", zone, value=zone, selected=zone == chosen.zone) for zone in zones],
+                    name="tz",
+                    id="zone",
+                ),
+            ),
+            tag("label", tag("input", type="checkbox", id="live"), " refresh every 10 s"),
+            tag("button", "Apply"),
+            method="get",
+            action=f"{base}{path}",
+        ),
+        class_="moments",
+        open=bool(chosen.since or chosen.until),
+    )
+
+
+def _local(moment_: str) -> str:
+    return moment_.replace(" ", "T")[:16]
 
 
 def _address(base: str, path: str, chosen: Filter, **changes: str) -> str:
@@ -532,9 +647,28 @@ def _badge(status: str) -> Markup:
     )
 
 
-def _excerpt(text: str, length: int = 160) -> str:
+def _excerpt(text: str, length: int = 160, *, around: str = "") -> str:
+    """The beginning of a text, or the place in it that was searched for."""
     words = " ".join(str(text).split())
-    return words if len(words) <= length else words[: length - 1] + "…"
+    if len(words) <= length:
+        return words
+    at = words.lower().find(around.lower()) if around else -1
+    if at < length - len(around) - 1:
+        return words[: length - 1] + "…"
+    start = at - length // 3
+    return f"…{words[start : start + length - 2]}…"
+
+
+def _marked(text: str, search: str) -> list[Child]:
+    """The text with each place that was searched for marked."""
+    if not search:
+        return [text] if text else []
+    parts: list[Child] = []
+    lower, wanted, start = text.lower(), search.lower(), 0
+    while (at := lower.find(wanted, start)) >= 0 and len(lower) == len(text):
+        parts += [text[start:at], tag("mark", text[at : at + len(search)])]
+        start = at + len(search)
+    return [*parts, text[start:]] if text else []
 
 
 def _sum(rows: Sequence[Mapping[str, Any]], column: str) -> int | None:

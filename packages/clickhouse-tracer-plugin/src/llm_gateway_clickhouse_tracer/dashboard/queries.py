@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ..client import Database
 
-__all__ = ["RANGES", "Filter", "Range", "breakdown", "choices", "export", "interactions", "rounds", "series", "totals"]
+__all__ = [
+    "FAILED",
+    "RANGES",
+    "SORTS",
+    "Filter",
+    "Range",
+    "breakdown",
+    "choices",
+    "export",
+    "found",
+    "interactions",
+    "is_zone",
+    "rounds",
+    "series",
+    "totals",
+]
 
 PAGE_SIZE: Final = 50
 _EXPORT_CHUNK: Final = 200
@@ -30,6 +48,40 @@ RANGES: Final[Mapping[str, Range]] = {
     "30d": Range("30 days", 30 * 86400, 12 * 3600),
 }
 
+_BUCKETS: Final = (60, 300, 1800, 3600, 3 * 3600, 12 * 3600, 86400, 7 * 86400)
+
+FAILED: Final = "failed"
+"""A status of the filter: every outcome but `ok`, as the figure of errors counts them."""
+
+SORTS: Final[Mapping[str, str]] = {
+    "newest": "started DESC",
+    "oldest": "started",
+    "slowest": "spent_us DESC",
+    "dearest": "cost DESC NULLS LAST",
+    "longest": "tokens_in + tokens_out DESC NULLS LAST",
+}
+
+
+def is_zone(name: str) -> bool:
+    """Whether the machine knows a time zone of this name."""
+    if not name or len(name) > 60 or name.startswith(("/", ".")) or ".." in name:
+        return False
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
+
+
+def _moment(text: str) -> str:
+    """A moment of a query in UTC; empty where it is none."""
+    try:
+        when = datetime.fromisoformat(text.strip()[:40])
+    except ValueError:
+        return ""
+    return when.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S") if when.tzinfo else when.strftime("%Y-%m-%d %H:%M:%S")
+
+
 _FIELDS: Final = {
     "project": "project",
     "model": "model_routed",
@@ -50,6 +102,14 @@ class Filter:
     tools_only: bool = False
     before: str = ""
     """Page: interactions that started before this moment."""
+    sort: str = "newest"
+    skip: int = 0
+    """Page, where another order than the newest first is chosen."""
+    zone: str = "UTC"
+    """Name of the time zone in which times are shown."""
+    since: str = ""
+    """A range of the reader's own: from this moment (UTC, ISO) to `until`. Overrides `range`."""
+    until: str = ""
 
     @classmethod
     def load(cls, query: Mapping[str, str]) -> Filter:
@@ -61,6 +121,11 @@ class Filter:
             search=query.get("q", "").strip()[:500],
             tools_only=query.get("tools") == "1",
             before=query.get("before", "")[:40],
+            sort=query["sort"] if query.get("sort") in SORTS else "newest",
+            skip=min(int(query["skip"]), 100_000) if query.get("skip", "").isdecimal() else 0,
+            zone=query["tz"] if is_zone(query.get("tz", "")) else "UTC",
+            since=_moment(query.get("since", "")),
+            until=_moment(query.get("until", "")),
         )
 
     def query(self) -> dict[str, str]:
@@ -70,12 +135,42 @@ class Filter:
             values["q"] = self.search
         if self.tools_only:
             values["tools"] = "1"
-        return values
+        if self.sort != "newest":
+            values["sort"] = self.sort
+        if self.zone != "UTC":
+            values["tz"] = self.zone
+        return values | {name: value for name, value in (("since", self.since), ("until", self.until)) if value}
+
+    def span(self, now: float) -> tuple[int, int, int]:
+        """(start, end, bucket) of the charts, in Unix seconds; buckets are whole."""
+        if self.since:
+            start = datetime.fromisoformat(self.since).replace(tzinfo=UTC).timestamp()
+            end = datetime.fromisoformat(self.until).replace(tzinfo=UTC).timestamp() if self.until else now
+            bucket = next((each for each in _BUCKETS if (end - start) / each <= 80), _BUCKETS[-1])
+        else:
+            bucket = RANGES[self.range].bucket_seconds
+            start, end = now - RANGES[self.range].seconds, now
+        return int(start // bucket * bucket), int(end // bucket * bucket + bucket), bucket
+
+    @property
+    def tzinfo(self) -> ZoneInfo:
+        """The zone in which times are shown."""
+        return ZoneInfo(self.zone)
 
     def where(self) -> tuple[str, dict[str, Any]]:
-        conditions = ["ts >= now64(6) - toIntervalSecond({seconds:UInt32})"]
-        parameters: dict[str, Any] = {"seconds": RANGES[self.range].seconds}
+        if self.since:
+            conditions = ["ts >= parseDateTime64BestEffort({since:String}, 6, 'UTC')"]
+            parameters: dict[str, Any] = {"since": self.since}
+        else:
+            conditions = ["ts >= now64(6) - toIntervalSecond({seconds:UInt32})"]
+            parameters = {"seconds": RANGES[self.range].seconds}
+        if self.until:
+            conditions.append("ts < parseDateTime64BestEffort({until:String}, 6, 'UTC')")
+            parameters["until"] = self.until
         for name, value in self.fields:
+            if name == "status" and value == FAILED:
+                conditions.append("status != 'ok'")
+                continue
             conditions.append(f"{_FIELDS[name]} = {{{name}:String}}")
             parameters[name] = "" if value == "(none)" else value
         if self.tools_only:
@@ -103,7 +198,7 @@ def totals(database: Database, chosen: Filter) -> dict[str, Any]:
 def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
     """One entry per bucket, empty ones included, so that a gap is a gap."""
     where, parameters = chosen.where()
-    bucket = RANGES[chosen.range].bucket_seconds
+    _, _, bucket = chosen.span(time.time())
     return database.query(
         f"""SELECT
             toUnixTimestamp(toStartOfInterval(ts, toIntervalSecond({bucket}))) AS start,
@@ -147,21 +242,11 @@ def choices(database: Database, chosen: Filter) -> dict[str, list[str]]:
 
 def interactions(database: Database, chosen: Filter) -> list[dict[str, Any]]:
     """A page of interactions, newest first; one entry more than a page tells that there is another."""
-    where, parameters = chosen.where()
-    if chosen.search:
-        parameters |= {"search": chosen.search}
-        where += f""" AND interaction_id IN (
-            SELECT interaction_id FROM {database.table} WHERE {where} AND (
-                positionCaseInsensitiveUTF8(prompt, {{search:String}}) > 0
-                OR positionCaseInsensitiveUTF8(answer, {{search:String}}) > 0
-                OR positionCaseInsensitiveUTF8(request, {{search:String}}) > 0
-                OR positionCaseInsensitiveUTF8(response, {{search:String}}) > 0
-                OR positionCaseInsensitiveUTF8(error, {{search:String}}) > 0
-                OR request_id = {{search:String}} OR interaction_id = {{search:String}}
-                OR session_id = {{search:String}} OR user_id = {{search:String}} OR has(tool_calls, {{search:String}})
-            ))"""
-    having = ""
-    if chosen.before:
+    where, parameters = _searched(database, chosen)
+    having, offset = "", ""
+    if chosen.sort != "newest":
+        offset = f" OFFSET {chosen.skip}"
+    elif chosen.before:
         parameters |= {"before": chosen.before}
         having = "HAVING started < parseDateTime64BestEffortOrZero({before:String}, 6, 'UTC')"
     return database.query(
@@ -175,9 +260,35 @@ def interactions(database: Database, chosen: Filter) -> list[dict[str, Any]]:
             sum(duration_us) AS spent_us, min(ttft_us) AS first_us,
             sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out, sum(cost_usd) AS cost
         FROM {database.table} AS t WHERE {where}
-        GROUP BY interaction_id {having} ORDER BY started DESC LIMIT {PAGE_SIZE + 1}""",
+        GROUP BY interaction_id {having} ORDER BY {SORTS[chosen.sort]}, interaction_id
+        LIMIT {PAGE_SIZE + 1}{offset}""",
         parameters,
     )
+
+
+def found(database: Database, chosen: Filter) -> int:
+    """How many interactions the filter finds, searched texts left out of account where they are not."""
+    where, parameters = _searched(database, chosen)
+    rows = database.query(f"SELECT uniqExact(interaction_id) AS n FROM {database.table} WHERE {where}", parameters)
+    return int(rows[0]["n"]) if rows else 0
+
+
+def _searched(database: Database, chosen: Filter) -> tuple[str, dict[str, Any]]:
+    where, parameters = chosen.where()
+    if chosen.search:
+        parameters |= {"search": chosen.search}
+        where += f""" AND interaction_id IN (
+            SELECT interaction_id FROM {database.table} WHERE {where} AND (
+                positionCaseInsensitiveUTF8(prompt, {{search:String}}) > 0
+                OR positionCaseInsensitiveUTF8(answer, {{search:String}}) > 0
+                OR positionCaseInsensitiveUTF8(request, {{search:String}}) > 0
+                OR positionCaseInsensitiveUTF8(response, {{search:String}}) > 0
+                OR positionCaseInsensitiveUTF8(error, {{search:String}}) > 0
+                OR request_id = {{search:String}} OR interaction_id = {{search:String}}
+                OR positionCaseInsensitiveUTF8(session_id, {{search:String}}) > 0
+                OR positionCaseInsensitiveUTF8(user_id, {{search:String}}) > 0 OR has(tool_calls, {{search:String}})
+            ))"""
+    return where, parameters
 
 
 def rounds(database: Database, interaction: str) -> list[dict[str, Any]]:

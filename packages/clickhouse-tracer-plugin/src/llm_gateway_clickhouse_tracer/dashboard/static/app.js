@@ -51,6 +51,24 @@
 
   document.getElementById("theme").addEventListener("click", toggleTheme);
   document.getElementById("keys").addEventListener("click", () => help.showModal());
+  // The reader's own time zone is offered next to UTC.
+  const zones = document.getElementById("zone");
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zones && own && ![...zones.options].some((option) => option.value === own)) zones.add(new Option(own, own));
+
+  // Refreshing is remembered for the tab, and waits while something is typed or a row is selected.
+  const live = document.getElementById("live");
+  if (live) {
+    try { live.checked = sessionStorage.getItem("live") === "1"; } catch { /* private windows */ }
+    live.addEventListener("change", () => {
+      try { sessionStorage.setItem("live", live.checked ? "1" : "0"); } catch { /* private windows */ }
+    });
+    setInterval(() => {
+      const busy = /^(INPUT|SELECT|TEXTAREA)$/.test(document.activeElement?.tagName ?? "") || help.open;
+      if (live.checked && !document.hidden && !busy && !String(getSelection())) location.reload();
+    }, 10000);
+  }
+
   document.addEventListener("change", (event) => {
     if (event.target.matches(".controls select, .controls input[type=checkbox]")) event.target.form.requestSubmit();
   });
