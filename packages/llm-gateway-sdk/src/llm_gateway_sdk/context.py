@@ -15,7 +15,7 @@ from .payload import Payload
 from .principal import Principal
 from .request import LLMRequest, Message
 from .request_estimate import RequestEstimate, estimate_request
-from .response import Accumulator, LLMResponse
+from .response import Accumulator, LLMResponse, Usage
 
 if TYPE_CHECKING:
     from .plugin import PluginResult
@@ -121,6 +121,10 @@ class Attempt:
     """Error class, as in ErrorInfo.kind."""
     resent: bool = False
     """A reused connection had been closed by the provider, and the request was sent again."""
+    usage: Usage | None = None
+    """What this attempt used."""
+    input_precision: Precision | None = None
+    output_precision: Precision | None = None
 
 
 @dataclass(slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from ..calling import Verdict
-from ..context import Attempt, Engine, HTTPRequest, Operation, RequestContext
+from ..chunk_loop import ChunkLoop
+from ..context import Attempt, HTTPRequest, Operation, RequestContext
 from ..dialect import Headers
-from ..errors import GatewayError, ModelError, ModelNotFound, ModelStreamError, RequestRejected
+from ..errors import GatewayError, ModelError, ModelNotFound
 from ..hooks import HookChain
 from ..lifecycle import Lifecycle
 from ..parts import TextPart
@@ -135,7 +136,10 @@ class Walk:
             return None
         self.requests.append(copy.deepcopy(request))
         if ctx.streaming:
-            return await _Stream(self, attempt).run(model, request)
+            attempt.status = 200
+            loop = ChunkLoop(ctx, self._chain, _Receiver(self, attempt))
+            async with aclosing(model.execute_streaming(request)) as chunks:
+                return await loop.run(_batches(chunks, self))
         response = await model.execute(request)
         attempt.status = 200
         attempt.first_token = ctx.metrics.first_token = time.time()
@@ -165,97 +169,37 @@ class Walk:
         metrics.total_tokens = usage.total_tokens
 
 
-class _Stream:
-    """The chunk loop of one attempt."""
+class _Receiver:
+    """What the client of a streamed reply gets."""
 
     def __init__(self, walk: Walk, attempt: Attempt) -> None:
-        self._walk = walk
+        self._sent = walk.sent
+        self._metrics = walk.ctx.metrics
         self._attempt = attempt
-        self._ctx = walk.ctx
-        self._hooks = walk._chain.chunk_run(walk.ctx)
-        self._waiting: list[LLMResponse] = []
-        self._done = False
+        self.came: Callable[[LLMResponse], None] = _ignore
+        self.let_through: Callable[[LLMResponse], None] = _ignore
 
-    async def run(self, model: ScriptedModel, request: LLMRequest) -> Verdict | None:
-        hooks = self._hooks
-        self._attempt.status = 200
-        try:
-            async with aclosing(model.execute_streaming(request)) as chunks:
-                async for chunk in chunks:
-                    if chunk.error is not None:
-                        raise _stream_error(chunk)
-                    self._walk.book_usage(chunk.usage)
-                    emitted = await hooks.push(chunk)
-                    if emitted is not None:
-                        self._emit(emitted)
-                    if hooks.verdict is not None:
-                        return self._decided(hooks.verdict)
-                    if self._done:
-                        return None
-        except ModelError as error:
-            await self._release_holds(error)
-            raise
-        return await self._end_without_terminal()
+    def commit(self) -> None:
+        self._attempt.first_token = self._metrics.first_token = time.time()
 
-    def _emit(self, chunk: LLMResponse) -> None:
-        ctx = self._ctx
-        if chunk.final:
-            self._done = True
-        Engine.accumulate(ctx, chunk)
-        chunk = copy.deepcopy(chunk)  # what was sent does not change any more
-        if ctx.stream.committed:
-            self._walk.sent.append(chunk)
-            return
-        self._waiting.append(chunk)
-        if self._done or chunk.has_content:
-            self._commit()
+    def emit(self, chunk: LLMResponse) -> None:
+        self._sent.append(copy.deepcopy(chunk))  # what was sent does not change any more
 
-    def _commit(self) -> None:
-        ctx = self._ctx
-        self._attempt.first_token = ctx.metrics.first_token = time.time()
-        ctx.stream.opened = ctx.stream.committed = True
-        self._walk.sent.extend(self._waiting)
-        self._waiting.clear()
+    async def flush(self) -> None:
+        pass
 
-    def _decided(self, verdict: Verdict) -> Verdict | None:
-        if verdict.action == "again" and not self._ctx.stream.committed:
-            return verdict
-        if verdict.action == "end":
-            if not self._ctx.stream.committed:
-                self._commit()
-            return None
-        raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused the reply.", plugin=verdict.plugin)
-
-    async def _end_without_terminal(self) -> Verdict | None:
-        final = await self._hooks.push(LLMResponse(final=True))
-        if self._hooks.verdict is not None:
-            if final is not None:
-                self._emit(final)
-            return self._decided(self._hooks.verdict)
-        self._emit(final or LLMResponse(final=True))
-        return None
-
-    async def _release_holds(self, error: ModelError) -> None:
-        hooks = self._hooks
-        if self._ctx.stream.committed and hooks.holding and hooks.verdict is None:
-            rest = await hooks.push(LLMResponse(final=True, error=error.info()))
-            if rest is not None and hooks.verdict is None:
-                rest.final, rest.error = False, None
-                self._walk.sent.append(rest)
+    async def end(self) -> None:
+        pass
 
 
-def _stream_error(chunk: LLMResponse) -> ModelError:
-    info = chunk.error
-    assert info is not None
-    return ModelStreamError(
-        info.message,
-        status=info.status if info.status >= 400 else 502,
-        code=info.code,
-        kind=info.kind,
-        retry_after=info.retry_after,
-        retryable=info.kind in ("rate_limit", "overloaded", "timeout", "upstream", "unknown"),
-        info=info,
-    )
+def _ignore(chunk: LLMResponse) -> None:
+    """Nothing is compared here."""
+
+
+async def _batches(chunks: AsyncIterator[LLMResponse], walk: Walk) -> AsyncIterator[list[LLMResponse]]:
+    async for chunk in chunks:
+        walk.book_usage(chunk.usage)
+        yield [chunk]
 
 
 _ENDPOINTS: dict[str, tuple[str, str]] = {

@@ -8,7 +8,16 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from llm_gateway_sdk import Dialect, ModelError, ModelHTTPError, ModelProtocolError, WireReply
+from llm_gateway_sdk import (
+    Dialect,
+    GatewayError,
+    LLMResponse,
+    ModelError,
+    ModelHTTPError,
+    ModelProtocolError,
+    WireReply,
+)
+from llm_gateway_sdk.chunk_loop import reported_error
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import ErrorInfo, kind_of_status
@@ -17,6 +26,8 @@ from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
 __all__ = [
     "http_error",
+    "internal_error",
+    "refuse_failure",
     "refuse_web_page",
     "retry_after_header",
     "retry_after_of",
@@ -83,13 +94,20 @@ def http_error(
     )
 
 
-def refuse_web_page(headers: Iterable[tuple[str, str]]) -> None:
+def refuse_web_page(content_type: str) -> None:
     """Raises ModelProtocolError for a success that is a web page: a proxy, or a network's log-in page, has answered."""
-    for name, value in headers:
-        if name == "content-type":
-            if value.lstrip().lower().startswith(("text/html", "application/xhtml")):
-                raise ModelProtocolError("The provider answered with a web page in place of its API's reply.")
-            return
+    if content_type.lstrip().lower().startswith(("text/html", "application/xhtml")):
+        raise ModelProtocolError("The provider answered with a web page in place of its API's reply.")
+
+
+def internal_error() -> GatewayError:
+    return GatewayError("The gateway failed; its log has the cause.", code="internal_error")
+
+
+def refuse_failure(response: LLMResponse) -> None:
+    """Raises ModelError where a whole reply reports an error."""
+    if response.error is not None:
+        raise reported_error(response.error)
 
 
 def verbatim(error: ModelError, client: Dialect) -> bool:

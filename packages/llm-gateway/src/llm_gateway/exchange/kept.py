@@ -39,6 +39,14 @@ class KeptReply:
             total.add(chunk)
         return total.value()
 
+    def decode_begun(self) -> LLMResponse:
+        """What came of a reply that broke off. Raises DialectError for what its dialect does not know."""
+        decoder, total = self._dialect.stream_decoder(self._mint), Accumulator()
+        for data in self._pieces:
+            for chunk in decoder.feed(data):
+                total.add(chunk)
+        return total.value()
+
     async def prepare(self) -> None:
         """What can't be decoded is left to `decode`, which says so."""
         decoder, total = self._dialect.stream_decoder(self._mint), Accumulator()

@@ -54,9 +54,10 @@ def withhold_edited_reply(before: Sequence[Choice], after: Sequence[Choice], los
 class StreamedSignatures:
     """Compares what came with what plugins let through, per thinking part, and judges signatures by it."""
 
-    __slots__ = ("_came", "_went")
+    __slots__ = ("_came", "_losses", "_went")
 
-    def __init__(self) -> None:
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
         self._came: dict[tuple[int, int | None], list[str]] = {}
         self._went: dict[tuple[int, int | None], list[str]] = {}
 
@@ -66,7 +67,7 @@ class StreamedSignatures:
                 if isinstance(part, ThinkingPart) and part.text:
                     self._came.setdefault((choice.index, part.index), []).append(part.text)
 
-    def judge(self, chunk: LLMResponse, losses: Losses) -> None:
+    def judge(self, chunk: LLMResponse) -> None:
         """Takes signatures off `chunk` which plugins have made invalid."""
         for choice in chunk.choices:
             for part in choice.message.content:
@@ -77,7 +78,7 @@ class StreamedSignatures:
                     self._went.setdefault(key, []).append(part.text)
                 if part.signature and "".join(self._came.get(key, ())) != "".join(self._went.get(key, ())):
                     part.signature = part.signed_by = None
-                    losses.dropped("thinking.signature", _DETAIL)
+                    self._losses.dropped("thinking.signature", _DETAIL)
 
 
 def _groups(message: Message) -> Iterator[list[ThinkingPart]]:

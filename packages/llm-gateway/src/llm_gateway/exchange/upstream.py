@@ -1,18 +1,21 @@
-"""Picks the codec of one attempt and builds its upstream call: the client's bytes where they may stand, else a
-translation."""
+"""One call of a provider: built from the client's bytes where they may be sent as they are, else from a translation.
+
+What is built is a value; it changes neither the request nor the reply.
+"""
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from llm_gateway_sdk import (
     Dialect,
     DialectError,
     HTTPProvider,
+    HTTPReply,
     InvalidRequest,
     LLMRequest,
     Target,
@@ -21,17 +24,31 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.secrets import is_secret_header
 
 from ..models import ModelTarget
 from ..wire.crossing import CREDENTIAL_HEADERS
 from ..wire.headers import bearer_or_key
+from .errors import unsendable
 from .patch import merge_edit
+from .request import ClientRequest
 from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
-
-__all__ = ["LIMIT_HEADERS", "Limits", "UpstreamCall", "build_call", "check_model_name", "limit_of_header", "limits_of"]
+__all__ = [
+    "LIMIT_HEADERS",
+    "Limits",
+    "UpstreamCall",
+    "apply_defaults",
+    "build_call",
+    "check_losses",
+    "check_model_name",
+    "finish_headers",
+    "limit_of_header",
+    "limits_of",
+    "reply_name",
+    "secrets_of",
+    "send",
+]
 
 
 @dataclass(slots=True)
@@ -56,68 +73,118 @@ class UpstreamCall:
     limits: Limits
     names: Mapping[str, str]
     """The client's names of tools by those that were sent, where they differ."""
+    losses: Losses | None
+    """What the translation lost; None where nothing was translated."""
+    reply_name: str | None
+    """The model's name for the reply; None leaves the provider's."""
 
 
-def build_call(exchange: Exchange, target: ModelTarget, http: HTTPProvider) -> UpstreamCall:
-    """Raises InvalidRequest where the client's request does not decode or cannot be said to this provider."""
-    ctx, client = exchange.ctx, exchange.client
-    model = target.upstream_model(ctx.requested_model)
-    name = http.dialect_for(client.name, exchange.route.upstream, model)
-    dialect = exchange.services.dialects.get(name)
+def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> UpstreamCall:
+    """`model` is the provider's name of it. Raises InvalidRequest where the client's request does not decode or cannot
+    be said to this provider."""
+    ctx, client = request.ctx, request.dialect
+    name = http.dialect_for(client.name, request.route.upstream, model)
+    dialect = request.services.dialects.get(name)
     if dialect is None:
         raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
     if "." in model or "%" in model:
         check_model_name(model)
-    aim = http.target(model, name)
-    exchange.name_reply(model)
+    api = http.target(model, name)
     payload = ctx.request_payload
     if target.defaults and payload is not None:
-        exchange.apply_defaults(payload.value, target)
-    same = dialect.name == client.name and client.own_form in exchange.wire.body
-    usage_asked = False
-    forward = http.settings.credentials == "client"
+        apply_defaults(payload.value, target)
+    same, usage_asked = dialect.name == client.name and client.own_form in request.wire.body, False
     try:
         if same:
-            wire = _same_dialect(exchange, dialect, aim, credentials=forward)
-            if (
-                ctx.streaming
-                and http.settings.include_usage
-                and exchange.wants_usage()
-                and not (aim.quirks and aim.quirks.get("no_stream_options"))
-            ):
+            wire, losses = _same_dialect(request, dialect, api, credentials=http.settings.credentials == "client")
+            asks = ctx.streaming and http.settings.include_usage and request.wants_usage
+            if asks and not (api.quirks and api.quirks.get("no_stream_options")):
                 asking = dialect.ask_for_usage(wire)
                 if asking is not None:
                     wire, usage_asked = asking, True
         else:
-            losses = Losses("request")
-            request = ctx.request
-            request.stream = ctx.streaming
-            if exchange.chain.before and has_signed_thinking(request.messages):
-                withhold_edited(ctx.base_request.messages, request.messages, losses)
-            client.check_portable(request, losses)
-            wire = dialect.translate(request, aim, losses, client.name)
-            exchange.add_losses(losses)
-            if forward:
-                token = bearer_or_key(exchange.wire.headers.items)
-                if token:
-                    http.forward_credential(wire.headers, token)
+            wire, losses = _translated(request, dialect, api, http)
     except DialectError as error:
         raise InvalidRequest(str(error), param=error.path) from None
     except ValueError as error:
         raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
-    items = wire.headers.items
-    items.append(("accept-encoding", "identity"))
-    items.append(("x-request-id", ctx.request_id))
-    for observer in exchange.services.followers:
-        for header, value in observer.outgoing_headers(ctx):
-            wire.headers.set(header, value)
-    if exchange.chain.detached:
+    finish_headers(request, wire)
+    if request.chain.detached:
         kept = Headers.of([item for item in wire.headers.items if item[0] not in CREDENTIAL_HEADERS])
         ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
     method, url, headers, body = http.prepare(wire)
-    return UpstreamCall(
-        method, url, headers.items, body, dialect, same, usage_asked, limits_of(exchange, http), wire.names
-    )
+    named = None if ctx.requested_model == model else reply_name(request, model)
+    limits = limits_of(request, http)
+    return UpstreamCall(method, url, headers.items, body, dialect, same, usage_asked, limits, wire.names, losses, named)
+
+
+def reply_name(request: ClientRequest, upstream_model: str) -> str | None:
+    """How the reply names its model where it is not to be as the provider does."""
+    asked = request.ctx.requested_model
+    if asked is None or asked == upstream_model or not request.dialect.wants_asked_name(request.wire):
+        return None
+    return asked
+
+
+def apply_defaults(request: LLMRequest, target: ModelTarget) -> None:
+    for name, value in target.defaults.items():
+        if getattr(request, name) in (None, [], {}):
+            setattr(request, name, copy.deepcopy(value))
+
+
+def check_losses(request: ClientRequest, losses: Losses) -> None:
+    """Notes what the translation of this attempt lost. Raises InvalidRequest where `strict` forbids it."""
+    request.ctx.losses.extend(losses)
+    if request.project.strict:
+        refused = [loss.path for loss in losses if loss.kind in ("dropped", "clamped")]
+        if refused:
+            raise InvalidRequest(
+                f"The model's provider cannot be told: {', '.join(refused)} (strict is on).", param=refused[0]
+            )
+
+
+def finish_headers(request: ClientRequest, wire: WireRequest) -> None:
+    """Adds to a provider's request what every one of them has."""
+    ctx, items = request.ctx, wire.headers.items
+    items.append(("accept-encoding", "identity"))
+    items.append(("x-request-id", ctx.request_id))
+    for observer in request.services.followers:
+        for header, value in observer.outgoing_headers(ctx):
+            wire.headers.set(header, value)
+
+
+async def send(
+    request: ClientRequest,
+    http: HTTPProvider,
+    method: str,
+    url: str,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    *,
+    expires: float,
+    reason: str,
+) -> HTTPReply:
+    """Until status and headers have come. Raises ModelError."""
+    try:
+        reply = await http.http.send(
+            method, url, headers, body, connect_timeout=http.settings.connect_timeout, expires=expires, reason=reason
+        )
+    except ValueError as error:
+        raise unsendable(error, request.ctx.request_id) from None
+    reply.expire_at(expires, reason)
+    return reply
+
+
+def secrets_of(request: ClientRequest, http: HTTPProvider) -> tuple[str, ...]:
+    """Credentials that a call is sent with, which no error may quote."""
+    secrets = http.secrets()
+    for name, value in http.settings.headers.items():
+        if is_secret_header(name):
+            secrets = (*secrets, value.removeprefix("Bearer "))
+    if http.settings.credentials == "client":
+        token = bearer_or_key(request.wire.headers.items)
+        return (*secrets, token) if token else secrets
+    return secrets
 
 
 def check_model_name(model: str) -> None:
@@ -130,61 +197,80 @@ _SEPARATOR = re.compile(r"[/\\]")
 _DOTS = frozenset({".", ".."})
 
 
-def _same_dialect(exchange: Exchange, dialect: Dialect, aim: Target, *, credentials: bool) -> WireRequest:
+def _translated(
+    request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider
+) -> tuple[WireRequest, Losses]:
+    """The request in the provider's dialect, which is not the client's."""
+    ctx, losses = request.ctx, Losses("request")
+    decoded = ctx.request
+    decoded.stream = ctx.streaming
+    if request.chain.before and has_signed_thinking(decoded.messages):
+        withhold_edited(ctx.base_request.messages, decoded.messages, losses)
+    request.dialect.check_portable(decoded, losses)
+    wire = dialect.translate(decoded, api, losses, request.dialect.name)
+    if http.settings.credentials == "client":
+        token = bearer_or_key(request.wire.headers.items)
+        if token:
+            http.forward_credential(wire.headers, token)
+    return wire, losses
+
+
+def _same_dialect(
+    request: ClientRequest, dialect: Dialect, api: Target, *, credentials: bool
+) -> tuple[WireRequest, Losses | None]:
     """The client's own bytes, with a plugin's edits and the model's name put in."""
-    ctx, original = exchange.ctx, exchange.wire
-    crossing = exchange.services.crossing
+    ctx, original = request.ctx, request.wire
+    crossing = request.services.crossing
     headers = Headers.of(crossing.headers(original.headers.items, credentials=credentials))
     query = original.query and crossing.query(original.query, credentials=credentials)
     wire = WireRequest(original.method, original.path, query, headers, original.body)
     payload = ctx.request_payload
+    losses: Losses | None = None
     disguised = disguise_wrapped(original.body) if payload is not None else None
     base: LLMRequest | None = None
     if payload is not None and payload.opened and not payload.replaced:
         base = payload.before_change()
     if payload is not None and (disguised is not None or base is not None or payload.replaced):
         if base is None:
-            base = exchange.reading.read()
+            base = request.reading.read()
         losses = Losses("request")
-        if exchange.chain.before and has_signed_thinking(payload.value.messages):
+        if request.chain.before and has_signed_thinking(payload.value.messages):
             withhold_edited(ctx.base_request.messages, payload.value.messages, losses)
         if disguised is not None:
             # Signatures that the gateway wrapped for this client are unwrapped, or left out where they are another
             # dialect's: seen from a request in which they look like the dialect's own, that is an edit as any other.
             base, _ = dialect.decode_request(WireRequest(body=disguised, path=original.path, headers=original.headers))
-        edit_target = Target(ctx.requested_model or aim.model, aim.provider, aim.api_version, False, aim.quirks)
+        edit_target = Target(ctx.requested_model or api.model, api.provider, api.api_version, False, api.quirks)
         before = dialect.encode_request(base, edit_target, Losses("request"))
         after = dialect.encode_request(payload.value, edit_target, losses)
         wire.body = merge_edit(original.body, before.body, after.body)
-        exchange.add_losses(losses)
-    if aim.quirks and aim.quirks.get("for_same_dialect") and payload is not None:
-        wire.body = _with_quirks(exchange, dialect, aim, wire)
-    if aim.model and aim.model != ctx.requested_model:
-        wire = dialect.retarget(wire, aim)
+    if api.quirks and api.quirks.get("for_same_dialect") and payload is not None:
+        losses = losses or Losses("request")
+        wire.body = _with_quirks(request, dialect, api, wire, losses)
+    if api.model and api.model != ctx.requested_model:
+        wire = dialect.retarget(wire, api)
     version_header = dialect.version_header
     if version_header is not None:
-        if aim.api_version is not None:
-            headers.set(version_header, aim.api_version)
+        if api.api_version is not None:
+            headers.set(version_header, api.api_version)
         elif version_header not in headers:
             headers.set(version_header, dialect.default_version)
-    return wire
+    return wire, losses
 
 
-def _with_quirks(exchange: Exchange, dialect: Dialect, aim: Target, wire: WireRequest) -> bytes:
+def _with_quirks(request: ClientRequest, dialect: Dialect, api: Target, wire: WireRequest, losses: Losses) -> bytes:
     """The client's bytes, changed where the server is known to refuse what they say."""
-    request, _ = dialect.decode_request(wire)
-    plain = Target(exchange.ctx.requested_model or aim.model, aim.provider, aim.api_version, False)
-    losses = Losses("request")
-    before = dialect.encode_request(request, plain, Losses("request"))
-    after = dialect.adapt(request, replace(plain, quirks=aim.quirks), losses)
-    exchange.add_losses(losses)
+    decoded, _ = dialect.decode_request(wire)
+    plain = Target(request.ctx.requested_model or api.model, api.provider, api.api_version, False)
+    before = dialect.encode_request(decoded, plain, Losses("request"))
+    after = dialect.adapt(decoded, replace(plain, quirks=api.quirks), losses)
     return merge_edit(wire.body, before.body, after.body)
 
 
-def limits_of(exchange: Exchange, http: HTTPProvider) -> Limits:
+def limits_of(request: ClientRequest, http: HTTPProvider) -> Limits:
     settings = http.settings
     limits = Limits(settings.timeout, settings.first_token_timeout, settings.stream_idle_timeout)
-    headers = exchange.ctx.http_request.headers
+    headers = request.ctx.http_request.headers
     if LIMIT_HEADERS.isdisjoint(headers):
         return limits
     for name, attribute in _LIMITS:

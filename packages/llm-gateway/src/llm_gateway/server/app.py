@@ -26,9 +26,9 @@ from llm_gateway_sdk.context import Engine
 
 from ..exchange.current import current_request_id
 from ..exchange.exchange import Exchange
+from ..exchange.operations import decode_embedding_inputs
 from ..exchange.reading import Reading
 from ..exchange.services import new_id
-from ..exchange.side import decode_embedding_inputs
 from .admission import Admission
 from .body import inflate
 from .browser_guard import BrowserGuard

@@ -1,48 +1,65 @@
-"""The chunk loop of one streamed reply: through the hooks, held, emitted, committed.
+"""The chunk loop of one streamed reply: through the hooks, held, committed, emitted.
 
 Nothing leaves before the first content, so that a provider that fails before it can be replaced unseen. What arrives
-together leaves together.
+together leaves together. The gateway and the test harness use this one implementation; where chunks go is up to a
+`ChunkReceiver`.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
-from llm_gateway_sdk import Attempt, LLMResponse, ModelError, ModelStreamError, RequestRejected, Verdict
-from llm_gateway_sdk.context import Engine
-from llm_gateway_sdk.errors import ErrorInfo
-from llm_gateway_sdk.losses import Losses
+from .calling import Verdict
+from .context import Engine, RequestContext
+from .errors import ErrorInfo, ModelError, ModelStreamError, RequestRejected
+from .hooks import ActiveChain
+from .response import LLMResponse, Usage, merge_usage
 
-from .errors import scrub_info
-from .signed import StreamedSignatures
+__all__ = ["ChunkLoop", "ChunkReceiver", "reported_error"]
 
-if TYPE_CHECKING:
-    from .exchange import Exchange
 
-__all__ = ["ChunkLoop", "stream_error", "told_error"]
+class ChunkReceiver(Protocol):
+    """Takes what goes to the client."""
+
+    came: Callable[[LLMResponse], None]
+    """Takes a chunk as the provider sent it, before the hooks; only called where there are any."""
+    let_through: Callable[[LLMResponse], None]
+    """Takes a chunk as the hooks let it go, before it is sent, and may change it; only called where there are hooks."""
+
+    def commit(self) -> None:
+        """The first content is about to go: from here on no other attempt is possible."""
+        ...
+
+    def emit(self, chunk: LLMResponse) -> None:
+        """The chunk goes to the client with the next `flush` or `end`."""
+        ...
+
+    async def flush(self) -> None: ...
+
+    async def end(self) -> None:
+        """The reply is whole: what was emitted leaves, and then its end."""
+        ...
 
 
 class ChunkLoop:
     """One per attempt."""
 
-    def __init__(self, exchange: Exchange, attempt: Attempt) -> None:
-        self._exchange = exchange
-        self._attempt = attempt
-        self._ctx = exchange.ctx
-        self._outlet = exchange.open_outlet()
-        self._losses = Losses("response")
-        self._encoder = exchange.client.stream_encoder(exchange.echo, exchange.services.mint, self._losses)
-        chain = exchange.chain
-        self._hooks = chain.chunk_run(self._ctx) if chain.chunk else None
-        self._accumulate = self._hooks is not None or bool(chain.detached) or exchange.services.keep_replies
-        self._signatures = StreamedSignatures() if self._hooks is not None else None
-        self._name = exchange.reply_name
+    __slots__ = ("_accumulate", "_committed", "_ctx", "_done", "_hooks", "_receiver", "_waiting", "usage")
+
+    def __init__(
+        self, ctx: RequestContext, chain: ActiveChain, receiver: ChunkReceiver, *, accumulate: bool = True
+    ) -> None:
+        """Without `accumulate`, and without hooks, `ctx.accumulated_response` stays empty."""
+        self._ctx = ctx
+        self._receiver = receiver
+        self._hooks = chain.chunk_run(ctx) if chain.chunk else None
+        self._accumulate = accumulate or self._hooks is not None
         self._waiting: list[LLMResponse] = []
-        self._out: list[bytes] = []
         self._committed = False
         self._done = False
+        self.usage: Usage | None = None
+        """What the provider has reported so far."""
 
     async def run(self, source: AsyncIterator[list[LLMResponse]]) -> Verdict | None:
         """Until the reply is whole, or a hook decides otherwise. Raises ModelError, and what a hook refuses with."""
@@ -51,14 +68,13 @@ class ChunkLoop:
             async for chunks in source:
                 for chunk in chunks:
                     if chunk.error is not None:
-                        raise stream_error(chunk.error, sent=self._exchange.sent)
+                        raise reported_error(chunk.error, ModelStreamError)
                     if chunk.usage is not None:
-                        self._exchange.book_usage(chunk.usage)
+                        self.usage = merge_usage(self.usage, chunk.usage)
                     if hooks is None:
                         self._emit(chunk)
                     else:
-                        if self._signatures is not None:
-                            self._signatures.came(chunk)
+                        self._receiver.came(chunk)
                         emitted = await hooks.push(chunk)
                         if emitted is not None:
                             self._emit(emitted)
@@ -66,60 +82,46 @@ class ChunkLoop:
                             return await self._decided(hooks.verdict)
                     if self._done:
                         break
-                await self._flush()
                 if self._done:
+                    await self._receiver.end()
                     return None
+                await self._receiver.flush()
             return await self._end_without_terminal()
         except ModelError as error:
             await self._release_holds(error)
             raise
-        finally:
-            self._ctx.losses.extend(self._losses)
 
     def _emit(self, chunk: LLMResponse) -> None:
         if chunk.final:
             self._done = True
-        if self._signatures is not None:
-            self._signatures.judge(chunk, self._losses)
+        if self._hooks is not None:
+            self._receiver.let_through(chunk)
         if self._accumulate:
             Engine.accumulate(self._ctx, chunk)
         if self._committed:
-            if self._name is not None:
-                chunk = self._named(chunk)
-            self._out.append(self._encoder.encode(chunk))
+            self._receiver.emit(chunk)
             return
         self._waiting.append(chunk)
         if self._done or chunk.has_content:
             self._commit()
 
     def _commit(self) -> None:
-        self._committed = self._exchange.commit(self._attempt)
-        self._exchange.stream_writer = self._encoder
-        self._out.extend([self._encoder.encode(self._named(held)) for held in self._waiting])
+        self._committed = True
+        self._ctx.stream.opened = self._ctx.stream.committed = True
+        self._receiver.commit()
+        for waiting in self._waiting:
+            self._receiver.emit(waiting)
         self._waiting.clear()
-
-    def _named(self, chunk: LLMResponse) -> LLMResponse:
-        return chunk if self._name is None or not chunk.model else replace(chunk, model=self._name)
-
-    async def _flush(self) -> None:
-        data = b"".join(self._out)
-        self._out.clear()
-        if self._done:
-            self._exchange.status = 200
-            await self._outlet.end(data + self._encoder.close())
-        elif data:
-            await self._outlet.write(data)
 
     async def _decided(self, verdict: Verdict) -> Verdict | None:
         if verdict.action == "again" and not self._committed:
             return verdict
         if verdict.action == "end":
-            self._done = True
             if not self._committed:
                 self._commit()
-            await self._flush()
+            await self._receiver.end()
             return None
-        await self._flush()
+        await self._receiver.flush()
         raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused the reply.", plugin=verdict.plugin)
 
     async def _end_without_terminal(self) -> Verdict | None:
@@ -132,7 +134,7 @@ class ChunkLoop:
                     self._emit(final)
                 return await self._decided(self._hooks.verdict)
         self._emit(final or LLMResponse(final=True))
-        await self._flush()
+        await self._receiver.end()
         return None
 
     async def _release_holds(self, error: ModelError) -> None:
@@ -142,21 +144,13 @@ class ChunkLoop:
             rest = await hooks.push(LLMResponse(final=True, error=error.info()))
             if rest is not None and hooks.verdict is None:
                 rest.final, rest.error = False, None
-                self._out.append(self._encoder.encode(rest))
-        data = b"".join(self._out)
-        self._out.clear()
-        if data:
-            await self._outlet.write(data)
+                Engine.accumulate(self._ctx, rest)
+                self._receiver.emit(rest)
+        await self._receiver.flush()
 
 
-def stream_error(info: ErrorInfo, *, sent: Sequence[str] = ()) -> ModelError:
-    """The error that a provider tells inside its stream. `sent` are credentials, which may not be quoted."""
-    scrub_info(info, sent)
-    return told_error(info, ModelStreamError)
-
-
-def told_error(info: ErrorInfo, kind: type[ModelError] = ModelError) -> ModelError:
-    """The error that a provider tells under a status that means success."""
+def reported_error(info: ErrorInfo, kind: type[ModelError] = ModelError) -> ModelError:
+    """The error that a provider reports inside its stream, or under a status that means success."""
     return kind(
         info.message,
         status=info.status if info.status >= 400 else 502,

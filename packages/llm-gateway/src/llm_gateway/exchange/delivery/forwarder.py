@@ -66,7 +66,8 @@ class StreamForwarder:
         """The whole events that `data` completes, to be released. Raises DialectError where one exceeds the limit."""
         if self.error is not None:
             return b""
-        end = len(data) if data.endswith(b"\n\n") else _last_boundary(data)
+        size = len(data)
+        end = size if data[-2:] == b"\n\n" else _last_boundary(data)
         pieces = self._pieces
         if pieces:
             if end == 0:
@@ -81,8 +82,8 @@ class StreamForwarder:
         elif end == 0:
             return self._keep(data)
         else:
-            block = data[:end] if end < len(data) else data
-        if end < len(data):
+            block = data[:end] if end < size else data
+        if end < size:
             self._seam = b""
             self._keep(data[end:])
         return block

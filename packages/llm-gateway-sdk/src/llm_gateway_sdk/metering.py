@@ -1,0 +1,90 @@
+"""What a request has used: the sum over its attempts, each count with the word for how it is known."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from .context import Attempt, Precision, RequestMetrics
+from .estimate import estimate_text
+from .response import LLMResponse, Usage
+
+__all__ = ["add_attempt", "estimate_output", "record", "record_cut"]
+
+
+def record(attempt: Attempt, usage: Usage | None) -> None:
+    """Notes what the provider has reported for all of its reply."""
+    if usage is None:
+        return
+    attempt.usage = usage
+    precision: Precision = "estimated" if usage.estimated else "exact"
+    attempt.input_precision = None if usage.input_tokens is None else precision
+    attempt.output_precision = None if usage.output_tokens is None else precision
+
+
+def record_cut(attempt: Attempt, reported: Usage | None, *, input_tokens: int, output_tokens: int) -> None:
+    """Notes what an attempt has used whose reply broke off. `reported` is what the provider had reported by then, which
+    may be the placeholder of a beginning; the tokens are the gateway's own estimates of what was sent to the provider,
+    and of what it had sent."""
+    usage = Usage() if reported is None else Usage(**{name: getattr(reported, name) for name in _FIELDS})
+    attempt.usage = usage
+    attempt.input_precision = "exact"
+    if usage.input_tokens is None:
+        usage.input_tokens, attempt.input_precision = input_tokens, "estimated"
+    if usage.output_tokens is not None and usage.output_tokens >= output_tokens:
+        attempt.output_precision = "partial"
+    else:
+        usage.output_tokens, attempt.output_precision = output_tokens, "estimated"
+    usage.estimated = "estimated" in (attempt.input_precision, attempt.output_precision)
+
+
+def add_attempt(metrics: RequestMetrics, attempt: Attempt) -> None:
+    """Adds what the attempt has used to the request's own counts. A count that is not known adds nothing."""
+    usage = attempt.usage
+    if usage is None:
+        return
+    if usage.input_tokens is not None:
+        metrics.input_tokens = (metrics.input_tokens or 0) + usage.input_tokens
+        if metrics.input_precision is None:
+            metrics.input_precision = attempt.input_precision
+        else:
+            metrics.input_precision = _weaker(metrics.input_precision, attempt.input_precision)
+    if usage.output_tokens is not None:
+        metrics.output_tokens = (metrics.output_tokens or 0) + usage.output_tokens
+        if metrics.output_precision is None:
+            metrics.output_precision = attempt.output_precision
+        else:
+            metrics.output_precision = _weaker(metrics.output_precision, attempt.output_precision)
+    if usage.cache_read_tokens is not None:
+        metrics.cache_read_tokens = (metrics.cache_read_tokens or 0) + usage.cache_read_tokens
+    if usage.cache_write_tokens is not None:
+        metrics.cache_write_tokens = (metrics.cache_write_tokens or 0) + usage.cache_write_tokens
+    if usage.reasoning_tokens is not None:
+        metrics.reasoning_tokens = (metrics.reasoning_tokens or 0) + usage.reasoning_tokens
+    if usage.estimated:
+        metrics.usage_estimated = True
+    if metrics.input_tokens is not None or metrics.output_tokens is not None:
+        metrics.total_tokens = (metrics.input_tokens or 0) + (metrics.output_tokens or 0)
+
+
+def estimate_output(response: LLMResponse | None) -> int:
+    """Tokens of a reply, or of the part of it that came."""
+    if response is None:
+        return 0
+    return ceil(
+        sum(
+            estimate_text(getattr(part, "text", None) or "") + estimate_text(getattr(part, "arguments", None) or "")
+            for choice in response.choices
+            for part in choice.message.content
+        )
+    )
+
+
+_FIELDS = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
+    "input_audio_tokens", "output_audio_tokens", "provider_metadata",
+)  # fmt: skip
+_ORDER: dict[Precision | None, int] = {None: 0, "exact": 1, "partial": 2, "estimated": 3}
+
+
+def _weaker(a: Precision | None, b: Precision | None) -> Precision | None:
+    return a if a is b or _ORDER[a] >= _ORDER[b] else b

@@ -1,0 +1,113 @@
+"""What belongs to one attempt: made for it, and dropped with it.
+
+Nothing of a failed attempt can reach a later reply, for a reply is written from one attempt's object alone.
+"""
+
+from __future__ import annotations
+
+from llm_gateway_sdk import Attempt, Dialect, LLMResponse, StreamEncoder, Usage
+
+from ..models import ModelTarget
+from .detached import KeptBudget
+from .kept import KeptReply
+
+__all__ = ["HeaderPairs", "LiveAttempt"]
+
+HeaderPairs = list[tuple[str, str]]
+"""Names in lower case."""
+
+_NO_HEADERS: HeaderPairs = []
+
+
+class LiveAttempt:
+    __slots__ = (
+        "begins_with",
+        "bills_in_full",
+        "budget",
+        "content_type",
+        "dialect",
+        "ends_with",
+        "entry",
+        "expires",
+        "headers",
+        "idle",
+        "kept",
+        "losses",
+        "model",
+        "partial",
+        "reply_name",
+        "reported",
+        "retained",
+        "retained_bytes",
+        "same_dialect",
+        "sent",
+        "sent_bytes",
+        "settled",
+        "target",
+        "truncated",
+        "writer",
+    )  # fmt: skip
+
+    def __init__(self, target: ModelTarget, model: str, entry: Attempt, budget: KeptBudget) -> None:
+        self.target = target
+        self.model = model
+        """The provider's name of the model."""
+        self.entry = entry
+        """The attempt's line in the ledger."""
+        self.budget = budget
+        self.dialect: Dialect | None = None
+        """The provider's."""
+        self.same_dialect = False
+        """The provider answers in the client's dialect."""
+        self.headers = _NO_HEADERS
+        """Of the provider's reply."""
+        self.reply_name: str | None = None
+        """The model's name for the reply; None leaves the provider's."""
+        self.content_type = ""
+        """Of the provider's reply."""
+        self.losses: str | None = None
+        """What the request's translation lost, for a header."""
+        self.expires = 0.0
+        """When the attempt as a whole has to be over, in the loop's time."""
+        self.idle = 0.0
+        """Seconds that its stream may be silent."""
+        # What was sent of it.
+        self.writer: StreamEncoder | None = None
+        """The encoder of what has been sent, which alone can say how it fails."""
+        self.begins_with = b""
+        self.ends_with = b""
+        """The first and the last events of a stream that is forwarded as it comes."""
+        # What was used.
+        self.bills_in_full = False
+        """The provider charges for the whole of its answer also where the call was broken off."""
+        self.sent = False
+        """The request went out to the provider."""
+        self.reported: Usage | None = None
+        """What the provider has reported so far."""
+        self.partial: LLMResponse | None = None
+        """What came of a reply that is decoded on its way."""
+        self.sent_bytes = 0
+        """Of a stream that is forwarded as it comes."""
+        self.settled = False
+        """The ledger has the usage of all of the reply."""
+        # What is retained of the reply for those who look at it afterwards.
+        self.retained: list[bytes] = []
+        self.retained_bytes = 0
+        self.truncated = False
+        self.kept: KeptReply | None = None
+
+    def retain(self, data: bytes) -> None:
+        """Keeps a piece of the reply, within the budget: beyond it the reply is retained in part."""
+        budget, size = self.budget, len(data)
+        if self.truncated or self.retained_bytes + size > budget.per_reply or not budget.take(size):
+            self.truncated = True
+            return
+        self.retained_bytes += size
+        self.retained.append(data)
+
+    def release(self) -> None:
+        """Gives back what was retained."""
+        if self.retained_bytes:
+            self.budget.give_back(self.retained_bytes)
+            self.retained_bytes = 0
+        self.retained = []

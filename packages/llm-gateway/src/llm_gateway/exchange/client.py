@@ -1,0 +1,274 @@
+"""The client's side of one request: its dialect, and everything that is written for it.
+
+A reply is written exactly once. Whole replies go to the sink at once; streams go through an outlet, which is opened by
+their first content or by a keep-alive. What is written comes from the one attempt that is given: nothing here remembers
+an attempt that failed before it sent anything.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from llm_gateway_sdk import (
+    Echo,
+    GatewayError,
+    LLMResponse,
+    ModelError,
+    ModelStreamError,
+    RequestRejected,
+    StreamEncoder,
+    WireReply,
+)
+from llm_gateway_sdk.losses import Losses
+
+from ..wire.crossing import upstream_to_client
+from . import headers as reply_headers
+from .attempt import LiveAttempt
+from .errors import internal_error, retry_after_header, verbatim
+from .outlet import Headers, Outlet, Sink
+from .patch import merge_edit
+from .request import ClientRequest
+from .signed import has_signed_thinking, withhold_edited_reply
+
+__all__ = ["ClientReply"]
+
+
+class ClientReply:
+    """One per request."""
+
+    __slots__ = ("_begun_by", "_sink", "attempt", "is_gone", "outlet", "request", "started", "status")
+
+    def __init__(self, request: ClientRequest, sink: Sink) -> None:
+        self.request = request
+        self._sink = sink
+        self.outlet: Outlet | None = None
+        self.status = 0
+        """What went out, or is about to."""
+        self.started = False
+        """A whole reply, or a relayed one, was begun."""
+        self._begun_by: LiveAttempt | None = None
+        """The attempt whose content has been sent."""
+        self.attempt: LiveAttempt | None = None
+        """The attempt that runs, or ran last: what its translation lost is reported also where it failed."""
+        self.is_gone = False
+        """The client has left; what is written goes nowhere."""
+
+    # The attempt that is answered from.
+
+    def commit(self, attempt: LiveAttempt) -> None:
+        """The attempt's first content is about to be sent: the reply is its reply from here on."""
+        ctx = self.request.ctx
+        attempt.entry.first_token = ctx.metrics.first_token = time.time()
+        ctx.stream.opened = ctx.stream.committed = True
+        self._begun_by = attempt
+
+    def close(self) -> None:
+        """No more keep-alives."""
+        if self.outlet is not None:
+            self.outlet.stop()
+            self.outlet = None  # the two know each other, and would wait for the garbage collector
+
+    # Streams.
+
+    def open_outlet(self) -> Outlet:
+        if self.outlet is None:
+            services = self.request.services
+            encoder = self.request.dialect.stream_encoder(Echo(), services.mint, Losses("response"))
+            self.outlet = Outlet(
+                self._sink,
+                self._stream_headers,
+                interval=services.keep_alive_seconds,
+                keep_alive=encoder.keep_alive(),
+            )
+        return self.outlet
+
+    def _stream_headers(self) -> Headers:
+        request = self.request
+        request.ctx.stream.opened = True
+        timing = request.services.server_timing
+        return reply_headers.stream(request.ctx, request.dialect, self._begun_by, timing=timing)
+
+    def stream_encoder(self, losses: Losses) -> StreamEncoder:
+        request = self.request
+        return request.dialect.stream_encoder(request.echo, request.services.mint, losses)
+
+    # Replies.
+
+    async def answer(self, response: LLMResponse, attempt: LiveAttempt | None = None) -> None:
+        """A canonical reply in the client's dialect, as a stream where it asked for one. `attempt` is where it comes
+        from; None where a plugin gave it."""
+        request = self.request
+        losses = Losses("response")
+        if attempt is not None and attempt.reply_name is not None:
+            response = replace(response, model=attempt.reply_name)
+        if request.ctx.streaming:
+            outlet = self.open_outlet()
+            encoder = self.stream_encoder(losses)
+            if attempt is not None:
+                attempt.writer = encoder
+                self._begun_by = attempt
+            request.ctx.stream.opened = request.ctx.stream.committed = True
+            response.final = True
+            data = encoder.encode(response) + encoder.close()
+            self.status = 200
+            await outlet.end(data)
+        else:
+            wire = request.dialect.encode_response(response, request.echo, request.services.mint, losses)
+            headers = self._own_headers()
+            headers.append(reply_headers.JSON)
+            headers.extend(reply_headers.limits(request.ctx, request.dialect, attempt))
+            await self.write(wire.status, wire.body, headers)
+        if losses:
+            request.ctx.losses.extend(losses)
+
+    async def relay_whole(self, wire: WireReply, attempt: LiveAttempt) -> None:
+        """A reply of the client's own dialect, as it came."""
+        body = wire.body if attempt.reply_name is None else self.renamed(wire.body, attempt)
+        headers = self._own_headers() + reply_headers.relayed(wire.headers.items, attempt.content_type)
+        await self.write(wire.status, body, headers)
+
+    async def relay_edited(self, wire: WireReply, came: LLMResponse, edited: LLMResponse, attempt: LiveAttempt) -> None:
+        """A reply of the client's own dialect which a plugin has edited: the edit and nothing else."""
+        request = self.request
+        dialect, echo, mint = request.dialect, request.echo, request.services.mint
+        losses = Losses("response")
+        before = dialect.encode_response(came, echo, mint, Losses("response"))
+        if has_signed_thinking([choice.message for choice in edited.choices]):
+            withhold_edited_reply(came.choices, edited.choices, losses)
+        after = dialect.encode_response(edited, echo, mint, losses)
+        request.ctx.losses.extend(losses)
+        body = merge_edit(wire.body, before.body, after.body)
+        await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
+
+    async def own(self, wire: WireReply) -> None:
+        """A reply that the gateway made itself."""
+        request = self.request
+        headers = self._own_headers()
+        headers.extend(reply_headers.encode(wire.headers.items))
+        headers.extend(reply_headers.request_id(request.ctx, request.dialect))
+        if "content-type" not in wire.headers:
+            headers.append(reply_headers.JSON)
+        await self.write(wire.status, wire.body, headers)
+
+    def renamed(self, data: bytes, attempt: LiveAttempt) -> bytes:
+        """The provider's own reply, or the beginning of its stream, with the model named as the client did."""
+        return data if attempt.reply_name is None else self.request.dialect.rename_reply(data, attempt.reply_name)
+
+    async def write(self, status: int, body: bytes, headers: Headers) -> None:
+        self.status = status
+        headers.append((b"content-length", b"%d" % len(body)))
+        self.started = True
+        await self._sink.start(status, headers)
+        await self._sink.write(body, more=False)
+
+    # Relays: bodies of no dialect, handed on as they come.
+
+    async def begin_relay(self, status: int, upstream: list[tuple[str, str]]) -> None:
+        kind = reply_headers.find(upstream, "content-type")
+        headers = self._own_headers() + reply_headers.relayed(upstream, kind)
+        length = reply_headers.find(upstream, "content-length")
+        if length and status != 204:
+            headers.append((b"content-length", length.encode()))
+        if coding := reply_headers.find(upstream, "content-encoding"):
+            # One that the HTTP client does not decode: the body goes on as it is, and so does its name.
+            headers.append((b"content-encoding", coding.encode("latin-1")))
+        self.status = status
+        self.request.ctx.stream.opened = self.started = True
+        await self._sink.start(status, headers)
+
+    async def relay(self, data: bytes) -> None:
+        await self._sink.write(data, more=True)
+
+    async def end_relay(self) -> None:
+        await self._sink.write(b"", more=False)
+
+    async def abort(self) -> None:
+        """Status and headers are out: only a connection that breaks off can tell of a failure."""
+        await self._sink.abort()
+
+    # Errors.
+
+    async def fail(self, error: GatewayError) -> None:
+        """The error in the client's dialect: a status where nothing was sent yet, else its in-stream form."""
+        ctx = self.request.ctx
+        ctx.error = ctx.error or error
+        outlet = self.outlet
+        as_it_came = isinstance(error, ModelStreamError) and verbatim(error, self.request.dialect)
+        if outlet is not None and (outlet.opened or as_it_came):
+            self.status = self.status or error.status
+            # A provider's own words go out with its 200: nothing of its reply is told otherwise than it was.
+            data = error.body if as_it_came and isinstance(error, ModelError) else self._error_event(error)
+            if as_it_came and self._begun_by is None:
+                self._begun_by = self.attempt
+            await outlet.end(data or b"")
+            return
+        if outlet is not None:
+            outlet.stop()
+        if isinstance(error, ModelError) and error.body is not None and verbatim(error, self.request.dialect):
+            headers = self._error_headers(error)
+            kept = upstream_to_client(error.headers)
+            if len(ctx.attempts) > 1:
+                kept = [item for item in kept if item[0] != "x-should-retry"]
+            headers.extend(reply_headers.encode(kept))
+            headers.append(reply_headers.content_type(error.headers))
+            await self.write(error.status, error.body, headers)
+        else:
+            await self._fail_translated(error)
+
+    def _error_event(self, error: GatewayError) -> bytes:
+        request, begun = self.request, self._begun_by
+        mint = request.services.mint
+        if begun is not None and begun.begins_with:
+            return request.dialect.break_off(error.info(), begun.begins_with, begun.ends_with, mint)
+        encoder = begun.writer if begun is not None else None
+        if encoder is None:
+            encoder = request.dialect.stream_encoder(request.echo_if_read, mint, Losses("response"))
+        return encoder.fail(error.info())
+
+    async def _fail_translated(self, error: GatewayError) -> None:
+        request = self.request
+        ctx, dialect = request.ctx, request.dialect
+        info = error.info()
+        info.request_id = info.request_id or ctx.request_id
+        wire = dialect.encode_error(info)
+        headers = self._error_headers(error)
+        headers.append(reply_headers.JSON)
+        headers.extend(reply_headers.request_id(ctx, dialect, info.request_id))
+        if isinstance(error, ModelError):
+            limits = reply_headers.translated_limits(dialect, error.headers)
+            headers.extend(item for item in limits if len(ctx.attempts) == 1 or item[0] != b"x-should-retry")
+        wait = retry_after_header(error.retry_after)
+        if wait is not None and not any(name == b"retry-after" for name, _ in headers):
+            headers.append((b"retry-after", wait))
+        # A plugin's status stands; other errors take the one that the client's API has for their kind.
+        status = error.status if isinstance(error, RequestRejected) else wire.status
+        await self.write(status, wire.body, headers)
+
+    def _error_headers(self, error: GatewayError) -> Headers:
+        headers = self._own_headers()
+        upstream = isinstance(error, ModelError)
+        headers.append((b"x-llm-gateway-error-source", b"upstream" if upstream else b"gateway"))
+        if isinstance(error, RequestRejected) and error.limit is not None:
+            headers.append((b"x-llm-gateway-limit", error.limit.encode("ascii", "replace")))
+        if len(self.request.ctx.attempts) > 1:
+            headers.append((b"x-should-retry", b"false"))
+        return headers
+
+    async def fail_plainly(self) -> None:
+        """The last resort, where even reporting an error has failed: nothing here depends on what a plugin or a
+        provider has given."""
+        if self.started or (self.outlet is not None and self.outlet.started):
+            await self._sink.abort()  # the body can't be ended properly, and must not look whole
+            return
+        request_id = self.request.ctx.request_id
+        info = internal_error().info()
+        info.request_id = request_id
+        wire = self.request.dialect.encode_error(info)
+        headers = [(b"x-request-id", request_id.encode("latin-1", "replace"))]
+        headers += [(b"x-llm-gateway-error-source", b"gateway"), reply_headers.JSON]
+        await self.write(internal_error().status, wire.body, headers)
+
+    def _own_headers(self) -> Headers:
+        request = self.request
+        return reply_headers.own(request.ctx, self.attempt, timing=request.services.server_timing)

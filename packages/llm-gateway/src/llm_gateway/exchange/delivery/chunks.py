@@ -1,0 +1,163 @@
+"""A streamed reply through the canonical form: decoded, through the hooks, encoded for the client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import replace
+
+from llm_gateway_sdk import (
+    DialectError,
+    HTTPReply,
+    LLMResponse,
+    ModelError,
+    ModelProtocolError,
+    ModelStreamError,
+    StreamEncoder,
+    Verdict,
+)
+from llm_gateway_sdk.chunk_loop import ChunkLoop
+from llm_gateway_sdk.dialects.restoring import RestoringDecoder
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.metering import record
+
+from ..attempt import LiveAttempt
+from ..client import ClientReply
+from ..errors import scrub_info
+from ..outlet import Outlet
+from ..pacing import PIECE_BYTES, EventBound, pieces, too_large
+from ..request import ClientRequest
+from ..signed import StreamedSignatures
+from ..upstream import UpstreamCall, secrets_of
+
+__all__ = ["decoded", "deliver_chunks", "rest_of"]
+
+_REST_SECONDS = 0.5
+_MAX_REST_BYTES = 64 * 1024
+
+
+async def deliver_chunks(
+    request: ClientRequest, client: ClientReply, attempt: LiveAttempt, source: AsyncIterator[list[LLMResponse]]
+) -> Verdict | None:
+    """Until the reply is whole, or a hook decides otherwise. Raises ModelError, and what a hook refuses with."""
+    ctx, chain = request.ctx, request.chain
+    receiver = _Receiver(client, attempt)
+    loop = ChunkLoop(ctx, chain, receiver, accumulate=request.retains)
+    try:
+        verdict = await loop.run(source)
+        record(attempt.entry, loop.usage)
+        attempt.settled = True
+        return verdict
+    except ModelError as error:
+        http = attempt.target.http
+        if http is not None:
+            scrub_info(error.info(), secrets_of(request, http))
+            error.message = error.info().message
+        raise
+    finally:
+        attempt.reported = loop.usage
+        if not attempt.settled:
+            attempt.partial = ctx.accumulated_response
+        if receiver.losses:
+            ctx.losses.extend(receiver.losses)
+
+
+class _Receiver:
+    """Encodes what goes to the client. See ChunkReceiver."""
+
+    __slots__ = ("_attempt", "_client", "_encoder", "_name", "_out", "_outlet", "came", "let_through", "losses")
+
+    def __init__(self, client: ClientReply, attempt: LiveAttempt) -> None:
+        self._client = client
+        self._attempt = attempt
+        self._outlet: Outlet = client.open_outlet()
+        self.losses = Losses("response")
+        self._encoder: StreamEncoder = client.stream_encoder(self.losses)
+        self._name = attempt.reply_name
+        self._out: list[bytes] = []
+        signatures = StreamedSignatures(self.losses)
+        self.came: Callable[[LLMResponse], None] = signatures.came
+        self.let_through: Callable[[LLMResponse], None] = signatures.judge
+
+    def commit(self) -> None:
+        self._attempt.writer = self._encoder
+        self._client.commit(self._attempt)
+
+    def emit(self, chunk: LLMResponse) -> None:
+        if self._name is not None and chunk.model:
+            chunk = replace(chunk, model=self._name)
+        self._out.append(self._encoder.encode(chunk))
+
+    async def flush(self) -> None:
+        data = b"".join(self._out)
+        self._out = []
+        if data:
+            await self._outlet.write(data)
+
+    async def end(self) -> None:
+        data = b"".join(self._out)
+        self._client.status = 200
+        await self._outlet.end(data + self._encoder.close())
+
+
+async def decoded(
+    request: ClientRequest, attempt: LiveAttempt, reply: HTTPReply, call: UpstreamCall
+) -> AsyncGenerator[list[LLMResponse], None]:
+    """The chunks of a provider's stream, those of one read together."""
+    services, stream = request.services, request.ctx.stream
+    decoder = call.dialect.stream_decoder(services.mint)
+    if call.names:
+        decoder = RestoringDecoder(decoder, call.names)
+    bound = EventBound(services.max_event_bytes) if call.dialect.sse else None
+    limit, size = services.max_reply_bytes, 0
+    idle, total, loop = attempt.idle, attempt.expires, request.loop
+    try:
+        while data := await reply.receive():
+            length = len(data)
+            size += length
+            if size > limit:
+                raise too_large(limit)
+            for piece in (data,) if length <= PIECE_BYTES else pieces(data):
+                if bound is not None and (bound.open or piece[-2:] != b"\n\n"):
+                    bound.check(piece)
+                chunks = decoder.feed(piece)
+                if chunks:
+                    yield chunks
+                if piece is not data:
+                    await asyncio.sleep(0)
+            if stream.committed:
+                due = loop.time() + idle
+                if due < total:
+                    reply.expire_at(due, "idle")
+                else:
+                    reply.expire_at(total, "total")
+    except DialectError as error:
+        raise _unreadable(error) from None
+    except ModelError:
+        if not decoder.finished:
+            raise
+    try:
+        rest = decoder.close()
+    except DialectError as error:
+        raise _unreadable(error) from None
+    if rest:
+        yield rest
+    if not decoder.finished:
+        raise ModelStreamError("The provider's stream ended before its end.")
+
+
+def _unreadable(error: DialectError) -> ModelProtocolError:
+    return ModelProtocolError(f"The provider's stream is not what its API promises: {error}")
+
+
+async def rest_of(request: ClientRequest, reply: HTTPReply) -> bytes:
+    """What a provider still sends behind the end, or behind an error event; it may send nothing and keep the
+    connection."""
+    reply.expire_at(request.loop.time() + _REST_SECONDS, "idle")
+    rest: list[bytes] = []
+    try:
+        while (data := await reply.receive()) and sum(map(len, rest)) < _MAX_REST_BYTES:
+            rest.append(data)
+    except ModelError:
+        return b""
+    return b"".join(rest)

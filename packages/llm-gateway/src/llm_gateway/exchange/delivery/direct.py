@@ -1,0 +1,51 @@
+"""Providers without HTTP: they take and give canonical values."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from llm_gateway_sdk import Call, DialectError, LLMResponse, ModelProtocolError, Verdict
+
+from ..attempt import LiveAttempt
+from ..client import ClientReply
+from ..errors import refuse_failure
+from ..request import ClientRequest
+from ..upstream import apply_defaults, reply_name
+from .chunks import deliver_chunks
+from .whole import deliver_response
+
+__all__ = ["deliver_directly"]
+
+
+async def deliver_directly(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> Verdict | None:
+    """Calls the provider and answers with its reply. Raises ModelError."""
+    ctx, mint, target = request.ctx, request.services.mint, attempt.target
+    decoded = ctx.request
+    apply_defaults(decoded, target)
+    attempt.reply_name = reply_name(request, attempt.model)
+    call = Call(ctx.request_id, attempt.model, ctx.retry_count, mint.id, mint.now)
+    attempt.sent = True
+    try:
+        if not ctx.streaming:
+            response = await target.provider.execute(decoded, call)
+            attempt.entry.status = 200
+            refuse_failure(response)
+            return await deliver_response(request, client, attempt, response)
+        chunks = target.provider.execute_streaming(decoded, call)
+        attempt.entry.status = 200
+        async with aclosing(_batches(chunks)) as batches:
+            return await deliver_chunks(request, client, attempt, batches)
+    except DialectError as error:
+        raise ModelProtocolError(str(error)) from None
+
+
+async def _batches(chunks: AsyncIterator[LLMResponse]) -> AsyncGenerator[list[LLMResponse], None]:
+    """Closes the provider's iterator with itself: what that holds is let go when the reply ends, however it ends."""
+    try:
+        async for chunk in chunks:
+            yield [chunk]
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()

@@ -1,0 +1,152 @@
+"""A whole reply: untouched, edited, or translated."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from contextlib import aclosing
+
+from llm_gateway_sdk import (
+    Dialect,
+    DialectError,
+    Headers,
+    HTTPReply,
+    LLMResponse,
+    Mint,
+    ModelProtocolError,
+    ModelStreamError,
+    Payload,
+    Verdict,
+    WireReply,
+)
+from llm_gateway_sdk.chunk_loop import reported_error
+from llm_gateway_sdk.dialects.tool_names import restore_names
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.response import Accumulator
+from llm_gateway_sdk.wire import json
+
+from ..attempt import LiveAttempt
+from ..client import ClientReply
+from ..errors import refuse_failure, scrub_info
+from ..request import ClientRequest
+from ..signed import has_signed_thinking, withhold_edited_reply
+from ..upstream import UpstreamCall, secrets_of
+from .chunks import decoded
+
+__all__ = ["collect", "decode_whole", "deliver_response", "deliver_whole"]
+
+_NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
+"""Is in every reply that reports an error, and in few others."""
+
+
+async def deliver_whole(
+    request: ClientRequest, client: ClientReply, attempt: LiveAttempt, reply: HTTPReply, call: UpstreamCall
+) -> Verdict | None:
+    """Reads the body and answers with it, or gives what a hook decided. Raises ModelError."""
+    ctx, chain = request.ctx, request.chain
+    body = await reply.read(request.services.max_reply_bytes)
+    attempt.entry.first_token = ctx.metrics.first_token = time.time()
+    dialect, mint, names = call.dialect, request.services.mint, call.names
+    wire = WireReply(reply.status, Headers.of(reply.headers), body)
+    if not call.same_dialect:
+        payload = ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
+        ctx.upstream_response = wire
+        refuse_failure(payload.value)
+        return await deliver_response(request, client, attempt, payload.value)
+    if ctx.has_fallback and _NAMED_ERROR.search(body):
+        # A success by its status alone: it would go to this client as it is, but another model may do better.
+        refuse_failure(decode_whole(dialect, wire, mint, names))
+    if not json.is_object(body):
+        raise ModelProtocolError("The provider's reply is not what its API promises: the body is not a JSON object.")
+    if chain.after:
+        return await _deliver_looked_at(request, client, attempt, wire, call)
+    if request.retains:
+        attempt.retain(body)
+        ctx.upstream_response = wire
+        ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
+        if attempt.truncated:
+            ctx.attempt_data["reply_truncated"] = True
+    if request.wants_usage:
+        record(attempt.entry, dialect.usage_of(b"", body))
+    attempt.settled = True
+    await client.relay_whole(wire, attempt)
+    return None
+
+
+async def _deliver_looked_at(
+    request: ClientRequest, client: ClientReply, attempt: LiveAttempt, wire: WireReply, call: UpstreamCall
+) -> Verdict | None:
+    """A reply of the client's dialect which plugins look at: what they leave alone goes out as it came."""
+    ctx, dialect, mint = request.ctx, call.dialect, request.services.mint
+    payload = Payload(lambda: decode_whole(dialect, wire, mint, call.names))
+    ctx.response_payload = payload
+    ctx.upstream_response = wire
+    verdict = await request.chain.after_model(ctx)
+    usage = payload.value.usage if payload.opened else None
+    record(attempt.entry, usage or dialect.usage_of(b"", wire.body))
+    attempt.settled = True
+    if verdict is not None and (verdict.action != "reply" or ctx.response is None):
+        return verdict
+    if ctx.response_payload is not payload:
+        await client.answer(ctx.response or payload.value, attempt)
+        return None
+    before = payload.before_change()
+    if before is None:
+        await client.relay_whole(wire, attempt)
+    else:
+        await client.relay_edited(wire, before, payload.value, attempt)
+    return None
+
+
+async def deliver_response(
+    request: ClientRequest, client: ClientReply, attempt: LiveAttempt, response: LLMResponse
+) -> Verdict | None:
+    """A whole reply in canonical form: hooks, then out in the client's dialect."""
+    ctx, chain = request.ctx, request.chain
+    attempt.entry.first_token = ctx.metrics.first_token = ctx.metrics.first_token or time.time()
+    record(attempt.entry, response.usage)
+    attempt.settled = True
+    if ctx.response_payload is None:
+        ctx.response_payload = Payload(None, response)
+    verdict = await chain.after_model(ctx) if chain.after else None
+    if verdict is not None and (verdict.action != "reply" or ctx.response is None):
+        return verdict
+    answer = ctx.response or response
+    payload = ctx.response_payload
+    signed = chain.after and payload is not None and not payload.replaced
+    if signed and has_signed_thinking([choice.message for choice in answer.choices]):
+        assert payload is not None
+        losses = Losses("response")
+        withhold_edited_reply(payload.pristine().choices, answer.choices, losses)
+        ctx.losses.extend(losses)
+    await client.answer(answer, attempt)
+    return None
+
+
+async def collect(request: ClientRequest, attempt: LiveAttempt, reply: HTTPReply, call: UpstreamCall) -> LLMResponse:
+    """A stream where a whole was asked for."""
+    total = Accumulator()
+    try:
+        async with aclosing(decoded(request, attempt, reply, call)) as batches:
+            async for chunks in batches:
+                for chunk in chunks:
+                    if chunk.error is not None:
+                        http = attempt.target.http
+                        scrub_info(chunk.error, () if http is None else secrets_of(request, http))
+                        raise reported_error(chunk.error, ModelStreamError)
+                    total.add(chunk)
+    except BaseException:
+        attempt.partial = total.value()
+        raise
+    return total.value()
+
+
+def decode_whole(dialect: Dialect, wire: WireReply, mint: Mint, names: Mapping[str, str]) -> LLMResponse:
+    """Raises ModelProtocolError."""
+    try:
+        whole = dialect.decode_response(wire, mint)
+        return restore_names(whole, names) if names else whole
+    except (DialectError, ValueError) as error:
+        raise ModelProtocolError(f"The provider's reply is not what its API promises: {error}") from None

@@ -1,0 +1,150 @@
+"""The headers of a reply, as functions of the request and of the attempt that the reply comes from."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from llm_gateway_sdk import Dialect, GatewayError, RequestContext
+from llm_gateway_sdk.losses import Losses
+
+from ..wire.crossing import upstream_to_client
+from ..wire.headers import translate_limits
+from .attempt import HeaderPairs, LiveAttempt
+from .outlet import Headers
+
+__all__ = [
+    "EVENT_STREAM",
+    "JSON",
+    "content_type",
+    "encode",
+    "find",
+    "limits",
+    "loss_text",
+    "own",
+    "relayed",
+    "request_id",
+    "stream",
+    "translated_limits",
+]
+
+JSON = (b"content-type", b"application/json")
+EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+_UNBUFFERED = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_FRAMING = frozenset({"connection", "content-encoding", "content-length", "content-type", "transfer-encoding"})
+_LONGEST_LOSSES = 1000
+
+
+def own(ctx: RequestContext, attempt: LiveAttempt | None, *, timing: bool) -> Headers:
+    """The gateway's own, and those that plugins have set. `attempt` is the one that the reply comes from, or the last
+    one where it comes from none."""
+    headers: Headers = [(b"x-request-id", ctx.request_id.encode("latin-1", "replace"))]
+    attempts = ctx.attempts
+    if attempts:
+        headers.append((b"x-llm-gateway-model", _ascii(attempts[-1].model)))
+        if len(attempts) > 1:
+            headers.append((b"x-llm-gateway-attempts", b"%d" % len(attempts)))
+    if attempt is not None and attempt.losses is not None:
+        headers.append((b"x-llm-gateway-losses", _ascii(attempt.losses)))
+    if timing or "x-llm-gateway-timing" in ctx.http_request.headers:
+        headers.append((b"server-timing", _server_timing(ctx)))
+    if ctx.reply_headers:
+        headers.extend(_of_plugins(ctx))
+    return headers
+
+
+def relayed(upstream: HeaderPairs, kind: str) -> Headers:
+    """A provider's, for a client of the same dialect. `kind` is the type of its content."""
+    headers = encode(upstream_to_client(upstream))
+    headers.append((b"content-type", kind.encode("latin-1")) if kind else JSON)
+    return headers
+
+
+def limits(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None) -> Headers:
+    """What a client learns of the provider's reply next to its body: all of it in the same dialect, else its limits."""
+    if attempt is None:
+        return request_id(ctx, client)
+    if attempt.same_dialect:
+        return encode(upstream_to_client(attempt.headers))
+    if not attempt.headers:
+        return request_id(ctx, client)
+    return [*translated_limits(client, attempt.headers), *request_id(ctx, client)]
+
+
+def translated_limits(client: Dialect, upstream: HeaderPairs) -> Headers:
+    """A provider's limits in the client's terms, without those that can't be read: a good reply stays one."""
+    return encode(translate_limits(upstream, client.name, now=time.time()))
+
+
+def stream(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None, *, timing: bool) -> Headers:
+    """Of a streamed reply. `attempt` is the one whose content opens it; None where a keep-alive does, before it is
+    known which attempt will answer."""
+    writer = attempt.writer if attempt is not None else None
+    kind = EVENT_STREAM if writer is None else (b"content-type", writer.content_type.encode("latin-1"))
+    rest = [item for item in limits(ctx, client, attempt) if item[0] not in (b"cache-control", b"x-accel-buffering")]
+    return [*own(ctx, attempt, timing=timing), kind, *_UNBUFFERED, *rest]
+
+
+def request_id(ctx: RequestContext, client: Dialect, given: str | None = None) -> Headers:
+    """The request's id where the client's API has a header of its own for it, which its SDK shows."""
+    name = client.request_id_header
+    if name == "x-request-id":
+        return []
+    return [(name.encode("latin-1"), (given or ctx.request_id).encode("latin-1", "replace"))]
+
+
+def find(headers: HeaderPairs, name: str, default: str = "") -> str:
+    for key, value in headers:
+        if key == name:
+            return value
+    return default
+
+
+def content_type(headers: HeaderPairs) -> tuple[bytes, bytes]:
+    return b"content-type", find(headers, "content-type", "application/json").encode("latin-1", "replace")
+
+
+def encode(headers: HeaderPairs) -> Headers:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+
+def loss_text(losses: Losses) -> str | None:
+    """What was lost, in one line that is not too long for a header; None where nothing was."""
+    if not losses:
+        return None
+    listed = [str(loss) for loss in losses]
+    text = "; ".join(listed)
+    while len(text) > _LONGEST_LOSSES and listed:
+        listed.pop()
+        text = "; ".join(listed) + f"; … and {len(losses) - len(listed)} more"
+    return _CONTROL.sub(" ", text)
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "replace")
+
+
+def _of_plugins(ctx: RequestContext) -> Headers:
+    """What plugins add; what frames the body is not theirs to set. Raises GatewayError where a name is not a string."""
+    given: dict[Any, object] = dict(ctx.reply_headers)
+    found: Headers = []
+    for name, value in given.items():
+        if not isinstance(name, str):
+            raise GatewayError(f"A plugin has set a reply header whose name is {name!r}.", code="plugin_error")
+        name = name.strip().lower()
+        if name not in _FRAMING and _TOKEN.fullmatch(name):
+            found.append((_ascii(name), _ascii(_CONTROL.sub(" ", str(value)))))
+    return found
+
+
+def _server_timing(ctx: RequestContext) -> bytes:
+    now = time.time()
+    entries = [f"total;dur={(now - ctx.metrics.started) * 1000:.2f}"]
+    for attempt in ctx.attempts:
+        ended = attempt.ended or now
+        entries.append(f'upstream;desc="{attempt.model}";dur={(ended - attempt.started) * 1000:.2f}')
+    entries.extend(f'plugin;desc="{name}";dur={seconds * 1000:.3f}' for name, seconds in ctx.timings.items())
+    return _ascii(", ".join(entries))

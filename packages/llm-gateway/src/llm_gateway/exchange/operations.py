@@ -1,0 +1,250 @@
+"""The operations next to generation: token counts, embeddings, model lists, and a vendor's other endpoints.
+
+The same hooks run for them. Bytes pass through to a provider of the adapter's own dialects; what none of them can do,
+the gateway answers itself where it honestly can.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from llm_gateway_sdk import (
+    DialectError,
+    Echo,
+    HTTPProvider,
+    HTTPReply,
+    InvalidRequest,
+    LLMRequest,
+    Message,
+    ModelError,
+    ModelHTTPError,
+    NotFound,
+    TextPart,
+    WireReply,
+    WireRequest,
+)
+from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.estimate import estimate_tokens
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.wire import json
+
+from ..models import ModelTarget
+from ..wire.headers import bearer_or_key
+from .attempt import LiveAttempt
+from .client import ClientReply
+from .errors import http_error, refuse_web_page
+from .headers import find
+from .request import ClientRequest
+from .upstream import check_model_name, finish_headers, limits_of, secrets_of, send
+from .usage import usage_in_body
+
+__all__ = ["decode_embedding_inputs", "list_models", "native_target", "perform_operation", "refuse_unseen"]
+
+_MAX_ERROR_BYTES = 4 * 1024 * 1024
+_WATCHED_BYTES = 4096
+"""Of the beginning and of the end of a body that is handed on: where its usage is."""
+
+
+async def list_models(request: ClientRequest, client: ClientReply) -> None:
+    await client.own(request.adapter.list_models(request.project.registry.entries(), request.wire))
+
+
+def native_target(request: ClientRequest) -> ModelTarget:
+    """The model a native call belongs to: the one it names, else the first whose provider has such endpoints."""
+    registry, ctx = request.project.registry, request.ctx
+    named = registry.find(ctx.target_model or ctx.requested_model)
+    if named is not None:
+        return named
+    spoken = {route.dialect for route in request.adapter.routes}
+    candidates = [target for target in registry.targets if target.http is not None and target.http.dialect in spoken]
+    if not candidates:
+        raise NotFound(f"No model of this project has the endpoint {ctx.http_request.path}.")
+    return next((target for target in candidates if target.is_default), candidates[0])
+
+
+async def perform_operation(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
+    """`count_tokens`, `embed` or `native` on one target. Raises ModelError."""
+    operation, target = request.ctx.operation, attempt.target
+    if operation == "count_tokens":
+        await _count_tokens(request, client, attempt)
+        return
+    http = target.http
+    if http is None or http.dialect not in {route.dialect for route in request.adapter.routes}:
+        raise NotFound(
+            f"{request.wire.method} {request.route.path}: the model '{target.name}' (provider "
+            f"'{target.provider.name}') does not have this endpoint."
+        )
+    body = request.wire.body
+    if operation == "embed":
+        body = _edited_inputs(request, body)
+    await _pass_through(request, client, attempt, http, body)
+
+
+async def _pass_through(
+    request: ClientRequest, client: ClientReply, attempt: LiveAttempt, http: HTTPProvider, body: bytes
+) -> None:
+    ctx, wire = request.ctx, request.wire
+    model = _model_of_endpoint(request, attempt)
+    check_model_name(model)
+    if ctx.requested_model is not None and model != ctx.requested_model:
+        try:
+            body = json.replace_top_level(body, {"model": model})
+        except ValueError as error:
+            raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
+    client_key = http.settings.credentials == "client"
+    crossing = request.services.crossing
+    headers = Headers.of(crossing.headers(wire.headers.items, credentials=client_key))
+    query = crossing.query(wire.query, credentials=client_key)
+    reply = await _send(request, attempt, http, WireRequest(wire.method, wire.path, query, headers, body))
+    try:
+        if not 200 <= reply.status < 300:
+            failed = await reply.read(_MAX_ERROR_BYTES)
+            secrets = secrets_of(request, http)
+            raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
+        if ctx.operation != "native":
+            refuse_web_page(find(reply.headers, "content-type"))
+        await _relay(request, client, attempt, reply)
+    finally:
+        reply.close()
+
+
+def _model_of_endpoint(request: ClientRequest, attempt: LiveAttempt) -> str:
+    """The name that the provider is asked for: at endpoints of the vendor's own the one that the client wrote, unless
+    that is a configured model's. Models for images, speech and embeddings are rarely configured."""
+    asked = request.ctx.requested_model
+    own = request.ctx.operation in ("native", "embed")
+    if own and asked is not None and not request.project.registry.is_configured(asked):
+        return asked
+    return attempt.model
+
+
+async def _send(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, wire: WireRequest) -> HTTPReply:
+    """Calls another endpoint of a provider than its generating one."""
+    expires = min(request.deadline, request.loop.time() + limits_of(request, http).total)
+    finish_headers(request, wire)
+    method, url, headers, body = http.prepare(wire)
+    attempt.sent = True
+    reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")
+    attempt.entry.status = reply.status
+    return reply
+
+
+async def _relay(request: ClientRequest, client: ClientReply, attempt: LiveAttempt, reply: HTTPReply) -> None:
+    """Hands a reply on as it comes, and looks at its ends for what it has used."""
+    begin = end = b""
+    await client.begin_relay(reply.status, reply.headers)
+    try:
+        while data := await reply.receive():
+            if len(begin) < _WATCHED_BYTES:
+                begin += data[: _WATCHED_BYTES - len(begin)]
+            end = (end + data)[-_WATCHED_BYTES:]
+            await client.relay(data)
+    except ModelError as error:
+        # Status and headers are out: only a connection that breaks off can tell.
+        request.ctx.error = error
+        await client.abort()
+        return
+    if request.ctx.operation in ("embed", "native"):
+        record(attempt.entry, usage_in_body(begin, end))
+    attempt.settled = attempt.entry.usage is not None or request.ctx.operation != "embed"
+    await client.end_relay()
+
+
+async def _count_tokens(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
+    ctx, http = request.ctx, attempt.target.http
+    count: int | None = None
+    if http is not None:
+        name = http.dialect_for(request.dialect.name, request.route.upstream, attempt.model)
+        dialect = request.services.dialects[name]
+        payload = ctx.request_payload
+        untouched = payload is None or not payload.opened or not payload.changed
+        try:
+            if dialect.name == request.dialect.name and untouched:
+                await _pass_through(request, client, attempt, http, request.wire.body)
+                return
+            if dialect.name != request.dialect.name:
+                # What rests on something that the vendor keeps can't be counted, as it can't be answered.
+                request.dialect.check_portable(ctx.request, Losses("request"))
+            count = await _ask_count(request, attempt, http, dialect)
+        except ModelHTTPError as error:
+            # The provider, or a server that imitates it, has no such endpoint.
+            if error.status not in (404, 405, 501):
+                raise
+    if count is not None:
+        await client.own(request.adapter.estimate_reply(count))
+        return
+    reply = request.adapter.estimate_reply(estimate_tokens(ctx.request))
+    reply.headers.set("x-llm-gateway-estimate", "true")
+    await client.own(reply)
+
+
+async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Any) -> int | None:
+    encode = getattr(dialect, "encode_count", None)
+    decode = getattr(dialect, "decode_count", None)
+    if encode is None or decode is None:
+        return None
+    ctx = request.ctx
+    losses = Losses("request")
+    model = attempt.model
+    check_model_name(model)
+    api = http.target(model, dialect.name)
+    fitted = dialect.fitted(ctx.request, api, losses, request.dialect.name).request
+    wire = cast(WireRequest, encode(fitted, api, losses))
+    if http.settings.credentials == "client" and (token := bearer_or_key(request.wire.headers.items)):
+        http.forward_credential(wire.headers, token)
+    reply = await _send(request, attempt, http, wire)
+    try:
+        body = await reply.read(_MAX_ERROR_BYTES)
+        if not 200 <= reply.status < 300:
+            raise http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
+        return int(decode(WireReply(reply.status, Headers.of(reply.headers), body)))
+    except (DialectError, ValueError, TypeError) as error:
+        raise ModelError(f"The provider's token count can't be read: {error}") from None
+    finally:
+        reply.close()
+
+
+def decode_embedding_inputs(wire: WireRequest) -> tuple[LLMRequest, Echo]:
+    """An embedding request in canonical form: each input text is a user message. Raises DialectError."""
+    try:
+        body = json.loads(wire.body)
+    except ValueError as error:
+        raise DialectError(f"not valid JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise DialectError("expected a JSON object")
+    inputs = body.get("input")
+    texts = [inputs] if isinstance(inputs, str) else inputs if isinstance(inputs, list) else []
+    messages = [Message("user", [TextPart(text)]) for text in texts if isinstance(text, str)]
+    model = body.get("model")
+    request = LLMRequest(model=model if isinstance(model, str) else "", messages=messages)
+    if isinstance(body.get("user"), str):
+        request.user = body["user"]
+    return request, Echo(request.model)
+
+
+def _edited_inputs(request: ClientRequest, body: bytes) -> bytes:
+    """The body with the texts as the plugins left them."""
+    payload = request.ctx.request_payload
+    if payload is None or not payload.opened or not payload.changed:
+        return body
+    texts = iter([message.text for message in payload.value.messages])
+    inputs = json.loads(body).get("input")
+    if isinstance(inputs, str):
+        changed: Any = next(texts, "")
+    else:
+        changed = [next(texts, item) if isinstance(item, str) else item for item in inputs]
+    return json.replace_top_level(body, {"input": changed})
+
+
+def refuse_unseen(request: ClientRequest) -> None:
+    """A native body is not understood: where a plugin edits requests, it would go out unedited."""
+    if request.project.allow_unseen_native or not request.wire.body:
+        return
+    for mounted in {id(hook.mounted): hook.mounted for hook in request.chain.before}.values():
+        if mounted.plugin.edits_request:
+            raise InvalidRequest(
+                f"Plugin '{mounted.name}' edits requests and can't see this one "
+                f"({request.wire.method} {request.ctx.http_request.path}).",
+                status=403,
+            )

@@ -1,0 +1,68 @@
+"""One request as it is served: what was asked, on which project, until when."""
+
+from __future__ import annotations
+
+import asyncio
+
+from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
+
+from ..models import ModelTarget
+from .reading import Reading
+from .services import ProjectScope, Services
+
+__all__ = ["ClientRequest"]
+
+
+class ClientRequest:
+    """Made once and, but for `deadline`, never changed. What belongs to one attempt is in `LiveAttempt`, what is
+    written for the client in `ClientReply`."""
+
+    __slots__ = (
+        "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "has_own_limit", "loop", "project", "reading",
+        "retains", "route", "services", "wants_usage", "wire",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        services: Services,
+        project: ProjectScope,
+        adapter: Adapter,
+        route: Route,
+        wire: WireRequest,
+        reading: Reading,
+        ctx: RequestContext,
+    ) -> None:
+        self.services = services
+        self.project = project
+        self.adapter = adapter
+        self.route = route
+        self.wire = wire
+        self.reading = reading
+        self.ctx = ctx
+        self.dialect = services.dialects[route.dialect]
+        """The client's."""
+        self.chain = chain = project.chain.select(ctx)
+        self.loop = loop = asyncio.get_running_loop()
+        self.deadline = loop.time() + project.request_timeout
+        """In the loop's time."""
+        self.has_own_limit = False
+        """The client has set a limit of its own, so that a time-out says nothing about the provider."""
+        self.cooling: list[ModelTarget] = []
+        """Targets that were passed over because their breakers are open."""
+        accounted = bool(chain.detached or chain.lifecycle)
+        self.retains = accounted or services.keep_replies
+        """Somebody wants the reply after it has left, though nobody looks at it on its way."""
+        self.wants_usage = accounted or services.needs_usage
+
+    @property
+    def echo(self) -> Echo:
+        """The client dialect's memo of the request; decodes it where nobody has."""
+        reading = self.reading
+        if reading.echo is None and self.ctx.has_request:
+            reading.read()
+        return self.echo_if_read
+
+    @property
+    def echo_if_read(self) -> Echo:
+        """The same without decoding: errors are written for requests that can't be decoded."""
+        return self.reading.echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)

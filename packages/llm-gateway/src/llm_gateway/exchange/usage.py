@@ -1,0 +1,87 @@
+"""What each attempt has used, however it ended.
+
+A provider that answers to the end reports its own counts. Where a reply broke off, or its client left, the count is
+made from what was sent: the request's estimate for what went in, and the text that came for what came out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from llm_gateway_sdk import DialectError, GatewayError, LLMResponse, Usage
+from llm_gateway_sdk.metering import estimate_output, record_cut
+from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.json import JSON
+
+from .attempt import LiveAttempt
+from .kept import KeptReply
+from .request import ClientRequest
+
+__all__ = ["count_broken_off", "usage_in_body"]
+
+_USAGE = re.compile(rb'"(?:usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "total_tokens", "totalTokenCount")
+_OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
+
+
+def usage_in_body(begin: bytes, end: bytes) -> Usage | None:
+    """What a JSON body that was handed on reports, found in its first and last bytes; None where it reports nothing."""
+    for part in (end, begin):
+        for match in reversed(list(_USAGE.finditer(part))):
+            try:
+                found = json.loads(match[1])
+            except ValueError:
+                continue
+            counted, produced = _first_count(found, _INPUT), _first_count(found, _OUTPUT)
+            if counted is not None:
+                return Usage(input_tokens=counted, output_tokens=produced)
+    return None
+
+
+def _first_count(found: JSON, names: Sequence[str]) -> int | None:
+    for name in names:
+        value = found.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    return None
+
+
+def count_broken_off(request: ClientRequest, attempt: LiveAttempt) -> None:
+    """Notes what an attempt has used that ended before its reply did. Nothing was used where the request never went
+    out, or was refused; and a count that a provider does not report is unknown, which is not zero."""
+    ctx, entry = request.ctx, attempt.entry
+    answered = entry.status is not None and 200 <= entry.status < 300
+    left = attempt.sent and entry.status is None and entry.kind is None
+    if ctx.operation not in ("generate", "embed") or not (answered or left):
+        return
+    output = estimate_output(_what_came(request, attempt)) or _by_bytes(request, attempt)
+    ceiling = attempt.bills_in_full and entry.kind is None
+    estimate = ctx.estimate()
+    if ceiling and estimate.output_tokens is not None:
+        output = max(output, estimate.output_tokens)
+    record_cut(entry, attempt.reported, input_tokens=estimate.input_tokens, output_tokens=output)
+
+
+def _what_came(request: ClientRequest, attempt: LiveAttempt) -> LLMResponse | None:
+    if attempt.partial is not None:
+        return attempt.partial
+    if not attempt.retained or attempt.truncated or attempt.dialect is None:
+        return None
+    try:
+        return KeptReply(attempt.dialect, attempt.retained, request.services.mint).decode_begun()
+    except (DialectError, GatewayError, ValueError):
+        return None
+
+
+def _by_bytes(request: ClientRequest, attempt: LiveAttempt) -> int:
+    """Of a stream that was forwarded and not retained: its last events stand for the others."""
+    dialect, sample = attempt.dialect, attempt.ends_with
+    if dialect is None or not attempt.sent_bytes or not sample:
+        return 0
+    try:
+        begun = KeptReply(dialect, [attempt.begins_with, sample], request.services.mint).decode_begun()
+    except (DialectError, GatewayError, ValueError):
+        return 0
+    seen = len(attempt.begins_with) + len(sample)
+    return estimate_output(begun) * max(1, round(attempt.sent_bytes / seen))
