@@ -186,7 +186,7 @@ def test_numbers_in_headers_never_cost_an_answer(dialect: str, status: int, stre
     run(main())
 
 
-@pytest.mark.parametrize("given", ["retry-after: 61", "retry-after: 45", "retry-after-ms: 3600000", "retry-after: inf"])
+@pytest.mark.parametrize("given", ["retry-after: 61", "retry-after: 45", "retry-after-ms: 3600000"])
 def test_a_long_wait_before_another_try_goes_to_the_client(given: str) -> None:
     name, value = given.split(": ")
     timeout = "10s" if value == "45" else "10m"
