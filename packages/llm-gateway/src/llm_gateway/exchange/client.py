@@ -115,10 +115,8 @@ class ClientReply:
             await outlet.end(data)
         else:
             wire = request.dialect.encode_response(response, request.echo, request.services.mint, losses)
-            headers = self._own_headers()
-            headers.append(reply_headers.JSON)
-            headers.extend(reply_headers.limits(request.ctx, request.dialect, attempt))
-            await self.write(wire.status, wire.body, headers)
+            limits = reply_headers.limits(request.ctx, request.dialect, attempt)
+            await self.write(wire.status, wire.body, [*self._own_headers(), reply_headers.JSON, *limits])
         if losses:
             request.ctx.losses.extend(losses)
 

@@ -58,9 +58,11 @@ class ClientRequest:
     def echo(self) -> Echo:
         """The client dialect's memo of the request; decodes it where nobody has."""
         reading = self.reading
-        if reading.echo is None and self.ctx.has_request:
+        if reading.echo is None:
+            if not self.ctx.has_request:
+                return self.echo_if_read
             reading.read()
-        return self.echo_if_read
+        return reading.echo or self.echo_if_read
 
     @property
     def echo_if_read(self) -> Echo:

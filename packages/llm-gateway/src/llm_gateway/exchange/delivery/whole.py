@@ -53,8 +53,10 @@ async def deliver_whole(
     if not call.same_dialect:
         payload = ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
         ctx.upstream_response = wire
-        refuse_failure(payload.value)
-        return await deliver_response(request, client, attempt, payload.value)
+        response = payload.value
+        if response.error is not None:
+            refuse_failure(response)
+        return await deliver_response(request, client, attempt, response)
     if ctx.has_fallback and _NAMED_ERROR.search(body):
         # A success by its status alone: it would go to this client as it is, but another model may do better.
         refuse_failure(decode_whole(dialect, wire, mint, names))
