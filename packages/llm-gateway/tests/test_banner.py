@@ -1,6 +1,9 @@
+import json
+from pathlib import Path
+
 import pytest
 
-from llm_gateway.banner import banner, is_loopback, reachable_without_key
+from llm_gateway.banner import banner, exposure_notice, is_loopback, reachable_without_key
 from llm_gateway.loading import load_text
 
 TEXT = """
@@ -53,3 +56,23 @@ def test_projects_that_spend_keys_and_ask_for_none_are_named(folder):
     assert names(own) == ["default"]
     assert names(own + guarded) == []
     assert names("models: [{name: echo, provider: {type: echo}}]\n") == []
+
+
+def test_a_project_without_authentication_on_a_public_address_is_noticed_by_check(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from llm_gateway.cli import main
+
+    settings = {
+        "server": {"host": "0.0.0.0"},
+        "models": [{"name": "m", "isDefault": True, "provider": {"type": "openai", "config": {"apiKey": "k"}}}],
+    }
+    file = tmp_path / "gateway.yaml"
+    file.write_text(json.dumps(settings))
+    result = load_text(json.dumps(settings))
+
+    assert main(["check", "--config", str(file)]) == 0
+    output = capsys.readouterr()
+    assert "0.0.0.0 can be reached from other machines" in output.out + output.err
+    assert main(["check", "--strict", "--config", str(file)]) == 2
+    assert exposure_notice(result.config, result.extensions, "127.0.0.1") is None

@@ -191,3 +191,16 @@ def call(
         {name.decode(): value.decode() for name, value in sent[0]["headers"]},
         b"".join(message.get("body", b"") for message in sent[1:]),
     )
+
+
+def test_guesses_at_the_password_are_limited_by_address() -> None:
+    site = dashboard(credential="right")
+
+    def ask(password: str, address: str) -> int:
+        credential = base64.b64encode(f"any:{password}".encode()).decode()
+        return site.answer("GET", "/", "", {"authorization": f"Basic {credential}"}, address=address).status
+
+    guessed = [ask(f"guess-{number}", "192.0.2.1") for number in range(25)]
+    assert guessed == [401] * 20 + [429] * 5
+    assert ask("guess", "192.0.2.2") == 401
+    assert ask("right", "192.0.2.1") not in (401, 429)

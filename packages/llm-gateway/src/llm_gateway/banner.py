@@ -36,6 +36,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def exposure_notice(config: GatewayConfig, extensions: Extensions, host: str) -> str | None:
+    """A warning where other machines reach projects that ask for no credential; None where there are none."""
+    if is_loopback(host):
+        return None
+    projects = reachable_without_key(config, extensions)
+    if not projects:
+        return None
+    return (
+        f"{host} can be reached from other machines, and these projects ask for no API key: {', '.join(projects)}. "
+        "Anyone who can reach them spends your keys; add the plugin basic-apikey-auth."
+    )
+
+
 def reachable_without_key(config: GatewayConfig, extensions: Extensions) -> list[str]:
     """Projects that spend a provider's credentials and ask nobody for an API key."""
     return [

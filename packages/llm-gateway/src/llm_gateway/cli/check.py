@@ -37,14 +37,19 @@ exit code: 0 it is valid, 2 it is not
 @click.option("--strict", is_flag=True, help="exit with 2 where there are notices")
 def command(config: str, as_json: bool, strict: bool) -> int:
     """Loads everything, starts nothing. Raises ConfigError with every problem."""
+    from llm_gateway.banner import exposure_notice
     from llm_gateway.loading import load
 
     result = load(config)
-    code = 2 if strict and result.notices else 0
+    notices = list(result.notices)
+    exposed = exposure_notice(result.config, result.extensions, result.config.server.host)
+    if exposed is not None:
+        notices.append(exposed)
+    code = 2 if strict and notices else 0
     if as_json:
-        print_json({"valid": True, "problems": [], "notices": result.notices})
+        print_json({"valid": True, "problems": [], "notices": notices})
         return code
-    for notice in result.notices:
+    for notice in notices:
         print_notice(notice)
     click.echo(f"{config} is {styled('valid', fg='green')}: {_summary(result)}")
     return code

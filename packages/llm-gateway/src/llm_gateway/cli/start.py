@@ -83,7 +83,7 @@ def command(
     reload: bool,
 ) -> int:
     """Serves until a signal ends it."""
-    from llm_gateway.banner import banner, is_loopback, reachable_without_key
+    from llm_gateway.banner import banner, exposure_notice, is_loopback
     from llm_gateway.loading import load
     from llm_gateway.server.logs import configure_logging, mask_secrets_of
 
@@ -109,11 +109,9 @@ def command(
         return refuse(f"can't listen on {host} port {port}: {reason}. Another port: --port {port + 1}", code=1)
     source = str(result.source) if result.source else "none; `llm-gateway init` writes one to start from"
     notices = list(result.notices)
-    if not is_loopback(host) and (open_projects := reachable_without_key(result.config, result.extensions)):
-        notices.append(
-            f"{host} can be reached from other machines, and these projects ask for no API key: "
-            f"{', '.join(open_projects)}. Anyone who can reach them spends your keys; add the plugin basic-apikey-auth."
-        )
+    exposed = exposure_notice(result.config, result.extensions, host)
+    if exposed is not None:
+        notices.append(exposed)
     if result.config.logging.format == "simple":
         click.echo(banner(result.config, host=host, port=port, source=source, notices=notices))
         sys.stdout.flush()

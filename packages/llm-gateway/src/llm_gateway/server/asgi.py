@@ -63,7 +63,16 @@ class ASGIForm:
             return  # the client left before its request was whole
         task = asyncio.current_task()
         assert task is not None
-        watch = DisconnectWatch(receive, lambda: task.cancel(EndReason.CLIENT_LEFT))
+        serving = False
+
+        def leave() -> None:
+            if serving:
+                task.cancel(EndReason.CLIENT_LEFT)
+
+        watch = DisconnectWatch(receive, leave)
+        if watch.fired:
+            return  # a task that cancels itself would be cancelled wherever it waits next
+        serving = True
         try:
             await self._app.handle(request)
         except asyncio.CancelledError:

@@ -1,0 +1,115 @@
+"""The bytes of replies, by table."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from llm_gateway.server.http1.cycle import Cycle
+from llm_gateway.server.http1.parser import Head
+
+
+class _Connection:
+    def __init__(self) -> None:
+        self.door = SimpleNamespace(date_line=b"date: now\r\n")
+        self.write_paused = False
+        self.sent = b""
+        self.uploaded = 0
+        self.completed: list[Cycle] = []
+        self.aborted = False
+
+    def send(self, data: bytes) -> None:
+        self.sent += data
+
+    async def wait_writable(self) -> None:
+        raise AssertionError("nothing is paused")
+
+    def count_upload(self, size: int) -> None:
+        self.uploaded += size
+
+    def abort(self) -> None:
+        self.aborted = True
+
+    def on_response_complete(self, cycle: Cycle) -> None:
+        self.completed.append(cycle)
+
+
+def cycle(method: str = "POST", *, http10: bool = False) -> tuple[Cycle, _Connection]:
+    connection = _Connection()
+    head = Head(method, "/a", "", [], 0, http10=http10)
+    return Cycle(connection, head, "192.0.2.1", keep_alive=not http10), connection
+
+
+@pytest.mark.parametrize(
+    ("method", "http10", "status", "headers", "pieces", "expected"),
+    [
+        ("POST", False, 200, [(b"content-length", b"2")], [b"hi"], b"content-length: 2\r\n\r\nhi"),
+        (
+            "POST", False, 200, [], [b"ab", b"c", b""],
+            b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n",
+        ),
+        ("POST", True, 200, [], [b"ab", b"c"], b"connection: close\r\n\r\nabc"),
+        ("HEAD", False, 200, [(b"content-length", b"2")], [b"hi"], b"content-length: 2\r\n\r\n"),
+        ("POST", False, 204, [], [b""], b"date: now\r\n\r\n"),
+        (
+            "POST", False, 413, [(b"connection", b"close"), (b"content-length", b"1")], [b"x"],
+            b"content-length: 1\r\nconnection: close\r\n\r\nx",
+        ),
+    ],
+    ids=["length", "chunks", "HTTP/1.0", "HEAD", "no content", "close"],
+)  # fmt: skip
+def test_replies(
+    method: str, http10: bool, status: int, headers: list[tuple[bytes, bytes]], pieces: list[bytes], expected: bytes
+) -> None:
+    replied, connection = cycle(method, http10=http10)
+
+    async def reply() -> None:
+        await replied.start(status, headers)
+        for number, piece in enumerate(pieces, 1):
+            await replied.write(piece, more=number < len(pieces))
+
+    asyncio.run(reply())
+
+    assert connection.sent.startswith(b"HTTP/1.1 %d " % status)
+    assert connection.sent.endswith(expected)
+    assert connection.completed == [replied]
+
+
+@pytest.mark.parametrize("value", [b"a\r\nx-evil: 1", b"a\nb", b"a\0b", b"\r"])
+def test_a_header_cannot_break_out(value: bytes) -> None:
+    with pytest.raises(ValueError, match="line break or NUL"):
+        asyncio.run(cycle()[0].start(200, [(b"x", value)]))
+
+
+def test_pieces_of_a_body_count_as_uploading_until_it_is_taken() -> None:
+    one, connection = cycle()
+    one.add_body(b"whole")
+    assert (connection.uploaded, one.take_body()) == (0, b"whole")
+
+    several, connection = cycle()
+    for _ in range(1000):
+        several.add_body(b"x" * 100)
+    assert connection.uploaded == 100_000
+    assert several.take_body() == b"x" * 100_000
+    assert connection.uploaded == 0
+
+
+def test_a_probe_changes_nothing_for_a_client_that_reads() -> None:
+    waiting, _ = cycle()
+    assert waiting.probe == b"HTTP/1.1 100 Continue\r\n\r\n"
+    old, _ = cycle(http10=True)
+    assert old.probe == b""
+
+    streaming, connection = cycle()
+
+    async def stream() -> None:
+        await streaming.start(200, [])
+        await streaming.write(b"ab", more=True)
+        connection.send(streaming.probe)
+        await streaming.write(b"c", more=False)
+
+    asyncio.run(stream())
+
+    assert connection.sent.endswith(b"2\r\nab\r\n01\r\nc\r\n0\r\n\r\n")
