@@ -44,7 +44,8 @@ ROOMS: dict[str, set[str]] = {
     "stores": {"sdk"},
     "spellings": {"sdk"},
     "conditions": {"sdk", "config", "spellings"},
-    "models": {"sdk", "breaker"},
+    "describing": {"sdk", "config"},
+    "models": {"sdk", "breaker", "describing"},
     "exchange": {"sdk", "wire", "models"},
     "monitoring": {"version", "sdk", "config", "exchange", "models"},
     "gateway": {
@@ -61,6 +62,7 @@ ROOMS: dict[str, set[str]] = {
         "authenticating",
         "spellings",
         "wire",
+        "describing",
     },
     "server": {
         "version",
@@ -75,7 +77,7 @@ ROOMS: dict[str, set[str]] = {
         "single_process",
     },
     "testing": {"sdk", "config", "loading", "exchange", "gateway", "server", "dialects"},
-    "cli": {"version", "sdk", "config", "extensions", "loading", "reference", "banner", "server"},
+    "cli": {"version", "describing", "sdk", "config", "extensions", "loading", "reference", "banner", "server"},
     "__main__": {"cli"},
     "version": set(),
 }
@@ -221,25 +223,26 @@ def test_the_table_itself_has_no_cycle() -> None:
     assert waiting == {}
 
 
-def test_the_gateway_imports_no_plugin() -> None:
+def test_the_gateway_imports_no_extension() -> None:
     others = [
         str(each)
         for path in sources("llm-gateway")
         for each in imports_of(path)
-        if re.match(r"llm_gateway_(?!sdk\b)", each.module)
+        if re.match(r"llm_gateway_(?!sdk\b|model_book\b)", each.module)
     ]
 
     assert others == []
 
 
 @pytest.mark.parametrize("package", [name for name in packages() if name not in ("llm-gateway", "llm-gateway-sdk")])
-def test_an_extension_imports_the_sdk_and_itself(package: str) -> None:
+def test_an_extension_imports_the_sdk_the_model_book_and_itself(package: str) -> None:
     own = next((PACKAGES / package / "src").iterdir()).name
     strays = [
         str(each)
         for path in sources(package)
         for each in imports_of(path)
-        if each.module.startswith("llm_gateway") and each.module.partition(".")[0] not in ("llm_gateway_sdk", own)
+        if each.module.startswith("llm_gateway")
+        and each.module.partition(".")[0] not in ("llm_gateway_sdk", "llm_gateway_model_book", own)
     ]
 
     assert strays == []

@@ -52,7 +52,7 @@ def test_each_has_a_readme_a_licence_and_types(folder: str) -> None:
 def test_an_extension_requires_the_sdk_and_not_the_gateway(folder: str) -> None:
     ours = {each for each in requirements(folder) if each.startswith("llm-gateway")}
 
-    assert ours == {"llm-gateway-sdk"}
+    assert ours - {"llm-gateway-model-book"} == {"llm-gateway-sdk"}
 
 
 def test_the_sdk_requires_a_schema_checker_and_a_json_engine_alone() -> None:
@@ -64,7 +64,7 @@ def test_the_gateway_brings_the_built_in_plugins() -> None:
         each.removeprefix("llm-gateway-") for each in requirements("llm-gateway") if each.startswith("llm-gateway-")
     }
 
-    assert ours == BUILT_IN_PLUGINS | {"sdk"}
+    assert ours == BUILT_IN_PLUGINS | {"sdk", "model-book"}
 
 
 @pytest.mark.parametrize("folder", PROJECTS)

@@ -18,7 +18,7 @@ TABLE = PriceTable.load()
         ("gpt-4.1-2025-04-14", "gpt-4.1"),
         ("gpt-4.1-mini-2025-04-14", "gpt-4.1-mini"),
         ("claude-sonnet-4-20250514", "claude-sonnet-4"),
-        ("eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude-sonnet-4-5"),
+        ("global.anthropic.claude-sonnet-4-5-20250929-v1:0", "anthropic.claude-sonnet-4-5"),
         ("anthropic/claude-haiku-4-5@20251001", "claude-haiku-4-5"),
         ("models/gemini-2.5-pro", "gemini-2.5-pro"),
     ],
@@ -27,7 +27,7 @@ def test_a_dated_or_prefixed_name_finds_the_model_s_price(asked: str, known: str
     assert TABLE.find(asked) == TABLE.find(known) is not None
 
 
-@pytest.mark.parametrize("model", ["gpt-4.1-turbo", "gpt-4", "my-own-model", "", "gpt-4.1-minimal"])
+@pytest.mark.parametrize("model", ["gpt-4.1-turbo", "my-own-model", "", "gpt-4.1-minimal", "claude-opus-9"])
 def test_a_name_that_is_not_in_the_table_has_no_price(model: str) -> None:
     assert TABLE.find(model) is None
 
@@ -69,7 +69,3 @@ def test_a_broken_table_says_which_entry_is_wrong(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="price of 'x'"):
         PriceTable.load(file)
-
-
-def test_the_shipped_table_says_when_it_was_looked_up() -> None:
-    assert TABLE.as_of

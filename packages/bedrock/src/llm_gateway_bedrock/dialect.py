@@ -52,7 +52,7 @@ class Bedrock(Dialect):
         known: Receiver | None = target.memo.get(NAME)
         if known is None:
             model = str(target.quirks.get("model_id") or target.model)
-            known = target.memo[NAME] = CONVERSE.of_model(limits_of(model, target.quirks))
+            known = target.memo[NAME] = CONVERSE.of_model(limits_of(model, target.quirks, target.facts))
         return known
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:

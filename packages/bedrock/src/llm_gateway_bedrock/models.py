@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from llm_gateway_sdk import ModelFacts
 from llm_gateway_sdk.dialects.model_limits import ANY_MODEL, ModelLimits, claude_name, limits_of
 
 __all__ = ["Capabilities", "capabilities_of"]
@@ -80,7 +81,9 @@ class Capabilities:
         return self.family in ("", "qwen", "gpt-oss", "deepseek", "mistral")
 
 
-def capabilities_of(model: str, quirks: Mapping[str, Any] | None = None) -> Capabilities:
+def capabilities_of(
+    model: str, quirks: Mapping[str, Any] | None = None, facts: ModelFacts | None = None
+) -> Capabilities:
     name = model.lower()
     family = next((family for word, family in _FAMILIES if word in name), "")
     if family == "nova":
@@ -91,7 +94,7 @@ def capabilities_of(model: str, quirks: Mapping[str, Any] | None = None) -> Capa
         return Capabilities(family)
     major, minor = claude.version
     version = float("inf") if major == 99 else float(f"{major}.{minor}")
-    return Capabilities(family, version, limits_of(name, quirks))
+    return Capabilities(family, version, limits_of(name, quirks, facts))
 
 
 _NOVA = re.compile(r"nova-(\d+)(?!\d)")

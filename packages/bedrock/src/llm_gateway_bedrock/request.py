@@ -257,7 +257,9 @@ class _Encoder:
     def __init__(self, request: LLMRequest, target: Target, losses: Losses) -> None:
         self._request = request
         self._losses = losses
-        self._can: Capabilities = capabilities_of(str(target.quirks.get("model_id") or target.model), target.quirks)
+        self._can: Capabilities = capabilities_of(
+            str(target.quirks.get("model_id") or target.model), target.quirks, target.facts
+        )
         self._system_turns = bool(target.quirks.get("system_turns"))
         self._metadata = own(request)
         self._blocks = BlockEncoder(losses, "messages[*].content[*]", caches=self._can.caches, signs=self._can.claude)

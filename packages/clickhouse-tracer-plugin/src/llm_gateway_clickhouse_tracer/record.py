@@ -225,8 +225,9 @@ class Recorder:
         row["usage_estimated"] = bool(estimated or said.get("estimated"))
         if row["input_tokens"] is not None:
             counts = TokenCounts(*(row[name] for name in _USAGE[:4]))
-            target = frame["attempts"][-1]["target"].partition("/")[2] if frame["attempts"] else ""
-            cost = self._prices.cost(counts, str(row.get("model_answered", "")), target, row["model_routed"])
+            provider, _, target = (frame["attempts"][-1]["target"] if frame["attempts"] else "").partition("/")
+            names = (str(row.get("model_answered", "")), target, row["model_routed"])
+            cost = self._prices.cost(counts, *names, provider=provider)
             if cost is not None:
                 row["cost_usd"] = str(cost)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from .context import RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
+from .model_facts import ModelFacts, Prices
 from .store import Store
 
 __all__ = [
@@ -100,6 +101,15 @@ class GatewayServices:
 
     def model_provider(self, name: str) -> str | None:
         """The provider's type of the project's model of this name or alias."""
+        return None
+
+    def facts_of(self, model: str | None) -> ModelFacts | None:
+        """The facts of the model that answers where a client or a plugin asks for `model` (None: the default one); None
+        where nothing is known of it."""
+        return None
+
+    def prices_of(self, model: str | None) -> Prices | None:
+        """What that model costs. `assumed_from` says where it is another model's price; None where it is unknown."""
         return None
 
     @property

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from llm_gateway_model_book import shipped_book
+
 from llm_gateway_sdk import (
     Adapter,
     ConfigError,
@@ -18,8 +20,10 @@ from llm_gateway_sdk import (
     HookChain,
     HTTPClient,
     HTTPProvider,
+    ModelFacts,
     MountedPlugin,
     Plugin,
+    Prices,
     Store,
 )
 
@@ -28,6 +32,7 @@ from .breaker import Breaker, BreakerSettings
 from .conditions import compile_conditions
 from .config.project import GatewayConfig, ProjectConfig
 from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
+from .describing import ModelDescriptions
 from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.services import Observer, ProjectScope, Services
 from .extensions import Extensions
@@ -104,12 +109,12 @@ class ServedProject:
 class _PluginServices(GatewayServices):
     """Belongs to the plugin's instance, not to a generation: an instance that is carried over keeps what it holds."""
 
-    def __init__(self, gateway: Gateway, project: ProjectConfig, models: Sequence[str]) -> None:
+    def __init__(self, gateway: Gateway, project: ProjectConfig, registry: ModelRegistry) -> None:
         self._objects = gateway.shared_objects
         self._upstream = gateway.config.upstream
         self._workers = gateway.workers
         self._config = project
-        self._models = tuple(models)
+        self.registry = registry
         self._open_store = gateway.store_factory
         self._held: dict[str, Any] = {}
         self._http: Any = None
@@ -143,7 +148,15 @@ class _PluginServices(GatewayServices):
 
     @property
     def models(self) -> Sequence[str]:
-        return self._models
+        return self.registry.names
+
+    def facts_of(self, model: str | None) -> ModelFacts | None:
+        target = self.registry.answering_target(model)
+        return target.described(model).facts if target is not None else None
+
+    def prices_of(self, model: str | None) -> Prices | None:
+        target = self.registry.answering_target(model)
+        return target.described(model).prices if target is not None else None
 
     def model_metadata(self, name: str) -> Mapping[str, Any]:
         model = self._config.model(name)
@@ -333,6 +346,7 @@ class Gateway:
             is_default=model.name == project.default_model,
             description=model.description,
             defaults=_canonical_defaults(model.defaults),
+            descriptions=ModelDescriptions(model, shipped_book()),
             metadata=model.metadata,
         )
 
@@ -350,11 +364,12 @@ class Gateway:
         if former is not None and former.fingerprint == fingerprint:
             # Nothing about it has changed: the instance, and what it holds, is carried over.
             former.users += 1
+            former.services.registry = registry
             self._plugins[identity] = former
             plugin = former.mounted
         else:
             plugin = cast(Plugin, extension.cls())
-            services = _PluginServices(self, project, models)
+            services = _PluginServices(self, project, registry)
             plugin.gateway = services
             settings: Any = dict(config.config)
             model = getattr(extension.cls.metadata, "configuration_model", None)

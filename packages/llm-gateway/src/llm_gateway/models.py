@@ -12,6 +12,7 @@ from llm_gateway_sdk import HTTPProvider, ModelEntry, ModelNotFound, Provider
 from llm_gateway_sdk.wildcards import wildcard
 
 from .breaker import Breaker
+from .describing import UNKNOWN, Description, ModelDescriptions
 
 __all__ = ["ModelRegistry", "ModelTarget"]
 
@@ -29,18 +30,33 @@ class ModelTarget:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """`modelConfig`: canonical request fields used where the client left them out."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    descriptions: ModelDescriptions | None = None
     in_flight: int = 0
     http: HTTPProvider | None = field(init=False)
     """The provider, where it is one whose API is a dialect over HTTP."""
 
     def __post_init__(self) -> None:
         self.http = self.provider if isinstance(self.provider, HTTPProvider) else None
+        descriptions = self.descriptions
+        if self.http is not None and descriptions is not None:
+            self.http.facts_of = lambda name: descriptions.of(name).facts
 
     def upstream_model(self, asked: str | None) -> str:
         """The provider's name of the model."""
         if self.provider.model and not self.provider.bypass_model:
             return self.provider.model
         return asked or self.provider.model or self.name
+
+    @property
+    def is_one_model(self) -> bool:
+        """Whether the provider is asked for one and the same model, whatever the client names."""
+        return bool(self.provider.model) and not self.provider.bypass_model
+
+    def described(self, asked: str | None) -> Description:
+        """What is known about the model that answers a request for `asked`."""
+        if self.descriptions is None:
+            return UNKNOWN
+        return self.descriptions.of(self.upstream_model(asked))
 
 
 class ModelRegistry:
@@ -96,8 +112,12 @@ class ModelRegistry:
 
     def answering(self, name: str | None) -> str | None:
         """The name of the configured model that answers to `name`, by name, by alias or as the default."""
-        target = self.find(name) or (None if self._strict and name is not None else self.default)
+        target = self.answering_target(name)
         return target.name if target is not None else None
+
+    def answering_target(self, name: str | None) -> ModelTarget | None:
+        """That model itself."""
+        return self.find(name) or (None if self._strict and name is not None else self.default)
 
     def entries(self) -> list[ModelEntry]:
         return [

@@ -2,7 +2,8 @@
 
 from .book import Book, BookEntry, shipped_book
 from .names import LOCAL_PROVIDERS, family_of, spellings
-from .reading import read_facts, read_prices
+from .page import models_page
+from .reading import overlay_prices, read_facts, read_prices, written_facts, written_prices
 
 __version__ = "0.1.0"
 
@@ -11,8 +12,12 @@ __all__ = [
     "Book",
     "BookEntry",
     "family_of",
+    "models_page",
+    "overlay_prices",
     "read_facts",
     "read_prices",
     "shipped_book",
     "spellings",
+    "written_facts",
+    "written_prices",
 ]

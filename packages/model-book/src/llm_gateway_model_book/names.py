@@ -89,6 +89,7 @@ def _claude(name: str) -> Iterator[str]:
         return
     major, minor, line = (match[1], match[2], match[3]) if match[1] else (match[5], match[6], match[4])
     version = f"{major}-{minor}" if minor else major
+    version = version.removesuffix("-0")
     yield f"claude-{line}-{version}"
     yield f"claude-{version}-{line}"
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from llm_gateway_sdk.model_facts import Band, ModelFacts, Prices, Rates
 
-__all__ = ["FACT_NAMES", "PRICE_KINDS", "PRICE_TIERS", "read_facts", "read_prices"]
+__all__ = [
+    "FACT_NAMES",
+    "PRICE_KINDS",
+    "PRICE_TIERS",
+    "overlay_prices",
+    "read_facts",
+    "read_prices",
+    "written_facts",
+    "written_prices",
+]
 
 NANOS_PER_DOLLAR = 1_000_000_000
 
@@ -59,6 +68,20 @@ def read_prices(written: Mapping[str, Any], *, source: str = "", checked: str = 
     return Prices(tiers=tiers, calls=calls, source=source, checked=checked)
 
 
+def overlay_prices(written: Prices, base: Prices | None) -> Prices:
+    """`written`, completed by `base` in the kinds of token, tiers and calls that it does not name.
+
+    A tier that is written has the thresholds that are written, and no others.
+    """
+    if base is None:
+        return written
+    tiers = dict(base.tiers)
+    for tier, bands in written.tiers.items():
+        below = (base.tiers.get(tier) or (Band(0, Rates()),))[0].rates
+        tiers[tier] = tuple(Band(band.above, band.rates.over(below)) for band in bands)
+    return replace(written, tiers=tiers, calls={**base.calls, **written.calls})
+
+
 def _bands(written: Mapping[str, Any]) -> tuple[Band, ...]:
     base = _rates(written)
     if base == Rates():
@@ -102,3 +125,43 @@ def _nanos(amount: Any, where: str) -> int:
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+def written_facts(facts: ModelFacts) -> dict[str, Any]:
+    """Facts in the names of the configuration, without what is unknown."""
+    found: dict[str, Any] = {}
+    for each in fields(ModelFacts):
+        value = getattr(facts, each.name)
+        if value not in (None, ""):
+            found[_camel(each.name)] = sorted(value) if isinstance(value, frozenset) else value
+    return found
+
+
+def written_prices(prices: Prices) -> dict[str, Any]:
+    """Prices as the configuration writes them, in US dollars, with source and date."""
+    found: dict[str, Any] = {}
+    tiers: dict[str, Any] = {}
+    for tier, bands in prices.tiers.items():
+        rates: dict[str, Any] = _written_rates(bands[0].rates)
+        if len(bands) > 1:
+            rates["longContext"] = [{"above": band.above, **_written_rates(band.rates)} for band in bands[1:]]
+        if tier == "standard":
+            found.update(rates)
+        else:
+            tiers[tier] = rates
+    if tiers:
+        found["tiers"] = tiers
+    if prices.calls:
+        found["calls"] = {_camel(kind): nanos / NANOS_PER_DOLLAR for kind, nanos in prices.calls.items()}
+    for name in ("assumed_from", "source", "checked"):
+        if getattr(prices, name):
+            found[_camel(name)] = getattr(prices, name)
+    return found
+
+
+def _written_rates(rates: Rates) -> dict[str, float]:
+    return {
+        name: nanos / NANOS_PER_DOLLAR
+        for name, attribute in PRICE_KINDS.items()
+        if (nanos := getattr(rates, attribute)) is not None
+    }

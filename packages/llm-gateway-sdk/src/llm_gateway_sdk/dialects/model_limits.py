@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
+from ..model_facts import ModelFacts
+
 __all__ = ["ANY_MODEL", "ClaudeName", "ModelLimits", "claude_name", "limits_of", "openai_version"]
 
 Thinking = Literal["unknown", "none", "budget", "both", "adaptive"]
@@ -173,14 +175,43 @@ def _of_name(model: str) -> ModelLimits:
     return ANY_MODEL if openai is None else _openai_limits(*openai)
 
 
-def limits_of(model: str, quirks: Mapping[str, Any] | None = None) -> ModelLimits:
-    """The limits of a model by its name, and by the quirks `no_sampling` and `thinking` of its target."""
+def limits_of(model: str, quirks: Mapping[str, Any] | None = None, facts: ModelFacts | None = None) -> ModelLimits:
+    """The limits of a model by its name, by what is known about it, and by the quirks `no_sampling` and `thinking` of
+    its target. Quirks go before facts, facts before what the name suggests."""
     limits = _of_name(model)
-    if not quirks:
-        return limits
     changes: dict[str, Any] = {}
-    if quirks.get("no_sampling"):
-        changes["sampling"] = "none"
-    if quirks.get("thinking") in ("budget", "adaptive", "none"):
-        changes["thinking"] = quirks["thinking"]
+    if facts is not None and facts.assumed_from is None:
+        _add_facts(facts, limits, changes)
+    if quirks:
+        if quirks.get("no_sampling"):
+            changes["sampling"] = "none"
+        if quirks.get("thinking") in ("budget", "adaptive", "none"):
+            changes["thinking"] = quirks["thinking"]
     return replace(limits, **changes) if changes else limits
+
+
+def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) -> None:
+    for name, value in (
+        ("sampling", facts.sampling),
+        ("penalties", facts.penalties),
+        ("stop", facts.stop),
+        ("forced_tools", facts.forced_tools),
+        ("structured", facts.structured),
+        ("prefill", facts.prefill),
+        ("max_output", facts.max_output),
+    ):
+        # Servers often take more than their documents promise: only where refusals are known, or the operator asks for
+        # it, is a request rewritten.
+        if name in ("structured", "prefill") and not (facts.vendor == "anthropic" or facts.source == "configuration"):
+            continue
+        if value is not None:
+            changes[name] = value
+    thinking = facts.thinking
+    if thinking is None:
+        return
+    changes["thinking_off"] = "always" not in thinking
+    if "budget" in thinking or "adaptive" in thinking:
+        only = "budget" if "budget" in thinking else "adaptive"
+        changes["thinking"] = "both" if {"budget", "adaptive"} <= thinking else only
+    elif limits.thinking != "unknown":
+        changes["thinking"] = "none"

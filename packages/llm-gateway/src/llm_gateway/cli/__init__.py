@@ -1,4 +1,4 @@
-"""The command line: `llm-gateway start|check|explain|init|plugins|schema|completion|version`.
+"""The command line: `llm-gateway start|check|explain|init|plugins|models|schema|completion|version`.
 
 Exit codes: 0 success, 1 the gateway failed, 2 the configuration or the command line is wrong, 130 interrupted. A
 command is imported when it is called: `--help` answers at once. Other distributions add commands by an entry point of
@@ -43,6 +43,7 @@ application = CommandTable(
         "explain": ("explain", "Print the effective configuration and where each value comes from."),
         "init": ("init", "Write a commented configuration that works as it is."),
         "plugins": ("plugins", "List, document or create plugins, adapters and providers."),
+        "models": ("models", "Print what models take and cost, and where that was read."),
         "schema": ("schema", "Print the JSON Schema of the configuration."),
         "completion": ("completion", "Print the completion script of a shell."),
         "version": ("version", "Print the versions of gateway, SDK and Python."),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["CommandTable", "ExampleCommand", "ExampleGroup", "config_option", "file_argument"]
+__all__ = ["DEFAULT_FILE", "CommandTable", "ExampleCommand", "ExampleGroup", "config_option", "file_argument"]
 
 DEFAULT_FILE = "gateway.yaml"
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])

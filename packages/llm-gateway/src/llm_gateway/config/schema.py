@@ -245,6 +245,82 @@ class ProviderConfig(Settings):
     config: ExtensionSettings = Field(default={}, description="Settings of that provider type.")
 
 
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class RatesConfig(Settings):
+    """US dollars per million tokens, by kind of token."""
+
+    input: Dollars | None = Field(default=None, description="Input that no cache held.")
+    output: Dollars | None = Field(default=None, description="Output, reasoning included.")
+    cache_read: Dollars | None = Field(default=None, description="Input that was read from a cache.")
+    cache_write: Dollars | None = Field(default=None, description="Input written to a cache for five minutes.")
+    cache_write_1h: Dollars | None = Field(
+        default=None, alias="cacheWrite1h", description="Input written to a cache for an hour."
+    )
+    input_audio: Dollars | None = Field(default=None, description="Audio in.")
+    output_audio: Dollars | None = Field(default=None, description="Audio out.")
+    cache_read_audio: Dollars | None = Field(default=None, description="Audio read from a cache.")
+    input_image: Dollars | None = Field(default=None, description="Tokens of images in.")
+    output_image: Dollars | None = Field(default=None, description="Tokens of images out.")
+
+
+class LongContextConfig(RatesConfig):
+    """Other rates for every token of a request with a long input."""
+
+    above: int = Field(ge=1, description="Input tokens, cache included, above which they apply.")
+
+
+class TierPricesConfig(RatesConfig):
+    """The rates of one service tier."""
+
+    long_context: list[LongContextConfig] = Field(default=[], description="Other rates from certain lengths on.")
+
+
+class PricesConfig(TierPricesConfig):
+    """What a model costs, in place of the model book; a kind that is not named keeps the book's price."""
+
+    tiers: dict[Literal["batch", "flex", "priority", "ultrafast"], TierPricesConfig] = Field(
+        default={}, description="Other service tiers."
+    )
+    calls: dict[str, Dollars] = Field(
+        default={}, description="US dollars per call of a tool that the vendor runs, e.g. `webSearch: 0.01`."
+    )
+
+
+class FactsConfig(Settings):
+    """What a model takes, in place of the model book; what is not named is as the book has it."""
+
+    vendor: str | None = Field(default=None, description="Who made it.")
+    family: str | None = Field(default=None, description="The line of models that it belongs to.")
+    context_window: int | None = Field(default=None, ge=1, description="Tokens of a conversation.")
+    max_output: int | None = Field(default=None, ge=1, description="The most tokens of one answer.")
+    endpoints: list[str] | None = Field(default=None, description="The vendor's APIs that serve it.")
+    input: list[Literal["text", "image", "audio", "video", "pdf"]] | None = Field(default=None, description="Input.")
+    output: list[Literal["text", "image", "audio", "video", "embedding"]] | None = Field(
+        default=None, description="Output."
+    )
+    sampling: Literal["all", "one", "none"] | None = Field(
+        default=None, description="Whether temperature, top_p and top_k are taken; `one`: one of them at a time."
+    )
+    penalties: bool | None = Field(default=None, description="Penalties and log probabilities are taken.")
+    stop: bool | None = Field(default=None, description="Stop sequences are taken.")
+    thinking: list[Literal["budget", "adaptive", "effort", "always", "off"]] | None = Field(
+        default=None, description="How reasoning is asked for, and whether it can be switched off."
+    )
+    tools: bool | None = Field(default=None, description="Tools are taken.")
+    forced_tools: bool | None = Field(default=None, description="A tool can be forced.")
+    parallel_tools: bool | None = Field(default=None, description="Several tools may be called at once.")
+    structured: bool | None = Field(default=None, description="Answers by a JSON schema are guaranteed.")
+    strict_tools: bool | None = Field(default=None, description="Strict tools are taken.")
+    prefill: bool | None = Field(default=None, description="The conversation may end with the assistant's turn.")
+    caching: bool | None = Field(default=None, description="Prompts are cached.")
+    retires: str | None = Field(
+        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="The day from which it may be refused."
+    )
+    successor: str | None = Field(default=None, description="What the vendor recommends in its place.")
+
+
 class ModelConfig(Settings):
     """A model that clients and plugins can name."""
 
@@ -264,6 +340,10 @@ class ModelConfig(Settings):
         description="Request fields used where the client left them out, e.g. `max_tokens`.",
     )
     metadata: FreeMapping = Field(default={}, description="Free values, shown in model lists and to plugins.")
+    facts: FactsConfig = Field(default=FactsConfig(), description="Corrections of what the model takes.")
+    prices: PricesConfig = Field(
+        default=PricesConfig(), description="Corrections of what the model costs, in US dollars per million tokens."
+    )
 
 
 class ConditionsConfig(Settings):

@@ -74,7 +74,7 @@ FAMILIES: dict[str, Family] = {
     "llm_gateway_cost_usd_total": Family(
         "counter",
         _TARGET,
-        "US dollars, by the prices in the models' metadata. Requests of unknown cost are left out.",
+        "US dollars, by the prices of model book and configuration. Requests of unknown cost are left out.",
     ),
     "llm_gateway_requests_in_flight": Family("gauge", (), "Requests being served."),
     "llm_gateway_requests_queued": Family("gauge", (), "Requests waiting for a place (maxConcurrent)."),

@@ -16,11 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol, get_args
 
-from llm_gateway_sdk import ErrorClass, GatewayError, ModelError, PluginError, RequestContext, RequestRejected
+from llm_gateway_sdk import ErrorClass, GatewayError, ModelError, PluginError, Prices, RequestContext, RequestRejected
 
 from .. import __version__
+from ..models import ModelTarget
 from .families import DURATION_BUCKETS, FAMILIES, PLUGIN_PREFIX, TOKEN_TIME_BUCKETS
-from .prices import Price, cost_of, price_of
+from .prices import cost_of
 
 __all__ = ["Metrics", "Watched"]
 
@@ -51,13 +52,15 @@ class _Series:
 
     __slots__ = (
         "attempt_seconds", "attempts_ok", "cache_read", "cache_write", "cost", "costed", "durations", "first_tokens",
-        "input", "key", "output", "price", "reasoning", "target", "token_times", "without_usage",
+        "input", "key", "output", "prices", "reasoning", "target", "token_times", "varies", "without_usage",
     )  # fmt: skip
 
-    def __init__(self, key: tuple[str, str, str, str, str, str, bool], price: Price | None) -> None:
+    def __init__(self, key: tuple[str, str, str, str, str, str, bool]) -> None:
         self.key = key
         self.target: Target = (key[0], key[3], key[4])
-        self.price = price
+        self.prices: Prices | None = None
+        self.varies = False
+        """Its requests go to several models, which have prices of their own."""
         self.durations = [0.0] * (len(DURATION_BUCKETS) + 2)
         self.first_tokens: list[float] | None = None
         self.token_times: list[float] | None = None
@@ -90,7 +93,7 @@ class Metrics:
         self._overflow = 0
         self._control: Watched | None = None
         self._priced: Any = None
-        self._prices: dict[tuple[str, str], Price] = {}
+        self._targets: dict[tuple[str, str], ModelTarget] = {}
         self._broken_plugins: set[str] = set()
         self._started = time.time()
 
@@ -173,7 +176,8 @@ class Metrics:
                 proper = ("other", adapter, operation, "other", "other", str(known), stream)
                 series = self._series.get(proper)
             if series is None:
-                series = _Series(proper, self._prices.get((project, model)))
+                series = _Series(proper)
+                self._price(series)
                 self._series[proper] = series
         if known == status and (provider or None) == key[4] and proper[0] == project:
             self._series[key] = series
@@ -204,10 +208,14 @@ class Metrics:
             series.cache_write += metrics.cache_write_tokens
         if metrics.reasoning_tokens:
             series.reasoning += metrics.reasoning_tokens
-        if series.price is not None:
-            cost = cost_of(series.price, metrics)
+        prices = series.prices
+        if prices is None and series.varies:
+            target = self._targets.get((series.target[0], series.target[1]))
+            prices = target.described(ctx.requested_model).prices if target is not None else None
+        if prices is not None:
+            cost = cost_of(prices, metrics)
             if cost is not None:
-                series.cost += cost
+                series.cost += cost / 1e9
                 series.costed = True
 
     def _book_error(self, ctx: RequestContext, target: Target, status: int) -> None:
@@ -257,14 +265,19 @@ class Metrics:
 
     def _take_prices(self, gateway: Any) -> None:
         self._priced = gateway
-        self._prices = {
-            (name, target.name): price
+        self._targets = {
+            (name, target.name): target
             for name, project in gateway.projects.items()
             for target in project.scope.registry.targets
-            if (price := price_of(target.name, target.metadata)) is not None
         }
         for series in self._series.values():
-            series.price = self._prices.get((series.target[0], series.target[1]))
+            self._price(series)
+
+    def _price(self, series: _Series) -> None:
+        """Gives a series the prices of its model, where it is one and the same model for every request of it."""
+        target = self._targets.get((series.target[0], series.target[1]))
+        series.varies = target is not None and not target.is_one_model
+        series.prices = target.described(None).prices if target is not None and target.is_one_model else None
 
     # As the source of the metrics page.
 

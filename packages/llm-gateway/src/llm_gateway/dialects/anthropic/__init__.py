@@ -58,7 +58,7 @@ class Anthropic(Dialect):
     def receiver(self, target: Target) -> Receiver:
         known: Receiver | None = target.memo.get(NAME)
         if known is None:
-            known = target.memo[NAME] = MESSAGES.of_model(limits_of(target.model, target.quirks))
+            known = target.memo[NAME] = MESSAGES.of_model(limits_of(target.model, target.quirks, target.facts))
         return known
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:

@@ -353,7 +353,7 @@ class _Encoder:
         self.request = request
         self.target = target
         self.losses = losses
-        self.limits = limits_of(target.model, target.quirks)
+        self.limits = limits_of(target.model, target.quirks, target.facts)
         self.own = own(request.provider_metadata)
         self.version: str = target.api_version or self.own.get("_version") or VERSION_2023
         self.betas: list[str] = list(self.own.get("_betas") or [])

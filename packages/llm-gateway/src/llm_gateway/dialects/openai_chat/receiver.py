@@ -23,7 +23,7 @@ def receiver_of(target: Target) -> Receiver:
     if target.provider not in _OPENAI:
         changes["vendors"] = frozenset()
     receiver = replace(CHAT, **changes) if changes else CHAT
-    return receiver.of_model(limits_of(target.model))
+    return receiver.of_model(limits_of(target.model, None, target.facts))
 
 
 def receiver_of_own(target: Target) -> Receiver:

@@ -63,7 +63,7 @@ class OpenAIResponses(Dialect):
     def receiver(self, target: Target) -> Receiver:
         known: Receiver | None = target.memo.get(NAME)
         if known is None:
-            known = target.memo[NAME] = RESPONSES.of_model(limits_of(target.model))
+            known = target.memo[NAME] = RESPONSES.of_model(limits_of(target.model, None, target.facts))
         return known
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
