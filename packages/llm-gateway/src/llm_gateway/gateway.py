@@ -353,7 +353,6 @@ class Gateway:
     async def _plugin(
         self, project: ProjectConfig, config: PluginConfig, registry: ModelRegistry, spellings: Spellings
     ) -> MountedPlugin:
-        models = registry.names
         extension = self.extensions.get("plugin", config.type)
         if self.workers > 1 and requires_single_process(extension.cls, config):
             raise ConfigError(f"plugin '{config.name}' ({config.type}) can't run in several processes")
