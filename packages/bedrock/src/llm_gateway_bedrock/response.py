@@ -6,6 +6,7 @@ from typing import Any
 
 from llm_gateway_sdk import Choice, DialectError, Echo, Headers, LLMResponse, Losses, Message, Mint, Usage, WireReply
 from llm_gateway_sdk.dialects.answer import broken_end
+from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
 from .blocks import NAME, BlockEncoder, decode_content, expect, own
@@ -123,6 +124,8 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     if len(response.choices) > 1:
         losses.dropped("choices[*]", "Converse gives one answer")
     content = BlockEncoder(losses, "choices[*].message.content[*]", reply=True).encode(choice.message.content)
+    if choice.finish_message is not None and not choice.message.refusal and refusal_of(choice):
+        losses.dropped("choices[*].finish_message", "Converse has no words for it")
     body: dict[str, Any] = {
         "metrics": {"latencyMs": 0},
         "output": {"message": {"content": content, "role": "assistant"}},

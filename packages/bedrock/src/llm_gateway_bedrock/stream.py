@@ -33,7 +33,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.dialects.answer import broken_output
-from llm_gateway_sdk.response import merge_metadata, merge_parts
+from llm_gateway_sdk.response import merge_metadata, merge_parts, refusal_of
 from llm_gateway_sdk.wire import json
 
 from .blocks import NAME, BlockEncoder, decode_citation, encode_citation, own, read_blob, wire_id, write_blob
@@ -205,6 +205,8 @@ class Encoder(StreamEncoder):
             known = self._choice
             known.finish_reason = choice.finish_reason or known.finish_reason
             known.stop_sequence = choice.stop_sequence or known.stop_sequence
+            if refusal_of(choice):
+                self._losses.dropped("choices[*].finish_message", "Converse has no words for it")
             known.provider_metadata = merge_metadata(known.provider_metadata, choice.provider_metadata)
             for part in choice.message.content:
                 out += self._add(part)

@@ -31,6 +31,7 @@ from llm_gateway_sdk import (
     WireReply,
 )
 from llm_gateway_sdk.dialects.answer import broken_end, broken_output, says_something
+from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
 from .parts import (
@@ -157,6 +158,7 @@ class ReplyReader:
                 Choice(
                     finish_reason="content_filter",
                     raw_finish_reason=blocked,
+                    finish_message=_block_message(body),
                     provider_metadata={NAME: {"_prompt_blocked": True}},
                 )
             )
@@ -200,6 +202,12 @@ def _block_reason(body: dict[str, Any]) -> str | None:
     return reason if isinstance(reason, str) else None
 
 
+def _block_message(body: dict[str, Any]) -> str | None:
+    feedback = body.get("promptFeedback")
+    words = feedback.get("blockReasonMessage") if isinstance(feedback, dict) else None
+    return words if isinstance(words, str) and words else None
+
+
 class CandidateReader:
     __slots__ = ("_called", "_index", "_joined", "_kind", "_last_text", "_mark", "_mint", "_next", "_texts")
 
@@ -240,6 +248,8 @@ class CandidateReader:
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
                 if key == "groundingMetadata":
                     self._cite(choice, value)
+                elif key == "finishMessage" and isinstance(value, str) and value:
+                    choice.finish_message = value
         return choice
 
     def _add(self, content: list[Part], value: Any, path: str) -> None:
@@ -436,6 +446,8 @@ def build_candidate(
         candidate["finishReason"] = encode_finish(choice)
         if choice.stop_sequence is not None:
             losses.dropped("choices[*].stop_sequence")
+        if choice.finish_message is not None and not choice.message.refusal and (words := refusal_of(choice)):
+            candidate["finishMessage"] = words
     for key, value in metadata.items():
         if key != "finish_reason" and not key.startswith("_"):
             candidate[key] = value

@@ -10,6 +10,7 @@ from typing import Any
 
 from llm_gateway_sdk import (
     Choice,
+    Citation,
     DialectError,
     ErrorInfo,
     EventKind,
@@ -20,6 +21,7 @@ from llm_gateway_sdk import (
     Part,
     StreamDecoder,
     StreamEncoder,
+    TextPart,
     ToolCallPart,
     Usage,
     merge_usage,
@@ -167,13 +169,18 @@ class Encoder(StreamEncoder):
 
 
 class _Candidate:
-    __slots__ = ("_choice", "_queue", "blocked")
+    __slots__ = ("_choice", "_cited", "_grounded", "_queue", "_texts", "blocked")
 
     def __init__(self, index: int) -> None:
         self._choice = Choice(index)
         """What is known of the choice beside its parts."""
         self._queue: list[Part] = []
-        """An open call, and what came behind it."""
+        """An open call, and what came after it."""
+        self._texts: dict[int | None, list[str]] = {}
+        """The pieces of each text part: places of citations are counted in the whole text."""
+        self._cited: dict[int | None, list[Citation]] = {}
+        self._grounded = False
+        """The citations came as `groundingMetadata`, which goes out as it is."""
         self.blocked = False
 
     def add(self, choice: Choice, losses: Losses) -> list[dict[str, Any]]:
@@ -183,11 +190,13 @@ class _Candidate:
             known.finish_reason = choice.finish_reason
             known.raw_finish_reason = choice.raw_finish_reason
             known.stop_sequence = choice.stop_sequence
+            known.finish_message = choice.finish_message
         if choice.logprobs is not None:
             known.logprobs = choice.logprobs
         if choice.provider_metadata:
             known.provider_metadata = merge_metadata(known.provider_metadata, choice.provider_metadata)
             self.blocked = bool(own(known).get("_prompt_blocked"))
+            self._grounded = self._grounded or "groundingMetadata" in own(choice)
         content = choice.message.content
         if not content:
             return []
@@ -222,14 +231,26 @@ class _Candidate:
         return ready
 
     def _note_citations(self, parts: list[Part]) -> None:
-        # Offsets are of the whole text, which is gone; the sources themselves stay.
-        self._choice.message.content = [part for part in parts if getattr(part, "citations", None)]
+        for part in parts:
+            if type(part) is TextPart:
+                pieces = self._texts.get(part.index)
+                if pieces is None:
+                    pieces = self._texts[part.index] = []
+                pieces.append(part.text)
+                if part.citations:
+                    self._cited.setdefault(part.index, []).extend(part.citations)
 
     def build(self, parts: list[dict[str, Any]], losses: Losses) -> dict[str, Any]:
         return self._take(parts, losses, finish=False)
 
     def finish(self, losses: Losses) -> dict[str, Any]:
-        return self._take(reply_parts(self._ready(ended=True), losses), losses, finish=True)
+        ready = self._ready(ended=True)
+        self._note_citations(ready)
+        if self._cited and not self._grounded:
+            self._choice.message.content = [
+                TextPart("".join(pieces), self._cited.get(index, [])) for index, pieces in self._texts.items()
+            ]
+        return self._take(reply_parts(ready, losses), losses, finish=True)
 
     def _take(self, parts: list[dict[str, Any]], losses: Losses, *, finish: bool) -> dict[str, Any]:
         known = self._choice
@@ -241,6 +262,7 @@ class _Candidate:
             known.finish_reason,
             known.raw_finish_reason,
             known.stop_sequence,
+            known.finish_message,
             provider_metadata=kept,
         )
         return candidate

@@ -20,7 +20,17 @@ from .parts import OpaquePart, Part, ProviderMetadata, RefusalPart, TextPart, Th
 from .request import Message
 from .texts import TextKind, TextPlace, map_places, walk_message
 
-__all__ = ["Accumulator", "Choice", "LLMResponse", "Usage", "merge", "merge_metadata", "merge_parts", "merge_usage"]
+__all__ = [
+    "Accumulator",
+    "Choice",
+    "LLMResponse",
+    "Usage",
+    "merge",
+    "merge_metadata",
+    "merge_parts",
+    "merge_usage",
+    "refusal_of",
+]
 
 
 @dataclass(slots=True)
@@ -64,6 +74,9 @@ class Choice:
     raw_finish_reason: str | None = None
     """The provider's own word."""
     stop_sequence: str | None = None
+    finish_message: str | None = None
+    """The provider's own words on why the answer ended so: Anthropic `stop_details.explanation`, Gemini
+    `finishMessage` and `blockReasonMessage`. The model's own words are a RefusalPart."""
     logprobs: dict[str, Any] | None = None
     """In Chat Completions' form: `{content: [{token, logprob, bytes, top_logprobs}], refusal: […]}`."""
     provider_metadata: ProviderMetadata = field(default_factory=dict)
@@ -109,6 +122,12 @@ class LLMResponse:
         return self.choices[0].finish_reason if self.choices else None
 
     @property
+    def refusal(self) -> str:
+        """Why the first choice was refused, in the model's or else the provider's words; empty where neither is
+        given."""
+        return refusal_of(self.choices[0]) if self.choices else ""
+
+    @property
     def has_content(self) -> bool:
         """Whether a client would see something: text, thinking, a tool call, media or a block of the vendor's own."""
         for choice in self.choices:
@@ -135,6 +154,13 @@ class LLMResponse:
     def map_text(self, change: Callable[[str], str], *, kinds: tuple[TextKind, ...] | None = ("assistant",)) -> None:
         """Applies `change` to each text of the given kinds; None means all, tool arguments (JSON text) included."""
         map_places(self.texts(), change, kinds)
+
+
+def refusal_of(choice: Choice) -> str:
+    """Why an answer was refused or filtered, in the model's words, or else in the provider's."""
+    if said := choice.message.refusal:
+        return said
+    return (choice.finish_message or "") if choice.finish_reason in ("refusal", "content_filter") else ""
 
 
 def merge(a: LLMResponse, b: LLMResponse) -> LLMResponse:
@@ -255,6 +281,8 @@ class _ChoiceRope:
             base.raw_finish_reason = choice.raw_finish_reason
         if choice.stop_sequence is not None:
             base.stop_sequence = choice.stop_sequence
+        if choice.finish_message is not None:
+            base.finish_message = choice.finish_message
         if choice.logprobs is not None:
             base.logprobs = _merge_logprobs(base.logprobs, choice.logprobs)
         if choice.provider_metadata:

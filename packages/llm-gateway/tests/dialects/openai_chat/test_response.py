@@ -82,9 +82,10 @@ def test_openrouter_s_reasoning_details_are_thinking_with_proofs() -> None:
     parts = hear_message(role="assistant", content="Yes.", reasoning="Hm.", reasoning_details=details)
 
     assert isinstance(parts[0], ThinkingPart)
-    assert (parts[0].text, parts[0].signature, parts[0].signed_by) == ("Hm.", "s1", "openai_chat")
+    assert (parts[0].text, parts[0].signed_by) == ("Hm.", "openai_chat")
+    assert (parts[0].signature or "").endswith(".s1")
     assert isinstance(parts[1], ThinkingPart)
-    assert parts[1].redacted == "xyz"
+    assert (parts[1].redacted or "").endswith(".xyz")
     message = say(answer(*parts))["choices"][0]["message"]
     assert message["reasoning_details"] == details
     assert message["reasoning"] == "Hm."

@@ -271,38 +271,61 @@ def _decode_document(block: Block, path: str) -> Part:
             part.text = read_string(source.get("data", ""), f"{path}.source.data")
             return part
         case "content":
-            # Several blocks are kept as they are: citations count them.
             content = source.get("content")
-            text = content if isinstance(content, str) else _only_text(content)
-            if text is None:
+            if isinstance(content, str):
+                part.text = content
+                part.provider_metadata = {NAME: {**own(part.provider_metadata), "_string": True}}
+                return part
+            texts = _only_texts(content)
+            if texts is None:
                 return OpaquePart(dialect=NAME, data=block)
-            part.text = text
-            form = "_string" if isinstance(content, str) else "_blocks"
-            part.provider_metadata = {NAME: {**own(part.provider_metadata), form: True}}
+            part.text = _TEXTS_JOINED.join(texts)
+            part.provider_metadata = {NAME: {**own(part.provider_metadata), "_blocks": content}}
             return part
     return part if _decode_source(part, source, f"{path}.source") else OpaquePart(dialect=NAME, data=block)
 
 
 def _decode_search_result(block: Block, path: str) -> Part:
-    """A search result of one text is a document, so that other dialects can say it; its place stays in the metadata."""
-    text = _only_text(block.get("content"))
-    title = block.get("title")
-    if text is None or not isinstance(title, str):
+    """A search result is a document of text, so that other dialects can say it; its source stays in the metadata."""
+    content, title = block.get("content"), block.get("title")
+    texts = [content] if isinstance(content, str) else _only_texts(content)
+    if texts is None:
         return OpaquePart(dialect=NAME, data=block)
     return MediaPart(
         kind="document",
-        text=text,
-        name=title,
+        text=_TEXTS_JOINED.join(texts),
+        name=title if isinstance(title, str) else None,
         cache=decode_cache(block.get("cache_control"), f"{path}.cache_control"),
-        provider_metadata={NAME: {**own(extras(block, _SEARCH_RESULT_KEYS)), "_search_result": True}},
+        provider_metadata={
+            NAME: {**own(extras(block, _SEARCH_RESULT_KEYS)), "_search_result": True, "_blocks": content}
+        },
     )
 
 
-def _only_text(content: object) -> str | None:
-    if not isinstance(content, list) or len(content) != 1 or not isinstance(content[0], dict):
+_TEXTS_JOINED = "\n\n"
+"""What is put between the texts of a document where they become one."""
+
+
+def _only_texts(content: object) -> list[str] | None:
+    """The texts of a list of text blocks; None where something else is among them."""
+    if not isinstance(content, list):
         return None
-    block, text = content[0], content[0].get("text")
-    return text if block.get("type") == "text" and isinstance(text, str) and set(block) == {"type", "text"} else None
+    texts = [block.get("text") for block in content if isinstance(block, dict) and block.get("type") == "text"]
+    if len(texts) != len(content) or not all(isinstance(text, str) for text in texts):
+        return None
+    return texts
+
+
+def _text_blocks(text: str, blocks: object) -> list[Block]:
+    """The text in the blocks that it came in, which citations count; in one block where it has changed so that they
+    can't be told apart any more."""
+    if isinstance(blocks, list):
+        texts = text.split(_TEXTS_JOINED) if _TEXTS_JOINED.join(_only_texts(blocks) or ()) != text else None
+        if texts is None:
+            return blocks
+        if len(texts) == len(blocks):
+            return [{**block, "text": piece} for block, piece in zip(blocks, texts, strict=True)]
+    return [{"type": "text", "text": text}]
 
 
 def _decode_source(part: MediaPart, source: dict[str, Any], path: str) -> bool:
@@ -446,7 +469,7 @@ def encode_media(part: MediaPart, losses: Losses, path: str) -> Block:
                 "type": "search_result",
                 "source": metadata.get("source", ""),
                 "title": part.name or "",
-                "content": [{"type": "text", "text": part.text or ""}],
+                "content": _text_blocks(part.text or "", metadata.get("_blocks")),
             }
         else:
             block = {"type": "document", "source": _encode_document_source(part, losses, path)}
@@ -502,8 +525,8 @@ def _encode_source(part: MediaPart, media_type: str | None) -> Block:
 def _encode_document_source(part: MediaPart, losses: Losses, path: str) -> Block:
     metadata = own(part.provider_metadata)
     if part.text is not None:
-        if metadata.get("_blocks"):
-            return {"type": "content", "content": [{"type": "text", "text": part.text}]}
+        if (blocks := metadata.get("_blocks")) is not None:
+            return {"type": "content", "content": _text_blocks(part.text, blocks)}
         if metadata.get("_string"):
             return {"type": "content", "content": part.text}
         return {"type": "text", "media_type": "text/plain", "data": part.text}

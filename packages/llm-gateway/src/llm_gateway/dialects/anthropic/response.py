@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.dialects.answer import join_choices
+from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
 from .blocks import (
@@ -89,6 +90,10 @@ def read_stop(choice: Choice, source: Mapping[str, Any]) -> None:
     choice.finish_reason = _REASONS.get(reason, "stop")
     if reason not in _DERIVABLE:
         choice.provider_metadata = {NAME: {"finish_reason": reason}}
+    details = source.get("stop_details")
+    if isinstance(details, dict):
+        words = details.get("explanation") or details.get("category")
+        choice.finish_message = words if isinstance(words, str) else None
     sequence = source.get("stop_sequence")
     if isinstance(sequence, str):
         choice.stop_sequence = sequence
@@ -166,7 +171,8 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     encode_extras(body, response.provider_metadata)
     if refusal:
         body["stop_reason"] = "refusal"
-        body.setdefault("stop_details", refusal_details(refusal))
+    if words := refusal or (refusal_of(choice) if choice.finish_message is not None else ""):
+        body.setdefault("stop_details", refusal_details(words))
     return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(body))
 
 

@@ -36,7 +36,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.dialects.answer import parts_of_later_choice
-from llm_gateway_sdk.response import Accumulator, merge_usage
+from llm_gateway_sdk.response import Accumulator, merge_usage, refusal_of
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, encode_event, event_data, parse_event
 
@@ -294,7 +294,12 @@ class AnthropicStreamEncoder(StreamEncoder):
                 self._part(part, out)
             if choice.index != 0 and self._choice.finish_reason not in (None, "stop", "tool_calls"):
                 continue  # the first choice was cut off, and that is how the answer ends
-            if choice.finish_reason is not None or choice.stop_sequence is not None or choice.provider_metadata:
+            if (
+                choice.finish_reason is not None
+                or choice.stop_sequence is not None
+                or choice.finish_message is not None
+                or choice.provider_metadata
+            ):
                 self._note_finish(choice)
         if chunk.final:
             out.append(self.close())
@@ -316,7 +321,8 @@ class AnthropicStreamEncoder(StreamEncoder):
         event: Block = {"type": "message_delta", "delta": delta, "usage": self._final_usage()}
         if self._refusal:
             delta["stop_reason"] = "refusal"
-            delta["stop_details"] = refusal_details("".join(self._refusal))
+        if words := "".join(self._refusal) or refusal_of(self._choice):
+            delta["stop_details"] = refusal_details(words)
         for key, value in self._extra.items():
             if key in _DELTA_KEYS:
                 delta[key] = value
@@ -364,6 +370,8 @@ class AnthropicStreamEncoder(StreamEncoder):
             self._choice.finish_reason = choice.finish_reason
         if choice.stop_sequence is not None:
             self._choice.stop_sequence = choice.stop_sequence
+        if choice.finish_message is not None:
+            self._choice.finish_message = choice.finish_message
         if choice.provider_metadata:
             self._choice.provider_metadata = choice.provider_metadata
 

@@ -41,6 +41,7 @@ from .parts import (
     decode_thinking,
     encode_part,
     encode_texts,
+    is_packed_detail,
     list_foreign,
     read_extra_content,
     thinking_block,
@@ -383,6 +384,8 @@ class _Writer:
                 continue
             if not kept:
                 part, field_ = replace(part, signature=None, signed_by=None), str(wanted)
+            if kept and signed and field_ == "reasoning" and is_packed_detail(part):
+                field_ = "reasoning_details"
             if field_ == "thinking_blocks":
                 fields.setdefault("thinking_blocks", []).append(thinking_block(part))
             elif field_ == "reasoning_details":

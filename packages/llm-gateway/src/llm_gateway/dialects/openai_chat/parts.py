@@ -5,6 +5,7 @@ OpenAI API reference, "Create chat completion", `messages[].content[]`; vendors'
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,6 +24,7 @@ from llm_gateway_sdk.parts import (
     ToolCallPart,
 )
 from llm_gateway_sdk.signatures import unwrap_signature, wrap_signature
+from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
 from . import other_forms
@@ -46,6 +48,7 @@ __all__ = [
     "decode_thinking",
     "encode_part",
     "encode_texts",
+    "is_packed_detail",
     "list_foreign",
     "read_extra_content",
     "thinking_block",
@@ -274,15 +277,46 @@ def _decode_detail(wire: Any, path: str) -> ThinkingPart | None:
     rest = extras(wire, frozenset({"type", "text", "summary", "data", "signature", "id"}))
     part = ThinkingPart(provider_metadata=metadata(rest, {"field": "reasoning_details", "type": kind}))
     part.item_id = optional_str(wire.get("id"), f"{path}.id")
+    proof = {key: wire[key] for key in wire if key not in ("text", "summary", "data", "signature", "index")}
     if kind == "reasoning.encrypted":
-        part.redacted, part.signed_by = optional_str(wire.get("data"), f"{path}.data") or "", NAME
+        data = optional_str(wire.get("data"), f"{path}.data") or ""
+        part.redacted, part.signed_by = pack_detail(data, proof), NAME
         return part
     part.summary = kind == "reasoning.summary"
     part.text = optional_str(wire.get("summary" if part.summary else "text"), path) or ""
     signature = optional_str(wire.get("signature"), f"{path}.signature")
     if signature:
-        part.signature, part.signed_by = signature, NAME
+        part.signature, part.signed_by = pack_detail(signature, proof), NAME
     return part if part.text or part.signature else None
+
+
+# The server wants a detail back as it gave it: with its format and its id. A client of another API keeps the proof
+# alone, so that the rest of the detail travels in it.
+
+
+def pack_detail(proof: str, rest: dict[str, Any]) -> str:
+    """A signature, or encrypted reasoning, together with the other fields of its detail."""
+    packed = base64.urlsafe_b64encode(json.dumps(rest)).decode().rstrip("=")
+    return f"{_DETAIL}{packed}.{proof}"
+
+
+def unpack_detail(proof: str | None) -> tuple[str | None, dict[str, Any]]:
+    """`(proof, other fields of the detail)`; the fields are empty where the proof is not one of a detail."""
+    if proof is None or not proof.startswith(_DETAIL):
+        return proof, {}
+    packed, dot, rest = proof[len(_DETAIL) :].partition(".")
+    try:
+        fields = json.loads(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4)))
+    except ValueError:
+        return proof, {}
+    return (rest, fields) if dot and isinstance(fields, dict) else (proof, {})
+
+
+def is_packed_detail(part: ThinkingPart) -> bool:
+    return bool(unpack_detail(part.redacted if part.redacted is not None else part.signature)[1])
+
+
+_DETAIL = "rd1."
 
 
 def thinking_block(part: ThinkingPart) -> dict[str, Any]:
@@ -303,17 +337,22 @@ def thinking_block(part: ThinkingPart) -> dict[str, Any]:
 
 def thinking_detail(part: ThinkingPart) -> dict[str, Any]:
     """One entry of OpenRouter's `reasoning_details`."""
-    kind = form_of(part.provider_metadata).get("type") or "reasoning.text"
+    redacted, sealed = unpack_detail(part.redacted)
+    signature, signed = unpack_detail(part.signature)
+    kept = {**sealed, **signed}
+    kind = form_of(part.provider_metadata).get("type") or kept.get("type")
+    if kind is None:
+        kind = "reasoning.text" if redacted is None else "reasoning.encrypted"
     detail: dict[str, Any] = {"type": kind}
-    if part.redacted is not None:
-        detail["data"] = part.redacted
-    else:
+    if redacted is not None:
+        detail["data"] = redacted
+    elif part.text or signature is None:
         detail["summary" if kind == "reasoning.summary" else "text"] = part.text
-    if part.signature is not None:
-        detail["signature"] = part.signature
+    if signature is not None:
+        detail["signature"] = signature
     if part.item_id is not None:
         detail["id"] = part.item_id
-    return {**detail, **own(part.provider_metadata)}
+    return {**detail, **kept, **own(part.provider_metadata)}
 
 
 # Signatures of texts and tool calls

@@ -20,7 +20,7 @@ from llm_gateway_sdk.parts import (
     ToolCallPart,
 )
 from llm_gateway_sdk.request import Message
-from llm_gateway_sdk.response import Choice, LLMResponse
+from llm_gateway_sdk.response import Choice, LLMResponse, refusal_of
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
@@ -326,6 +326,8 @@ def _encode_choice(choice: Choice, echo: ChatEcho, mint: Mint, losses: Losses) -
         "logprobs": choice.logprobs,
         "finish_reason": finish,
     }
+    if choice.finish_message is not None and not message["refusal"] and (words := refusal_of(choice)):
+        message["refusal"] = words
     rest = own(choice.provider_metadata)
     raw = rest.pop("finish_reason", None)
     if choice.finish_reason in ("pause", "refusal", "error") and choice.raw_finish_reason is not None:

@@ -17,6 +17,7 @@ from llm_gateway_sdk.dialects.answer import broken_output
 from llm_gateway_sdk.errors import DialectError, ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
+    Citation,
     MediaPart,
     OpaquePart,
     Part,
@@ -26,7 +27,7 @@ from llm_gateway_sdk.parts import (
     ToolCallPart,
 )
 from llm_gateway_sdk.request import Message
-from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_usage
+from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_usage, refusal_of
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, parse_event
 
@@ -675,8 +676,8 @@ _NO_TEXT = object()
 
 class _ChoiceEncoder:
     __slots__ = (
-        "_blocks", "_calls", "_echo", "_finish", "_images", "_indices", "_losses", "_mint", "_notes", "_refused",
-        "_texts", "_thinking", "native", "text_at", "text_head", "text_index",
+        "_blocks", "_calls", "_citations", "_echo", "_ends", "_finish", "_images", "_indices", "_losses", "_mint",
+        "_refused", "_texts", "_thinking", "native", "text_at", "text_head", "text_index",
     )  # fmt: skip
 
     def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
@@ -691,11 +692,14 @@ class _ChoiceEncoder:
         """Where each text part begins in `content`."""
         self.text_at = 0
         """How long `content` is by now."""
-        self.text_index: object = _NO_TEXT
+        self.text_index: Any = _NO_TEXT
         """The part that the last text belongs to."""
         self.text_head = b""
         """What stands before a plain text in its event; empty until there is one."""
-        self._notes: list[dict[str, Any]] = []
+        self._ends: dict[int | None, int] = {}
+        """Where each text part that another one followed ends."""
+        self._citations: list[tuple[int | None, Citation]] = []
+        """With the text parts that they are about, whose length is known at their end: streams give citations first."""
         self._thinking: dict[int | None, _OutThinking] = {}
         self._blocks = 0
         self._images = 0
@@ -703,6 +707,8 @@ class _ChoiceEncoder:
 
     def begin_text(self, part: TextPart) -> None:
         """Another text part than the last one, perhaps a known one."""
+        if self.text_index is not _NO_TEXT and self.text_index != part.index:
+            self._ends[self.text_index] = self.text_at
         self.text_index = part.index
         self._texts.setdefault(part.index, self.text_at)
 
@@ -711,6 +717,7 @@ class _ChoiceEncoder:
             self._finish.finish_reason = choice.finish_reason
             if choice.finish_reason in ("pause", "refusal", "error"):
                 self.native = choice.raw_finish_reason
+            self._finish.finish_message = choice.finish_message
 
     def encode(self, choice: Choice) -> list[dict[str, Any]]:
         """The deltas of a chunk's choice, one per part."""
@@ -745,10 +752,7 @@ class _ChoiceEncoder:
         self.text_at += len(part.text)
         if part.text:
             deltas.append({"content": part.text})
-        for citation in part.citations:
-            note = annotation_of(citation, self._losses, text_length=self.text_at - self._texts[part.index])
-            if note is not None:
-                self._notes.append(moved_annotation(note, self._texts[part.index]))
+        self._citations += [(part.index, citation) for citation in part.citations]
         extra = write_extra_content(part, wrapped=True)
         if extra is not None:
             deltas.append({"extra_content": extra})
@@ -797,9 +801,23 @@ class _ChoiceEncoder:
         deltas = [delta for call in self._calls.values() if (delta := call.close(self._mint)) is not None]
         if self._blocks:
             self._flush_blocks(deltas)
-        if self._notes:
-            deltas.append({"annotations": [{**note, "index": place} for place, note in enumerate(self._notes)]})
+        if not self._refused and (words := refusal_of(self._finish)):
+            deltas.append({"refusal": words})
+        notes = self._annotations() if self._citations else []
+        if notes:
+            deltas.append({"annotations": [{**note, "index": place} for place, note in enumerate(notes)]})
         return deltas
+
+    def _annotations(self) -> list[dict[str, Any]]:
+        if self.text_index is not _NO_TEXT:
+            self._ends[self.text_index] = self.text_at
+        notes = []
+        for index, citation in self._citations:
+            start = self._texts[index]
+            note = annotation_of(citation, self._losses, text_length=self._ends.get(index, self.text_at) - start)
+            if note is not None:
+                notes.append(moved_annotation(note, start))
+        return notes
 
     def finish_reason(self) -> str:
         legacy = any(call.legacy for call in self._calls.values())

@@ -23,7 +23,7 @@ from llm_gateway_sdk.parts import (
     ToolCallPart,
 )
 from llm_gateway_sdk.request import Message
-from llm_gateway_sdk.response import Choice, LLMResponse, Usage
+from llm_gateway_sdk.response import Choice, LLMResponse, Usage, refusal_of
 from llm_gateway_sdk.signatures import wrap_signature
 from llm_gateway_sdk.wire import json
 
@@ -110,9 +110,13 @@ def encode_response(response: LLMResponse, echo: ResponsesEcho, mint: Mint, loss
     writer = _OutputWriter(echo, mint, losses, choice.logprobs, complete=status == "completed")
     body = envelope(echo, response.id or mint.id("resp_"), response.created or mint.now(), response.model)
     body.update(response.provider_metadata.get(NAME, {}))
+    body["id"] = body.pop("_id", body["id"])
     body["status"] = body.pop("_status", None) or status
     body["incomplete_details"] = body.pop("_incomplete_details", None) or details
-    body["output"] = writer.write(choice.message.content)
+    content = choice.message.content
+    if choice.finish_message is not None and not choice.message.refusal and (words := refusal_of(choice)):
+        content = [*content, RefusalPart(words)]
+    body["output"] = writer.write(content)
     body["usage"] = encode_usage(response.usage)
     if response.service_tier in SERVICE_TIERS or (response.service_tier and NAME in response.provider_metadata):
         body["service_tier"] = response.service_tier
@@ -164,6 +168,10 @@ def envelope(echo: ResponsesEcho, id_: str, created: int, model: str) -> dict[st
 def reply_metadata(body: dict[str, Any]) -> ProviderMetadata:
     """What a `response` object says beyond the canonical fields."""
     memo = {key: value for key, value in body.items() if key not in _CANONICAL and key[:1] != "_"}
+    id_ = body.get("id")
+    if isinstance(id_, str) and not id_.startswith("resp_"):
+        # Not every server's ids begin so, and the client continues a conversation by the id that the server knows.
+        memo["_id"] = id_
     status = body.get("status")
     if isinstance(status, str) and status not in _DERIVED_STATUSES:
         memo["_status"] = status
@@ -265,6 +273,9 @@ def tool_of(part: ToolCallPart, echo: ResponsesEcho) -> ToolName:
     """The client's own name and kind of the tool which a call names."""
     known = echo.tool(part.name, part.namespace)
     if known is not None:
+        if part.namespace is not None and known.namespace != part.namespace:
+            # A deferred tool is declared without a namespace and called with one; the client has to send it back.
+            return ToolName(known.name, part.namespace, known.kind)
         return known
     if own(part).get("_type") == "tool_search_call":
         return ToolName("tool_search", None, "tool_search")

@@ -186,7 +186,10 @@ class ResponsesStreamDecoder(StreamDecoder):
             return None
         item.carried = True
         index = self._index_of(item, ("opaque", 0))
-        return _chunk(OpaquePart(NAME, raw, index=index, item_id=item.id))
+        part = OpaquePart(NAME, raw, index=index, item_id=item.id)
+        # Its status may be "completed" already; what it holds still comes with `output_item.done`.
+        part.provider_metadata = {NAME: {"_begun": True}}
+        return _chunk(part)
 
     def _item_done(self, event: dict[str, Any]) -> LLMResponse | None:
         raw = mapping(event.get("item"), "item")

@@ -17,6 +17,7 @@ from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
+    Citation,
     MediaPart,
     OpaquePart,
     Part,
@@ -26,7 +27,7 @@ from llm_gateway_sdk.parts import (
     ToolCallPart,
     ToolResultPart,
 )
-from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_parts, merge_usage
+from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_parts, merge_usage, refusal_of
 from llm_gateway_sdk.signatures import wrap_signature
 from llm_gateway_sdk.wire import json
 
@@ -81,7 +82,9 @@ class _Message(_Open):
 class _Text:
     """A text or refusal that is being written."""
 
-    __slots__ = ("annotations", "index", "item", "length", "logprobs", "pieces", "position", "refusal", "signature")
+    __slots__ = (
+        "annotations", "citations", "index", "item", "length", "logprobs", "pieces", "position", "refusal", "signature",
+    )  # fmt: skip
 
     def __init__(self, item: _Message, index: int | None, *, refusal: bool) -> None:
         self.item = item
@@ -91,6 +94,8 @@ class _Text:
         self.pieces: list[str] = []
         self.length = 0
         self.annotations: list[dict[str, Any]] = []
+        self.citations: list[Citation] = []
+        """Those about the whole text, whose length is known at its end."""
         self.logprobs: list[dict[str, Any]] = []
         self.signature: tuple[str, str | None] | None = None
 
@@ -174,6 +179,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._usage: Usage | None = None
         self._tier: str | None = None
         self._finish: str | None = None
+        self._words = ""
+        """Why the provider refused or filtered the answer, in its own words."""
         self._refused = False
         self._ended = False
 
@@ -184,6 +191,7 @@ class ResponsesStreamEncoder(StreamEncoder):
             self._begin(chunk)
         elif chunk.provider_metadata:
             self._memo.update(chunk.provider_metadata.get(NAME, {}))
+            self._memo.pop("_id", None)
         if chunk.usage is not None:
             self._usage = merge_usage(self._usage, chunk.usage)
         if chunk.service_tier is not None:
@@ -191,6 +199,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         for choice in chunk.choices:
             if choice.finish_reason is not None and (not choice.index or self._finish in (None, "stop", "tool_calls")):
                 self._finish = choice.finish_reason
+                self._words = refusal_of(choice)
             logprobs = choice.logprobs
             for part in choice.message.content if not choice.index else parts_of_later_choice(choice):
                 if type(part) is TextPart:
@@ -214,6 +223,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         # A refusal in words is a whole reply here; only one without is an interrupted one.
         reason = "stop" if self._finish == "refusal" and self._refused else self._finish
         status, details = status_of(Choice(finish_reason=reason))
+        if self._words and not self._refused:
+            self._write_refusal(RefusalPart(self._words))
         self._close_items(complete=status == "completed")
         assert self._snapshot is not None
         body = {**self._snapshot, **self._memo}
@@ -254,6 +265,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         created = chunk.created if chunk.created is not None else self._mint.now()
         self._memo = dict(chunk.provider_metadata.get(NAME, {}))
         self._snapshot = envelope(self._echo, chunk.id or self._mint.id("resp_"), created, chunk.model)
+        self._snapshot["id"] = self._memo.pop("_id", self._snapshot["id"])
         shown_ = {**self._snapshot, **{key: value for key, value in self._memo.items() if key[:1] != "_"}}
         self._event("response.created", {"response": shown_})
         self._event("response.in_progress", {"response": shown_})
@@ -292,20 +304,22 @@ class ResponsesStreamEncoder(StreamEncoder):
                 % (self._head, self._sequence, self._tail, json.dumps(part.text), written)
             )
             self._sequence += 1
-        if part.citations:
-            self._write_citations(current, part)
+        for citation in part.citations:
+            if current.citations or (citation.end is None and NAME not in citation.provider_metadata):
+                current.citations.append(citation)
+            else:
+                self._write_citation(current, citation)
         if part.signature is not None:
             current.signature = (part.signature, part.signed_by)
 
-    def _write_citations(self, current: _Text, part: TextPart) -> None:
-        for citation in part.citations:
-            annotation = encode_annotation(citation, current.length)
-            if annotation is None:
-                self._losses.dropped("output[*].content[*].citations", "sources without URL or file id")
-                continue
-            place = {**_place(current), "annotation_index": len(current.annotations), "annotation": annotation}
-            current.annotations.append(annotation)
-            self._event("response.output_text.annotation.added", place)
+    def _write_citation(self, current: _Text, citation: Citation) -> None:
+        annotation = encode_annotation(citation, current.length)
+        if annotation is None:
+            self._losses.dropped("output[*].content[*].citations", "sources without URL or file id")
+            return
+        place = {**_place(current), "annotation_index": len(current.annotations), "annotation": annotation}
+        current.annotations.append(annotation)
+        self._event("response.output_text.annotation.added", place)
 
     def _write_refusal(self, part: Part) -> None:
         assert isinstance(part, RefusalPart)
@@ -345,6 +359,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         current, self._text = self._text, None
         if current is None:
             return
+        for citation in current.citations:
+            self._write_citation(current, citation)
         place, written = _place(current), current.written()
         if current.refusal:
             self._event("response.refusal.done", {**place, "refusal": written["refusal"]})
@@ -517,7 +533,8 @@ class ResponsesStreamEncoder(StreamEncoder):
             block = _Opaque(len(self._items), item_id if isinstance(item_id, str) else "", part.item_id, part.data)
             self._opaque[part.index] = block
             # A block that comes whole is done already; of one in a stream the end is yet to come.
-            block.finished = not part.deltas and part.data.get("status") in ("completed", "failed", "incomplete")
+            begun = part.deltas or own(part).get("_begun")
+            block.finished = not begun and part.data.get("status") in ("completed", "failed", "incomplete")
             self._add(block, part.data)
             self._close_ready()
         for delta in part.deltas:
