@@ -262,7 +262,7 @@ class _Candidate:
             known.finish_reason,
             known.raw_finish_reason,
             known.stop_sequence,
-            known.finish_message,
+            finish_message=known.finish_message,
             provider_metadata=kept,
         )
         return candidate

@@ -74,12 +74,12 @@ class Choice:
     raw_finish_reason: str | None = None
     """The provider's own word."""
     stop_sequence: str | None = None
-    finish_message: str | None = None
-    """The provider's own words on why the answer ended so: Anthropic `stop_details.explanation`, Gemini
-    `finishMessage` and `blockReasonMessage`. The model's own words are a RefusalPart."""
     logprobs: dict[str, Any] | None = None
     """In Chat Completions' form: `{content: [{token, logprob, bytes, top_logprobs}], refusal: […]}`."""
     provider_metadata: ProviderMetadata = field(default_factory=dict)
+    finish_message: str | None = None
+    """The provider's own words on why the answer ended so: Anthropic `stop_details.explanation`, Gemini
+    `finishMessage` and `blockReasonMessage`. The model's own words are a RefusalPart."""
 
 
 @dataclass(slots=True)

@@ -155,6 +155,8 @@ class StreamedReplyRedactor:
             choice = self._with_logprobs(state, choice)
         if choice.provider_metadata or message.provider_metadata:
             choice = self._with_metadata(choice)
+        if choice.finish_message is not None:
+            choice = replace(choice, finish_message=self._whole.text(choice.finish_message))
         return choice
 
     def _part(self, state: _ChoiceState, key: Key, part: Part) -> Sequence[Part]:
@@ -348,6 +350,7 @@ def with_content(choice: Choice, content: list[Part]) -> Choice:
         choice.stop_sequence,
         choice.logprobs,
         choice.provider_metadata,
+        choice.finish_message,
     )
 
 

@@ -90,8 +90,7 @@ def read_stop(choice: Choice, source: Mapping[str, Any]) -> None:
     choice.finish_reason = _REASONS.get(reason, "stop")
     if reason not in _DERIVABLE:
         choice.provider_metadata = {NAME: {"finish_reason": reason}}
-    details = source.get("stop_details")
-    if isinstance(details, dict):
+    if reason == "refusal" and isinstance(details := source.get("stop_details"), dict):
         words = details.get("explanation") or details.get("category")
         choice.finish_message = words if isinstance(words, str) else None
     sequence = source.get("stop_sequence")
