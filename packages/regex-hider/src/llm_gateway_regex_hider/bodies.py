@@ -155,6 +155,8 @@ class BodyRedactor:
         before = self.findings.total
         self._message(choice.message, "choices[*].message")
         self.vendor_json(choice.provider_metadata)
+        if choice.finish_message is not None:
+            choice.finish_message = self.text(choice.finish_message)
         if choice.logprobs is not None and self.findings.total > before:
             # The tokens spell out what was hidden.
             choice.logprobs = None

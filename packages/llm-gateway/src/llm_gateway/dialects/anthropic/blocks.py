@@ -310,10 +310,12 @@ def _only_texts(content: object) -> list[str] | None:
     """The texts of a list of text blocks; None where something else is among them."""
     if not isinstance(content, list):
         return None
-    texts = [block.get("text") for block in content if isinstance(block, dict) and block.get("type") == "text"]
-    if len(texts) != len(content) or not all(isinstance(text, str) for text in texts):
-        return None
-    return texts
+    texts = [
+        text
+        for block in content
+        if isinstance(block, dict) and block.get("type") == "text" and isinstance(text := block.get("text"), str)
+    ]
+    return texts if len(texts) == len(content) else None
 
 
 def _text_blocks(text: str, blocks: object) -> list[Block]:
