@@ -128,6 +128,13 @@ class GatewayApp:
             return None
         return authenticate_from_head(hooks, self._context(match, request, new_id("req_"), None, streaming=False))
 
+    def client_address(self, incoming: Incoming) -> str | None:
+        """Who is asking, also through trusted proxies."""
+        if self._read_address is None:
+            return incoming.client_ip
+        forwarded = [value for name, value in incoming.head.headers if name == "x-forwarded-for"]
+        return self._read_address(incoming.client_ip, forwarded)
+
     # A whole request.
 
     async def handle(self, incoming: Incoming) -> None:

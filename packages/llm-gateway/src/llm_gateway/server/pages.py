@@ -53,6 +53,9 @@ class PageApp:
     def authenticates_early(self, _: Incoming) -> None:
         """Pages authenticate by themselves."""
 
+    def client_address(self, incoming: Incoming) -> str | None:
+        return incoming.client_ip
+
     async def handle(self, incoming: Incoming) -> None:
         """Answers a request."""
         if incoming.refusal is not None:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+import pytest
+
 from llm_gateway.server.http1.connection import HTTPConnection
 from llm_gateway.server.http1.cycle import Cycle
 from llm_gateway.server.http1.door import Door, Limits
@@ -68,6 +70,10 @@ class _Application:
 
     def authenticates_early(self, cycle: Cycle) -> Awaitable[GatewayError | None] | None:
         return self.early(cycle) if self.early is not None else None
+
+    def client_address(self, cycle: Cycle) -> str | None:
+        forwarded = dict(cycle.head.headers).get("x-forwarded-for")
+        return forwarded or cycle.client_ip
 
     async def handle(self, cycle: Cycle) -> None:
         self.handled.append(cycle)
@@ -178,18 +184,19 @@ def test_a_body_that_comes_with_its_head_is_not_looked_at_twice() -> None:
     run(main)
 
 
-def test_one_address_that_holds_the_memory_for_uploads_leaves_some_to_others() -> None:
+@pytest.mark.parametrize("proxied", [False, True])
+def test_one_address_that_holds_the_memory_for_uploads_leaves_some_to_others(proxied: bool) -> None:
     async def main() -> None:
         body = 100_000
         scene = _Scene(limits=Limits(body_bytes=body), pool=8 * body)
-        begin = b"POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: %d\r\n\r\n" % body
-        strangers = [scene.connect("198.51.100.9") for _ in range(16)]
+        begin = b"POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: %d\r\n" % body
+        strangers = [scene.connect("192.0.2.1" if proxied else "198.51.100.9") for _ in range(16)]
         for connection, _ in strangers:
-            connection.data_received(begin)
+            connection.data_received(begin + b"x-forwarded-for: 198.51.100.9\r\n\r\n")
             for _ in range(9):
                 connection.data_received(b"x" * 10_000)
         known, transport = scene.connect("192.0.2.1")
-        known.data_received(begin)
+        known.data_received(begin + b"x-forwarded-for: 203.0.113.5\r\n\r\n")
         for _ in range(10):
             known.data_received(b"y" * 10_000)
         await scene.settle()

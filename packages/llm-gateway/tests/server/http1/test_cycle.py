@@ -26,7 +26,7 @@ class _Connection:
     async def wait_writable(self) -> None:
         raise AssertionError("nothing is paused")
 
-    def count_upload(self, size: int) -> None:
+    def count_upload(self, cycle: Cycle, size: int) -> None:
         self.uploaded += size
 
     def abort(self) -> None:

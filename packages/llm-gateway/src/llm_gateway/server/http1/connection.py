@@ -58,7 +58,6 @@ class HTTPConnection(Channel):
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._half_closed: HalfClosed | None = None
-        self._share = ""
 
     # The connection.
 
@@ -67,7 +66,6 @@ class HTTPConnection(Channel):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple) and peer:
             self.client_ip = str(peer[0]).removeprefix("::ffff:")
-        self._share = share_key(self.client_ip)
         self._become_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -102,12 +100,15 @@ class HTTPConnection(Channel):
         """A request has come, whole or in part, whose reply is not written yet."""
         return bool(self._cycles)
 
-    def count_upload(self, size: int) -> None:
+    def count_upload(self, cycle: Cycle, size: int) -> None:
         uploads = self.door.uploads
+        share = cycle.share
+        if share is None:
+            share = cycle.share = share_key(self.door.application.client_address(cycle))
         if size > 0:
-            uploads.take(self._share, size)
+            uploads.take(share, size)
         else:
-            uploads.give_back(self._share, -size)
+            uploads.give_back(share, -size)
 
     # Reading.
 
@@ -177,7 +178,7 @@ class HTTPConnection(Channel):
         cycle.add_body(piece)
         if cycle.body_bytes > self.door.limits.body_bytes:
             self._refuse(PayloadTooLarge(f"The body is larger than {self.door.limits.body_bytes} bytes."))
-        elif cycle.held and self.door.uploads.is_full(self._share):
+        elif cycle.share is not None and self.door.uploads.is_full(cycle.share):
             self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
         elif len(self._cycles) > 1:
             self._pause_if_full()

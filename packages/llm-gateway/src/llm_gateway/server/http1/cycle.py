@@ -42,8 +42,8 @@ class ConnectionSide(Protocol):
         """Waits until the client has taken what was written, or has left."""
         ...
 
-    def count_upload(self, size: int) -> None:
-        """More (or, below zero, less) of a body is held."""
+    def count_upload(self, cycle: Cycle, size: int) -> None:
+        """More (or, below zero, less) of its body is held."""
         ...
 
     def abort(self) -> None: ...
@@ -56,8 +56,8 @@ class Cycle:
 
     __slots__ = (
         "_bodyless", "_chunked", "_connection", "_pieces", "_unsent_head", "body_bytes", "client_ip",
-        "disconnected", "extra", "head", "held", "keep_alive", "refusal", "response_complete", "started", "task",
-        "whole",
+        "disconnected", "extra", "head", "held", "keep_alive", "refusal", "response_complete", "share", "started",
+        "task", "whole",
     )  # fmt: skip
 
     def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
@@ -69,6 +69,8 @@ class Cycle:
         self._pieces: list[bytes | bytearray] = []
         self.held = 0
         """Bytes that count as uploading."""
+        self.share: str | None = None
+        """Whose share of the memory for uploads they are."""
         self.body_bytes = 0
         self.whole = False
         self.refusal: GatewayError | None = None
@@ -94,7 +96,7 @@ class Cycle:
             return
         held = self.body_bytes - self.held
         self.held = self.body_bytes
-        self._connection.count_upload(held)
+        self._connection.count_upload(self, held)
         last = pieces[-1]
         if isinstance(last, bytearray) and len(last) < _GATHERED_BYTES:
             last += piece
@@ -105,7 +107,7 @@ class Cycle:
         """The body; a second time it is empty."""
         pieces, self._pieces = self._pieces, []
         if self.held:
-            self._connection.count_upload(-self.held)
+            self._connection.count_upload(self, -self.held)
             self.held = 0
         return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 

@@ -45,6 +45,10 @@ class Application(Protocol):
         """The same for what its head says of who is asking; None where that can't be known from the head alone."""
         ...
 
+    def client_address(self, cycle: Cycle) -> str | None:
+        """Who is asking, also through trusted proxies."""
+        ...
+
     async def handle(self, cycle: Cycle) -> None:
         """Answers a request whose body is whole, or is refused. Writes the reply to the cycle."""
         ...
