@@ -21,11 +21,13 @@ from llm_gateway_sdk import (
     Refused,
     RequestContext,
     RequestRejected,
+    Store,
     StoreError,
     StoreUnavailable,
     plugin_metadata,
 )
 
+from .amounts import show_amount
 from .blocks import BlockSettings
 from .books import Books, Hold
 from .estimates import Estimator, Usage
@@ -33,6 +35,7 @@ from .headers import Shown, limit_headers
 from .journal import Journal, default_folder
 from .queueing import FairQueue
 from .refusals import refusal_of, store_down, tightest
+from .reporting import SUBJECTS, simulate, state_of
 from .rules import Asker, Rule, compile_rules
 from .settings import SCHEMA
 
@@ -196,6 +199,33 @@ class Limits(Plugin):
                 for each in applied
             ]
             await self._books.settle(hold, used)
+
+    # For the command line.
+
+    @staticmethod
+    def show_amount(measure: str, amount: int) -> str:
+        """The amount for people."""
+        return show_amount(measure, amount)
+
+    @classmethod
+    async def state_of(cls, config: Mapping[str, Any], store: Store) -> list[dict[str, Any]]:
+        """One row per limit and subject, as in `reporting.state_of`."""
+        return await state_of(compile_rules(config["limits"]), store)
+
+    @classmethod
+    def simulate(cls, config: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What each limit would have done with recorded requests. Raises ValueError where they can't be read."""
+        found = simulate(compile_rules(config["limits"]), records)
+        return [
+            {
+                "limit": name,
+                "seen": each.seen,
+                "refused": each.refused,
+                "skipped": each.skipped,
+                "bySubject": each.by_subject.most_common(),
+            }
+            for name, each in found.items()
+        ]
 
     # What applies, and what it takes.
 
@@ -372,7 +402,7 @@ class Limits(Plugin):
     async def _flush(self) -> None:
         while self._new_subjects:
             rule, subject = self._new_subjects[0]
-            key = f"limits/subjects/{rule.key(subject, '')}"
+            key = f"{SUBJECTS}{rule.key(subject, '')}"
             if await self.gateway.store.get(key) is None:
                 await self.gateway.store.put(key, b"")
             self._new_subjects.popleft()

@@ -44,6 +44,7 @@ application = CommandTable(
         "init": ("init", "Write a commented configuration that works as it is."),
         "plugins": ("plugins", "List, document or create plugins, adapters and providers."),
         "models": ("models", "Print what models take and cost, and where that was read."),
+        "limits": ("limits", "Show what limits have counted, explain refusals, try limits on recorded requests."),
         "schema": ("schema", "Print the JSON Schema of the configuration."),
         "completion": ("completion", "Print the completion script of a shell."),
         "version": ("version", "Print the versions of gateway, SDK and Python."),

@@ -1,0 +1,176 @@
+"""The state of limits and what they would have refused, for the command line and the admin API."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote
+
+from llm_gateway_sdk import Principal, Store
+
+from .amounts import NANO
+from .rules import Asker, Rule
+
+__all__ = ["SUBJECTS", "Simulation", "simulate", "state_of"]
+
+SUBJECTS = "limits/subjects/"
+"""Beginning of the documents that name whom each limit has counted for."""
+
+
+async def state_of(rules: Sequence[Rule], store: Store) -> list[dict[str, Any]]:
+    """One row per limit and subject that was seen: what is settled, open, and left in the present window, in the units
+    of the measure (of `cost` nano-dollars)."""
+    by_name = {rule.name: rule for rule in rules}
+    now, after = time.time(), ""
+    pairs: dict[str, tuple[Rule, tuple[tuple[str, str], ...]]] = {}
+    while page := await store.scan(SUBJECTS, after=after, limit=500):
+        after = page[-1].key
+        for document in page:
+            name, measure, _, whom, *_ = document.key.removeprefix(SUBJECTS).split("|")
+            rule = by_name.get(name)
+            if rule is not None and rule.measure == measure:
+                subject = tuple(_pair(each) for each in whom.split(",") if each)
+                if tuple(dimension for dimension, _ in subject) == rule.per:
+                    pairs[f"{name}|{whom}"] = rule, subject
+    rows = []
+    for rule, subject in pairs.values():
+        entry = rule.entry(subject, 0, now)
+        if entry is None:
+            continue
+        (state,) = await store.read([entry])
+        rows.append(
+            {
+                "limit": rule.name,
+                "measure": rule.measure,
+                "subject": dict(subject),
+                "settled": state.settled * rule.scale,
+                "open": state.open * rule.scale,
+                "of": (state.limit or 0) * rule.scale,
+                "remaining": (state.remaining or 0) * rule.scale,
+                "window": rule.window.name,
+                "endsAt": entry.ends or None,
+                "mode": "enforce" if rule.enforce else "shadow",
+            }
+        )
+    return sorted(rows, key=lambda row: (row["limit"], str(row["subject"])))
+
+
+def _pair(written: str) -> tuple[str, str]:
+    dimension, _, value = written.partition("=")
+    return dimension, unquote(value)
+
+
+@dataclass(slots=True)
+class Simulation:
+    """What one limit would have done."""
+
+    seen: int = 0
+    refused: int = 0
+    by_subject: Counter[str] = field(default_factory=Counter)
+    """Refusals by whom they would have hit."""
+    skipped: int = 0
+    """Records that lack what the limit counts."""
+
+
+def simulate(rules: Sequence[Rule], records: Iterable[Mapping[str, Any]]) -> dict[str, Simulation]:
+    """Plays recorded requests, in the order of their times, against the limits. A request that one limit would have
+    refused counts in none. Concurrency can't be seen in records and is left out.
+
+    A record has `time` (seconds since the epoch, or ISO 8601) and what is known of `key`, `user`, `team`, `org`,
+    `labels`, `project`, `model`, `provider`, `ip`, `input_tokens`, `output_tokens` and `cost` (US dollars).
+    Raises ValueError where a record has no time.
+    """
+    found = {rule.name: Simulation() for rule in rules if rule.measure != "concurrent"}
+    sums: dict[str, int] = {}
+    buckets: dict[str, tuple[float, float]] = {}
+    ordered = sorted(((_time(record), record) for record in records), key=lambda each: each[0])
+    for at, record in ordered:
+        asker, takes = _asker(record), []
+        refused = False
+        for rule in rules:
+            if rule.measure == "concurrent" or not rule.applies(asker):
+                continue
+            subject = rule.subject(asker)
+            limit = rule.limit(subject) if subject is not None else None
+            if subject is None or limit is None:
+                continue
+            result, amount = found[rule.name], _amount(rule, record)
+            if amount is None:
+                result.skipped += 1
+                continue
+            result.seen += 1
+            key = rule.key(subject, rule.window.at(at)[0])
+            if rule.window.rolling_seconds is not None:
+                level, since = buckets.get(key, (0.0, at))
+                level = max(0.0, level - (at - since) * limit / rule.window.rolling_seconds)
+                over = level + amount > (rule.burst or limit)
+                takes.append((key, amount, level))
+            else:
+                over = sums.get(key, 0) + amount > limit
+                takes.append((key, amount, -1.0))
+            if over:
+                result.refused += 1
+                result.by_subject[", ".join(value for _, value in subject) or "all"] += 1
+                refused = refused or rule.enforce
+        if refused:
+            continue
+        for key, amount, level in takes:
+            if level < 0:
+                sums[key] = sums.get(key, 0) + amount
+            else:
+                buckets[key] = level + amount, at
+    return found
+
+
+def _time(record: Mapping[str, Any]) -> float:
+    for name in ("time", "started", "timestamp", "started_at"):
+        value = record.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return float(value) / (1000 if value > 10**11 else 1)
+        if isinstance(value, str):
+            try:
+                moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            except ValueError:
+                continue
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    raise ValueError("a record has no time: expected `time`, in seconds since the epoch or ISO 8601")
+
+
+def _asker(record: Mapping[str, Any]) -> Asker:
+    def text(*names: str) -> str:
+        return next((str(record[name]) for name in names if record.get(name)), "")
+
+    name = text("key", "caller")
+    labels = record.get("labels")
+    principal = Principal(
+        name, name, text("source"), text("user") or None, text("team") or None, text("org") or None,
+        labels if isinstance(labels, dict) else {},
+    )  # fmt: skip
+    model = text("model", "asked", "requested_model")
+    known = name or principal.user or principal.team or principal.org or principal.labels
+    return Asker(
+        principal if known else None,
+        text("ip", "client_ip") or "unknown",
+        text("project") or "default",
+        model,
+        text("provider"),
+        text("operation") or "generate",
+    )
+
+
+def _amount(rule: Rule, record: Mapping[str, Any]) -> int | None:
+    inputs, outputs, cost = (record.get(name) for name in ("input_tokens", "output_tokens", "cost"))
+    match rule.measure:
+        case "requests":
+            return 1
+        case "inputTokens":
+            return None if inputs is None else int(inputs)
+        case "outputTokens":
+            return None if outputs is None else int(outputs)
+        case "tokens":
+            return None if inputs is None and outputs is None else int(inputs or 0) + int(outputs or 0)
+    return None if cost is None else -(-int(float(cost) * NANO * 1000) // 1000)
