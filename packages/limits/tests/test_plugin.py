@@ -242,7 +242,8 @@ def test_a_model_without_a_price_is_refused_under_a_cost_limit_and_named() -> No
     with serve({**limit, "unknownPrice": "free"}, models=models) as client:
         assert ask(client).status == 200
         assert counted(client, "budget|") == (0, 0)
-    with serve({**limit, "unknownPrice": "estimate"}, models=models, prices={"x": PRICES}) as client:
+    priced = {"name": "other", "provider": {"type": "echo"}, "prices": PRICES}
+    with serve({**limit, "unknownPrice": "estimate"}, models=[*models, priced]) as client:
         assert ask(client).status == 200
         assert counted(client, "budget|")[0] > 0
 

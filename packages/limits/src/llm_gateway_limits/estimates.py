@@ -7,10 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from llm_gateway_sdk import RequestContext, RequestRejected
+from llm_gateway_sdk import ModelFacts, Prices, RequestContext, RequestRejected, TokenCounts
 
 from .amounts import decode_amount
-from .prices import Price, decode_price
 from .rules import Rule
 
 __all__ = ["Estimator", "Usage"]
@@ -31,44 +30,32 @@ class Usage:
 class Estimator:
     def __init__(
         self,
-        prices: Mapping[str, Mapping[str, Any]],
         paths: Sequence[Mapping[str, Any]],
         *,
-        metadata_of: Callable[[str], Mapping[str, Any]],
+        prices_of: Callable[[str | None], Prices | None],
+        facts_of: Callable[[str | None], ModelFacts | None],
         models: Sequence[str],
     ) -> None:
-        """Raises ValueError where a price can't be read."""
-        self._prices: dict[str, Price | None] = {}
-        for name, written in prices.items():
-            try:
-                self._prices[name] = decode_price(written)
-            except ValueError as error:
-                raise ValueError(f"prices.{name}.{error}") from None
+        """Raises ValueError where an amount can't be read."""
         self._paths = [(str(each["path"]), decode_amount("cost", each["cost"])) for each in paths]
-        self._metadata_of = metadata_of
+        self._prices_of = prices_of
+        self._facts_of = facts_of
         self._models = models
 
-    def price(self, model: str) -> Price | None:
-        """The price of a model by its configured name or alias; None where none is known."""
-        if model not in self._prices:
-            written = self._metadata_of(model).get("prices")
-            try:
-                found = decode_price(written) if isinstance(written, Mapping) else None
-            except ValueError:
-                found = None
-            if len(self._prices) > 10_000:
-                return found  # names that clients make up
-            self._prices[model] = found
-        return self._prices[model]
+    def price(self, model: str | None) -> Prices | None:
+        """The price of the model that answers for this name; None where none is known. A price that is only assumed
+        from a similar name is none."""
+        prices = self._prices_of(model)
+        return None if prices is None or prices.assumed_from is not None else prices
 
-    def reserve(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str) -> int:
+    def reserve(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
         """What the request may take of this limit at most. Raises RequestRejected where a price is missing."""
         match rule.measure:
             case "requests" | "concurrent":
                 return 1
         if ctx.operation not in _BILLED:
             return 0
-        output = self._output(rule, ctx, usage)
+        output = self._output(rule, ctx, usage, model)
         match rule.measure:
             case "inputTokens":
                 return usage.input_tokens
@@ -78,8 +65,8 @@ class Estimator:
                 return usage.input_tokens + output
         if ctx.operation == "native":
             return self._native(rule, ctx)
-        price = self._price_for(rule, model)
-        return 0 if price is None else price.most(usage.input_tokens, output)
+        prices = self._price_for(rule, model)
+        return 0 if prices is None else prices.ceiling(usage.input_tokens, output) or 0
 
     def settle(self, rule: Rule, ctx: RequestContext, reserved: int) -> int:
         """What it did take. `reserved` (in the units of the measure) is taken where the real figure is unknown."""
@@ -89,45 +76,73 @@ class Estimator:
             return reserved
         if ctx.operation not in _BILLED or not ctx.attempts:
             return 0  # nothing was sent to a provider
+        if ctx.operation == "native":
+            return reserved if rule.measure == "cost" else self._tokens(rule, ctx, reserved)
+        return self._cost(rule, ctx, reserved) if rule.measure == "cost" else self._tokens(rule, ctx, reserved)
+
+    def _tokens(self, rule: Rule, ctx: RequestContext, reserved: int) -> int:
         metrics = ctx.metrics
-        failed = all(attempt.error is not None or (attempt.status or 0) >= 400 for attempt in ctx.attempts)
         if metrics.input_tokens is None and metrics.output_tokens is None:
-            return 0 if failed else reserved
+            return 0 if _all_failed(ctx) else reserved
         inputs, outputs = metrics.input_tokens or 0, metrics.output_tokens or 0
         match rule.measure:
             case "inputTokens":
                 return inputs
             case "outputTokens":
                 return outputs
-            case "tokens":
-                return inputs + outputs
-        if ctx.operation == "native":
-            return reserved
-        # Counts are those of all attempts together: where they went to several models, the dearest is taken.
-        costs = [
-            price.cost(inputs, outputs, metrics.cache_read_tokens or 0, metrics.cache_write_tokens or 0)
-            for model in dict.fromkeys(attempt.model for attempt in ctx.attempts)
-            if (price := self._price_for(rule, model, refuse=False)) is not None
-        ]
-        return max(costs, default=0 if rule.unknown_price == "free" else reserved)
+        return inputs + outputs
 
-    def _output(self, rule: Rule, ctx: RequestContext, usage: Usage) -> int:
+    def _cost(self, rule: Rule, ctx: RequestContext, reserved: int) -> int:
+        """Nano-dollars of all attempts, each at the price of its model."""
+        total, counted = 0, False
+        for attempt in ctx.attempts:
+            usage = attempt.usage
+            if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+                continue
+            counted = True
+            prices = self._price_for(rule, attempt.model, refuse=False)
+            if prices is None:
+                total += 0 if rule.unknown_price == "free" else reserved
+                continue
+            inputs, outputs = usage.input_tokens or 0, usage.output_tokens or 0
+            exact = prices.cost(
+                TokenCounts(
+                    input=inputs,
+                    output=outputs,
+                    cache_read=usage.cache_read_tokens,
+                    cache_write=usage.cache_write_tokens,
+                    input_audio=usage.input_audio_tokens,
+                    output_audio=usage.output_audio_tokens,
+                )
+            )
+            most = prices.ceiling(inputs, outputs) if exact is None else exact
+            total += reserved if most is None else most
+        if counted:
+            return total
+        return 0 if _all_failed(ctx) else reserved
+
+    def _output(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
         if ctx.operation == "embed":
             return 0
-        return rule.default_output if usage.output_tokens is None else usage.output_tokens
+        if usage.output_tokens is not None:
+            return usage.output_tokens
+        facts = self._facts_of(model)
+        most = facts.max_output if facts is not None else None
+        return rule.default_output if most is None else min(most, rule.default_output)
 
-    def _price_for(self, rule: Rule, model: str, *, refuse: bool = True) -> Price | None:
-        price = self.price(model)
-        if price is not None or rule.unknown_price == "free":
-            return price
+    def _price_for(self, rule: Rule, model: str | None, *, refuse: bool = True) -> Prices | None:
+        prices = self.price(model)
+        if prices is not None or rule.unknown_price == "free":
+            return prices
         if rule.unknown_price == "estimate":
-            known = [found for name in (*self._models, *self._prices) if (found := self.price(name)) is not None]
-            return max(known, key=lambda each: (each.output, each.input), default=None)
+            known = [self._prices_of(model), *(self.price(name) for name in self._models)]
+            found = [(each.ceiling(1000, 1000) or 0, each) for each in known if each is not None]
+            return max(found, key=lambda each: each[0])[1] if found else None
         if not refuse or not rule.enforce:
             return None
         raise RequestRejected(
-            f"The model '{model}' has no price, and the limit '{rule.name}' counts cost. Add its price to the "
-            f"configuration: `prices: {{{model}: {{input: …, output: …}}}}`.",
+            f"The model '{model or ''}' has no price, and the limit '{rule.name}' counts cost. Give the model "
+            "`prices: {input: …, output: …}` in the configuration, in US dollars per million tokens.",
             status=403,
             code="unknown_price",
             limit=rule.name,
@@ -147,3 +162,7 @@ class Estimator:
                 limit=rule.name,
             )
         return 0
+
+
+def _all_failed(ctx: RequestContext) -> bool:
+    return all(attempt.error is not None or (attempt.status or 0) >= 400 for attempt in ctx.attempts)

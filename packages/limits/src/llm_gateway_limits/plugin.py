@@ -90,7 +90,7 @@ class Limits(Plugin):
     async def validate_config(self, config: Any) -> bool | str | None:
         try:
             compile_rules(config["limits"])
-            Estimator(config.get("prices", {}), config.get("paths", ()), metadata_of=lambda name: {}, models=())
+            Estimator(config.get("paths", ()), prices_of=lambda name: None, facts_of=lambda name: None, models=())
         except ValueError as error:
             return str(error)
         return None
@@ -99,9 +99,9 @@ class Limits(Plugin):
         self._rules = compile_rules(config["limits"])
         self._by_name = {rule.name: rule for rule in self._rules}
         self._estimator = Estimator(
-            config.get("prices", {}),
             config.get("paths", ()),
-            metadata_of=self.gateway.model_metadata,
+            prices_of=self.gateway.prices_of,
+            facts_of=self.gateway.facts_of,
             models=self.gateway.models,
         )
         blocks: Mapping[str, Any] = config.get("blocks", {})

@@ -25,12 +25,6 @@ _MEANINGS = {
     "concurrent": "Requests at once.",
 }
 _CONDITIONS = ("models", "projects", "teams", "users", "orgs", "keys", "providers", "operations", "ips")
-_PRICE = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["input"],
-    "properties": {key: {"type": "number", "minimum": 0} for key in ("input", "output", "cacheRead", "cacheWrite")},
-}
 
 _LIMIT: dict[str, Any] = {
     "type": "object",
@@ -139,12 +133,6 @@ SCHEMA: dict[str, Any] = {
     "required": ["limits"],
     "properties": {
         "limits": {"type": "array", "items": _LIMIT, "minItems": 1, "description": "All that apply are checked."},
-        "prices": {
-            "type": "object",
-            "additionalProperties": _PRICE,
-            "default": {},
-            "description": "US dollars per million tokens, by model. They win over `metadata.prices` of a model.",
-        },
         "paths": {
             "type": "array",
             "default": [],

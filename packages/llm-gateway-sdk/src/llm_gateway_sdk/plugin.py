@@ -94,11 +94,6 @@ class GatewayServices:
         """The names of the project's models."""
         return ()
 
-    def model_metadata(self, name: str) -> Mapping[str, Any]:
-        """The `metadata` of the project's model of this name or alias, such as its `prices`; empty where there is
-        none."""
-        return {}
-
     def model_provider(self, name: str) -> str | None:
         """The provider's type of the project's model of this name or alias."""
         return None

@@ -158,10 +158,6 @@ class _PluginServices(GatewayServices):
         target = self.registry.answering_target(model)
         return target.described(model).prices if target is not None else None
 
-    def model_metadata(self, name: str) -> Mapping[str, Any]:
-        model = self._config.model(name)
-        return {} if model is None else model.metadata
-
     def model_provider(self, name: str) -> str | None:
         model = self._config.model(name)
         return None if model is None else model.provider.type
