@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 import time
 from typing import Any
 
-from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, plugin_metadata
+from llm_gateway_sdk import Plugin, PluginResult, Principal, RequestContext, RequestRejected, plugin_metadata
+from llm_gateway_sdk.principal import credentials_of, has_own_form
 
 __all__ = ["BasicApiKeyAuth"]
 
@@ -106,14 +106,19 @@ class BasicApiKeyAuth(Plugin):
         self._failures: dict[str, tuple[float, int]] = {}
 
     def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        if ctx.principal is not None:
+            return None  # another plugin has found whose credential it is
         given = False
-        for key in _credentials(ctx):
+        credentials = credentials_of(ctx)
+        for key in credentials:
             given = True
             holder = self._holder_of(key)
             if holder is not None:
                 # A valid key passes even so: behind a shared address one bad client must not lock out the others.
-                ctx.caller = holder
+                ctx.principal = Principal(id=holder, name=holder, source="basic-apikey-auth")
                 return None
+        if given and all(map(has_own_form, credentials)):
+            return None  # for a plugin that reads that form; where there is none, the request is refused all the same
         if self._blocked(ctx.client_ip):
             error = RequestRejected(
                 "Too many wrong API keys from this address.", status=429, code="too_many_failures", retry_after=60.0
@@ -157,19 +162,6 @@ class BasicApiKeyAuth(Plugin):
             if len(self._failures) >= _MAX_ADDRESSES:
                 self._failures.clear()
         self._failures[address] = (since, count + 1)
-
-
-def _credentials(ctx: RequestContext) -> list[str]:
-    """Every credential that the request carries: some clients send one in two headers, some two different ones."""
-    found = []
-    for name, value in ctx.http_request.raw_headers:
-        if name == "authorization":
-            match = re.fullmatch(r"bearer\s+(.+)", value.strip(), re.IGNORECASE)
-            if match is not None:
-                found.append(match[1].strip())
-        elif name in ("x-api-key", "x-goog-api-key", "api-key"):
-            found.append(value.strip())
-    return [key for key in found if key]
 
 
 def _digest(key: str) -> bytes:

@@ -22,7 +22,17 @@ from .context import Engine, RequestContext
 from .errors import GatewayError, InvalidRequest, ModelError, PluginError, RequestRejected
 from .plugin import Plugin, PluginResult
 
-__all__ = ["Hook", "MountedPlugin", "Verdict", "call_hook", "decide", "refuse", "run_detached", "run_phase"]
+__all__ = [
+    "Hook",
+    "MountedPlugin",
+    "Verdict",
+    "call_hook",
+    "decide",
+    "refuse",
+    "run_authentication",
+    "run_detached",
+    "run_phase",
+]
 
 log = logging.getLogger("llm_gateway.plugins")
 
@@ -98,6 +108,31 @@ async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | Non
         # The phase did not come to its end: who would have hidden something may not have had its turn.
         _withhold(hooks[0].phase, ctx)
         raise
+    return None
+
+
+async def run_authentication(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
+    """`before_model` of the plugins that authenticate. Their order is free: where one does not know a credential (401),
+    those after it are asked too, and the first refusal counts only if none of them finds out who is asking."""
+    unknown: tuple[PluginResult, Hook] | None = None
+    try:
+        for hook in hooks:
+            result = await decide(hook, ctx)
+            if result is None:
+                continue
+            if not result.success and (result.status or getattr(result.error, "status", None)) == 401:
+                unknown = unknown or (result, hook)
+            elif not result.success or (result.terminate and ctx.response is None):
+                return refuse(result, hook, ctx)
+            elif result.reevaluate_request or result.terminate:
+                return Verdict("again" if result.reevaluate_request else "reply", hook.mounted.name)
+            elif result.skip_remaining:
+                break
+    except BaseException:
+        _withhold(hooks[0].phase, ctx)
+        raise
+    if unknown is not None and ctx.principal is None and ctx.caller is None:
+        return refuse(*unknown, ctx)
     return None
 
 

@@ -160,6 +160,17 @@ def _place(function: Callable[..., Any]) -> str:
     return f"{code.co_filename}:{code.co_firstlineno}"
 
 
+def problems_of(value: Any, schema: Mapping[str, Any]) -> list[str]:
+    """What about `value` is not valid against a JSON Schema, as `place: message`."""
+    import jsonschema
+
+    validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
+    return [
+        f"{'.'.join(map(str, error.absolute_path)) or 'body'}: {error.message}"
+        for error in validator(schema).iter_errors(value)
+    ]
+
+
 def prepare_config(schema: Mapping[str, Any], config: Any) -> Any:
     """Settings as the gateway hands them to `configure`: durations in milliseconds, checked against the schema.
 

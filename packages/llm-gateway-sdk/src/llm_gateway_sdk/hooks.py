@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .calling import Hook, MountedPlugin, Verdict, call_hook, run_detached, run_phase
+from .calling import Hook, MountedPlugin, Verdict, call_hook, run_authentication, run_detached, run_phase
 from .chunk_run import ChunkRun
 from .context import RequestContext
 from .errors import GatewayError, PluginError, RequestRejected
@@ -53,7 +53,7 @@ class ActiveChain:
 
     async def authenticate(self, ctx: RequestContext) -> Verdict | None:
         """Once per request, before all else."""
-        return await run_phase(self.authentication, ctx)
+        return await run_authentication(self.authentication, ctx)
 
     async def before_model(self, ctx: RequestContext) -> Verdict | None:
         if self.refuse_streams and ctx.streaming:

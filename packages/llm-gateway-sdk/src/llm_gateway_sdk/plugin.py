@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
+from .admin import AdminRoute
 from .context import RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
@@ -190,6 +191,10 @@ class Plugin:
         """ASGI applications that the gateway serves for the plugin, by absolute path (`/traces`). They ask for a
         credential themselves; nothing stands in front of them."""
         return {}
+
+    def admin_routes(self) -> Sequence[AdminRoute]:
+        """What the plugin adds to the administration API. Asked once per generation of the configuration."""
+        return ()
 
     def attempts_wanted(self) -> int:
         """How many passes after failures the plugin may need; raises `maxRetries`."""

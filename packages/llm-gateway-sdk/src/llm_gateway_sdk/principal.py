@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["Principal"]
+from .wildcards import matches_wildcard
+
+__all__ = ["Principal", "credentials_of", "has_own_form"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -28,3 +32,37 @@ class Principal:
     """The projects that may be used; None is all."""
     expires: float | None = None
     """Seconds since the epoch."""
+
+    def may_use(self, model: str) -> bool:
+        """Whether it may ask for a model of this name."""
+        return self.models is None or any(matches_wildcard(model, pattern) for pattern in self.models)
+
+    def may_enter(self, project: str) -> bool:
+        """Whether it may use a project of this name."""
+        return self.projects is None or any(matches_wildcard(project, pattern) for pattern in self.projects)
+
+
+_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+_BEARER = re.compile(r"bearer\s+(.+)", re.IGNORECASE)
+
+
+def credentials_of(ctx: Any) -> list[str]:
+    """Every API key or token that the request of a RequestContext carries: some clients send one in two headers, some
+    two different ones."""
+    found: dict[str, None] = {}
+    for name, value in ctx.http_request.raw_headers:
+        if name == "authorization":
+            match = _BEARER.fullmatch(value.strip())
+            if match is not None:
+                found[match[1].strip()] = None
+        elif name in _HEADERS:
+            found[value.strip()] = None
+    return [credential for credential in found if credential]
+
+
+_OTHER_FORMS = re.compile(r"gw_[0-9A-Za-z]+_[0-9A-Za-z]+|eyJ[\w-]+\.[\w-]+\.[\w-]*")
+
+
+def has_own_form(credential: str) -> bool:
+    """Whether it has the form of a virtual key or of a JSON Web Token, which plugins of their own read."""
+    return _OTHER_FORMS.fullmatch(credential) is not None
