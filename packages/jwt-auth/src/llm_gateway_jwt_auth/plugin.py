@@ -1,0 +1,204 @@
+"""The plugin `jwt-auth`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jwt
+
+from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, plugin_metadata
+from llm_gateway_sdk.principal import credentials_of
+
+from .claims import principal_of
+from .key_set import KeySet, KeysUnavailable
+
+__all__ = ["JWTAuth"]
+
+_ASYMMETRIC = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA",
+)  # fmt: skip
+_PATH = {
+    "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+}
+
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "issuer": {
+            "type": "string",
+            "pattern": "^https?://",
+            "description": "Who makes the tokens, as their claim `iss` has it. Its keys are found by OpenID Connect "
+            "discovery, unless `jwksUrl` or `jwks` is set.",
+        },
+        "jwksUrl": {"type": "string", "pattern": "^https?://", "description": "The address of the issuer's keys."},
+        "jwks": {"type": "object", "description": "The issuer's keys themselves: `{keys: [...]}`."},
+        "audience": {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+            "description": "Whom the tokens must be for, as their claim `aud` has it; any of them.",
+        },
+        "algorithms": {
+            "type": "array",
+            "items": {"enum": list(_ASYMMETRIC)},
+            "minItems": 1,
+            "default": ["RS256", "ES256"],
+            "description": "The signatures that are allowed, whatever a token names.",
+        },
+        "skew": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 300,
+            "default": 30,
+            "description": "Seconds that clocks may differ.",
+        },
+        "claims": {
+            "type": "object",
+            "additionalProperties": False,
+            "description": "Which claim is what: a name, a path with dots, or several of which the first is taken.",
+            "properties": {
+                **dict.fromkeys(("id", "name", "user", "team", "org", "models", "projects"), _PATH),
+                "labels": {"type": "object", "additionalProperties": _PATH},
+            },
+        },
+        "required": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            "description": "Claims that must have, or contain, one of these values.",
+        },
+        "refreshEvery": {
+            "type": "number",
+            "minimum": 10,
+            "default": 300,
+            "description": "Seconds after which keys are read again.",
+        },
+        "outage": {
+            "type": "number",
+            "minimum": 0,
+            "default": 86400,
+            "description": "Seconds for which known keys are used while the issuer can't be reached.",
+        },
+    },
+    "required": ["issuer", "audience"],
+    "additionalProperties": False,
+    "examples": [
+        {
+            "issuer": "https://login.example.com",
+            "audience": "llm-gateway",
+            "claims": {"team": "groups", "labels": {"env": "environment"}},
+        }
+    ],
+}
+
+
+@plugin_metadata(
+    name="jwt-auth",
+    version="0.1.0",
+    description="Lets in callers with a JSON Web Token of a known issuer (JWKS or OpenID Connect).",
+    configuration_schema=_SCHEMA,
+    keywords=("authentication", "security"),
+)
+class JWTAuth(Plugin):
+    """A credential that is not a token of this issuer is left to other plugins."""
+
+    authenticates = True
+
+    async def configure(self, config: Any) -> None:
+        self._issuer: str = config["issuer"]
+        audience = config["audience"]
+        self._audience = [audience] if isinstance(audience, str) else list(audience)
+        self._algorithms: list[str] = config.get("algorithms") or ["RS256", "ES256"]
+        self._skew = float(config.get("skew", 30))
+        self._claims = config.get("claims") or {}
+        self._required = config.get("required") or {}
+        self._keys = KeySet(
+            self._fetch,
+            self._algorithms,
+            issuer=self._issuer,
+            jwks_url=config.get("jwksUrl") or "",
+            fixed=config.get("jwks"),
+            refresh_seconds=float(config.get("refreshEvery", 300)),
+            outage_seconds=float(config.get("outage", 86_400)),
+        )
+
+    async def _fetch(self, url: str) -> Any:
+        import httpx
+
+        try:
+            reply = await self.gateway.http_client().get(url, timeout=5.0)
+        except httpx.HTTPError as error:
+            raise OSError(type(error).__name__) from error
+        if reply.status_code != 200:
+            raise ValueError(f"status {reply.status_code}")
+        return reply.json()
+
+    async def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        if ctx.principal is not None:
+            return None
+        refusal: PluginResult | None = None
+        for credential in credentials_of(ctx):
+            try:
+                header = jwt.get_unverified_header(credential)
+                issuer = jwt.decode(credential, options={"verify_signature": False}).get("iss")
+            except (jwt.PyJWTError, ValueError):
+                continue
+            if issuer != self._issuer:
+                continue
+            try:
+                claims = await self._verified(credential, header)
+                ctx.principal = principal_of(claims, self._claims, self._issuer)
+            except KeysUnavailable:
+                return _unavailable()
+            except jwt.ExpiredSignatureError:
+                refusal = refusal or _refused("The token has expired.")
+            except (jwt.PyJWTError, ValueError):
+                refusal = refusal or _refused("The token is not valid.")
+            else:
+                return None
+        return refusal
+
+    async def _verified(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
+        """Its claims. Raises PyJWTError or ValueError where it may not be believed, and KeysUnavailable."""
+        algorithm = header.get("alg")
+        if algorithm not in self._algorithms:
+            raise jwt.InvalidAlgorithmError("not an allowed algorithm")
+        if "crit" in header:
+            raise jwt.InvalidTokenError("critical headers that are not understood")
+        kid = header.get("kid")
+        failure: jwt.PyJWTError = jwt.InvalidSignatureError("no key of the issuer fits")
+        for key in await self._keys.find(kid if isinstance(kid, str) else None, algorithm):
+            try:
+                claims: dict[str, Any] = jwt.decode(
+                    token,
+                    key=key.key,
+                    algorithms=[algorithm],
+                    audience=self._audience,
+                    issuer=self._issuer,
+                    leeway=self._skew,
+                    options={"require": ["exp", "iss", "aud"]},
+                )
+            except jwt.InvalidSignatureError as error:
+                failure = error
+                continue
+            self._check_required(claims)
+            return claims
+        raise failure
+
+    def _check_required(self, claims: dict[str, Any]) -> None:
+        from .claims import claim_of
+
+        for path, allowed in self._required.items():
+            found = claim_of(claims, path)
+            values = found if isinstance(found, list) else str(found).split() if found is not None else []
+            if not set(map(str, values)) & set(allowed):
+                raise jwt.InvalidTokenError("a required claim is missing")
+
+
+def _refused(message: str) -> PluginResult:
+    error = RequestRejected(message, status=401, code="invalid_token", kind="authentication")
+    return PluginResult(success=False, error=error)
+
+
+def _unavailable() -> PluginResult:
+    error = RequestRejected(
+        "Tokens can't be checked at the moment.", status=503, code="issuer_unavailable", retry_after=5.0
+    )
+    return PluginResult(success=False, error=error)
