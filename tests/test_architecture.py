@@ -45,6 +45,7 @@ ROOMS: dict[str, set[str]] = {
     "spellings": {"sdk"},
     "conditions": {"sdk", "config", "spellings"},
     "describing": {"sdk", "config"},
+    "store_access": {"sdk", "loading", "store_settings"},
     "models": {"sdk", "breaker", "describing"},
     "exchange": {"sdk", "wire", "models"},
     "monitoring": {"version", "sdk", "config", "exchange", "models"},
@@ -123,6 +124,7 @@ SDK_THIRD_PARTIES: dict[str, tuple[str, ...]] = {
 
 DISTRIBUTION_OF = {
     "yaml": "pyyaml",
+    "jwt": "pyjwt",
     "pydantic_core": "pydantic",
     "yarl": "aiohttp",
     "dotenv": "python-dotenv",

@@ -16,7 +16,15 @@ ROOT = Path(__file__).resolve().parent.parent
 PROJECTS: dict[str, dict[str, Any]] = {
     path.parent.name: tomllib.loads(path.read_text()) for path in sorted(ROOT.glob("packages/*/pyproject.toml"))
 }
-BUILT_IN_PLUGINS = {"basic-apikey-auth", "model-router", "regex-hider", "logger", "prompt-manager", "limits"}
+BUILT_IN_PLUGINS = {
+    "basic-apikey-auth",
+    "model-router",
+    "regex-hider",
+    "logger",
+    "prompt-manager",
+    "limits",
+    "virtual-keys",
+}
 
 
 def name_of(folder: str) -> str:
@@ -83,7 +91,7 @@ EXTENSIONS = [
     (group, name, value)
     for project in PROJECTS.values()
     for group, points in project["project"].get("entry-points", {}).items()
-    if group.startswith("llm_gateway.")
+    if group.startswith("llm_gateway.") and group != "llm_gateway.commands"
     for name, value in points.items()
 ]
 

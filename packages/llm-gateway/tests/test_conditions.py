@@ -80,3 +80,53 @@ def test_a_name_that_was_asked_for_counts_as_it_was_written(gateways):
     client = gateways("{models: [gpt-4]}")
     assert status(client, "/v1/chat/completions", model="gpt-4o") == 401
     assert status(client, "/v1/chat/completions", model="fast") == 200
+
+
+class TestOfPrincipals:
+    """`principals`, `teams` and `labels`, which are known only after authentication."""
+
+    CONFIGURED = """
+store: {{url: "memory:"}}
+availablePlugins: [{{path: "{folder}/who.py"}}]
+models: [{{name: fast, isDefault: true, provider: {{type: echo}}}}]
+plugins:
+  - {{name: who, type: who}}
+  - {{name: refuse, type: refuse, conditions: {conditions}}}
+"""
+    PLUGINS = """
+from llm_gateway_sdk import Plugin, PluginResult, Principal, plugin_metadata
+
+@plugin_metadata(name="who")
+class Who(Plugin):
+    authenticates = True
+
+    def before_model(self, ctx):
+        ctx.principal = Principal("id-1", "ann", team="research", labels={"env": "prod"})
+
+@plugin_metadata(name="refuse")
+class Refuse(Plugin):
+    def before_model(self, ctx):
+        return PluginResult(success=False, status=418)
+"""
+
+    @pytest.mark.parametrize(
+        ("conditions", "met"),
+        [
+            ("{principals: [id-1]}", True),
+            ("{principals: [ann]}", True),
+            ("{principals: [bob]}", False),
+            ("{teams: [research]}", True),
+            ("{teams: [sales, rese]}", True),
+            ("{teams: ['/^res$/']}", False),
+            ("{labels: {env: prod}}", True),
+            ("{labels: {env: test}}", False),
+            ("{labels: {env: prod, tier: gold}}", False),
+            ("{teams: [research], labels: {env: prod}, principals: [ann]}", True),
+            ("{teams: [research], principals: [bob]}", False),
+            ("{teams: [research], models: [slow]}", False),
+        ],
+    )
+    def test_they_go_by_who_is_asking(self, tmp_path, conditions, met):
+        (tmp_path / "who.py").write_text(self.PLUGINS)
+        with GatewayClient(self.CONFIGURED.format(folder=tmp_path, conditions=conditions)) as client:
+            assert status(client, "/openai/v1/chat/completions", model="fast") == (418 if met else 200)

@@ -46,15 +46,41 @@ def compile_conditions(
     if conditions.models:
         models = _any(conditions.models)
         early.append(lambda ctx: any(map(models, _models(ctx, model_name))))
-    late: Predicate | None = None
-    if conditions.user_ids:
-        users = _any(conditions.user_ids)
-        late = lambda ctx: any(users(user) for user in _users(ctx))  # noqa: E731
+    late = _late(conditions)
     if not early:
         return None, late
     if len(early) == 1:
         return early[0], late
     return (lambda ctx: all(predicate(ctx) for predicate in early)), late
+
+
+def _late(conditions: ConditionsConfig) -> Predicate | None:
+    """What can be asked only after authentication."""
+    late: list[Predicate] = []
+    if conditions.user_ids:
+        users = _any(conditions.user_ids)
+        late.append(lambda ctx: any(users(user) for user in _users(ctx)))
+    if conditions.principals:
+        ids = _any(conditions.principals)
+        late.append(lambda ctx: ctx.principal is not None and (ids(ctx.principal.id) or ids(ctx.principal.name)))
+    if conditions.teams:
+        teams = _any(conditions.teams)
+        late.append(
+            lambda ctx: ctx.principal is not None and ctx.principal.team is not None and teams(ctx.principal.team)
+        )
+    for name, wanted in conditions.labels.items():
+        late.append(_label(name, _any([wanted])))
+    if len(late) < 2:
+        return late[0] if late else None
+    return lambda ctx: all(predicate(ctx) for predicate in late)
+
+
+def _label(name: str, match: Match) -> Predicate:
+    def has_label(ctx: RequestContext) -> bool:
+        value = ctx.principal.labels.get(name) if ctx.principal is not None else None
+        return value is not None and match(value)
+
+    return has_label
 
 
 def _any(wanted: Sequence[str], *, ignore_case: bool = False) -> Match:

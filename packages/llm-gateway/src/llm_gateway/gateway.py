@@ -298,6 +298,7 @@ class Gateway:
             max_turns=config.max_turns,
             request_timeout=config.request_timeout_seconds,
             allow_unseen_native=config.allow_unseen_native,
+            hide_refused_models=config.hide_refused_models,
             native_paths=tuple(config.native_paths),
         )
         return ServedProject(config, scope, adapters)

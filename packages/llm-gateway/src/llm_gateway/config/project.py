@@ -45,6 +45,7 @@ class ProjectConfig:
     request_timeout_seconds: float = 600.0
     native_paths: list[str] = field(default_factory=list)
     allow_unseen_native: bool = False
+    hide_refused_models: bool = False
 
     def model(self, name: str) -> ModelConfig | None:
         """The model of this name or alias; names come before aliases, plain aliases before patterns."""

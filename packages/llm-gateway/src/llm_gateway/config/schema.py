@@ -369,6 +369,9 @@ class ConditionsConfig(Settings):
         default=[],
         description="What the model asked for, or the configured model that answers to that name, begins with.",
     )
+    principals: list[str] = Field(default=[], description="The id or name of the authenticated caller.")
+    teams: list[str] = Field(default=[], description="The caller's team.")
+    labels: dict[str, str] = Field(default={}, description="Labels of the caller with the value each must have.")
 
 
 class PluginConfig(Settings):
@@ -453,6 +456,11 @@ class ProjectFlags(Settings):
         default=None,
         description="Further paths of a vendor's API that are passed through, e.g. `/v1/files`.",
         json_schema_extra={"x-default": []},
+    )
+    hide_refused_models: bool | None = Field(
+        default=None,
+        description="A model that the caller may not use is answered as unknown (404) instead of refused (403).",
+        json_schema_extra={"x-default": False},
     )
     allow_unseen_native: bool | None = Field(
         default=None,
@@ -549,6 +557,16 @@ class LoggingConfig(Settings):
     file_path: str | None = Field(default=None, alias="file_path", description="The file for the destination `file`.")
 
 
+class AdminCredentialConfig(Settings):
+    """A further credential for the management addresses."""
+
+    name: str = Field(min_length=1, description="Who holds it, as the audit log has it.")
+    key: SecretStr = Field(description="The credential, as bearer token.")
+    role: Literal["viewer", "operator", "admin"] = Field(
+        default="viewer", description="`viewer` reads, `operator` also changes, `admin` also makes and ends keys."
+    )
+
+
 class AdminConfig(Settings):
     """The management addresses: reload, version of the configuration, workers."""
 
@@ -556,6 +574,9 @@ class AdminConfig(Settings):
     path: str = Field(default="/admin", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
     api_key: SecretStr | None = Field(
         default=None, description="The credential, as bearer token. Required when enabled."
+    )
+    credentials: list[AdminCredentialConfig] = Field(
+        default=[], description="Further credentials, with roles, for the administration API below `v1`."
     )
     host: str = Field(default="127.0.0.1", description="Address for a port of its own.")
     port: int | None = Field(

@@ -45,6 +45,7 @@ from .operations import list_models, native_target, perform_operation, refuse_un
 from .outlet import Sink
 from .reading import Reading
 from .request import ClientRequest
+from .rights import check_rights
 from .services import ProjectScope, Services
 from .upstream import LIMIT_HEADERS, UpstreamCall, build_call, check_losses, limit_of_header, secrets_of, send
 
@@ -197,6 +198,10 @@ class Exchange:
         """The operation itself, on the target that the hooks chose."""
         request, client = self._request, self._client
         ctx = request.ctx
+        principal = ctx.principal
+        narrowed = principal is not None and (principal.models is not None or principal.projects is not None)
+        if narrowed and ctx.operation != "native":
+            check_rights(ctx, request.project)
         if ctx.streaming:
             client.open_outlet()  # its keep-alives count from here: a provider may think long before its first byte
         if ctx.operation == "models":
@@ -205,6 +210,8 @@ class Exchange:
         if ctx.operation == "native":
             refuse_unseen(request)
             target = native_target(request)
+            if narrowed:
+                check_rights(ctx, request.project, target)
         else:
             target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
         return await try_target(request, client, target, self._call)

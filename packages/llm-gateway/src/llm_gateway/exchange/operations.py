@@ -36,6 +36,7 @@ from .client import ClientReply
 from .errors import http_error, refuse_web_page
 from .headers import find
 from .request import ClientRequest
+from .rights import visible
 from .upstream import check_model_name, finish_headers, limits_of, secrets_of, send
 from .usage import usage_in_body
 
@@ -47,7 +48,8 @@ _WATCHED_BYTES = 4096
 
 
 async def list_models(request: ClientRequest, client: ClientReply) -> None:
-    await client.own(request.adapter.list_models(request.project.registry.entries(), request.wire))
+    entries = visible(request.project.registry.entries(), request.ctx.principal)
+    await client.own(request.adapter.list_models(entries, request.wire))
 
 
 def native_target(request: ClientRequest) -> ModelTarget:

@@ -52,6 +52,8 @@ class ProjectScope:
     max_turns: int = 10
     request_timeout: float = 600.0
     allow_unseen_native: bool = False
+    hide_refused_models: bool = False
+    """A model that the caller may not use is answered as unknown."""
     native_paths: tuple[str, ...] = ()
     limits: WalkLimits = field(init=False)
 

@@ -13,7 +13,9 @@ from starlette.routing import BaseRoute, Mount, Route, Router
 
 from llm_gateway_sdk.guesses import GuessLimit
 
+from .. import __version__
 from ..config.project import GatewayConfig
+from .admin_api import AdminAPI
 from .home import home_page
 from .pages import ASGIApp, Receive, Scope, Send
 
@@ -76,6 +78,7 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
             Route("/reload", _guarded(key, failures, _page(control.reload)), methods=["POST"]),
             Route("/breakers", _guarded(key, failures, _page(control.breakers))),
         ]
+        routes.append(Mount(admin.path.rstrip("/") + "/v1", app=AdminAPI(admin, control, __version__)))
         routes.append(Mount(admin.path.rstrip("/"), app=Router(routes=admin_pages, redirect_slashes=False)))
 
     if not admin_only:

@@ -1,0 +1,60 @@
+"""What a principal may use: projects and models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from llm_gateway_sdk import ModelNotFound, Principal, RequestContext, RequestRejected
+
+from ..models import ModelTarget
+from .services import ProjectScope
+
+__all__ = ["check_rights", "visible"]
+
+
+def check_rights(ctx: RequestContext, project: ProjectScope, target: ModelTarget | None = None) -> None:
+    """Raises RequestRejected (403), or where the project hides them ModelNotFound, where the request's principal may not
+    use what was asked for. `target` is the model that answers, where that is not found by the name that was asked for.
+
+    A model is named by what was asked for only where that is its name or alias: a name that leads to the default model
+    asks for the default model. Where a plugin sends the request to another model, that is the operator's choice.
+    """
+    principal, registry = ctx.principal, project.registry
+    if principal is None:
+        return
+    if not principal.may_enter(ctx.project):
+        raise _refused(f"The project '{ctx.project}' is not open to this caller.", "project_not_allowed")
+    if principal.models is None or ctx.operation == "models":
+        return
+    asked = ctx.requested_model
+    target = target or registry.answering_target(asked)
+    names = [target.name] if target is not None else []
+    if asked is not None and (registry.find(asked) is not None or ctx.operation in _PASSED_ON):
+        # At a vendor's own endpoints a name that is not configured goes to the provider as it is.
+        names = [asked] if ctx.operation in _PASSED_ON and not registry.is_configured(asked) else [asked, *names]
+    if not names or any(map(principal.may_use, names)):
+        return
+    if project.hide_refused_models:
+        raise ModelNotFound(asked or names[0], [name for name in registry.names if principal.may_use(name)])
+    raise _refused(f"The model '{asked or names[0]}' is not open to this caller.", "model_not_allowed")
+
+
+_PASSED_ON = frozenset({"native", "embed"})
+
+_Named = TypeVar("_Named")
+
+
+def visible(entries: Iterable[_Named], principal: Principal | None) -> list[_Named]:
+    """The entries of a model list that the principal may ask for, by name or alias."""
+    if principal is None or principal.models is None:
+        return list(entries)
+    return [
+        entry
+        for entry in entries
+        if any(map(principal.may_use, (entry.name, *entry.aliases)))  # type: ignore[attr-defined]
+    ]
+
+
+def _refused(message: str, code: str) -> RequestRejected:
+    return RequestRejected(message, status=403, code=code, kind="permission")

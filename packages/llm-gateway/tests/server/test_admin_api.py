@@ -1,0 +1,199 @@
+"""The administration API: credentials and roles, keys, ETags, pages, problem details, the audit log."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from llm_gateway_virtual_keys.admin import key_routes
+from starlette.testclient import TestClient
+
+from llm_gateway.config.schema import AdminConfig
+from llm_gateway.server.admin_api import AdminAPI
+from llm_gateway.stores.memory import MemoryStore
+from llm_gateway_sdk import StoreUnavailable
+from llm_gateway_sdk.checks import problems_of
+
+CREDENTIALS = [
+    {"name": "ann", "key": "view-key", "role": "viewer"},
+    {"name": "bob", "key": "op-key", "role": "operator"},
+]
+
+
+class API:
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        plugin = SimpleNamespace(admin_routes=lambda: key_routes(self.store, b""))
+        mounted = SimpleNamespace(plugin=plugin)
+        project = SimpleNamespace(scope=SimpleNamespace(chain=SimpleNamespace(plugins=[mounted, mounted])))
+        gateway = SimpleNamespace(
+            projects={"default": project},
+            store_factory=lambda: ("s", lambda: self.store),
+            use_shared=lambda key, factory: factory(),
+        )
+        config = AdminConfig.model_validate({"enabled": True, "apiKey": "root-key", "credentials": CREDENTIALS})
+        control: Any = SimpleNamespace(gateway=gateway)
+        self.client = TestClient(AdminAPI(config, control, "1.2.3"), base_url="http://testserver")
+
+    def __call__(self, method: str, path: str, body: Any = None, key: str = "root-key", **headers: str) -> Any:
+        given = {"authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return self.client.request(method, f"/admin/v1{path}", json=body, headers=given)
+
+
+@pytest.fixture
+def api() -> API:
+    return API()
+
+
+def test_a_key_is_made_changed_rotated_and_revoked(api: API) -> None:
+    made = api("POST", "/keys", {"name": "reports", "team": "data", "models": ["claude-*"]})
+    assert made.status_code == 201
+    key_id = made.json()["id"]
+    assert made.json()["key"].startswith(f"gw_{key_id}_")
+    assert made.headers["etag"] == '"1"'
+
+    shown = api("GET", f"/keys/{key_id}")
+    assert "key" not in shown.json()
+    assert shown.json()["models"] == ["claude-*"]
+    changed = api("PATCH", f"/keys/{key_id}", {"team": "research"}, if_match=shown.headers["etag"])
+    assert (changed.status_code, changed.json()["team"]) == (200, "research")
+    assert changed.json()["models"] == ["claude-*"]
+
+    rotated = api("POST", f"/keys/{key_id}/rotate", {"grace": 60})
+    assert rotated.json()["key"] != made.json()["key"]
+    revoked = api("POST", f"/keys/{key_id}/revoke")
+    assert revoked.json()["state"] == "revoked"
+    assert api("POST", f"/keys/{key_id}/rotate", {}).status_code == 409
+
+
+def test_a_change_of_what_somebody_else_has_changed_is_refused(api: API) -> None:
+    made = api("POST", "/keys", {"name": "n"})
+    path = f"/keys/{made.json()['id']}"
+    api("PATCH", path, {"team": "a"})
+
+    late = api("PATCH", path, {"team": "b"}, if_match=made.headers["etag"])
+    assert late.status_code == 412
+    assert late.headers["content-type"] == "application/problem+json"
+    assert api("GET", path).json()["team"] == "a"
+
+
+def test_what_has_not_changed_is_not_sent_again(api: API) -> None:
+    made = api("POST", "/keys", {"name": "n"})
+
+    again = api("GET", f"/keys/{made.json()['id']}", if_none_match=made.headers["etag"])
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_pages_lead_through_all_keys(api: API) -> None:
+    made = {api("POST", "/keys", {"name": f"n{number}"}).json()["id"] for number in range(7)}
+    found, after = [], ""
+    while True:
+        page = api("GET", f"/keys?limit=3&after={after}").json()
+        found += [each["id"] for each in page["items"]]
+        if page["next"] is None:
+            break
+        after = page["next"]
+
+    assert found == sorted(made)
+    assert api("GET", "/keys?limit=0").status_code == 400
+
+
+ROLES = {"view-key": 0, "op-key": 1, "root-key": 2}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "least"),
+    [
+        ("GET", "/keys", None, 0),
+        ("POST", "/keys", {"name": "n"}, 2),
+        ("GET", "/keys/{id}", None, 0),
+        ("PATCH", "/keys/{id}", {"team": "t"}, 2),
+        ("POST", "/keys/{id}/rotate", {}, 2),
+        ("POST", "/keys/{id}/revoke", None, 1),
+        ("GET", "/audit", None, 2),
+        ("GET", "/usage", None, 0),
+        ("GET", "/store", None, 0),
+        ("GET", "/principals", None, 0),
+        ("GET", "/openapi.json", None, 0),
+    ],
+)
+def test_each_route_needs_its_role(api: API, method: str, path: str, body: Any, least: int) -> None:
+    key_id = api("POST", "/keys", {"name": "n"}).json()["id"]
+    for key, rank in ROLES.items():
+        status = api(method, path.format(id=key_id), body, key=key).status_code
+        assert (status == 403) == (rank < least), (key, status)
+        assert status < 400 or rank < least
+    for wrong in ("x", "root-ke", "root-keyy", "ROOT-KEY"):
+        assert api(method, path.format(id=key_id), body, key=wrong).status_code == 401
+
+
+def test_guesses_are_slowed_down(api: API) -> None:
+    statuses = [api("GET", "/keys", key=f"guess-{number}").status_code for number in range(40)]
+
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    assert api("GET", "/keys").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/nothing", None, 404),
+        ("GET", "/keys/nothing", None, 404),
+        ("DELETE", "/keys", None, 405),
+        ("POST", "/keys", {}, 422),
+        ("POST", "/keys", {"name": ""}, 422),
+        ("POST", "/keys", {"name": "n", "digest": "x"}, 422),
+        ("POST", "/keys", {"name": "n", "models": "all"}, 422),
+        ("PATCH", "/keys/nothing", {"team": "t"}, 404),
+        ("GET", "/explain/nothing", None, 404),
+        ("GET", "/usage?since=yesterday", None, 400),
+    ],
+)
+def test_problems_have_details(api: API, method: str, path: str, body: Any, status: int) -> None:
+    reply = api(method, path, body)
+
+    assert reply.status_code == status
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail"} <= set(reply.json())
+    assert reply.json()["status"] == status
+
+
+def test_every_change_is_in_the_audit_log_and_no_secret_is(api: API) -> None:
+    made = api("POST", "/keys", {"name": "n"}).json()
+    api("POST", f"/keys/{made['id']}/revoke", key="op-key")
+
+    page = api("GET", "/audit").json()
+    assert [(each["event"]["action"], each["event"]["by"]) for each in page["items"]] == [
+        ("key.create", "admin"), ("key.revoke", "bob"),
+    ]  # fmt: skip
+    assert made["key"].rpartition("_")[2] not in str(page)
+    assert "digest" not in str(page)
+
+
+def test_a_store_that_is_away_is_503(api: API, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(api.store, "scan", away)
+    reply = api("GET", "/keys")
+
+    assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
+
+
+def test_replies_are_what_the_document_promises(api: API) -> None:
+    document = api("GET", "/openapi.json").json()
+    made = api("POST", "/keys", {"name": "n"}).json()
+    for path, method, reply in (
+        ("/keys", "get", api("GET", "/keys")),
+        ("/keys/{id}", "get", api("GET", f"/keys/{made['id']}")),
+        ("/store", "get", api("GET", "/store")),
+        ("/audit", "get", api("GET", "/audit")),
+        ("/usage", "get", api("GET", "/usage")),
+    ):
+        content = document["paths"][f"/admin/v1{path}"][method]["responses"]["200"]["content"]
+        assert problems_of(reply.json(), content["application/json"]["schema"]) == []
+    assert len({op["operationId"] for each in document["paths"].values() for op in each.values()}) == sum(
+        map(len, document["paths"].values())
+    )
