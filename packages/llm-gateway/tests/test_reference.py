@@ -11,11 +11,13 @@ DOCS = Path(__file__).parents[3] / "docs"
 BUILT_IN = [
     "basic-apikey-auth",
     "clickhouse-tracer",
+    "jwt-auth",
     "limits",
     "logger",
     "model-router",
     "prompt-manager",
     "regex-hider",
+    "virtual-keys",
 ]
 
 
