@@ -20,6 +20,15 @@ _ASYMMETRIC = (
 _PATH = {
     "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
+_MEANINGS = {
+    "id": "Who it is, unique within the issuer; `sub` if left out.",
+    "name": "What logs and traces call the caller; user name, mail address or name if left out.",
+    "user": "The person; `sub` if left out.",
+    "team": "The team; of a list the first.",
+    "org": "The organisation.",
+    "models": "The models that may be asked for, as a list or a text with blanks; `*` is any text.",
+    "projects": "The projects that may be used, in the same form.",
+}
 
 _SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -55,8 +64,12 @@ _SCHEMA: dict[str, Any] = {
             "additionalProperties": False,
             "description": "Which claim is what: a name, a path with dots, or several of which the first is taken.",
             "properties": {
-                **dict.fromkeys(("id", "name", "user", "team", "org", "models", "projects"), _PATH),
-                "labels": {"type": "object", "additionalProperties": _PATH},
+                **{name: {**_PATH, "description": about} for name, about in _MEANINGS.items()},
+                "labels": {
+                    "type": "object",
+                    "additionalProperties": _PATH,
+                    "description": "The claim of each label.",
+                },
             },
         },
         "required": {

@@ -15,7 +15,7 @@ __all__ = ["check_rights", "visible"]
 
 def check_rights(ctx: RequestContext, project: ProjectScope, target: ModelTarget | None = None) -> None:
     """Raises RequestRejected (403), or where the project hides models ModelNotFound, where the request's principal may
-    not use what was asked for. `target` is the model that answers, where the name that was asked for does not lead to it.
+    not use what was asked for. `target` is the model that answers, where the asked name does not lead to it.
 
     A model is named by what was asked for only where that is its name or alias: a name that leads to the default model
     asks for the default model. Where a plugin sends the request to another model, that is the operator's choice.
