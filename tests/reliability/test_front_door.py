@@ -21,6 +21,7 @@ from loopback import (
     ROUTES,
     Call,
     answer,
+    chat_event,
     chat_stream,
     chat_whole,
     config,
@@ -180,6 +181,29 @@ def test_administration_pages_redirect_nowhere() -> None:
                     reply = await served.ask(path=path, method="GET", headers=headers)
                     assert reply.status == expected, path
                     assert reply.header("location") is None
+
+    run(main())
+
+
+def test_clients_that_read_nothing_are_cut_off_where_they_hold_too_much_together() -> None:
+    async def main() -> None:
+        async def flood(call: Call) -> None:
+            await call.open_stream()
+            event = chat_event({"content": "x" * 16_000})
+            while not call.gone.is_set():
+                await call.chunk(event)
+
+        async with upstream(flood) as up, gateway(config(model(up.url))) as served:
+            assert served.worker.server is not None
+            readers = served.worker.server.door.slow_readers
+            readers.limit = 4 << 20  # type: ignore[attr-defined]
+            clients = []
+            for _ in range(8):
+                client = await served.connect(limit=2**14)
+                await client.send("POST", ROUTES["chat"], request("chat", stream=True))
+                clients.append(client)
+            await until(lambda: readers.cut >= 4, 40)  # type: ignore[attr-defined]
+            await until(lambda: served.app.generation.exchanges <= 4)
 
     run(main())
 

@@ -1,4 +1,4 @@
-"""What the gateway says of itself in its log: that it listens and where, and that it stops."""
+"""The gateway's own lines in its log: where it listens, and that it stops."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class ASGIForm:
         except asyncio.CancelledError:
             if not watch.fired:
                 raise
-            # The client left: the upstream call and the books are closed, and nobody waits for a reply.
+            # The client left: the upstream call and the books are closed, and no reply is due.
             task.uncancel()
         finally:
             if not watch.fired:

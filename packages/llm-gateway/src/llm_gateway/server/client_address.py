@@ -1,4 +1,4 @@
-"""The client's address, also behind proxies: `server.trustProxy`.
+"""The client's address, also through proxies: `server.trustProxy`.
 
 Each proxy appends the address that it saw to `X-Forwarded-For`, so the list is only as true as who wrote its right end.
 Entries further left are the client's own words. What is taken is the entry that the outermost trusted proxy appended:
@@ -20,7 +20,7 @@ ClientAddress: TypeAlias = Callable[[str | None, Iterable[str]], str | None]
 
 
 def address_reader(trust: bool | int | Sequence[str]) -> ClientAddress | None:
-    """`trust` as configured: false, true (one proxy), a number of proxies, or their networks. None: trust nobody."""
+    """`trust` as configured: false, true (one proxy), a number of proxies, or their networks. None where none is."""
     if isinstance(trust, bool | int):
         hops = int(trust)
         return (lambda peer, headers: _by_hops(hops, peer, headers)) if hops else None

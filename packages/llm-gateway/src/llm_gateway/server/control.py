@@ -104,7 +104,7 @@ class Control:
         return 200, {"status": "ok"}
 
     async def ready(self) -> tuple[int, dict[str, Any]]:
-        """Readiness tells which check failed."""
+        """Readiness names the checks that failed."""
         app = self.app
         draining = app is not None and app.draining
         checks: dict[str, Any] = {
@@ -117,7 +117,7 @@ class Control:
         return status, {"status": "unavailable" if unready else "ok", "checks": checks, "failed": unready}
 
     async def answer(self, what: str) -> Any:
-        """What this worker says when all are asked: `version`, `breakers`, `metrics`, or to `reload`."""
+        """This worker's answer when all are asked: `version`, `breakers`, `metrics`, or to `reload`."""
         match what:
             case "version":
                 return self.gateway.version
@@ -178,7 +178,7 @@ class Control:
         return await asyncio.to_thread(self._metrics.render, found, accept)
 
     def pages(self) -> dict[str, Any]:
-        """The ASGI applications of plugins by path; of several at one path the first stands."""
+        """The ASGI applications of plugins by path; of several at one path the first is served."""
         if self._pages is None or self._pages[0] is not self.gateway:
             found: dict[str, Any] = {}
             for project in self.gateway.projects.values():
@@ -269,7 +269,7 @@ class Control:
 
 async def _retire(gateway: Gateway, generation: Generation) -> None:
     """Closes what has been replaced after its last exchange, each of which ends by its own deadline, and after the
-    hooks behind it."""
+    hooks after it."""
     drain = gateway.config.server.limits.drain_timeout_seconds
     patience = max((project.scope.request_timeout for project in gateway.projects.values()), default=0.0) + drain
     try:

@@ -78,7 +78,7 @@ _PATTERNS = re.compile(
     """,
     re.VERBOSE,
 )
-"""What looks like a credential. Settings are named in messages too, so that a word behind one is none."""
+"""What looks like a credential. Settings are named in messages too, so that a word after one is not a credential."""
 
 _HINTS = (
     "authorization", "api-key", "api_key", "apikey", "cookie", "x-amz-s", "passw", "secret", "accesstoken",
@@ -97,8 +97,8 @@ def mask_secrets_of(config: object) -> None:
     global _configured
     _known.update(value for value in secret_values(config) if len(value) >= MIN_SECRET)
     # A secret may stand inside JSON or a Python value, escaped.
-    said = {form for value in _known for form in (value, repr(value)[1:-1])}
-    forms = said | {json.dumps(form)[1:-1] for form in said}
+    written = {form for value in _known for form in (value, repr(value)[1:-1])}
+    forms = written | {json.dumps(form)[1:-1] for form in written}
     if forms:
         _configured = re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True))))
 
@@ -132,7 +132,7 @@ class _SimpleFormatter(logging.Formatter):
         if request_id is not None and request_id not in line:
             first, separator, rest = line.partition("\n")
             line = f"{first}  [{request_id}]{separator}{rest}"
-        # What a client sends may neither begin a line of its own nor steer a terminal.
+        # What a client sends may neither begin another line nor steer a terminal.
         return _mask(line.translate(_CONTROL).replace("\n", "\n  "))
 
 
@@ -151,7 +151,7 @@ class _JSONFormatter(logging.Formatter):
             entry["request_id"] = request_id
         entry.update({key: value for key, value in vars(record).items() if key not in self._standard})
         if "summary" in entry:
-            entry["message"] = entry.pop("summary")  # the message says in words what a field says as an object
+            entry["message"] = entry.pop("summary")  # the same in words as another field has as an object
         if record.exc_info:
             entry["error"] = _mask("".join(traceback.format_exception(*record.exc_info)).strip())
         return _mask(json.dumps(entry, default=str, ensure_ascii=False).translate(_CONTROL_IN_JSON))

@@ -1,4 +1,4 @@
-"""Health, metrics and administration: Starlette pages beside the model routes."""
+"""Health, metrics and administration: Starlette pages next to the model routes."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ class RouteTable:
                 return self._adapters[segment]
         adapters = list(self._adapters.values())
         claiming = next((adapter for adapter in adapters if adapter.claims(wire)), None)
-        # An adapter that claims nothing is the one for whoever does not say who he is.
+        # An adapter that claims nothing is the one for clients that do not identify themselves.
         unassuming = next((adapter for adapter in adapters if type(adapter).claims is Adapter.claims), None)
         return claiming or unassuming or self._first_adapter
 
@@ -142,10 +142,10 @@ class RouteTable:
             if route.method not in (method, "*") or not path.startswith(prefix + "/"):
                 continue
             head = route.path.partition("{rest}")[0]
-            behind = path[len(prefix) :]
-            if not behind.startswith(head) or not _listed(behind, project.scope.native_paths):
+            below = path[len(prefix) :]
+            if not below.startswith(head) or not _listed(below, project.scope.native_paths):
                 continue
-            rest = quote(behind[len(head) :], safe="/:@!$&'()*+,;=~")
+            rest = quote(below[len(head) :], safe="/:@!$&'()*+,;=~")
             upstream = (route.upstream or route.path).replace("{rest}", rest)
             found.append(Match(project.scope, adapter, route, upstream))
         return _claimed(found, wire) if found else None

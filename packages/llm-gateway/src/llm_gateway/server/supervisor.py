@@ -198,7 +198,7 @@ class _Supervisor:
                 self._restart_at.clear()
                 continue
             if code == 2 and not self._ever_ready:
-                self._failed = True  # the configuration can't be served; it has said why
+                self._failed = True  # the configuration can't be served; the worker has printed why
                 continue
             lived = time.monotonic() - worker.started
             if not worker.ready and not self._ever_ready:

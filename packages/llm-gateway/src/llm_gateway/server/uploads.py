@@ -1,7 +1,7 @@
 """Memory for request bodies that are still arriving: a bound for all, and a share for each address.
 
-Whoever has not been let in yet can send bodies that never end. One address can take half of the memory while others
-need none, and no more than its share when it grows scarce, so that the others always find some.
+Clients that are not authenticated yet can send bodies that never end. One address can take half of the memory while
+others need none, and no more than its share when it grows scarce, so that the others always find some.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class UploadPool:
             self._by_address.pop(address, None)
 
     def is_full(self, address: str) -> bool:
-        """Whether an upload from this address must end, for there is too much of all or too much of its own."""
+        """Whether an upload from this address must end, for there is too much of all or too much of this address."""
         used = self.used
         if used <= self.limit // 2:
             return False

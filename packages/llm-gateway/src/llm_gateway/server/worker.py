@@ -50,11 +50,12 @@ def serve_alone(result: Source, *, sockets: list[socket.socket], reload: bool) -
 
 
 def run_loop(main: Coroutine[Any, Any, int]) -> int:
-    """Runs to the end on the fastest event loop that is installed."""
+    """Runs to the end on the fastest event loop that is installed, in any case one that can watch sockets."""
     try:
         import uvloop
     except ImportError:
-        return asyncio.run(main)
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            return runner.run(main)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main)
 

@@ -53,6 +53,7 @@ class HTTPConnection(Channel):
         self._incoming: Cycle | None = None
         """The request whose body is being read."""
         self._pace = Pace(door)
+        self._greeting: asyncio.Task[None] | None = None
         self._greeted: Cycle | None = None
         """The request whose head was looked at before its body came."""
         self._idle_since = 0.0
@@ -78,6 +79,9 @@ class HTTPConnection(Channel):
             self._half_closed = None
         cycles, self._cycles = self._cycles, deque()
         self._incoming = self._greeted = None
+        if self._greeting is not None:
+            self._greeting.cancel()
+            self._greeting = None
         for cycle in cycles:
             if not cycle.response_complete:
                 cycle.leave()
@@ -154,7 +158,7 @@ class HTTPConnection(Channel):
         if work is None:
             self._welcome(cycle)
         else:
-            task = self.loop.create_task(self._let_in(cycle, work))
+            task = self._greeting = self.loop.create_task(self._let_in(cycle, work))
             self.door.tasks.add(task)
             task.add_done_callback(self.door.tasks.discard)
 

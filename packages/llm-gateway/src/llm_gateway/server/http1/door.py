@@ -42,7 +42,7 @@ class Application(Protocol):
         ...
 
     def authenticates_early(self, cycle: Cycle) -> Awaitable[GatewayError | None] | None:
-        """The same for what its head says of who is asking; None where that can't be known from the head alone."""
+        """The same for the credential in its head; None where that can't be known from the head alone."""
         ...
 
     def client_address(self, cycle: Cycle) -> str | None:
