@@ -1,0 +1,78 @@
+"""Settlements that wait for the store outlive the worker."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from llm_gateway_limits.journal import Journal
+
+from llm_gateway.stores.memory import MemoryStore
+from llm_gateway_sdk import Amount, Entry, StoreUnavailable, new_lease_id
+
+
+class Away(MemoryStore):
+    away = True
+
+    async def settle(self, *args: Any, **options: Any) -> None:
+        if self.away:
+            raise StoreUnavailable("away")
+        await super().settle(*args, **options)
+
+
+def settled(store: MemoryStore) -> int:
+    (state,) = asyncio.run(store.read([Entry("a", 0)]))
+    return state.settled
+
+
+def test_what_waits_is_sent_once_the_store_is_back(tmp_path: Path) -> None:
+    store, journal = Away(), Journal(tmp_path)
+    for _ in range(3):
+        journal.add(new_lease_id(), [Amount("a", 5)])
+    asyncio.run(journal.replay(store))
+    assert (len(journal), settled(store)) == (3, 0)
+
+    store.away = False
+    asyncio.run(journal.replay(store))
+    assert (len(journal), settled(store)) == (0, 15)
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_file_of_a_killed_worker_is_taken_over(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path\n"
+        "from llm_gateway_limits.journal import Journal; from llm_gateway_sdk import Amount, new_lease_id\n"
+        "journal = Journal(Path(sys.argv[1]))\n"
+        "[journal.add(new_lease_id(), [Amount('a', 7)]) for _ in range(10)]\n"
+        "print('written', flush=True); time.sleep(60)\n"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "written\n"
+    assert len(Journal(tmp_path)) == 0, "its writer lives"
+
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    worker.stdout.close()
+    (file,) = tmp_path.glob("*.jsonl")
+    with file.open("a") as cut:
+        cut.write('["half a li')
+    journal, store = Journal(tmp_path), MemoryStore()
+    asyncio.run(journal.replay(store))
+    assert settled(store) == 70
+    journal.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_can_not_be_written_keeps_them_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    journal, store = Journal(tmp_path / "file" / "below"), MemoryStore()
+    journal.add(new_lease_id(), [Amount("a", 5)])
+    asyncio.run(journal.replay(store))
+    assert settled(store) == 5
