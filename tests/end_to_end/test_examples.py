@@ -48,6 +48,19 @@ def test_quickstart_answers_and_falls_back(example: Example) -> None:
     assert reply.headers["x-llm-gateway-model"] == "gpt-mini"
 
 
+def test_limits_refuse_each_key_by_itself(example: Example) -> None:
+    served = example("limits")
+    body = {"model": "gpt", "max_tokens": 10, "messages": [{"role": "user", "content": "Hi"}]}
+
+    def statuses(key: str, count: int, **more: Any) -> list[int]:
+        with served.http(headers={"authorization": f"Bearer {key}"}) as http:
+            return [http.post("/v1/chat/completions", json={**body, **more}).status_code for _ in range(count)]
+
+    assert statuses("key-of-ann", 7) == [200] * 5 + [429] * 2
+    assert statuses("key-of-bob", 1) == [200]
+    assert statuses("key-of-bob", 1, max_tokens=2000) == [429], "the budget of the day does not have so much"
+
+
 def test_projects_inherit_and_differ(example: Example) -> None:
     served = example("projects")
 

@@ -228,6 +228,25 @@ def test_a_shadow_limit_refuses_nobody_and_reports() -> None:
         assert plugin_of(client)._counts["shadow_total"] == 2
 
 
+def test_keys_of_the_simplest_authentication_count_apart() -> None:
+    text = {
+        "models": [{"name": "model", "isDefault": True, "provider": {"type": "echo"}}],
+        "store": {"url": "memory:"},
+        "plugins": [
+            {"name": "auth", "type": "basic-apikey-auth", "config": {"apikeys": [
+                {"name": "ann", "key": "key-of-ann-1234"}, {"name": "bob", "key": "key-of-bob-1234"},
+            ]}},
+            {"name": "limits", "type": "limits", "config": {"limits": [
+                {"name": "few", "per": ["key"], "requests": 1, "window": "1h"},
+            ]}},
+        ],
+    }  # fmt: skip
+    with GatewayClient(yaml.safe_dump(text), environ={}) as client:
+        keys = ["key-of-ann-1234", "key-of-ann-1234", "key-of-bob-1234", "wrong"]
+        statuses = [client.chat(headers={"authorization": f"Bearer {key}"}).status for key in keys]
+        assert statuses == [200, 429, 200, 401]
+
+
 # Prices.
 
 

@@ -31,18 +31,26 @@ class Asker:
     model: str
     provider: str
     operation: str
+    caller: str | None = None
+    """The name that an authentication plugin gave, where it makes no principals."""
 
     @staticmethod
     def of(ctx: RequestContext, provider_of: Callable[[str], str]) -> Asker:
         model = ctx.requested_model or ""
-        return Asker(ctx.principal, ctx.client_ip or "unknown", ctx.project, model, provider_of(model), ctx.operation)
+        return Asker(
+            ctx.principal, ctx.client_ip or "unknown", ctx.project, model, provider_of(model), ctx.operation, ctx.caller
+        )
 
     def value(self, dimension: str) -> str | None:
         """None where the request has no such thing."""
         principal = self.principal
         match dimension:
             case "key":
-                return f"address:{self.ip}" if principal is None else f"{principal.source}:{principal.id}"
+                if principal is not None:
+                    return f"{principal.source}:{principal.id}"
+                return f"caller:{self.caller}" if self.caller else f"address:{self.ip}"
+            case "user" if principal is None:
+                return self.caller
             case "ip":
                 return self.ip
             case "project":
