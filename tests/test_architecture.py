@@ -446,3 +446,52 @@ def test_each_module_says_what_it_holds() -> None:
     ]
 
     assert silent == []
+
+
+# Sizes.
+
+MAX_CLASS_LINES = 300
+MAX_FUNCTION_LINES = 60
+
+LARGER = {
+    "llm_gateway/dialects/openai_responses/stream.py:ResponsesStreamDecoder": "state machine over the API's events",
+    "llm_gateway/dialects/openai_responses/stream_encoder.py:ResponsesStreamEncoder": "state machine over open items",
+    "llm_gateway/dialects/anthropic/request.py:_Encoder": "to be split with the dialects' common kit",
+    "llm_gateway/monitoring/otel.py:OpenTelemetry": "one observer, span by span",
+    "llm_gateway/monitoring/metrics.py:Metrics": "one observer, series by series",
+    "llm_gateway_sdk/context.py:__init__": "the fields of the context, each with what it is",
+    "llm_gateway_sdk/testing/dialect_laws.py:DialectLaws": "laws to subclass, one test each",
+    "llm_gateway_sdk/testing/store_laws.py:StoreLaws": "laws to subclass, one test each",
+}
+"""What is larger, and why. The list gets shorter."""
+
+
+def larger() -> set[str]:
+    found = set()
+    for path in [*sources("llm-gateway"), *sources("llm-gateway-sdk")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                most = MAX_CLASS_LINES if isinstance(node, ast.ClassDef) else MAX_FUNCTION_LINES
+                if lines > most:
+                    found.add(f"{path.relative_to(path.parents[path.parts[::-1].index('src') - 1])}:{node.name}")
+    return found
+
+
+def test_no_class_and_no_function_is_too_large() -> None:
+    assert sorted(larger() - LARGER.keys()) == []
+
+
+def test_modules_of_the_exchange_know_each_other_one_way_only() -> None:
+    """Imports for the type checker alone count as well: a circle of types is a circle."""
+    modules = {module_name(path): path for path in sources("llm-gateway") if room_of_file(path) == "exchange"}
+    edges: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        reached: set[str] = set()
+        for each in imports_of(path):
+            named = {f"{each.module}.{inner}" for inner in each.names} & modules.keys()
+            reached |= named | ({each.module} & modules.keys() if not named else set())
+        edges[name] = reached - {name}
+
+    assert cycles(edges) == []
+    assert [str(path) for path in modules.values() if "TYPE_CHECKING" in path.read_text(encoding="utf-8")] == []

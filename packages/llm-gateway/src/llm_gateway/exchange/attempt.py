@@ -78,8 +78,6 @@ class LiveAttempt:
         self.ends_with = b""
         """The first and the last events of a stream that is forwarded as it comes."""
         # What was used.
-        self.bills_in_full = False
-        """The provider charges for the whole of its answer also where the call was broken off."""
         self.sent = False
         """The request went out to the provider."""
         self.reported: Usage | None = None

@@ -65,13 +65,7 @@ async def try_target(
             learnt = _record_failure(request, attempt, error)
             pause = _pause(delay, number, error)
             last = number >= tries or error.kind in leads_on or not error.retryable
-            if (
-                last
-                or ctx.stream.committed
-                or client.is_gone
-                or pause > LONGEST_PAUSE
-                or request.loop.time() + pause > request.deadline
-            ):
+            if last or ctx.stream.committed or pause > LONGEST_PAUSE or request.loop.time() + pause > request.deadline:
                 raise
             attempt.release()
             log.info(

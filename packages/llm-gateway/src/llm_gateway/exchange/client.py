@@ -37,7 +37,7 @@ __all__ = ["ClientReply"]
 class ClientReply:
     """One per request."""
 
-    __slots__ = ("_begun_by", "_sink", "attempt", "is_gone", "outlet", "request", "started", "status")
+    __slots__ = ("_begun_by", "_sink", "attempt", "outlet", "request", "started", "status")
 
     def __init__(self, request: ClientRequest, sink: Sink) -> None:
         self.request = request
@@ -51,8 +51,6 @@ class ClientReply:
         """The attempt whose content has been sent."""
         self.attempt: LiveAttempt | None = None
         """The attempt that runs, or ran last: what its translation lost is reported also where it failed."""
-        self.is_gone = False
-        """The client has left; what is written goes nowhere."""
 
     # The attempt that is answered from.
 

@@ -189,7 +189,7 @@ class Exchange:
     # What the walk asks for.
 
     def out_of_time(self) -> bool:
-        return self._client.is_gone or self._request.loop.time() >= self._request.deadline
+        return self._request.loop.time() >= self._request.deadline
 
     async def answer(self, response: LLMResponse) -> None:
         await self._client.answer(response)

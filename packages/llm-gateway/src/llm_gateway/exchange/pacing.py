@@ -46,6 +46,6 @@ class EventBound:
         seam = self._last + data
         end = max(seam.rfind(b"\n\n"), seam.rfind(b"\r\n\r\n"), seam.rfind(b"\r\r"))
         self.open = len(seam) - end if end >= 0 else self.open + len(data)
-        self._last = data[-3:]
+        self._last = seam[-3:]
         if self.open > self._limit:
             raise ModelProtocolError(f"A stream event is larger than the {self._limit} bytes that are accepted.")

@@ -56,10 +56,7 @@ def count_broken_off(request: ClientRequest, attempt: LiveAttempt) -> None:
     if ctx.operation not in ("generate", "embed") or not (answered or left):
         return
     output = estimate_output(_what_came(request, attempt)) or _by_bytes(request, attempt)
-    ceiling = attempt.bills_in_full and entry.kind is None
     estimate = ctx.estimate()
-    if ceiling and estimate.output_tokens is not None:
-        output = max(output, estimate.output_tokens)
     record_cut(entry, attempt.reported, input_tokens=estimate.input_tokens, output_tokens=output)
 
 

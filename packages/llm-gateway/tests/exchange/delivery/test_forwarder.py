@@ -1,0 +1,134 @@
+"""The forwarder byte by byte: whole events, nothing before the first content, the tail waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_gateway.dialects.anthropic import Anthropic
+from llm_gateway.dialects.openai_chat import OpenAIChat
+from llm_gateway.exchange.delivery.forwarder import StreamForwarder
+from llm_gateway_sdk import Dialect, DialectError, Mint
+
+MINT = Mint(lambda prefix: f"{prefix}1", lambda: 0)
+
+
+def chat(choices: str, more: str = "") -> bytes:
+    return b'data: {"id":"c","object":"chat.completion.chunk","choices":[%b]%b}\n\n' % (choices.encode(), more.encode())
+
+
+def message(kind: str, more: str = "") -> bytes:
+    return b'event: %b\ndata: {"type":"%b"%b}\n\n' % (kind.encode(), kind.encode(), more.encode())
+
+
+CHAT = [
+    chat('{"index":0,"delta":{"role":"assistant"}}'),
+    chat('{"index":0,"delta":{"content":"Hi"}}'),
+    chat('{"index":0,"delta":{},"finish_reason":"stop"}'),
+    chat("", ',"usage":{"prompt_tokens":1,"completion_tokens":2}'),
+    b"data: [DONE]\n\n",
+]
+_STARTED = (
+    '"id":"m","type":"message","role":"assistant","model":"x","content":[],"stop_reason":null,"stop_sequence":null'
+)
+MESSAGES = [
+    message("message_start", _STARTED),
+    message("content_block_start", ',"index":0,"content_block":{"type":"text","text":""}'),
+    message("content_block_delta", ',"index":0,"delta":{"type":"text_delta","text":"Hi"}'),
+    message("content_block_stop", ',"index":0'),
+    message("message_delta", ',"delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":2}'),
+    message("message_stop"),
+]
+DIALECTS: list[tuple[Dialect, list[bytes]]] = [(OpenAIChat(), CHAT), (Anthropic(), MESSAGES)]
+each_dialect = pytest.mark.parametrize(("dialect", "events"), DIALECTS, ids=["chat", "messages"])
+each_end = pytest.mark.parametrize("line", [b"\n", b"\r\n", b"\r"], ids=["LF", "CRLF", "CR"])
+
+
+def forwarder(dialect: Dialect, **options: bool) -> StreamForwarder:
+    return StreamForwarder(dialect, max_event_bytes=10_000, **options)
+
+
+@each_dialect
+@each_end
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 64, 10_000])
+def test_any_cut_gives_the_same_bytes_and_always_whole_events(
+    dialect: Dialect, events: list[bytes], line: bytes, step: int
+) -> None:
+    data = b"".join(events).replace(b"\n", line)
+    ends = {len(b"".join(events[:number]).replace(b"\n", line)) for number in range(len(events) + 1)}
+    machine, out = forwarder(dialect), b""
+    for start in range(0, len(data), step):
+        out += machine.feed(data[start : start + step])
+        assert len(out) in ends, "what has gone out ends with an event"
+    out += machine.close(MINT)
+
+    assert out == data or out.replace(line, b"\n") == b"".join(events)
+    assert machine.finished
+    assert machine.error is None
+
+
+@each_dialect
+def test_nothing_leaves_before_the_first_content(dialect: Dialect, events: list[bytes]) -> None:
+    machine = forwarder(dialect)
+    sent = [machine.feed(event) for event in events]
+
+    first = next(number for number, piece in enumerate(sent) if piece)
+    assert b"Hi" in sent[first]
+    assert sent[first] == b"".join(events[: first + 1])
+    assert machine.committed
+
+
+@each_dialect
+@pytest.mark.parametrize("after", [0, 1, 2, 3])
+def test_an_end_before_the_terminal_event_is_not_an_end(dialect: Dialect, events: list[bytes], after: int) -> None:
+    machine = forwarder(dialect)
+    for event in events[:after]:
+        machine.feed(event)
+    machine.feed(events[after][: len(events[after]) // 2])
+    machine.close(MINT, broken=True)
+
+    assert not machine.finished or b"finish_reason" in events[after - 1]
+
+
+def test_an_error_event_is_held_with_what_came_before_it() -> None:
+    error = b'data: {"error":{"message":"busy","type":"server_error","code":null}}\n\n'
+    machine = forwarder(OpenAIChat())
+    assert machine.feed(CHAT[0]) == b""
+    assert machine.feed(error) == b""
+
+    assert machine.error is not None
+    assert machine.error.message == "busy"
+    assert machine.error_event == CHAT[0] + error
+
+
+def test_an_event_that_does_not_end_is_bounded() -> None:
+    machine = forwarder(OpenAIChat())
+
+    def feed() -> None:
+        for _ in range(20):
+            machine.feed(b"data: " + b"x" * 1000)
+
+    with pytest.raises(DialectError, match="10000"):
+        feed()
+
+
+def test_usage_that_only_the_gateway_asked_for_is_withheld() -> None:
+    machine = forwarder(OpenAIChat(), withhold_usage=True)
+    out = b"".join(machine.feed(event) for event in CHAT)
+
+    assert out == b"".join(event for event in CHAT if b'"usage"' not in event)
+    usage = OpenAIChat().usage_of(machine.head, machine.tail)
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (1, 2)
+
+
+@each_dialect
+def test_plain_blocks_are_released_without_a_look(dialect: Dialect, events: list[bytes]) -> None:
+    machine = forwarder(dialect)
+    content = next(event for event in events if b"Hi" in event)
+    assert not machine.release_plain(content)
+    for event in events:
+        machine.feed(event)
+        if event is content:
+            break
+    assert machine.release_plain(content)
+    assert machine.tail == content
