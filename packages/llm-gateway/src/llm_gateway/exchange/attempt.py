@@ -22,7 +22,6 @@ _NO_HEADERS: HeaderPairs = []
 class LiveAttempt:
     __slots__ = (
         "begins_with",
-        "bills_in_full",
         "budget",
         "content_type",
         "dialect",
