@@ -457,6 +457,7 @@ LARGER = {
     "llm_gateway/dialects/openai_responses/stream.py:ResponsesStreamDecoder": "state machine over the API's events",
     "llm_gateway/dialects/openai_responses/stream_encoder.py:ResponsesStreamEncoder": "state machine over open items",
     "llm_gateway/dialects/anthropic/request.py:_Encoder": "to be split with the dialects' common kit",
+    "llm_gateway/server/admin_core.py:core_routes": "the table of the administration's routes",
     "llm_gateway/monitoring/otel.py:OpenTelemetry": "one observer, span by span",
     "llm_gateway/monitoring/metrics.py:Metrics": "one observer, series by series",
     "llm_gateway_sdk/context.py:__init__": "the fields of the context, each with what it is",
