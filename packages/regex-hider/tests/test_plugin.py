@@ -144,7 +144,7 @@ def test_text_is_found_everywhere_in_a_request() -> None:
 
     assert "secret-" not in str(request).replace("secret-0", "")
     assert request.messages[2].tool_calls[0].arguments == '{"a": "[X]", "n": 1}'
-    assert texts(request).count("[X]") == 15 - 2  # the citation's title and the schema stand beside the walk
+    assert texts(request).count("[X]") == 16
     assert str(request).count("[X]") == 16
 
 
@@ -176,7 +176,18 @@ def test_log_probabilities_do_not_spell_out_what_was_hidden() -> None:
     logprobs = {"content": [{"token": "secret-1"}]}
 
     assert gateway.answer(TextPart("secret-1"), logprobs=logprobs)[0].choices[0].logprobs is None
-    assert gateway.answer(TextPart("nothing"), logprobs=logprobs)[0].choices[0].logprobs == logprobs
+    assert gateway.answer(TextPart("nothing"), logprobs=logprobs)[0].choices[0].logprobs is None
+    harmless = {"content": [{"token": "nothing", "top_logprobs": []}]}
+    assert gateway.answer(TextPart("nothing"), logprobs=harmless)[0].choices[0].logprobs == harmless
+
+
+def test_tokens_that_were_not_chosen_are_left_out_for_they_may_spell_anything() -> None:
+    logprobs = {"content": [{"token": "a", "top_logprobs": [{"token": "secret-1"}]}], "refusal": None}
+
+    reply, _, ctx = Gateway(SECRET).answer(TextPart("a"), logprobs=logprobs)
+
+    assert reply.choices[0].logprobs == {"content": [{"token": "a", "top_logprobs": []}], "refusal": None}
+    assert [loss.path for loss in ctx.losses] == ["choices[*].logprobs.top_logprobs"]
 
 
 def test_an_unchanged_request_is_left_alone() -> None:
@@ -517,3 +528,28 @@ def test_matches_are_counted_in_the_log_and_never_shown(caplog: pytest.LogCaptur
         "r1: hidden in the request: patterns[0] × 2",
         "r1: hidden in the response: patterns[0] × 1",
     ]
+
+
+@pytest.mark.parametrize(
+    "between",
+    [[], [ThinkingPart("hm", index=1)], [OpaquePart("anthropic", {"type": "x"}, index=1)], [ThinkingPart("", index=1)]],
+)
+def test_a_match_that_another_part_interrupts_is_hidden_whole_and_the_order_stays(between: list[Part]) -> None:
+    parts = [TextPart("a secret-", index=0), *between, TextPart("12 b", index=2)]
+
+    streamed = total(Gateway(SECRET).stream(*[chunk(_copy(part)) for part in parts], end())[0])
+    whole, _, _ = Gateway(SECRET).answer(*[_copy(part) for part in parts])
+
+    for reply in (streamed, whole):
+        assert reply.text == "a [X] b"
+        assert type(reply.message.content[0]) is TextPart
+
+
+def test_of_a_match_that_a_tool_call_interrupts_the_rest_is_hidden() -> None:
+    parts = [TextPart("a secret-1", index=0), ToolCallPart("c", "f", "{}", index=1), TextPart("23 b", index=2)]
+
+    out, _, _ = Gateway(SECRET).stream(*[chunk(_copy(part)) for part in parts], end())
+    whole, _, _ = Gateway(SECRET).answer(*[_copy(part) for part in parts])
+
+    assert total(out).text == whole.text
+    assert "23" not in whole.text

@@ -52,7 +52,7 @@ from .parts import (
     text_of,
 )
 from .paths import STREAM_METHOD, build_path, split_path, wants_sse
-from .schema import for_json_schema_field, to_json_schema, to_openapi
+from .schema import AsWritten, for_json_schema_field, to_json_schema, to_openapi
 from .spelling import respelled, snake_names
 from .thinking import decode_thinking, encode_thinking, generation
 
@@ -264,7 +264,7 @@ def _decode_tool(value: Any, path: str) -> Tool:
         if not isinstance(parameters, dict):
             raise DialectError("expected an object", path=f"{path}.parameters")
         tool.parameters = to_json_schema(parameters)
-        metadata["_parameters"] = parameters
+        metadata["_parameters"] = AsWritten(parameters)
     rest = {
         key: inner
         for key, inner in declaration.items()
@@ -725,8 +725,9 @@ def _build_declaration(tool: Tool, target: Target, losses: Losses) -> dict[str, 
         losses.converted("tools[*]", "a custom tool as a function with one parameter")
     if tool.strict:
         losses.dropped("tools[*].strict")
-    raw = metadata.get("_parameters")
-    if raw is not None and to_json_schema(raw) == parameters:
+    written = metadata.get("_parameters")
+    raw = written.with_texts_of(parameters) if isinstance(written, AsWritten) else None
+    if raw is not None:
         declaration["parameters"] = raw
     elif parameters is not None:
         if target.quirks.get("schema") == "openapi":

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway_sdk.dialects.schemas import bare_references
 
-__all__ = ["camel", "for_json_schema_field", "to_json_schema", "to_openapi"]
+__all__ = ["AsWritten", "camel", "for_json_schema_field", "to_json_schema", "to_openapi"]
 
 _SNAKE = re.compile(r"_([a-z0-9])")
 
@@ -60,6 +61,31 @@ def to_json_schema(schema: Any) -> Any:
     if any(camel(key) == "nullable" and value is True for key, value in schema.items()):
         return _nullable(result)
     return result
+
+
+@dataclass(slots=True)
+class AsWritten:
+    """A schema as the client wrote it, kept next to the JSON Schema that plugins see and edit."""
+
+    schema: Any
+
+    def with_texts_of(self, edited: Any) -> Any:
+        """The schema with the texts of `edited`, the JSON Schema made of it; None where more than texts was edited."""
+        made = to_json_schema(self.schema)
+        if made == edited:
+            return self.schema
+        schema = _with_texts(self.schema, made, edited)
+        return schema if to_json_schema(schema) == edited else None
+
+
+def _with_texts(written: Any, made: Any, edited: Any) -> Any:
+    if isinstance(written, dict) and isinstance(made, dict) and isinstance(edited, dict):
+        names = {key: {"defs": "$defs", "ref": "$ref"}.get(camel(key), camel(key)) for key in written}
+        names = {key: name if name in made else key for key, name in names.items()}
+        return {key: _with_texts(value, made.get(names[key]), edited.get(names[key])) for key, value in written.items()}
+    if isinstance(written, list) and isinstance(made, list) and isinstance(edited, list) and len(made) == len(edited):
+        return [_with_texts(*items) for items in zip(written, made, edited, strict=False)]
+    return edited if isinstance(written, str) and isinstance(edited, str) and made != edited else written
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:

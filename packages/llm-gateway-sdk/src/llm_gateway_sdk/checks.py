@@ -32,7 +32,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
 
 _SYNCHRONOUS = ("wants", "attempts_wanted", "metrics", "pages")
 _ASYNCHRONOUS = ("configure", "close")
-_SETTINGS = ("operations", "on_stream", "edits_request", "blocking", "single_process", "api_version")
+_SETTINGS = ("operations", "on_stream", "edits_request", "edits_reply", "blocking", "single_process", "api_version")
 
 
 def check_plugin_class(cls: type[Any], *, schema: bool = True) -> list[str]:

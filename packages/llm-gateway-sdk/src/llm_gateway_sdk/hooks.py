@@ -50,6 +50,10 @@ class ActiveChain:
     detached: list[Hook] = field(default_factory=list)
     refuse_streams: list[str] = field(default_factory=list)
     """Names of plugins that cannot work on streams and say so."""
+    edits_request: bool = False
+    """A plugin that edits requests is active: nothing goes out that it could not see."""
+    edits_reply: bool = False
+    """The same for replies."""
 
     async def authenticate(self, ctx: RequestContext) -> Verdict | None:
         """Once per request, before all else."""
@@ -182,7 +186,13 @@ class HookChain:
                     chain.refuse_streams.append(mounted.name)
         for hooks in (chain.after, chain.chunk, chain.detached):
             hooks.reverse()
+        chain.edits_request = any(hook.mounted.plugin.edits_request for hook in chain.before)
+        chain.edits_reply = any(_edits_reply(hook.mounted.plugin) for hook in (*chain.after, *chain.chunk))
         return chain
+
+
+def _edits_reply(plugin: Plugin) -> bool:
+    return plugin.edits_request if plugin.edits_reply is None else plugin.edits_reply
 
 
 def _moved_ahead(plugins: Sequence[MountedPlugin]) -> list[str]:

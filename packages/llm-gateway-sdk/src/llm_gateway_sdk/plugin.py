@@ -148,7 +148,12 @@ class Plugin:
 
     edits_request: ClassVar[bool] = False
     """The plugin must see what is sent. Native calls, whose body it can't see, are refused where it is active, unless
-    the project allows them."""
+    the project allows them; so are keys that a body has twice. What a dialect does not read of a request is left
+    out."""
+
+    edits_reply: ClassVar[bool | None] = None
+    """The plugin must see what is answered: what a dialect does not read of a reply is left out. None is as
+    `edits_request`."""
 
     blocking: ClassVar[bool] = False
     """Plain `def` hooks run in a thread."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from .parts import CacheHint, Part, ProviderMetadata, RefusalPart, TextPart, ToolCallPart
-from .texts import TextKind, TextPlace, map_places, walk_message
+from .texts import TextKind, TextPlace, map_places, walk_message, walk_value
 
 __all__ = ["LLMRequest", "Message", "OpaqueTool", "Reasoning", "ResponseFormat", "Tool", "ToolChoice", "ToolLike"]
 
@@ -163,12 +163,8 @@ class LLMRequest:
         return "\n\n".join(texts)
 
     def texts(self) -> Iterator[TextPlace]:
-        """Every place where text stands, tool descriptions included."""
-        for position, message in enumerate(self.messages):
-            yield from walk_message(message, f"messages[{position}]")
-        for position, tool in enumerate(self.tools):
-            if isinstance(tool, Tool) and tool.description:
-                yield TextPlace("tool_description", f"tools[{position}].description", tool, "description")
+        """Every string that may carry words, wherever it is in the request (see `texts.py`)."""
+        yield from walk_value(self, "")
 
     def map_text(
         self, change: Callable[[str], str], *, kinds: tuple[TextKind, ...] | None = ("system", "user", "assistant")

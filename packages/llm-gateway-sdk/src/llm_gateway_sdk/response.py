@@ -18,7 +18,7 @@ from typing import Any
 from .errors import ErrorInfo
 from .parts import OpaquePart, Part, ProviderMetadata, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from .request import Message
-from .texts import TextKind, TextPlace, map_places, walk_message
+from .texts import TextKind, TextPlace, map_places, walk_value
 
 __all__ = [
     "Accumulator",
@@ -147,9 +147,8 @@ class LLMResponse:
         return False
 
     def texts(self) -> Iterator[TextPlace]:
-        """Every place where text stands, in all choices."""
-        for position, choice in enumerate(self.choices):
-            yield from walk_message(choice.message, f"choices[{position}].message")
+        """Every string that may carry words, in all choices and elsewhere in the reply (see `texts.py`)."""
+        yield from walk_value(self, "")
 
     def map_text(self, change: Callable[[str], str], *, kinds: tuple[TextKind, ...] | None = ("assistant",)) -> None:
         """Applies `change` to each text of the given kinds; None means all, tool arguments (JSON text) included."""

@@ -1,40 +1,49 @@
-"""Every place where text can stand in a request or reply, found in one walk.
+"""Every string of a request or reply that may carry words, found in one walk.
 
-Whoever reads or changes text (redaction, guards, prompts) uses this walk, so that a place once known here is known to
-all. Structure is never offered: ids, names of tools, roles, media and signatures are not text.
+Whoever reads or changes text (redaction, guards, prompts) uses this walk. It visits all fields of the canonical types
+and all values of vendors' JSON, and leaves out only what `text_exclusions.py` lists: a field that is added to a type,
+or that a vendor adds to its API, is offered without a change here.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, unquote
 
 from .parts import MediaPart, OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from .text_exclusions import CANONICAL, PAYLOADS, Shape, excluded_in_json, is_field_name
 
 if TYPE_CHECKING:
     from .request import Message
 
-__all__ = ["TextKind", "TextPlace", "walk_message", "walk_part"]
+__all__ = ["TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
 
 TextKind = Literal[
     "system", "user", "assistant", "thinking", "refusal", "tool_arguments", "tool_result", "tool_description",
-    "document", "opaque",
+    "document", "schema", "metadata", "opaque",
 ]  # fmt: skip
-"""`tool_arguments` is JSON text (free text for custom tools); everything else is plain text."""
+"""`tool_arguments` is JSON text (free text for custom tools); everything else is plain text. `schema`: in a JSON Schema
+or grammar. `metadata`: about the request, such as the end user, stop sequences and labels. `opaque`: in a vendor's own
+JSON."""
 
 
 @dataclass(slots=True)
 class TextPlace:
-    """One text, readable and writable where it stands."""
+    """One text, readable and writable where it is."""
 
     kind: TextKind
     path: str
     """Where, in canonical terms: `messages[2].content[0].text`."""
     holder: Any
-    key: str | int
+    key: Any
     part: Any = None
-    """The part that the text belongs to, None for tool descriptions."""
+    """The part that the text belongs to, None outside of messages."""
 
     @property
     def text(self) -> str:
@@ -54,53 +63,205 @@ class TextPlace:
         return not isinstance(self.holder, dict) and not isinstance(self.holder, list)
 
 
+class EncodedText(TextPlace):
+    """A text that is held in base64 or in a data URL. It is decoded when read and encoded again when written."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        return _decoded(super().text)[1] or ""
+
+    @text.setter
+    def text(self, value: str) -> None:
+        head, _, encode = _decoded(super().text)
+        TextPlace.text.fset(self, head + encode(value))  # type: ignore[attr-defined]
+
+
+class KeyText(TextPlace):
+    """The key of an entry of JSON that is not the name of a field."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        return str(self.key)
+
+    @text.setter
+    def text(self, value: str) -> None:
+        entries = list(self.holder.items())
+        self.holder.clear()
+        for key, inner in entries:
+            self.holder[value if key == self.key else key] = inner
+        self.key = value
+
+
 def walk_message(message: Message, path: str) -> Iterator[TextPlace]:
     kind: TextKind = _ROLE_KINDS.get(message.role, "user")
     for position, part in enumerate(message.content):
         yield from walk_part(part, f"{path}.content[{position}]", kind)
+    yield from _walk_fields(message, path, "metadata", None, ("name", "role", "provider_metadata"))
 
 
 def walk_part(part: Part, path: str, kind: TextKind) -> Iterator[TextPlace]:
-    match part:
-        case TextPart():
+    if type(part) is TextPart and not (part.citations or part.provider_metadata or part.item_id or part.signature):
+        if part.text:
             yield TextPlace(kind, f"{path}.text", part, "text", part)
-            for position, citation in enumerate(part.citations):
-                if citation.cited_text:
-                    yield TextPlace(kind, f"{path}.citations[{position}].cited_text", citation, "cited_text", part)
-        case ThinkingPart():
-            yield TextPlace("thinking", f"{path}.text", part, "text", part)
-        case RefusalPart():
-            yield TextPlace("refusal", f"{path}.text", part, "text", part)
-        case ToolCallPart():
-            yield TextPlace("tool_arguments", f"{path}.arguments", part, "arguments", part)
-        case ToolResultPart():
-            for position, inner in enumerate(part.content):
-                yield from walk_part(inner, f"{path}.content[{position}]", "tool_result")
-        case MediaPart():
-            if part.text is not None:
-                yield TextPlace("document", f"{path}.text", part, "text", part)
-            if part.name is not None:
-                yield TextPlace("document", f"{path}.name", part, "name", part)
-        case OpaquePart():
-            yield from _walk_json(part.data, f"{path}.data", part)
-            for position, delta in enumerate(part.deltas):
-                yield from _walk_json(delta, f"{path}.deltas[{position}]", part)
+        return
+    yield from _walk_fields(part, path, _PART_KINDS.get(type(part), kind), part)
 
 
-def _walk_json(value: Any, path: str, part: OpaquePart) -> Iterator[TextPlace]:
+def walk_value(
+    value: Any, path: str, kind: TextKind = "opaque", part: Any = None, *, without: tuple[str, ...] = ()
+) -> Iterator[TextPlace]:
+    """The texts of a canonical value of any type: a request, a reply, an error, a tool. `without`: its fields that are
+    left out, because the caller has walked them."""
+    if isinstance(value, _PARTS):
+        yield from walk_part(value, path, kind)
+    elif type(value).__name__ == "Message":
+        yield from walk_message(value, path)
+    else:
+        yield from _walk_fields(value, path, kind, part, without=without)
+
+
+def walk_json(value: Any, path: str, part: Any = None, kind: TextKind = "opaque") -> Iterator[TextPlace]:
+    """The texts in a vendor's JSON, which may be changed while the walk goes on."""
+    yield from _walk_json(value, path, part, kind, None)
+
+
+def _walk_fields(
+    node: Any,
+    path: str,
+    kind: TextKind,
+    part: Any,
+    names: tuple[str, ...] | None = None,
+    without: tuple[str, ...] = (),
+) -> Iterator[TextPlace]:
+    for name, shape, own_kind in _plan(node.__class__):
+        value = getattr(node, name)
+        if not value or name in without or (names is not None and name not in names):
+            continue
+        at = f"{path}.{name}" if path else name
+        yield from _walk_field(node, name, value, shape, at, own_kind or kind, part)
+
+
+def _walk_field(
+    node: Any, name: str, value: Any, shape: Shape | None, path: str, kind: TextKind, part: Any
+) -> Iterator[TextPlace]:
+    if isinstance(value, str):
+        if name in _ENCODED:
+            yield from _payload_places(node, name, value, path, part, "document")
+        elif shape is None or not shape(value):
+            yield TextPlace(kind, path, node, name, part)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            yield from _walk_item(value, position, item, shape, f"{path}[{position}]", kind, part)
+    elif isinstance(value, dict):
+        if shape is None:
+            yield from _walk_json(value, path, part, kind, None)
+    elif is_dataclass(value):
+        yield from walk_value(value, path, kind, part)
+
+
+def _walk_item(
+    holder: list[Any], position: int, item: Any, shape: Shape | None, path: str, kind: TextKind, part: Any
+) -> Iterator[TextPlace]:
+    if isinstance(item, str):
+        if item and (shape is None or not shape(item)):
+            yield TextPlace(kind, path, holder, position, part)
+    elif isinstance(item, tuple):
+        for inner in item:
+            if isinstance(inner, dict | list):
+                yield from _walk_json(inner, path, part, kind, None)
+    elif isinstance(item, dict | list):
+        yield from _walk_json(item, path, part, kind, None)
+    elif is_dataclass(item):
+        yield from walk_value(item, path, kind, part)
+
+
+def _walk_json(value: Any, path: str, part: Any, kind: TextKind, key: str | None) -> Iterator[TextPlace]:
     if isinstance(value, dict):
-        for key, inner in value.items():
+        is_note = key is not None and key[:1] == "_"  # a dialect's memo of the form that a request had
+        for name, inner in list(value.items()):
+            known_as = key if is_note else name
             if isinstance(inner, str):
-                if key not in _STRUCTURAL_KEYS:
-                    yield TextPlace("opaque", f"{path}.{key}", value, key, part)
+                if inner:
+                    yield from _string_places(value, name, known_as, inner, f"{path}.{name}", part, kind)
             elif inner and isinstance(inner, dict | list):
-                yield from _walk_json(inner, f"{path}.{key}", part)
+                yield from _walk_json(inner, f"{path}.{name}", part, kind, known_as)
+            if not is_field_name(name):
+                yield KeyText(kind, f"{path}.{name}", value, name, part)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
             if isinstance(inner, str):
-                yield TextPlace("opaque", f"{path}[{position}]", value, position, part)
-            else:
-                yield from _walk_json(inner, f"{path}[{position}]", part)
+                if inner:
+                    yield from _string_places(value, position, key, inner, f"{path}[{position}]", part, kind)
+            elif inner:
+                yield from _walk_json(inner, f"{path}[{position}]", part, kind, key)
+
+
+def _string_places(
+    holder: Any, at: str | int, key: str | None, value: str, path: str, part: Any, kind: TextKind
+) -> Iterator[TextPlace]:
+    """The place of one string of JSON; items of a list count as values of the list's key."""
+    if key in PAYLOADS or value[:5] == "data:":
+        yield from _payload_places(holder, at, value, path, part, kind)
+        return
+    shape = excluded_in_json(key) if key is not None else None
+    if shape is None or not shape(value):
+        yield TextPlace(kind, path, holder, at, part)
+
+
+def _payload_places(
+    holder: Any, at: str | int, value: str, path: str, part: Any, kind: TextKind
+) -> Iterator[TextPlace]:
+    head, text, _ = _decoded(value)
+    if text is not None:
+        yield EncodedText(kind, path, holder, at, part)
+    if not head and (len(value) < _LEAST_BINARY or (text is None and _BASE64(value) is None)):
+        yield TextPlace(kind, path, holder, at, part)
+
+
+def _decoded(value: str) -> tuple[str, str | None, Callable[[str], str]]:
+    """(what is in front of the data, the text that it holds or None, how a text is written in its place)."""
+    head = ""
+    if value[:5] == "data:":
+        head, comma, value = value.partition(",")
+        head += comma
+        if not head.lower().endswith(";base64,"):
+            return head, unquote(value), quote
+    if _BASE64(value[:_PROBE]) is None:
+        return head, None, _base64
+    try:
+        # Images and the like are recognised by their first bytes.
+        if _text_of(base64.b64decode(_padded(value[:_PROBE])), cut=len(value) > _PROBE) is None:
+            return head, None, _base64
+        text = _text_of(base64.b64decode(_padded(value)), cut=False)
+    except (binascii.Error, ValueError):
+        return head, None, _base64
+    return head, text, _base64
+
+
+def _padded(value: str) -> str:
+    value = value.translate(_PLAIN_ALPHABET).rstrip("=\r\n")
+    return value + "=" * (-len(value) % 4)
+
+
+def _text_of(data: bytes, *, cut: bool) -> str | None:
+    """The text that these bytes are, or None where they are binary. `cut`: the last letter may be incomplete."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        data = data[: len(data) // 2 * 2]
+        return data.decode("utf-16", "replace")
+    if data.startswith(b"%PDF") or _BINARY.search(data) is not None:
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        return data[: error.start].decode() if cut and error.start >= len(data) - 3 else None
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode("utf-8", "replace")).decode()
 
 
 def map_places(places: Iterator[TextPlace], change: Callable[[str], str], kinds: tuple[TextKind, ...] | None) -> None:
@@ -112,6 +273,21 @@ def map_places(places: Iterator[TextPlace], change: Callable[[str], str], kinds:
                 place.text = new
 
 
+@cache
+def _plan(cls: type) -> tuple[tuple[str, Shape | None, TextKind | None], ...]:
+    """(name, shape of what is excluded, kind of its own) of each field of a canonical type that may hold a string."""
+    return tuple(
+        (
+            field.name,
+            CANONICAL.get(f"{cls.__name__}.{field.name}") or CANONICAL.get(f"*.{field.name}"),
+            _FIELD_KINDS.get(f"{cls.__name__}.{field.name}"),
+        )
+        for field in fields(cls)
+        if str(field.type).partition(" | ")[0] not in ("int", "float", "bool")
+    )
+
+
+_PARTS = (TextPart, RefusalPart, ThinkingPart, ToolCallPart, ToolResultPart, MediaPart, OpaquePart)
 _ROLE_KINDS: dict[str, TextKind] = {
     "system": "system",
     "developer": "system",
@@ -119,13 +295,40 @@ _ROLE_KINDS: dict[str, TextKind] = {
     "assistant": "assistant",
     "tool": "tool_result",
 }
-
-# In blocks that are not understood: words that steer, proofs and payloads, never prose.
-_STRUCTURAL_KEYS = frozenset(
-    {
-        "type", "id", "object", "role", "status", "name", "model", "call_id", "tool_use_id", "tool_call_id", "item_id",
-        "file_id", "container_id", "server_label", "approval_request_id", "signature", "encrypted_content",
-        "encrypted_index", "encrypted_stdout", "data", "media_type", "mime_type", "mimeType", "b64_json", "result",
-        "partial_image_b64", "event_id", "response_id", "obfuscation", "phase", "namespace",
-    }
-)  # fmt: skip
+_PART_KINDS: dict[type, TextKind] = {
+    ThinkingPart: "thinking",
+    RefusalPart: "refusal",
+    ToolCallPart: "tool_arguments",
+    ToolResultPart: "tool_result",
+    MediaPart: "document",
+    OpaquePart: "opaque",
+}
+_FIELD_KINDS: dict[str, TextKind] = {
+    "TextPart.provider_metadata": "opaque",
+    "RefusalPart.provider_metadata": "opaque",
+    "ThinkingPart.provider_metadata": "opaque",
+    "ToolCallPart.id": "metadata",
+    "ToolCallPart.name": "metadata",
+    "ToolCallPart.provider_metadata": "opaque",
+    "ToolResultPart.provider_metadata": "opaque",
+    "MediaPart.provider_metadata": "opaque",
+    "Message.provider_metadata": "opaque",
+    "Tool.description": "tool_description",
+    "Tool.parameters": "schema",
+    "Tool.format": "schema",
+    "ResponseFormat.schema": "schema",
+    "ResponseFormat.description": "schema",
+    "LLMRequest.stop": "metadata",
+    "LLMRequest.user": "metadata",
+    "LLMRequest.cache_key": "metadata",
+    "LLMRequest.metadata": "metadata",
+    "Choice.stop_sequence": "metadata",
+}
+_ENCODED = frozenset({"data"})
+"""Fields of canonical types that hold base64; the vendor's JSON in an OpaquePart's is no string."""
+_PROBE = 4096
+_LEAST_BINARY = 128
+"""Characters of base64: what is shorter may be a word as well."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/_\r\n-]+={0,2}[\r\n]*").fullmatch
+_PLAIN_ALPHABET = str.maketrans("-_", "+/")
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from llm_gateway.exchange.patch import merge_edit
+from llm_gateway.exchange.patch import Comparison, merge_edit, merge_seen
 
 
 def test_what_was_not_edited_is_copied_letter_by_letter() -> None:
@@ -44,3 +46,71 @@ def test_a_text_that_is_edited_keeps_its_form() -> None:
 def test_half_a_letter_beside_the_edit_stays_and_costs_no_number_its_spelling() -> None:
     original = b'{"k":"\\ud83d","n":1e5,"a":"x"}'
     assert merge_edit(original, b'{"a":"x"}', b'{"a":"y"}') == original.replace(b'"x"', b'"y"')
+
+
+def test_with_a_plugin_that_edits_nothing_stays_that_the_dialect_has_not_read() -> None:
+    original = b'{"a":"x","second":"secret","n":1e0,"deep":{"own":"secret","b":"y"},"none":null}'
+    before = b'{"a":"x","n":1,"deep":{"b":"y"}}'
+
+    assert merge_seen(original, before, before) == b'{"a":"x","n":1e0,"deep":{"b":"y"},"none":null}'
+
+
+def test_what_the_dialect_spells_otherwise_is_written_as_the_dialect_does() -> None:
+    merged = merge_seen(b'{"snake_case":"secret","k":1}', b'{"snakeCase":"secret"}', b'{"snakeCase":"hidden"}')
+    assert merged == b'{"k":1,"snakeCase":"hidden"}'
+
+    merged = merge_seen(b'{"snake_case":"x","own":"y"}', b'{"snakeCase":"x"}', b'{"snakeCase":"x"}')
+    assert merged == b'{"snakeCase":"x"}'
+
+
+def test_what_was_read_in_full_stays_letter_by_letter_although_it_had_to_be_seen() -> None:
+    original = b'{"n": 1.0, "m" : [ "\\u0041" ]}'
+    assert merge_seen(original, b'{"n":1,"m":["A"]}', b'{"n":1,"m":["A"]}') == b'{"n":1.0,"m":["\\u0041"]}'
+
+
+def test_a_value_that_the_dialect_reads_otherwise_is_written_as_it_was_read() -> None:
+    assert merge_seen(b'{"a":"secret"}', b'{"a":"auto"}', b'{"a":"auto"}') == b'{"a":"auto"}'
+    assert merge_seen(b'{"a":["secret","x"]}', b'{"a":["x"]}', b'{"a":["x"]}') == b'{"a":["x"]}'
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        (b'{"a":1,"b":{"a":1}}', False),
+        (b'{"a":1,"a":1}', True),
+        (b'[{"a":"x","b":2,"a":"y"}]', True),
+        (b'{"a":"\\u0022","\\u0061":"y"}', True),
+        (b'{"a":"\\u0022\\u0022","b":"y","a":"\\u0022"}', True),
+        (b'{"a":"\\u0022 \\" \\\\"}', False),
+    ],
+)
+def test_keys_that_are_written_twice_are_found(data: bytes, found: bool) -> None:
+    assert Comparison(data).has_duplicate_keys is found
+
+
+def test_what_carries_no_words_makes_no_difference() -> None:
+    came = Comparison(b'{"a":"x","none":null,"list":[],"n":1.0,"deep":{"b":"y","no":false}}')
+
+    assert came.is_same(b'{"deep":{"b":"y"},"a":"x","n":1}')
+    assert not came.is_same(b'{"deep":{"b":"z"},"a":"x","n":1}')
+    assert not came.is_same(b'{"deep":{"b":"y"},"a":"x","n":1,"more":2}')
+    assert came.is_covered(b'{"deep":{"b":"y"},"a":"x","n":1,"more":"2"}')
+    assert not came.is_covered(b'{"deep":{},"a":"x","n":1}')
+
+
+def test_the_time_of_a_merge_grows_with_the_length_of_the_texts() -> None:
+    same = b'{"role":"user","content":"hi"}'
+    before = b'{"m":[' + b",".join([same] * 20_000) + b"]}"
+    edited = b",".join([b'{"role":"system","content":"be kind"}', *[same] * 9_000, *[same] * 9_999])
+    after = b'{"m":[' + edited + b"]}"
+
+    began = time.perf_counter()
+    merged = merge_edit(before, before, after)
+
+    assert merged == after
+    assert time.perf_counter() - began < 2
+
+
+def test_items_that_move_keep_their_spelling() -> None:
+    original = b'{"m":[1.0,2.0,3.0,4.0,5.0]}'
+    assert merge_edit(original, b'{"m":[1,2,3,4,5]}', b'{"m":[9,2,8,7,4,6]}') == b'{"m":[9,2.0,8,7,4.0,6]}'

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 from llm_gateway_sdk import (
     Choice,
-    Citation,
     ErrorInfo,
     LLMRequest,
     LLMResponse,
     Loss,
     Message,
     ModelError,
-    OpaquePart,
     Part,
     RefusalPart,
     TextPart,
     ThinkingPart,
-    Tool,
     ToolCallPart,
-    ToolResultPart,
 )
-from llm_gateway_sdk.texts import TextPlace, walk_part
+from llm_gateway_sdk.text_exclusions import PAYLOADS
+from llm_gateway_sdk.texts import TextPlace, walk_json, walk_part, walk_value
+from llm_gateway_sdk.wire.json import dumps_text
 
+from .joined import JoinedTexts
 from .json_text import redact_json
 from .patterns import RuleSet
 from .redactor import Budget, Findings, OnLimit, redact
@@ -53,22 +56,20 @@ class BodyRedactor:
         messages = [message for message in request.messages if not self._is_emptied(message, "messages[*]")]
         if len(messages) < len(request.messages):
             request.messages = messages
-        for tool in request.tools:
-            if isinstance(tool, Tool):
-                if tool.description:
-                    tool.description = self.text(tool.description)
-                if tool.parameters:
-                    self._descriptions(tool.parameters)
-        self.vendor_json(request.provider_metadata)
+        if self._may_match_in(_rest_of_request(request)):
+            for place in walk_value(request, "", without=("messages", "tools")):
+                self._place(place)
+        if request.tools and self._may_match_in(request.tools):
+            for tool in request.tools:
+                for place in walk_value(tool, ""):
+                    self._place(place)
 
     def response(self, response: LLMResponse) -> None:
         for choice in response.choices:
             self._choice(choice)
-        self.vendor_json(response.provider_metadata)
-        for _, event in response.provider_deltas:
-            self.vendor_json(event)
-        if response.error is not None:
-            self.error_info(response.error)
+        if self._may_match_in(_rest_of_response(response)):
+            for place in walk_value(response, "", without=("choices",)):
+                self._place(place)
 
     def error(self, error: ModelError) -> ModelError:
         """The error with its text redacted: a copy, or the same if nothing matched."""
@@ -81,60 +82,40 @@ class BodyRedactor:
             old = body.decode("utf-8", "surrogateescape")
             new = self.json_text(old)
             body = body if new == old else new.encode("utf-8", "surrogateescape")
-        if message == error.message and changed_info == info and body == error.body:
+        headers = [(name, self.text(value)) for name, value in error.headers]
+        if message == error.message and changed_info == info and body == error.body and headers == error.headers:
             return error
         changed = copy.copy(error)
-        changed.message, changed.args, changed.body = message, (message,), body
+        changed.message, changed.args, changed.body, changed.headers = message, (message,), body, headers
         changed._info = changed_info
         return changed
 
     def error_info(self, info: ErrorInfo) -> None:
-        info.message = self.text(info.message)
-        self.vendor_json(info.provider_metadata)
+        for place in walk_value(info, ""):
+            self._place(place)
 
     def vendor_json(self, value: Any) -> None:
-        """Texts in a vendor's own JSON, as far as they can be told from structure."""
+        """Texts in a vendor's own JSON."""
         if value and self._may_match_in(value):
-            for place in walk_part(OpaquePart(data=value), "", "opaque"):
+            for place in walk_json(value, ""):
                 self._place(place)
 
     def _may_match_in(self, value: Any) -> bool:
-        """Whether any string in JSON may hold a match. A backslash may be an escape that spells any character."""
-        todo = [value]
-        while todo:
-            value = todo.pop()
-            if isinstance(value, str):
-                if "\\" in value or self._rules.candidates(value) is not None:
-                    return True
-            elif isinstance(value, dict):
-                todo.extend(value.values())
-            elif isinstance(value, list):
-                todo.extend(value)
-        return False
+        """Whether any string in a value may hold a match. An escape may spell any character, and base64 a text."""
+        try:
+            text = dumps_text(value)
+        except (TypeError, ValueError):
+            return True
+        return _MAY_SPELL.search(text) is not None or self._rules.candidates(text) is not None
 
     def part(self, part: Part) -> None:
         """Every text of one part."""
-        if isinstance(part, (TextPart, RefusalPart, ThinkingPart)):
-            self._plain_part(part)
-        else:
-            for place in walk_part(part, "", "user"):
-                self._place(place)
-        if part.provider_metadata:
-            self.vendor_json(part.provider_metadata)
-
-    def _plain_part(self, part: TextPart | RefusalPart | ThinkingPart) -> None:
-        # Most parts are of this kind, and have no other text than this one and what is cited.
-        part.text = self.text(part.text)
-        if isinstance(part, TextPart) and part.citations:
-            for citation in part.citations:
-                self._citation(citation)
-
-    def _citation(self, citation: Citation) -> None:
-        if citation.cited_text:
-            citation.cited_text = self.text(citation.cited_text)
-        if citation.title:
-            citation.title = self.text(citation.title)
-        self.vendor_json(citation.provider_metadata)
+        if type(part) is TextPart and not (part.citations or part.provider_metadata or part.item_id):
+            # Nearly all parts are of this kind.
+            part.text = self.text(part.text)
+            return
+        for place in walk_part(part, "", "user"):
+            self._place(place)
 
     def _place(self, place: TextPlace) -> None:
         old = place.text
@@ -143,10 +124,10 @@ class BodyRedactor:
         match place.kind:
             case "tool_arguments":
                 is_json = not isinstance(place.part, ToolCallPart) or place.part.kind == "function"
-            case "tool_result":
+            case "tool_result" | "document":
                 is_json = _looks_like_json(old)
             case _:
-                is_json = place.kind == "opaque" and place.key in _JSON_FIELDS
+                is_json = place.kind == "opaque" and (place.key in _JSON_FIELDS or _looks_like_json(old))
         new = self.json_text(old) if is_json else self.text(old)
         if new != old:
             place.text = new
@@ -154,13 +135,35 @@ class BodyRedactor:
     def _choice(self, choice: Choice) -> None:
         before = self.findings.total
         self._message(choice.message, "choices[*].message")
-        self.vendor_json(choice.provider_metadata)
-        if choice.finish_message is not None:
-            choice.finish_message = self.text(choice.finish_message)
-        if choice.logprobs is not None and self.findings.total > before:
-            # The tokens spell out what was hidden.
+        if self._may_match_in(_rest_of_choice(choice)):
+            for place in walk_value(choice, "", without=("message",)):
+                self._place(place)
+        if choice.logprobs is not None and (self.findings.total > before or self.is_spelled(choice.logprobs)):
             choice.logprobs = None
             self.dropped("choices[*].logprobs", "they spell out text that was redacted")
+        elif choice.logprobs is not None:
+            choice.logprobs = self.without_alternatives(choice.logprobs)
+
+    def without_alternatives(self, logprobs: dict[str, Any]) -> dict[str, Any]:
+        """Log probabilities of the tokens that were chosen. The others spell texts that nobody has searched."""
+        if not any(_alternatives(logprobs)):
+            return logprobs
+        self.dropped("choices[*].logprobs.top_logprobs", "alternatives may spell out what is redacted")
+        return {
+            name: [{**entry, "top_logprobs": []} if isinstance(entry, dict) else entry for entry in entries]
+            if isinstance(entries, list)
+            else entries
+            for name, entries in logprobs.items()
+        }
+
+    def is_spelled(self, logprobs: dict[str, Any]) -> bool:
+        """Whether the tokens hold what is to be hidden, although the answer may not."""
+        for entries in logprobs.values():
+            tokens = [entry.get("token") for entry in entries if isinstance(entry, dict)] if entries else []
+            joined = "".join([token for token in tokens if isinstance(token, str)])
+            if self.text(joined) != joined:
+                return True
+        return False
 
     def _is_emptied(self, message: Message, path: str) -> bool:
         had_content = bool(message.content)
@@ -174,27 +177,51 @@ class BodyRedactor:
                 # With another text the signature would not fit, and the provider would refuse the block.
                 self.dropped(f"{path}.content[*]", "signed thinking in which text had to be redacted")
                 continue
-            self.part(part)
-            if isinstance(part, ToolResultPart):
-                for inner in part.content:
-                    self.vendor_json(inner.provider_metadata)
             kept.append(part)
+        several = len(kept) > 1 and self._across(kept)
+        for part in kept:
+            if not (several and isinstance(part, (TextPart, RefusalPart, ThinkingPart))):
+                self.part(part)
+            elif part.provider_metadata or (isinstance(part, TextPart) and part.citations):
+                for place in walk_value(replace(part, text=""), ""):
+                    self._place(place)
         if len(kept) < len(message.content):
             message.content = kept
-        self.vendor_json(message.provider_metadata)
+        if message.name or message.provider_metadata:
+            for place in walk_value(replace(message, content=[]), ""):
+                self._place(place)
+            message.name = self.text(message.name) if message.name else message.name
 
-    def _descriptions(self, schema: dict[str, Any] | list[Any]) -> None:
-        """The prose of a JSON Schema; names, types and allowed values are structure."""
-        if isinstance(schema, dict):
-            for key, value in schema.items():
-                if isinstance(value, (dict, list)):
-                    self._descriptions(value)
-                elif key in _PROSE_FIELDS and isinstance(value, str):
-                    schema[key] = self.text(value)
-        else:
-            for value in schema:
-                if isinstance(value, (dict, list)):
-                    self._descriptions(value)
+    def _across(self, parts: list[Part]) -> bool:
+        """Redacts texts that clients and providers join, so that no match crosses from one to another. False where
+        there are no two of a kind, and nothing has been done."""
+        texts = [part for part in parts if isinstance(part, (TextPart, RefusalPart, ThinkingPart))]
+        kinds = {type(part) for part in texts}
+        if len(kinds) == len(texts):
+            return False
+        for kind in kinds:
+            if self._rules.candidates("".join([part.text for part in texts if type(part) is kind])) is not None:
+                self._row([part for part in parts if isinstance(part, (kind, ToolCallPart))])
+        return True
+
+    def _row(self, parts: list[Part]) -> None:
+        """Texts of one kind, and the tool calls between them."""
+        row = JoinedTexts(
+            self._rules, max_size=None, on_limit=self._on_limit, findings=self.findings, budget=self._budget
+        )
+        slots = []
+        for part in parts:
+            if not isinstance(part, (TextPart, RefusalPart, ThinkingPart)):
+                row.let_go()  # as on streams
+                continue
+            slots.append((part, row.push(part.text)))
+            if part.signature is None:
+                row.end()
+            else:
+                row.close()  # a proof ends a text for good
+        row.close()
+        for part, slot in slots:
+            part.text = slot.take()
 
     def dropped(self, path: str, detail: str) -> None:
         side: Any = self._side
@@ -203,11 +230,29 @@ class BodyRedactor:
             self.losses.append(loss)
 
 
+def _names(cls: type[Any], without: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields of a canonical type that may hold a string."""
+    return tuple(
+        field.name
+        for field in fields(cls)
+        if field.name not in without and str(field.type).partition(" | ")[0] not in ("int", "float", "bool")
+    )
+
+
+_rest_of_request = attrgetter(*_names(LLMRequest, ("messages", "tools", "model")))
+_rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
+_rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
+
+_MAY_SPELL = re.compile(r'\\|"data:|"(?:' + "|".join(PAYLOADS) + r')":["\\[]')
+
 # Of blocks that are not understood: fields that hold JSON text.
 _JSON_FIELDS = ("partial_json", "arguments")
 
-_PROSE_FIELDS = ("description", "title", "$comment")
-"""Of a JSON Schema."""
+
+def _alternatives(logprobs: dict[str, Any]) -> Iterator[bool]:
+    for entries in logprobs.values():
+        for entry in entries if isinstance(entries, list) else ():
+            yield isinstance(entry, dict) and bool(entry.get("top_logprobs"))
 
 
 def _looks_like_json(text: str) -> bool:

@@ -6,6 +6,7 @@ begin or grow; the automaton knows that place, and the `regex` engine is asked o
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from operator import length_hint
 from time import perf_counter
@@ -143,6 +144,23 @@ class StreamRedactor:
     @property
     def is_holding(self) -> bool:
         return self._done < len(self._buffer)
+
+    @property
+    def may_go_on(self) -> bool:
+        """A match has begun that more text may complete."""
+        return bool(self._state.threads) and not self._gave_up
+
+    @property
+    def held(self) -> int:
+        """Characters that are held."""
+        return len(self._buffer) - self._done
+
+    def fork(self, findings: Findings) -> StreamRedactor:
+        """Another one that has read the same; neither changes the other, but both draw on one budget."""
+        other = copy.copy(self)
+        other.findings = findings
+        other._starts, other._spans, other._mask_ends = list(self._starts), [], dict(self._mask_ends)
+        return other
 
     def push(self, text: str) -> str:
         self._advance(text, final=False)

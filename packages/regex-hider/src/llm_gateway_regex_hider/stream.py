@@ -1,9 +1,11 @@
 """Redaction of one streamed reply: a redactor for each text in it, and chunks rebuilt of what is safe.
 
-A text is a part of a choice (or a field of a block that only its dialect understands). Its tail is final when another
-part of the choice begins, when its signature comes, or when the choice or the stream ends. Only the arguments of a tool
-call wait on when another part begins: calls may alternate, and complete JSON holds nothing. Chunks are never changed in
-place; one in which nothing changes comes back as it is.
+A text is a part of a choice (or a field of a block that only its dialect understands). The texts of one kind in a
+choice are a row (see `joined.py`), because clients join them: what a text ends with is held while a match may go on in
+the next of the row, and what comes between is held with it, so that the order stays; only a tool call does not wait. A
+row ends with a signature and with the choice. The arguments of a tool call wait on when another part begins: calls may
+alternate, and complete JSON holds nothing. Chunks are never changed in place; one in which nothing changes comes back
+as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from llm_gateway_sdk import (
 )
 
 from .bodies import BodyRedactor
+from .joined import JoinedTexts, Slot
 from .json_text import JSONRedactor
 from .patterns import RuleSet
 from .redactor import Budget, Findings, OnLimit, StreamRedactor
@@ -34,6 +37,8 @@ from .redactor import Budget, Findings, OnLimit, StreamRedactor
 # Fields of unknown blocks which arrive in fragments: Anthropic's deltas, Responses' `….delta` events, audio of Chat
 # Completions. Events of other types say a text whole.
 _STREAMED_FIELDS = frozenset({"text", "thinking", "partial_json", "delta", "arguments", "input", "transcript"})
+
+_TEXTS = frozenset({TextPart, RefusalPart, ThinkingPart})
 
 Path = tuple[str, ...]
 Key = tuple[object, ...]
@@ -58,10 +63,25 @@ class _Place:
 
 
 @dataclass(slots=True)
+class _Text:
+    """One text of a row in its place among the parts that go out; `latest` is the part that last brought some of it."""
+
+    slot: Slot
+    latest: TextPart | RefusalPart | ThinkingPart
+
+
+@dataclass(slots=True)
 class _ChoiceState:
     places: dict[Key, _Place] = field(default_factory=dict)
     open: Key | None = None
     """The part that is being written."""
+    rows: dict[type, JoinedTexts] = field(default_factory=dict)
+    texts: dict[type, _Text] = field(default_factory=dict)
+    """The text of each row that is written."""
+    queue: list[Part | _Text] = field(default_factory=list)
+    """What goes out, in order; it waits where a text is held that came before it."""
+    changed: set[Key] = field(default_factory=set)
+    """Thinking in which something was hidden: its signature may come late."""
     logprobs: list[dict[str, Any]] = field(default_factory=list)
     """Kept back with the text that they spell out."""
     changes: int = 0
@@ -77,6 +97,7 @@ class StreamedReplyRedactor:
         self._whole = BodyRedactor(rules, on_limit=on_limit, side="response")
         self._choices: dict[int, _ChoiceState] = {}
         self._retired: list[Findings] = []
+        self._rows = Findings()
 
     @property
     def losses(self) -> list[Loss]:
@@ -86,7 +107,7 @@ class StreamedReplyRedactor:
         """What was hidden so far, in all texts."""
         total = Findings()
         open_places = (place.findings for state in self._choices.values() for place in state.places.values())
-        for findings in (self._whole.findings, *self._retired, *open_places):
+        for findings in (self._whole.findings, self._rows, *self._retired, *open_places):
             for index, count in findings.matches.items():
                 total.add(index, count)
             total.masked += findings.masked
@@ -105,9 +126,12 @@ class StreamedReplyRedactor:
         if ends:
             present = {choice.index for choice in choices}
             for index, state in self._choices.items():
-                if index not in present and (tails := self._tails(state, None)):
-                    choices.append(Choice(index, Message("assistant", tails)))
-                    has_changed = True
+                if index not in present:
+                    last: list[Part] = []
+                    self._end(state, last)
+                    if last:
+                        choices.append(Choice(index, Message("assistant", last)))
+                        has_changed = True
         if has_changed:
             chunk = with_choices(chunk, choices)
         if chunk.error is not None or chunk.provider_deltas or chunk.provider_metadata:
@@ -132,24 +156,22 @@ class StreamedReplyRedactor:
             state = self._choices[choice.index] = _ChoiceState()
         message = choice.message
         content: list[Part] = []
-        has_changed = False
         for part in message.content:
             key: Key = (part.index, type(part))
             if key != state.open:
-                tails = self._tails(state, key)
-                if tails:
-                    has_changed = True
-                    content += tails
+                if state.open is not None:
+                    self._leave(state, state.open)
+                    if isinstance(part, ToolCallPart):
+                        self._let_go(state, content)
+                    self._put(state, content, self._tails(state, key))
                 state.open = key
-            kept = self._part(state, key, part)
-            if len(kept) != 1 or kept[0] is not part:
-                has_changed = True
-            content += kept
+            if type(part) in _TEXTS:
+                self._text_part(state, key, part, content)  # type: ignore[arg-type]
+            else:
+                self._put(state, content, self._part(state, key, part))
         if ends:
-            for tail in self._tails(state, None):
-                _append(content, tail)
-                has_changed = True
-        if has_changed:
+            self._end(state, content)
+        if content != message.content:
             choice = with_content(choice, content)
         if choice.logprobs is not None or state.logprobs:
             choice = self._with_logprobs(state, choice)
@@ -162,8 +184,6 @@ class StreamedReplyRedactor:
     def _part(self, state: _ChoiceState, key: Key, part: Part) -> Sequence[Part]:
         """What may go out of the part's fragment."""
         match part:
-            case TextPart() | RefusalPart() | ThinkingPart():
-                return self._text_part(state, key, part)
             case ToolCallPart():
                 return self._tool_call(state, key, part)
             case OpaquePart():
@@ -171,27 +191,107 @@ class StreamedReplyRedactor:
             case _:
                 return [self._whole_part(part)]
 
-    def _text_part(self, state: _ChoiceState, key: Key, part: TextPart | RefusalPart | ThinkingPart) -> Sequence[Part]:
-        place = state.places.get(key)
-        if place is None:
-            place = state.places[key] = self._place(part, is_json=False)
-        place.latest = part
+    def _put(self, state: _ChoiceState, out: list[Part], parts: Sequence[Part]) -> None:
+        """Sends parts out, behind what is held."""
+        if state.queue:
+            state.queue.extend(parts)
+        else:
+            out.extend(parts)
+
+    def _text_part(
+        self, state: _ChoiceState, key: Key, part: TextPart | RefusalPart | ThinkingPart, out: list[Part]
+    ) -> None:
+        kind = type(part)
+        row = state.rows.get(kind)
+        if row is None:
+            row = state.rows[kind] = self._row()
+        text = state.texts.get(kind)
         old = part.text
-        text = place.redactor.push(old) if old else ""
+        if text is None:
+            text = state.texts[kind] = _Text(row.push(old), part)
+            if state.queue:
+                state.queue.append(text)
+        elif old:
+            row.push(old)
+            text.latest = part
         if part.signature is not None:
             # The proof comes with the end of the text.
-            text += place.redactor.close()
-            if isinstance(part, ThinkingPart) and place.has_changed:
-                # What has gone out can't be taken back: the text stays, without a proof that no longer fits it.
-                part = replace(part, signature=None, signed_by=None)
-                self._whole.dropped(
-                    "choices[*].message.content[*].signature", "signed thinking in which text had to be redacted"
-                )
-        has_extras = part.provider_metadata or (isinstance(part, TextPart) and part.citations)
-        if old and not text and not (has_extras or part.signature or part.cache):
-            return ()
-        redacted = part if text == old else with_text(part, text)
-        return (self._extras(redacted) if has_extras else redacted,)
+            row.close()
+            del state.texts[kind]
+            if text.slot.has_changed:
+                state.changed.add(key)
+        if part.signature is not None and isinstance(part, ThinkingPart) and key in state.changed:
+            # What has gone out can't be taken back: the text stays, without a proof that no longer fits it.
+            part = replace(part, signature=None, signed_by=None)
+            self._whole.dropped(
+                "choices[*].message.content[*].signature", "signed thinking in which text had to be redacted"
+            )
+        has_extras = part.provider_metadata or (kind is TextPart and part.citations)  # type: ignore[union-attr]
+        has_more = has_extras or part.signature or part.cache or not old
+        if state.queue:
+            if has_more:
+                state.queue.append(self._extras(with_text(part, "")) if has_extras else with_text(part, ""))
+            self._flush(state, out)
+            return
+        safe, text.slot.released = text.slot.released, ""
+        if safe or has_more:
+            redacted = part if safe == part.text else with_text(part, safe)
+            out.append(self._extras(redacted) if has_extras else redacted)
+
+    def _leave(self, state: _ChoiceState, key: Key) -> None:
+        """The part that was written is interrupted. What of its text is still held is first of what is held."""
+        kind: Any = key[1]
+        text = state.texts.pop(kind, None)
+        if text is None:
+            return
+        state.rows[kind].end()
+        if text.slot.has_changed:
+            state.changed.add(key)
+        if text not in state.queue and (text.slot.is_pending or text.slot.released):
+            state.queue.append(text)
+
+    def _let_go(self, state: _ChoiceState, out: list[Part]) -> None:
+        """A tool call begins, for which a client may wait: what is held goes out."""
+        for row in state.rows.values():
+            row.let_go()
+        self._flush(state, out)
+
+    def _flush(self, state: _ChoiceState, out: list[Part]) -> None:
+        """Sends out what is held, up to the first text of which more is to come."""
+        queue = state.queue
+        while queue:
+            first = queue[0]
+            if isinstance(first, _Text):
+                if first.slot.released:
+                    _append(out, _of_text(first))
+                if first.slot.is_pending:
+                    written = first is state.texts.get(type(first.latest)) and len(queue) == 1
+                    if written:
+                        queue.clear()
+                    return
+            else:
+                out.append(first)
+            del queue[0]
+
+    def _end(self, state: _ChoiceState, out: list[Part]) -> None:
+        """All that is held goes out."""
+        if state.open is not None:
+            self._leave(state, state.open)
+            state.open = None
+        for row in state.rows.values():
+            row.close()
+        self._flush(state, out)
+        for tail in self._tails(state, None):
+            _append(out, tail)
+
+    def _row(self) -> JoinedTexts:
+        return JoinedTexts(
+            self._rules,
+            max_size=self._max_size,
+            on_limit=self._on_limit,
+            findings=self._rows,
+            budget=self._budget,
+        )
 
     def _extras(self, part: TextPart | RefusalPart | ThinkingPart) -> TextPart | RefusalPart | ThinkingPart:
         """The part with what stands beside its text redacted: citations, and the vendor's own."""
@@ -266,10 +366,8 @@ class StreamedReplyRedactor:
             ):
                 continue
             tails.extend(self._tail(place))
-            if beginning is None or not isinstance(place.latest, ThinkingPart):
-                # Of thinking is remembered until the end that it was changed: its signature may come late.
-                del state.places[key]
-                self._retired.append(place.findings)
+            del state.places[key]
+            self._retired.append(place.findings)
         return tails
 
     def _drain(self, state: _ChoiceState, prefix: Key) -> list[Part]:
@@ -289,7 +387,11 @@ class StreamedReplyRedactor:
         """Log probabilities go out with the text that they spell out, or not at all if it was changed."""
         if choice.logprobs is not None:
             state.logprobs.append(choice.logprobs)
-        if any(place.redactor.is_holding for place in state.places.values()):
+        if choice.logprobs is not None:
+            state.logprobs[-1] = self._whole.without_alternatives(choice.logprobs)
+        if any(place.redactor.is_holding for place in state.places.values()) or any(
+            row.is_holding for row in state.rows.values()
+        ):
             return replace(choice, logprobs=None)
         changes = self.findings().total
         if changes != state.changes:
@@ -298,6 +400,9 @@ class StreamedReplyRedactor:
             state.logprobs = []
             return replace(choice, logprobs=None)
         kept, state.logprobs = state.logprobs, []
+        if any(self._whole.is_spelled(one) for one in kept):
+            self._whole.dropped("choices[*].logprobs", "they spell out text that was redacted")
+            return replace(choice, logprobs=None)
         return choice if len(kept) == 1 and kept[0] is choice.logprobs else replace(choice, logprobs=_joined(kept))
 
     def _with_metadata(self, choice: Choice) -> Choice:
@@ -355,7 +460,7 @@ def with_content(choice: Choice, content: list[Part]) -> Choice:
 
 
 def with_text(part: TextPart | RefusalPart | ThinkingPart, text: str) -> TextPart | RefusalPart | ThinkingPart:
-    if not isinstance(part, TextPart):
+    if type(part) is not TextPart:
         return replace(part, text=text)
     return TextPart(
         text,
@@ -382,18 +487,24 @@ def _append(content: list[Part], tail: Part) -> None:
     content.append(tail)
 
 
+def _of_text(text: _Text) -> Part:
+    """A part that carries what may go out of the text and nothing else."""
+    latest, released = text.latest, text.slot.take()
+    match latest:
+        case TextPart():
+            return TextPart(released, index=latest.index, item_id=latest.item_id)
+        case RefusalPart():
+            return RefusalPart(released, index=latest.index, item_id=latest.item_id)
+        case ThinkingPart():
+            return ThinkingPart(released, summary=latest.summary, index=latest.index, item_id=latest.item_id)
+
+
 def _fragment(place: _Place, text: str) -> Part:
     """A part that carries nothing but the text, to be joined with what went out before."""
     latest = place.latest
     match latest:
         case ToolCallPart():
             return ToolCallPart(arguments=text, kind=latest.kind, index=latest.index, item_id=latest.item_id)
-        case TextPart():
-            return TextPart(text, index=latest.index, item_id=latest.item_id)
-        case RefusalPart():
-            return RefusalPart(text, index=latest.index, item_id=latest.item_id)
-        case ThinkingPart():
-            return ThinkingPart(text, summary=latest.summary, index=latest.index, item_id=latest.item_id)
         case OpaquePart():
             event = copy.deepcopy(latest.data if latest.position == "event" else latest.deltas[0])
             for path, _ in list(_streamed_fields(event)):

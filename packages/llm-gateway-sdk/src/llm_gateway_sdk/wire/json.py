@@ -18,6 +18,7 @@ __all__ = [
     "dumps",
     "dumps_text",
     "first_byte",
+    "has_duplicate_keys",
     "is_object",
     "loads",
     "loads_exact",
@@ -104,6 +105,25 @@ def loads_exact(data: bytes | str) -> JSON:
         return _stdlib.loads(data, parse_float=_raw, parse_int=_exact_int, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
+
+
+def has_duplicate_keys(data: bytes | str) -> bool:
+    """Whether an object in a JSON text has a key twice. Raises ValueError where it is not valid JSON.
+
+    The readers of this module take the last of them, as most do, but not all.
+    """
+    found = False
+
+    def look(pairs: list[tuple[str, JSON]]) -> None:
+        nonlocal found
+        if not found and len(dict(pairs)) < len(pairs):
+            found = True
+
+    try:
+        _stdlib.loads(data, object_pairs_hook=look, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+    return found
 
 
 def dumps(value: JSON) -> bytes:

@@ -16,6 +16,7 @@ from llm_gateway_sdk import (
     LLMResponse,
     ModelError,
     ModelStreamError,
+    Payload,
     RequestRejected,
     StreamEncoder,
     WireReply,
@@ -27,7 +28,7 @@ from . import headers as reply_headers
 from .attempt import LiveAttempt
 from .errors import internal_error, retry_after_header, verbatim
 from .outlet import Headers, Outlet, Sink
-from .patch import merge_edit
+from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
 from .signed import has_signed_thinking, withhold_edited_reply
 
@@ -124,17 +125,29 @@ class ClientReply:
         headers = self._own_headers() + reply_headers.relayed(wire.headers.items, attempt.content_type)
         await self.write(wire.status, body, headers)
 
-    async def relay_edited(self, wire: WireReply, came: LLMResponse, edited: LLMResponse, attempt: LiveAttempt) -> None:
-        """A reply of the client's own dialect which a plugin has edited: the edit and nothing else."""
+    async def relay_edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> None:
+        """A reply of the client's own dialect which plugins may have edited: the edit and nothing else. Where a plugin
+        edits all that it sees, nothing stays that it could not see."""
         request = self.request
         dialect, echo, mint = request.dialect, request.echo, request.services.mint
-        losses = Losses("response")
+        losses, edited = Losses("response"), payload.value
+        after = written = None
+        if request.chain.edits_reply:
+            written = Comparison(wire.body)
+            after = dialect.encode_response(edited, echo, mint, losses)
+            if written.is_same(after.body) and not written.has_duplicate_keys:
+                await self.relay_whole(wire, attempt)
+                return
+        came = payload.pristine()
         before = dialect.encode_response(came, echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
+            losses, after = Losses("response"), None
             withhold_edited_reply(came.choices, edited.choices, losses)
-        after = dialect.encode_response(edited, echo, mint, losses)
+        if after is None:
+            after = dialect.encode_response(edited, echo, mint, losses)
         request.ctx.losses.extend(losses)
-        body = merge_edit(wire.body, before.body, after.body)
+        merge = merge_edit if written is None or written.is_covered(before.body) else merge_seen
+        body = merge(wire.body, before.body, after.body)
         await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
 
     async def own(self, wire: WireReply) -> None:

@@ -10,16 +10,12 @@ from typing import Any, cast
 
 from llm_gateway_sdk import (
     DialectError,
-    Echo,
     HTTPProvider,
     HTTPReply,
     InvalidRequest,
-    LLMRequest,
-    Message,
     ModelError,
     ModelHTTPError,
     NotFound,
-    TextPart,
     WireReply,
     WireRequest,
 )
@@ -33,14 +29,16 @@ from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
 from .attempt import LiveAttempt
 from .client import ClientReply
+from .embeddings import has_token_lists, write_embedding
 from .errors import http_error, refuse_web_page
 from .headers import find
 from .request import ClientRequest
 from .rights import visible
+from .seen import compared, seen_query
 from .upstream import check_model_name, finish_headers, limits_of, secrets_of, send
 from .usage import usage_in_body
 
-__all__ = ["decode_embedding_inputs", "list_models", "native_target", "perform_operation", "refuse_unseen"]
+__all__ = ["list_models", "native_target", "perform_operation", "refuse_unseen"]
 
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
 _WATCHED_BYTES = 4096
@@ -98,6 +96,8 @@ async def _pass_through(
     crossing = request.services.crossing
     headers = Headers.of(crossing.headers(wire.headers.items, credentials=client_key))
     query = crossing.query(wire.query, credentials=client_key)
+    if query and request.chain.edits_request and ctx.operation != "native":
+        query = seen_query(query)
     reply = await _send(request, attempt, http, WireRequest(wire.method, wire.path, query, headers, body))
     try:
         if not 200 <= reply.status < 300:
@@ -161,6 +161,8 @@ async def _count_tokens(request: ClientRequest, client: ClientReply, attempt: Li
         dialect = request.services.dialects[name]
         payload = ctx.request_payload
         untouched = payload is None or not payload.opened or not payload.changed
+        if untouched and request.chain.edits_request and dialect.name == request.dialect.name:
+            untouched = _is_seen(request, attempt, http, dialect)
         try:
             if dialect.name == request.dialect.name and untouched:
                 await _pass_through(request, client, attempt, http, request.wire.body)
@@ -179,6 +181,17 @@ async def _count_tokens(request: ClientRequest, client: ClientReply, attempt: Li
     reply = request.adapter.estimate_reply(estimate_tokens(ctx.request))
     reply.headers.set("x-llm-gateway-estimate", "true")
     await client.own(reply)
+
+
+def _is_seen(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Any) -> bool:
+    """Whether the client's bytes hold nothing but what plugins have seen. Raises InvalidRequest for duplicate keys."""
+    came = compared(request.wire.body)
+    encode = getattr(dialect, "encode_count", None)
+    if encode is None:
+        return False
+    model = request.ctx.requested_model or attempt.model
+    wire = encode(request.ctx.request, http.target(model, dialect.name), Losses("request"))
+    return came.is_same(wire.body)
 
 
 async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Any) -> int | None:
@@ -207,46 +220,32 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
         reply.close()
 
 
-def decode_embedding_inputs(wire: WireRequest) -> tuple[LLMRequest, Echo]:
-    """An embedding request in canonical form: each input text is a user message. Raises DialectError."""
-    try:
-        body = json.loads(wire.body)
-    except ValueError as error:
-        raise DialectError(f"not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise DialectError("expected a JSON object")
-    inputs = body.get("input")
-    texts = [inputs] if isinstance(inputs, str) else inputs if isinstance(inputs, list) else []
-    messages = [Message("user", [TextPart(text)]) for text in texts if isinstance(text, str)]
-    model = body.get("model")
-    request = LLMRequest(model=model if isinstance(model, str) else "", messages=messages)
-    if isinstance(body.get("user"), str):
-        request.user = body["user"]
-    return request, Echo(request.model)
-
-
 def _edited_inputs(request: ClientRequest, body: bytes) -> bytes:
     """The body with the texts as the plugins left them."""
     payload = request.ctx.request_payload
-    if payload is None or not payload.opened or not payload.changed:
+    if payload is None:
         return body
-    texts = iter([message.text for message in payload.value.messages])
-    inputs = json.loads(body).get("input")
-    if isinstance(inputs, str):
-        changed: Any = next(texts, "")
-    else:
-        changed = [next(texts, item) if isinstance(item, str) else item for item in inputs]
-    return json.replace_top_level(body, {"input": changed})
+    if request.chain.edits_request:
+        compared(body)
+        if not request.project.allow_unseen_native and has_token_lists(payload.value):
+            _refuse_unseen(request, "texts that are given as tokens")
+    if not payload.opened or not payload.changed:
+        return body
+    return write_embedding(body, payload.value)
 
 
 def refuse_unseen(request: ClientRequest) -> None:
     """A native body is not understood: where a plugin edits requests, it would go out unedited."""
     if request.project.allow_unseen_native or not request.wire.body:
         return
-    for mounted in {id(hook.mounted): hook.mounted for hook in request.chain.before}.values():
-        if mounted.plugin.edits_request:
+    _refuse_unseen(request, "this one")
+
+
+def _refuse_unseen(request: ClientRequest, what: str) -> None:
+    for hook in request.chain.before:
+        if hook.mounted.plugin.edits_request:
             raise InvalidRequest(
-                f"Plugin '{mounted.name}' edits requests and can't see this one "
+                f"Plugin '{hook.mounted.name}' edits requests and can't see {what} "
                 f"({request.wire.method} {request.ctx.http_request.path}).",
                 status=403,
             )

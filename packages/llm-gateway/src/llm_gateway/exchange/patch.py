@@ -3,68 +3,229 @@
 A plugin's edit happens on the canonical form. `merge_edit` compares how the dialect writes the form before and after
 the edit, and applies the difference to the original JSON, so that key order, unknown fields and the spelling of numbers
 stay as the client wrote them. The texts are taken apart only along the way to what differs; all else is copied.
+
+`merge_seen` does the same and lets nothing through that the dialect has not read: a plugin that edits has seen the
+canonical form only. A word of the original stays where the dialect writes the same word in the same place, else what
+the dialect writes is taken. So each string of the result is one that the canonical form holds.
+
+The work grows with the length of the texts, not with its square: lists of different lengths are aligned by their equal
+ends and by items that occur once.
 """
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
+from bisect import bisect_left
 
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.json import ARRAY, JSON, STRING, Slice
+from llm_gateway_sdk.wire.json import ARRAY, JSON, OBJECT, STRING, Slice
 
-__all__ = ["merge_edit"]
+__all__ = ["Comparison", "merge_edit", "merge_seen"]
 
 
 def merge_edit(original: bytes, before: bytes, after: bytes) -> bytes:
     """`original` with the change from `before` to `after`. All three are JSON texts.
 
-    Where the original's structure is not that of `before` (the dialect normalises it), the new value stands.
+    Where the original's structure is not that of `before` (the dialect normalises it), the new value is taken.
     """
     if before == after:
         return original
-    return json.dumps(_merge(Slice(original), Slice(before), Slice(after)))
+    return json.dumps(_Merge(seen_only=False).values(Slice(original), Slice(before), Slice(after)))
 
 
-def _merge(original: Slice, before: Slice, after: Slice) -> JSON:
-    if before == after:
-        return original
-    parts, old, new = json.slices(original), json.slices(before), json.slices(after)
-    if isinstance(parts, dict) and isinstance(old, dict) and isinstance(new, dict):
-        return _merge_objects(parts, old, new)
-    if isinstance(parts, list) and isinstance(old, list) and isinstance(new, list) and len(parts) == len(old):
-        return _merge_arrays(parts, old, new)
-    edited = _edited_text(original, before, after)
-    return after if edited is None else edited
+def merge_seen(original: bytes, before: bytes, after: bytes) -> bytes:
+    """As `merge_edit`, without what of `original` has no counterpart in `before`, unless it holds no words."""
+    return json.dumps(_Merge(seen_only=True).values(Slice(original), Slice(before), Slice(after)))
 
 
-def _merge_objects(original: dict[str, Slice], before: dict[str, Slice], after: dict[str, Slice]) -> dict[str, JSON]:
-    merged: dict[str, JSON] = {}
-    for key, value in original.items():
-        if key in after:
-            merged[key] = _merge(value, before[key], after[key]) if key in before else after[key]
-        elif key not in before:
-            merged[key] = value  # nothing that the dialect reads: not the edit's business
-    for key, value in after.items():
-        if key not in original and before.get(key) != value:
-            merged[key] = value
-    return merged
+class Comparison:
+    """A body that came, compared with what a dialect writes of it. Raises ValueError where it is not valid JSON."""
+
+    __slots__ = ("_data", "_value")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._value = json.loads(data)
+
+    @property
+    def has_duplicate_keys(self) -> bool:
+        """Whether an object has a key twice, of which no reader can know which one another reader takes."""
+        data = self._data
+        # A key that is written twice is read once, and has fewer quotation marks then.
+        plain = b"\\u0022" not in data
+        if plain and data.count(b'"') == json.dumps(self._value).count(b'"'):
+            return False
+        return json.has_duplicate_keys(data)
+
+    def is_same(self, written: bytes) -> bool:
+        """Whether both say the same, but for what carries no words and the dialect leaves out, such as nulls."""
+        return _covers(json.loads(written), self._value, exact=True)
+
+    def is_covered(self, written: bytes) -> bool:
+        """Whether `written` has all words of it in their places, and perhaps more."""
+        return _covers(json.loads(written), self._value, exact=False)
 
 
-def _merge_arrays(original: list[Slice], before: list[Slice], after: list[Slice]) -> list[JSON]:
-    if len(before) == len(after):
-        return [_merge(*items) for items in zip(original, before, after, strict=True)]
-    merged: list[JSON] = []
-    matcher = SequenceMatcher(None, list(map(bytes, before)), list(map(bytes, after)), autojunk=False)
-    for tag, from_before, to_before, from_after, to_after in matcher.get_opcodes():
-        if tag == "equal":
-            merged.extend(original[from_before:to_before])
-        elif tag == "replace" and to_before - from_before == to_after - from_after:
-            for offset in range(to_before - from_before):
-                place = from_before + offset
-                merged.append(_merge(original[place], before[place], after[from_after + offset]))
-        elif tag in ("insert", "replace"):
-            merged.extend(after[from_after:to_after])
-    return merged
+def _covers(written: JSON, value: JSON, *, exact: bool) -> bool:
+    if written == value:
+        return True
+    if isinstance(value, dict) and isinstance(written, dict):
+        found = 0
+        for key, inner in value.items():
+            if key not in written:
+                if inner and isinstance(inner, str | list | dict):
+                    return False
+                continue
+            found += 1
+            other = written[key]
+            if other != inner and not _covers(other, inner, exact=exact):
+                return False
+        return found == len(written) or not exact
+    if isinstance(value, list) and isinstance(written, list):
+        return len(value) == len(written) and all(
+            other == inner or _covers(other, inner, exact=exact) for other, inner in zip(written, value, strict=True)
+        )
+    return False
+
+
+class _Merge:
+    """One merging. `seen_only`: what the dialect has not read is left out."""
+
+    def __init__(self, *, seen_only: bool) -> None:
+        self._seen_only = seen_only
+
+    def values(self, original: Slice, before: Slice, after: Slice) -> JSON:
+        if before == after and (not self._seen_only or original == before):
+            return original
+        kind = json.first_byte(original)
+        if kind == json.first_byte(before) == json.first_byte(after):
+            if kind == OBJECT:
+                return self._objects(_members(original), _members(before), _members(after))
+            if kind == ARRAY:
+                parts, old, new = _items(original), _items(before), _items(after)
+                if len(parts) == len(old):
+                    return self._arrays(parts, old, new)
+                return original if before == after and not self._seen_only else after
+        if before == after:
+            return original if _is_same(original, before) else after
+        edited = _edited_text(original, before, after)
+        return after if edited is None else edited
+
+    def _objects(
+        self, original: dict[str, Slice], before: dict[str, Slice], after: dict[str, Slice]
+    ) -> dict[str, JSON]:
+        merged: dict[str, JSON] = {}
+        has_dropped = False
+        for key, value in original.items():
+            if key in after:
+                merged[key] = self.values(value, before[key], after[key]) if key in before else after[key]
+            elif key not in before:
+                # Nothing that the dialect reads: not the edit's business, unless it must have been seen.
+                if not self._seen_only or _is_wordless(value):
+                    merged[key] = value
+                else:
+                    has_dropped = True
+        for key, value in after.items():
+            # What was left out may be in another field of the canonical form, which the dialect spells in its own way.
+            if key not in original and (before.get(key) != value or (has_dropped and not _is_wordless(value))):
+                merged[key] = value
+        return merged
+
+    def _arrays(self, original: list[Slice], before: list[Slice], after: list[Slice]) -> list[JSON]:
+        if len(before) == len(after):
+            return [self.values(*items) for items in zip(original, before, after, strict=True)]
+        merged: list[JSON] = []
+        at_before = at_after = 0
+        for old, new, length in [*_equal_runs(before, after), (len(before), len(after), 0)]:
+            if old - at_before == new - at_after:
+                for offset in range(old - at_before):
+                    place = at_before + offset
+                    merged.append(self.values(original[place], before[place], after[at_after + offset]))
+            else:
+                merged.extend(after[at_after:new])
+            for offset in range(length):
+                merged.append(self.values(original[old + offset], before[old + offset], after[new + offset]))
+            at_before, at_after = old + length, new + length
+        return merged
+
+
+def _equal_runs(before: list[Slice], after: list[Slice]) -> list[tuple[int, int, int]]:
+    """Where the two lists are equal: (place in `before`, place in `after`, length), in order and without overlap.
+
+    Equal ends first, then items that occur once in each, the longest chain of them that is in order in both.
+    """
+    old, new = list(map(bytes, before)), list(map(bytes, after))
+    shorter = min(len(old), len(new))
+    head = 0
+    while head < shorter and old[head] == new[head]:
+        head += 1
+    tail = 0
+    while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
+        tail += 1
+    runs = [(0, 0, head)] if head else []
+    middle = _once(old, head, len(old) - tail)
+    found = [(middle[item], place) for item, place in _once(new, head, len(new) - tail).items() if item in middle]
+    runs.extend((left, right, 1) for left, right in _longest_chain(sorted(found, key=lambda pair: pair[1])))
+    if tail:
+        runs.append((len(old) - tail, len(new) - tail, tail))
+    return runs
+
+
+def _once(items: list[bytes], start: int, end: int) -> dict[bytes, int]:
+    """The places of the items that occur once in that part of the list."""
+    places: dict[bytes, int] = {}
+    several: set[bytes] = set()
+    for place in range(start, end):
+        if places.setdefault(items[place], place) != place:
+            several.add(items[place])
+    for item in several:
+        del places[item]
+    return places
+
+
+def _longest_chain(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Of pairs that rise in their second number the longest sequence that rises in the first, too."""
+    ends: list[int] = []
+    last: list[int] = []
+    previous: list[int] = []
+    for number, (left, _) in enumerate(pairs):
+        length = bisect_left(ends, left)
+        ends[length : length + 1] = [left]
+        last[length : length + 1] = [number]
+        previous.append(last[length - 1] if length else -1)
+    chain: list[tuple[int, int]] = []
+    at = last[-1] if last else -1
+    while at >= 0:
+        chain.append(pairs[at])
+        at = previous[at]
+    return chain[::-1]
+
+
+def _members(data: Slice) -> dict[str, Slice]:
+    members = json.slices(data)
+    return members if isinstance(members, dict) else {}
+
+
+def _items(data: Slice) -> list[Slice]:
+    items = json.slices(data)
+    return items if isinstance(items, list) else []
+
+
+def _is_wordless(value: Slice) -> bool:
+    """Whether a JSON value can't carry text: null, a boolean, a number, or nothing at all."""
+    return bytes(value).strip() in (b"[]", b"{}", b'""') or json.first_byte(value) not in (STRING, ARRAY, OBJECT)
+
+
+def _is_same(original: Slice, before: Slice) -> bool:
+    """Whether the original says what the dialect writes, or says it in numbers and the like, which carry no words."""
+    if original == before or json.first_byte(original) not in (STRING, ARRAY, OBJECT):
+        return True
+    value, written = _value(original), _value(before)
+    if value == written:
+        return True
+    single = [{"type": "text", "text": written}] if isinstance(written, str) else None
+    if single is not None and value == single:
+        return True
+    return isinstance(value, str) and isinstance(written, list) and written == [{"type": "text", "text": value}]
 
 
 def _edited_text(original: Slice, before: Slice, after: Slice) -> JSON | None:

@@ -18,6 +18,7 @@ from llm_gateway_sdk import (
     HTTPReply,
     InvalidRequest,
     LLMRequest,
+    Payload,
     Target,
     WireRequest,
     parse_duration,
@@ -30,8 +31,9 @@ from ..models import ModelTarget
 from ..wire.crossing import CREDENTIAL_HEADERS
 from ..wire.headers import bearer_or_key
 from .errors import unsendable
-from .patch import merge_edit
+from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
+from .seen import compared, seen_query
 from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
 
 __all__ = [
@@ -225,25 +227,15 @@ def _same_dialect(
     query = original.query and crossing.query(original.query, credentials=credentials)
     wire = WireRequest(original.method, original.path, query, headers, original.body)
     payload = ctx.request_payload
+    edits = request.chain.edits_request and payload is not None and payload.opened
+    if edits and query:
+        wire.query = seen_query(query)
     losses: Losses | None = None
-    disguised = disguise_wrapped(original.body) if payload is not None else None
-    base: LLMRequest | None = None
-    if payload is not None and payload.opened and not payload.replaced:
-        base = payload.before_change()
-    if payload is not None and (disguised is not None or base is not None or payload.replaced):
-        if base is None:
-            base = request.reading.read()
-        losses = Losses("request")
-        if request.chain.before and has_signed_thinking(payload.value.messages):
-            withhold_edited(ctx.base_request.messages, payload.value.messages, losses)
-        if disguised is not None:
-            # Signatures that the gateway wrapped for this client are unwrapped, or left out where they are another
-            # dialect's: seen from a request in which they look like the dialect's own, that is an edit as any other.
-            base, _ = dialect.decode_request(WireRequest(body=disguised, path=original.path, headers=original.headers))
-        edit_target = Target(ctx.requested_model or api.model, api.provider, api.api_version, False, api.quirks)
-        before = dialect.encode_request(base, edit_target, Losses("request"))
-        after = dialect.encode_request(payload.value, edit_target, losses)
-        wire.body = merge_edit(original.body, before.body, after.body)
+    if payload is not None:
+        disguised = disguise_wrapped(original.body)
+        if disguised is not None or payload.opened or payload.replaced:
+            edit_target = Target(ctx.requested_model or api.model, api.provider, api.api_version, False, api.quirks)
+            wire.body, losses = _edited_body(request, dialect, edit_target, payload, disguised, edits=edits)
     if api.quirks and api.quirks.get("for_same_dialect") and payload is not None:
         losses = losses or Losses("request")
         wire.body = _with_quirks(request, dialect, api, wire, losses)
@@ -256,6 +248,54 @@ def _same_dialect(
         elif version_header not in headers:
             headers.set(version_header, dialect.default_version)
     return wire, losses
+
+
+def _edited_body(
+    request: ClientRequest,
+    dialect: Dialect,
+    target: Target,
+    payload: Payload[LLMRequest],
+    disguised: bytes | None,
+    *,
+    edits: bool,
+) -> tuple[bytes, Losses | None]:
+    """The client's bytes with what plugins changed; with `edits`, without what they could not see."""
+    ctx, original = request.ctx, request.wire
+    value = payload.value
+    losses = Losses("request")
+    base: LLMRequest | None = None
+    after: bytes | None = None
+    came: Comparison | None = None
+    if disguised is None and not payload.replaced:
+        if edits:
+            # Where the dialect writes what came, nothing was edited and nothing was there that plugins could not see.
+            after = dialect.encode_request(value, target, losses).body
+            came = compared(original.body)
+            if came.is_same(after):
+                return original.body, None
+            base = payload.pristine()
+        else:
+            base = payload.before_change()
+            if base is None:
+                return original.body, None
+    if request.chain.before and has_signed_thinking(value.messages):
+        losses, after = Losses("request"), None
+        withhold_edited(ctx.base_request.messages, value.messages, losses)
+    if disguised is not None:
+        # Signatures that the gateway wrapped for this client are unwrapped, or left out where they are another
+        # dialect's: seen from a request in which they look like the dialect's own, that is an edit as any other.
+        base, _ = dialect.decode_request(WireRequest(body=disguised, path=original.path, headers=original.headers))
+    elif base is None:
+        base = request.reading.read()
+    before = dialect.encode_request(base, target, Losses("request")).body
+    if after is None:
+        after = dialect.encode_request(value, target, losses).body
+    merge = merge_edit
+    if edits:
+        came = came or compared(original.body if disguised is None else disguised)
+        if not came.is_covered(before):
+            merge = merge_seen
+    return merge(original.body, before, after), losses
 
 
 def _with_quirks(request: ClientRequest, dialect: Dialect, api: Target, wire: WireRequest, losses: Losses) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llm_gateway_sdk import (
     GatewayError,
@@ -20,13 +20,12 @@ from llm_gateway_sdk import (
     Payload,
     PayloadTooLarge,
     RequestContext,
-    WireRequest,
 )
 from llm_gateway_sdk.context import Engine
 
 from ..exchange.current import current_request_id
+from ..exchange.embeddings import EmbeddingReader
 from ..exchange.exchange import Exchange
-from ..exchange.operations import decode_embedding_inputs
 from ..exchange.reading import Reading
 from ..exchange.services import new_id
 from .admission import Admission
@@ -224,7 +223,7 @@ class GatewayApp:
                 model = None  # another vendor's body; it is passed on as it is
         streaming = streaming and operation == "generate"
         ctx = self._context(match, request, request_id, model, streaming=streaming)
-        reading = Reading(client if operation != "embed" else _EmbeddingReader(), wire)
+        reading = Reading(client if operation != "embed" else EmbeddingReader(), wire)
         payload = Payload(reading.read) if operation in ("generate", "count_tokens", "embed") else None
         ctx.base_request_payload = payload
         Engine.begin_attempt(ctx, payload)
@@ -286,13 +285,6 @@ def _find(generation: Generation, request: EdgeRequest) -> Match | None:
 
 def _allows_none(_: str) -> bool:
     return False
-
-
-class _EmbeddingReader:
-    """Reads embedding requests where an exchange expects its client's dialect."""
-
-    def decode_request(self, wire: WireRequest) -> Any:
-        return decode_embedding_inputs(wire)
 
 
 def _request_id(given: str | None) -> str:

@@ -85,6 +85,8 @@ async def _deliver_looked_at(
     payload = Payload(lambda: decode_whole(dialect, wire, mint, call.names))
     ctx.response_payload = payload
     ctx.upstream_response = wire
+    if request.chain.edits_reply and payload.value.error is not None:
+        refuse_failure(payload.value)  # plugins see the text of an error where errors are
     verdict = await request.chain.after_model(ctx)
     usage = payload.value.usage if payload.opened else None
     record(attempt.entry, usage or dialect.usage_of(b"", wire.body))
@@ -94,11 +96,10 @@ async def _deliver_looked_at(
     if ctx.response_payload is not payload:
         await client.answer(ctx.response or payload.value, attempt)
         return None
-    before = payload.before_change()
-    if before is None:
-        await client.relay_whole(wire, attempt)
+    if request.chain.edits_reply or payload.changed:
+        await client.relay_edited(wire, payload, attempt)
     else:
-        await client.relay_edited(wire, before, payload.value, attempt)
+        await client.relay_whole(wire, attempt)
     return None
 
 

@@ -1,0 +1,166 @@
+"""What of a request or reply is not offered as text: the whole list, each entry with its reason.
+
+Every other string is (see `texts.py`). An entry excludes a field only where its value has the shape that the reason
+promises: an id has no white space and no `@`, a word of a vendor's vocabulary begins with a letter. A value of another
+shape is text, whatever its field is called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+__all__ = ["CANONICAL", "JSON_FIELDS", "PAYLOADS", "REASONS", "Shape", "excluded_in_json", "is_field_name"]
+
+Shape = Callable[[str], object]
+"""Whether a value has the shape that its exclusion promises."""
+
+_ID = re.compile(r"[A-Za-z0-9_.:/+=|~,#$%!*()\[\]-]{1,512}").fullmatch
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+*;=-]{0,127}").fullmatch
+_PROOF = re.compile(r"[A-Za-z0-9_.:/+=~-]+").fullmatch
+_REFERENCE = re.compile(r"(?:#|https?://json-schema\.org/)[A-Za-z0-9_.:/#$-]*").fullmatch
+_FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]{0,127}").fullmatch
+
+REASONS: dict[str, str] = {
+    "id": "a provider or a client looks it up, and must find what it has stored under it",
+    "name": "the name of a tool, which call, result and definition must share",
+    "word": "a word of the API's vocabulary: another one is an error",
+    "proof": "signed or encrypted by a provider, which refuses it with any change",
+    "payload": "the bytes of an image, audio or document in base64; where they are text, that text is offered",
+    "reference": "a place in the same JSON Schema, or the version of JSON Schema",
+    "field": "the name of a field or parameter, which is structure",
+    "again": "the answer once more, token by token: whoever changes the answer leaves them out",
+}
+
+_SHAPES: dict[str, Shape] = {
+    "id": _ID,
+    "name": _WORD,
+    "word": _WORD,
+    "proof": _PROOF,
+    "reference": _REFERENCE,
+    "payload": lambda _value: True,
+    "again": lambda _value: True,
+}
+
+_CANONICAL: dict[str, str] = {
+    "*.item_id": "id",
+    "*.signature": "proof",
+    "*.signed_by": "word",
+    "Message.role": "word",
+    "ThinkingPart.redacted": "proof",
+    "ToolCallPart.id": "id",
+    "ToolCallPart.name": "name",
+    "ToolCallPart.kind": "word",
+    "ToolCallPart.namespace": "name",
+    "ToolResultPart.tool_call_id": "id",
+    "ToolResultPart.name": "name",
+    "ToolResultPart.kind": "word",
+    "MediaPart.kind": "word",
+    "MediaPart.media_type": "word",
+    "MediaPart.file_id": "id",
+    "MediaPart.detail": "word",
+    "OpaquePart.dialect": "word",
+    "OpaquePart.position": "word",
+    "Citation.kind": "word",
+    "Citation.file_id": "id",
+    "CacheHint.ttl": "id",
+    "Tool.name": "name",
+    "Tool.kind": "word",
+    "Tool.namespace": "name",
+    "OpaqueTool.dialect": "word",
+    "OpaqueTool.name": "name",
+    "ToolChoice.mode": "word",
+    "ToolChoice.name": "name",
+    "ToolChoice.names": "name",
+    "ToolChoice.allowed_mode": "word",
+    "ToolChoice.kind": "word",
+    "ResponseFormat.kind": "word",
+    "ResponseFormat.name": "name",
+    "Reasoning.effort": "word",
+    "Reasoning.mode": "word",
+    "Reasoning.summary": "word",
+    "LLMRequest.model": "id",
+    "LLMRequest.verbosity": "word",
+    "LLMRequest.service_tier": "word",
+    "LLMResponse.id": "id",
+    "LLMResponse.model": "id",
+    "LLMResponse.service_tier": "word",
+    "Choice.finish_reason": "word",
+    "Choice.raw_finish_reason": "word",
+    "Choice.logprobs": "again",
+    "ErrorInfo.kind": "word",
+    "ErrorInfo.type": "word",
+    "ErrorInfo.code": "id",
+    "ErrorInfo.request_id": "id",
+}
+"""By class and field of the canonical types; `*` is any class."""
+
+CANONICAL: dict[str, Shape] = {field: _SHAPES[reason] for field, reason in _CANONICAL.items()}
+
+JSON_FIELDS: dict[str, str] = {
+    "id": "id",
+    "model": "id",
+    "modelVersion": "id",
+    "fingerprint": "id",
+    "system_fingerprint": "id",
+    "previous_response_id": "id",
+    "container": "id",
+    "conversation": "id",
+    "name": "name",
+    "server_label": "name",
+    "namespace": "name",
+    "type": "word",
+    "object": "word",
+    "role": "word",
+    "status": "word",
+    "media_type": "word",
+    "mime_type": "word",
+    "mimeType": "word",
+    "format": "word",
+    "syntax": "word",
+    "ttl": "id",
+    "phase": "word",
+    "finish_reason": "word",
+    "stop_reason": "word",
+    "required": "field",
+    "propertyOrdering": "field",
+    "$ref": "reference",
+    "$schema": "reference",
+    "signature": "proof",
+    "thoughtSignature": "proof",
+    "thought_signature": "proof",
+    "encrypted_content": "proof",
+    "encrypted_index": "proof",
+    "encrypted_stdout": "proof",
+    "encryptedContent": "proof",
+    "obfuscation": "proof",
+}
+"""By key, in the JSON of a vendor: blocks and fields that have no place in the canonical types. Below keys that begin
+with `_` a dialect notes names of fields, which are excluded as such."""
+
+_SHAPES["field"] = _FIELD_NAME
+_IN_JSON: dict[str, Shape] = {key: _SHAPES[reason] for key, reason in JSON_FIELDS.items()}
+_ID_ENDINGS = ("_id", "_ids", "Id", "Ids")
+_USERS = frozenset({"user_id", "userId", "end_user_id", "customer_id"})
+"""Ids that clients make of whatever they know of a person: often an e-mail address."""
+
+PAYLOADS = frozenset(
+    {"data", "bytes", "file_data", "fileData", "b64_json", "partial_image_b64", "partialImageB64", "imageBytes",
+     "videoBytes", "image", "audio", "result", "blob", "redactedContent"}
+)  # fmt: skip
+"""Keys whose value is text, or binary data in base64."""
+
+
+def excluded_in_json(key: str) -> Shape | None:
+    """The shape of values that are not offered under that key; None where all are."""
+    shape = _IN_JSON.get(key)
+    if shape is None and key.endswith(_ID_ENDINGS) and key not in _USERS:
+        return _ID
+    if shape is None and key[:1] == "_":
+        return _FIELD_NAME
+    return shape
+
+
+def is_field_name(key: str) -> bool:
+    """Whether a key of a JSON object is the name of a field and not text."""
+    return (key.isascii() and key.isidentifier()) or _FIELD_NAME(key) is not None
