@@ -111,3 +111,18 @@ def test_guessing_has_no_limit_where_that_is_wished():
 def test_settings_that_would_not_protect_are_refused(config, words):
     with pytest.raises(ConfigError, match=words):
         PluginHarness(BasicApiKeyAuth, config)
+
+
+def test_the_holder_is_the_principal(harness):
+    reply = harness.ask(headers={"x-api-key": "your-api-key-2"})
+
+    principal = reply.context.principal
+    assert (principal.id, principal.name, principal.source) == ("reports", "reports", "basic-apikey-auth")
+    assert (principal.models, reply.context.caller) == (None, "reports")
+
+
+@pytest.mark.parametrize("credential", ["gw_abcdefghijkl_" + "x" * 33, "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJ4In0.c2ln"])
+def test_forms_of_other_plugins_are_refused_without_one_and_never_count_as_guesses(harness, credential):
+    for _ in range(30):
+        assert harness.ask(headers={"x-api-key": credential}).status == 401
+    assert harness.ask(headers={"x-api-key": "wrong"}).status == 401

@@ -126,6 +126,16 @@ def test_a_record_answers_the_questions_people_ask() -> None:
     assert {name: row[name] for name in expected} == expected
 
 
+def test_a_record_knows_the_callers_team_and_labels() -> None:
+    ctx = context()
+    ctx.principal = Principal("k1", "alice", team="data", labels={"env": "prod"})
+    row = row_of(ctx)
+
+    assert (row["principal"], row["team"], row["org"], row["labels"]) == ("k1", "data", "", {"env": "prod"})
+    assert set(row) <= {column.name for column in COLUMNS}
+    assert "team" not in row_of(context())
+
+
 def test_every_key_of_a_record_is_a_column() -> None:
     ctx = context(
         error=ModelHTTPError("no", status=500), losses=[Loss("dropped", "seed")], metadata={"tags": {"team": "a"}}

@@ -32,7 +32,7 @@ from .settings import TracerSettings
 __all__ = ["Frame", "FrameTaker", "decode_frame"]
 
 Frame: TypeAlias = dict[str, Any]
-"""By the names of `_FIELDS`, `bodies`, and what of `error`, `error_kind`, `losses`, `tags` and `cut` there is."""
+"""By the names of `_FIELDS`, `bodies`, and what there is of `error`, `error_kind`, `losses`, `tags`, `who`, `cut`."""
 
 _FIELDS: Final = (
     "version", "id", "project", "adapter", "dialect", "operation", "caller", "client_ip", "asked", "routed", "provider",
@@ -97,9 +97,12 @@ class FrameTaker:
         plain = ctx.error is None and (not attempts or (len(attempts) == 1 and attempts[0].error is None))
         tagged = len(metadata) > 1 or (metadata and "status" not in metadata)
         cut = ctx.attempt_data.get("reply_truncated")
-        if plain and not tagged and not cut and not ctx.losses:
+        principal = ctx.principal
+        if plain and not tagged and not cut and not ctx.losses and principal is None:
             return None
         rest: dict[str, Any] = {}
+        if principal is not None:
+            rest["who"] = (principal.id, principal.team or "", principal.org or "", dict(principal.labels))
         if not plain:
             self._add_errors(rest, ctx)
         if ctx.losses:

@@ -160,6 +160,8 @@ class Recorder:
             "gateway": self._gateway,
             "timings": {name: round(seconds * 1e6) for name, seconds in frame["timings"].items()},
         }
+        if "who" in frame:
+            row["principal"], row["team"], row["org"], row["labels"] = frame["who"]
         if first_token is not None:
             row["ttft_us"] = max(0, round((first_token - started) * 1e6))
         if attempts:

@@ -76,6 +76,15 @@ FAMILIES: dict[str, Family] = {
         _TARGET,
         "US dollars, by the prices of model book and configuration. Requests of unknown cost are left out.",
     ),
+    "llm_gateway_team_requests_total": Family(
+        "counter", ("project", "team"), "Requests by the caller's team; after 1000 teams of a worker, `other`."
+    ),
+    "llm_gateway_team_tokens_total": Family(
+        "counter", ("project", "team", "kind"), "Tokens by the caller's team, input and output."
+    ),
+    "llm_gateway_team_cost_usd_total": Family(
+        "counter", ("project", "team"), "US dollars by the caller's team. Requests of unknown cost are left out."
+    ),
     "llm_gateway_requests_in_flight": Family("gauge", (), "Requests being served."),
     "llm_gateway_requests_queued": Family("gauge", (), "Requests waiting for a place (maxConcurrent)."),
     "llm_gateway_upstream_in_flight": Family("gauge", _TARGET, "Calls to providers that are under way."),

@@ -22,6 +22,7 @@ from .. import __version__
 from ..models import ModelTarget
 from .families import DURATION_BUCKETS, FAMILIES, PLUGIN_PREFIX, TOKEN_TIME_BUCKETS
 from .prices import cost_of
+from .teams import TeamFigures
 
 __all__ = ["Metrics", "Watched"]
 
@@ -91,6 +92,7 @@ class Metrics:
         self._fallbacks: dict[tuple[str, str, str], int] = {}
         self._plugins: dict[tuple[str, str], list[float]] = {}
         self._overflow = 0
+        self._teams = TeamFigures()
         self._control: Watched | None = None
         self._priced: Any = None
         self._targets: dict[tuple[str, str], ModelTarget] = {}
@@ -123,6 +125,7 @@ class Metrics:
         if control is not None and control.gateway is not self._priced:
             self._take_prices(control.gateway)
         attempts, metrics = ctx.attempts, ctx.metrics
+        cost: int | None = None
         key = (
             ctx.project, ctx.adapter, ctx.operation, attempts[-1].model if attempts else "",
             ctx.target_model_provider, status, ctx.streaming,
@@ -146,9 +149,11 @@ class Metrics:
             if ctx.streaming and metrics.first_token is not None:
                 self._book_stream(series, metrics.first_token - metrics.started, ended - metrics.first_token, ctx)
             if metrics.input_tokens is not None or metrics.output_tokens is not None:
-                self._book_tokens(series, ctx)
+                cost = self._book_tokens(series, ctx)
             elif status < 400 and ctx.operation == "generate":
                 series.without_usage += 1
+        if ctx.principal is not None:
+            self._teams.add(ctx, cost)
         if status >= 400:
             self._book_error(ctx, series.target, status)
         if ctx.timings:
@@ -198,7 +203,8 @@ class Metrics:
             times[bisect_left(TOKEN_TIME_BUCKETS, each)] += 1
             times[-1] += each
 
-    def _book_tokens(self, series: _Series, ctx: RequestContext) -> None:
+    def _book_tokens(self, series: _Series, ctx: RequestContext) -> int | None:
+        """Returns the cost in nano-dollars, None where it is unknown."""
         metrics = ctx.metrics
         series.input += metrics.input_tokens or 0
         series.output += metrics.output_tokens or 0
@@ -212,11 +218,11 @@ class Metrics:
         if prices is None and series.varies:
             target = self._targets.get((series.target[0], series.target[1]))
             prices = target.described(ctx.requested_model).prices if target is not None else None
-        if prices is not None:
-            cost = cost_of(prices, metrics)
-            if cost is not None:
-                series.cost += cost / 1e9
-                series.costed = True
+        cost = cost_of(prices, metrics) if prices is not None else None
+        if cost is not None:
+            series.cost += cost / 1e9
+            series.costed = True
+        return cost
 
     def _book_error(self, ctx: RequestContext, target: Target, status: int) -> None:
         error = ctx.error
@@ -285,6 +291,7 @@ class Metrics:
         """This worker's figures, as JSON; `snapshots` describes the form."""
         fold = _Fold()
         self._fold_series(fold)
+        self._teams.fold_into(fold)
         for errors, count in self._errors.items():
             fold.add("llm_gateway_errors_total", errors, count)
         for outcomes, count in self._attempts.items():
