@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
     Mint,
     ModelHTTPError,
     Payload,
+    Principal,
     RequestContext,
     RequestRejected,
     TextPart,

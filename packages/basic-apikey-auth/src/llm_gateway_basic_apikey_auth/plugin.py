@@ -102,11 +102,14 @@ class BasicApiKeyAuth(Plugin):
                 self._holders[bytes.fromhex(entry["sha256"])] = entry["name"]
             else:
                 self._holders[_digest(entry["key"])] = entry["name"]
+        self._principals = {
+            holder: Principal(id=holder, name=holder, source="basic-apikey-auth") for holder in self._holders.values()
+        }
         self._max_failures: int = config.get("maxFailures", 20)
         self._failures: dict[str, tuple[float, int]] = {}
 
     def before_model(self, ctx: RequestContext) -> PluginResult | None:
-        if ctx.principal is not None:
+        if ctx.caller is not None:
             return None  # another plugin has found whose credential it is
         given = False
         credentials = credentials_of(ctx)
@@ -115,7 +118,7 @@ class BasicApiKeyAuth(Plugin):
             holder = self._holder_of(key)
             if holder is not None:
                 # A valid key passes even so: behind a shared address one bad client must not lock out the others.
-                ctx.principal = Principal(id=holder, name=holder, source="basic-apikey-auth")
+                ctx.principal = self._principals[holder]
                 return None
         if given and all(map(has_own_form, credentials)):
             return None  # for a plugin that reads that form; where there is none, the request is refused all the same

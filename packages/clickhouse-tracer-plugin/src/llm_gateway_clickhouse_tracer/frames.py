@@ -97,7 +97,9 @@ class FrameTaker:
         plain = ctx.error is None and (not attempts or (len(attempts) == 1 and attempts[0].error is None))
         tagged = len(metadata) > 1 or (metadata and "status" not in metadata)
         cut = ctx.attempt_data.get("reply_truncated")
-        principal = ctx.principal
+        principal = ctx.principal if ctx.caller is not None else None
+        if principal is not None and principal.id == principal.name and not (principal.team or principal.labels):
+            principal = None  # it is all in its name
         if plain and not tagged and not cut and not ctx.losses and principal is None:
             return None
         rest: dict[str, Any] = {}

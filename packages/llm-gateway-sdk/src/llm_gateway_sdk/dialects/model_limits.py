@@ -187,7 +187,12 @@ def limits_of(model: str, quirks: Mapping[str, Any] | None = None, facts: ModelF
             changes["sampling"] = "none"
         if quirks.get("thinking") in ("budget", "adaptive", "none"):
             changes["thinking"] = quirks["thinking"]
-    return replace(limits, **changes) if changes else limits
+    if not changes:
+        return limits
+    changed = replace(limits, **changes)
+    if changed == limits:
+        return limits
+    return ANY_MODEL if changed == ANY_MODEL else changed
 
 
 def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) -> None:
@@ -198,7 +203,6 @@ def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) 
         ("forced_tools", facts.forced_tools),
         ("structured", facts.structured),
         ("prefill", facts.prefill),
-        ("max_output", facts.max_output),
     ):
         # Servers often take more than their documents promise: only where refusals are known, or the operator asks for
         # it, is a request rewritten.
@@ -206,6 +210,8 @@ def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) 
             continue
         if value is not None:
             changes[name] = value
+    if facts.max_output is not None and (limits.max_output is not None or facts.source == "configuration"):
+        changes["max_output"] = facts.max_output
     thinking = facts.thinking
     if thinking is None:
         return

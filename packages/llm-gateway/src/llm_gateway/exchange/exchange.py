@@ -198,8 +198,10 @@ class Exchange:
         """The operation itself, on the target that the hooks chose."""
         request, client = self._request, self._client
         ctx = request.ctx
-        principal = ctx.principal
-        narrowed = principal is not None and (principal.models is not None or principal.projects is not None)
+        narrowed = False
+        if ctx.caller is not None or request.chain.authentication:
+            principal = ctx.principal
+            narrowed = principal is not None and (principal.models is not None or principal.projects is not None)
         if narrowed and ctx.operation != "native":
             check_rights(ctx, request.project)
         if ctx.streaming:

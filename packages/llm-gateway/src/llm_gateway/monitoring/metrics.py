@@ -52,14 +52,17 @@ class _Series:
     """One combination of labels."""
 
     __slots__ = (
-        "attempt_seconds", "attempts_ok", "cache_read", "cache_write", "cost", "costed", "durations", "first_tokens",
-        "input", "key", "output", "prices", "reasoning", "target", "token_times", "varies", "without_usage",
+        "asked", "attempt_seconds", "attempts_ok", "cache_read", "cache_write", "cost", "costed", "durations",
+        "first_tokens", "input", "key", "output", "prices", "reasoning", "target", "token_times", "varies",
+        "without_usage",
     )  # fmt: skip
 
     def __init__(self, key: tuple[str, str, str, str, str, str, bool]) -> None:
         self.key = key
         self.target: Target = (key[0], key[3], key[4])
         self.prices: Prices | None = None
+        self.asked: str | None = ""
+        """What the last request asked for, where that decides the price."""
         self.varies = False
         """Its requests go to several models, which have prices of their own."""
         self.durations = [0.0] * (len(DURATION_BUCKETS) + 2)
@@ -152,7 +155,7 @@ class Metrics:
                 cost = self._book_tokens(series, ctx)
             elif status < 400 and ctx.operation == "generate":
                 series.without_usage += 1
-        if ctx.principal is not None:
+        if ctx.caller is not None:
             self._teams.add(ctx, cost)
         if status >= 400:
             self._book_error(ctx, series.target, status)
@@ -215,9 +218,10 @@ class Metrics:
         if metrics.reasoning_tokens:
             series.reasoning += metrics.reasoning_tokens
         prices = series.prices
-        if prices is None and series.varies:
-            target = self._targets.get((series.target[0], series.target[1]))
-            prices = target.described(ctx.requested_model).prices if target is not None else None
+        if series.varies:
+            if series.asked != ctx.requested_model:
+                self._price_varying(series, ctx.requested_model)
+            prices = series.prices
         cost = cost_of(prices, metrics) if prices is not None else None
         if cost is not None:
             series.cost += cost / 1e9
@@ -279,10 +283,17 @@ class Metrics:
         for series in self._series.values():
             self._price(series)
 
+    def _price_varying(self, series: _Series, asked: str | None) -> None:
+        """Gives a series the prices of the model that was asked for; the next request is mostly for the same."""
+        target = self._targets.get((series.target[0], series.target[1]))
+        series.asked = asked
+        series.prices = target.described(asked).prices if target is not None else None
+
     def _price(self, series: _Series) -> None:
         """Gives a series the prices of its model, where it is one and the same model for every request of it."""
         target = self._targets.get((series.target[0], series.target[1]))
         series.varies = target is not None and not target.is_one_model
+        series.asked = ""
         series.prices = target.described(None).prices if target is not None and target.is_one_model else None
 
     # As the source of the metrics page.
