@@ -166,7 +166,7 @@ class ClientReply:
 
     async def write(self, status: int, body: bytes, headers: Headers) -> None:
         self.status = status
-        headers.append((b"content-length", b"%d" % len(body)))
+        headers += ((b"content-length", b"%d" % len(body)),)
         self.started = True
         await self._sink.start(status, headers)
         await self._sink.write(body, more=False)

@@ -44,7 +44,7 @@ def own(ctx: RequestContext, attempt: LiveAttempt | None, *, timing: bool) -> He
     headers: Headers = [(b"x-request-id", ctx.request_id.encode("latin-1", "replace"))]
     attempts = ctx.attempts
     if attempts:
-        headers.append((b"x-llm-gateway-model", _ascii(attempts[-1].model)))
+        headers += ((b"x-llm-gateway-model", _ascii(attempts[-1].model)),)
         if len(attempts) > 1:
             headers.append((b"x-llm-gateway-attempts", b"%d" % len(attempts)))
     if attempt is not None and attempt.losses is not None:
@@ -59,7 +59,7 @@ def own(ctx: RequestContext, attempt: LiveAttempt | None, *, timing: bool) -> He
 def relayed(upstream: HeaderPairs, kind: str) -> Headers:
     """A provider's, for a client of the same dialect. `kind` is the type of its content."""
     headers = encode(upstream_to_client(upstream))
-    headers.append((b"content-type", kind.encode("latin-1")) if kind else JSON)
+    headers += ((b"content-type", kind.encode("latin-1")) if kind else JSON,)
     return headers
 
 

@@ -148,8 +148,7 @@ def check_losses(request: ClientRequest, losses: Losses) -> None:
 def finish_headers(request: ClientRequest, wire: WireRequest) -> None:
     """Adds to a provider's request what every one of them has."""
     ctx, items = request.ctx, wire.headers.items
-    items.append(("accept-encoding", "identity"))
-    items.append(("x-request-id", ctx.request_id))
+    items += (("accept-encoding", "identity"), ("x-request-id", ctx.request_id))
     for observer in request.services.followers:
         for header, value in observer.outgoing_headers(ctx):
             wire.headers.set(header, value)
