@@ -79,7 +79,7 @@ class InProcess:
         written = self._transport.written
         written.clear()
         self.protocol.data_received(request)
-        while self.protocol.is_answering:  # noqa: ASYNC110 — the reply comes in callbacks of this very loop
+        while self.protocol.cycles:  # noqa: ASYNC110 — the reply comes in callbacks of this very loop
             await asyncio.sleep(0)
         return b"".join(written)
 

@@ -49,7 +49,8 @@ class HTTPConnection(Channel):
         super().__init__(door)
         self.client_ip: str | None = None
         self._parser = RequestParser(max_head_bytes=door.limits.head_bytes)
-        self._cycles: deque[Cycle] = deque()
+        self.cycles: deque[Cycle] = deque()
+        """Requests that have come, whole or in part, and whose replies are not written yet."""
         self._incoming: Cycle | None = None
         """The request whose body is being read."""
         self._pace = Pace(door)
@@ -77,7 +78,7 @@ class HTTPConnection(Channel):
         if self._half_closed is not None:
             self._half_closed.end()
             self._half_closed = None
-        cycles, self._cycles = self._cycles, deque()
+        cycles, self.cycles = self.cycles, deque()
         self._incoming = self._greeted = None
         if self._greeting is not None:
             self._greeting.cancel()
@@ -89,20 +90,15 @@ class HTTPConnection(Channel):
 
     def shutdown(self) -> None:
         """The server ends: what was begun is finished, and then the connection closes."""
-        if self._cycles:
-            self._cycles[-1].keep_alive = False
+        if self.cycles:
+            self.cycles[-1].keep_alive = False
         elif not self._pace.reading:
             # A client may have sent its next request already.
             self.loop.call_later(_IDLE_GRACE_SECONDS, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        if not self._cycles and not self._pace.reading:
+        if not self.cycles and not self._pace.reading:
             self.close()
-
-    @property
-    def is_answering(self) -> bool:
-        """A request has come, whole or in part, whose reply is not written yet."""
-        return bool(self._cycles)
 
     def count_upload(self, cycle: Cycle, size: int) -> None:
         uploads = self.door.uploads
@@ -133,18 +129,18 @@ class HTTPConnection(Channel):
         incoming = self._incoming
         if incoming is not None:
             self._pace.body(incoming.body_bytes, self._refuse_slow)
-            if self._greeted is not incoming and self._cycles[0] is incoming:
+            if self._greeted is not incoming and self.cycles[0] is incoming:
                 self._greet(incoming)
-        elif not self._parser.between_requests:
+        elif not self._parser.is_between_requests:
             self._pace.head(self._refuse_slow)
 
     def _begin_request(self, head: Head) -> None:
         if self._pace.reading:
             self._pace.end()
         cycle = Cycle(self, head, self.client_ip, keep_alive=head.keep_alive and not self.door.draining)
-        self._cycles.append(cycle)
+        self.cycles.append(cycle)
         self._incoming = cycle
-        if len(self._cycles) == 1:
+        if len(self.cycles) == 1:
             refusal = self.door.application.refuses_early(cycle)
             if refusal is not None:
                 self._refuse(refusal)
@@ -184,7 +180,7 @@ class HTTPConnection(Channel):
             self._refuse(PayloadTooLarge(f"The body is larger than {self.door.limits.body_bytes} bytes."))
         elif cycle.share is not None and self.door.uploads.is_full(cycle.share):
             self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
-        elif len(self._cycles) > 1:
+        elif len(self.cycles) > 1:
             self._pause_if_full()
 
     def _end_request(self) -> None:
@@ -194,12 +190,12 @@ class HTTPConnection(Channel):
         cycle.whole = True
         if self._pace.reading:
             self._pace.end()
-        if self._cycles[0] is cycle:
+        if self.cycles[0] is cycle:
             self._run(cycle)
 
     def eof_received(self) -> bool:
         """True keeps the side open on which replies are written."""
-        cycles = self._cycles
+        cycles = self.cycles
         if not cycles or self.transport.is_closing() or not (cycles[-1].whole or cycles[-1].refusal):
             return False
         self._deaf = True
@@ -209,7 +205,7 @@ class HTTPConnection(Channel):
 
     def probe(self) -> None:
         """Sends what makes a client that has left reset the connection."""
-        data = self._cycles[0].probe if self._cycles else b""
+        data = self.cycles[0].probe if self.cycles else b""
         if data:
             self.door.writes.flush()
             self.write_out(data)
@@ -219,7 +215,7 @@ class HTTPConnection(Channel):
     def _pause_if_full(self) -> None:
         """Reading goes on while a request is answered, so that its client's leaving is noticed; it pauses where more
         is sent than may wait."""
-        cycles = self._cycles
+        cycles = self.cycles
         waiting = sum(cycle.body_bytes for cycle in cycles) - cycles[0].body_bytes
         if (len(cycles) > _PIPELINED or waiting > _PIPELINED_BYTES) and not self.read_paused:
             self._pace.hold()
@@ -248,7 +244,7 @@ class HTTPConnection(Channel):
                 self.abort()  # never leave a client waiting for the rest
 
     def on_response_complete(self, cycle: Cycle) -> None:
-        cycles = self._cycles
+        cycles = self.cycles
         if not cycles or cycles[0] is not cycle:
             return
         cycles.popleft()
@@ -264,7 +260,9 @@ class HTTPConnection(Channel):
             self._pace.go_on()
             self.resume_reading()
         if not cycles:
-            self._become_idle()
+            self._idle_since = self.loop.time()
+            if self._idle_timer is None:
+                self._become_idle()
             return
         following = cycles[0]
         if following.whole or following.refusal is not None:
@@ -284,7 +282,7 @@ class HTTPConnection(Channel):
 
     def _check_idle(self) -> None:
         self._idle_timer = None
-        if self._cycles or self._pace.reading:
+        if self.cycles or self._pace.reading:
             return  # it is armed again when the reply is complete
         left = self._idle_since + self.door.limits.idle_timeout - self.loop.time()
         if left > _CLOCK_STEP:
@@ -311,11 +309,11 @@ class HTTPConnection(Channel):
             cycle.refusal = error
             cycle.keep_alive = False
             cycle.take_body()
-            if self._cycles[0] is cycle:
+            if self.cycles[0] is cycle:
                 self._run(cycle)
-        elif self._cycles:
+        elif self.cycles:
             # It comes after a request that is still being answered; that answer is the last one.
-            self._cycles[-1].keep_alive = False
+            self.cycles[-1].keep_alive = False
         else:
             self._refuse_head(error)
 

@@ -111,6 +111,8 @@ class RequestParser:
         self._left = 0
         """Bytes of the body of a remembered head that are still to come."""
         self._in_message = False
+        self.is_between_requests = True
+        """No part of a request has come since the last one was whole."""
         self._in_body = False
         self._offer = False
         self._dead = False
@@ -141,12 +143,8 @@ class RequestParser:
             data = rest
         if data:
             self._read(data)
+        self.is_between_requests = not (self._in_message or self._left)
         return events
-
-    @property
-    def between_requests(self) -> bool:
-        """No part of a request has come since the last one was whole."""
-        return not self._in_message and not self._left
 
     def _recall(self, data: bytes) -> bytes | None:
         """Reads a request with the head that is remembered; what is left of `data`, or None where it has another."""
