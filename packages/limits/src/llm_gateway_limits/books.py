@@ -108,6 +108,10 @@ class Books:
         hold.settled = True
         if hold.block is not None:
             hold.block.finish([entry.amount for entry in hold.entries], actual)
+            # What a block has left that is used up in one of its counters is given back at once.
+            for block in [each for each in self._retired if not each.open]:
+                self._retired.remove(block)
+                await self._settle_block(block)
             return
         self._open.pop(hold.lease_id, None)
         amounts = [Amount(entry.key, used, entry.ends) for entry, used in zip(hold.entries, actual, strict=True)]

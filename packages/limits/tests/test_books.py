@@ -1,0 +1,101 @@
+"""A worker's books: blocks, cancelled calls, leases that are kept open, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from llm_gateway_limits.blocks import BlockSettings
+from llm_gateway_limits.books import Books, Hold
+from llm_gateway_limits.journal import Journal
+
+from llm_gateway.stores.memory import MemoryStore
+from llm_gateway_sdk import Entry, Rate, Refused, Store
+
+ENTRIES = (
+    Entry("cost", 300, 10**9),
+    Entry("rate", 1, rate=Rate.per(10**6, 60)),
+    Entry("places", 1, 100, on_expiry="release"),
+)
+
+
+def books(store: Store, **options: Any) -> Books:
+    return Books(store, Journal(None), blocks=BlockSettings(share=0.1, seconds=60), **options)
+
+
+async def open_of(store: Store) -> list[tuple[int, int]]:
+    return [(state.settled, state.open) for state in await store.read([ENTRIES[0], ENTRIES[2]])]
+
+
+def test_blocks_give_back_what_they_do_not_need() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        mine = books(store)
+        for _ in range(1000):
+            hold = await mine.reserve(ENTRIES)
+            assert isinstance(hold, Hold)
+            await mine.settle(hold, [100, 1, 0])
+        assert mine.figures.from_blocks > 800
+        assert mine.in_blocks <= 1
+        await mine.close()
+        assert await open_of(store) == [(100_000, 0), (0, 0)]
+
+    asyncio.run(main())
+
+
+def test_two_workers_share_a_limit_to_its_last_unit() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        workers, granted = [books(store), books(store)], 0
+        for number in range(700):
+            hold = await workers[number % 2].reserve([Entry("a", 1, 500)])
+            if isinstance(hold, Refused):
+                continue
+            granted += 1
+            await workers[number % 2].settle(hold, [1])
+        for worker in workers:
+            await worker.close()
+        (state,) = await store.read([Entry("a", 0, 500)])
+        assert state.settled == granted == 500
+        assert state.open == 0
+
+    asyncio.run(main())
+
+
+def test_a_call_that_is_cancelled_takes_nothing() -> None:
+    class Slow(MemoryStore):
+        async def reserve(self, *args: Any, **options: Any) -> Any:
+            answer = await super().reserve(*args, **options)
+            await asyncio.sleep(1)
+            return answer
+
+    async def main() -> None:
+        store = Slow()
+        mine = books(store)
+        task = asyncio.create_task(mine.reserve(ENTRIES))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await open_of(store))[0] == (0, 300)
+        await mine.keep()
+        assert await open_of(store) == [(0, 0), (0, 0)]
+
+    asyncio.run(main())
+
+
+def test_a_long_request_keeps_its_lease() -> None:
+    async def main() -> None:
+        store = MemoryStore()
+        mine = books(store, lease_seconds=0.3)
+        hold = await mine.reserve(ENTRIES)
+        assert isinstance(hold, Hold)
+        for _ in range(8):
+            await asyncio.sleep(0.08)
+            await mine.keep()
+        assert await open_of(store) == [(0, 300), (0, 1)]
+        await mine.settle(hold, [7, 1, 0])
+        assert await open_of(store) == [(7, 0), (0, 0)]
+
+    asyncio.run(main())
