@@ -8,6 +8,7 @@ there is, without installing.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -88,7 +89,14 @@ def folder() -> Path:
 
 
 def install(environment: Environment) -> str | None:
-    """Makes the environment unless it is there. Why it can't be had, or None."""
+    """Makes the environment unless it is there. Why it can't be had, or None. Of several processes one makes it."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with (folder() / f"{environment.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _install(environment)
+
+
+def _install(environment: Environment) -> str | None:
     if environment.problem is None:
         return None
     shutil.rmtree(environment.folder, ignore_errors=True)
