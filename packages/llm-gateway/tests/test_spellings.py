@@ -19,7 +19,7 @@ def request(path, *, adapter="openai", operation="generate", project="team"):
     return SimpleNamespace(http_request=http_request, adapter=adapter, operation=operation, project=project)
 
 
-@pytest.mark.parametrize("path", [*CHAT, *(path + "/" for path in CHAT)])
+@pytest.mark.parametrize("path", [spelling + end for spelling in sorted(CHAT) for end in ("", "/")])
 def test_each_spelling_of_a_route_knows_all_others(path):
     assert set(SPELLINGS.of(request(path))) - {path} >= CHAT - {path}
 
