@@ -6,6 +6,7 @@ import pytest
 
 from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway.dialects.openai_chat import OpenAIChat
+from llm_gateway.dialects.openai_responses import OpenAIResponses
 from llm_gateway.exchange.delivery.forwarder import StreamForwarder
 from llm_gateway_sdk import Dialect, DialectError, Mint
 
@@ -132,3 +133,45 @@ def test_plain_blocks_are_released_without_a_look(dialect: Dialect, events: list
             break
     assert machine.release_plain(content)
     assert machine.tail == content
+
+
+ENDINGS = {
+    "openai_chat": (
+        b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":'
+        b'{"content":"Half"},"finish_reason":null}]}\n\n',
+        b'data: {"error":{"message":"boom","type":"server_error","code":503}}\n\ndata: [DONE]\n\n',
+    ),
+    "openai_responses": (
+        b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":3,"item_id":"m",'
+        b'"output_index":0,"content_index":0,"delta":"Half","logprobs":[]}\n\n',
+        b'event: error\ndata: {"type":"error","code":"server_error","message":"boom","param":null,"sequence_number":4}\n\n'
+        b'event: response.failed\ndata: {"type":"response.failed","sequence_number":5,"response":{"id":"r","status":"failed"'
+        b',"error":{"code":"server_error","message":"boom"},"output":[]}}\n\n',
+    ),
+    "anthropic": (
+        b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":'
+        b'"Half"}}\n\n',
+        b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"boom"}}\n\n: bye\n\nevent: x\n',
+    ),
+    "bare": (
+        b'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":'
+        b'{"content":"Half"},"finish_reason":null}]}\n\n',
+        b'{\n "error": {"message": "boom", "type": "server_error", "code": 503}\n}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+@pytest.mark.parametrize("line", [b"\n", b"\r\n"])
+def test_wherever_a_stream_with_an_error_is_cut_its_bytes_arrive(name: str, line: bytes) -> None:
+    dialect = {"openai_responses": OpenAIResponses, "anthropic": Anthropic}.get(name, OpenAIChat)()
+    before, error = (part.replace(b"\n", line) for part in ENDINGS[name])
+    stream = before + error
+    for cut in range(1, len(stream)):
+        forwarder = StreamForwarder(dialect, max_event_bytes=1 << 20)
+        out = forwarder.feed(stream[:cut]) + forwarder.feed(stream[cut:])
+        out += forwarder.close(MINT)
+
+        assert forwarder.error is not None, cut
+        assert forwarder.error.message == "boom"
+        assert out + (forwarder.error_event or b"") == stream, cut

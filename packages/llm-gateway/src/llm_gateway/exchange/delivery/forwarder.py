@@ -65,6 +65,8 @@ class StreamForwarder:
     def gather(self, data: bytes) -> bytes:
         """The whole events that `data` completes, to be released. Raises DialectError where one exceeds the limit."""
         if self.error is not None:
+            # What follows an error event is its provider's too, wherever the network has cut it.
+            self.error_event = (self.error_event or b"") + data
             return b""
         size = len(data)
         end = size if data[-2:] == b"\n\n" else _last_boundary(data)
@@ -95,6 +97,12 @@ class StreamForwarder:
         """
         rest = b"".join(self._pieces)
         self._pieces.clear()
+        if rest.lstrip()[:1] == b"{" and self.error is None:
+            # An error may be bare, without `data:` and without a blank line after it.
+            self.error = self._error_of(rest)
+            if self.error is not None:
+                self.error_event = (b"" if self.committed else b"".join(self._held)) + rest
+                return b""
         out = self.release(rest.rstrip(b"\r\n") + b"\n\n") if not broken and _is_whole(rest) else b""
         if not self.finished and self.error is None:
             decoder = self._dialect.stream_decoder(mint)
@@ -112,6 +120,18 @@ class StreamForwarder:
             if self.finished:
                 out += self._dialect.end_event
         return out
+
+    def _error_of(self, event: bytes) -> ErrorInfo | None:
+        """The error that an event reports, as the dialect reads it."""
+        wire = event.strip(b"\r\n").replace(b"\r\n", b"\n")
+        if wire[:1] == b"{":
+            wire = wire.replace(b"\n", b" ")  # one event, however many lines it has
+        decoder = self._dialect.stream_decoder(Mint(lambda prefix: prefix, lambda: 0))
+        try:
+            chunks = [*decoder.feed(wire + b"\n\n"), *decoder.close()]
+        except DialectError:
+            return None
+        return next((chunk.error for chunk in chunks if chunk.error is not None), None)
 
     def _keep(self, data: bytes) -> bytes:
         if data:
@@ -153,13 +173,13 @@ class StreamForwarder:
         events = _split(block)
         for position, event in enumerate(events):
             kind = dialect.event_kind(event.strip(b"\r\n"))
-            if kind == "error":
-                wire = event.strip(b"\r\n")
-                decoder = dialect.stream_decoder(Mint(lambda prefix: prefix, lambda: 0))
-                chunks = decoder.feed(wire.replace(b"\r\n", b"\n") + b"\n\n")
-                self.error = next((chunk.error for chunk in chunks if chunk.error is not None), None)
+            if kind == "error" or event.lstrip()[:1] == b"{":
+                self.error = self._error_of(event)
                 if self.error is not None:
-                    self.error_event = b"".join(out if not self.committed else []) + b"".join(events[position:])
+                    before = b"" if self.committed else b"".join(out)
+                    # With the unfinished tail, which waits for a blank line that nobody needs any more.
+                    self.error_event = before + b"".join([*events[position:], *self._pieces])
+                    self._pieces.clear()
                     break
             if kind == "content":
                 self.committed = True
