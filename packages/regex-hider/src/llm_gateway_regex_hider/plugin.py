@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import Any
 
 from llm_gateway_sdk import ModelError, Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk.plugin import HookReturn
 
 from . import __version__
+from .aside import LARGE_BYTES, Aside
 from .bodies import BodyRedactor
 from .redactor import Blocked, Findings, LimitExceeded
 from .settings import SCHEMA, Direction, Settings, load_settings
@@ -39,19 +42,29 @@ class RegexHider(Plugin):
         await super().configure(config)
         self._settings: Settings = load_settings(config)
         self._state_key = f"regex_hider.{id(self)}"
+        self._aside = Aside(lambda: load_settings(config))
         for name in self._settings.ignored:
             log.info("regex-hider: %s has no effect; text is held only while it may become a match", name)
+
+    async def close(self) -> None:
+        self._aside.close()
 
     def wants(self, phase: str, ctx: RequestContext) -> bool:
         if phase == "before_model":
             return self._settings.request is not None
         return self._settings.response is not None and phase in _RESPONSE_PHASES
 
-    def before_model(self, ctx: RequestContext) -> PluginResult | None:
-        rules = self._settings.request
-        if rules is None or not ctx.has_request:
+    def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        if self._settings.request is None or not ctx.has_request:
             return None
-        redactor = BodyRedactor(rules, on_limit=self._settings.on_limit)
+        if len(ctx.http_request.body) > LARGE_BYTES:
+            return self._aside.run(lambda settings: self._redact_request(ctx, settings))
+        return self._redact_request(ctx, self._settings)
+
+    def _redact_request(self, ctx: RequestContext, settings: Settings) -> PluginResult | None:
+        rules = settings.request
+        assert rules is not None
+        redactor = BodyRedactor(rules, on_limit=settings.on_limit)
         try:
             redactor.request(ctx.request)
         except (Blocked, LimitExceeded) as reason:
@@ -60,12 +73,19 @@ class RegexHider(Plugin):
         self._log(ctx, redactor.findings, "request")
         return None
 
-    def after_model(self, ctx: RequestContext) -> PluginResult | None:
-        rules = self._settings.response
-        response = ctx.response
+    def after_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
+        if self._settings.response is None:
+            return None
+        reply = ctx.upstream_response
+        if reply is not None and len(reply.body) > LARGE_BYTES:
+            return self._aside.run(lambda settings: self._redact_response(ctx, settings))
+        return self._redact_response(ctx, self._settings)
+
+    def _redact_response(self, ctx: RequestContext, settings: Settings) -> PluginResult | None:
+        rules, response = settings.response, ctx.response
         if rules is None or response is None:
             return None
-        redactor = BodyRedactor(rules, on_limit=self._settings.on_limit, side="response")
+        redactor = BodyRedactor(rules, on_limit=settings.on_limit, side="response")
         try:
             redactor.response(response)
         except (Blocked, LimitExceeded) as reason:
