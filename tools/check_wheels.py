@@ -23,6 +23,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 WEB = {"starlette", "uvicorn", "httpx", "aiohttp", "fastapi", "pydantic"}
 
+BOOK = "llm-gateway-model-book"
+"""Data that plugins may depend on next to the SDK; it registers no extension."""
+
 PROBE = """
 import importlib, importlib.metadata as metadata, json, pkgutil, sys
 package = importlib.import_module(sys.argv[1])
@@ -33,7 +36,7 @@ for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         except Exception as error:
             if "needs the extra" not in str(error):
                 raise
-groups = ["plugins", "providers", "adapters", "dialects"]
+groups = ["plugins", "providers", "adapters", "dialects", "stores"]
 points = [p for group in groups for p in metadata.entry_points(group="llm_gateway." + group)]
 for point in points:
     point.load()
@@ -115,9 +118,9 @@ def check(name: str, declared: dict[str, dict[str, object]], dist: Path, folder:
     if name == "llm-gateway-sdk" and came & WEB:
         wrong.append(f"it brings {', '.join(sorted(came & WEB))}")
     ours = {each for each in came if each.startswith("llm-gateway")}
-    if ours != {name, "llm-gateway-sdk"}:
+    if ours - {BOOK} != {name, "llm-gateway-sdk"} - {BOOK}:
         wrong.append(f"it should bring the SDK alone and brings {', '.join(sorted(ours))}")
-    if name != "llm-gateway-sdk" and not found["extensions"]:
+    if name not in ("llm-gateway-sdk", BOOK) and not found["extensions"]:
         wrong.append("it registers no extension")
     return wrong
 
