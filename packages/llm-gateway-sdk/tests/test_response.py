@@ -74,6 +74,19 @@ def test_summing_leaves_the_chunks_as_they_were_and_may_be_read_at_any_time(chun
     assert chunks == before
 
 
+def test_a_text_after_a_signature_is_a_part_of_its_own_also_after_an_empty_fragment():
+    parts = [
+        ThinkingPart("x", signature="s", index=0),
+        ThinkingPart("", index=0),
+        ThinkingPart("a", index=0),
+    ]
+    total = Accumulator()
+    for part in parts:
+        total.add(LLMResponse(choices=[Choice(0, Message("assistant", [part]))]))
+
+    assert [part.text for part in total.value().message.content] == ["x", "a"]
+
+
 def summed(*parts):
     total = Accumulator()
     for part in parts:

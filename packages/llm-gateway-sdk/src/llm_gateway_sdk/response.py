@@ -298,7 +298,11 @@ class _ChoiceRope:
             if group is None:
                 self._groups.append([part])
             else:
+                signed = group[-1].signature is not None
                 group.append(part)
+                if signed:
+                    # The next fragment is judged by the last one, which has to know of the signature.
+                    group[:] = [_joined(group)]
 
     def _group_of(self, part: Part) -> list[Part] | None:
         # The part that grows is nearly always the last; interleaved tool calls are the exception.
