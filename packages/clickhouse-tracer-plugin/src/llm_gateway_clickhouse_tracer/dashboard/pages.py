@@ -10,10 +10,11 @@ from urllib.parse import urlencode
 from llm_gateway_sdk.wire import json
 
 from .charts import Axis, bars, lines
+from .controls import address, controls
 from .conversation import conversation, load, pretty
 from .figures import count, duration, moment, money, share
 from .markup import Child, Markup, join, tag
-from .queries import FAILED, PAGE_SIZE, RANGES, Filter
+from .queries import FAILED, PAGE_SIZE, Filter
 
 __all__ = ["interaction_page", "interactions_page", "message_page", "overview_page"]
 
@@ -92,7 +93,7 @@ def overview_page(
     unpriced = sums.get("unpriced") or 0
 
     def listed(**changes: str) -> str:
-        return _address(base, "/interactions", chosen, **changes)
+        return address(base, "/interactions", chosen, **changes)
 
     tiles = [
         _tile("Requests", count(requests), f"{count(sums.get('interactions'))} interactions", link=listed()),
@@ -129,7 +130,7 @@ def overview_page(
         "Overview",
         "Overview",
         tag("h1", "Overview"),
-        _controls(base, "/", chosen, offered, search=False),
+        controls(base, "/", chosen, offered, search=False),
         health,
         tag("section", tiles, class_="tiles", aria_label="Totals"),
         tag("section", _charts(chosen, points), class_="charts") if requests else _nothing(),
@@ -194,7 +195,7 @@ def _breakdown(base: str, chosen: Filter, field: str, rows: Sequence[Mapping[str
                 tag(
                     "a",
                     row["name"] or "(none)",
-                    href=_address(base, "/interactions", chosen, **{field: row["name"] or "(none)"}),
+                    href=address(base, "/interactions", chosen, **{field: row["name"] or "(none)"}),
                 ),
                 tag("span", class_=f"meter w{round(20 * row['requests'] / most)}"),
             ),
@@ -226,7 +227,7 @@ def _errors_of(base: str, chosen: Filter, field: str, row: Mapping[str, Any]) ->
     if not row["errors"] or field == "status":
         return count(row["errors"])
     changes = {field: row["name"] or "(none)", "status": FAILED}
-    return tag("a", count(row["errors"]), href=_address(base, "/interactions", chosen, **changes))
+    return tag("a", count(row["errors"]), href=address(base, "/interactions", chosen, **changes))
 
 
 def interactions_page(
@@ -243,7 +244,7 @@ def interactions_page(
         "Interactions",
         "Interactions",
         tag("h1", "Interactions", tag("small", f"{count(total)} found", class_="sub") if total is not None else None),
-        _controls(base, "/interactions", chosen, offered, search=True),
+        controls(base, "/interactions", chosen, offered, search=True),
         tag(
             "div",
             tag(
@@ -262,7 +263,7 @@ def interactions_page(
             tag(
                 "a",
                 "Export as JSON lines",
-                href=_address(base, "/export.jsonl", chosen),
+                href=address(base, "/export.jsonl", chosen),
                 class_="button",
                 download="traces.jsonl",
             ),
@@ -284,7 +285,7 @@ def _heading(base: str, chosen: Filter, name: str, sort: str) -> Markup:
     here = chosen.sort == sort or (sort == "newest" and chosen.sort == "oldest")
     direction = ("ascending" if chosen.sort == "oldest" else "descending") if here else None
     arrow = {"ascending": " ↑", "descending": " ↓", None: ""}[direction]
-    link = tag("a", f"{name}{arrow}", href=_address(base, "/interactions", chosen, sort=other), title=f"Sort: {other}")
+    link = tag("a", f"{name}{arrow}", href=address(base, "/interactions", chosen, sort=other), title=f"Sort: {other}")
     return tag("th", link, scope="col", aria_sort=direction)
 
 
@@ -292,17 +293,17 @@ def _pages(base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]]) -> list
     """Links to the pages next to this one."""
     found = []
     if chosen.before or chosen.skip:
-        found.append(tag("a", "First page", href=_address(base, "/interactions", chosen), class_="button"))
+        found.append(tag("a", "First page", href=address(base, "/interactions", chosen), class_="button"))
     if chosen.sort != "newest" and chosen.skip:
         back = str(max(0, chosen.skip - PAGE_SIZE))
-        found.append(tag("a", "Previous", href=_address(base, "/interactions", chosen, skip=back), class_="button"))
+        found.append(tag("a", "Previous", href=address(base, "/interactions", chosen, skip=back), class_="button"))
     if len(rows) > PAGE_SIZE:
         if chosen.sort == "newest":
             further = {"before": str(rows[PAGE_SIZE - 1]["started"])}
         else:
             further = {"skip": str(chosen.skip + PAGE_SIZE)}
         word = "Older" if chosen.sort == "newest" else "Next"
-        found.append(tag("a", word, href=_address(base, "/interactions", chosen, **further), class_="button"))
+        found.append(tag("a", word, href=address(base, "/interactions", chosen, **further), class_="button"))
     return found
 
 
@@ -366,7 +367,7 @@ def _linked(base: str, chosen: Filter, field: str, names: Sequence[str]) -> list
     shown: list[Child] = []
     for name in names:
         if name:
-            link = tag("a", name, href=_address(base, "/interactions", chosen, **{field: name}), class_="plain")
+            link = tag("a", name, href=address(base, "/interactions", chosen, **{field: name}), class_="plain")
             shown += [", ", link] if shown else [link]
     return shown
 
@@ -531,114 +532,6 @@ def _raw(base: str, row: Mapping[str, Any], name: str) -> Markup | None:
 
 def message_page(base: str, title: str, words: str) -> str:
     return page(base, title, "", tag("h1", title), tag("p", words, class_="failure"))
-
-
-def _controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: bool) -> Markup:
-    ranges = [
-        tag(
-            "a",
-            key,
-            href=_address(base, path, chosen, range=key),
-            title=span.title,
-            aria_current="true" if key == chosen.range else None,
-        )
-        for key, span in RANGES.items()
-    ]
-    picked = dict(chosen.fields)
-    boxes = [
-        tag(
-            "select",
-            tag("option", f"any {name}", value=""),
-            [
-                tag("option", value, value=value, selected=picked.get(name) == value)
-                for value in _choices(name, offered, picked)
-            ],
-            name=name,
-            aria_label=name.title(),
-        )
-        for name in ("project", "model", "status", "caller")
-        if offered.get(name) or name in picked
-    ]
-    fixed = [
-        tag("input", type="hidden", name=name, value=picked[name]) for name in ("session", "user") if name in picked
-    ]
-    field = (
-        tag(
-            "input",
-            type="search",
-            name="q",
-            value=chosen.search,
-            placeholder="Search prompts, answers, ids…",
-            aria_label="Search",
-            id="search",
-        )
-        if search
-        else None
-    )
-    form = tag(
-        "form",
-        tag("input", type="hidden", name="range", value=chosen.range),
-        fixed,
-        field,
-        boxes,
-        tag("label", tag("input", type="checkbox", name="tools", value="1", checked=chosen.tools_only), " with tools")
-        if search
-        else None,
-        tag("button", "Show"),
-        method="get",
-        action=f"{base}{path}",
-    )
-    return tag(
-        "div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, _moments(base, path, chosen),
-        class_="controls",
-    )  # fmt: skip
-
-
-def _choices(name: str, offered: Mapping[str, Sequence[str]], picked: Mapping[str, str]) -> list[str]:
-    values = [*offered.get(name, ()), *([picked[name]] if name in picked else [])]
-    if name == "status" and any(value != "ok" for value in values):
-        values = [FAILED, *values]
-    return list(dict.fromkeys(values))
-
-
-def _moments(base: str, path: str, chosen: Filter) -> Markup:
-    """The range of the reader's own, the time zone, and whether the page refreshes itself."""
-    kept = {name: value for name, value in chosen.query().items() if name not in ("since", "until", "tz")}
-    zones = dict.fromkeys(["UTC", chosen.zone])
-    return tag(
-        "details",
-        tag("summary", "Times in ", tag("b", chosen.zone), " · custom range · refresh"),
-        tag(
-            "form",
-            [tag("input", type="hidden", name=name, value=value) for name, value in kept.items()],
-            tag("label", "From (UTC) ", tag("input", type="datetime-local", name="since", value=_local(chosen.since))),
-            tag("label", "until ", tag("input", type="datetime-local", name="until", value=_local(chosen.until))),
-            tag(
-                "label",
-                "time zone ",
-                tag(
-                    "select",
-                    [tag("option", zone, value=zone, selected=zone == chosen.zone) for zone in zones],
-                    name="tz",
-                    id="zone",
-                ),
-            ),
-            tag("label", tag("input", type="checkbox", id="live"), " refresh every 10 s"),
-            tag("button", "Apply"),
-            method="get",
-            action=f"{base}{path}",
-        ),
-        class_="moments",
-        open=bool(chosen.since or chosen.until),
-    )
-
-
-def _local(moment_: str) -> str:
-    return moment_.replace(" ", "T")[:16]
-
-
-def _address(base: str, path: str, chosen: Filter, **changes: str) -> str:
-    return f"{base}{path}?{urlencode({**chosen.query(), **changes})}"
 
 
 def _badge(status: str) -> Markup:

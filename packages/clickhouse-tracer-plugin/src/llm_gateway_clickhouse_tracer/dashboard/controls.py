@@ -1,0 +1,119 @@
+"""The bar above a page: time range, filters, search, time zone, refreshing. Each choice is part of the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlencode
+
+from .markup import Markup, tag
+from .queries import FAILED, RANGES, Filter
+
+__all__ = ["address", "controls"]
+
+
+def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: bool) -> Markup:
+    ranges = [
+        tag(
+            "a",
+            key,
+            href=address(base, path, chosen, range=key),
+            title=span.title,
+            aria_current="true" if key == chosen.range else None,
+        )
+        for key, span in RANGES.items()
+    ]
+    picked = dict(chosen.fields)
+    boxes = [
+        tag(
+            "select",
+            tag("option", f"any {name}", value=""),
+            [
+                tag("option", value, value=value, selected=picked.get(name) == value)
+                for value in _choices(name, offered, picked)
+            ],
+            name=name,
+            aria_label=name.title(),
+        )
+        for name in ("project", "model", "status", "caller")
+        if offered.get(name) or name in picked
+    ]
+    fixed = [
+        tag("input", type="hidden", name=name, value=picked[name]) for name in ("session", "user") if name in picked
+    ]
+    field = (
+        tag(
+            "input",
+            type="search",
+            name="q",
+            value=chosen.search,
+            placeholder="Search prompts, answers, ids…",
+            aria_label="Search",
+            id="search",
+        )
+        if search
+        else None
+    )
+    form = tag(
+        "form",
+        tag("input", type="hidden", name="range", value=chosen.range),
+        fixed,
+        field,
+        boxes,
+        tag("label", tag("input", type="checkbox", name="tools", value="1", checked=chosen.tools_only), " with tools")
+        if search
+        else None,
+        tag("button", "Show"),
+        method="get",
+        action=f"{base}{path}",
+    )
+    return tag(
+        "div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, _moments(base, path, chosen),
+        class_="controls",
+    )  # fmt: skip
+
+
+def _choices(name: str, offered: Mapping[str, Sequence[str]], picked: Mapping[str, str]) -> list[str]:
+    values = [*offered.get(name, ()), *([picked[name]] if name in picked else [])]
+    if name == "status" and any(value != "ok" for value in values):
+        values = [FAILED, *values]
+    return list(dict.fromkeys(values))
+
+
+def _moments(base: str, path: str, chosen: Filter) -> Markup:
+    """The range of the reader's own, the time zone, and whether the page refreshes itself."""
+    kept = {name: value for name, value in chosen.query().items() if name not in ("since", "until", "tz")}
+    zones = dict.fromkeys(["UTC", chosen.zone])
+    return tag(
+        "details",
+        tag("summary", "Times in ", tag("b", chosen.zone), " · custom range · refresh"),
+        tag(
+            "form",
+            [tag("input", type="hidden", name=name, value=value) for name, value in kept.items()],
+            tag("label", "From (UTC) ", tag("input", type="datetime-local", name="since", value=_local(chosen.since))),
+            tag("label", "until ", tag("input", type="datetime-local", name="until", value=_local(chosen.until))),
+            tag(
+                "label",
+                "time zone ",
+                tag(
+                    "select",
+                    [tag("option", zone, value=zone, selected=zone == chosen.zone) for zone in zones],
+                    name="tz",
+                    id="zone",
+                ),
+            ),
+            tag("label", tag("input", type="checkbox", id="live"), " refresh every 10 s"),
+            tag("button", "Apply"),
+            method="get",
+            action=f"{base}{path}",
+        ),
+        class_="moments",
+        open=bool(chosen.since or chosen.until),
+    )
+
+
+def _local(moment_: str) -> str:
+    return moment_.replace(" ", "T")[:16]
+
+
+def address(base: str, path: str, chosen: Filter, **changes: str) -> str:
+    return f"{base}{path}?{urlencode({**chosen.query(), **changes})}"
