@@ -111,3 +111,20 @@ def test_a_plugin_of_one_process_excludes_several_workers(folder):
     (problem,) = caught.value.problems
     assert problem.line == 3
     assert "runs in one process only, but `server.workers` is 2" in problem.message
+
+
+@pytest.mark.parametrize(
+    ("url", "noticed"),
+    [
+        ("https://api.openai.com", True),
+        ("https://api.openai.com/", True),
+        ("https://api.openai.com/v1", False),
+        ("https://api.groq.com", True),
+        ("https://proxy.example", False),
+    ],
+)
+def test_an_address_of_a_vendor_without_its_version(url, noticed):
+    provider = f"{{type: openai, config: {{apiKey: sk-1, baseUrl: '{url}'}}}}"
+    found = notices(f"models: [{{name: a, isDefault: true, provider: {provider}}}]")
+
+    assert any("answers below" in notice for notice in found) is noticed

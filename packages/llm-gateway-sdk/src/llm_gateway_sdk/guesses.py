@@ -12,8 +12,10 @@ WINDOW_SECONDS = 60.0
 
 
 class GuessLimit:
-    """Wrong credentials of one address within a minute: `allowed` are answered as wrong, those after them are not
-    looked at. A right one always passes, for one bad client must not lock out the others of a shared address.
+    """Wrong credentials of one address within a minute: `allowed` are answered as wrong, those after them with 429.
+
+    A right one always passes, for one bad client must not lock out the others of a shared address; credentials are
+    therefore to be long and random.
 
     At most `addresses` are remembered. Where more guess, those that began first are forgotten. Safe in threads.
     """

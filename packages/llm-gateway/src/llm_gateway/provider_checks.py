@@ -155,6 +155,17 @@ def _check_limits(settings: Mapping[str, Any]) -> Iterator[Found]:
             yield (name,), "a limit of 0 would end every call at once; write a longer time, or leave it out"
 
 
+_VERSIONED = {
+    "api.openai.com": "/v1",
+    "api.mistral.ai": "/v1",
+    "api.x.ai": "/v1",
+    "api.groq.com": "/openai/v1",
+    "openrouter.ai": "/api/v1",
+    "generativelanguage.googleapis.com": "/v1beta",
+}
+"""Vendors whose every endpoint is below a version, and that path."""
+
+
 def address_notices(settings: Mapping[str, Any]) -> Iterator[Found]:
     """What of an address works, and is probably not meant."""
     url = settings.get("baseUrl")
@@ -173,3 +184,7 @@ def address_notices(settings: Mapping[str, Any]) -> Iterator[Found]:
         if first == second and first.startswith("v"):
             yield ("baseUrl",), f"/{first} is in the address twice; write it once"
             return
+    host = urlsplit(url).hostname or ""
+    if host in _VERSIONED and not path:
+        wanted = f"https://{host}{_VERSIONED[host]}"
+        yield ("baseUrl",), f"{host} answers below {_VERSIONED[host]}; write {wanted}, or leave `baseUrl` out"
