@@ -296,6 +296,8 @@ class BlockEncoder:
         if "document" in blocks[-1] or "video" in blocks[-1]:
             # Refused right behind these.
             blocks.append({"text": DOCUMENT_ONLY if "document" in blocks[-1] else VIDEO_ONLY})
+        if hint.ttl not in (None, "5m", "1h") and not own(hint):
+            self._losses.converted(f"{self._root}.cache.ttl", f"{hint.ttl} became 5m")
         blocks.append(cache_point(hint))
 
     def _block(self, part: Part) -> dict[str, Any] | None:

@@ -39,6 +39,9 @@ class Gemini(Dialect):
     """Google's generateContent, as client and as provider."""
 
     name: ClassVar[str] = NAME
+    lacks = frozenset(
+        {"citations", "media.name", "messages.name", "response_format.description", "response_format.strict"}
+    )
     quirks: ClassVar[Quirks] = QUIRKS
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"finishReason"', b'"blockReason"')
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)

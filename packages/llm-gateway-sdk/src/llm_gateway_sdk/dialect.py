@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from .dialects.coverage import Lack, report_unsaid
 from .dialects.fit import Fitted, fit
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
@@ -220,6 +221,9 @@ class Dialect(ABC):
     quirks: ClassVar[Quirks] = {}
     """What a target of this dialect may do otherwise (`Target.quirks`)."""
 
+    lacks: ClassVar[frozenset[Lack]] = frozenset()
+    """Canonical fields that the dialect has no form for; where a request has one, it is reported as dropped."""
+
     sse: ClassVar[bool] = True
     """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
 
@@ -287,6 +291,7 @@ class Dialect(ABC):
         """Writes a request of a client of another dialect: made to fit `target`, then encoded. Raises DialectError."""
         fitted = fit(request, self.receiver(target), losses, sender)
         wire = self.encode_request(fitted.request, target, losses)
+        report_unsaid(fitted.request, self.name, self.lacks, losses)
         if fitted.names:
             wire.names = fitted.names
         return wire

@@ -33,6 +33,7 @@ __all__ = ["Anthropic"]
 
 class Anthropic(Dialect):
     name = NAME
+    lacks = frozenset({"response_format.description", "response_format.strict", "messages.name"})
     quirks: ClassVar[Quirks] = QUIRKS
     end_markers = (b"message_stop",)
     error_markers = (b'"error"',)
@@ -68,6 +69,10 @@ class Anthropic(Dialect):
     def decode_count(self, wire: WireReply) -> int:
         """Raises DialectError."""
         return response.decode_count(wire)
+
+    def check_portable(self, request_: LLMRequest, losses: Losses) -> None:
+        """Lists what the texts within documents have that no other dialect can say."""
+        request.check_portable(request_, losses)
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         return response.decode_response(wire, mint)

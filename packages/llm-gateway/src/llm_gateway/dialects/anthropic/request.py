@@ -22,6 +22,7 @@ from llm_gateway_sdk import (
     Message,
     OpaquePart,
     OpaqueTool,
+    Part,
     Reasoning,
     RefusalPart,
     ResponseFormat,
@@ -888,3 +889,23 @@ _FILES_BETA = "files-api-2025-04-14"
 _JSON_PROMPT = "Answer with one JSON object and nothing else: no code fence, no text before or after it."
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NO_ID = re.compile(r"[^a-zA-Z0-9_-]")
+
+
+def check_portable(request: LLMRequest, losses: Losses) -> None:
+    """Lists what the texts within documents have of their own: another dialect gets them as one text."""
+    for message in request.messages:
+        for part in message.content:
+            _list_block_fields(part, losses)
+
+
+def _list_block_fields(part: Part, losses: Losses) -> None:
+    if type(part) is ToolResultPart:
+        for inner in part.content:
+            _list_block_fields(inner, losses)
+    if type(part) is not MediaPart or not part.provider_metadata:
+        return
+    blocks = own(part.provider_metadata).get("_blocks")
+    for block in blocks if isinstance(blocks, list) else ():
+        for key in block:
+            if key not in ("type", "text"):
+                losses.dropped(f"messages[*].content[*].source.content[*].{key}")

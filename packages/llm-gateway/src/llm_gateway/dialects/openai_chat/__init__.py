@@ -40,6 +40,7 @@ class OpenAIChat(Dialect):
     """`POST /chat/completions`. What compatible servers do otherwise is declared in `quirks`."""
 
     name: ClassVar[str] = "openai_chat"
+    lacks = frozenset({"citations", "reasoning.summary"})
     quirks: ClassVar[Quirks] = QUIRKS
     own_form: ClassVar[bytes] = b'"messages"'
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)

@@ -37,6 +37,7 @@ __all__ = ["OpenAIResponses"]
 
 class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
+    lacks = frozenset({"citations.prompt"})
     quirks: ClassVar[Quirks] = QUIRKS
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"')
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"response.failed"', b'"error"')

@@ -127,6 +127,9 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
                     "this model's provider does not keep items: an `item_reference` can't be used, send the item",
                     path=f"messages[{position}]",
                 )
+            kept = own(part).get("_item") if part.provider_metadata else None
+            for key in kept.keys() - _OF_THE_STORE if isinstance(kept, dict) else ():
+                losses.dropped(f"messages[*].content[*].{key}")
     if request.store:
         losses.dropped("store", "replies are not stored")
     for key, value in memo.items():
@@ -390,3 +393,5 @@ _FIELDS: dict[str, tuple[str, Callable[[dict[str, Any], str, str], Any]]] = {
 """Fields of the body that are each one field of the request, and what reads them."""
 _NO_SUMMARY = frozenset(("none", "omitted", "off", "false", "False"))
 _SCHEMA_FIELDS = frozenset(("type", "name", "schema", "description", "strict"))
+# How an item is known to the vendor's store.
+_OF_THE_STORE = frozenset({"id", "status", "type", "created_by"})
