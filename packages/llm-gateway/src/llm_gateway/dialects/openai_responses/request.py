@@ -121,6 +121,9 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
                 path=key,
             )
     for position, message in enumerate(request.messages):
+        sent = own(message).get("_item") if message.provider_metadata else None
+        for key in sent.keys() - _OF_THE_STORE if isinstance(sent, dict) else ():
+            losses.dropped(f"messages[*].{key}")
         for part in message.content:
             if isinstance(part, OpaquePart) and part.dialect == NAME and _is_reference(part.data):
                 raise DialectError(
