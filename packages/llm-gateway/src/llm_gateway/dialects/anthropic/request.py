@@ -895,7 +895,8 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
     """Lists what the texts within documents have of their own: another dialect gets them as one text."""
     for message in request.messages:
         for part in message.content:
-            _list_block_fields(part, losses)
+            if type(part) is MediaPart or type(part) is ToolResultPart:
+                _list_block_fields(part, losses)
 
 
 def _list_block_fields(part: Part, losses: Losses) -> None:
