@@ -14,7 +14,7 @@ from typing import Any
 
 import typing_extensions
 
-__all__ = ["Field", "Node", "each_field", "of_annotation", "of_shape"]
+__all__ = ["Field", "Node", "each_field", "each_text", "of_annotation", "of_shape"]
 
 DEPTH = 9
 
@@ -209,3 +209,23 @@ def _union(nodes: list[Node]) -> Node:
     if not nodes:
         return Node("skip")
     return nodes[0] if len(nodes) == 1 else Node("union", items=nodes)
+
+
+def each_text(node: Node, planted: str, key: str = "") -> Iterator[tuple[str, Any]]:
+    """(path, smallest valid value of `node` with `planted` in that one string) for each string position below it."""
+    if node.kind == "text":
+        yield "", planted
+    elif node.kind == "any":
+        yield ".a", {"a": planted}
+    elif node.kind == "object":
+        smallest = minimal(node, key)
+        for name, (inner, _) in node.fields.items():
+            for path, value in each_text(inner, planted, name):
+                yield f".{name}{path}", {**smallest, name: value}
+    elif node.kind == "list":
+        for inner in node.items:
+            yield from ((f".*{path}", [value]) for path, value in each_text(inner, planted, key))
+    elif node.kind == "union":
+        for inner in node.items:
+            name = _alternative(inner)
+            yield from ((f"<{name}>{path}", value) for path, value in each_text(inner, planted, key))

@@ -1,0 +1,123 @@
+"""Redaction sees every text of every request: a canary in each string position of the SDK types arrives nowhere.
+
+The positions are generated from the types, so that a field which a vendor adds is tried with the next SDK. A control
+without the plugin shows that the canaries would arrive. What a position is for (an id, an enumeration) does not matter
+here: the canary has the shape of a text, and a value that no receiver would take may be refused.
+
+REDACTION_LONG=1 tries every position with every provider; else each is tried with its own API and one other.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from field_crossing import _tree
+from five_apis import FiveApis, models_of
+from sdk_types import each_text
+
+from llm_gateway.testing import GatewayClient
+
+WORD = "CANARY-4711"
+PLANTED = f"my {WORD}@secret.example word"
+FORMS = [form.encode() for form in (WORD, WORD.lower(), quote(PLANTED), base64.b64encode(WORD.encode()).decode())]
+CLIENTS = {
+    "openai_chat": "/v1/chat/completions",
+    "openai_responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+    "gemini": "/gemini/v1beta/models/{model}:generateContent",
+}
+PROVIDERS = ["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
+TOOL_NAME = re.compile(r"<(?:function|custom|namespace|function_call|custom_tool_call)>\.(?:name|namespace)$")
+"""Names of tools are left as they are, for call, result and definition must share them. The decoder of Responses brings
+a name of any letters into the alphabet of names, so that it is a name by its shape too."""
+REPEATS_ITS_REQUEST = "openai_responses"
+"""A reply of this API holds fields of its request, for the client that sent them."""
+LONG = bool(os.environ.get("REDACTION_LONG"))
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@pytest.fixture(scope="module")
+def apis() -> Iterator[FiveApis]:
+    server = FiveApis()
+    yield server
+    server.close()
+
+
+def client_of(apis: FiveApis, *plugins: dict[str, Any]) -> GatewayClient:
+    return GatewayClient(json.dumps({"models": models_of(apis.url), "plugins": list(plugins)}))
+
+
+HIDE = {
+    "name": "hide",
+    "type": "regex-hider",
+    "config": {"patterns": [{"pattern": "(?:canary|CANARY).4711", "applyTo": "both"}]},
+}
+
+
+def bodies(client: str) -> list[tuple[str, dict[str, Any]]]:
+    return [(path, value) for path, value in each_text(_tree(client), PLANTED) if path not in (".model", ".stream")]
+
+
+def providers_of(client: str, number: int) -> list[str]:
+    if LONG:
+        return PROVIDERS
+    others = [name for name in PROVIDERS if name != client]
+    return [client, others[number % len(others)]]
+
+
+def ask(gateway: GatewayClient, client: str, provider: str, body: dict[str, Any]) -> Any:
+    headers = {"anthropic-version": "2023-06-01"} if client == "anthropic" else {}
+    sent = body if client == "gemini" else {**body, "model": provider}
+    return gateway.post(CLIENTS[client].format(model=provider), sent, headers=headers)
+
+
+def found(text: bytes) -> bool:
+    return any(form in text for form in FORMS)
+
+
+def sent_upstream(apis: FiveApis, since: int) -> bytes:
+    return b"\n".join(repr(each).encode() for each in apis.received[since:])
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_canary_in_any_text_of_a_request_arrives_nowhere(
+    apis: FiveApis, client: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    leaks: list[str] = []
+    asked = 0
+    with client_of(apis, HIDE) as gateway:
+        for number, (path, body) in enumerate(bodies(client)):
+            for provider in providers_of(client, number):
+                since = len(apis.received)
+                caplog.clear()
+                answer = ask(gateway, client, provider, body)
+                asked += 1
+                if found(sent_upstream(apis, since)) and not TOOL_NAME.search(path):
+                    leaks.append(f"{path} reaches {provider}")
+                if answer.status < 400 and client != REPEATS_ITS_REQUEST and found(answer.body):
+                    leaks.append(f"{path} comes back from {provider}")
+                if found(caplog.text.encode()):
+                    leaks.append(f"{path} is logged with {provider}")
+    assert asked > 50
+    assert not leaks, "\n".join(leaks)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_without_the_plugin_the_canaries_would_arrive(apis: FiveApis, client: str) -> None:
+    planted = bodies(client)
+    arrived = 0
+    with client_of(apis) as gateway:
+        for _, body in planted[::5]:
+            since = len(apis.received)
+            ask(gateway, client, client, body)
+            arrived += found(sent_upstream(apis, since))
+    assert arrived > len(planted[::5]) // 2
