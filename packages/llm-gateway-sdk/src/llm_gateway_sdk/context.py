@@ -14,7 +14,7 @@ from .parts import Part
 from .payload import Payload
 from .principal import Principal
 from .request import LLMRequest, Message
-from .request_estimate import RequestEstimate, estimate_request
+from .request_estimate import CANONICAL_BELOW, RequestEstimate, estimate_request
 from .response import Accumulator, LLMResponse, Usage
 
 if TYPE_CHECKING:
@@ -143,9 +143,9 @@ class RequestContext:
     """
 
     __slots__ = (
-        "_accumulated", "_buffered_chunk", "_buffered_rope", "_follow_up", "_principal", "_query_params", "_request",
-        "_response", "adapter", "attempt_data", "attempts", "available_models", "base_request_payload", "caller",
-        "chunk", "client_dialect", "client_ip", "error", "fallback_kinds",
+        "_accumulated", "_buffered_chunk", "_buffered_rope", "_estimate", "_follow_up", "_principal", "_query_params",
+        "_request", "_response", "adapter", "attempt_data", "attempts", "available_models", "base_request_payload",
+        "caller", "chunk", "client_dialect", "client_ip", "error", "fallback_kinds",
         "final_chunk", "has_fallback", "http_request", "losses",
         "metadata", "metrics", "operation", "plugin_data", "project", "reply_headers", "request_id", "requested_model",
         "retry_count", "stream", "streaming", "target_model", "target_model_provider", "timings", "turn_count",
@@ -220,6 +220,7 @@ class RequestContext:
         self._buffered_chunk: LLMResponse | None = None
         self._buffered_rope: Accumulator | None = None
         self._accumulated: Accumulator | None = None
+        self._estimate: RequestEstimate | None = None
         self._follow_up: list[Message] | None = None
         self._query_params: dict[str, str] | None = None
 
@@ -331,10 +332,14 @@ class RequestContext:
 
     def estimate(self) -> RequestEstimate:
         """What the request may use at most, about, before it is sent; decodes nothing that is not decoded already."""
-        payload = self._request
-        return estimate_request(
-            self.http_request.body, payload.value if payload is not None and payload.opened else None
-        )
+        known = self._estimate
+        if known is not None:
+            return known
+        body, payload = self.http_request.body, self._request
+        estimate = estimate_request(body, payload.value if payload is not None and payload.opened else None)
+        if len(body) >= CANONICAL_BELOW:  # of a shorter one it changes with what is decoded
+            self._estimate = estimate
+        return estimate
 
     # Another round.
 

@@ -16,11 +16,12 @@ class Payload(Generic[T]):
     Whether a payload has changed is judged by comparison, not by access: a plugin may look without costing fidelity.
     """
 
-    __slots__ = ("_decode", "_value", "replaced")
+    __slots__ = ("_decode", "_prepared", "_value", "replaced")
 
     def __init__(self, decode: Callable[[], T] | None, value: T | None = None) -> None:
         self._decode = decode
         self._value = value
+        self._prepared: T | Exception | None = None
         self.replaced = decode is None
         """A whole new value was set, so that there are no bytes behind it."""
 
@@ -31,13 +32,29 @@ class Payload(Generic[T]):
     @property
     def value(self) -> T:
         if self._value is None:
-            assert self._decode is not None
-            self._value = self._decode()
+            prepared = self._prepared
+            if prepared is None:
+                assert self._decode is not None
+                self._value = self._decode()
+            else:
+                self._prepared = None
+                if isinstance(prepared, Exception):
+                    raise prepared
+                self._value = prepared
         return self._value
 
     @value.setter
     def value(self, value: T) -> None:
         self._value = value
+
+    def prepare(self) -> None:
+        """Does the work of the first look ahead of it, so that it can be done in a thread (`heavy.run_aside`). To
+        others the payload is as unopened as before, and what is wrong with the bytes is raised at the first look."""
+        if self._value is None and self._prepared is None and self._decode is not None:
+            try:
+                self._prepared = self._decode()
+            except Exception as error:
+                self._prepared = error
 
     def pristine(self) -> T:
         """What the bytes say, decoded anew."""

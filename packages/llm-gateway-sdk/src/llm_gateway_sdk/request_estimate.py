@@ -14,7 +14,7 @@ from .estimate import estimate_tokens
 from .request import LLMRequest
 from .wire import json
 
-__all__ = ["RequestEstimate", "estimate_request"]
+__all__ = ["CANONICAL_BELOW", "RequestEstimate", "estimate_request"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -29,7 +29,7 @@ IMAGE_TOKENS = 1600
 """The most that a vendor counts for one image after scaling it down."""
 MEDIA_BYTES_PER_TOKEN = 25
 """Documents and sound, by their decoded size: a dense page of PDF, or a second of speech, is smaller."""
-_CANONICAL_BELOW = 64 * 1024
+CANONICAL_BELOW = 64 * 1024
 _STRIDE = 2048
 _SAMPLE = 64
 _MEDIA_BEFORE = re.compile(rb'(?:"(?:data|bytes|file_data|fileData)"\s*:\s*"|;base64,)\Z')
@@ -42,7 +42,7 @@ _IMAGES = (b"/9j/", b"iVBORw", b"R0lGOD", b"UklGR")
 
 def estimate_request(body: bytes, decoded: LLMRequest | None = None) -> RequestEstimate:
     """`decoded` is what `body` says, where it was read already."""
-    if decoded is not None and len(body) < _CANONICAL_BELOW:
+    if decoded is not None and len(body) < CANONICAL_BELOW:
         ceiling = decoded.max_tokens
         return RequestEstimate(estimate_tokens(decoded), None if ceiling is None else ceiling * max(1, decoded.n or 1))
     text, tokens = len(body), 0

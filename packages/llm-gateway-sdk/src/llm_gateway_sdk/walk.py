@@ -44,6 +44,13 @@ class Performer(Protocol):
         """Whether no other pass may begin."""
         ...
 
+    is_heavy: bool
+    """Whether the request's body is so large that work on it is done in a thread, by `prepare`."""
+
+    async def prepare(self) -> None:
+        """Does ahead of the hooks what they would do on the event loop by looking at the request."""
+        ...
+
 
 @dataclass(slots=True, frozen=True)
 class WalkLimits:
@@ -65,13 +72,15 @@ async def walk(
     Whoever gives a `lifecycle` ends it, after the reply and whatever became of that.
     """
     if chain.authentication or lifecycle is not None:
-        verdict = await _enter(ctx, chain, lifecycle)
+        verdict = await _enter(ctx, chain, performer, lifecycle)
         if verdict is not None:
             if verdict.action == "reply" and ctx.response is not None:
                 await performer.answer(ctx.response)
                 return
             raise _refusal_of(verdict)
     while True:
+        if performer.is_heavy:
+            await performer.prepare()
         verdict = await chain.before_model(ctx)
         if verdict is None:
             try:
@@ -94,7 +103,9 @@ def _refusal_of(verdict: Verdict) -> GatewayError:
     return verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused.", plugin=verdict.plugin)
 
 
-async def _enter(ctx: RequestContext, chain: ActiveChain, lifecycle: Lifecycle | None) -> Verdict | None:
+async def _enter(
+    ctx: RequestContext, chain: ActiveChain, performer: Performer, lifecycle: Lifecycle | None
+) -> Verdict | None:
     """Who is asking, and whether they may: once per request."""
     if chain.authentication:
         verdict = await chain.authenticate(ctx)
@@ -103,7 +114,11 @@ async def _enter(ctx: RequestContext, chain: ActiveChain, lifecycle: Lifecycle |
         if ctx.principal is None and ctx.caller is None:
             Engine.withhold_request(ctx)
             raise Unauthorized("A valid credential is needed.", code="invalid_api_key")
-    return None if lifecycle is None else await lifecycle.begin()
+    if lifecycle is None:
+        return None
+    if performer.is_heavy:
+        await performer.prepare()
+    return await lifecycle.begin()
 
 
 async def _on_model_error(ctx: RequestContext, chain: ActiveChain, error: ModelError) -> Verdict | None:

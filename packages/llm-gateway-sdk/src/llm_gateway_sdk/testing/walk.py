@@ -78,6 +78,7 @@ class Walk:
         self.error: GatewayError | None = None
         self.requests: list[LLMRequest] = []
         self.detached: dict[str, Exception | None] = {}
+        self.is_heavy = False
 
     async def run(self) -> None:
         ctx, chain = self.ctx, self._chain
@@ -100,6 +101,9 @@ class Walk:
 
     def out_of_time(self) -> bool:
         return False
+
+    async def prepare(self) -> None:
+        pass
 
     async def perform(self) -> Verdict | None:
         ctx = self.ctx

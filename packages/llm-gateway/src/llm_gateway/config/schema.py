@@ -146,6 +146,11 @@ class LimitsConfig(Settings):
     max_body_bytes: Size = Field(
         default=64 << 20, description="Largest request body, after decompression. Beyond it: 413."
     )
+    max_items: int = Field(
+        default=250_000,
+        ge=1000,
+        description="Most values (elements of lists, fields of objects) in the JSON of one request. Beyond it: 413.",
+    )
     max_header_bytes: Size = Field(
         default=64 << 10, description="Largest header block of a request and of a provider's reply."
     )

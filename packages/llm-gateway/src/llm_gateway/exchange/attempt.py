@@ -30,6 +30,7 @@ class LiveAttempt:
         "expires",
         "headers",
         "idle",
+        "is_heavy",
         "kept",
         "losses",
         "model",
@@ -64,6 +65,8 @@ class LiveAttempt:
         """The model's name for the reply; None leaves the provider's."""
         self.content_type = ""
         """Of the provider's reply."""
+        self.is_heavy = False
+        """Work on the whole reply is done aside."""
         self.losses: str | None = None
         """What the request's translation lost, for a header."""
         self.expires = 0.0

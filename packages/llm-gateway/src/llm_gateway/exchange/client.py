@@ -21,6 +21,7 @@ from llm_gateway_sdk import (
     StreamEncoder,
     WireReply,
 )
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 
 from ..wire.crossing import upstream_to_client
@@ -109,11 +110,18 @@ class ClientReply:
                 self._begun_by = attempt
             request.ctx.stream.opened = request.ctx.stream.committed = True
             response.final = True
-            data = encoder.encode(response) + encoder.close()
+            if attempt is not None and attempt.is_heavy:
+                data = await run_aside(encoder.encode, response) + encoder.close()
+            else:
+                data = encoder.encode(response) + encoder.close()
             self.status = 200
             await outlet.end(data)
         else:
-            wire = request.dialect.encode_response(response, request.echo, request.services.mint, losses)
+            encode, mint = request.dialect.encode_response, request.services.mint
+            if attempt is not None and attempt.is_heavy:
+                wire = await run_aside(encode, response, request.echo, mint, losses)
+            else:
+                wire = encode(response, request.echo, mint, losses)
             limits = reply_headers.limits(request.ctx, request.dialect, attempt)
             await self.write(wire.status, wire.body, [*self._own_headers(), reply_headers.JSON, *limits])
         if losses:
@@ -121,13 +129,20 @@ class ClientReply:
 
     async def relay_whole(self, wire: WireReply, attempt: LiveAttempt) -> None:
         """A reply of the client's own dialect, as it came."""
-        body = wire.body if attempt.reply_name is None else self.renamed(wire.body, attempt)
+        body = wire.body
+        if attempt.reply_name is not None:
+            body = await run_aside(self.renamed, body, attempt) if attempt.is_heavy else self.renamed(body, attempt)
         headers = self._own_headers() + reply_headers.relayed(wire.headers.items, attempt.content_type)
         await self.write(wire.status, body, headers)
 
     async def relay_edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> None:
         """A reply of the client's own dialect which plugins may have edited: the edit and nothing else. Where a plugin
         edits all that it sees, nothing stays that it could not see."""
+        body = await run_aside(self._edited, wire, payload) if attempt.is_heavy else self._edited(wire, payload)
+        await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
+
+    def _edited(self, wire: WireReply, payload: Payload[LLMResponse]) -> bytes:
+        """The body of `relay_edited`."""
         request = self.request
         dialect, echo, mint = request.dialect, request.echo, request.services.mint
         losses, edited = Losses("response"), payload.value
@@ -136,8 +151,7 @@ class ClientReply:
             written = Comparison(wire.body)
             after = dialect.encode_response(edited, echo, mint, losses)
             if written.is_same(after.body) and not written.has_duplicate_keys:
-                await self.relay_whole(wire, attempt)
-                return
+                return wire.body
         came = payload.pristine()
         before = dialect.encode_response(came, echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
@@ -147,8 +161,7 @@ class ClientReply:
             after = dialect.encode_response(edited, echo, mint, losses)
         request.ctx.losses.extend(losses)
         merge = merge_edit if written is None or written.is_covered(before.body) else merge_seen
-        body = merge(wire.body, before.body, after.body)
-        await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
+        return merge(wire.body, before.body, after.body)
 
     async def own(self, wire: WireReply) -> None:
         """A reply that the gateway made itself."""

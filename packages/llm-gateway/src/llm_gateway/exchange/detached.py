@@ -14,7 +14,7 @@ from llm_gateway_sdk.calling import Hook, run_detached
 from llm_gateway_sdk.lifecycle import Lifecycle
 
 from .current import current_request_id
-from .kept import KeptReply
+from .kept import HeavyRequest, KeptReply
 
 __all__ = ["DetachedSupervisor", "KeptBudget"]
 
@@ -64,7 +64,7 @@ class _Job:
         ctx: RequestContext,
         kept: int,
         budget: KeptBudget | None,
-        reply: KeptReply | None,
+        reply: KeptReply | HeavyRequest | None,
     ) -> None:
         self.number = number
         self.chain = chain
@@ -122,7 +122,7 @@ class DetachedSupervisor:
         ctx: RequestContext,
         kept: int = 0,
         budget: KeptBudget | None = None,
-        reply: KeptReply | None = None,
+        reply: KeptReply | HeavyRequest | None = None,
     ) -> None:
         """`kept` bytes are given back to `budget` when the hooks are done. `reply` is prepared before them."""
         if len(self._queue) >= self._bound:
@@ -197,7 +197,8 @@ class DetachedSupervisor:
                 ctx = job.ctx
                 current_request_id.set(ctx.request_id)
                 try:
-                    if job.reply is not None and not (ctx.response_payload and ctx.response_payload.opened):
+                    opened = ctx.response_payload is not None and ctx.response_payload.opened
+                    if job.reply is not None and (not opened or isinstance(job.reply, HeavyRequest)):
                         async with self._decoding:
                             await job.reply.prepare()
                     for hook in job.chain.detached:

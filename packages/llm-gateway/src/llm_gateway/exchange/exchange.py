@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.walk import walk
 
@@ -41,6 +42,7 @@ from .delivery.whole import collect, decode_whole, deliver_response, deliver_who
 from .ending import EndReason, end_reason, error_of
 from .errors import http_error, internal_error, refuse_web_page
 from .headers import find, loss_text
+from .kept import HeavyRequest, KeptReply
 from .operations import list_models, native_target, perform_operation, refuse_unseen
 from .outlet import Sink
 from .reading import Reading
@@ -63,7 +65,7 @@ _MAX_ERROR_BYTES = 4 * 1024 * 1024
 class Exchange:
     """One per request. `run` answers through the sink, whatever happens, unless it is cancelled."""
 
-    __slots__ = ("_client", "_lifecycle", "_request")
+    __slots__ = ("_client", "_lifecycle", "_request", "is_heavy")
 
     def __init__(
         self,
@@ -77,9 +79,14 @@ class Exchange:
         sink: Sink,
     ) -> None:
         request = self._request = ClientRequest(services, project, adapter, route, wire, reading, ctx)
+        self.is_heavy = False
         self._client = ClientReply(request, sink)
         lifecycle = request.chain.lifecycle
         self._lifecycle = Lifecycle(lifecycle, ctx) if lifecycle else None
+
+    def take_aside(self) -> None:
+        """The body is heavy: work on the whole of it is done in a thread."""
+        self.is_heavy = self._request.is_heavy = True
 
     async def run(self) -> None:
         request = self._request
@@ -154,7 +161,9 @@ class Exchange:
         if chain.detached:
             ctx.metadata.setdefault("status", client.status)
             long = attempt is not None and retained > _DECODED_AT_ONCE and chain.reads_reply
-            kept = attempt.kept if long and attempt is not None else None
+            kept: KeptReply | HeavyRequest | None = attempt.kept if long and attempt is not None else None
+            if self.is_heavy or (attempt is not None and attempt.is_heavy):
+                kept = HeavyRequest(ctx, attempt.kept if long and attempt is not None else None)
             services.supervisor.submit(chain, ctx, retained, services.kept, kept)
         elif retained:
             services.kept.give_back(retained)
@@ -187,6 +196,18 @@ class Exchange:
             deadlines.leave(task)
 
     # What the walk asks for.
+
+    async def prepare(self) -> None:
+        """Decodes a heavy body before plugins look at it, and estimates what it may use."""
+        request = self._request
+        ctx, chain = request.ctx, request.chain
+        payload = ctx.request_payload
+        if payload is None or payload.replaced or payload.opened:
+            return
+        if self._lifecycle is not None:
+            await run_aside(ctx.estimate)
+        if chain.before:
+            await run_aside(payload.prepare)
 
     def out_of_time(self) -> bool:
         return self._request.loop.time() >= self._request.deadline
@@ -228,7 +249,10 @@ class Exchange:
             return None
         if http is None:
             return await deliver_directly(request, client, attempt)
-        call = build_call(request, attempt.target, http, attempt.model)
+        if request.is_heavy:
+            call = await run_aside(build_call, request, attempt.target, http, attempt.model)
+        else:
+            call = build_call(request, attempt.target, http, attempt.model)
         attempt.dialect, attempt.same_dialect, attempt.reply_name = call.dialect, call.same_dialect, call.reply_name
         losses = call.losses
         if losses:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from time import perf_counter
 
-from llm_gateway_sdk import Dialect, DialectError, LLMResponse, Mint
+from llm_gateway_sdk import Dialect, DialectError, LLMResponse, Mint, RequestContext
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.response import Accumulator
 
-__all__ = ["KeptReply"]
+__all__ = ["HeavyRequest", "KeptReply"]
 
 _SLICE_SECONDS = 0.001
 _PIECE = 8 * 1024
@@ -64,3 +65,24 @@ class KeptReply:
         except (DialectError, ValueError):
             return
         self._prepared = total.value()
+
+
+class HeavyRequest:
+    """What is to be decoded, before detached hooks look at it, of a request or reply that is heavy."""
+
+    __slots__ = ("_ctx", "_reply")
+
+    def __init__(self, ctx: RequestContext, reply: KeptReply | None) -> None:
+        self._ctx = ctx
+        self._reply = reply
+
+    async def prepare(self) -> None:
+        if self._ctx.request_payload is not None:
+            await run_aside(self._ctx.request_payload.prepare)
+        payload = self._ctx.response_payload
+        if payload is None or payload.opened:
+            return
+        if self._reply is not None:
+            await self._reply.prepare()
+        else:
+            await run_aside(payload.prepare)

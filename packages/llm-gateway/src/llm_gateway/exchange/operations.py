@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from llm_gateway_sdk import (
+    Dialect,
     DialectError,
     HTTPProvider,
     HTTPReply,
@@ -77,7 +78,7 @@ async def perform_operation(request: ClientRequest, client: ClientReply, attempt
         )
     body = request.wire.body
     if operation == "embed":
-        body = _edited_inputs(request, body)
+        body = await request.work(_edited_inputs, request, body)
     await _pass_through(request, client, attempt, http, body)
 
 
@@ -89,7 +90,7 @@ async def _pass_through(
     check_model_name(model)
     if ctx.requested_model is not None and model != ctx.requested_model:
         try:
-            body = json.replace_top_level(body, {"model": model})
+            body = await request.work(json.replace_top_level, body, {"model": model})
         except ValueError as error:
             raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
     client_key = http.settings.credentials == "client"
@@ -125,7 +126,7 @@ async def _send(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider
     """Calls another endpoint of a provider than its generating one."""
     expires = min(request.deadline, request.loop.time() + limits_of(request, http).total)
     finish_headers(request, wire)
-    method, url, headers, body = http.prepare(wire)
+    method, url, headers, body = await request.work(http.prepare, wire)
     attempt.sent = True
     reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")
     attempt.entry.status = reply.status
@@ -159,17 +160,13 @@ async def _count_tokens(request: ClientRequest, client: ClientReply, attempt: Li
     if http is not None:
         name = http.dialect_for(request.dialect.name, request.route.upstream, attempt.model)
         dialect = request.services.dialects[name]
-        payload = ctx.request_payload
-        untouched = payload is None or not payload.opened or not payload.changed
-        if untouched and request.chain.edits_request and dialect.name == request.dialect.name:
-            untouched = _is_seen(request, attempt, http, dialect)
         try:
-            if dialect.name == request.dialect.name and untouched:
+            if dialect.name == request.dialect.name and await request.work(_is_untouched, request, attempt, dialect):
                 await _pass_through(request, client, attempt, http, request.wire.body)
                 return
             if dialect.name != request.dialect.name:
                 # What rests on something that the vendor keeps can't be counted, as it can't be answered.
-                request.dialect.check_portable(ctx.request, Losses("request"))
+                await request.work(lambda: request.dialect.check_portable(ctx.request, Losses("request")))
             count = await _ask_count(request, attempt, http, dialect)
         except ModelHTTPError as error:
             # The provider, or a server that imitates it, has no such endpoint.
@@ -178,9 +175,17 @@ async def _count_tokens(request: ClientRequest, client: ClientReply, attempt: Li
     if count is not None:
         await client.own(request.adapter.estimate_reply(count))
         return
-    reply = request.adapter.estimate_reply(estimate_tokens(ctx.request))
+    reply = request.adapter.estimate_reply(await request.work(lambda: estimate_tokens(ctx.request)))
     reply.headers.set("x-llm-gateway-estimate", "true")
     await client.own(reply)
+
+
+def _is_untouched(request: ClientRequest, attempt: LiveAttempt, dialect: Dialect) -> bool:
+    """Whether the client's bytes may go on as they came."""
+    payload, http = request.ctx.request_payload, attempt.target.http
+    if payload is not None and payload.opened and payload.changed:
+        return False
+    return http is None or not request.chain.edits_request or _is_seen(request, attempt, http, dialect)
 
 
 def _is_seen(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Any) -> bool:
@@ -204,8 +209,12 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
     model = attempt.model
     check_model_name(model)
     api = http.target(model, dialect.name)
-    fitted = dialect.fitted(ctx.request, api, losses, request.dialect.name).request
-    wire = cast(WireRequest, encode(fitted, api, losses))
+
+    def encoded() -> WireRequest:
+        fitted = dialect.fitted(ctx.request, api, losses, request.dialect.name).request
+        return cast(WireRequest, encode(fitted, api, losses))
+
+    wire = await request.work(encoded)
     if http.settings.credentials == "client" and (token := bearer_or_key(request.wire.headers.items)):
         http.forward_credential(wire.headers, token)
     reply = await _send(request, attempt, http, wire)

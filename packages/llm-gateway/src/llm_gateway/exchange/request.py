@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
+from llm_gateway_sdk.heavy import run_aside
 
 from ..models import ModelTarget
 from .reading import Reading
@@ -12,14 +15,17 @@ from .services import ProjectScope, Services
 
 __all__ = ["ClientRequest"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class ClientRequest:
-    """Made once and, but for `deadline`, never changed. What belongs to one attempt is in `LiveAttempt`, what is
-    written for the client in `ClientReply`."""
+    """Made once and, but for `deadline` and `is_heavy`, never changed. What belongs to one attempt is in `LiveAttempt`,
+    what is written for the client in `ClientReply`."""
 
     __slots__ = (
-        "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "has_own_limit", "loop", "project", "reading",
-        "retains", "route", "services", "wants_usage", "wire",
+        "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "has_own_limit", "is_heavy", "loop", "project",
+        "reading", "retains", "route", "services", "wants_usage", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +51,8 @@ class ClientRequest:
         self.loop = loop = asyncio.get_running_loop()
         self.deadline = loop.time() + project.request_timeout
         """In the loop's time."""
+        self.is_heavy = False
+        """Work on the whole body is done aside."""
         self.has_own_limit = False
         """The client has set a limit of its own, so that a time-out says nothing about the provider."""
         self.cooling: list[ModelTarget] = []
@@ -53,6 +61,10 @@ class ClientRequest:
         self.retains = accounted or services.keep_replies
         """Somebody wants the reply after it has left, though nobody looks at it on its way."""
         self.wants_usage = accounted or services.needs_usage
+
+    async def work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Does work on the whole body, aside where the body is heavy."""
+        return await run_aside(work, *args, **kwargs) if self.is_heavy else work(*args, **kwargs)
 
     @property
     def echo(self) -> Echo:

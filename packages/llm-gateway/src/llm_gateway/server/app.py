@@ -6,12 +6,14 @@ Nothing here knows a hook or a vendor, nor how a request came in.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from llm_gateway_sdk import (
+    Dialect,
     GatewayError,
     HTTPRequest,
     InvalidRequest,
@@ -20,8 +22,11 @@ from llm_gateway_sdk import (
     Payload,
     PayloadTooLarge,
     RequestContext,
+    Route,
+    WireRequest,
 )
 from llm_gateway_sdk.context import Engine
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_aside
 
 from ..exchange.current import current_request_id
 from ..exchange.embeddings import EmbeddingReader
@@ -98,6 +103,7 @@ class GatewayApp:
         self.admission.limit(
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds
         )
+        self._max_items = limits.max_items
         self._read_address = address_reader(server.trust_proxy)
         self._cors = cors = Cors(server.cors) if server.cors.enabled else None
         self._guard = BrowserGuard(server.allowed_hosts, cors.allows if cors is not None else _allows_none)
@@ -179,11 +185,13 @@ class GatewayApp:
             if not admission.try_acquire():
                 await admission.acquire()
             admitted = True
-            wire.body = incoming.take_body()
+            body = wire.body = incoming.take_body()
             encoding = request.index.get("content-encoding")
             if encoding is not None:
-                wire.body = inflate(wire.body, encoding, self.limits.body_bytes)
-            await self._exchange(generation, match, request, request_id, incoming).run()
+                body = wire.body = await asyncio.to_thread(inflate, body, encoding, self.limits.body_bytes)
+            heavy = len(body) > LIGHT_BYTES and is_heavy(body)
+            asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
+            await self._exchange(generation, match, request, request_id, incoming, asked).run()
         except GatewayError as error:
             await self._refuse(generation, match, request, request_id, incoming, error)
         finally:
@@ -198,9 +206,27 @@ class GatewayApp:
             if stranger is not None:
                 raise stranger
 
+    def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> tuple[str | None, bool]:
+        """What a heavy body asks for. Raises PayloadTooLarge where it has too many values, InvalidRequest."""
+        route = match.route
+        client = generation.gateway.services.dialects.get(route.dialect)
+        if client is None:
+            return None, False
+        wire.path = match.upstream
+        if route.operation != "native" and has_more_items(wire.body, self._max_items):
+            raise PayloadTooLarge(f"The body has more than {self._max_items} values, which is more than is taken.")
+        return _asked(route, client, wire)
+
     def _exchange(
-        self, generation: Generation, match: Match, request: EdgeRequest, request_id: str, incoming: Incoming
+        self,
+        generation: Generation,
+        match: Match,
+        request: EdgeRequest,
+        request_id: str,
+        incoming: Incoming,
+        asked: tuple[str | None, bool] | None = None,
     ) -> Exchange:
+        """`asked`: model and streaming, where the body is heavy and they are known by now."""
         wire = request.wire
         gateway = generation.gateway
         route, project, services = match.route, match.project, gateway.services
@@ -209,25 +235,24 @@ class GatewayApp:
         if client is None:
             raise NotFound(f"The dialect '{route.dialect}' of this route is not installed.")
         wire.path = match.upstream
-        model: str | None = None
-        streaming = False
-        if operation in ("generate", "count_tokens", "embed"):
+        if asked is not None:
+            model, streaming = asked
+        elif operation != "generate":
+            model, streaming = _asked(route, client, wire)
+        else:
             try:
                 model, streaming = client.peek(wire)
             except ValueError as error:
-                raise InvalidRequest(f"The body is not what {route.path} takes: {error}") from None
-        elif operation == "native" and wire.body[:1] == b"{":
-            try:
-                model, _ = client.peek(wire)
-            except ValueError:
-                model = None  # another vendor's body; it is passed on as it is
-        streaming = streaming and operation == "generate"
+                raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
         reading = Reading(client if operation != "embed" else EmbeddingReader(), wire)
         payload = Payload(reading.read) if operation in ("generate", "count_tokens", "embed") else None
         ctx.base_request_payload = payload
         Engine.begin_attempt(ctx, payload)
-        return Exchange(services, project, match.adapter, route, wire, reading, ctx, incoming)
+        exchange = Exchange(services, project, match.adapter, route, wire, reading, ctx, incoming)
+        if asked is not None:
+            exchange.take_aside()
+        return exchange
 
     def _context(
         self, match: Match, request: EdgeRequest, request_id: str, model: str | None, *, streaming: bool
@@ -281,6 +306,27 @@ def _find(generation: Generation, request: EdgeRequest) -> Match | None:
     match = generation.routes.find(request.wire.method, request.path, request.wire)
     request.facts["route"] = (generation, match)
     return match
+
+
+def _asked(route: Route, client: Dialect, wire: WireRequest) -> tuple[str | None, bool]:
+    """The model that a body names, and whether it asks for a stream. Raises InvalidRequest."""
+    operation = route.operation
+    if operation in ("generate", "count_tokens", "embed"):
+        try:
+            model, streaming = client.peek(wire)
+        except ValueError as error:
+            raise _unreadable(route, error) from None
+        return model, streaming and operation == "generate"
+    if operation == "native" and wire.body[:1] == b"{":
+        try:
+            return client.peek(wire)[0], False
+        except ValueError:
+            pass  # another vendor's body; it is passed on as it is
+    return None, False
+
+
+def _unreadable(route: Route, error: ValueError) -> InvalidRequest:
+    return InvalidRequest(f"The body is not what {route.path} takes: {error}")
 
 
 def _allows_none(_: str) -> bool:

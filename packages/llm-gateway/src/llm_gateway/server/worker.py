@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError, ConfigProblem
+from llm_gateway_sdk.heavy import SWITCH_SECONDS
 
 from ..gateway import Gateway, Loaded
 from ..monitoring.failure_log import FailureLog
@@ -81,6 +82,7 @@ class Worker:
         """Serves until it is stopped; the exit code. Raises ConfigError where a plugin or provider can't be made."""
         config = self.result.config
         _spare_the_collector()
+        sys.setswitchinterval(SWITCH_SECONDS)  # heavy bodies are worked on in a thread
         observers, metrics = make_observers(self.result)
         gateway = Gateway(self.result, observers=observers, workers=self.workers)
         await gateway.start()

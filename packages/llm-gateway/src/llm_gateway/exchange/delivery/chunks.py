@@ -33,6 +33,8 @@ from ..upstream import UpstreamCall, secrets_of
 __all__ = ["decoded", "deliver_chunks", "rest_of"]
 
 _REST_SECONDS = 0.5
+_HEAVY_BYTES = 16 * 1024
+"""Of a stream that is put together: it has many small pieces."""
 _MAX_REST_BYTES = 64 * 1024
 
 
@@ -136,6 +138,7 @@ async def decoded(
     except ModelError:
         if not decoder.finished:
             raise
+    attempt.is_heavy = size > _HEAVY_BYTES
     try:
         rest = decoder.close()
     except DialectError as error:

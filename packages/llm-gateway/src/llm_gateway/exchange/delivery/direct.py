@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
 from llm_gateway_sdk import Call, DialectError, LLMResponse, ModelProtocolError, Verdict
+from llm_gateway_sdk.heavy import run_aside
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
@@ -21,6 +22,10 @@ __all__ = ["deliver_directly"]
 async def deliver_directly(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> Verdict | None:
     """Calls the provider and answers with its reply. Raises ModelError."""
     ctx, mint, target = request.ctx, request.services.mint, attempt.target
+    payload = ctx.request_payload
+    if request.is_heavy and payload is not None:
+        attempt.is_heavy = True
+        await run_aside(payload.prepare)
     decoded = ctx.request
     apply_defaults(decoded, target)
     attempt.reply_name = reply_name(request, attempt.model)

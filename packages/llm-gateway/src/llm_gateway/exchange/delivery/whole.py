@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from typing import ParamSpec, TypeVar
 
 from llm_gateway_sdk import (
     Dialect,
@@ -22,6 +23,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.chunk_loop import reported_error
 from llm_gateway_sdk.dialects.tool_names import restore_names
+from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.response import Accumulator
@@ -37,6 +39,9 @@ from .chunks import decoded
 
 __all__ = ["collect", "decode_whole", "deliver_response", "deliver_whole"]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Is in every reply that reports an error, and in few others."""
 
@@ -50,16 +55,19 @@ async def deliver_whole(
     attempt.entry.first_token = ctx.metrics.first_token = time.time()
     dialect, mint, names = call.dialect, request.services.mint, call.names
     wire = WireReply(reply.status, Headers.of(reply.headers), body)
+    heavy = attempt.is_heavy = len(body) > LIGHT_BYTES and is_heavy(body)
     if not call.same_dialect:
         payload = ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
         ctx.upstream_response = wire
+        if heavy:
+            await run_aside(payload.prepare)
         response = payload.value
         if response.error is not None:
             refuse_failure(response)
         return await deliver_response(request, client, attempt, response)
     if ctx.has_fallback and _NAMED_ERROR.search(body):
         # A success by its status alone: it would go to this client as it is, but another model may do better.
-        refuse_failure(decode_whole(dialect, wire, mint, names))
+        refuse_failure(await _aside(heavy, decode_whole, dialect, wire, mint, names))
     if not json.is_object(body):
         raise ModelProtocolError("The provider's reply is not what its API promises: the body is not a JSON object.")
     if chain.after:
@@ -71,10 +79,15 @@ async def deliver_whole(
         if attempt.truncated:
             ctx.attempt_data["reply_truncated"] = True
     if request.wants_usage:
-        record(attempt.entry, dialect.usage_of(b"", body))
+        usage = await run_aside(dialect.usage_of, b"", body) if heavy else dialect.usage_of(b"", body)
+        record(attempt.entry, usage)
     attempt.settled = True
     await client.relay_whole(wire, attempt)
     return None
+
+
+async def _aside(heavy: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return await run_aside(work, *args, **kwargs) if heavy else work(*args, **kwargs)
 
 
 async def _deliver_looked_at(
@@ -83,6 +96,8 @@ async def _deliver_looked_at(
     """A reply of the client's dialect which plugins look at: what they leave alone goes out as it came."""
     ctx, dialect, mint = request.ctx, call.dialect, request.services.mint
     payload = Payload(lambda: decode_whole(dialect, wire, mint, call.names))
+    if attempt.is_heavy:
+        await run_aside(payload.prepare)
     ctx.response_payload = payload
     ctx.upstream_response = wire
     if request.chain.edits_reply and payload.value.error is not None:
@@ -122,7 +137,8 @@ async def deliver_response(
     if signed and has_signed_thinking([choice.message for choice in answer.choices]):
         assert payload is not None
         losses = Losses("response")
-        withhold_edited_reply(payload.pristine().choices, answer.choices, losses)
+        pristine = await _aside(attempt.is_heavy, payload.pristine)
+        withhold_edited_reply(pristine.choices, answer.choices, losses)
         ctx.losses.extend(losses)
     await client.answer(answer, attempt)
     return None

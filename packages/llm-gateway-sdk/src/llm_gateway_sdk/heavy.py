@@ -1,0 +1,84 @@
+"""Work on heavy bodies, done in a thread so that no request holds the event loop.
+
+Decoding, translating, merging and counting take time that grows with a body: with its bytes, and far more with the
+number of its values. Up to a few milliseconds of it are done in place, for a thread costs more. All else goes to one
+thread of the process: the interpreter switches between that thread and the event loop every millisecond or so
+(`SWITCH_SECONDS`), and what does not switch, a single call of the JSON engine, is bounded by the bounds on bytes and
+values of a body.
+
+A plugin whose hook does work on a whole body does the same:
+
+    def before_model(self, ctx):
+        if is_heavy(ctx.http_request.body):
+            return run_aside(self._look, ctx)
+        return self._look(ctx)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+__all__ = ["LIGHT_BYTES", "SWITCH_SECONDS", "has_more_items", "is_heavy", "run_aside"]
+
+LIGHT_BYTES = 16 * 1024
+"""A body up to this size is light, whatever it holds."""
+SWITCH_SECONDS = 0.001
+"""`sys.setswitchinterval` of a worker: how long the event loop waits for its turn while the thread works."""
+_HEAVY_BYTES = 512 * 1024
+_HEAVY_ITEMS = 3000
+"""Values whose translation takes some ten milliseconds."""
+_SLICE_BYTES = 256 * 1024
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_threads: ThreadPoolExecutor | None = None
+
+
+def is_heavy(body: bytes) -> bool:
+    """Whether work on a whole JSON body belongs aside: it is long, or may have many values."""
+    size = len(body)
+    return size > LIGHT_BYTES and (size > _HEAVY_BYTES or _signs(body) > _HEAVY_ITEMS)
+
+
+def has_more_items(body: bytes, limit: int) -> bool:
+    """Whether a JSON text has more than `limit` elements of lists and fields of objects. Signs in strings don't count.
+
+    A text that is not valid JSON may be judged either way. The work is done in slices between which threads switch.
+    """
+    if _signs(body) <= limit:
+        return False
+    found, in_string, start, size = 0, False, 0, len(body)
+    while start < size and found <= limit:
+        end = min(start + _SLICE_BYTES, size)
+        # A slice ends where no escape is cut.
+        piece = body[start:end]
+        if (len(piece) - len(piece.rstrip(b"\\"))) % 2 and end < size:
+            end += 1
+        pieces = body[start:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        found += _signs(b"".join(pieces[in_string::2]))
+        in_string ^= not len(pieces) % 2
+        start = end
+    return found > limit
+
+
+def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:
+    """What `work` returns or raises, done in the thread for heavy bodies, one after the other.
+
+    `work` must not touch what belongs to the event loop. Where the waiting task is cancelled, work that has begun goes
+    on to its end, and its result is lost.
+    """
+    global _threads
+    if _threads is None:
+        _threads = ThreadPoolExecutor(1, thread_name_prefix="heavy")
+    context = contextvars.copy_context()
+    return asyncio.get_running_loop().run_in_executor(_threads, lambda: context.run(work, *args, **kwargs))
+
+
+def _signs(text: bytes) -> int:
+    """Signs before which or in which a value begins; each value of a list or an object has one."""
+    return text.count(b",") + text.count(b"{") + text.count(b"[")

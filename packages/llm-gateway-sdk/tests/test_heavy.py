@@ -1,0 +1,79 @@
+"""Which bodies are heavy, how many values they have, and work aside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import random
+import threading
+
+import pytest
+
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_aside
+
+
+def items(value: object) -> int:
+    """As `has_more_items` counts: a sign before each value of a list or an object."""
+    text, count, in_string, escaped = json.dumps(value), 0, False, False
+    for sign in text:
+        if in_string:
+            in_string = escaped or sign != '"'
+            escaped = not escaped and sign == "\\"
+        elif sign == '"':
+            in_string = True
+        else:
+            count += sign in ",{["
+    return count
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_values_are_counted_and_signs_in_strings_are_not(seed: int) -> None:
+    chance = random.Random(seed)
+    letters = '\\",{[]}:a'
+    value = [
+        {"".join(chance.choices(letters, k=9)): ["".join(chance.choices(letters, k=chance.randrange(60)))] * 3}
+        for _ in range(6000)
+    ]
+    body = json.dumps(value).encode()
+    count = items(value)
+
+    assert len(body) > 1 << 19  # more than one slice
+    assert has_more_items(body, count - 1)
+    assert not has_more_items(body, count)
+
+
+@pytest.mark.parametrize("sign", ["\\", '"', ",", "[", "{"])
+def test_a_long_text_of_signs_is_one_value(sign: str) -> None:
+    body = json.dumps({"text": sign * 700_001, "more": [1, 2]}).encode()
+
+    assert not has_more_items(body, 4)
+    assert has_more_items(body, 3)
+
+
+def test_heavy_is_what_is_long_or_has_many_values() -> None:
+    assert not is_heavy(b"[" + b"," * (LIGHT_BYTES - 1))
+    assert is_heavy(b"[" + b"1," * LIGHT_BYTES)
+    assert not is_heavy(b'"' + b"a" * 100_000 + b'"')
+    assert is_heavy(b'"' + b"a" * (1 << 20) + b'"')
+
+
+def test_work_aside_is_done_in_one_other_thread_with_the_context_of_its_caller() -> None:
+    name: contextvars.ContextVar[str] = contextvars.ContextVar("name")
+
+    async def main() -> set[tuple[str, int]]:
+        name.set("mine")
+        return set(await asyncio.gather(*(run_aside(lambda: (name.get(), threading.get_ident())) for _ in range(5))))
+
+    (found,) = asyncio.run(main())
+
+    assert found[0] == "mine"
+    assert found[1] != threading.get_ident()
+
+
+def test_what_work_aside_raises_is_raised() -> None:
+    async def main() -> None:
+        await run_aside(int, "seven")
+
+    with pytest.raises(ValueError, match="seven"):
+        asyncio.run(main())

@@ -1,0 +1,103 @@
+"""Bodies that are as heavy as the bounds allow, in every place where a request's type has room for it.
+
+The places are generated from the types of the vendors' SDKs: each list takes as many elements as fit, each free object
+as many keys, or as deep a nesting, and each text as many letters. A body is made as bytes, from a small value with a
+mark in it, so that making it costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+sys.path += [str(_ROOT / "tests" / "losses"), str(_ROOT / "tools")]
+
+from field_crossing import _tree  # noqa: E402
+from sdk_types import Node, minimal  # noqa: E402
+
+__all__ = ["CLIENTS", "Heavy", "heavy_bodies", "heavy_inputs"]
+
+CLIENTS = {
+    "openai_chat": "/openai/v1/chat/completions",
+    "openai_responses": "/openai/v1/responses",
+    "anthropic": "/anthropic/v1/messages",
+    "gemini": "/gemini/v1beta/models/{model}:generateContent",
+}
+_MARK = "@@heavy@@"
+_TEXTS = {
+    "one letter": b"a",
+    "words": b"some words, and more ",
+    "escapes": b"\\u0061",
+    "half a letter": b"\\ud83d",
+    "matches": b"ann@mail.example 123-45-6789 ",
+    "letters of four bytes": "😀".encode(),
+    "quotes": b'\\"',
+}
+
+
+@dataclass(frozen=True)
+class Heavy:
+    """One body. `kind` is what is heavy about it: `list`, `keys`, `nested`, `text`."""
+
+    path: str
+    kind: str
+    body: bytes
+
+
+def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[Heavy]:
+    """Bodies for the generating endpoint of an API, each with one place that has `items` values or `size` bytes.
+
+    Texts differ from place to place, so that all kinds of text are tried in the course of the places.
+    """
+    number = 0
+    for path, kind, value, element in _places(_tree(client), ""):
+        if client != "gemini":
+            value = {**value, "model": model}
+        before, _, after = json.dumps(value).encode().partition(json.dumps(_MARK).encode())
+        if kind == "text":
+            name, piece = list(_TEXTS.items())[number % len(_TEXTS)]
+            number += 1
+            yield Heavy(f"{path} ({name})", kind, before + b'"' + piece * (size // len(piece)) + b'"' + after)
+        elif kind == "list":
+            many = b",".join([element] * (items // (1 + sum(element.count(sign) for sign in (b",", b"{", b"[")))))
+            yield Heavy(path, kind, before + many + after)
+        else:
+            keys = b",".join([b'"k%d":"v"' % index for index in range(items)])
+            yield Heavy(path, "keys", before + b"{" + keys + b"}" + after)
+            yield Heavy(path, "nested", before + b'{"a":' * 900 + b"1" + b"}" * 900 + after)
+
+
+def heavy_inputs(*, items: int, size: int, model: str) -> Iterator[Heavy]:
+    """Embedding requests of OpenAI's shape."""
+    head = b'{"model":"%s","input":' % model.encode()
+    yield Heavy("input", "list", head + b"[" + b",".join([b'"a"'] * items) + b"]}")
+    yield Heavy("input.*", "list", head + b"[[" + b",".join([b"17"] * items) + b"]]}")
+    for name, piece in _TEXTS.items():
+        yield Heavy(f"input ({name})", "text", head + b'"' + piece * (size // len(piece)) + b'"}')
+
+
+def _places(node: Node, key: str) -> Iterator[tuple[str, str, Any, bytes]]:
+    """(path, kind, smallest value with the mark in one place, element of a list) for each place below `node`."""
+    if node.kind == "text" and key != "model":
+        yield "", "text", _MARK, b""
+    elif node.kind == "any":
+        yield "", "keys", _MARK, b""
+    elif node.kind == "object":
+        smallest = minimal(node, key)
+        for name, (inner, _) in node.fields.items():
+            for path, kind, value, element in _places(inner, name):
+                yield f".{name}{path}", kind, {**smallest, name: value}, element
+    elif node.kind == "list":
+        for inner in node.items:
+            yield ".*", "list", [_MARK], json.dumps(minimal(inner, key)).encode()
+            for path, kind, value, element in _places(inner, key):
+                yield f".*{path}", kind, [value], element
+    elif node.kind == "union":
+        for number, inner in enumerate(node.items):
+            for path, kind, value, element in _places(inner, key):
+                yield f"<{number}>{path}", kind, value, element
