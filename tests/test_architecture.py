@@ -18,8 +18,9 @@ PACKAGES = ROOT / "packages"
 ROOMS: dict[str, set[str]] = {
     "wire": {"sdk"},
     "dialects": {"sdk", "wire"},
-    "adapters": {"sdk", "dialects"},
-    "providers": {"sdk", "dialects", "wire"},
+    "operations": {"sdk"},
+    "adapters": {"sdk", "dialects", "operations"},
+    "providers": {"sdk", "dialects", "operations", "wire"},
     "config": {"sdk", "wire"},
     "extensions": {"sdk", "config"},
     "extension_settings": {"sdk", "config", "extensions"},

@@ -15,10 +15,14 @@ from llm_gateway_sdk import (
     WireRequest,
     http_provider_schema,
 )
+from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.dialects.quirks import quirks_schema
+from llm_gateway_sdk.operations.form import OperationForm
 
 from .blocks import NAME
+from .embeddings import embeddings_of
 from .quirks import QUIRKS
+from .rerank import BedrockRerank
 from .signing import CredentialSource, FixedCredentials, SessionCredentials, session_region, sign
 
 __all__ = ["BedrockProvider"]
@@ -50,6 +54,12 @@ class BedrockProvider(HTTPProvider):
     )
 
     _source: CredentialSource | None = None
+
+    def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
+        """Each vendor on Bedrock has a body of its own."""
+        if operation == "rerank":
+            return _RERANK if "rerank" in model else None
+        return embeddings_of(model) if operation == "embed" else None
 
     async def configure(self, config: dict[str, Any]) -> None:
         if bool(config.get("accessKeyId")) != bool(config.get("secretAccessKey")):
@@ -105,6 +115,9 @@ class BedrockProvider(HTTPProvider):
     async def close(self) -> None:
         if self._source is not None:
             self._source.close()
+
+
+_RERANK = BedrockRerank()
 
 
 def _region_of_session(profile: str | None) -> str | None:

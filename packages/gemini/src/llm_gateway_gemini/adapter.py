@@ -10,6 +10,7 @@ from llm_gateway_sdk import Adapter, ErrorInfo, Headers, ModelEntry, Route, Wire
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.wire import json
 
+from .embeddings import GeminiEmbeddings
 from .errors import encode_error
 from .parts import NAME
 
@@ -23,6 +24,7 @@ _METHODS: tuple[tuple[str, Operation], ...] = (
     ("embedContent", "embed"),
     ("batchEmbedContents", "embed"),
 )
+_EMBEDDINGS = GeminiEmbeddings()
 
 
 def _routes() -> list[Route]:
@@ -31,7 +33,8 @@ def _routes() -> list[Route]:
         for collection in ("models", "tunedModels"):
             for method, operation in _METHODS:
                 path = f"/{collection}/{{model}}:{method}"
-                routes.append(Route("POST", version + path, operation, NAME, path))
+                form = _EMBEDDINGS if operation == "embed" else None
+                routes.append(Route("POST", version + path, operation, NAME, path, form=form))
         routes.append(Route("GET", f"{version}/models", "models", NAME, "/models"))
         routes.append(Route("GET", f"{version}/models/{{model}}", "models", NAME, "/models/{model}"))
     return routes

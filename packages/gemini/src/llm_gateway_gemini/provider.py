@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
 from llm_gateway_sdk.dialects.quirks import quirks_schema
+from llm_gateway_sdk.operations.form import OperationForm
 
+from .embeddings import GeminiEmbeddings
 from .parts import NAME
 from .paths import without_key
 from .quirks import QUIRKS
@@ -23,6 +26,8 @@ class GeminiProvider(HTTPProvider):
     default_base_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta"
     api_key_variable: ClassVar[str] = "GEMINI_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(QUIRKS))
+
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(),)
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:

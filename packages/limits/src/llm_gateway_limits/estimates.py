@@ -5,17 +5,20 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
-from llm_gateway_sdk import ModelFacts, Prices, RequestContext, RequestRejected, TokenCounts
+from llm_gateway_sdk import ModelFacts, Operation, Prices, RequestContext, RequestRejected, TokenCounts
 
 from .amounts import decode_amount
 from .rules import Rule
 
 __all__ = ["Estimator", "Usage"]
 
-_BILLED = frozenset({"generate", "embed", "native"})
+_BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "file"}
 """Operations that spend tokens. Counting tokens is a request like others, and costs nothing."""
+
+_NO_OUTPUT = frozenset({"embed", "rerank", "moderate"})
+"""Operations whose replies are no tokens of a model."""
 
 
 @dataclass(slots=True)
@@ -122,7 +125,7 @@ class Estimator:
         return 0 if _all_failed(ctx) else reserved
 
     def _output(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
-        if ctx.operation == "embed":
+        if ctx.operation in _NO_OUTPUT:
             return 0
         if usage.output_tokens is not None:
             return usage.output_tokens

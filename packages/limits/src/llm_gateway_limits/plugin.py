@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from llm_gateway_sdk import (
     CounterState,
@@ -84,7 +84,7 @@ class _Spending:
     configuration_schema=SCHEMA,
 )
 class Limits(Plugin):
-    operations: ClassVar[frozenset[Operation] | None] = frozenset({"generate", "count_tokens", "embed", "native"})
+    operations: ClassVar[frozenset[Operation] | None] = frozenset(get_args(Operation)) - {"models"}
     reads_reply = False
 
     async def validate_config(self, config: Any) -> bool | str | None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .context import Operation
 from .dialect import WireReply, WireRequest
+from .operations.form import OperationForm
 
 __all__ = ["Adapter", "ModelEntry", "Route"]
 
@@ -27,6 +28,8 @@ class Route:
     dialect: str
     upstream: str = ""
     bare: bool = True
+    form: OperationForm[Any, Any] | None = None
+    """How clients write the operation, where it is one that can be translated; `dialect` gives the shape of errors."""
 
 
 @dataclass(slots=True, frozen=True)

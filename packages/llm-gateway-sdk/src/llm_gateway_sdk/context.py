@@ -31,7 +31,10 @@ __all__ = [
     "StreamState",
 ]
 
-Operation = Literal["generate", "count_tokens", "embed", "models", "native"]
+Operation = Literal[
+    "generate", "count_tokens", "embed", "rerank", "moderate", "image", "speech", "transcribe", "file", "batch",
+    "realtime", "models", "native",
+]  # fmt: skip
 
 
 class HTTPRequest:

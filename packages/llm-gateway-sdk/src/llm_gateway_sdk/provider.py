@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
+from .context import Operation
 from .dialect import Headers, Target, WireRequest
 from .dialects.quirks import normalised
 from .http import HTTPClient
 from .model_facts import ModelFacts
+from .operations.form import OperationForm
 from .request import LLMRequest
 from .response import LLMResponse
 
@@ -110,6 +112,8 @@ class HTTPProvider(Provider):
     """Environment variable that customarily holds the key; for messages and `init`, never read by itself."""
     quirks: ClassVar[Mapping[str, Any]] = {}
     default_api_version: ClassVar[str | None] = None
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = ()
+    """The operations next to generation that the provider has, each in the form that it takes."""
     credential_headers: ClassVar[tuple[str, ...]] = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
     """Headers of the client's which hold credentials; forwarded only with `credentials: client`."""
 
@@ -152,6 +156,12 @@ class HTTPProvider(Provider):
         """Which dialect to speak upstream for a client of `client_dialect` that asks for the provider's `model`; nearly
         always the one."""
         return self.dialect
+
+    def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
+        """How an operation next to generation is written for the provider's `model`; None where it does not have it.
+        Of several forms the client's own goes first."""
+        found = [form for form in self.forms if form.operation == operation]
+        return next((form for form in found if form.name == client_form), found[0] if found else None)
 
     def target(self, model: str, dialect: str) -> Target:
         """What requests for the provider's `model` are encoded for."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from llm_gateway_sdk import Adapter, Headers, ModelEntry, ModelNotFound, Route, WireReply, WireRequest
+from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.wire import json
 
 from ..dialects.openai_chat import OpenAIChat
+from ..operations.embeddings.openai import OpenAIEmbeddings
 
 __all__ = ["OpenAIAdapter"]
+
+
+_FORMS: Mapping[str, OperationForm[Any, Any]] = {"/embeddings": OpenAIEmbeddings()}
 
 
 def _routes() -> tuple[Route, ...]:
@@ -20,7 +25,6 @@ def _routes() -> tuple[Route, ...]:
         ("POST", "/chat/completions", "generate", "openai_chat"),
         ("POST", "/responses", "generate", "openai_responses"),
         ("POST", "/responses/input_tokens", "count_tokens", "openai_responses"),
-        ("POST", "/embeddings", "embed", "openai_chat"),
         ("GET", "/models", "models", "openai_chat"),
         ("GET", "/models/{model}", "models", "openai_chat"),
     )
@@ -28,6 +32,11 @@ def _routes() -> tuple[Route, ...]:
         Route(method, prefix + path, operation, dialect, path)  # type: ignore[arg-type]
         for prefix in ("/v1", "")
         for method, path, operation, dialect in endpoints
+    ]
+    routes += [
+        Route("POST", prefix + path, form.operation, "openai_chat", path, form=form)
+        for prefix in ("/v1", "")
+        for path, form in _FORMS.items()
     ]
     routes.append(Route("*", "/v1/{rest}", "native", "openai_chat", "/{rest}"))
     # On a bare path this would take what other adapters have.

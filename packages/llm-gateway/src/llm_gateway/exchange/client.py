@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from llm_gateway_sdk import (
     Echo,
+    ErrorInfo,
     GatewayError,
     LLMResponse,
     ModelError,
@@ -253,7 +254,7 @@ class ClientReply:
         ctx, dialect = request.ctx, request.dialect
         info = error.info()
         info.request_id = info.request_id or ctx.request_id
-        wire = dialect.encode_error(info)
+        wire = self._encode_error(info)
         headers = self._error_headers(error)
         headers.append(reply_headers.JSON)
         headers.extend(reply_headers.request_id(ctx, dialect, info.request_id))
@@ -266,6 +267,12 @@ class ClientReply:
         # A plugin's status stands; other errors take the one that the client's API has for their kind.
         status = error.status if isinstance(error, RequestRejected) else wire.status
         await self.write(status, wire.body, headers)
+
+    def _encode_error(self, info: ErrorInfo) -> WireReply:
+        """In the shape of the route's form, where that has one of its own."""
+        form = self.request.route.form
+        own = None if form is None else form.encode_error(info)
+        return own or self.request.dialect.encode_error(info)
 
     def _error_headers(self, error: GatewayError) -> Headers:
         headers = self._own_headers()
@@ -286,7 +293,7 @@ class ClientReply:
         request_id = self.request.ctx.request_id
         info = internal_error().info()
         info.request_id = request_id
-        wire = self.request.dialect.encode_error(info)
+        wire = self._encode_error(info)
         headers = [(b"x-request-id", request_id.encode("latin-1", "replace"))]
         headers += [(b"x-llm-gateway-error-source", b"gateway"), reply_headers.JSON]
         await self.write(internal_error().status, wire.body, headers)

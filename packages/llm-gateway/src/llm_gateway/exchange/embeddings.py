@@ -21,7 +21,7 @@ _BODY = "embedding"
 
 _TEXTS = (
     "input", "inputs", "text", "texts", "content", "contents", "parts", "messages", "requests", "documents", "query",
-    "inputText",
+    "inputText", "prompt", "instructions",
 )  # fmt: skip
 """Fields on the way to what is embedded, of all APIs that have embeddings."""
 

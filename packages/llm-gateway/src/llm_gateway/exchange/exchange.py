@@ -41,6 +41,7 @@ from .delivery.forward import forward
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
 from .ending import EndReason, end_reason, error_of
 from .errors import http_error, internal_error, refuse_web_page
+from .forms import operation_target
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
 from .operations import list_models, native_target, perform_operation, refuse_unseen
@@ -235,6 +236,8 @@ class Exchange:
             target = native_target(request)
             if narrowed:
                 check_rights(ctx, request.project, target)
+        elif request.route.form is not None:
+            target = operation_target(request)
         else:
             target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
         return await try_target(request, client, target, self._call)
@@ -245,8 +248,7 @@ class Exchange:
         request, client = self._request, self._client
         http = attempt.target.http
         if request.ctx.operation != "generate":
-            await perform_operation(request, client, attempt)
-            return None
+            return await perform_operation(request, client, attempt)
         if http is None:
             return await deliver_directly(request, client, attempt)
         if request.is_heavy:

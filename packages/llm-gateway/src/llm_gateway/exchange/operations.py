@@ -12,18 +12,17 @@ from llm_gateway_sdk import (
     Dialect,
     DialectError,
     HTTPProvider,
-    HTTPReply,
     InvalidRequest,
     ModelError,
     ModelHTTPError,
     NotFound,
+    Verdict,
     WireReply,
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.estimate import estimate_tokens
 from llm_gateway_sdk.losses import Losses
-from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
@@ -32,18 +31,15 @@ from .attempt import LiveAttempt
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
 from .errors import http_error, refuse_web_page
+from .forms import perform_form
 from .headers import find
 from .request import ClientRequest
 from .rights import visible
 from .seen import compared, seen_query
-from .upstream import check_model_name, finish_headers, limits_of, secrets_of, send
-from .usage import usage_in_body
+from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
+from .upstream import check_model_name, secrets_of
 
 __all__ = ["list_models", "native_target", "perform_operation", "refuse_unseen"]
-
-_MAX_ERROR_BYTES = 4 * 1024 * 1024
-_WATCHED_BYTES = 4096
-"""Of the beginning and of the end of a body that is handed on: where its usage is."""
 
 
 async def list_models(request: ClientRequest, client: ClientReply) -> None:
@@ -64,22 +60,24 @@ def native_target(request: ClientRequest) -> ModelTarget:
     return next((target for target in candidates if target.is_default), candidates[0])
 
 
-async def perform_operation(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
-    """`count_tokens`, `embed` or `native` on one target. Raises ModelError."""
-    operation, target = request.ctx.operation, attempt.target
-    if operation == "count_tokens":
+async def perform_operation(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> Verdict | None:
+    """All but `generate` and `models`, on one target. Raises ModelError."""
+    target = attempt.target
+    if request.route.form is not None:
+        return await perform_form(
+            request, client, attempt, await request.work(_edited_inputs, request, request.wire.body)
+        )
+    if request.ctx.operation == "count_tokens":
         await _count_tokens(request, client, attempt)
-        return
+        return None
     http = target.http
     if http is None or http.dialect not in {route.dialect for route in request.adapter.routes}:
         raise NotFound(
             f"{request.wire.method} {request.route.path}: the model '{target.name}' (provider "
             f"'{target.provider.name}') does not have this endpoint."
         )
-    body = request.wire.body
-    if operation == "embed":
-        body = await request.work(_edited_inputs, request, body)
-    await _pass_through(request, client, attempt, http, body)
+    await _pass_through(request, client, attempt, http, request.wire.body)
+    return None
 
 
 async def _pass_through(
@@ -99,15 +97,15 @@ async def _pass_through(
     query = crossing.query(wire.query, credentials=client_key)
     if query and request.chain.edits_request and ctx.operation != "native":
         query = seen_query(query)
-    reply = await _send(request, attempt, http, WireRequest(wire.method, wire.path, query, headers, body))
+    reply = await call_endpoint(request, attempt, http, WireRequest(wire.method, wire.path, query, headers, body))
     try:
         if not 200 <= reply.status < 300:
-            failed = await reply.read(_MAX_ERROR_BYTES)
+            failed = await reply.read(MAX_ERROR_BYTES)
             secrets = secrets_of(request, http)
             raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
         if ctx.operation != "native":
             refuse_web_page(find(reply.headers, "content-type"))
-        await _relay(request, client, attempt, reply)
+        await relay(request, client, attempt, reply)
     finally:
         reply.close()
 
@@ -116,42 +114,10 @@ def _model_of_endpoint(request: ClientRequest, attempt: LiveAttempt) -> str:
     """The name that the provider is asked for: at endpoints of the vendor's own the one that the client wrote, unless
     that is a configured model's. Models for images, speech and embeddings are rarely configured."""
     asked = request.ctx.requested_model
-    own = request.ctx.operation in ("native", "embed")
+    own = request.ctx.operation == "native"
     if own and asked is not None and not request.project.registry.is_configured(asked):
         return asked
     return attempt.model
-
-
-async def _send(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, wire: WireRequest) -> HTTPReply:
-    """Calls another endpoint of a provider than its generating one."""
-    expires = min(request.deadline, request.loop.time() + limits_of(request, http).total)
-    finish_headers(request, wire)
-    method, url, headers, body = await request.work(http.prepare, wire)
-    attempt.sent = True
-    reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")
-    attempt.entry.status = reply.status
-    return reply
-
-
-async def _relay(request: ClientRequest, client: ClientReply, attempt: LiveAttempt, reply: HTTPReply) -> None:
-    """Hands a reply on as it comes, and looks at its ends for what it has used."""
-    begin = end = b""
-    await client.begin_relay(reply.status, reply.headers)
-    try:
-        while data := await reply.receive():
-            if len(begin) < _WATCHED_BYTES:
-                begin += data[: _WATCHED_BYTES - len(begin)]
-            end = (end + data)[-_WATCHED_BYTES:]
-            await client.relay(data)
-    except ModelError as error:
-        # Status and headers are out: only a connection that breaks off can tell.
-        request.ctx.error = error
-        await client.abort()
-        return
-    if request.ctx.operation in ("embed", "native"):
-        record(attempt.entry, usage_in_body(begin, end))
-    attempt.settled = attempt.entry.usage is not None or request.ctx.operation != "embed"
-    await client.end_relay()
 
 
 async def _count_tokens(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
@@ -217,9 +183,9 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
     wire = await request.work(encoded)
     if http.settings.credentials == "client" and (token := bearer_or_key(request.wire.headers.items)):
         http.forward_credential(wire.headers, token)
-    reply = await _send(request, attempt, http, wire)
+    reply = await call_endpoint(request, attempt, http, wire)
     try:
-        body = await reply.read(_MAX_ERROR_BYTES)
+        body = await reply.read(MAX_ERROR_BYTES)
         if not 200 <= reply.status < 300:
             raise http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
         return int(decode(WireReply(reply.status, Headers.of(reply.headers), body)))

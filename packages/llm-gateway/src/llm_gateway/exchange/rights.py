@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TypeVar, get_args
 
-from llm_gateway_sdk import ModelNotFound, Principal, RequestContext, RequestRejected
+from llm_gateway_sdk import ModelNotFound, Operation, Principal, RequestContext, RequestRejected
 
 from ..models import ModelTarget
 from .services import ProjectScope
@@ -40,7 +40,8 @@ def check_rights(ctx: RequestContext, project: ProjectScope, target: ModelTarget
     raise _refused(f"The model '{asked or names[0]}' is not open to this caller.", "model_not_allowed")
 
 
-_PASSED_ON = frozenset({"native", "embed"})
+_PASSED_ON = frozenset(get_args(Operation)) - {"generate", "count_tokens", "models"}
+"""Operations whose models are rarely configured: a name that is not goes to the provider as it is."""
 
 _Named = TypeVar("_Named")
 

@@ -21,6 +21,7 @@ from .request import ClientRequest
 __all__ = ["count_broken_off", "usage_in_body"]
 
 _USAGE = re.compile(rb'"(?:usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_UNCOUNTED = frozenset({"count_tokens", "models", "native", "file"})
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "total_tokens", "totalTokenCount")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 
@@ -53,7 +54,7 @@ def count_broken_off(request: ClientRequest, attempt: LiveAttempt) -> None:
     ctx, entry = request.ctx, attempt.entry
     answered = entry.status is not None and 200 <= entry.status < 300
     left = attempt.sent and entry.status is None and entry.kind is None
-    if ctx.operation not in ("generate", "embed") or not (answered or left):
+    if ctx.operation in _UNCOUNTED or not (answered or left):
         return
     output = estimate_output(_what_came(request, attempt)) or _by_bytes(request, attempt)
     estimate = ctx.estimate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -9,9 +10,11 @@ from urllib.parse import urlsplit
 from llm_gateway_sdk import HTTPProvider, http_provider_schema
 from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import quirks_schema
+from llm_gateway_sdk.operations.form import OperationForm
 
 from ..dialects.openai_chat.quirks import QUIRKS as CHAT_QUIRKS
 from ..dialects.openai_responses.quirks import QUIRKS as RESPONSES_QUIRKS
+from ..operations.embeddings.openai import OpenAIEmbeddings
 
 __all__ = ["API_PROPERTY", "OpenAIProvider"]
 
@@ -48,6 +51,8 @@ class OpenAIProvider(HTTPProvider):
         organization={"type": "string", "description": "`OpenAI-Organization` of each call."},
         project={"type": "string", "description": "`OpenAI-Project` of each call."},
     )
+
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (OpenAIEmbeddings(2048),)
 
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)

@@ -6,9 +6,14 @@ Sources: each vendor's page on OpenAI compatibility; only what is documented or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from llm_gateway_sdk.operations.form import OperationForm
+
+from ..operations.embeddings.mistral import MistralEmbeddings
+from ..operations.embeddings.openai import OpenAIEmbeddings
+from ..operations.rerank.cohere import CohereRerank
 from .openai import OpenAIProvider
 
 __all__ = ["PRESETS"]
@@ -23,6 +28,7 @@ def _preset(
     *,
     quirks: Mapping[str, Any] | None = None,
     responses: bool = False,
+    forms: Sequence[OperationForm[Any, Any]] = OpenAIProvider.forms,
 ) -> type[OpenAIProvider]:
     preset = type(
         name.title().replace("-", "") + "Provider",
@@ -35,6 +41,7 @@ def _preset(
             "api_key_variable": key_variable,
             "has_responses": responses,
             "quirks": {**_COMMON, **(quirks or {})},
+            "forms": tuple(forms),
         },
     )
     PRESETS[name] = preset
@@ -78,6 +85,7 @@ mistral = _preset(
     "mistral",
     "https://api.mistral.ai/v1",
     "MISTRAL_API_KEY",
+    forms=[MistralEmbeddings()],
     # Unknown fields get a 422; usage comes on the last chunk of every stream; ids of calls have nine letters or digits.
     quirks={
         **_OLD_LIMIT,
@@ -169,6 +177,7 @@ dashscope = _preset(
     "dashscope",
     "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
     "DASHSCOPE_API_KEY",
+    forms=[OpenAIEmbeddings(10)],
     quirks={**_OLD_LIMIT, "top_k": True},
 )
 nvidia = _preset("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", quirks={**_OLD_LIMIT})
@@ -182,6 +191,7 @@ vllm = _preset(
     "vllm",
     "http://127.0.0.1:8000/v1",
     "VLLM_API_KEY",
+    forms=[OpenAIEmbeddings(), CohereRerank("/rerank")],
     quirks={**_ONE_SYSTEM, "top_k": True, "video_url": True, "reasoning_field": "reasoning"},
 )
 lmstudio = _preset("lmstudio", "http://127.0.0.1:1234/v1", quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True})

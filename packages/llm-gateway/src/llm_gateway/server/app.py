@@ -245,8 +245,9 @@ class GatewayApp:
             except ValueError as error:
                 raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
-        reading = Reading(client if operation != "embed" else EmbeddingReader(), wire)
-        payload = Payload(reading.read) if operation in ("generate", "count_tokens", "embed") else None
+        form = route.form
+        reading = Reading(client if form is None else EmbeddingReader(), wire)
+        payload = Payload(reading.read) if form is not None or operation in _READ else None
         ctx.base_request_payload = payload
         Engine.begin_attempt(ctx, payload)
         exchange = Exchange(services, project, match.adapter, route, wire, reading, ctx, incoming)
@@ -308,11 +309,17 @@ def _find(generation: Generation, request: EdgeRequest) -> Match | None:
     return match
 
 
+_READ = frozenset({"generate", "count_tokens"})
+"""Operations whose bodies the client's dialect reads."""
+
+
 def _asked(route: Route, client: Dialect, wire: WireRequest) -> tuple[str | None, bool]:
     """The model that a body names, and whether it asks for a stream. Raises InvalidRequest."""
-    operation = route.operation
-    if operation in ("generate", "count_tokens", "embed"):
+    operation, form = route.operation, route.form
+    if form is not None or operation in _READ:
         try:
+            if form is not None:
+                return form.peek(wire), False
             model, streaming = client.peek(wire)
         except ValueError as error:
             raise _unreadable(route, error) from None

@@ -39,7 +39,8 @@ def encode_refusal(
         adapter = generation.routes.adapter_of(request.path, request.wire)
         dialect_name = adapter.dialect if adapter is not None else ""
     dialect = services.dialects.get(dialect_name or "") or next(iter(services.dialects.values()))
-    reply = dialect.encode_error(info)
+    form = match.route.form if match is not None else None
+    reply = (form.encode_error(info) if form is not None else None) or dialect.encode_error(info)
     headers: list[tuple[bytes, bytes]] = [
         (b"x-request-id", request_id.encode("latin-1", "replace")),
         (b"x-llm-gateway-error-source", b"gateway"),

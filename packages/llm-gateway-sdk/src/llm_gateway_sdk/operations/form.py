@@ -1,0 +1,80 @@
+"""A form: how one vendor writes one operation, as pure functions over bytes.
+
+An operation is translated as a conversation is: the client's form reads its request into the canonical type, the
+provider's form writes it, and the same the way back. Where both forms have the same name, bytes pass untouched.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ..context import Operation
+from ..dialect import Mint, Target, WireReply, WireRequest
+from ..errors import ErrorInfo
+from ..losses import Losses
+from ..response import Usage
+from ..wire import json
+
+__all__ = ["OperationForm"]
+
+Q = TypeVar("Q")
+A = TypeVar("A")
+
+
+class OperationForm(ABC, Generic[Q, A]):
+    """Subclass per vendor and operation; instances hold no state. A form that only providers have leaves out the
+    client's side, and the other way round."""
+
+    name: ClassVar[str]
+    """Forms of the same name and operation understand each other's bytes."""
+    operation: ClassVar[Operation]
+    path: str = ""
+    """Where a provider has the operation, relative to its base URL; forms with a model in the path leave it empty."""
+    reply_texts: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the reply, at any depth, that hold text which a model has written or which the client had sent."""
+    multipart: bool = False
+    """Requests are multipart forms, whose files may be large."""
+
+    # The client's side.
+
+    def peek(self, wire: WireRequest) -> str | None:
+        """The model that is asked for. Raises ValueError."""
+        return json.peek(wire.body)[0]
+
+    def decode_request(self, wire: WireRequest) -> Q:
+        """Raises DialectError naming the place."""
+        raise NotImplementedError
+
+    def encode_reply(self, reply: A, request: Q, mint: Mint) -> WireReply:
+        raise NotImplementedError
+
+    def encode_error(self, error: ErrorInfo) -> WireReply | None:
+        """The error in the vendor's shape; None leaves it to the route's dialect."""
+        return None
+
+    # The provider's side.
+
+    def retarget(self, wire: WireRequest, target: Target) -> WireRequest:
+        """A request of this form for another model and at the provider's own path, all else untouched. Raises
+        ValueError."""
+        body = wire.body
+        if target.model and json.peek(body)[0] != target.model:
+            body = json.replace_top_level(body, {"model": target.model})
+        return WireRequest(wire.method, self.path or wire.path, wire.query, wire.headers, body)
+
+    def encode_request(self, request: Q, target: Target, losses: Losses) -> WireRequest:
+        """Raises DialectError for what the provider can't do at all."""
+        raise NotImplementedError
+
+    def decode_reply(self, wire: WireReply, request: Q) -> A:
+        """Raises DialectError."""
+        raise NotImplementedError
+
+    def most_inputs(self, target: Target) -> int | None:
+        """How many inputs one call takes; None is no limit."""
+        return None
+
+    def usage_of(self, body: dict[str, Any]) -> Usage | None:
+        """What a reply of this form reports; `body` is the decoded JSON."""
+        return None

@@ -1,0 +1,69 @@
+"""Reading of JSON bodies of operations: what is missing or of another type is reported with its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..dialect import Headers, WireReply, WireRequest
+from ..errors import DialectError
+from ..wire import json
+
+__all__ = ["count", "json_reply", "json_request", "numbers", "object_of", "positive", "text", "texts"]
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """Raises DialectError."""
+    try:
+        value = json.loads(body)
+    except ValueError as error:
+        raise DialectError(f"not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise DialectError("expected a JSON object")
+    return value
+
+
+def text(body: dict[str, Any], name: str) -> str:
+    """A text that has to be there. Raises DialectError."""
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise DialectError(f"{name}: expected a string", path=name)
+    return value
+
+
+def texts(value: Any, path: str) -> list[str]:
+    """Raises DialectError."""
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise DialectError(f"{path}: expected an array of strings", path=path)
+    return value
+
+
+def positive(body: dict[str, Any], name: str) -> int | None:
+    """A whole number from 1 on, or None where it is left out. Raises DialectError."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise DialectError(f"{name}: expected a whole number from 1 on", path=name)
+    return value
+
+
+def numbers(value: Any, path: str) -> list[float]:
+    """Raises DialectError."""
+    if not isinstance(value, list) or not all(isinstance(item, int | float) for item in value):
+        raise DialectError(f"{path}: expected an array of numbers", path=path)
+    return value
+
+
+def count(value: Any) -> int | None:
+    """A count as a provider reports it; None for all that is no whole number."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def json_request(path: str, body: dict[str, Any]) -> WireRequest:
+    return WireRequest("POST", path, "", Headers.of([("content-type", "application/json")]), json.dumps(body))
+
+
+def json_reply(body: dict[str, Any]) -> WireReply:
+    return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(body))

@@ -1,0 +1,16 @@
+"""Errors in the shape of Cohere's API: one message."""
+
+from __future__ import annotations
+
+from llm_gateway_sdk import ErrorInfo, Headers, WireReply
+from llm_gateway_sdk.wire import json
+
+__all__ = ["encode_error"]
+
+
+def encode_error(error: ErrorInfo) -> WireReply:
+    body: dict[str, str] = {"message": error.message}
+    if error.request_id:
+        body["id"] = error.request_id
+    headers = Headers.of([("content-type", "application/json")])
+    return WireReply(error.status, headers, json.dumps(body))

@@ -1,0 +1,190 @@
+"""Vendors' endpoints next to generation, as one server: each path answers in its vendor's shape, from what it was sent.
+
+A vector of a text is a function of the text alone, so that a test sees whether batches were joined in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+__all__ = ["Reply", "Seen", "Vendors", "vector"]
+
+
+def vector(text: Any, size: int = 3) -> list[float]:
+    """Numbers that a 32-bit float holds exactly."""
+    seed = sum(map(ord, text)) if isinstance(text, str) else sum(text)
+    return [(seed * (place + 1)) % 256 / 256 for place in range(size)]
+
+
+@dataclass(slots=True)
+class Seen:
+    """One request as it arrived."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    raw: bytes
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.raw)
+
+
+@dataclass(slots=True)
+class Reply:
+    body: Any
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def _openai_embeddings(seen: Seen) -> Reply:
+    body = seen.body
+    inputs = body["input"] if isinstance(body["input"], list) else [body["input"]]
+    if isinstance(inputs[0], int):
+        inputs = [inputs]
+    if len(inputs) > 2048:
+        return Reply({"error": {"message": "too many inputs", "type": "invalid_request_error"}}, 400)
+    size = body.get("dimensions") or body.get("output_dimension") or 3
+    data = [{"object": "embedding", "index": n, "embedding": vector(text, size)} for n, text in enumerate(inputs)]
+    used = 2 * len(inputs)
+    return Reply(
+        {
+            "object": "list",
+            "data": data[::-1],
+            "model": body["model"],
+            "usage": {"prompt_tokens": used, "total_tokens": used},
+        }
+    )
+
+
+def _cohere_embed(seen: Seen) -> Reply:
+    body = seen.body
+    if len(body["texts"]) > 96 or "input_type" not in body:
+        return Reply({"message": "invalid request"}, 400)
+    vectors = [vector(text, body.get("output_dimension") or 3) for text in body["texts"]]
+    return Reply(
+        {
+            "id": "emb-1",
+            "embeddings": {"float": vectors},
+            "texts": body["texts"],
+            "meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 2 * len(vectors)}},
+            "response_type": "embeddings_by_type",
+        }
+    )
+
+
+def _gemini_batch(seen: Seen) -> Reply:
+    each = seen.body["requests"]
+    if len(each) > 100:
+        return Reply({"error": {"code": 400, "message": "at most 100 requests", "status": "INVALID_ARGUMENT"}}, 400)
+    texts = ["".join(part["text"] for part in item["content"]["parts"]) for item in each]
+    size = each[0].get("outputDimensionality") or 3
+    return Reply({"embeddings": [{"values": vector(text, size)} for text in texts]})
+
+
+def _gemini_single(seen: Seen) -> Reply:
+    text = "".join(part["text"] for part in seen.body["content"]["parts"])
+    return Reply({"embedding": {"values": vector(text)}})
+
+
+def _invoke(seen: Seen) -> Reply:
+    body, model = seen.body, unquote(seen.path.split("/")[-2])
+    if "rerank" in model:
+        return Reply(_ranked(body, "relevance_score"), headers={"x-amzn-bedrock-input-token-count": "9"})
+    if "titan-embed" in model:
+        numbers = vector(body["inputText"], body.get("dimensions") or 3)
+        return Reply({"embedding": numbers, "inputTextTokenCount": 2})
+    if "cohere.embed" in model and len(body["texts"]) <= 96:
+        vectors = [vector(text) for text in body["texts"]]
+        return Reply({"embeddings": vectors}, headers={"x-amzn-bedrock-input-token-count": str(2 * len(vectors))})
+    return Reply({"message": "invalid"}, 400)
+
+
+def _ranked(body: dict[str, Any], score: str, limit: str = "top_n") -> dict[str, Any]:
+    """Documents that hold the query go first."""
+    scores = [(0.9 if body["query"] in str(text) else 0.1, n) for n, text in enumerate(body["documents"])]
+    best = sorted(scores, key=lambda each: (-each[0], each[1]))[: body.get(limit) or len(scores)]
+    return {"results": [{"index": n, score: value} for value, n in best]}
+
+
+def _rerank(seen: Seen) -> Reply:
+    """Cohere's, vLLM's, Jina's and Voyage's, which the key tells apart."""
+    body, key = seen.body, seen.headers.get("authorization", "")
+    if "voyage" in key:
+        found = _ranked(body, "relevance_score", "top_k")["results"]
+        return Reply({"object": "list", "data": found, "model": body["model"], "usage": {"total_tokens": 9}})
+    found = _ranked(body, "relevance_score")
+    if "jina" in key or "vllm" in key:
+        return Reply({**found, "model": body["model"], "usage": {"total_tokens": 9}})
+    meta = {"api_version": {"version": "2"}, "billed_units": {"search_units": 1}}
+    return Reply({**found, "id": "rerank-1", "meta": meta})
+
+
+ROUTES: list[tuple[str, Callable[[Seen], Reply]]] = [
+    (r"POST .*/embeddings", _openai_embeddings),
+    (r"POST .*/v2/embed", _cohere_embed),
+    (r"POST .*:batchEmbedContents", _gemini_batch),
+    (r"POST .*:embedContent", _gemini_single),
+    (r"POST .*/model/.*/invoke", _invoke),
+    (r"POST .*/rerank", _rerank),
+]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+
+class Vendors:
+    """`url` has no path. `routes` are asked in order, so that a test may put its own first."""
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.routes = list(ROUTES)
+        vendors = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self) -> None:
+                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
+                named = {key.lower(): value for key, value in self.headers.items()}
+                seen = Seen(self.command, self.path.partition("?")[0], named, raw)
+                vendors.seen.append(seen)
+                reply = vendors.answer(seen)
+                data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+                self.send_response(reply.status)
+                headers = {"content-type": "application/json", **reply.headers, "content-length": str(len(data))}
+                for key, value in headers.items():
+                    self.send_header(key, value)
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_DELETE = _serve
+
+            def log_message(self, *_: Any) -> None:
+                """Says nothing."""
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def answer(self, seen: Seen) -> Reply:
+        for pattern, handler in self.routes:
+            if re.fullmatch(pattern, f"{seen.method} {seen.path}"):
+                return handler(seen)
+        return Reply({"error": {"message": f"no route {seen.path}"}}, 404)
+
+    def last(self, part: str) -> Seen:
+        return next(seen for seen in reversed(self.seen) if part in seen.path)
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
