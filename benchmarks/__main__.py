@@ -12,6 +12,8 @@ from .peers import PEERS, install
 from .scenarios import SCENARIOS
 from .table import table
 
+_USUAL = [name for name in GATEWAYS if name != "other"]
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
@@ -19,7 +21,7 @@ def main() -> None:
     installing = commands.add_parser("install", help="install the gateways to compare with")
     installing.add_argument("peers", nargs="*", default=list(PEERS), metavar="peer", help=", ".join(PEERS))
     running = commands.add_parser("run", help="measure, and print the table")
-    running.add_argument("-g", "--gateways", default=",".join(GATEWAYS), help="default: %(default)s")
+    running.add_argument("-g", "--gateways", default=",".join(_USUAL), help="default: %(default)s")
     running.add_argument("-s", "--scenarios", default=",".join(SCENARIOS), help="default: %(default)s")
     running.add_argument("-r", "--rounds", type=int, default=3)
     running.add_argument("--scale", type=float, default=1.0, help="of the time per measurement")

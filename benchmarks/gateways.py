@@ -198,9 +198,21 @@ availablePlugins:
 
 
 def _our_command(place: Place) -> list[str]:
+    command = shlex.split(os.environ.get("BENCH_COMMAND", "")) or [sys.executable, "-m", "llm_gateway", "start"]
+    return _start(command, place)
+
+
+def _other_command(place: Place) -> list[str]:
+    """Another version of this gateway, to be measured in the same rounds."""
+    command = shlex.split(os.environ.get("BENCH_OTHER_COMMAND", ""))
+    if not command:
+        raise SystemExit("'other' needs BENCH_OTHER_COMMAND: the command that starts another version of the gateway")
+    return _start(command, place)
+
+
+def _start(command: list[str], place: Place) -> list[str]:
     (place.folder / "gateway.yaml").write_text(_configuration(place))
     (place.folder / "reader.py").write_text(_READER)
-    command = shlex.split(os.environ.get("BENCH_COMMAND", "")) or [sys.executable, "-m", "llm_gateway", "start"]
     workers = ["--workers", "4"] if place.setup == "workers" else []
     return [*command, "--config", str(place.folder / "gateway.yaml"), *workers]
 
@@ -305,6 +317,7 @@ GATEWAYS = {
     "direct": Kind(None, _upstream_endpoint, _ALL_SETUPS),
     "nginx": Kind(_nginx_command, _upstream_endpoint),
     "gateway": Kind(_our_command, _gateway_endpoint, _ALL_SETUPS),
+    "other": Kind(_other_command, _gateway_endpoint, _ALL_SETUPS),
     "nullplatform": Kind(
         _nullplatform_command, _gateway_endpoint, ("plain", "plugins"), environment={"NODE_ENV": "production"}
     ),

@@ -138,7 +138,8 @@ class Crossing:
 
 def upstream_to_client(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """What of a provider's headers goes to a client of the same dialect. Names are lower-case."""
-    return _without_named([item for item in headers if _to_client[item[0]]], headers)
+    goes = _to_client
+    return _without_named([item for item in headers if goes[item[0]]], headers)
 
 
 class _Remembered(dict[str, bool]):

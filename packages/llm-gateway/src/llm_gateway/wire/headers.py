@@ -23,10 +23,20 @@ def bearer_or_key(headers: Iterable[tuple[str, str]]) -> str | None:
     return None
 
 
-_RATE_LIMIT = re.compile(r"(?:x-ratelimit-(limit|remaining|reset)-(requests|tokens))$")
-_ANTHROPIC_LIMIT = re.compile(
-    r"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)$"
-)
+_MEANINGS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("retry-after", "retry-after-ms", "x-should-retry"), ("", "")),
+    **{
+        f"x-ratelimit-{what}-{unit}": (what, unit)
+        for what in ("limit", "remaining", "reset")
+        for unit in ("requests", "tokens")
+    },
+    **{
+        f"anthropic-ratelimit-{unit}-{what}": (what, unit)
+        for what in ("limit", "remaining", "reset")
+        for unit in ("requests", "tokens", "input-tokens", "output-tokens")
+    },
+}
+"""Headers that tell a client when to come again: what they hold of which unit; nothing of both for those of retries."""
 _COUNT = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?", re.ASCII)
 
 
@@ -39,19 +49,19 @@ def translate_limits(headers: Iterable[tuple[str, str]], client_dialect: str, *,
     anthropic = client_dialect == "anthropic"
     translated: list[tuple[str, str]] = []
     for name, value in headers:
+        meaning = _MEANINGS.get(name)
+        if meaning is None:
+            continue
+        what, unit = meaning
         written: str | None
-        if name in ("retry-after", "retry-after-ms", "x-should-retry"):
+        if not unit:
             written = _retry_word(name, value, now)
-        elif match := _RATE_LIMIT.match(name):
-            what, unit = match.groups()
-            written = _limit(what, value, now, anthropic=anthropic)
-            name = f"anthropic-ratelimit-{unit}-{what}" if anthropic else name
-        elif match := _ANTHROPIC_LIMIT.match(name):
-            unit, what = match.groups()
-            if not anthropic and unit not in ("requests", "tokens"):
-                continue
-            written = _limit(what, value, now, anthropic=anthropic)
-            name = name if anthropic else f"x-ratelimit-{what}-{unit}"
+        elif anthropic:
+            written = _limit(what, value, now, anthropic=True)
+            name = f"anthropic-ratelimit-{unit}-{what}"
+        elif unit in ("requests", "tokens"):
+            written = _limit(what, value, now, anthropic=False)
+            name = f"x-ratelimit-{what}-{unit}"
         else:
             continue
         if written is not None:

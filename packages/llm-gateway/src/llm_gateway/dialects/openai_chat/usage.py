@@ -60,6 +60,8 @@ def _keep_more(rest: dict[str, Any], key: str, details: dict[str, Any], known: f
 
 
 def _count(value: Any) -> int | None:
+    if value is None:
+        return None
     if type(value) is int:
         return value if value >= 0 else None
     return int(value) if isinstance(value, float) and value.is_integer() else None

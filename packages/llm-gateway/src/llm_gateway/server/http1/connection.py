@@ -224,12 +224,14 @@ class HTTPConnection(Channel):
     def _run(self, cycle: Cycle) -> None:
         if cycle.task is not None:
             return
-        door = self.door
-        task = cycle.task = self.loop.create_task(self._handle(cycle))
-        door.tasks.add(task)
-        task.add_done_callback(door.tasks.discard)
+        cycle.task = self.loop.create_task(self._handle(cycle))
 
     async def _handle(self, cycle: Cycle) -> None:
+        # Entered and left here, not by a callback of the task, which would be another piece of work for the loop per
+        # request. A task that is cancelled before it begins is never entered.
+        tasks, task = self.door.tasks, cycle.task
+        assert task is not None
+        tasks.add(task)
         try:
             await self.door.application.handle(cycle)
         except asyncio.CancelledError:
@@ -242,6 +244,8 @@ class HTTPConnection(Channel):
         else:
             if not cycle.response_complete and not cycle.disconnected:
                 self.abort()  # never leave a client waiting for the rest
+        finally:
+            tasks.discard(task)
 
     def on_response_complete(self, cycle: Cycle) -> None:
         cycles = self.cycles
