@@ -56,7 +56,15 @@ from .parts import (
 from .payload import Payload
 from .plugin import API_VERSION, GatewayServices, Plugin, PluginMetadata, PluginResult, plugin_metadata
 from .principal import Principal
-from .provider import Call, HTTPProvider, HTTPSettings, Provider, http_provider_schema, parse_duration
+from .provider import (
+    Call,
+    HTTPProvider,
+    HTTPSettings,
+    Provider,
+    ProviderServices,
+    http_provider_schema,
+    parse_duration,
+)
 from .request import LLMRequest, Message, OpaqueTool, Reasoning, ResponseFormat, Tool, ToolChoice
 from .request_estimate import RequestEstimate
 from .response import Accumulator, Choice, LLMResponse, Usage, merge, merge_usage
@@ -157,6 +165,7 @@ __all__ = [
     "Prices",
     "Principal",
     "Provider",
+    "ProviderServices",
     "Rate",
     "Rates",
     "Reasoning",

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl
 
+from .context_fields import FIELDS
 from .dialect import Headers, WireReply, WireRequest
 from .losses import Loss
 from .parts import Part
@@ -145,15 +146,23 @@ class RequestContext:
     `response` are decoded when first read: a plugin that needs neither keeps the request on the fast path.
     """
 
-    __slots__ = (
-        "_accumulated", "_buffered_chunk", "_buffered_rope", "_estimate", "_follow_up", "_principal", "_query_params",
-        "_request", "_response", "adapter", "attempt_data", "attempts", "available_models", "base_request_payload",
-        "caller", "chunk", "client_dialect", "client_ip", "error", "fallback_kinds",
-        "final_chunk", "has_fallback", "http_request", "losses",
-        "metadata", "metrics", "operation", "plugin_data", "project", "reply_headers", "request_id", "requested_model",
-        "retry_count", "stream", "streaming", "target_model", "target_model_provider", "timings", "turn_count",
-        "upstream_request", "upstream_response",
-    )  # fmt: skip
+    __slots__ = {
+        **FIELDS,
+        **dict.fromkeys(
+            (
+                "_accumulated",
+                "_buffered_chunk",
+                "_buffered_rope",
+                "_estimate",
+                "_follow_up",
+                "_principal",
+                "_query_params",
+                "_request",
+                "_response",
+            ),
+            "",
+        ),
+    }  # fmt: skip
 
     def __init__(
         self,
@@ -172,20 +181,32 @@ class RequestContext:
         started: float = 0.0,
     ) -> None:
         self.project = project
+        """Name of the project whose path the client called."""
         self.adapter = adapter
+        """Name of the adapter: which API the client speaks, such as `openai`."""
         self.request_id = request_id
+        """The client's `x-request-id` where it sent a usable one, else one of the gateway's; in every log,
+        trace and reply."""
         self.operation: Operation = operation
+        """What is asked for: `generate`, `count_tokens`, `embed`, `models` or `native` (passed on without
+        being understood)."""
         self.http_request = http_request or _NO_REQUEST
+        """The client's HTTP request as it arrived: method, path, headers, body."""
         self.available_models = available_models
+        """Names of the project's models."""
         self.requested_model = requested_model
         """The model that the client asked for, read without decoding the request."""
         self.streaming = streaming
         """The client asked for a stream."""
         self.client_ip = client_ip
+        """Address of the client; with `trustProxy` the one that the trusted proxies report. None where there
+        is none."""
         self.client_dialect = client_dialect
+        """The wire format of the client, such as `openai_chat` or `anthropic`."""
         self.target_model: str | None = None
         """The configured model that is to answer; None leaves it to the requested name or the default."""
         self.target_model_provider: str | None = None
+        """Type of the provider that the current attempt goes to, such as `openai`; None before the first."""
         self.has_fallback = False
         """Set by a router in `before_model`: another model is left, so a failing one need not be tried again."""
         self.fallback_kinds: frozenset[str] | None = None
@@ -195,16 +216,23 @@ class RequestContext:
         """The name of who is asking, as authentication found; never the key."""
         self._principal: Principal | None = None
         self.metadata: dict[str, Any] = {}
+        """For the whole request and for all plugins; what is in it is traced. Values that JSON can hold."""
         self.plugin_data: dict[str, Any] = {}
+        """For the whole request: what a plugin keeps for itself, under its own name."""
         self.attempt_data: dict[str, Any] = {}
+        """What a plugin keeps for the current attempt; emptied for each."""
         self.reply_headers: dict[str, str] = {}
         """Headers for the client's reply. A stream's leave with its first content."""
         self.metrics = RequestMetrics(started)
+        """Times and token counts of the request so far; see RequestMetrics for the units."""
         self.timings: dict[str, float] = {}
         """Seconds by `plugin.phase` and by stage."""
         self.losses: list[Loss] = []
+        """What translation left out or changed, of the request of the last attempt and of its reply."""
         self.attempts: list[Attempt] = []
+        """One entry per call of a provider, in order; the last is the current one."""
         self.error: Exception | None = None
+        """The last failure, as `on_model_error` sees it; None after a success."""
         self.retry_count = 0
         """Attempts after a failure so far."""
         self.turn_count = 0
@@ -212,12 +240,15 @@ class RequestContext:
         self.chunk: LLMResponse | None = None
         """Streams: what just came. For reading."""
         self.final_chunk = False
+        """Streams: the chunk is the last one. It may be empty."""
         self.stream = StreamState()
+        """Streams: what has left for the client so far."""
         self.upstream_request: WireRequest | None = None
         """What was last sent to a provider, without credentials."""
         self.upstream_response: WireReply | None = None
         """What a provider last answered, where it was kept."""
         self.base_request_payload = request
+        """The client's request as it came, decoded on first use; `base_request` is a copy of it."""
         self._request = request
         self._response: Payload[LLMResponse] | None = None
         self._buffered_chunk: LLMResponse | None = None
@@ -249,10 +280,12 @@ class RequestContext:
 
     @property
     def has_request(self) -> bool:
+        """Whether `request` can be read: the operation has a body that the gateway understands."""
         return self._request is not None
 
     @property
     def request_payload(self) -> Payload[LLMRequest] | None:
+        """The request of this attempt, decoded or not; None for operations that have none."""
         return self._request
 
     @property
@@ -286,6 +319,7 @@ class RequestContext:
 
     @property
     def response_payload(self) -> Payload[LLMResponse] | None:
+        """The whole reply, decoded or not; None before it has come."""
         return self._response
 
     @response_payload.setter
@@ -361,16 +395,19 @@ class RequestContext:
 
     @property
     def headers(self) -> dict[str, str]:
+        """The client's headers by lower-case name; of several of one name the last."""
         return self.http_request.headers
 
     @property
     def query_params(self) -> dict[str, str]:
+        """The query of the client's URL, decoded; of several of one name the last."""
         if self._query_params is None:
             self._query_params = dict(parse_qsl(self.http_request.query_string, keep_blank_values=True))
         return self._query_params
 
     @property
     def user_agent(self) -> str | None:
+        """The client's `User-Agent`."""
         return self.http_request.raw_headers.get("user-agent")
 
 

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -24,23 +26,43 @@ __all__ = [
     "HTTPProvider",
     "HTTPSettings",
     "Provider",
+    "ProviderServices",
     "http_provider_schema",
     "parse_duration",
 ]
 
 
+def _new_id(prefix: str) -> str:
+    return f"{prefix}{secrets.token_hex(12)}"
+
+
+def _now() -> int:
+    return int(time.time())
+
+
 @dataclass(slots=True)
 class Call:
-    """One call of a provider, as `execute` sees it."""
+    """One call of a provider, as `execute` sees it.
+
+    `request_id` is that of the client's request; `model` the provider's name of the model; `attempt` counts the calls
+    for this request before this one; `new_id(prefix)` makes an id, and `now()` gives the seconds since the epoch: with
+    these two a provider can be tested with fixed ids and times.
+    """
 
     request_id: str
     model: str
-    """The provider's name of the model."""
     attempt: int = 0
-    new_id: Any = None
-    """`new_id(prefix) -> str`."""
-    now: Any = None
-    """`now() -> int`, seconds since the epoch."""
+    new_id: Callable[[str], str] = _new_id
+    now: Callable[[], int] = _now
+
+
+class ProviderServices:
+    """What the gateway offers to a provider from `configure` on (`self.gateway`)."""
+
+    def http_client(self) -> Any:
+        """An `httpx.AsyncClient` over the gateway's own connection pool, without cookies, redirects or environment.
+        The gateway closes it. Raises LookupError where no gateway runs, as in a test without `http_client=`."""
+        raise LookupError("no gateway is running")
 
 
 class Provider:
@@ -56,6 +78,8 @@ class Provider:
     model: str | None = None
     """The provider's own name of the model; None passes the client's name on."""
     bypass_model: bool = False
+    gateway: ProviderServices = ProviderServices()
+    """Set by the gateway, and by the harness, before `configure`."""
 
     async def configure(self, config: dict[str, Any]) -> None:
         """Takes the configuration, valid by `configuration_schema`. Raises ConfigError."""

@@ -1,3 +1,4 @@
+import httpx
 import pytest
 
 from llm_gateway_sdk import (
@@ -47,6 +48,36 @@ def test_whole_and_streamed_replies():
 
 def test_errors_are_shown():
     assert ProviderHarness(Parrot).ask("fail").error.status == 502
+
+
+def test_a_failure_is_not_taken_for_an_empty_answer():
+    reply = ProviderHarness(Parrot).ask("fail")
+
+    assert (reply.status, str(reply)) == (502, "ModelHTTPError (upstream, status 502): Broken.")
+    with pytest.raises(AssertionError, match=r"the call failed: ModelHTTPError \(upstream, status 502\): Broken\."):
+        _ = reply.text
+
+
+class Weather(Provider):
+    """Calls the network by itself."""
+
+    name = "weather"
+
+    async def execute(self, request, call):
+        answer = await self.gateway.http_client().get("https://weather.example/today")
+        part = TextPart(answer.text, index=0)
+        return LLMResponse(call.new_id("w-"), call.model, call.now(), [Choice(0, Message("assistant", [part]), "stop")])
+
+
+def test_a_provider_that_calls_the_network_gets_the_client_of_the_test():
+    client = httpx.AsyncClient(transport=httpx.MockTransport(lambda request: httpx.Response(200, text="Rain")))
+
+    assert ProviderHarness(Weather, http_client=client).ask().text == "Rain"
+
+
+def test_a_provider_that_calls_the_network_needs_a_client():
+    with pytest.raises(LookupError, match="http_client="):
+        ProviderHarness(Weather).ask()
 
 
 def test_a_stream_without_its_end_is_found():

@@ -37,6 +37,7 @@ from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.services import Observer, ProjectScope, Services
 from .extensions import Extensions
 from .models import ModelRegistry, ModelTarget
+from .providers.shared_client import SharedClient
 from .providers.transport import TransportSettings, create_client
 from .single_process import requires_single_process
 from .spellings import Spellings
@@ -201,6 +202,7 @@ class Gateway:
         self.created = time.time()
         self._used: list[str] = []
         self._providers: list[Any] = []
+        self._provider_services = SharedClient(lambda: self.client(TransportSettings()))
         self._plugins: dict[str, _MountedEntry] = {}
         self._former = former
         limits = self.config.server.limits
@@ -245,6 +247,7 @@ class Gateway:
             except Exception:
                 log.exception("a provider failed in close")
         self._providers = []
+        await self._provider_services.aclose()
         for key in self._used:
             await self.shared_objects.release(key)
         self._used = []
@@ -306,6 +309,7 @@ class Gateway:
     async def _target(self, project: ProjectConfig, model: ModelConfig) -> ModelTarget:
         extension = self.extensions.get("provider", model.provider.type)
         provider = extension.cls()
+        provider.gateway = self._provider_services
         await provider.configure(dict(model.provider.config))
         self._providers.append(provider)
         self.services.dialects.get(provider.dialect)

@@ -15,7 +15,7 @@ from ..checks import prepare_config
 from ..dialect import Dialect, Headers, Mint, WireReply, WireRequest
 from ..errors import ConfigError, ErrorInfo, GatewayError, ModelHTTPError, ModelProtocolError, ModelStreamError
 from ..losses import Losses
-from ..provider import Call, HTTPProvider, Provider
+from ..provider import Call, HTTPProvider, Provider, ProviderServices
 from ..request import LLMRequest, Message
 from ..response import Accumulator, LLMResponse
 from .walk import build_request
@@ -94,14 +94,38 @@ class _ScriptedReply:
 
 @dataclass(slots=True)
 class ProviderReply:
+    """What a call of the provider came to.
+
+    `response` is the whole reply, or the sum of the chunks; `chunks` are those of a stream; `error` is what the
+    provider raised, and then `response` holds what had come before.
+    """
+
     response: LLMResponse
-    """The whole reply, or the sum of the chunks."""
     chunks: list[LLMResponse]
     error: GatewayError | None = None
 
     @property
     def text(self) -> str:
+        """The text of the reply. Raises AssertionError where the call failed: a test that only looks at the text must
+        not take a failure for an empty answer."""
+        if self.error is not None:
+            raise AssertionError(f"the call failed: {self.describe()}") from self.error
         return self.response.text
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that a client of the gateway would get: 200, or that of the error."""
+        return 200 if self.error is None else self.error.status
+
+    def describe(self) -> str:
+        """One line: the text, or the class, kind, status and message of the failure."""
+        error = self.error
+        if error is None:
+            return f"{self.status}: {self.response.text!r}"
+        return f"{type(error).__name__} ({error.kind}, status {error.status}): {error}"
+
+    def __str__(self) -> str:
+        return self.describe()
 
 
 class ProviderHarness:
@@ -111,7 +135,13 @@ class ProviderHarness:
         assert reply.text == "…"
 
     A provider over HTTP needs its `dialect`'s instance and `http`, a ScriptedHTTP or anything that is an HTTPClient;
-    `sent` then holds what went out. Raises ConfigError for settings that its schema refuses.
+    `sent` then holds what went out. A provider that calls the network by itself gets `http_client` from
+    `self.gateway.http_client()`, for example an `httpx.AsyncClient(transport=httpx.MockTransport(handler))`.
+    Raises ConfigError for settings that its schema refuses.
+
+    A failing call raises nothing: it is `reply.error`, with `reply.status` as a client would get it. To see what the
+    gateway does with a failure, make the scripted server answer with it:
+    `http=ScriptedHTTP(HTTPAnswer(429, b'{"error": …}'))`.
     """
 
     def __init__(
@@ -121,12 +151,14 @@ class ProviderHarness:
         *,
         dialect: Dialect | None = None,
         http: Any = None,
+        http_client: Any = None,
     ) -> None:
         name = getattr(provider, "name", None)
         if not isinstance(name, str) or not name:
             raise ConfigError(f'{provider.__name__} has no name: write `name = "…"` in the class')
         settings = prepare_config(provider.configuration_schema, config or {})
         self.provider = provider()
+        self.provider.gateway = _Services(http_client)
         self.dialect = dialect
         self.http = http or ScriptedHTTP()
         if isinstance(self.provider, HTTPProvider):
@@ -243,6 +275,16 @@ class ProviderHarness:
             yield chunk
         if not decoder.finished:
             raise ModelProtocolError("The provider's stream ended before its end.")
+
+
+class _Services(ProviderServices):
+    def __init__(self, http_client: Any) -> None:
+        self._http_client = http_client
+
+    def http_client(self) -> Any:
+        if self._http_client is None:
+            raise LookupError("give the harness a client: ProviderHarness(…, http_client=httpx.AsyncClient(…))")
+        return self._http_client
 
 
 def _stream_error(info: ErrorInfo) -> ModelStreamError:
