@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from llm_gateway_sdk import HTTPClient, ProviderServices
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["SharedClient"]
 
@@ -18,10 +15,10 @@ class SharedClient(ProviderServices):
 
     def __init__(self, open_pool: Callable[[], HTTPClient]) -> None:
         self._open_pool = open_pool
-        self._client: httpx.AsyncClient | None = None
+        self._client: Any = None
 
-    def http_client(self) -> httpx.AsyncClient:
-        """See ProviderServices."""
+    def http_client(self) -> Any:
+        """An `httpx.AsyncClient`; see ProviderServices."""
         if self._client is None:
             from .transport.httpx_shim import httpx_client
 
