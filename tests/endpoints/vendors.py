@@ -96,6 +96,10 @@ def _gemini_single(seen: Seen) -> Reply:
 
 def _invoke(seen: Seen) -> Reply:
     body, model = seen.body, unquote(seen.path.split("/")[-2])
+    if "nova-canvas" in model:
+        return Reply({"images": [PIXEL] * body["imageGenerationConfig"]["numberOfImages"]})
+    if "stability" in model:
+        return Reply({"images": [PIXEL], "finish_reasons": [None]})
     if "rerank" in model:
         return Reply(_ranked(body, "relevance_score"), headers={"x-amzn-bedrock-input-token-count": "9"})
     if "titan-embed" in model:
@@ -127,6 +131,47 @@ def _rerank(seen: Seen) -> Reply:
     return Reply({**found, "id": "rerank-1", "meta": meta})
 
 
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def _moderations(seen: Seen) -> Reply:
+    inputs = seen.body["input"] if isinstance(seen.body["input"], list) else [seen.body["input"]]
+    mistral = "mistral" in seen.headers.get("authorization", "")
+    name = "violence_and_threats" if mistral else "violence"
+    results = [
+        {"flagged": "kill" in text, "categories": {name: "kill" in text}, "category_scores": {name: 0.9}}
+        for text in inputs
+    ]
+    return Reply({"id": "modr-1", "model": seen.body["model"], "results": results})
+
+
+def _images(seen: Seen) -> Reply:
+    data = [{"b64_json": PIXEL, "revised_prompt": f"more of {seen.body['prompt']}"}] * seen.body.get("n", 1)
+    return Reply({"created": 1, "data": data, "usage": {"input_tokens": 5, "output_tokens": 7, "total_tokens": 12}})
+
+
+def _imagen(seen: Seen) -> Reply:
+    number = seen.body["parameters"]["sampleCount"]
+    if number > 4:
+        return Reply({"error": {"code": 400, "message": "at most 4", "status": "INVALID_ARGUMENT"}}, 400)
+    return Reply({"predictions": [{"bytesBase64Encoded": PIXEL, "mimeType": "image/png"}] * number})
+
+
+def _generate_content(seen: Seen) -> Reply:
+    """An image or speech, as the modalities say."""
+    audio = seen.body["generationConfig"]["responseModalities"] == ["AUDIO"]
+    data = {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": "AAABAAIA"} if audio else {
+        "mimeType": "image/png", "data": PIXEL,
+    }  # fmt: skip
+    content = {"role": "model", "parts": [{"inlineData": data}]}
+    usage = {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}
+    return Reply({"candidates": [{"content": content, "finishReason": "STOP"}], "usageMetadata": usage})
+
+
+def _speech(seen: Seen) -> Reply:
+    return Reply(b"ID3" + seen.body["input"].encode() * 100, headers={"content-type": "audio/mpeg"})
+
+
 ROUTES: list[tuple[str, Callable[[Seen], Reply]]] = [
     (r"POST .*/embeddings", _openai_embeddings),
     (r"POST .*/v2/embed", _cohere_embed),
@@ -134,6 +179,11 @@ ROUTES: list[tuple[str, Callable[[Seen], Reply]]] = [
     (r"POST .*:embedContent", _gemini_single),
     (r"POST .*/model/.*/invoke", _invoke),
     (r"POST .*/rerank", _rerank),
+    (r"POST .*/moderations", _moderations),
+    (r"POST .*/images/generations", _images),
+    (r"POST .*:predict", _imagen),
+    (r"POST .*:generateContent", _generate_content),
+    (r"POST .*/audio/speech", _speech),
 ]
 
 

@@ -21,6 +21,7 @@ from llm_gateway_sdk.operations.form import OperationForm
 
 from .blocks import NAME
 from .embeddings import embeddings_of
+from .images import images_of
 from .quirks import QUIRKS
 from .rerank import BedrockRerank
 from .signing import CredentialSource, FixedCredentials, SessionCredentials, session_region, sign
@@ -59,6 +60,8 @@ class BedrockProvider(HTTPProvider):
         """Each vendor on Bedrock has a body of its own."""
         if operation == "rerank":
             return _RERANK if "rerank" in model else None
+        if operation == "image":
+            return images_of(model)
         return embeddings_of(model) if operation == "embed" else None
 
     async def configure(self, config: dict[str, Any]) -> None:

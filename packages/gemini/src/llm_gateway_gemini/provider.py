@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
+from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.dialects.quirks import quirks_schema
 from llm_gateway_sdk.operations.form import OperationForm
 
 from .embeddings import GeminiEmbeddings
+from .images import images_of
 from .parts import NAME
 from .paths import without_key
 from .quirks import QUIRKS
+from .speech import GeminiSpeech
 
 __all__ = ["GeminiProvider"]
 
@@ -27,7 +30,10 @@ class GeminiProvider(HTTPProvider):
     api_key_variable: ClassVar[str] = "GEMINI_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(QUIRKS))
 
-    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(),)
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(), GeminiSpeech())
+
+    def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
+        return images_of(model) if operation == "image" else super().form_for(operation, client_form, model)
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:

@@ -11,12 +11,20 @@ from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.wire import json
 
 from ..dialects.openai_chat import OpenAIChat
+from ..operations.audio.speech import OpenAISpeech
 from ..operations.embeddings.openai import OpenAIEmbeddings
+from ..operations.images.openai import OpenAIImages
+from ..operations.moderation.openai import OpenAIModeration
 
 __all__ = ["OpenAIAdapter"]
 
 
-_FORMS: Mapping[str, OperationForm[Any, Any]] = {"/embeddings": OpenAIEmbeddings()}
+_FORMS: Mapping[str, OperationForm[Any, Any]] = {
+    "/embeddings": OpenAIEmbeddings(),
+    "/moderations": OpenAIModeration(),
+    "/images/generations": OpenAIImages(),
+    "/audio/speech": OpenAISpeech(),
+}
 
 
 def _routes() -> tuple[Route, ...]:

@@ -24,10 +24,12 @@ from .attempt import LiveAttempt
 from .client import ClientReply
 from .errors import http_error, refuse_web_page
 from .headers import find, loss_text
+from .reply_texts import look_at_reply, wants_to_look
 from .request import ClientRequest
 from .seen import seen_query
-from .side_calls import MAX_ERROR_BYTES, call_endpoint, protocol_error, relay
+from .side_calls import MAX_ERROR_BYTES, WATCHED_BYTES, call_endpoint, protocol_error, relay
 from .upstream import check_losses, check_model_name, secrets_of
+from .usage import usage_in_body
 
 __all__ = ["operation_target", "perform_form"]
 
@@ -133,9 +135,19 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
             failed = await reply.read(MAX_ERROR_BYTES)
             raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http))
         refuse_web_page(find(reply.headers, "content-type"))
-        return await relay(request, client, job.attempt, reply)
+        streamed = find(reply.headers, "content-type").startswith("text/event-stream")
+        if not wants_to_look(request, job.form) or (streamed and not request.chain.edits_reply):
+            return await relay(request, client, job.attempt, reply)
+        came = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
     finally:
         reply.close()
+    record(job.attempt.entry, usage_in_body(came.body[:WATCHED_BYTES], came.body[-WATCHED_BYTES:]))
+    job.attempt.settled = True
+    job.attempt.content_type = find(came.headers.items, "content-type")
+    verdict, seen = await look_at_reply(request, job.form, came)
+    if verdict is None:
+        await client.relay_whole(seen, job.attempt)
+    return verdict
 
 
 async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
@@ -150,7 +162,12 @@ async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
     whole.model = whole.model or attempt.model
     record(attempt.entry, whole.usage)
     attempt.settled = True
-    await client.own(await request.work(job.form.encode_reply, whole, asked, request.services.mint))
+    wire = await request.work(job.form.encode_reply, whole, asked, request.services.mint)
+    if wants_to_look(request, job.form):
+        verdict, wire = await look_at_reply(request, job.form, wire)
+        if verdict is not None:
+            return verdict
+    await client.own(wire)
     return None
 
 

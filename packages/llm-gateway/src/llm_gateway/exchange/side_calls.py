@@ -11,11 +11,13 @@ from .request import ClientRequest
 from .upstream import finish_headers, limits_of, send
 from .usage import usage_in_body
 
-__all__ = ["MAX_ERROR_BYTES", "call_endpoint", "protocol_error", "relay"]
+__all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "protocol_error", "relay"]
 
 MAX_ERROR_BYTES = 4 * 1024 * 1024
-_WATCHED_BYTES = 4096
+WATCHED_BYTES = 4096
 """Of the beginning and of the end of a body that is handed on: where its usage is."""
+_ESTIMATED = frozenset({"embed", "rerank", "moderate", "speech"})
+"""Operations that use what they are sent, whether the provider counts it or not."""
 
 
 async def call_endpoint(
@@ -37,9 +39,9 @@ async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttemp
     await client.begin_relay(reply.status, reply.headers)
     try:
         while data := await reply.receive():
-            if len(begin) < _WATCHED_BYTES:
-                begin += data[: _WATCHED_BYTES - len(begin)]
-            end = (end + data)[-_WATCHED_BYTES:]
+            if len(begin) < WATCHED_BYTES:
+                begin += data[: WATCHED_BYTES - len(begin)]
+            end = (end + data)[-WATCHED_BYTES:]
             await client.relay(data)
     except ModelError as error:
         # Status and headers are out: only a connection that breaks off can tell.
@@ -48,7 +50,7 @@ async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttemp
         return None
     if request.ctx.operation != "count_tokens":
         record(attempt.entry, usage_in_body(begin, end))
-    attempt.settled = attempt.entry.usage is not None or request.ctx.operation != "embed"
+    attempt.settled = attempt.entry.usage is not None or request.ctx.operation not in _ESTIMATED
     await client.end_relay()
     return None
 

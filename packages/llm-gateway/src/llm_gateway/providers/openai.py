@@ -14,7 +14,10 @@ from llm_gateway_sdk.operations.form import OperationForm
 
 from ..dialects.openai_chat.quirks import QUIRKS as CHAT_QUIRKS
 from ..dialects.openai_responses.quirks import QUIRKS as RESPONSES_QUIRKS
+from ..operations.audio.speech import OpenAISpeech
 from ..operations.embeddings.openai import OpenAIEmbeddings
+from ..operations.images.openai import OpenAIImages
+from ..operations.moderation.openai import OpenAIModeration
 
 __all__ = ["API_PROPERTY", "OpenAIProvider"]
 
@@ -52,7 +55,12 @@ class OpenAIProvider(HTTPProvider):
         project={"type": "string", "description": "`OpenAI-Project` of each call."},
     )
 
-    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (OpenAIEmbeddings(2048),)
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (
+        OpenAIEmbeddings(2048),
+        OpenAIModeration(),
+        OpenAIImages(),
+        OpenAISpeech(),
+    )
 
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)

@@ -11,8 +11,11 @@ from typing import Any
 
 from llm_gateway_sdk.operations.form import OperationForm
 
+from ..operations.audio.speech import OpenAISpeech
 from ..operations.embeddings.mistral import MistralEmbeddings
 from ..operations.embeddings.openai import OpenAIEmbeddings
+from ..operations.images.openai import OpenAIImages
+from ..operations.moderation.mistral import MistralModeration
 from ..operations.rerank.cohere import CohereRerank
 from .openai import OpenAIProvider
 
@@ -28,7 +31,7 @@ def _preset(
     *,
     quirks: Mapping[str, Any] | None = None,
     responses: bool = False,
-    forms: Sequence[OperationForm[Any, Any]] = OpenAIProvider.forms,
+    forms: Sequence[OperationForm[Any, Any]] = (),
 ) -> type[OpenAIProvider]:
     preset = type(
         name.title().replace("-", "") + "Provider",
@@ -73,6 +76,7 @@ groq = _preset(
     "GROQ_API_KEY",
     responses=True,
     # console.groq.com/docs/openai: these fields get a 400, and so does the name of a message.
+    forms=[OpenAISpeech()],
     quirks={
         **_FOR_ALL,
         "no_message_name": True,
@@ -85,7 +89,7 @@ mistral = _preset(
     "mistral",
     "https://api.mistral.ai/v1",
     "MISTRAL_API_KEY",
-    forms=[MistralEmbeddings()],
+    forms=[MistralEmbeddings(), MistralModeration()],
     # Unknown fields get a 422; usage comes on the last chunk of every stream; ids of calls have nine letters or digits.
     quirks={
         **_OLD_LIMIT,
@@ -121,6 +125,7 @@ openrouter = _preset(
     "openrouter",
     "https://openrouter.ai/api/v1",
     "OPENROUTER_API_KEY",
+    forms=[OpenAIEmbeddings()],
     quirks={
         **_OLD_LIMIT,
         "cache": "cache_control",
@@ -135,15 +140,22 @@ together = _preset(
     "together",
     "https://api.together.xyz/v1",
     "TOGETHER_API_KEY",
+    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech(), CohereRerank("/rerank")],
     quirks={**_OLD_LIMIT, "top_k": True, **_without("user")},
 )
 xai = _preset(
-    "xai", "https://api.x.ai/v1", "XAI_API_KEY", responses=True, quirks={"efforts": ("none", "low", "medium", "high")}
+    "xai",
+    "https://api.x.ai/v1",
+    "XAI_API_KEY",
+    responses=True,
+    forms=[OpenAIImages()],
+    quirks={"efforts": ("none", "low", "medium", "high")},
 )
 fireworks = _preset(
     "fireworks",
     "https://api.fireworks.ai/inference/v1",
     "FIREWORKS_API_KEY",
+    forms=[OpenAIEmbeddings(), CohereRerank("/rerank")],
     quirks={**_OLD_LIMIT, "top_k": True, "reasoning_field": "reasoning_content"},
 )
 perplexity = _preset(
@@ -154,7 +166,11 @@ perplexity = _preset(
 )
 cerebras = _preset("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", quirks={"string_content": True})
 deepinfra = _preset(
-    "deepinfra", "https://api.deepinfra.com/v1/openai", "DEEPINFRA_API_KEY", quirks={**_OLD_LIMIT, "top_k": True}
+    "deepinfra",
+    "https://api.deepinfra.com/v1/openai",
+    "DEEPINFRA_API_KEY",
+    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech()],
+    quirks={**_OLD_LIMIT, "top_k": True},
 )
 moonshot = _preset(
     "moonshot",
@@ -166,6 +182,7 @@ zai = _preset(
     "zai",
     "https://api.z.ai/api/paas/v4",
     "ZAI_API_KEY",
+    forms=[OpenAIEmbeddings(64), OpenAIImages()],
     quirks={
         **_OLD_LIMIT,
         "reasoning_field": "reasoning_content",
@@ -180,12 +197,17 @@ dashscope = _preset(
     forms=[OpenAIEmbeddings(10)],
     quirks={**_OLD_LIMIT, "top_k": True},
 )
-nvidia = _preset("nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", quirks={**_OLD_LIMIT})
+nvidia = _preset(
+    "nvidia", "https://integrate.api.nvidia.com/v1", "NVIDIA_API_KEY", forms=[OpenAIEmbeddings()], quirks={**_OLD_LIMIT}
+)
 huggingface = _preset("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN", quirks={**_OLD_LIMIT})
 # The templates of many models that run locally take one system message, the first (vllm-project/vllm#41114).
 _ONE_SYSTEM = {"system_turns": "first"}
 ollama = _preset(
-    "ollama", "http://127.0.0.1:11434/v1", quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "reasoning_field": "reasoning"}
+    "ollama",
+    "http://127.0.0.1:11434/v1",
+    forms=[OpenAIEmbeddings()],
+    quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "reasoning_field": "reasoning"},
 )
 vllm = _preset(
     "vllm",
@@ -194,9 +216,15 @@ vllm = _preset(
     forms=[OpenAIEmbeddings(), CohereRerank("/rerank")],
     quirks={**_ONE_SYSTEM, "top_k": True, "video_url": True, "reasoning_field": "reasoning"},
 )
-lmstudio = _preset("lmstudio", "http://127.0.0.1:1234/v1", quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True})
+lmstudio = _preset(
+    "lmstudio",
+    "http://127.0.0.1:1234/v1",
+    forms=[OpenAIEmbeddings()],
+    quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True},
+)
 llamacpp = _preset(
     "llamacpp",
     "http://127.0.0.1:8080/v1",
+    forms=[OpenAIEmbeddings(), CohereRerank("/rerank")],
     quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True, "reasoning_field": "reasoning_content"},
 )

@@ -1,0 +1,117 @@
+"""Images of Google's models: Imagen by `predict`, Gemini's image models by `generateContent`
+(ai.google.dev/gemini-api/docs/imagen, …/image-generation)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from llm_gateway_sdk import DialectError, Target, Usage, WireReply, WireRequest
+from llm_gateway_sdk.context import Operation
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
+from llm_gateway_sdk.operations.reading import count, json_request, object_of
+
+from .paths import build_path
+
+__all__ = ["GeminiImages", "ImagenImages", "images_of", "parts_of"]
+
+
+class ImagenImages(OperationForm[ImageRequest, ImageReply]):
+    name: ClassVar[str] = "imagen"
+    operation: ClassVar[Operation] = "image"
+
+    def encode_request(self, request: ImageRequest, target: Target, losses: Losses) -> WireRequest:
+        if request.images or request.mask is not None:
+            raise DialectError("this model makes images from a prompt only; it edits none")
+        parameters: dict[str, Any] = {"sampleCount": request.n}
+        if request.aspect_ratio is not None:
+            parameters["aspectRatio"] = request.aspect_ratio
+        if request.output_format in ("png", "jpeg"):
+            parameters["outputOptions"] = {"mimeType": f"image/{request.output_format}"}
+        report_unsaid(request, losses)
+        body = {"instances": [{"prompt": request.prompt}], "parameters": parameters}
+        return json_request(build_path(target.model, "predict"), body)
+
+    def decode_reply(self, wire: WireReply, request: ImageRequest) -> ImageReply:
+        found = object_of(wire.body).get("predictions")
+        images = [
+            Image(each["bytesBase64Encoded"], str(each.get("mimeType") or "image/png"), each.get("prompt"))
+            for each in (found if isinstance(found, list) else [])
+            if isinstance(each, dict) and isinstance(each.get("bytesBase64Encoded"), str)
+        ]
+        return ImageReply(images).checked()
+
+    def most_inputs(self, target: Target) -> int | None:
+        return 4
+
+
+class GeminiImages(OperationForm[ImageRequest, ImageReply]):
+    """One image a call."""
+
+    name: ClassVar[str] = "gemini"
+    operation: ClassVar[Operation] = "image"
+
+    def encode_request(self, request: ImageRequest, target: Target, losses: Losses) -> WireRequest:
+        if request.mask is not None:
+            raise DialectError("this model takes no mask; write in the prompt what is to change", path="mask")
+        parts: list[dict[str, Any]] = [
+            {"inlineData": {"mimeType": image.media_type, "data": image.data}} for image in request.images
+        ]
+        generation: dict[str, Any] = {"responseModalities": ["IMAGE"]}
+        if request.aspect_ratio is not None:
+            generation["imageConfig"] = {"aspectRatio": request.aspect_ratio}
+        if request.output_format is not None:
+            losses.dropped("output_format")
+        report_unsaid(request, losses)
+        contents = [{"role": "user", "parts": [*parts, {"text": request.prompt}]}]
+        body = {"contents": contents, "generationConfig": generation}
+        return json_request(build_path(target.model, "generateContent"), body)
+
+    def decode_reply(self, wire: WireReply, request: ImageRequest) -> ImageReply:
+        body = object_of(wire.body)
+        images = [
+            Image(data["data"], str(data.get("mimeType") or "image/png"))
+            for part in parts_of(body)
+            if isinstance(data := part.get("inlineData"), dict) and isinstance(data.get("data"), str)
+        ]
+        return ImageReply(images, str(body.get("modelVersion") or ""), usage_of(body)).checked()
+
+    def most_inputs(self, target: Target) -> int | None:
+        return 1
+
+
+def images_of(model: str) -> OperationForm[ImageRequest, ImageReply]:
+    return _IMAGEN if "imagen" in model else _GEMINI
+
+
+_IMAGEN, _GEMINI = ImagenImages(), GeminiImages()
+
+
+def parts_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts of all candidates."""
+    found: list[dict[str, Any]] = []
+    for candidate in body.get("candidates") or []:
+        content = candidate.get("content") if isinstance(candidate, dict) else None
+        parts = content.get("parts") if isinstance(content, dict) else None
+        found += [part for part in parts or [] if isinstance(part, dict)]
+    return found
+
+
+def usage_of(body: dict[str, Any]) -> Usage | None:
+    usage = body.get("usageMetadata")
+    if not isinstance(usage, dict):
+        return None
+    used, made = count(usage.get("promptTokenCount")), count(usage.get("candidatesTokenCount"))
+    return Usage(input_tokens=used, output_tokens=made)
+
+
+def report_unsaid(request: ImageRequest, losses: Losses) -> None:
+    for name in ("user", "quality"):
+        if getattr(request, name) is not None:
+            losses.dropped(name)
+    if request.width is not None:
+        losses.converted("size", "the nearest aspect ratio")
+    for fields in request.provider_metadata.values():
+        for field in fields:
+            losses.dropped(field)

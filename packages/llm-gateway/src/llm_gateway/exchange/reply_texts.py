@@ -1,0 +1,89 @@
+"""The texts of an operation's reply as plugins see them: a transcript, a prompt that was put in other words.
+
+Each text is a part of one message. What plugins change is put back in its place, and nothing else of the body changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from llm_gateway_sdk import Choice, GatewayError, InvalidRequest, LLMResponse, Message, Payload, TextPart, Verdict
+from llm_gateway_sdk.dialect import Headers, WireReply
+from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.wire import json
+
+from .patch import merge_edit
+from .request import ClientRequest
+
+__all__ = ["look_at_reply", "wants_to_look"]
+
+
+def wants_to_look(request: ClientRequest, form: OperationForm[Any, Any]) -> bool:
+    """Whether a plugin looks at replies, on their way or afterwards, and this operation's have text."""
+    return bool(form.reply_texts and (request.chain.after or request.retains))
+
+
+async def look_at_reply(
+    request: ClientRequest, form: OperationForm[Any, Any], wire: WireReply
+) -> tuple[Verdict | None, WireReply]:
+    """Runs the hooks on a whole reply: what they decided, and the reply as they left it. Raises InvalidRequest for a
+    stream where a plugin has to see all of it."""
+    ctx, kind = request.ctx, wire.headers.get("content-type") or ""
+    is_json = "json" in kind
+    if not is_json and not kind.startswith(_PLAIN):
+        if kind.startswith("text/event-stream") and request.chain.edits_reply:
+            raise InvalidRequest(
+                "A plugin has to see the reply before it is sent, and can't see the stream of this endpoint; ask "
+                "without `stream`.",
+                status=403,
+            )
+        return None, wire
+    try:
+        body: Any = json.loads(wire.body) if is_json else {"text": wire.body.decode("utf-8")}
+    except ValueError:
+        return None, wire
+    names = form.reply_texts if is_json else frozenset({"text"})
+    places = list(_places(body, names))
+    parts = [TextPart(holder[key], index=place) for place, (holder, key) in enumerate(places)]
+    response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", list(parts)))])
+    ctx.upstream_response = wire
+    ctx.response_payload = Payload(None, response)
+    verdict = await request.chain.after_model(ctx)
+    if verdict is not None and verdict.action != "reply":
+        return verdict, wire
+    texts = [part.text for choice in (ctx.response or response).choices for part in _texts(choice)]
+    if len(texts) != len(places):
+        raise GatewayError("A plugin added or removed texts of a reply, which can't be expressed.", code="plugin_error")
+    if texts == [holder[key] for holder, key in places]:
+        return None, wire
+    for (holder, key), text in zip(places, texts, strict=True):
+        holder[key] = text
+    if not is_json:
+        return None, WireReply(wire.status, _same_headers(wire), body["text"].encode())
+    edited = merge_edit(wire.body, json.dumps(json.loads(wire.body)), json.dumps(body))
+    return None, WireReply(wire.status, _same_headers(wire), edited)
+
+
+_PLAIN = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
+
+
+def _texts(choice: Choice) -> list[TextPart]:
+    return [part for part in choice.message.content if isinstance(part, TextPart)]
+
+
+def _same_headers(wire: WireReply) -> Headers:
+    return Headers.of([item for item in wire.headers.items if item[0] != "content-length"])
+
+
+def _places(value: Any, names: frozenset[str]) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name in names and isinstance(inner, str):
+                yield value, name
+            elif isinstance(inner, list | dict):
+                yield from _places(inner, names)
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, list | dict):
+                yield from _places(inner, names)

@@ -1,0 +1,86 @@
+"""OpenAI's images: `generations` in JSON, `edits` as a multipart form or in JSON
+(platform.openai.com/docs/api-reference/images)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from llm_gateway_sdk import DialectError, Mint, Usage, WireReply, WireRequest
+from llm_gateway_sdk.context import Operation
+from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.operations.images import ImageReply, ImageRequest
+from llm_gateway_sdk.operations.reading import count, json_reply, object_of, positive, text
+
+__all__ = ["OpenAIImages", "read_options"]
+
+_SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
+_KNOWN = frozenset(
+    {"model", "prompt", "n", "size", "quality", "response_format", "output_format", "user", "image", "mask", "stream"}
+)
+_QUALITIES = {"standard": "medium", "hd": "high", "auto": None}
+_FORMATS = ("png", "jpeg", "webp")
+
+
+class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
+    name: ClassVar[str] = "openai"
+    operation: ClassVar[Operation] = "image"
+    path = "/images/generations"
+    reply_texts: ClassVar[frozenset[str]] = frozenset({"revised_prompt"})
+
+    def decode_request(self, wire: WireRequest) -> ImageRequest:
+        return read_options(object_of(wire.body), self.name)
+
+    def encode_reply(self, reply: ImageReply, request: ImageRequest, mint: Mint) -> WireReply:
+        data: list[dict[str, Any]] = []
+        for image in reply.images:
+            inline = f"data:{image.media_type};base64,{image.data}"
+            where = {"url": inline} if request.as_url else {"b64_json": image.data}
+            data.append(where if image.revised_prompt is None else {**where, "revised_prompt": image.revised_prompt})
+        body: dict[str, Any] = {"created": reply.created or mint.now(), "data": data}
+        body["output_format"] = reply.images[0].media_type.removeprefix("image/")
+        usage = reply.usage
+        if usage is not None and not usage.estimated:
+            body["usage"] = {
+                "input_tokens": usage.input_tokens or 0,
+                "output_tokens": usage.output_tokens or 0,
+                "total_tokens": usage.total_tokens or 0,
+                "input_tokens_details": {"text_tokens": usage.input_tokens or 0, "image_tokens": 0},
+            }
+        return json_reply(body)
+
+    def usage_of(self, body: dict[str, Any]) -> Usage | None:
+        usage = body.get("usage")
+        if not isinstance(usage, dict):
+            return None
+        return Usage(input_tokens=count(usage.get("input_tokens")), output_tokens=count(usage.get("output_tokens")))
+
+
+def read_options(body: dict[str, Any], form: str) -> ImageRequest:
+    """What `generations` and `edits` have in common. Raises DialectError."""
+    if body.get("stream") is True:
+        raise DialectError("the model's provider does not stream images", path="stream")
+    model, user, quality = body.get("model"), body.get("user"), body.get("quality")
+    request = ImageRequest(
+        model if isinstance(model, str) else "",
+        text(body, "prompt"),
+        n=positive(body, "n") or 1,
+        quality=_QUALITIES.get(quality, quality) if isinstance(quality, str) else None,
+        as_url=body.get("response_format") == "url",
+        user=user if isinstance(user, str) else None,
+        provider_metadata={form: {key: value for key, value in body.items() if key not in _KNOWN}},
+    )
+    if request.n > 10:
+        raise DialectError("at most 10 images are made at once", path="n")
+    size = body.get("size")
+    if size not in (None, "auto"):
+        found = _SIZE.fullmatch(size) if isinstance(size, str) else None
+        if found is None:
+            raise DialectError("expected WIDTHxHEIGHT, such as 1024x1024", path="size")
+        request.width, request.height = int(found[1]), int(found[2])
+    coding = body.get("output_format")
+    if coding is not None:
+        if coding not in _FORMATS:
+            raise DialectError("expected 'png', 'jpeg' or 'webp'", path="output_format")
+        request.output_format = coding
+    return request

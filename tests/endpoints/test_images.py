@@ -1,0 +1,54 @@
+"""Images by OpenAI's client, on each provider that makes them."""
+
+from __future__ import annotations
+
+import openai
+import pytest
+from served_gateway import ServedGateway
+from vendors import PIXEL, Vendors
+
+PROVIDERS = ["openai", "imagen", "gemini-image", "nova-canvas", "stability"]
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+def test_openais_client_on_each_provider(gateway: ServedGateway, model: str) -> None:
+    reply = gateway.openai().images.generate(model=model, prompt="a cat", n=6, size="1024x1024")
+
+    assert reply.data is not None
+    assert [image.b64_json for image in reply.data] == [PIXEL] * 6
+
+
+@pytest.mark.parametrize("model", PROVIDERS[1:])
+def test_addresses_hold_the_image_itself(gateway: ServedGateway, model: str) -> None:
+    reply = gateway.openai().images.generate(model=model, prompt="a cat", response_format="url")
+
+    assert reply.data is not None
+    assert reply.data[0].url == f"data:image/png;base64,{PIXEL}"
+
+
+@pytest.mark.parametrize(("size", "ratio"), [("1024x1024", "1:1"), ("1536x1024", "3:2"), ("1792x1024", "16:9")])
+def test_a_size_becomes_an_aspect_ratio(gateway: ServedGateway, vendors: Vendors, size: str, ratio: str) -> None:
+    gateway.openai().images.generate(model="imagen", prompt="a cat", size=size)  # type: ignore[call-overload]
+
+    assert vendors.last(":predict").body["parameters"]["aspectRatio"] == ratio
+
+
+def test_usage_is_the_sum_of_all_calls(gateway: ServedGateway) -> None:
+    reply = gateway.openai().images.generate(model="gemini-image", prompt="a cat", n=3)
+
+    assert reply.usage is not None
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == (15, 21)
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 11}, {"size": "huge"}, {"output_format": "tiff"}, {"stream": True}])
+def test_what_is_wrong_is_named(gateway: ServedGateway, wrong: dict[str, object]) -> None:
+    with gateway.http() as http:
+        reply = http.post("/v1/images/generations", json={"model": "imagen", "prompt": "a cat", **wrong})
+
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == next(iter(wrong))
+
+
+def test_a_model_without_images_is_named(gateway: ServedGateway) -> None:
+    with pytest.raises(openai.NotFoundError, match="does not have this endpoint"):
+        gateway.openai().images.generate(model="titan", prompt="a cat")
