@@ -128,3 +128,15 @@ def test_an_address_of_a_vendor_without_its_version(url, noticed):
     found = notices(f"models: [{{name: a, isDefault: true, provider: {provider}}}]")
 
     assert any("answers below" in notice for notice in found) is noticed
+
+
+@pytest.mark.parametrize(("declared", "noticed"), [("", True), ("    on_stream = 'skip'\n", False)])
+def test_a_plugin_that_takes_no_part_in_streams(tmp_path, declared, noticed):
+    (tmp_path / "guard.py").write_text(
+        "from llm_gateway_sdk import Plugin, plugin_metadata\n\n@plugin_metadata(name='guard')\n"
+        f"class Guard(Plugin):\n{declared}    async def after_model(self, ctx):\n        return None\n"
+    )
+    text = MODEL + "availablePlugins: [{path: guard.py}]\nplugins: [{name: g, type: guard}]"
+    found = load_text(text, directory=tmp_path, environ={}).draft.notices
+
+    assert ["is left out of streamed replies" in notice for notice in found] == [True] * noticed

@@ -16,7 +16,15 @@ from .errors import ConfigError, ConfigProblem
 from .plugin import API_VERSION, HOOKS, Plugin, PluginMetadata
 from .provider import parse_duration
 
-__all__ = ["check_api_version", "check_plugin_class", "check_schema", "locate", "mistakes", "prepare_config"]
+__all__ = [
+    "check_api_version",
+    "check_plugin_class",
+    "check_schema",
+    "locate",
+    "mistakes",
+    "prepare_config",
+    "streaming_gap",
+]
 
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(HOOKS, ("ctx",)),
@@ -50,6 +58,17 @@ def check_plugin_class(cls: type[Any], *, schema: bool = True) -> list[str]:
         found.append(f"{locate(cls)}: the configuration schema is no JSON Schema: {wrong}")
     found += mistakes(cls)
     return found
+
+
+def streaming_gap(cls: type[Plugin]) -> str | None:
+    """The sentence that a plugin is left out of streamed replies, where its author has not said that this is meant."""
+    silent = cls.after_model is not Plugin.after_model and cls.after_chunk is Plugin.after_chunk
+    if not silent or cls.on_stream is not None:
+        return None
+    return (
+        'has after_model and no after_chunk: it is left out of streamed replies. Declare `on_stream = "skip"` in the '
+        'class to confirm that, "whole" or "refuse" for another behaviour'
+    )
 
 
 def check_api_version(cls: type[Any]) -> list[str]:

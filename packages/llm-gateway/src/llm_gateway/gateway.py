@@ -285,8 +285,6 @@ class Gateway:
         spellings = Spellings(adapters)
         plugins = [await self._plugin(config, plugin, registry, spellings) for plugin in config.plugins]
         chain = HookChain(plugins)
-        for mounted in chain.plugins:
-            _warn_of_streams(mounted)
         for name in chain.moved_ahead:
             log.info(
                 "project '%s': plugin '%s' authenticates, and runs before the plugins in front of it",
@@ -423,17 +421,6 @@ class _Dialects(dict[str, Dialect]):
             return self[name]
         except KeyError:
             return default
-
-
-def _warn_of_streams(mounted: MountedPlugin) -> None:
-    cls = type(mounted.plugin)
-    silent = cls.after_model is not Plugin.after_model and cls.after_chunk is Plugin.after_chunk
-    if silent and cls.on_stream is None:
-        log.warning(
-            "plugin '%s' has after_model and no after_chunk: it is left out of streamed replies. Declare "
-            "`on_stream = 'skip'` to say that this is meant, 'whole' or 'refuse' for another way.",
-            mounted.name,
-        )
 
 
 _DEFAULT_NAMES: Mapping[str, str] = {

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_gateway_sdk.checks import streaming_gap
+
 from .config.document import Node, Path, plain, show_path
 from .config.loader import Draft, file_schema
 from .config.project import GatewayConfig, ProjectConfig
@@ -129,6 +131,8 @@ def _of_extensions(draft: Draft, extensions: Extensions) -> Iterator[tuple[Path,
                 below: Path = (*place, "config")
                 yield from _numbers(settings, [extension.schema], extension.schema, below)
                 yield from _unfilled(settings, [extension.schema], extension.schema, below)
+                if kind == "plugin" and (gap := streaming_gap(extension.cls)) is not None:
+                    yield place, f'the plugin type "{extension.name}" {gap}'
                 if kind == "provider":
                     yield from _missing_key(settings, extension, place)
                     yield from (((*below, *at), message) for at, message in address_notices(plain(settings) or {}))

@@ -7,12 +7,13 @@ gateway's, and a test of the gateway holds the two against each other.
 from __future__ import annotations
 
 import asyncio
+import warnings
 import weakref
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from ..checks import check_plugin_class, prepare_config
+from ..checks import check_plugin_class, prepare_config, streaming_gap
 from ..context import Attempt, Operation, RequestContext
 from ..errors import ConfigError, ConfigProblem, GatewayError
 from ..hooks import HookChain, MountedPlugin
@@ -164,7 +165,10 @@ class PluginHarness:
         operation: Operation = "generate",
     ) -> Reply:
         """One request. `reply` is what the model answers to it, in place of what the harness was made with; `model`
-        the name that the client asks for."""
+        the name that the client asks for. Warns (UserWarning) where a plugin takes no part in a streamed reply and its
+        class does not say that this is meant."""
+        if stream:
+            self._warn_of_gaps()
         asked = Asked(
             build_request(request, model=model or next(iter(self.models)), stream=stream),
             headers=dict(headers or {}),
@@ -225,6 +229,11 @@ class PluginHarness:
         self.close()
 
     # Inside.
+
+    def _warn_of_gaps(self) -> None:
+        for mounted in self.chain.plugins:
+            if (gap := streaming_gap(type(mounted.plugin))) is not None:
+                warnings.warn(f"plugin '{mounted.name}' {gap}", stacklevel=3)
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if asyncio._get_running_loop() is not None:
