@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .commands import ExampleCommand, config_option
-from .output import refuse
+from .output import print_json, refuse
 
 __all__ = ["command"]
 
@@ -13,6 +13,8 @@ _EXAMPLES = """\
 examples:
   llm-gateway explain                                            # ./gateway.yaml, the default project
   llm-gateway explain --config gateway.yaml --project production
+  llm-gateway explain --changed                                  # without what has its default
+  llm-gateway explain --json                                     # each value as {"value": …, "origin": …}
 """
 
 
@@ -24,8 +26,10 @@ examples:
 )
 @config_option()
 @click.option("-p", "--project", metavar="NAME", help="the project; the default project if left out")
-def command(config: str, project: str | None) -> int:
-    """Prints YAML with comments. Raises ConfigError."""
+@click.option("--changed", is_flag=True, help="leave out what has its default")
+@click.option("--json", "as_json", is_flag=True, help="print JSON: each value with its origin")
+def command(config: str, project: str | None, changed: bool, as_json: bool) -> int:
+    """Prints YAML with comments, or JSON. Raises ConfigError."""
     from llm_gateway.config import explain as explaining
     from llm_gateway.config.problems import unknown
     from llm_gateway.config.project import DEFAULT_PROJECT
@@ -40,5 +44,9 @@ def command(config: str, project: str | None) -> int:
     def schema_of(kind: str, type_name: str) -> dict[str, object]:
         return result.extensions.get(kind, type_name).schema  # type: ignore[arg-type]
 
-    click.echo(explaining.explain(result.config, projects[name], result.draft, schema_of), nl=False)
+    parts = (result.config, projects[name], result.draft, schema_of)
+    if as_json:
+        print_json(explaining.explain_json(*parts, changed=changed))
+    else:
+        click.echo(explaining.explain(*parts, changed=changed), nl=False)
     return 0

@@ -1,4 +1,4 @@
-"""The effective configuration of a project as YAML, with a comment on each line that says where its value came from."""
+"""The effective configuration of a project, and where each value comes from: as YAML with comments, or as JSON."""
 
 from __future__ import annotations
 
@@ -18,37 +18,80 @@ from llm_gateway.config.secrets import is_secret_name, is_secret_place, mask, ma
 from llm_gateway.config.units import show_duration, show_size
 from llm_gateway.config.views import Schema, children, expand
 
+_DEFAULT = "default"
 SchemaOf = Callable[[str, str], Mapping[str, Any]]
 """Kind and type of an extension to the JSON Schema of its settings."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A value as it is shown, and where it came from."""
+class _Shown:
+    """A value as it is shown, in YAML and in JSON, and where it comes from."""
 
     text: str
+    value: Any
     origin: str
 
 
-def explain(config: GatewayConfig, project: ProjectConfig, draft: Draft, schema_of: SchemaOf) -> str:
-    """The text. Secrets are masked: by their schema, by their name, or because they came from a `file:`."""
-    teller = _Teller(draft, project, schema_of)
-    tree = {
-        "server": teller.settings(config.server),
-        "upstream": teller.settings(config.upstream),
-        "breaker": teller.settings(config.breaker),
-        "monitoring": teller.settings(config.monitoring),
-        "logging": teller.settings(config.logging),
-        "admin": teller.settings(config.admin),
-        "store": teller.settings(config.store, kind="store"),
-        "project": teller.project_tree(),
-    }
-    lines = _render(tree)
+def explain(
+    config: GatewayConfig, project: ProjectConfig, draft: Draft, schema_of: SchemaOf, *, changed: bool = False
+) -> str:
+    """YAML with comments. Secrets are masked: by their schema, by their name, or because they came from a `file:`.
+    `changed` leaves out what has its default."""
+    lines = _render(_tree(config, project, draft, schema_of, changed=changed))
     width = min(max((len(text) for text, _ in lines), default=0), 72)
     return "\n".join(f"{text:<{width}}  # {origin}" if origin else text for text, origin in lines) + "\n"
 
 
-class _Teller:
+def explain_json(
+    config: GatewayConfig, project: ProjectConfig, draft: Draft, schema_of: SchemaOf, *, changed: bool = False
+) -> dict[str, Any]:
+    """The same as nested objects, in which each value is `{"value": …, "origin": …}`. Durations and sizes are text with
+    their unit, as in the YAML."""
+    tree = _plain_tree(_tree(config, project, draft, schema_of, changed=changed))
+    assert isinstance(tree, dict)
+    return tree
+
+
+def _tree(
+    config: GatewayConfig, project: ProjectConfig, draft: Draft, schema_of: SchemaOf, *, changed: bool
+) -> dict[str, Any]:
+    explainer = _Explainer(draft, project, schema_of)
+    tree = {
+        "server": explainer.settings(config.server),
+        "upstream": explainer.settings(config.upstream),
+        "breaker": explainer.settings(config.breaker),
+        "monitoring": explainer.settings(config.monitoring),
+        "logging": explainer.settings(config.logging),
+        "admin": explainer.settings(config.admin),
+        "store": explainer.settings(config.store, kind="store"),
+        "project": explainer.project_tree(),
+    }
+    return _without_defaults(tree) if changed else tree
+
+
+def _without_defaults(tree: Any) -> Any:
+    if isinstance(tree, list):
+        entries = [_without_defaults(entry) for entry in tree if not _is_default(entry)]
+        return entries if any(isinstance(entry, _Shown) or entry for entry in entries) else []
+    if not isinstance(tree, dict):
+        return tree
+    kept = {key: _without_defaults(child) for key, child in tree.items() if not _is_default(child)}
+    return {key: child for key, child in kept.items() if isinstance(child, _Shown) or child}
+
+
+def _is_default(child: Any) -> bool:
+    return isinstance(child, _Shown) and child.origin == _DEFAULT
+
+
+def _plain_tree(tree: Any) -> Any:
+    if isinstance(tree, _Shown):
+        return {"value": tree.value, "origin": tree.origin}
+    if isinstance(tree, dict):
+        return {key: _plain_tree(child) for key, child in tree.items()}
+    return [_plain_tree(child) for child in tree]
+
+
+class _Explainer:
     def __init__(self, draft: Draft, project: ProjectConfig, schema_of: SchemaOf) -> None:
         self.draft = draft
         self.project = project
@@ -104,7 +147,7 @@ class _Teller:
             for view in views:
                 for key, child in view.get("properties", {}).items():
                     if isinstance(child, Mapping) and "default" in child and key not in tree:
-                        tree[key] = _Told(_scalar(child["default"]), "default")
+                        tree[key] = _Shown(_scalar(child["default"]), child["default"], _DEFAULT)
             return tree
         if isinstance(value, list):
             return [
@@ -125,22 +168,24 @@ class _Teller:
 
     def _value(
         self, value: Any, place: Path, *, shown: str | None = None, secret: bool = False, origin: str | None = None
-    ) -> _Told:
+    ) -> _Shown:
         node = self._node(place)
         if isinstance(value, SecretStr):
             value, secret = value.get_secret_value(), True
         variables = node.variables if node is not None else ()
         secret = secret or any(each.startswith("file:") for each in variables)
         secret = secret or is_secret_place(place) or any(is_secret_name(name) for name in variables)
+        origin = origin or self._origin(place, node)
         if secret and isinstance(value, str) and value:
-            shown = f'"{mask(value)}"'
-        elif isinstance(value, str):
+            masked = mask(value)
+            return _Shown(f'"{masked}"', masked, origin)
+        if isinstance(value, str):
             value = mask_text(value)
-        return _Told(shown or _scalar(value), origin or self._origin(place, node))
+        return _Shown(shown or _scalar(value), shown or value, origin)
 
     def _origin(self, place: Path, node: Node | None) -> str:
         if node is None:
-            return "default"
+            return _DEFAULT
         line = f"{self.draft.file}:{self.draft.root.line_of(place)}"
         inherited = not self.project.is_default_project and place[0] in ("models", "plugins", "adapters")
         flagged = not self.project.is_default_project and len(place) == 1
@@ -165,7 +210,7 @@ def _render(tree: Any, indent: str = "", lead: str = "") -> list[tuple[str, str]
     for key, child in tree.items():
         start = lead or indent
         lead = ""
-        if isinstance(child, _Told):
+        if isinstance(child, _Shown):
             lines.append((f"{start}{key}: {child.text}", child.origin))
         elif not child:
             lines.append((f"{start}{key}: {'{}' if isinstance(child, dict) else '[]'}", ""))
@@ -181,7 +226,7 @@ def _render(tree: Any, indent: str = "", lead: str = "") -> list[tuple[str, str]
 def _render_list(entries: list[Any], indent: str) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for entry in entries:
-        if isinstance(entry, _Told):
+        if isinstance(entry, _Shown):
             lines.append((f"{indent}- {entry.text}", entry.origin))
         elif isinstance(entry, dict) and entry:
             lines += _render(entry, indent + "  ", f"{indent}- ")
