@@ -2,79 +2,110 @@
 
 from __future__ import annotations
 
-import argparse
+import functools
 import logging
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 from dotenv import dotenv_values
 
 from llm_gateway_sdk.wire import json
 
+from . import __version__
 from .client import DatabaseFailure
 from .counters import Counters
 from .schema import create_statements, open_database
 from .settings import TracerSettings
 from .tracer import open_spool
 
-__all__ = ["main"]
+__all__ = ["command", "main"]
+
+_PROGRAM = "llm-gateway-clickhouse-tracer"
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)(?::-([^}]*))?\}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself says what fails
+    """Runs one command and gives its exit status: 0, 1 where it failed, 2 for a wrong command line."""
     try:
-        settings = _settings(options)
-        run: int = options.run(options, settings)
+        result = command.main(
+            args=None if arguments is None else list(arguments), prog_name=_PROGRAM, standalone_mode=False
+        )
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
     except (OSError, ValueError, DatabaseFailure) as error:
-        print(f"llm-gateway-clickhouse-tracer: {error}", file=sys.stderr)
+        click.echo(f"{_PROGRAM}: {error}", err=True)
         return 1
+    return result if isinstance(result, int) else 0
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Where the tracer's settings come from."""
+
+    config: str | None
+    plugin: str | None
+    url: str | None
+    database: str | None
+    table: str | None
+
+
+def _takes_source(function: Callable[..., int]) -> Callable[..., int]:
+    """Adds the options that name a tracer, and calls `function` with its settings."""
+
+    @functools.wraps(function)
+    def run(
+        config: str | None, plugin: str | None, url: str | None, database: str | None, table: str | None, **options: Any
+    ) -> int:
+        return function(_settings(_Source(config, plugin, url, database, table)), **options)
+
+    for option in reversed(
+        (
+            click.option("--config", "-c", metavar="FILE", type=click.Path(), help="the gateway's configuration"),
+            click.option("--plugin", metavar="NAME", help="which tracer, where the file has several"),
+            click.option("--url", help="ClickHouse, in place of a file: http://… or chdb://…"),
+            click.option("--database", help="with --url"),
+            click.option("--table", help="with --url"),
+        )
+    ):
+        run = option(run)
     return run
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="llm-gateway-clickhouse-tracer", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, run, words in (
-        ("dashboard", _dashboard, "look at the traces in a browser"),
-        ("send", _send, "send what a gateway that is gone left in the spool"),
-        ("spool", _spool, "what waits in the spool, and what was set aside"),
-        ("schema", _schema, "print the SQL that makes the table"),
-    ):
-        command = commands.add_parser(name, help=words, description=words)
-        command.set_defaults(run=run)
-        command.add_argument("--config", metavar="FILE", help="the gateway's configuration")
-        command.add_argument("--plugin", metavar="NAME", help="which tracer, where the file has several")
-        command.add_argument("--url", help="ClickHouse, in place of a file: http://… or chdb://…")
-        command.add_argument("--database", help="with --url")
-        command.add_argument("--table", help="with --url")
-        if name == "dashboard":
-            command.add_argument("--host", default="127.0.0.1")
-            command.add_argument("--port", type=int, default=8124)
-            command.add_argument(
-                "--no-credential", action="store_true", help="don't ask for dashboard.credential on localhost"
-            )
-    return parser
+@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name=_PROGRAM)
+def command() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself reports what fails
 
 
-def _dashboard(options: argparse.Namespace, settings: TracerSettings) -> int:
+@command.command("dashboard")
+@_takes_source
+@click.option("--host", default="127.0.0.1", show_default=True, help="the address to listen at")
+@click.option("--port", type=click.IntRange(0, 65535), default=8124, show_default=True, help="0 takes a free one")
+@click.option("--no-credential", is_flag=True, help="do not ask for dashboard.credential on localhost")
+def _dashboard(settings: TracerSettings, host: str, port: int, no_credential: bool) -> int:
+    """Look at the traces in a browser."""
     from .dashboard.app import serve
 
-    local = options.host in ("127.0.0.1", "localhost", "::1")
-    credential = None if options.no_credential and local else settings.dashboard.credential
+    local = host in ("127.0.0.1", "localhost", "::1")
+    credential = None if no_credential and local else settings.dashboard.credential
     if not local and credential is None:
         raise ValueError("--host opens the dashboard to others: set dashboard.credential in the configuration first")
-    server = serve(settings, options.host, options.port, credential=credential)
+    server = serve(settings, host, port, credential=credential)
     asks = " (asks for dashboard.credential)" if credential else ""
-    print(f"http://{options.host}:{server.server_address[1]}/  traces of {settings.clickhouse.place}{asks}", flush=True)
+    click.echo(f"http://{host}:{server.server_address[1]}/  traces of {settings.clickhouse.place}{asks}")
+    sys.stdout.flush()
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -82,7 +113,10 @@ def _dashboard(options: argparse.Namespace, settings: TracerSettings) -> int:
     return 0
 
 
-def _send(options: argparse.Namespace, settings: TracerSettings) -> int:
+@command.command("send")
+@_takes_source
+def _send(settings: TracerSettings) -> int:
+    """Send what a gateway that is gone left in the spool."""
     from .prices import PriceTable
     from .record import Recorder
     from .sink import Sink
@@ -91,47 +125,67 @@ def _send(options: argparse.Namespace, settings: TracerSettings) -> int:
     spool = open_spool(settings, counters)
     segments = spool.segments
     adopted = segments.adopt()
-    print(f"{adopted} segments to send")
+    click.echo(f"{adopted} segments to send")
     if adopted:
         recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), counters)
         sink = Sink(segments, lambda: open_database(settings), recorder.rows, counters=counters)
         sink.start()
-        while segments.sealed() and sink.last_error is None:
-            time.sleep(0.1)
+        # The bar is drawn on a terminal only.
+        with click.progressbar(length=len(segments.sealed()), label="sending", file=sys.stderr) as bar:
+            while (left := len(segments.sealed())) and sink.last_error is None:
+                bar.update(max(0, (bar.length or 0) - left - bar.pos))
+                time.sleep(0.1)
+            bar.update(max(0, (bar.length or 0) - left - bar.pos))
         sink.close(5.0)
-        print(f"{counters.sent} records sent, {counters.dead} set aside, {len(segments.sealed())} segments left")
+        click.echo(f"{counters.sent} records sent, {counters.dead} set aside, {len(segments.sealed())} segments left")
         if sink.last_error:
-            print(sink.last_error, file=sys.stderr)
-    left = bool(segments.sealed())
+            click.echo(sink.last_error, err=True)
+    waits = bool(segments.sealed())
     spool.close()
-    return 1 if left else 0
+    return 1 if waits else 0
 
 
-def _spool(options: argparse.Namespace, settings: TracerSettings) -> int:
+@command.command("spool")
+@_takes_source
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def _spool(settings: TracerSettings, as_json: bool) -> int:
+    """Show what waits in the spool, and what was set aside."""
     folder = settings.spool_folder
     segments = sorted([*folder.glob("*/*.seg"), *folder.glob("*/*.open")])
     dead = sorted(folder.glob("dead/*.record"))
     size = sum(file.stat().st_size for file in segments)
-    print(f"{folder}\n{len(segments)} segments wait ({size:,} bytes), {len(dead)} records are set aside")
-    for file in dead:
-        reason = file.with_suffix(".reason.txt")
-        print(f"  {file}: {reason.read_text()[:300] if reason.exists() else ''}")
+    reasons = {str(file): _reason_of(file) for file in dead}
+    if as_json:
+        found = {"folder": str(folder), "segments": len(segments), "bytes": size, "set_aside": reasons}
+        click.echo(json.dumps(found).decode())
+        return 0
+    click.echo(f"{folder}\n{len(segments)} segments wait ({size:,} bytes), {len(dead)} records are set aside")
+    for file, reason in reasons.items():
+        click.echo(f"  {file}: {reason}")
     return 0
 
 
-def _schema(options: argparse.Namespace, settings: TracerSettings) -> int:
+def _reason_of(record: Path) -> str:
+    reason = record.with_suffix(".reason.txt")
+    return reason.read_text()[:300] if reason.exists() else ""
+
+
+@command.command("schema")
+@_takes_source
+def _schema(settings: TracerSettings) -> int:
+    """Print the SQL that makes the table."""
     place = settings.clickhouse
-    print(";\n\n".join(create_statements(place.database, place.table, settings.retention_days)) + ";")
+    click.echo(";\n\n".join(create_statements(place.database, place.table, settings.retention_days)) + ";")
     return 0
 
 
-def _settings(options: argparse.Namespace) -> TracerSettings:
-    if options.config is None:
-        place = {"url": options.url, "database": options.database, "table": options.table}
+def _settings(source: _Source) -> TracerSettings:
+    if source.config is None:
+        place = {"url": source.url, "database": source.database, "table": source.table}
         return TracerSettings.load({"clickhouse": {key: value for key, value in place.items() if value}})
-    file = Path(options.config)
+    file = Path(source.config)
     variables = {**dotenv_values(file.resolve().parent / ".env", interpolate=False), **os.environ}
-    return TracerSettings.load(_substituted(_tracer_of(file, options.plugin), variables))
+    return TracerSettings.load(_substituted(_tracer_of(file, source.plugin), variables))
 
 
 def _tracer_of(file: Path, name: str | None) -> Mapping[str, Any]:
