@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "store_access": {"sdk", "loading", "store_settings"},
     "models": {"sdk", "breaker", "describing"},
     "exchange": {"sdk", "wire", "models"},
+    "memory": {"sdk", "dialects", "exchange"},
     "monitoring": {"version", "sdk", "config", "exchange", "models"},
     "gateway": {
         "store_settings",
@@ -60,6 +61,7 @@ ROOMS: dict[str, set[str]] = {
         "conditions",
         "models",
         "exchange",
+        "memory",
         "single_process",
         "authenticating",
         "spellings",

@@ -90,12 +90,14 @@ class ErrorInfo:
 
 
 class DialectError(Exception):
-    """A body or event that is not what the dialect promises. `path` names the place, e.g. `messages[2].content`."""
+    """A body or event that is not what the dialect promises. `path` names the place, e.g. `messages[2].content`; `code`
+    is the API's own word for it."""
 
-    def __init__(self, message: str, *, path: str | None = None) -> None:
+    def __init__(self, message: str, *, path: str | None = None, code: str | None = None) -> None:
         super().__init__(f"{path}: {message}" if path else message)
         self.message = message
         self.path = path
+        self.code = code
 
 
 class GatewayError(Exception):

@@ -1,4 +1,4 @@
-"""The contract of a store: counters, documents, changes and logs that several workers and gateways share.
+"""The contract of a store: counters, documents, changes, records and logs that several workers and gateways share.
 
 A store counts for all gateways at once. Before a request spends anything, `reserve` takes what it may cost at most out
 of every counter that applies, all or nothing; when the request has ended, `settle` replaces that by what it did cost.
@@ -293,6 +293,21 @@ class Store(ABC):
     @abstractmethod
     async def epoch(self) -> int:
         """The present epoch: equal to an earlier one where no document has changed since."""
+
+    # Records: values that end by themselves. Unlike documents they have no versions, and their changes are not
+    # reported, so that writing one per request disturbs no reader of documents.
+
+    async def keep(self, records: Mapping[str, bytes], seconds: float) -> None:
+        """Writes records, each of which lasts for `seconds` from now, over those of the same keys."""
+        raise StoreError(f"the store '{self.name}' keeps no records")
+
+    async def recall(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The records of these keys that have not ended, by key."""
+        raise StoreError(f"the store '{self.name}' keeps no records")
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        """Removes records. Returns how many of them there were."""
+        raise StoreError(f"the store '{self.name}' keeps no records")
 
     # Logs.
 

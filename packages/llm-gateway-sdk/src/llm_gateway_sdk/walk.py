@@ -10,6 +10,7 @@ called and how a reply is written. The loop's one edge back to the start serves 
 from __future__ import annotations
 
 import copy
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,13 +67,15 @@ async def walk(
     performer: Performer,
     limits: WalkLimits,
     lifecycle: Lifecycle | None = None,
+    recall: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Returns when the reply is written. Raises GatewayError where the client is to get an error.
 
-    Whoever gives a `lifecycle` ends it, after the reply and whatever became of that.
+    `recall` is awaited once, when it is known who is asking and before any other hook sees the request. Whoever gives
+    a `lifecycle` ends it, after the reply and whatever became of that.
     """
-    if chain.authentication or lifecycle is not None:
-        verdict = await _enter(ctx, chain, performer, lifecycle)
+    if chain.authentication or lifecycle is not None or recall is not None:
+        verdict = await _enter(ctx, chain, performer, lifecycle, recall)
         if verdict is not None:
             if verdict.action == "reply" and ctx.response is not None:
                 await performer.answer(ctx.response)
@@ -104,7 +107,11 @@ def _refusal_of(verdict: Verdict) -> GatewayError:
 
 
 async def _enter(
-    ctx: RequestContext, chain: ActiveChain, performer: Performer, lifecycle: Lifecycle | None
+    ctx: RequestContext,
+    chain: ActiveChain,
+    performer: Performer,
+    lifecycle: Lifecycle | None,
+    recall: Callable[[], Awaitable[None]] | None,
 ) -> Verdict | None:
     """Who is asking, and whether they may: once per request."""
     if chain.authentication:
@@ -114,6 +121,8 @@ async def _enter(
         if ctx.principal is None and ctx.caller is None:
             Engine.withhold_request(ctx)
             raise Unauthorized("A valid credential is needed.", code="invalid_api_key")
+    if recall is not None:
+        await recall()
     if lifecycle is None:
         return None
     if performer.is_heavy:

@@ -34,8 +34,9 @@ from .config.project import GatewayConfig, ProjectConfig
 from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
 from .describing import ModelDescriptions
 from .exchange.detached import DetachedSupervisor, KeptBudget
-from .exchange.services import Observer, ProjectScope, Services
+from .exchange.services import Memory, Observer, ProjectScope, Services
 from .extensions import Extensions
+from .memory import ResponsesMemory
 from .models import ModelRegistry, ModelTarget
 from .providers.shared_client import SharedClient
 from .providers.transport import TransportSettings, create_client
@@ -301,8 +302,29 @@ class Gateway:
             allow_unseen_native=config.allow_unseen_native,
             hide_refused_models=config.hide_refused_models,
             native_paths=tuple(config.native_paths),
+            memory=self._memory(config, adapters),
         )
         return ServedProject(config, scope, adapters)
+
+    def _memory(self, config: ProjectConfig, adapters: Sequence[Adapter]) -> Memory | None:
+        """What keeps responses for the project's clients; None where nothing is kept."""
+        settings = config.responses
+        spoken = {route.dialect for adapter in adapters for route in adapter.routes}
+        if not settings.store or ResponsesMemory.dialect not in spoken:
+            return None
+        kind = self.extensions.get("store", self.config.store.type).cls
+        if self.workers > 1 and not kind.shared:
+            log.warning(
+                "project '%s': responses are not kept, the workers do not share the store '%s'",
+                config.name, self.config.store.type,
+            )  # fmt: skip
+            return None
+        return ResponsesMemory(
+            lambda: cast(Store, self.use_shared(*self.store_factory())),
+            config.name,
+            seconds=settings.time_to_live_seconds,
+            max_bytes=settings.max_bytes,
+        )
 
     async def _target(self, project: ProjectConfig, model: ModelConfig) -> ModelTarget:
         extension = self.extensions.get("provider", model.provider.type)

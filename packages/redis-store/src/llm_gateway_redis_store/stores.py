@@ -205,6 +205,38 @@ class RedisStore(Store):
             except (RedisError, OSError, StoreUnavailable):
                 await asyncio.sleep(0.5)
 
+    # Records. Each key is a key of the server's, so that it ends them itself and a cluster spreads them.
+
+    async def keep(self, records: Mapping[str, bytes], seconds: float) -> None:
+        async def write() -> None:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key, value in records.items():
+                    pipeline.set(self._record(key), bytes(value), px=max(1, round(seconds * 1000)))
+                await pipeline.execute()
+
+        if records:
+            await self._guard.call(write, deadline=_SLOW_SECONDS)
+
+    async def recall(self, keys: Sequence[str]) -> dict[str, bytes]:
+        async def read() -> list[bytes | None]:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.get(self._record(key))
+                found: list[bytes | None] = await pipeline.execute()
+                return found
+
+        values = await self._guard.call(read, deadline=_SLOW_SECONDS) if keys else []
+        return {key: bytes(value) for key, value in zip(keys, values, strict=True) if value is not None}
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        async def delete() -> int:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for key in keys:
+                    pipeline.delete(self._record(key))
+                return sum(await pipeline.execute())
+
+        return await self._guard.call(delete, deadline=_SLOW_SECONDS) if keys else 0
+
     # Logs.
 
     async def append(
@@ -244,6 +276,9 @@ class RedisStore(Store):
 
     def _documents(self, part: str) -> str:
         return f"{{{self._prefix}:documents}}:{part}"
+
+    def _record(self, key: str) -> str:
+        return f"{self._prefix}:record:{key}"
 
     @property
     def _channel(self) -> str:

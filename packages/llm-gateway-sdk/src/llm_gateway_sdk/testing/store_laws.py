@@ -617,6 +617,37 @@ class StoreLaws:
 
         self.run(scenario)
 
+    # Records.
+
+    def test_records_end_by_themselves_and_disturb_no_reader_of_documents(self) -> None:
+        async def scenario(store: Store) -> None:
+            epoch = await store.epoch()
+            await store.keep({"r/a": b"\x00one", "r/b": b"two"}, 30.0)
+            await store.keep({"r/short": b"gone soon"}, 0.05)
+            await asyncio.sleep(0.1)
+            assert await store.recall(["r/a", "r/b", "r/short", "r/none"]) == {"r/a": b"\x00one", "r/b": b"two"}
+            await store.keep({"r/a": b"again"}, 30.0)
+            assert await store.recall(["r/a"]) == {"r/a": b"again"}
+            assert await store.forget(["r/a", "r/none", "r/short"]) == 1
+            assert await store.recall(["r/a"]) == {}
+            assert await store.recall([]) == {}
+            assert await store.forget([]) == 0
+            assert await store.epoch() == epoch
+            assert await store.scan("r/") == []
+
+        self.run(scenario)
+
+    def test_records_are_shared_by_clients(self) -> None:
+        async def scenario(store: Store) -> None:
+            async with self.client() as other:
+                reader = other if store.shared else store
+                await store.keep({"r/a": b"1"}, 30.0)
+                assert await reader.recall(["r/a"]) == {"r/a": b"1"}
+                assert await reader.forget(["r/a"]) == 1
+                assert await store.recall(["r/a"]) == {}
+
+        self.run(scenario)
+
     # Logs.
 
     def test_a_log_is_read_in_order_from_a_cursor(self) -> None:

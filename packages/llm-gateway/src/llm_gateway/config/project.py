@@ -13,6 +13,7 @@ from llm_gateway.config.schema import (
     ModelConfig,
     MonitoringConfig,
     PluginConfig,
+    ResponsesConfig,
     ServerConfig,
     StoreConfig,
     UpstreamConfig,
@@ -46,6 +47,7 @@ class ProjectConfig:
     native_paths: list[str] = field(default_factory=list)
     allow_unseen_native: bool = False
     hide_refused_models: bool = False
+    responses: ResponsesConfig = field(default_factory=ResponsesConfig)
 
     def model(self, name: str) -> ModelConfig | None:
         """The model of this name or alias; names come before aliases, plain aliases before patterns."""

@@ -421,6 +421,24 @@ class AdapterConfig(Settings):
     config: ExtensionSettings = Field(default={}, description="Settings of that adapter type.")
 
 
+class ResponsesConfig(Settings):
+    """What the gateway keeps for clients of the Responses API where the provider keeps nothing: responses, for
+    `previous_response_id`, `item_reference` and `/responses/{id}`, and conversations."""
+
+    store: bool = Field(
+        default=True,
+        description="`false` keeps nothing: such requests work only where the provider keeps responses itself.",
+    )
+    time_to_live_seconds: Duration = Field(
+        default=2_592_000.0, gt=0, alias="timeToLive", description="How long something is kept (30 days)."
+    )
+    max_bytes: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1024,
+        description="The most that one response with its input, or one conversation, may take.",
+    )
+
+
 class ProjectFlags(Settings):
     """Settings that stand at the top level, for all projects, and in a project, for itself.
 
@@ -461,6 +479,11 @@ class ProjectFlags(Settings):
         default=None,
         description="Further paths of a vendor's API that are passed through, e.g. `/v1/files`.",
         json_schema_extra={"x-default": []},
+    )
+    responses: ResponsesConfig | None = Field(
+        default=None,
+        description="What is kept for clients of the Responses API.",
+        json_schema_extra={"x-default": {}},
     )
     hide_refused_models: bool | None = Field(
         default=None,

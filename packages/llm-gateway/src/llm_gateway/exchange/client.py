@@ -32,6 +32,7 @@ from .errors import internal_error, retry_after_header, verbatim
 from .outlet import Headers, Outlet, Sink
 from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
+from .services import Attendant
 from .signed import has_signed_thinking, withhold_edited_reply
 
 __all__ = ["ClientReply"]
@@ -40,11 +41,13 @@ __all__ = ["ClientReply"]
 class ClientReply:
     """One per request."""
 
-    __slots__ = ("_begun_by", "_sink", "attempt", "outlet", "request", "started", "status")
+    __slots__ = ("_begun_by", "_sink", "attempt", "attendant", "outlet", "request", "started", "status")
 
     def __init__(self, request: ClientRequest, sink: Sink) -> None:
         self.request = request
         self._sink = sink
+        self.attendant: Attendant | None = None
+        """Keeps the reply for a client that may refer to it later."""
         self.outlet: Outlet | None = None
         self.status = 0
         """What went out, or is about to."""
@@ -92,7 +95,8 @@ class ClientReply:
 
     def stream_encoder(self, losses: Losses) -> StreamEncoder:
         request = self.request
-        return request.dialect.stream_encoder(request.echo, request.services.mint, losses)
+        echo = request.echo if self.attendant is None else self.attendant.echo(request.echo)
+        return request.dialect.stream_encoder(echo, request.services.mint, losses)
 
     # Replies.
 
@@ -118,11 +122,12 @@ class ClientReply:
             self.status = 200
             await outlet.end(data)
         else:
+            echo = request.echo if self.attendant is None else self.attendant.echo(request.echo)
             encode, mint = request.dialect.encode_response, request.services.mint
             if attempt is not None and attempt.is_heavy:
-                wire = await run_aside(encode, response, request.echo, mint, losses)
+                wire = await run_aside(encode, response, echo, mint, losses)
             else:
-                wire = encode(response, request.echo, mint, losses)
+                wire = encode(response, echo, mint, losses)
             limits = reply_headers.limits(request.ctx, request.dialect, attempt)
             await self.write(wire.status, wire.body, [*self._own_headers(), reply_headers.JSON, *limits])
         if losses:

@@ -44,7 +44,7 @@ from .errors import http_error, internal_error, refuse_web_page
 from .forms import operation_target
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
-from .operations import list_models, native_target, perform_operation, refuse_unseen
+from .operations import list_models, native_target, perform_operation, refuse_unkept, refuse_unseen
 from .outlet import Sink
 from .reading import Reading
 from .request import ClientRequest
@@ -60,6 +60,7 @@ _STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 _DECODED_AT_ONCE = 64 * 1024
 """Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
 _GRACE_SECONDS = 0.5
+_ATTENDED = ("generate", "count_tokens")
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
 
 
@@ -81,7 +82,13 @@ class Exchange:
     ) -> None:
         request = self._request = ClientRequest(services, project, adapter, route, wire, reading, ctx)
         self.is_heavy = False
-        self._client = ClientReply(request, sink)
+        memory = project.memory
+        attendant = None
+        if memory is not None and route.dialect == memory.dialect and ctx.operation in _ATTENDED:
+            attendant = memory.attend(request, sink)
+        self._client = ClientReply(request, sink if attendant is None else attendant)
+        if attendant is not None:
+            self._client.attendant, attendant.client = attendant, self._client
         lifecycle = request.chain.lifecycle
         self._lifecycle = Lifecycle(lifecycle, ctx) if lifecycle else None
 
@@ -188,7 +195,9 @@ class Exchange:
         assert task is not None
         deadlines.enter(task, request.deadline + _GRACE_SECONDS, request.loop)
         try:
-            await walk(request.ctx, request.chain, self, request.project.limits, self._lifecycle)
+            attendant = self._client.attendant
+            recall = None if attendant is None else attendant.recall
+            await walk(request.ctx, request.chain, self, request.project.limits, self._lifecycle, recall)
         except asyncio.CancelledError:
             if deadlines.has_ended(task) and task.uncancel() == 0:
                 raise TimeoutError from None
@@ -232,6 +241,13 @@ class Exchange:
             await list_models(request, client)
             return None
         if ctx.operation == "native":
+            memory = request.project.memory
+            if memory is not None and memory.serves(request.wire.path):
+                reply = await memory.serve(request)
+                if reply is not None:
+                    await client.own(reply)
+                    return None
+            refuse_unkept(request)
             refuse_unseen(request)
             target = native_target(request)
             if narrowed:

@@ -7,6 +7,7 @@ the gateway answers itself where it honestly can.
 from __future__ import annotations
 
 from typing import Any, cast
+from urllib.parse import unquote
 
 from llm_gateway_sdk import (
     Dialect,
@@ -27,6 +28,7 @@ from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
+from ..wire.native_paths import is_listed
 from .attempt import LiveAttempt
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
@@ -39,7 +41,7 @@ from .seen import compared, seen_query
 from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from .upstream import check_model_name, secrets_of
 
-__all__ = ["list_models", "native_target", "perform_operation", "refuse_unseen"]
+__all__ = ["list_models", "native_target", "perform_operation", "refuse_unkept", "refuse_unseen"]
 
 
 async def list_models(request: ClientRequest, client: ClientReply) -> None:
@@ -207,6 +209,19 @@ def _edited_inputs(request: ClientRequest, body: bytes) -> bytes:
     if not payload.opened or not payload.changed:
         return body
     return write_embedding(body, payload.value)
+
+
+def refuse_unkept(request: ClientRequest) -> None:
+    """An endpoint for what a vendor keeps is passed on only where the project lists it: what a provider keeps, it keeps
+    for the gateway's key, and does not know whose it is. Raises NotFound."""
+    route, project = request.route, request.project
+    if "{rest}" in route.path or is_listed(request.wire.path, project.native_paths):
+        return
+    if project.memory is None:
+        raise NotFound(f"{request.wire.method} {request.wire.path}: this project keeps no responses.")
+    what = "Conversation" if request.wire.path.startswith("/conversations") else "Response"
+    name = unquote(request.wire.path.strip("/").partition("/")[2].partition("/")[0])
+    raise NotFound(f"{what} with id '{name}' not found.")
 
 
 def refuse_unseen(request: ClientRequest) -> None:

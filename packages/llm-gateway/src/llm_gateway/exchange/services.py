@@ -7,17 +7,18 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
-from llm_gateway_sdk import Dialect, HookChain, Mint, RequestContext
+from llm_gateway_sdk import Dialect, Echo, HookChain, Mint, RequestContext, WireReply
 from llm_gateway_sdk.walk import WalkLimits
 
 from ..models import ModelRegistry
 from ..wire.crossing import Crossing
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
+from .outlet import Sink
 
-__all__ = ["Observer", "ProjectScope", "Services", "new_id"]
+__all__ = ["Attendant", "Memory", "Observer", "ProjectScope", "Services", "new_id"]
 
 
 class Observer(Protocol):
@@ -40,6 +41,39 @@ class Observer(Protocol):
         ...
 
 
+class Attendant(Sink, Protocol):
+    """Goes with one request whose conversation is kept by the gateway, and is its sink."""
+
+    client: Any
+    """The `ClientReply` that writes to it; set before the request runs."""
+
+    async def recall(self) -> None:
+        """Puts what was kept into the request. Raises GatewayError."""
+        ...
+
+    def echo(self, echo: Echo) -> Echo:
+        """The memo of the request for a reply in the gateway's own words."""
+        ...
+
+
+class Memory(Protocol):
+    """What the gateway keeps for clients of an API that continues conversations by id."""
+
+    dialect: str
+
+    def attend(self, request: Any, sink: Sink) -> Attendant | None:
+        """For a `ClientRequest` of its dialect; None where the request has nothing to do with what is kept."""
+        ...
+
+    def serves(self, path: str) -> bool:
+        """Whether a path, relative to a provider's base URL, is one of its endpoints."""
+        ...
+
+    async def serve(self, request: Any) -> WireReply | None:
+        """The reply of such an endpoint; None where what it names is not kept here. Raises GatewayError."""
+        ...
+
+
 @dataclass(slots=True)
 class ProjectScope:
     """A project, ready to serve."""
@@ -55,6 +89,7 @@ class ProjectScope:
     hide_refused_models: bool = False
     """A model that the caller may not use is answered as unknown."""
     native_paths: tuple[str, ...] = ()
+    memory: Memory | None = None
     limits: WalkLimits = field(init=False)
 
     def __post_init__(self) -> None:

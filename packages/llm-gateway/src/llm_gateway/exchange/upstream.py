@@ -107,7 +107,7 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
         else:
             wire, losses = _translated(request, dialect, api, http)
     except DialectError as error:
-        raise InvalidRequest(str(error), param=error.path) from None
+        raise InvalidRequest(str(error), param=error.path, code=error.code) from None
     except ValueError as error:
         raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
     finish_headers(request, wire)
@@ -207,6 +207,9 @@ def _translated(
     decoded.stream = ctx.streaming
     if request.chain.before and has_signed_thinking(decoded.messages):
         withhold_edited(ctx.base_request.messages, decoded.messages, losses)
+    memory = request.project.memory
+    if decoded.store and memory is not None and memory.dialect == request.dialect.name:
+        decoded = replace(decoded, store=None)  # done by the gateway
     request.dialect.check_portable(decoded, losses)
     wire = dialect.translate(decoded, api, losses, request.dialect.name)
     if http.settings.credentials == "client":

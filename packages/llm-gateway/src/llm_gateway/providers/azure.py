@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from llm_gateway_sdk import ConfigError, Headers, WireRequest, http_provider_schema
 from llm_gateway_sdk.wire import json
 
-from .openai import API_PROPERTY, OpenAIProvider
+from .openai import API_PROPERTY, KEEPS_PROPERTY, OpenAIProvider
 
 __all__ = ["AzureOpenAIProvider"]
 
@@ -28,6 +28,7 @@ class AzureOpenAIProvider(OpenAIProvider):
     api_key_variable = "AZURE_OPENAI_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         api=API_PROPERTY,
+        keepsResponses=KEEPS_PROPERTY,
         quirks=OpenAIProvider.configuration_schema["properties"]["quirks"],
         resource={"type": "string", "description": "Name of the resource, in place of `baseUrl`."},
     )

@@ -19,7 +19,7 @@ from ..operations.embeddings.openai import OpenAIEmbeddings
 from ..operations.images.openai import OpenAIImages
 from ..operations.moderation.openai import OpenAIModeration
 
-__all__ = ["API_PROPERTY", "OpenAIProvider"]
+__all__ = ["API_PROPERTY", "KEEPS_PROPERTY", "OpenAIProvider"]
 
 CHAT, RESPONSES = "openai_chat", "openai_responses"
 
@@ -29,6 +29,12 @@ API_PROPERTY: dict[str, Any] = {
     "description": "Which API to call. `auto`: where the server is known to have Responses, that for its own clients, "
     "and for all others but Chat's where the model reasons; else Chat Completions. `both`: the server has both APIs, "
     "whatever its address.",
+}
+
+KEEPS_PROPERTY: dict[str, Any] = {
+    "type": "boolean",
+    "description": "The server keeps responses for `previous_response_id` itself; `false` lets the gateway do so. "
+    "Without it: `true` for OpenAI, Azure and xAI.",
 }
 
 
@@ -48,8 +54,11 @@ class OpenAIProvider(HTTPProvider):
         ".services.ai.azure.com",
     )
     """Hosts known to have it; one that begins with a dot stands for what is below it."""
+    stores_responses: ClassVar[bool] = True
+    """Servers of this kind keep responses themselves, for `previous_response_id`."""
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         api=API_PROPERTY,
+        keepsResponses=KEEPS_PROPERTY,
         quirks=quirks_schema(CHAT_QUIRKS, RESPONSES_QUIRKS),
         organization={"type": "string", "description": "`OpenAI-Organization` of each call."},
         project={"type": "string", "description": "`OpenAI-Project` of each call."},
@@ -65,6 +74,7 @@ class OpenAIProvider(HTTPProvider):
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)
         self.api = config.get("api", "auto")
+        self.keeps_responses = bool(config.get("keepsResponses", self.stores_responses))
         for key, header in (("organization", "openai-organization"), ("project", "openai-project")):
             if config.get(key):
                 self.settings.headers.setdefault(header, str(config[key]))

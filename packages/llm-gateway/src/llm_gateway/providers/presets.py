@@ -32,6 +32,7 @@ def _preset(
     quirks: Mapping[str, Any] | None = None,
     responses: bool = False,
     forms: Sequence[OperationForm[Any, Any]] = (),
+    stores: bool = False,
 ) -> type[OpenAIProvider]:
     preset = type(
         name.title().replace("-", "") + "Provider",
@@ -43,6 +44,7 @@ def _preset(
             "default_base_url": base_url,
             "api_key_variable": key_variable,
             "has_responses": responses,
+            "stores_responses": stores,
             "quirks": {**_COMMON, **(quirks or {})},
             "forms": tuple(forms),
         },
@@ -149,6 +151,7 @@ xai = _preset(
     "XAI_API_KEY",
     responses=True,
     forms=[OpenAIImages()],
+    stores=True,
     quirks={"efforts": ("none", "low", "medium", "high")},
 )
 fireworks = _preset(

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from llm_gateway_sdk import Adapter, Route, WireRequest
-from llm_gateway_sdk.wildcards import matches_wildcard
 
 from ..exchange.services import ProjectScope
 from ..gateway import Gateway, ServedProject
+from ..wire.native_paths import is_listed
 
 __all__ = ["Match", "RouteTable"]
 
@@ -143,7 +142,7 @@ class RouteTable:
                 continue
             head = route.path.partition("{rest}")[0]
             below = path[len(prefix) :]
-            if not below.startswith(head) or not _listed(below, project.scope.native_paths):
+            if not below.startswith(head) or not is_listed(below, project.scope.native_paths):
                 continue
             rest = quote(below[len(head) :], safe="/:@!$&'()*+,;=~")
             upstream = (route.upstream or route.path).replace("{rest}", rest)
@@ -160,13 +159,3 @@ def _claimed(found: list[Match], wire: WireRequest) -> Match:
     if len(found) == 1:
         return found[0]
     return next((match for match in found if match.adapter.claims(wire)), found[0])
-
-
-def _listed(path: str, listed: Iterable[str]) -> bool:
-    """`/files` lists `/v1/files` and what is below it; `*` matches within and across segments."""
-    bare = re.sub(r"^/v1(?:beta)?(?=/)", "", path)
-    for entry in listed:
-        wanted = re.sub(r"^/v1(?:beta)?(?=/)", "", entry if entry.startswith("/") else f"/{entry}").rstrip("/")
-        if bare == wanted or bare.startswith(wanted + "/") or matches_wildcard(bare, wanted):
-            return True
-    return False

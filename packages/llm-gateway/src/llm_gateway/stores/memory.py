@@ -27,6 +27,7 @@ from llm_gateway_sdk.store import (
 )
 
 from .books import Books
+from .expiring import ExpiringRecords
 from .records import Counter, LeaseRecord
 
 __all__ = ["MemoryStore"]
@@ -44,6 +45,7 @@ class MemoryStore(Store):
         self._tables = _MemoryTables()
         self._books = Books(self._tables)
         self._documents = _Documents()
+        self._records = ExpiringRecords()
 
     def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:
         if url.rstrip("/") != "memory:":
@@ -93,6 +95,15 @@ class MemoryStore(Store):
             epoch, keys = self._documents.epoch, self._documents.keys_since(seen)
             seen = epoch
             yield Change(epoch, keys)
+
+    async def keep(self, records: Mapping[str, bytes], seconds: float) -> None:
+        self._records.keep(records, self._now() + round(seconds * 1000), self._now())
+
+    async def recall(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return self._records.recall(keys, self._now())
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        return self._records.forget(keys, self._now())
 
     async def append(
         self, log: str, events: Sequence[Mapping[str, Any]], *, keep: int = 100_000, domain: str = ""

@@ -153,6 +153,17 @@ class SQLiteStore(Store):
                 seen = epoch
                 yield Change(epoch, keys)
 
+    # Records.
+
+    async def keep(self, records: Mapping[str, bytes], seconds: float) -> None:
+        await self._step(lambda tables, books, now: tables.keep(records, now + round(seconds * 1000), now))
+
+    async def recall(self, keys: Sequence[str]) -> dict[str, bytes]:
+        return await self._step(lambda tables, books, now: tables.recall(keys, now))
+
+    async def forget(self, keys: Sequence[str]) -> int:
+        return await self._step(lambda tables, books, now: tables.forget(keys, now))
+
     # Logs.
 
     async def append(

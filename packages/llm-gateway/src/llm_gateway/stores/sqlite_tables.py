@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from llm_gateway_sdk.store import Conflict, Document, LogEvent, Rate
@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS epoch (one INTEGER PRIMARY KEY CHECK (one = 1), numbe
 INSERT OR IGNORE INTO epoch VALUES (1, 0);
 CREATE TABLE IF NOT EXISTS clock (one INTEGER PRIMARY KEY CHECK (one = 1), latest INTEGER NOT NULL);
 INSERT OR IGNORE INTO clock VALUES (1, 0);
+CREATE TABLE IF NOT EXISTS records (key TEXT PRIMARY KEY, value BLOB NOT NULL, ends INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS records_end ON records (ends);
 CREATE TABLE IF NOT EXISTS logs (
   number INTEGER PRIMARY KEY AUTOINCREMENT, domain TEXT NOT NULL, log TEXT NOT NULL, at INTEGER NOT NULL,
   event TEXT NOT NULL
@@ -103,6 +105,30 @@ class SQLiteTables:
             "DELETE FROM counters WHERE (domain, key) IN (SELECT domain, key FROM counters "
             "WHERE open = 0 AND ((forget > 0 AND forget <= ?) OR (settled = 0 AND level = 0)) LIMIT ?)",
             (now, _BITE),
+        )
+
+    # Records.
+
+    def keep(self, records: Mapping[str, bytes], ends: int, now: int) -> None:
+        self._db.execute(
+            "DELETE FROM records WHERE key IN (SELECT key FROM records WHERE ends <= ? LIMIT ?)", (now, _BITE)
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
+            [(key, bytes(value), ends) for key, value in records.items()],
+        )
+
+    def recall(self, keys: Sequence[str], now: int) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for key in keys:
+            row = self._db.execute("SELECT value FROM records WHERE key = ? AND ends > ?", (key, now)).fetchone()
+            if row is not None:
+                found[key] = bytes(row[0])
+        return found
+
+    def forget(self, keys: Sequence[str], now: int) -> int:
+        return sum(
+            self._db.execute("DELETE FROM records WHERE key = ? AND ends > ?", (key, now)).rowcount for key in keys
         )
 
     # Logs.

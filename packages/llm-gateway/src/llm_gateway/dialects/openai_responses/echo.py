@@ -16,6 +16,8 @@ __all__ = ["ResponsesEcho", "echo_of"]
 
 @dataclass(slots=True)
 class ResponsesEcho(Echo):
+    response_id: str | None = None
+    """The id that the reply is to have; None leaves the provider's."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """The request's own values of what the `Response` type repeats."""
     names: Mapping[str, ToolName] = field(default_factory=dict)

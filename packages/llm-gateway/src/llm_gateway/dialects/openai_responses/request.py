@@ -113,13 +113,20 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
     """What of a Responses request no other dialect can say. Raises DialectError where the conversation itself lies with
     the vendor; lists the rest."""
     memo = own(request)
-    for key in ("previous_response_id", "conversation", "prompt"):
-        if memo.get(key):
+    for key, kind in (("previous_response_id", "Previous response"), ("conversation", "Conversation")):
+        if value := memo.get(key):
+            id_ = value.get("id") if isinstance(value, dict) else value
             raise DialectError(
-                f"this model's provider does not keep conversations: `{key}` can't be used, "
-                "send the whole conversation as `input`",
+                f"{kind} with id '{id_}' not found: the gateway does not keep it, nor does this model's provider; send "
+                "the whole conversation as `input`",
                 path=key,
+                code="previous_response_not_found" if key == "previous_response_id" else "conversation_not_found",
             )
+    if memo.get("prompt"):
+        raise DialectError(
+            "this model's provider does not keep prompts: send the prompt's text as `instructions` or `input`",
+            path="prompt",
+        )
     for position, message in enumerate(request.messages):
         sent = own(message).get("_item") if message.provider_metadata else None
         for key in sent.keys() - _OF_THE_STORE if isinstance(sent, dict) else ():
@@ -127,8 +134,10 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
         for part in message.content:
             if isinstance(part, OpaquePart) and part.dialect == NAME and _is_reference(part.data):
                 raise DialectError(
-                    "this model's provider does not keep items: an `item_reference` can't be used, send the item",
+                    f"Item with id '{part.data.get('id')}' not found: the gateway does not keep it, nor does this "
+                    "model's provider; send the item instead of an `item_reference`",
                     path=f"messages[{position}]",
+                    code="item_not_found",
                 )
             kept = own(part).get("_item") if part.provider_metadata else None
             for key in kept.keys() - _OF_THE_STORE if isinstance(kept, dict) else ():

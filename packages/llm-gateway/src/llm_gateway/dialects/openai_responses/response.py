@@ -108,9 +108,12 @@ def encode_response(response: LLMResponse, echo: ResponsesEcho, mint: Mint, loss
     choice = join_choices(response.choices)
     status, details = status_of(choice, failed=response.error is not None)
     writer = _OutputWriter(echo, mint, losses, choice.logprobs, complete=status == "completed")
-    body = envelope(echo, response.id or mint.id("resp_"), response.created or mint.now(), response.model)
+    body = envelope(
+        echo, echo.response_id or response.id or mint.id("resp_"), response.created or mint.now(), response.model
+    )
     body.update(response.provider_metadata.get(NAME, {}))
-    body["id"] = body.pop("_id", body["id"])
+    own_id = body.pop("_id", body["id"])
+    body["id"] = echo.response_id or own_id
     body["status"] = body.pop("_status", None) or status
     body["incomplete_details"] = body.pop("_incomplete_details", None) or details
     content = choice.message.content
@@ -145,13 +148,14 @@ def envelope(echo: ResponsesEcho, id_: str, created: int, model: str) -> dict[st
         "model": model or echo.model,
         "output": [],
         "parallel_tool_calls": fields.get("parallel_tool_calls", True),
-        "previous_response_id": None,
+        "previous_response_id": fields.get("previous_response_id"),
+        **({"conversation": fields["conversation"]} if "conversation" in fields else {}),
         "prompt_cache_key": fields.get("prompt_cache_key"),
         "reasoning": {"effort": None, "summary": None, **fields.get("reasoning", {})},
         "safety_identifier": fields.get("safety_identifier"),
         "service_tier": fields.get("service_tier", "default"),
-        # What the gateway translates is kept nowhere.
-        "store": False,
+        # What the gateway translates is kept nowhere, unless it keeps it itself.
+        "store": fields.get("store", False),
         "temperature": fields.get("temperature", 1.0),
         "text": {"format": {"type": "text"}, **fields.get("text", {})},
         "tool_choice": fields.get("tool_choice", "auto"),

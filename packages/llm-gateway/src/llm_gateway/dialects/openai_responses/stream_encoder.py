@@ -264,8 +264,11 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _begin(self, chunk: LLMResponse) -> None:
         created = chunk.created if chunk.created is not None else self._mint.now()
         self._memo = dict(chunk.provider_metadata.get(NAME, {}))
-        self._snapshot = envelope(self._echo, chunk.id or self._mint.id("resp_"), created, chunk.model)
-        self._snapshot["id"] = self._memo.pop("_id", self._snapshot["id"])
+        self._snapshot = envelope(
+            self._echo, self._echo.response_id or chunk.id or self._mint.id("resp_"), created, chunk.model
+        )
+        own_id = self._memo.pop("_id", self._snapshot["id"])
+        self._snapshot["id"] = self._echo.response_id or own_id
         shown_ = {**self._snapshot, **{key: value for key, value in self._memo.items() if key[:1] != "_"}}
         self._event("response.created", {"response": shown_})
         self._event("response.in_progress", {"response": shown_})

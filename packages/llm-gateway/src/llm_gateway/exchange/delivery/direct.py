@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from llm_gateway_sdk import Call, DialectError, LLMResponse, ModelProtocolError, Verdict
+from llm_gateway_sdk import Call, DialectError, InvalidRequest, LLMResponse, ModelProtocolError, Verdict
 from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.losses import Losses
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
@@ -28,6 +29,10 @@ async def deliver_directly(request: ClientRequest, client: ClientReply, attempt:
         await run_aside(payload.prepare)
     decoded = ctx.request
     apply_defaults(decoded, target)
+    try:
+        request.dialect.check_portable(decoded, Losses("request"))
+    except DialectError as error:
+        raise InvalidRequest(str(error), param=error.path, code=error.code) from None
     attempt.reply_name = reply_name(request, attempt.model)
     call = Call(ctx.request_id, attempt.model, ctx.retry_count, mint.id, mint.now)
     attempt.sent = True

@@ -1,0 +1,248 @@
+"""Goes with one request of the Responses API: puts in what was kept, and keeps what comes of it.
+
+It is also the request's sink. What is kept is the reply as it leaves, and the input as plugins left it. The last bytes
+of a reply leave when it is kept, so that whoever refers to it next, in whichever process, finds it. Where a provider
+keeps the reply itself the sink steps aside before the first byte.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from llm_gateway_sdk import Echo, InvalidRequest, Payload, Target, WireRequest
+from llm_gateway_sdk.context import Engine
+from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.store import StoreError
+from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.sse import parse_event
+
+from ..dialects.openai_responses.echo import ResponsesEcho
+from ..exchange.client import ClientReply
+from ..exchange.outlet import Headers, Sink
+from ..exchange.request import ClientRequest
+from .items import as_items, edited_items, expanded, named, references_of
+from .shelf import Conversation, KeptResponse, Shelf, TooLarge, owner_of
+
+__all__ = ["Attendance"]
+
+log = logging.getLogger("llm_gateway.memory")
+
+_ENDS = (b"response.completed", b"response.incomplete")
+_END_TYPES = ("response.completed", "response.incomplete")
+
+
+class Attendance:
+    """One per request. `refers`: the body may name kept things. `keeps`: what comes of it is to be kept."""
+
+    def __init__(self, request: ClientRequest, sink: Sink, shelf: Shelf, *, keeps: bool, refers: bool) -> None:
+        self.client: ClientReply | None = None
+        """Whose sink this is; set before the request runs."""
+        self._request = request
+        self._sink = sink
+        self._shelf = shelf
+        self._keeps = keeps
+        self._refers = refers
+        self._owner = ""
+        self._previous: KeptResponse | None = None
+        self._ancestors: list[KeptResponse] = []
+        self._conversation: Conversation | None = None
+        self._own: int | None = None
+        """How many items at the end of the body's input are the request's own; None is all."""
+        self._records = False
+        self._streams = False
+        self._body: list[bytes] = []
+
+    # Before the hooks.
+
+    async def recall(self) -> None:
+        """Puts in what the body refers to and is kept here; what is not is left to the provider.
+
+        Raises InvalidRequest where a part of the conversation is gone, or the store does not answer.
+        """
+        request = self._request
+        self._owner = owner_of(request.ctx)
+        if not self._refers:
+            return
+        try:
+            body = json.loads(request.wire.body)
+        except ValueError:
+            return  # reported when it is read
+        if not isinstance(body, dict):
+            return
+        try:
+            await self._put_in(body)
+        except StoreError as error:
+            log.warning("request %s: the store of responses does not answer: %s", request.ctx.request_id, error)
+            raise InvalidRequest(
+                "What this request refers to can't be looked up at the moment.", status=503, kind="overloaded"
+            ) from None
+
+    async def _put_in(self, body: dict[str, Any]) -> None:
+        references, shelf, owner = references_of(body), self._shelf, self._owner
+        if not references:
+            return
+        if references.previous and references.conversation:
+            raise InvalidRequest("`previous_response_id` and `conversation` can't be used together.")
+        history: list[Any] = []
+        dropped = []
+        if references.previous is not None:
+            self._previous = await shelf.response(owner, references.previous)
+            if self._previous is not None:
+                history = await self._history_of(self._previous)
+                dropped = ["previous_response_id"]
+        elif references.conversation is not None:
+            self._conversation = await shelf.conversation(owner, references.conversation)
+            if self._conversation is not None:
+                history, dropped = self._conversation.items, ["conversation"]
+        known = await shelf.items(owner, references.items)
+        if not dropped and not known:
+            return
+        whole, own = expanded(body, history, known, dropped=dropped)
+        self._own = len(own)
+        self._replace_body(json.dumps(whole))
+
+    async def _history_of(self, last: KeptResponse) -> list[Any]:
+        before = await self._shelf.responses(self._owner, last.before)
+        missing = next((id_ for id_ in last.before if id_ not in before), None)
+        if missing is not None:
+            raise InvalidRequest(
+                f"The conversation of response '{last.id}' is not complete: response '{missing}' was deleted or has "
+                "expired.",
+                code="previous_response_not_found",
+                param="previous_response_id",
+            )
+        self._ancestors = [*(before[id_] for id_ in last.before), last]
+        return [item for each in self._ancestors for item in (*each.input, *each.output)]
+
+    def _replace_body(self, body: bytes) -> None:
+        request = self._request
+        ctx = request.ctx
+        request.wire.body = ctx.http_request.body = body
+        ctx.base_request_payload = payload = Payload(request.reading.read)
+        Engine.begin_attempt(ctx, payload)
+
+    # The reply.
+
+    def echo(self, echo: Echo) -> Echo:
+        """The memo of the request for a reply that the gateway writes: with what it does not say any more, and an id
+        under which the reply can be found again, whatever ids the provider gives."""
+        if not self._is_ours() or not isinstance(echo, ResponsesEcho):
+            return echo
+        fields = dict(echo.fields)
+        fields["store"] = True
+        if self._previous is not None:
+            fields["previous_response_id"] = self._previous.id
+        if self._conversation is not None:
+            fields["conversation"] = {"id": self._conversation.id}
+        return replace(echo, fields=fields, response_id=self._request.services.mint.id("resp_"))
+
+    def _is_ours(self) -> bool:
+        """Whether this reply is kept here: not where its provider keeps it."""
+        client = self.client
+        attempt = client.attempt if client is not None else None
+        if not self._keeps or attempt is None:
+            return self._keeps
+        provider = attempt.target.provider
+        return not (attempt.same_dialect and getattr(provider, "keeps_responses", False))
+
+    # As a sink.
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self._records = status == 200 and self._is_ours()
+        if self._records:
+            kind = next((value for name, value in headers if name == b"content-type"), b"")
+            self._streams = kind.startswith(b"text/event-stream")
+        else:
+            self.write, self.write_now = self._sink.write, self._sink.write_now  # type: ignore[method-assign]
+        await self._sink.start(status, headers)
+
+    async def write(self, data: bytes, *, more: bool) -> None:
+        if not self._streams:
+            self._body.append(data)
+            if not more:
+                await self._keep(_parsed(b"".join(self._body)))
+                self._body.clear()
+        elif any(end in data for end in _ENDS):
+            await self._keep(_response_in(data))
+        await self._sink.write(data, more=more)
+
+    def write_now(self, data: bytes) -> bool:
+        if not self._streams or any(end in data for end in _ENDS):
+            return False
+        return self._sink.write_now(data)
+
+    async def abort(self) -> None:
+        await self._sink.abort()
+
+    # Keeping.
+
+    async def _keep(self, response: Mapping[str, Any] | None) -> None:
+        """A reply that can't be kept has been given all the same."""
+        if response is None or response.get("status") not in ("completed", "incomplete") or not response.get("id"):
+            return
+        request_id = self._request.ctx.request_id
+        try:
+            await self._write(dict(response))
+        except TooLarge as error:
+            log.warning("request %s: its response is not kept, it is too large: %s", request_id, error)
+        except StoreError as error:
+            log.warning("request %s: its response is not kept: %s", request_id, error)
+
+    async def _write(self, response: dict[str, Any]) -> None:
+        items, shown = self._input()
+        for key in response.keys() & shown.keys():
+            response[key] = shown[key]
+        own = named(items, self._request.services.mint.id)
+        before = [] if self._previous is None else [*self._previous.before, self._previous.id]
+        await self._shelf.keep(self._owner, KeptResponse(response, own, before))
+        await self._shelf.refresh(self._owner, self._ancestors)
+        if self._conversation is not None:
+            output = response.get("output")
+            added = [*own, *(output if isinstance(output, list) else [])]
+            await self._shelf.add_items(self._owner, self._conversation.id, added)
+
+    def _input(self) -> tuple[list[Any], Mapping[str, Any]]:
+        """(the request's own items, what the reply repeats of the request), both as plugins left them."""
+        request = self._request
+        ctx, dialect = request.ctx, request.dialect
+        sent = _parsed(request.wire.body) or {}
+        items = as_items(sent.get("input"))
+        own = len(items) if self._own is None else self._own
+        payload = ctx.request_payload
+        if payload is None or not payload.opened or not payload.changed:
+            return items[len(items) - own :], {}
+        target = Target(ctx.requested_model or "", request.adapter.name, None, False)
+        came, _ = dialect.decode_request(WireRequest(body=request.wire.body, path=request.wire.path))
+        before = _parsed(dialect.encode_request(came, target, Losses("request")).body) or {}
+        after = _parsed(dialect.encode_request(payload.value, target, Losses("request")).body) or {}
+        edited = edited_items(as_items(before.get("input")), as_items(after.get("input")), own)
+        shown = {key: after.get(key) for key in _REPEATED if after.get(key) != before.get(key)}
+        return edited, shown
+
+
+_REPEATED = ("instructions", "metadata", "prompt_cache_key", "safety_identifier", "text", "tools", "user")
+"""What of a request with text in it its reply repeats."""
+
+
+def _parsed(data: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _response_in(data: bytes) -> dict[str, Any] | None:
+    """The response of the event that ends a stream; `data` holds whole events."""
+    for block in reversed(data.replace(b"\r\n", b"\n").split(b"\n\n")):
+        if not any(end in block for end in _ENDS):
+            continue
+        event = parse_event(block.strip(b"\n"))
+        value = _parsed(event.data) if event is not None else None
+        if value is not None and value.get("type") in _END_TYPES and isinstance(value.get("response"), dict):
+            response: dict[str, Any] = value["response"]
+            return response
+    return None
