@@ -78,6 +78,7 @@ ENVIRONMENTS: dict[str, Environment] = {
         Environment("node-openai-7", "node", ("openai@^7",)),
         Environment("node-anthropic-0", "node", ("@anthropic-ai/sdk@^0.137",)),
         Environment("node-anthropic-1", "node", ("@anthropic-ai/sdk@^1",)),
+        Environment("node-ai-sdk-6", "node", ("ai@^6", "@ai-sdk/openai@^3", "zod@^4")),
         Environment("claude-code", "node", ("@anthropic-ai/claude-code@2",)),
         Environment("codex", "node", ("@openai/codex@0",)),
     )

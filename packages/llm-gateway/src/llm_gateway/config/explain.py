@@ -106,6 +106,9 @@ class _Explainer:
             key = ProjectFlags.model_fields[name].alias or name
             places = [each for each in ((*place, key), (key,)) if self._node(each) is not None]
             value = getattr(project, name)
+            if isinstance(value, Settings):
+                tree[key] = self.settings(value)
+                continue
             shown = show_duration(value) if name.endswith("_seconds") else None
             tree[key] = self._value(value, places[0] if places else (), shown=shown)
         tree["defaultModel"] = self._value(project.default_model, (), origin="the model with `isDefault`")

@@ -1,0 +1,77 @@
+import asyncio
+import time
+
+import pytest
+
+from llm_gateway.memory.shelf import Conversation, KeptResponse, Shelf, TooLarge
+from llm_gateway.stores.memory import MemoryStore
+
+
+def shelf(project="p", store=None, *, seconds=60.0, max_bytes=10_000):
+    return Shelf(lambda: store or MemoryStore(), project, seconds=seconds, max_bytes=max_bytes)
+
+
+def kept(id_="resp_1", text="hi", **more):
+    output = [{"type": "message", "id": f"msg_{id_}", "content": [{"type": "output_text", "text": text}]}]
+    return KeptResponse({"id": id_, "output": output}, [], **more)
+
+
+def test_a_response_and_its_items_are_found_by_their_owner_in_their_project_alone():
+    async def scenario():
+        store = MemoryStore()
+        here, there = shelf(store=store), shelf("q", store=store)
+        await here.keep("ann", kept())
+        assert (await here.response("ann", "resp_1")).output[0]["id"] == "msg_resp_1"
+        assert (await here.items("ann", ["msg_resp_1", "msg_none"])).keys() == {"msg_resp_1"}
+        for other, owner in ((here, "bob"), (there, "ann")):
+            assert await other.response(owner, "resp_1") is None
+            assert await other.items(owner, ["msg_resp_1"]) == {}
+        assert await here.response("ann", "x" * 1000) is None
+
+    asyncio.run(scenario())
+
+
+def test_what_is_forgotten_is_gone_with_its_items():
+    async def scenario():
+        each = shelf()
+        await each.keep("ann", kept())
+        await each.forget_response("ann", kept())
+        assert await each.response("ann", "resp_1") is None
+        assert await each.items("ann", ["msg_resp_1"]) == {}
+
+    asyncio.run(scenario())
+
+
+def test_what_is_too_large_is_not_kept():
+    async def scenario():
+        each = shelf(max_bytes=500)
+        with pytest.raises(TooLarge):
+            await each.keep("ann", kept(text="x" * 1000))
+        with pytest.raises(TooLarge):
+            await each.keep_conversation("ann", Conversation("conv_1", 0, items=["x" * 1000]))
+        assert await each.response("ann", "resp_1") is None
+
+    asyncio.run(scenario())
+
+
+def test_only_what_is_half_over_is_written_again():
+    async def scenario():
+        each = shelf(seconds=60)
+        old, new = kept("old", at=time.time() - 40), kept("new", at=time.time())
+        await each.refresh("ann", [old, new])
+        assert (await each.responses("ann", ["old", "new"])).keys() == {"old"}
+
+    asyncio.run(scenario())
+
+
+def test_two_turns_of_one_conversation_at_once_are_both_kept():
+    async def scenario():
+        each = shelf()
+        await each.keep_conversation("ann", Conversation("conv_1", 0))
+        await asyncio.gather(*(each.add_items("ann", "conv_1", [number]) for number in range(20)))
+        assert sorted((await each.conversation("ann", "conv_1")).items) == list(range(20))
+        assert await each.add_items("ann", "conv_none", [1]) is None
+        assert await each.forget_conversation("ann", "conv_1")
+        assert not await each.forget_conversation("ann", "conv_1")
+
+    asyncio.run(scenario())

@@ -1,0 +1,60 @@
+"""The Vercel AI SDK on each provider's API through Responses, with tools in several steps: it refers to items that it
+expects to be kept. Runs where COMPAT is set, as test_sdks.py."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from functools import cache
+from typing import Any
+
+import pytest
+from compat_envs import ENVIRONMENTS, install
+from five_apis import DIALECTS
+from served_gateway import ServedGateway
+from test_sdks import DRIVERS
+
+# The one that keeps responses itself is only imitated here, and keeps nothing.
+MODELS = [name for name in DIALECTS if name != "openai_responses"]
+PROMPT = 'think first\ncall weather {"city": "Paris"}\ncall weather {"city": "Rome"}'
+
+pytestmark = [
+    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: official clients are not installed"),
+    pytest.mark.timeout(900),
+]
+
+
+@cache
+def seen_by(url: str) -> dict[str, Any]:
+    environment = ENVIRONMENTS["node-ai-sdk-6"]
+    problem = install(environment)
+    if problem is not None:
+        pytest.skip(problem)
+    plan = {
+        "base_url": f"{url}/openai/v1",
+        "models": MODELS,
+        "prompt": PROMPT,
+        "results": {"Paris": "rain", "Rome": "sun"},
+        "continued": True,
+    }
+    command = ["node", str(DRIVERS / "ai_sdk_client.mjs"), str(environment.folder)]
+    given = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
+    ended = subprocess.run(
+        command, input=json.dumps(plan), capture_output=True, text=True, timeout=300, check=False, env=given
+    )
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    seen: dict[str, Any] = json.loads(ended.stdout)
+    return seen
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("mode", ["whole", "streamed"])
+def test_a_tool_loop_of_several_steps(gateway: ServedGateway, model: str, mode: str) -> None:
+    seen = seen_by(gateway.url)[f"{model} {mode}"]
+
+    assert "failed" not in seen, seen
+    assert seen["calls"] == ["Paris", "Rome"]
+    assert seen["text"].startswith("the tools said: rain, sun")
+    assert len(set(seen["ids"])) == 2
+    assert "And now?" in seen["next"]
