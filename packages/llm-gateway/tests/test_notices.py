@@ -140,3 +140,38 @@ def test_a_plugin_that_takes_no_part_in_streams(tmp_path, declared, noticed):
     found = load_text(text, directory=tmp_path, environ={}).draft.notices
 
     assert ["is left out of streamed replies" in notice for notice in found] == [True] * noticed
+
+
+def problems(text, directory):
+    with pytest.raises(ConfigError) as caught:
+        load_text(text, directory=directory, environ={})
+    return [problem.message for problem in caught.value.problems]
+
+
+def test_each_wrong_pattern_is_a_problem_of_its_own(tmp_path):
+    patterns = "[{pattern: '(a', replacement: x}, {pattern: '[b', replacement: y}]"
+    found = problems(MODEL + f"plugins: [{{name: r, type: regex-hider, config: {{patterns: {patterns}}}}}]", tmp_path)
+
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize("interval", ["-1", "-5000"])
+def test_a_negative_interval_is_refused(tmp_path, interval):
+    tracer = f"{{name: t, type: clickhouse-tracer, config: {{flushInterval: {interval}}}}}"
+
+    assert problems(MODEL + f"plugins: [{tracer}]", tmp_path) == ["a duration is not negative, and finite"]
+
+
+def test_the_embedded_engine_and_several_workers_exclude_each_other(tmp_path):
+    tracer = "{name: t, type: clickhouse-tracer, config: {clickhouse: {url: 'chdb:///tmp/traces'}}}"
+    found = problems(f"server: {{workers: 2}}\n{MODEL}plugins: [{tracer}]", tmp_path)
+
+    assert len(found) == 1
+    assert "runs in one process only" in found[0]
+
+
+def test_the_tracers_address_is_shown_as_it_is_written(tmp_path):
+    for written, shown in (("localhost:8123", "localhost:8123"), ("tcp://user:pass@db:9000", "tcp://…@db:9000")):
+        tracer = f"{{name: t, type: clickhouse-tracer, config: {{clickhouse: {{url: '{written}'}}}}}}"
+        (found,) = problems(MODEL + f"plugins: [{tracer}]", tmp_path)
+        assert f"found '{shown}'" in found

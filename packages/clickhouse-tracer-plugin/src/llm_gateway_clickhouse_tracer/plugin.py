@@ -45,6 +45,12 @@ class ClickHouseTracer(Plugin):
             return str(error)
         return True
 
+    @staticmethod
+    def is_single_process(config: Mapping[str, Any]) -> bool:
+        """The engine in this process opens its folder for one process only."""
+        url = (config.get("clickhouse") or {}).get("url") if isinstance(config.get("clickhouse"), dict) else None
+        return not isinstance(url, str) or url.startswith("chdb:")
+
     async def configure(self, config: Any) -> None:
         """Starts the threads. No database is needed for that: the table is made when the server is first reached."""
         self.config = config

@@ -337,12 +337,20 @@ def _split_url(url: str) -> tuple[str, str, str]:
     """The address without credentials, and what it said about them."""
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https", "chdb"):
-        raise ValueError(f"clickhouse.url: expected http://, https:// or chdb://, found '{scheme}:'")
+        raise ValueError(
+            f"clickhouse.url: expected an address that begins with http://, https:// or chdb://, found '{_shown(url)}'"
+        )
     if scheme == "chdb":
         return url, "", ""
     parts = urlsplit(url)
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     return bare, unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def _shown(url: str) -> str:
+    """Without what may be a password."""
+    before, at, after = url.rpartition("@")
+    return f"{before.partition('://')[0]}://…@{after}" if at and "://" in before else after
 
 
 def _identifier(name: str, value: str) -> str:

@@ -175,8 +175,10 @@ class Plugin:
         once, before any request."""
         self.config = config
 
-    async def validate_config(self, config: Any) -> bool | str | None:
-        """Checks what JSON Schema can't say. True or None is valid; a string says what is wrong."""
+    async def validate_config(self, config: Any) -> bool | str | Sequence[str] | None:
+        """Checks what JSON Schema can't express. True or None is valid; a string is what is wrong, a list of strings
+        several problems. One that begins with a place, as in `patterns[2].pattern: missing )`, is shown with its
+        line."""
         return True
 
     async def close(self) -> None:

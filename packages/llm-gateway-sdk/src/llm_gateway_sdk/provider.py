@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -245,6 +246,8 @@ def parse_duration(value: Any) -> float:
     if isinstance(value, bool):
         raise ValueError("a duration is a number of milliseconds or a string such as '15s'")
     if isinstance(value, int | float):
+        if not 0 <= value < inf:
+            raise ValueError("a duration is not negative, and finite")
         return value / 1000
     match = _DURATION.fullmatch(str(value).strip())
     if match is None:

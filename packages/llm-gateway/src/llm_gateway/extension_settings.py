@@ -169,7 +169,9 @@ def check_by_itself(extension: Extension, settings: dict[str, Any]) -> list[Foun
         return [((), f"{extension.name} can't check its settings: {type(error).__name__}: {error}")]
     if answer is False:
         return [((), f'the {extension.kind} "{extension.name}" does not accept these settings')]
-    return [_placed(answer)] if isinstance(answer, str) else []
+    if isinstance(answer, str):
+        return [_placed(answer)]
+    return [_placed(each) for each in answer] if isinstance(answer, list | tuple) else []
 
 
 def _placed(answer: str) -> Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from llm_gateway_sdk import ModelError, Plugin, PluginResult, RequestContext, plugin_metadata
@@ -13,7 +13,7 @@ from . import __version__
 from .aside import LARGE_BYTES, Aside
 from .bodies import BodyRedactor
 from .redactor import Blocked, Findings, LimitExceeded
-from .settings import SCHEMA, Direction, Settings, load_settings
+from .settings import SCHEMA, Direction, PatternErrors, Settings, load_settings
 from .stream import StreamedReplyRedactor, is_blank
 
 log = logging.getLogger("llm_gateway.plugins.regex_hider")
@@ -31,9 +31,11 @@ _RESPONSE_PHASES = frozenset({"after_model", "after_chunk", "on_model_error"})
 class RegexHider(Plugin):
     edits_request = True
 
-    async def validate_config(self, config: Any) -> bool | str | None:
+    async def validate_config(self, config: Any) -> bool | str | Sequence[str] | None:
         try:
             load_settings(config)
+        except PatternErrors as error:
+            return error.messages
         except ValueError as error:
             return str(error)
         return True

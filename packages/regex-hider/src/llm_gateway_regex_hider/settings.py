@@ -120,8 +120,16 @@ class Settings:
     """Settings that were given and have no effect."""
 
 
+class PatternErrors(ValueError):
+    """Everything that is wrong with the patterns."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        super().__init__("; ".join(messages))
+        self.messages = tuple(messages)
+
+
 def load_settings(config: Mapping[str, Any]) -> Settings:
-    """From a configuration that satisfies SCHEMA. Raises ValueError with everything that is wrong with its patterns."""
+    """From a configuration that satisfies SCHEMA. Raises PatternErrors."""
     rules: list[CompiledRule] = []
     errors: list[str] = []
     for index, entry in enumerate(config["patterns"]):
@@ -130,7 +138,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         except RuleError as error:
             errors.append(str(error))
     if errors:
-        raise ValueError("; ".join(errors))
+        raise PatternErrors(errors)
     replacement = config.get("replacement", DEFAULT_REPLACEMENT)
     # Hidden for want of a verdict, there is no match that a template could draw upon.
     mask = DEFAULT_REPLACEMENT if "$" in replacement else replacement

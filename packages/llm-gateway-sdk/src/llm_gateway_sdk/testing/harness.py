@@ -285,8 +285,11 @@ class PluginHarness:
             except ValueError as error:
                 raise ConfigError(str(error)) from None
         answer = self._run(cls().validate_config(config)) if isinstance(mount.plugin, type) else True
-        if answer is False or isinstance(answer, str):
-            raise ConfigError([ConfigProblem(answer or f"'{metadata.name}' does not accept these settings", "config")])
+        if answer is False:
+            answer = f"'{metadata.name}' does not accept these settings"
+        wrong = [answer] if isinstance(answer, str) else answer
+        if isinstance(wrong, Sequence) and wrong:
+            raise ConfigError([ConfigProblem(message, "config") for message in wrong])
         plugin = cls() if isinstance(mount.plugin, type) else mount.plugin
         plugin.gateway = self._services
         self._run(plugin.configure(config))
