@@ -101,7 +101,8 @@ class BedrockProvider(HTTPProvider):
         return SessionCredentials(config.get("profile"))
 
     def _bearer(self, config: Mapping[str, Any]) -> bool:
-        return self.settings.credentials == "client" or bool(self.settings.api_key)
+        by_token = self.settings.credentials == "client" or self.tokens is not None
+        return by_token or bool(self.settings.api_key)
 
     def prepare(self, wire: WireRequest) -> tuple[str, str, Headers, bytes]:
         """Signs last, when address, headers and body are what they will be."""
@@ -116,6 +117,7 @@ class BedrockProvider(HTTPProvider):
         return super().secrets() + (self._source.known() if self._source is not None else ())
 
     async def close(self) -> None:
+        await super().close()
         if self._source is not None:
             self._source.close()
 

@@ -6,20 +6,23 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from .context import Operation
+from .credentials import Token, TokenSource
 from .dialect import Headers, Target, WireRequest
 from .dialects.quirks import normalised
-from .http import HTTPClient
+from .errors import ConfigError, ConfigProblem
+from .http import HTTPClient, HTTPReply
 from .model_facts import ModelFacts
 from .operations.form import OperationForm
 from .request import LLMRequest
 from .response import LLMResponse
+from .token_command import TokenCommand
 
 __all__ = [
     "HTTP_PROVIDER_PROPERTIES",
@@ -142,6 +145,12 @@ class HTTPProvider(Provider):
     credential_headers: ClassVar[tuple[str, ...]] = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
     """Headers of the client's which hold credentials; forwarded only with `credentials: client`."""
 
+    adapts_replies: ClassVar[bool] = False
+    """Replies go through `adapt_reply`."""
+
+    tokens: TokenSource | None = None
+    """Where the credential is one that ends. Awaited before a call is prepared; `credential` then has its token."""
+
     facts_of: Callable[[str], ModelFacts | None] | None = None
     """The facts of a model by the provider's name of it; set by the gateway before the first request."""
 
@@ -152,6 +161,15 @@ class HTTPProvider(Provider):
         self.model = self.settings.model
         self.bypass_model = self.settings.bypass_model
         self.base_url = self.settings.base_url.rstrip("/")
+        self.token_header = str(config.get("tokenHeader") or "authorization").lower()
+        command = config.get("tokenCommand")
+        if command:
+            self.use_tokens(_command_of(command, config))
+
+    def use_tokens(self, fetch: Callable[[], Awaitable[Token]], *, timeout: float = 30.0) -> None:
+        """Fetches this provider's credential by `fetch` from now on, unless the callers' own are sent."""
+        if self.settings.credentials == "gateway":
+            self.tokens = TokenSource(fetch, self.name, timeout=timeout)
 
     def read_settings(self, config: Mapping[str, Any]) -> HTTPSettings:
         """The settings of §`every HTTP provider` of the configuration reference; durations in ms or with a unit."""
@@ -210,9 +228,20 @@ class HTTPProvider(Provider):
         return f"{self.base_url}{wire.path}?{wire.query}" if wire.query else self.base_url + wire.path
 
     def authorize(self, headers: Headers) -> None:
-        """Sets the provider's own credential."""
+        """Sets the provider's own key, `settings.api_key`; a token that ends is set by `authorize_by_token`."""
         if self.settings.api_key:
             headers.set("authorization", f"Bearer {self.settings.api_key}")
+
+    def authorize_by_token(self, headers: Headers, token: str) -> None:
+        """Sets a token of `tokens`."""
+        for name in self.credential_headers:
+            headers.remove(name)
+        headers.set(self.token_header, f"Bearer {token}" if self.token_header == "authorization" else token)
+
+    def adapt_reply(self, reply: HTTPReply) -> HTTPReply:
+        """Where `adapts_replies`: a reply of this provider in the form that its dialect reads, such as a stream in
+        another framing."""
+        return reply
 
     def forward_credential(self, headers: Headers, token: str) -> None:
         """Sets the caller's own credential (`credentials: client`) in the place where this provider looks for it."""
@@ -223,7 +252,9 @@ class HTTPProvider(Provider):
         headers = wire.headers
         for name, value in self.settings.headers.items():
             headers.set(name, value)
-        if self.settings.credentials == "gateway":
+        if self.tokens is not None and (token := self.tokens.value) is not None:
+            self.authorize_by_token(headers, token)
+        elif self.settings.credentials == "gateway":
             self.authorize(headers)
         return wire.method, self.url(wire), headers, wire.body
 
@@ -235,7 +266,12 @@ class HTTPProvider(Provider):
 
     def secrets(self) -> tuple[str, ...]:
         """Strings that may not reach a client, a log or a trace."""
-        return (self.settings.api_key,) if self.settings.api_key else ()
+        known = self.tokens.known() if self.tokens is not None else ()
+        return (self.settings.api_key, *known) if self.settings.api_key else known
+
+    async def close(self) -> None:
+        if self.tokens is not None:
+            await self.tokens.aclose()
 
     http: HTTPClient
     """The pooled client, given by the gateway before the first call."""
@@ -253,6 +289,19 @@ def parse_duration(value: Any) -> float:
     if match is None:
         raise ValueError(f"'{value}' is no duration; write milliseconds (1500) or a unit (250ms, 15s, 2m, 1h)")
     return float(match[1]) * _UNITS[match[2] or "ms"]
+
+
+def _command_of(written: Any, config: Mapping[str, Any]) -> TokenCommand:
+    lifetime = config.get("tokenLifetime")
+    try:
+        command = TokenCommand(written, None if lifetime is None else parse_duration(lifetime))
+    except ValueError as error:
+        raise ConfigError([ConfigProblem(f"expected a program and its arguments: {error}", "tokenCommand")]) from None
+    if config.get("apiKey"):
+        raise ConfigError([ConfigProblem("write either `apiKey` or `tokenCommand`", "tokenCommand")])
+    if (problem := command.problem()) is not None:
+        raise ConfigError([ConfigProblem(problem, "tokenCommand")])
+    return command
 
 
 _MAX_TARGETS = 256
@@ -282,6 +331,18 @@ HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
         "enum": ["gateway", "client"],
         "default": "gateway",
         "description": "`client` forwards the caller's own credential in place of `apiKey`.",
+    },
+    "tokenCommand": {
+        "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
+        "description": "A program that prints a token, in place of `apiKey`: as it is, or in a JSON object with its "
+        "end. It is called without a shell, and again before the token ends.",
+    },
+    "tokenLifetime": _duration("How long its token lasts, where it does not say so itself.", "300s"),
+    "tokenHeader": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9-]+$",
+        "default": "authorization",
+        "description": "The header for the token: `authorization` (as `Bearer …`), or another that has it alone.",
     },
     "baseUrl": {"type": "string", "pattern": "^https?://", "description": "The API's address."},
     "model": {

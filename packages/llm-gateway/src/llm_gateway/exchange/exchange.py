@@ -267,6 +267,8 @@ class Exchange:
             return await perform_operation(request, client, attempt)
         if http is None:
             return await deliver_directly(request, client, attempt)
+        if http.tokens is not None:
+            await http.tokens.ready()
         if request.is_heavy:
             call = await run_aside(build_call, request, attempt.target, http, attempt.model)
         else:

@@ -26,6 +26,8 @@ async def call_endpoint(
     """Until status and headers have come. Raises ModelError."""
     expires = min(request.deadline, request.loop.time() + limits_of(request, http).total)
     finish_headers(request, wire)
+    if http.tokens is not None:
+        await http.tokens.ready()
     method, url, headers, body = await request.work(http.prepare, wire)
     attempt.sent = True
     reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")

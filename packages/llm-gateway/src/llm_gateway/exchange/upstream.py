@@ -23,6 +23,7 @@ from llm_gateway_sdk import (
     WireRequest,
     parse_duration,
 )
+from llm_gateway_sdk.credentials import CredentialUnavailable
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.secrets import is_secret_header
@@ -172,8 +173,12 @@ async def send(
         )
     except ValueError as error:
         raise unsendable(error, request.ctx.request_id) from None
+    if http.tokens is not None and reply.status == 401:
+        reply.close()
+        http.tokens.refused(http.tokens.value)
+        raise CredentialUnavailable(http.name, retryable=True)
     reply.expire_at(expires, reason)
-    return reply
+    return http.adapt_reply(reply) if http.adapts_replies else reply
 
 
 def secrets_of(request: ClientRequest, http: HTTPProvider) -> tuple[str, ...]:
