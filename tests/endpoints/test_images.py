@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+
 import openai
 import pytest
 from served_gateway import ServedGateway
@@ -31,6 +33,17 @@ def test_a_size_becomes_an_aspect_ratio(gateway: ServedGateway, vendors: Vendors
     gateway.openai().images.generate(model="imagen", prompt="a cat", size=size)  # type: ignore[call-overload]
 
     assert vendors.last(":predict").body["parameters"]["aspectRatio"] == ratio
+
+
+@pytest.mark.parametrize("model", ["openai", "gemini-image", "nova-canvas", "stability"])
+def test_images_are_edited(gateway: ServedGateway, vendors: Vendors, model: str) -> None:
+    reply = gateway.openai().images.edit(model=model, prompt="add a hat", image=("a.png", b64decode(PIXEL)), n=1)
+
+    assert reply.data is not None
+    assert reply.data[0].b64_json == PIXEL
+    sent = vendors.seen[-1].raw
+    assert (b64decode(PIXEL) if model == "openai" else PIXEL.encode()) in sent
+    assert b"add a hat" in sent
 
 
 def test_usage_is_the_sum_of_all_calls(gateway: ServedGateway) -> None:

@@ -181,6 +181,8 @@ ROUTES: list[tuple[str, Callable[[Seen], Reply]]] = [
     (r"POST .*/rerank", _rerank),
     (r"POST .*/moderations", _moderations),
     (r"POST .*/images/generations", _images),
+    (r"POST .*/images/edits", lambda seen: Reply({"created": 1, "data": [{"b64_json": PIXEL}]})),
+    (r"POST .*/audio/transcriptions", lambda seen: Reply({"text": "my number is 555-1234"})),
     (r"POST .*:predict", _imagen),
     (r"POST .*:generateContent", _generate_content),
     (r"POST .*/audio/speech", _speech),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import AsyncIterable, Sequence
+from typing import Protocol, runtime_checkable
 
-__all__ = ["HTTPClient", "HTTPReply"]
+__all__ = ["HTTPClient", "HTTPReply", "StreamingHTTPClient"]
 
 
 class HTTPReply(Protocol):
@@ -58,3 +58,24 @@ class HTTPClient(Protocol):
         ...
 
     async def aclose(self) -> None: ...
+
+
+@runtime_checkable
+class StreamingHTTPClient(Protocol):
+    """A client that sends bodies while they arrive. One that does not gets them whole."""
+
+    async def send_streamed(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: AsyncIterable[bytes],
+        length: int | None,
+        *,
+        connect_timeout: float = 5.0,
+        expires: float | None = None,
+        reason: str = "total",
+    ) -> HTTPReply:
+        """See HTTPClient.send. The body has `length` bytes, or is sent in chunks where that is None. What the body
+        raises is raised; a reply that comes before its end ends it."""
+        ...

@@ -7,19 +7,32 @@ provider's form writes it, and the same the way back. Where both forms have the 
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ..context import Operation
 from ..dialect import Mint, Target, WireReply, WireRequest
-from ..errors import ErrorInfo
+from ..errors import DialectError, ErrorInfo
 from ..losses import Losses
 from ..response import Usage
 from ..wire import json
 
-__all__ = ["OperationForm"]
+__all__ = ["OperationForm", "UploadedFile"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+
+@dataclass(slots=True, frozen=True)
+class UploadedFile:
+    """A file of a multipart form."""
+
+    name: str
+    """Of its field."""
+    filename: str
+    media_type: str
+    content: bytes
 
 
 class OperationForm(ABC, Generic[Q, A]):
@@ -45,6 +58,10 @@ class OperationForm(ABC, Generic[Q, A]):
     def decode_request(self, wire: WireRequest) -> Q:
         """Raises DialectError naming the place."""
         raise NotImplementedError
+
+    def decode_upload(self, wire: WireRequest, files: Sequence[UploadedFile]) -> Q:
+        """The same for a multipart form; the body has its fields as a JSON object. Raises DialectError."""
+        raise DialectError("the model's provider takes no files here")
 
     def encode_reply(self, reply: A, request: Q, mint: Mint) -> WireReply:
         raise NotImplementedError

@@ -12,7 +12,9 @@ from llm_gateway_sdk.wire import json
 
 from ..dialects.openai_chat import OpenAIChat
 from ..operations.audio.speech import OpenAISpeech
+from ..operations.audio.transcription import OpenAITranscription
 from ..operations.embeddings.openai import OpenAIEmbeddings
+from ..operations.images.edits import OpenAIImageEdits
 from ..operations.images.openai import OpenAIImages
 from ..operations.moderation.openai import OpenAIModeration
 
@@ -23,7 +25,10 @@ _FORMS: Mapping[str, OperationForm[Any, Any]] = {
     "/embeddings": OpenAIEmbeddings(),
     "/moderations": OpenAIModeration(),
     "/images/generations": OpenAIImages(),
+    "/images/edits": OpenAIImageEdits(),
     "/audio/speech": OpenAISpeech(),
+    "/audio/transcriptions": OpenAITranscription(),
+    "/audio/translations": OpenAITranscription(),
 }
 
 

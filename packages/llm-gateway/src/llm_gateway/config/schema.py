@@ -146,6 +146,10 @@ class LimitsConfig(Settings):
     max_body_bytes: Size = Field(
         default=64 << 20, description="Largest request body, after decompression. Beyond it: 413."
     )
+    max_upload_bytes: Size = Field(
+        default=1 << 30,
+        description="Largest body of an endpoint that takes files, which go on while they arrive. Beyond it: 413.",
+    )
     max_items: int = Field(
         default=250_000,
         ge=1000,

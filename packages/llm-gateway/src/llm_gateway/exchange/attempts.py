@@ -64,7 +64,8 @@ async def try_target(
         except ModelError as error:
             learnt = _record_failure(request, attempt, error)
             pause = _pause(delay, number, error)
-            last = number >= tries or error.kind in leads_on or not error.retryable
+            gone = request.form is not None and not request.form.may_be_sent
+            last = gone or number >= tries or error.kind in leads_on or not error.retryable
             if last or ctx.stream.committed or pause > LONGEST_PAUSE or request.loop.time() + pause > request.deadline:
                 raise
             attempt.release()

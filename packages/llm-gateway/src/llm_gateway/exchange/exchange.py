@@ -44,6 +44,7 @@ from .errors import http_error, internal_error, refuse_web_page
 from .forms import operation_target
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
+from .multipart import FormUpload
 from .operations import list_models, native_target, perform_operation, refuse_unkept, refuse_unseen
 from .outlet import Sink
 from .reading import Reading
@@ -95,6 +96,10 @@ class Exchange:
     def take_aside(self) -> None:
         """The body is heavy: work on the whole of it is done in a thread."""
         self.is_heavy = self._request.is_heavy = True
+
+    def take_form(self, form: FormUpload) -> None:
+        """The body is a multipart form, of which `wire.body` has the fields."""
+        self._request.form = form
 
     async def run(self) -> None:
         request = self._request

@@ -11,12 +11,23 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
-from llm_gateway_sdk import DialectError, HTTPProvider, InvalidRequest, NotFound, Usage, Verdict, WireReply, WireRequest
+from llm_gateway_sdk import (
+    DialectError,
+    GatewayError,
+    HTTPProvider,
+    InvalidRequest,
+    NotFound,
+    Usage,
+    Verdict,
+    WireReply,
+    WireRequest,
+)
 from llm_gateway_sdk.dialect import Headers, Target
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
-from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.operations.form import OperationForm, UploadedFile
+from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
@@ -24,6 +35,7 @@ from .attempt import LiveAttempt
 from .client import ClientReply
 from .errors import http_error, refuse_web_page
 from .headers import find, loss_text
+from .multipart import FormBody, FormFile
 from .reply_texts import look_at_reply, wants_to_look
 from .request import ClientRequest
 from .seen import seen_query
@@ -35,6 +47,8 @@ __all__ = ["operation_target", "perform_form"]
 
 _CALLS_AT_ONCE = 6
 """Parts of one request that are under way together."""
+_MAX_FILES = 64 << 20
+"""Bytes of files that are translated, for which they are held in memory."""
 _LEAST_INPUT_BYTES = 3
 """An input and its comma: with fewer bytes than that for each, a body can't hold more inputs than a provider takes."""
 
@@ -108,9 +122,16 @@ class _Job:
         except DialectError:
             return False  # the provider may take what the canonical form does not have
 
-    def translated(self, losses: Losses) -> tuple[Any, list[Any], list[WireRequest]]:
+    def translated(
+        self, losses: Losses, files: list[tuple[FormFile, bytes]]
+    ) -> tuple[Any, list[Any], list[WireRequest]]:
         """The request in canonical form, its parts, and the call for each. Raises DialectError."""
-        asked, target = self.form.decode_request(self.wire), self.target(self.attempt.model)
+        target = self.target(self.attempt.model)
+        if files:
+            named = [UploadedFile(file.name, file.filename, file.media_type, content) for file, content in files]
+            asked = self.form.decode_upload(self.wire, named)
+        else:
+            asked = self.form.decode_request(self.wire)
         most = self.theirs.most_inputs(target)
         parts = [asked] if most is None else asked.split(most)
         return asked, parts, [self.theirs.encode_request(part, target, losses) for part in parts]
@@ -129,7 +150,12 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
     query = crossing.query(request.wire.query, credentials=client_key)
     if query and request.chain.edits_request:
         query = seen_query(query)
-    reply = await call_endpoint(request, job.attempt, http, replace(wire, query=query, headers=headers))
+    upload: FormBody | None = None
+    if request.form is not None:
+        if not request.form.may_be_sent:
+            raise _sent_already(request)
+        upload = request.form.body(json.loads(wire.body), anew=request.chain.edits_request)
+    reply = await call_endpoint(request, job.attempt, http, replace(wire, query=query, headers=headers), upload)
     try:
         if not 200 <= reply.status < 300:
             failed = await reply.read(MAX_ERROR_BYTES)
@@ -150,10 +176,21 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
     return verdict
 
 
+def _sent_already(request: ClientRequest) -> GatewayError:
+    """What came while it was sent on is gone: the failure of the first attempt is the answer."""
+    error = request.ctx.error
+    return error if isinstance(error, GatewayError) else InvalidRequest("The upload can't be sent a second time.")
+
+
 async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
     request, attempt = job.request, job.attempt
     losses = Losses("request")
-    asked, parts, calls = await request.work(job.translated, losses)
+    files: list[tuple[FormFile, bytes]] = []
+    if request.form is not None:
+        if not request.form.may_be_sent:
+            raise _sent_already(request)
+        files = await request.form.files(_MAX_FILES)
+    asked, parts, calls = await request.work(job.translated, losses, files)
     if losses:
         attempt.losses = loss_text(losses)
         check_losses(request, losses)

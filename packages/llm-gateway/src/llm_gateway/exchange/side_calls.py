@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from llm_gateway_sdk import HTTPProvider, HTTPReply, ModelError, ModelProtocolError, Verdict, WireRequest
+from llm_gateway_sdk.http import StreamingHTTPClient
 from llm_gateway_sdk.metering import record
 
-from .attempt import LiveAttempt
+from .attempt import HeaderPairs, LiveAttempt
 from .client import ClientReply
+from .errors import unsendable
+from .multipart import FormBody
 from .request import ClientRequest
 from .upstream import finish_headers, limits_of, send
 from .usage import usage_in_body
@@ -21,17 +24,45 @@ _ESTIMATED = frozenset({"embed", "rerank", "moderate", "speech"})
 
 
 async def call_endpoint(
-    request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, wire: WireRequest
+    request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, wire: WireRequest, form: FormBody | None = None
 ) -> HTTPReply:
-    """Until status and headers have come. Raises ModelError."""
+    """Until status and headers have come. `form` is sent in place of the body of `wire`, which has its fields. Raises
+    ModelError."""
     expires = min(request.deadline, request.loop.time() + limits_of(request, http).total)
     finish_headers(request, wire)
     if http.tokens is not None:
         await http.tokens.ready()
     method, url, headers, body = await request.work(http.prepare, wire)
     attempt.sent = True
-    reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")
+    if form is not None:
+        reply = await _send_form(request, http, method, url, headers.items, form, expires)
+    else:
+        reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")
     attempt.entry.status = reply.status
+    return reply
+
+
+async def _send_form(
+    request: ClientRequest,
+    http: HTTPProvider,
+    method: str,
+    url: str,
+    headers: HeaderPairs,
+    form: FormBody,
+    expires: float,
+) -> HTTPReply:
+    client, connect_timeout = http.http, http.settings.connect_timeout
+    if not isinstance(client, StreamingHTTPClient):
+        body = b"".join([piece async for piece in form])
+        return await send(request, http, method, url, headers, body, expires=expires, reason="total")
+    try:
+        reply = await client.send_streamed(
+            method, url, headers, form, form.length,
+            connect_timeout=connect_timeout, expires=expires, reason="total",
+        )  # fmt: skip
+    except ValueError as error:
+        raise unsendable(error, request.ctx.request_id) from None
+    reply.expire_at(expires, "total")
     return reply
 
 

@@ -83,4 +83,7 @@ def _deployment_of(wire: WireRequest) -> str:
 
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_BY_DEPLOYMENT = frozenset({"/chat/completions", "/completions", "/embeddings"})
+_BY_DEPLOYMENT = frozenset(
+    {"/chat/completions", "/completions", "/embeddings", "/images/generations", "/images/edits", "/audio/speech",
+     "/audio/transcriptions", "/audio/translations"}
+)  # fmt: skip

@@ -15,6 +15,7 @@ from llm_gateway_sdk.operations.form import OperationForm
 from ..dialects.openai_chat.quirks import QUIRKS as CHAT_QUIRKS
 from ..dialects.openai_responses.quirks import QUIRKS as RESPONSES_QUIRKS
 from ..operations.audio.speech import OpenAISpeech
+from ..operations.audio.transcription import OpenAITranscription
 from ..operations.embeddings.openai import OpenAIEmbeddings
 from ..operations.images.openai import OpenAIImages
 from ..operations.moderation.openai import OpenAIModeration
@@ -69,6 +70,7 @@ class OpenAIProvider(HTTPProvider):
         OpenAIModeration(),
         OpenAIImages(),
         OpenAISpeech(),
+        OpenAITranscription(),
     )
 
     async def configure(self, config: dict[str, Any]) -> None:

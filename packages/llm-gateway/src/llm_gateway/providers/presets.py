@@ -12,6 +12,7 @@ from typing import Any
 from llm_gateway_sdk.operations.form import OperationForm
 
 from ..operations.audio.speech import OpenAISpeech
+from ..operations.audio.transcription import OpenAITranscription
 from ..operations.embeddings.mistral import MistralEmbeddings
 from ..operations.embeddings.openai import OpenAIEmbeddings
 from ..operations.images.openai import OpenAIImages
@@ -78,7 +79,7 @@ groq = _preset(
     "GROQ_API_KEY",
     responses=True,
     # console.groq.com/docs/openai: these fields get a 400, and so does the name of a message.
-    forms=[OpenAISpeech()],
+    forms=[OpenAISpeech(), OpenAITranscription()],
     quirks={
         **_FOR_ALL,
         "no_message_name": True,
@@ -91,7 +92,7 @@ mistral = _preset(
     "mistral",
     "https://api.mistral.ai/v1",
     "MISTRAL_API_KEY",
-    forms=[MistralEmbeddings(), MistralModeration()],
+    forms=[MistralEmbeddings(), MistralModeration(), OpenAITranscription()],
     # Unknown fields get a 422; usage comes on the last chunk of every stream; ids of calls have nine letters or digits.
     quirks={
         **_OLD_LIMIT,
@@ -142,7 +143,7 @@ together = _preset(
     "together",
     "https://api.together.xyz/v1",
     "TOGETHER_API_KEY",
-    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech(), CohereRerank("/rerank")],
+    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech(), OpenAITranscription(), CohereRerank("/rerank")],
     quirks={**_OLD_LIMIT, "top_k": True, **_without("user")},
 )
 xai = _preset(
@@ -172,7 +173,7 @@ deepinfra = _preset(
     "deepinfra",
     "https://api.deepinfra.com/v1/openai",
     "DEEPINFRA_API_KEY",
-    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech()],
+    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech(), OpenAITranscription()],
     quirks={**_OLD_LIMIT, "top_k": True},
 )
 moonshot = _preset(
@@ -216,7 +217,7 @@ vllm = _preset(
     "vllm",
     "http://127.0.0.1:8000/v1",
     "VLLM_API_KEY",
-    forms=[OpenAIEmbeddings(), CohereRerank("/rerank")],
+    forms=[OpenAIEmbeddings(), CohereRerank("/rerank"), OpenAITranscription()],
     quirks={**_ONE_SYSTEM, "top_k": True, "video_url": True, "reasoning_field": "reasoning"},
 )
 lmstudio = _preset(

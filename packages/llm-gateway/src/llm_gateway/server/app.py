@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from llm_gateway_sdk import (
     Dialect,
+    DialectError,
     GatewayError,
     HTTPRequest,
     InvalidRequest,
@@ -31,6 +32,7 @@ from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_asi
 from ..exchange.current import current_request_id
 from ..exchange.embeddings import EmbeddingReader
 from ..exchange.exchange import Exchange
+from ..exchange.multipart import FormUpload, WholeSource, boundary_of
 from ..exchange.reading import Reading
 from ..exchange.services import new_id
 from .admission import Admission
@@ -94,6 +96,7 @@ class GatewayApp:
         self.limits = Limits(
             head_bytes=limits.max_header_bytes,
             body_bytes=limits.max_body_bytes,
+            upload_bytes=limits.max_upload_bytes,
             header_timeout=limits.header_timeout_seconds,
             idle_timeout=max(1.0, limits.idle_timeout_seconds),
         )
@@ -113,12 +116,28 @@ class GatewayApp:
     def refuses_early(self, incoming: Incoming) -> GatewayError | None:
         """Why a request is refused before its body is read: too large, or no place and no queue for it."""
         declared = incoming.head.length or 0
-        if declared > self.limits.body_bytes:
-            return PayloadTooLarge(f"The body has {declared} bytes; at most {self.limits.body_bytes} are taken.")
+        most = self.limits.upload_bytes if self.takes_upload(incoming) else self.limits.body_bytes
+        if declared > most:
+            return PayloadTooLarge(f"The body has {declared} bytes; at most {most} are taken.")
         if self.admission.full and not self.is_management(incoming.head.path):
             self.admission.refused += 1
             return Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
         return None
+
+    def takes_upload(self, incoming: Incoming) -> bool:
+        """Whether the body is a form with files: it is handed on while it arrives."""
+        facts = incoming.head.facts
+        known: bool | None = facts.get("upload")
+        if known is None:
+            known = facts["upload"] = self._is_upload(incoming)
+        return known
+
+    def _is_upload(self, incoming: Incoming) -> bool:
+        head = incoming.head
+        if not _is_form(head.headers) or self.is_management(head.path):
+            return False
+        match = _find(self.generation, EdgeRequest(incoming))
+        return match is not None and match.route.form is not None and match.route.form.multipart
 
     def authenticates_early(self, incoming: Incoming) -> Awaitable[GatewayError | None] | None:
         """Finds out from the head who is asking, so that a stranger's body is not waited for. None where the
@@ -174,6 +193,7 @@ class GatewayApp:
         current_request_id.set(request_id)
         admitted = False
         match: Match | None = None
+        form: FormUpload | None = None
         try:
             match = _find(generation, request)
             if match is None:
@@ -189,15 +209,41 @@ class GatewayApp:
             encoding = request.index.get("content-encoding")
             if encoding is not None:
                 body = wire.body = await asyncio.to_thread(inflate, body, encoding, self.limits.body_bytes)
+            form = await self._form(match, request, incoming)
+            if form is not None:
+                body = wire.body = form.as_json()
             heavy = len(body) > LIGHT_BYTES and is_heavy(body)
             asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
-            await self._exchange(generation, match, request, request_id, incoming, asked).run()
+            exchange = self._exchange(generation, match, request, request_id, incoming, asked)
+            if form is not None:
+                exchange.take_form(form)
+            await exchange.run()
+        except DialectError as error:
+            refusal = InvalidRequest(str(error), param=error.path)
+            await self._refuse(generation, match, request, request_id, incoming, refusal)
         except GatewayError as error:
             await self._refuse(generation, match, request, request_id, incoming, error)
         finally:
+            if form is not None:
+                form.close()
             if admitted:
                 admission.release()
             generation.leave()
+
+    async def _form(self, match: Match, request: EdgeRequest, incoming: Incoming) -> FormUpload | None:
+        """The multipart form that an endpoint takes, with its fields read; None where the body is none."""
+        form, kind = match.route.form, request.index.get("content-type", "")
+        if form is None or not form.multipart or (boundary := boundary_of(kind)) is None:
+            return None
+        source = incoming.upload or WholeSource(request.wire.body)
+        # A plugin that edits has to see fields also where they come after the files.
+        edits = any(mounted.plugin.edits_request for mounted in match.project.chain.plugins)
+        is_known = match.project.name in self.generation.head_authentication or not any(
+            type(mounted.plugin).authenticates for mounted in match.project.chain.plugins
+        )
+        # Who is not authenticated yet fills no disk.
+        most = None if is_known else self.limits.body_bytes
+        return await FormUpload.open(boundary, source, all_fields=edits, most=most)
 
     def _keep_strangers_out(self, index: dict[str, str]) -> None:
         known = "host" in index and index["host"] in self._guard.known_hosts
@@ -296,6 +342,13 @@ class GatewayApp:
         status, headers, body = encode_refusal(generation, match, request, request_id, error)
         await incoming.start(status, headers)
         await incoming.write(body, more=False)
+
+
+def _is_form(headers: list[tuple[str, str]]) -> bool:
+    """Whether that is a form as it is; a compressed one is inflated as a whole first."""
+    kinds = dict(headers)
+    plain = kinds.get("content-encoding", "identity") == "identity"
+    return plain and kinds.get("content-type", "").lower().startswith("multipart/form-data")
 
 
 def _find(generation: Generation, request: EdgeRequest) -> Match | None:

@@ -8,6 +8,7 @@ from llm_gateway_sdk import GatewayError, Headers, WireRequest
 
 from ..exchange.outlet import Sink
 from .http1.parser import Head
+from .http1.upload import Upload
 
 __all__ = ["EdgeRequest", "Incoming"]
 
@@ -22,6 +23,9 @@ class Incoming(Sink, Protocol):
     """Why it is answered without its body."""
     extra: list[tuple[bytes, bytes]] | None
     """Further headers of the reply."""
+
+    upload: Upload | None
+    """The body, where it is handed on while it arrives; `take_body` is empty then."""
 
     def take_body(self) -> bytes: ...
 

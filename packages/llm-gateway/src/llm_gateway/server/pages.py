@@ -50,6 +50,10 @@ class PageApp:
     def refuses_early(self, _: Incoming) -> GatewayError | None:
         return None
 
+    def takes_upload(self, incoming: Incoming) -> bool:
+        """Pages take no files."""
+        return False
+
     def authenticates_early(self, _: Incoming) -> None:
         """Pages authenticate by themselves."""
 

@@ -21,6 +21,7 @@ from ..server.app import GatewayApp
 from ..server.control import Control
 from ..server.generation import Generation
 from ..server.http1.parser import Head
+from ..server.http1.upload import Upload
 from ..server.management import build_management, management_paths
 
 __all__ = ["Answer", "GatewayClient", "gateway_client"]
@@ -198,6 +199,7 @@ class _MemoryRequest:
         self.head = head
         self.client_ip: str | None = "127.0.0.1"
         self.refusal: GatewayError | None = None
+        self.upload: Upload | None = None
         self.extra: list[tuple[bytes, bytes]] | None = None
         self.answer = Answer(0, {}, b"")
         self._body = body

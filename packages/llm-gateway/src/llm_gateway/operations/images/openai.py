@@ -25,7 +25,7 @@ _FORMATS = ("png", "jpeg", "webp")
 class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
     name: ClassVar[str] = "openai"
     operation: ClassVar[Operation] = "image"
-    path = "/images/generations"
+    # `generations` and `edits` are one operation: the path of the request is the provider's.
     reply_texts: ClassVar[frozenset[str]] = frozenset({"revised_prompt"})
 
     def decode_request(self, wire: WireRequest) -> ImageRequest:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from math import inf
 
 from llm_gateway_sdk.errors import ModelConnectionError
@@ -66,6 +66,43 @@ class NativeClient:
             reply.stale = False
             connection = await pool.open(connect_timeout, deadline, reason, fresh=True)
 
+    async def send_streamed(
+        self,
+        method: str,
+        url: str,
+        headers: Sequence[tuple[str, str]],
+        body: AsyncIterable[bytes],
+        length: int | None,
+        *,
+        connect_timeout: float = 5.0,
+        expires: float | None = None,
+        reason: str = "total",
+    ) -> Reply:
+        """See StreamingHTTPClient.send_streamed. The connection is a new one: the request could not be sent again."""
+        target, pool = self._targets.get(url) or self._prepare(url)
+        start = target.starts.get(method) or self._add_start(target, method)
+        head = encode_head(start, headers, length)
+        if length is None:
+            head = head.removesuffix(b"\r\n") + b"transfer-encoding: chunked\r\n\r\n"
+            body = _chunked(body)
+        deadline = inf if expires is None else expires
+        reply = Reply(deadline, reason)
+        connection = await pool.open(connect_timeout, deadline, reason, fresh=True)
+        connection.start(reply, head, b"", bodyless=method == "HEAD")
+        pump = connection.loop.create_task(connection.pump(body))
+        try:
+            await reply.wait_for_head(connection.loop)
+        finally:
+            if not pump.done():
+                pump.cancel()  # a provider that answers before it has read all reads no more
+            await asyncio.wait((pump,))
+            failure = None if pump.cancelled() else pump.exception()
+        if failure is not None:
+            raise failure
+        if not reply.status:
+            raise reply.error or ModelConnectionError("No reply.")
+        return reply
+
     def pool(self, url: str) -> Pool:
         """The pool that requests to this URL use."""
         return (self._targets.get(url) or self._prepare(url))[1]
@@ -104,6 +141,13 @@ class NativeClient:
         if self._proxy is not None and target.origin.scheme == "http":
             return target.add_start(method, absolute=True, proxy_authorization=self._proxy.authorization)
         return target.add_start(method)
+
+
+async def _chunked(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async for piece in body:
+        if piece:
+            yield b"%x\r\n%b\r\n" % (len(piece), piece)
+    yield b"0\r\n\r\n"
 
 
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS", "TRACE"})

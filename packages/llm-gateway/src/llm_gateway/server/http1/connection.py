@@ -28,6 +28,7 @@ from .door import Door
 from .half_close import HalfClosed
 from .pace import Pace
 from .parser import END, Bad, Head, RequestParser
+from .upload import Upload
 
 __all__ = ["HTTPConnection"]
 
@@ -146,6 +147,17 @@ class HTTPConnection(Channel):
                 self._refuse(refusal)
         else:
             self._pause_if_full()
+        if head.has_body and self.door.application.takes_upload(cycle):
+            cycle.upload = Upload(head.length, self._hold_upload, self._continue_upload)
+
+    def _hold_upload(self) -> None:
+        self._pace.hold()
+        self.pause_reading()
+
+    def _continue_upload(self) -> None:
+        if not self._deaf:
+            self._pace.go_on()
+            self.resume_reading()
 
     def _greet(self, cycle: Cycle) -> None:
         """Before a body is waited for: who is asking may be known already, and the client may wait for a word."""
@@ -170,10 +182,15 @@ class HTTPConnection(Channel):
     def _welcome(self, cycle: Cycle) -> None:
         if cycle.head.expects_continue and not cycle.body_bytes:
             self.send(STATUS_LINES[100] + b"\r\n")
+        if cycle.upload is not None:
+            self._run(cycle)
 
     def _take_body(self, piece: bytes) -> None:
         cycle = self._incoming
         if cycle is None or cycle.refusal is not None or cycle.response_complete:
+            return
+        if cycle.upload is not None:
+            self._hand_on(cycle, cycle.upload, piece)
             return
         cycle.add_body(piece)
         if cycle.body_bytes > self.door.limits.body_bytes:
@@ -183,11 +200,20 @@ class HTTPConnection(Channel):
         elif len(self.cycles) > 1:
             self._pause_if_full()
 
+    def _hand_on(self, cycle: Cycle, upload: Upload, piece: bytes) -> None:
+        cycle.body_bytes += len(piece)
+        if cycle.body_bytes > self.door.limits.upload_bytes:
+            self._refuse(PayloadTooLarge(f"The body is larger than {self.door.limits.upload_bytes} bytes."))
+        else:
+            upload.feed(piece)
+
     def _end_request(self) -> None:
         cycle, self._incoming = self._incoming, None
         if cycle is None:
             return
         cycle.whole = True
+        if cycle.upload is not None:
+            cycle.upload.end()
         if self._pace.reading:
             self._pace.end()
         if self.cycles[0] is cycle:
@@ -313,6 +339,8 @@ class HTTPConnection(Channel):
             cycle.refusal = error
             cycle.keep_alive = False
             cycle.take_body()
+            if cycle.upload is not None:
+                cycle.upload.fail(error)
             if self.cycles[0] is cycle:
                 self._run(cycle)
         elif self.cycles:

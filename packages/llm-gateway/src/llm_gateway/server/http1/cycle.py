@@ -9,6 +9,7 @@ from typing import Protocol
 from llm_gateway_sdk import GatewayError
 
 from .parser import Head
+from .upload import Upload
 
 __all__ = ["STATUS_LINES", "ConnectionSide", "Cycle", "Headers"]
 
@@ -57,7 +58,7 @@ class Cycle:
     __slots__ = (
         "_bodyless", "_chunked", "_connection", "_pieces", "_unsent_head", "body_bytes", "client_ip",
         "disconnected", "extra", "head", "held", "keep_alive", "refusal", "response_complete", "share", "started",
-        "task", "whole",
+        "task", "upload", "whole",
     )  # fmt: skip
 
     def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
@@ -80,6 +81,8 @@ class Cycle:
         self.extra: Headers | None = None
         """Further headers of the reply (CORS)."""
         self.task: asyncio.Task[None] | None = None
+        self.upload: Upload | None = None
+        """The body, where it is handed on while it arrives."""
         self._bodyless = head.method == "HEAD"
         self._unsent_head: bytes | None = None
         self._chunked = False

@@ -29,6 +29,8 @@ class Limits:
 
     head_bytes: int = 64 * 1024
     body_bytes: int = 64 << 20
+    upload_bytes: int = 1 << 30
+    """Of a body that is handed on while it arrives."""
     header_timeout: float = 30.0
     """For a whole head, and for silence within a body."""
     idle_timeout: float = 75.0
@@ -39,6 +41,10 @@ class Application(Protocol):
 
     def refuses_early(self, cycle: Cycle) -> GatewayError | None:
         """Why a request is refused before its body is read; None where it is not."""
+        ...
+
+    def takes_upload(self, cycle: Cycle) -> bool:
+        """Whether its body is handed on while it arrives."""
         ...
 
     def authenticates_early(self, cycle: Cycle) -> Awaitable[GatewayError | None] | None:
