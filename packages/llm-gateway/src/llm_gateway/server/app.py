@@ -116,9 +116,11 @@ class GatewayApp:
     def refuses_early(self, incoming: Incoming) -> GatewayError | None:
         """Why a request is refused before its body is read: too large, or no place and no queue for it."""
         declared = incoming.head.length or 0
-        most = self.limits.upload_bytes if self.takes_upload(incoming) else self.limits.body_bytes
-        if declared > most:
-            return PayloadTooLarge(f"The body has {declared} bytes; at most {most} are taken.")
+        limits = self.limits
+        if declared > limits.body_bytes or declared > limits.upload_bytes:
+            most = limits.upload_bytes if self.takes_upload(incoming) else limits.body_bytes
+            if declared > most:
+                return PayloadTooLarge(f"The body has {declared} bytes; at most {most} are taken.")
         if self.admission.full and not self.is_management(incoming.head.path):
             self.admission.refused += 1
             return Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
@@ -209,9 +211,10 @@ class GatewayApp:
             encoding = request.index.get("content-encoding")
             if encoding is not None:
                 body = wire.body = await asyncio.to_thread(inflate, body, encoding, self.limits.body_bytes)
-            form = await self._form(match, request, incoming)
-            if form is not None:
-                body = wire.body = form.as_json()
+            if incoming.upload is not None or (match.route.form is not None and match.route.form.multipart):
+                form = await self._form(match, request, incoming)
+                if form is not None:
+                    body = wire.body = form.as_json()
             heavy = len(body) > LIGHT_BYTES and is_heavy(body)
             asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
             exchange = self._exchange(generation, match, request, request_id, incoming, asked)

@@ -68,6 +68,9 @@ class _Application:
     def refuses_early(self, cycle: Cycle) -> GatewayError | None:
         return None
 
+    def takes_upload(self, cycle: Cycle) -> bool:
+        return False
+
     def authenticates_early(self, cycle: Cycle) -> Awaitable[GatewayError | None] | None:
         return self.early(cycle) if self.early is not None else None
 

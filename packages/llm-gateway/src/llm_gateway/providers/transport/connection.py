@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterable, Callable
+from collections.abc import Callable
 from math import inf
 from typing import Protocol, cast
 
@@ -18,6 +18,7 @@ from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtoc
 
 from ...wire.writes import Writes
 from .decoding import find_decoder, without_encoding
+from .pumping import Pumping
 from .reply import Reply
 from .settings import TransportSettings
 
@@ -46,7 +47,7 @@ class _Surplus(Exception):
     """Bytes after the end of a reply. Leaves the parser, which wraps it."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(Pumping):
     __slots__ = (
         "_bodyless",
         "_complete",
@@ -54,7 +55,6 @@ class Connection(asyncio.Protocol):
         "_ended",
         "_feed",
         "_framed",
-        "_full",
         "_head_size",
         "_headers",
         "_interim",
@@ -62,15 +62,12 @@ class Connection(asyncio.Protocol):
         "_owner",
         "_parser",
         "_paused",
-        "_pumping",
         "_reply",
         "_settings",
         "_timer",
-        "_transport",
         "_unsent",
         "chunks",
         "idle_since",
-        "loop",
         "lost",
         "on_body",
         "owned",
@@ -80,6 +77,7 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, owner: Owner, loop: asyncio.AbstractEventLoop, settings: TransportSettings) -> None:
+        super().__init__()
         self.loop = loop
         self.owned = False
         """Has a slot of its pool, which keeps this up to date."""
@@ -100,10 +98,6 @@ class Connection(asyncio.Protocol):
         self._bodyless = False
         self._unsent = False
         """A request waits for the end of the event loop's turn."""
-        self._pumping = False
-        """A body is on its way, and not all of it is written."""
-        self._full: asyncio.Future[None] | None = None
-        """Until it is done, more is written than the other side has taken."""
         self._prepare_for_reply()
         self._parser = HttpResponseParser(self)
         self._feed = self._parser.feed_data
@@ -128,30 +122,6 @@ class Connection(asyncio.Protocol):
         else:
             self._unsent = True
             self._owner.writes.add(self, head + body)
-
-    async def pump(self, body: AsyncIterable[bytes]) -> None:
-        """Sends the body of a request that was started without one, no faster than it is taken. The connection breaks
-        off with whatever the body raises, which is raised."""
-        self._pumping = True
-        try:
-            async for piece in body:
-                if self._full is not None:
-                    await self._full
-                if self._transport.is_closing() or self._reply is None:
-                    return
-                self._transport.write(piece)
-        except Exception:
-            self.break_off(ModelConnectionError("The request's body broke off."))
-            raise
-        self._pumping = False
-
-    def pause_writing(self) -> None:
-        self._full = self.loop.create_future()
-
-    def resume_writing(self) -> None:
-        full, self._full = self._full, None
-        if full is not None and not full.done():
-            full.set_result(None)
 
     def write_out(self, data: bytes) -> None:
         self._unsent = False
@@ -278,7 +248,7 @@ class Connection(asyncio.Protocol):
             self.chunks.clear()
         self._end_reply(None)
         transport = self._transport
-        is_sent = not self._unsent and not self._pumping and not transport.get_write_buffer_size()
+        is_sent = not self._unsent and not self.pumping and not transport.get_write_buffer_size()
         if self._keep and self._ended and is_sent and not transport.is_closing():
             self._owner.release(self)
         else:

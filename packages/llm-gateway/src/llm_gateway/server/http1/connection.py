@@ -147,17 +147,9 @@ class HTTPConnection(Channel):
                 self._refuse(refusal)
         else:
             self._pause_if_full()
-        if head.has_body and self.door.application.takes_upload(cycle):
-            cycle.upload = Upload(head.length, self._hold_upload, self._continue_upload)
-
-    def _hold_upload(self) -> None:
-        self._pace.hold()
-        self.pause_reading()
-
-    def _continue_upload(self) -> None:
-        if not self._deaf:
-            self._pace.go_on()
-            self.resume_reading()
+        maybe = head.length != 0 and ("upload" not in head.facts or head.facts["upload"])
+        if maybe and self.door.application.takes_upload(cycle):
+            cycle.upload = Upload(head.length, self, self._pace)
 
     def _greet(self, cycle: Cycle) -> None:
         """Before a body is waited for: who is asking may be known already, and the client may wait for a word."""
@@ -189,23 +181,19 @@ class HTTPConnection(Channel):
         cycle = self._incoming
         if cycle is None or cycle.refusal is not None or cycle.response_complete:
             return
-        if cycle.upload is not None:
-            self._hand_on(cycle, cycle.upload, piece)
-            return
-        cycle.add_body(piece)
-        if cycle.body_bytes > self.door.limits.body_bytes:
-            self._refuse(PayloadTooLarge(f"The body is larger than {self.door.limits.body_bytes} bytes."))
+        most = self.door.limits.body_bytes
+        if cycle.upload is None:
+            cycle.add_body(piece)
+        else:
+            most = self.door.limits.upload_bytes
+            cycle.body_bytes += len(piece)
+            cycle.upload.feed(piece)
+        if cycle.body_bytes > most:
+            self._refuse(PayloadTooLarge(f"The body is larger than {most} bytes."))
         elif cycle.share is not None and self.door.uploads.is_full(cycle.share):
             self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
         elif len(self.cycles) > 1:
             self._pause_if_full()
-
-    def _hand_on(self, cycle: Cycle, upload: Upload, piece: bytes) -> None:
-        cycle.body_bytes += len(piece)
-        if cycle.body_bytes > self.door.limits.upload_bytes:
-            self._refuse(PayloadTooLarge(f"The body is larger than {self.door.limits.upload_bytes} bytes."))
-        else:
-            upload.feed(piece)
 
     def _end_request(self) -> None:
         cycle, self._incoming = self._incoming, None
@@ -351,13 +339,16 @@ class HTTPConnection(Channel):
 
     def _refuse_head(self, error: GatewayError) -> None:
         """An answer to what never became a request: no route is known, so no client's form either."""
-        code = f'"{error.code}"' if error.code else "null"
-        body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":%b}}' % (
-            error.message.encode(), code.encode(),
-        )  # fmt: skip
         self.door.writes.flush()
-        self.transport.write(
-            b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (STATUS_LINES[error.status], len(body), body)
-        )
+        self.transport.write(_plain_refusal(error))
         self.close_gently()
+
+
+def _plain_refusal(error: GatewayError) -> bytes:
+    code = f'"{error.code}"' if error.code else "null"
+    body = b'{"error":{"message":"%b","type":"invalid_request_error","param":null,"code":%b}}' % (
+        error.message.encode(), code.encode(),
+    )  # fmt: skip
+    return b"%bcontent-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b" % (
+        STATUS_LINES[error.status], len(body), body,
+    )  # fmt: skip

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
 from llm_gateway_sdk import GatewayError
+
+from .pace import Pace
 
 __all__ = ["Upload"]
 
@@ -13,16 +15,21 @@ _HIGH_WATER = 256 * 1024
 """Bytes that wait to be taken before reading pauses."""
 
 
+class Readable(Protocol):
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
 class Upload:
-    """`hold` pauses the reading of the connection, `go_on` resumes it. `length` is that of the body, where its head
-    gives one."""
+    """`length` is that of the body, where its head gives one."""
 
-    __slots__ = ("_ended", "_error", "_go_on", "_held", "_hold", "_pieces", "_size", "_waiter", "length")
+    __slots__ = ("_connection", "_ended", "_error", "_held", "_pace", "_pieces", "_size", "_waiter", "length")
 
-    def __init__(self, length: int | None, hold: Callable[[], None], go_on: Callable[[], None]) -> None:
+    def __init__(self, length: int | None, connection: Readable, pace: Pace) -> None:
         self.length = length
-        self._hold = hold
-        self._go_on = go_on
+        self._connection = connection
+        self._pace = pace
         self._pieces: list[bytes] = []
         self._size = 0
         self._held = self._ended = False
@@ -37,7 +44,8 @@ class Upload:
         self._wake()
         if self._size > _HIGH_WATER and not self._held:
             self._held = True
-            self._hold()
+            self._pace.hold()
+            self._connection.pause_reading()
 
     def end(self) -> None:
         self._ended = True
@@ -63,7 +71,8 @@ class Upload:
         pieces, self._pieces, self._size = self._pieces, [], 0
         if self._held:
             self._held = False
-            self._go_on()
+            self._pace.go_on()
+            self._connection.resume_reading()
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _wake(self) -> None:
