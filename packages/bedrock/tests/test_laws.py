@@ -11,8 +11,8 @@ from zlib import crc32
 
 import pytest
 from llm_gateway_bedrock import Bedrock
-from llm_gateway_bedrock.blocks import DOCUMENT_ONLY
 from llm_gateway_bedrock.eventstream import EventStreamDecoder, encode_message
+from llm_gateway_bedrock.parts import DOCUMENT_ONLY
 
 from llm_gateway_sdk import (
     LLMResponse,

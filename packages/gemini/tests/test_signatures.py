@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from llm_gateway_gemini import Gemini
 from llm_gateway_gemini.parts import read_signature, write_signature
-from llm_gateway_gemini.request import PLACEHOLDER_SIGNATURE
+from llm_gateway_gemini.parts import PLACEHOLDER_SIGNATURE
 
 from llm_gateway_sdk import (
     Dialect,

@@ -25,9 +25,9 @@ from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import CONVERSE, Receiver
 from llm_gateway_sdk.wire import json
 
-from . import errors, request, response, stream
-from .blocks import NAME
+from . import errors, request, request_encoder, response, stream, stream_encoder
 from .eventstream import EventStreamDecoder, EventStreamError
+from .parts import NAME
 from .paths import CONVERSE_STREAM, build_path, split_path
 from .quirks import QUIRKS
 
@@ -47,7 +47,7 @@ class Bedrock(Dialect):
         return request.decode_request(wire)
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
-        return request.encode_request(request_, target, losses)
+        return request_encoder.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
         known: Receiver | None = target.memo.get(NAME)
@@ -58,7 +58,7 @@ class Bedrock(Dialect):
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """The request that counts the tokens of `request_`."""
-        return request.encode_count(request_, target, losses)
+        return request_encoder.encode_count(request_, target, losses)
 
     def decode_count(self, wire: WireReply) -> int:
         """Input tokens told by CountTokens. Raises DialectError."""
@@ -80,7 +80,7 @@ class Bedrock(Dialect):
         return stream.Decoder(mint)
 
     def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
-        return stream.Encoder(echo, mint, losses)
+        return stream_encoder.Encoder(echo, mint, losses)
 
     def decode_error(self, wire: WireReply) -> ErrorInfo:
         return errors.decode_error(wire)

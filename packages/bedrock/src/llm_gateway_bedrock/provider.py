@@ -19,9 +19,9 @@ from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.dialects.quirks import quirks_schema
 from llm_gateway_sdk.operations.form import OperationForm
 
-from .blocks import NAME
 from .embeddings import embeddings_of
 from .images import images_of
+from .parts import NAME
 from .quirks import QUIRKS
 from .rerank import BedrockRerank
 from .signing import CredentialSource, FixedCredentials, SessionCredentials, session_region, sign

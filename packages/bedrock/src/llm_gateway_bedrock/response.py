@@ -9,7 +9,7 @@ from llm_gateway_sdk.dialects.answer import broken_end
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
-from .blocks import NAME, BlockEncoder, decode_content, expect, own
+from .parts import NAME, BlockEncoder, decode_content, expect, own
 
 __all__ = [
     "FINISH",

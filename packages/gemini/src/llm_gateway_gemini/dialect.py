@@ -26,7 +26,7 @@ from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
 from llm_gateway_sdk.wire import json
 
-from . import errors, request, response, stream
+from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
 from .parts import NAME
 from .paths import STREAM_METHOD, build_path, split_path
 from .quirks import QUIRKS
@@ -51,14 +51,14 @@ class Gemini(Dialect):
         return request.decode_request(wire)
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
-        return request.encode_request(request_, target, losses)
+        return request_encoder.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
         return GENERATE_CONTENT
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """The request that counts the tokens of `request_`."""
-        return request.encode_count(request_, target, losses)
+        return request_encoder.encode_count(request_, target, losses)
 
     def decode_count(self, wire: WireReply) -> int:
         """Input tokens told by `countTokens`. Raises DialectError."""
@@ -81,7 +81,7 @@ class Gemini(Dialect):
 
     def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
         own_echo = echo if isinstance(echo, GeminiEcho) else GeminiEcho(echo.model, echo.stream)
-        return stream.Encoder(own_echo, mint, losses)
+        return stream_encoder.Encoder(own_echo, mint, losses)
 
     def decode_error(self, wire: WireReply) -> ErrorInfo:
         return errors.decode_error(wire)
@@ -102,10 +102,10 @@ class Gemini(Dialect):
         return WireRequest(wire.method, path, wire.query, wire.headers, _rename(wire.body, target.model))
 
     def event_kind(self, event: bytes) -> EventKind:
-        return stream.event_kind(event)
+        return bytewise.event_kind(event)
 
     def usage_of(self, head: bytes, tail: bytes) -> Usage | None:
-        return stream.usage_of(head, tail)
+        return bytewise.usage_of(head, tail)
 
 
 _NAMED = re.compile(rb'"model"\s*:\s*"')

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway.dialects.anthropic import Anthropic
-from llm_gateway.dialects.anthropic.blocks import encode_own
+from llm_gateway.dialects.anthropic.parts import encode_own
 from llm_gateway_sdk import LLMResponse, OpaquePart, Part, RefusalPart
 from llm_gateway_sdk.testing.dialect_laws import DialectLaws
 from llm_gateway_sdk.testing.grammar.anthropic import violations

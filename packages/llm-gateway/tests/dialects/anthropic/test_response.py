@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llm_gateway.dialects.anthropic import Anthropic
-from llm_gateway.dialects.anthropic.blocks import RAW_ARGUMENTS
+from llm_gateway.dialects.anthropic.parts import RAW_ARGUMENTS
 from llm_gateway_sdk import (
     Choice,
     Citation,

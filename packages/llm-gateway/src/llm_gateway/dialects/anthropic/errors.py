@@ -13,7 +13,7 @@ from llm_gateway_sdk.errors import kind_of_status, status_of_kind
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
-from .blocks import NAME
+from .parts import NAME
 
 REQUEST_ID_HEADER = "request-id"
 SPEND_LIMIT = "enforced_spend_limit_reached"

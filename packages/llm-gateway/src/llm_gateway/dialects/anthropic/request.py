@@ -42,7 +42,7 @@ from llm_gateway_sdk.estimate import estimate_tokens
 from llm_gateway_sdk.reasoning import MIN_BUDGET, budget_of_effort, effort_of_budget, lower_effort
 from llm_gateway_sdk.wire import json
 
-from .blocks import (
+from .parts import (
     NAME,
     Block,
     decode_cache,

@@ -28,7 +28,8 @@ from llm_gateway_sdk.dialects.answer import join_choices
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
-from .blocks import (
+from .errors import error_of_body
+from .parts import (
     CARRIER_AFTER,
     CARRIER_BEFORE,
     NAME,
@@ -43,7 +44,6 @@ from .blocks import (
     is_bare_text,
     own,
 )
-from .errors import error_of_body
 
 # Reading.
 

@@ -13,7 +13,7 @@ from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
-from .shape import NAME
+from .fields import NAME
 
 __all__ = ["decode_error", "decode_error_event", "decode_response_error", "encode_error", "encode_response_error"]
 

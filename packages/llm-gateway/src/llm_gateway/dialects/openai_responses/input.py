@@ -25,9 +25,9 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.request import LLMRequest, Message, Tool
 from llm_gateway_sdk.wire import json
 
-from .content import decode_content, encode_input_part, encode_output_part
+from .fields import NAME, beyond, found, list_foreign, mapping, own, text
 from .items import Run, decode_item, fold_opaque, is_output_item, runs
-from .shape import NAME, beyond, found, list_foreign, mapping, own, text
+from .parts import decode_content, encode_input_part, encode_output_part
 from .tools import ToolNames, is_client_tool_search
 
 __all__ = ["decode_input", "encode_input", "tools_in_items"]

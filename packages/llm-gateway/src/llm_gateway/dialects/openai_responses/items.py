@@ -23,8 +23,8 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.signatures import unwrap_signature, wrap_signature
 from llm_gateway_sdk.wire import json
 
-from .content import decode_content
-from .shape import NAME, beyond, found, own, sequence, text
+from .fields import NAME, beyond, found, own, sequence, text
+from .parts import decode_content
 from .tools import ToolNames, is_client_tool_search
 
 __all__ = ["Run", "decode_item", "fold_opaque", "is_output_item", "runs", "wrap_thinking_signature"]

@@ -27,11 +27,11 @@ from llm_gateway_sdk.response import Choice, LLMResponse, Usage, refusal_of
 from llm_gateway_sdk.signatures import wrap_signature
 from llm_gateway_sdk.wire import json
 
-from .content import encode_logprobs, encode_output_part
 from .echo import ResponsesEcho
 from .errors import decode_response_error, encode_response_error
+from .fields import NAME, found, integer, mapping, own, sequence, text
 from .items import OF_TEXT, OF_TOOL, Run, decode_item, fold_opaque, runs, wrap_thinking_signature
-from .shape import NAME, found, integer, mapping, own, sequence, text
+from .parts import encode_logprobs, encode_output_part
 from .tools import ToolName
 
 __all__ = [

@@ -17,11 +17,11 @@ from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, event_data
 
-from .content import decode_annotation
 from .errors import decode_error_event, decode_response_error
+from .fields import NAME, found, mapping, own
 from .items import OF_TEXT, OF_TOOL, decode_item, set_reply_memo
+from .parts import decode_annotation
 from .response import created_of, decode_reply, decode_usage, finish_by_status, reply_metadata
-from .shape import NAME, found, mapping, own
 from .tools import is_client_tool_search
 
 __all__ = ["ResponsesStreamDecoder"]

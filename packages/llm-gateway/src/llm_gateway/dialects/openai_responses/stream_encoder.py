@@ -31,10 +31,24 @@ from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_parts, me
 from llm_gateway_sdk.signatures import wrap_signature
 from llm_gateway_sdk.wire import json
 
-from .content import encode_annotation, encode_logprobs
 from .echo import ResponsesEcho
 from .errors import encode_response_error
+from .fields import NAME, own
 from .items import OF_TEXT, OF_TOOL, wrap_thinking_signature
+from .open_items import (
+    OpenCall,
+    OpenItem,
+    OpenMessage,
+    OpenOpaque,
+    OpenReasoning,
+    OpenText,
+    OpenThought,
+    is_whole,
+    place_of,
+    same_item,
+    thought_place,
+)
+from .parts import encode_annotation, encode_logprobs
 from .response import (
     PREFIXES,
     SERVICE_TIERS,
@@ -47,112 +61,8 @@ from .response import (
     status_of,
     tool_of,
 )
-from .shape import NAME, own
-from .tools import ToolName
 
 __all__ = ["ResponsesStreamEncoder"]
-
-
-class _Open:
-    """An item that was announced."""
-
-    __slots__ = ("closed", "finished", "id", "kind", "memo", "output_index", "source_id")
-
-    kind: str
-
-    def __init__(self, output_index: int, id_: str, source_id: str | None, memo: dict[str, Any]) -> None:
-        self.output_index = output_index
-        self.id = id_
-        self.source_id = source_id
-        self.memo = memo
-        self.finished = False
-        """Nothing more will come; it closes as soon as all before it are closed."""
-        self.closed = False
-
-
-class _Message(_Open):
-    __slots__ = ("parts",)
-    kind = "message"
-
-    def __init__(self, output_index: int, id_: str, source_id: str | None, memo: dict[str, Any]) -> None:
-        super().__init__(output_index, id_, source_id, memo)
-        self.parts: list[_Text] = []
-
-
-class _Text:
-    """A text or refusal that is being written."""
-
-    __slots__ = (
-        "annotations", "citations", "index", "item", "length", "logprobs", "pieces", "position", "refusal", "signature",
-    )  # fmt: skip
-
-    def __init__(self, item: _Message, index: int | None, *, refusal: bool) -> None:
-        self.item = item
-        self.index = index
-        self.refusal = refusal
-        self.position = len(item.parts)
-        self.pieces: list[str] = []
-        self.length = 0
-        self.annotations: list[dict[str, Any]] = []
-        self.citations: list[Citation] = []
-        """Those about the whole text, whose length is known at its end."""
-        self.logprobs: list[dict[str, Any]] = []
-        self.signature: tuple[str, str | None] | None = None
-
-    def written(self) -> dict[str, Any]:
-        whole = "".join(self.pieces)
-        if self.refusal:
-            return {"type": "refusal", "refusal": whole}
-        return {"type": "output_text", "annotations": self.annotations, "logprobs": self.logprobs, "text": whole}
-
-
-class _Reasoning(_Open):
-    __slots__ = ("encrypted", "texts")
-    kind = "reasoning"
-
-    def __init__(self, output_index: int, id_: str, source_id: str | None, memo: dict[str, Any]) -> None:
-        super().__init__(output_index, id_, source_id, memo)
-        self.texts: list[_Thought] = []
-        self.encrypted: str | None = None
-
-
-class _Thought:
-    __slots__ = ("done", "index", "item", "pieces", "position", "summary")
-
-    def __init__(self, item: _Reasoning, index: int | None, *, summary: bool) -> None:
-        self.item = item
-        self.index = index
-        self.summary = summary
-        self.position = sum(text.summary == summary for text in item.texts)
-        self.pieces: list[str] = []
-        self.done = False
-
-
-class _Call(_Open):
-    __slots__ = ("call_id", "given", "part", "pieces", "reader", "tool")
-    kind = "call"
-
-    def __init__(
-        self, output_index: int, id_: str, source_id: str | None, memo: dict[str, Any], tool: ToolName, call_id: str
-    ) -> None:
-        super().__init__(output_index, id_, source_id, memo)
-        self.tool = tool
-        self.call_id = call_id
-        self.part = ToolCallPart()
-        self.pieces: list[str] = []
-        self.reader: CustomInputReader | None = None
-        """Where the provider called a function in place of a custom tool: reads the free text from its arguments."""
-        self.given: list[str] = []
-        """What the reader has given."""
-
-
-class _Opaque(_Open):
-    __slots__ = ("item",)
-    kind = "opaque"
-
-    def __init__(self, output_index: int, id_: str, source_id: str | None, item: dict[str, Any]) -> None:
-        super().__init__(output_index, id_, source_id, {})
-        self.item = item
 
 
 class ResponsesStreamEncoder(StreamEncoder):
@@ -164,16 +74,16 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._sequence = 0
         self._snapshot: dict[str, Any] | None = None
         self._memo: dict[str, Any] = {}
-        self._items: list[_Open] = []
+        self._items: list[OpenItem] = []
         self._open_from = 0
         """Position of the first item that is not closed."""
         self._output: list[dict[str, Any]] = []
-        self._text: _Text | None = None
-        self._thought: _Thought | None = None
-        self._calls: dict[int | None, _Call] = {}
+        self._text: OpenText | None = None
+        self._thought: OpenThought | None = None
+        self._calls: dict[int | None, OpenCall] = {}
         self._nameless: dict[int | None, ToolCallPart] = {}
         """Beginnings of calls whose name has not come yet."""
-        self._opaque: dict[int | None, _Opaque] = {}
+        self._opaque: dict[int | None, OpenOpaque] = {}
         self._head = b""
         self._tail = b""
         self._usage: Usage | None = None
@@ -287,7 +197,7 @@ class ResponsesStreamEncoder(StreamEncoder):
 
     def _write_text(self, part: TextPart, logprobs: dict[str, Any] | None) -> None:
         current = self._text
-        if current is None or current.index != part.index or current.refusal or not _same_item(current.item, part):
+        if current is None or current.index != part.index or current.refusal or not same_item(current.item, part):
             if not (part.text or part.citations or part.signature or part.index is not None):
                 return
             current = self._start_text(part, refusal=False)
@@ -315,12 +225,12 @@ class ResponsesStreamEncoder(StreamEncoder):
         if part.signature is not None:
             current.signature = (part.signature, part.signed_by)
 
-    def _write_citation(self, current: _Text, citation: Citation) -> None:
+    def _write_citation(self, current: OpenText, citation: Citation) -> None:
         annotation = encode_annotation(citation, current.length)
         if annotation is None:
             self._losses.dropped("output[*].content[*].citations", "sources without URL or file id")
             return
-        place = {**_place(current), "annotation_index": len(current.annotations), "annotation": annotation}
+        place = {**place_of(current), "annotation_index": len(current.annotations), "annotation": annotation}
         current.annotations.append(annotation)
         self._event("response.output_text.annotation.added", place)
 
@@ -332,26 +242,26 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._refused = True
         if part.text:
             current.pieces.append(part.text)
-            self._event("response.refusal.delta", {**_place(current), "delta": part.text})
+            self._event("response.refusal.delta", {**place_of(current), "delta": part.text})
 
-    def _start_text(self, part: TextPart | RefusalPart, *, refusal: bool) -> _Text:
+    def _start_text(self, part: TextPart | RefusalPart, *, refusal: bool) -> OpenText:
         """The next part of the open message, or of a new one."""
         last = self._items[-1] if self._items else None
         memo = own(part)
-        signed = isinstance(last, _Message) and any(text.signature is not None for text in last.parts)
-        if not isinstance(last, _Message) or last.finished or signed or not _same_item(last, part) or "_item" in memo:
+        signed = isinstance(last, OpenMessage) and any(text.signature is not None for text in last.parts)
+        if not isinstance(last, OpenMessage) or last.finished or signed or not same_item(last, part) or "_item" in memo:
             self._finish_current()
             item_id = part.item_id or self._mint.id("msg_")
-            last = _Message(len(self._items), item_id, part.item_id, dict(memo.get("_item", {})))
+            last = OpenMessage(len(self._items), item_id, part.item_id, dict(memo.get("_item", {})))
             self._add(
                 last, {"id": item_id, "type": "message", "status": "in_progress", "content": [], "role": "assistant"}
             )
         else:
             self._close_text()
-        current = _Text(last, part.index, refusal=refusal)
+        current = OpenText(last, part.index, refusal=refusal)
         last.parts.append(current)
         self._text = current
-        self._event("response.content_part.added", {**_place(current), "part": current.written()})
+        self._event("response.content_part.added", {**place_of(current), "part": current.written()})
         head = 'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":'
         tail = f',"item_id":{json.dumps_text(last.id)},"output_index":{last.output_index}'
         self._head = head.encode()
@@ -364,7 +274,7 @@ class ResponsesStreamEncoder(StreamEncoder):
             return
         for citation in current.citations:
             self._write_citation(current, citation)
-        place, written = _place(current), current.written()
+        place, written = place_of(current), current.written()
         if current.refusal:
             self._event("response.refusal.done", {**place, "refusal": written["refusal"]})
         else:
@@ -377,40 +287,40 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _write_thinking(self, part: Part) -> None:
         assert isinstance(part, ThinkingPart)
         current = self._thought
-        if current is None or current.index != part.index or not _same_item(current.item, part):
+        if current is None or current.index != part.index or not same_item(current.item, part):
             current = self._start_thought(part)
         if part.text:
             current.pieces.append(part.text)
             if len(current.pieces) == 1:
                 self._announce_thought(current)
             kind = "reasoning_summary_text" if current.summary else "reasoning_text"
-            self._event(f"response.{kind}.delta", {**_thought_place(current), "delta": part.text})
+            self._event(f"response.{kind}.delta", {**thought_place(current), "delta": part.text})
         if part.provider_metadata:
             current.item.memo.update(own(part).get("_item", {}))
         encrypted = wrap_thinking_signature(part)
         if encrypted is not None:
             current.item.encrypted = (current.item.encrypted or "") + encrypted if part.redacted else encrypted
 
-    def _start_thought(self, part: ThinkingPart) -> _Thought:
+    def _start_thought(self, part: ThinkingPart) -> OpenThought:
         last = self._items[-1] if self._items else None
-        fresh = not isinstance(last, _Reasoning) or last.finished or last.encrypted is not None
-        if fresh or part.item_id is None or not _same_item(last, part) or "_item" in own(part):
+        fresh = not isinstance(last, OpenReasoning) or last.finished or last.encrypted is not None
+        if fresh or part.item_id is None or not same_item(last, part) or "_item" in own(part):
             self._finish_current()
             item_id = part.item_id or self._mint.id("rs_")
-            last = _Reasoning(len(self._items), item_id, part.item_id, {})
+            last = OpenReasoning(len(self._items), item_id, part.item_id, {})
             self._add(last, {"id": item_id, "type": "reasoning", "summary": []})
         else:
             self._close_thought()
-        assert isinstance(last, _Reasoning)
-        current = _Thought(last, part.index, summary=shown(part))
+        assert isinstance(last, OpenReasoning)
+        current = OpenThought(last, part.index, summary=shown(part))
         last.texts.append(current)
         self._thought = current
         return current
 
-    def _announce_thought(self, current: _Thought) -> None:
+    def _announce_thought(self, current: OpenThought) -> None:
         # Only once there is text: an item of nothing but a signature has no parts.
         current.position = sum(text.summary == current.summary for text in current.item.texts if text.pieces) - 1
-        place = _thought_place(current)
+        place = thought_place(current)
         if current.summary:
             part = {"type": "summary_text", "text": ""}
             self._event("response.reasoning_summary_part.added", {**place, "part": part})
@@ -421,7 +331,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         current, self._thought = self._thought, None
         if current is None or not current.pieces:
             return
-        place, whole = _thought_place(current), "".join(current.pieces)
+        place, whole = thought_place(current), "".join(current.pieces)
         if current.summary:
             self._event("response.reasoning_summary_text.done", {**place, "text": whole})
             part = {"type": "summary_text", "text": whole}
@@ -465,7 +375,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         item_id = part.item_id or self._mint.id(PREFIXES[tool.kind])
         call_id = part.id or self._mint.id("call_")
         memo = dict(own(part).get("_item", {}))
-        call = _Call(len(self._items), item_id, part.item_id, memo, tool, call_id)
+        call = OpenCall(len(self._items), item_id, part.item_id, memo, tool, call_id)
         call.part = ToolCallPart(call_id, part.name, kind=part.kind)
         if tool.kind == "custom" and part.kind != "custom":
             call.reader = CustomInputReader()
@@ -478,7 +388,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._add(call, added)
         self._write_arguments(call, part.arguments)
 
-    def _write_arguments(self, call: _Call, fragment: str) -> None:
+    def _write_arguments(self, call: OpenCall, fragment: str) -> None:
         if not fragment:
             return
         if call.finished:
@@ -494,12 +404,12 @@ class ResponsesStreamEncoder(StreamEncoder):
         if delta:
             self._argument_delta(call, delta)
 
-    def _argument_delta(self, call: _Call, delta: str) -> None:
+    def _argument_delta(self, call: OpenCall, delta: str) -> None:
         kind = "custom_tool_call_input" if call.tool.kind == "custom" else "function_call_arguments"
         place = {"item_id": call.id, "output_index": call.output_index}
         self._event(f"response.{kind}.delta", {**place, "delta": delta})
 
-    def _close_call(self, call: _Call, *, complete: bool) -> dict[str, Any]:
+    def _close_call(self, call: OpenCall, *, complete: bool) -> dict[str, Any]:
         if call.reader is None:
             call.part.arguments = "".join(call.pieces)
         else:
@@ -533,7 +443,7 @@ class ResponsesStreamEncoder(StreamEncoder):
                 return
             self._finish_current()
             item_id = part.data.get("id")
-            block = _Opaque(len(self._items), item_id if isinstance(item_id, str) else "", part.item_id, part.data)
+            block = OpenOpaque(len(self._items), item_id if isinstance(item_id, str) else "", part.item_id, part.data)
             self._opaque[part.index] = block
             # A block that comes whole is done already; of one in a stream the end is yet to come.
             begun = part.deltas or own(part).get("_begun")
@@ -572,7 +482,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._finish_current()
         item_id = part.item_id or self._mint.id("ig_")
         item = image_item(part, item_id)
-        block = _Opaque(len(self._items), item_id, part.item_id, item)
+        block = OpenOpaque(len(self._items), item_id, part.item_id, item)
         block.finished = True
         self._add(block, {**item, "status": "in_progress", "result": None})
         self._close_ready()
@@ -582,7 +492,7 @@ class ResponsesStreamEncoder(StreamEncoder):
 
     # Opening and closing.
 
-    def _add(self, item: _Open, written: dict[str, Any]) -> None:
+    def _add(self, item: OpenItem, written: dict[str, Any]) -> None:
         if item.memo:
             written = {**written, **item.memo, "status": written.get("status", "in_progress")}
         self._items.append(item)
@@ -601,11 +511,11 @@ class ResponsesStreamEncoder(StreamEncoder):
             reasoning.finished = True
         for position in range(self._open_from, len(self._items)):
             item_ = self._items[position]
-            if isinstance(item_, _Call) and not item_.finished:
-                item_.finished = _is_whole("".join(item_.pieces), item_)
+            if isinstance(item_, OpenCall) and not item_.finished:
+                item_.finished = is_whole("".join(item_.pieces), item_)
         self._close_ready()
 
-    def _carry_texts(self, item: _Message) -> None:
+    def _carry_texts(self, item: OpenMessage) -> None:
         for text in item.parts:
             if text.signature is not None:
                 self._carry(OF_TEXT, *text.signature)
@@ -614,7 +524,7 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _carry(self, prefix: str, signature: str, signed_by: str | None) -> None:
         """A signature without a home here travels as a reasoning item beside its part."""
         item_id = self._mint.id("rs_")
-        item = _Reasoning(len(self._items), item_id, None, {})
+        item = OpenReasoning(len(self._items), item_id, None, {})
         item.encrypted = wrap_signature(prefix + signature, signed_by, NAME)
         item.finished = True
         self._add(item, {"id": item_id, "type": "reasoning", "summary": [], "encrypted_content": item.encrypted})
@@ -632,15 +542,15 @@ class ResponsesStreamEncoder(StreamEncoder):
             self._close_item(item, complete=complete)
             self._open_from += 1
 
-    def _close_item(self, item: _Open, *, complete: bool) -> None:
+    def _close_item(self, item: OpenItem, *, complete: bool) -> None:
         written: dict[str, Any]
         status = "completed" if complete else "incomplete"
         match item:
-            case _Message():
+            case OpenMessage():
                 content = [part.written() for part in item.parts]
                 written = {"id": item.id, "type": "message", "status": status, "content": content, "role": "assistant"}
                 written.update(item.memo)
-            case _Reasoning():
+            case OpenReasoning():
                 texts = [(text.summary, "".join(text.pieces)) for text in item.texts if text.pieces]
                 summary = [{"type": "summary_text", "text": text} for short, text in texts if short]
                 written = {"id": item.id, "type": "reasoning", "summary": summary}
@@ -650,40 +560,15 @@ class ResponsesStreamEncoder(StreamEncoder):
                 if item.encrypted is not None:
                     written["encrypted_content"] = item.encrypted
                 written.update(item.memo)
-            case _Call():
+            case OpenCall():
                 written = self._close_call(item, complete=complete)
-            case _Opaque():
+            case OpenOpaque():
                 written = item.item
             case _:
                 raise AssertionError(item.kind)
         item.closed = item.finished = True
         self._output.append(written)
         self._event("response.output_item.done", {"output_index": item.output_index, "item": written})
-
-
-def _same_item(item: _Open | None, part: Part) -> bool:
-    return part.item_id is None or item is None or item.source_id is None or item.source_id == part.item_id
-
-
-def _place(current: _Text) -> dict[str, Any]:
-    item = current.item
-    return {"item_id": item.id, "output_index": item.output_index, "content_index": current.position}
-
-
-def _thought_place(current: _Thought) -> dict[str, Any]:
-    item = current.item
-    key = "summary_index" if current.summary else "content_index"
-    return {"item_id": item.id, "output_index": item.output_index, key: current.position}
-
-
-def _is_whole(arguments: str, call: _Call) -> bool:
-    """A JSON object can't go on; anything else might."""
-    if call.part.kind == "custom" or not arguments.rstrip().endswith("}"):
-        return False
-    try:
-        return isinstance(json.loads(arguments), dict)
-    except ValueError:
-        return False
 
 
 _Writer = Callable[[ResponsesStreamEncoder, Part], None]

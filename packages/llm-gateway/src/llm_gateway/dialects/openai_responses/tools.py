@@ -17,7 +17,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import ProviderMetadata
 from llm_gateway_sdk.request import LLMRequest, OpaqueTool, Tool, ToolChoice, ToolLike
 
-from .shape import NAME, beyond, boolean, found, list_foreign, mapping, own, sequence, text
+from .fields import NAME, beyond, boolean, found, list_foreign, mapping, own, sequence, text
 
 __all__ = [
     "ToolName",

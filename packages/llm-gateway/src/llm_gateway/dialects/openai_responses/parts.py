@@ -19,7 +19,7 @@ from llm_gateway_sdk.parts import (
 )
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
-from .shape import NAME, beyond, found, list_foreign, mapping, own, sequence, text
+from .fields import NAME, beyond, found, list_foreign, mapping, own, sequence, text
 
 __all__ = [
     "decode_annotation",
