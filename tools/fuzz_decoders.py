@@ -187,9 +187,7 @@ def _stream(dialect: Dialect, other: Dialect, data: bytes, chance: random.Random
 
 
 def _count(dialect: Dialect, data: bytes) -> None:
-    decode = getattr(dialect, "decode_count", None)
-    if decode is not None:
-        decode(WireReply(200, body=data))
+    dialect.decode_count(WireReply(200, body=data))
 
 
 def _echo(dialect: Dialect) -> Any:

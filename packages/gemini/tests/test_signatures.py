@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_gemini import Gemini
-from llm_gateway_gemini.parts import read_signature, write_signature
-from llm_gateway_gemini.parts import PLACEHOLDER_SIGNATURE
+from llm_gateway_gemini.parts import PLACEHOLDER_SIGNATURE, read_signature, write_signature
 
 from llm_gateway_sdk import (
     Dialect,

@@ -36,6 +36,8 @@ from .parts import (
 from .paths import CONVERSE, CONVERSE_STREAM, COUNT_TOKENS, build_path
 from .request import ADDITIONAL, RESPONSE_PATHS, STOP_PATH
 
+__all__ = ["JSON_ONLY", "JSON_SCHEMA", "NO_TOOLS", "encode_count", "encode_request"]
+
 NO_TOOLS = "Answer without calling any tool."
 JSON_ONLY = "Answer with one JSON object and nothing else."
 JSON_SCHEMA = "Answer with one JSON value and nothing else; it must be valid against this JSON Schema:\n"

@@ -32,6 +32,8 @@ from .eventstream import encode_message
 from .parts import NAME, BlockEncoder, encode_citation, own, wire_id, write_blob
 from .response import build_metadata, build_usage, encode_stop
 
+__all__ = ["Encoder"]
+
 
 class Encoder(StreamEncoder):
     """Blocks go out one by one: a newcomer waits while an open call's arguments are no whole JSON."""

@@ -15,6 +15,8 @@ from llm_gateway_sdk.wire.sse import EventSplitter, parse_event
 from .arrays import ArraySplitter
 from .response import decode_usage
 
+__all__ = ["event_kind", "usage_of"]
+
 
 def event_kind(event: bytes) -> EventKind:
     data = event.removeprefix(b"data:").lstrip()

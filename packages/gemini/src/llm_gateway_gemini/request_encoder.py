@@ -43,6 +43,8 @@ from .schema import AsWritten, for_json_schema_field, to_json_schema, to_openapi
 from .spelling import respelled
 from .thinking import encode_thinking, generation
 
+__all__ = ["encode_count", "encode_request"]
+
 # Encoding.
 
 

@@ -27,6 +27,8 @@ from .parts import own
 from .request import GeminiEcho
 from .response import build_candidate, build_usage, reply_parts
 
+__all__ = ["Encoder"]
+
 
 class Encoder(StreamEncoder):
     """Function calls go out whole, so that fragments of arguments are gathered and what follows a call waits behind it.

@@ -16,7 +16,7 @@ from .dialects.coverage import Lack, report_unsaid
 from .dialects.fit import Fitted, fit
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
-from .errors import ErrorInfo
+from .errors import DialectError, ErrorInfo
 from .losses import Losses
 from .model_facts import ModelFacts
 from .request import LLMRequest
@@ -310,6 +310,17 @@ class Dialect(ABC):
     @abstractmethod
     def decode_error(self, wire: WireReply) -> ErrorInfo:
         """Reads any body, JSON or not; never raises."""
+
+    # Counting tokens.
+
+    def encode_count(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest | None:
+        """The request that asks the provider how many input tokens `request` has; None where the API has no such
+        operation, and the gateway then estimates. Raises DialectError."""
+        return None
+
+    def decode_count(self, wire: WireReply) -> int:
+        """Input tokens, as the reply to `encode_count` gives them. Raises DialectError."""
+        raise DialectError(f"{self.name} has no operation that counts tokens")
 
     # Passing through.
 

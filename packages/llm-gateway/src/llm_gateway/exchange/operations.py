@@ -6,7 +6,6 @@ the gateway answers itself where it honestly can.
 
 from __future__ import annotations
 
-from typing import Any, cast
 from urllib.parse import unquote
 
 from llm_gateway_sdk import (
@@ -156,33 +155,28 @@ def _is_untouched(request: ClientRequest, attempt: LiveAttempt, dialect: Dialect
     return http is None or not request.chain.edits_request or _is_seen(request, attempt, http, dialect)
 
 
-def _is_seen(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Any) -> bool:
+def _is_seen(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Dialect) -> bool:
     """Whether the client's bytes hold nothing but what plugins have seen. Raises InvalidRequest for duplicate keys."""
     came = compared(request.wire.body)
-    encode = getattr(dialect, "encode_count", None)
-    if encode is None:
-        return False
     model = request.ctx.requested_model or attempt.model
-    wire = encode(request.ctx.request, http.target(model, dialect.name), Losses("request"))
-    return came.is_same(wire.body)
+    wire = dialect.encode_count(request.ctx.request, http.target(model, dialect.name), Losses("request"))
+    return wire is not None and came.is_same(wire.body)
 
 
-async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Any) -> int | None:
-    encode = getattr(dialect, "encode_count", None)
-    decode = getattr(dialect, "decode_count", None)
-    if encode is None or decode is None:
-        return None
+async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider, dialect: Dialect) -> int | None:
     ctx = request.ctx
     losses = Losses("request")
     model = attempt.model
     check_model_name(model)
     api = http.target(model, dialect.name)
 
-    def encoded() -> WireRequest:
+    def encoded() -> WireRequest | None:
         fitted = dialect.fitted(ctx.request, api, losses, request.dialect.name).request
-        return cast(WireRequest, encode(fitted, api, losses))
+        return dialect.encode_count(fitted, api, losses)
 
     wire = await request.work(encoded)
+    if wire is None:
+        return None
     if http.settings.credentials == "client" and (token := bearer_or_key(request.wire.headers.items)):
         http.forward_credential(wire.headers, token)
     reply = await call_endpoint(request, attempt, http, wire)
@@ -190,7 +184,7 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
         body = await reply.read(MAX_ERROR_BYTES)
         if not 200 <= reply.status < 300:
             raise http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
-        return int(decode(WireReply(reply.status, Headers.of(reply.headers), body)))
+        return int(dialect.decode_count(WireReply(reply.status, Headers.of(reply.headers), body)))
     except (DialectError, ValueError, TypeError) as error:
         raise ModelError(f"The provider's token count can't be read: {error}") from None
     finally:

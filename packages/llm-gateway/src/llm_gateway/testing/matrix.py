@@ -163,8 +163,8 @@ def _request(
         return route.path, json.dumps({"model": model, "input": QUESTION}).encode(), []
     request = LLMRequest(model=model, messages=[Message("user", [TextPart(QUESTION)])], max_tokens=100, stream=stream)
     target = Target(model, include_usage=False)
-    encode = getattr(dialect, "encode_count", dialect.encode_request)
-    wire = (encode if route.operation == "count_tokens" else dialect.encode_request)(request, target, Losses("request"))
+    wire = dialect.encode_count(request, target, Losses("request")) if route.operation == "count_tokens" else None
+    wire = wire or dialect.encode_request(request, target, Losses("request"))
     if not _leads_to(route, wire.path):
         return None
     path = route.path.replace("{model}", model)

@@ -16,6 +16,8 @@ from .response import (
     decode_usage,
 )
 
+__all__ = ["event_kind", "rename_reply", "usage_of"]
+
 
 def rename_reply(data: bytes, model: str) -> bytes:
     """A whole reply, or the first events of a stream, which name the model in `message_start` alone."""

@@ -24,9 +24,10 @@ from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
-from . import bytewise, errors, request, response, stream, stream_encoder
+from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
 from .parts import NAME
 from .quirks import QUIRKS
+from .versions import VERSION_2023
 
 __all__ = ["Anthropic"]
 
@@ -39,7 +40,7 @@ class Anthropic(Dialect):
     error_markers = (b'"error"',)
     request_id_header = errors.REQUEST_ID_HEADER
     version_header: ClassVar[str] = "anthropic-version"
-    default_version = request.VERSION_2023
+    default_version = VERSION_2023
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         return request.decode_request(wire)
@@ -54,7 +55,7 @@ class Anthropic(Dialect):
         return errors.encode_error(error)
 
     def encode_request(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
-        return request.encode_request(request_, target, losses)
+        return request_encoder.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
         known: Receiver | None = target.memo.get(NAME)
@@ -64,7 +65,7 @@ class Anthropic(Dialect):
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """A request to count the tokens of `request_`."""
-        return request.encode_count(request_, target, losses)
+        return request_encoder.encode_count(request_, target, losses)
 
     def decode_count(self, wire: WireReply) -> int:
         """Raises DialectError."""

@@ -15,6 +15,8 @@ from llm_gateway_sdk.wire import json
 
 from .parts import NAME
 
+__all__ = ["REQUEST_ID_HEADER", "SPEND_LIMIT", "decode_error", "encode_error", "error_body", "error_of_body"]
+
 REQUEST_ID_HEADER = "request-id"
 SPEND_LIMIT = "enforced_spend_limit_reached"
 

@@ -30,6 +30,37 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.media import split_data_url
 
+__all__ = [
+    "CARRIER_AFTER",
+    "CARRIER_BEFORE",
+    "NAME",
+    "RAW_ARGUMENTS",
+    "Block",
+    "arguments_of",
+    "decode_block",
+    "decode_cache",
+    "decode_citation",
+    "decode_citations",
+    "decode_content",
+    "encode_cache",
+    "encode_citation",
+    "encode_extras",
+    "encode_input",
+    "encode_media",
+    "encode_own",
+    "encode_text",
+    "extras",
+    "fail",
+    "is_bare_text",
+    "is_plain_text",
+    "own",
+    "read_list",
+    "read_object",
+    "read_optional_string",
+    "read_string",
+    "with_cache",
+]
+
 NAME = "anthropic"
 
 RAW_ARGUMENTS = "_raw_arguments"

@@ -45,6 +45,24 @@ from .parts import (
     own,
 )
 
+__all__ = [
+    "KNOWN",
+    "carrier_after",
+    "carrier_before",
+    "decode_count",
+    "decode_response",
+    "decode_usage",
+    "encode_citations",
+    "encode_part",
+    "encode_response",
+    "encode_thinking",
+    "encode_usage",
+    "read_stop",
+    "refusal_details",
+    "stop_reason",
+    "string_or_empty",
+]
+
 # Reading.
 
 

@@ -46,6 +46,8 @@ from .response import (
     string_or_empty,
 )
 
+__all__ = ["AnthropicStreamDecoder"]
+
 # Reading.
 
 

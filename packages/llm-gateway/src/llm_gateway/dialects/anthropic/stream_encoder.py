@@ -46,6 +46,8 @@ from .response import (
     stop_reason,
 )
 
+__all__ = ["AnthropicStreamEncoder"]
+
 
 class AnthropicStreamEncoder(StreamEncoder):
     def __init__(self, echo: Echo, mint: Mint, losses: Losses) -> None:

@@ -21,6 +21,8 @@ from .messages import encode_messages
 from .parts import list_foreign
 from .tools import encode_tool_choice, encode_tools
 
+__all__ = ["encode_request"]
+
 
 def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
     quirks, kept = target.quirks, own(request.provider_metadata)

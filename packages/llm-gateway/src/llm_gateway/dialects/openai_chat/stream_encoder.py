@@ -42,6 +42,8 @@ from .response import (
 from .tools import is_legacy
 from .usage import encode_usage
 
+__all__ = ["ChatStreamEncoder"]
+
 
 class ChatStreamEncoder(StreamEncoder):
     """Finish reasons and usage wait for `close`: a stream that breaks must not look whole, and what follows a finish

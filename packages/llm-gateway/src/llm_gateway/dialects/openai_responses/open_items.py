@@ -14,6 +14,20 @@ from llm_gateway_sdk.wire import json
 
 from .tools import ToolName
 
+__all__ = [
+    "OpenCall",
+    "OpenItem",
+    "OpenMessage",
+    "OpenOpaque",
+    "OpenReasoning",
+    "OpenText",
+    "OpenThought",
+    "is_whole",
+    "place_of",
+    "same_item",
+    "thought_place",
+]
+
 
 class OpenItem:
     """An item that was announced."""

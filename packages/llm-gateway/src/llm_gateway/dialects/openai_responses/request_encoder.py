@@ -17,6 +17,8 @@ from .input import encode_input
 from .request import ENCRYPTED_REASONING, LOGPROBS
 from .tools import encode_tool_choice, encode_tools
 
+__all__ = ["MIN_OUTPUT_TOKENS", "encode_count", "encode_request"]
+
 MIN_OUTPUT_TOKENS = 16
 """The API refuses a smaller `max_output_tokens`."""
 

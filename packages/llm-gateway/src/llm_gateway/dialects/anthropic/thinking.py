@@ -1,0 +1,146 @@
+"""Writing `thinking` and `output_config.effort`."""
+
+from __future__ import annotations
+
+from llm_gateway_sdk import (
+    LLMRequest,
+    Losses,
+    Reasoning,
+    Target,
+)
+from llm_gateway_sdk.dialects.model_limits import ModelLimits
+from llm_gateway_sdk.reasoning import MIN_BUDGET, budget_of_effort, effort_of_budget, lower_effort
+
+from .messages import Turn
+from .parts import (
+    NAME,
+    Block,
+    encode_extras,
+)
+
+__all__ = ["ThinkingEncoder", "is_native"]
+
+_MODES = frozenset({"enabled", "adaptive", "disabled", "between_tools"})
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_EARLY_EFFORTS = ("low", "medium", "high", "max")
+
+
+def is_native(reasoning: Reasoning) -> bool:
+    """Whether a client of this dialect said it, who knows which forms its model takes."""
+    return reasoning.mode in _MODES or NAME in reasoning.provider_metadata
+
+
+class ThinkingEncoder:
+    """Writes how a model is to think. A client of this dialect knows which forms its model takes; others give an
+    effort or a budget, which is brought into the form of the model."""
+
+    def __init__(self, request: LLMRequest, target: Target, losses: Losses, limits: ModelLimits) -> None:
+        self.request = request
+        self.target = target
+        self.losses = losses
+        self.limits = limits
+
+    def config(self, turns: list[Turn]) -> Block | None:
+        """The field `thinking`; None leaves it out."""
+        reasoning = self.request.reasoning
+        if reasoning is None:
+            return None
+        config: Block | None
+        if is_native(reasoning):
+            if reasoning.mode is None:
+                return None
+            config = {"type": reasoning.mode}
+            if reasoning.mode == "enabled":
+                config["budget_tokens"] = reasoning.budget_tokens or self._budget(reasoning) or MIN_BUDGET
+            elif reasoning.budget_tokens is not None:
+                config["budget_tokens"] = reasoning.budget_tokens
+            config = encode_extras(config, reasoning.provider_metadata)
+        else:
+            config = self._translated(reasoning, turns)
+        if config is not None and reasoning.summary is not None and config["type"] in ("enabled", "adaptive"):
+            config["display"] = "omitted" if reasoning.summary == "omitted" else "summarized"
+        return config
+
+    def _translated(self, reasoning: Reasoning, turns: list[Turn]) -> Block | None:
+        """Other vendors' effort. What a model takes depends on its version (docs: build-with-claude/thinking)."""
+        off = reasoning.enabled is False or reasoning.effort == "none" or reasoning.budget_tokens == 0
+        wanted = reasoning.enabled or reasoning.effort is not None or reasoning.budget_tokens is not None
+        if not off and not wanted:
+            return None
+        form = self._form()
+        if form == "none":
+            if not off:
+                self.losses.dropped("reasoning_effort", "this model does not think")
+            return None
+        if off:
+            return {"type": "disabled"} if self.limits.thinking_off else None
+        choice = self.request.tool_choice
+        if choice is not None and (
+            choice.mode in ("required", "tool") or (choice.mode, choice.allowed_mode) == ("allowed", "required")
+        ):
+            self.losses.dropped("reasoning_effort", "thinking and a forced tool exclude each other")
+            return None
+        if form == "adaptive":
+            return {"type": "adaptive"}
+        budget = self._budget(reasoning)
+        if budget is None:
+            self.losses.dropped("reasoning_effort", "max_tokens leaves no room for thinking")
+            return None
+        if _unthought_calls(turns):
+            # The API wants the thinking that led to the calls; a client of another dialect may not have kept it.
+            self.losses.dropped("reasoning_effort", "tool calls in the history came without their thinking")
+            return None
+        if reasoning.budget_tokens is None and reasoning.effort is not None:
+            self.losses.converted("reasoning_effort", f"{reasoning.effort} became a budget of {budget} tokens")
+        return {"type": "enabled", "budget_tokens": budget}
+
+    def _budget(self, reasoning: Reasoning) -> int | None:
+        most = self.request.max_tokens
+        budget = reasoning.budget_tokens
+        if budget is None or budget < 0:
+            return budget_of_effort(reasoning.effort or "medium", most)
+        if most is not None and most <= MIN_BUDGET:
+            return None
+        bounded = max(MIN_BUDGET, budget if most is None else min(budget, most - 1))
+        if bounded != budget:
+            self.losses.clamped("reasoning.budget_tokens", f"{budget} became {bounded}")
+        return bounded
+
+    def _form(self) -> str:
+        """`budget`, `adaptive` or `none`: by the quirk `thinking`, else by the model."""
+        form = self.limits.thinking
+        if form == "both":
+            return "adaptive"
+        return "budget" if form == "unknown" else form
+
+    def effort(self, reasoning: Reasoning, thinking: Block | None) -> str | None:
+        """`output_config.effort`, next to what `thinking` already expresses."""
+        effort = reasoning.effort
+        if is_native(reasoning):
+            return effort
+        if self._form() != "adaptive" or (thinking is not None and thinking["type"] == "disabled"):
+            # The budget expresses it.
+            return effort if thinking is None and self._speaks_effort(reasoning) else None
+        if effort is None and reasoning.budget_tokens is not None and reasoning.budget_tokens > 0:
+            effort = effort_of_budget(reasoning.budget_tokens)
+            self.losses.converted("reasoning.budget_tokens", f"{reasoning.budget_tokens} became effort {effort}")
+        if effort is None or effort == "none":
+            return None
+        lowered = lower_effort(effort, _EARLY_EFFORTS if self.limits.thinking == "both" else _EFFORTS)
+        if lowered != effort:
+            self.losses.converted("reasoning_effort", f"{effort} became {lowered}")
+        return lowered
+
+    def _speaks_effort(self, reasoning: Reasoning) -> bool:
+        return self.target.quirks.get("effort") is True and reasoning.effort in _EFFORTS
+
+
+def _unthought_calls(turns: list[Turn]) -> bool:
+    """Whether the tool calls which the last message answers were made without thinking before them."""
+    for turn in reversed(turns):
+        if turn.role == "assistant":
+            calls = any(block["type"] == "tool_use" for block in turn.blocks)
+            return calls and turn.blocks[0]["type"] not in ("thinking", "redacted_thinking")
+        if turn.role == "user" and not any(block["type"] == "tool_result" for block in turn.blocks):
+            return False
+    return False
