@@ -46,7 +46,21 @@ class Heavy:
 
     path: str
     kind: str
-    body: bytes
+    pieces: tuple[bytes, bytes, int, bytes]
+    """What comes before, what is repeated, how often, and what comes after."""
+
+    @property
+    def body(self) -> bytes:
+        before, piece, number, after = self.pieces
+        if self.kind == "keys":
+            middle = b",".join([b'"k%d":"v"' % index for index in range(number)])
+        elif self.kind == "list":
+            middle = b",".join([piece] * number)
+        elif self.kind == "nested":
+            middle = piece * number + b"1" + b"}" * number
+        else:
+            middle = piece * number
+        return before + middle + after
 
 
 def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[Heavy]:
@@ -62,23 +76,22 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
         if kind == "text":
             name, piece = list(_TEXTS.items())[number % len(_TEXTS)]
             number += 1
-            yield Heavy(f"{path} ({name})", kind, before + b'"' + piece * (size // len(piece)) + b'"' + after)
+            yield Heavy(f"{path} ({name})", kind, (before + b'"', piece, size // len(piece), b'"' + after))
         elif kind == "list":
-            many = b",".join([element] * (items // (1 + sum(element.count(sign) for sign in (b",", b"{", b"[")))))
-            yield Heavy(path, kind, before + many + after)
+            values = 1 + sum(element.count(sign) for sign in (b",", b"{", b"["))
+            yield Heavy(path, kind, (before, element, items // values, after))
         else:
-            keys = b",".join([b'"k%d":"v"' % index for index in range(items)])
-            yield Heavy(path, "keys", before + b"{" + keys + b"}" + after)
-            yield Heavy(path, "nested", before + b'{"a":' * 900 + b"1" + b"}" * 900 + after)
+            yield Heavy(path, "keys", (before + b"{", b"", items, b"}" + after))
+            yield Heavy(path, "nested", (before, b'{"a":', 900, after))
 
 
 def heavy_inputs(*, items: int, size: int, model: str) -> Iterator[Heavy]:
     """Embedding requests of OpenAI's shape."""
     head = b'{"model":"%s","input":' % model.encode()
-    yield Heavy("input", "list", head + b"[" + b",".join([b'"a"'] * items) + b"]}")
-    yield Heavy("input.*", "list", head + b"[[" + b",".join([b"17"] * items) + b"]]}")
+    yield Heavy("input", "list", (head + b"[", b'"a"', items, b"]}"))
+    yield Heavy("input.*", "list", (head + b"[[", b"17", items, b"]]}"))
     for name, piece in _TEXTS.items():
-        yield Heavy(f"input ({name})", "text", head + b'"' + piece * (size // len(piece)) + b'"}')
+        yield Heavy(f"input ({name})", "text", (head + b'"', piece, size // len(piece), b'"}'))
 
 
 def _places(node: Node, key: str) -> Iterator[tuple[str, str, Any, bytes]]:

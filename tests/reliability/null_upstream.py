@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 SIZE = int(os.environ.get("HEAVY_REPLY_BYTES", 8 << 20))
-MANY = 20_000
+MANY = max(4000, SIZE // 1000)
 
 
 def _text(kind: str) -> str:
@@ -74,7 +74,7 @@ def _chat_event(delta: dict[str, Any], finish: str | None = None) -> bytes:
 @cache
 def _answer(kind: str, path: str) -> tuple[str, bytes]:
     if kind in ("stream", "event"):
-        pieces = ["ann@mail.example "] * (5 * MANY) if kind == "stream" else [_text("event")]
+        pieces = ["ann@mail.example "] * MANY if kind == "stream" else [_text("event")]
         events = [_chat_event({"role": "assistant"}), *(_chat_event({"content": piece}) for piece in pieces)]
         return "text/event-stream", b"".join([*events, _chat_event({}, "stop"), b"data: [DONE]\n\n"])
     texts = ["ann@mail.example"] * MANY if kind == "parts" else [_text(kind)]

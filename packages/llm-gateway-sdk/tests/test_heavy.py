@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import json
 import random
 import threading
 
 import pytest
 
+from llm_gateway_sdk import heavy
 from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_aside
 
 
@@ -77,3 +79,22 @@ def test_what_work_aside_raises_is_raised() -> None:
 
     with pytest.raises(ValueError, match="seven"):
         asyncio.run(main())
+
+
+def test_full_collections_are_put_off_while_there_is_heavy_work_and_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heavy, "_QUIET_SECONDS", 0.05)
+    gc.set_threshold(700, 10, 10)
+    monkeypatch.setattr(heavy, "_full_collections", heavy._FullCollections())
+    usual = gc.get_threshold()
+
+    async def main() -> tuple[int, int, int]:
+        await run_aside(int)
+        meanwhile = gc.get_threshold()
+        await asyncio.sleep(0.2)
+        return meanwhile
+
+    meanwhile = asyncio.run(main())
+
+    assert meanwhile[:2] == usual[:2]
+    assert meanwhile[2] > 1_000_000
+    assert gc.get_threshold() == usual

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
@@ -75,8 +76,46 @@ def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaita
     global _threads
     if _threads is None:
         _threads = ThreadPoolExecutor(1, thread_name_prefix="heavy")
-    context = contextvars.copy_context()
-    return asyncio.get_running_loop().run_in_executor(_threads, lambda: context.run(work, *args, **kwargs))
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
+    _full_collections.put_off(loop)
+    return loop.run_in_executor(_threads, lambda: context.run(work, *args, **kwargs))
+
+
+class _FullCollections:
+    """Puts off the garbage collector's full collections while there is heavy work.
+
+    A decoded body may be a million objects. Looking through all of them takes a tenth of a second and more, holds up
+    every thread, and finds nothing, for they are freed with their request. Young objects are collected as ever.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._usual = gc.get_threshold()
+        self._since = self._last = 0.0
+
+    def put_off(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._last = loop.time()
+        if self._loop is loop:
+            return
+        if self._loop is None:
+            self._usual = gc.get_threshold()
+            gc.set_threshold(*self._usual[:2], _NEVER)
+        self._loop, self._since = loop, self._last
+        loop.call_later(_QUIET_SECONDS, self._allow, loop)
+
+    def _allow(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        if now - self._last < _QUIET_SECONDS and now - self._since < _LONGEST_SECONDS:
+            loop.call_later(_QUIET_SECONDS, self._allow, loop)
+            return
+        gc.set_threshold(*self._usual)
+        self._loop = None
+
+
+_QUIET_SECONDS = 30.0
+_LONGEST_SECONDS = 600.0
+_NEVER = 1_000_000_000
+_full_collections = _FullCollections()
 
 
 def _signs(text: bytes) -> int:

@@ -50,7 +50,8 @@ class Call:
 
     `request_id` is that of the client's request; `model` the provider's name of the model; `attempt` counts the calls
     for this request before this one; `new_id(prefix)` makes an id, and `now()` gives the seconds since the epoch: with
-    these two a provider can be tested with fixed ids and times.
+    these two a provider can be tested with fixed ids and times. A request that is `heavy` is so large that work on all
+    of it belongs in a thread (`heavy.run_aside`).
     """
 
     request_id: str
@@ -58,6 +59,7 @@ class Call:
     attempt: int = 0
     new_id: Callable[[str], str] = _new_id
     now: Callable[[], int] = _now
+    heavy: bool = False
 
 
 class ProviderServices:

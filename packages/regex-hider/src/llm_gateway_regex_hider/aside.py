@@ -16,7 +16,7 @@ from .settings import Settings
 
 __all__ = ["LARGE_BYTES", "Aside"]
 
-LARGE_BYTES = 128 * 1024
+LARGE_BYTES = 16 * 1024
 """Bodies up to this size are redacted in place: a thread costs more than they do."""
 
 _THREADS = 2

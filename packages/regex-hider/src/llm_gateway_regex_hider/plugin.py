@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from llm_gateway_sdk import ModelError, Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk import LLMResponse, ModelError, Plugin, PluginResult, RequestContext, ToolCallPart, plugin_metadata
 from llm_gateway_sdk.plugin import HookReturn
 
 from . import __version__
@@ -78,8 +78,7 @@ class RegexHider(Plugin):
     def after_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if self._settings.response is None:
             return None
-        reply = ctx.upstream_response
-        if reply is not None and len(reply.body) > LARGE_BYTES:
+        if ctx.response is not None and _is_large(ctx.response):
             return self._aside.run(lambda settings: self._redact_response(ctx, settings))
         return self._redact_response(ctx, self._settings)
 
@@ -158,3 +157,17 @@ class RegexHider(Plugin):
                 "%s: hidden in the %s without a match, for want of a verdict within the bounds: %d texts",
                 ctx.request_id, where, findings.masked,
             )  # fmt: skip
+
+
+def _is_large(response: LLMResponse) -> bool:
+    """Whether a reply is searched aside."""
+    size = 0
+    for choice in response.choices:
+        for part in choice.message.content:
+            text = part.arguments if isinstance(part, ToolCallPart) else getattr(part, "text", None)
+            size += _PART + len(text or "")
+    return size > LARGE_BYTES
+
+
+_PART = 64
+"""A part without a text costs as much as so many letters."""

@@ -26,6 +26,7 @@ _SKIP_WINDOW = 48
 _KEPT = 64  # characters that are done and stay in the buffer, so that it need not be cut for every piece
 _SPACE = 32  # most characters of white space that are held for the sake of the text behind them
 _UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
+_REPLACING = 5.0  # microseconds that putting something in a match's place costs
 
 
 class Blocked(Exception):
@@ -49,6 +50,14 @@ class Budget:
     trials: float = 2_000.0
     """For asking the engine before the automaton, where it finds nothing."""
     trials_per_character: float = 0.02
+    matches: float = 10_000_000.0
+    """For what is found and replaced, in all. What exceeds it is hidden without having been searched."""
+
+    def found(self, microseconds: float) -> None:
+        """Charges a match, however cheap it was to find: a text may be full of them."""
+        self.matches -= microseconds + _REPLACING
+        if self.matches < 0:
+            raise _Exhausted
 
     def spend(self, microseconds: float) -> None:
         self.microseconds -= microseconds
@@ -389,6 +398,7 @@ class StreamRedactor:
                 self._budget.spend(spent)
             if match is None:
                 continue
+            self._budget.found(spent)
             replaced = _replaced(rule, match, self.findings)
             end = match.end()
             self._keep_until(start)
@@ -562,7 +572,7 @@ def _match_at(
 ) -> tuple[CompiledRule, regex.Match[str]] | None:
     """Asks the engine without the automaton's advice. What that costs in vain is bounded for all texts of a budget."""
     for rule in rules:
-        timeout = min(budget.trials, budget.microseconds) / 1e6
+        timeout = min(budget.trials, budget.microseconds, budget.matches) / 1e6
         if timeout <= 0:
             return None
         before = perf_counter()
@@ -577,6 +587,7 @@ def _match_at(
             continue
         if spent > _UNCHARGED:
             budget.microseconds -= spent
+        budget.matches -= spent + _REPLACING
         return rule, match
     return None
 

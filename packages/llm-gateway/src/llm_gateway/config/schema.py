@@ -151,7 +151,7 @@ class LimitsConfig(Settings):
         description="Largest body of an endpoint that takes files, which go on while they arrive. Beyond it: 413.",
     )
     max_items: int = Field(
-        default=250_000,
+        default=200_000,
         ge=1000,
         description="Most values (elements of lists, fields of objects) in the JSON of one request. Beyond it: 413.",
     )

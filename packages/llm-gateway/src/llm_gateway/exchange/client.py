@@ -105,6 +105,8 @@ class ClientReply:
         from; None where a plugin gave it."""
         request = self.request
         losses = Losses("response")
+        if request.is_heavy:
+            await request.prepare_echo()
         if attempt is not None and attempt.reply_name is not None:
             response = replace(response, model=attempt.reply_name)
         if request.ctx.streaming:
@@ -144,6 +146,8 @@ class ClientReply:
     async def relay_edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> None:
         """A reply of the client's own dialect which plugins may have edited: the edit and nothing else. Where a plugin
         edits all that it sees, nothing stays that it could not see."""
+        if self.request.is_heavy:
+            await self.request.prepare_echo()
         body = await run_aside(self._edited, wire, payload) if attempt.is_heavy else self._edited(wire, payload)
         await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from llm_gateway_sdk import (
@@ -28,7 +27,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.walk import walk
 
@@ -38,6 +37,7 @@ from .client import ClientReply
 from .delivery.chunks import decoded, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
 from .delivery.forward import forward
+from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
 from .ending import EndReason, end_reason, error_of
 from .errors import http_error, internal_error, refuse_web_page
@@ -335,10 +335,8 @@ class Exchange:
         request = self._request
         body = await reply.read(request.services.max_reply_bytes)
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
-        whole = decode_whole(call.dialect, wire, request.services.mint, call.names)
+        decoding = (call.dialect, wire, request.services.mint, call.names)
+        attempt.is_heavy = is_heavy(body)
+        whole = await run_aside(decode_whole, *decoding) if attempt.is_heavy else decode_whole(*decoding)
         whole.final = True
-
-        async def once() -> AsyncIterator[list[LLMResponse]]:
-            yield [whole]
-
-        return await deliver_chunks(request, self._client, attempt, once())
+        return await deliver_chunks(request, self._client, attempt, in_slices([whole]))

@@ -10,16 +10,20 @@ from collections.abc import Iterator
 
 from llm_gateway_sdk import ModelProtocolError
 
-__all__ = ["PIECE_BYTES", "EventBound", "pieces", "too_large"]
+__all__ = ["HEAVY_BYTES", "PIECE_BYTES", "WATCHED_BYTES", "EventBound", "pieces", "too_large"]
 
 PIECE_BYTES = 16 * 1024
 """Of the worst bytes there are (empty events), so many take a few milliseconds."""
+WATCHED_BYTES = 4 * 1024
+"""The same where plugins look at what comes."""
+HEAVY_BYTES = 128 * 1024
+"""One event of this length is decoded aside."""
 
 
-def pieces(data: bytes) -> Iterator[bytes]:
+def pieces(data: bytes, size: int = PIECE_BYTES) -> Iterator[bytes]:
     """`data` cut into pieces of bounded work."""
-    for start in range(0, len(data), PIECE_BYTES):
-        yield data[start : start + PIECE_BYTES]
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
 
 
 def too_large(limit: int) -> ModelProtocolError:

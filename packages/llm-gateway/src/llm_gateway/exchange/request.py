@@ -69,6 +69,11 @@ class ClientRequest:
         """Does work on the whole body, aside where the body is heavy."""
         return await run_aside(work, *args, **kwargs) if self.is_heavy else work(*args, **kwargs)
 
+    async def prepare_echo(self) -> None:
+        """Decodes a heavy body for `echo`, aside."""
+        if self.is_heavy and self.reading.echo is None and self.ctx.has_request:
+            await run_aside(self.reading.read)
+
     @property
     def echo(self) -> Echo:
         """The client dialect's memo of the request; decodes it where nobody has."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import (
@@ -32,12 +32,16 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.errors import kind_of_status
 from llm_gateway_sdk.estimate import estimate_tokens
+from llm_gateway_sdk.heavy import run_aside
 
 __all__ = ["EchoProvider"]
 
 _CALL = re.compile(r"\bcall\s+([A-Za-z0-9_.-]+)\s*(\{.*\})?", re.DOTALL)
 _FAIL = re.compile(r"\bfail\s+([45]\d\d)(?:\s+on\s+([\w./:@-]*\w))?")
 _WORD = re.compile(r"\s*\S+\s*")
+_LONG = 64 * 1024
+"""Letters of a text that is not streamed word by word."""
+_PIECES = 4000
 
 
 class EchoProvider(Provider):
@@ -71,14 +75,10 @@ class EchoProvider(Provider):
         self.fail_with: int | None = config.get("failWith")
 
     async def execute(self, request: LLMRequest, call: Call) -> LLMResponse:
-        self._fail_if_asked(request, call)
-        parts = self._parts(request, call)
-        return self._response(request, call, parts)
+        return (await self._answer(request, call))[1]
 
     async def execute_streaming(self, request: LLMRequest, call: Call) -> AsyncIterator[LLMResponse]:
-        self._fail_if_asked(request, call)
-        parts = self._parts(request, call)
-        whole = self._response(request, call, parts)
+        parts, whole = await self._answer(request, call)
         yield LLMResponse(whole.id, whole.model, whole.created, [Choice(0, Message("assistant"))])
         for index, part in enumerate(parts):
             for fragment in _fragments(part, index):
@@ -90,6 +90,20 @@ class EchoProvider(Provider):
             usage=whole.usage,
             final=True,
         )
+
+    async def _answer(
+        self, request: LLMRequest, call: Call
+    ) -> tuple[list[TextPart | ThinkingPart | ToolCallPart], LLMResponse]:
+        if call.heavy:
+            return await run_aside(self._parts_and_reply, request, call)
+        return self._parts_and_reply(request, call)
+
+    def _parts_and_reply(
+        self, request: LLMRequest, call: Call
+    ) -> tuple[list[TextPart | ThinkingPart | ToolCallPart], LLMResponse]:
+        self._fail_if_asked(request, call)
+        parts = self._parts(request, call)
+        return parts, self._response(request, call, parts)
 
     def _response(
         self, request: LLMRequest, call: Call, parts: list[TextPart | ThinkingPart | ToolCallPart]
@@ -103,17 +117,16 @@ class EchoProvider(Provider):
             call.model,
             call.now(),
             [Choice(0, Message("assistant", list(parts)), finish_reason="tool_calls" if calls else "stop")],
-            Usage(
-                input_tokens=estimate_tokens(request), output_tokens=max(1, len(_WORD.findall(said))), estimated=True
-            ),
+            Usage(input_tokens=estimate_tokens(request), output_tokens=_count(said), estimated=True),
         )
 
     def _parts(self, request: LLMRequest, call: Call) -> list[TextPart | ThinkingPart | ToolCallPart]:
         asked = _last_user_text(request)
+        order = asked[:_LONG]
         parts: list[TextPart | ThinkingPart | ToolCallPart] = []
-        if re.search(r"\bthink about\b", asked):
+        if re.search(r"\bthink about\b", order):
             parts.append(ThinkingPart("I am asked to think, so I repeat the question to myself."))
-        match = _CALL.search(asked)
+        match = _CALL.search(order)
         names = [tool.name for tool in request.tools if isinstance(tool, Tool)]
         if match is not None and match[1] in names and not _answered(request):
             parts.append(ToolCallPart(call.new_id("call_"), match[1], match[2] or "{}"))
@@ -124,7 +137,7 @@ class EchoProvider(Provider):
 
     def _fail_if_asked(self, request: LLMRequest, call: Call) -> None:
         status = self.fail_with
-        match = _FAIL.search(_last_user_text(request))
+        match = _FAIL.search(_last_user_text(request)[:_LONG])
         if status is None and match is not None and match[2] in (None, call.model):
             status = int(match[1])
         if status is not None:
@@ -151,15 +164,32 @@ def _answered(request: LLMRequest) -> bool:
     return bool(request.messages) and any(isinstance(part, ToolResultPart) for part in request.messages[-1].content)
 
 
+def _count(said: str) -> int:
+    """Words, or about as many where there are very many."""
+    return max(1, len(_WORD.findall(said)) if len(said) < _LONG else len(said) // 4)
+
+
 def _fragments(
     part: TextPart | ThinkingPart | ToolCallPart, index: int
-) -> list[TextPart | ThinkingPart | ToolCallPart]:
+) -> Iterator[TextPart | ThinkingPart | ToolCallPart]:
     if isinstance(part, ToolCallPart):
         half = len(part.arguments) // 2
-        return [
-            ToolCallPart(part.id, part.name, part.arguments[:half], index=index),
-            ToolCallPart(arguments=part.arguments[half:], index=index),
-        ]
-    if isinstance(part, ThinkingPart):
-        return [ThinkingPart(word, index=index) for word in _WORD.findall(part.text)]
-    return [TextPart(word, index=index) for word in _WORD.findall(part.text)] or [TextPart("", index=index)]
+        yield ToolCallPart(part.id, part.name, part.arguments[:half], index=index)
+        yield ToolCallPart(arguments=part.arguments[half:], index=index)
+        return
+    kind = ThinkingPart if isinstance(part, ThinkingPart) else TextPart
+    if not part.text.strip():
+        yield TextPart("", index=index)
+    for word in _words(part.text):
+        yield kind(word, index=index)
+
+
+def _words(text: str) -> Iterator[str]:
+    """The text word by word; a long one in so many pieces as one of that length would have words."""
+    if len(text) < _LONG:
+        for word in _WORD.finditer(text):
+            yield word[0]
+        return
+    size = len(text) // _PIECES + 1
+    for start in range(0, len(text), size):
+        yield text[start : start + size]

@@ -18,6 +18,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.chunk_loop import ChunkLoop
 from llm_gateway_sdk.dialects.restoring import RestoringDecoder
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 
@@ -25,16 +26,17 @@ from ..attempt import LiveAttempt
 from ..client import ClientReply
 from ..errors import scrub_info
 from ..outlet import Outlet
-from ..pacing import PIECE_BYTES, EventBound, pieces, too_large
+from ..pacing import HEAVY_BYTES, PIECE_BYTES, WATCHED_BYTES, EventBound, pieces, too_large
 from ..request import ClientRequest
 from ..signed import StreamedSignatures
 from ..upstream import UpstreamCall, secrets_of
+from .slicing import in_slices
 
 __all__ = ["decoded", "deliver_chunks", "rest_of"]
 
 _REST_SECONDS = 0.5
-_HEAVY_BYTES = 16 * 1024
-"""Of a stream that is put together: it has many small pieces."""
+_HEAVY_BYTES = 256 * 1024
+"""Of a stream: what ends it, or puts it together, is done aside."""
 _MAX_REST_BYTES = 64 * 1024
 
 
@@ -43,6 +45,8 @@ async def deliver_chunks(
 ) -> Verdict | None:
     """Until the reply is whole, or a hook decides otherwise. Raises ModelError, and what a hook refuses with."""
     ctx, chain = request.ctx, request.chain
+    if request.is_heavy:
+        await request.prepare_echo()
     receiver = _Receiver(client, attempt)
     loop = ChunkLoop(ctx, chain, receiver, accumulate=request.retains)
     try:
@@ -67,7 +71,18 @@ async def deliver_chunks(
 class _Receiver:
     """Encodes what goes to the client. See ChunkReceiver."""
 
-    __slots__ = ("_attempt", "_client", "_encoder", "_name", "_out", "_outlet", "came", "let_through", "losses")
+    __slots__ = (
+        "_attempt",
+        "_client",
+        "_encoder",
+        "_ending",
+        "_name",
+        "_out",
+        "_outlet",
+        "came",
+        "let_through",
+        "losses",
+    )
 
     def __init__(self, client: ClientReply, attempt: LiveAttempt) -> None:
         self._client = client
@@ -77,6 +92,7 @@ class _Receiver:
         self._encoder: StreamEncoder = client.stream_encoder(self.losses)
         self._name = attempt.reply_name
         self._out: list[bytes] = []
+        self._ending: list[LLMResponse] = []
         signatures = StreamedSignatures(self.losses)
         self.came: Callable[[LLMResponse], None] = signatures.came
         self.let_through: Callable[[LLMResponse], None] = signatures.judge
@@ -88,18 +104,35 @@ class _Receiver:
     def emit(self, chunk: LLMResponse) -> None:
         if self._name is not None and chunk.model:
             chunk = replace(chunk, model=self._name)
-        self._out.append(self._encoder.encode(chunk))
+        if self._attempt.is_heavy and (chunk.final or _is_ending(chunk)):
+            self._ending.append(chunk)
+        else:
+            self._out.append(self._encoder.encode(chunk))
 
     async def flush(self) -> None:
+        if self._ending:
+            await self._encode_end()
         data = b"".join(self._out)
         self._out = []
         if data:
             await self._outlet.write(data)
 
     async def end(self) -> None:
+        if self._ending:
+            await self._encode_end()
         data = b"".join(self._out)
         self._client.status = 200
-        await self._outlet.end(data + self._encoder.close())
+        close = self._encoder.close
+        await self._outlet.end(data + (await run_aside(close) if self._attempt.is_heavy else close()))
+
+    async def _encode_end(self) -> None:
+        """What ends a long reply may repeat all of it."""
+        ending, self._ending = self._ending, []
+        self._out.append(await run_aside(lambda: b"".join([self._encoder.encode(chunk) for chunk in ending])))
+
+
+def _is_ending(chunk: LLMResponse) -> bool:
+    return any(choice.finish_reason is not None for choice in chunk.choices)
 
 
 async def decoded(
@@ -112,19 +145,30 @@ async def decoded(
         decoder = RestoringDecoder(decoder, call.names)
     bound = EventBound(services.max_event_bytes) if call.dialect.sse else None
     limit, size = services.max_reply_bytes, 0
+    most = PIECE_BYTES if not request.chain.chunk else WATCHED_BYTES
     idle, total, loop = attempt.idle, attempt.expires, request.loop
     try:
         while data := await reply.receive():
             length = len(data)
             size += length
-            if size > limit:
-                raise too_large(limit)
-            for piece in (data,) if length <= PIECE_BYTES else pieces(data):
+            if size > _HEAVY_BYTES:
+                attempt.is_heavy = True
+                if size > limit:
+                    raise too_large(limit)
+            for piece in (data,) if length <= most else pieces(data, most):
+                opened = 0
                 if bound is not None and (bound.open or piece[-2:] != b"\n\n"):
+                    opened = bound.open
                     bound.check(piece)
-                chunks = decoder.feed(piece)
-                if chunks:
-                    yield chunks
+                if opened > PIECE_BYTES or bound is None:
+                    # It may complete a large event.
+                    chunks = await run_aside(decoder.feed, piece) if opened > HEAVY_BYTES else decoder.feed(piece)
+                    async for batch in in_slices(chunks):
+                        yield batch
+                else:
+                    chunks = decoder.feed(piece)
+                    if chunks:
+                        yield chunks
                 if piece is not data:
                     await asyncio.sleep(0)
             if stream.committed:
@@ -138,7 +182,6 @@ async def decoded(
     except ModelError:
         if not decoder.finished:
             raise
-    attempt.is_heavy = size > _HEAVY_BYTES
     try:
         rest = decoder.close()
     except DialectError as error:

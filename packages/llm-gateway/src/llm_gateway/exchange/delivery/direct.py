@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
+from time import perf_counter
 
 from llm_gateway_sdk import Call, DialectError, InvalidRequest, LLMResponse, ModelProtocolError, Verdict
 from llm_gateway_sdk.heavy import run_aside
@@ -15,9 +17,12 @@ from ..errors import refuse_failure
 from ..request import ClientRequest
 from ..upstream import apply_defaults, reply_name
 from .chunks import deliver_chunks
+from .slicing import slices
 from .whole import deliver_response
 
 __all__ = ["deliver_directly"]
+
+_TURN_SECONDS = 0.002
 
 
 async def deliver_directly(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> Verdict | None:
@@ -34,7 +39,7 @@ async def deliver_directly(request: ClientRequest, client: ClientReply, attempt:
     except DialectError as error:
         raise InvalidRequest(str(error), param=error.path, code=error.code) from None
     attempt.reply_name = reply_name(request, attempt.model)
-    call = Call(ctx.request_id, attempt.model, ctx.retry_count, mint.id, mint.now)
+    call = Call(ctx.request_id, attempt.model, ctx.retry_count, mint.id, mint.now, request.is_heavy)
     attempt.sent = True
     try:
         if not ctx.streaming:
@@ -51,10 +56,18 @@ async def deliver_directly(request: ClientRequest, client: ClientReply, attempt:
 
 
 async def _batches(chunks: AsyncIterator[LLMResponse]) -> AsyncGenerator[list[LLMResponse], None]:
-    """Closes the provider's iterator with itself: what that holds is let go when the reply ends, however it ends."""
+    """Closes the provider's iterator with itself: what that holds is let go when the reply ends, however it ends.
+
+    A provider that never waits keeps no other request from its turn.
+    """
+    began = perf_counter()
     try:
         async for chunk in chunks:
-            yield [chunk]
+            for piece in slices(chunk):
+                yield [piece]
+            if perf_counter() - began > _TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = perf_counter()
     finally:
         close = getattr(chunks, "aclose", None)
         if close is not None:

@@ -159,7 +159,7 @@ async def collect(request: ClientRequest, attempt: LiveAttempt, reply: HTTPReply
     except BaseException:
         attempt.partial = total.value()
         raise
-    return total.value()
+    return await run_aside(total.value) if attempt.is_heavy else total.value()
 
 
 def decode_whole(dialect: Dialect, wire: WireReply, mint: Mint, names: Mapping[str, str]) -> LLMResponse:
