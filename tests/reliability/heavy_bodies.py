@@ -78,10 +78,10 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
             number += 1
             yield Heavy(f"{path} ({name})", kind, (before + b'"', piece, size // len(piece), b'"' + after))
         elif kind == "list":
-            values = 1 + sum(element.count(sign) for sign in (b",", b"{", b"["))
+            values = 1 + sum(element.count(sign) for sign in (b",", b":", b"{", b"["))
             yield Heavy(path, kind, (before, element, items // values, after))
         else:
-            yield Heavy(path, "keys", (before + b"{", b"", items, b"}" + after))
+            yield Heavy(path, "keys", (before + b"{", b"", items // 2, b"}" + after))
             yield Heavy(path, "nested", (before, b'{"a":', 900, after))
 
 

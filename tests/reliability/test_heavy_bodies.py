@@ -107,7 +107,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
 
 @pytest.fixture
 def bystanders(served: ServedGateway) -> Iterator[Bystanders]:
-    clients = Bystanders(int(served.url.rpartition(":")[2]), "plain-openai_chat")
+    clients = Bystanders(int(served.url.rpartition(":")[2]), "plain-openai_chat", served.process.pid)
     time.sleep(0.5)
     yield clients
     clients.close()

@@ -47,7 +47,8 @@ def is_heavy(body: bytes) -> bool:
 
 
 def has_more_items(body: bytes, limit: int) -> bool:
-    """Whether a JSON text has more than `limit` elements of lists and fields of objects. Signs in strings don't count.
+    """Whether a JSON text has more than `limit` values: elements of lists count one, fields of objects two, and each
+    list and object one more, which is about what they cost. Signs in strings don't count.
 
     A text that is not valid JSON may be judged either way. The work is done in slices between which threads switch.
     """
@@ -119,5 +120,5 @@ _full_collections = _FullCollections()
 
 
 def _signs(text: bytes) -> int:
-    """Signs before which or in which a value begins; each value of a list or an object has one."""
-    return text.count(b",") + text.count(b"{") + text.count(b"[")
+    """Signs that stand before values or begin them."""
+    return text.count(b",") + text.count(b":") + text.count(b"{") + text.count(b"[")

@@ -9,6 +9,8 @@ from typing import Literal
 
 __all__ = ["Loss", "Losses"]
 
+_MOST = 200
+"""Paths that are listed: a client may write as many keys as it likes."""
 _INDEX = re.compile(r"\[\d+\]")
 
 
@@ -45,6 +47,8 @@ class Losses:
 
     def _add(self, kind: Literal["dropped", "clamped", "converted"], path: str, detail: str) -> None:
         path = _INDEX.sub("[*]", path)
+        if len(self._items) >= _MOST and (kind, path) not in self._items:
+            path, detail = "*", "more fields than are listed"
         self._items.setdefault((kind, path), Loss(kind, path, self._side, detail))
 
     def __iter__(self) -> Iterator[Loss]:

@@ -153,7 +153,8 @@ class LimitsConfig(Settings):
     max_items: int = Field(
         default=200_000,
         ge=1000,
-        description="Most values (elements of lists, fields of objects) in the JSON of one request. Beyond it: 413.",
+        description="Most values in the JSON of one request: elements of lists count one, fields of objects two, each "
+        "list and object one more. Beyond it: 413.",
     )
     max_header_bytes: Size = Field(
         default=64 << 10, description="Largest header block of a request and of a provider's reply."

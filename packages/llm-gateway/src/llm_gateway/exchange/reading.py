@@ -10,7 +10,9 @@ from typing import Protocol
 
 from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, WireRequest
 
-__all__ = ["Reading", "RequestDecoder"]
+__all__ = ["TOO_DEEP", "Reading", "RequestDecoder"]
+
+TOO_DEEP = "The body is nested too deeply."
 
 
 class RequestDecoder(Protocol):
@@ -32,4 +34,6 @@ class Reading:
             request, self.echo = self._decoder.decode_request(self._wire)
         except DialectError as error:
             raise InvalidRequest(str(error), param=error.path) from None
+        except RecursionError:
+            raise InvalidRequest(TOO_DEEP) from None
         return request

@@ -33,6 +33,7 @@ from ..wire.crossing import CREDENTIAL_HEADERS
 from ..wire.headers import bearer_or_key
 from .errors import unsendable
 from .patch import Comparison, merge_edit, merge_seen
+from .reading import TOO_DEEP
 from .request import ClientRequest
 from .seen import compared, seen_query
 from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
@@ -111,6 +112,8 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
         raise InvalidRequest(str(error), param=error.path, code=error.code) from None
     except ValueError as error:
         raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
+    except RecursionError:
+        raise InvalidRequest(TOO_DEEP) from None
     finish_headers(request, wire)
     if request.chain.detached:
         kept = Headers.of([item for item in wire.headers.items if item[0] not in CREDENTIAL_HEADERS])

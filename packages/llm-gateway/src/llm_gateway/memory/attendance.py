@@ -68,7 +68,7 @@ class Attendance:
         if not self._refers:
             return
         try:
-            body = json.loads(request.wire.body)
+            body = await request.work(json.loads, request.wire.body)
         except ValueError:
             return  # reported when it is read
         if not isinstance(body, dict):
@@ -195,7 +195,7 @@ class Attendance:
             log.warning("request %s: its response is not kept: %s", request_id, error)
 
     async def _write(self, response: dict[str, Any]) -> None:
-        items, shown = self._input()
+        items, shown = await self._request.work(self._input)
         for key in response.keys() & shown.keys():
             response[key] = shown[key]
         own = named(items, self._request.services.mint.id)

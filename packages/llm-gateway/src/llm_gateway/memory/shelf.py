@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from llm_gateway_sdk import RequestContext, Store
@@ -77,6 +77,14 @@ def owner_of(ctx: RequestContext) -> str:
     return hashlib.sha256(who.encode()).hexdigest()[:32]
 
 
+def _written(record: KeptResponse | Conversation) -> bytes:
+    """Raises TooLarge."""
+    try:
+        return json.dumps({name: getattr(record, name) for name in record.__slots__})
+    except RecursionError:
+        raise TooLarge("it is nested too deeply") from None
+
+
 class Shelf:
     """The records of one project. Its methods raise StoreError."""
 
@@ -122,7 +130,7 @@ class Shelf:
     async def keep(self, owner: str, kept: KeptResponse) -> None:
         """Raises TooLarge."""
         kept.at = time.time()
-        value = json.dumps(asdict(kept))
+        value = _written(kept)
         if len(value) > self._max_bytes:
             raise TooLarge(f"{len(value)} bytes")
         holder = json.dumps(kept.id)
@@ -151,7 +159,7 @@ class Shelf:
 
     async def keep_conversation(self, owner: str, conversation: Conversation) -> None:
         """Raises TooLarge."""
-        value = json.dumps(asdict(conversation))
+        value = _written(conversation)
         if len(value) > self._max_bytes:
             raise TooLarge(f"{len(value)} bytes")
         await self.store.keep({self._key(owner, "c", conversation.id): value}, self._seconds)
