@@ -34,11 +34,11 @@ async def plugin_on(store: Store, **config: Any) -> VirtualKeys:
     return plugin
 
 
-async def ask(plugin: VirtualKeys, key: str) -> tuple[int, RequestContext]:
+async def ask(plugin: VirtualKeys, key: str, address: str | None = None) -> tuple[int, RequestContext]:
     headers = Headers([("authorization", f"Bearer {key}")])
     ctx = RequestContext(
         request_id="r", project="default", adapter="openai", operation="generate",
-        http_request=HTTPRequest("POST", "/v1", "", headers, b""),
+        http_request=HTTPRequest("POST", "/v1", "", headers, b""), client_ip=address,
     )  # fmt: skip
     result = await plugin.before_model(ctx)
     if result is None:
@@ -68,6 +68,18 @@ async def test_wrong_keys_are_refused_and_mistyped_ones_cost_no_look_up(store: A
     assert store.reads == 0
     assert (await ask(plugin, other.key))[0] == 401
     assert (await ask(plugin, "sk-of-another-form"))[0] == 0
+    await plugin.close()
+
+
+async def test_wrong_keys_of_one_address_are_limited_and_right_ones_are_let_in(store: Any) -> None:
+    minted = await Keyring(store).create("n")
+    other = await Keyring(MemoryStore()).create("n")
+    plugin = await plugin_on(store)
+
+    statuses = [(await ask(plugin, other.key, "192.0.2.1"))[0] for _ in range(22)]
+    assert statuses == [401] * 20 + [429] * 2
+    assert (await ask(plugin, minted.key, "192.0.2.1"))[0] == 200
+    assert (await ask(plugin, other.key, "192.0.2.2"))[0] == 401
     await plugin.close()
 
 

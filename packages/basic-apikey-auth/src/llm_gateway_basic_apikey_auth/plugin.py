@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from typing import Any
 
 from llm_gateway_sdk import Plugin, PluginResult, Principal, RequestContext, RequestRejected, plugin_metadata
+from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.principal import credentials_of, has_own_form
 
 __all__ = ["BasicApiKeyAuth"]
@@ -54,9 +54,6 @@ _SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
     "examples": [{"apikeys": ["${GATEWAY_KEY}", {"name": "reports", "key": "${REPORTS_KEY}"}]}],
 }
-
-_WINDOW_SECONDS = 60.0
-_MAX_ADDRESSES = 10_000
 
 
 @plugin_metadata(
@@ -105,8 +102,8 @@ class BasicApiKeyAuth(Plugin):
         self._principals = {
             holder: Principal(id=holder, name=holder, source="basic-apikey-auth") for holder in self._holders.values()
         }
-        self._max_failures: int = config.get("maxFailures", 20)
-        self._failures: dict[str, tuple[float, int]] = {}
+        allowed: int = config.get("maxFailures", 20)
+        self._guesses = GuessLimit(allowed) if allowed else None
 
     def before_model(self, ctx: RequestContext) -> PluginResult | None:
         if ctx.caller is not None:
@@ -122,13 +119,11 @@ class BasicApiKeyAuth(Plugin):
                 return None
         if given and all(map(has_own_form, credentials)):
             return None  # for a plugin that reads that form; where there is none, the request is refused all the same
-        if self._blocked(ctx.client_ip):
+        if given and self._guesses is not None and ctx.client_ip is not None and self._guesses.failed(ctx.client_ip):
             error = RequestRejected(
                 "Too many wrong API keys from this address.", status=429, code="too_many_failures", retry_after=60.0
             )
             return PluginResult(success=False, error=error)
-        if given:
-            self._count_failure(ctx.client_ip)
         said = (
             "The API key is not valid." if given else "An API key is needed: `Authorization: Bearer …` or `x-api-key`."
         )
@@ -144,27 +139,6 @@ class BasicApiKeyAuth(Plugin):
             if hmac.compare_digest(known, digest):
                 found = holder
         return found
-
-    def _blocked(self, address: str | None) -> bool:
-        if not self._max_failures or address is None:
-            return False
-        since, count = self._failures.get(address, (0.0, 0))
-        return count >= self._max_failures and time.monotonic() - since < _WINDOW_SECONDS
-
-    def _count_failure(self, address: str | None) -> None:
-        if not self._max_failures or address is None:
-            return
-        now = time.monotonic()
-        since, count = self._failures.get(address, (now, 0))
-        if now - since >= _WINDOW_SECONDS:
-            since, count = now, 0
-        if len(self._failures) >= _MAX_ADDRESSES and address not in self._failures:
-            self._failures = {
-                known: entry for known, entry in self._failures.items() if now - entry[0] < _WINDOW_SECONDS
-            }
-            if len(self._failures) >= _MAX_ADDRESSES:
-                self._failures.clear()
-        self._failures[address] = (since, count + 1)
 
 
 def _digest(key: str) -> bytes:

@@ -203,4 +203,7 @@ def test_guesses_at_the_password_are_limited_by_address() -> None:
     guessed = [ask(f"guess-{number}", "192.0.2.1") for number in range(25)]
     assert guessed == [401] * 20 + [429] * 5
     assert ask("guess", "192.0.2.2") == 401
-    assert ask("right", "192.0.2.1") not in (401, 429)
+    assert ask("right", "192.0.2.1") == 429
+    assert ask("right", "192.0.2.3") not in (401, 429)
+    assert {ask("guess", "192.0.2.3") for _ in range(25)} == {401, 429}
+    assert ask("right", "192.0.2.3") not in (401, 429)

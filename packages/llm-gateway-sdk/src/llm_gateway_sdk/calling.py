@@ -112,15 +112,16 @@ async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | Non
 
 
 async def run_authentication(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
-    """`before_model` of the plugins that authenticate. Their order is free: where one does not know a credential (401),
-    those after it are asked too, and the first refusal counts only if none of them finds out who is asking."""
+    """`before_model` of the plugins that authenticate. Their order is free: where one does not know a credential (401,
+    or 429 for one wrong credential too many), those after it are asked too, and the first refusal counts only if none
+    of them finds out who is asking."""
     unknown: tuple[PluginResult, Hook] | None = None
     try:
         for hook in hooks:
             result = await decide(hook, ctx)
             if result is None:
                 continue
-            if not result.success and (result.status or getattr(result.error, "status", None)) == 401:
+            if not result.success and _is_unknown(result, ctx):
                 unknown = unknown or (result, hook)
             elif not result.success or (result.terminate and ctx.response is None):
                 return refuse(result, hook, ctx)
@@ -134,6 +135,12 @@ async def run_authentication(hooks: Sequence[Hook], ctx: RequestContext) -> Verd
     if unknown is not None and ctx.principal is None and ctx.caller is None:
         return refuse(*unknown, ctx)
     return None
+
+
+def _is_unknown(result: PluginResult, ctx: RequestContext) -> bool:
+    """Whether a refusal means that the credential is not known here. It is another matter where the caller is known."""
+    status = result.status or getattr(result.error, "status", None)
+    return status == 401 or (status == 429 and ctx.principal is None and ctx.caller is None)
 
 
 async def decide(hook: Hook, ctx: RequestContext) -> PluginResult | None:

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["GuessLimit"]
+__all__ = ["GuessLimit", "network_of"]
 
 WINDOW_SECONDS = 60.0
+TRUSTED_SECONDS = 3600.0
+"""How long an address from which a right credential came is not shut out."""
 
 
 class GuessLimit:
     """Wrong credentials of one address within a minute: `allowed` are answered as wrong, those after them with 429.
 
-    A right one always passes, for one bad client must not lock out the others of a shared address; credentials are
-    therefore to be long and random.
+    What happens to a right one after them is for the caller to choose:
 
-    At most `addresses` are remembered. Where more guess, those that began first are forgotten. Safe in threads.
+    - Keys that programs hold are long and random, and many clients may share an address: compare first, and count what
+      is wrong by `failed`. A right key always passes, so that one bad client does not lock out the others.
+    - Passwords, and keys that open the administration, must not be found by trying: ask `refuses` before comparing, and
+      report a right one by `succeeded`. After too many wrong ones an address is refused unheard, whether the next one
+      is right or not, unless a right one came from there within the last hour.
+
+    An IPv6 address counts as its /64, which is what one subscriber has. At most `addresses` are remembered, of each
+    kind. Where more guess, those that began first are forgotten. Safe in threads.
     """
 
     def __init__(
@@ -27,16 +36,48 @@ class GuessLimit:
         self._addresses = addresses
         self._clock = clock
         self._counts: dict[str, tuple[float, int]] = {}
+        self._trusted: dict[str, float] = {}
         self._mutex = threading.Lock()
 
-    def failed(self, address: str) -> bool:
+    def failed(self, address: str | None) -> bool:
         """Counts a wrong credential; whether it is one too many, to be answered with 429."""
         now = self._clock()
+        network = network_of(address)
         with self._mutex:
-            since, count = self._counts.pop(address, (now, 0))
+            since, count = self._counts.pop(network, (now, 0))
             if now - since >= WINDOW_SECONDS:
                 since, count = now, 0
             if len(self._counts) >= self._addresses:
                 del self._counts[next(iter(self._counts))]
-            self._counts[address] = (since, count + 1)
+            self._counts[network] = (since, count + 1)
             return count + 1 > self._allowed
+
+    def refuses(self, address: str | None) -> bool:
+        """Whether a credential from there is not to be compared at all, and answered with 429."""
+        now = self._clock()
+        network = network_of(address)
+        with self._mutex:
+            since, count = self._counts.get(network, (now, 0))
+            if count < self._allowed or now - since >= WINDOW_SECONDS:
+                return False
+            return now - self._trusted.get(network, now - TRUSTED_SECONDS) >= TRUSTED_SECONDS
+
+    def succeeded(self, address: str | None) -> None:
+        """A right credential came from there."""
+        now = self._clock()
+        network = network_of(address)
+        with self._mutex:
+            self._trusted.pop(network, None)
+            if len(self._trusted) >= self._addresses:
+                del self._trusted[next(iter(self._trusted))]
+            self._trusted[network] = now
+
+
+def network_of(address: str | None) -> str:
+    """What one stranger has: an IPv4 address, or the /64 of an IPv6 address. `""` where no address is known."""
+    if address is None or ":" not in address:
+        return address or ""
+    try:
+        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+    except ValueError:
+        return address

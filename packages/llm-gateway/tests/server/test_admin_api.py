@@ -133,6 +133,14 @@ def test_guesses_are_slowed_down(api: API) -> None:
 
     assert statuses[0] == 401
     assert statuses[-1] == 429
+    assert api("GET", "/keys").status_code == 429
+
+
+def test_guesses_of_others_do_not_shut_out_who_was_right_before(api: API) -> None:
+    assert api("GET", "/keys").status_code == 200
+    for number in range(40):
+        api("GET", "/keys", key=f"guess-{number}")
+
     assert api("GET", "/keys").status_code == 200
 
 

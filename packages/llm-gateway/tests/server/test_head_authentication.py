@@ -48,3 +48,26 @@ def test_nobody_known_is_401_and_a_broken_plugin_lets_nobody_in() -> None:
     assert unknown.status == 401
     assert broken is not None
     assert broken.status == 500
+
+
+def test_a_caller_whom_the_second_plugin_knows_is_let_in() -> None:
+    class Ignorant(Plugin):
+        authenticates = True
+        authenticates_from_head = True
+        status = 401
+
+        def before_model(self, ctx: RequestContext) -> PluginResult | None:
+            error = RequestRejected("not known here", status=self.status)
+            return PluginResult(success=False, error=error, status=self.status)
+
+    class TiredOfGuesses(Ignorant):
+        status = 429
+
+    class Knowing(Ignorant):
+        def before_model(self, ctx: RequestContext) -> PluginResult | None:
+            ctx.caller = "somebody"
+            return None
+
+    for first in (Ignorant(), TiredOfGuesses()):
+        chain = HookChain([MountedPlugin("first", first), MountedPlugin("second", Knowing())])
+        assert asyncio.run(authenticate_from_head(chain.head_authentication(), RequestContext(request_id="r"))) is None

@@ -41,4 +41,14 @@ def test_wrong_administration_keys_are_limited() -> None:
         wrong = [client.get("/admin/config/", headers={"authorization": f"Bearer {n}"}).status for n in range(22)]
 
         assert wrong == [401] * 20 + [429] * 2
-        assert client.get("/admin/config", headers={"authorization": "Bearer an-admin-key"}).status == 200
+        assert client.get("/admin/config", headers={"authorization": "Bearer an-admin-key"}).status == 429
+
+
+def test_guesses_of_others_do_not_shut_out_an_administrator_at_the_same_address() -> None:
+    right = {"authorization": "Bearer an-admin-key"}
+    with GatewayClient(ADMIN) as client:
+        assert client.get("/admin/config", headers=right).status == 200
+        for number in range(30):
+            client.get("/admin/config", headers={"authorization": f"Bearer {number}"})
+
+        assert client.get("/admin/config", headers=right).status == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_gateway.server import uploads
-from llm_gateway.server.uploads import UploadPool, pool_bytes, share_key, slow_reader_bytes
+from llm_gateway.server.uploads import UploadPool, pool_bytes, slow_reader_bytes
 
 MIB = 1 << 20
 
@@ -43,14 +43,6 @@ def test_a_whole_body_fits_into_any_share() -> None:
     pool = UploadPool(10, 64)
 
     assert (pool.limit, pool.share) == (64, 64)
-
-
-def test_an_ipv6_subscriber_has_one_share() -> None:
-    assert share_key("2001:db8:1:2::1") == share_key("2001:db8:1:2:ffff::9")
-    assert share_key("2001:db8:1:3::1") != share_key("2001:db8:1:2::1")
-    assert share_key("192.0.2.1") == "192.0.2.1"
-    assert share_key("fe80::1%eth0") == share_key("fe80::2")
-    assert share_key(None) == ""
 
 
 @pytest.mark.parametrize(

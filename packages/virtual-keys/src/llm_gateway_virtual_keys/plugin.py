@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, StoreError, plugin_metadata
 from llm_gateway_sdk.admin import AdminRoute
+from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.principal import credentials_of
 
 from .admin import key_routes
@@ -60,6 +61,7 @@ class VirtualKeys(Plugin):
 
     async def configure(self, config: Any) -> None:
         self._pepper = str(config.get("pepper") or "").encode()
+        self._guesses = GuessLimit()
         self._imported = bool(config.get("imported", False))
         self._cache = KeyCache(
             self.gateway.store,
@@ -107,11 +109,20 @@ class VirtualKeys(Plugin):
                 return None
             if ours or record is not None:
                 refusal = refusal or _refused()
+        if refusal is not None and ctx.client_ip is not None and self._guesses.failed(ctx.client_ip):
+            return _too_many()
         return refusal
 
 
 def _refused() -> PluginResult:
     error = RequestRejected("The API key is not valid.", status=401, code="invalid_api_key", kind="authentication")
+    return PluginResult(success=False, error=error)
+
+
+def _too_many() -> PluginResult:
+    error = RequestRejected(
+        "Too many wrong API keys from this address.", status=429, code="too_many_failures", retry_after=60.0
+    )
     return PluginResult(success=False, error=error)
 
 

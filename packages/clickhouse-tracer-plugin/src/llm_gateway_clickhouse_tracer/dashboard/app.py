@@ -103,9 +103,12 @@ class Dashboard:
             return Reply(
                 403, b"Without a credential the dashboard answers on localhost only.\n", {"content-type": "text/plain"}
             )
-        if _is_right(headers.get("authorization", ""), self._credential):
+        given = headers.get("authorization", "")
+        refused = bool(given) and self._guesses.refuses(address)
+        if not refused and _is_right(given, self._credential):
+            self._guesses.succeeded(address)
             return None
-        if headers.get("authorization") and self._guesses.failed(address):
+        if refused or (given and self._guesses.failed(address)):
             wait = {"content-type": "text/plain", "retry-after": "60"}
             return Reply(429, b"Too many wrong passwords from this address.\n", wait)
         challenge = {

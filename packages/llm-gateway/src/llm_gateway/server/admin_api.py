@@ -91,13 +91,17 @@ class AdminAPI:
     def _caller(self, request: Request) -> tuple[str, Role]:
         header = request.headers.get("authorization", "")
         given = (header[7:] if header[:7].lower() == "bearer " else request.headers.get("x-api-key", "")).encode()
+        address = request.client.host if request.client else None
+        if self._failures.refuses(address):
+            raise AdminError(429, "Too many wrong credentials.")
         found: tuple[str, Role] | None = None
         for key, name, role in self._credentials:
             if hmac.compare_digest(key, given) and key:
                 found = name, role
         if found is not None:
+            self._failures.succeeded(address)
             return found
-        if self._failures.failed(request.client.host if request.client else ""):
+        if self._failures.failed(address):
             raise AdminError(429, "Too many wrong credentials.")
         raise AdminError(401, "The administration credential is missing or wrong.")
 

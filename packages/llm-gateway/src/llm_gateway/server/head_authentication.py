@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llm_gateway_sdk import GatewayError, Hook, RequestContext, RequestRejected, Unauthorized
-from llm_gateway_sdk.calling import run_phase
+from llm_gateway_sdk.calling import run_authentication
 
 __all__ = ["authenticate_from_head"]
 
@@ -13,7 +13,7 @@ __all__ = ["authenticate_from_head"]
 async def authenticate_from_head(hooks: Sequence[Hook], ctx: RequestContext) -> GatewayError | None:
     """Why the caller is not let in; None where it is. `ctx` has no body yet, and is used for nothing else."""
     try:
-        verdict = await run_phase(hooks, ctx)
+        verdict = await run_authentication(hooks, ctx)
     except GatewayError as error:
         return error
     if verdict is not None and verdict.action == "refuse":

@@ -143,12 +143,16 @@ def _too_many() -> Response:
 
 def _guarded(key: str, failures: GuessLimit, page: Page) -> Page:
     async def guarded(request: Request) -> Response:
+        address = request.client.host if request.client else None
+        if failures.refuses(address):
+            return _too_many()
         if not _authorised(key, request.headers.get("authorization", ""), request.headers.get("x-api-key", "")):
-            if failures.failed(request.client.host if request.client else ""):
+            if failures.failed(address):
                 return _too_many()
             return JSONResponse(
                 {"error": "the administration credential is missing or wrong"}, 401, {"www-authenticate": "Bearer"}
             )
+        failures.succeeded(address)
         return await page(request)
 
     return guarded

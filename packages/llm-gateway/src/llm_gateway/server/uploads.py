@@ -6,10 +6,9 @@ others need none, and no more than its share when it grows scarce, so that the o
 
 from __future__ import annotations
 
-import ipaddress
 from pathlib import Path
 
-__all__ = ["UploadPool", "pool_bytes", "share_key", "slow_reader_bytes"]
+__all__ = ["UploadPool", "pool_bytes", "slow_reader_bytes"]
 
 _BODIES = 16
 """Bodies of the largest size that the pool holds where there is memory for them."""
@@ -48,16 +47,6 @@ class UploadPool:
         if used <= self.limit // 2:
             return False
         return used > self.limit or self._by_address.get(address, 0) > self.share
-
-
-def share_key(address: str | None) -> str:
-    """Whose share an upload counts to: the address; of IPv6 the /64, which is what one subscriber has."""
-    if address is None or ":" not in address:
-        return address or ""
-    try:
-        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
-    except ValueError:
-        return address
 
 
 def pool_bytes(max_body_bytes: int, workers: int) -> int:

@@ -20,8 +20,8 @@ from collections import deque
 from collections.abc import Awaitable
 
 from llm_gateway_sdk import GatewayError, Overloaded, PayloadTooLarge
+from llm_gateway_sdk.guesses import network_of
 
-from ..uploads import share_key
 from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
@@ -105,7 +105,7 @@ class HTTPConnection(Channel):
         uploads = self.door.uploads
         share = cycle.share
         if share is None:
-            share = cycle.share = share_key(self.door.application.client_address(cycle))
+            share = cycle.share = network_of(self.door.application.client_address(cycle))
         if size > 0:
             uploads.take(share, size)
         else:
