@@ -127,6 +127,8 @@ SDK_THIRD_PARTIES: dict[str, tuple[str, ...]] = {
 
 DISTRIBUTION_OF = {
     "yaml": "pyyaml",
+    "azure": "azure-identity",
+    "google": "google-auth",
     "jwt": "pyjwt",
     "pydantic_core": "pydantic",
     "yarl": "aiohttp",

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from .context import Operation
+from .credential_kinds import CredentialKind, make_credential
 from .credentials import Token, TokenSource
 from .dialect import Headers, Target, WireRequest
 from .dialects.quirks import normalised
@@ -150,6 +151,10 @@ class HTTPProvider(Provider):
     adapts_replies: ClassVar[bool] = False
     """Replies go through `adapt_reply`."""
 
+    auth_defaults: ClassVar[Mapping[str, Any]] = {}
+    """What `auth` has where it is not written, such as the scope that this provider wants."""
+    _credential: CredentialKind | None = None
+
     tokens: TokenSource | None = None
     """Where the credential is one that ends. Awaited before a call is prepared; `credential` then has its token."""
 
@@ -164,9 +169,28 @@ class HTTPProvider(Provider):
         self.bypass_model = self.settings.bypass_model
         self.base_url = self.settings.base_url.rstrip("/")
         self.token_header = str(config.get("tokenHeader") or "authorization").lower()
-        command = config.get("tokenCommand")
-        if command:
-            self.use_tokens(_command_of(command, config))
+        found = self.find_credential(config, self.base_url)
+        if isinstance(found, CredentialKind):
+            self._credential = found
+            self.use_tokens(self._fetch_by_auth)
+        elif found is not None:
+            self.use_tokens(found)
+
+    @classmethod
+    def find_credential(cls, config: Mapping[str, Any], base_url: str) -> CredentialKind | TokenCommand | None:
+        """What `auth` or `tokenCommand` describes; None without them. Raises ConfigError."""
+        command, auth = config.get("tokenCommand"), config.get("auth")
+        written = [key for key in ("apiKey", "tokenCommand", "auth") if config.get(key)]
+        if len(written) > 1 and written != ["apiKey"]:
+            raise ConfigError([ConfigProblem(f"write either `{written[0]}` or `{written[-1]}`", written[-1])])
+        if auth:
+            return make_credential({**cls.auth_defaults, **auth}, base_url)
+        return _command_of(command, config) if command else None
+
+    async def _fetch_by_auth(self) -> Token:
+        assert self._credential is not None
+        self._credential.http = self.http
+        return await self._credential.fetch()
 
     def use_tokens(self, fetch: Callable[[], Awaitable[Token]], *, timeout: float = 30.0) -> None:
         """Fetches this provider's credential by `fetch` from now on, unless the callers' own are sent."""
@@ -274,6 +298,8 @@ class HTTPProvider(Provider):
     async def close(self) -> None:
         if self.tokens is not None:
             await self.tokens.aclose()
+        if self._credential is not None:
+            await self._credential.close()
 
     http: HTTPClient
     """The pooled client, given by the gateway before the first call."""
@@ -299,8 +325,6 @@ def _command_of(written: Any, config: Mapping[str, Any]) -> TokenCommand:
         command = TokenCommand(written, None if lifetime is None else parse_duration(lifetime))
     except ValueError as error:
         raise ConfigError([ConfigProblem(f"expected a program and its arguments: {error}", "tokenCommand")]) from None
-    if config.get("apiKey"):
-        raise ConfigError([ConfigProblem("write either `apiKey` or `tokenCommand`", "tokenCommand")])
     if (problem := command.problem()) is not None:
         raise ConfigError([ConfigProblem(problem, "tokenCommand")])
     return command
@@ -338,6 +362,16 @@ HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
         "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
         "description": "A program that prints a token, in place of `apiKey`: as it is, or in a JSON object with its "
         "end. It is called without a shell, and again before the token ends.",
+    },
+    "auth": {
+        "type": "object",
+        "required": ["type"],
+        "properties": {
+            "type": {"type": "string", "description": "The kind of credential."},
+            "clientSecret": {"type": "string", "writeOnly": True, "description": "Of an application's account."},
+        },
+        "description": "A credential that ends, in place of `apiKey`: `type` is `oauth` (client credentials), or a "
+        "kind that a wheel adds: `entra` of `llm-gateway[azure]`, `google` of `llm-gateway[vertex]`.",
     },
     "tokenLifetime": _duration("How long its token lasts, where it does not say so itself.", "300s"),
     "tokenHeader": {

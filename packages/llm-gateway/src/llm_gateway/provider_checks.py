@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from llm_gateway_sdk import HTTPProvider, parse_duration
+from llm_gateway_sdk import ConfigError, HTTPProvider, parse_duration
 from llm_gateway_sdk.secrets import is_secret_name
 
 from .config.document import Path
@@ -40,6 +40,7 @@ def check_provider(extension: Extension, settings: Mapping[str, Any]) -> list[Fo
     return [
         *_check_address(settings.get("baseUrl")),
         *_check_credentials(settings),
+        *_check_tokens(extension.cls, settings),
         *_check_headers(settings.get("headers")),
         *_check_proxy(settings.get("proxy")),
         *_check_certificates(settings),
@@ -91,6 +92,17 @@ def _check_credentials(settings: Mapping[str, Any]) -> Iterator[Found]:
             problem = problem_of_credential(value)
             if problem is not None:
                 yield (name,), problem
+
+
+def _check_tokens(provider: type[HTTPProvider], settings: Mapping[str, Any]) -> Iterator[Found]:
+    """Builds what will fetch tokens; nothing is called."""
+    if not (settings.get("auth") or settings.get("tokenCommand")):
+        return
+    try:
+        provider.find_credential(settings, str(settings.get("baseUrl") or provider.default_base_url))
+    except ConfigError as error:
+        for problem in error.problems:
+            yield tuple(problem.path.split(".")), problem.message
 
 
 def problem_of_credential(value: str) -> str | None:
