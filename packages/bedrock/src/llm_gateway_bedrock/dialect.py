@@ -38,6 +38,7 @@ class Bedrock(Dialect):
     """Converse and ConverseStream, as client and as provider."""
 
     name: ClassVar[str] = NAME
+    answer_field: ClassVar[bytes] = b'"output"'
     lacks = frozenset({"messages.name", "reasoning.summary"})
     quirks: ClassVar[Quirks] = QUIRKS
     sse: ClassVar[bool] = False

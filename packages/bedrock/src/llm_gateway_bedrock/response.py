@@ -54,6 +54,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     body = expect(body, dict, "")
     response = LLMResponse(id=wire.headers.get("x-amzn-requestid") or "")
     output = expect(body.get("output") or {}, dict, "output")
+    if not output and body.get("stopReason") is None:
+        raise DialectError("the reply holds no answer", path="output")
     message = expect(output.get("message") or {}, dict, "output.message")
     choice = Choice(0, Message("assistant", decode_content(message.get("content"), "output.message.content")))
     for index, part in enumerate(choice.message.content):

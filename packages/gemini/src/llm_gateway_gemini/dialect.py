@@ -39,6 +39,7 @@ class Gemini(Dialect):
     """Google's generateContent, as client and as provider."""
 
     name: ClassVar[str] = NAME
+    answer_field: ClassVar[bytes] = b'"candidates"'
     lacks = frozenset(
         {"citations", "media.name", "messages.name", "response_format.description", "response_format.strict"}
     )

@@ -239,6 +239,10 @@ class Dialect(ABC):
     usage_markers: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
     """Bytes of which at least one stands in every event of kind `usage`."""
 
+    answer_field: ClassVar[bytes] = b""
+    """The field of a whole reply that holds the answer, as it is written: `b'"choices"'`. A success without it, or with
+    an empty one, is decoded to find out whether it is an answer at all. Empty: replies pass without that look."""
+
     request_id_header: ClassVar[str] = "x-request-id"
     """The header in which the vendor gives its request id."""
 

@@ -7,14 +7,17 @@ import json
 import os
 import weakref
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from pydantic import SecretStr
+
 from llm_gateway_sdk import GatewayError, RequestContext
 from llm_gateway_sdk.wire.sse import EventSplitter
 
+from ..config.schema import StoreConfig
 from ..gateway import Gateway
 from ..loading import load, load_text
 from ..server.app import GatewayApp
@@ -90,6 +93,10 @@ class GatewayClient:
             loaded = load(configuration, environ=environ)
         else:
             loaded = load_text(configuration, environ=environ, directory=directory, classes=extensions)
+            if directory is None and loaded.draft.root.get("store") is None:
+                # The usual store is a file next to the configuration, which here is nowhere.
+                store = StoreConfig(url=SecretStr("memory:"))
+                loaded = replace(loaded, config=replace(loaded.config, store=store))
         self.notices = loaded.notices
         self._watch = _Watch()
         self._loop = asyncio.new_event_loop()

@@ -34,6 +34,7 @@ __all__ = ["Anthropic"]
 
 class Anthropic(Dialect):
     name = NAME
+    answer_field = b'"content"'
     lacks = frozenset({"response_format.description", "response_format.strict", "messages.name"})
     quirks: ClassVar[Quirks] = QUIRKS
     end_markers = (b"message_stop",)

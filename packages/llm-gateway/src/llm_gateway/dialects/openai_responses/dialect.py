@@ -37,6 +37,7 @@ __all__ = ["OpenAIResponses"]
 
 class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
+    answer_field: ClassVar[bytes] = b'"output"'
     lacks = frozenset({"citations.prompt"})
     quirks: ClassVar[Quirks] = QUIRKS
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"')

@@ -59,7 +59,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError(f"expected the body to be an object, found {found(body)}")
-    if "output" not in body and "status" not in body:
+    if body.get("output") is None and "status" not in body:
         raise DialectError("missing", path="output")
     return decode_reply(body, mint)
 

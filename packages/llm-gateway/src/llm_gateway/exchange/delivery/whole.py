@@ -44,6 +44,8 @@ T = TypeVar("T")
 
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Is in every reply that reports an error, and in few others."""
+_EMPTY = re.compile(rb"\s*:\s*(?:\[\s*\]|\{\s*\}|null)")
+"""The value of a field that holds nothing."""
 
 
 async def deliver_whole(
@@ -72,6 +74,8 @@ async def deliver_whole(
         raise ModelProtocolError("The provider's reply is not what its API promises: the body is not a JSON object.")
     if chain.after:
         return await _deliver_looked_at(request, client, attempt, wire, call)
+    if not _has_answer(dialect.answer_field, body):
+        decode_whole(dialect, wire, mint, names)
     if request.retains:
         attempt.retain(body)
         ctx.upstream_response = wire
@@ -84,6 +88,12 @@ async def deliver_whole(
     attempt.settled = True
     await client.relay_whole(wire, attempt)
     return None
+
+
+def _has_answer(field: bytes, body: bytes) -> bool:
+    """Whether a body surely holds an answer, by the field that it is in."""
+    place = body.find(field)
+    return place >= 0 and (not field or _EMPTY.match(body, place + len(field)) is None)
 
 
 async def _aside(heavy: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -166,6 +176,8 @@ def decode_whole(dialect: Dialect, wire: WireReply, mint: Mint, names: Mapping[s
     """Raises ModelProtocolError."""
     try:
         whole = dialect.decode_response(wire, mint)
+        if not whole.choices and whole.error is None:
+            raise DialectError("it holds no answer")
         return restore_names(whole, names) if names else whole
     except (DialectError, ValueError) as error:
         raise ModelProtocolError(f"The provider's reply is not what its API promises: {error}") from None

@@ -95,6 +95,8 @@ class _Remembered:
     head: Head
     place: int
     """Of `content-length` among the headers."""
+    digits_at: int
+    after_length: int
 
 
 class _Stop(Exception):
@@ -151,7 +153,7 @@ class RequestParser:
         remembered = self._remembered
         if remembered is None or not data.startswith(remembered.before):
             return None
-        begin = len(remembered.before)
+        begin = remembered.digits_at
         after = remembered.after
         events = self._events
         if not after:
@@ -162,14 +164,14 @@ class RequestParser:
         if end < 0 or not digits.isdigit() or not data.startswith(after, end):
             return None
         length = int(digits)
-        begin = end + len(after)
+        begin = end + remembered.after_length
         body = data[begin : begin + length]
-        events.append(_same(remembered, length))
-        if body:
-            events.append(body)
-        self._left = length - len(body)
-        if not self._left:
-            events.append(END)
+        left = self._left = length - len(body)
+        head = _same(remembered, length)
+        if left:
+            events += (head, body) if body else (head,)
+        else:
+            events += (head, body, END) if body else (head, END)
         return data[begin + length :]
 
     def _read(self, data: bytes) -> None:
@@ -296,12 +298,13 @@ class RequestParser:
         raw = data[:end]
         names = [name for name, _ in head.headers]
         if "content-length" not in names:
-            self._remembered = _Remembered(raw, b"", head, -1)
+            self._remembered = _Remembered(raw, b"", head, -1, len(raw), 0)
             return
         found = _LENGTH.search(raw)
         if found is not None and names.count("content-length") == 1 and int(found[1]) == head.length:
             place = names.index("content-length")
-            self._remembered = _Remembered(raw[: found.start(1)], raw[found.end(1) :], head, place)
+            before, after = raw[: found.start(1)], raw[found.end(1) :]
+            self._remembered = _Remembered(before, after, head, place, len(before), len(after))
 
 
 def _same(remembered: _Remembered, length: int) -> Head:
