@@ -90,7 +90,7 @@ SCENARIOS = {
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_harness_gives_what_the_gateway_gives(name, stream):
     members, turns = SCENARIOS[name]
-    plugin = plugin_metadata(name="made")(type("Made", (Plugin,), members))
+    plugin = plugin_metadata(name="made")(type("Made", (Plugin,), {"on_stream": "skip", **members}))
 
     with PluginHarness(plugin, model=ScriptedModel(*turns)) as harness:
         reply = harness.ask("Weather?", stream=stream)

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
-from pydantic import SecretStr
-
 from llm_gateway_sdk import GatewayError, RequestContext
 from llm_gateway_sdk.wire.sse import EventSplitter
 
@@ -95,7 +93,7 @@ class GatewayClient:
             loaded = load_text(configuration, environ=environ, directory=directory, classes=extensions)
             if directory is None and loaded.draft.root.get("store") is None:
                 # The usual store is a file next to the configuration, which here is nowhere.
-                store = StoreConfig(url=SecretStr("memory:"))
+                store = StoreConfig.model_validate({"url": "memory:"})
                 loaded = replace(loaded, config=replace(loaded.config, store=store))
         self.notices = loaded.notices
         self._watch = _Watch()
