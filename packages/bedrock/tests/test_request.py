@@ -325,7 +325,7 @@ def test_thinking_gives_way_where_a_tool_must_be_called_and_takes_sampling_with_
     assert "additionalModelRequestFields" not in forced
     assert thought["inferenceConfig"] == {"maxTokens": 4000}
     assert told(losses) == [
-        "dropped reasoning", "converted reasoning_effort", "dropped temperature", "dropped top_k",
+        "dropped reasoning", "converted reasoning.effort", "dropped temperature", "dropped top_k",
     ]  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.conventions import CUSTOM_TOOL_INPUT
+from llm_gateway_sdk.dialects.fields import kind_of
 from llm_gateway_sdk.wire import json
 
 from .media import MEDIA_KEYS, NAME, DocumentNames, decode_media, encode_media
@@ -63,7 +64,7 @@ def expect(value: Any, kind: type, path: str) -> Any:
     """The value, if it is of the kind. Raises DialectError naming both."""
     if isinstance(value, kind) and not (kind is not bool and isinstance(value, bool)):
         return value
-    raise DialectError(f"expected {_KINDS[kind]}, found {_KINDS.get(type(value), 'null')}", path=path)
+    raise DialectError(f"expected {_KINDS[kind]}, found {kind_of(value)}", path=path)
 
 
 _KINDS: dict[type, str] = {

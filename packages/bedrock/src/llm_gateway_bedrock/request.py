@@ -47,7 +47,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, Echo]:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the body is no JSON: {error}") from None
+        raise DialectError(f"the body is not valid JSON: {error}") from None
     body = expect(body, dict, "")
     if "input" in body and "messages" not in body:
         # CountTokens wraps the request.

@@ -20,7 +20,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters
-from llm_gateway_sdk.reasoning import MIN_BUDGET, budget_of_effort, effort_of_budget, lower_effort
+from llm_gateway_sdk.dialects.thinking import MIN_BUDGET, budget_of_effort, effort_of_budget, forces_tool, lower_effort
 from llm_gateway_sdk.request import ToolLike
 from llm_gateway_sdk.wire import json
 
@@ -293,13 +293,10 @@ class _Encoder:
         return False
 
     def _claude_thinking(self, reasoning: Reasoning, additional: dict[str, Any], output: dict[str, Any]) -> bool:
-        choice = self._request.tool_choice
         if not self._can.thinks:
             self._losses.dropped("reasoning", "the model does not think")
             return False
-        if choice is not None and (
-            choice.mode in ("required", "tool") or (choice.mode == "allowed" and choice.allowed_mode == "required")
-        ):
+        if forces_tool(self._request.tool_choice):
             self._losses.dropped("reasoning", "Claude does not think where it must call a tool")
             return False
         budget = reasoning.budget_tokens
@@ -314,7 +311,7 @@ class _Encoder:
             if budget is None:
                 budget = budget_of_effort(reasoning.effort or "medium", self._request.max_tokens)
                 if budget is not None and reasoning.effort is not None:
-                    self._losses.converted("reasoning_effort", f"{reasoning.effort} became a budget of {budget} tokens")
+                    self._losses.converted("reasoning.effort", f"{reasoning.effort} became a budget of {budget} tokens")
             if budget is None:
                 self._losses.dropped("reasoning", "max_tokens leaves no room for it")
                 return False

@@ -50,7 +50,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the reply is no JSON: {error}") from None
+        raise DialectError(f"the reply is not valid JSON: {error}") from None
     body = expect(body, dict, "")
     response = LLMResponse(id=wire.headers.get("x-amzn-requestid") or "")
     output = expect(body.get("output") or {}, dict, "output")

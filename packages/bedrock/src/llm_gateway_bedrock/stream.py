@@ -76,7 +76,7 @@ class Decoder(StreamDecoder):
         try:
             event = json.loads(message.payload) if message.payload else {}
         except ValueError as error:
-            raise DialectError(f"an event is no JSON: {error}") from None
+            raise DialectError(f"an event is not valid JSON: {error}") from None
         if not isinstance(event, dict):
             raise DialectError("expected a JSON object in the event")
         name = headers.get(":event-type")

@@ -26,6 +26,7 @@ from llm_gateway_sdk import (
     unwrap_signature,
     wrap_signature,
 )
+from llm_gateway_sdk.dialects.fields import kind_of
 from llm_gateway_sdk.wire import json
 
 from .schema import camel
@@ -62,7 +63,7 @@ def fields(value: Any, path: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise DialectError(f"expected an object, found {_kind(value)}", path=path)
+        raise DialectError(f"expected an object, found {kind_of(value)}", path=path)
     for key in value:
         if "_" in key:
             return {camel(name): inner for name, inner in value.items()}
@@ -76,13 +77,13 @@ def objects(value: Any, path: str) -> list[Any]:
     if isinstance(value, dict):
         return [value]
     if not isinstance(value, list):
-        raise DialectError(f"expected a list, found {_kind(value)}", path=path)
+        raise DialectError(f"expected a list, found {kind_of(value)}", path=path)
     return value
 
 
 def text_of(value: Any, path: str) -> str:
     if not isinstance(value, str):
-        raise DialectError(f"expected a string, found {_kind(value)}", path=path)
+        raise DialectError(f"expected a string, found {kind_of(value)}", path=path)
     return value
 
 
@@ -90,22 +91,6 @@ def own(part: Any) -> dict[str, Any]:
     """This dialect's metadata of a node."""
     values = part.provider_metadata.get(NAME)
     return values if isinstance(values, dict) else {}
-
-
-def _kind(value: Any) -> str:
-    match value:
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-        case _:
-            return "null"
 
 
 # Signatures. `thoughtSignature` holds bytes, so that what is wrapped for a foreign provider goes as base64.
@@ -223,10 +208,10 @@ def _decode_call(
     name = text_of(call.get("name", ""), f"{path}.name")
     identity = call.get("id")
     if identity is not None and not isinstance(identity, str):
-        raise DialectError(f"expected a string, found {_kind(identity)}", path=f"{path}.id")
+        raise DialectError(f"expected a string, found {kind_of(identity)}", path=f"{path}.id")
     arguments = call.get("args")
     if arguments is not None and not isinstance(arguments, dict):
-        raise DialectError(f"expected an object, found {_kind(arguments)}", path=f"{path}.args")
+        raise DialectError(f"expected an object, found {kind_of(arguments)}", path=f"{path}.args")
     metadata: dict[str, Any] = {}
     if extra:
         metadata["part"] = extra
@@ -246,7 +231,7 @@ def decode_media(key: str, media: dict[str, Any], path: str) -> MediaPart:
     """`inlineData` and `fileData`, as they stand in parts and in function responses."""
     media_type = media.get("mimeType")
     if media_type is not None and not isinstance(media_type, str):
-        raise DialectError(f"expected a string, found {_kind(media_type)}", path=f"{path}.mimeType")
+        raise DialectError(f"expected a string, found {kind_of(media_type)}", path=f"{path}.mimeType")
     part = MediaPart(media_kind(media_type), media_type)
     name = media.get("displayName")
     if isinstance(name, str):

@@ -76,7 +76,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, Echo]:
     try:
         body = json.loads(wire.body) if wire.body else {}
     except ValueError as error:
-        raise DialectError(f"the body is no JSON: {error}") from None
+        raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("expected a JSON object")
     model, method = split_path(wire.path)

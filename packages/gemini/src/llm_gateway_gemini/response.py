@@ -101,7 +101,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the reply is no JSON: {error}") from None
+        raise DialectError(f"the reply is not valid JSON: {error}") from None
     if isinstance(body, list):
         # `streamGenerateContent` without `alt=sse`.
         reader, whole = ReplyReader(mint, joined=True), Accumulator()

@@ -71,7 +71,7 @@ class Decoder(StreamDecoder):
         try:
             body = json.loads(data)
         except ValueError as error:
-            raise DialectError(f"an event is no JSON: {error}") from None
+            raise DialectError(f"an event is not valid JSON: {error}") from None
         if not isinstance(body, dict):
             raise DialectError("expected a JSON object in the event")
         failure = body.get("error")

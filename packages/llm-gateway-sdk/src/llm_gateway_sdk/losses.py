@@ -19,7 +19,8 @@ class Loss:
     kind: Literal["dropped", "clamped", "converted"]
     """`dropped`: gone. `clamped`: a number brought into range. `converted`: said another way, no meaning lost."""
     path: str
-    """The field in the sender's terms, indices folded: `messages[*].cache_control`."""
+    """The field by its name in the canonical types, whatever the two APIs call it, indices folded:
+    `messages[*].content[*].cache`, `reasoning.effort`. A field that only the sender has goes by its own name."""
     side: Literal["request", "response"] = "request"
     detail: str = ""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from llm_gateway_sdk import (
@@ -74,7 +74,7 @@ def requests(draw: st.DrawFn) -> LLMRequest:
     )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 @given(requests(), st.sampled_from(RECEIVERS))
 def test_any_request_fits_any_receiver(request: LLMRequest, receiver: Receiver) -> None:
     before = copy.deepcopy(request)

@@ -70,7 +70,7 @@ def test_a_model_that_always_thinks_is_asked_to_think_little(reasoning: Reasonin
     request, losses = fitted("claude-fable-5", reasoning=reasoning)
 
     assert request.reasoning == Reasoning("low")
-    assert losses == ["converted reasoning_effort"]
+    assert losses == ["converted reasoning.effort"]
 
 
 @pytest.mark.parametrize(

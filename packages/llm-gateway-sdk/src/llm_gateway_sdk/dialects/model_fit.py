@@ -97,7 +97,7 @@ def _thinking(reasoning: Reasoning, losses: Losses) -> Reasoning:
     """A model that always thinks thinks as little as it can where it should not think at all."""
     if reasoning.enabled is not False and reasoning.effort != "none" and reasoning.budget_tokens != 0:
         return reasoning
-    losses.converted("reasoning_effort", "low: the model always thinks")
+    losses.converted("reasoning.effort", "low: the model always thinks")
     return Reasoning(effort="low", summary=reasoning.summary)
 
 

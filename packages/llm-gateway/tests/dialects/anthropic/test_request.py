@@ -698,7 +698,7 @@ def test_a_budget_stays_below_max_tokens() -> None:
 
     losses = Losses()
     assert "thinking" not in encode(asks(reasoning=Reasoning(effort="high"), max_tokens=500), losses)
-    assert listed(losses) == ["dropped reasoning_effort"]
+    assert listed(losses) == ["dropped reasoning.effort"]
 
 
 def test_thinking_is_not_asked_for_where_the_api_would_refuse_it() -> None:

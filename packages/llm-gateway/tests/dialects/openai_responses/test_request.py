@@ -209,7 +209,7 @@ def test_flat_names_are_valid_and_unique() -> None:
         ({"input": [{"role": "robot", "content": ""}]}, "input[0].role"),
         ({"tools": [{"type": "function"}]}, "tools[0].name: missing"),
         ({"temperature": "hot"}, "temperature: expected a number, found a string"),
-        ({"stream": 1}, "stream: expected true or false, found a number"),
+        ({"stream": 1}, "stream: expected a boolean, found a number"),
     ],
 )
 def test_what_is_no_request_is_refused_with_its_place(body: dict[str, Any], message: str) -> None:
@@ -343,7 +343,7 @@ def test_what_the_api_has_no_word_for_is_told() -> None:
     body = encode(request, losses)
 
     assert {(loss.kind, loss.path) for loss in losses} == {
-        ("converted", "messages[*].content[*].cache_control"),
+        ("converted", "messages[*].content[*].cache"),
         ("dropped", "tools[*]"),
         ("dropped", "stop"),
         ("dropped", "top_k"),

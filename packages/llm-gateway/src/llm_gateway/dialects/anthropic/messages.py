@@ -197,7 +197,7 @@ class ConversationEncoder:
 
     def _thinking(self, part: ThinkingPart, path: str, blocks: list[Block]) -> None:
         if part.cache is not None:
-            self.losses.dropped(f"{path}.cache_control")
+            self.losses.dropped(f"{path}.cache")
         if part.signed_by != NAME and not (self.target.quirks.get("unsigned_thinking") and part.text):
             self.losses.dropped(f"{path}.signature" if part.signature or part.redacted else path, "thinking of another")
         elif part.redacted is not None:

@@ -27,6 +27,7 @@ from llm_gateway_sdk import (
     ToolResultPart,
     unwrap_signature,
 )
+from llm_gateway_sdk.dialects.fields import as_list, as_object, mismatch, optional_str, required_str
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.media import split_data_url
 
@@ -78,29 +79,14 @@ Block = dict[str, Any]
 
 
 def fail(path: str, expected: str, found: object) -> DialectError:
-    return DialectError(f"expected {expected}, found {_kind_of(found)}", path=path)
+    """The error of a value that is not as `expected`; the caller raises it."""
+    return mismatch(path, expected, found)
 
 
-def read_string(value: object, path: str) -> str:
-    if not isinstance(value, str):
-        raise fail(path, "a string", value)
-    return value
-
-
-def read_optional_string(value: object, path: str) -> str | None:
-    return None if value is None else read_string(value, path)
-
-
-def read_object(value: object, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise fail(path, "an object", value)
-    return value
-
-
-def read_list(value: object, path: str) -> list[Any]:
-    if not isinstance(value, list):
-        raise fail(path, "a list", value)
-    return value
+read_string = required_str
+read_optional_string = optional_str
+read_object = as_object
+read_list = as_list
 
 
 def own(metadata: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
@@ -380,21 +366,6 @@ def _decode_source(part: MediaPart, source: dict[str, Any], path: str) -> bool:
     return True
 
 
-def _kind_of(value: object) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "a boolean"
-        case int() | float():
-            return "a number"
-        case str():
-            return "a string"
-        case list():
-            return "a list"
-    return "an object"
-
-
 _TEXT_KEYS = frozenset({"type", "text", "citations", "cache_control"})
 _THINKING_KEYS = frozenset({"type", "thinking", "signature"})
 _REDACTED_KEYS = frozenset({"type", "data"})
@@ -421,7 +392,7 @@ def encode_cache(hint: CacheHint, losses: Losses, path: str) -> Block:
     if hint.ttl is not None:
         ttl = _TTLS.get(hint.ttl, hint.ttl)
         if ttl != hint.ttl:
-            losses.converted(f"{path}.cache_control.ttl", f"{hint.ttl} became {ttl}")
+            losses.converted(f"{path}.cache.ttl", f"{hint.ttl} became {ttl}")
         block["ttl"] = ttl
     return block
 

@@ -59,7 +59,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, AnthropicEcho]:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the body is not JSON: {error}") from None
+        raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the body is not a JSON object")
     request = LLMRequest(

@@ -71,7 +71,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the reply is not JSON: {error}") from None
+        raise DialectError(f"the reply is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the reply is not a JSON object")
     if "content" not in body and (told := error_of_body(body)) is not None:
@@ -307,7 +307,7 @@ def decode_count(wire: WireReply) -> int:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the count is not JSON: {error}") from None
+        raise DialectError(f"the count is not valid JSON: {error}") from None
     count = _count(body, "input_tokens") if isinstance(body, dict) else None
     if count is None:
         raise fail("input_tokens", "an integer", body.get("input_tokens") if isinstance(body, dict) else body)

@@ -80,7 +80,7 @@ class AnthropicStreamDecoder(StreamDecoder):
             try:
                 body = json.loads(data)
             except ValueError as error:
-                raise DialectError(f"an event is not JSON: {error}") from None
+                raise DialectError(f"an event is not valid JSON: {error}") from None
             if not isinstance(body, dict):
                 raise DialectError("an event is not a JSON object")
             chunk = self._event(body)

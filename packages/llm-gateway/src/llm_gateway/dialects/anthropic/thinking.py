@@ -9,7 +9,15 @@ from llm_gateway_sdk import (
     Target,
 )
 from llm_gateway_sdk.dialects.model_limits import ModelLimits
-from llm_gateway_sdk.reasoning import MIN_BUDGET, budget_of_effort, effort_of_budget, lower_effort
+from llm_gateway_sdk.dialects.thinking import (
+    MIN_BUDGET,
+    budget_of_effort,
+    effort_of_budget,
+    forces_tool,
+    is_off,
+    is_wanted,
+    lower_effort,
+)
 
 from .messages import Turn
 from .parts import (
@@ -63,35 +71,31 @@ class ThinkingEncoder:
 
     def _translated(self, reasoning: Reasoning, turns: list[Turn]) -> Block | None:
         """Other vendors' effort. What a model takes depends on its version (docs: build-with-claude/thinking)."""
-        off = reasoning.enabled is False or reasoning.effort == "none" or reasoning.budget_tokens == 0
-        wanted = reasoning.enabled or reasoning.effort is not None or reasoning.budget_tokens is not None
-        if not off and not wanted:
+        off = is_off(reasoning)
+        if not off and not is_wanted(reasoning):
             return None
         form = self._form()
         if form == "none":
             if not off:
-                self.losses.dropped("reasoning_effort", "this model does not think")
+                self.losses.dropped("reasoning.effort", "this model does not think")
             return None
         if off:
             return {"type": "disabled"} if self.limits.thinking_off else None
-        choice = self.request.tool_choice
-        if choice is not None and (
-            choice.mode in ("required", "tool") or (choice.mode, choice.allowed_mode) == ("allowed", "required")
-        ):
-            self.losses.dropped("reasoning_effort", "thinking and a forced tool exclude each other")
+        if forces_tool(self.request.tool_choice):
+            self.losses.dropped("reasoning.effort", "thinking and a forced tool exclude each other")
             return None
         if form == "adaptive":
             return {"type": "adaptive"}
         budget = self._budget(reasoning)
         if budget is None:
-            self.losses.dropped("reasoning_effort", "max_tokens leaves no room for thinking")
+            self.losses.dropped("reasoning.effort", "max_tokens leaves no room for thinking")
             return None
         if _unthought_calls(turns):
             # The API wants the thinking that led to the calls; a client of another dialect may not have kept it.
-            self.losses.dropped("reasoning_effort", "tool calls in the history came without their thinking")
+            self.losses.dropped("reasoning.effort", "tool calls in the history came without their thinking")
             return None
         if reasoning.budget_tokens is None and reasoning.effort is not None:
-            self.losses.converted("reasoning_effort", f"{reasoning.effort} became a budget of {budget} tokens")
+            self.losses.converted("reasoning.effort", f"{reasoning.effort} became a budget of {budget} tokens")
         return {"type": "enabled", "budget_tokens": budget}
 
     def _budget(self, reasoning: Reasoning) -> int | None:
@@ -128,7 +132,7 @@ class ThinkingEncoder:
             return None
         lowered = lower_effort(effort, _EARLY_EFFORTS if self.limits.thinking == "both" else _EFFORTS)
         if lowered != effort:
-            self.losses.converted("reasoning_effort", f"{effort} became {lowered}")
+            self.losses.converted("reasoning.effort", f"{effort} became {lowered}")
         return lowered
 
     def _speaks_effort(self, reasoning: Reasoning) -> bool:

@@ -134,7 +134,7 @@ class ChatStreamDecoder(StreamDecoder):
         try:
             body = json.loads(data)
         except ValueError as error:
-            raise DialectError(f"a stream event is no JSON: {error}") from None
+            raise DialectError(f"a stream event is not valid JSON: {error}") from None
         if not isinstance(body, dict):
             raise DialectError(f"a stream event is {describe(body)}, not an object")
         if body.get("error") or body.get("object") == "error":

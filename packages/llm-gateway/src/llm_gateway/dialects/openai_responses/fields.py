@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from llm_gateway_sdk.errors import DialectError
+from llm_gateway_sdk.dialects.fields import as_object as mapping
+from llm_gateway_sdk.dialects.fields import (
+    join_path,
+    optional_bool,
+    optional_int,
+    optional_list,
+    optional_number,
+    optional_str,
+    unknown_fields,
+)
+from llm_gateway_sdk.dialects.fields import kind_of as found
 from llm_gateway_sdk.losses import Losses
 
 __all__ = [
@@ -42,11 +52,11 @@ def own(node: Any) -> dict[str, Any]:
 
 def beyond(raw: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """The fields that are not known, verbatim, for `provider_metadata`. Names with `_` are for notes on form."""
-    return {key: value for key, value in raw.items() if key not in known and value is not None and key[:1] != "_"}
+    return unknown_fields(raw, known)
 
 
 def list_foreign(node: Any, path: str, losses: Losses) -> None:
-    """Tells what of another dialect's own fields is left behind."""
+    """Reports which fields of other dialects are left out."""
     for dialect, fields in node.provider_metadata.items():
         if dialect != NAME:
             for key in fields:
@@ -54,67 +64,23 @@ def list_foreign(node: Any, path: str, losses: Losses) -> None:
                     losses.dropped(f"{path}.{key}" if path else key)
 
 
-def found(value: Any) -> str:
-    """What a JSON value is, for messages."""
-    return _KINDS.get(type(value), type(value).__name__)
-
-
-def mapping(value: Any, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise DialectError(f"expected an object, found {found(value)}", path=path)
-    return value
-
-
 def sequence(holder: dict[str, Any], key: str, path: str) -> list[Any]:
     """The list at `key`; empty where it is absent."""
-    value = holder.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise DialectError(f"expected a list, found {found(value)}", path=_join(path, key))
-    return value
+    return optional_list(holder.get(key), join_path(path, key))
 
 
 def text(holder: dict[str, Any], key: str, path: str) -> str | None:
     value = holder.get(key)
-    if value is not None and not isinstance(value, str):
-        raise DialectError(f"expected a string, found {found(value)}", path=_join(path, key))
-    return value
+    return value if type(value) is str else optional_str(value, join_path(path, key))
 
 
 def boolean(holder: dict[str, Any], key: str, path: str) -> bool | None:
-    value = holder.get(key)
-    if value is not None and not isinstance(value, bool):
-        raise DialectError(f"expected true or false, found {found(value)}", path=_join(path, key))
-    return value
+    return optional_bool(holder.get(key), join_path(path, key))
 
 
 def integer(holder: dict[str, Any], key: str, path: str) -> int | None:
-    value = holder.get(key)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if value is not None and type(value) is not int:
-        raise DialectError(f"expected an integer, found {found(value)}", path=_join(path, key))
-    return value
+    return optional_int(holder.get(key), join_path(path, key))
 
 
 def number(holder: dict[str, Any], key: str, path: str) -> float | None:
-    value = holder.get(key)
-    if value is not None and type(value) is not int and type(value) is not float:
-        raise DialectError(f"expected a number, found {found(value)}", path=_join(path, key))
-    return value
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
-
-
-_KINDS: dict[type, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "a string",
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    type(None): "null",
-}
+    return optional_number(holder.get(key), join_path(path, key))

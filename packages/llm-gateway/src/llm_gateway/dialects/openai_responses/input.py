@@ -249,7 +249,7 @@ class _InputWriter:
                 self._losses.dropped(f"{path}.content[*].signature")
             list_foreign(part, f"{path}.content[*]", self._losses)
             if part.cache is not None:
-                self._losses.dropped(f"{path}.content[*].cache_control", "assistant text carries no cache breakpoint")
+                self._losses.dropped(f"{path}.content[*].cache", "assistant text carries no cache breakpoint")
             if isinstance(part, TextPart | RefusalPart):
                 content.append(encode_output_part(part))
         if first.item_id is not None:
@@ -299,7 +299,7 @@ class _InputWriter:
         if part.signature is not None:
             self._losses.dropped(f"{path}.content[*].signature", "issued by another provider")
         if part.cache is not None:
-            self._losses.dropped(f"{path}.content[*].cache_control", "calls carry no cache breakpoint")
+            self._losses.dropped(f"{path}.content[*].cache", "calls carry no cache breakpoint")
         name, namespace = part.name, part.namespace
         if "_name" in memo:
             name = memo["_name"]
@@ -363,7 +363,7 @@ class _InputWriter:
         if part.item_id is not None:
             item["id"] = part.item_id
         if part.cache is not None:
-            self._losses.dropped(f"{path}.cache_control", "tool results carry no cache breakpoint")
+            self._losses.dropped(f"{path}.cache", "tool results carry no cache breakpoint")
         item.update(memo.get("_item", {}))
         return item
 

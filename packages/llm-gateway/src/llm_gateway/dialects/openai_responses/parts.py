@@ -294,7 +294,7 @@ def _encode_cache(hint: CacheHint, path: str, losses: Losses) -> dict[str, Any]:
     if hint.ttl in ("30m", "12h"):
         written["ttl"] = hint.ttl
     else:
-        losses.converted(f"{path}.cache_control", "to a prompt cache breakpoint of the default time to live")
+        losses.converted(f"{path}.cache", "to a prompt cache breakpoint of the default time to live")
     return written
 
 

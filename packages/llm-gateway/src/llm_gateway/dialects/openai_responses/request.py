@@ -31,7 +31,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ResponsesEcho]:
     try:
         value = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the body is not JSON: {error}") from None
+        raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise DialectError(f"expected the body to be an object, found {found(value)}")
     body: dict[str, Any] = {key: inner for key, inner in value.items() if inner is not None}
@@ -84,7 +84,7 @@ def decode_count(wire: WireReply) -> int:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the body is not JSON: {error}") from None
+        raise DialectError(f"the body is not valid JSON: {error}") from None
     count = integer(mapping(body, ""), "input_tokens", "")
     if count is None:
         raise DialectError("missing", path="input_tokens")

@@ -135,7 +135,7 @@ def _refuse_foreign(request: LLMRequest, losses: Losses) -> None:
     if request.stop:
         losses.dropped("stop", "the Responses API has no stop sequences")
     if request.cache is not None:
-        losses.dropped("cache_control", "no breakpoint for a whole request")
+        losses.dropped("cache", "no breakpoint for a whole request")
     for extra in request.provider_metadata.values():
         for key in extra:
             if key[:1] != "_":

@@ -56,7 +56,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     try:
         body = json.loads(wire.body)
     except ValueError as error:
-        raise DialectError(f"the body is not JSON: {error}") from None
+        raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError(f"expected the body to be an object, found {found(body)}")
     if body.get("output") is None and "status" not in body:

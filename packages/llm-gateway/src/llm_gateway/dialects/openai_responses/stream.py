@@ -84,7 +84,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         try:
             event = json.loads(data)
         except ValueError as error:
-            raise DialectError(f"an event is not JSON: {error}") from None
+            raise DialectError(f"an event is not valid JSON: {error}") from None
         if not isinstance(event, dict):
             raise DialectError(f"expected an event object, found {found(event)}")
         kind = event.get("type")

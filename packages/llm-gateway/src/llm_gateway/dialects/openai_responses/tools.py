@@ -112,7 +112,7 @@ def encode_tools(request: LLMRequest, losses: Losses, *, native: bool) -> list[A
     for position, tool in enumerate(request.tools):
         path = f"tools[{position}]"
         if tool.cache is not None:
-            losses.dropped(f"{path}.cache_control", "tools carry no cache breakpoint")
+            losses.dropped(f"{path}.cache", "tools carry no cache breakpoint")
         if isinstance(tool, OpaqueTool):
             if tool.dialect != NAME:
                 losses.dropped(path, str(tool.data.get("type", "")) or "server tool")
