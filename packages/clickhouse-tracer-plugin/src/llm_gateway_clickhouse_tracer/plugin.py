@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk.page_host import ConsoleArea
 from llm_gateway_sdk.wire import json
 
 from . import __version__
@@ -92,6 +93,13 @@ class ClickHouseTracer(Plugin):
         from .dashboard import dashboard_app
 
         return {self.settings.dashboard.path: dashboard_app(self.settings)}
+
+    def console_areas(self) -> Sequence[ConsoleArea]:
+        """The same pages, for a console, which has a login of its own."""
+        from .dashboard import dashboard_app
+
+        links = (("Overview", "/", "o"), ("Interactions", "/interactions", "i"))
+        return (ConsoleArea("traces", dashboard_app(self.settings, guarded=True), links),)
 
     def metrics(self) -> dict[str, float]:
         return dict(self.counters)

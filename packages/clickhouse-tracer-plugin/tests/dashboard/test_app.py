@@ -11,9 +11,10 @@ import pytest
 from llm_gateway_clickhouse_tracer.client import Database, DatabaseFailure
 from llm_gateway_clickhouse_tracer.dashboard import Dashboard, dashboard_app
 from llm_gateway_clickhouse_tracer.dashboard.conversation import conversation, pretty
-from llm_gateway_clickhouse_tracer.dashboard.markup import tag
 from llm_gateway_clickhouse_tracer.dashboard.queries import Filter, interactions
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings, TracerSettings
+
+from llm_gateway_sdk.web import tag
 
 LOCAL = {"host": "127.0.0.1:8124"}
 

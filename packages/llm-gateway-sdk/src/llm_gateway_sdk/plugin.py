@@ -10,6 +10,7 @@ from .admin import AdminRoute
 from .context import RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
+from .page_host import ConsoleArea
 from .store import Store
 
 __all__ = [
@@ -108,6 +109,11 @@ class GatewayServices:
         """What that model costs. `assumed_from` says where it is another model's price; None where it is unknown."""
         return None
 
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes for signing, which follow from the administration's credentials: the same in all workers and
+        gateways of one configuration, and others as soon as a credential changes. Empty where administration is off."""
+        return b""
+
     @property
     def project(self) -> str:
         return "default"
@@ -198,6 +204,10 @@ class Plugin:
         """ASGI applications that the gateway serves for the plugin, by absolute path (`/traces`). They ask for a
         credential themselves; nothing stands in front of them."""
         return {}
+
+    def console_areas(self) -> Sequence[ConsoleArea]:
+        """What the plugin shows in a console, to those who have signed in to it."""
+        return ()
 
     def admin_routes(self) -> Sequence[AdminRoute]:
         """What the plugin adds to the administration API. Asked once per generation of the configuration."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol, cast
 
 from llm_gateway_model_book import shipped_book
@@ -115,6 +117,7 @@ class _PluginServices(GatewayServices):
         self._objects = gateway.shared_objects
         self._upstream = gateway.config.upstream
         self._workers = gateway.workers
+        self._admin = gateway.config.admin
         self._config = project
         self.registry = registry
         self._open_store = gateway.store_factory
@@ -163,6 +166,15 @@ class _PluginServices(GatewayServices):
     def model_provider(self, name: str) -> str | None:
         model = self._config.model(name)
         return None if model is None else model.provider.type
+
+    def secret(self, purpose: str) -> bytes:
+        if not self._admin.enabled:
+            return b""
+        digest, key = hashlib.sha256(), self._admin.api_key
+        credentials = [(each.name, each.role, each.key.get_secret_value()) for each in self._admin.credentials]
+        for part in (purpose, key.get_secret_value() if key else "", *chain.from_iterable(credentials)):
+            digest.update(len(part).to_bytes(4, "big") + part.encode())
+        return digest.digest()
 
     @property
     def project(self) -> str:

@@ -14,11 +14,11 @@ import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from llm_gateway_sdk.guesses import GuessLimit
+from llm_gateway_sdk.web import SAFE_HEADERS, static_file
 from llm_gateway_sdk.wire import json
 
 from ..client import Database, DatabaseFailure
@@ -37,20 +37,6 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_SAFETY: Final = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-resource-policy": "same-origin",
-    "cache-control": "no-store",
-}
-_STATIC: Final = {
-    "style.css": "text/css; charset=utf-8",
-    "app.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
-}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _BREAKDOWNS: Final = ("project", "model", "status", "caller")
 
@@ -71,9 +57,12 @@ class Dashboard:
         *,
         credential: str | None = None,
         open_database: Callable[[], Database] | None = None,
+        guarded: bool = False,
     ) -> None:
+        """`guarded`: whoever calls has made sure of who is asking, and no credential is asked for."""
         self._settings = settings
         self._credential = credential
+        self._guarded = guarded
         self._open_database = open_database or (lambda: _open(settings))
         self._guesses = GuessLimit()
         self._mutex = threading.Lock()
@@ -96,6 +85,8 @@ class Dashboard:
     def _refusal(self, method: str, headers: Mapping[str, str], address: str) -> Reply | None:
         if method not in ("GET", "HEAD"):
             return Reply(405, b"Only GET is served here.\n", {"content-type": "text/plain", "allow": "GET, HEAD"})
+        if self._guarded:
+            return None
         if self._credential is None:
             # Without a password only this machine may ask, and no page elsewhere may have its name point here.
             if (urlsplit(f"//{headers.get('host', '')}").hostname or "") in _LOOPBACK:
@@ -134,9 +125,8 @@ class Dashboard:
                 return self._body(unquote(request_id), name.removesuffix(".json"), base)
             case ["export.jsonl"]:
                 return self._export(query)
-            case ["static", name] if name in _STATIC:
-                data = resources.files(__package__).joinpath("static", name).read_bytes()
-                return Reply(200, data, {"content-type": _STATIC[name], "cache-control": "private, max-age=300"})
+            case ["static", name] if (found := static_file(name)) is not None:
+                return Reply(200, found[0], {"content-type": found[1], "cache-control": "private, max-age=300"})
         return _page(message_page(base, "Not found", "There is nothing at this address."), 404)
 
     def _overview(self, chosen: Filter, base: str) -> Reply:
@@ -184,14 +174,15 @@ class Dashboard:
         self._forget_database()
 
 
-def dashboard_app(config: Mapping[str, Any] | TracerSettings) -> ASGIApp:
+def dashboard_app(config: Mapping[str, Any] | TracerSettings, *, guarded: bool = False) -> ASGIApp:
     """The dashboard of a tracer's configuration, for mounting in another application.
 
     It asks for `dashboard.credential` (as the password of HTTP Basic, any name, or as a bearer token); without one it
-    answers requests for localhost only. Raises ValueError where the configuration is not valid.
+    answers requests for localhost only. With `guarded` it asks for nothing: the application that mounts it does. Raises
+    ValueError where the configuration is not valid.
     """
     settings = config if isinstance(config, TracerSettings) else TracerSettings.load(config)
-    dashboard = Dashboard(settings, credential=settings.dashboard.credential)
+    dashboard = Dashboard(settings, credential=settings.dashboard.credential, guarded=guarded)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -207,7 +198,7 @@ def dashboard_app(config: Mapping[str, Any] | TracerSettings) -> ASGIApp:
             base=base,
             address=str((scope.get("client") or ("",))[0]),
         )
-        headers = [(name.encode(), value.encode()) for name, value in {**_SAFETY, **reply.headers}.items()]
+        headers = [(name.encode(), value.encode()) for name, value in {**SAFE_HEADERS, **reply.headers}.items()]
         chunks: Iterator[bytes] = iter([reply.body]) if isinstance(reply.body, bytes) else reply.body
         if isinstance(reply.body, bytes):
             headers.append((b"content-length", str(len(reply.body)).encode()))
@@ -232,7 +223,7 @@ def serve(settings: TracerSettings, host: str, port: int, *, credential: str | N
             headers = {name.lower(): value for name, value in self.headers.items()}
             reply = dashboard.answer(self.command, url.path, url.query, headers, address=str(self.client_address[0]))
             self.send_response(reply.status)
-            for name, value in {**_SAFETY, **reply.headers}.items():
+            for name, value in {**SAFE_HEADERS, **reply.headers}.items():
                 self.send_header(name, value)
             if isinstance(reply.body, bytes):
                 self.send_header("content-length", str(len(reply.body)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
-from .markup import Markup, join, tag
+from llm_gateway_sdk.web import Markup, join, tag
 
 __all__ = ["Axis", "bars", "lines"]
 

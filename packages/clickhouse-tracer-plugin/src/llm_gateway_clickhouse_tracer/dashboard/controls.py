@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlencode
 
-from .markup import Markup, tag
+from llm_gateway_sdk.web import Markup, tag
+
 from .queries import FAILED, RANGES, Filter
 
 __all__ = ["address", "controls"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from llm_gateway_sdk.web import Child, Markup, tag
 from llm_gateway_sdk.wire import json
-
-from .markup import Child, Markup, tag
 
 __all__ = ["conversation", "load", "pretty"]
 

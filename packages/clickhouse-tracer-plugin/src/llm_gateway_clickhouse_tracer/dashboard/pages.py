@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from llm_gateway_sdk.web import Child, Link, Markup, Shell, join, tag
+from llm_gateway_sdk.web import page as framed
 from llm_gateway_sdk.wire import json
 
 from .charts import Axis, bars, lines
 from .controls import address, controls
 from .conversation import conversation, load, pretty
 from .figures import count, duration, moment, money, share
-from .markup import Child, Markup, join, tag
 from .queries import FAILED, PAGE_SIZE, Filter
 
 __all__ = ["interaction_page", "interactions_page", "message_page", "overview_page"]
@@ -24,59 +25,8 @@ _INLINE_RAW = 400_000
 
 def page(base: str, title: str, here: str, *content: Child) -> str:
     """`base` is the address below which the dashboard is mounted, without its slash."""
-    links = [
-        tag("a", name, href=f"{base}{path}", aria_current="page" if here == name else None, data_go=key)
-        for name, path, key in (("Overview", "/", "o"), ("Interactions", "/interactions", "i"))
-    ]
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{title} · traces"),
-        tag("link", rel="icon", href=f"{base}/static/icon.svg"),
-        tag("link", rel="stylesheet", href=f"{base}/static/style.css"),
-        tag("script", src=f"{base}/static/app.js", defer=True),
-    )
-    top = tag(
-        "header",
-        tag("a", "Skip to the content", href="#content", class_="skip"),
-        tag("strong", "LLM Gateway ", tag("span", "traces")),
-        tag("nav", links, aria_label="Pages"),
-        tag(
-            "button",
-            "◐",
-            id="theme",
-            type="button",
-            title="Light or dark (t)",
-            aria_label="Switch between light and dark",
-        ),
-        tag("button", "?", id="keys", type="button", title="Keys (?)", aria_label="Show the keys"),
-    )
-    keys = tag(
-        "dialog",
-        tag("h2", "Keys"),
-        tag(
-            "dl",
-            [
-                (tag("dt", tag("kbd", key)), tag("dd", meaning))
-                for key, meaning in (
-                    ("/", "search"),
-                    ("j k", "next and previous row"),
-                    ("Enter", "open the row"),
-                    ("o", "overview"),
-                    ("i", "interactions"),
-                    ("t", "light or dark"),
-                    ("?", "this list"),
-                    ("Esc", "close, or leave the search"),
-                )
-            ],
-        ),
-        tag("form", tag("button", "Close"), method="dialog"),
-        id="help",
-    )
-    body = tag("body", top, tag("main", content, id="content"), keys)
-    return "<!doctype html>" + tag("html", head, body, lang="en")
+    links = (Link("Overview", f"{base}/", "o"), Link("Interactions", f"{base}/interactions", "i"))
+    return framed(Shell("traces", links, f"{base}/static"), title, here, *content)
 
 
 def overview_page(

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,9 +27,12 @@ from .openapi import openapi_document
 if TYPE_CHECKING:
     from .control import Control
 
-__all__ = ["AdminAPI"]
+__all__ = ["CALLER", "AdminAPI"]
 
 log = logging.getLogger("llm_gateway.server")
+
+CALLER = "llm_gateway.admin_caller"
+"""In the scope of a call from within the process: name and role of who is asking. No client can write it."""
 
 _RANK: Mapping[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
 _MAX_BODY = 1024 * 1024
@@ -42,11 +46,11 @@ class AdminAPI:
         self._control = control
         self._version = version
         self._failures = GuessLimit()
-        self._credentials: list[tuple[bytes, str, Role]] = []
+        self.credentials: list[tuple[bytes, str, Role]] = []
         if config.api_key is not None:
-            self._credentials.append((config.api_key.get_secret_value().encode(), "admin", "admin"))
+            self.credentials.append((config.api_key.get_secret_value().encode(), "admin", "admin"))
         for each in config.credentials:
-            self._credentials.append((each.key.get_secret_value().encode(), each.name, each.role))
+            self.credentials.append((each.key.get_secret_value().encode(), each.name, each.role))
         self._routes: tuple[Any, list[tuple[Any, AdminRoute]]] | None = None
         self._store: tuple[Any, Store] | None = None
 
@@ -89,21 +93,42 @@ class AdminAPI:
         raise AdminError(404, "There is nothing here.")
 
     def _caller(self, request: Request) -> tuple[str, Role]:
+        within: tuple[str, Role] | None = request.scope.get(CALLER)
+        if within is not None:
+            return within
         header = request.headers.get("authorization", "")
-        given = (header[7:] if header[:7].lower() == "bearer " else request.headers.get("x-api-key", "")).encode()
+        given = header[7:] if header[:7].lower() == "bearer " else request.headers.get("x-api-key", "")
         address = request.client.host if request.client else None
         if self._failures.refuses(address):
             raise AdminError(429, "Too many wrong credentials.")
-        found: tuple[str, Role] | None = None
-        for key, name, role in self._credentials:
-            if hmac.compare_digest(key, given) and key:
-                found = name, role
+        found = self.identify(given)
         if found is not None:
             self._failures.succeeded(address)
             return found
         if self._failures.failed(address):
             raise AdminError(429, "Too many wrong credentials.")
         raise AdminError(401, "The administration credential is missing or wrong.")
+
+    def identify(self, credential: str) -> tuple[str, Role] | None:
+        """Name and role of a credential; None where it is wrong."""
+        given, found = credential.encode(), None
+        for key, name, role in self.credentials:
+            if hmac.compare_digest(key, given) and key:
+                found = name, role
+        return found
+
+    def scope_of(
+        self, method: str, path: str, query: Mapping[str, str], etag: str | None, address: str
+    ) -> dict[str, Any]:
+        """The scope of a call from within the process; `path` is below the API's root."""
+        return {
+            "type": "http",
+            "method": method,
+            "path": self._root + path,
+            "query_string": urlencode(query).encode(),
+            "headers": [] if etag is None else [(b"if-match", etag.encode("latin-1"))],
+            "client": (address, 0),
+        }
 
     def _known(self) -> list[tuple[Any, AdminRoute]]:
         gateway = self._control.gateway

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError
+from llm_gateway_sdk.page_host import PAGE_HOST
 
 from .. import __version__
 from ..config.project import GatewayConfig
@@ -59,6 +60,8 @@ class Control:
         self._retiring: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self.last_reload: dict[str, Any] = {}
+        self.host: Any = None
+        """What pages of plugins get to know of the gateway: a `PageHost`, set when the management pages are built."""
         self._pages: tuple[Gateway, dict[str, Any]] | None = None
         self.reloads = {"taken": 0, "unchanged": 0, "refused": 0}
 
@@ -198,7 +201,7 @@ class Control:
         bases = [base for base in self.pages() if path == base or path.startswith(f"{base}/")]
         if bases:
             base = max(bases, key=len)
-            await self.pages()[base]({**scope, "root_path": base}, receive, send)
+            await self.pages()[base]({**scope, "root_path": base, PAGE_HOST: self.host}, receive, send)
             return
         await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
         await send({"type": "http.response.body", "body": b""})

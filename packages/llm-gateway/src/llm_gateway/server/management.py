@@ -17,6 +17,7 @@ from .. import __version__
 from ..config.project import GatewayConfig
 from .admin_api import AdminAPI
 from .home import home_page
+from .page_host import Host
 from .pages import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
         if monitoring.metrics.enabled:
             routes.append(Route(monitoring.metrics.path, _metrics(control)))
     admin = config.admin
-    if admin.enabled and (admin_only or admin.port is None):
+    api = AdminAPI(admin, control, __version__) if admin.enabled else None
+    control.host = Host(control, api)
+    if api is not None and (admin_only or admin.port is None):
         key = admin.api_key.get_secret_value() if admin.api_key is not None else ""
         failures = GuessLimit()
         admin_pages: list[BaseRoute] = [
@@ -78,7 +81,7 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
             Route("/reload", _guarded(key, failures, _page(control.reload)), methods=["POST"]),
             Route("/breakers", _guarded(key, failures, _page(control.breakers))),
         ]
-        routes.append(Mount(admin.path.rstrip("/") + "/v1", app=AdminAPI(admin, control, __version__)))
+        routes.append(Mount(admin.path.rstrip("/") + "/v1", app=api))
         routes.append(Mount(admin.path.rstrip("/"), app=Router(routes=admin_pages, redirect_slashes=False)))
 
     if not admin_only:

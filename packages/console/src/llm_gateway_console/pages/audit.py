@@ -1,0 +1,77 @@
+"""Who changed what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import Response
+
+from llm_gateway_sdk.web import Child, tag
+from llm_gateway_sdk.wire.json import dumps_text
+
+from .view import View, moment, table
+
+__all__ = ["shown"]
+
+_READ_PAGES = 50
+_SHOWN = 100
+
+
+async def shown(view: View) -> Response:
+    """The last changes, the newest first. The log is read from its beginning, as it has no other order."""
+    events: list[Any] = []
+    cursor, answer = view.query.get("after", ""), None
+    for _ in range(_READ_PAGES):
+        answer = await view.ask("GET", "/audit", query={"limit": "1000", **({"after": cursor} if cursor else {})})
+        if not answer.ok:
+            return view.message("Audit", answer.detail, answer.status)
+        events += answer.body["items"]
+        cursor = answer.body["next"]
+        if not cursor:
+            break
+    wanted = view.query.get("q", "").strip().lower()
+    found = [each for each in reversed(events) if wanted in dumps_text(each["event"]).lower()]
+    search = tag(
+        "form",
+        tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, key, address…",
+            aria_label="Search", id="search"),
+        tag("button", "Show"),
+        class_="controls",
+    )  # fmt: skip
+    rows = [_row(each["at"], each["event"]) for each in found[:_SHOWN]]
+    heads = ("When", "Who", "What", "Of", "From", "Change")
+    count = tag("p", f"{len(found)} changes" + (f", the newest {_SHOWN} shown" if len(found) > _SHOWN else ""))
+    further = tag("a", "Later changes", href=view.address("/audit", after=cursor), class_="button") if cursor else None
+    return view.page("Audit", search, count, table(heads, rows, empty="Nothing has been changed."), further)
+
+
+def _row(at: float, event: Mapping[str, Any]) -> tuple[Child, ...]:
+    before, after = event.get("before") or {}, event.get("after") or {}
+    changes = [
+        (name, before.get(name), after.get(name))
+        for name in dict.fromkeys([*before, *after])
+        if before.get(name) != after.get(name) and name not in ("changed", "created")
+    ]
+    listed = tag(
+        "ul",
+        [
+            tag("li", tag("b", name), ": ", tag("del", _short(old)) if before else None, " → " if before else None,
+                tag("ins", _short(new)))
+            for name, old, new in changes
+        ],
+        class_="changes",
+    )  # fmt: skip
+    return (
+        moment(at),
+        str(event.get("by", "")),
+        str(event.get("action", "")),
+        tag("code", str(event.get("subject", ""))),
+        str(event.get("from", "")),
+        listed if changes else "–",
+    )
+
+
+def _short(value: Any) -> str:
+    text = "–" if value in (None, "", [], {}) else value if isinstance(value, str) else dumps_text(value)
+    return text if len(text) <= 120 else f"{text[:119]}…"

@@ -1,0 +1,199 @@
+"""Keys: who holds which, and making, rotating and revoking them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from llm_gateway_sdk.page_host import AdminAnswer
+from llm_gateway_sdk.web import Child, Markup, tag
+
+from .view import View, moment, table
+
+__all__ = ["created", "listed", "revoked", "rotated"]
+
+_PAGE: Final = 100
+_GRACES: Final = (("0", "at once"), ("3600", "in an hour"), ("86400", "in a day"), ("604800", "in a week"))
+_LISTS: Final = ("models", "projects")
+
+
+async def listed(view: View) -> Response:
+    """The keys, those of one page of the administration API's."""
+    return await _page(view)
+
+
+async def created(view: View) -> Response:
+    body: dict[str, Any] = {"name": view.form.get("name", "").strip()}
+    for name in ("user", "team"):
+        if value := view.form.get(name, "").strip():
+            body[name] = value
+    for name in _LISTS:
+        if values := [each.strip() for each in view.form.get(name, "").split(",") if each.strip()]:
+            body[name] = values
+    if written := view.form.get("expires", ""):
+        try:
+            body["expires"] = datetime.fromisoformat(written).replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            return await _page(view, problem=f"“{written[:40]}” is not a date.")
+    return await _after(view, await view.ask("POST", "/keys", body=body), "The key has been made.")
+
+
+async def rotated(view: View) -> Response:
+    grace = view.form.get("grace", "0")
+    seconds = int(grace) if grace.isdecimal() and len(grace) < 10 else 0
+    answer = await view.ask("POST", _path(view, "rotate"), body={"grace": seconds}, etag=view.form.get("etag", ""))
+    return await _after(view, answer, "The key has another secret.")
+
+
+async def revoked(view: View) -> Response:
+    return await _after(view, await view.ask("POST", _path(view, "revoke")), "The key has been revoked.")
+
+
+def _path(view: View, what: str) -> str:
+    key = view.form.get("id", "")
+    return f"/keys/{key if key.isalnum() else 'unknown'}/{what}"
+
+
+async def _after(view: View, answer: AdminAnswer, done: str) -> Response:
+    if not answer.ok:
+        return await _page(view, problem=answer.detail, status=answer.status)
+    secret = answer.body.get("key") if isinstance(answer.body, dict) else None
+    return await _page(view, notice=done, secret=secret)
+
+
+async def _page(
+    view: View, *, notice: str = "", problem: str = "", secret: str | None = None, status: int = 200
+) -> Response:
+    answer = await view.ask(
+        "GET", "/keys", query={"limit": str(_PAGE), **{n: view.query[n] for n in ("after",) if n in view.query}}
+    )
+    if not answer.ok:
+        text = "No project has the plugin virtual-keys." if answer.status == 404 else answer.detail
+        return view.message("Keys", text, answer.status)
+    items, following = answer.body["items"], answer.body["next"]
+    wanted = view.query.get("q", "").strip().lower()
+    found = [key for key in items if wanted in _searchable(key)]
+    heads = ("Name", "Holder", "May use", "State", "Created", "Change")
+    rows = [_row(view, key) for key in found]
+    search = tag(
+        "form",
+        tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, team, user, id…",
+            aria_label="Search", id="search"),
+        tag("button", "Show"),
+        class_="controls",
+    )  # fmt: skip
+    return view.page(
+        "Keys",
+        tag("p", notice, class_="done", role="status") if notice else None,
+        tag("p", problem, class_="failure", role="alert") if problem else None,
+        _secret(secret) if secret else None,
+        search,
+        tag(
+            "p", f"{len(found)} of {len(items)} keys" + (" of this page" if following or "after" in view.query else "")
+        ),
+        table(heads, rows, empty="There are no such keys."),
+        tag("a", "Next page", href=view.address("/keys", after=following), class_="button") if following else None,
+        _form(view) if view.can("admin") else None,
+        status=status,
+    )
+
+
+def _secret(secret: str) -> Markup:
+    return tag(
+        "div",
+        tag("p", "Copy the key now: it is shown this once."),
+        tag("p", tag("code", secret, id="made-key"), " ", tag("button", "Copy", type="button", data_copy="made-key")),
+        class_="panel made",
+    )
+
+
+def _searchable(key: Mapping[str, Any]) -> str:
+    fields = [key.get(name) or "" for name in ("id", "name", "user", "team", "org", "state")]
+    return " ".join([*map(str, fields), *(key.get("labels") or {}).values()]).lower()
+
+
+def _row(view: View, key: Mapping[str, Any]) -> tuple[Child, ...]:
+    holder = [f"{kind} {key[kind]}" for kind in ("user", "team", "org") if key.get(kind)]
+    traced = view.traces(caller=key["name"], range="7d")
+    rights = [f"{name}: {', '.join(key[name])}" for name in _LISTS if key.get(name)]
+    expires = key.get("expires")
+    state = "expired" if expires and expires < time.time() and key["state"] == "active" else key["state"]
+    return (
+        [
+            tag("a", key["name"], href=traced) if traced else key["name"],
+            tag("div", tag("code", key["id"]), class_="sub"),
+        ],
+        ", ".join(holder) or "–",
+        [tag("div", right) for right in rights] or "everything",
+        [
+            tag("span", state, class_=f"badge {'ok' if state == 'active' else 'error'}"),
+            tag("div", "until ", moment(expires), class_="sub") if expires else None,
+            tag("div", "former secret until ", moment(key["formerUntil"]), class_="sub")
+            if key.get("formerUntil")
+            else None,
+        ],
+        [
+            moment(key.get("created")),
+            tag("div", f"by {key['createdBy']}", class_="sub") if key.get("createdBy") else None,
+        ],
+        _changes(view, key) if key["state"] == "active" else "–",
+    )
+
+
+def _changes(view: View, key: Mapping[str, Any]) -> list[Child]:
+    fields = [view.token(), tag("input", type="hidden", name="id", value=key["id"])]
+    found: list[Child] = []
+    if view.can("operator"):
+        revoke = tag(
+            "form",
+            fields,
+            tag("button", "Revoke for good", class_="danger", aria_label=f"Revoke {key['name']} for good"),
+            method="post",
+            action=f"{view.base}/keys/revoke",
+        )
+        found.append(tag("details", tag("summary", "Revoke…"), revoke))
+    if view.can("admin"):
+        grace = tag(
+            "select",
+            [tag("option", text, value=seconds) for seconds, text in _GRACES],
+            name="grace",
+            aria_label="The former secret ends",
+        )
+        rotate = tag(
+            "form",
+            fields,
+            tag("label", "former secret ends ", grace),
+            tag("button", "Rotate", aria_label=f"Rotate {key['name']}"),
+            method="post",
+            action=f"{view.base}/keys/rotate",
+        )
+        found.append(tag("details", tag("summary", "Rotate…"), rotate))
+    return found or ["–"]
+
+
+def _form(view: View) -> Markup:
+    def field(label: str, name: str, hint: str = "", **more: Any) -> Markup:
+        return tag("label", label, tag("input", name=name, placeholder=hint or None, **more))
+
+    return tag(
+        "section",
+        tag("h2", "New key"),
+        tag(
+            "form",
+            view.token(),
+            field("Name", "name", "reports", required=True, maxlength=200),
+            field("Team", "team"),
+            field("User", "user"),
+            field("Models, by comma", "models", "all"),
+            field("Projects, by comma", "projects", "all"),
+            field("Expires (UTC)", "expires", type="datetime-local"),
+            tag("button", "Make the key", class_="primary"),
+            method="post",
+            action=f"{view.base}/keys",
+            class_="panel fields",
+        ),
+    )

@@ -1,0 +1,150 @@
+"""Limits and budgets: how much is used, where it leads until the window ends, and why a request was refused."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from starlette.responses import Response
+
+from llm_gateway_sdk.web import Child, Markup, tag
+
+from .view import View, moment, table
+
+__all__ = ["forecast", "shown"]
+
+_NANO: Final = 1e9
+_LEDGER_ROWS: Final = 200
+_CALENDAR: Final[Mapping[str, float]] = {
+    "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400, "quarter": 91 * 86400,
+    "year": 365 * 86400,
+}  # fmt: skip
+
+
+async def shown(view: View) -> Response:
+    """Meters where the API has the state of limits, the ledger's sums, and the answer to "why was this refused"."""
+    state = await view.ask("GET", "/limits")
+    used = await view.ask("GET", "/usage")
+    wanted = view.query.get("request", "").strip()
+    why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
+    return view.page(
+        "Limits",
+        tag("h2", "Meters"),
+        _meters(state.body["items"])
+        if state.ok
+        else tag("p", "No project has the plugin limits.", class_="panel empty"),
+        tag("h2", "Why was this refused?"),
+        _question(wanted),
+        _reasons(why.body["items"] if why.ok else [], why.detail) if why is not None else None,
+        tag("h2", "Ledger"),
+        _ledger(used.body["items"]) if used.ok else tag("p", used.detail, class_="panel empty"),
+    )
+
+
+def forecast(settled: float, ends: float | None, window: str, now: float) -> float | None:
+    """What will be used when the window ends, should use go on as it has in this window; None for a rolling
+    window, or where less than a fiftieth of it is over and a forecast would be a guess."""
+    length = _CALENDAR.get(window.partition("@")[0])
+    if ends is None or length is None or not ends - length < now < ends:
+        return None
+    passed = now - (ends - length)
+    return settled * length / passed if passed >= length / 50 else None
+
+
+def _meters(rows: list[Mapping[str, Any]]) -> Markup:
+    now = time.time()
+    shown = sorted(rows, key=lambda row: -((row["settled"] + row["open"]) / row["of"] if row["of"] else 0))
+    return table(
+        ("Limit", "Whom", "Used", "Left", "Forecast", "Window"),
+        [_meter(row, now) for row in shown],
+        empty="Nothing has been counted yet.",
+    )
+
+
+def _meter(row: Mapping[str, Any], now: float) -> tuple[Child, ...]:
+    used, of, measure = row["settled"] + row["open"], row["of"], row["measure"]
+    part = used / of if of else 0.0
+    ends = row.get("endsAt")
+    ahead = forecast(row["settled"], ends, str(row.get("window", "")), now)
+    over = ahead is not None and of and ahead > of
+    return (
+        [row["limit"], tag("div", row.get("mode", ""), class_="sub")],
+        ", ".join(f"{name} {value}" for name, value in row["subject"].items()) or "everybody",
+        [
+            f"{_amount(used, measure)} of {_amount(of, measure)}",
+            tag(
+                "meter", f"{part:.0%}", min="0", max="1", high="0.8", optimum="0", value=f"{min(part, 1):.4f}",
+                aria_label=f"{row['limit']}: {part:.0%} used",
+            ),
+        ],
+        _amount(row["remaining"], measure),
+        tag("span", _amount(ahead, measure), class_="bad" if over else None) if ahead is not None else "–",
+        [str(row.get("window", "")), tag("div", "ends ", moment(ends), class_="sub") if ends else None],
+    )  # fmt: skip
+
+
+def _amount(value: float | None, measure: str) -> str:
+    if value is None:
+        return "–"
+    if measure == "cost":
+        return f"${value / _NANO:,.4f}"
+    return f"{value:,.0f} {measure}"
+
+
+def _question(wanted: str) -> Markup:
+    return tag(
+        "form",
+        tag("input", type="search", name="request", value=wanted, placeholder="Request id: req_…",
+            aria_label="Request id", id="search"),
+        tag("button", "Explain"),
+        class_="controls",
+    )  # fmt: skip
+
+
+def _reasons(items: list[Mapping[str, Any]], problem: str) -> Markup:
+    if not items:
+        return tag("p", problem, class_="panel empty")
+    return table(
+        ("When", "What happened"),
+        [
+            (
+                moment(each["at"]),
+                tag(
+                    "dl",
+                    [
+                        tag("div", tag("dt", name), tag("dd", str(value)))
+                        for name, value in each["event"].items()
+                        if value is not None
+                    ],
+                    class_="facts",
+                ),
+            )
+            for each in items
+        ],
+        empty="",
+    )
+
+
+def _ledger(items: list[Mapping[str, Any]]) -> Markup:
+    rows = [_counted(each) for each in sorted(items, key=lambda row: -row["amount"])[:_LEDGER_ROWS]]
+    return table(
+        ("Limit", "Whom", "From", "Amount"), rows, empty="The ledger is empty, or off (`ledger: true` of limits)."
+    )
+
+
+def _counted(row: Mapping[str, Any]) -> tuple[Child, ...]:
+    """A counter is named `limit|measure|window|whom|since`, where the limits plugin has named it."""
+    parts = str(row["key"]).split("|")
+    if len(parts) < 4:
+        return tag("code", row["key"]), "–", "–", f"{row['amount']:,}"
+    name, measure, window, whom = parts[:4]
+    since = parts[4] if len(parts) > 4 else ""
+    readable = ", ".join(unquote(each).replace("=", " ", 1) for each in whom.split(",") if each)
+    return (
+        [name, tag("div", f"{measure} per {window}", class_="sub")],
+        readable or "everybody",
+        since or "–",
+        _amount(row["amount"], measure),
+    )

@@ -1,0 +1,111 @@
+"""What a page is made from: the request, who is signed in, and the gateway."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from llm_gateway_sdk.admin import Role
+from llm_gateway_sdk.page_host import AdminAnswer, PageHost
+from llm_gateway_sdk.web import Child, Markup, Shell, page, tag
+
+from ..sessions import Session, can
+
+__all__ = ["View", "moment", "table"]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    request: Request
+    host: PageHost
+    session: Session
+    base: str
+    form: Mapping[str, str]
+    signed_in_principals: bool
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.request.query_params
+
+    def can(self, role: Role) -> bool:
+        return can(self.session.role, role)
+
+    async def ask(
+        self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None, etag: str = ""
+    ) -> AdminAnswer:
+        """Calls the administration API as who is signed in, with no more rights than that."""
+        address = self.request.client.host if self.request.client else ""
+        return await self.host.administer(
+            method, path, by=self.session.name, role=self.session.role, address=address, query=query, body=body,
+            etag=etag or None,
+        )  # fmt: skip
+
+    def page(self, title: str, *content: Child, status: int = 200, here: str | None = None) -> Response:
+        shell = Shell("console", (), f"{self.base}/static")
+        return HTMLResponse(page(shell, title, title if here is None else here, tag("h1", title), *content), status)
+
+    def message(self, title: str, text: str, status: int) -> Response:
+        return self.page(title, tag("p", text, class_="panel empty"), status=status, here="")
+
+    def token(self) -> Markup:
+        """The hidden field that each form needs."""
+        return tag("input", type="hidden", name="token", value=self.session.token)
+
+    def address(self, path: str, **query: str) -> str:
+        written = urlencode({name: value for name, value in query.items() if value})
+        return f"{self.base}{path}{'?' if written else ''}{written}"
+
+    def traces(self, **query: str) -> str | None:
+        """The address of recorded requests that match; None where nothing is recorded."""
+        if all(area.path != "traces" for area in self.host.areas()):
+            return None
+        return self.address("/traces/interactions", **query)
+
+
+def moment(seconds: float | None) -> Child:
+    """A moment in UTC; the browser shows it in its own zone as a hint."""
+    if seconds is None:
+        return "–"
+    when = datetime.fromtimestamp(seconds, UTC)
+    text = when.strftime("%Y-%m-%d %H:%M:%S")
+    return tag("time", f"{text} UTC", datetime=when.isoformat(), title=_ago(time.time() - seconds))
+
+
+def _ago(seconds: float) -> str:
+    size = abs(seconds)
+    for length, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if size >= 2 * length:
+            return f"{size / length:.0f} {name} ago" if seconds > 0 else f"in {size / length:.0f} {name}"
+    return "now"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Child]], *, empty: str) -> Markup:
+    """A table whose rows become cards on a phone."""
+    if not rows:
+        return tag("p", empty, class_="panel empty")
+    return tag(
+        "div",
+        tag(
+            "table",
+            tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
+            tag(
+                "tbody",
+                [
+                    tag("tr", [tag("td", cell, data_name=head or None) for head, cell in zip(heads, row, strict=True)])
+                    for row in rows
+                ],
+            ),
+            class_="cards",
+        ),
+        class_="scroll panel",
+        tabindex="0",
+        role="region",
+        aria_label=heads[0],
+    )

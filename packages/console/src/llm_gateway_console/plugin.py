@@ -1,0 +1,73 @@
+"""The plugin: serves the console, and lets people who are signed in to it call the project's models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any, Final
+
+from llm_gateway_sdk import Plugin, PluginResult, Principal, RequestContext, plugin_metadata
+
+from . import __version__
+from .app import COOKIE, TOKEN_HEADER, ConsoleApp
+from .sessions import Session, Sessions, can
+from .settings import CONFIGURATION_SCHEMA, Settings
+
+__all__ = ["Console"]
+
+_PURPOSE: Final = "console"
+
+
+@plugin_metadata(
+    name="console",
+    version=__version__,
+    description="A web console: traces, keys, limits, playground and health, behind the administration's credentials.",
+    configuration_schema=CONFIGURATION_SCHEMA,
+    keywords=("console", "dashboard"),
+)
+class Console(Plugin):
+    """Costs requests nothing: it has no hook, unless `signedInPrincipals` is on."""
+
+    settings: Settings
+
+    async def configure(self, config: Any) -> None:
+        self.config = config
+        self.settings = settings = Settings.load(config)
+        secret = self.gateway.secret(_PURPOSE)
+        self.sessions = Sessions(secret, settings.session_seconds) if secret else None
+        self._app = ConsoleApp(settings, self.sessions, self.gateway.http_client)
+        if settings.signed_in_principals:
+            self.__class__ = _SigningIn
+
+    def pages(self) -> Mapping[str, Any]:
+        return {self.settings.path: self._app}
+
+
+class _SigningIn(Console):
+    """A session is a credential of the project: for the playground, which is a page of the same origin."""
+
+    authenticates = True
+    authenticates_from_head = True
+
+    def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        session = self._session(ctx)
+        if session is not None:
+            ctx.principal = Principal(
+                f"console:{session.name}", session.name, source="console", labels={"role": session.role}
+            )
+        return None
+
+    def _session(self, ctx: RequestContext) -> Session | None:
+        """The cookie alone is no proof of intent: the page's script sends its token too."""
+        headers = ctx.http_request.headers
+        token = headers.get(TOKEN_HEADER, "")
+        if self.sessions is None or not token:
+            return None
+        try:
+            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        except CookieError:
+            return None
+        session = self.sessions.read(cookie.value) if cookie is not None else None
+        if session is None or not self.sessions.accepts(session, token) or not can(session.role, "operator"):
+            return None
+        return session

@@ -1,0 +1,103 @@
+"""A gateway with a console, and people with cookies who use it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from llm_gateway.testing import GatewayClient
+
+ADMIN, OPERATOR, VIEWER = "admin-credential-0123456789", "operator-credential-012345", "viewer-credential-01234567"
+
+CONFIGURATION = f"""
+admin:
+  enabled: true
+  apiKey: {ADMIN}
+  credentials:
+    - {{name: otto, key: {OPERATOR}, role: operator}}
+    - {{name: vera, key: {VIEWER}, role: viewer}}
+store: {{url: "sqlite:./state.db"}}
+models:
+  - name: echo
+    isDefault: true
+    provider: {{type: echo}}
+    metadata: {{prices: {{input: 1, output: 10}}}}
+plugins:
+  - {{name: console, type: console, config: {{signedInPrincipals: true}}}}
+  - {{name: keys, type: virtual-keys}}
+  - name: limits
+    type: limits
+    config: {{ledger: true, limits: [{{name: few, requests: 3, window: 1h, per: [key]}}]}}
+"""
+
+
+class Person:
+    """A browser without a screen: cookies, forms, tokens."""
+
+    def __init__(self, gateway: GatewayClient) -> None:
+        self.gateway = gateway
+        self.cookies: dict[str, str] = {}
+
+    def get(self, path: str, **headers: str) -> Any:
+        return self._keep(self.gateway.get(f"/console{path}", headers={**self._cookie(), **headers}))
+
+    def post(self, path: str, fields: dict[str, str], **headers: str) -> Any:
+        kind = {"content-type": "application/x-www-form-urlencoded"}
+        body = urlencode(fields).encode()
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self._keep(
+            self.gateway.request(
+                "POST", f"/console{path}", body=body, headers={**kind, **self._cookie(), **headers}
+            )
+        )  # fmt: skip
+
+    def sign_in(self, credential: str) -> Person:
+        assert self.post("/sign-in", {"credential": credential}).status == 303
+        return self
+
+    @property
+    def token(self) -> str:
+        found = re.search(r'name="token" value="([0-9a-f]+)"', self.get("/health").text)
+        assert found is not None
+        return found[1]
+
+    def _cookie(self) -> dict[str, str]:
+        return {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
+
+    def _keep(self, answer: Any) -> Any:
+        for name, value in answer.header_items:
+            if name == "set-cookie":
+                cookie, _, content = value.partition(";")[0].partition("=")
+                self.cookies[cookie] = content.strip('"')
+        return answer
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[GatewayClient]:
+    with GatewayClient(CONFIGURATION, directory=tmp_path) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(gateway: GatewayClient) -> Person:
+    return Person(gateway)
+
+
+@pytest.fixture
+def admin(gateway: GatewayClient) -> Person:
+    return Person(gateway).sign_in(ADMIN)
+
+
+@pytest.fixture
+def operator(gateway: GatewayClient) -> Person:
+    return Person(gateway).sign_in(OPERATOR)
+
+
+@pytest.fixture
+def viewer(gateway: GatewayClient) -> Person:
+    return Person(gateway).sign_in(VIEWER)
