@@ -70,10 +70,9 @@ class Person:
         return {"cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())} if self.cookies else {}
 
     def _keep(self, answer: Any) -> Any:
-        for name, value in answer.header_items:
-            if name == "set-cookie":
-                cookie, _, content = value.partition(";")[0].partition("=")
-                self.cookies[cookie] = content.strip('"')
+        if "set-cookie" in answer.headers:
+            cookie, _, content = answer.headers["set-cookie"].partition(";")[0].partition("=")
+            self.cookies[cookie] = content.strip('"')
         return answer
 
 
