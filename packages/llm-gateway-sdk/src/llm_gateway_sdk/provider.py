@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from .context import Operation
@@ -106,6 +106,9 @@ class Provider:
         """Called once, after the last call."""
 
 
+OnLeave: TypeAlias = Literal["cancel", "drain", "full"]
+
+
 @dataclass(slots=True)
 class HTTPSettings:
     """What every HTTP provider takes. Times are seconds."""
@@ -123,6 +126,9 @@ class HTTPSettings:
     retry_attempts: int = 3
     retry_attempts_written: bool = False
     retry_delay: float = 1.0
+    on_leave: OnLeave = "cancel"
+    """What becomes of a call whose client leaves: `cancel` ends it, and what came is counted; `drain` reads its reply
+    to the end, for exact counts; `full` ends it and counts the most that the request allows."""
     include_usage: bool = True
     api_version: str | None = None
     proxy: str | None = None
@@ -213,6 +219,8 @@ class HTTPProvider(Provider):
             client_cert=config.get("clientCert"),
             quirks={**self.quirks, **normalised(config.get("quirks"))},
         )
+        if config.get("onLeave") is not None:
+            settings.on_leave = config["onLeave"]
         for key, attribute in _DURATIONS.items():
             if config.get(key) is not None:
                 setattr(settings, attribute, parse_duration(config[key]))
@@ -402,6 +410,13 @@ HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
         "description": "Tries per target, the first included; 1 is no retry.",
     },
     "retryDelay": _duration("First pause between tries; it doubles, with jitter.", "1000ms"),
+    "onLeave": {
+        "enum": ["cancel", "drain", "full"],
+        "default": "cancel",
+        "description": "When a client leaves: `cancel` ends the call and counts what came; `drain` reads the reply to "
+        "its end, so that its use is known exactly; `full` ends the call and counts the most that the request allows, "
+        "for providers that bill the whole answer.",
+    },
     "includeUsage": {
         "type": "boolean",
         "default": True,

@@ -17,6 +17,7 @@ class _Incoming:
         self.head = Head("POST", path, "a=b", [("host", "g"), ("x-a", "1")], len(body))
         self.client_ip: str | None = "192.0.2.1"
         self.refusal: GatewayError | None = None
+        self.disconnected = self.keeps_on = False
         self.extra: list[tuple[bytes, bytes]] | None = None
         self.status = 0
         self.headers: dict[bytes, bytes] = {}

@@ -19,6 +19,7 @@ from llm_gateway_sdk.metering import add_attempt
 from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .client import ClientReply
+from .ending import EndReason
 from .request import ClientRequest
 from .usage import count_broken_off
 
@@ -49,6 +50,8 @@ async def try_target(
         if ctx.has_fallback and not http.settings.retry_attempts_written:
             leads_on = _ALL_KINDS if ctx.fallback_kinds is None else ctx.fallback_kinds
     while True:
+        if client.has_left:
+            raise asyncio.CancelledError(EndReason.CLIENT_LEFT)  # what was under way is over, and nothing more is begun
         number += 1
         if ctx.has_fallback or ctx.retry_count:
             target, probe = await _admit(request, target)
@@ -63,6 +66,8 @@ async def try_target(
             return verdict
         except ModelError as error:
             learnt = _record_failure(request, attempt, error)
+            if client.has_left:
+                raise asyncio.CancelledError(EndReason.CLIENT_LEFT) from error
             pause = _pause(delay, number, error)
             gone = request.form is not None and not request.form.may_be_sent
             last = gone or number >= tries or error.kind in leads_on or not error.retryable
@@ -76,7 +81,7 @@ async def try_target(
         finally:
             if probe and not learnt:
                 target.breaker.release()
-            _end(request, attempt)
+            _end(request, client, attempt)
         await asyncio.sleep(pause)
 
 
@@ -96,11 +101,15 @@ def _begin(request: ClientRequest, client: ClientReply, target: ModelTarget) -> 
     return attempt
 
 
-def _end(request: ClientRequest, attempt: LiveAttempt) -> None:
+def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
+    http = attempt.target.http
+    if http is not None and http.settings.on_leave == "drain":
+        client.keep_on(False)
     attempt.target.in_flight -= 1
     attempt.entry.ended = time.time()
     if not attempt.settled and request.wants_usage:
-        count_broken_off(request, attempt)
+        bills_all = http is not None and http.settings.on_leave == "full" and client.has_left
+        count_broken_off(request, attempt, bills_all=bills_all)
     add_attempt(request.ctx.metrics, attempt.entry)
     for observer in request.services.followers:
         observer.attempt_ended(request.ctx)

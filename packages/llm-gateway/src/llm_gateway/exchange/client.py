@@ -41,7 +41,7 @@ __all__ = ["ClientReply"]
 class ClientReply:
     """One per request."""
 
-    __slots__ = ("_begun_by", "_sink", "attempt", "attendant", "outlet", "request", "started", "status")
+    __slots__ = ("_begun_by", "_sink", "attempt", "attendant", "outlet", "request", "started", "status", "unanswered")
 
     def __init__(self, request: ClientRequest, sink: Sink) -> None:
         self.request = request
@@ -53,10 +53,23 @@ class ClientReply:
         """What went out, or is about to."""
         self.started = False
         """A whole reply, or a relayed one, was begun."""
+        self.unanswered = False
+        """The client had left before its reply was begun."""
         self._begun_by: LiveAttempt | None = None
         """The attempt whose content has been sent."""
         self.attempt: LiveAttempt | None = None
         """The attempt that runs, or ran last: what its translation lost is reported also where it failed."""
+
+    # A client that leaves.
+
+    @property
+    def has_left(self) -> bool:
+        """Seen only where what was under way went on without the client; else the exchange is cancelled."""
+        return self._sink.disconnected
+
+    def keep_on(self, keeps_on: bool) -> None:
+        """Whether what is under way goes on where the client leaves."""
+        self._sink.keeps_on = keeps_on
 
     # The attempt that is answered from.
 
@@ -90,6 +103,7 @@ class ClientReply:
     def _stream_headers(self) -> Headers:
         request = self.request
         request.ctx.stream.opened = True
+        self.unanswered = self._sink.disconnected
         timing = request.services.server_timing
         return reply_headers.stream(request.ctx, request.dialect, self._begun_by, timing=timing)
 
@@ -191,6 +205,7 @@ class ClientReply:
         self.status = status
         headers += ((b"content-length", b"%d" % len(body)),)
         self.started = True
+        self.unanswered = self._sink.disconnected
         await self._sink.start(status, headers)
         await self._sink.write(body, more=False)
 
@@ -207,6 +222,7 @@ class ClientReply:
             headers.append((b"content-encoding", coding.encode("latin-1")))
         self.status = status
         self.request.ctx.stream.opened = self.started = True
+        self.unanswered = self._sink.disconnected
         await self._sink.start(status, headers)
 
     async def relay(self, data: bytes) -> None:

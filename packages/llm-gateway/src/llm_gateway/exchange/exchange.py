@@ -111,6 +111,8 @@ class Exchange:
                 if not LIMIT_HEADERS.isdisjoint(ctx.http_request.headers):
                     self._take_own_limit()
                 await self._walk_in_time()
+                if self._client.has_left:
+                    self._end_unseen()
             except Exception as error:
                 await self._answer_with_error(error)
         except asyncio.CancelledError as cancelled:
@@ -141,6 +143,15 @@ class Exchange:
             log.exception("request %s: its error could not be reported as usual", ctx.request_id)
             ctx.error = second
             await self._client.fail_plainly()
+
+    def _end_unseen(self) -> None:
+        """The reply was read to its end for the sake of its counts; its client had left."""
+        ctx, client = self._request.ctx, self._client
+        left = error_of(EndReason.CLIENT_LEFT)
+        if ctx.error is None:
+            ctx.error = left
+        if client.unanswered:
+            client.status = left.status
 
     async def _end_cancelled(self, cancelled: asyncio.CancelledError) -> None:
         """The request ends here: for the log, the metrics and the trace it matters who ended it. Raises `cancelled`
@@ -306,6 +317,8 @@ class Exchange:
         if request.ctx.streaming and now + limits.first_token < expires:
             expires, reason = now + limits.first_token, "first_token"
         attempt.sent = True
+        if http.settings.on_leave == "drain":
+            self._client.keep_on(True)
         return await send(request, http, call.method, call.url, call.headers, call.body, expires=expires, reason=reason)
 
     async def _deliver(self, attempt: LiveAttempt, call: UpstreamCall, reply: HTTPReply) -> Verdict | None:

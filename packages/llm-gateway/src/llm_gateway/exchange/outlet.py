@@ -18,6 +18,14 @@ _CLOCK_STEP = 0.01
 class Sink(Protocol):
     """A server's side of one reply."""
 
+    keeps_on: bool
+    """Set by the exchange: the client's leaving does not cancel what is under way."""
+
+    @property
+    def disconnected(self) -> bool:
+        """The client has left: what is written goes nowhere."""
+        ...
+
     async def start(self, status: int, headers: Headers) -> None: ...
 
     async def write(self, data: bytes, *, more: bool) -> None:

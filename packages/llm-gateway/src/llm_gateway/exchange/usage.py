@@ -48,9 +48,10 @@ def _first_count(found: JSON, names: Sequence[str]) -> int | None:
     return None
 
 
-def count_broken_off(request: ClientRequest, attempt: LiveAttempt) -> None:
+def count_broken_off(request: ClientRequest, attempt: LiveAttempt, *, bills_all: bool = False) -> None:
     """Notes what an attempt has used that ended before its reply did. Nothing was used where the request never went
-    out, or was refused; and a count that a provider does not report is unknown, which is not zero."""
+    out, or was refused; and a count that a provider does not report is unknown, which is not zero. `bills_all`: the
+    provider bills the most that the request allows."""
     ctx, entry = request.ctx, attempt.entry
     answered = entry.status is not None and 200 <= entry.status < 300
     left = attempt.sent and entry.status is None and entry.kind is None
@@ -58,7 +59,18 @@ def count_broken_off(request: ClientRequest, attempt: LiveAttempt) -> None:
         return
     output = estimate_output(_what_came(request, attempt)) or _by_bytes(request, attempt)
     estimate = ctx.estimate()
+    if bills_all:
+        output = max(output, _most_output(request, attempt, estimate.output_tokens))
     record_cut(entry, attempt.reported, input_tokens=estimate.input_tokens, output_tokens=output)
+
+
+def _most_output(request: ClientRequest, attempt: LiveAttempt, asked: int | None) -> int:
+    """What the request allows, and where it says nothing, what the model can produce at most."""
+    if asked is not None:
+        return asked
+    facts = attempt.target.described(request.ctx.requested_model).facts
+    ceiling = facts.max_output if facts is not None else None
+    return ceiling or 0
 
 
 def _what_came(request: ClientRequest, attempt: LiveAttempt) -> LLMResponse | None:

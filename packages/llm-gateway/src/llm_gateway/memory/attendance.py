@@ -153,6 +153,18 @@ class Attendance:
 
     # As a sink.
 
+    @property
+    def disconnected(self) -> bool:
+        return self._sink.disconnected
+
+    @property
+    def keeps_on(self) -> bool:
+        return self._sink.keeps_on
+
+    @keeps_on.setter
+    def keeps_on(self, keeps_on: bool) -> None:
+        self._sink.keeps_on = keeps_on
+
     async def start(self, status: int, headers: Headers) -> None:
         self._records = status == 200 and self._is_ours()
         if self._records:

@@ -67,7 +67,8 @@ class ASGIForm:
         serving = False
 
         def leave() -> None:
-            if serving:
+            request.disconnected = True
+            if serving and not request.keeps_on:
                 task.cancel(EndReason.CLIENT_LEFT)
 
         watch = DisconnectWatch(receive, leave)
@@ -103,6 +104,8 @@ class ASGIRequest:
         self.extra: Headers | None = None
         self.started = False
         self.ended = False
+        self.disconnected = False
+        self.keeps_on = False
         self._send = send
         self._body = b""
 
@@ -129,6 +132,8 @@ class ASGIRequest:
 
     async def start(self, status: int, headers: Headers) -> None:
         self.started = True
+        if self.disconnected:
+            return
         if self.extra:
             headers = [*headers, *self.extra]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
@@ -136,6 +141,8 @@ class ASGIRequest:
     async def write(self, data: bytes, *, more: bool) -> None:
         if not more:
             self.ended = True
+        if self.disconnected:
+            return
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
     def write_now(self, data: bytes) -> bool:

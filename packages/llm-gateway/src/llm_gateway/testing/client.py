@@ -205,6 +205,7 @@ class _MemoryRequest:
         self.client_ip: str | None = "127.0.0.1"
         self.refusal: GatewayError | None = None
         self.upload: Upload | None = None
+        self.disconnected = self.keeps_on = False
         self.extra: list[tuple[bytes, bytes]] | None = None
         self.answer = Answer(0, {}, b"")
         self._body = body

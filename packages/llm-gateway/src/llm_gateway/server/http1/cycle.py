@@ -57,8 +57,8 @@ class Cycle:
 
     __slots__ = (
         "_bodyless", "_chunked", "_connection", "_pieces", "_unsent_head", "body_bytes", "client_ip",
-        "disconnected", "extra", "head", "held", "keep_alive", "refusal", "response_complete", "share", "started",
-        "task", "upload", "whole",
+        "disconnected", "extra", "head", "held", "keep_alive", "keeps_on", "refusal", "response_complete", "share",
+        "started", "task", "upload", "whole",
     )  # fmt: skip
 
     def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
@@ -77,6 +77,7 @@ class Cycle:
         self.refusal: GatewayError | None = None
         self.started = False
         self.disconnected = False
+        self.keeps_on = False
         self.response_complete = False
         self.extra: Headers | None = None
         """Further headers of the reply (CORS)."""
@@ -193,5 +194,5 @@ class Cycle:
         """The client has gone."""
         self.disconnected = True
         self.take_body()
-        if self.task is not None:
+        if self.task is not None and not self.keeps_on:
             self.task.cancel()
