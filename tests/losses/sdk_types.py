@@ -109,13 +109,14 @@ def _text(key: str) -> str:
     return f"some {key}" if low in ("text", "content", "title") else f"some_{low or 'text'}"
 
 
-def of_annotation(kind: Any, seen: tuple[Any, ...] = ()) -> Node:
-    """A Python type: a TypedDict, a pydantic model, or what such are made of."""
+def of_annotation(kind: Any, seen: tuple[Any, ...] = (), *, reply: bool = False) -> Node:
+    """A Python type: a TypedDict, a pydantic model, or what such are made of. `reply`: of what a vendor answers, whose
+    models say which fields are there always."""
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Annotated, *_REQUIRED, *_NOT_REQUIRED):
-        return of_annotation(arguments[0], seen)
+        return of_annotation(arguments[0], seen, reply=reply)
     if origin in (typing.Union, types.UnionType):
-        inner = [of_annotation(one, seen) for one in arguments if one is not type(None)]
+        inner = [of_annotation(one, seen, reply=reply) for one in arguments if one is not type(None)]
         inner = [node for node in inner if node.kind != "skip"]
         return _union(inner)
     if origin in (typing.Literal, typing_extensions.Literal):
@@ -123,7 +124,7 @@ def of_annotation(kind: Any, seen: tuple[Any, ...] = ()) -> Node:
     if origin in (dict, typing.Dict):  # noqa: UP006
         return Node("any")
     if origin is not None and issubclass(origin, Iterable):
-        node = of_annotation(arguments[0], seen)
+        node = of_annotation(arguments[0], seen, reply=reply)
         return node if node.kind == "skip" else Node("list", items=[node])
     if kind in (str, bytes):
         return Node("text")
@@ -135,15 +136,20 @@ def of_annotation(kind: Any, seen: tuple[Any, ...] = ()) -> Node:
         hints = typing_extensions.get_type_hints(kind, include_extras=True)
         inner_ = (*seen, kind)
         return _object(
-            {key: (of_annotation(hint, inner_), _is_required(kind, key, hint)) for key, hint in hints.items()}
+            {
+                key: (of_annotation(hint, inner_, reply=reply), _is_required(kind, key, hint))
+                for key, hint in hints.items()
+            }
         )
-    if hasattr(kind, "model_fields") and kind.__module__.startswith("anthropic"):
+    if hasattr(kind, "model_fields") and kind.__module__.startswith("anthropic") and not reply:
         return Node("skip")  # a block of a reply, which the SDK takes in place of its TypedDict
     if hasattr(kind, "model_fields"):
-        hints = typing.get_type_hints(kind)
         fields = {}
         for name, about in kind.model_fields.items():
-            fields[about.alias or name] = (of_annotation(hints[name], (*seen, kind)), False)
+            fields[about.alias or name] = (
+                of_annotation(about.annotation, (*seen, kind), reply=reply),
+                reply and about.is_required(),
+            )
         return _object(fields)
     if isinstance(kind, type) and hasattr(kind, "__members__"):
         words = [member.value for member in kind.__members__.values()]

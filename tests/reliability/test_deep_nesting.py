@@ -33,7 +33,9 @@ pytestmark = pytest.mark.timeout(300)
 def gateway() -> Iterator[GatewayClient]:
     apis = FiveApis()
     projects = [{"name": "plain"}, {"name": "all", "plugins": [HIDE, LOG, PROMPT]}]
-    with GatewayClient(json.dumps({"models": models_of(apis.url), "projects": projects})) as client:
+    with GatewayClient(
+        json.dumps({"store": {"url": "memory:"}, "models": models_of(apis.url), "projects": projects})
+    ) as client:
         yield client
     apis.close()
 

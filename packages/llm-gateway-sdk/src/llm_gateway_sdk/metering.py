@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
+from typing import Any
 
 from .context import Attempt, Precision, RequestMetrics
 from .estimate import estimate_text
@@ -15,7 +17,7 @@ def record(attempt: Attempt, usage: Usage | None) -> None:
     """Notes what the provider has reported for all of its reply."""
     if usage is None:
         return
-    attempt.usage = usage
+    attempt.usage = _counts(usage) if usage.provider_metadata else usage
     precision: Precision = "estimated" if usage.estimated else "exact"
     attempt.input_precision = None if usage.input_tokens is None else precision
     attempt.output_precision = None if usage.output_tokens is None else precision
@@ -25,7 +27,7 @@ def record_cut(attempt: Attempt, reported: Usage | None, *, input_tokens: int, o
     """Notes what an attempt has used whose reply broke off. `reported` is what the provider had reported by then, which
     may be the placeholder of a beginning; the tokens are the gateway's own estimates of what was sent to the provider,
     and of what it had sent."""
-    usage = Usage() if reported is None else Usage(**{name: getattr(reported, name) for name in _FIELDS})
+    usage = Usage() if reported is None else _counts(Usage(**{name: getattr(reported, name) for name in _FIELDS}))
     attempt.usage = usage
     attempt.input_precision = "exact"
     if usage.input_tokens is None:
@@ -77,6 +79,20 @@ def estimate_output(response: LLMResponse | None) -> int:
             for part in choice.message.content
         )
     )
+
+
+def _counts(usage: Usage) -> Usage:
+    """The usage without words of the provider's, which plugins may hide and the ledger must not have."""
+    return replace(usage, provider_metadata=_numbers(usage.provider_metadata))
+
+
+def _numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        kept = {key: _numbers(inner) for key, inner in value.items() if not isinstance(inner, str)}
+        return {key: inner for key, inner in kept.items() if inner not in ({}, [])}
+    if isinstance(value, list):
+        return [_numbers(inner) for inner in value if not isinstance(inner, str)]
+    return value
 
 
 _FIELDS = (

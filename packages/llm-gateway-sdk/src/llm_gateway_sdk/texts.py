@@ -22,7 +22,7 @@ from .text_exclusions import CANONICAL, PAYLOADS, Shape, excluded_in_json, is_fi
 if TYPE_CHECKING:
     from .request import Message
 
-__all__ = ["TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
+__all__ = ["KeyText", "TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
 
 TextKind = Literal[
     "system", "user", "assistant", "thinking", "refusal", "tool_arguments", "tool_result", "tool_description",

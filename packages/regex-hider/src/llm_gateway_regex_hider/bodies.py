@@ -240,7 +240,7 @@ def _names(cls: type[Any], without: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _rest_of_request = attrgetter(*_names(LLMRequest, ("messages", "tools", "model")))
-_rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
+_rest_of_response = attrgetter(*_names(LLMResponse, ("choices",)))
 _rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
 
 _MAY_SPELL = re.compile(r'\\|"data:|"(?:' + "|".join(PAYLOADS) + r')":["\\[]')

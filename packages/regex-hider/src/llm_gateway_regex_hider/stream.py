@@ -33,6 +33,7 @@ from .joined import JoinedTexts, Slot
 from .json_text import JSONRedactor
 from .patterns import RuleSet
 from .redactor import Budget, Findings, OnLimit, StreamRedactor
+from .seams import Seams
 
 # Fields of unknown blocks which arrive in fragments: Anthropic's deltas, Responses' `….delta` events, audio of Chat
 # Completions. Events of other types say a text whole.
@@ -95,6 +96,9 @@ class StreamedReplyRedactor:
         self._on_limit: OnLimit = on_limit
         self._budget = Budget()
         self._whole = BodyRedactor(rules, on_limit=on_limit, side="response")
+        self._seams = Seams(rules, self._whole, on_limit=on_limit, budget=self._budget)
+        self._named: tuple[str, str] = ("", "")
+        """Id and model of the last chunk, which need no second look."""
         self._choices: dict[int, _ChoiceState] = {}
         self._retired: list[Findings] = []
         self._rows = Findings()
@@ -134,7 +138,15 @@ class StreamedReplyRedactor:
                         has_changed = True
         if has_changed:
             chunk = with_choices(chunk, choices)
-        if chunk.error is not None or chunk.provider_deltas or chunk.provider_metadata:
+        if (
+            chunk.error is not None
+            or chunk.provider_deltas
+            or chunk.provider_metadata
+            or (chunk.id, chunk.model) != self._named
+            or chunk.service_tier
+            or (chunk.usage is not None and chunk.usage.provider_metadata)
+        ):
+            self._named = (chunk.id, chunk.model)
             chunk = self._envelope(chunk)
         return chunk
 
@@ -142,10 +154,15 @@ class StreamedReplyRedactor:
         shell = replace(
             chunk,
             choices=[],
+            usage=copy.deepcopy(chunk.usage),
             error=copy.deepcopy(chunk.error),
             provider_deltas=copy.deepcopy(chunk.provider_deltas),
             provider_metadata=copy.deepcopy(chunk.provider_metadata),
         )
+        for dialect, event in shell.provider_deltas:
+            self._seams.redact(event, (dialect, _value_at(event, "type")))
+        if shell.provider_metadata:
+            self._seams.redact(shell.provider_metadata, ())
         self._whole.response(shell)
         shell.choices = chunk.choices
         return chunk if shell == chunk else shell
@@ -226,7 +243,13 @@ class StreamedReplyRedactor:
             self._whole.dropped(
                 "choices[*].message.content[*].signature", "signed thinking in which text had to be redacted"
             )
-        has_extras = part.provider_metadata or (kind is TextPart and part.citations)  # type: ignore[union-attr]
+        has_extras = (
+            part.provider_metadata
+            or part.signature
+            or (
+                part.citations if kind is TextPart else kind is ThinkingPart and part.redacted  # type: ignore[union-attr]
+            )
+        )
         has_more = has_extras or part.signature or part.cache or not old
         if state.queue:
             if has_more:
@@ -296,6 +319,8 @@ class StreamedReplyRedactor:
     def _extras(self, part: TextPart | RefusalPart | ThinkingPart) -> TextPart | RefusalPart | ThinkingPart:
         """The part with what stands beside its text redacted: citations, and the vendor's own."""
         beside = copy.deepcopy(replace(part, text=""))
+        if beside.provider_metadata:
+            self._seams.redact(beside.provider_metadata, (part.index, type(part)))
         self._whole.part(beside)
         beside.text = part.text
         return part if beside == part else beside
@@ -305,12 +330,23 @@ class StreamedReplyRedactor:
         if place is None:
             place = state.places[key] = self._place(part, is_json=part.kind == "function")
         place.latest = part
+        if part.id or part.provider_metadata or part.item_id:
+            part = self._named_call(key, part)
         arguments = place.redactor.push(part.arguments) if part.arguments else ""
         if arguments == part.arguments:
             return [part]
         if not (arguments or part.id or part.name or part.signature):
             return []
         return [replace(part, arguments=arguments)]
+
+    def _named_call(self, key: Key, part: ToolCallPart) -> ToolCallPart:
+        """The call with all but its arguments redacted."""
+        beside = copy.deepcopy(replace(part, arguments=""))
+        if beside.provider_metadata:
+            self._seams.redact(beside.provider_metadata, key)
+        self._whole.part(beside)
+        beside.arguments = part.arguments
+        return part if beside == part else beside
 
     def _opaque(self, state: _ChoiceState, key: Key, part: OpaquePart) -> Sequence[Part]:
         key = (*key, part.position)
@@ -319,7 +355,8 @@ class StreamedReplyRedactor:
             before = [] if _is_fragment(part.data) else self._drain(state, key)
             return [*before, part if event == part.data else replace(part, data=event)]
         data = copy.deepcopy(part.data)
-        self._whole.vendor_json(data)
+        if isinstance(data, dict | list):
+            self._seams.redact(data, (*key, "start"))
         before = [] if all(map(_is_fragment, part.deltas)) else self._drain(state, key)
         deltas = [self._event(state, key, part, event) for event in part.deltas]
         unchanged = data == part.data and deltas == part.deltas
@@ -339,7 +376,8 @@ class StreamedReplyRedactor:
             texts.append(place.redactor.push(text))
             place.latest = replace(part, data=event) if part.position == "event" else replace(part, deltas=[event])
             _set_at(event, path, "")
-        self._whole.vendor_json(event)
+        if isinstance(event, dict | list):
+            self._seams.redact(event, (*key, _value_at(event, "type"), _value_at(event, "item_id")))
         for (path, _), text in zip(streamed, texts, strict=True):
             _set_at(event, path, text)
         return event
@@ -411,8 +449,8 @@ class StreamedReplyRedactor:
             message=replace(choice.message, provider_metadata=copy.deepcopy(choice.message.provider_metadata)),
             provider_metadata=copy.deepcopy(choice.provider_metadata),
         )
-        self._whole.vendor_json(redacted.message.provider_metadata)
-        self._whole.vendor_json(redacted.provider_metadata)
+        self._seams.redact(redacted.message.provider_metadata, (choice.index, "message"))
+        self._seams.redact(redacted.provider_metadata, (choice.index, "choice"))
         return choice if redacted == choice else redacted
 
 
