@@ -23,7 +23,7 @@ from llm_gateway_sdk import (
     ThinkingPart,
     ToolCallPart,
 )
-from llm_gateway_sdk.text_exclusions import PAYLOADS
+from llm_gateway_sdk.text_exclusions import CANONICAL, PAYLOADS
 from llm_gateway_sdk.texts import TextPlace, walk_json, walk_part, walk_value
 from llm_gateway_sdk.wire.json import dumps_text
 
@@ -67,7 +67,7 @@ class BodyRedactor:
     def response(self, response: LLMResponse) -> None:
         for choice in response.choices:
             self._choice(choice)
-        if self._may_match_in(_rest_of_response(response)):
+        if self._may_match_in(_rest_of_response(response)) or not is_named_plainly(response):
             for place in walk_value(response, "", without=("choices",)):
                 self._place(place)
 
@@ -230,6 +230,14 @@ class BodyRedactor:
             self.losses.append(loss)
 
 
+def is_named_plainly(response: LLMResponse) -> bool:
+    """Whether id and model have the shapes of such, so that they are no texts."""
+    return not (response.id and not _is_id(response.id)) and not (response.model and not _is_id(response.model))
+
+
+_is_id = CANONICAL["LLMResponse.id"]
+
+
 def _names(cls: type[Any], without: tuple[str, ...]) -> tuple[str, ...]:
     """The fields of a canonical type that may hold a string."""
     return tuple(
@@ -240,7 +248,7 @@ def _names(cls: type[Any], without: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _rest_of_request = attrgetter(*_names(LLMRequest, ("messages", "tools", "model")))
-_rest_of_response = attrgetter(*_names(LLMResponse, ("choices",)))
+_rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
 _rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
 
 _MAY_SPELL = re.compile(r'\\|"data:|"(?:' + "|".join(PAYLOADS) + r')":["\\[]')

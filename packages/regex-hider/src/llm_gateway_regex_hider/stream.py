@@ -27,8 +27,9 @@ from llm_gateway_sdk import (
     ThinkingPart,
     ToolCallPart,
 )
+from llm_gateway_sdk.text_exclusions import CANONICAL
 
-from .bodies import BodyRedactor
+from .bodies import BodyRedactor, is_named_plainly
 from .joined import JoinedTexts, Slot
 from .json_text import JSONRedactor
 from .patterns import RuleSet
@@ -39,6 +40,7 @@ from .seams import Seams
 # Completions. Events of other types say a text whole.
 _STREAMED_FIELDS = frozenset({"text", "thinking", "partial_json", "delta", "arguments", "input", "transcript"})
 
+_is_word = CANONICAL["LLMResponse.service_tier"]
 _TEXTS = frozenset({TextPart, RefusalPart, ThinkingPart})
 
 Path = tuple[str, ...]
@@ -97,8 +99,8 @@ class StreamedReplyRedactor:
         self._budget = Budget()
         self._whole = BodyRedactor(rules, on_limit=on_limit, side="response")
         self._seams = Seams(rules, self._whole, on_limit=on_limit, budget=self._budget)
-        self._named: tuple[str, str] = ("", "")
-        """Id and model of the last chunk, which need no second look."""
+        self._named: tuple[str, str, str | None] = ("", "", None)
+        """Id, model and service tier of the last chunk, which need no second look."""
         self._choices: dict[int, _ChoiceState] = {}
         self._retired: list[Findings] = []
         self._rows = Findings()
@@ -142,13 +144,18 @@ class StreamedReplyRedactor:
             chunk.error is not None
             or chunk.provider_deltas
             or chunk.provider_metadata
-            or (chunk.id, chunk.model) != self._named
-            or chunk.service_tier
+            or ((chunk.id, chunk.model, chunk.service_tier) != self._named and self._is_named_oddly(chunk))
             or (chunk.usage is not None and chunk.usage.provider_metadata)
         ):
-            self._named = (chunk.id, chunk.model)
             chunk = self._envelope(chunk)
         return chunk
+
+    def _is_named_oddly(self, chunk: LLMResponse) -> bool:
+        tier = chunk.service_tier
+        if is_named_plainly(chunk) and (not tier or _is_word(tier)):
+            self._named = (chunk.id, chunk.model, tier)
+            return False
+        return True
 
     def _envelope(self, chunk: LLMResponse) -> LLMResponse:
         shell = replace(
