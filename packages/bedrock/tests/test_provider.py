@@ -167,7 +167,7 @@ def test_without_credentials_the_request_fails_and_says_what_to_write(shared_fil
     with pytest.raises(ModelError, match="accessKeyId") as caught:
         prepare(provider)
 
-    assert (caught.value.status, caught.value.retryable) == (401, False)
+    assert (caught.value.status, caught.value.retryable) == (502, False)
     asyncio.run(provider.close())
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote
 
-__all__ = ["CONVERSE", "CONVERSE_STREAM", "COUNT_TOKENS", "build_path", "split_path"]
+__all__ = ["CONVERSE", "CONVERSE_STREAM", "COUNT_TOKENS", "INVOKE", "INVOKE_STREAM", "build_path", "split_path"]
 
 CONVERSE = "converse"
 CONVERSE_STREAM = "converse-stream"
 COUNT_TOKENS = "count-tokens"
+INVOKE = "invoke"
+INVOKE_STREAM = "invoke-with-response-stream"
 
 _PATH = re.compile(r"/model/(.+)/([a-z-]+)$")
 

@@ -11,6 +11,7 @@ from llm_gateway_sdk import (
     ConfigProblem,
     Headers,
     HTTPProvider,
+    HTTPReply,
     HTTPSettings,
     WireRequest,
     http_provider_schema,
@@ -21,6 +22,7 @@ from llm_gateway_sdk.operations.form import OperationForm
 
 from .embeddings import embeddings_of
 from .images import images_of
+from .invoke import COUNT, MESSAGES, AnthropicReply, to_invoke_model
 from .parts import NAME
 from .quirks import QUIRKS
 from .rerank import BedrockRerank
@@ -43,6 +45,12 @@ class BedrockProvider(HTTPProvider):
     api_key_variable: ClassVar[str] = "AWS_BEARER_TOKEN_BEDROCK"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         quirks=quirks_schema(QUIRKS),
+        api={
+            "enum": ["converse", "invoke"],
+            "default": "converse",
+            "description": "`invoke` asks Claude by InvokeModel: Anthropic's own API in full, beta features included. "
+            "`converse` is one API for all models.",
+        },
         region={
             "type": "string",
             "pattern": "^[a-z0-9-]+$",
@@ -55,6 +63,13 @@ class BedrockProvider(HTTPProvider):
     )
 
     _source: CredentialSource | None = None
+    _invokes = False
+
+    def dialect_for(self, client_dialect: str, request_path: str, model: str = "") -> str:
+        return "anthropic" if self._invokes else self.dialect
+
+    def adapt_reply(self, reply: HTTPReply) -> HTTPReply:
+        return AnthropicReply(reply)
 
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
         """Each vendor on Bedrock has a body of its own."""
@@ -68,6 +83,7 @@ class BedrockProvider(HTTPProvider):
         if bool(config.get("accessKeyId")) != bool(config.get("secretAccessKey")):
             raise ConfigError([ConfigProblem("accessKeyId and secretAccessKey belong together", "accessKeyId")])
         await super().configure(config)
+        self._invokes = self.adapts_replies = config.get("api") == "invoke"
         self._region = self._find_region(config)
         if not self.base_url:
             suffix = next((end for start, end in _SUFFIXES.items() if self._region.startswith(start)), "amazonaws.com")
@@ -106,6 +122,8 @@ class BedrockProvider(HTTPProvider):
 
     def prepare(self, wire: WireRequest) -> tuple[str, str, Headers, bytes]:
         """Signs last, when address, headers and body are what they will be."""
+        if wire.path in (MESSAGES, COUNT):
+            to_invoke_model(wire)
         method, url, headers, body = super().prepare(wire)
         if self._source is not None:
             credentials = self._source.current()

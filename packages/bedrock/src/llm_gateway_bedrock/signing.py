@@ -20,6 +20,8 @@ _STALE_SECONDS = 600.0
 """After so long a silence they may have ended: the next request waits for new ones."""
 _LOAD_SECONDS = 15.0
 
+_CODE = "provider_credential_unavailable"
+"""It is the gateway's own credential: a client that got a 401 would look for a fault in its own."""
 _ERRORTEXT = "No AWS credentials were found; write accessKeyId and secretAccessKey, profile or apiKey."
 
 
@@ -86,7 +88,7 @@ class SessionCredentials:
             if self._frozen is None or age > _STALE_SECONDS:
                 self._wait(running)
         if self._frozen is None:
-            raise ModelError(_ERRORTEXT, status=401, kind="authentication", retryable=False)
+            raise ModelError(_ERRORTEXT, status=502, code=_CODE, retryable=False)
         credentials: Credentials = self._frozen
         return credentials
 
@@ -109,7 +111,7 @@ class SessionCredentials:
             running.result(_LOAD_SECONDS)
         except (BotoCoreError, TimeoutError) as error:
             raise ModelError(
-                f"AWS credentials could not be loaded: {error}", status=401, kind="authentication", retryable=True
+                f"AWS credentials could not be loaded: {error}", status=502, code=_CODE, retryable=True
             ) from None
 
     def _load(self) -> None:

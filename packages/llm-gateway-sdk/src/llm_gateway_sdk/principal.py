@@ -43,6 +43,8 @@ class Principal:
 
 
 _HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+_SIGNED = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/")
+"""Of a request that AWS's clients sign the access key's id is the caller's key; the signature can't be checked."""
 _BEARER = re.compile(r"bearer\s+(.+)", re.IGNORECASE)
 
 
@@ -55,6 +57,8 @@ def credentials_of(ctx: Any) -> list[str]:
             match = _BEARER.fullmatch(value.strip())
             if match is not None:
                 found[match[1].strip()] = None
+            elif (signed := _SIGNED.match(value)) is not None:
+                found[signed[1]] = None
         elif name in _HEADERS:
             found[value.strip()] = None
     return [credential for credential in found if credential]

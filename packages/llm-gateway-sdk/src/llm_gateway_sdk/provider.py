@@ -154,7 +154,7 @@ class HTTPProvider(Provider):
     credential_headers: ClassVar[tuple[str, ...]] = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
     """Headers of the client's which hold credentials; forwarded only with `credentials: client`."""
 
-    adapts_replies: ClassVar[bool] = False
+    adapts_replies: bool = False
     """Replies go through `adapt_reply`."""
 
     auth_defaults: ClassVar[Mapping[str, Any]] = {}

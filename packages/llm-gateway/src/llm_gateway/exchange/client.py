@@ -283,6 +283,7 @@ class ClientReply:
         headers = self._error_headers(error)
         headers.append(reply_headers.JSON)
         headers.extend(reply_headers.request_id(ctx, dialect, info.request_id))
+        headers.extend(reply_headers.of_error(wire.headers.items, headers))
         if isinstance(error, ModelError):
             limits = reply_headers.translated_limits(dialect, error.headers)
             headers.extend(item for item in limits if len(ctx.attempts) == 1 or item[0] != b"x-should-retry")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway_sdk import Dialect, GatewayError, RequestContext
@@ -22,6 +23,7 @@ __all__ = [
     "find",
     "limits",
     "loss_text",
+    "of_error",
     "own",
     "relayed",
     "request_id",
@@ -148,3 +150,9 @@ def _server_timing(ctx: RequestContext) -> bytes:
         entries.append(f'upstream;desc="{attempt.model}";dur={(ended - attempt.started) * 1000:.2f}')
     entries.extend(f'plugin;desc="{name}";dur={seconds * 1000:.3f}' for name, seconds in ctx.timings.items())
     return _ascii(", ".join(entries))
+
+
+def of_error(written: Sequence[tuple[str, str]], present: Headers) -> Headers:
+    """What a dialect says of an error in headers (Bedrock's `x-amzn-errortype`), beyond those that are there."""
+    known = {name for name, _ in present} | {b"retry-after"}
+    return [item for item in encode(written) if item[0] not in known]

@@ -47,6 +47,12 @@ def encode_refusal(
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(reply.body)),
     ]
+    known = {name for name, _ in headers} | {b"retry-after"}
+    headers += [
+        (name.encode(), value.encode("latin-1", "replace"))
+        for name, value in reply.headers.items
+        if name.encode() not in known
+    ]
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, round(error.retry_after + 0.49))))
     if error.status == 405:
