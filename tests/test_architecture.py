@@ -129,6 +129,7 @@ DISTRIBUTION_OF = {
     "yaml": "pyyaml",
     "azure": "azure-identity",
     "google": "google-auth",
+    "boto3": "boto3",
     "jwt": "pyjwt",
     "pydantic_core": "pydantic",
     "yarl": "aiohttp",

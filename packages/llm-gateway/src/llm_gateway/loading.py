@@ -113,6 +113,8 @@ def _load(
         breaker=file.breaker,
         upstream=file.upstream,
         store=file.store,
+        secrets=file.secrets,
+        read_secrets=draft.variables.secrets.values(),
         directory=directory,
     )
     draft.notices.extend(notices(draft, config, extensions))

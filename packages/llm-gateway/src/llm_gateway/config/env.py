@@ -3,6 +3,7 @@
     ${NAME}                the variable; unset is a problem
     ${NAME:-default}       the default where the variable is unset or empty; defaults may hold variables themselves
     ${file:/run/secrets/x} the file's text without its last line break; relative to the configuration's folder
+    ${vault:path#key}      a secret of another service, where its source is installed: vault, aws-sm, gcp-sm, azure-kv
     $${                    a literal ${
 
 Values are substituted after parsing, so that none can change the document's structure.
@@ -13,12 +14,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv.parser import parse_stream
 
+from llm_gateway.config.secret_sources import Secrets, secret_scheme
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
+from llm_gateway_sdk.secret_source import SecretUnavailable
 
 _MAX_DEPTH = 16
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,11 +48,14 @@ class Variables:
     environ: Mapping[str, str]
     dotenv: Mapping[str, str]
     directory: Path
+    secrets: Secrets = field(default_factory=Secrets, compare=False)
 
     def origin(self, variable: str) -> str:
         """In words where a variable came from, e.g. `environment OPENAI_API_KEY`."""
         if variable.startswith("file:"):
             return f"file {variable.removeprefix('file:')}"
+        if secret_scheme(variable) is not None:
+            return f"secret {variable}"
         if variable in self.environ:
             return f"environment {variable}"
         return f".env {variable}" if variable in self.dotenv else f"default of ${{{variable}}}"
@@ -84,10 +90,18 @@ class Variables:
             return self._read(
                 name.removeprefix("file:"), self.fill(default, depth=depth + 1).text if has_default else None
             )
+        if secret_scheme(name) is not None:
+            used.append(name)
+            try:
+                return self.secrets.read(name)
+            except SecretUnavailable as error:
+                if has_default:
+                    return self.fill(default, depth=depth + 1).text
+                raise VariableProblem(f"the secret {name} can't be read: {error}") from None
         if not _NAME.fullmatch(name):
             raise VariableProblem(
-                f"`${{{expression}}}` is not understood; write ${{NAME}}, ${{NAME:-default}} or ${{file:/path}}, "
-                "and $${ for a literal ${"
+                f"`${{{expression}}}` is not understood; write ${{NAME}}, ${{NAME:-default}}, ${{file:/path}} or "
+                "${{vault:path#key}}, and $${ for a literal ${"
             )
         used.append(name)
         value = self.environ.get(name, self.dotenv.get(name))

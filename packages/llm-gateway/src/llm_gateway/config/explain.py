@@ -14,6 +14,7 @@ from llm_gateway.config.document import Node, Path
 from llm_gateway.config.loader import Draft
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
 from llm_gateway.config.schema import ProjectFlags, Settings
+from llm_gateway.config.secret_sources import secret_scheme
 from llm_gateway.config.secrets import is_secret_name, is_secret_place, mask, mask_text
 from llm_gateway.config.units import show_duration, show_size
 from llm_gateway.config.views import Schema, children, expand
@@ -176,7 +177,7 @@ class _Explainer:
         if isinstance(value, SecretStr):
             value, secret = value.get_secret_value(), True
         variables = node.variables if node is not None else ()
-        secret = secret or any(each.startswith("file:") for each in variables)
+        secret = secret or any(each.startswith("file:") or secret_scheme(each) for each in variables)
         secret = secret or is_secret_place(place) or any(is_secret_name(name) for name in variables)
         origin = origin or self._origin(place, node)
         if secret and isinstance(value, str) and value:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from llm_gateway.config.schema import (
     AdapterConfig,
     AdminConfig,
@@ -14,6 +16,7 @@ from llm_gateway.config.schema import (
     MonitoringConfig,
     PluginConfig,
     ResponsesConfig,
+    SecretsConfig,
     ServerConfig,
     StoreConfig,
     UpstreamConfig,
@@ -76,6 +79,9 @@ class GatewayConfig:
     breaker: BreakerConfig = field(default_factory=BreakerConfig)
     upstream: UpstreamConfig = field(default_factory=UpstreamConfig)
     store: StoreConfig = field(default_factory=StoreConfig)
+    secrets: SecretsConfig = field(default_factory=SecretsConfig)
+    read_secrets: tuple[SecretStr, ...] = ()
+    """What was read from other services, for whatever masks secrets; the settings hold the same values."""
     directory: Path = field(default_factory=Path)
     """What relative paths are relative to."""
 

@@ -656,6 +656,17 @@ class StoreConfig(Settings):
         return self.url.get_secret_value().partition(":")[0]
 
 
+class SecretsConfig(Settings):
+    """Secrets that lie elsewhere (`${vault:…}`, `${aws-sm:…}`, `${gcp-sm:…}`, `${azure-kv:…}`)."""
+
+    refresh_seconds: Duration = Field(
+        default=0.0,
+        ge=0,
+        alias="refresh",
+        description="How often they are read again; changed ones are taken as by a reload. 0: only by a reload.",
+    )
+
+
 class GatewayFile(ProjectFlags):
     """The configuration file as written: the default project's settings, and those of the whole gateway."""
 
@@ -685,3 +696,4 @@ class GatewayFile(ProjectFlags):
     breaker: BreakerConfig = Field(default=BreakerConfig(), description="Sparing a target that keeps failing.")
     upstream: UpstreamConfig = Field(default=UpstreamConfig(), description="The connections to providers.")
     store: StoreConfig = Field(default=StoreConfig(), description="Where counters, keys and logs are kept.")
+    secrets: SecretsConfig = Field(default=SecretsConfig(), description="Secrets of other services.")

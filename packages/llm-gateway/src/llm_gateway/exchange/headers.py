@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway_sdk import Dialect, GatewayError, RequestContext
@@ -152,7 +151,7 @@ def _server_timing(ctx: RequestContext) -> bytes:
     return _ascii(", ".join(entries))
 
 
-def of_error(written: Sequence[tuple[str, str]], present: Headers) -> Headers:
-    """What a dialect says of an error in headers (Bedrock's `x-amzn-errortype`), beyond those that are there."""
+def of_error(written: list[tuple[str, str]], present: Headers) -> Headers:
+    """What a dialect writes of an error in headers, such as the error's type, beyond those that are there."""
     known = {name for name, _ in present} | {b"retry-after"}
     return [item for item in encode(written) if item[0] not in known]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import random
 import signal
 import socket
 import sys
@@ -101,7 +102,11 @@ class Worker:
             handle_stop_signals(loop, server.stop)
             if hasattr(signal, "SIGHUP"):
                 loop.add_signal_handler(signal.SIGHUP, lambda: _spawn(control.reload_here()))
-        watcher = loop.create_task(_watch_file(self.result.source, control)) if watch and self.result.source else None
+        watchers = []
+        if watch and self.result.source:
+            watchers.append(loop.create_task(_watch_file(self.result.source, control)))
+        if config.read_secrets and config.secrets.refresh_seconds:
+            watchers.append(loop.create_task(_refresh_secrets(config.secrets.refresh_seconds, control)))
         try:
             await control.startup()
             server.start()
@@ -113,7 +118,7 @@ class Worker:
                 log_listening(config, control, server.addresses())
             await server.serve()
         finally:
-            if watcher is not None:
+            for watcher in watchers:
                 watcher.cancel()
             await control.shutdown()
             if admin is not None:
@@ -196,6 +201,14 @@ def _spawn(work: Any) -> None:
     task = asyncio.get_running_loop().create_task(work)
     _tasks.add(task)
     task.add_done_callback(_tasks.discard)
+
+
+async def _refresh_secrets(seconds: float, control: Control) -> None:
+    """Reads the configuration again for its secrets; where none has changed, nothing else happens. One that can't be
+    read leaves all as it is."""
+    while True:
+        await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # workers and machines do not ask all at once
+        await control.reload_here()
 
 
 async def _watch_file(source: Path, control: Control) -> None:
