@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from .context_fields import FIELDS
@@ -18,14 +18,12 @@ from .request import LLMRequest, Message
 from .request_estimate import CANONICAL_BELOW, RequestEstimate, estimate_request
 from .response import Accumulator, LLMResponse, Usage
 
-if TYPE_CHECKING:
-    from .plugin import PluginResult
-
 __all__ = [
     "Attempt",
     "Engine",
     "HTTPRequest",
     "Operation",
+    "PluginResult",
     "Precision",
     "RequestContext",
     "RequestMetrics",
@@ -137,6 +135,34 @@ class StreamState:
     """Status and headers went out."""
     committed: bool = False
     """The first content went to the client: from here on no other attempt is possible."""
+
+
+@dataclass(slots=True)
+class PluginResult:
+    """What a hook decides. Returning None is the same as returning `PluginResult()`.
+
+    Which flag means what in which hook is the table in docs/plugins/hooks.md.
+    """
+
+    success: bool = True
+    """False refuses: the client gets `status` and `error` in its own API's shape."""
+    context: RequestContext | None = None
+    """A context whose fields are merged into the shared one, for hooks that did not change that in place."""
+    error: Exception | str | None = None
+    status: int | None = None
+    """HTTP status of a refusal; default 500."""
+    retry_after: float | None = None
+    """A refusal: seconds after which another try may succeed."""
+    limit: str | None = None
+    """A refusal: the name of the limit that was reached."""
+    reevaluate_request: bool = False
+    """Start the request again from its first hook."""
+    skip_remaining: bool = False
+    """Leave out the plugins that would follow in this phase."""
+    terminate: bool = False
+    """End the request: with `ctx.response` where it is set, else with an error."""
+    emit_chunk: bool = True
+    """False in `after_chunk` keeps the chunk back; it is merged with the next ones until a hook lets go."""
 
 
 class RequestContext:
@@ -386,8 +412,6 @@ class RequestContext:
         The chain runs once more from the start on the unedited request plus the messages of all follow-ups. Bounded
         by `maxTurns`.
         """
-        from .plugin import PluginResult
-
         self._follow_up = list(messages)
         return PluginResult(reevaluate_request=True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from .admin import AdminRoute
-from .context import RequestContext
+from .context import PluginResult, RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
 from .page_host import ConsoleArea
@@ -37,34 +37,6 @@ HOOKS = (
     "after_request",
     "detached_after_response",
 )
-
-
-@dataclass(slots=True)
-class PluginResult:
-    """What a hook decides. Returning None is the same as returning `PluginResult()`.
-
-    Which flag means what in which hook is the table in docs/plugins/hooks.md.
-    """
-
-    success: bool = True
-    """False refuses: the client gets `status` and `error` in its own API's shape."""
-    context: RequestContext | None = None
-    """A context whose fields are merged into the shared one, for hooks that did not change that in place."""
-    error: Exception | str | None = None
-    status: int | None = None
-    """HTTP status of a refusal; default 500."""
-    retry_after: float | None = None
-    """A refusal: seconds after which another try may succeed."""
-    limit: str | None = None
-    """A refusal: the name of the limit that was reached."""
-    reevaluate_request: bool = False
-    """Start the request again from its first hook."""
-    skip_remaining: bool = False
-    """Leave out the plugins that would follow in this phase."""
-    terminate: bool = False
-    """End the request: with `ctx.response` where it is set, else with an error."""
-    emit_chunk: bool = True
-    """False in `after_chunk` keeps the chunk back; it is merged with the next ones until a hook lets go."""
 
 
 HookReturn: TypeAlias = PluginResult | None

@@ -13,14 +13,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import quote, unquote
 
 from .parts import MediaPart, OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from .text_exclusions import CANONICAL, PAYLOADS, Shape, excluded_in_json, is_field_name
-
-if TYPE_CHECKING:
-    from .request import Message
 
 __all__ = ["KeyText", "TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
 
@@ -96,7 +93,14 @@ class KeyText(TextPlace):
         self.key = value
 
 
-def walk_message(message: Message, path: str) -> Iterator[TextPlace]:
+class Turn(Protocol):
+    """What a message is to this module, which `request.py` builds on."""
+
+    role: str
+    content: list[Part]
+
+
+def walk_message(message: Turn, path: str) -> Iterator[TextPlace]:
     kind: TextKind = _ROLE_KINDS.get(message.role, "user")
     for position, part in enumerate(message.content):
         yield from walk_part(part, f"{path}.content[{position}]", kind)

@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["DEFAULT_FILE", "CommandTable", "ExampleCommand", "ExampleGroup", "config_option", "file_argument"]
+__all__ = [
+    "DEFAULT_FILE",
+    "CommandTable",
+    "ExampleCommand",
+    "ExampleGroup",
+    "config_option",
+    "file_argument",
+    "print_version",
+]
 
 DEFAULT_FILE = "gateway.yaml"
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
@@ -124,11 +132,20 @@ def _summary(entry: EntryPoint) -> str:
     return entry.dist.metadata["Summary"] or f"Provided by {entry.dist.name}."
 
 
+def print_version() -> None:
+    """Prints the versions of gateway, SDK and Python in one line."""
+    import platform
+
+    import llm_gateway_sdk
+    from llm_gateway import __version__
+
+    sdk = llm_gateway_sdk.__version__
+    click.echo(f"llm-gateway {__version__} (llm-gateway-sdk {sdk}, Python {platform.python_version()})")
+
+
 def _version_option() -> click.Option:
     def show(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
         if value:
-            from .version import print_version
-
             print_version()
             ctx.exit(0)
 

@@ -4,20 +4,9 @@ from __future__ import annotations
 
 import click
 
-from .commands import ExampleCommand
+from .commands import ExampleCommand, print_version
 
-__all__ = ["command", "print_version"]
-
-
-def print_version() -> None:
-    """Prints the versions of gateway, SDK and Python in one line."""
-    import platform
-
-    import llm_gateway_sdk
-    from llm_gateway import __version__
-
-    sdk = llm_gateway_sdk.__version__
-    click.echo(f"llm-gateway {__version__} (llm-gateway-sdk {sdk}, Python {platform.python_version()})")
+__all__ = ["command"]
 
 
 @click.command("version", cls=ExampleCommand, help="Print the versions of gateway, SDK and Python.")

@@ -1,0 +1,68 @@
+"""Usage over the attempts of a request, each count with how it is known."""
+
+from __future__ import annotations
+
+from llm_gateway_sdk import Choice, LLMResponse, Message, TextPart, ToolCallPart, Usage
+from llm_gateway_sdk.context import Attempt, RequestMetrics
+from llm_gateway_sdk.metering import add_attempt, estimate_output, record, record_cut
+
+
+def attempt() -> Attempt:
+    return Attempt("m", "p")
+
+
+def test_the_counts_of_all_attempts_are_added() -> None:
+    metrics, first, second = RequestMetrics(), attempt(), attempt()
+    record(first, Usage(10, 5, cache_read_tokens=4))
+    record(second, Usage(10, 7))
+
+    add_attempt(metrics, first)
+    add_attempt(metrics, second)
+
+    assert (metrics.input_tokens, metrics.output_tokens, metrics.total_tokens) == (20, 12, 32)
+    assert (metrics.cache_read_tokens, metrics.input_precision) == (4, "exact")
+
+
+def test_a_sum_is_known_as_well_as_its_weakest_part() -> None:
+    metrics, whole, cut = RequestMetrics(), attempt(), attempt()
+    record(whole, Usage(10, 5))
+    record_cut(cut, None, input_tokens=9, output_tokens=3)
+
+    add_attempt(metrics, whole)
+    add_attempt(metrics, cut)
+
+    assert (metrics.output_tokens, metrics.output_precision, metrics.usage_estimated) == (8, "estimated", True)
+
+
+def test_a_count_that_is_not_known_is_not_zero() -> None:
+    metrics, unknown = RequestMetrics(), attempt()
+    record(unknown, None)
+
+    add_attempt(metrics, unknown)
+
+    assert (metrics.input_tokens, metrics.output_tokens, metrics.total_tokens) == (None, None, None)
+
+
+def test_a_placeholder_of_a_beginning_gives_way_to_what_came() -> None:
+    # Anthropic's `message_start` reports output_tokens 1 before there is any output.
+    cut = attempt()
+    record_cut(cut, Usage(12, 1), input_tokens=99, output_tokens=40)
+
+    assert cut.usage is not None
+    assert (cut.usage.input_tokens, cut.input_precision) == (12, "exact")
+    assert (cut.usage.output_tokens, cut.output_precision) == (40, "estimated")
+
+
+def test_what_a_provider_reports_on_the_way_is_partial() -> None:
+    cut = attempt()
+    record_cut(cut, Usage(12, 50), input_tokens=99, output_tokens=40)
+
+    assert cut.usage is not None
+    assert (cut.usage.output_tokens, cut.output_precision, cut.usage.estimated) == (50, "partial", False)
+
+
+def test_texts_and_arguments_of_a_reply_are_estimated() -> None:
+    parts = [TextPart("four words of text"), ToolCallPart("a", "f", '{"city": "Paris"}')]
+
+    assert estimate_output(None) == 0
+    assert estimate_output(LLMResponse(choices=[Choice(0, Message("assistant", [*parts]))])) >= 6

@@ -1,0 +1,54 @@
+"""Headers of replies: losses in one line, and what plugins may set."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_gateway.exchange import headers
+from llm_gateway_sdk import GatewayError, Losses, RequestContext
+
+
+def test_losses_fit_into_one_line_of_ascii_control_characters() -> None:
+    losses = Losses()
+    losses.dropped("metadata.a\r\nset-cookie: x")
+
+    assert headers.loss_text(losses) == "dropped metadata.a set-cookie: x"
+
+
+def test_many_losses_are_counted_where_they_do_not_fit() -> None:
+    losses = Losses()
+    for number in range(100):
+        losses.dropped(f"metadata.a_rather_long_name_of_a_field_{number}")
+
+    text = headers.loss_text(losses)
+
+    assert text is not None
+    assert len(text) <= 1000
+    shown = text.count("dropped ")
+    assert text.endswith(f"… and {100 - shown} more")
+
+
+def test_nothing_lost_is_no_header() -> None:
+    assert headers.loss_text(Losses()) is None
+
+
+def names(ctx: RequestContext) -> dict[bytes, bytes]:
+    return dict(headers.own(ctx, None, timing=False))
+
+
+def test_plugins_set_headers_but_not_those_that_frame_the_body() -> None:
+    ctx = RequestContext(request_id="r")
+    ctx.reply_headers.update({"X-Cost": "0.1\r\nx: y", "Content-Length": "5", "bad name": "x", "connection": "a"})
+
+    sent = names(ctx)
+
+    assert sent[b"x-cost"] == b"0.1 x: y"
+    assert not {b"content-length", b"bad name", b"connection", b"x"} & sent.keys()
+
+
+def test_a_header_whose_name_is_not_a_string_is_the_plugins_error() -> None:
+    ctx = RequestContext(request_id="r")
+    ctx.reply_headers[5] = "x"  # type: ignore[index]
+
+    with pytest.raises(GatewayError, match="name is 5"):
+        names(ctx)
