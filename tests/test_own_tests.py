@@ -1,0 +1,209 @@
+"""Who changes a file finds a small test of its name: `limits/rules.py` has `test_rules.py` in its package."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+PACKAGES = Path(__file__).resolve().parent.parent / "packages"
+
+WITHIN: dict[str, tuple[str, str]] = {
+    "*/request_encoder.py": ("test_request.py", "what is read is written again, in one test"),
+    "*/stream_encoder.py": ("test_stream.py", "what is read is written again, in one test"),
+    "*/dialect.py": ("test_laws.py", "the laws call each method of a dialect"),
+    "*/parts.py": ("test_request.py", "parts are read and written within messages"),
+    "*/dialects/*/messages.py": ("test_request.py", "messages are read and written within requests"),
+    "*/dialects/*/tools.py": ("test_request.py", "tools are read and written within requests"),
+    "*/dialects/*/fields.py": ("test_request.py", "fields are read within requests"),
+    "*/dialects/*/input.py": ("test_request.py", "items are read and written within requests"),
+    "*/dialects/*/open_items.py": ("test_stream.py", "items are open within a stream"),
+    "*/dialects/*/usage.py": ("test_response.py", "counts are a part of replies"),
+    "*/dialects/anthropic/versions.py": ("test_request.py", "two constants"),
+}
+"""Source files whose subject can't be looked at alone: where their tests are, and why."""
+
+NOT_YET = """
+llm_gateway/adapters/cohere.py
+llm_gateway/cli/check.py
+llm_gateway/cli/commands.py
+llm_gateway/cli/completion.py
+llm_gateway/cli/init.py
+llm_gateway/cli/limits.py
+llm_gateway/cli/plugins.py
+llm_gateway/cli/schema.py
+llm_gateway/cli/start.py
+llm_gateway/cli/version.py
+llm_gateway/config/checks.py
+llm_gateway/config/loader.py
+llm_gateway/config/problems.py
+llm_gateway/config/project.py
+llm_gateway/config/schema.py
+llm_gateway/config/template.py
+llm_gateway/config/unconfigured.py
+llm_gateway/config/views.py
+llm_gateway/config/wording.py
+llm_gateway/dialects/anthropic/thinking.py
+llm_gateway/dialects/openai_responses/breaking.py
+llm_gateway/exchange/attempt.py
+llm_gateway/exchange/attempts.py
+llm_gateway/exchange/current.py
+llm_gateway/exchange/delivery/chunks.py
+llm_gateway/exchange/delivery/direct.py
+llm_gateway/exchange/delivery/forward.py
+llm_gateway/exchange/delivery/whole.py
+llm_gateway/exchange/ending.py
+llm_gateway/exchange/exchange.py
+llm_gateway/exchange/forms.py
+llm_gateway/exchange/multipart.py
+llm_gateway/exchange/operations.py
+llm_gateway/exchange/outlet.py
+llm_gateway/exchange/reading.py
+llm_gateway/exchange/reply_texts.py
+llm_gateway/exchange/services.py
+llm_gateway/exchange/side_calls.py
+llm_gateway/exchange/signed.py
+llm_gateway/exchange/upstream.py
+llm_gateway/gateway.py
+llm_gateway/monitoring/content.py
+llm_gateway/monitoring/conventions.py
+llm_gateway/monitoring/exposition.py
+llm_gateway/monitoring/families.py
+llm_gateway/monitoring/prices.py
+llm_gateway/operations/audio/speech.py
+llm_gateway/operations/audio/transcription.py
+llm_gateway/operations/cohere_errors.py
+llm_gateway/operations/embeddings/cohere.py
+llm_gateway/operations/embeddings/jina.py
+llm_gateway/operations/embeddings/mistral.py
+llm_gateway/operations/embeddings/voyage.py
+llm_gateway/operations/images/edits.py
+llm_gateway/operations/moderation/mistral.py
+llm_gateway/operations/rerank/cohere.py
+llm_gateway/operations/rerank/jina.py
+llm_gateway/operations/rerank/voyage.py
+llm_gateway/providers/azure.py
+llm_gateway/providers/cohere.py
+llm_gateway/providers/presets.py
+llm_gateway/providers/retrieval.py
+llm_gateway/providers/transport/aiohttp_engine.py
+llm_gateway/providers/transport/decoding.py
+llm_gateway/providers/transport/pumping.py
+llm_gateway/providers/transport/reply.py
+llm_gateway/server/admin_core.py
+llm_gateway/server/announcements.py
+llm_gateway/server/app.py
+llm_gateway/server/control.py
+llm_gateway/server/generation.py
+llm_gateway/server/http1/channel.py
+llm_gateway/server/http1/door.py
+llm_gateway/server/http1/upload.py
+llm_gateway/server/incoming.py
+llm_gateway/server/observers.py
+llm_gateway/server/openapi.py
+llm_gateway/server/page_host.py
+llm_gateway/server/refusing.py
+llm_gateway/server/serving.py
+llm_gateway/server/supervisor.py
+llm_gateway/server/worker.py
+llm_gateway/server/worker_main.py
+llm_gateway/single_process.py
+llm_gateway/store_access.py
+llm_gateway/stores/books.py
+llm_gateway/stores/records.py
+llm_gateway/stores/sqlite_tables.py
+llm_gateway/stores/writer.py
+llm_gateway/testing/pytest_plugin.py
+llm_gateway_bedrock/claude.py
+llm_gateway_bedrock/embeddings.py
+llm_gateway_bedrock/images.py
+llm_gateway_bedrock/media.py
+llm_gateway_bedrock/paths.py
+llm_gateway_bedrock/rerank.py
+llm_gateway_bedrock/signing.py
+llm_gateway_clickhouse_tracer/canonical.py
+llm_gateway_clickhouse_tracer/client.py
+llm_gateway_clickhouse_tracer/counters.py
+llm_gateway_clickhouse_tracer/dashboard/charts.py
+llm_gateway_clickhouse_tracer/dashboard/conversation.py
+llm_gateway_clickhouse_tracer/dashboard/figures.py
+llm_gateway_clickhouse_tracer/dashboard/pages.py
+llm_gateway_clickhouse_tracer/dashboard/queries.py
+llm_gateway_clickhouse_tracer/frames.py
+llm_gateway_clickhouse_tracer/redaction.py
+llm_gateway_clickhouse_tracer/schema.py
+llm_gateway_clickhouse_tracer/segments.py
+llm_gateway_clickhouse_tracer/tracer.py
+llm_gateway_console/figures.py
+llm_gateway_console/oidc.py
+llm_gateway_console/pages/audit.py
+llm_gateway_console/pages/health.py
+llm_gateway_console/pages/keys.py
+llm_gateway_console/pages/limits.py
+llm_gateway_console/pages/playground.py
+llm_gateway_console/pages/signing_in.py
+llm_gateway_console/pages/view.py
+llm_gateway_console/plugin.py
+llm_gateway_console/sessions.py
+llm_gateway_console/settings.py
+llm_gateway_gemini/bytewise.py
+llm_gateway_gemini/embeddings.py
+llm_gateway_gemini/images.py
+llm_gateway_gemini/speech.py
+llm_gateway_limits/estimates.py
+llm_gateway_limits/refusals.py
+llm_gateway_limits/rules.py
+llm_gateway_limits/settings.py
+llm_gateway_redis_store/connections.py
+llm_gateway_redis_store/scripts.py
+llm_gateway_redis_store/testing.py
+llm_gateway_regex_hider/automaton.py
+llm_gateway_regex_hider/bodies.py
+llm_gateway_regex_hider/program.py
+llm_gateway_sdk/adapter.py
+llm_gateway_sdk/admin.py
+llm_gateway_sdk/calling.py
+llm_gateway_sdk/chunk_run.py
+llm_gateway_sdk/dialect.py
+llm_gateway_sdk/http.py
+llm_gateway_sdk/operations/embeddings.py
+llm_gateway_sdk/operations/form.py
+llm_gateway_sdk/operations/images.py
+llm_gateway_sdk/operations/moderation.py
+llm_gateway_sdk/operations/reading.py
+llm_gateway_sdk/operations/rerank.py
+llm_gateway_sdk/operations/speech.py
+llm_gateway_sdk/operations/vectors.py
+llm_gateway_sdk/page_host.py
+llm_gateway_sdk/parts.py
+llm_gateway_sdk/plugin.py
+llm_gateway_sdk/provider.py
+llm_gateway_sdk/request.py
+llm_gateway_sdk/signatures.py
+llm_gateway_sdk/store.py
+llm_gateway_sdk/testing/pytest_plugin.py
+llm_gateway_sdk/testing/script.py
+llm_gateway_sdk/testing/store_laws.py
+llm_gateway_sdk/testing/walk.py
+llm_gateway_sdk/walk.py
+llm_gateway_sdk/web/markup.py
+llm_gateway_sdk/web/shell.py
+llm_gateway_sdk/web/static.py
+llm_gateway_virtual_keys/admin.py
+llm_gateway_virtual_keys/cache.py
+""".split()  # noqa: SIM905
+"""Source files whose behaviour is tested through a larger whole alone. A new file does not go here: it gets a test."""
+
+
+def test_each_source_file_has_a_test_of_its_name() -> None:
+    missing = set()
+    for source in sorted(PACKAGES.glob("*/src")):
+        tests = {path.name for path in (source.parent / "tests").rglob("test_*.py")}
+        for path in source.rglob("*.py"):
+            name = path.relative_to(source).as_posix()
+            elsewhere = any(
+                PurePosixPath(name).match(pattern) and test in tests for pattern, (test, _) in WITHIN.items()
+            )
+            if path.name not in ("__init__.py", "__main__.py") and f"test_{path.name}" not in tests and not elsewhere:
+                missing.add(name)
+
+    assert sorted(missing - set(NOT_YET)) == []
+    assert sorted(set(NOT_YET) - missing) == [], "these have a test now: take them off the list"
