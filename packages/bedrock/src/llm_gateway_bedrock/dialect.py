@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from llm_gateway_sdk import (
@@ -38,7 +39,7 @@ class Bedrock(Dialect):
     """Converse and ConverseStream, as client and as provider."""
 
     name: ClassVar[str] = NAME
-    answer_field: ClassVar[bytes] = b'"output"'
+    answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"output"\s*:\s*\{')
     lacks = frozenset({"messages.name", "reasoning.summary"})
     quirks: ClassVar[Quirks] = QUIRKS
     sse: ClassVar[bool] = False

@@ -39,11 +39,13 @@ class Gemini(Dialect):
     """Google's generateContent, as client and as provider."""
 
     name: ClassVar[str] = NAME
-    answer_field: ClassVar[bytes] = b'"candidates"'
     lacks = frozenset(
         {"citations", "media.name", "messages.name", "response_format.description", "response_format.strict"}
     )
     quirks: ClassVar[Quirks] = QUIRKS
+    answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(
+        rb'"candidates"\s*:\s*\[\s*\{\s*"|"promptFeedback"\s*:\s*\{'
+    )
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"finishReason"', b'"blockReason"')
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     request_id_header: ClassVar[str] = "x-request-id"

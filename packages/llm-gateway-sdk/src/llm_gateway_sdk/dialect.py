@@ -7,6 +7,7 @@ provider and read its replies.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -236,12 +237,12 @@ class Dialect(ABC):
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     """Bytes of which at least one stands in every error event."""
 
+    answer_sign: ClassVar[re.Pattern[bytes] | None] = None
+    """Found in every whole reply that holds an answer. A reply without it is decoded before it is passed on as it came,
+    so that a success by status alone counts as the failure that it is. None where no expression is sure."""
+
     usage_markers: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
     """Bytes of which at least one stands in every event of kind `usage`."""
-
-    answer_field: ClassVar[bytes] = b""
-    """The field of a whole reply that holds the answer, as it is written: `b'"choices"'`. A success without it, or with
-    an empty one, is decoded to find out whether it is an answer at all. Empty: replies pass without that look."""
 
     request_id_header: ClassVar[str] = "x-request-id"
     """The header in which the vendor gives its request id."""

@@ -212,7 +212,13 @@ def test_the_same_beginning_of_events_is_not_read_again() -> None:
     st.sampled_from([None, {"usage": {"prompt_tokens": 9}}]),
 )
 def test_usage_of_a_body_that_passes_is_that_of_the_body_read(names: list[str], usage: Any, groq: Any) -> None:
-    values = {"id": "usage", "choices": [{}], "usage": usage, "x_groq": groq, "x": {"usage": {"prompt_tokens": 5}}}
+    values = {
+        "id": "usage",
+        "choices": [{"message": {}}],
+        "usage": usage,
+        "x_groq": groq,
+        "x": {"usage": {"prompt_tokens": 5}},
+    }
     body = {name: values[name] for name in names}
 
     assert CHAT.usage_of(b"", json.dumps(body).encode()) == hear(body).usage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from llm_gateway_sdk import (
@@ -34,9 +35,9 @@ __all__ = ["Anthropic"]
 
 class Anthropic(Dialect):
     name = NAME
-    answer_field = b'"content"'
     lacks = frozenset({"response_format.description", "response_format.strict", "messages.name"})
     quirks: ClassVar[Quirks] = QUIRKS
+    answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"content"\s*:\s*\[')
     end_markers = (b"message_stop",)
     error_markers = (b'"error"',)
     request_id_header = errors.REQUEST_ID_HEADER

@@ -74,9 +74,9 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the reply is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the reply is not a JSON object")
-    if "content" not in body and (told := error_of_body(body)) is not None:
+    if body.get("content") is None and (told := error_of_body(body)) is not None:
         raise DialectError(f"an error in place of a message: {told.message}")
-    if "content" not in body:
+    if body.get("content") is None:
         raise DialectError("expected a list of blocks, found nothing", path="content")
     parts, _ = decode_content(body.get("content"), "content", from_client=False)
     for index, part in enumerate(parts):

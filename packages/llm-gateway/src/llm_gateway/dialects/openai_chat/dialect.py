@@ -45,7 +45,7 @@ class OpenAIChat(Dialect):
     lacks = frozenset({"citations", "reasoning.summary"})
     quirks: ClassVar[Quirks] = QUIRKS
     own_form: ClassVar[bytes] = b'"messages"'
-    answer_field: ClassVar[bytes] = b'"choices"'
+    answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"message"\s*:\s*\{\s*"')
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)
     end_event: ClassVar[bytes] = b"data: [DONE]\n\n"
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)

@@ -121,7 +121,7 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     wire = as_object(wire, path)
     index = wire.get("index")
     finish, raw = decode_finish(optional_str(wire.get("finish_reason"), f"{path}.finish_reason"))
-    said = as_object(wire.get("message") or {}, f"{path}.message")
+    said = as_object(wire.get("message"), f"{path}.message")
     message = _decode_spoken(said) or _decode_message(said, f"{path}.message", mint)
     choice = Choice(index if type(index) is int else place, message, finish, raw)
     if wire.get("logprobs") is not None:

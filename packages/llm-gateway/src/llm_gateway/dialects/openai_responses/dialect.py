@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from llm_gateway_sdk.dialect import (
@@ -37,9 +38,9 @@ __all__ = ["OpenAIResponses"]
 
 class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
-    answer_field: ClassVar[bytes] = b'"output"'
     lacks = frozenset({"citations.prompt"})
     quirks: ClassVar[Quirks] = QUIRKS
+    answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"output"\s*:\s*\[')
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"')
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"response.failed"', b'"error"')
     request_id_header: ClassVar[str] = "x-request-id"

@@ -52,6 +52,10 @@ __all__ = [
 ]
 
 
+_ENDS_WITH_OUTPUT = (None, "completed", "incomplete")
+"""States in which a reply has a list of outputs, be it an empty one."""
+
+
 def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     try:
         body = json.loads(wire.body)
@@ -59,8 +63,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError(f"expected the body to be an object, found {found(body)}")
-    if body.get("output") is None and "status" not in body:
-        raise DialectError("missing", path="output")
+    if body.get("output") is None and body.get("status") in _ENDS_WITH_OUTPUT:
+        raise DialectError("the reply holds no answer", path="output")
     return decode_reply(body, mint)
 
 

@@ -133,6 +133,12 @@ class StreamForwarder:
             return None
         return next((chunk.error for chunk in chunks if chunk.error is not None), None)
 
+    def _check_answer(self, stream: bytes) -> None:
+        """Of a stream that ends with its first content, or without any. Raises DialectError where it holds none."""
+        decoder = self._dialect.stream_decoder(Mint(lambda prefix: prefix, lambda: 0))
+        decoder.feed(stream.replace(b"\r\n", b"\n"))
+        decoder.close()
+
     def _keep(self, data: bytes) -> bytes:
         if data:
             if not self._pieces:
@@ -184,6 +190,8 @@ class StreamForwarder:
             if kind == "content":
                 self.committed = True
             elif kind == "terminal":
+                if not self.committed:
+                    self._check_answer(b"".join([*out, event]))
                 self.finished = True
                 self.committed = True
             elif kind == "usage" and self._withhold_usage:

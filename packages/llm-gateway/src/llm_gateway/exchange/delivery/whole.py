@@ -44,8 +44,6 @@ T = TypeVar("T")
 
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Is in every reply that reports an error, and in few others."""
-_EMPTY = re.compile(rb"\s*:\s*(?:\[\s*\]|\{\s*\}|null)")
-"""The value of a field that holds nothing."""
 
 
 async def deliver_whole(
@@ -72,10 +70,13 @@ async def deliver_whole(
         refuse_failure(await _aside(heavy, decode_whole, dialect, wire, mint, names))
     if not json.is_object(body):
         raise ModelProtocolError("The provider's reply is not what its API promises: the body is not a JSON object.")
+    sign = dialect.answer_sign
+    if sign is not None and not sign.search(body):
+        decoded = await _aside(heavy, decode_whole, dialect, wire, mint, names)  # raises where there is no answer
+        if ctx.has_fallback:
+            refuse_failure(decoded)
     if chain.after:
         return await _deliver_looked_at(request, client, attempt, wire, call)
-    if not _has_answer(dialect.answer_field, body):
-        decode_whole(dialect, wire, mint, names)
     if request.retains:
         attempt.retain(body)
         ctx.upstream_response = wire
@@ -88,12 +89,6 @@ async def deliver_whole(
     attempt.settled = True
     await client.relay_whole(wire, attempt)
     return None
-
-
-def _has_answer(field: bytes, body: bytes) -> bool:
-    """Whether a body surely holds an answer, by the field that it is in."""
-    place = body.find(field)
-    return place >= 0 and (not field or _EMPTY.match(body, place + len(field)) is None)
 
 
 async def _aside(heavy: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
