@@ -69,13 +69,22 @@ async def _send_form(
 async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttempt, reply: HTTPReply) -> Verdict | None:
     """Hands a reply on as it comes, and looks at its ends for what it has used."""
     begin = end = b""
+    if request.ctx.operation == "native":
+        # Files are handed out in the coding in which the provider keeps them.
+        keep_coding = getattr(reply, "keep_coding", None)
+        if keep_coding is not None:
+            keep_coding()
+        data = None
+    else:
+        data = await reply.receive()  # what can't be read fails here, while there is still another answer
     await client.begin_relay(reply.status, reply.headers)
     try:
-        while data := await reply.receive():
+        while data := await reply.receive() if data is None else data:
             if len(begin) < WATCHED_BYTES:
                 begin += data[: WATCHED_BYTES - len(begin)]
             end = (end + data)[-WATCHED_BYTES:]
             await client.relay(data)
+            data = None
     except ModelError as error:
         # Status and headers are out: only a connection that breaks off can tell.
         request.ctx.error = error

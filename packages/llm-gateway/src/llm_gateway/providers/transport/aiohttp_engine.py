@@ -13,7 +13,7 @@ from yarl import URL
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
-from .decoding import find_decoder, receive_decoded, without_encoding
+from .decoding import Undecodable, decode_headers, find_decoder, receive_decoded
 from .dial import describe_os_error
 from .head import check_headers, prepare
 from .settings import TransportSettings
@@ -128,13 +128,17 @@ class AiohttpReply:
         self.resent = resent
         encoding = next((value for name, value in self.headers if name == "content-encoding"), "")
         self._decoder = find_decoder(encoding) if response.method != "HEAD" else None
-        if self._decoder is not None:
-            self.headers = without_encoding(self.headers)
+        self.headers = decode_headers(self._decoder, self.status, self.headers)
         self._response = response
         self._deadline = deadline
         self._reason = reason
         self._waiting: asyncio.Timeout | None = None
         self._error: ModelError | None = None
+
+    def keep_coding(self) -> None:
+        """Gives the body as it comes where its coding can't be undone; its headers name the coding."""
+        if isinstance(self._decoder, Undecodable):
+            self._decoder = None
 
     async def receive(self) -> bytes:
         if self._decoder is None:

@@ -17,7 +17,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
 from ...wire.writes import Writes
-from .decoding import find_decoder, without_encoding
+from .decoding import decode_headers, find_decoder
 from .pumping import Pumping
 from .reply import Reply
 from .settings import TransportSettings
@@ -310,8 +310,7 @@ class Connection(Pumping):
         self._framed = self._keep or _tells_length(headers)
         if self._encoding and not self._bodyless:
             reply.decoder = find_decoder(self._encoding)
-            if reply.decoder is not None:
-                headers = without_encoding(headers)
+            headers = decode_headers(reply.decoder, status, headers)
         reply.headers = headers
         reply.status = status
         if self._bodyless:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from llm_gateway_sdk.errors import ModelProtocolError
 
-__all__ = ["ContentDecoder", "find_decoder", "receive_decoded", "without_encoding"]
+__all__ = ["ContentDecoder", "Undecodable", "decode_headers", "find_decoder", "receive_decoded", "without_encoding"]
 
 
 class ContentDecoder(Protocol):
@@ -31,13 +31,46 @@ class ContentDecoder(Protocol):
 
 
 def find_decoder(encoding: str) -> ContentDecoder | None:
-    """None for `identity` and for what is passed on as it came."""
+    """None for `identity`. A coding that can't be undone here has a decoder that says so when it is asked."""
     match encoding.strip().lower():
         case "gzip" | "x-gzip":
             return _Inflater(_GZIP)
         case "deflate":
             return _Inflater(_ZLIB)
-    return None
+        case "" | "identity":
+            return None
+    return Undecodable(encoding.strip())
+
+
+class Undecodable:
+    """A coding that was not asked for and can't be undone: whoever needs the body gets an error that names it. The
+    body of an error is left out instead, since its status is worth more."""
+
+    finished = True
+    pending = False
+
+    def __init__(self, encoding: str) -> None:
+        self._encoding = encoding[:40]
+        self.is_error = False
+
+    def feed(self, data: bytes, limit: int) -> bytes:
+        if self.is_error or not data:
+            return b""
+        raise ModelProtocolError(
+            f"The provider answered in the content coding '{self._encoding}', which the gateway did not ask for."
+        )
+
+
+def decode_headers(
+    decoder: ContentDecoder | None, status: int, headers: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The headers as they are true for what the decoder gives."""
+    if decoder is None:
+        return headers
+    if isinstance(decoder, Undecodable):
+        decoder.is_error = not 200 <= status < 300
+        return headers
+    return without_encoding(headers)
 
 
 def without_encoding(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
-from .decoding import ContentDecoder, receive_decoded
+from .decoding import ContentDecoder, Undecodable, receive_decoded
 
 __all__ = ["Body", "Reply"]
 
@@ -84,6 +84,11 @@ class Reply:
         except BaseException:
             self.close()
             raise
+
+    def keep_coding(self) -> None:
+        """Gives the body as it comes where its coding can't be undone; its headers name the coding."""
+        if isinstance(self.decoder, Undecodable):
+            self.decoder = None
 
     def receive(self) -> Coroutine[Any, Any, bytes]:
         return self._receive() if self.decoder is None else self._receive_decoded(self.decoder)
