@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
+from llm_gateway_sdk import DialectError, ErrorClass, ErrorInfo, Headers, LLMResponse, WireReply
 from llm_gateway_sdk.errors import kind_of_status
 from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
 from llm_gateway_sdk.wire import json
 
 from .parts import NAME
 
-__all__ = ["build_error", "decode_error", "encode_error", "read_error"]
+__all__ = ["build_error", "check_answer", "decode_error", "encode_error", "read_error"]
 
 _KINDS: dict[str, ErrorClass] = {
     "INVALID_ARGUMENT": "bad_request",
@@ -105,6 +105,18 @@ def read_error(error: dict[str, Any], status: int | None = None) -> ErrorInfo:
     if rest:
         info.provider_metadata = {NAME: rest}
     return info
+
+
+def check_answer(response: LLMResponse, bodies: list[dict[str, Any]]) -> LLMResponse:
+    """A whole reply with the error that is in place of an answer. Raises DialectError where it holds neither."""
+    for body in bodies if not response.choices and response.error is None else ():
+        failure = body.get("error")
+        if failure is not None:
+            response.error = read_error(failure if isinstance(failure, dict) else {"message": str(failure)})
+            return response
+    if not response.choices and response.error is None:
+        raise DialectError("the reply holds no answer", path="candidates")
+    return response
 
 
 def _is_list(error: dict[str, Any]) -> bool:

@@ -34,7 +34,7 @@ from llm_gateway_sdk.dialects.answer import broken_end, broken_output, says_some
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
-from .errors import read_error
+from .errors import check_answer
 from .parts import (
     NAME,
     arguments_object,
@@ -103,27 +103,12 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         body = json.loads(wire.body)
     except ValueError as error:
         raise DialectError(f"the reply is not valid JSON: {error}") from None
-    if isinstance(body, list):
-        # `streamGenerateContent` without `alt=sse`.
+    if isinstance(body, list):  # `streamGenerateContent` without `alt=sse`
         reader, whole = ReplyReader(mint, joined=True), Accumulator()
         for item in body:
-            whole.add(_answering(reader.read(_object(item)), item))
-        return _with_answer(whole.value())
-    return _with_answer(_answering(ReplyReader(mint, joined=False).read(_object(body)), body))
-
-
-def _answering(response: LLMResponse, body: dict[str, Any]) -> LLMResponse:
-    """With the error that stands in place of an answer."""
-    failure = body.get("error")
-    if failure is not None and not response.choices:
-        response.error = read_error(failure if isinstance(failure, dict) else {"message": str(failure)})
-    return response
-
-
-def _with_answer(response: LLMResponse) -> LLMResponse:
-    if not response.choices and response.error is None:
-        raise DialectError("the reply holds no answer", path="candidates")
-    return response
+            whole.add(reader.read(_object(item)))
+        return check_answer(whole.value(), body)
+    return check_answer(ReplyReader(mint, joined=False).read(_object(body)), [body])
 
 
 def _object(body: Any) -> dict[str, Any]:
