@@ -16,7 +16,7 @@ from typing import Any
 from five_apis import event_stream_message
 from sdk_types import Node, each_text, of_annotation, of_shape
 
-__all__ = ["Planted", "PlantedApi", "planted_streams", "planted_wholes"]
+__all__ = ["Planted", "PlantedApi", "planted_embeddings", "planted_errors", "planted_streams", "planted_wholes"]
 
 
 @dataclass(frozen=True)
@@ -286,3 +286,41 @@ def _bedrock_stream(events: list[dict[str, Any]]) -> Iterator[bytes]:
     stop, usage = {"stopReason": "end_turn"}, {"usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2}}
     yield event_stream_message("messageStop", {**stop, **events[0].get("messageStop", {})})
     yield event_stream_message("metadata", {**usage, **events[0].get("metadata", {})})
+
+
+# Errors and embeddings.
+
+_ERROR = Node(
+    "object",
+    {
+        "error": (
+            Node(
+                "object",
+                {
+                    **{key: (Node("text"), True) for key in ("message", "type", "code", "param", "status")},
+                    "details": (Node("list", items=[Node("any")]), False),
+                    "metadata": (Node("any"), False),
+                },
+            ),
+            True,
+        ),
+        **{key: (Node("text"), False) for key in ("type", "message", "request_id", "detail", "__type")},
+    },
+)
+"""Fields of the five APIs' errors, and of servers that imitate them."""
+
+
+def planted_errors(planted: str) -> Iterator[Planted]:
+    for path, value in each_text(_ERROR, planted):
+        yield Planted(path, value)
+    yield Planted("(plain text)", planted)
+
+
+def planted_embeddings(planted: str) -> Iterator[Planted]:
+    from google.genai import types
+    from openai.types import CreateEmbeddingResponse
+
+    for reply in (CreateEmbeddingResponse, types.EmbedContentResponse):
+        for path, value in each_text(of_annotation(reply, reply=True), planted):
+            yield Planted(path, _from_nought(value))
+    yield Planted(".more", {"object": "list", "data": [], "model": "m", "more": {"deep": [planted]}})

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from five_apis import models_of
-from planted_replies import PlantedApi, planted_streams, planted_wholes
+from planted_replies import PlantedApi, planted_embeddings, planted_errors, planted_streams, planted_wholes
 
 from llm_gateway.config.schema import OtelConfig
 from llm_gateway.testing import GatewayClient
@@ -44,6 +44,7 @@ ASKS: dict[str, dict[str, Any]] = {
     "anthropic": {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 100},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
 }
+GEMINI_EMBEDS = "/gemini/v1beta/models/gemini:embedContent"
 TOOL_NAME = re.compile(
     r"\.(?:function|functionCall|toolUse|toolResult|tool_use|custom)?>?\.?(?:name|namespace|toolName)$"
 )
@@ -202,3 +203,59 @@ def test_without_the_plugin_the_canaries_would_arrive(api: PlantedApi, provider:
             asked += 1
             arrived += is_found(answer.body) or (stream and is_joined(answer.body))
     assert arrived > asked * (0.5 if provider in CLIENTS else 0.1)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("status", [200, 400, 429, 503])
+def test_a_canary_in_any_text_of_an_error_arrives_nowhere(
+    api: PlantedApi, provider: str, status: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also in an error under a status that means success."""
+    caplog.set_level("DEBUG")
+    leaks = []
+    watched = Watched(api, tmp_path, HIDE)
+    api.status = status
+    try:
+        with watched.client as gateway:
+            for number, planted in enumerate(planted_errors(PLANTED)):
+                plain = isinstance(planted.value, str)
+                body = planted.value.encode() if plain else json.dumps(planted.value).encode()
+                api.answer = "text/plain" if plain else "application/json", body
+                for client in clients_of(provider, number):
+                    for stream in (False, True) if LONG else ((number + status) % 2 == 0,):
+                        caplog.clear()
+                        answer = ask(gateway, client, provider, stream=stream)
+                        where = f"{provider}{planted.path} for {client} ({stream=})"
+                        for name, text in (
+                            ("the reply", answer.body),
+                            ("a header", repr(answer.headers).encode()),
+                            ("the log", caplog.text.encode()),
+                            ("a span", watched.written()),
+                            ("the spool", watched.spooled()),
+                        ):
+                            if is_found(text):
+                                leaks.append(f"{where}: in {name}")
+        if is_found(watched.spooled()):
+            leaks.append(f"{provider}: in the spool")
+    finally:
+        api.status = 200
+    assert not leaks, "\n".join(leaks)
+
+
+@pytest.mark.parametrize(("path", "model"), [("/v1/embeddings", "openai_chat"), (GEMINI_EMBEDS, "gemini")])
+def test_a_canary_in_any_text_of_an_embedding_reply_arrives_nowhere(
+    api: PlantedApi, path: str, model: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    leaks = []
+    watched = Watched(api, tmp_path, HIDE)
+    asked = {"model": model, "input": "hello"} if model == "openai_chat" else {"content": {"parts": [{"text": "a"}]}}
+    with watched.client as gateway:
+        for planted in planted_embeddings(PLANTED):
+            api.answer = "application/json", json.dumps(planted.value).encode()
+            answer = gateway.post(path, asked)
+            if is_found(answer.body) or is_found(watched.written()) or is_found(caplog.text.encode()):
+                leaks.append(planted.path)
+    if is_found(watched.spooled()):
+        leaks.append("in the spool")
+    assert not leaks, "\n".join(leaks)

@@ -200,7 +200,7 @@ def _walk_json(value: Any, path: str, part: Any, kind: TextKind, key: str | None
             if isinstance(inner, str):
                 if inner:
                     yield from _string_places(value, position, key, inner, f"{path}[{position}]", part, kind)
-            elif inner:
+            elif isinstance(inner, dict | list):
                 yield from _walk_json(inner, f"{path}[{position}]", part, kind, key)
 
 

@@ -161,8 +161,9 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
             failed = await reply.read(MAX_ERROR_BYTES)
             raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http))
         refuse_web_page(find(reply.headers, "content-type"))
-        streamed = find(reply.headers, "content-type").startswith("text/event-stream")
-        if not wants_to_look(request, job.form) or (streamed and not request.chain.edits_reply):
+        kind = find(reply.headers, "content-type")
+        streamed = kind.startswith("text/event-stream")
+        if not wants_to_look(request, job.form, kind) or (streamed and not request.chain.edits_reply):
             return await relay(request, client, job.attempt, reply)
         came = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
     finally:

@@ -5,12 +5,25 @@ Each text is a part of one message. What plugins change is put back in its place
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from llm_gateway_sdk import Choice, GatewayError, InvalidRequest, LLMResponse, Message, Payload, TextPart, Verdict
+from llm_gateway_sdk import (
+    Choice,
+    GatewayError,
+    InvalidRequest,
+    LLMResponse,
+    Message,
+    ModelProtocolError,
+    Payload,
+    TextPart,
+    Verdict,
+)
 from llm_gateway_sdk.dialect import Headers, WireReply
+from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.texts import TextPlace, walk_json
 from llm_gateway_sdk.wire import json
 
 from .patch import merge_edit
@@ -19,8 +32,11 @@ from .request import ClientRequest
 __all__ = ["look_at_reply", "wants_to_look"]
 
 
-def wants_to_look(request: ClientRequest, form: OperationForm[Any, Any]) -> bool:
-    """Whether a plugin looks at replies, on their way or afterwards, and this operation's have text."""
+def wants_to_look(request: ClientRequest, form: OperationForm[Any, Any], kind: str = "application/json") -> bool:
+    """Whether a plugin looks at replies, on their way or afterwards, and this operation's have text. A plugin that
+    edits replies sees whatever can be read. `kind` is the content type."""
+    if request.chain.edits_reply and ("json" in kind or kind.startswith(_PLAIN)):
+        return True
     return bool(form.reply_texts and (request.chain.after or request.retains))
 
 
@@ -39,13 +55,18 @@ async def look_at_reply(
                 status=403,
             )
         return None, wire
-    try:
-        body: Any = json.loads(wire.body) if is_json else {"text": wire.body.decode("utf-8")}
-    except ValueError:
-        return None, wire
     names = form.reply_texts if is_json else frozenset({"text"})
-    places = list(_places(body, names))
-    parts = [TextPart(holder[key], index=place) for place, (holder, key) in enumerate(places)]
+    every = is_json and request.chain.edits_reply
+    try:
+        if is_heavy(wire.body):
+            body, places = await run_aside(_read, wire.body, names, is_json=is_json, every=every)
+        else:
+            body, places = _read(wire.body, names, is_json=is_json, every=every)
+    except (ValueError, RecursionError):
+        if request.chain.edits_reply:
+            raise ModelProtocolError("The provider's reply is not what its API promises: it can't be read.") from None
+        return None, wire
+    parts = [TextPart(place.text, index=number) for number, place in enumerate(places)]
     response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", list(parts)))])
     ctx.upstream_response = wire
     ctx.response_payload = Payload(None, response)
@@ -55,13 +76,17 @@ async def look_at_reply(
     texts = [part.text for choice in (ctx.response or response).choices for part in _texts(choice)]
     if len(texts) != len(places):
         raise GatewayError("A plugin added or removed texts of a reply, which can't be expressed.", code="plugin_error")
-    if texts == [holder[key] for holder, key in places]:
+    if texts == [place.text for place in places]:
         return None, wire
-    for (holder, key), text in zip(places, texts, strict=True):
-        holder[key] = text
+    for place, text in zip(places, texts, strict=True):
+        if place.text != text:
+            place.text = text
     if not is_json:
         return None, WireReply(wire.status, _same_headers(wire), body["text"].encode())
-    edited = merge_edit(wire.body, json.dumps(json.loads(wire.body)), json.dumps(body))
+    if is_heavy(wire.body):
+        edited = await run_aside(_edited, wire.body, body)
+    else:
+        edited = _edited(wire.body, body)
     return None, WireReply(wire.status, _same_headers(wire), edited)
 
 
@@ -74,6 +99,26 @@ def _texts(choice: Choice) -> list[TextPart]:
 
 def _same_headers(wire: WireReply) -> Headers:
     return Headers.of([item for item in wire.headers.items if item[0] != "content-length"])
+
+
+def _read(body: bytes, names: frozenset[str], *, is_json: bool, every: bool) -> tuple[Any, list[TextPlace]]:
+    """The reply as a value, and its texts: those under `names`, or every string that may carry words."""
+    value: Any = json.loads(body) if is_json else {"text": body.decode("utf-8")}
+    if every:
+        return value, [place for place in walk_json(value, "") if not _is_vector(place)]
+    return value, [TextPlace("assistant", "", holder, key) for holder, key in _places(value, names)]
+
+
+def _is_vector(place: TextPlace) -> bool:
+    """An embedding in base64."""
+    return place.key == "embedding" and _VECTOR(place.text) is not None
+
+
+_VECTOR = re.compile(r"[A-Za-z0-9+/]{32,}={0,2}").fullmatch
+
+
+def _edited(body: bytes, value: Any) -> bytes:
+    return merge_edit(body, json.dumps(json.loads(body)), json.dumps(value))
 
 
 def _places(value: Any, names: frozenset[str]) -> Iterator[tuple[Any, Any]]:
