@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from llm_gateway_sdk import Adapter, HTTPProvider, Route
+from llm_gateway_sdk.operations.owned import OwnedForm
 
 __all__ = ["render"]
 
@@ -47,6 +48,22 @@ Sizes: forms with files (transcriptions, translations, edits) go on while they a
 edits requests, a form is kept in a temporary file until all of its fields have been seen. A form that is translated is
 held in memory, at most 64 MiB of it. Embeddings in more inputs than a provider takes in one call are split; token
 arrays go only to providers of OpenAI's own form. Imagen makes images and edits none.
+
+## Files and batches
+
+OpenAI's `/v1/files` and `/v1/batches` go to providers of OpenAI's API, Anthropic's `/v1/messages/batches` to those of
+Anthropic's. They need a [store](configuration.md#store) that all workers share.
+
+- A file or batch belongs to who created it: principal, caller, or credential. To anybody else its id does not exist, in
+  the same project and through the same API; lists hold what is the caller's own.
+- The lines of a batch are checked when they are handed in: their form, that each `custom_id` is given once, that the
+  caller may use each model, that all models are one provider's. They are seen by plugins as one request, and sent with
+  the provider's names of the models. A batch's results are seen by `after_model`.
+- The input of the lines is estimated and booked with the batch; what it has used beyond that is booked once, when its
+  end or its results are first read, at the batch tier's price.
+- Other files than those of the purpose `batch` are not read. Where a plugin edits requests they are refused, unless
+  `allowUnseenNative` is on.
+- Paths that `nativePaths` lists are handed on as they are, without owners.
 """
 
 
@@ -61,7 +78,7 @@ def _routes() -> dict[str, Route]:
     for _, cls in _loaded("llm_gateway.adapters"):
         adapter: type[Adapter] = cls
         for route in adapter.routes:
-            if route.form is not None:
+            if route.form is not None and not isinstance(route.form, OwnedForm):
                 last = route.path.rpartition("/")[2].rpartition(":")[2]
                 key = (adapter.name, route.form.operation, last)
                 if key not in found:

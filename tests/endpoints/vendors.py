@@ -172,6 +172,62 @@ def _speech(seen: Seen) -> Reply:
     return Reply(b"ID3" + seen.body["input"].encode() * 100, headers={"content-type": "audio/mpeg"})
 
 
+KEPT: dict[str, bytes] = {}
+"""What the vendors keep, by its id."""
+
+
+def _upload(seen: Seen) -> Reply:
+    id_ = f"file-{len(KEPT)}"
+    KEPT[id_] = seen.raw
+    purpose = "batch" if b"\r\n\r\nbatch\r\n" in seen.raw else "user_data"
+    named = {"filename": "a.jsonl", "bytes": len(seen.raw), "created_at": 1, "purpose": purpose, "status": "processed"}
+    return Reply({"id": id_, "object": "file", **named})
+
+
+def _file(seen: Seen) -> Reply:
+    id_ = seen.path.split("/files/")[1].split("/")[0]
+    if seen.path.endswith("/content"):
+        answer = {"content": "call 555-1234"}
+        line = {"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [{"message": answer}]}}}
+        return Reply(json.dumps(line).encode() + b"\n", headers={"content-type": "application/octet-stream"})
+    if seen.method == "DELETE":
+        return Reply({"id": id_, "object": "file", "deleted": True})
+    return Reply({"id": id_, "object": "file", "bytes": 1, "created_at": 1, "filename": "a", "purpose": "batch"})
+
+
+def _batch(seen: Seen) -> Reply:
+    """Ends as soon as somebody looks."""
+    batch: dict[str, Any] = {
+        "id": "batch_1", "object": "batch", "endpoint": "/v1/chat/completions", "completion_window": "24h",
+        "created_at": 1, "input_file_id": "file-0", "status": "validating",
+    }  # fmt: skip
+    if seen.method == "GET":
+        usage = {"input_tokens": 1000, "output_tokens": 50, "total_tokens": 1050}
+        batch.update(status="completed", output_file_id="file-out", usage=usage)
+    elif seen.path.endswith("/cancel"):
+        batch["status"] = "cancelling"
+    return Reply(batch)
+
+
+def _message_batch(seen: Seen) -> Reply:
+    if seen.path.endswith("/results"):
+        usage = {"input_tokens": 600, "output_tokens": 40}
+        message = {"type": "message", "role": "assistant", "content": [{"type": "text", "text": "call 555-1234"}]}
+        result = {"type": "succeeded", "message": {**message, "usage": usage}}
+        line = json.dumps({"custom_id": "a", "result": result}).encode() + b"\n"
+        return Reply(line, headers={"content-type": "application/x-jsonl"})
+    if seen.method == "DELETE":
+        return Reply({"id": "msgbatch_1", "type": "message_batch_deleted"})
+    ended = seen.method == "GET"
+    counts = {"processing": 0, "succeeded": 1, "errored": 0, "canceled": 0, "expired": 0}
+    batch = {
+        "id": "msgbatch_1", "type": "message_batch", "processing_status": "ended" if ended else "in_progress",
+        "request_counts": counts, "created_at": "2026-01-01T00:00:00Z", "expires_at": "2026-01-02T00:00:00Z",
+        "results_url": seen.path + "/results" if ended else None,
+    }  # fmt: skip
+    return Reply(batch)
+
+
 ROUTES: list[tuple[str, Callable[[Seen], Reply]]] = [
     (r"POST .*/embeddings", _openai_embeddings),
     (r"POST .*/v2/embed", _cohere_embed),
@@ -186,6 +242,10 @@ ROUTES: list[tuple[str, Callable[[Seen], Reply]]] = [
     (r"POST .*:predict", _imagen),
     (r"POST .*:generateContent", _generate_content),
     (r"POST .*/audio/speech", _speech),
+    (r"POST .*/v1/files", _upload),
+    (r"(?:GET|DELETE) .*/v1/files/.*", _file),
+    (r".* /v1/batches.*", _batch),
+    (r".* /v1/messages/batches.*", _message_batch),
 ]
 
 

@@ -17,8 +17,8 @@ __all__ = ["Estimator", "Usage"]
 _BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "file"}
 """Operations that spend tokens. Counting tokens is a request like others, and costs nothing."""
 
-_NO_OUTPUT = frozenset({"embed", "rerank", "moderate"})
-"""Operations whose replies are no tokens of a model."""
+_NO_OUTPUT = frozenset({"embed", "rerank", "moderate", "batch"})
+"""Operations for whose replies no tokens are reserved: they have none, or as with a batch's they come much later."""
 
 
 @dataclass(slots=True)
@@ -116,7 +116,8 @@ class Estimator:
                     cache_write=usage.cache_write_tokens,
                     input_audio=usage.input_audio_tokens,
                     output_audio=usage.output_audio_tokens,
-                )
+                ),
+                "batch" if ctx.operation == "batch" and "batch" in prices.tiers else None,
             )
             most = prices.ceiling(inputs, outputs) if exact is None else exact
             total += reserved if most is None else most

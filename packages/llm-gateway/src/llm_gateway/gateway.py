@@ -35,6 +35,7 @@ from .conditions import compile_conditions
 from .config.project import GatewayConfig, ProjectConfig
 from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
 from .describing import ModelDescriptions
+from .exchange.belongings import Belongings
 from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.services import Memory, Observer, ProjectScope, Services
 from .extensions import Extensions
@@ -315,8 +316,15 @@ class Gateway:
             hide_refused_models=config.hide_refused_models,
             native_paths=tuple(config.native_paths),
             memory=self._memory(config, adapters),
+            belongings=self._belongings(config),
         )
         return ServedProject(config, scope, adapters)
+
+    def _belongings(self, config: ProjectConfig) -> Belongings | None:
+        kind = self.extensions.get("store", self.config.store.type).cls
+        if self.workers > 1 and not kind.shared:
+            return None
+        return Belongings(lambda: cast(Store, self.use_shared(*self.store_factory())), config.name)
 
     def _memory(self, config: ProjectConfig, adapters: Sequence[Adapter]) -> Memory | None:
         """What keeps responses for the project's clients; None where nothing is kept."""

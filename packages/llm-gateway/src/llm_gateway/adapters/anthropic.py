@@ -11,6 +11,7 @@ from llm_gateway_sdk import Adapter, Headers, ModelEntry, ModelNotFound, Route, 
 from llm_gateway_sdk.wire import json
 
 from ..dialects.anthropic import Anthropic
+from ..operations.batches.forms import AnthropicBatches
 
 __all__ = ["AnthropicAdapter"]
 
@@ -23,6 +24,17 @@ class AnthropicAdapter(Adapter):
         Route("POST", "/v1/messages/count_tokens", "count_tokens", "anthropic", "/v1/messages/count_tokens"),
         Route("GET", "/v1/models", "models", "anthropic", "/v1/models"),
         Route("GET", "/v1/models/{model}", "models", "anthropic", "/v1/models/{model}"),
+        *(
+            Route(method, path, "batch", "anthropic", path, form=form)
+            for method, path, form in (
+                ("POST", "/v1/messages/batches", AnthropicBatches("create")),
+                ("GET", "/v1/messages/batches", AnthropicBatches("list")),
+                ("GET", "/v1/messages/batches/{id}/results", AnthropicBatches("content")),
+                ("GET", "/v1/messages/batches/{id}", AnthropicBatches("read")),
+                ("POST", "/v1/messages/batches/{id}/cancel", AnthropicBatches("cancel")),
+                ("DELETE", "/v1/messages/batches/{id}", AnthropicBatches("delete")),
+            )
+        ),
         Route("*", "/v1/{rest}", "native", "anthropic", "/v1/{rest}"),
     )
 

@@ -13,6 +13,7 @@ from llm_gateway_sdk.wire import json
 from ..dialects.openai_chat import OpenAIChat
 from ..operations.audio.speech import OpenAISpeech
 from ..operations.audio.transcription import OpenAITranscription
+from ..operations.batches.forms import OpenAIBatches, OpenAIFiles
 from ..operations.embeddings.openai import OpenAIEmbeddings
 from ..operations.images.edits import OpenAIImageEdits
 from ..operations.images.openai import OpenAIImages
@@ -30,6 +31,19 @@ _FORMS: Mapping[str, OperationForm[Any, Any]] = {
     "/audio/transcriptions": OpenAITranscription(),
     "/audio/translations": OpenAITranscription(),
 }
+
+
+_OWNED = (
+    ("POST", "/files", OpenAIFiles("create", multipart=True)),
+    ("GET", "/files", OpenAIFiles("list")),
+    ("GET", "/files/{id}/content", OpenAIFiles("content")),
+    ("GET", "/files/{id}", OpenAIFiles("read")),
+    ("DELETE", "/files/{id}", OpenAIFiles("delete")),
+    ("POST", "/batches", OpenAIBatches("create")),
+    ("GET", "/batches", OpenAIBatches("list")),
+    ("GET", "/batches/{id}", OpenAIBatches("read")),
+    ("POST", "/batches/{id}/cancel", OpenAIBatches("cancel")),
+)
 
 
 def _routes() -> tuple[Route, ...]:
@@ -65,6 +79,11 @@ def _routes() -> tuple[Route, ...]:
         for path, form in _FORMS.items()
     ]
     routes.append(Route("*", "/v1/{rest}", "native", "openai_chat", "/{rest}"))
+    routes += [
+        Route(method, prefix + path, form.operation, "openai_chat", path, form=form)
+        for prefix in ("/v1", "")
+        for method, path, form in _OWNED
+    ]
     # On a bare path this would take what other adapters have.
     routes.append(Route("*", "/{rest}", "native", "openai_chat", "/{rest}", bare=False))
     return tuple(routes)

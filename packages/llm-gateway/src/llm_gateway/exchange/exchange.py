@@ -29,10 +29,13 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.lifecycle import Lifecycle
+from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.walk import walk
 
+from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
+from .batches import list_belongings, owned_target
 from .client import ClientReply
 from .delivery.chunks import decoded, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
@@ -45,7 +48,7 @@ from .forms import operation_target
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
 from .multipart import FormUpload
-from .operations import list_models, native_target, perform_operation, refuse_unkept, refuse_unseen
+from .operations import edited_inputs, list_models, native_target, perform_operation, refuse_unkept, refuse_unseen
 from .outlet import Sink
 from .reading import Reading
 from .request import ClientRequest
@@ -268,11 +271,22 @@ class Exchange:
             target = native_target(request)
             if narrowed:
                 check_rights(ctx, request.project, target)
+        elif isinstance(request.route.form, OwnedForm):
+            if request.route.form.role == "list":
+                await client.own(await list_belongings(request))
+                return None
+            target = await self._owned_target()
         elif request.route.form is not None:
             target = operation_target(request)
         else:
             target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
         return await try_target(request, client, target, self._call)
+
+    async def _owned_target(self) -> ModelTarget:
+        request = self._request
+        if request.form is not None and not request.route.form.reads_files(request.wire.body):  # type: ignore[union-attr]
+            refuse_unseen(request)
+        return await owned_target(request, edited_inputs(request, request.wire.body))
 
     # One attempt.
 

@@ -27,6 +27,7 @@ from llm_gateway_sdk.wire import json
 
 __all__ = ["FormBody", "FormFile", "FormUpload", "Source", "WholeSource", "boundary_of"]
 
+_NOTHING: Mapping[str, bytes] = {}
 _MAX_FIELDS = 1 << 20
 """Bytes of all fields together, and of the headers of one part."""
 _IN_MEMORY = 1 << 20
@@ -174,10 +175,12 @@ class FormUpload:
 
     # Sending.
 
-    def body(self, fields: Mapping[str, Any], *, anew: bool = False) -> FormBody:
+    def body(
+        self, fields: Mapping[str, Any], *, anew: bool = False, replaced: Mapping[str, bytes] = _NOTHING
+    ) -> FormBody:
         """The form with these values in its fields; those that are left out of `fields` are not sent. With `anew` the
-        headers of all parts are written anew, so that nothing goes out that is not in `fields`. To be called again only
-        while `may_be_sent`."""
+        headers of all parts are written anew, so that nothing goes out that is not in `fields`. `replaced` has the new
+        contents of files, by the names of their fields. To be called again only while `may_be_sent`."""
         self._sent = True
         pieces: list[bytes | FormFile] = []
         for item, value in self._with_values(fields):
@@ -187,7 +190,7 @@ class FormUpload:
             framed = self._delimiter + b"\r\n" + head + b"\r\n\r\n"
             pieces.append(framed + value if isinstance(item, _Field) else framed)
             if isinstance(item, FormFile):
-                pieces.append(item)
+                pieces.append(replaced.get(item.name, item))
         if not self._streams:
             pieces.append(self._delimiter + b"--\r\n")
         pieces[0] = _without_first_line_end(pieces[0])

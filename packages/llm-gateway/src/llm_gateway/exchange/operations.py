@@ -23,12 +23,14 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.estimate import estimate_tokens
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
 from ..wire.native_paths import is_listed
 from .attempt import LiveAttempt
+from .batches import perform_owned
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
 from .errors import http_error, refuse_web_page
@@ -40,7 +42,7 @@ from .seen import compared, seen_query
 from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from .upstream import check_model_name, secrets_of
 
-__all__ = ["list_models", "native_target", "perform_operation", "refuse_unkept", "refuse_unseen"]
+__all__ = ["edited_inputs", "list_models", "native_target", "perform_operation", "refuse_unkept", "refuse_unseen"]
 
 
 async def list_models(request: ClientRequest, client: ClientReply) -> None:
@@ -64,10 +66,11 @@ def native_target(request: ClientRequest) -> ModelTarget:
 async def perform_operation(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> Verdict | None:
     """All but `generate` and `models`, on one target. Raises ModelError."""
     target = attempt.target
-    if request.route.form is not None:
-        return await perform_form(
-            request, client, attempt, await request.work(_edited_inputs, request, request.wire.body)
-        )
+    form = request.route.form
+    if form is not None:
+        body = await request.work(edited_inputs, request, request.wire.body)
+        perform = perform_owned if isinstance(form, OwnedForm) else perform_form
+        return await perform(request, client, attempt, body)
     if request.ctx.operation == "count_tokens":
         await _count_tokens(request, client, attempt)
         return None
@@ -191,7 +194,7 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
         reply.close()
 
 
-def _edited_inputs(request: ClientRequest, body: bytes) -> bytes:
+def edited_inputs(request: ClientRequest, body: bytes) -> bytes:
     """The body with the texts as the plugins left them."""
     payload = request.ctx.request_payload
     if payload is None:

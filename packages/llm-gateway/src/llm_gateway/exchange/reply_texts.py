@@ -46,7 +46,10 @@ async def look_at_reply(
     """Runs the hooks on a whole reply: what they decided, and the reply as they left it. Raises InvalidRequest for a
     stream where a plugin has to see all of it."""
     ctx, kind = request.ctx, wire.headers.get("content-type") or ""
-    is_json = "json" in kind
+    is_lines = "jsonl" in kind or "octet-stream" in kind
+    is_json = "json" in kind and not is_lines
+    if is_lines:
+        return await _look_at_lines(request, form, wire)
     if not is_json and not kind.startswith(_PLAIN):
         if kind.startswith("text/event-stream") and request.chain.edits_reply:
             raise InvalidRequest(
@@ -87,6 +90,25 @@ async def look_at_reply(
         edited = await run_aside(_edited, wire.body, body)
     else:
         edited = _edited(wire.body, body)
+    return None, WireReply(wire.status, _same_headers(wire), edited)
+
+
+async def _look_at_lines(
+    request: ClientRequest, form: OperationForm[Any, Any], wire: WireReply
+) -> tuple[Verdict | None, WireReply]:
+    """A file of JSON values, one on each line. What is no such file is handed on as it is, or where a plugin has to see
+    all of it refused."""
+    try:
+        lines = [json.loads(line) for line in wire.body.splitlines() if line.strip()]
+    except ValueError:
+        if request.chain.edits_reply:
+            raise InvalidRequest("A plugin has to see this file, and can't read it.", status=403) from None
+        return None, wire
+    whole = WireReply(wire.status, Headers.of([("content-type", "application/json")]), json.dumps({"lines": lines}))
+    verdict, seen = await look_at_reply(request, form, whole)
+    if verdict is not None or seen is whole:
+        return verdict, wire
+    edited = b"".join(json.dumps(line) + b"\n" for line in json.loads(seen.body)["lines"])
     return None, WireReply(wire.status, _same_headers(wire), edited)
 
 

@@ -14,6 +14,7 @@ from llm_gateway_sdk.walk import WalkLimits
 
 from ..models import ModelRegistry
 from ..wire.crossing import Crossing
+from .belongings import Belongings
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
 from .outlet import Sink
@@ -89,6 +90,8 @@ class ProjectScope:
     hide_refused_models: bool = False
     """A model that the caller may not use is answered as unknown."""
     native_paths: tuple[str, ...] = ()
+    belongings: Belongings | None = None
+    """Whose files and batches are whose; None without a store that all workers share."""
     memory: Memory | None = None
     limits: WalkLimits = field(init=False)
 

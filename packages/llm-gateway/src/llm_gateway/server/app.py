@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_aside
+from llm_gateway_sdk.operations.owned import OwnedForm
 
 from ..exchange.current import current_request_id
 from ..exchange.embeddings import EmbeddingReader
@@ -214,7 +215,7 @@ class GatewayApp:
             if incoming.upload is not None or (match.route.form is not None and match.route.form.multipart):
                 form = await self._form(match, request, incoming)
                 if form is not None:
-                    body = wire.body = form.as_json()
+                    body = wire.body = await self._fields(match, form)
             heavy = len(body) > LIGHT_BYTES and is_heavy(body)
             asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
             exchange = self._exchange(generation, match, request, request_id, incoming, asked)
@@ -240,13 +241,23 @@ class GatewayApp:
             return None
         source = incoming.upload or WholeSource(request.wire.body)
         # A plugin that edits has to see fields also where they come after the files.
-        edits = any(mounted.plugin.edits_request for mounted in match.project.chain.plugins)
+        edits = isinstance(form, OwnedForm) or any(
+            mounted.plugin.edits_request for mounted in match.project.chain.plugins
+        )
         is_known = match.project.name in self.generation.head_authentication or not any(
             type(mounted.plugin).authenticates for mounted in match.project.chain.plugins
         )
         # Who is not authenticated yet fills no disk.
         most = None if is_known else self.limits.body_bytes
         return await FormUpload.open(boundary, source, all_fields=edits, most=most)
+
+    async def _fields(self, match: Match, form: FormUpload) -> bytes:
+        """The form as plugins see it."""
+        fields, owned = form.as_json(), match.route.form
+        if isinstance(owned, OwnedForm) and owned.reads_files(fields):
+            for _, content in await form.files(self.limits.body_bytes):
+                return await asyncio.to_thread(owned.read_files, fields, content)
+        return fields
 
     def _keep_strangers_out(self, index: dict[str, str]) -> None:
         known = "host" in index and index["host"] in self._guard.known_hosts
@@ -296,7 +307,8 @@ class GatewayApp:
         ctx = self._context(match, request, request_id, model, streaming=streaming)
         form = route.form
         reading = Reading(client if form is None else EmbeddingReader(), wire)
-        payload = Payload(reading.read) if form is not None or operation in _READ else None
+        understood = (form is not None and wire.body) or operation in _READ
+        payload = Payload(reading.read) if understood else None
         ctx.base_request_payload = payload
         Engine.begin_attempt(ctx, payload)
         exchange = Exchange(services, project, match.adapter, route, wire, reading, ctx, incoming)

@@ -57,6 +57,8 @@ class RouteTable:
 
     def _add(self, prefix: str, project: ServedProject, adapter: Adapter, route: Route) -> None:
         path = prefix + route.path
+        if route.operation in ("file", "batch") and is_listed(route.path, project.scope.native_paths):
+            return  # the operator hands it on as it is
         match = Match(project.scope, adapter, route, route.upstream or route.path)
         if "{rest}" in route.path:
             if project.scope.native_paths:

@@ -1,0 +1,102 @@
+"""Who owns a file or a batch at a provider, kept in the gateway's store.
+
+    belongings/<project>/<owner>/<operation>/<id>     {"model": …, "object": …, "expires": …, …}
+
+An id is found under its owner's name alone: to anybody else it does not exist, whatever the provider would answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from llm_gateway_sdk import Conflict, RequestContext, Store
+from llm_gateway_sdk.principal import credentials_of
+from llm_gateway_sdk.wire import json
+
+__all__ = ["Belonging", "Belongings", "owner_of"]
+
+_SECONDS = 60 * 86_400
+"""Longer than any vendor keeps a batch's results."""
+
+
+@dataclass(slots=True)
+class Belonging:
+    id: str
+    model: str
+    """The configured model whose provider has it."""
+    object: dict[str, Any] = field(default_factory=dict)
+    """As the provider last showed it."""
+    created: float = 0.0
+    lines: int = 0
+    """Requests of a batch."""
+    input_tokens: int = 0
+    """What they were estimated to use when they were handed in."""
+    settled: bool = False
+    """What the batch has used is in the books."""
+    version: int = 0
+
+
+def owner_of(ctx: RequestContext) -> str:
+    """Names whoever may see what this request leaves: the principal, or where nobody is authenticated, whoever has the
+    same credential."""
+    principal = ctx.principal
+    if principal is not None:
+        who = f"principal\0{principal.source}\0{principal.id}"
+    elif ctx.caller is not None:
+        who = f"caller\0{ctx.caller}"
+    else:
+        who = "\0".join(["credential", *sorted(credentials_of(ctx))])
+    return hashlib.sha256(who.encode()).hexdigest()[:32]
+
+
+class Belongings:
+    """Of one project."""
+
+    def __init__(self, store: Callable[[], Store], project: str) -> None:
+        self._store = store
+        self._project = project
+
+    async def find(self, owner: str, operation: str, id_: str) -> Belonging | None:
+        document = await self._store().get(self._key(owner, operation, id_))
+        return None if document is None else _read(document.value, document.version)
+
+    async def put(self, owner: str, operation: str, thing: Belonging) -> bool:
+        """Writes it; False where it has changed since it was read."""
+        thing.created = thing.created or time.time()
+        written = {key: value for key, value in asdict(thing).items() if key != "version"}
+        try:
+            expected = thing.version or None
+            key = self._key(owner, operation, thing.id)
+            thing.version = await self._store().put(key, json.dumps(written), expected=expected)
+        except Conflict:
+            return False
+        return True
+
+    async def remove(self, owner: str, operation: str, id_: str) -> None:
+        await self._store().delete(self._key(owner, operation, id_))
+
+    async def all(self, owner: str, operation: str) -> list[Belonging]:
+        """The newest first; what is older than any vendor keeps it is forgotten."""
+        found: list[Belonging] = []
+        prefix, after = self._key(owner, operation, ""), ""
+        while documents := await self._store().scan(prefix, after=after):
+            for document in documents:
+                thing = _read(document.value, document.version)
+                if thing.created + _SECONDS < time.time():
+                    await self._store().delete(document.key)
+                else:
+                    found.append(thing)
+            after = documents[-1].key
+        return sorted(found, key=lambda thing: -thing.created)
+
+    def _key(self, owner: str, operation: str, id_: str) -> str:
+        return f"belongings/{self._project}/{owner}/{operation}/{id_}"
+
+
+def _read(value: bytes, version: int) -> Belonging:
+    written = json.loads(value)
+    return Belonging(**{key: written[key] for key in written if key in Belonging.__slots__}, version=version)

@@ -1,0 +1,1 @@
+"""Forms of batches, and of the files that they are made of."""

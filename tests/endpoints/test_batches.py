@@ -1,0 +1,171 @@
+"""Files and batches by the vendors' own clients: whose they are, what goes into them, what they cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from served_gateway import ServedGateway
+from vendors import KEPT, Vendors
+
+from conftest import models_of
+
+LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
+ASKED = {"model": "openai", "messages": [{"role": "user", "content": "call 555-1234"}]}
+
+
+def lines(*bodies: dict[str, Any]) -> bytes:
+    written = [{**LINE, "custom_id": f"line-{number}", "body": body} for number, body in enumerate(bodies)]
+    return b"".join(json.dumps(each).encode() + b"\n" for each in written)
+
+
+@pytest.fixture(scope="module")
+def served(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
+    hiding = {"patterns": [{"pattern": r"\d{3}-\d{4}", "replacement": "[hidden]"}]}
+    plugins = [
+        {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": ["key-of-ann", "key-of-bob"]}},
+        {"name": "hider", "type": "regex-hider", "config": hiding},
+    ]
+    folder = tmp_path_factory.mktemp("batches")
+    config = {
+        "models": models_of(vendors.url),
+        "plugins": plugins,
+        "store": {"url": f"sqlite:{folder}/state.db"},
+        "projects": [{"name": "raw", "nativePaths": ["/v1/files"], "allowUnseenNative": True}],
+    }
+    gateway = ServedGateway(config, folder)
+    yield gateway
+    gateway.stop()
+
+
+@pytest.fixture
+def ann(served: ServedGateway) -> openai.OpenAI:
+    return served.openai(api_key="key-of-ann")
+
+
+@pytest.fixture
+def bob(served: ServedGateway) -> openai.OpenAI:
+    return served.openai(api_key="key-of-bob")
+
+
+def test_a_batch_of_openais_client(ann: openai.OpenAI, vendors: Vendors) -> None:
+    file = ann.files.create(file=("a.jsonl", lines(ASKED, ASKED)), purpose="batch")
+
+    sent = KEPT[file.id]
+    assert b"[hidden]" in sent
+    assert b"555-1234" not in sent
+    assert sent.count(b'"openai-model"') == 2, "each line asks for the provider's name of the model"
+    batch = ann.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    assert batch.status == "validating"
+    done = ann.batches.retrieve(batch.id)
+    assert (done.status, done.output_file_id) == ("completed", "file-out")
+    content = ann.files.content("file-out").text
+    assert json.loads(content)["response"]["body"]["choices"][0]["message"]["content"] == "call [hidden]"
+    assert [each.id for each in ann.batches.list()] == [batch.id]
+    assert file.id in [each.id for each in ann.files.list()]
+    assert ann.batches.cancel(batch.id).status == "cancelling"
+
+
+def test_what_is_one_callers_is_nobody_elses(ann: openai.OpenAI, bob: openai.OpenAI, vendors: Vendors) -> None:
+    file = ann.files.create(file=("a.jsonl", lines(ASKED)), purpose="batch")
+    batch = ann.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    ann.batches.retrieve(batch.id)
+    before = len(vendors.seen)
+
+    for attempt in (
+        lambda: bob.files.retrieve(file.id),
+        lambda: bob.files.content("file-out"),
+        lambda: bob.files.delete(file.id),
+        lambda: bob.batches.retrieve(batch.id),
+        lambda: bob.batches.cancel(batch.id),
+        lambda: bob.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"),
+    ):
+        with pytest.raises(openai.NotFoundError):
+            attempt()
+    assert list(bob.files.list()) == []
+    assert list(bob.batches.list()) == []
+    assert len(vendors.seen) == before, "nothing went out"
+    assert ann.files.delete(file.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        ann.files.retrieve(file.id)
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"", "no lines"),
+        (b"{", "line 1"),
+        (b'{"custom_id": "a"}\n', "line 1"),
+        (lines(ASKED).replace(b"POST", b"GET"), "line 1"),
+        (lines(ASKED).replace(b"chat/completions", b"admin"), "line 1"),
+        (lines(ASKED) * 2, "twice"),
+        (lines({**ASKED, "stream": True}), "stream"),
+        (lines(ASKED, {**ASKED, "model": "anthropic"}), "same provider"),
+    ],
+)
+def test_lines_are_checked_when_they_are_handed_in(
+    ann: openai.OpenAI, vendors: Vendors, content: bytes, word: str
+) -> None:
+    before = len(vendors.seen)
+
+    with pytest.raises(openai.BadRequestError, match=word):
+        ann.files.create(file=("a.jsonl", content), purpose="batch")
+
+    assert len(vendors.seen) == before
+
+
+def test_a_file_that_no_plugin_can_see_is_refused(ann: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="hider"):
+        ann.files.create(file=("a.pdf", b"%PDF"), purpose="user_data")
+
+
+def test_a_batch_of_anthropics_client(served: ServedGateway, vendors: Vendors) -> None:
+    ann, bob = served.anthropic(api_key="key-of-ann"), served.anthropic(api_key="key-of-bob")
+    params: Any = {"model": "anthropic", "max_tokens": 5, "messages": [{"role": "user", "content": "call 555-1234"}]}
+
+    batch = ann.messages.batches.create(requests=[{"custom_id": "a", "params": params}])
+
+    sent = vendors.last("/messages/batches").body["requests"][0]["params"]
+    assert (sent["model"], sent["messages"][0]["content"]) == ("claude-sonnet-4-5", "call [hidden]")
+    assert ann.messages.batches.retrieve(batch.id).processing_status == "ended"
+    with served.http() as http:
+        path = f"/anthropic/v1/messages/batches/{batch.id}"
+        headers = {"x-api-key": "key-of-ann", "anthropic-version": "2023-06-01"}
+        results = http.get(f"{path}/results", headers=headers)
+        assert json.loads(results.text)["result"]["message"]["content"][0]["text"] == "call [hidden]"
+        assert http.get(f"{path}/results", headers={**headers, "x-api-key": "key-of-bob"}).status_code == 404
+    assert [each.id for each in ann.messages.batches.list()] == [batch.id]
+    assert list(bob.messages.batches.list()) == []
+
+
+def test_what_a_batch_uses_is_booked_once(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("booked")
+    limits = {"limits": [{"name": "spent", "per": ["ip"], "tokens": 1100, "window": "lifetime"}]}
+    config = {
+        "models": models_of(vendors.url),
+        "plugins": [{"name": "limits", "type": "limits", "config": limits}],
+        "store": {"url": f"sqlite:{folder}/state.db"},
+    }
+    gateway = ServedGateway(config, folder)
+    try:
+        client = gateway.openai()
+        file = client.files.create(file=("a.jsonl", lines(ASKED)), purpose="batch")
+        batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+        for _ in range(3):
+            client.batches.retrieve(batch.id)  # 1050 tokens, of which what was handed in is booked already
+        client.embeddings.create(model="openai", input="a")
+        with pytest.raises(openai.RateLimitError):
+            client.embeddings.create(model="openai", input="a" * 400)
+    finally:
+        gateway.stop()
+
+
+def test_where_the_operator_lists_the_path_it_is_handed_on(served: ServedGateway, vendors: Vendors) -> None:
+    with served.http() as http:
+        headers = {"authorization": "Bearer key-of-ann"}
+        reply = http.get("/raw/openai/v1/files/anything", headers=headers)
+
+    assert reply.json()["id"] == "anything"
