@@ -207,7 +207,7 @@ def test_a_vendors_other_paths_pass_where_they_are_listed(
     assert received.query == path.partition("?")[2]
 
 
-@pytest.mark.parametrize("path", ["/native/openai/v1/batches", "/openai/v1/files", "/native/openai/v1/files/../x"])
+@pytest.mark.parametrize("path", ["/native/openai/v1/threads", "/openai/v1/threads", "/native/openai/v1/files/../x"])
 def test_and_nowhere_else(http: httpx.Client, apis: FiveApis, path: str) -> None:
     before = len(apis.received)
 

@@ -94,5 +94,11 @@ def test_each_operation_has_its_route() -> None:
         ("POST", "/v1/messages/count_tokens"): "count_tokens",
         ("GET", "/v1/models"): "models",
         ("GET", "/v1/models/{model}"): "models",
+        ("POST", "/v1/messages/batches"): "batch",
+        ("GET", "/v1/messages/batches"): "batch",
+        ("GET", "/v1/messages/batches/{id}"): "batch",
+        ("GET", "/v1/messages/batches/{id}/results"): "batch",
+        ("POST", "/v1/messages/batches/{id}/cancel"): "batch",
+        ("DELETE", "/v1/messages/batches/{id}"): "batch",
         ("*", "/v1/{rest}"): "native",
     }
