@@ -271,15 +271,15 @@ class Exchange:
             target = native_target(request)
             if narrowed:
                 check_rights(ctx, request.project, target)
+        elif request.route.form is None:
+            target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
         elif isinstance(request.route.form, OwnedForm):
             if request.route.form.role == "list":
                 await client.own(await list_belongings(request))
                 return None
             target = await self._owned_target()
-        elif request.route.form is not None:
-            target = operation_target(request)
         else:
-            target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
+            target = operation_target(request)
         return await try_target(request, client, target, self._call)
 
     async def _owned_target(self) -> ModelTarget:
