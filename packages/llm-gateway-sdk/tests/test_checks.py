@@ -114,7 +114,7 @@ def test_a_schema_that_is_no_schema_is_told():
 
     (message,) = check_plugin_class(Mine)
 
-    assert "the configuration schema is no JSON Schema" in message
+    assert "the configuration schema is not a JSON Schema" in message
     assert "objekt" in message
     assert check_schema([]) == "it is list, not a dict"
 

@@ -69,7 +69,7 @@ def test_a_schema_that_is_none_is_told():
     ((path, message),) = said({"type": "objekt"}, {})
 
     assert path == ()
-    assert "is no JSON Schema" in message
+    assert "is not a JSON Schema" in message
 
 
 @pytest.mark.parametrize(

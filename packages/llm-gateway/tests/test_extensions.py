@@ -92,7 +92,7 @@ def test_the_tracers_npm_name_is_read_as_its_python_counterpart_with_a_notice(tm
         ({"module": "json"}, "defines no plugin, adapter, provider, dialect or store"),
         ({"path": "./plugins/my-plugin/dist/index.js"}, r"JavaScript.*e\.g\. `path: \./plugins/my_plugin\.py`"),
         ({"path": "nothing.py"}, "there is no file or folder"),
-        ({"path": "text.txt"}, "no Python file"),
+        ({"path": "text.txt"}, "neither a Python file"),
         ({"path": "empty"}, r"no __init__\.py"),
         ({"path": "broken.py"}, r"ZeroDivisionError.*broken\.py:2"),
         ({"path": "syntax.py"}, r"syntax\.py:1"),
@@ -203,5 +203,5 @@ def test_a_class_may_be_added_as_it_is():
     extensions.add_class(mine)
 
     assert extensions.get("plugin", "mine").cls is mine
-    with pytest.raises(ConfigError, match="is no plugin, adapter, provider, dialect or store"):
+    with pytest.raises(ConfigError, match="is not a plugin, adapter, provider, dialect or store"):
         extensions.add_class(int)

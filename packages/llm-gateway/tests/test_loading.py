@@ -96,7 +96,7 @@ admin: {enabled: true}
         (MODELS + "plugins: [{name: a, type: guard, priority: 1001, config: {words: []}}]", "expected 1000 or less"),
         (
             MODELS + "plugins: [{name: a, type: guard, config: {words: []}, conditions: {paths: ['/(/']}}]",
-            "/(/ is no regular expression",
+            "/(/ is not a regular expression",
         ),
         ("models: [{name: a, aliases: [b], provider: {type: made}}, {name: b, provider: {type: made}}]", "is taken by"),
         (MODELS + "plugins: [{name: a, type: clickhouse-tracer-x}]", "unknown plugin type"),

@@ -69,7 +69,7 @@ class Bedrock(Dialect):
         except (ValueError, AttributeError):
             count = None
         if not isinstance(count, int) or isinstance(count, bool):
-            raise DialectError("the reply is no token count")
+            raise DialectError("the reply is not a token count")
         return count
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:

@@ -306,7 +306,7 @@ class BlockEncoder:
             case TextPart():
                 return self._text(part)
             case RefusalPart():
-                self._losses.converted(f"{self._root}.refusal", "said as text")
+                self._losses.converted(f"{self._root}.refusal", "written as text")
                 return {"text": part.text} if part.text.strip() else None
             case ThinkingPart():
                 return self._thinking(part)

@@ -171,7 +171,7 @@ class _Encoder:
             holder.append(block)
         if any("document" in block for block in others) and not any("text" in block for block in blocks):
             others.insert(0, {"text": DOCUMENT_ONLY})
-            self._losses.converted("messages[*].content", "a text beside a document")
+            self._losses.converted("messages[*].content", "a text next to a document")
         return results + others
 
     # Tools.

@@ -118,7 +118,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "redactHeaders": {
             "type": "array",
             "items": {"type": "string"},
-            "description": "Names of headers whose values are never recorded, beside those that never are.",
+            "description": "Names of headers whose values are never recorded, in addition to those that never are.",
         },
         "spool": {
             "type": "object",
@@ -147,12 +147,12 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "prices": {
             "type": "object",
             "additionalProperties": False,
-            "description": "What tokens cost, beside the table that is shipped.",
+            "description": "What tokens cost, in addition to the table that is shipped.",
             "properties": {
                 "file": {"type": "string", "description": "A price table in place of the one that is shipped."},
                 "models": {
                     "type": "object",
-                    "description": "US dollars per million tokens by model name; stands before any table.",
+                    "description": "US dollars per million tokens by model name; goes before any table.",
                     "additionalProperties": {
                         "type": "object",
                         "additionalProperties": False,
@@ -355,7 +355,7 @@ def _shown(url: str) -> str:
 
 def _identifier(name: str, value: str) -> str:
     if not _IDENTIFIER.fullmatch(value):
-        raise ValueError(f"{name}: '{value}' is no name that ClickHouse takes (letters, digits, _ and -)")
+        raise ValueError(f"{name}: '{value}' is not a name that ClickHouse takes (letters, digits, _ and -)")
     return value
 
 

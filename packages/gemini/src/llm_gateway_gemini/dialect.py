@@ -68,7 +68,7 @@ class Gemini(Dialect):
         try:
             total = json.loads(wire.body).get("totalTokens", 0)
         except (ValueError, AttributeError):
-            raise DialectError("the reply is no token count") from None
+            raise DialectError("the reply is not a token count") from None
         if not isinstance(total, int) or isinstance(total, bool):
             raise DialectError("expected a number", path="totalTokens")
         return total

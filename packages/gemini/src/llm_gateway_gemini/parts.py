@@ -303,7 +303,7 @@ def _type_of_address(uri: str) -> str | None:
 
 
 def arguments_object(part: ToolCallPart, path: str, losses: Losses, *, custom: bool = False) -> dict[str, Any]:
-    """`args` must be an object: free text of custom tools goes under `input`, what is no object under `arguments`."""
+    """`args` must be an object: free text of custom tools goes under `input`, anything else under `arguments`."""
     text = part.arguments
     if custom:
         return {"input": text}

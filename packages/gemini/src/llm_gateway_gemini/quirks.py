@@ -23,6 +23,6 @@ QUIRKS: Quirks = {
     },
     "placeholder_signature": {
         **FLAG,
-        "description": "Calls that other models made get a signature that stands for theirs; by default from Gemini 3.",
+        "description": "Calls that other models made get a signature in place of theirs; by default from Gemini 3.",
     },
 }

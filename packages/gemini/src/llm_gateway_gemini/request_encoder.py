@@ -242,7 +242,7 @@ class _Contents:
                 case TextPart() | RefusalPart():
                     encoded = {"text": part.text, **own(part)} if part.text or native or own(part) else None
                     if isinstance(part, RefusalPart):
-                        self._losses.converted("messages[*].content[*].refusal", "said as text")
+                        self._losses.converted("messages[*].content[*].refusal", "written as text")
                     signature = self._signature(part)
                     if encoded is not None and signature is not None:
                         encoded["thoughtSignature"] = signature

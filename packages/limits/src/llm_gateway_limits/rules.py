@@ -269,7 +269,7 @@ def _list(value: Any) -> list[str]:
 
 
 def _match(pattern: str) -> Callable[[str], bool]:
-    """`/…/` is a regular expression, `*` stands for any text, anything else is the value itself."""
+    """`/…/` is a regular expression, `*` is any text, anything else is the value itself."""
     if len(pattern) > 2 and pattern.startswith("/") and pattern.endswith("/"):
         expression = re.compile(pattern[1:-1])
         return lambda value: expression.search(value) is not None

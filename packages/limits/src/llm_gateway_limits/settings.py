@@ -73,7 +73,7 @@ _LIMIT: dict[str, Any] = {
                     "description": "All of these labels.",
                 },
             },
-            "description": "Only for these requests. `*` stands for any text, `/…/` is a regular expression.",
+            "description": "Only for these requests. `*` is any text, `/…/` is a regular expression.",
         },
         "mode": {"enum": ["enforce", "shadow"], "default": "enforce", "description": "`shadow` refuses nothing."},
         "warnAt": {
@@ -142,7 +142,7 @@ SCHEMA: dict[str, Any] = {
                 "additionalProperties": False,
                 "required": ["path", "cost"],
                 "properties": {
-                    "path": {"type": "string", "description": "`*` stands for any text."},
+                    "path": {"type": "string", "description": "`*` is any text."},
                     "cost": {**_AMOUNT, "description": "US dollars per call, e.g. `0.04 USD`."},
                 },
             },

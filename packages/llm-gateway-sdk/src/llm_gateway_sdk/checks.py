@@ -55,7 +55,7 @@ def check_plugin_class(cls: type[Any], *, schema: bool = True) -> list[str]:
         return [f"{locate(cls)}: `metadata` is set by @plugin_metadata(name=…), not by hand"]
     found = [*check_api_version(cls)]
     if schema and (wrong := check_schema(metadata.configuration_schema)) is not None:
-        found.append(f"{locate(cls)}: the configuration schema is no JSON Schema: {wrong}")
+        found.append(f"{locate(cls)}: the configuration schema is not a JSON Schema: {wrong}")
     found += mistakes(cls)
     return found
 

@@ -323,7 +323,7 @@ def parse_duration(value: Any) -> float:
         return value / 1000
     match = _DURATION.fullmatch(str(value).strip())
     if match is None:
-        raise ValueError(f"'{value}' is no duration; write milliseconds (1500) or a unit (250ms, 15s, 2m, 1h)")
+        raise ValueError(f"'{value}' is not a duration; write milliseconds (1500) or a unit (250ms, 15s, 2m, 1h)")
     return float(match[1]) * _UNITS[match[2] or "ms"]
 
 

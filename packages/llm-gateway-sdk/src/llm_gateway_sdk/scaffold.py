@@ -189,7 +189,7 @@ def test_however_a_stream_is_cut_the_client_sees_the_same():
 models:
   - name: echo
     isDefault: true
-    provider: {type: echo}      # says back what it is told: no key, no network
+    provider: {type: echo}      # repeats what it is sent: no key, no network
 
 plugins:
   - name: $name
@@ -237,7 +237,7 @@ curl localhost:3000/v1/chat/completions -H "content-type: application/json" \\
 
 _PROVIDER = {
     "src/$module/provider.py": '''\
-"""Answers requests without asking anybody: the last message, said backwards."""
+"""Answers requests without a server: the last message, backwards."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ from llm_gateway_sdk import Call, Choice, LLMRequest, LLMResponse, Message, Prov
 
 
 class $cls(Provider):
-    """Says backwards what it is told."""
+    """Repeats the message backwards."""
 
     name = "$name"
     configuration_schema: ClassVar[dict[str, Any]] = {
@@ -331,7 +331,7 @@ models:
     "README.md": """\
 # $name
 
-A provider for LLM Gateway. It says backwards what it is told; put the call of your own engine in its place. For a
+A provider for LLM Gateway. It repeats the message backwards; put the call of your own engine in its place. For a
 provider whose HTTP API is that of OpenAI or Anthropic, derive from `HTTPProvider` instead: a name, a dialect and an
 address are enough.
 
@@ -378,11 +378,11 @@ from llm_gateway_sdk import Adapter, Headers, ModelEntry, Route, WireReply, Wire
 
 
 class $cls(Adapter):
-    """Chat Completions under paths of its own: `/{project}/$name/chat` and `/{project}/$name/models`."""
+    """Chat Completions under its own paths: `/{project}/$name/chat` and `/{project}/$name/models`."""
 
     name = "$name"
     dialect = "openai_chat"
-    # Bodies are read and written by the dialect; a format that no dialect speaks needs one of its own.
+    # Bodies are read and written by the dialect; a format that no dialect speaks needs its own.
     routes: ClassVar[Sequence[Route]] = (
         Route("POST", "/chat", "generate", "openai_chat", "/chat/completions", bare=False),
         Route("GET", "/models", "models", "openai_chat", "/models", bare=False),
@@ -439,7 +439,7 @@ adapters:
     "README.md": """\
 # $name
 
-An adapter for LLM Gateway: Chat Completions under paths of its own.
+An adapter for LLM Gateway: Chat Completions under its own paths.
 
 ```yaml
 adapters:

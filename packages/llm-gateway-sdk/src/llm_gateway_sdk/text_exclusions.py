@@ -29,7 +29,7 @@ REASONS: dict[str, str] = {
     "payload": "the bytes of an image, audio or document in base64; where they are text, that text is offered",
     "reference": "a place in the same JSON Schema, or the version of JSON Schema",
     "field": "the name of a field or parameter, which is structure",
-    "again": "the answer once more, token by token: whoever changes the answer leaves them out",
+    "again": "the answer once more, token by token: a change of the answer leaves them out",
 }
 
 _SHAPES: dict[str, Shape] = {

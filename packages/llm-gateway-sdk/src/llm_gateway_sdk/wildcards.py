@@ -1,4 +1,4 @@
-"""Patterns of one sign: `*` stands for any text, every other character for itself."""
+"""Patterns of one sign: `*` is any text, every other character for itself."""
 
 from __future__ import annotations
 

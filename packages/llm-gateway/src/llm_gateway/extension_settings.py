@@ -31,7 +31,7 @@ def check_schema(extension: Extension, settings: dict[str, Any], show: Show = sh
         validator = _validator(extension)
     except jsonschema.SchemaError as error:
         whose = f'the {extension.kind} "{extension.name}" ({extension.origin})'
-        return [((), f"{whose} has a configuration schema that is no JSON Schema: {error.message}")]
+        return [((), f"{whose} has a configuration schema that is not a JSON Schema: {error.message}")]
     found = [problem for error in validator.iter_errors(settings) for problem in describe(error, show)]
     broken = {path for path, _ in found}
     return [*found, *(each for each in _durations(extension, settings, show) if each[0] not in broken)]

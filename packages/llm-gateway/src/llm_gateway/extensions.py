@@ -141,7 +141,7 @@ class Extensions:
         """Adds a class as it is. Raises `ConfigError` if it is no extension, or another one has its name."""
         extension = _extension(cls, f"class {cls.__qualname__}", fingerprint=str(id(cls)))
         if extension is None:
-            raise ConfigError(f"{_locate(cls)} is no plugin, adapter, provider, dialect or store")
+            raise ConfigError(f"{_locate(cls)} is not a plugin, adapter, provider, dialect or store")
         self.add(extension)
 
 
@@ -209,7 +209,7 @@ def _from_module(name: str, extensions: Extensions, *, directory: FilePath, noti
         distribution = importlib.metadata.distribution(module_name)
     except (importlib.metadata.PackageNotFoundError, ValueError):
         beside = directory / f"{module_name.replace('-', '_')}.py"
-        hint = f"; for the file beside the configuration write `path: ./{beside.name}`" if beside.is_file() else ""
+        hint = f"; for the file next to the configuration write `path: ./{beside.name}`" if beside.is_file() else ""
         raise ConfigError(
             f'no Python module and no installed distribution is named "{module_name}"; '
             f"install it where the gateway runs (pip install {module_name}){hint}"
@@ -298,7 +298,7 @@ def _from_path(written: str, *, directory: FilePath) -> list[Extension]:
     if path.is_dir():
         path = _package_in(path, written)
     elif path.suffix != ".py":
-        raise ConfigError(f'"{written}" is no Python file (.py) and no package folder')
+        raise ConfigError(f'"{written}" is neither a Python file (.py) nor a package folder')
     fingerprint = _hash(path)
     module = _load_file(path, fingerprint=fingerprint, written=written)
     return _exposed(module, f"path {written}", fingerprint=fingerprint)
@@ -322,7 +322,7 @@ def _package_in(folder: FilePath, written: str) -> FilePath:
     if len(packages) == 1:
         return packages[0]
     files = ", ".join(sorted(found.name for found in folder.glob("*.py"))) or "none"
-    raise ConfigError(f'"{written}" is no package folder: it has no __init__.py (Python files in it: {files})')
+    raise ConfigError(f'"{written}" is not a package folder: it has no __init__.py (Python files in it: {files})')
 
 
 def _hash(path: FilePath) -> str:
@@ -365,7 +365,7 @@ def _exposed(
         cls = getattr(module, class_name, None)
         extension = _extension(cls, origin, fingerprint=fingerprint) if isinstance(cls, type) else None
         if extension is None:
-            raise ConfigError(f'"{class_name}" in {origin} is no plugin, adapter, provider, dialect or store')
+            raise ConfigError(f'"{class_name}" in {origin} is not a plugin, adapter, provider, dialect or store')
         return [extension]
     found: dict[type[Any], Extension] = {}
     for cls in _defined_classes(module):

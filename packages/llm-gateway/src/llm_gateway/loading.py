@@ -229,7 +229,7 @@ def _check_adapters(project: ProjectConfig, draft: Draft, extensions: Extensions
             yield extensions.get("adapter", adapter.type)
         except ConfigError as error:
             if not adapter.place:
-                draft.problems.add((), f"{error.problems[0].message}; mend it, or list the `adapters` to be offered")
+                draft.problems.add((), f"{error.problems[0].message}; correct it, or list the `adapters` to be offered")
 
 
 def _check_references(project: ProjectConfig, draft: Draft, extensions: Extensions) -> None:

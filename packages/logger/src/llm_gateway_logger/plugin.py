@@ -33,7 +33,7 @@ _SCHEMA: dict[str, Any] = {
         "include": {
             "type": "array",
             "items": {"enum": ["usage", "timings", "losses", "headers", "request", "response"]},
-            "description": "What the line holds beside the outcome. Default: usage; with level debug everything.",
+            "description": "What the line holds in addition to the outcome. Default: usage; at debug everything.",
         },
         "maxLength": {
             "type": "integer",

@@ -17,7 +17,7 @@ _SCHEMA: dict[str, Any] = {
         "prompt": {
             "type": "string",
             "x-template": True,
-            "description": "The prompt. In mode `wrapper` `${PROMPT}` stands for the client's own.",
+            "description": "The prompt. In mode `wrapper` `${PROMPT}` is the client's own.",
         },
         "mode": {
             "enum": ["override", "before", "after", "wrapper"],

@@ -15,13 +15,13 @@ _SHARED: dict[str, dict[str, Any]] = {
     "replacement": {
         "type": "string",
         "x-template": True,
-        "description": "What stands for a match. `$1`, `$<name>`, `$&` give back parts of it; `$$` is a dollar sign.",
+        "description": "What replaces a match. `$1`, `$<name>`, `$&` give back parts of it; `$$` is a dollar sign.",
     },
     "blockOnMatch": {
         "type": "boolean",
         "description": "Refuse the request or the reply with status 400 instead of hiding the match.",
     },
-    "caseSensitive": {"type": "boolean", "description": "Tell upper case from lower case."},
+    "caseSensitive": {"type": "boolean", "description": "Distinguish upper case from lower case."},
     "logMatches": {
         "type": "boolean",
         "description": "Log how often each pattern matched; the text is never logged.",

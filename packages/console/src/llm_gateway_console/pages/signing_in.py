@@ -47,7 +47,7 @@ def refused(base: str, why: str, status: int = 403) -> Response:
 
 
 def switched_off(base: str) -> Response:
-    text = "Nobody can sign in: administration is off. Set admin.enabled and admin.apiKey in the configuration."
+    text = "Signing in is not possible: administration is off. Set admin.enabled and admin.apiKey in the configuration."
     return _page(base, "Console", tag("p", text, class_="panel"), status=503)
 
 

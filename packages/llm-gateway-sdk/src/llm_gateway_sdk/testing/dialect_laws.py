@@ -447,7 +447,7 @@ class DialectLaws:
     def test_law_3_a_stream_says_what_the_whole_reply_says(self, recorded_stream: Recording) -> None:
         said = self.decoded(recorded_stream.stream or b"")
         if said.error is not None:
-            pytest.skip("a stream that tells of an error has no twin")
+            pytest.skip("a stream that reports an error has no twin")
 
         whole = self.dialect.encode_response(said, self.echo(recorded_stream), counting_mint(), Losses("response"))
 
@@ -457,7 +457,7 @@ class DialectLaws:
     def test_law_4_holding_back_does_not_matter(self, recorded_stream: Recording, seed: int) -> None:
         chunks = self.chunks(recorded_stream.stream or b"")
         if any(chunk.error is not None for chunk in chunks):
-            pytest.skip("a stream that tells of an error")
+            pytest.skip("a stream that reports an error")
         merged = held(chunks, random.Random(seed))
 
         self.assert_alike(self.decoded(self.encoded(merged, self.echo(recorded_stream))), summed(chunks), usage=False)
@@ -465,7 +465,7 @@ class DialectLaws:
     def test_law_5_and_6_a_stream_written_anew_says_the_same(self, recorded_stream: Recording) -> None:
         chunks = self.chunks(recorded_stream.stream or b"")
         if any(chunk.error is not None for chunk in chunks):
-            pytest.skip("a stream that tells of an error")
+            pytest.skip("a stream that reports an error")
 
         written = self.encoded(chunks, self.echo(recorded_stream))
 
@@ -475,7 +475,7 @@ class DialectLaws:
     def test_law_6_a_reply_written_anew_says_the_same(self, recorded_reply: Recording) -> None:
         said = self.dialect.decode_response(recorded_reply.reply, counting_mint())
         if said.error is not None:
-            pytest.skip("a reply that tells of an error")
+            pytest.skip("a reply that reports an error")
 
         written = self.dialect.encode_response(said, self.echo(recorded_reply), counting_mint(), Losses("response"))
 
@@ -506,7 +506,7 @@ class DialectLaws:
         data = recorded_stream.stream or b""
         said = self.decoded(data)
         if said.error is not None:
-            pytest.skip("a stream that tells of an error")
+            pytest.skip("a stream that reports an error")
 
         assert plain_usage(self.dialect.usage_of(data, data)) == plain_usage(said.usage)
 

@@ -238,7 +238,7 @@ class PluginHarness:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         if asyncio._get_running_loop() is not None:
             work.close()
-            raise RuntimeError("PluginHarness runs an event loop of its own: call it from a plain `def` test")
+            raise RuntimeError("PluginHarness runs its own event loop: call it from a plain `def` test")
         return self._loop.run_until_complete(work)
 
     def _models_for(self, reply: Turn | ScriptedModel | None) -> Mapping[str, ScriptedModel]:

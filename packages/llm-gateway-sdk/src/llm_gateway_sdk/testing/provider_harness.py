@@ -204,7 +204,7 @@ class ProviderHarness:
     @property
     def _over_http(self) -> HTTPProvider:
         if not isinstance(self.provider, HTTPProvider):
-            raise TypeError(f"{type(self.provider).__name__} is no HTTPProvider")
+            raise TypeError(f"{type(self.provider).__name__} is not an HTTPProvider")
         return self.provider
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -226,7 +226,7 @@ class ProviderHarness:
         try:
             async with aclosing(self._chunks(request, model)) as source:
                 async for chunk in source:
-                    assert not (chunks and chunks[-1].final), "a chunk came behind the one with `final`"
+                    assert not (chunks and chunks[-1].final), "a chunk came after the one with `final`"
                     if chunk.error is not None:
                         raise _stream_error(chunk.error)
                     chunks.append(chunk)

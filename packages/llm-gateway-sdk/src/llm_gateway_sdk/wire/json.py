@@ -250,7 +250,7 @@ def is_object(data: bytes) -> bool:
 def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
     """Writes an object again with some top-level values replaced, the others copied as slices of bytes.
 
-    A value of None removes the key; a key that was not there is appended. Raises ValueError where `data` is no object.
+    A value of None removes the key; a key that was not there is appended. Raises ValueError for anything but an object.
     """
     try:
         slices: dict[str, Any] = dict(_decode_slices(data))

@@ -38,17 +38,17 @@ def test_a_plain_stream_is_legal() -> None:
         (event(ROLE) + DONE, "a choice without finish reason"),
         (DONE, "no choices"),
         (event({"content": "x"}) + event({}, "stop") + DONE, "event 0: choice 0: does not begin with its role"),
-        (WHOLE + event({"content": "y"}) + DONE, "event 3: choice 0: content behind the finish reason"),
+        (WHOLE + event({"content": "y"}) + DONE, "event 3: choice 0: content after the finish reason"),
         (WHOLE + event({}, "stop") + DONE, "event 3: choice 0: a second finish reason"),
         (event(ROLE) + event({}, "end_turn") + DONE, "event 1: choice 0: finish reason 'end_turn'"),
         (WHOLE + event({}, id="d") + DONE, "2 ids: ['c', 'd']"),
-        (WHOLE + DONE + event({}), "event 4: stands behind [DONE]"),
+        (WHOLE + DONE + event({}), "event 4: follows [DONE]"),
         (calls({**CALL, "index": 1}), "event 1: choice 0: call 1 after 0 calls"),
         (calls({**CALL, "id": None}), "event 1: choice 0: call 0 begins without id, name or type"),
         (calls(CALL, {**CALL, "id": "b"}), "event 2: choice 0: call 0 changes its id"),
         (b"event: x\n" + WHOLE + DONE, "event 0: has the name 'x'"),
-        (b"data: {\n\n" + WHOLE + DONE, "event 0: is no JSON"),
-        (event(ROLE, usage={"prompt_tokens": 1}) + event({}, "stop") + DONE, "event 0: usage beside choices"),
+        (b"data: {\n\n" + WHOLE + DONE, "event 0: is not valid JSON"),
+        (event(ROLE, usage={"prompt_tokens": 1}) + event({}, "stop") + DONE, "event 0: usage next to choices"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told(stream: bytes, wrong: str) -> None:
@@ -60,7 +60,7 @@ def test_a_broken_stream_may_not_look_whole() -> None:
 
     assert violations(event(ROLE) + error, complete=False) == []
     assert violations(event(ROLE) + error + DONE, complete=False) == [
-        "event 2: stands behind an error",
+        "event 2: follows an error",
         "a broken stream ends with [DONE]",
     ]
     assert violations(WHOLE, complete=False) == ["a broken stream has a finish reason"]

@@ -69,7 +69,9 @@ def _check_conditions(plugin: PluginConfig, problems: Problems) -> None:
                     re.compile(text[1:-1])
                 except re.error as error:
                     place: Path = (*plugin.conditions.place, kind, key)
-                    problems.add(place, f"{text} is no regular expression: {error}; without the slashes it is a prefix")
+                    problems.add(
+                        place, f"{text} is not a regular expression: {error}; without the slashes it is a prefix"
+                    )
 
 
 def _check_projects(file: GatewayFile, problems: Problems, *, adapters: Iterable[str]) -> None:
@@ -119,7 +121,7 @@ def _check_server(file: GatewayFile, problems: Problems) -> None:
     if file.admin.enabled and (file.admin.api_key is None or not file.admin.api_key.get_secret_value()):
         problems.add((*file.admin.place, "apiKey"), 'expected a credential, e.g. `apiKey: "${LLM_GATEWAY_ADMIN_KEY}"`')
     if file.admin.port is not None and file.admin.port == file.server.port != 0:
-        problems.add((*file.admin.place, "port"), "expected a port of its own; leave it out to share the gateway's")
+        problems.add((*file.admin.place, "port"), "expected a separate port; leave it out to share the gateway's")
     if "file" in file.logging.destinations and not file.logging.file_path:
         problems.add((*file.logging.place, "file_path"), "expected a path, because `destinations` names `file`")
     for level in (file, *file.projects):

@@ -188,7 +188,7 @@ class _YAMLReader:
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, line)
         if id(node) in self._open:
-            raise self._refuse("an alias refers to the value that it stands in", line)
+            raise self._refuse("an alias refers to the value that holds it", line)
         self._open.add(id(node))
         try:
             if isinstance(node, yaml.SequenceNode):

@@ -117,7 +117,7 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
         case "less_than_equal":
             return place, f"expected {context['le']} or less, found {found}"
         case "string_pattern_mismatch" if place[-1] == "name":
-            return place, f"expected a name of letters, digits and . _ ~ -, as it stands in addresses, found {found}"
+            return place, f"expected a name of letters, digits and . _ ~ -, as it is used in addresses, found {found}"
         case "string_pattern_mismatch":
             return place, f"expected a path such as /health, found {found}"
         case kind:

@@ -337,7 +337,7 @@ class ModelConfig(Settings):
     name: str = Field(min_length=1, description="The name, unique within its level.")
     aliases: list[str] = Field(
         default=[],
-        description="Further names that clients may ask for; `*` stands for any text, and is the only special sign.",
+        description="Further names that clients may ask for; `*` is any text, and is the only special sign.",
     )
     is_default: bool | None = Field(
         default=None, description="Answers requests that name no model, or an unknown one unless `strictModels`."
@@ -507,8 +507,8 @@ class ProjectSettings(ProjectFlags):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$", description="The first path segment of its addresses.")
     description: str | None = Field(default=None, description="Free text.")
-    models: list[ModelConfig] = Field(default=[], description="Models of its own, beside the inherited.")
-    plugins: list[PluginConfig] = Field(default=[], description="Plugins of its own, after the inherited.")
+    models: list[ModelConfig] = Field(default=[], description="Further models, in addition to the inherited.")
+    plugins: list[PluginConfig] = Field(default=[], description="Further plugins, after the inherited.")
     adapters: list[AdapterConfig] | None = Field(
         default=None, description="The APIs it offers, instead of the inherited."
     )
@@ -563,7 +563,7 @@ class OtelConfig(Settings):
 
 
 class MonitoringConfig(Settings):
-    """What the gateway tells about itself."""
+    """What the gateway reports about itself."""
 
     enabled: bool = Field(default=True, description="Governs the health addresses and the metrics.")
     health_check: HealthCheckConfig = Field(
@@ -611,9 +611,9 @@ class AdminConfig(Settings):
     credentials: list[AdminCredentialConfig] = Field(
         default=[], description="Further credentials, with roles, for the administration API below `v1`."
     )
-    host: str = Field(default="127.0.0.1", description="Address for a port of its own.")
+    host: str = Field(default="127.0.0.1", description="Address of the separate port.")
     port: int | None = Field(
-        default=None, ge=0, le=65535, description="A port of its own; else they share the gateway's."
+        default=None, ge=0, le=65535, description="A separate port; else they share the gateway's."
     )
 
 
@@ -690,7 +690,9 @@ class GatewayFile(ProjectFlags):
     available_extensions: list[AvailableExtension] = Field(
         default=[], description="The same as `availablePlugins`; both are joined."
     )
-    monitoring: MonitoringConfig = Field(default=MonitoringConfig(), description="What the gateway tells about itself.")
+    monitoring: MonitoringConfig = Field(
+        default=MonitoringConfig(), description="What the gateway reports about itself."
+    )
     logging: LoggingConfig = Field(default=LoggingConfig(), description="The gateway's own log.")
     admin: AdminConfig = Field(default=AdminConfig(), description="Management addresses.")
     breaker: BreakerConfig = Field(default=BreakerConfig(), description="Sparing a target that keeps failing.")

@@ -9,7 +9,7 @@ server:
   host: "127.0.0.1"        # 0.0.0.0 listens on all addresses: then add `basic-apikey-auth` below
   port: 3000
 
-# Models that clients and plugins can name. `${NAME}` is taken from the environment, or from a file `.env` beside this.
+# Models that clients and plugins can name. `${NAME}` is taken from the environment, or from `.env` next to this file.
 models:
   - name: echo             # answers without any key, to try things out
     isDefault: true

@@ -145,7 +145,7 @@ def check_losses(request: ClientRequest, losses: Losses) -> None:
         refused = [loss.path for loss in losses if loss.kind in ("dropped", "clamped")]
         if refused:
             raise InvalidRequest(
-                f"The model's provider cannot be told: {', '.join(refused)} (strict is on).", param=refused[0]
+                f"The model's provider can't be determined: {', '.join(refused)} (strict is on).", param=refused[0]
             )
 
 

@@ -1,1 +1,1 @@
-"""What the gateway tells about itself: Prometheus metrics and OpenTelemetry. Imported only where it is configured."""
+"""What the gateway reports about itself: Prometheus metrics and OpenTelemetry. Imported only where it is configured."""

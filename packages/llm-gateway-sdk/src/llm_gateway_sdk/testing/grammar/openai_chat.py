@@ -44,9 +44,9 @@ class _Checker:
             self.found.append(f"event {at}: {what}")
 
         if self.done:
-            wrong("stands behind [DONE]")
+            wrong("follows [DONE]")
         if self.failed:
-            wrong("stands behind an error")
+            wrong("follows an error")
         if name is not None:
             wrong(f"has the name {name!r}")
         if data == "[DONE]":
@@ -55,10 +55,10 @@ class _Checker:
         try:
             body = json.loads(data)
         except ValueError:
-            wrong("is no JSON")
+            wrong("is not valid JSON")
             return
         if not isinstance(body, dict):
-            wrong("is no object")
+            wrong("is not an object")
             return
         if "error" in body:
             self.failed = True
@@ -79,13 +79,13 @@ class _Checker:
         if body.get("usage") is not None:
             self.usage += 1
             if choices:
-                wrong("usage beside choices")
+                wrong("usage next to choices")
             if not isinstance(body["usage"].get("prompt_tokens"), int):
                 wrong("usage without prompt_tokens")
         elif not choices and "usage" in body:
             wrong("says nothing")
         if self.usage and choices:
-            wrong("choices behind usage")
+            wrong("choices after usage")
         for choice in choices or ():
             index = choice.get("index")
             if not isinstance(index, int):
@@ -131,7 +131,7 @@ class _ChoiceState:
             wrong("its role comes again")
         self.begun = True
         if self.finished and any(delta.get(key) for key in _CONTENT):
-            wrong("content behind the finish reason")
+            wrong("content after the finish reason")
         for key in ("content", "refusal", "reasoning_content", "reasoning"):
             if delta.get(key) is not None and not isinstance(delta[key], str):
                 wrong(f"{key} is {delta[key]!r}")

@@ -92,7 +92,7 @@ class _Checker:
         if kind == "keepalive":
             return
         if self.end is not None:
-            self._say(at, kind, f"stands behind {self.end}")
+            self._say(at, kind, f"follows {self.end}")
         self._order(at, kind, body)
         self.count += 1
         if kind in _ENVELOPES:

@@ -184,7 +184,7 @@ class ConversationEncoder:
         if part.signature is not None and part.signed_by != NAME:
             self.losses.dropped(f"{path}.signature")
         if isinstance(part, RefusalPart) and part.text:
-            self.losses.converted(f"{path}.refusal", "said as text")
+            self.losses.converted(f"{path}.refusal", "written as text")
         if not part.text.strip():
             # Blank texts say nothing and are refused; a cache mark on one ends the prefix just before it.
             if part.cache is not None and blocks and blocks[-1]["type"] not in _UNCACHED:

@@ -541,7 +541,7 @@ def _encode_document_source(part: MediaPart, losses: Losses, path: str) -> Block
         try:
             text = base64.b64decode(part.data, validate=False).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise DialectError(f"a document of type {media_type} that is no UTF-8 text", path=path) from None
+            raise DialectError(f"a document of type {media_type} that is not UTF-8 text", path=path) from None
         losses.converted(f"{path}.data", f"{media_type} is sent as plain text")
         return {"type": "text", "media_type": "text/plain", "data": text}
     if part.data is not None and media_type != "application/pdf":

@@ -201,7 +201,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         elif isinstance(part, ToolCallPart) and not part.id and not part.name and part.index in self._done:
             # The call was whole and its block is closed.
             if part.arguments.strip() or part.signature is not None:
-                self._losses.dropped("choices[*].message.content[*].arguments", "behind the end of a whole call")
+                self._losses.dropped("choices[*].message.content[*].arguments", "after the end of a whole call")
             return
         elif not isinstance(part, ThinkingPart | ToolCallPart):
             self._losses.dropped("choices[*].message.content[*]", "no block can hold it")

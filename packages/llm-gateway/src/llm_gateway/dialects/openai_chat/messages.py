@@ -319,7 +319,7 @@ class _Writer:
                 case MediaPart(kind="audio"):
                     self._write_audio(part, where, fields)
                 case MediaPart() if part.text is None:
-                    self._losses.dropped(where, f"{part.kind} said by the assistant")
+                    self._losses.dropped(where, f"{part.kind} of the assistant")
                 case _:
                     spoken.append(part)
                     self._write_text_signature(part, where, fields)
@@ -360,7 +360,7 @@ class _Writer:
         if audio_id:
             fields["audio"] = {"id": audio_id}
         else:
-            self._losses.dropped(path, "audio said by the assistant")
+            self._losses.dropped(path, "audio of the assistant")
 
     def _write_text_signature(self, part: Part, path: str, fields: dict[str, Any]) -> None:
         if part.signature is not None and part.signed_by not in (None, NAME):

@@ -135,7 +135,7 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
         losses.dropped(f"reasoning.{key}")
     for tool in request.tools:
         if isinstance(tool, Tool) and tool.namespace is not None:
-            losses.converted("tools[*]", "tools of a namespace are told by flat names")
+            losses.converted("tools[*]", "tools of a namespace get flat names")
             if own(tool).get("_namespace", {}).get("description"):
                 losses.dropped("tools[*].description", "of a namespace")
     for word in memo.get("_quiet", {}).get("include", []):

@@ -300,7 +300,7 @@ class Connection(Pumping):
         self._headers = []  # takes trailers, which nobody reads
         if status < 200:
             if status == 101:
-                raise ModelProtocolError("The reply switches to another protocol, which nobody asked for.")
+                raise ModelProtocolError("The reply switches to another protocol, which the request did not ask for.")
             self._interim = True
             return
         if self._head_size > self._settings.max_head and _length(headers) > self._settings.max_head:
