@@ -113,6 +113,7 @@ class JWTAuth(Plugin):
     """A credential that is not a token of this issuer is left to other plugins."""
 
     authenticates = True
+    authenticates_from_head = True
 
     async def configure(self, config: Any) -> None:
         self._issuer: str = config["issuer"]

@@ -43,13 +43,19 @@ class Block:
     """What is left of it. Below 0 where requests used more than they had reserved."""
     until: float
     """When no further request may use it, by the monotonic clock."""
+    released: tuple[bool, ...] = ()
+    """Which counters get back what requests hold that have not ended when the block is settled: places of `concurrent`,
+    and what `onCrash: release` is set for."""
     open: int = 0
+    held: list[int] = field(default_factory=list)
+    """What requests have reserved that are open."""
 
     def take(self, amounts: Sequence[int], now: float) -> bool:
         """Whether the amounts were in it."""
         if now >= self.until or any(left < amount for left, amount in zip(self.room, amounts, strict=True)):
             return False
         self.room = [left - amount for left, amount in zip(self.room, amounts, strict=True)]
+        self.held = [had + amount for had, amount in zip(self.held or [0] * len(self.room), amounts, strict=True)]
         self.open += 1
         return True
 
@@ -57,11 +63,19 @@ class Block:
         self.open -= 1
         for position, (had, used) in enumerate(zip(reserved, actual, strict=True)):
             self.room[position] += had - used
+            self.held[position] -= had
 
     @property
     def used(self) -> list[int]:
         """What requests used, and what those that are still open have reserved."""
         return [size - left for size, left in zip(self.size, self.room, strict=True)]
+
+    @property
+    def charged(self) -> list[int]:
+        """What the block is settled with."""
+        used, held = self.used, self.held or [0] * len(self.room)
+        released = self.released or (False,) * len(used)
+        return [had - out if gives else had for had, out, gives in zip(used, held, released, strict=True)]
 
 
 @dataclass(slots=True)

@@ -109,8 +109,10 @@ class Books:
         if hold.block is not None:
             hold.block.finish([entry.amount for entry in hold.entries], actual)
             # What a block has left that is used up in one of its counters is given back at once.
-            for block in [each for each in self._retired if not each.open]:
-                self._retired.remove(block)
+            # They leave the list before anything is waited for: another request that ends must not find them in it.
+            ended = [each for each in self._retired if not each.open]
+            self._retired = [each for each in self._retired if each.open]
+            for block in ended:
                 await self._settle_block(block)
             return
         self._open.pop(hold.lease_id, None)
@@ -128,11 +130,10 @@ class Books:
             if demand.block is not None and now >= demand.block.until:
                 self._retired.append(demand.block)
                 demand.block = None
-        waiting, self._retired = self._retired, []
+        waiting = self._retired
+        self._retired = [block for block in waiting if block.open]
         for block in waiting:
-            if block.open:
-                self._retired.append(block)
-            else:
+            if not block.open:
                 await self._settle_block(block)
         await self._extend(now)
         if self.journal:
@@ -181,7 +182,8 @@ class Books:
             self._retired.append(demand.block)
         until = time.monotonic() + min(self._settings.seconds, self._lease_seconds / 2)
         sizes = [entry.amount for entry in many]
-        block = Block(lease.id, tuple(entry.key for entry in entries), tuple(sizes), sizes, until)
+        released = tuple(entry.on_expiry == "release" for entry in entries)
+        block = Block(lease.id, tuple(entry.key for entry in entries), tuple(sizes), sizes, until, released)
         demand.block = block
         self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
         block.take([entry.amount for entry in entries], 0.0)
@@ -219,7 +221,7 @@ class Books:
 
     async def _settle_block(self, block: Block) -> None:
         self._open.pop(block.lease_id, None)
-        amounts = [Amount(key, max(0, used)) for key, used in zip(block.keys, block.used, strict=True)]
+        amounts = [Amount(key, max(0, used)) for key, used in zip(block.keys, block.charged, strict=True)]
         await self._settle(block.lease_id, amounts)
 
     async def _extend(self, now: float) -> None:

@@ -26,13 +26,16 @@ from llm_gateway_sdk import (
     StoreUnavailable,
     plugin_metadata,
 )
+from llm_gateway_sdk.admin import AdminRoute
 
+from .admin import limit_routes
 from .amounts import show_amount
 from .blocks import BlockSettings
 from .books import Books, Hold
 from .estimates import Estimator, Usage
 from .headers import Shown, limit_headers
 from .journal import Journal, default_folder
+from .overrides import LiveRules
 from .queueing import FairQueue
 from .refusals import refusal_of, store_down, tightest
 from .reporting import SUBJECTS, simulate, state_of
@@ -96,8 +99,8 @@ class Limits(Plugin):
         return None
 
     async def configure(self, config: Any) -> None:
-        self._rules = compile_rules(config["limits"])
-        self._by_name = {rule.name: rule for rule in self._rules}
+        self._configured = compile_rules(config["limits"])
+        self._live = LiveRules(self._configured, self.gateway.store)
         self._estimator = Estimator(
             config.get("paths", ()),
             prices_of=self.gateway.prices_of,
@@ -125,14 +128,19 @@ class Limits(Plugin):
         self._new_subjects: deque[tuple[Rule, tuple[tuple[str, str], ...]]] = deque()
         self._counts: dict[str, float] = {"refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0}
         self._keeper = asyncio.create_task(self._keep())
+        self._live.start()
 
     async def close(self) -> None:
+        await self._live.close()
         self._keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeper
         with contextlib.suppress(StoreError):
             await self._books.close()
             await self._flush()
+
+    def admin_routes(self) -> Sequence[AdminRoute]:
+        return limit_routes(self.gateway.store, lambda: self._configured)
 
     def metrics(self) -> dict[str, float]:
         figures = self._books.figures
@@ -170,8 +178,7 @@ class Limits(Plugin):
         model = ctx.target_model
         if spending is None or model is None or model == spending.model:
             return
-        spending.model = model
-        missing = []
+        missing, topped_up = [], []
         for each in spending.applied:
             if each.rule.measure != "cost":
                 continue
@@ -179,26 +186,38 @@ class Limits(Plugin):
             entry = each.rule.entry(each.subject, more, time.time()) if more > 0 else None
             if entry is not None:
                 missing.append(replace(each, entry=entry, amount=more))
-                each.amount += more
-        if not missing:
-            return
-        try:
-            await self._reserve(ctx, spending, missing)
-        except RequestRejected as refusal:
-            self._refuse(ctx, refusal)
-            raise
+                topped_up.append(each)
+        if missing:
+            try:
+                await self._reserve(ctx, spending, missing)
+            except RequestRejected as refusal:
+                self._refuse(ctx, refusal)
+                raise
+        # Only now: a model that was refused is asked for again where it is tried again.
+        spending.model = model
+        for each, more_of_it in zip(topped_up, missing, strict=True):
+            each.amount += more_of_it.amount
 
     async def after_request(self, ctx: RequestContext) -> None:
         spending: _Spending | None = ctx.plugin_data.pop(_HOLDS, None)
         if spending is None:
             return
-        # What was used is charged to the first reservation; those that topped it up are given back.
+        # Each reservation is charged with no more than it holds, and the last one with what is left over: settling one
+        # must not count what another still holds, or the counter would pass its limit between the two steps.
+        used = (
+            {each.rule.name: self._estimator.settle(each.rule, ctx, each.amount) for each in spending.holds[0][0]}
+            if spending.holds
+            else {}
+        )
         for number, (applied, hold) in enumerate(spending.holds):
-            used = [
-                each.rule.scaled(self._estimator.settle(each.rule, ctx, each.amount)) if number == 0 else 0
-                for each in applied
-            ]
-            await self._books.settle(hold, used)
+            later = {each.rule.name for more, _ in spending.holds[number + 1 :] for each in more}
+            charged = []
+            for each in applied:
+                left = used[each.rule.name]
+                part = min(left, each.entry.amount * each.rule.scale) if each.rule.name in later else left
+                used[each.rule.name] = left - part
+                charged.append(each.rule.scaled(part))
+            await self._books.settle(hold, charged)
 
     # For the command line.
 
@@ -210,7 +229,9 @@ class Limits(Plugin):
     @classmethod
     async def state_of(cls, config: Mapping[str, Any], store: Store) -> list[dict[str, Any]]:
         """One row per limit and subject, as in `reporting.state_of`."""
-        return await state_of(compile_rules(config["limits"]), store)
+        live = LiveRules(compile_rules(config["limits"]), store)
+        await live.load()
+        return await state_of(live.rules, store)
 
     @classmethod
     def simulate(cls, config: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -230,7 +251,7 @@ class Limits(Plugin):
     # What applies, and what it takes.
 
     def _usage(self, ctx: RequestContext) -> Usage:
-        if not any(rule.measure not in ("requests", "concurrent") for rule in self._rules):
+        if not any(rule.measure not in ("requests", "concurrent") for rule in self._configured):
             return Usage()
         if ctx.operation == "count_tokens":
             return Usage()
@@ -239,7 +260,7 @@ class Limits(Plugin):
 
     def _applied(self, ctx: RequestContext, asker: Asker, usage: Usage, model: str) -> list[_Applied]:
         now, found = time.time(), []
-        for rule in self._rules:
+        for rule in self._live.rules:
             if not rule.applies(asker):
                 continue
             subject = rule.subject(asker)

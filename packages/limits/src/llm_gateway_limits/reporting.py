@@ -15,7 +15,7 @@ from llm_gateway_sdk import Principal, Store
 from .amounts import NANO
 from .rules import Asker, Rule
 
-__all__ = ["SUBJECTS", "Simulation", "simulate", "state_of"]
+__all__ = ["SUBJECTS", "Simulation", "simulate", "state_of", "used_of"]
 
 SUBJECTS = "limits/subjects/"
 """Beginning of the documents that name whom each limit has counted for."""
@@ -57,6 +57,18 @@ async def state_of(rules: Sequence[Rule], store: Store) -> list[dict[str, Any]]:
             }
         )
     return sorted(rows, key=lambda row: (row["limit"], str(row["subject"])))
+
+
+def used_of(key: str, amount: int) -> dict[str, Any]:
+    """What a charge of the ledger is, from its counter's name (as `Rule.key` makes it): name, measure, window and its
+    beginning, subject, and the amount in the units of the measure."""
+    name, measure, window, whom, begins, *scale = [*key.split("|"), "", "", "", ""][: max(5, key.count("|") + 1)]
+    factor = int(scale[0][1:]) if scale and scale[0][1:].isdigit() else 1
+    subject = dict(_pair(each) for each in whom.split(",") if each)
+    return {
+        "name": name, "measure": measure, "window": window, "subject": subject, "begins": begins,
+        "amount": amount * factor,
+    }  # fmt: skip
 
 
 def _pair(written: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from llm_gateway_sdk import MAX_AMOUNT, Entry, Principal, Rate, RequestContext
 from .amounts import MEASURES, decode_amount
 from .windows import Window, decode_window
 
-__all__ = ["Asker", "Rule", "compile_rules"]
+__all__ = ["Asker", "Override", "Rule", "compile_rules", "with_overrides"]
 
 T = TypeVar("T")
 Word = Literal["lease", "allow", "deny"]
@@ -74,6 +74,8 @@ class Override:
     subject: Mapping[str, str]
     amount: int | None
     """None is no limit."""
+    until: float | None = None
+    """When it ends, in seconds since the epoch; None is never."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,15 @@ class Rule:
             found.append((dimension, value))
         return tuple(found)
 
-    def limit(self, subject: Sequence[tuple[str, str]]) -> int | None:
-        """The amount for this subject; None is no limit. The last override that fits counts."""
+    def limit(self, subject: Sequence[tuple[str, str]], now: float = 0.0) -> int | None:
+        """The amount for this subject at the time `now`; None is no limit. The last override that fits counts."""
+        if not self.overrides:
+            return self.amount
         values = dict(subject)
         amount: int | None = self.amount
         for override in self.overrides:
+            if override.until is not None and now >= override.until:
+                continue
             if all(values.get(key) == value for key, value in override.subject.items()):
                 amount = override.amount
         return amount
@@ -146,7 +152,7 @@ class Rule:
 
     def entry(self, subject: Sequence[tuple[str, str]], amount: int, now: float) -> Entry | None:
         """What a request takes from this limit; None where it has none for this subject."""
-        limit = self.limit(subject)
+        limit = self.limit(subject, now)
         if limit is None:
             return None
         index, ends = self.window.at(now)
@@ -232,6 +238,20 @@ def _scale(rule: Rule, place: str) -> Rule:
             continue
         return replace(rule, scale=scale)
     raise ValueError(f"{place}: {reason}")
+
+
+def with_overrides(rule: Rule, overrides: Sequence[Override], place: str = "amount") -> Rule:
+    """The rule with further overrides, which count before its own. Its counters stay the same. Raises ValueError where
+    an amount can't be counted in the unit of these counters."""
+    for each in overrides:
+        if each.amount is None:
+            continue
+        held = each.amount // rule.scale
+        if not rule.is_rate and held > MAX_AMOUNT // 2:
+            raise ValueError(f"{place}: {each.amount} is more than this limit's counters can hold")
+        if rule.is_rate and held >= 1:
+            _at(place, lambda held=held: Rate.per(held, rule.window.rolling_seconds or 1))  # type: ignore[misc]
+    return replace(rule, overrides=(*rule.overrides, *overrides))
 
 
 def _override(written: Mapping[str, Any], measure: str, per: Sequence[str], place: str) -> Override:

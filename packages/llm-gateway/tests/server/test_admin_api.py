@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from llm_gateway_limits.admin import limit_routes
+from llm_gateway_limits.rules import compile_rules
 from llm_gateway_virtual_keys.admin import key_routes
 from starlette.testclient import TestClient
 
@@ -19,12 +21,19 @@ CREDENTIALS = [
     {"name": "ann", "key": "view-key", "role": "viewer"},
     {"name": "bob", "key": "op-key", "role": "operator"},
 ]
+LIMITS = [
+    {"name": "team", "per": ["team"], "cost": "100 USD", "window": {"calendar": "month"}},
+    {"name": "rate", "per": ["key"], "requests": 10, "window": "1m", "mode": "shadow"},
+]
 
 
 class API:
     def __init__(self) -> None:
         self.store = MemoryStore()
-        plugin = SimpleNamespace(admin_routes=lambda: key_routes(self.store, b""))
+        rules = compile_rules(LIMITS)
+        plugin = SimpleNamespace(
+            admin_routes=lambda: [*key_routes(self.store, b""), *limit_routes(self.store, lambda: rules)]
+        )
         mounted = SimpleNamespace(plugin=plugin)
         project = SimpleNamespace(scope=SimpleNamespace(chain=SimpleNamespace(plugins=[mounted, mounted])))
         gateway = SimpleNamespace(
@@ -113,6 +122,11 @@ ROLES = {"view-key": 0, "op-key": 1, "root-key": 2}
         ("POST", "/keys/{id}/revoke", None, 1),
         ("GET", "/audit", None, 2),
         ("GET", "/usage", None, 0),
+        ("GET", "/limits", None, 0),
+        ("GET", "/limits/state", None, 0),
+        ("GET", "/limits/events", None, 0),
+        ("GET", "/limits/overrides", None, 0),
+        ("POST", "/limits/overrides", {"limit": "team", "amount": "5 USD"}, 2),
         ("GET", "/store", None, 0),
         ("GET", "/principals", None, 0),
         ("GET", "/openapi.json", None, 0),
@@ -192,6 +206,7 @@ def test_a_store_that_is_away_is_503(api: API, monkeypatch: pytest.MonkeyPatch) 
 
 def test_replies_are_what_the_document_promises(api: API) -> None:
     document = api("GET", "/openapi.json").json()
+    components = {"components": document["components"]}
     made = api("POST", "/keys", {"name": "n"}).json()
     for path, method, reply in (
         ("/keys", "get", api("GET", "/keys")),
@@ -199,9 +214,13 @@ def test_replies_are_what_the_document_promises(api: API) -> None:
         ("/store", "get", api("GET", "/store")),
         ("/audit", "get", api("GET", "/audit")),
         ("/usage", "get", api("GET", "/usage")),
+        ("/limits", "get", api("GET", "/limits")),
+        ("/limits/state", "get", api("GET", "/limits/state")),
+        ("/limits/events", "get", api("GET", "/limits/events")),
+        ("/limits/overrides", "get", api("GET", "/limits/overrides")),
     ):
         content = document["paths"][f"/admin/v1{path}"][method]["responses"]["200"]["content"]
-        assert problems_of(reply.json(), content["application/json"]["schema"]) == []
+        assert problems_of(reply.json(), {**content["application/json"]["schema"], **components}) == []
     assert len({op["operationId"] for each in document["paths"].values() for op in each.values()}) == sum(
         map(len, document["paths"].values())
     )

@@ -53,6 +53,11 @@ _NEW: dict[str, Any] = {
 _CHANGES: dict[str, Any] = {
     "type": "object", "title": "KeyChanges", "properties": _OWNER, "additionalProperties": False, "minProperties": 1,
 }  # fmt: skip
+_PRINCIPAL: dict[str, Any] = {
+    "type": "object", "title": "Principal", "properties": {"id": {"type": "string"}, **{
+        name: schema for name, schema in _OWNER.items() if name != "expires"
+    }}, "required": ["id", "name"],
+}  # fmt: skip
 _ROTATION: dict[str, Any] = {
     "type": "object",
     "title": "Rotation",
@@ -66,6 +71,7 @@ _ROTATION: dict[str, Any] = {
 def _page_of(item: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
+        "title": f"{item['title']}Page",
         "properties": {"items": {"type": "array", "items": item}, "next": _TEXT},
         "required": ["items", "next"],
     }
@@ -108,7 +114,7 @@ def key_routes(store: Store, pepper: bytes) -> list[AdminRoute]:
         ),
         AdminRoute(
             method="GET", path="/principals", name="listPrincipals", summary="Holders of usable keys.", role="viewer",
-            handler=api.principals, gives=_page_of({"type": "object"}),
+            handler=api.principals, gives=_page_of(_PRINCIPAL),
         ),
     ]  # fmt: skip
 

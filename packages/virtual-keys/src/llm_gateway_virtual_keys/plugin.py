@@ -58,6 +58,7 @@ class VirtualKeys(Plugin):
     """A credential of another form is left to other plugins."""
 
     authenticates = True
+    authenticates_from_head = True
 
     async def configure(self, config: Any) -> None:
         self._pepper = str(config.get("pepper") or "").encode()

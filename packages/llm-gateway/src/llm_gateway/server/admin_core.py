@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ __all__ = ["core_routes"]
 
 _EVENT: dict[str, Any] = {
     "type": "object",
+    "title": "Event",
     "properties": {"cursor": {"type": "string"}, "at": {"type": "number"}, "event": {"type": "object"}},
     "required": ["cursor", "at", "event"],
 }
@@ -22,6 +22,7 @@ _EVENT: dict[str, Any] = {
 def _page_of(item: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
+        "title": f"{item['title']}Page",
         "properties": {"items": {"type": "array", "items": item}, "next": {"type": ["string", "null"]}},
         "required": ["items", "next"],
     }
@@ -54,28 +55,15 @@ def core_routes(open_store: Callable[[], Store], document: Callable[[], dict[str
             raise AdminError(404, f"No limit has refused or warned request {wanted}, or it was too long ago.")
         return AdminReply({"items": [_shown(each) for each in found], "next": None})
 
-    async def usage(call: AdminCall) -> AdminReply:
-        since, until = _moment(call, "since", 0.0), _moment(call, "until", float("inf"))
-        sums: dict[str, int] = defaultdict(int)
-        async for each in _events(open_store(), "ledger"):
-            if since <= each.at < until:
-                for key, amount in (each.event.get("charges") or {}).items():
-                    sums[key] += amount
-        return AdminReply({"items": [{"key": key, "amount": sums[key]} for key in sorted(sums)], "next": None})
-
-    used = {"type": "object", "properties": {"key": {"type": "string"}, "amount": {"type": "integer"}}}
     checked = {
         "type": "object",
+        "title": "StoreHealth",
         "properties": {
             "ok": {"type": "boolean"},
             "warnings": {"type": "array", "items": {"type": "string"}},
             "milliseconds": {"type": "number"},
         },
     }
-    window = (
-        AdminParameter("since", "Seconds since the epoch.", {"type": "number"}),
-        AdminParameter("until", "Seconds since the epoch.", {"type": "number"}),
-    )
     return [
         AdminRoute(
             method="GET", path="/openapi.json", name="getOpenAPI", summary="This API's OpenAPI document.",
@@ -93,11 +81,6 @@ def core_routes(open_store: Callable[[], Store], document: Callable[[], dict[str
             method="GET", path="/explain/{request}", name="explainRequest",
             summary="Which limits refused or warned a request, with their numbers.", role="viewer", handler=explain,
             gives=_page_of(_EVENT),
-        ),
-        AdminRoute(
-            method="GET", path="/usage", name="getUsage",
-            summary="Sums of the ledger by counter, in the units of its limit.", role="viewer", handler=usage,
-            gives=_page_of(used), query=window,
         ),
     ]  # fmt: skip
 
@@ -127,10 +110,3 @@ def limit_of(call: AdminCall) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1000:
         raise AdminError(400, "`limit` is a number from 1 to 1000.")
     return int(text)
-
-
-def _moment(call: AdminCall, name: str, default: float) -> float:
-    try:
-        return float(call.query[name]) if name in call.query else default
-    except ValueError:
-        raise AdminError(400, f"`{name}` is a time in seconds since the epoch.") from None

@@ -26,8 +26,9 @@ PROBLEM: dict[str, Any] = {
 def openapi_document(routes: Sequence[AdminRoute], *, root: str, version: str) -> dict[str, Any]:
     """OpenAPI 3.1 for `routes` below `root`."""
     paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Any] = {"Problem": PROBLEM}
     for route in routes:
-        paths.setdefault(root + route.path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(root + route.path, {})[route.method.lower()] = _named(_operation(route), schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "LLM Gateway administration", "version": version},
@@ -35,9 +36,25 @@ def openapi_document(routes: Sequence[AdminRoute], *, root: str, version: str) -
         "security": [{"bearer": []}],
         "components": {
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Problem": PROBLEM},
+            "schemas": schemas,
         },
     }
+
+
+def _named(value: Any, schemas: dict[str, Any]) -> Any:
+    """The same with its titled object schemas moved to `schemas` and referred to by name, so that generated clients
+    have one class for each. A schema whose title another one has already stays where it is."""
+    if isinstance(value, list):
+        return [_named(each, schemas) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _named(each, schemas) for name, each in value.items()}
+    title = found.get("title")
+    if not isinstance(title, str) or found.get("type") != "object":
+        return found
+    if schemas.setdefault(title, found) != found:
+        return found
+    return {"$ref": f"#/components/schemas/{title}"}
 
 
 def _operation(route: AdminRoute) -> dict[str, Any]:
