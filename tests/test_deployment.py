@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import configparser
 import re
+import runpy
 import shutil
 import subprocess
 from pathlib import Path
@@ -110,3 +111,22 @@ def test_the_unit_runs_the_command_and_does_not_repeat_a_wrong_configuration() -
     assert service["ExecStart"].endswith("llm-gateway start --config /etc/llm-gateway/gateway.yaml")
     assert service["RestartPreventExitStatus"] == "2"
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+def test_the_lock_of_the_image_has_all_that_the_packages_need_with_hashes() -> None:
+    lock = runpy.run_path(str(ROOT / "tools" / "lock_image.py"))
+
+    assert lock["missing"]() == []
+    assert [name for name, hashes in lock["locked"]().items() if not hashes] == []
+    assert [name for name in lock["locked"]() if name.startswith("llm-gateway")] == []
+
+
+def test_the_image_installs_nothing_of_others_but_the_lock() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    installs = re.findall(r"pip install ([^\\&]*)", text)
+
+    assert installs
+    for install in installs:
+        assert "--no-deps" in install
+        assert "--require-hashes" in install or "--no-index" in install
+    assert "!deploy/requirements.lock" in (DEPLOY / "Dockerfile.dockerignore").read_text().split()
