@@ -45,6 +45,7 @@ llm_gateway/dialects/anthropic/thinking.py
 llm_gateway/dialects/openai_responses/breaking.py
 llm_gateway/exchange/attempt.py
 llm_gateway/exchange/attempts.py
+llm_gateway/exchange/batches.py
 llm_gateway/exchange/current.py
 llm_gateway/exchange/delivery/chunks.py
 llm_gateway/exchange/delivery/direct.py
@@ -53,7 +54,6 @@ llm_gateway/exchange/delivery/whole.py
 llm_gateway/exchange/ending.py
 llm_gateway/exchange/exchange.py
 llm_gateway/exchange/forms.py
-llm_gateway/exchange/multipart.py
 llm_gateway/exchange/operations.py
 llm_gateway/exchange/outlet.py
 llm_gateway/exchange/reading.py
@@ -70,6 +70,7 @@ llm_gateway/monitoring/families.py
 llm_gateway/monitoring/prices.py
 llm_gateway/operations/audio/speech.py
 llm_gateway/operations/audio/transcription.py
+llm_gateway/operations/batches/forms.py
 llm_gateway/operations/cohere_errors.py
 llm_gateway/operations/embeddings/cohere.py
 llm_gateway/operations/embeddings/jina.py
@@ -85,7 +86,6 @@ llm_gateway/providers/cohere.py
 llm_gateway/providers/presets.py
 llm_gateway/providers/retrieval.py
 llm_gateway/providers/transport/aiohttp_engine.py
-llm_gateway/providers/transport/decoding.py
 llm_gateway/providers/transport/pumping.py
 llm_gateway/providers/transport/reply.py
 llm_gateway/server/admin_core.py
@@ -168,6 +168,7 @@ llm_gateway_sdk/operations/embeddings.py
 llm_gateway_sdk/operations/form.py
 llm_gateway_sdk/operations/images.py
 llm_gateway_sdk/operations/moderation.py
+llm_gateway_sdk/operations/owned.py
 llm_gateway_sdk/operations/reading.py
 llm_gateway_sdk/operations/rerank.py
 llm_gateway_sdk/operations/speech.py
