@@ -12,9 +12,10 @@ from typing import Any
 
 from ..losses import Losses
 from ..parts import MediaPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
-from ..request import LLMRequest, Message, ResponseFormat, Tool, ToolLike
+from ..request import LLMRequest, Message, Tool, ToolLike
 from .call_ids import fit_ids
 from .files import refuse_foreign_files
+from .formats import fit_format
 from .history import (
     begin_with_user,
     join_turns,
@@ -60,6 +61,8 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
             names = {name: own for own, name in fitting.items()}
     if receiver.model is not ANY_MODEL:
         request = fit_model(request, receiver.model, losses)
+    if request.response_format is not None:
+        request = fit_format(request, receiver, losses)
     changes: dict[str, Any] = {}
     messages = _fit_messages(request.messages, kinds, receiver, losses, sender)
     if messages is not request.messages:
@@ -73,13 +76,11 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         tools = _fit_tools(request.tools, receiver, losses)
         if tools is not request.tools:
             changes["tools"] = tools
-    if request.response_format is not None:
-        wanted = _fit_format(request.response_format, receiver, losses)
-        if wanted is not request.response_format:
-            changes["response_format"] = wanted
     return Fitted(replace(request, **changes) if changes else request, names)
 
 
+_OPENAI = frozenset({"openai_chat", "openai_responses"})
+"""Dialects whose clients do not expect that their last turn is continued."""
 _PLAIN = frozenset({TextPart, RefusalPart, ThinkingPart})
 
 
@@ -106,6 +107,8 @@ def _fit_messages(
         messages = begin_with_user(messages, losses, always=receiver.begins_with_user)
     if not receiver.trailing_blank:
         messages = without_trailing_blank(messages, losses)
+    if not receiver.continues and messages and messages[-1].role == "assistant" and sender not in _OPENAI:
+        losses.converted("messages", "the model answers after the last turn and does not continue it")
     return messages
 
 
@@ -150,19 +153,3 @@ def _fit_tool(tool: Tool, receiver: Receiver, losses: Losses) -> Tool:
     if schema is tool.parameters and strict is tool.strict:
         return tool
     return replace(tool, parameters=schema, strict=strict)
-
-
-def _fit_format(wanted: ResponseFormat, receiver: Receiver, losses: Losses) -> ResponseFormat:
-    schema = wanted.schema
-    if wanted.kind != "json_schema" or schema is None:
-        return wanted
-    if receiver.strict == "openai":
-        if wanted.strict and not is_openai_strict(schema):
-            losses.dropped("response_format.strict", "the schema is not in the form of strict mode")
-            return replace(wanted, strict=False)
-    elif receiver.strict == "anthropic":
-        closed = structured_schema(schema)
-        if closed != schema:
-            losses.converted("response_format.schema", "in the form of structured outputs")
-            return replace(wanted, schema=closed)
-    return wanted

@@ -66,6 +66,8 @@ def _in_order(messages: list[Message]) -> bool:
         results = [part.tool_call_id for part in message.content if type(part) is ToolResultPart]
         if results and (calls or not opened or not waiting.issuperset(results)):
             return False
+        if len(results) > 1 and len(set(results)) < len(results):
+            return False  # two results of one call
         waiting.difference_update(results)
         if calls:
             if waiting:

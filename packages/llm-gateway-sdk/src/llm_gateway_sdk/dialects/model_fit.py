@@ -12,7 +12,7 @@ from ..wire import json
 from .history import CONTINUE
 from .model_limits import ModelLimits
 
-__all__ = ["JSON_SCHEMA", "fit_model"]
+__all__ = ["JSON_SCHEMA", "fit_model", "instructed"]
 
 JSON_SCHEMA = "Answer with one JSON value and nothing else; it must be valid against this JSON Schema:\n"
 _SYSTEM = ("system", "developer")
@@ -40,7 +40,7 @@ def fit_model(request: LLMRequest, limits: ModelLimits, losses: Losses) -> LLMRe
         _fit_structure(request, losses, changes, instructions)
     messages = request.messages
     if instructions:
-        messages = _instructed(messages, instructions)
+        messages = instructed(messages, instructions)
     if not limits.prefill and messages and messages[-1].role == "assistant":
         losses.converted("messages", "a turn of the user's last: the model continues no answer")
         messages = [*messages, Message("user", [TextPart(CONTINUE)])]
@@ -134,7 +134,7 @@ def _loose(tool: ToolLike) -> ToolLike:
     return tool if isinstance(tool, OpaqueTool) or not tool.strict else replace(tool, strict=None)
 
 
-def _instructed(messages: list[Message], instructions: list[str]) -> list[Message]:
+def instructed(messages: list[Message], instructions: list[str]) -> list[Message]:
     """The messages with further system texts after the leading ones."""
     place = 0
     while place < len(messages) and messages[place].role in _SYSTEM:

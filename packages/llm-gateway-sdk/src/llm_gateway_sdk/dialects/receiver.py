@@ -79,6 +79,10 @@ class Receiver:
     """No `anyOf`, `oneOf`, `allOf`, `not`, `enum` or `$ref` at that root."""
     strict: Literal["openai", "anthropic"] | None = None
     """The form in which a schema has to be that is promised strictly."""
+    object_formats: bool = False
+    """The schema of an answer has an object at its root, and no `anyOf` or `$ref`."""
+    continues: bool = True
+    """A last turn of the assistant's is continued; otherwise the model answers after it."""
     begins_with_user: bool = False
     """The conversation has, and begins with, a turn of the user."""
     user_before_assistant: bool = False
@@ -115,6 +119,7 @@ _ASSISTANT = frozenset({"assistant"})
 # `tools[].function.name`). Ids: "string too long. Expected a string with maximum length 40" (the API's own answer).
 # `safety_identifier`: at most 128 letters, 64 in earlier editions of the reference. A tool's parameters: "object schema
 # missing properties" (the API's own answer), and no combination of schemas at the root ("Function calling").
+# An answer's schema: "root objects must not be `anyOf` and must be an object" ("Structured Outputs").
 CHAT = Receiver(
     tool_names=ToolNames(64),
     call_ids=CallIds(40),
@@ -122,6 +127,8 @@ CHAT = Receiver(
     whole_schemas=True,
     plain_roots=True,
     strict="openai",
+    object_formats=True,
+    continues=False,
     joined=_ASSISTANT,
     vendors=_OPENAI_FILES,
 )
@@ -134,6 +141,8 @@ RESPONSES = Receiver(
     whole_schemas=True,
     plain_roots=True,
     strict="openai",
+    object_formats=True,
+    continues=False,
     audio=False,
     vendors=_OPENAI_FILES,
 )

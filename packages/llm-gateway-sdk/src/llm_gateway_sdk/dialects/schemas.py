@@ -15,6 +15,7 @@ __all__ = [
     "is_recursive",
     "is_whole",
     "plain_root",
+    "resolve",
     "structured_schema",
     "whole_root",
 ]
