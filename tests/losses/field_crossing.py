@@ -12,7 +12,7 @@ from sdk_types import Field, Node, each_field, of_annotation, of_shape
 from llm_gateway_sdk import DialectError, Losses, Target, WireRequest
 from llm_gateway_sdk.wire import json
 
-__all__ = ["SENDERS", "fields_of", "outcome"]
+__all__ = ["SENDERS", "fields_of", "outcome", "request_of"]
 
 SENDERS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 
@@ -141,6 +141,12 @@ def outcome(sender: str, receiver: str, field: Field) -> str:
     if with_field != without:
         return "kept"
     return "reported" if losses - _cross(sender, receiver, _BASES[sender])[1] else "lost"
+
+
+def request_of(dialect: str, *, stream: bool = False) -> WireRequest:
+    """The smallest request of a dialect."""
+    asks = {"stream": True, "stream_options": {"include_usage": True}} if dialect == "openai_chat" and stream else {}
+    return WireRequest(path=_PATHS.get(dialect, ""), body=json.dumps({**_BASES[dialect], **asks}))
 
 
 def _cross(sender: str, receiver: str, body: dict[str, Any]) -> tuple[Any, frozenset[str]]:

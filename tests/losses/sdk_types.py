@@ -90,7 +90,7 @@ def minimal(node: Node, key: str = "") -> Any:
         case "number":
             return 0.5
         case "integer":
-            return 3
+            return 0 if key == "index" else 3
         case "flag":
             return True
     return {"type": "object", "properties": {"a": {"type": "string"}}} if "schema" in key.lower() else {"a": "b"}

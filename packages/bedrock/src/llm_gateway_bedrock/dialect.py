@@ -41,6 +41,17 @@ class Bedrock(Dialect):
     name: ClassVar[str] = NAME
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"output"\s*:\s*\{')
     lacks = frozenset({"messages.name", "reasoning.summary"})
+    reply_lacks = frozenset(
+        {
+            "logprobs",
+            "stop_sequence",
+            "tool_calls.namespace",
+            "usage.input_audio_tokens",
+            "usage.output_audio_tokens",
+            "usage.reasoning_tokens",
+        }
+    )
+    reply_tiers = response.REPLY_TIERS
     quirks: ClassVar[Quirks] = QUIRKS
     sse: ClassVar[bool] = False
     request_id_header: ClassVar[str] = "x-amzn-requestid"

@@ -27,6 +27,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.conventions import CUSTOM_TOOL_INPUT
 from llm_gateway_sdk.dialects.fields import kind_of
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.wire import json
 
 from .media import MEDIA_KEYS, NAME, DocumentNames, decode_media, encode_media
@@ -393,9 +394,15 @@ class BlockEncoder:
                 return {"text": part.text}
         return self._block(part)
 
+    def _drop(self, part: Part) -> None:
+        if self._reply:
+            drop_part(part, self._losses)
+        elif isinstance(part, OpaquePart):
+            self._losses.dropped(self._root, f"a block of {part.dialect}")
+
     def _opaque(self, part: OpaquePart) -> dict[str, Any] | None:
         if part.dialect != NAME or not isinstance(part.data, dict):
-            self._losses.dropped(self._root, f"a block of {part.dialect}")
+            self._drop(part)
             return None
         return fold(part.data, part.deltas)
 

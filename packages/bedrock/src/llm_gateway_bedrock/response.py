@@ -13,6 +13,7 @@ from .parts import NAME, BlockEncoder, decode_content, expect, own
 
 __all__ = [
     "FINISH",
+    "REPLY_TIERS",
     "build_usage",
     "decode_response",
     "decode_usage",
@@ -144,9 +145,13 @@ def _extras(choice: Choice) -> dict[str, Any]:
     return {} if fields is None else {"additionalModelResponseFields": fields}
 
 
+REPLY_TIERS = frozenset({"default", "priority", "flex", "reserved"})
+"""Tiers that a reply has a word for."""
+
+
 def build_metadata(response: LLMResponse) -> dict[str, Any]:
     metadata = dict(own(response))
-    if response.service_tier in ("default", "priority", "flex", "reserved"):
+    if response.service_tier in REPLY_TIERS:
         metadata["serviceTier"] = {"type": response.service_tier}
     return metadata
 

@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
     merge_usage,
     wrap_signature,
 )
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import merge_metadata, merge_parts, refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -148,7 +149,7 @@ class Encoder(StreamEncoder):
                     "contentBlockStart", {"start": {"image": {"format": block["format"]}}}
                 ) + self._event("contentBlockDelta", {"delta": {"image": {"source": block["source"]}}})
             case OpaquePart() | MediaPart() | ToolResultPart():
-                self._losses.dropped("choices[*].message.content[*]", "no block of a reply")
+                drop_part(part, self._losses)
                 return b""
         self._open = part
         out = self._event("contentBlockStart", {"start": start}) if start is not None else b""

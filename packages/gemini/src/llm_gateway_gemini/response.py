@@ -31,6 +31,7 @@ from llm_gateway_sdk import (
     WireReply,
 )
 from llm_gateway_sdk.dialects.answer import broken_end, broken_output, says_something
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -246,7 +247,7 @@ class CandidateReader:
                 choice.logprobs = _decode_logprobs(value)
             else:
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
-                if key == "groundingMetadata":
+                if key in ("groundingMetadata", "citationMetadata"):
                     self._cite(choice, value)
                 elif key == "finishMessage" and isinstance(value, str) and value:
                     choice.finish_message = value
@@ -328,12 +329,27 @@ def _is_mark(part: Part) -> bool:
 
 
 def _citations(grounding: dict[str, Any], text: str) -> list[Citation]:
-    chunks = grounding.get("groundingChunks")
-    supports = grounding.get("groundingSupports")
-    if not isinstance(chunks, list) or not isinstance(supports, list):
-        return []
+    """Of `groundingMetadata` or `citationMetadata`. Sources that no part of the text refers to cite all of it."""
     encoded = text.encode("utf-8", "surrogatepass")
     plain = len(encoded) == len(text)
+    chunks = grounding.get("groundingChunks")
+    if not isinstance(chunks, list):
+        sources = grounding.get("citationSources") or grounding.get("citations")
+        return [
+            Citation(
+                "url",
+                url=source["uri"],
+                title=source.get("title"),
+                start=_character(source.get("startIndex", 0), encoded, plain),
+                end=_character(source.get("endIndex"), encoded, plain),
+            )
+            for source in (sources if isinstance(sources, list) else ())
+            if isinstance(source, dict) and isinstance(source.get("uri"), str)
+        ]
+    supports = grounding.get("groundingSupports")
+    if not isinstance(supports, list) or not supports:
+        found = [_source(chunk) for chunk in chunks]
+        return [Citation("url", url=source.get("uri"), title=source.get("title")) for source in found if source]
     citations = []
     for support in supports:
         segment = support.get("segment") if isinstance(support, dict) else None
@@ -343,13 +359,22 @@ def _citations(grounding: dict[str, Any], text: str) -> list[Citation]:
         start = _character(segment.get("startIndex", 0), encoded, plain)
         end = _character(segment.get("endIndex"), encoded, plain)
         for position in positions:
-            if isinstance(position, int) and 0 <= position < len(chunks) and isinstance(chunks[position], dict):
-                source = chunks[position].get("web") or chunks[position].get("retrievedContext")
-                if isinstance(source, dict):
-                    citations.append(
-                        Citation("url", url=source.get("uri"), title=source.get("title"), start=start, end=end)
-                    )
+            if isinstance(position, int) and 0 <= position < len(chunks) and (source := _source(chunks[position])):
+                citations.append(
+                    Citation("url", url=source.get("uri"), title=source.get("title"), start=start, end=end)
+                )
     return citations
+
+
+def _source(chunk: Any) -> dict[str, Any] | None:
+    """What a grounding chunk names: whatever its kind, it has an address and a title."""
+    if not isinstance(chunk, dict):
+        return None
+    for kind in ("web", "retrievedContext", "maps", "image"):
+        if isinstance(chunk.get(kind), dict):
+            source: dict[str, Any] = chunk[kind]
+            return source
+    return None
 
 
 def _character(offset: Any, encoded: bytes, plain: bool) -> int | None:
@@ -395,6 +420,8 @@ def decode_usage(value: Any, *, final: bool) -> Usage | None:
         usage.output_tokens = (candidates or 0) + (thoughts or 0)
     elif final and usage.input_tokens:
         usage.output_tokens = 0
+    if final and usage.input_tokens is None and usage.output_tokens:
+        usage.input_tokens = 0
     usage.input_audio_tokens = _audio(value.get("promptTokensDetails"))
     usage.output_audio_tokens = _audio(value.get("candidatesTokensDetails"))
     rest = {key: inner for key, inner in value.items() if key not in _COUNTED and inner is not None}
@@ -493,10 +520,10 @@ def _reply_part(part: Part, before: list[dict[str, Any]], losses: Losses) -> dic
         case OpaquePart(dialect="gemini"):
             return part.data if isinstance(part.data, dict) else None
         case OpaquePart():
-            losses.dropped("choices[*].message.content[*]", f"a block of {part.dialect}")
+            drop_part(part, losses)
             return None
         case ToolResultPart():
-            losses.dropped("choices[*].message.content[*]", "a tool result in a reply")
+            drop_part(part, losses)
             return None
     if signature is not None:
         return {**(encoded or {"text": ""}), "thoughtSignature": signature}
@@ -597,4 +624,8 @@ def build_usage(usage: Usage | None) -> dict[str, Any]:
         result["cachedContentTokenCount"] = usage.cache_read_tokens
     if usage.total_tokens is not None:
         result["totalTokenCount"] = usage.total_tokens
+    if usage.input_audio_tokens:
+        result["promptTokensDetails"] = [{"modality": "AUDIO", "tokenCount": usage.input_audio_tokens}]
+    if usage.output_audio_tokens:
+        result["candidatesTokensDetails"] = [{"modality": "AUDIO", "tokenCount": usage.output_audio_tokens}]
     return {**result, **native}

@@ -17,6 +17,7 @@ from .dialects.coverage import Lack, report_unsaid
 from .dialects.fit import Fitted, fit
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
+from .dialects.reply_coverage import ReplyLack, report_unsaid_reply
 from .errors import DialectError, ErrorInfo
 from .losses import Losses
 from .model_facts import ModelFacts
@@ -225,6 +226,12 @@ class Dialect(ABC):
     lacks: ClassVar[frozenset[Lack]] = frozenset()
     """Canonical fields that the dialect has no form for; where a request has one, it is reported as dropped."""
 
+    reply_lacks: ClassVar[frozenset[ReplyLack]] = frozenset()
+    """Canonical fields of replies that the dialect has no form for, likewise."""
+
+    reply_tiers: ClassVar[frozenset[str] | None] = None
+    """The service tiers that a reply can name; None where it takes any word."""
+
     sse: ClassVar[bool] = True
     """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
 
@@ -273,6 +280,13 @@ class Dialect(ABC):
         """The end of a forwarded stream that broke off: an error event that fits behind `head` (its first event) and
         `tail` (its last ones)."""
         return self.stream_encoder(Echo(), mint, Losses("response")).fail(error)
+
+    def report_unsaid(self, response: LLMResponse, losses: Losses) -> None:
+        """Lists what of another dialect's reply, or of a chunk of it, a reply in this dialect does not hold."""
+        report_unsaid_reply(response, self.name, self.reply_lacks, losses)
+        tiers = self.reply_tiers
+        if tiers is not None and response.service_tier is not None and response.service_tier not in tiers:
+            losses.dropped("service_tier")
 
     @abstractmethod
     def encode_error(self, error: ErrorInfo) -> WireReply:

@@ -47,8 +47,11 @@ class Losses:
         self._add("converted", path, detail)
 
     def _add(self, kind: Literal["dropped", "clamped", "converted"], path: str, detail: str) -> None:
-        path = _INDEX.sub("[*]", path)
-        if len(self._items) >= _MOST and (kind, path) not in self._items:
+        if "[" in path:
+            path = _INDEX.sub("[*]", path)
+        if (kind, path) in self._items:
+            return
+        if len(self._items) >= _MOST:
             path, detail = "*", "more fields than are listed"
         self._items.setdefault((kind, path), Loss(kind, path, self._side, detail))
 

@@ -36,6 +36,10 @@ __all__ = ["Anthropic"]
 class Anthropic(Dialect):
     name = NAME
     lacks = frozenset({"response_format.description", "response_format.strict", "messages.name"})
+    reply_lacks = frozenset(
+        {"logprobs", "tool_calls.namespace", "usage.input_audio_tokens", "usage.output_audio_tokens"}
+    )
+    reply_tiers = response.REPLY_TIERS
     quirks: ClassVar[Quirks] = QUIRKS
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"content"\s*:\s*\[')
     end_markers = (b"message_stop",)

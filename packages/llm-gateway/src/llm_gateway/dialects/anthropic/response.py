@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.dialects.answer import join_choices
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -47,6 +48,7 @@ from .parts import (
 
 __all__ = [
     "KNOWN",
+    "REPLY_TIERS",
     "carrier_after",
     "carrier_before",
     "decode_count",
@@ -214,7 +216,7 @@ def encode_part(part: Part, path: str, mint: Mint, losses: Losses) -> list[Block
         case OpaquePart() if part.dialect == NAME:
             return [encode_own(part)] if part.position == "block" else []
         case _:
-            losses.dropped(path, "no block can hold it")
+            drop_part(part, losses)
             return []
 
 
@@ -297,7 +299,7 @@ def encode_usage(usage: Usage | None, service_tier: str | None = None) -> Block:
     encode_extras(block, usage.provider_metadata)
     if usage.reasoning_tokens is not None:
         block.setdefault("output_tokens_details", {"thinking_tokens": usage.reasoning_tokens})
-    if service_tier is not None and (tier := _REPLY_TIERS.get(service_tier)) is not None:
+    if service_tier is not None and (tier := _TIERS.get(service_tier)) is not None:
         block.setdefault("service_tier", tier)
     return block
 
@@ -314,10 +316,12 @@ def decode_count(wire: WireReply) -> int:
     return count
 
 
-_REPLY_TIERS = {
+_TIERS = {
     "standard": "standard",
     "default": "standard",
     "priority": "priority",
     "batch": "batch",
     "scale": "priority",
 }
+REPLY_TIERS = frozenset(_TIERS)
+"""Tiers that a reply has a word for."""

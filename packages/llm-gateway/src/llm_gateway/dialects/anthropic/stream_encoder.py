@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.dialects.answer import parts_of_later_choice
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import Accumulator, merge_usage, refusal_of
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import encode_event
@@ -190,7 +191,7 @@ class AnthropicStreamEncoder(StreamEncoder):
                     return
         elif isinstance(part, OpaquePart):
             if part.dialect != NAME:
-                self._losses.dropped("choices[*].message.content[*]", f"a block of {part.dialect}")
+                drop_part(part, self._losses)
                 return
             if part.position == "event":
                 if isinstance(part.data, dict):
@@ -204,7 +205,7 @@ class AnthropicStreamEncoder(StreamEncoder):
                 self._losses.dropped("choices[*].message.content[*].arguments", "after the end of a whole call")
             return
         elif not isinstance(part, ThinkingPart | ToolCallPart):
-            self._losses.dropped("choices[*].message.content[*]", "no block can hold it")
+            drop_part(part, self._losses)
             return
         if not self._held and writing is not None and writing.takes(part):
             self._write(writing, part, out)

@@ -30,7 +30,7 @@ from .quirks import QUIRKS
 from .receiver import receiver_of, receiver_of_own
 from .request import ChatEcho, ask_for_usage, decode_request
 from .request_encoder import encode_request
-from .response import decode_response, encode_response
+from .response import SERVICE_TIERS, decode_response, encode_response
 from .stream import ChatStreamDecoder
 from .stream_encoder import ChatStreamEncoder
 from .usage import find_usage
@@ -43,6 +43,8 @@ class OpenAIChat(Dialect):
 
     name: ClassVar[str] = "openai_chat"
     lacks = frozenset({"citations", "reasoning.summary"})
+    reply_lacks = frozenset({"stop_sequence", "tool_calls.namespace"})
+    reply_tiers = SERVICE_TIERS
     quirks: ClassVar[Quirks] = QUIRKS
     own_form: ClassVar[bytes] = b'"messages"'
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"message"\s*:\s*\{\s*"')

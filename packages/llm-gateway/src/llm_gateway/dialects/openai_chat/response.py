@@ -7,6 +7,7 @@ from typing import Any
 from llm_gateway_sdk.conventions import unwrap_custom_input
 from llm_gateway_sdk.dialect import Headers, Mint, WireReply
 from llm_gateway_sdk.dialects.answer import broken_end, finish_that_fits
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -54,6 +55,7 @@ __all__ = [
     "FINISH_REASONS",
     "MESSAGE_FIELDS",
     "REPLY_FIELDS",
+    "SERVICE_TIERS",
     "annotation_of",
     "citation_of",
     "decode_body",
@@ -361,7 +363,7 @@ def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses
             case OpaquePart(dialect=dialect) if dialect == NAME and is_audio(part):
                 wire["audio"] = fold_audio(part, mint)
             case _:
-                losses.dropped("choices[*].message.content[*]", _described(part))
+                drop_part(part, losses)
     text = "".join([part.text for part in texts])
     if texts and (text or not (calls or refusals)):
         wire["content"] = text
@@ -440,13 +442,6 @@ def moved_annotation(note: dict[str, Any], offset: int) -> dict[str, Any]:
         return note
     places = {key: inner[key] + offset for key in ("start_index", "end_index") if isinstance(inner.get(key), int)}
     return {**note, "url_citation": {**inner, **places}}
-
-
-def _described(part: Part) -> str:
-    if isinstance(part, OpaquePart):
-        kind = part.data.get("type") if isinstance(part.data, dict) else None
-        return f"{part.dialect} {kind or 'block'}"
-    return type(part).__name__
 
 
 # Audio

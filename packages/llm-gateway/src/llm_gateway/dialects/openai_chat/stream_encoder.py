@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_sdk.conventions import CustomInputReader
 from llm_gateway_sdk.dialect import Mint, StreamEncoder
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -250,7 +251,7 @@ class _ChoiceEncoder:
                 case OpaquePart(dialect=dialect) if dialect == NAME and is_audio(part):
                     deltas.extend({"audio": delta} for delta in part.deltas)
                 case _:
-                    self._losses.dropped("choices[*].message.content[*]", _name_of(part))
+                    drop_part(part, self._losses)
         return deltas
 
     def _encode_text(self, part: TextPart, deltas: list[dict[str, Any]]) -> None:

@@ -37,6 +37,8 @@ def decode_usage(wire: Any) -> Usage | None:
         usage.output_audio_tokens = _count(details.get("audio_tokens"))
         if not _COMPLETION_DETAILS.issuperset(details):
             _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
+    if prompt is not None and usage.cache_read_tokens:
+        _reconcile(usage, prompt, usage.cache_read_tokens)
     reasoning = usage.reasoning_tokens
     if reasoning and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + reasoning:
         # xAI counts reasoning beside `completion_tokens`, not within.
@@ -44,6 +46,17 @@ def decode_usage(wire: Any) -> Usage | None:
     if rest:
         usage.provider_metadata = {NAME: rest}
     return usage
+
+
+def _reconcile(usage: Usage, prompt: int, read: int) -> None:
+    """Makes counts of the cache parts of the prompt where a server counts them in another way."""
+    written = usage.cache_write_tokens or 0
+    if read > prompt:
+        # Some (Grok on Azure) count what was read from the cache next to the prompt, not within.
+        usage.input_tokens = prompt + read + written
+    elif read + written > prompt and written <= read:
+        # OpenRouter counts what was just written among what is cached.
+        usage.cache_read_tokens = read - written
 
 
 _FIELDS = frozenset(

@@ -39,6 +39,10 @@ __all__ = ["OpenAIResponses"]
 class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
     lacks = frozenset({"citations.prompt"})
+    reply_lacks = frozenset(
+        {"logprobs.refusal", "stop_sequence", "usage.input_audio_tokens", "usage.output_audio_tokens"}
+    )
+    reply_tiers = response.SERVICE_TIERS
     quirks: ClassVar[Quirks] = QUIRKS
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"output"\s*:\s*\[')
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"response.completed"', b'"response.incomplete"')

@@ -10,6 +10,7 @@ from typing import Any
 from llm_gateway_sdk.conventions import unwrap_custom_input
 from llm_gateway_sdk.dialect import Headers, Mint, WireReply
 from llm_gateway_sdk.dialects.answer import broken_output, join_choices
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -352,6 +353,8 @@ class _OutputWriter:
         cut = list(runs(parts, reply=True))
         for position, run in enumerate(cut):
             self._write(run, complete=self._complete or position < len(cut) - 1)
+        if self._logprobs:
+            self._losses.dropped("choices[*].logprobs", "of no text")
         return self._items
 
     def _write(self, run: Run, *, complete: bool) -> None:
@@ -375,7 +378,7 @@ class _OutputWriter:
                 if isinstance(data := fold_opaque(first), dict) and first.position == "block":
                     self._items.append(data)
             case _:
-                self._losses.dropped("output[*]", describe(first))
+                drop_part(first, self._losses)
 
     def _write_message(self, run: Run, *, complete: bool) -> None:
         first = run.parts[0]

@@ -14,6 +14,7 @@ from typing import Any
 from llm_gateway_sdk.conventions import CustomInputReader
 from llm_gateway_sdk.dialect import Mint, StreamEncoder
 from llm_gateway_sdk.dialects.answer import parts_of_later_choice
+from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.errors import ErrorInfo
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -52,7 +53,6 @@ from .parts import encode_annotation, encode_logprobs
 from .response import (
     PREFIXES,
     SERVICE_TIERS,
-    describe,
     encode_call,
     encode_usage,
     envelope,
@@ -117,6 +117,8 @@ class ResponsesStreamEncoder(StreamEncoder):
                     logprobs = None
                 else:
                     _WRITERS[type(part)](self, part)
+            if logprobs is not None:
+                self._losses.dropped("choices[*].logprobs", "of no text")
         for dialect, event in chunk.provider_deltas:
             self._write_event(dialect, event)
         if chunk.error is not None:
@@ -435,7 +437,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         assert isinstance(part, OpaquePart)
         if part.dialect != NAME:
             if part.data is not None:
-                self._losses.dropped("output[*]", describe(part))
+                drop_part(part, self._losses)
             return
         block = self._opaque.get(part.index)
         if block is None or (isinstance(part.data, dict) and (block.closed or part.data.get("id") != block.id)):
@@ -477,7 +479,7 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _write_media(self, part: Part) -> None:
         assert isinstance(part, MediaPart)
         if part.kind != "image" or part.data is None:
-            self._losses.dropped("output[*]", part.kind)
+            drop_part(part, self._losses)
             return
         self._finish_current()
         item_id = part.item_id or self._mint.id("ig_")
@@ -488,7 +490,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._close_ready()
 
     def _drop(self, part: Part) -> None:
-        self._losses.dropped("output[*]", type(part).__name__)
+        drop_part(part, self._losses)
 
     # Opening and closing.
 

@@ -14,6 +14,7 @@ from llm_gateway_sdk import (
     ModelProtocolError,
     ModelStreamError,
     StreamEncoder,
+    TextPart,
     Verdict,
 )
 from llm_gateway_sdk.chunk_loop import ChunkLoop
@@ -74,6 +75,7 @@ class _Receiver:
     __slots__ = (
         "_attempt",
         "_client",
+        "_dialect",
         "_encoder",
         "_ending",
         "_name",
@@ -86,6 +88,7 @@ class _Receiver:
 
     def __init__(self, client: ClientReply, attempt: LiveAttempt) -> None:
         self._client = client
+        self._dialect = client.request.dialect
         self._attempt = attempt
         self._outlet: Outlet = client.open_outlet()
         self.losses = Losses("response")
@@ -104,6 +107,15 @@ class _Receiver:
     def emit(self, chunk: LLMResponse) -> None:
         if self._name is not None and chunk.model:
             chunk = replace(chunk, model=self._name)
+        # Most chunks are a piece of text alone, and looking at them is without a call.
+        unsaid: object = chunk.usage is not None or chunk.provider_metadata
+        for choice in chunk.choices:
+            unsaid = unsaid or choice.provider_metadata or choice.message.provider_metadata
+            unsaid = unsaid or choice.logprobs is not None or choice.stop_sequence is not None
+            for part in choice.message.content:
+                unsaid = unsaid or part.provider_metadata or type(part) is not TextPart or part.citations
+        if unsaid:
+            self._dialect.report_unsaid(chunk, self.losses)
         if self._attempt.is_heavy and (chunk.final or _is_ending(chunk)):
             self._ending.append(chunk)
         else:
