@@ -623,9 +623,11 @@ def cross_reply(sender: str, receiver: str, feature: Replied) -> Crossing:
     said = feature.read(came)
     if losses or said != wanted:
         return Crossing("")
-    client.report_unsaid(came, losses)
     reply = client.encode_response(came, echoes[receiver], _mint(), losses)
     crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
+    if crossing.outcome == "untold" and not feature.said_as:
+        client.report_unsaid(came, losses)
+        crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
     if crossing.outcome == "untold" and feature.said_as:
         said_as = client.decode_response(reply, _mint()).choices[0].raw_finish_reason
         return Crossing(f"as `{said_as}`")

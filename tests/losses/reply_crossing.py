@@ -20,6 +20,7 @@ NO_LOSS_OF_REPLIES = {
     "incomplete_details.reason": "of a status that the smallest reply does not have",
     "output.*.<function_call>.id": "names the item in the provider's store",
     "output.*.<custom_tool_call>.id": "names the item in the provider's store",
+    "output.*.<reasoning>.status": "of an item that is whole",
     "output.*.<function_call>.status": "of an item that is whole",
     "choices.*.logprobs.content.*.bytes": "the bytes of `token`",
     "choices.*.logprobs.content.*.top_logprobs.*.bytes": "the bytes of `token`",

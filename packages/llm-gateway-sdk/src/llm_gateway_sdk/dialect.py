@@ -284,8 +284,8 @@ class Dialect(ABC):
     def report_unsaid(self, response: LLMResponse, losses: Losses) -> None:
         """Lists what of another dialect's reply, or of a chunk of it, a reply in this dialect does not hold."""
         report_unsaid_reply(response, self.name, self.reply_lacks, losses)
-        tiers = self.reply_tiers
-        if tiers is not None and response.service_tier is not None and response.service_tier not in tiers:
+        tiers, tier = self.reply_tiers, response.service_tier
+        if tier is not None and tiers is not None and tier not in tiers and tier not in ("default", "standard"):
             losses.dropped("service_tier")
 
     @abstractmethod

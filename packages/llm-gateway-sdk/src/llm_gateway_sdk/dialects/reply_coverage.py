@@ -109,6 +109,8 @@ def _report(metadata: ProviderMetadata, path: str, dialect: str, losses: Losses)
             _report_fields(metadata[name], path, losses, repeated)
 
 
+_OF_THE_ITEM = frozenset({"id", "role", "status", "type"})
+"""Fields of an output item that are about the item, not the answer."""
 _NONE: frozenset[str] = frozenset()
 
 
@@ -118,7 +120,7 @@ def _report_fields(values: dict[str, Any], path: str, losses: Losses, repeated: 
         if value is None or value == {} or value == [] or key in _NOTES or key in repeated:
             continue
         if key in _GROUPS and isinstance(value, dict):
-            _report_fields(value, path, losses)
+            _report_fields(value, path, losses, _OF_THE_ITEM if key == "_item" else _NONE)
         elif key[:1] == "_":
             continue
         elif isinstance(value, dict) and path == "usage":

@@ -13,8 +13,10 @@ from llm_gateway_sdk import (
     ModelError,
     ModelProtocolError,
     ModelStreamError,
+    OpaquePart,
     StreamEncoder,
     TextPart,
+    ToolCallPart,
     Verdict,
 )
 from llm_gateway_sdk.chunk_loop import ChunkLoop
@@ -113,7 +115,9 @@ class _Receiver:
             unsaid = unsaid or choice.provider_metadata or choice.message.provider_metadata
             unsaid = unsaid or choice.logprobs is not None or choice.stop_sequence is not None
             for part in choice.message.content:
-                unsaid = unsaid or part.provider_metadata or type(part) is not TextPart or part.citations
+                unsaid = unsaid or part.provider_metadata or type(part) is OpaquePart
+                unsaid = unsaid or (type(part) is TextPart and part.citations)
+                unsaid = unsaid or (type(part) is ToolCallPart and part.namespace is not None)
         if unsaid:
             self._dialect.report_unsaid(chunk, self.losses)
         if self._attempt.is_heavy and (chunk.final or _is_ending(chunk)):
