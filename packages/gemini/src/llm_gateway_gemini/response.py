@@ -11,7 +11,6 @@ from typing import Any
 from llm_gateway_sdk import (
     Accumulator,
     Choice,
-    Citation,
     DialectError,
     Echo,
     ErrorInfo,
@@ -35,6 +34,7 @@ from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
+from .citations import build_grounding, citations_of
 from .errors import check_answer
 from .parts import (
     NAME,
@@ -311,7 +311,7 @@ class CandidateReader:
     def _cite(self, choice: Choice, grounding: Any) -> None:
         if not isinstance(grounding, dict) or self._last_text is None:
             return
-        citations = _citations(grounding, "".join(self._texts))
+        citations = citations_of(grounding, "".join(self._texts))
         if not citations:
             return
         last = choice.message.content[-1] if choice.message.content else None
@@ -326,62 +326,6 @@ def _is_mark(part: Part) -> bool:
     if not isinstance(part, ThinkingPart) or part.text:
         return False
     return part.redacted is not None or not own(part).get("_thought")
-
-
-def _citations(grounding: dict[str, Any], text: str) -> list[Citation]:
-    """Of `groundingMetadata` or `citationMetadata`. Sources that no part of the text refers to cite all of it."""
-    encoded = text.encode("utf-8", "surrogatepass")
-    plain = len(encoded) == len(text)
-    chunks = grounding.get("groundingChunks")
-    if not isinstance(chunks, list):
-        sources = grounding.get("citationSources") or grounding.get("citations")
-        return [
-            Citation(
-                "url",
-                url=source["uri"],
-                title=source.get("title"),
-                start=_character(source.get("startIndex", 0), encoded, plain),
-                end=_character(source.get("endIndex"), encoded, plain),
-            )
-            for source in (sources if isinstance(sources, list) else ())
-            if isinstance(source, dict) and isinstance(source.get("uri"), str)
-        ]
-    supports = grounding.get("groundingSupports")
-    if not isinstance(supports, list) or not supports:
-        found = [_source(chunk) for chunk in chunks]
-        return [Citation("url", url=source.get("uri"), title=source.get("title")) for source in found if source]
-    citations = []
-    for support in supports:
-        segment = support.get("segment") if isinstance(support, dict) else None
-        positions = support.get("groundingChunkIndices") if isinstance(support, dict) else None
-        if not isinstance(segment, dict) or not isinstance(positions, list):
-            continue
-        start = _character(segment.get("startIndex", 0), encoded, plain)
-        end = _character(segment.get("endIndex"), encoded, plain)
-        for position in positions:
-            if isinstance(position, int) and 0 <= position < len(chunks) and (source := _source(chunks[position])):
-                citations.append(
-                    Citation("url", url=source.get("uri"), title=source.get("title"), start=start, end=end)
-                )
-    return citations
-
-
-def _source(chunk: Any) -> dict[str, Any] | None:
-    """What a grounding chunk names: whatever its kind, it has an address and a title."""
-    if not isinstance(chunk, dict):
-        return None
-    for kind in ("web", "retrievedContext", "maps", "image"):
-        if isinstance(chunk.get(kind), dict):
-            source: dict[str, Any] = chunk[kind]
-            return source
-    return None
-
-
-def _character(offset: Any, encoded: bytes, plain: bool) -> int | None:
-    """The number of the character at a byte offset, which is how Gemini counts."""
-    if not isinstance(offset, int) or isinstance(offset, bool):
-        return None
-    return offset if plain else len(encoded[:offset].decode("utf-8", "ignore"))
 
 
 def _decode_logprobs(value: Any) -> dict[str, Any] | None:
@@ -479,7 +423,7 @@ def build_candidate(
         if key != "finish_reason" and not key.startswith("_"):
             candidate[key] = value
     if "groundingMetadata" not in metadata:
-        grounding = _build_grounding(choice.message.content)
+        grounding = build_grounding(choice.message.content)
         if grounding is not None:
             candidate["groundingMetadata"] = grounding
     if choice.logprobs is not None:
@@ -560,38 +504,6 @@ def _reply_thought(
     extra = {key: value for key, value in metadata.items() if not key.startswith("_")}
     encoded = {"text": part.text, "thought": True, **extra}
     return encoded if signature is None else {**encoded, "thoughtSignature": signature}
-
-
-def _build_grounding(content: Sequence[Part]) -> dict[str, Any] | None:
-    """`groundingMetadata` of citations of addresses, as other providers give them."""
-    chunks: list[dict[str, Any]] = []
-    places: dict[str, int] = {}
-    supports: list[dict[str, Any]] = []
-    before = 0
-    for part in content:
-        if not isinstance(part, TextPart):
-            continue
-        for citation in part.citations:
-            if citation.url is None:
-                continue
-            if citation.url not in places:
-                places[citation.url] = len(chunks)
-                web = {"uri": citation.url} | ({"title": citation.title} if citation.title is not None else {})
-                chunks.append({"web": web})
-            start = 0 if citation.start is None else citation.start
-            end = len(part.text) if citation.end is None else citation.end
-            segment = {
-                "startIndex": before + _bytes(part.text[:start]),
-                "endIndex": before + _bytes(part.text[:end]),
-                "text": part.text[start:end],
-            }
-            supports.append({"segment": segment, "groundingChunkIndices": [places[citation.url]]})
-        before += _bytes(part.text)
-    return {"groundingChunks": chunks, "groundingSupports": supports} if chunks else None
-
-
-def _bytes(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _build_logprobs(logprobs: dict[str, Any]) -> dict[str, Any]:
