@@ -92,7 +92,7 @@ def test_a_key_is_made_used_limited_and_explained(served: ServedGateway, api: An
         )
 
     assert [ask().status_code for _ in range(3)] == [200, 200, 429]
-    (state,) = api.call("limits", "list_limit_state").items
+    (state,) = api.call("limits", "list_limits").items
     assert (state.limit, state.subject["team"], state.settled, state.remaining) == ("team", "data", 2, 0)
 
     override = api.call(
@@ -111,7 +111,7 @@ def test_a_key_is_made_used_limited_and_explained(served: ServedGateway, api: An
     assert api.call("limits", "get_override", override.id).amount == "3"
     assert api.call("limits", "delete_override", override.id) is None
     assert [each.amount for each in api.call("usage", "get_usage", by="team").items] == [3]
-    assert api.call("limits", "list_limits").items[0].amount == 2
+    assert api.call("limits", "list_limit_rules").items[0].amount == 2
     assert api.call("store", "get_store").ok
 
 

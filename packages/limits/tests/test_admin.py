@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from llm_gateway_limits.admin import limit_routes
 from llm_gateway_limits.rules import compile_rules
 
 from llm_gateway.stores.memory import MemoryStore
+from llm_gateway.testing import GatewayClient
 from llm_gateway_sdk import Amount, Lease, new_lease_id
 from llm_gateway_sdk.admin import AdminCall, AdminError
 from llm_gateway_sdk.checks import problems_of
@@ -58,14 +60,14 @@ def test_the_state_of_limits_by_subject_with_their_overrides() -> None:
         made = await call(
             "createOverride", {"limit": "team", "subject": {"team": "data"}, "amount": "20 USD", "reason": "launch"}
         )
-        rows = (await call("listLimitState", name="team", subject="team=data"))["items"]
+        rows = (await call("listLimits", limit="team", subject="team=data"))["items"]
         assert [(row["settled"], row["of"], row["remaining"]) for row in rows] == [(3 * 10**9, 20 * 10**9, 17 * 10**9)]
         assert [each["id"] for each in (await call("listOverrides"))["items"]] == [made["id"]]
         await call("deleteOverride", None, {"id": made["id"]})
-        rows = (await call("listLimitState", name="team", subject="team=data"))["items"]
+        rows = (await call("listLimits", limit="team", subject="team=data"))["items"]
         assert rows[0]["of"] == 10 * 10**9
-        first = await call("listLimitState", limit="2")
-        rest = await call("listLimitState", limit="2", after=first["next"])
+        first = await call("listLimits", size="2")
+        rest = await call("listLimits", size="2", after=first["next"])
         assert len(first["items"]) + len(rest["items"]) == 3
         assert rest["next"] is None
 
@@ -121,8 +123,8 @@ def test_events_are_read_page_by_page() -> None:
         ("createOverride", {"limit": "team", "amount": "1 USD", "until": 5}, {}, 422),
         ("getOverride", None, {}, 404),
         ("deleteOverride", None, {}, 404),
-        ("listLimitState", None, {"limit": "0"}, 400),
-        ("listLimitState", None, {"subject": "team"}, 400),
+        ("listLimits", None, {"size": "0"}, 400),
+        ("listLimits", None, {"subject": "team"}, 400),
         ("getUsage", None, {"since": "yesterday"}, 400),
     ],
 )
@@ -139,9 +141,40 @@ def test_mistakes_have_their_status(name: str, body: Any, query: dict[str, str],
 
 def test_limits_are_shown_as_they_are_configured() -> None:
     async def main() -> None:
-        items = (await Routes()("listLimits"))["items"]
+        items = (await Routes()("listLimitRules"))["items"]
         assert [(each["name"], each["measure"], each["amount"], each["per"]) for each in items] == [
             ("team", "cost", 10 * 10**9, ["team", "model"]), ("all", "tokens", 1000, []),
         ]  # fmt: skip
 
     asyncio.run(main())
+
+
+CONFIGURATION = """
+admin: {enabled: true, apiKey: administration-0123456789}
+store: {url: "sqlite:./state.db"}
+models: [{name: echo, isDefault: true, provider: {type: echo}}]
+plugins:
+  - {name: limits, type: limits, config: {limits: [{name: whole, requests: 10, window: {calendar: day}}]}}
+projects:
+  - name: second
+    plugins:
+      - {name: own, type: limits, config: {limits: [{name: second, requests: 5, window: 1h, per: [project]}]}}
+"""
+KEY = {"authorization": "Bearer administration-0123456789"}
+
+
+def test_the_use_of_limits_of_all_projects_is_listed(tmp_path: Path) -> None:
+    with GatewayClient(CONFIGURATION, directory=tmp_path) as client:
+        assert client.get("/admin/v1/limits", headers=KEY).json()["items"] == []
+        assert client.chat().status == 200
+        assert client.chat(project="second").status == 200
+        # Whom a limit has counted for is written a moment later, when the plugin is closed at the latest.
+    with GatewayClient(CONFIGURATION, directory=tmp_path) as client:
+        rows = client.get("/admin/v1/limits", headers=KEY).json()["items"]
+        one = client.get("/admin/v1/limits?limit=second", headers=KEY).json()["items"]
+
+    assert [(row["limit"], row["subject"], row["settled"], row["of"]) for row in rows] == [
+        ("second", {"project": "second"}, 1, 5),
+        ("whole", {}, 1, 10),
+    ]
+    assert one == rows[:1]

@@ -10,7 +10,7 @@ from typing import Any
 from llm_gateway_sdk import LogEvent, Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
 
-from .admin_schemas import EVENT, LIMIT, NEW_OVERRIDE, OVERRIDE, PAGING, STATE, USAGE, USAGE_QUERY, page_of
+from .admin_schemas import EVENT, LIMIT, NEW_OVERRIDE, OVERRIDE, PAGING, STATE, STATE_QUERY, USAGE, USAGE_QUERY, page_of
 from .overrides import LiveRules, OverrideBook, UnknownOverride
 from .reporting import state_of, used_of
 from .rules import Rule
@@ -19,20 +19,21 @@ __all__ = ["limit_routes"]
 
 
 def limit_routes(store: Store, rules_of: Callable[[], Sequence[Rule]]) -> list[AdminRoute]:
-    """The routes for limits whose counters are in `store`; `rules_of` gives those of all plugins on it."""
+    """The routes for limits whose counters are in `store`; `rules_of` gives those of all projects. Of several of one
+    name, which count together, one is shown."""
     api = _Limits(store, rules_of)
     one = "/limits/overrides/{id}"
     of_limit = AdminParameter("name", "Only this limit.")
     kind = AdminParameter("kind", "Only such events.", {"enum": ["refused", "shadow"], "type": "string"})
     return [
         AdminRoute(
-            method="GET", path="/limits", name="listLimits", summary="The limits of the configuration.", role="viewer",
-            handler=api.limits, gives=page_of(LIMIT),
+            method="GET", path="/limits", name="listLimits",
+            summary="How much of each limit is used, by whom: settled, open and left in the present window.",
+            role="viewer", handler=api.state, gives=page_of(STATE), query=STATE_QUERY,
         ),
         AdminRoute(
-            method="GET", path="/limits/state", name="listLimitState",
-            summary="Per limit and subject: settled, open and left in the present window.", role="viewer",
-            handler=api.state, gives=page_of(STATE), query=(*PAGING, of_limit, _SUBJECT),
+            method="GET", path="/limits/rules", name="listLimitRules", summary="The limits of the configuration.",
+            role="viewer", handler=api.limits, gives=page_of(LIMIT),
         ),
         AdminRoute(
             method="GET", path="/limits/events", name="listLimitEvents",
@@ -64,9 +65,6 @@ def limit_routes(store: Store, rules_of: Callable[[], Sequence[Rule]]) -> list[A
     ]  # fmt: skip
 
 
-_SUBJECT = AdminParameter("subject", "Only this subject, as `team=research`.")
-
-
 class _Limits:
     def __init__(self, store: Store, rules_of: Callable[[], Sequence[Rule]]) -> None:
         self._store = store
@@ -79,10 +77,10 @@ class _Limits:
     async def state(self, call: AdminCall) -> AdminReply:
         live = LiveRules(self._rules_of(), self._store)
         await live.load()
-        name, subject = call.query.get("name"), call.query.get("subject")
+        name, subject = call.query.get("limit"), call.query.get("subject")
         rules = [rule for rule in live.rules if name in (None, rule.name)]
         rows = [row for row in await state_of(rules, self._store) if subject is None or _is(row["subject"], subject)]
-        first, size = _number(call, "after", 0), _size(call)
+        first, size = _number(call, "after", 0), _size(call, "size", 1000)
         following = str(first + size) if len(rows) > first + size else None
         return AdminReply({"items": rows[first : first + size], "next": following})
 
@@ -135,7 +133,7 @@ class _Limits:
 
     async def usage(self, call: AdminCall) -> AdminReply:
         since, until = _moment(call, "since", 0.0), _moment(call, "until", float("inf"))
-        by = [each for each in call.query.get("by", "limit,window,subject").split(",") if each]
+        by = [each for each in call.query.get("by", "counter").split(",") if each]
         wanted = {name: call.query[name] for name in ("name", "measure", "window") if name in call.query}
         subject = call.query.get("subject")
         sums: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
@@ -158,9 +156,11 @@ def _group(charged: Mapping[str, Any], by: Sequence[str]) -> tuple[tuple[str, st
     every limit that applies."""
     found = [("limit", charged["name"]), ("measure", charged["measure"])]
     for dimension in by:
-        if dimension == "window":
+        if dimension == "counter":
+            found.append(("key", charged["key"]))
+        if dimension in ("window", "counter"):
             found += [("window", charged["window"]), ("begins", charged["begins"])]
-        elif dimension == "subject":
+        if dimension in ("subject", "counter"):
             found += [(f"subject.{name}", value) for name, value in charged["subject"].items()]
         elif dimension in charged["subject"]:
             found.append((f"subject.{dimension}", charged["subject"][dimension]))
@@ -205,10 +205,10 @@ async def _events(store: Store, name: str, cursor: str) -> AsyncIterator[LogEven
         cursor = page[-1].cursor
 
 
-def _size(call: AdminCall) -> int:
-    size = _number(call, "limit", 100)
+def _size(call: AdminCall, name: str = "limit", default: int = 100) -> int:
+    size = _number(call, name, default)
     if not 1 <= size <= 1000:
-        raise AdminError(400, "`limit` is a number from 1 to 1000.")
+        raise AdminError(400, f"`{name}` is a number from 1 to 1000.")
     return size
 
 

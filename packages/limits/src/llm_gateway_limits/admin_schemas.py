@@ -7,7 +7,18 @@ from typing import Any
 
 from llm_gateway_sdk.admin import AdminParameter
 
-__all__ = ["EVENT", "LIMIT", "NEW_OVERRIDE", "OVERRIDE", "PAGING", "STATE", "USAGE", "USAGE_QUERY", "page_of"]
+__all__ = [
+    "EVENT",
+    "LIMIT",
+    "NEW_OVERRIDE",
+    "OVERRIDE",
+    "PAGING",
+    "STATE",
+    "STATE_QUERY",
+    "USAGE",
+    "USAGE_QUERY",
+    "page_of",
+]
 
 _TEXT = {"type": "string"}
 _SUBJECT = {
@@ -109,6 +120,7 @@ NEW_OVERRIDE = {
 USAGE = _object(
     "Usage",
     {
+        "key": {"type": "string", "description": "The counter's name, where sums are by counter."},
         "limit": _TEXT,
         "measure": _TEXT,
         "subject": _SUBJECT,
@@ -116,6 +128,7 @@ USAGE = _object(
         "begins": {"type": "string", "description": "First day or hour of a calendar window."},
         "amount": _NUMBER,
     },
+    "key",
     "window",
     "begins",
 )
@@ -123,14 +136,20 @@ PAGING = (
     AdminParameter("after", "The `next` of the page before."),
     AdminParameter("limit", "Entries of a page.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
 )
+STATE_QUERY = (
+    AdminParameter("limit", "The name of one limit."),
+    AdminParameter("subject", "Only this subject, as `team=research`."),
+    AdminParameter("after", "The `next` of the page before."),
+    AdminParameter("size", "Rows of a page.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1000}),
+)
 USAGE_QUERY = (
     AdminParameter("since", "Seconds since the epoch.", {"type": "number"}),
     AdminParameter("until", "Seconds since the epoch.", {"type": "number"}),
     AdminParameter(
         "by",
-        "What to group by next to limit and measure, with commas between: `window`, `subject`, or one of what the "
-        "limit counts per, such as `team`.",
-        {"type": "string", "default": "limit,window,subject"},
+        "What to group by next to limit and measure, with commas between: `counter`, `window`, `subject`, or one of "
+        "what the limit counts per, such as `team`.",
+        {"type": "string", "default": "counter"},
     ),
     AdminParameter("name", "Only this limit."),
     AdminParameter("measure", "Only this measure, e.g. `cost`."),

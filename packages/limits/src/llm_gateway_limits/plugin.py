@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
+from weakref import WeakSet
 
 from llm_gateway_sdk import (
     CounterState,
@@ -129,8 +130,11 @@ class Limits(Plugin):
         self._counts: dict[str, float] = {"refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0}
         self._keeper = asyncio.create_task(self._keep())
         self._live.start()
+        self._plugins: WeakSet[Limits] = self.gateway.shared("limits:plugins", WeakSet)
+        self._plugins.add(self)
 
     async def close(self) -> None:
+        self._plugins.discard(self)
         await self._live.close()
         self._keeper.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -140,7 +144,14 @@ class Limits(Plugin):
             await self._flush()
 
     def admin_routes(self) -> Sequence[AdminRoute]:
-        return limit_routes(self.gateway.store, lambda: self._configured)
+        return limit_routes(self.gateway.store, self._of_all_projects)
+
+    def _of_all_projects(self) -> list[Rule]:
+        """The administration API asks the plugin of one project for the limits of all."""
+        found: dict[str, Rule] = {}
+        for plugin in self._plugins:
+            found.update({rule.name: rule for rule in plugin._configured})
+        return list(found.values())
 
     def metrics(self) -> dict[str, float]:
         figures = self._books.figures

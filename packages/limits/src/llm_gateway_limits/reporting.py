@@ -66,7 +66,7 @@ def used_of(key: str, amount: int) -> dict[str, Any]:
     factor = int(scale[0][1:]) if scale and scale[0][1:].isdigit() else 1
     subject = dict(_pair(each) for each in whom.split(",") if each)
     return {
-        "name": name, "measure": measure, "window": window, "subject": subject, "begins": begins,
+        "key": key, "name": name, "measure": measure, "window": window, "subject": subject, "begins": begins,
         "amount": amount * factor,
     }  # fmt: skip
 

@@ -123,7 +123,7 @@ ROLES = {"view-key": 0, "op-key": 1, "root-key": 2}
         ("GET", "/audit", None, 2),
         ("GET", "/usage", None, 0),
         ("GET", "/limits", None, 0),
-        ("GET", "/limits/state", None, 0),
+        ("GET", "/limits/rules", None, 0),
         ("GET", "/limits/events", None, 0),
         ("GET", "/limits/overrides", None, 0),
         ("POST", "/limits/overrides", {"limit": "team", "amount": "5 USD"}, 2),
@@ -215,7 +215,7 @@ def test_replies_are_what_the_document_promises(api: API) -> None:
         ("/audit", "get", api("GET", "/audit")),
         ("/usage", "get", api("GET", "/usage")),
         ("/limits", "get", api("GET", "/limits")),
-        ("/limits/state", "get", api("GET", "/limits/state")),
+        ("/limits/rules", "get", api("GET", "/limits/rules")),
         ("/limits/events", "get", api("GET", "/limits/events")),
         ("/limits/overrides", "get", api("GET", "/limits/overrides")),
     ):
