@@ -292,6 +292,50 @@ def test_a_dearer_model_is_topped_up_and_charged_at_its_price() -> None:
         assert counted(client, "budget|")[1] == 0
 
 
+class Watched(MemoryStore):
+    """Remembers how full the counter was after each step."""
+
+    name = "watched"
+    fullest = 0
+
+    def configure(self, url: str, config: Any, *, directory: Any = ".") -> None:
+        type(self).fullest = 0
+
+    async def settle(self, *args: Any, **options: Any) -> None:
+        await super().settle(*args, **options)
+        (state,) = await self.read([Entry("budget|cost|lifetime||", 0)])
+        type(self).fullest = max(self.fullest, state.settled + state.open)
+
+
+def test_what_is_settled_and_open_never_passes_a_limit_between_two_steps() -> None:
+    """A request that holds two reservations settles them one after the other."""
+    budget = 5_000_000  # nano-dollars: enough for the dear model's ceiling once
+    models = [
+        {"name": "cheap", "isDefault": True, "provider": {"type": "echo"}, "metadata": {"prices": PRICES}},
+        {"name": "dear", "provider": {"type": "echo"}, "metadata": {"prices": {"input": 10, "output": 100}}},
+    ]
+    text = {
+        "store": {"url": "watched:"},
+        "models": models,
+        "plugins": [
+            {"name": "router", "type": "model-router", "config": {"model": "dear"}},
+            {
+                "name": "limits",
+                "type": "limits",
+                "config": {"limits": [{"name": "budget", "cost": f"{budget / 1e9} USD", "window": "lifetime"}]},
+            },
+        ],
+    }
+    with GatewayClient(yaml.safe_dump(text), extensions=[Watched], environ={}) as client:
+        answer = client.chat("word " * 38, model="cheap", max_tokens=40)
+        assert answer.status == 200
+        metrics = answer.context.metrics
+        spent = metrics.input_tokens * 10_000 + metrics.output_tokens * 100_000
+        assert counted(client, "budget|") == (spent, 0)
+        assert 2 * spent > budget, "counted twice for a moment it would pass"
+        assert spent <= Watched.fullest <= budget
+
+
 # What clients see.
 
 
