@@ -139,7 +139,8 @@ class ConsoleApp:
             Link(title, base + path, key) for title, path, key, role in _LINKS if can(session.role, role)  # type: ignore[arg-type]
         ]  # fmt: skip
         user = SignedIn(session.name, session.role, f"{base}/sign-out", session.token)
-        return Shell("console", links, f"{base}/static", (f"{base}/static/console.js",), user)
+        playground = f"{base}/playground" if can(session.role, "operator") else None
+        return Shell("console", links, f"{base}/static", (f"{base}/static/console.js",), user, playground)
 
     # Signing in.
 

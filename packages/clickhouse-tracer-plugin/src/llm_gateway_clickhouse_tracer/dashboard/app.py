@@ -12,6 +12,7 @@ import hmac
 import http.server
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -140,6 +141,7 @@ class Dashboard:
                 queries.series(database, chosen),
                 parts,
                 queries.choices(database, chosen),
+                earlier=queries.totals(database, chosen.before_it(time.time())),
             )
         )
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 from llm_gateway_sdk.web import Child, Markup, tag
 from llm_gateway_sdk.wire import json
 
+from .markdown import markdown
+
 __all__ = ["conversation", "load", "pretty"]
 
 _LONG_TEXT: Final = 6000
@@ -55,7 +57,7 @@ def conversation(request: Mapping[str, Any], response: Mapping[str, Any]) -> Mar
 
 
 def _bubble(role: str, content: Any, *, title: str = "", note: str = "") -> Markup:
-    parts = [_part(part) for part in content or [] if isinstance(part, dict)]
+    parts = [_part(part, rich=True) for part in content or [] if isinstance(part, dict)]
     kind = role if role in ("system", "developer", "user", "assistant", "tool") else "other"
     results_only = bool(content) and all(
         isinstance(part, dict) and part.get("type") == "tool_result" for part in content
@@ -70,10 +72,11 @@ def _bubble(role: str, content: Any, *, title: str = "", note: str = "") -> Mark
     )
 
 
-def _part(part: Mapping[str, Any]) -> Markup:
+def _part(part: Mapping[str, Any], *, rich: bool = False) -> Markup:
     match part.get("type"):
         case "text":
-            return _text(part.get("text", ""))
+            text = str(part.get("text", ""))
+            return tag("div", markdown(text), class_="rich") if rich and len(text) <= _LONG_TEXT else _text(text)
         case "refusal":
             return tag("div", tag("b", "Refusal: "), _text(part.get("text", "")), class_="refusal")
         case "thinking":
@@ -97,7 +100,7 @@ def _part(part: Mapping[str, Any]) -> Markup:
                     tag("small", part.get("tool_call_id", "")),
                     tag("span", "error", class_="badge error") if failed else None,
                 ),
-                [_part(inner) for inner in part.get("content") or [] if isinstance(inner, dict)],
+                [_result(inner) for inner in part.get("content") or [] if isinstance(inner, dict)],
                 class_="result",
             )
         case "media":
@@ -106,6 +109,11 @@ def _part(part: Mapping[str, Any]) -> Markup:
             return tag(
                 "details", tag("summary", str(part.get("dialect", "other content"))), tag("pre", _indented(dict(part)))
             )
+
+
+def _result(part: Mapping[str, Any]) -> Markup:
+    """A part of a tool's result, which is most often JSON."""
+    return _text(pretty(str(part.get("text", "")))) if part.get("type") == "text" else _part(part)
 
 
 def _media(part: Mapping[str, Any]) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from llm_gateway_sdk.web import Child, Link, Markup, Shell, join, tag
+from llm_gateway_sdk.web import Child, Link, Markup, Shell, current_shell, join, tag
 from llm_gateway_sdk.web import page as framed
 from llm_gateway_sdk.wire import json
 
@@ -19,6 +19,8 @@ from .queries import FAILED, PAGE_SIZE, Filter
 
 __all__ = ["interaction_page", "interactions_page", "message_page", "overview_page"]
 
+_SMALL_CHANGE = 0.005
+_LANE = 22
 _INLINE_RAW = 400_000
 """Longer bodies are offered as files only."""
 
@@ -37,7 +39,10 @@ def overview_page(
     parts: Mapping[str, Sequence[Mapping[str, Any]]],
     offered: Mapping[str, Sequence[str]],
     health: Markup | None = None,
+    *,
+    earlier: Mapping[str, Any] | None = None,
 ) -> str:
+    """`earlier` are the totals of the span before, to compare with."""
     requests = sums.get("requests", 0)
     latency, ttft = sums.get("latency") or [None] * 3, sums.get("ttft") or [None] * 2
     unpriced = sums.get("unpriced") or 0
@@ -45,20 +50,33 @@ def overview_page(
     def listed(**changes: str) -> str:
         return address(base, "/interactions", chosen, **changes)
 
+    before = earlier or {}
+
+    def change(column: str) -> str:
+        return _change(sums.get(column), before.get(column))
+
     tiles = [
-        _tile("Requests", count(requests), f"{count(sums.get('interactions'))} interactions", link=listed()),
+        _tile(
+            "Requests",
+            count(requests),
+            f"{count(sums.get('interactions'))} interactions",
+            link=listed(),
+            change=change("requests"),
+        ),
         _tile(
             "Errors",
             share(sums.get("errors"), requests),
             f"{count(sums.get('errors'))} requests",
             bad=bool(sums.get("errors")),
             link=listed(status=FAILED),
+            change=change("errors"),
         ),
         _tile(
             "Latency",
             duration(latency[0]) if requests else "–",
             f"median · p95 {duration(latency[1])}" if requests else "",
             link=listed(sort="slowest"),
+            change=_change(latency[0], (before.get("latency") or [None])[0]) if before.get("requests") else "",
         ),
         _tile("First token", duration(ttft[0]), f"median · p95 {duration(ttft[1])}" if ttft[1] is not None else ""),
         _tile(
@@ -66,13 +84,20 @@ def overview_page(
             count(sums.get("input_tokens")),
             f"{share(sums.get('cache_read_tokens'), sums.get('input_tokens'))} from cache",
             link=listed(sort="longest"),
+            change=change("input_tokens"),
         ),
-        _tile("Tokens out", count(sums.get("output_tokens")), f"{count(sums.get('reasoning_tokens') or 0)} thinking"),
+        _tile(
+            "Tokens out",
+            count(sums.get("output_tokens")),
+            f"{count(sums.get('reasoning_tokens') or 0)} thinking",
+            change=change("output_tokens"),
+        ),
         _tile(
             "Cost",
             money(sums.get("cost")),
             f"{count(unpriced)} requests without a price" if unpriced else "list prices",
             link=listed(sort="dearest"),
+            change=change("cost"),
         ),
     ]
     return page(
@@ -94,12 +119,23 @@ def overview_page(
     )
 
 
-def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | None = None) -> Markup:
+def _change(now: Any, before: Any) -> str:
+    """How a figure differs from the one of the span before."""
+    if now is None or not before:
+        return ""
+    part = float(now) / float(before) - 1
+    if abs(part) < _SMALL_CHANGE:
+        return "as in the span before"
+    return f"{'▲' if part > 0 else '▼'} {abs(part):.0%} on the span before"
+
+
+def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | None = None, change: str = "") -> Markup:
     return tag(
         "div" if link is None else "a",
         tag("h2", name),
         tag("p", value, class_="value bad" if bad else "value"),
         tag("p", note, class_="note"),
+        tag("p", change, class_="note") if change else None,
         class_="tile",
         href=link,
     )
@@ -366,9 +402,20 @@ def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, An
                 href=f"{base}/export.jsonl?{urlencode({'interaction': last['interaction_id']})}",
                 class_="button",
             ),
+            _replay(base, last),
             class_="actions",
         ),
     )
+
+
+def _replay(base: str, row: Mapping[str, Any]) -> Markup | None:
+    """In a console with a playground, the way to send the request again."""
+    shell = current_shell.get()
+    if shell is None or shell.playground is None or not row["request"]:
+        return None
+    recorded = f"{base}/requests/{row['request_id']}/request.json"
+    query = urlencode({"replay": recorded, "project": row["project"], "model": row["model_routed"]})
+    return tag("a", "Replay and compare", href=f"{shell.playground}?{query}", class_="button")
 
 
 def _round(base: str, row: Mapping[str, Any], *, opened: bool) -> Markup:
@@ -448,7 +495,41 @@ def _attempts(row: Mapping[str, Any]) -> Markup | None:
         )
         for one in attempts
     ]
-    return tag("div", tag("table", tag("thead", head), tag("tbody", body)), class_="scroll")
+    return tag(
+        "div",
+        _waterfall(row, attempts),
+        tag("table", tag("thead", head), tag("tbody", body)),
+        class_="scroll",
+        tabindex="0",
+    )
+
+
+def _waterfall(row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Where the time went: the whole request, and each attempt until its first token and after it."""
+    whole = row["duration_us"] / 1000
+    if whole <= 0:
+        return None
+
+    def bar(at: int, start: float, end: float, kind: str, hint: str) -> Markup:
+        x, width = 100 * start / whole, 100 * max(0.0, end - start) / whole
+        place = {"x": f"{x:.2f}%", "y": at * _LANE + 4, "width": f"{max(width, 0.3):.2f}%", "height": _LANE - 8}
+        return tag("g", tag("title", hint), tag("rect", **place, class_=f"fill-{kind}"))
+
+    drawn = [bar(0, 0, whole, "whole", f"whole request: {whole:,.0f} ms")]
+    for lane, one in enumerate(attempts, 1):
+        start, end = one.get("start_ms") or 0.0, one.get("end_ms")
+        end, first = whole if end is None else end, one.get("first_token_ms")
+        name = one.get("model") or one.get("target") or f"attempt {lane}"
+        if first is None:
+            kind = "errors" if one.get("error") else "input"
+            drawn.append(bar(lane, start, end, kind, f"{name}: {end - start:,.0f} ms"))
+        else:
+            drawn.append(bar(lane, start, first, "input", f"{name}: {first - start:,.0f} ms to the first token"))
+            drawn.append(bar(lane, first, end, "output", f"{name}: {end - first:,.0f} ms of stream"))
+    return tag(
+        "svg", drawn, class_="waterfall", height=_LANE * (len(attempts) + 1), role="img",
+        aria_label=f"Time of the request and its {len(attempts)} attempts",
+    )  # fmt: skip
 
 
 def load_list(text: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -151,6 +151,17 @@ class Filter:
             bucket = RANGES[self.range].bucket_seconds
             start, end = now - RANGES[self.range].seconds, now
         return int(start // bucket * bucket), int(end // bucket * bucket + bucket), bucket
+
+    def before_it(self, now: float) -> Filter:
+        """The same choice, in the span of equal length before it."""
+        if self.since:
+            start = datetime.fromisoformat(self.since).replace(tzinfo=UTC).timestamp()
+            end = datetime.fromisoformat(self.until).replace(tzinfo=UTC).timestamp() if self.until else now
+        else:
+            start, end = now - RANGES[self.range].seconds, now
+        earlier = (datetime.fromtimestamp(moment, UTC) for moment in (2 * start - end, start))
+        since, until = (moment.strftime("%Y-%m-%d %H:%M:%S") for moment in earlier)
+        return replace(self, since=since, until=until, before="", skip=0)
 
     @property
     def tzinfo(self) -> ZoneInfo:

@@ -107,5 +107,5 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Child]], *, empty: str) 
         class_="scroll panel",
         tabindex="0",
         role="region",
-        aria_label=heads[0],
+        aria_label=", ".join(heads),
     )

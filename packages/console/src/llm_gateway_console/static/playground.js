@@ -304,5 +304,54 @@
     if (event.target.name === "body") field("own").checked = true;
     else update();
   });
+  // A recorded request, in the gateway's canonical form, as a body of Chat Completions.
+  const textOf = (content) => (content ?? []).filter((part) => part.type === "text").map((part) => part.text).join("\n");
+  function chatMessages(message) {
+    const content = message.content ?? [];
+    const results = content.filter((part) => part.type === "tool_result").map((part) => (
+      { role: "tool", tool_call_id: part.tool_call_id, content: textOf(part.content) }));
+    const calls = content.filter((part) => part.type === "tool_call").map((part) => (
+      { id: part.id, type: "function", function: { name: part.name, arguments: part.arguments || "{}" } }));
+    const parts = content.flatMap((part) => {
+      if (part.type === "text") return [{ type: "text", text: part.text }];
+      if (part.type !== "media" || (part.kind ?? "image") !== "image") return [];
+      const url = part.url ?? (part.data ? `data:${part.media_type};base64,${part.data}` : null);
+      return url ? [{ type: "image_url", image_url: { url } }] : [];
+    });
+    const plain = parts.every((part) => part.type === "text");
+    const text = plain ? parts.map((part) => part.text).join("\n") : parts;
+    if (!parts.length && !calls.length) return results;
+    return [...results, { role: message.role, content: parts.length ? text : null, ...(calls.length ? { tool_calls: calls } : {}) }];
+  }
+  function chatBody(request) {
+    const body = { model: request.model, messages: (request.messages ?? []).flatMap(chatMessages) };
+    const tools = (request.tools ?? []).filter((tool) => tool.name).map((tool) => (
+      { type: "function", function: { name: tool.name, description: tool.description, parameters: tool.parameters ?? tool.input_schema } }));
+    if (tools.length) body.tools = tools;
+    for (const name of ["temperature", "top_p", "seed", "stop", "max_tokens"]) {
+      if (request[name] !== undefined && request[name] !== null) body[name] = request[name];
+    }
+    return { ...body, stream: true, stream_options: { include_usage: true } };
+  }
+  async function replay() {
+    const asked = new URLSearchParams(location.search);
+    const address = asked.get("replay");
+    // Nothing but a recorded request of this console is ever loaded.
+    if (!address || !form.dataset.traces || !address.startsWith(form.dataset.traces.replace(/interactions$/, "requests/"))) return;
+    if (asked.get("project") in offered) field("project").value = asked.get("project");
+    update();
+    const project = offered[field("project").value];
+    const chat = Object.keys(project.apis).find((name) => project.apis[name].endsWith("/chat/completions"));
+    if (chat) field("api").value = chat;
+    if (project.models.includes(asked.get("model"))) field("model").value = asked.get("model");
+    const reply = await fetch(address, { credentials: "same-origin" });
+    if (!reply.ok) return;
+    const body = chatBody(await reply.json());
+    field("body").value = JSON.stringify(body, null, 2);
+    field("own").checked = true;
+    field("message").required = false;
+    field("body").closest("details").open = true;
+  }
   update();
+  replay();
 })();

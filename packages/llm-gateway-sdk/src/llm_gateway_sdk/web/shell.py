@@ -49,6 +49,8 @@ class Shell:
     scripts: Sequence[str] = ()
     """Addresses of further scripts."""
     user: SignedIn | None = None
+    playground: str | None = None
+    """The address where a recorded request can be sent again, by the query parameter `replay`."""
 
 
 current_shell: ContextVar[Shell | None] = ContextVar("current_shell", default=None)

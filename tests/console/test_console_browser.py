@@ -1,0 +1,279 @@
+"""The console in a real browser, over a gateway with a real engine: each page by desktop and phone, at 200 %, light and
+dark, judged by axe; numbers lead to the same numbers; nothing that a record holds is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe_package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+pytest.importorskip("chdb", reason="chdb is not installed")
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+pytestmark = [pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"), pytest.mark.timeout(300)]
+
+ADMIN = "admin-credential-0123456789"
+CANARY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>'\"&"
+PAGES = ("/traces/?range=1h", "/traces/interactions?range=1h", "/keys", "/limits", "/playground", "/health", "/audit")
+VIEWS = {
+    "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "desktop-dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 360, "height": 740}, "color_scheme": "light"},
+    "phone-dark": {"viewport": {"width": 360, "height": 740}, "color_scheme": "dark"},
+    "zoomed": {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2},
+}
+"""At 200 % a window of 1280 pixels is 640 wide."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("console")
+    config = {
+        "admin": {"enabled": True, "apiKey": ADMIN},
+        "store": {"url": "sqlite:./state.db"},
+        "models": [
+            {"name": name, "isDefault": name == "echo", "provider": {"type": "echo"}} for name in ("echo", "second")
+        ],
+        "plugins": [
+            {
+                "name": "tracer",
+                "type": "clickhouse-tracer",
+                "config": {
+                    "clickhouse": {"url": f"chdb://{folder}/engine"},
+                    "flushInterval": 100,
+                    "spool": {"path": str(folder / "spool")},
+                },
+            },
+            {"name": "console", "type": "console", "config": {"signedInPrincipals": True}},
+            {"name": "keys", "type": "virtual-keys", "config": {}},
+            {
+                "name": "limits",
+                "type": "limits",
+                "config": {
+                    "ledger": True,
+                    "limits": [{"name": "day", "requests": 20, "window": {"calendar": "day"}, "per": ["key"]}],
+                },
+            },
+        ],
+    }
+    (folder / "gateway.yaml").write_text(json.dumps(config))
+    log = folder / "log"
+    command = [sys.executable, "-m", "llm_gateway", "start", "--config", "gateway.yaml"]
+    with log.open("w") as out:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", "0"], cwd=folder, stdout=out, stderr=out, env=os.environ
+        )
+    try:
+        url = _address(process, log)
+        _feed(url)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := re.search(r"listening on (http://[\d.:]+)", log.read_text()):
+            return found[1]
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+def _feed(url: str) -> None:
+    """Requests that succeed and that are refused, with the canary wherever a client can write something."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        admin = {"authorization": f"Bearer {ADMIN}"}
+        owner = {"name": CANARY, "team": CANARY, "user": CANARY, "labels": {"note": CANARY}}
+        key = client.post("/admin/v1/keys", headers=admin, json=owner).json()["key"]
+        headers = {
+            "authorization": f"Bearer {key}",
+            "user-agent": CANARY,
+            "x-session-id": CANARY,
+            "x-claude-code-session-id": CANARY,
+        }
+        for number in range(25):
+            model = (CANARY, "echo", "second")[min(number, 1 + number % 2)] if number else CANARY
+            tool = {"type": "function", "function": {"name": "look_up", "parameters": {"description": CANARY}}}
+            body = {
+                "model": model,
+                "user": CANARY,
+                "messages": [
+                    {"role": "system", "content": CANARY},
+                    {"role": "user", "content": f"# {CANARY}\n{CANARY}"},
+                ],
+                "tools": [tool],
+                "stream": number % 2 == 0,
+                "metadata": {"note": CANARY},
+            }
+            client.post("/v1/chat/completions", headers=headers, json=body)
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            figures = client.get("/metrics").text
+            if re.search(r"^llm_gateway_plugin_\w*sent\w*(?:\{.*\})? 25\b", figures, re.MULTILINE):
+                return
+            time.sleep(0.2)
+    raise AssertionError("the records did not arrive")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(params=VIEWS)
+def page(request: pytest.FixtureRequest, browser: Any, site: str) -> Iterator[Any]:
+    yield from _opened(browser, site, **VIEWS[request.param])
+
+
+@pytest.fixture
+def desktop(browser: Any, site: str) -> Iterator[Any]:
+    yield from _opened(browser, site, **VIEWS["desktop"])
+
+
+def _opened(browser: Any, site: str, **options: Any) -> Iterator[Any]:
+    """Signed in. Fails its test on an error of a script, on what the policy has blocked, and on a request elsewhere."""
+    context = browser.new_context(**options)
+    opened = context.new_page()
+    troubles: list[str] = []
+    opened.on("pageerror", lambda error: troubles.append(str(error)))
+    opened.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+    opened.on("request", lambda sent: troubles.append(sent.url) if not sent.url.startswith(site) else None)
+    opened.goto(f"{site}/console")
+    opened.get_by_label("Administration credential").fill(ADMIN)
+    opened.get_by_role("button", name="Sign in").click()
+    opened.wait_for_url("**/console/traces/")
+    yield opened
+    context.close()
+    assert not troubles
+
+
+SMALL_TEXT = """() => [...document.querySelectorAll('body *')].filter((element) =>
+    [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim())
+    && element.getClientRects().length && parseFloat(getComputedStyle(element).fontSize) < 11
+).map((element) => `${element.tagName} ${element.textContent.slice(0, 30)}`)"""
+
+
+def test_each_page_is_readable_and_accessible(page: Any, site: str) -> None:
+    axe = (Path(axe_package.__file__).parent / "axe.min.js").read_text()
+    width = page.viewport_size["width"]
+    troubles = []
+    links = [f"{site}/console{path}" for path in PAGES]
+    page.goto(f"{site}/console/traces/interactions?range=1h&status=ok")
+    links.append(page.locator("a[data-row]").first.evaluate("link => link.href"))
+    for address in links:
+        page.goto(address)
+        assert page.title() != "owned"
+        troubles += [f"{address}: small text: {small}" for small in page.evaluate(SMALL_TEXT)]
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            troubles.append(f"{address}: scrolls sideways, {wide} of {width}")
+        # The page's policy allows no script but its own; the browser's protocol evaluates this one.
+        page.evaluate(axe)
+        found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice']})")
+        troubles += [
+            f"{address}: {each['id']}: {node['html'][:150]}"
+            for each in found["violations"]
+            for node in each["nodes"][:3]
+        ]
+    assert troubles == []
+
+
+def test_the_canary_is_shown_as_text_everywhere(desktop: Any, site: str) -> None:
+    paths = (*PAGES, "/traces/interactions?range=1h&status=failed", "/limits?request=%3Cscript%3E", "/keys?q=%3Cimg")
+    for path in paths:
+        desktop.goto(f"{site}/console{path}")
+        assert desktop.locator("main img, main script:not([src])").count() == 0
+        assert "owned" not in desktop.title()
+
+
+def test_each_figure_leads_to_as_many_requests(desktop: Any, site: str) -> None:
+    desktop.goto(f"{site}/console/traces/?range=1h")
+    tile = desktop.locator("a.tile", has_text="Errors")
+    errors = int(re.search(r"(\d+) requests", tile.inner_text())[1])  # type: ignore[index]
+    tile.click()
+    desktop.wait_for_url("**status=failed*")
+    assert desktop.locator("table.list tbody tr").count() == errors
+    assert f"{errors} found" in desktop.locator("h1").inner_text()
+
+    desktop.goto(f"{site}/console/traces/?range=1h")
+    row = desktop.locator(".breakdowns tr", has=desktop.get_by_role("link", name="second", exact=True))
+    requests = int(row.locator("td").nth(1).inner_text())
+    row.get_by_role("link", name="second", exact=True).click()
+    desktop.wait_for_url("**model=second*")
+    assert f"{requests} found" in desktop.locator("h1").inner_text()
+
+
+def test_a_key_is_made_used_and_revoked(desktop: Any, site: str) -> None:
+    desktop.goto(f"{site}/console/keys")
+    desktop.locator("[name=name]").fill("browser")
+    desktop.get_by_role("button", name="Make the key").click()
+    key = desktop.locator("#made-key").inner_text()
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"authorization": f"Bearer {key}"}
+    assert httpx.post(f"{site}/v1/chat/completions", json=ask, headers=headers, trust_env=False).status_code == 200
+
+    row = desktop.locator("tr", has_text="browser")
+    row.get_by_text("Revoke…").click()
+    row.get_by_role("button", name="Revoke browser for good").click()
+    assert desktop.locator("tr", has_text="browser").get_by_text("revoked").is_visible()
+    desktop.goto(f"{site}/console/audit?q=browser")
+    assert desktop.locator("tbody tr").count() == 2
+
+
+def test_a_refusal_is_explained(desktop: Any, site: str) -> None:
+    headers = {"authorization": f"Bearer {ADMIN}"}
+    page = httpx.get(f"{site}/admin/v1/limits", headers=headers, trust_env=False).json()
+    assert page["items"]
+    desktop.goto(f"{site}/console/limits")
+    assert desktop.locator("meter").count() >= 1
+    desktop.goto(f"{site}/console/traces/interactions?range=1h&status=refused")
+    desktop.locator("a[data-row]").first.click()
+    request = desktop.locator("dd code").first.inner_text()
+    desktop.goto(f"{site}/console/limits?request={request}")
+    assert "day" in desktop.locator(".facts").first.inner_text()
+
+
+@pytest.mark.parametrize("api", ["openai /v1/chat/completions", "anthropic /v1/messages", "openai /v1/responses"])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_the_playground_answers_in_each_api(desktop: Any, site: str, api: str, streamed: bool) -> None:
+    desktop.goto(f"{site}/console/playground")
+    desktop.locator("[name=api]").select_option(api)
+    desktop.locator("[name=stream]").set_checked(streamed)
+    desktop.locator("[name=message]").fill("Play it again")
+    desktop.get_by_role("button", name="Send").click()
+    desktop.locator(".answer dt", has_text="Time").wait_for()
+
+    assert "Play it again" in desktop.locator(".answer .text").nth(1).inner_text()
+    assert desktop.locator(".failure").count() == 0
+
+
+def test_a_recorded_request_is_replayed_and_compared(desktop: Any, site: str) -> None:
+    desktop.goto(f"{site}/console/traces/interactions?range=1h&status=ok")
+    desktop.locator("a[data-row]").first.click()
+    desktop.get_by_role("link", name="Replay and compare").click()
+    desktop.locator("[name=own]:checked").wait_for()
+    model = desktop.locator("[name=model]").input_value()
+    desktop.locator("[name=other]").select_option("second" if model == "echo" else "echo")
+    desktop.get_by_role("button", name="Send").click()
+
+    desktop.get_by_role("heading", name="Compared").wait_for()
+    assert desktop.locator(".answer dt", has_text="Text").locator("xpath=../dd").inner_text() == "the same"
+    assert desktop.title() != "owned"
