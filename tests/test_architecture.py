@@ -135,6 +135,7 @@ DISTRIBUTION_OF = {
     "yarl": "aiohttp",
     "dotenv": "python-dotenv",
     "zstandard": "clickhouse-connect",
+    "markdown_it": "markdown-it-py",
     "opentelemetry": "opentelemetry-sdk",
 }
 """Import names whose distribution is named otherwise, or which another distribution brings."""

@@ -512,8 +512,15 @@ def _waterfall(row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) ->
 
     def bar(at: int, start: float, end: float, kind: str, hint: str) -> Markup:
         x, width = 100 * start / whole, 100 * max(0.0, end - start) / whole
-        place = {"x": f"{x:.2f}%", "y": at * _LANE + 4, "width": f"{max(width, 0.3):.2f}%", "height": _LANE - 8}
-        return tag("g", tag("title", hint), tag("rect", **place, class_=f"fill-{kind}"))
+        rect = tag(
+            "rect",
+            x=f"{x:.2f}%",
+            y=at * _LANE + 4,
+            width=f"{max(width, 0.3):.2f}%",
+            height=_LANE - 8,
+            class_=f"fill-{kind}",
+        )
+        return tag("g", tag("title", hint), rect)
 
     drawn = [bar(0, 0, whole, "whole", f"whole request: {whole:,.0f} ms")]
     for lane, one in enumerate(attempts, 1):
