@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -25,8 +25,8 @@ _CALENDAR: Final[Mapping[str, float]] = {
 
 async def shown(view: View) -> Response:
     """Meters where the API has the state of limits, the ledger's sums, and the answer to "why was this refused"."""
-    state = await view.ask("GET", "/limits")
-    used = await view.ask("GET", "/usage")
+    state = await view.ask("GET", "/limits/state")
+    used = await view.ask("GET", "/usage", query={"by": "limit,measure,window,begins,subject"})
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
     return view.page(
@@ -135,16 +135,10 @@ def _ledger(items: list[Mapping[str, Any]]) -> Markup:
 
 
 def _counted(row: Mapping[str, Any]) -> tuple[Child, ...]:
-    """A counter is named `limit|measure|window|whom|since`, where the limits plugin has named it."""
-    parts = str(row["key"]).split("|")
-    if len(parts) < 4:
-        return tag("code", row["key"]), "–", "–", f"{row['amount']:,}"
-    name, measure, window, whom = parts[:4]
-    since = parts[4] if len(parts) > 4 else ""
-    readable = ", ".join(unquote(each).replace("=", " ", 1) for each in whom.split(",") if each)
+    measure, window = str(row.get("measure", "")), row.get("window", "")
     return (
-        [name, tag("div", f"{measure} per {window}", class_="sub")],
-        readable or "everybody",
-        since or "–",
+        [str(row.get("limit", "")), tag("div", f"{measure} per {window}", class_="sub")],
+        ", ".join(f"{name} {value}" for name, value in (row.get("subject") or {}).items()) or "everybody",
+        str(row.get("begins") or "–"),
         _amount(row["amount"], measure),
     )

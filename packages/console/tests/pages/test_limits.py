@@ -1,0 +1,39 @@
+"""The page of limits: meters, the ledger, and where use leads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from llm_gateway_console.pages.limits import forecast
+
+DAY = 86400.0
+
+
+def test_use_is_shown_in_the_ledger(operator: Any) -> None:
+    headers = {
+        "cookie": f"llm_gateway_console={operator.cookies['llm_gateway_console']}",
+        "x-llm-gateway-console": operator.token,
+    }
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    assert operator.gateway.post("/v1/chat/completions", ask, headers=headers).status == 200
+
+    page = operator.get("/limits")
+    assert page.status == 200
+    assert "No project has the plugin limits" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("settled", "ends", "window", "now", "expected"),
+    [
+        (10, DAY, "day@UTC", DAY / 2, 20),
+        (10, DAY, "day@UTC", DAY / 1000, None),
+        (10, None, "lifetime", 5, None),
+        (10, DAY, "3600s", DAY / 2, None),
+        (10, DAY, "day@UTC", 2 * DAY, None),
+    ],
+)
+def test_a_forecast_goes_on_as_in_this_window(
+    settled: float, ends: float | None, window: str, now: float, expected: float | None
+) -> None:
+    assert forecast(settled, ends, window, now) == expected
