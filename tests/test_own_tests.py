@@ -148,6 +148,7 @@ llm_gateway_gemini/bytewise.py
 llm_gateway_gemini/embeddings.py
 llm_gateway_gemini/images.py
 llm_gateway_gemini/speech.py
+llm_gateway_limits/admin_schemas.py
 llm_gateway_limits/estimates.py
 llm_gateway_limits/refusals.py
 llm_gateway_limits/rules.py

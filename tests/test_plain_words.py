@@ -17,7 +17,7 @@ INSTEAD = {
     r"\b(?:nobody|whoever)\b": "name who, or leave it out",
     r"\bmend\b": "correct",
     r"\bof its own\b": "own, separate",
-    r"(?<!here )(?<!\d )\bis no (?!longer\b|more\b)": "is not a",
+    r"(?<!here )(?<!\d )\bis no (?!longer\b|more\b|limit\b|retry\b)": "is not a",
 }
 """Words that readers stumble over, and what to write."""
 
