@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from scripted_upstream import ScriptedUpstream
-from served_gateway import ServedGateway
-
-Serve = Callable[..., ServedGateway]
+from served_gateway import Serve, ServedGateway, model
 
 
 @pytest.fixture(scope="session")
@@ -32,11 +30,6 @@ def models(upstream: ScriptedUpstream) -> list[dict[str, Any]]:
         model("messages", "anthropic", baseUrl=upstream.url),
         model("responses", "openai", baseUrl=f"{upstream.url}/v1", api="responses"),
     ]
-
-
-def model(name: str, provider: str, **config: Any) -> dict[str, Any]:
-    settings = {"apiKey": "sk-upstream", "model": f"{name}-model", "retryAttempts": 1, **config}
-    return {"name": name, "provider": {"type": provider, "config": settings}}
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -110,3 +110,13 @@ class ServedGateway:
 def new_request_id() -> str:
     """One for a request that a test wants to find again at the upstream."""
     return f"req_{uuid4().hex}"
+
+
+Serve = Callable[..., ServedGateway]
+"""The fixture `serve`: starts a gateway from a configuration."""
+
+
+def model(name: str, provider: str, **config: Any) -> dict[str, Any]:
+    """A model of the configuration, named after the API of the scripted upstream that it calls."""
+    settings = {"apiKey": "sk-upstream", "model": f"{name}-model", "retryAttempts": 1, **config}
+    return {"name": name, "provider": {"type": provider, "config": settings}}

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 from scripted_upstream import ScriptedUpstream
-from served_gateway import ServedGateway
-
-from conftest import model
+from served_gateway import ServedGateway, model
 
 CONDITIONS: dict[str, dict[str, Any]] = {
     "path": {"paths": ["/anthropic"]},

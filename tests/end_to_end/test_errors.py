@@ -12,9 +12,7 @@ import openai
 import pytest
 from official_clients import CLIENTS, Question, ask
 from scripted_upstream import ScriptedUpstream
-from served_gateway import ServedGateway
-
-from conftest import model
+from served_gateway import ServedGateway, model
 
 PROVIDERS = ["chat", "messages", "responses"]
 EXCEPTIONS: dict[int, tuple[type[Exception], type[Exception]]] = {

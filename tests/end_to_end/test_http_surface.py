@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 from official_clients import CLIENTS, Question, ask
 from scripted_upstream import ScriptedUpstream
-from served_gateway import ServedGateway, new_request_id
-
-from conftest import model
+from served_gateway import ServedGateway, model, new_request_id
 
 ASK = {"model": "chat", "max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
 ASK_RESPONSES = {"model": "chat", "input": "Hello"}

@@ -13,9 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from scripted_upstream import ScriptedUpstream
-from served_gateway import ServedGateway, new_request_id
-
-from conftest import model
+from served_gateway import ServedGateway, model, new_request_id
 
 ENDPOINTS = {"openai chat": "/openai/v1/chat/completions", "anthropic": "/anthropic/v1/messages"}
 

@@ -12,8 +12,7 @@ from typing import Any
 
 import openai
 import pytest
-
-from conftest import Serve
+from served_gateway import Serve
 
 PROGRAM = """
 import json, pathlib, sys

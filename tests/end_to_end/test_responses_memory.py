@@ -9,9 +9,7 @@ from typing import Any
 import openai
 import pytest
 from scripted_upstream import ScriptedUpstream
-from served_gateway import ServedGateway
-
-from conftest import Serve
+from served_gateway import Serve, ServedGateway
 
 TOOL = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}, "strict": False}
 KEYS = {"ann": "key-of-ann-0123456789", "bob": "key-of-bob-0123456789"}

@@ -11,8 +11,7 @@ from typing import Any
 import openai
 import pytest
 from scripted_upstream import ScriptedUpstream
-
-from conftest import Serve
+from served_gateway import Serve
 
 pytest.importorskip("llm_gateway_vault_secrets")
 

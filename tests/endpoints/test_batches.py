@@ -8,10 +8,9 @@ from typing import Any
 
 import openai
 import pytest
+from endpoint_models import models_of
 from served_gateway import ServedGateway
 from vendors import KEPT, Vendors
-
-from conftest import models_of
 
 LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
 ASKED = {"model": "openai", "messages": [{"role": "user", "content": "call 555-1234"}]}

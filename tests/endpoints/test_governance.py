@@ -10,11 +10,11 @@ from typing import Any
 
 import httpx
 import pytest
+from endpoint_models import models_of
 from served_gateway import ServedGateway
 from test_redaction import JSON_BODIES
 from vendors import Vendors
 
-from conftest import models_of
 from llm_gateway_sdk import Adapter, Route
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from endpoint_models import models_of
 from served_gateway import ServedGateway
 from vendors import PIXEL, Vendors
-
-from conftest import models_of
 
 SECRET = "555-1234"
 
