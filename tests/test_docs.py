@@ -100,3 +100,16 @@ def test_the_quick_start_loads_with_each_of_its_commented_lines() -> None:
         changed[own] = lines[index].replace("# ", "", 1)
         load_text("\n".join(changed), directory=file.parent, environ=KEYS)
     assert len(commented) == 4
+
+
+def test_the_navigation_names_each_page_once_per_section() -> None:
+    section, seen, double = "", set(), []
+    for line in (ROOT / "mkdocs.yml").read_text().partition("\nnav:")[2].splitlines():
+        if re.match(r"  - [^-]+:$", line):
+            section = line.strip()
+        elif found := re.search(r"([\w/-]+\.md)$", line):
+            if (section, found[1]) in seen:
+                double.append(f"{section} {found[1]}")
+            seen.add((section, found[1]))
+    assert len(seen) > 30
+    assert double == []
