@@ -11,6 +11,7 @@ DOCS = Path(__file__).parents[3] / "docs"
 BUILT_IN = [
     "basic-apikey-auth",
     "clickhouse-tracer",
+    "console",
     "jwt-auth",
     "limits",
     "logger",
