@@ -40,9 +40,14 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
             "description": "Sign in with an OpenID Connect provider, next to the administration's credentials.",
             "properties": {
                 "issuer": {"type": "string", "format": "uri", "description": "The provider's address."},
-                "clientId": {"type": "string", "minLength": 1},
+                "clientId": {"type": "string", "minLength": 1, "description": "The console's id at the provider."},
                 "clientSecret": {"type": "string", "writeOnly": True, "description": "Left out for public clients."},
-                "scopes": {"type": "array", "items": {"type": "string"}, "default": ["openid", "profile", "email"]},
+                "scopes": {
+                    "type": "array",
+                    "items": {"type": "string"},
+                    "default": ["openid", "profile", "email"],
+                    "description": "What is asked for; the claims below must be among it.",
+                },
                 "nameClaim": {"type": "string", "default": "email", "description": "Names people in the audit log."},
                 "roleClaim": {"type": "string", "default": "groups", "description": "A text or a list of texts."},
                 "roles": {
