@@ -36,7 +36,7 @@ for found in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         except Exception as error:
             if "needs the extra" not in str(error):
                 raise
-groups = ["plugins", "providers", "adapters", "dialects", "stores"]
+groups = ["plugins", "providers", "adapters", "dialects", "stores", "secrets", "credentials"]
 points = [p for group in groups for p in metadata.entry_points(group="llm_gateway." + group)]
 for point in points:
     point.load()
