@@ -240,7 +240,7 @@ def test_a_key_is_made_used_and_revoked(desktop: Any, site: str) -> None:
 
 def test_a_refusal_is_explained(desktop: Any, site: str) -> None:
     headers = {"authorization": f"Bearer {ADMIN}"}
-    page = httpx.get(f"{site}/admin/v1/limits/state", headers=headers, trust_env=False).json()
+    page = httpx.get(f"{site}/admin/v1/limits", headers=headers, trust_env=False).json()
     assert page["items"]
     desktop.goto(f"{site}/console/limits")
     assert desktop.locator("meter").count() >= 1

@@ -25,7 +25,7 @@ _CALENDAR: Final[Mapping[str, float]] = {
 
 async def shown(view: View) -> Response:
     """Meters where the API has the state of limits, the ledger's sums, and the answer to "why was this refused"."""
-    state = await view.ask("GET", "/limits/state")
+    state = await view.ask("GET", "/limits")
     used = await view.ask("GET", "/usage", query={"by": "limit,measure,window,begins,subject"})
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
