@@ -99,7 +99,6 @@ llm_gateway/server/http1/upload.py
 llm_gateway/server/incoming.py
 llm_gateway/server/observers.py
 llm_gateway/server/openapi.py
-llm_gateway/server/page_host.py
 llm_gateway/server/refusing.py
 llm_gateway/server/serving.py
 llm_gateway/server/supervisor.py
@@ -133,16 +132,12 @@ llm_gateway_clickhouse_tracer/schema.py
 llm_gateway_clickhouse_tracer/segments.py
 llm_gateway_clickhouse_tracer/tracer.py
 llm_gateway_console/figures.py
-llm_gateway_console/oidc.py
 llm_gateway_console/pages/audit.py
 llm_gateway_console/pages/health.py
 llm_gateway_console/pages/keys.py
-llm_gateway_console/pages/limits.py
 llm_gateway_console/pages/playground.py
 llm_gateway_console/pages/signing_in.py
 llm_gateway_console/pages/view.py
-llm_gateway_console/plugin.py
-llm_gateway_console/sessions.py
 llm_gateway_console/settings.py
 llm_gateway_gemini/bytewise.py
 llm_gateway_gemini/embeddings.py
@@ -174,7 +169,6 @@ llm_gateway_sdk/operations/reading.py
 llm_gateway_sdk/operations/rerank.py
 llm_gateway_sdk/operations/speech.py
 llm_gateway_sdk/operations/vectors.py
-llm_gateway_sdk/page_host.py
 llm_gateway_sdk/parts.py
 llm_gateway_sdk/plugin.py
 llm_gateway_sdk/provider.py
@@ -186,8 +180,6 @@ llm_gateway_sdk/testing/script.py
 llm_gateway_sdk/testing/store_laws.py
 llm_gateway_sdk/testing/walk.py
 llm_gateway_sdk/walk.py
-llm_gateway_sdk/web/markup.py
-llm_gateway_sdk/web/shell.py
 llm_gateway_sdk/web/static.py
 llm_gateway_virtual_keys/admin.py
 llm_gateway_virtual_keys/cache.py

@@ -54,7 +54,7 @@ def _reply(path: str, texts: list[str]) -> Any:
             "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
             "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2},
         }
-    if path.endswith("/converse"):
+    if path.endswith(("/converse", "/converse-stream")):
         return {
             "output": {"message": {"role": "assistant", "content": [{"text": text} for text in texts]}},
             "stopReason": "end_turn",

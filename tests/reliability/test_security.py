@@ -167,13 +167,17 @@ def test_the_callers_credentials_go_no_further_unless_that_is_configured() -> No
     run(main())
 
 
+ANSWER = {
+    "id": "x",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}],
+}
+
+
 def test_hop_by_hop_headers_end_here_in_both_directions() -> None:
     async def main() -> None:
         async def talkative(call: Call) -> None:
             hops = {"keep-alive": "timeout=1", "proxy-authenticate": "Basic", "upgrade": "h2c", "set-cookie": "a=b"}
-            await call.send(
-                200, {"id": "x", "choices": []}, {**hops, "trailer": "x-t", "openai-version": "yes", "te": "trailers"}
-            )
+            await call.send(200, ANSWER, {**hops, "trailer": "x-t", "openai-version": "yes", "te": "trailers"})
 
         async with upstream(talkative) as up, gateway(config(model(up.url))) as served:
             given = {

@@ -58,7 +58,7 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     if form.role != "create":
         thing = await _mine(request, form.operation, _id_of(request))
         return _target_of(request, thing)
-    asked = json.loads(body) if body else {}
+    asked = _read(body) if body else {}
     if not isinstance(asked, dict):
         raise InvalidRequest("The body is not a JSON object.")
     try:
@@ -83,6 +83,14 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     if target.http is None or target.http.dialect not in {route.dialect for route in request.adapter.routes}:
         raise NotFound(f"The model '{target.name}' (provider '{target.provider.name}') has no batches in this form.")
     return registry.resolve(target.name, None)
+
+
+def _read(body: bytes) -> Any:
+    """What a client sent. Raises InvalidRequest."""
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}") from None
 
 
 async def perform_owned(
@@ -226,7 +234,7 @@ def _address(target: ModelTarget) -> tuple[str, str, str | None]:
 def _named(request: ClientRequest, form: OwnedForm, body: bytes) -> tuple[bytes, FormBody | None, list[BatchLine]]:
     """The body, or the multipart form, with the provider's names of the models, and the lines in it."""
     lines: list[BatchLine] = []
-    fields: Any = json.loads(body) if body and form.role == "create" else None
+    fields: Any = _read(body) if body and form.role == "create" else None
     if isinstance(fields, dict) and (lines := form.lines(fields)):
         changed = False
         for line in lines:
@@ -294,7 +302,7 @@ async def _book_input(
     if lines:
         thing.lines = len(lines)
         thing.input_tokens = round(sum(estimate_text(json.dumps_text(line.body)) for line in lines))
-    elif (given := form.rests_on(json.loads(request.wire.body))) is not None:
+    elif (given := form.rests_on(_read(request.wire.body))) is not None:
         file = await _mine(request, "file", given)
         thing.lines, thing.input_tokens = file.lines, file.input_tokens
     if form.operation == "batch":
