@@ -180,7 +180,6 @@ llm_gateway_sdk/testing/script.py
 llm_gateway_sdk/testing/store_laws.py
 llm_gateway_sdk/testing/walk.py
 llm_gateway_sdk/walk.py
-llm_gateway_sdk/web/static.py
 llm_gateway_virtual_keys/admin.py
 llm_gateway_virtual_keys/cache.py
 """.split()  # noqa: SIM905
