@@ -186,7 +186,7 @@ def test_a_tool_conversation_with_a_provider_is_one_complete_interaction(
                     path,
                     {"model": "gpt", "max_tokens": 9, "messages": messages, "tools": [tool], "stream": stream},
                 )
-            eventually(lambda: count(config) == 2, 20)
+            eventually(lambda: count(config) == 2, 60)
     finally:
         provider.shutdown()
         provider.server_close()
@@ -213,7 +213,7 @@ def test_a_plain_and_a_streamed_request_appear_complete_within_the_flush_interva
     config = {"clickhouse": {"url": front.url, "database": "traces"}}
     with gateway(tmp_path, front.url) as base:
         ask(base, "/openai/v1/chat/completions", question("warm up"))
-        eventually(lambda: count(config) == 1, 20)
+        eventually(lambda: count(config) == 1, 60)
 
         ask(base, "/openai/v1/chat/completions", question("What is plain?"))
         ask(base, "/anthropic/v1/messages", question("What is streamed?", stream=True))
@@ -257,7 +257,7 @@ def test_secrets_and_hidden_text_are_nowhere(tmp_path: Path, spool_more: str) ->
                 )
             with pytest.raises(urllib.error.HTTPError):
                 ask(base, "/openai/v1/chat/completions", text, authorization="Bearer CANARY-wrong-key")
-            eventually(lambda: count(config) == 3, 20)
+            eventually(lambda: count(config) == 3, 60)
             # The spool too, while it holds something: the server is gone.
             server.kill()
             ask(base, "/anthropic/v1/messages", text, x_api_key="CANARY-api-key-1")
