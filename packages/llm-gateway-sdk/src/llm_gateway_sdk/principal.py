@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 
 from .wildcards import matches_wildcard
 
-__all__ = ["Principal", "credentials_of", "has_own_form"]
+__all__ = ["Principal", "credentials_of", "has_own_form", "owner_of"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -62,6 +63,19 @@ def credentials_of(ctx: Any) -> list[str]:
         elif name in _HEADERS:
             found[value.strip()] = None
     return [credential for credential in found if credential]
+
+
+def owner_of(ctx: Any) -> str:
+    """Whose what a RequestContext's request leaves in the store is, as 32 hexadecimal digits: the principal's, or where
+    nothing authenticates, that of all who send the same credentials. No credential can be read from it."""
+    principal = ctx.principal
+    if principal is not None:
+        who = f"principal\0{principal.source}\0{principal.id}"
+    elif ctx.caller is not None:
+        who = f"caller\0{ctx.caller}"
+    else:
+        who = "\0".join(["credential", *sorted(credentials_of(ctx))])
+    return hashlib.sha256(who.encode()).hexdigest()[:32]
 
 
 _OTHER_FORMS = re.compile(r"gw_[0-9A-Za-z]+_[0-9A-Za-z]+|eyJ[\w-]+\.[\w-]+\.[\w-]*")

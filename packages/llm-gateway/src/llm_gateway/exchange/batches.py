@@ -31,11 +31,12 @@ from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
+from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from .attempt import LiveAttempt
-from .belongings import Belonging, Belongings, owner_of
+from .belongings import Belonging, Belongings
 from .client import ClientReply
 from .errors import http_error
 from .headers import find

@@ -7,17 +7,15 @@ An id is found under its owner's name alone: to anybody else it does not exist, 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from llm_gateway_sdk import Conflict, RequestContext, Store
-from llm_gateway_sdk.principal import credentials_of
+from llm_gateway_sdk import Conflict, Store
 from llm_gateway_sdk.wire import json
 
-__all__ = ["Belonging", "Belongings", "owner_of"]
+__all__ = ["Belonging", "Belongings"]
 
 _SECONDS = 60 * 86_400
 """Longer than any vendor keeps a batch's results."""
@@ -38,19 +36,6 @@ class Belonging:
     settled: bool = False
     """What the batch has used is in the books."""
     version: int = 0
-
-
-def owner_of(ctx: RequestContext) -> str:
-    """Names whoever may see what this request leaves: the principal, or where nobody is authenticated, whoever has the
-    same credential."""
-    principal = ctx.principal
-    if principal is not None:
-        who = f"principal\0{principal.source}\0{principal.id}"
-    elif ctx.caller is not None:
-        who = f"caller\0{ctx.caller}"
-    else:
-        who = "\0".join(["credential", *sorted(credentials_of(ctx))])
-    return hashlib.sha256(who.encode()).hexdigest()[:32]
 
 
 class Belongings:

@@ -16,6 +16,7 @@ from llm_gateway_sdk import Echo, InvalidRequest, Payload, Target, WireRequest
 from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import parse_event
@@ -25,7 +26,7 @@ from ..exchange.client import ClientReply
 from ..exchange.outlet import Headers, Sink
 from ..exchange.request import ClientRequest
 from .items import as_items, edited_items, expanded, named, references_of
-from .shelf import Conversation, KeptResponse, Shelf, TooLarge, owner_of
+from .shelf import Conversation, KeptResponse, Shelf, TooLarge
 
 __all__ = ["Attendance"]
 

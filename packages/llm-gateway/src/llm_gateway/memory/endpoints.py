@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from llm_gateway_sdk import GatewayError, Headers, InvalidRequest, NotFound, WireReply
+from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
 
 from ..exchange.operations import refuse_unseen
 from ..exchange.request import ClientRequest
 from .items import as_items, named, page_of
-from .shelf import Conversation, Shelf, TooLarge, owner_of
+from .shelf import Conversation, Shelf, TooLarge
 
 __all__ = ["is_own", "serve"]
 

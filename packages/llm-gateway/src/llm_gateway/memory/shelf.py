@@ -8,18 +8,16 @@ responses/<project>/<owner>/c/<id>            a conversation with its items
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_gateway_sdk import RequestContext, Store
-from llm_gateway_sdk.principal import credentials_of
+from llm_gateway_sdk import Store
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
 
-__all__ = ["Conversation", "KeptResponse", "Shelf", "TooLarge", "owner_of"]
+__all__ = ["Conversation", "KeptResponse", "Shelf", "TooLarge"]
 
 
 class TooLarge(Exception):
@@ -62,19 +60,6 @@ class Conversation:
             "created_at": self.created_at,
             "metadata": self.metadata,
         }
-
-
-def owner_of(ctx: RequestContext) -> str:
-    """Names whoever may see what this request leaves: the principal, or where nobody is authenticated, whoever has the
-    same credential."""
-    principal = ctx.principal
-    if principal is not None:
-        who = f"principal\0{principal.source}\0{principal.id}"
-    elif ctx.caller is not None:
-        who = f"caller\0{ctx.caller}"
-    else:
-        who = "\0".join(["credential", *sorted(credentials_of(ctx))])
-    return hashlib.sha256(who.encode()).hexdigest()[:32]
 
 
 def _written(record: KeptResponse | Conversation) -> bytes:
