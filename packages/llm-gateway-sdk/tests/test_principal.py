@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from llm_gateway_sdk import Headers, Plugin, PluginResult, Principal, RequestContext, RequestRejected, plugin_metadata
-from llm_gateway_sdk.principal import credentials_of, has_own_form
+from llm_gateway_sdk.context import HTTPRequest
+from llm_gateway_sdk.principal import credentials_of, has_own_form, owner_of
 from llm_gateway_sdk.testing import Mount, PluginHarness
 
 
@@ -72,3 +73,18 @@ def test_a_refusal_that_is_not_about_the_credential_stays_a_refusal() -> None:
     harness = PluginHarness([Mount(knows("a", "first")), Mount(knows("strict", "second"))])
 
     assert harness.ask(headers={"x-api-key": "a"}).status == 403
+
+
+def test_the_owner_is_the_principal_and_else_whoever_sends_the_same_credential():
+    def context(principal=None, caller=None, headers=()):
+        ctx = RequestContext(request_id="r", http_request=HTTPRequest("POST", "/", "", Headers(headers), b""))
+        ctx.caller, ctx.principal = caller, principal
+        return ctx
+
+    key = [("authorization", "Bearer secret-key")]
+    anna, bert = (Principal(id=name, name=name, source="keys") for name in ("anna", "bert"))
+
+    assert owner_of(context(anna)) == owner_of(context(anna, headers=key)) != owner_of(context(bert))
+    assert owner_of(context(headers=key)) == owner_of(context(headers=[("x-api-key", "secret-key")]))
+    assert owner_of(context(headers=key)) != owner_of(context())
+    assert "secret-key" not in owner_of(context(headers=key))

@@ -35,7 +35,7 @@ _VARIABLES = {
 
 
 class EntraCredential(CredentialKind):
-    """`method` says how; without it, it follows from what is written: `clientSecret`, `certificateFile`, `tokenFile`,
+    """`method` names the way; without it, it follows from what is set: `clientSecret`, `certificateFile`, `tokenFile`,
     and where none of these is, azure-identity's own chain."""
 
     name = "entra"
@@ -95,7 +95,7 @@ def _method_of(config: Mapping[str, Any]) -> str:
 
 
 def _needed(config: Mapping[str, Any], *keys: str) -> list[str]:
-    """The values of settings that a method can't do without, or of the variables that stand for them."""
+    """The values of settings that a method can't do without, or of the environment variables used in their place."""
     found = {key: config.get(key) or os.environ.get(_VARIABLES.get(key, ""), "") for key in keys}
     missing = [key for key, value in found.items() if not value]
     if missing:

@@ -250,7 +250,7 @@ async def _form(request: Request) -> dict[str, str]:
 
 def _is_same_origin(request: Request) -> bool:
     """Browsers send with every POST where it comes from: old ones as an origin, which is `null` where the page sends no
-    referrer. A client that is no browser sends neither header."""
+    referrer. A client other than a browser sends neither header."""
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is not None:
         return site == "same-origin"

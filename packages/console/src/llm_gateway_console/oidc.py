@@ -30,7 +30,7 @@ _DISCOVERY_SECONDS: Final = 3600.0
 
 
 class SignInFailure(Exception):
-    """Nobody is signed in; the text says why, for the person who tried."""
+    """The sign-in failed; the text is the reason, for the person who tried."""
 
 
 class OIDC:

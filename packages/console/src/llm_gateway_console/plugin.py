@@ -21,7 +21,7 @@ _PURPOSE: Final = "console"
 @plugin_metadata(
     name="console",
     version=__version__,
-    description="A web console: traces, keys, limits, playground and health, behind the administration's credentials.",
+    description="A web console: traces, keys, limits, playground, health, for holders of administration credentials.",
     configuration_schema=CONFIGURATION_SCHEMA,
     keywords=("console", "dashboard"),
 )

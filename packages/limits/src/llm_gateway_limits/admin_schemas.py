@@ -86,7 +86,7 @@ EVENT = _object(
 )
 _WRITTEN = {
     "type": ["string", "null"],
-    "description": "As in the configuration, e.g. `2000 USD` or `250k`; null is no limit.",
+    "description": "As in the configuration, e.g. `2000 USD` or `250k`; null lifts the limit.",
 }
 OVERRIDE = _object(
     "Override",

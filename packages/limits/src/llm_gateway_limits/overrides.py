@@ -40,7 +40,7 @@ class StoredOverride:
     limit: str
     subject: Mapping[str, str]
     amount: str | None
-    """As it was written; None is no limit."""
+    """As it was written; None lifts the limit."""
     until: float | None
     reason: str
     by: str

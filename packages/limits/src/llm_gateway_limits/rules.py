@@ -129,7 +129,7 @@ class Rule:
         return tuple(found)
 
     def limit(self, subject: Sequence[tuple[str, str]], now: float = 0.0) -> int | None:
-        """The amount for this subject at the time `now`; None is no limit. The last override that fits counts."""
+        """The amount for this subject at the time `now`; None: no limit. The last override that fits counts."""
         if not self.overrides:
             return self.amount
         values = dict(subject)

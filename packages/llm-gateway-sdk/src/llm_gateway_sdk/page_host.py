@@ -39,7 +39,7 @@ class AdminAnswer:
 
 @dataclass(frozen=True, slots=True)
 class ConsoleArea:
-    """Pages of a plugin that a console shows behind its login."""
+    """Pages of a plugin that a console shows to those who have signed in."""
 
     path: str
     """A segment of the address, below the console's: `traces`."""

@@ -89,7 +89,7 @@ class OperationForm(ABC, Generic[Q, A]):
         raise NotImplementedError
 
     def most_inputs(self, target: Target) -> int | None:
-        """How many inputs one call takes; None is no limit."""
+        """How many inputs one call takes; None where it has no limit."""
         return None
 
     def usage_of(self, body: dict[str, Any]) -> Usage | None:

@@ -55,7 +55,7 @@ def numbers(value: Any, path: str) -> list[float]:
 
 
 def count(value: Any) -> int | None:
-    """A count as a provider reports it; None for all that is no whole number."""
+    """A count as a provider reports it; None for anything but a whole number."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

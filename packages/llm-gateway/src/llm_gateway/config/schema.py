@@ -644,7 +644,7 @@ class StoreConfig(Settings):
 
     url: SecretStr = Field(
         default=SecretStr(DEFAULT_STORE),
-        json_schema_extra={"default": DEFAULT_STORE},  # not masked: it is no secret
+        json_schema_extra={"default": DEFAULT_STORE},  # not masked: it is not secret
         description="`sqlite:PATH`, a file below the folder of this configuration, made on first use and shared by the "
         "processes of one machine; `redis://…`, `rediss://…`, `redis+sentinel://…` or `redis+cluster://…` for several "
         "machines, with `llm-gateway[redis]`; `memory:` for one process that may forget.",

@@ -4,7 +4,7 @@
     --boundary CRLF  …
     --boundary-- CRLF
 
-The fields that come before the first file are read. Where the model is among them and nobody has to see all fields, the
+The fields that come before the first file are read. Where the model is among them and no plugin needs all fields, the
 rest of the body is sent on while it arrives. Else it is kept in a temporary file until all of it has come, for a field
 may still follow the files. Either way the memory that is needed does not depend on the size of the files.
 
@@ -298,7 +298,7 @@ class FormUpload:
         return True
 
     async def _head(self) -> bytes | None:
-        """The headers of the part that begins; None after the last one. The buffer is behind a delimiter."""
+        """The headers of the part that begins; None after the last one. The buffer begins after a delimiter."""
         while len(self._buffer) < 2:
             await self._more()
         if self._buffer.startswith(b"--"):

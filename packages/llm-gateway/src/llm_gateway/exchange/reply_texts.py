@@ -96,7 +96,7 @@ async def look_at_reply(
 async def _look_at_lines(
     request: ClientRequest, form: OperationForm[Any, Any], wire: WireReply
 ) -> tuple[Verdict | None, WireReply]:
-    """A file of JSON values, one on each line. What is no such file is handed on as it is, or where a plugin has to see
+    """A file of JSON values, one on each line. Any other file is handed on as it is, or where a plugin has to see
     all of it refused."""
     try:
         lines = [json.loads(line) for line in wire.body.splitlines() if line.strip()]

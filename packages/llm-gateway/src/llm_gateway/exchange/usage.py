@@ -65,7 +65,7 @@ def count_broken_off(request: ClientRequest, attempt: LiveAttempt, *, bills_all:
 
 
 def _most_output(request: ClientRequest, attempt: LiveAttempt, asked: int | None) -> int:
-    """What the request allows, and where it says nothing, what the model can produce at most."""
+    """The most output tokens that the request allows; where it sets no limit, what the model can produce at most."""
     if asked is not None:
         return asked
     facts = attempt.target.described(request.ctx.requested_model).facts

@@ -183,7 +183,7 @@ class StreamForwarder:
                 self.error = self._error_of(event)
                 if self.error is not None:
                     before = b"" if self.committed else b"".join(out)
-                    # With the unfinished tail, which waits for a blank line that nobody needs any more.
+                    # With the unfinished tail, which waits for a blank line that is not needed any more.
                     self.error_event = before + b"".join([*events[position:], *self._pieces])
                     self._pieces.clear()
                     break
