@@ -1,7 +1,7 @@
-"""A gateway as an attacker meets it: `llm-gateway start` as a process, and a provider over real sockets that misbehaves.
+"""A gateway as an attacker meets it: `llm-gateway start` as a process, and a provider over sockets that misbehaves.
 
-Another version of the gateway is attacked with `ATTACKED_PYTHON`, an interpreter that has it installed: what was mended
-since then fails there.
+`ATTACKED_PYTHON` names the interpreter of another installation, to attack another version of the gateway: what has been
+corrected since then fails there.
 """
 
 from __future__ import annotations
