@@ -1,6 +1,6 @@
 """A gateway's tracer under load, in a process of its own that a test may kill.
 
-    python producer.py CONFIG.json ACKNOWLEDGED.txt PREFIX [--rate 500] [--seconds 60]
+    python producer.py CONFIG.json ACKNOWLEDGED.txt PREFIX [--rate 500] [--seconds 60] [--settle 0]
 
 Records requests `PREFIX-0`, `PREFIX-1`, … and appends the id of each to ACKNOWLEDGED.txt once the tracer has
 acknowledged it. Prints its counters as one JSON line when it ends.
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("prefix")
     parser.add_argument("--rate", type=float, default=500.0)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--settle", type=float, default=0.0, help="wait up to so many seconds until all is sent")
     options = parser.parse_args()
 
     tracer = Tracer(json.loads(Path(options.config).read_text()))
@@ -48,6 +49,9 @@ def main() -> None:
             tracer.record(finished(request_id, messages=[user(f"{number} {WORDS}")]), acknowledged)
             number += 1
         time.sleep(0.005)
+    until = time.monotonic() + options.settle
+    while tracer.figures()["sent"] < number and time.monotonic() < until:
+        time.sleep(0.05)
     tracer.close()
     print(json.dumps(tracer.figures()), flush=True)
 

@@ -34,7 +34,7 @@ def tracer_of(config: dict[str, Any]) -> Tracer:
 def test_the_server_is_killed_under_load_and_stays_away_for_ten_seconds(
     front: Front, config: dict[str, Any], producers: Producers
 ) -> None:
-    producer = producers.start(config, "a", seconds=OUTAGE_SECONDS + 5)
+    producer = producers.start(config, "a", seconds=OUTAGE_SECONDS + 4, settle=30)
     time.sleep(2)
     front.kill()
     time.sleep(OUTAGE_SECONDS)
@@ -74,7 +74,7 @@ def test_a_server_that_refuses_for_a_while_is_asked_again(
     front: Front, config: dict[str, Any], producers: Producers
 ) -> None:
     front.fault(fail=4, status=503)
-    figures = finish(producers.start(config, "a", seconds=4))
+    figures = finish(producers.start(config, "a", seconds=4, settle=30))
 
     assert_none_lost_none_doubled(config, producers.acknowledged)
     assert figures["retries"] >= 1
@@ -107,8 +107,8 @@ def test_the_disk_is_full_for_a_while(
     if subprocess.run([*inside, "true"], capture_output=True, check=False).returncode:
         pytest.skip("mounting a file system is not allowed here")
     front.kill()
-    small = {**config, "spool": {"path": str(mount)}}
-    producer = producers.start(small, "a", seconds=12, rate=400, before=inside)
+    small = {**config, "spool": {**config["spool"], "path": str(mount)}}
+    producer = producers.start(small, "a", seconds=10, rate=400, settle=40, before=inside)
     time.sleep(6)
     full = len(producers.acknowledged)
     time.sleep(0.5)
@@ -177,13 +177,13 @@ def test_the_embedded_engine_dies_with_its_process_and_loses_nothing(producers: 
     config = {
         "clickhouse": {"url": f"chdb://{tmp_path / 'embedded'}", "database": "traces"},
         "flushInterval": 300,
-        "spool": {"path": str(tmp_path / "spool")},
+        "spool": {"path": str(tmp_path / "spool"), "sending": "normal"},
     }
     for prefix in ("a", "b", "c"):
         producer = producers.start(config, prefix)
         time.sleep(2.5)
         end(producer)
-    finish(producers.start(config, "d", seconds=2))
+    finish(producers.start(config, "d", seconds=5))
 
     # One folder per process: the table is read by a process of its own.
     program = (
@@ -224,7 +224,7 @@ def test_waiting_for_the_disk_acknowledges_only_what_is_synced(config: dict[str,
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_process_that_sends_is_killed_and_started_again(config: dict[str, Any], producers: Producers) -> None:
-    producer = producers.start(config, "a", seconds=8)
+    producer = producers.start(config, "a", seconds=6, settle=30)
     for _ in range(2):
         time.sleep(2)
         [child] = children(producer.pid)

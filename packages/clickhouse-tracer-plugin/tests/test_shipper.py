@@ -54,11 +54,11 @@ def test_a_sender_that_got_no_time_is_started_again_as_an_ordinary_process(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has this")
-def test_only_the_thread_that_works_stands_behind_all_others() -> None:
+def test_only_the_thread_that_works_gives_way_to_all_others() -> None:
     policies: list[int] = []
 
     def work() -> None:
-        shipper._stand_behind_all_others()
+        shipper._give_way_to_all_others()
         policies.append(os.sched_getscheduler(0))
 
     thread = threading.Thread(target=work)
@@ -67,3 +67,27 @@ def test_only_the_thread_that_works_stands_behind_all_others() -> None:
 
     assert policies == [os.SCHED_IDLE]
     assert os.sched_getscheduler(0) != os.SCHED_IDLE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize(("sending", "policy", "niceness"), [("idle", "SCHED_IDLE", 10), ("normal", "SCHED_OTHER", 0)])
+def test_the_configuration_chooses_what_priority_sending_has(
+    tmp_path: Path, sending: str, policy: str, niceness: int
+) -> None:
+    expected = (getattr(os, policy), os.getpriority(os.PRIO_PROCESS, 0) + niceness)
+    config = {"clickhouse": {"url": "http://127.0.0.1:1"}, "spool": {"path": str(tmp_path), "sending": sending}}
+    sender = Shipper(config, tmp_path, tmp_path, Counters())
+    sender.start()
+    try:
+        eventually(lambda: sender._process is not None)
+        assert sender._process is not None
+        pid = sender._process.pid
+
+        def priority() -> tuple[int, int]:
+            return os.sched_getscheduler(pid), os.getpriority(os.PRIO_PROCESS, pid)
+
+        eventually(lambda: priority() == expected)
+        time.sleep(0.5)
+        assert priority() == expected
+    finally:
+        sender.close(0.0)

@@ -30,6 +30,8 @@ Body: TypeAlias = Literal["all", "metadata", "none"]
 
 Durability: TypeAlias = Literal["memory", "process", "power"]
 OnFull: TypeAlias = Literal["dropNewest", "dropOldest", "block"]
+Sending: TypeAlias = Literal["idle", "normal"]
+"""`idle`: only in the time that nothing else on the machine wants. `normal`: like any other process."""
 
 DEFAULT_REDACTED_HEADERS: Final = frozenset({"openai-organization"})
 """Headers that are never recorded although they are not credentials; those are known by `is_secret_header`."""
@@ -142,6 +144,12 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                     "default": "process",
                     "description": "What an acknowledged record survives: nothing, the process, or a power cut.",
                 },
+                "sending": {
+                    "enum": ["idle", "normal"],
+                    "default": "idle",
+                    "description": "`idle` sends only in time that nothing else on the machine wants; `normal` competes"
+                    " for it.",
+                },
             },
         },
         "prices": {
@@ -235,6 +243,7 @@ class SpoolSettings:
     max_bytes: int = 1 << 30
     on_full: OnFull = "dropNewest"
     durability: Durability = "process"
+    sending: Sending = "idle"
 
 
 @dataclass(slots=True, frozen=True)
@@ -300,6 +309,7 @@ class TracerSettings:
                 max_bytes=spool.get("maxBytes", 1 << 30),
                 on_full=spool.get("onFull", "dropNewest"),
                 durability=spool.get("durability", "process"),
+                sending=spool.get("sending", "idle"),
             ),
             price_file=Path(prices["file"]).expanduser() if prices.get("file") else None,
             price_overrides=prices.get("models") or {},

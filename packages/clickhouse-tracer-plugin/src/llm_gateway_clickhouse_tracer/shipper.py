@@ -2,11 +2,11 @@
 
 The process reads one line of JSON from its standard input (`config`, `base`, `folder`, `urgent`), then commands:
 `hurry`, `close SECONDS`. The end of the input is the end of the gateway: then it leaves at once, and what is left is
-adopted by the next one. It says its counters and its log on standard output, one JSON line each.
+adopted by the next one. It writes its counters and its log to standard output, one JSON line each.
 
-It takes only the time that nobody else on the machine wants. Where it has waited for that too long, it ends with a
-status of its own and is started again as an ordinary process, for a quarter of an hour: without privileges a thread
-can't take back that it stands behind all others.
+With `spool.sending: idle` (the default) it takes only the time that nothing else on the machine wants. Where it has
+waited for that too long, it ends with the status 75 and is started again as an ordinary process, for a quarter of an
+hour: without privileges a thread can't take back that it gives way to all others.
 """
 
 from __future__ import annotations
@@ -164,12 +164,13 @@ def main() -> None:
     # These reach the whole group; it is the gateway that decides when its sender ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
     order = json.loads(sys.stdin.buffer.readline() or b"null")
     if order is None:
         return
     settings = TracerSettings.load(order["config"])
+    yields = settings.spool.sending == "idle"
+    if yields and hasattr(os, "nice"):
+        os.nice(_NICENESS)
     counters = Counters()
     reports = _Reports(sys.stdout.buffer, counters)
     logging.basicConfig(level=logging.WARNING, handlers=[reports], format="%(message)s")
@@ -183,16 +184,16 @@ def main() -> None:
         poll_seconds=settings.poll_seconds,
     )
     threading.Thread(target=_listen, args=(sink,), daemon=True).start()
-    urgent = order["urgent"]
+    urgent = order["urgent"] or not yields
     patience = math.inf if urgent else max(_LEAST_PATIENCE_SECONDS, 3 * settings.flush_interval_seconds)
     threading.Thread(target=_watch, args=(sink, reports, patience), daemon=True).start()
     if not urgent:
-        _stand_behind_all_others()
+        _give_way_to_all_others()
     sink.run()
     reports.report()
 
 
-def _stand_behind_all_others() -> None:
+def _give_way_to_all_others() -> None:
     """This thread runs only where a core would be idle; what else runs there takes it back at once. The others of this
     process, which were started before, stay as they are: they are to notice when that is too little."""
     if hasattr(os, "SCHED_IDLE"):
