@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer.client import connect
-from llm_gateway_clickhouse_tracer.dashboard import queries
-from llm_gateway_clickhouse_tracer.dashboard.queries import RANGES, Filter
+from llm_gateway_clickhouse_tracer.dashboard import finding, queries
+from llm_gateway_clickhouse_tracer.dashboard.filter import RANGES, Filter
 from llm_gateway_clickhouse_tracer.schema import COLUMNS, ensure_table
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
@@ -140,13 +140,13 @@ def test_every_question_of_the_dashboard_has_an_answer(place: dict[str, Any]) ->
 
     day = Filter(range="24h")
     assert queries.totals(database, day)["interactions"] == 64
-    [found] = queries.interactions(database, Filter(range="24h", search="UMBRELLA"))
+    [found] = finding.interactions(database, Filter(range="24h", search="UMBRELLA"))
     assert (found["requests"], found["tools"]) == (3, ["get_weather", "search_shop"])
-    assert len(queries.rounds(database, found["interaction_id"])) == 3
-    assert len(queries.rounds(database, "req-tools-2")) == 3
-    assert len(list(queries.export(database, day))) == 66
-    page = queries.interactions(database, day)
-    older = queries.interactions(database, Filter(range="24h", before=str(page[49]["started"])))
+    assert len(finding.rounds(database, found["interaction_id"])) == 3
+    assert len(finding.rounds(database, "req-tools-2")) == 3
+    assert len(list(finding.export(database, day))) == 66
+    page = finding.interactions(database, day)
+    older = finding.interactions(database, Filter(range="24h", before=str(page[49]["started"])))
     assert not {row["interaction_id"] for row in page[:50]} & {row["interaction_id"] for row in older}
     assert len(page[:50]) + len(older) == 64
     database.close()

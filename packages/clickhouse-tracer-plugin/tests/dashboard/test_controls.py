@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import parse_qs, urlsplit
 
 from llm_gateway_clickhouse_tracer.dashboard.controls import address, controls
-from llm_gateway_clickhouse_tracer.dashboard.queries import Filter
+from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
 
 
 def test_an_address_keeps_what_was_chosen_and_changes_one_thing() -> None:

@@ -25,9 +25,12 @@ from llm_gateway_sdk.wire import json
 from ..client import Database, DatabaseFailure
 from ..schema import open_database
 from ..settings import TracerSettings
-from . import queries
-from .pages import interaction_page, interactions_page, message_page, overview_page
-from .queries import Filter
+from . import finding, queries
+from .filter import Filter
+from .frame import message_page
+from .interaction import interaction_page
+from .listing import interactions_page
+from .overview import overview_page
 
 __all__ = ["Dashboard", "Reply", "dashboard_app", "serve"]
 
@@ -115,11 +118,11 @@ class Dashboard:
                 return self._overview(Filter.load(query), base)
             case ["interactions"]:
                 chosen, database = Filter.load(query), self._connected()
-                rows = queries.interactions(database, chosen)
-                total = queries.found(database, chosen)
+                rows = finding.interactions(database, chosen)
+                total = finding.found(database, chosen)
                 return _page(interactions_page(base, chosen, rows, queries.choices(database, chosen), total))
             case ["interactions", interaction]:
-                rows = queries.rounds(self._connected(), unquote(interaction))
+                rows = finding.rounds(self._connected(), unquote(interaction))
                 if rows:
                     return _page(interaction_page(base, unquote(interaction), rows))
             case ["requests", request_id, name] if name in ("request.json", "response.json", "original.json"):
@@ -147,7 +150,7 @@ class Dashboard:
 
     def _body(self, request_id: str, name: str, base: str) -> Reply:
         row = next(
-            (row for row in queries.rounds(self._connected(), request_id) if row["request_id"] == request_id), None
+            (row for row in finding.rounds(self._connected(), request_id) if row["request_id"] == request_id), None
         )
         if row is None or not row[name]:
             return _page(message_page(base, "Not found", "This request has no such body."), 404)
@@ -155,7 +158,7 @@ class Dashboard:
         return Reply(200, row[name].encode(), {"content-type": "application/json", "content-disposition": disposition})
 
     def _export(self, query: Mapping[str, str]) -> Reply:
-        rows = queries.export(self._connected(), Filter.load(query), query.get("interaction", ""))
+        rows = finding.export(self._connected(), Filter.load(query), query.get("interaction", ""))
         disposition = 'attachment; filename="traces.jsonl"'
         headers = {"content-type": "application/x-ndjson", "content-disposition": disposition}
         return Reply(200, (json.dumps(row) + b"\n" for row in rows), headers)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from llm_gateway_sdk.web import Markup, tag
 
-from .queries import FAILED, RANGES, Filter
+from .filter import FAILED, RANGES, Filter
 
 __all__ = ["address", "controls"]
 

@@ -1,0 +1,43 @@
+"""What all pages share: the frame, badges, links to what has the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_gateway_sdk.web import Child, Link, Markup, Shell, join, tag
+from llm_gateway_sdk.web import page as framed
+
+from .controls import address
+from .filter import Filter
+
+__all__ = ["badge", "linked", "message_page", "nothing", "page"]
+
+
+def page(base: str, title: str, here: str, *content: Child) -> str:
+    """`base` is the address below which the dashboard is mounted, without its slash."""
+    links = (Link("Overview", f"{base}/", "o"), Link("Interactions", f"{base}/interactions", "i"))
+    return framed(Shell("traces", links, f"{base}/static"), title, here, *content)
+
+
+def message_page(base: str, title: str, words: str) -> str:
+    return page(base, title, "", tag("h1", title), tag("p", words, class_="failure"))
+
+
+def badge(status: str) -> Markup:
+    return tag(
+        "span", status, class_=f"badge {status if status in ('ok', 'error', 'refused', 'cancelled') else 'other'}"
+    )
+
+
+def linked(base: str, chosen: Filter, field: str, names: Sequence[str]) -> list[Child]:
+    """Names, each a link to what has that name."""
+    shown: list[Child] = []
+    for name in names:
+        if name:
+            link = tag("a", name, href=address(base, "/interactions", chosen, **{field: name}), class_="plain")
+            shown += [", ", link] if shown else [link]
+    return shown
+
+
+def nothing() -> Markup:
+    return join(tag("p", "No requests here: choose a longer time or fewer conditions.", class_="empty panel"))

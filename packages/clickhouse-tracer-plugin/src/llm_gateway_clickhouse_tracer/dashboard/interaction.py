@@ -1,0 +1,160 @@
+"""One interaction: its conversation, and each of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from llm_gateway_sdk.web import Markup, current_shell, tag
+from llm_gateway_sdk.wire import json
+
+from .attempts import attempts
+from .conversation import conversation, load, pretty
+from .figures import count, duration, moment, money
+from .filter import Filter
+from .frame import badge, linked, page
+
+__all__ = ["interaction_page"]
+
+_INLINE_RAW: Final = 400_000
+"""Longer bodies are offered as files only."""
+
+
+def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    last, everything = rows[-1], Filter(range="30d")
+    costs = [row["cost_usd"] for row in rows]
+    facts = (
+        ("Started", f"{moment(rows[0]['ts'])} UTC"),
+        ("Project", linked(base, everything, "project", [last["project"]])),
+        ("Caller", linked(base, everything, "caller", [last["caller"]])),
+        ("Session", linked(base, everything, "session", [last["session_id"]])),
+        ("User", linked(base, everything, "user", [last["user_id"]])),
+        ("Model", linked(base, everything, "model", [last["model_routed"]])),
+        ("API", last["adapter"]),
+        ("Time", duration(sum(row["duration_us"] for row in rows))),
+        ("Tokens", f"{count(_sum(rows, 'input_tokens'))} → {count(_sum(rows, 'output_tokens'))}"),
+        (
+            "Cost",
+            money(
+                sum(float(cost) for cost in costs if cost is not None) if any(c is not None for c in costs) else None
+            ),
+        ),
+    )
+    return page(
+        base,
+        "Interaction",
+        "",
+        tag("h1", "Interaction", badge(last["status"])),
+        tag("p", tag("code", interaction), class_="sub"),
+        tag(
+            "dl",
+            [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value],
+            class_="facts panel",
+        ),
+        tag("h2", "Conversation"),
+        conversation(load(last["request"]), load(last["response"])),
+        tag("div", tag("b", last["error_kind"]), " ", last["error"], class_="failure") if last["error"] else None,
+        tag("h2", f"{len(rows)} requests" if len(rows) > 1 else "Request"),
+        [_round(base, row, opened=len(rows) == 1) for row in rows],
+        tag(
+            "p",
+            tag(
+                "a",
+                "Export as JSON lines",
+                href=f"{base}/export.jsonl?{urlencode({'interaction': last['interaction_id']})}",
+                class_="button",
+            ),
+            _replay(base, last),
+            class_="actions",
+        ),
+    )
+
+
+def _replay(base: str, row: Mapping[str, Any]) -> Markup | None:
+    """In a console with a playground, the way to send the request again."""
+    shell = current_shell.get()
+    if shell is None or shell.playground is None or not row["request"]:
+        return None
+    recorded = f"{base}/requests/{row['request_id']}/request.json"
+    query = urlencode({"replay": recorded, "project": row["project"], "model": row["model_routed"]})
+    return tag("a", "Replay and compare", href=f"{shell.playground}?{query}", class_="button")
+
+
+def _round(base: str, row: Mapping[str, Any], *, opened: bool) -> Markup:
+    summary = tag(
+        "summary",
+        tag("time", moment(row["ts"])[11:]),
+        badge(row["status"]),
+        tag("span", row["model_answered"] or row["model_routed"] or row["model_requested"] or row["operation"]),
+        tag("span", duration(row["duration_us"]), class_="sub"),
+        tag("span", f"{count(row['input_tokens'])} → {count(row['output_tokens'])} tokens", class_="sub"),
+        [tag("span", name, class_="chip") for name in row["tool_calls"][:6]],
+    )
+    facts = (
+        ("Request id", tag("code", row["request_id"])),
+        ("Asked for", row["model_requested"]),
+        ("Routed to", f"{row['model_routed']} ({row['provider']})" if row["model_routed"] else ""),
+        ("Answered by", row["model_answered"]),
+        ("HTTP", f"{row['method']} {row['path']} → {row['http_status']}"),
+        ("First token", duration(row["ttft_us"]) if row["ttft_us"] is not None else ""),
+        ("Finish", " / ".join(dict.fromkeys(one for one in (row["finish_reason"], row["raw_finish_reason"]) if one))),
+        ("Tokens", _tokens(row)),
+        ("Cost", money(row["cost_usd"])),
+        ("Client", f"{row['client_ip']} {row['user_agent']}".strip()),
+        ("Error", f"{row['error_kind']}: {row['error']}" if row["error"] else ""),
+        ("Tags", ", ".join(f"{key}={value}" for key, value in row["tags"].items())),
+    )
+    return tag(
+        "details",
+        summary,
+        tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
+        attempts(row),
+        tag("div", tag("h3", "Lost in translation"), tag("ul", [tag("li", loss) for loss in row["losses"]]))
+        if row["losses"]
+        else None,
+        _timings(row),
+        [_raw(base, row, name) for name in ("request", "response", "original")],
+        tag("details", tag("summary", "headers"), tag("pre", pretty(json.dumps_text(row["headers"])))),
+        class_="panel round",
+        open=opened,
+        id=f"r-{row['request_id']}",
+    )
+
+
+def _tokens(row: Mapping[str, Any]) -> str:
+    kinds = (
+        ("in", "input_tokens"),
+        ("from cache", "cache_read_tokens"),
+        ("to cache", "cache_write_tokens"),
+        ("out", "output_tokens"),
+        ("thinking", "reasoning_tokens"),
+    )
+    words = [f"{row[column]:,} {name}" for name, column in kinds if row[column] is not None]
+    return ", ".join(words) + (" (estimated)" if row["usage_estimated"] and words else "")
+
+
+def _timings(row: Mapping[str, Any]) -> Markup | None:
+    if not row["timings"]:
+        return None
+    slowest = sorted(row["timings"].items(), key=lambda item: -item[1])
+    return tag(
+        "details",
+        tag("summary", "time in plugins and stages"),
+        tag("dl", [tag("div", tag("dt", name), tag("dd", duration(value))) for name, value in slowest], class_="facts"),
+    )
+
+
+def _raw(base: str, row: Mapping[str, Any], name: str) -> Markup | None:
+    text = row[name]
+    if not text:
+        return None
+    file = tag("a", "as a file", href=f"{base}/requests/{row['request_id']}/{name}.json")
+    if len(text) > _INLINE_RAW:
+        return tag("p", f"raw {name}, {len(text):,} characters: ", file)
+    return tag("details", tag("summary", f"raw {name}"), tag("p", file), tag("pre", pretty(text)))
+
+
+def _sum(rows: Sequence[Mapping[str, Any]], column: str) -> int | None:
+    known = [row[column] for row in rows if row[column] is not None]
+    return sum(known) if known else None

@@ -1,0 +1,54 @@
+"""The page of one interaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_gateway_clickhouse_tracer.dashboard.interaction import interaction_page
+
+from llm_gateway_sdk.web import Shell, current_shell
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    texts = ("session_id", "user_id", "error", "error_kind", "attempt_log", "original", "client_ip", "user_agent",
+             "raw_finish_reason")  # fmt: skip
+    counts = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "ttft_us")
+    return {
+        **dict.fromkeys(texts, ""), **dict.fromkeys(counts), "ts": "2026-11-23 10:00:00.000000", "request_id": "req_1",
+        "interaction_id": "int_1", "status": "ok", "project": "production", "caller": "app", "model_routed": "gpt",
+        "model_requested": "default", "model_answered": "gpt-1", "provider": "openai", "adapter": "openai",
+        "operation": "generate", "duration_us": 1e6, "cost_usd": None, "usage_estimated": False, "tool_calls": [],
+        "method": "POST", "path": "/v1/chat/completions", "http_status": 200, "finish_reason": "stop", "tags": {},
+        "losses": [], "timings": {}, "headers": {},
+        "request": '{"model":"default","messages":[{"role":"user","content":[{"type":"text","text":"Hello"}]}]}',
+        "response": "",
+    } | changes  # fmt: skip
+
+
+def test_a_cost_is_unknown_until_one_request_has_a_price() -> None:
+    assert "<dt>Cost</dt><dd>unknown</dd>" in interaction_page("", "int_1", [row()])
+    assert "<dt>Cost</dt><dd>$0.30</dd>" in interaction_page("", "int_1", [row(cost_usd=0.1), row(cost_usd=0.2)])
+
+
+def test_an_error_and_what_was_lost_are_shown() -> None:
+    page = interaction_page("", "int_1", [row(error="overloaded", error_kind="server", losses=["dropped logit_bias"])])
+
+    assert "overloaded" in page
+    assert "<li>dropped logit_bias</li>" in page
+
+
+def test_long_bodies_are_files_only() -> None:
+    page = interaction_page("/t", "int_1", [row(request='"' + "x" * 500_000 + '"')])
+
+    assert 'href="/t/requests/req_1/request.json"' in page
+    assert len(page) < 100_000
+
+
+def test_a_console_with_a_playground_offers_to_send_the_request_again() -> None:
+    assert "Replay" not in interaction_page("/t", "int_1", [row()])
+    token = current_shell.set(Shell("console", (), "/static", playground="/console/playground"))
+    try:
+        page = interaction_page("/t", "int_1", [row()])
+    finally:
+        current_shell.reset(token)
+    assert "/console/playground?replay=%2Ft%2Frequests%2Freq_1%2Frequest.json&amp;project=production" in page

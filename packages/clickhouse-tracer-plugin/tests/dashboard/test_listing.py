@@ -1,0 +1,51 @@
+"""The list: order, pages, and the place that was searched for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
+from llm_gateway_clickhouse_tracer.dashboard.finding import PAGE_SIZE
+from llm_gateway_clickhouse_tracer.dashboard.listing import interactions_page
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {
+        "interaction_id": "int_1", "started": "2026-11-23 10:00:00.000000", "requests": 1, "question": "Will it rain?",
+        "reply": "Yes", "outcome": "ok", "failure": "", "finish": "stop", "tools": [], "models": ["gpt"],
+        "in_project": "production", "who": "app", "session": "", "spent_us": 1e6, "first_us": None, "tokens_in": 1,
+        "tokens_out": 2, "cost": 0.1,
+    } | changes  # fmt: skip
+
+
+def shown(chosen: Filter, *rows: dict[str, Any], total: int | None = None) -> str:
+    return interactions_page("", chosen, rows, {}, total)
+
+
+def test_what_was_searched_for_is_marked_wherever_it_is() -> None:
+    page = shown(Filter(search="umbrella"), row(question="x " * 200 + "An UMBRELLA, please " + "y " * 200))
+
+    assert "<mark>UMBRELLA</mark>" in page
+    assert "found in an earlier message" in shown(Filter(search="umbrella"), row())
+
+
+def test_a_failure_is_shown_in_place_of_the_answer() -> None:
+    page = shown(Filter(), row(outcome="error", failure="overloaded <b>", reply="Yes"))
+
+    assert "overloaded &lt;b&gt;" in page
+    assert "Yes" not in page
+
+
+def test_further_pages_are_links_in_the_chosen_order() -> None:
+    many = [row(interaction_id=f"int_{number}") for number in range(PAGE_SIZE + 1)]
+
+    assert "before=2026-11-23+10%3A00%3A00.000000" in shown(Filter(), *many)
+    assert "sort=slowest&amp;skip=50" in shown(Filter(sort="slowest"), *many)
+    assert "skip=50" in shown(Filter(sort="slowest", skip=100), row())
+    assert "Older" not in shown(Filter(), row())
+
+
+def test_the_order_is_marked_on_its_column() -> None:
+    assert '<th scope="col" aria-sort="descending"><a href="/interactions?range=24h&amp;sort=slowest"' in shown(
+        Filter(sort="slowest"), row()
+    )
