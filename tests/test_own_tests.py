@@ -63,7 +63,6 @@ llm_gateway/exchange/side_calls.py
 llm_gateway/exchange/signed.py
 llm_gateway/exchange/upstream.py
 llm_gateway/gateway.py
-llm_gateway/monitoring/content.py
 llm_gateway/monitoring/conventions.py
 llm_gateway/monitoring/exposition.py
 llm_gateway/monitoring/families.py

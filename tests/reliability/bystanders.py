@@ -49,8 +49,16 @@ class Bystanders:
         """Seconds that the slowest health answer took of those that were asked after `since`."""
         return max([taken for asked, taken in self.health if asked >= since], default=0.0)
 
-    def p99(self, since: float = 0.0, until: float = float("inf")) -> float:
-        taken = sorted(taken for asked, taken in self.small if since <= asked < until)
+    def settle(self) -> None:
+        """Returns when a health request that was sent after this call has been answered, so that what the gateway does
+        after its reply to another request is seen, too."""
+        now = time.perf_counter()
+        while not (self.health and self.health[-1][0] > now):
+            time.sleep(0.001)
+
+    def p99(self, since: float = 0.0) -> float:
+        """Seconds that the slowest of a hundred small requests took, of those that were asked after `since`."""
+        taken = sorted(taken for asked, taken in self.small if asked >= since)
         return taken[int(len(taken) * 0.99)] if taken else 0.0
 
     def _ask(self, answers: list[tuple[float, float]], request: bytes) -> None:

@@ -20,14 +20,17 @@ sys.path += [str(_ROOT / "tests" / "losses"), str(_ROOT / "tools")]
 from field_crossing import _tree  # noqa: E402
 from sdk_types import Node, minimal  # noqa: E402
 
-__all__ = ["CLIENTS", "Heavy", "heavy_bodies", "heavy_inputs"]
+__all__ = ["CLIENTS", "MODEL_IN_PATH", "Heavy", "as_stream", "heavy_bodies", "heavy_inputs"]
 
 CLIENTS = {
     "openai_chat": "/openai/v1/chat/completions",
     "openai_responses": "/openai/v1/responses",
     "anthropic": "/anthropic/v1/messages",
     "gemini": "/gemini/v1beta/models/{model}:generateContent",
+    "bedrock": "/bedrock/model/{model}/converse",
 }
+MODEL_IN_PATH = ("gemini", "bedrock")
+_STREAMS = {":generateContent": ":streamGenerateContent", "/converse": "/converse-stream"}
 _MARK = "@@heavy@@"
 _TEXTS = {
     "one letter": b"a",
@@ -70,7 +73,7 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
     """
     number = 0
     for path, kind, value, element in _places(_tree(client), ""):
-        if client != "gemini":
+        if client not in MODEL_IN_PATH:
             value = {**value, "model": model}
         before, _, after = json.dumps(value).encode().partition(json.dumps(_MARK).encode())
         if kind == "text":
@@ -83,6 +86,15 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
         else:
             yield Heavy(path, "keys", (before + b"{", b"", items // 2, b"}" + after))
             yield Heavy(path, "nested", (before, b'{"a":', 900, after))
+
+
+def as_stream(client: str, path: str, body: bytes) -> tuple[str, bytes]:
+    """Path and body of the same request, for a streamed reply."""
+    if client not in MODEL_IN_PATH:
+        return path, body[:-1] + b',"stream":true}'
+    for whole, stream in _STREAMS.items():
+        path = path.replace(whole, stream)
+    return path, body
 
 
 def heavy_inputs(*, items: int, size: int, model: str) -> Iterator[Heavy]:

@@ -2,7 +2,8 @@
 
 `/plain/…` answers a word. The other beginnings of a path answer with a reply that is heavy in one way: `/text/…` one
 long text, `/matches/…` a text full of matches, `/parts/…` many parts or choices, `/stream/…` a stream of many small
-events, `/event/…` a stream of one large event. Prints its port.
+events, `/event/…` a stream of one large event. It is also a collector of spans and a ClickHouse, which take what they
+get. Prints its port.
 """
 
 from __future__ import annotations
@@ -91,6 +92,9 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             while length > 0:
                 length -= len(await reader.read(min(length, 1 << 20)))
             _, kind, *_ = path.split("/")
+            if kind in ("", "otel"):
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                continue
             content_type, body = _answer(kind, path)
             writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\n".encode())
             writer.write(f"content-length: {len(body)}\r\n\r\n".encode() + body)

@@ -1,6 +1,7 @@
 """No request holds the event loop: while heavy ones are served, `/health/live` answers and small requests go on.
 
-HEAVY_LONG=1 tries every place with every provider and set of plugins, at the bounds of the default configuration.
+HEAVY_LONG=1 tries every place, at the bounds of the default configuration, with one provider and set of plugins each,
+which take turns; HEAVY_LONG=2 tries every place with all of them. HEAVY_SHOW=1 prints what each request took.
 """
 
 from __future__ import annotations
@@ -8,23 +9,17 @@ from __future__ import annotations
 import functools
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bystanders import Bystanders, send_raw
-from heavy_bodies import CLIENTS, Heavy, heavy_bodies, heavy_inputs
+from heavy_bodies import CLIENTS, MODEL_IN_PATH, Heavy, as_stream, heavy_bodies, heavy_inputs
+from heavy_gateway import PROJECTS, PROVIDERS, HeavyGateway
 
-HERE = Path(__file__).parent
-sys.path.append(str(HERE.parent / "end_to_end"))
-
-from served_gateway import ServedGateway  # noqa: E402
-
-LONG = bool(os.environ.get("HEAVY_LONG"))
+LONG = os.environ.get("HEAVY_LONG", "") not in ("", "0")
+ALL = os.environ.get("HEAVY_LONG") == "2"
 ITEMS = 195_000
 SIZE = 60 << 20 if LONG else 2 << 20
 HEALTH_SECONDS = 0.1
@@ -34,7 +29,6 @@ them has some calls of the JSON engine of up to 50 ms, which let no other thread
 MODEL = "@@model@@"
 TRIES = 3
 """A case is slow only where it is slow each time: other programs of the machine hold up a test, too."""
-PROVIDERS = ["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
 COUNTS = {
     "openai_responses": "/openai/v1/responses/input_tokens",
     "anthropic": "/anthropic/v1/messages/count_tokens",
@@ -45,69 +39,26 @@ SMALL: dict[str, dict[str, Any]] = {
     "openai_responses": {"input": "hello"},
     "anthropic": {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 100},
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
+    "bedrock": {"messages": [{"role": "user", "content": [{"text": "hello"}]}]},
 }
-Asked = tuple[str, str, bytes]
-"""Name, path and body of a request."""
-PROJECTS = ["plain", "hides", "prompts", "counts", "logs", "all"]
-PATTERNS = (r"\b\d{3}-\d{2}-\d{4}\b", r"[a-z0-9_.+-]+@[a-z0-9.-]+\.[a-z0-9.]+")
-HIDE = {
-    "name": "hide",
-    "type": "regex-hider",
-    "config": {
-        "patterns": [{"pattern": r"\b\d{3}-\d{2}-\d{4}\b"}, {"pattern": r"[a-z0-9_.+-]+@[a-z0-9.-]+\.[a-z0-9.]+"}]
-    },
-}
-PROMPT = {"name": "prompt", "type": "prompt-manager", "config": {"mode": "before", "prompt": "Be brief."}}
-COUNT = {
-    "name": "count",
-    "type": "limits",
-    "config": {"limits": [{"name": "all", "per": ["project"], "tokens": 10**12, "window": "1m"}]},
-}
-LOG = {"name": "log", "type": "logger", "config": {"level": "debug"}}
+KINDS = ("list", "keys", "nested", "text")
+REPLIES = ("text", "matches", "parts", "stream", "event")
+Asked = tuple[str, str, str, bytes]
+"""Name, project, path below it, and body of a request."""
 
 pytestmark = pytest.mark.timeout(36_000 if LONG else 300)
 
 
-def configuration(port: int) -> dict[str, object]:
-    models = []
-    for kind in ("plain", "text", "matches", "parts", "stream", "event"):
-        url = f"http://127.0.0.1:{port}/{kind}"
-        for name, (provider, config) in {
-            "openai_chat": ("openai", {"baseUrl": f"{url}/v1", "api": "chat"}),
-            "openai_responses": ("openai", {"baseUrl": f"{url}/v1", "api": "responses"}),
-            "anthropic": ("anthropic", {"baseUrl": url}),
-            "gemini": ("gemini", {"baseUrl": f"{url}/v1beta"}),
-            "bedrock": ("bedrock", {"baseUrl": url, "region": "eu-central-1"}),
-        }.items():
-            settings = {**config, "apiKey": "sk-upstream", "model": "m", "retryAttempts": 1}
-            models.append({"name": f"{kind}-{name}", "provider": {"type": provider, "config": settings}})
-    models.append({"name": "echo", "provider": {"type": "echo"}})
-    plugins = {"plain": [], "hides": [HIDE], "prompts": [PROMPT], "counts": [COUNT], "logs": [LOG]}
-    plugins["all"] = [LOG, COUNT, PROMPT, HIDE]
-    return {
-        "models": models,
-        "projects": [{"name": name, "plugins": plugins[name]} for name in PROJECTS],
-        "logging": {"level": "error"},
-    }
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeavyGateway]:
+    served = HeavyGateway(tmp_path_factory.mktemp("heavy"), reply_bytes=(32 if LONG else 1) << 20)
+    yield served
+    served.close()
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
-    command = [sys.executable, str(HERE / "null_upstream.py")]
-    environ = {**os.environ, "HEAVY_REPLY_BYTES": str((32 if LONG else 1) << 20)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ) as upstream:
-        assert upstream.stdout is not None
-        gateway = ServedGateway(configuration(int(upstream.stdout.readline())), tmp_path_factory.mktemp("heavy"))
-        try:
-            yield gateway
-        finally:
-            gateway.stop()
-            upstream.kill()
-
-
-@pytest.fixture
-def bystanders(served: ServedGateway) -> Iterator[Bystanders]:
-    clients = Bystanders(int(served.url.rpartition(":")[2]), "plain-openai_chat", served.process.pid)
+def bystanders(gateway: HeavyGateway) -> Iterator[Bystanders]:
+    clients = Bystanders(gateway.port, "plain-openai_chat", gateway.pid)
     time.sleep(0.5)
     yield clients
     clients.close()
@@ -119,11 +70,11 @@ def judge(bystanders: Bystanders, ask: Callable[[], tuple[int, bytes]]) -> str |
     for _ in range(TRIES):
         began = time.perf_counter()
         status, reply = ask()
-        time.sleep(0.02)
+        bystanders.settle()
         if os.environ.get("HEAVY_SHOW"):
             took = time.perf_counter() - began
             print(status, reply[:120], f"{bystanders.longest(began) * 1000:.0f} ms of {took:.2f} s")
-        if status >= 500:
+        if status >= 500 or status in (401, 403, 404):
             return f"answered {status}: {reply[:300]!r}"
         waited.append(bystanders.longest(began))
         if waited[-1] < HEALTH_SECONDS:
@@ -131,106 +82,113 @@ def judge(bystanders: Bystanders, ask: Callable[[], tuple[int, bytes]]) -> str |
     return f"held /health/live for {min(waited) * 1000:.0f} ms ({time.perf_counter() - began:.1f} s in all, {status})"
 
 
-def chosen(cases: list[Heavy], count: int) -> list[Heavy]:
-    """A few of the cases: some of each kind, from all over the type."""
-    if LONG:
-        return cases
-    kinds = {kind: [case for case in cases if case.kind == kind] for kind in ("list", "keys", "nested", "text")}
-    return [case for same in kinds.values() for case in same[:: max(1, len(same) // count)][:count]]
-
-
-def serve(bystanders: Bystanders, asked: Iterator[Asked]) -> list[str]:
+def serve(gateway: HeavyGateway, bystanders: Bystanders, asked: Iterator[Asked]) -> list[str]:
     """What is wrong with how the requests are served, one after the other, and with what others had of it."""
     wrong = []
-    idle = bystanders.p99()
     began = time.perf_counter()
-    for name, path, body in asked:
-        found = judge(bystanders, functools.partial(send_raw, bystanders.port, path, body))
+    time.sleep(0.3)
+    idle, began = bystanders.p99(began), time.perf_counter()
+    for name, project, path, body in asked:
+        headers = gateway.headers(project)
+        if os.environ.get("HEAVY_SHOW"):
+            print(name, len(body))
+        found = judge(bystanders, functools.partial(send_raw, gateway.port, f"/{project}{path}", body, headers))
         if found is not None:
             wrong.append(f"{name}: {found}")
     meanwhile, allowed = bystanders.p99(began), max(3 * idle, SMALL_SECONDS)
+    print(f"p99 of small requests: {meanwhile * 1000:.1f} ms, {idle * 1000:.1f} ms before; ", end="")
+    print(f"slowest health answer {bystanders.longest(began) * 1000:.0f} ms")
     if meanwhile > allowed:
         wrong.append(f"small requests: p99 {meanwhile * 1000:.1f} ms, {idle * 1000:.1f} ms without heavy ones")
     return wrong
 
 
+def chosen(cases: list[Heavy], count: int) -> list[Heavy]:
+    """A few of the cases: some of each kind, from all over the type."""
+    if LONG:
+        return cases
+    kinds = {kind: [case for case in cases if case.kind == kind] for kind in KINDS}
+    return [case for same in kinds.values() for case in same[:: max(1, len(same) // count)][:count]]
+
+
+class Turns:
+    """The combinations of provider and project: all in the longest form, else the next of them each time."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def __call__(self) -> list[tuple[int, str, str]]:
+        """(a running number, provider, project)"""
+        pairs = [(provider, project) for provider in PROVIDERS for project in PROJECTS]
+        if not ALL:
+            pairs = [pairs[7 * self._number % len(pairs)]]
+        first, self._number = self._number, self._number + len(pairs)
+        return [(first + place, *pair) for place, pair in enumerate(pairs)]
+
+
 def requests(client: str) -> Iterator[Asked]:
-    number = 0
+    turns = Turns()
     for case in chosen(list(heavy_bodies(client, items=ITEMS, size=SIZE, model=MODEL)), 2):
-        for provider, project in combinations(number):
-            number += 1
-            model, route = f"plain-{provider}", CLIENTS[client]
-            body = case.body.replace(MODEL.encode(), model.encode(), 1)
-            if number % 2 and client == "gemini":
-                route = route.replace(":generateContent", ":streamGenerateContent")
-            elif number % 2:
-                body = body[:-1] + b',"stream":true}'
-            name = f"{client}{case.path} ({case.kind}) to {provider} in {project}"
-            yield name, f"/{project}{route.format(model=model)}", body
+        for number, provider, project in turns():
+            model = f"plain-{provider}"
+            path, body = CLIENTS[client].format(model=model), case.body.replace(MODEL.encode(), model.encode(), 1)
+            if number % 2:
+                path, body = as_stream(client, path, body)
+            yield f"{client}{case.path} ({case.kind}) to {provider} in {project}", project, path, body
 
 
 def other_operations() -> Iterator[Asked]:
     """Counts of tokens, embeddings and a vendor's own endpoints."""
-    number = 0
+    turns = Turns()
     for client, route in COUNTS.items():
         for case in chosen(list(heavy_bodies(client, items=ITEMS, size=SIZE, model=MODEL)), 1):
-            for provider, project in combinations(number):
-                number += 1
+            for number, provider, project in turns():
                 model = f"plain-{provider}" if number % 3 else "echo"
                 body = case.body.replace(MODEL.encode(), model.encode(), 1)
-                path = f"/{project}{route.format(model=model)}"
-                yield f"count {client}{case.path} ({case.kind}) with {model} in {project}", path, body
-    for case in chosen(list(heavy_inputs(items=ITEMS, size=SIZE, model="plain-openai_chat")), 2):
-        for project in PROJECTS if LONG else [PROJECTS[1], PROJECTS[3], PROJECTS[5]]:
-            yield f"embed {case.path} in {project}", f"/{project}/openai/v1/embeddings", case.body
-            yield f"native {case.path} in {project}", f"/{project}/openai/v1/moderations", case.body
+                name = f"count {client}{case.path} ({case.kind}) with {model} in {project}"
+                yield name, project, route.format(model=model), body
+    for case in chosen(list(heavy_inputs(items=ITEMS, size=SIZE, model="plain-openai_chat")), 1):
+        for project in PROJECTS if LONG else ["hides", "all"]:
+            yield f"embed {case.path} in {project}", project, "/openai/v1/embeddings", case.body
+            yield f"native {case.path} in {project}", project, "/openai/v1/moderations", case.body
 
 
 def echoed() -> Iterator[Asked]:
     """A provider in the gateway itself."""
-    for case in chosen(list(heavy_bodies("openai_chat", items=ITEMS, size=SIZE, model="echo")), 2):
-        if case.path.startswith(".messages"):
-            for stream in (b"", b',"stream":true'):
-                yield f"echo{case.path} {stream!r}", "/plain/openai/v1/chat/completions", case.body[:-1] + stream + b"}"
+    for case in chosen(list(heavy_bodies("openai_chat", items=ITEMS, size=SIZE, model="echo")), 1):
+        for path, body in (
+            (CLIENTS["openai_chat"], case.body),
+            as_stream("openai_chat", CLIENTS["openai_chat"], case.body),
+        ):
+            yield f"echo{case.path} {body[-20:]!r}", "plain", path, body
 
 
 def small_requests_for_heavy_replies() -> Iterator[Asked]:
-    number = 0
+    turns = Turns()
     for client, route in CLIENTS.items():
-        for kind in ("text", "matches", "parts", "stream", "event"):
-            for provider, project in combinations(number):
-                number += 1
-                if kind in ("stream", "event"):
-                    provider = "openai_chat"
+        for kind in REPLIES:
+            for number, provider, project in turns():
+                provider = "openai_chat" if kind in ("stream", "event") else provider
                 model = f"{kind}-{provider}"
-                body = json.dumps(SMALL[client] if client == "gemini" else {**SMALL[client], "model": model}).encode()
-                for stream in (False, True):
-                    path = route.format(model=model)
-                    if stream and client == "gemini":
-                        path = path.replace(":generateContent", ":streamGenerateContent")
-                    elif stream:
-                        body = body[:-1] + b',"stream":true}'
-                    yield f"{client}, {kind} of {provider} in {project}, {stream=}", f"/{project}{path}", body
-
-
-def combinations(number: int) -> list[tuple[str, str]]:
-    """Providers and projects: all in the long form, else the next of them."""
-    pairs = [(provider, project) for provider in PROVIDERS for project in PROJECTS]
-    return pairs if LONG else [pairs[7 * number % len(pairs)]]
+                body = json.dumps({**SMALL[client], **({} if client in MODEL_IN_PATH else {"model": model})}).encode()
+                whole = route.format(model=model), body
+                both = whole, as_stream(client, *whole)
+                for path, sent in both if LONG else both[number % 2 :][:1]:
+                    yield f"{client}, {kind} of {provider} in {project}, {path}", project, path, sent
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_a_heavy_request_holds_up_no_other(bystanders: Bystanders, client: str) -> None:
-    wrong = serve(bystanders, requests(client))
+def test_a_heavy_request_holds_up_no_other(gateway: HeavyGateway, bystanders: Bystanders, client: str) -> None:
+    wrong = serve(gateway, bystanders, requests(client))
 
     assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("asked", [other_operations, echoed, small_requests_for_heavy_replies])
 def test_neither_does_another_operation_nor_a_heavy_reply(
-    bystanders: Bystanders, asked: Callable[[], Iterator[Asked]]
+    gateway: HeavyGateway, bystanders: Bystanders, asked: Callable[[], Iterator[Asked]]
 ) -> None:
-    wrong = serve(bystanders, asked())
+    wrong = serve(gateway, bystanders, asked())
 
     assert not wrong, "\n".join(wrong)
 
@@ -245,7 +203,9 @@ def test_more_values_than_are_taken_are_refused_in_the_clients_shape(bystanders:
 
     status, reply = send_raw(bystanders.port, path, case.body)
 
-    error = json.loads(reply)["error"]
-    assert status == 413
-    assert "200000 values" in error["message"]
+    answer = json.loads(reply)
+    message = answer["message"] if client == "bedrock" else answer["error"]["message"]
+    assert status == (400 if client == "bedrock" else 413)
+    assert "200000 values" in message
+    bystanders.settle()
     assert bystanders.longest(began) < 3 * HEALTH_SECONDS

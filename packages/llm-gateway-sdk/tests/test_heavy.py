@@ -11,8 +11,21 @@ import threading
 
 import pytest
 
-from llm_gateway_sdk import heavy
-from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_aside
+from llm_gateway_sdk import (
+    Choice,
+    Headers,
+    HTTPRequest,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    Payload,
+    RequestContext,
+    TextPart,
+    WireReply,
+    heavy,
+)
+from llm_gateway_sdk.context import Engine
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, is_heavy_exchange, run_aside
 
 
 def items(value: object) -> int:
@@ -51,6 +64,25 @@ def test_a_long_text_of_signs_is_one_value(sign: str) -> None:
 
     assert not has_more_items(body, 6)
     assert has_more_items(body, 5)
+
+
+def exchange(body: bytes = b"{}") -> RequestContext:
+    asked = HTTPRequest("POST", "/v1/chat/completions", "", Headers(), body)
+    return RequestContext(request_id="r1", request=Payload(LLMRequest), http_request=asked)
+
+
+def test_an_exchange_is_heavy_by_its_request_its_reply_or_what_was_streamed() -> None:
+    many = b"[" + b"1," * LIGHT_BYTES
+    answered, streamed = exchange(), exchange()
+    assert not is_heavy_exchange(answered)
+    assert is_heavy_exchange(exchange(many))
+
+    answered.upstream_response = WireReply(200, Headers(), many)
+    assert is_heavy_exchange(answered)
+
+    for number in range(1000):
+        Engine.accumulate(streamed, LLMResponse(choices=[Choice(number, Message("assistant", [TextPart("a")]))]))
+    assert is_heavy_exchange(streamed)
 
 
 def test_heavy_is_what_is_long_or_has_many_values() -> None:

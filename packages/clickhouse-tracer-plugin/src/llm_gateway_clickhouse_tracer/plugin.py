@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk.heavy import is_heavy_exchange, run_aside
 from llm_gateway_sdk.page_host import ConsoleArea
 from llm_gateway_sdk.wire import json
 
@@ -83,8 +84,20 @@ class ClickHouseTracer(Plugin):
         if not self._shared:
             await asyncio.to_thread(self.tracer.close)
 
-    def detached_after_response(self, ctx: RequestContext) -> None:
-        self.tracer.record(ctx)
+    def detached_after_response(self, ctx: RequestContext) -> Awaitable[None] | None:
+        return self._record(ctx)
+
+    def _record(
+        self, ctx: RequestContext, acknowledged: Callable[[bool], None] | None = None
+    ) -> Awaitable[None] | None:
+        """To be awaited where the record is large: writing it out takes longer than the event loop can wait."""
+        if is_heavy_exchange(ctx):
+            return run_aside(self._submit, ctx, acknowledged)
+        self._submit(ctx, acknowledged)
+        return None
+
+    def _submit(self, ctx: RequestContext, acknowledged: Callable[[bool], None] | None) -> None:
+        self.tracer.record(ctx, acknowledged)
 
     def pages(self) -> Mapping[str, Any]:
         """The dashboard, where it is enabled."""
@@ -131,9 +144,8 @@ class _WaitingForDisk(ClickHouseTracer):
             await self._record_and_wait(ctx)
         return None
 
-    def detached_after_response(self, ctx: RequestContext) -> None:
-        if _DONE not in ctx.plugin_data:
-            self.tracer.record(ctx)
+    def detached_after_response(self, ctx: RequestContext) -> Awaitable[None] | None:
+        return None if _DONE in ctx.plugin_data else self._record(ctx)
 
     async def _record_and_wait(self, ctx: RequestContext) -> None:
         """Returns when the record is on disk, or is given up; the client waits for that long."""
@@ -143,7 +155,9 @@ class _WaitingForDisk(ClickHouseTracer):
         def acknowledged(_kept: bool) -> None:
             loop.call_soon_threadsafe(_finish, written)
 
-        self.tracer.record(ctx, acknowledged)
+        recording = self._record(ctx, acknowledged)
+        if recording is not None:
+            await recording
         await written
         ctx.plugin_data[_DONE] = True
 

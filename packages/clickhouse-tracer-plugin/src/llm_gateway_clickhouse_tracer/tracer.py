@@ -33,7 +33,7 @@ _LOG_EVERY_SECONDS: Final = 60.0
 
 
 class Tracer:
-    """One target table. `record` costs the event loop some ten microseconds.
+    """One target table. `record` takes some ten microseconds, and longer for what is long: it may run in any thread.
 
     `config` is the plugin's configuration. The sink runs in a process of its own for a server, so that decoding,
     compressing and sending take nothing from this interpreter; in a thread for the embedded engine, which only its own

@@ -23,7 +23,9 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-__all__ = ["LIGHT_BYTES", "SWITCH_SECONDS", "has_more_items", "is_heavy", "run_aside"]
+from .context import RequestContext
+
+__all__ = ["LIGHT_BYTES", "SWITCH_SECONDS", "has_more_items", "is_heavy", "is_heavy_exchange", "run_aside"]
 
 LIGHT_BYTES = 16 * 1024
 """A body up to this size is light, whatever it holds."""
@@ -44,6 +46,19 @@ def is_heavy(body: bytes) -> bool:
     """Whether work on a whole JSON body belongs aside: it is long, or may have many values."""
     size = len(body)
     return size > LIGHT_BYTES and (size > _HEAVY_BYTES or _signs(body) > _HEAVY_ITEMS)
+
+
+def is_heavy_exchange(ctx: RequestContext) -> bool:
+    """Whether work on a whole request and its reply, as in a hook that records both, belongs aside."""
+    if is_heavy(ctx.http_request.body):
+        return True
+    upstream, collected = ctx.upstream_response, ctx.accumulated_response
+    if upstream is not None and is_heavy(upstream.body):
+        return True
+    if collected is None:
+        return False
+    parts = len(collected.choices) + sum([len(choice.message.content) for choice in collected.choices])
+    return parts > _HEAVY_ITEMS // 4
 
 
 def has_more_items(body: bytes, limit: int) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from llm_gateway_sdk import GatewayError, Plugin, RequestContext, plugin_metadata
-from llm_gateway_sdk.heavy import is_heavy, run_aside
+from llm_gateway_sdk.heavy import is_heavy_exchange, run_aside
 from llm_gateway_sdk.secrets import is_secret_header
 
 __all__ = ["RequestLogger"]
@@ -65,7 +65,7 @@ class RequestLogger(Plugin):
         self._log = logging.getLogger("llm_gateway.requests")
 
     def detached_after_response(self, ctx: RequestContext) -> Awaitable[None] | None:
-        if is_heavy(ctx.http_request.body) or _is_heavy_reply(ctx):
+        if is_heavy_exchange(ctx):
             return run_aside(self._write, ctx)
         self._write(ctx)
         return None
@@ -123,10 +123,6 @@ class RequestLogger(Plugin):
 
     def _cut(self, text: str) -> str:
         return text if len(text) <= self._max_length else f"{text[: self._max_length]}… ({len(text)} characters)"
-
-
-def _is_heavy_reply(ctx: RequestContext) -> bool:
-    return ctx.upstream_response is not None and is_heavy(ctx.upstream_response.body)
 
 
 def _messages(ctx: RequestContext) -> list[Any]:

@@ -1,78 +1,161 @@
-"""Messages in the form of `gen_ai.input.messages` and `gen_ai.output.messages`, for traces that are to hold content."""
+"""Messages in the form of `gen_ai.input.messages` and `gen_ai.output.messages`, for traces that are to hold content.
+
+An attribute holds at most `MOST_LETTERS` letters and `MOST_PARTS` parts, so that a long request neither holds up others
+nor makes a batch that the collector refuses. Of a conversation the latest messages are kept, of a long text its
+beginning; a `text` part says what is left out.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from llm_gateway_sdk import LLMRequest, LLMResponse, MediaPart, Message, TextPart, ThinkingPart, Tool
+from llm_gateway_sdk import LLMRequest, LLMResponse, MediaPart, TextPart, ThinkingPart, Tool
 from llm_gateway_sdk.parts import RefusalPart, ToolCallPart, ToolResultPart
 from llm_gateway_sdk.wire import json
 
 from .conventions import FINISH_REASONS
 
-__all__ = ["input_messages", "output_messages", "system_instructions", "tool_definitions"]
+__all__ = ["MOST_LETTERS", "MOST_PARTS", "input_messages", "output_messages", "system_instructions", "tool_definitions"]
+
+MOST_LETTERS = 1 << 20
+"""Of one attribute. Collectors take batches of 4 MiB by gRPC, and 20 MiB by HTTP."""
+MOST_PARTS = 2000
 
 _SYSTEM = ("system", "developer")
 
 
 def input_messages(request: LLMRequest) -> str:
-    found = [{"role": message.role, "parts": _parts(message)} for message in _conversation(request)]
-    return json.dumps_text(found)
+    room, found, left_out = _Room(), [], 0
+    for message in reversed(request.messages):
+        if message.role in _SYSTEM:
+            continue
+        if room.is_full:
+            left_out += 1
+        else:
+            found.append({"role": message.role, "parts": _parts(message.content, room)})
+    if left_out:
+        found.append({"role": "system", "parts": [_note(f"{left_out} earlier messages are left out")]})
+    return json.dumps_text(found[::-1])
 
 
 def system_instructions(request: LLMRequest) -> str | None:
     """JSON of the instructions before the conversation; None where there are none."""
-    parts = [part for message in request.messages if message.role in _SYSTEM for part in _parts(message)]
+    room, parts = _Room(), list[dict[str, Any]]()
+    for message in request.messages:
+        if message.role in _SYSTEM and not room.is_full:
+            parts += _parts(message.content, room)
     return json.dumps_text(parts) if parts else None
 
 
 def tool_definitions(request: LLMRequest) -> str | None:
     """JSON of the tools; None where there are none."""
-    tools = [
-        {"type": "function", "name": tool.name, "description": tool.description, "parameters": tool.parameters}
-        for tool in request.tools
-        if isinstance(tool, Tool)
-    ]
+    room, tools = _Room(), list[dict[str, Any]]()
+    for tool in request.tools:
+        if isinstance(tool, Tool) and not room.is_full:
+            tools.append(
+                {
+                    "type": "function",
+                    "name": tool.name,
+                    "description": None if tool.description is None else room.cut(tool.description),
+                    "parameters": tool.parameters if room.holds(tool.parameters) else None,
+                }
+            )
     return json.dumps_text(tools) if tools else None
 
 
 def output_messages(response: LLMResponse) -> str:
+    room = _Room()
     found = [
         {
             "role": choice.message.role,
-            "parts": _parts(choice.message),
+            "parts": _parts(choice.message.content, room),
             "finish_reason": FINISH_REASONS.get(choice.finish_reason or "", choice.finish_reason) or "unknown",
         }
-        for choice in response.choices
+        for choice in response.choices[:MOST_PARTS]
     ]
     return json.dumps_text(found)
 
 
-def _conversation(request: LLMRequest) -> Iterable[Message]:
-    return (message for message in request.messages if message.role not in _SYSTEM)
+class _Room:
+    """What an attribute still has room for."""
+
+    def __init__(self) -> None:
+        self._letters = MOST_LETTERS
+        self._parts = MOST_PARTS
+
+    @property
+    def is_full(self) -> bool:
+        return self._letters <= 0 or self._parts <= 0
+
+    def take_part(self) -> None:
+        self._parts -= 1
+
+    def cut(self, text: str) -> str:
+        """As much of a text as there is room for."""
+        left = max(self._letters, 0)
+        self._letters -= len(text)
+        return text if len(text) <= left else f"{text[:left]}… ({len(text)} characters)"
+
+    def holds(self, value: Any) -> bool:
+        """Whether there is room for a whole text or JSON value, which takes it."""
+        room, waiting = self._letters, [value]
+        while waiting and room >= 0:
+            one = waiting.pop()
+            if isinstance(one, str):
+                room -= len(one)
+            elif isinstance(one, dict):
+                room -= _LETTERS_OF_A_VALUE * len(one)
+                if room >= 0:
+                    waiting += one.keys()
+                    waiting += one.values()
+            elif isinstance(one, list):
+                room -= _LETTERS_OF_A_VALUE * len(one)
+                if room >= 0:
+                    waiting += one
+        if room < 0:
+            return False
+        self._letters = room
+        return True
 
 
-def _parts(message: Message) -> list[dict[str, Any]]:
-    return [part for part in map(_part, message.content) if part is not None]
+_LETTERS_OF_A_VALUE = 4
 
 
-def _part(part: object) -> dict[str, Any] | None:
+def _note(text: str) -> dict[str, Any]:
+    return {"type": "text", "content": f"[{text}]"}
+
+
+def _parts(content: Iterable[object], room: _Room) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for part in content:
+        if room.is_full:
+            found.append(_note("further parts are left out"))
+            break
+        room.take_part()
+        written = _part(part, room)
+        if written is not None:
+            found.append(written)
+    return found
+
+
+def _part(part: object, room: _Room) -> dict[str, Any] | None:
     match part:
         case TextPart() | RefusalPart():
-            return {"type": "text", "content": part.text}
+            return {"type": "text", "content": room.cut(part.text)}
         case ThinkingPart():
-            return {"type": "reasoning", "content": part.text}
+            return {"type": "reasoning", "content": room.cut(part.text)}
         case ToolCallPart():
-            return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": _arguments(part.arguments)}
+            written = _arguments(part.arguments) if room.holds(part.arguments) else room.cut(part.arguments)
+            return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": written}
         case ToolResultPart():
             return {
                 "type": "tool_call_response",
                 "id": part.tool_call_id,
-                "response": [inner for inner in map(_part, part.content) if inner is not None],
+                "response": _parts(part.content, room),
             }
         case MediaPart():
-            return _media(part)
+            return _media(part, room)
     return None
 
 
@@ -83,11 +166,13 @@ def _arguments(text: str) -> Any:
         return text
 
 
-def _media(part: MediaPart) -> dict[str, Any]:
+def _media(part: MediaPart, room: _Room) -> dict[str, Any]:
+    if part.data is not None and not room.holds(part.data):
+        return _note(f"{part.kind} of {len(part.data)} characters of base64 is left out")
     if part.data is not None:
         return {"type": "blob", "modality": part.kind, "mime_type": part.media_type, "content": part.data}
     if part.url is not None:
         return {"type": "uri", "modality": part.kind, "mime_type": part.media_type, "uri": part.url}
     if part.file_id is not None:
         return {"type": "file", "modality": part.kind, "mime_type": part.media_type, "file_id": part.file_id}
-    return {"type": "text", "content": part.text or ""}
+    return {"type": "text", "content": room.cut(part.text or "")}
