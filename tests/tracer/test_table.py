@@ -15,7 +15,7 @@ import pytest
 from llm_gateway_clickhouse_tracer.client import connect
 from llm_gateway_clickhouse_tracer.dashboard import finding, queries
 from llm_gateway_clickhouse_tracer.dashboard.filter import RANGES, Filter
-from llm_gateway_clickhouse_tracer.schema import COLUMNS, ensure_table
+from llm_gateway_clickhouse_tracer.schema import COLUMNS, QUARTER_DAY, ensure_table
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished, user
@@ -112,7 +112,7 @@ def test_the_same_segment_twice_is_stored_once(place: dict[str, Any]) -> None:
     database.close()
 
 
-def test_the_hourly_sums_are_served_by_the_projection(place: dict[str, Any]) -> None:
+def test_sums_are_served_by_the_projection(place: dict[str, Any]) -> None:
     database = connect(TracerSettings.load(place).clickhouse)
     ensure_table(database, "traces", None)
     database.command(
@@ -120,11 +120,11 @@ def test_the_hourly_sums_are_served_by_the_projection(place: dict[str, Any]) -> 
         " SELECT now64(6) - number, toString(number), 'p', 1 FROM numbers(200000)"
     )
     explained = database.query(
-        f"EXPLAIN SELECT toStartOfHour(ts), project, sum(input_tokens), count() FROM {database.table}"
-        " GROUP BY toStartOfHour(ts), project"
+        f"EXPLAIN SELECT {QUARTER_DAY}, project, sum(input_tokens), count() FROM {database.table}"
+        f" GROUP BY {QUARTER_DAY}, project"
     )
 
-    assert any("by_hour" in row["explain"] for row in explained)
+    assert any("by_model" in row["explain"] for row in explained)
     database.close()
 
 
@@ -135,18 +135,18 @@ def test_every_question_of_the_dashboard_has_an_answer(place: dict[str, Any]) ->
         chosen = Filter(range=name)
         totals = queries.totals(database, chosen)
         assert totals["requests"] == sum(point["requests"] for point in queries.series(database, chosen))
-        for field in ("project", "model", "status", "caller"):
+        for field in ("project", "model", "provider", "team", "status", "caller"):
             assert totals["requests"] == sum(row["requests"] for row in queries.breakdown(database, chosen, field))
 
     day = Filter(range="24h")
     assert queries.totals(database, day)["interactions"] == 64
-    [found] = finding.interactions(database, Filter(range="24h", search="UMBRELLA"))
+    [found] = finding.interactions(database, Filter(range="24h", search="UMBRELLA")).rows
     assert (found["requests"], found["tools"]) == (3, ["get_weather", "search_shop"])
     assert len(finding.rounds(database, found["interaction_id"])) == 3
     assert len(finding.rounds(database, "req-tools-2")) == 3
     assert len(list(finding.export(database, day))) == 66
-    page = finding.interactions(database, day)
-    older = finding.interactions(database, Filter(range="24h", before=str(page[49]["started"])))
+    page = finding.interactions(database, day).rows
+    older = finding.interactions(database, Filter(range="24h", before=str(page[49]["started"]))).rows
     assert not {row["interaction_id"] for row in page[:50]} & {row["interaction_id"] for row in older}
     assert len(page[:50]) + len(older) == 64
     database.close()

@@ -1,8 +1,9 @@
 """The table: its columns with what they mean, and how an older one is brought up to date.
 
 Rows are facts that never change, so that the engine is a plain MergeTree. It is partitioned by day: retention drops
-whole partitions. The hourly roll-up is a projection and no materialised view, for a view counts a segment that is sent
-again a second time, while a projection lives in the part and shares its fate.
+whole partitions. The roll-ups are projections and not materialised views, for a view counts a segment that is
+sent again a second time, while a projection lives in the part and shares its fate. They serve rows that were written
+since a table has them; older rows are read one by one, unless an operator has them materialised (see docs/tracing.md).
 
 Migrations only ever add (`IF NOT EXISTS`), in the order of this file; rows are sent as JSON lines with
 `input_format_skip_unknown_fields`, so that an older gateway can write into a newer table and the other way round.
@@ -11,13 +12,23 @@ Migrations only ever add (`IF NOT EXISTS`), in the order of this file; rows are 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from .client import Database, connect
 from .settings import TracerSettings
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "Column", "create_statements", "ensure_table", "open_database"]
+__all__ = [
+    "COLUMNS",
+    "QUARTER_DAY",
+    "ROLL_UPS",
+    "SCHEMA_VERSION",
+    "Column",
+    "create_statements",
+    "ensure_table",
+    "open_database",
+]
 
 SCHEMA_VERSION: Final = 1
 
@@ -102,15 +113,38 @@ _INDEXES: Final = (
     "INDEX ix_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 1",
 )
 
-# Group keys must be spelt exactly like this in a query for the projection to serve it.
-_PROJECTION: Final = """PROJECTION by_hour
-(
-    SELECT
-        toStartOfHour(ts), project, model_routed, provider, status,
-        count(), sum(input_tokens), sum(output_tokens), sum(cost_usd),
-        quantilesTDigest(0.5, 0.95, 0.99)(duration_us), quantilesTDigest(0.5, 0.95)(ttft_us)
-    GROUP BY toStartOfHour(ts), project, model_routed, provider, status
-)"""
+QUARTER_DAY: Final = "toStartOfInterval(ts, toIntervalHour(6))"
+"""The time of a request in a roll-up. By the hour, a roll-up of many callers would have nearly as many rows as the
+table."""
+
+_FIGURES: Final = (
+    "count()",
+    "countIf(status != 'ok')",
+    "uniq(interaction_id)",
+    "quantilesTDigest(0.5, 0.95, 0.99)(duration_us)",
+    "quantilesTDigest(0.5, 0.95)(ttft_us)",
+    "quantileTDigestIf(0.5)(output_tokens * 1e6 / (duration_us - ttft_us), stream AND duration_us > ttft_us)",
+    "sum(duration_us)",
+    "sum(input_tokens)",
+    "sum(output_tokens)",
+    "sum(cache_read_tokens)",
+    "sum(reasoning_tokens)",
+    "sum(cost_usd)",
+    "countIf(cost_usd IS NULL AND status = 'ok')",
+)
+
+ROLL_UPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "by_model": (QUARTER_DAY, "project", "model_routed", "provider", "status"),
+    "by_caller": (QUARTER_DAY, "project", "model_routed", "provider", "status", "caller", "team"),
+}
+"""Projections by their group keys. A query is served by the smallest that has its keys and figures, where it spells
+both exactly like this; the engine chooses by itself."""
+
+
+def _projection(name: str) -> str:
+    keys = ", ".join(ROLL_UPS[name])
+    return f"PROJECTION {name} (SELECT {keys}, {', '.join(_FIGURES)} GROUP BY {keys})"
+
 
 _DEDUPLICATION_WINDOW: Final = 10_000
 """Inserts that ClickHouse remembers; far more than can be under way."""
@@ -118,7 +152,7 @@ _DEDUPLICATION_WINDOW: Final = 10_000
 
 def create_statements(database: str, table: str, retention_days: int | None) -> list[str]:
     """The statements that make the database and the table."""
-    definitions = [column.definition for column in COLUMNS] + list(_INDEXES) + [_PROJECTION]
+    definitions = [column.definition for column in COLUMNS] + list(_INDEXES) + [_projection(name) for name in ROLL_UPS]
     return [
         f"CREATE DATABASE IF NOT EXISTS `{database}`",
         f"CREATE TABLE IF NOT EXISTS `{database}`.`{table}`\n(\n    "
@@ -167,6 +201,11 @@ def _migrations(database: Database, table: str, found: set[str], retention_days:
         added = ", ".join(f"ADD COLUMN IF NOT EXISTS {column.definition}" for column in missing)
         statements.append(f"{alter} {added}")
         statements += [f"{alter} ADD {index.replace('INDEX', 'INDEX IF NOT EXISTS', 1)}" for index in _INDEXES]
+    statements += [
+        f"{alter} ADD {_projection(name).replace(' ', ' IF NOT EXISTS ', 1)}"
+        for name in ROLL_UPS
+        if f"PROJECTION {name}" not in create
+    ]
     if "deduplication_window" not in create and "Replicated" not in create and "Shared" not in create:
         # Without it a segment that is sent again would be stored again.
         statements.append(f"{alter} MODIFY SETTING non_replicated_deduplication_window = {_DEDUPLICATION_WINDOW}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
-from llm_gateway_clickhouse_tracer.dashboard.finding import PAGE_SIZE
+from llm_gateway_clickhouse_tracer.dashboard.finding import PAGE_SIZE, Page
 from llm_gateway_clickhouse_tracer.dashboard.listing import interactions_page
 
 
@@ -19,7 +19,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 
 def shown(chosen: Filter, *rows: dict[str, Any], total: int | None = None) -> str:
-    return interactions_page("", chosen, rows, {}, total)
+    return interactions_page("", chosen, Page(list(rows)), {}, total)
 
 
 def test_what_was_searched_for_is_marked_wherever_it_is() -> None:

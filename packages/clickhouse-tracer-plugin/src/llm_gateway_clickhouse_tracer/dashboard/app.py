@@ -42,7 +42,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_BREAKDOWNS: Final = ("project", "model", "status", "caller")
+_BREAKDOWNS: Final = ("provider", "model", "team", "caller", "project", "status")
 
 
 @dataclass(slots=True)
@@ -118,9 +118,9 @@ class Dashboard:
                 return self._overview(Filter.load(query), base)
             case ["interactions"]:
                 chosen, database = Filter.load(query), self._connected()
-                rows = finding.interactions(database, chosen)
+                page = finding.interactions(database, chosen, thorough=query.get("thorough") == "1")
                 total = finding.found(database, chosen)
-                return _page(interactions_page(base, chosen, rows, queries.choices(database, chosen), total))
+                return _page(interactions_page(base, chosen, page, queries.choices(database, chosen), total))
             case ["interactions", interaction]:
                 rows = finding.rounds(self._connected(), unquote(interaction))
                 if rows:
@@ -144,7 +144,7 @@ class Dashboard:
                 queries.series(database, chosen),
                 parts,
                 queries.choices(database, chosen),
-                earlier=queries.totals(database, chosen.before_it(time.time())),
+                earlier=queries.totals(database, chosen.before_it(time.time()), compared=True),
             )
         )
 

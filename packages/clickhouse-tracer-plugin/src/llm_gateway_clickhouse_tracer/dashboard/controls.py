@@ -35,11 +35,13 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
             name=name,
             aria_label=name.title(),
         )
-        for name in ("project", "model", "status", "caller")
+        for name in ("project", "model", "provider", "status", "team", "caller")
         if offered.get(name) or name in picked
     ]
     fixed = [
-        tag("input", type="hidden", name=name, value=picked[name]) for name in ("session", "user") if name in picked
+        tag("input", type="hidden", name=name, value=picked[name])
+        for name in ("session", "user", "kind")
+        if name in picked
     ]
     field = (
         tag(

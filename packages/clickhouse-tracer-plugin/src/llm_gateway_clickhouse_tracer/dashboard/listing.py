@@ -10,7 +10,7 @@ from llm_gateway_sdk.web import Child, Markup, tag
 from .controls import address, controls
 from .figures import count, duration, moment, money
 from .filter import Filter
-from .finding import PAGE_SIZE
+from .finding import PAGE_SIZE, Page
 from .frame import badge, linked, nothing, page
 
 __all__ = ["interactions_page"]
@@ -24,10 +24,11 @@ _COLUMNS: Final = (
 def interactions_page(
     base: str,
     chosen: Filter,
-    rows: Sequence[Mapping[str, Any]],
+    found: Page,
     offered: Mapping[str, Sequence[str]],
     total: int | None = None,
 ) -> str:
+    rows = found.rows
     shown = rows[:PAGE_SIZE]
     head = tag("tr", [_heading(base, chosen, name, sort) for name, sort in _COLUMNS])
     return page(
@@ -48,6 +49,7 @@ def interactions_page(
         )
         if shown
         else nothing(),
+        _searched(base, chosen, found.searched_since),
         tag(
             "p",
             _pages(base, chosen, rows),
@@ -72,6 +74,21 @@ def _heading(base: str, chosen: Filter, name: str, sort: str) -> Markup:
     arrow = {"ascending": " ↑", "descending": " ↓", None: ""}[direction]
     link = tag("a", f"{name}{arrow}", href=address(base, "/interactions", chosen, sort=other), title=f"Sort: {other}")
     return tag("th", link, scope="col", aria_sort=direction)
+
+
+def _searched(base: str, chosen: Filter, since: str) -> Markup | None:
+    """How far a search has come that would have taken too long."""
+    if not since:
+        return None
+    further = tag("a", "Search the whole range", href=address(base, "/interactions", chosen, thorough="1"))
+    return tag(
+        "p",
+        f"Searched back to {moment(since, chosen.tzinfo)}. ",
+        further,
+        " (this may take a minute).",
+        class_="panel",
+        role="status",
+    )
 
 
 def _pages(base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]]) -> list[Markup]:

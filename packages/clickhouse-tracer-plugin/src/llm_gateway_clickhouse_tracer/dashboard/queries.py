@@ -1,73 +1,86 @@
-"""The figures of a span. Values travel as parameters; only names from this package's tables are ever formatted."""
+"""The figures of a span. Values travel as parameters; only names from this package's tables are ever formatted.
+
+Figures are spelt as the roll-ups spell them (`schema.ROLL_UPS`): where a span is read by quarters of days, they come
+from there.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Final
 
 from ..client import Database
 from .filter import FIELDS, Filter
 
 __all__ = ["breakdown", "choices", "series", "totals"]
 
+_OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
+_MOST_CHOICES: Final = 100
+_SETTINGS: Final = "SETTINGS prefer_column_name_to_alias = 1"
+"""`sum(cost_usd) AS cost_usd` is no argument of another figure."""
 
-def totals(database: Database, chosen: Filter) -> dict[str, Any]:
+
+def totals(database: Database, chosen: Filter, *, compared: bool = False) -> dict[str, Any]:
+    """One row of sums; `compared` leaves out what is not compared with another span."""
     where, parameters = chosen.where()
+    distinct = "" if compared else "uniq(interaction_id) AS interactions,"
     found = database.query(
         f"""SELECT
-            count() AS requests, countIf(status != 'ok') AS errors, uniqExact(interaction_id) AS interactions,
+            count() AS requests, countIf(status != 'ok') AS errors, {distinct}
             quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
             quantilesTDigest(0.5, 0.95)(ttft_us) AS ttft,
             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
             sum(cache_read_tokens) AS cache_read_tokens, sum(reasoning_tokens) AS reasoning_tokens,
-            sum(cost_usd) AS cost, countIf(cost_usd IS NULL AND status = 'ok') AS unpriced,
-            countIf(stream) AS streams, countIf(attempts > 1) AS retried
-        FROM {database.table} WHERE {where}""",
+            sum(cost_usd) AS cost, countIf(cost_usd IS NULL AND status = 'ok') AS unpriced
+        FROM {database.table} WHERE {where} {_SETTINGS}""",
         parameters,
     )
     return found[0] if found else {}
 
 
 def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
-    """One entry per bucket, empty ones included, so that a gap is a gap."""
+    """One entry per bucket that has requests."""
     where, parameters = chosen.where()
     _, _, bucket = chosen.span(time.time())
     return database.query(
         f"""SELECT
-            toUnixTimestamp(toStartOfInterval(ts, toIntervalSecond({bucket}))) AS start,
+            toUnixTimestamp(toStartOfInterval({_clock(chosen, bucket)}, toIntervalSecond({bucket}))) AS start,
             count() AS requests, countIf(status != 'ok') AS errors,
             quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
             quantilesTDigest(0.5, 0.95)(ttft_us) AS ttft,
             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost,
             quantileTDigestIf(0.5)(
-                t.output_tokens * 1e6 / (t.duration_us - t.ttft_us), t.stream AND t.duration_us > t.ttft_us
+                output_tokens * 1e6 / (duration_us - ttft_us), stream AND duration_us > ttft_us
             ) AS speed
-        FROM {database.table} AS t WHERE {where} GROUP BY start ORDER BY start""",
+        FROM {database.table} WHERE {where} GROUP BY start ORDER BY start {_SETTINGS}""",
         parameters,
     )
 
 
 def breakdown(database: Database, chosen: Filter, field: str) -> list[dict[str, Any]]:
+    """One entry per value of a field, those with most requests first."""
     where, parameters = chosen.where()
-    column = FIELDS[field]
     return database.query(
         f"""SELECT
-            {column} AS name, count() AS requests, countIf(status != 'ok') AS errors,
-            quantilesTDigest(0.5, 0.95)(duration_us) AS latency, quantilesTDigest(0.5)(ttft_us)[1] AS ttft,
+            {FIELDS[field]} AS name, count() AS requests, countIf(status != 'ok') AS errors,
+            quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost
-        FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT 12""",
+        FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT 12 {_SETTINGS}""",
         parameters,
     )
 
 
 def choices(database: Database, chosen: Filter) -> dict[str, list[str]]:
     """What the selection boxes offer: values of the time range, whatever else is chosen."""
-    where, parameters = Filter(range=chosen.range).where()
+    where, parameters = Filter(range=chosen.range, since=chosen.since, until=chosen.until).where()
+    keys = ", ".join(FIELDS[name] for name in _OFFERED)
+    gathered = ", ".join(f"arraySort(groupUniqArray({_MOST_CHOICES})({FIELDS[name]})) AS {name}" for name in _OFFERED)
     found = database.query(
-        f"""SELECT
-            arraySort(groupUniqArray(100)(project)) AS project, arraySort(groupUniqArray(100)(model_routed)) AS model,
-            arraySort(groupUniqArray(20)(status)) AS status, arraySort(groupUniqArray(100)(caller)) AS caller
-        FROM {database.table} WHERE {where}""",
+        f"SELECT {gathered} FROM (SELECT {keys} FROM {database.table} WHERE {where} GROUP BY {keys}) {_SETTINGS}",
         parameters,
     )
     return {name: [value for value in values if value] for name, values in (found[0] if found else {}).items()}
+
+
+def _clock(chosen: Filter, bucket: int) -> str:
+    return chosen.clock if bucket % 21600 == 0 else "ts"
