@@ -123,7 +123,6 @@ llm_gateway_clickhouse_tracer/counters.py
 llm_gateway_clickhouse_tracer/dashboard/charts.py
 llm_gateway_clickhouse_tracer/dashboard/conversation.py
 llm_gateway_clickhouse_tracer/dashboard/figures.py
-llm_gateway_clickhouse_tracer/dashboard/queries.py
 llm_gateway_clickhouse_tracer/frames.py
 llm_gateway_clickhouse_tracer/redaction.py
 llm_gateway_clickhouse_tracer/schema.py

@@ -83,9 +83,7 @@ def _window(chosen: Filter, start: int, end: int, part: float) -> tuple[str, dic
     if part == 1:
         return "", {}
     oldest_first = chosen.sort == "oldest"
-    last = end
-    if chosen.before:
-        last = min(end, _seconds(chosen.before) + 1)
+    last = min(float(end), _seconds(chosen.before) + 1) if chosen.before else float(end)
     edge = start + (end - start) * part if oldest_first else last - (last - start) * part
     text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(edge))
     moment = "toDateTime64({edge:String}, 6, 'UTC')"
