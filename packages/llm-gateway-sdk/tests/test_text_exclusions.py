@@ -52,6 +52,13 @@ def test_a_value_that_is_not_what_the_reason_promises_is_text(key: str) -> None:
     assert opaque({key: "word_1"}) == {}
 
 
+def test_what_a_dialect_keeps_of_a_request_is_text_and_its_notes_on_the_form_are_not() -> None:
+    kept = {"_form": {"stop": "string"}, "_blocks": [{"citations": [{"cited_text": "sk-key"}]}], "_said": "sk-key"}
+
+    assert set(opaque(kept).values()) == {"sk-key"}
+    assert len(opaque(kept)) == 2
+
+
 def test_ids_of_users_are_text() -> None:
     assert excluded_in_json("user_id") is None
     assert opaque({"metadata": {"user_id": "u-1"}})

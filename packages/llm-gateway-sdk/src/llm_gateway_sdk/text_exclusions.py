@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["CANONICAL", "JSON_FIELDS", "PAYLOADS", "REASONS", "Shape", "excluded_in_json", "is_field_name"]
+__all__ = [
+    "CANONICAL",
+    "FORM_NOTE",
+    "JSON_FIELDS",
+    "PAYLOADS",
+    "REASONS",
+    "Shape",
+    "excluded_in_json",
+    "is_field_name",
+]
 
 Shape = Callable[[str], object]
 """Whether a value has the shape that its exclusion promises."""
@@ -134,9 +143,21 @@ JSON_FIELDS: dict[str, str] = {
     "encrypted_stdout": "proof",
     "encryptedContent": "proof",
     "obfuscation": "proof",
+    "_form": "field",
+    "_input": "field",
+    "_mode": "field",
+    "_on": "field",
+    "_type": "field",
+    "_user": "field",
+    "_role": "word",
+    "_name": "name",
+    "_id": "id",
 }
 """By key, in the JSON of a vendor: blocks and fields that have no place in the canonical types. Below keys that begin
-with `_` a dialect notes names of fields, which are excluded as such."""
+with `_` a dialect notes in which form a request came; what it keeps of a request below other such keys is text."""
+
+FORM_NOTE = "_form"
+"""The note whose entries are words like the note itself, whatever their keys are."""
 
 _SHAPES["field"] = _FIELD_NAME
 _IN_JSON: dict[str, Shape] = {key: _SHAPES[reason] for key, reason in JSON_FIELDS.items()}
@@ -156,8 +177,6 @@ def excluded_in_json(key: str) -> Shape | None:
     shape = _IN_JSON.get(key)
     if shape is None and key.endswith(_ID_ENDINGS) and key not in _USERS:
         return _ID
-    if shape is None and key[:1] == "_":
-        return _FIELD_NAME
     return shape
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -183,6 +184,19 @@ def test_a_tool_choice_names_a_tool_of_a_namespace_by_its_flat_name() -> None:
 
     assert request.tool_choice is not None
     assert (request.tool_choice.mode, request.tool_choice.name) == ("tool", "ns__g")
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name"), [(None, "ann@mail.example"), ("of ann", "look"), ("files", "555-12-3456")]
+)
+def test_a_flat_name_shows_nothing_of_what_is_no_name(namespace: str | None, name: str) -> None:
+    function = {"type": "function", "name": name}
+    of_namespace = {"type": "namespace", "name": namespace, "description": "", "tools": [function]}
+
+    request = decode({"tools": [of_namespace if namespace else function]})
+
+    (tool,) = request.tools
+    assert re.fullmatch("tool_[0-9a-f]{10}", tool.name or "")
 
 
 def test_flat_names_are_valid_and_unique() -> None:

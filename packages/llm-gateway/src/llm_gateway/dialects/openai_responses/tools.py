@@ -16,6 +16,7 @@ from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import ProviderMetadata
 from llm_gateway_sdk.request import LLMRequest, OpaqueTool, Tool, ToolChoice, ToolLike
+from llm_gateway_sdk.text_exclusions import CANONICAL
 
 from .fields import NAME, beyond, boolean, found, list_foreign, mapping, own, sequence, text
 
@@ -321,6 +322,10 @@ def _name_of(raw: dict[str, Any], path: str, kind: CallKind) -> str:
 
 
 def _candidate(namespace: str | None, name: str) -> str:
+    """A flat name. It spells out what is a name by its letters; of anything else, which may be a text that a plugin is
+    to hide, it shows nothing."""
+    if not all(_is_name(piece.lstrip("_")) for piece in (namespace, name) if piece is not None):
+        return _hashed(namespace, name, "tool")
     joined = name if namespace is None else f"{namespace}__{name}"
     flat = _INVALID.sub("_", joined)
     return flat if len(flat) <= 64 else _hashed(namespace, name, flat)
@@ -331,6 +336,7 @@ def _hashed(namespace: str | None, name: str, flat: str) -> str:
     return f"{flat[:53]}_{digest}"
 
 
+_is_name = CANONICAL["Tool.name"]
 _VALID = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _INVALID = re.compile(r"[^A-Za-z0-9_-]")
 _KNOWN: dict[CallKind, frozenset[str]] = {
