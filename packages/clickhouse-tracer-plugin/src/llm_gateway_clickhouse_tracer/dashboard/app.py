@@ -145,6 +145,7 @@ class Dashboard:
                 parts,
                 queries.choices(database, chosen),
                 earlier=queries.totals(database, chosen.before_it(time.time()), compared=True),
+                providers=queries.series_by(database, chosen, "provider"),
             )
         )
 

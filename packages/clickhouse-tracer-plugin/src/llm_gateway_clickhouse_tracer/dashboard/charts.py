@@ -1,17 +1,19 @@
 """Small charts as SVG, coloured by the style sheet so that they follow light and dark.
 
 Places along the time axis are percentages and heights are pixels, so that a chart fills its column while its texts keep
-their size: nothing is scaled.
+their size: nothing is scaled. Each bar and dot has its figures as a title; with the script `charts.js` they are read by
+pointer and by arrow keys, and lead to what they count.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from llm_gateway_sdk.web import Markup, join, tag
+from llm_gateway_sdk.wire import json
 
 __all__ = ["Axis", "bars", "lines"]
 
@@ -21,6 +23,9 @@ _TOP: Final = 8
 _GRID_LINES: Final = 3
 _MAX_TICKS: Final = 7
 _DAY: Final = 86400
+_COLOURS: Final = frozenset({"ok", "errors", "p50", "p95", "p99", "input", "output", "speed", "cost"})
+"""Names of series that have colours of their own in the style sheet."""
+_OTHER_COLOURS: Final = 6
 _TICK_STEPS: Final = (
     60, 300, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, _DAY, 2 * _DAY, 5 * _DAY, 7 * _DAY, 14 * _DAY,
     30 * _DAY,
@@ -35,6 +40,10 @@ class Axis:
     end: int
     bucket: int
     zone: tzinfo = UTC
+    href: str = ""
+    """The address of the requests in the span; a bucket's own gets `since` and `until`."""
+    zoom: str = ""
+    """The address of the page in the span."""
 
     def x(self, moment: float) -> float:
         """Per cent of the width."""
@@ -65,7 +74,7 @@ def bars(
     top = _nice(max((sum(values) for _, values in points), default=0))
     drawn = []
     for start, values in points:
-        hint = f"{_clock(start, axis)}: " + ", ".join(
+        hint = f"{_bucket(start, axis)}: " + ", ".join(
             f"{name} {label(value)}" for name, value in zip(names, values, strict=True)
         )
         floor, column = float(HEIGHT - _BOTTOM), []
@@ -80,11 +89,11 @@ def bars(
                         y=f"{floor:.1f}",
                         width=f"{axis.slot * 0.88:.2f}%",
                         height=f"{max(height, 1.0):.1f}",
-                        class_=f"fill-{_class(name)}",
+                        class_=f"fill-{_class(name, names)}",
                     )
                 )
         drawn.append(tag("g", tag("title", hint), column))
-    return _frame(axis, drawn, top, names, label, title)
+    return _frame(axis, drawn, top, names, label, title, points)
 
 
 def lines(
@@ -111,9 +120,9 @@ def lines(
             here = (f"{x:.2f}%", f"{y:.1f}")
             if run is not None:
                 ends = {"x1": run[0], "y1": run[1], "x2": here[0], "y2": here[1]}
-                drawn.append(tag("line", **ends, class_=f"line stroke-{_class(name)}"))
+                drawn.append(tag("line", **ends, class_=f"line stroke-{_class(name, names)}"))
             run = here
-            hint = f"{_clock(start, axis)}: {name} {label(value)}"
+            hint = f"{_bucket(start, axis)}: {name} {label(value)}"
             drawn.append(
                 tag(
                     "circle",
@@ -121,15 +130,21 @@ def lines(
                     cx=f"{x:.2f}%",
                     cy=f"{y:.1f}",
                     r="2.5",
-                    class_=f"dot fill-{_class(name)}",
+                    class_=f"dot fill-{_class(name, names)}",
                 )
             )
             previous = start
-    return _frame(axis, drawn, top, names, label, title)
+    return _frame(axis, drawn, top, names, label, title, points)
 
 
 def _frame(
-    axis: Axis, drawn: Sequence[Markup], top: float, names: Sequence[str], label: Callable[[float], str], title: str
+    axis: Axis,
+    drawn: Sequence[Markup],
+    top: float,
+    names: Sequence[str],
+    label: Callable[[float], str],
+    title: str,
+    points: Iterable[tuple[int, Sequence[float | None]]],
 ) -> Markup:
     grid, scale = [], []
     for step in range(_GRID_LINES + 1):
@@ -144,10 +159,18 @@ def _frame(
         anchor = "start" if x < 4 else "end" if x > 96 else "middle"
         times.append(tag("text", _clock(moment, axis), x=f"{x:.2f}%", y=HEIGHT - 5, class_="tick", text_anchor=anchor))
     legend = [
-        tag("span", tag("i", class_=f"swatch back-{_class(name)}"), name, class_="key")
+        tag("span", tag("i", class_=f"swatch back-{_class(name, names)}"), name, class_="key")
         for name in names
         if len(names) > 1
     ]
+    read = {
+        "start": axis.start, "end": axis.end, "bucket": axis.bucket, "names": names,
+        "classes": [_class(name, names) for name in names],
+        "points": [
+            [start, _bucket(start, axis), [None if value is None else label(value) for value in values]]
+            for start, values in points
+        ],
+    }  # fmt: skip
     picture = tag(
         "div",
         tag("svg", join(scale), class_="scale", height=HEIGHT, aria_hidden="true"),
@@ -165,12 +188,28 @@ def _frame(
         class_="plot",
     )
     return tag(
-        "figure", tag("figcaption", tag("b", title), tag("span", legend, class_="legend")), picture, class_="panel"
+        "figure",
+        tag("figcaption", tag("b", title), tag("span", legend, class_="legend")),
+        picture,
+        class_="panel",
+        data_points=json.dumps_text(read),
+        data_href=axis.href or None,
+        data_zoom=axis.zoom or None,
     )
 
 
-def _class(name: str) -> str:
-    return name.replace(" ", "-")
+def _class(name: str, names: Sequence[str]) -> str:
+    """The colour of a series: figures have colours of their own, names of providers get one by their place."""
+    return name if name in _COLOURS else f"c{list(names).index(name) % _OTHER_COLOURS}"
+
+
+def _bucket(start: float, axis: Axis) -> str:
+    """The time of a bucket in full."""
+    first = datetime.fromtimestamp(start, axis.zone)
+    last = datetime.fromtimestamp(start + axis.bucket, axis.zone)
+    if axis.bucket < _DAY:
+        return f"{first:%a %d %b %H:%M} – {last:%H:%M}"
+    return f"{first:%a %d %b}" if axis.bucket == _DAY else f"{first:%d %b} – {last:%d %b}"
 
 
 def _clock(moment: float, axis: Axis) -> str:
@@ -182,7 +221,7 @@ def _clock(moment: float, axis: Axis) -> str:
 
 
 def _nice(value: float) -> float:
-    """The next of 1, 1.5, 3, 6 times a power of ten: thirds of these are round."""
+    """The next of 1.2, 1.5, 3, 6 times a power of ten: thirds of these are round."""
     if value <= 0:
         return 1.0
     power = 1.0

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm_gateway_sdk.web import Child, Link, Markup, Shell, join, tag
+from llm_gateway_sdk.web import Child, Link, Markup, Shell, current_shell, join, tag
 from llm_gateway_sdk.web import page as framed
 
 from .controls import address
 from .filter import Filter
 
-__all__ = ["badge", "linked", "message_page", "nothing", "page"]
+__all__ = ["badge", "linked", "message_page", "nothing", "page", "script"]
 
 
 def page(base: str, title: str, here: str, *content: Child) -> str:
     """`base` is the address below which the dashboard is mounted, without its slash."""
+    return framed(_shell(base), title, here, *content)
+
+
+def script(base: str, name: str) -> Markup:
+    """A script of the shared files, for the one page that needs it."""
+    static = (current_shell.get() or _shell(base)).static
+    return tag("script", src=f"{static}/{name}", defer=True)
+
+
+def _shell(base: str) -> Shell:
     links = (Link("Overview", f"{base}/", "o"), Link("Interactions", f"{base}/interactions", "i"))
-    return framed(Shell("traces", links, f"{base}/static"), title, here, *content)
+    return Shell("traces", links, f"{base}/static")
 
 
 def message_page(base: str, title: str, words: str) -> str:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from llm_gateway_sdk.web import Child, Markup, tag
+from llm_gateway_sdk.web import Child, Markup, join, tag
 
 from .charts import Axis, bars, lines
 from .controls import address, controls
 from .figures import count, duration, money, share
 from .filter import FAILED, Filter
-from .frame import nothing, page
+from .frame import nothing, page, script
 
 __all__ = ["overview_page"]
 
@@ -29,8 +29,9 @@ def overview_page(
     health: Markup | None = None,
     *,
     earlier: Mapping[str, Any] | None = None,
+    providers: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """`earlier` are the totals of the span before, to compare with."""
+    """`earlier` are the totals of the span before, to compare with; `providers` the series of each provider."""
     requests = sums.get("requests", 0)
     latency, ttft = sums.get("latency") or [None] * 3, sums.get("ttft") or [None] * 2
     unpriced = sums.get("unpriced") or 0
@@ -96,7 +97,8 @@ def overview_page(
         controls(base, "/", chosen, offered, search=False),
         health,
         tag("section", tiles, class_="tiles", aria_label="Totals"),
-        tag("section", _charts(chosen, points), class_="charts") if requests else nothing(),
+        tag("section", _charts(base, chosen, points, providers), class_="charts") if requests else nothing(),
+        script(base, "charts.js") if requests else None,
         tag(
             "section",
             [_breakdown(base, chosen, field, rows) for field, rows in parts.items()],
@@ -129,9 +131,18 @@ def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | No
     )
 
 
-def _charts(chosen: Filter, points: Sequence[Mapping[str, Any]]) -> list[Markup]:
-    axis = Axis(*chosen.span(time.time()), chosen.tzinfo)
+def _charts(
+    base: str, chosen: Filter, points: Sequence[Mapping[str, Any]], providers: Sequence[Mapping[str, Any]]
+) -> list[Markup]:
+    axis = Axis(
+        *chosen.span(time.time()), chosen.tzinfo, address(base, "/interactions", chosen), address(base, "/", chosen)
+    )
+    named = list(dict.fromkeys(point["name"] for point in providers))
+    slow = _by_bucket(providers, named, lambda point: point["latency"][1])
+    failing = _by_bucket(providers, named, lambda point: 100 * point["errors"] / point["requests"])
     return [
+        lines(axis, slow, named, duration, "Latency by provider, p95") if named else join(None),
+        lines(axis, failing, named, lambda value: f"{value:.3g} %", "Errors by provider") if named else join(None),
         bars(
             axis,
             [(p["start"], (p["requests"] - p["errors"], p["errors"])) for p in points],
@@ -157,6 +168,17 @@ def _charts(chosen: Filter, points: Sequence[Mapping[str, Any]]) -> list[Markup]
             "Tokens per second of streams, median",
         ),
     ]
+
+
+def _by_bucket(
+    points: Sequence[Mapping[str, Any]], names: Sequence[str], figure: Callable[[Mapping[str, Any]], float]
+) -> list[tuple[int, list[float | None]]]:
+    """One entry per bucket, with one value per name; None where a name has no requests in it."""
+    found: dict[int, list[float | None]] = {}
+    for point in points:
+        values = found.setdefault(point["start"], [None] * len(names))
+        values[names.index(point["name"])] = figure(point)
+    return list(found.items())
 
 
 def _breakdown(base: str, chosen: Filter, field: str, rows: Sequence[Mapping[str, Any]]) -> Markup:

@@ -12,10 +12,11 @@ from typing import Any, Final
 from ..client import Database
 from .filter import FIELDS, Filter
 
-__all__ = ["breakdown", "choices", "series", "totals"]
+__all__ = ["breakdown", "choices", "series", "series_by", "totals"]
 
 _OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
 _MOST_CHOICES: Final = 100
+_MOST_LINES: Final = 6
 _SETTINGS: Final = "SETTINGS prefer_column_name_to_alias = 1"
 """`sum(cost_usd) AS cost_usd` is no argument of another figure."""
 
@@ -53,6 +54,24 @@ def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
                 output_tokens * 1e6 / (duration_us - ttft_us), stream AND duration_us > ttft_us
             ) AS speed
         FROM {database.table} WHERE {where} GROUP BY start ORDER BY start {_SETTINGS}""",
+        parameters,
+    )
+
+
+def series_by(database: Database, chosen: Filter, field: str) -> list[dict[str, Any]]:
+    """Per bucket and value of a field: requests, errors and latency. Only the values with most requests."""
+    where, parameters = chosen.where()
+    _, _, bucket = chosen.span(time.time())
+    column = FIELDS[field]
+    return database.query(
+        f"""SELECT
+            toUnixTimestamp(toStartOfInterval({_clock(chosen, bucket)}, toIntervalSecond({bucket}))) AS start,
+            {column} AS name, count() AS requests, countIf(status != 'ok') AS errors,
+            quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency
+        FROM {database.table} WHERE {where} AND {column} IN (
+            SELECT {column} FROM {database.table} WHERE {where} AND {column} != ''
+            GROUP BY {column} ORDER BY count() DESC LIMIT {_MOST_LINES}
+        ) GROUP BY start, name ORDER BY start, name {_SETTINGS}""",
         parameters,
     )
 
