@@ -120,7 +120,6 @@ llm_gateway_bedrock/signing.py
 llm_gateway_clickhouse_tracer/canonical.py
 llm_gateway_clickhouse_tracer/client.py
 llm_gateway_clickhouse_tracer/counters.py
-llm_gateway_clickhouse_tracer/dashboard/charts.py
 llm_gateway_clickhouse_tracer/dashboard/conversation.py
 llm_gateway_clickhouse_tracer/dashboard/figures.py
 llm_gateway_clickhouse_tracer/frames.py

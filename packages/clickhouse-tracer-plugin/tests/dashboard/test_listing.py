@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
 from llm_gateway_clickhouse_tracer.dashboard.finding import PAGE_SIZE, Page
-from llm_gateway_clickhouse_tracer.dashboard.listing import interactions_page
+from llm_gateway_clickhouse_tracer.dashboard.listing import COLUMNS, interactions_page, tail_event
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -46,6 +48,33 @@ def test_further_pages_are_links_in_the_chosen_order() -> None:
 
 
 def test_the_order_is_marked_on_its_column() -> None:
-    assert '<th scope="col" aria-sort="descending"><a href="/interactions?range=24h&amp;sort=slowest"' in shown(
-        Filter(sort="slowest"), row()
+    assert (
+        '<th scope="col" data-col="time" aria-sort="descending"><a href="/interactions?range=24h&amp;sort=slowest"'
+        in shown(Filter(sort="slowest"), row())
     )
+
+
+def test_every_column_is_there_and_the_usual_ones_are_shown() -> None:
+    page = shown(Filter(), row())
+
+    for column in COLUMNS:
+        cell = re.search(rf'<td data-col="{column.key}"[^>]*>', page)
+        assert cell is not None, column.key
+        assert ("hidden" in cell[0]) is not column.shown
+
+
+def test_a_live_list_is_offered_where_new_rows_belong_at_the_top() -> None:
+    assert 'data-tail="/tail?range=24h"' in shown(Filter(), row())
+    for chosen in (Filter(sort="slowest"), Filter(search="x"), Filter(before="2026-11-23"), Filter(until="2026-11-23")):
+        assert "data-tail" not in shown(chosen, row())
+
+
+def test_an_event_has_whole_rows_in_one_line() -> None:
+    event = tail_event("/t", Filter(), [row(question="two\nlines <script>")]).decode()
+
+    head, data = event.removesuffix("\n\n").rsplit("\n", 1)
+    assert head.startswith("retry: 1000\nid: ")
+    [made] = json.loads(data.removeprefix("data: "))
+    assert made["id"] == "int_1"
+    assert made["html"].startswith("<tr")
+    assert "<script>" not in made["html"]

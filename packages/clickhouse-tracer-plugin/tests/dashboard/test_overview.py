@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from html import unescape
 from typing import Any
 
 import pytest
@@ -47,3 +48,16 @@ def test_without_requests_there_are_no_empty_charts() -> None:
 
     assert "No requests here" in page
     assert "<svg" not in page
+
+
+def test_a_provider_without_requests_in_a_bucket_leaves_a_gap() -> None:
+    now = int(time.time()) // 1800 * 1800
+    points = [
+        {"start": now - 1800, "name": "openai", "requests": 10, "errors": 1, "latency": [1e6, 2e6, 3e6]},
+        {"start": now, "name": "gemini", "requests": 4, "errors": 0, "latency": [1e6, 4e6, 5e6]},
+    ]
+    page = unescape(overview_page("", Filter(), SUMS, [], {}, {}, providers=points))
+
+    assert '["2.00\N{NO-BREAK SPACE}s",null]' in page
+    assert '[null,"4.00\N{NO-BREAK SPACE}s"]' in page
+    assert '["10 %",null]' in page

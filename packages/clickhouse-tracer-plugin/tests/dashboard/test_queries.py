@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from llm_gateway_clickhouse_tracer.client import Database
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
-from llm_gateway_clickhouse_tracer.dashboard.queries import breakdown, choices, series, totals
+from llm_gateway_clickhouse_tracer.dashboard.queries import breakdown, choices, series, series_by, totals
 from llm_gateway_clickhouse_tracer.schema import QUARTER_DAY, create_statements
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings
 
@@ -17,6 +17,7 @@ QUESTIONS = {
     "series": series,
     "choices": choices,
     "provider": lambda database, chosen: breakdown(database, chosen, "provider"),
+    "lines": lambda database, chosen: series_by(database, chosen, "provider"),
     "team": lambda database, chosen: breakdown(database, chosen, "team"),
 }
 
@@ -49,7 +50,7 @@ def test_the_boxes_offer_the_values_of_a_custom_span() -> None:
     assert "{since:String}" in database.sql
 
 
-@pytest.mark.parametrize("question", ["totals", "series", "provider"])
+@pytest.mark.parametrize("question", ["totals", "series", "provider", "lines"])
 def test_each_figure_is_one_of_the_roll_ups(question: str) -> None:
     database = Asked()
     QUESTIONS[question](database, Filter(range="30d"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hmac
 import http.server
 import logging
@@ -26,11 +27,13 @@ from ..client import Database, DatabaseFailure
 from ..schema import open_database
 from ..settings import TracerSettings
 from . import finding, queries
+from .csv_export import CSV_COLUMNS, csv_lines
 from .filter import Filter
 from .frame import message_page
 from .interaction import interaction_page
-from .listing import interactions_page
+from .listing import interactions_page, tail_event
 from .overview import overview_page
+from .tail import Tail
 
 __all__ = ["Dashboard", "Reply", "dashboard_app", "serve"]
 
@@ -40,6 +43,11 @@ Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TAIL: Final = "/tail"
+_EVENTS: Final = {"content-type": "text/event-stream; charset=utf-8"}
+_TAIL_STEPS: Final = 8
+_TAIL_PAUSE_SECONDS: Final = 2.0
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _BREAKDOWNS: Final = ("provider", "model", "team", "caller", "project", "status")
@@ -77,7 +85,7 @@ class Dashboard:
     ) -> Reply:
         """`headers` by lower-case name; `address` is the client's. Never raises for what a client or the database
         does."""
-        if refusal := self._refusal(method, headers, address):
+        if refusal := self.refusal(method, headers, address):
             return refusal
         try:
             return self._route(path, dict(parse_qsl(query, keep_blank_values=True)), base)
@@ -86,7 +94,8 @@ class Dashboard:
             logger.warning("the dashboard got no answer from ClickHouse: %s", failure)
             return _page(message_page(base, "ClickHouse does not answer", str(failure)), 503)
 
-    def _refusal(self, method: str, headers: Mapping[str, str], address: str) -> Reply | None:
+    def refusal(self, method: str, headers: Mapping[str, str], address: str) -> Reply | None:
+        """Why a request is not answered; None where it is."""
         if method not in ("GET", "HEAD"):
             return Reply(405, b"Only GET is served here.\n", {"content-type": "text/plain", "allow": "GET, HEAD"})
         if self._guarded:
@@ -129,6 +138,8 @@ class Dashboard:
                 return self._body(unquote(request_id), name.removesuffix(".json"), base)
             case ["export.jsonl"]:
                 return self._export(query)
+            case ["export.csv"]:
+                return self._csv(query)
             case ["static", name] if (found := static_file(name)) is not None:
                 return Reply(200, found[0], {"content-type": found[1], "cache-control": "private, max-age=300"})
         return _page(message_page(base, "Not found", "There is nothing at this address."), 404)
@@ -164,6 +175,28 @@ class Dashboard:
         headers = {"content-type": "application/x-ndjson", "content-disposition": disposition}
         return Reply(200, (json.dumps(row) + b"\n" for row in rows), headers)
 
+    def _csv(self, query: Mapping[str, str]) -> Reply:
+        rows = finding.export(self._connected(), Filter.load(query), query.get("interaction", ""), CSV_COLUMNS)
+        disposition = 'attachment; filename="requests.csv"'
+        return Reply(
+            200, csv_lines(rows), {"content-type": "text/csv; charset=utf-8", "content-disposition": disposition}
+        )
+
+    def tail(self, query: str, base: str, *, resumed: bool) -> Callable[[], bytes]:
+        """A function that gives the next event of a live list each time it is called."""
+        chosen = Filter.load(dict(parse_qsl(query)))
+        reader = Tail(self._connected, chosen, resumed=resumed)
+
+        def step() -> bytes:
+            try:
+                return tail_event(base, chosen, reader.step())
+            except DatabaseFailure as failure:
+                self._forget_database()
+                logger.warning("the live list got no answer from ClickHouse: %s", failure)
+                return b": no answer\n\n"
+
+        return step
+
     def _connected(self) -> Database:
         with self._mutex:
             if self._database is None:
@@ -194,15 +227,15 @@ def dashboard_app(config: Mapping[str, Any] | TracerSettings, *, guarded: bool =
         if scope["type"] != "http":
             return
         base = str(scope.get("root_path", "")).rstrip("/")
-        path = str(scope["path"])
+        path = str(scope["path"]).removeprefix(base)
+        query = scope.get("query_string", b"").decode("latin-1")
+        fields = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        address = str((scope.get("client") or ("",))[0])
+        if path == TAIL and scope["method"] == "GET" and not dashboard.refusal("GET", fields, address):
+            await _send_tail(dashboard.tail(query, base, resumed="last-event-id" in fields), send)
+            return
         reply = await asyncio.to_thread(
-            dashboard.answer,
-            scope["method"],
-            path.removeprefix(base) if base else path,
-            scope.get("query_string", b"").decode("latin-1"),
-            {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]},
-            base=base,
-            address=str((scope.get("client") or ("",))[0]),
+            dashboard.answer, scope["method"], path, query, fields, base=base, address=address
         )
         headers = [(name.encode(), value.encode()) for name, value in {**SAFE_HEADERS, **reply.headers}.items()]
         chunks: Iterator[bytes] = iter([reply.body]) if isinstance(reply.body, bytes) else reply.body
@@ -227,6 +260,9 @@ def serve(settings: TracerSettings, host: str, port: int, *, credential: str | N
         def do_GET(self) -> None:
             url = urlsplit(self.path)
             headers = {name.lower(): value for name, value in self.headers.items()}
+            if url.path == TAIL and not dashboard.refusal(self.command, headers, str(self.client_address[0])):
+                self._tail(dashboard.tail(url.query, "", resumed="last-event-id" in headers))
+                return
             reply = dashboard.answer(self.command, url.path, url.query, headers, address=str(self.client_address[0]))
             self.send_response(reply.status)
             for name, value in {**SAFE_HEADERS, **reply.headers}.items():
@@ -240,6 +276,16 @@ def serve(settings: TracerSettings, host: str, port: int, *, credential: str | N
                 chunks: Iterable[bytes] = [reply.body] if isinstance(reply.body, bytes) else reply.body
                 for chunk in chunks:
                     self.wfile.write(chunk)
+
+        def _tail(self, step: Callable[[], bytes]) -> None:
+            self.send_response(200)
+            for name, value in {**SAFE_HEADERS, **_EVENTS, "connection": "close"}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            with contextlib.suppress(OSError):  # the reader has left
+                for _ in range(_TAIL_STEPS):
+                    self.wfile.write(step())
+                    time.sleep(_TAIL_PAUSE_SECONDS)
 
         do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_GET
 
@@ -257,6 +303,18 @@ def _open(settings: TracerSettings) -> Database:
 
 def _page(html: str, status: int = 200) -> Reply:
     return Reply(status, html.encode(errors="replace"))
+
+
+async def _send_tail(step: Callable[[], bytes], send: Send) -> None:
+    """Server-sent events for a while. The browser then asks again: so a gateway that stops does not wait for readers,
+    and who has signed out sees no more."""
+    headers = [(name.encode(), value.encode()) for name, value in {**SAFE_HEADERS, **_EVENTS}.items()]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for _ in range(_TAIL_STEPS):
+        event = await asyncio.to_thread(step)
+        await send({"type": "http.response.body", "body": event, "more_body": True})
+        await asyncio.sleep(_TAIL_PAUSE_SECONDS)
+    await send({"type": "http.response.body", "body": b""})
 
 
 def _next_chunk(chunks: Iterator[bytes]) -> bytes | None:

@@ -13,7 +13,7 @@ moment to which it has searched.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -21,10 +21,11 @@ from typing import Any, Final
 from ..client import Database
 from .filter import SORTS, Filter
 
-__all__ = ["PAGE_SIZE", "Page", "export", "found", "interactions", "rounds"]
+__all__ = ["PAGE_SIZE", "Page", "details", "export", "found", "interactions", "rounds"]
 
 PAGE_SIZE: Final = 50
 _EXPORT_CHUNK: Final = 200
+_NARROW_CHUNK: Final = 5000
 _MAX_ROUNDS: Final = 200
 _WINDOWS: Final = (1 / 512, 1 / 64, 1 / 8, 1.0)
 """Parts of the span, counted from where the list begins."""
@@ -52,15 +53,15 @@ class Page:
 
 def interactions(database: Database, chosen: Filter, *, thorough: bool = False) -> Page:
     """A page of interactions in the chosen order. `thorough`: search the whole span, however long it takes."""
-    if chosen.search and " " not in chosen.search and (named := _details(database, chosen, _named(database, chosen))):
+    if chosen.search and " " not in chosen.search and (named := details(database, chosen, _named(database, chosen))):
         return Page(named)
     if chosen.sort not in ("newest", "oldest"):
-        return Page(_details(database, chosen, _candidates(database, chosen, "", {})))
+        return Page(details(database, chosen, _candidates(database, chosen, "", {})))
     start, end, _ = chosen.span(time.time())
     began = time.monotonic()
     for number, part in enumerate(_WINDOWS):
         window, parameters = _window(chosen, start, end, part)
-        rows = _details(database, chosen, _candidates(database, chosen, window, parameters), window, parameters)
+        rows = details(database, chosen, _candidates(database, chosen, window, parameters), window, parameters)
         if len(rows) > PAGE_SIZE or number == len(_WINDOWS) - 1:
             return Page(rows)
         spent = time.monotonic() - began
@@ -130,7 +131,7 @@ def _named(database: Database, chosen: Filter) -> list[str]:
     return [row["interaction_id"] for row in rows]
 
 
-def _details(
+def details(
     database: Database, chosen: Filter, ids: list[str], window: str = "", parameters: dict[str, Any] | None = None
 ) -> list[dict[str, Any]]:
     """What a page shows of these interactions, in order, but those that began outside of the window."""
@@ -174,24 +175,27 @@ def rounds(database: Database, interaction: str) -> list[dict[str, Any]]:
     )
 
 
-def export(database: Database, chosen: Filter, interaction: str = "") -> Iterator[dict[str, Any]]:
-    """Whole rows, oldest first, fetched a few hundred at a time."""
+def export(
+    database: Database, chosen: Filter, interaction: str = "", columns: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """Rows, oldest first, a few hundred at a time; of `columns` alone a few thousand."""
     where, parameters = chosen.where()
     if interaction:
         where, parameters = "interaction_id = {interaction:String}", {"interaction": interaction}
     elif chosen.search:
-        where += " AND (positionCaseInsensitiveUTF8(request, {search:String}) > 0"
-        where += " OR positionCaseInsensitiveUTF8(response, {search:String}) > 0)"
-        parameters |= {"search": chosen.search}
+        where += f" AND {_ANYWHERE}"
+        parameters["search"] = chosen.search
+    chunk = _NARROW_CHUNK if columns else _EXPORT_CHUNK
     last = ("1970-01-01 00:00:00", "")
     while True:
         found = database.query(
-            f"""SELECT * FROM {database.table} WHERE {where}
+            f"""SELECT {", ".join(columns) or "*"} FROM {database.table} WHERE {where}
+            AND ts >= toDateTime64({{last_ts:String}}, 6, 'UTC')
             AND (ts, request_id) > (toDateTime64({{last_ts:String}}, 6, 'UTC'), {{last_id:String}})
-            ORDER BY ts, request_id LIMIT {_EXPORT_CHUNK}""",
+            ORDER BY ts, request_id LIMIT {chunk}""",
             {**parameters, "last_ts": last[0], "last_id": last[1]},
         )
         yield from found
-        if len(found) < _EXPORT_CHUNK:
+        if len(found) < chunk:
             return
         last = (found[-1]["ts"], found[-1]["request_id"])

@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from llm_gateway_sdk.web import Child, Markup, tag
+from llm_gateway_sdk.wire import json
 
 from .controls import address, controls
 from .figures import count, duration, moment, money
 from .filter import Filter
 from .finding import PAGE_SIZE, Page
-from .frame import badge, linked, nothing, page
+from .frame import badge, linked, nothing, page, script
 
-__all__ = ["interactions_page"]
+__all__ = ["COLUMNS", "Column", "interactions_page", "tail_event"]
 
-_COLUMNS: Final = (
-    ("Started", "newest"), ("Question and answer", ""), ("Model", ""), ("Project", ""), ("Time", "slowest"),
-    ("Tokens", "longest"), ("Cost", "dearest"),
+
+@dataclass(slots=True, frozen=True)
+class Column:
+    key: str
+    title: str
+    cell: Callable[[str, Filter, Mapping[str, Any]], Child]
+    """From the base address, the filter and a row."""
+    sort: str = ""
+    """The order that the column's heading asks for."""
+    shown: bool = False
+    """Without being chosen."""
+
+
+def _name(field: str, column: str) -> Callable[[str, Filter, Mapping[str, Any]], Child]:
+    """Values of a row, each a link to what has them."""
+
+    def cell(base: str, chosen: Filter, row: Mapping[str, Any]) -> Child:
+        values = row.get(column) or ""
+        return linked(base, chosen, field, [values] if isinstance(values, str) else values)
+
+    return cell
+
+
+COLUMNS: Final = (
+    Column("started", "Started", lambda base, chosen, row: _started(chosen, row), "newest", shown=True),
+    Column("text", "Question and answer", lambda base, chosen, row: _texts(base, chosen, row), shown=True),
+    Column("model", "Model", _name("model", "models"), shown=True),
+    Column("provider", "Provider", _name("provider", "providers")),
+    Column("project", "Project", _name("project", "in_project"), shown=True),
+    Column("team", "Team", _name("team", "of_team")),
+    Column("caller", "Caller", _name("caller", "who"), shown=True),
+    Column("session", "Session", _name("session", "session")),
+    Column("user", "User", _name("user", "end_user")),
+    Column("time", "Time", lambda base, chosen, row: duration(row["spent_us"]), "slowest", shown=True),
+    Column("first", "First token", lambda base, chosen, row: duration(row["first_us"])),
+    Column(
+        "tokens", "Tokens", lambda base, chosen, row: f"{count(row['tokens_in'])} → {count(row['tokens_out'])}",
+        "longest", shown=True,
+    ),
+    Column("cost", "Cost", lambda base, chosen, row: money(row["cost"]), "dearest", shown=True),
+    Column("requests", "Requests", lambda base, chosen, row: count(row["requests"])),
+    Column("attempts", "Attempts", lambda base, chosen, row: count(row.get("tries"))),
+    Column("kind", "Error", _name("kind", "failure_kind")),
+    Column("code", "HTTP", lambda base, chosen, row: str(row.get("code") or "–")),
+    Column("finish", "Finish", lambda base, chosen, row: row.get("finish") or "–"),
 )  # fmt: skip
+"""All columns of the list. Which of them are shown is kept in the reader's browser."""
 
 
 def interactions_page(
@@ -30,13 +76,14 @@ def interactions_page(
 ) -> str:
     rows = found.rows
     shown = rows[:PAGE_SIZE]
-    head = tag("tr", [_heading(base, chosen, name, sort) for name, sort in _COLUMNS])
+    head = tag("tr", [_heading(base, chosen, column) for column in COLUMNS])
     return page(
         base,
         "Interactions",
         "Interactions",
         tag("h1", "Interactions", tag("small", f"{count(total)} found", class_="sub") if total is not None else None),
         controls(base, "/interactions", chosen, offered, search=True),
+        _choosing(base, chosen),
         tag(
             "div",
             tag(
@@ -60,20 +107,31 @@ def interactions_page(
                 class_="button",
                 download="traces.jsonl",
             ),
+            tag(
+                "a",
+                "Export as CSV",
+                href=address(base, "/export.csv", chosen),
+                class_="button",
+                download="requests.csv",
+            ),
             class_="actions",
         ),
+        script(base, "list.js"),
     )
 
 
-def _heading(base: str, chosen: Filter, name: str, sort: str) -> Markup:
+def _heading(base: str, chosen: Filter, column: Column) -> Markup:
+    sort, look = column.sort, {"scope": "col", "data_col": column.key, "hidden": not column.shown}
     if not sort:
-        return tag("th", name, scope="col")
+        return tag("th", column.title, **look)
     other = "oldest" if sort == "newest" and chosen.sort == "newest" else sort
     here = chosen.sort == sort or (sort == "newest" and chosen.sort == "oldest")
     direction = ("ascending" if chosen.sort == "oldest" else "descending") if here else None
     arrow = {"ascending": " ↑", "descending": " ↓", None: ""}[direction]
-    link = tag("a", f"{name}{arrow}", href=address(base, "/interactions", chosen, sort=other), title=f"Sort: {other}")
-    return tag("th", link, scope="col", aria_sort=direction)
+    link = tag(
+        "a", f"{column.title}{arrow}", href=address(base, "/interactions", chosen, sort=other), title=f"Sort: {other}"
+    )
+    return tag("th", link, **look, aria_sort=direction)
 
 
 def _searched(base: str, chosen: Filter, since: str) -> Markup | None:
@@ -110,57 +168,75 @@ def _pages(base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]]) -> list
 
 
 def _interaction_row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Markup:
-    tools = row["tools"]
     return tag(
         "tr",
-        tag(
-            "td",
-            tag("time", moment(row["started"], chosen.tzinfo)[5:], title=f"{row['started']} UTC"),
-            tag("div", badge(row["outcome"])),
-        ),
-        tag(
-            "td",
+        [
             tag(
-                "a",
-                _marked(_excerpt(row["question"], around=chosen.search), chosen.search) or "(no text)",
-                href=f"{base}/interactions/{row['interaction_id']}",
-                data_row=True,
-            ),
-            tag(
-                "div",
-                _marked(
-                    _excerpt(row["failure"] if row["outcome"] != "ok" else row["reply"], around=chosen.search),
-                    chosen.search,
-                ),
-                class_="sub",
-            ),
-            tag("div", "found in an earlier message or an id", class_="sub hit")
-            if chosen.search and chosen.search.lower() not in f"{row['question']} {row['reply']}".lower()
-            else None,
-            tag(
-                "div",
-                [tag("span", name, class_="chip") for name in tools[:5]],
-                tag("span", f"{row['requests']} requests", class_="chip plain") if row["requests"] > 1 else None,
-                class_="chips",
+                "td",
+                column.cell(base, chosen, row),
+                data_col=column.key,
+                data_name=column.title if column.key not in ("started", "text") else None,
+                hidden=not column.shown,
             )
-            if tools or row["requests"] > 1
-            else None,
-        ),
-        tag("td", linked(base, chosen, "model", row["models"]), data_name="Model"),
+            for column in COLUMNS
+        ],
+        data_id=row["interaction_id"],
+    )
+
+
+def _started(chosen: Filter, row: Mapping[str, Any]) -> Child:
+    return [
+        tag("time", moment(row["started"], chosen.tzinfo)[5:], title=f"{row['started']} UTC"),
+        tag("div", badge(row["outcome"])),
+    ]
+
+
+def _texts(base: str, chosen: Filter, row: Mapping[str, Any]) -> Child:
+    tools, below = row["tools"], row["failure"] if row["outcome"] != "ok" else row["reply"]
+    chips = [
+        *(tag("span", name, class_="chip") for name in tools[:5]),
+        *([tag("span", f"{row['requests']} requests", class_="chip plain")] if row["requests"] > 1 else []),
+    ]
+    elsewhere = chosen.search and chosen.search.lower() not in f"{row['question']} {row['reply']}".lower()
+    return [
         tag(
-            "td",
-            linked(base, chosen, "project", [row["in_project"]]),
-            tag("div", linked(base, chosen, "caller", [row["who"]]), class_="sub"),
-            data_name="Project",
+            "a",
+            _marked(_excerpt(row["question"], around=chosen.search), chosen.search) or "(no text)",
+            href=f"{base}/interactions/{row['interaction_id']}",
+            data_row=True,
         ),
+        tag("div", _marked(_excerpt(below, around=chosen.search), chosen.search), class_="sub"),
+        tag("div", "found in an earlier message or an id", class_="sub hit") if elsewhere else None,
+        tag("div", chips, class_="chips") if chips else None,
+    ]
+
+
+def tail_event(base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """A server-sent event with rows for the top of the list."""
+    made = [{"id": row["interaction_id"], "html": str(_interaction_row(base, chosen, row))} for row in rows]
+    return f"retry: 1000\nid: {time.time():.0f}\ndata: {json.dumps_text(made)}\n\n".encode(errors="replace")
+
+
+def _choosing(base: str, chosen: Filter) -> Markup:
+    """Which columns are shown, and whether new interactions appear by themselves."""
+    boxes = [
+        tag("label", tag("input", type="checkbox", value=column.key, checked=column.shown), f" {column.title}")
+        for column in COLUMNS
+        if column.key != "text"
+    ]
+    newest = chosen.sort == "newest" and not (chosen.before or chosen.search or chosen.until)
+    return tag(
+        "div",
+        tag("details", tag("summary", "Columns"), tag("div", boxes, class_="boxes"), id="columns"),
         tag(
-            "td",
-            duration(row["spent_us"]),
-            tag("div", f"first {duration(row['first_us'])}", class_="sub") if row["first_us"] is not None else None,
-            data_name="Time",
-        ),
-        tag("td", f"{count(row['tokens_in'])} → {count(row['tokens_out'])}", data_name="Tokens"),
-        tag("td", money(row["cost"]), data_name="Cost"),
+            "label",
+            tag("input", type="checkbox", id="tail", data_tail=address(base, "/tail", chosen)),
+            " live: new ones appear at the top",
+        )
+        if newest
+        else None,
+        tag("span", role="status", id="tail-state", class_="sub"),
+        class_="choosing",
     )
 
 

@@ -21,6 +21,7 @@ SAFE_HEADERS: Final = {
 _FILES: Final = {
     "style.css": "text/css; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
+    "list.js": "text/javascript; charset=utf-8",
     "charts.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
