@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import re
 import shutil
 import threading
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 from llm_gateway_clickhouse_tracer.dashboard.app import serve
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
+from tracer_contexts import finished, user
 from tracer_harness import Front, eventually
 from tracer_samples import samples
 
@@ -28,15 +31,29 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installe
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     folder = tmp_path_factory.mktemp("site")
     front = Front(folder / "engine")
     front.start()
-    config = {
+    yield {
         "clickhouse": {"url": front.url, "database": "traces"},
         "flushInterval": 200,
         "spool": {"path": str(folder / "spool")},
     }
+    front.kill()
+
+
+@pytest.fixture
+def tracer(config: dict[str, Any], tmp_path: Path) -> Iterator[Tracer]:
+    """Another gateway's."""
+    started = Tracer({**config, "spool": {"path": str(tmp_path / "spool")}})
+    started.start()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="module")
+def site(config: dict[str, Any]) -> Iterator[str]:
     tracer = Tracer(config)
     tracer.start()
     recorded = [tracer.record(ctx) for ctx in samples()]
@@ -49,7 +66,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
-    front.kill()
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +101,7 @@ def test_the_overview_shows_the_day_in_figures_and_pictures(page: Any, site: str
     page.goto(f"{site}/?range=24h")
 
     assert page.locator(".tile .value").first.inner_text() == "306"
-    assert page.locator("svg[role=img]").count() == 6
+    assert page.locator("svg[role=img]").count() == 8
     assert page.locator(".breakdowns").get_by_role("link", name="production").is_visible()
     shoot(page, "overview")
 
@@ -130,7 +146,7 @@ def test_markup_in_prompts_stays_text(page: Any, site: str) -> None:
         page.goto(site + path)
         assert "owned" not in page.title()
         assert page.get_by_text("<script>").first.is_visible()
-        assert page.locator("main script, main img").count() == 0
+        assert page.locator("main script:not([src]), main img").count() == 0
 
 
 def test_light_and_dark_can_be_switched_and_are_remembered(page: Any, site: str) -> None:
@@ -282,3 +298,72 @@ def test_a_range_of_the_readers_own(page: Any, site: str) -> None:
     assert "No requests here" in page.inner_text("main")
     page.goto(site + "/?since=2001-01-01T00:00")
     assert page.locator("a.tile .value").first.inner_text() != "0"
+
+
+def test_a_chart_is_read_by_keys_and_leads_to_what_it_counts(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h")
+    chart = page.get_by_role("img", name=re.compile("^Requests"))
+    chart.focus()
+    page.keyboard.press("Home")
+    figures = page.locator(".tooltip:visible").inner_text().splitlines()
+    page.keyboard.press("End")
+    assert page.locator(".tooltip:visible").inner_text().splitlines()[0] != figures[0]
+    page.keyboard.press("Home")
+    requests = sum(int(line.split()[-1]) for line in figures[1:])
+    page.keyboard.press("Enter")
+    page.wait_for_url("**since=*until=*")
+
+    assert 0 < int(page.locator("h1 small").inner_text().split()[0]) <= requests
+
+
+def test_a_chart_shows_its_figures_under_the_pointer_and_zooms_by_dragging(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h")
+    chart = page.locator("svg.chart").nth(2)
+    box = chart.bounding_box()
+    chart.hover(position={"x": box["width"] / 2, "y": 40})
+    assert page.locator(".tooltip:visible").count() == 1
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**since=*until=*")
+
+    assert page.locator("h1").inner_text() == "Overview"
+
+
+def test_columns_are_chosen_and_remembered(page: Any, site: str) -> None:
+    page.goto(f"{site}/interactions?range=7d")
+    page.locator("#columns summary").click()
+    page.locator("#columns input[value=provider]").check()
+    page.locator("#columns input[value=cost]").uncheck()
+    page.reload()
+
+    assert page.locator("td[data-col=provider]").first.is_visible()
+    assert not page.locator("td[data-col=cost]").first.is_visible()
+    page.goto(f"{site}/interactions?range=7d&columns=started,cost")
+    assert page.locator("th:visible").count() == 3
+
+
+def test_new_interactions_appear_by_themselves(page: Any, site: str, tracer: Tracer) -> None:
+    page.goto(f"{site}/interactions?range=7d&project=live")
+    assert "No requests here" in page.inner_text("main")
+    tracer.record(finished("req-live-1", messages=[user("The first one")], project="live"))
+    eventually(lambda: tracer.counters.sent == 1)
+    page.reload()
+    page.locator("#tail").check()
+    page.wait_for_timeout(500)
+    tracer.record(finished("req-live-2", messages=[user("A new one <b>")], project="live"))
+
+    page.locator("tr.new").wait_for(timeout=20_000)
+    assert "A new one <b>" in page.locator("table.list tbody tr").first.inner_text()
+    assert page.locator("table.list tbody tr").count() == 2
+    page.locator("#tail").uncheck()
+
+
+def test_requests_are_exported_as_csv(page: Any, site: str) -> None:
+    page.goto(f"{site}/interactions?range=24h&status=error")
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Export as CSV").click()
+    rows = list(csv.DictReader(Path(started.value.path()).read_text().splitlines()))
+
+    assert rows
+    assert {row["status"] for row in rows} == {"error"}
