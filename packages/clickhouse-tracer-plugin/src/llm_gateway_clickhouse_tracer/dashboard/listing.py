@@ -121,7 +121,8 @@ def interactions_page(
 
 
 def _heading(base: str, chosen: Filter, column: Column) -> Markup:
-    sort, look = column.sort, {"scope": "col", "data_col": column.key, "hidden": not column.shown}
+    sort = column.sort
+    look: dict[str, str | bool] = {"scope": "col", "data_col": column.key, "hidden": not column.shown}
     if not sort:
         return tag("th", column.title, **look)
     other = "oldest" if sort == "newest" and chosen.sort == "newest" else sort
