@@ -32,7 +32,18 @@ import_path.append(str(Path(__file__).resolve().parent.parent / "end_to_end"))
 from provider_errors import ProviderError, failure_inside, provider_error
 from scripted_upstream import INPUT_TOKENS, OUTPUT_TOKENS, SIGNATURE, THOUGHT, Asked, Script, stream, whole, words
 
-__all__ = ["DIALECTS", "FiveApis", "Heard", "Received", "models_of"]
+__all__ = [
+    "DIALECTS",
+    "FiveApis",
+    "Heard",
+    "Received",
+    "models_of",
+    "send",
+    "send_stream",
+    "streamed_reply",
+    "tool_names",
+    "whole_reply",
+]
 
 DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 
@@ -157,9 +168,9 @@ class FiveApis:
             return
         for pattern, body in _COUNTS + _OTHERS:
             if pattern.search(path):
-                await _send(writer, 200, body)
+                await send(writer, 200, body)
                 return
-        await _send(writer, 404, {"error": {"message": f"no {path} here", "type": "not_found_error"}})
+        await send(writer, 404, {"error": {"message": f"no {path} here", "type": "not_found_error"}})
 
     async def _answer(self, dialect: str, received: Received, writer: asyncio.StreamWriter) -> None:
         body = received.body
@@ -167,11 +178,11 @@ class FiveApis:
         failure = re.search(r"\bfail (?!inside)(\w+)", heard.text)
         if failure is not None:
             error = provider_error(dialect, failure[1])
-            await _send(writer, error.status, error.body, error.headers)
+            await send(writer, error.status, error.body, error.headers)
             return
         if heard.altered:
             error = provider_error(dialect, "bad_request")
-            await _send(writer, 400, error.body, error.headers)
+            await send(writer, 400, error.body, error.headers)
             return
         model = body.get("model") or "upstream-model"
         streamed = bool(body.get("stream")) or "stream" in received.path.lower()
@@ -179,11 +190,11 @@ class FiveApis:
         broken = failure_inside(dialect, inside[1]) if inside else None
         if not streamed:
             if broken is not None and broken.whole is not None:
-                await _send(writer, 200, broken.whole)
+                await send(writer, 200, broken.whole)
                 return
-            await _send(writer, 200, _whole(dialect, model, heard.script()))
+            await send(writer, 200, whole_reply(dialect, model, heard.script()))
             return
-        await _send_stream(writer, dialect, list(_stream(dialect, model, heard, body)), broken)
+        await send_stream(writer, dialect, list(streamed_reply(dialect, model, heard.script(), body)), broken)
 
 
 @dataclass(slots=True)
@@ -209,7 +220,7 @@ class Heard:
             asked.system,
             asked.images,
             asked.results,
-            set(_tool_names(body)),
+            set(tool_names(body)),
             proofs.count(SIGNATURE),
             any(proof not in (SIGNATURE, _PLACEHOLDER) for proof in proofs),
         )
@@ -253,7 +264,7 @@ def _proofs(node: Any) -> Iterator[str]:
             yield from _proofs(item)
 
 
-def _tool_names(body: dict[str, Any]) -> Iterator[str]:
+def tool_names(body: dict[str, Any]) -> Iterator[str]:
     tools = body.get("tools") or (body.get("toolConfig") or {}).get("tools") or []
     for tool in tools:
         for described in (tool, tool.get("function"), tool.get("toolSpec"), *(tool.get("functionDeclarations") or ())):
@@ -297,21 +308,20 @@ def _last_turn(turns: list[dict[str, Any]], replier: str) -> list[dict[str, Any]
 # Replies.
 
 
-def _whole(dialect: str, model: str, script: Script) -> dict[str, Any]:
+def whole_reply(dialect: str, model: str, script: Script) -> dict[str, Any]:
     if dialect == "gemini":
-        return _gemini_reply(model, _gemini_parts(script), final=True)
+        return _gemini_reply(model, _gemini_parts(script), _gemini_end(script))
     if dialect == "bedrock":
         return {
             "output": {"message": {"role": "assistant", "content": list(_bedrock_blocks(script))}},
-            "stopReason": "tool_use" if script.calls else "end_turn",
+            "stopReason": _bedrock_end(script),
             "usage": _bedrock_usage(),
             "metrics": {"latencyMs": 1},
         }
     return whole(_SCRIPTED[dialect], model, script)
 
 
-def _stream(dialect: str, model: str, heard: Heard, body: dict[str, Any]) -> Iterator[bytes]:
-    script = heard.script()
+def streamed_reply(dialect: str, model: str, script: Script, body: dict[str, Any]) -> Iterator[bytes]:
     if dialect == "gemini":
         yield from _gemini_stream(model, script)
     elif dialect == "bedrock":
@@ -325,15 +335,19 @@ def _gemini_parts(script: Script) -> list[dict[str, Any]]:
     parts: list[dict[str, Any]] = [{"text": script.thinking, "thought": True}] if script.thinking else []
     parts += [{"text": script.text}] if script.text else []
     for number, (_, name, given) in enumerate(script.calls):
-        signed = {"thoughtSignature": SIGNATURE} if number == 0 else {}
+        signed = {"thoughtSignature": script.signature} if number == 0 else {}
         parts.append({"functionCall": {"name": name, "args": json.loads(given)}, **signed})
     return parts
 
 
-def _gemini_reply(model: str, parts: list[dict[str, Any]], *, final: bool) -> dict[str, Any]:
+def _gemini_end(script: Script) -> str:
+    return {"length": "MAX_TOKENS", "refusal": "SAFETY"}.get(script.ends, "STOP")
+
+
+def _gemini_reply(model: str, parts: list[dict[str, Any]], end: str | None) -> dict[str, Any]:
     candidate: dict[str, Any] = {"content": {"role": "model", "parts": parts}, "index": 0}
-    if final:
-        candidate["finishReason"] = "STOP"
+    if end is not None:
+        candidate["finishReason"] = end
     total = INPUT_TOKENS + OUTPUT_TOKENS
     usage = {"promptTokenCount": INPUT_TOKENS, "candidatesTokenCount": OUTPUT_TOKENS, "totalTokenCount": total}
     return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model, "responseId": "gem-1"}
@@ -344,17 +358,23 @@ def _gemini_stream(model: str, script: Script) -> Iterator[bytes]:
     for part in _gemini_parts(script):
         pieces += [{**part, "text": word} for word in words(part["text"])] if "text" in part else [part]
     for number, part in enumerate(pieces):
-        reply = _gemini_reply(model, [part], final=number == len(pieces) - 1)
+        reply = _gemini_reply(model, [part], _gemini_end(script) if number == len(pieces) - 1 else None)
         yield b"data: " + json.dumps(reply).encode() + b"\r\n\r\n"
 
 
 def _bedrock_blocks(script: Script) -> Iterator[dict[str, Any]]:
     if script.thinking:
-        yield {"reasoningContent": {"reasoningText": {"text": script.thinking, "signature": SIGNATURE}}}
+        yield {"reasoningContent": {"reasoningText": {"text": script.thinking, "signature": script.signature}}}
     if script.text:
         yield {"text": script.text}
     for call, name, given in script.calls:
         yield {"toolUse": {"toolUseId": f"tooluse_{call}", "name": name, "input": json.loads(given)}}
+
+
+def _bedrock_end(script: Script) -> str:
+    if script.ends:
+        return {"length": "max_tokens", "refusal": "content_filtered"}[script.ends]
+    return "tool_use" if script.calls else "end_turn"
 
 
 def _bedrock_usage() -> dict[str, int]:
@@ -381,7 +401,7 @@ def _bedrock_stream(script: Script) -> Iterator[bytes]:
         for delta in deltas:
             yield event_stream_message("contentBlockDelta", {"delta": delta, "contentBlockIndex": index})
         yield event_stream_message("contentBlockStop", {"contentBlockIndex": index})
-    yield event_stream_message("messageStop", {"stopReason": "tool_use" if script.calls else "end_turn"})
+    yield event_stream_message("messageStop", {"stopReason": _bedrock_end(script)})
     yield event_stream_message("metadata", {"usage": _bedrock_usage(), "metrics": {"latencyMs": 1}})
 
 
@@ -398,7 +418,7 @@ def event_stream_message(name: str, payload: dict[str, Any], kind: str = "event"
     return message + struct.pack(">I", crc32(message))
 
 
-async def _send(writer: asyncio.StreamWriter, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+async def send(writer: asyncio.StreamWriter, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
     data = json.dumps(body).encode()
     given = {"content-type": "application/json", "content-length": str(len(data)), **(headers or {})}
     lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
@@ -406,7 +426,7 @@ async def _send(writer: asyncio.StreamWriter, status: int, body: Any, headers: d
     await writer.drain()
 
 
-async def _send_stream(
+async def send_stream(
     writer: asyncio.StreamWriter, dialect: str, events: list[bytes], broken: ProviderError | None
 ) -> None:
     kind = "application/vnd.amazon.eventstream" if dialect == "bedrock" else "text/event-stream"

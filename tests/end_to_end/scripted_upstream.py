@@ -48,6 +48,14 @@ class Script:
     thinking: str = ""
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     """Identifier, name, arguments."""
+    signature: str = SIGNATURE
+    """What proves the thinking, or with Gemini the first call."""
+    encrypted: str = ""
+    """The content of a reasoning item of Responses."""
+    ends: str = ""
+    """`length` or `refusal` where the answer does not end by itself."""
+    serial: str = "1"
+    """The end of the ids of a response's items."""
 
 
 class ScriptedUpstream:
@@ -254,11 +262,11 @@ def whole(dialect: str, model: str, script: Script) -> dict[str, Any]:
             "role": "assistant",
             "model": model,
             "content": list(_blocks(script)),
-            "stop_reason": "tool_use" if script.calls else "end_turn",
+            "stop_reason": _stop_reason(script),
             "stop_sequence": None,
             "usage": {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS},
         }
-    return _response(model, script, list(_items(script)), status="completed")
+    return _response(model, script, list(_items(script)), status=_status(script))
 
 
 def stream(dialect: str, model: str, script: Script, *, include_usage: bool) -> Iterator[bytes]:
@@ -283,7 +291,9 @@ def halves(text: str) -> tuple[str, str]:
 
 
 def _chat_message(script: Script) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": script.text or None, "refusal": None}
+    refused = script.ends == "refusal"
+    message: dict[str, Any] = {"role": "assistant", "content": None if refused else script.text or None}
+    message["refusal"] = script.text if refused else None
     if script.thinking:
         message["reasoning_content"] = script.thinking
     if script.calls:
@@ -295,6 +305,8 @@ def _chat_message(script: Script) -> dict[str, Any]:
 
 
 def _chat_finish(script: Script) -> str:
+    if script.ends == "length":
+        return "length"
     return "tool_calls" if script.calls else "stop"
 
 
@@ -322,7 +334,7 @@ def _chat_stream(model: str, script: Script, *, include_usage: bool) -> Iterator
     for word in words(script.thinking):
         yield chunk({"reasoning_content": word})
     for word in words(script.text):
-        yield chunk({"content": word})
+        yield chunk({"refusal" if script.ends == "refusal" else "content": word})
     for index, (call, name, given) in enumerate(script.calls):
         first = {"index": index, "id": call, "type": "function", "function": {"name": name, "arguments": ""}}
         yield chunk({"tool_calls": [first]})
@@ -334,9 +346,15 @@ def _chat_stream(model: str, script: Script, *, include_usage: bool) -> Iterator
     yield b"data: [DONE]\n\n"
 
 
+def _stop_reason(script: Script) -> str:
+    if script.ends:
+        return {"length": "max_tokens"}.get(script.ends, script.ends)
+    return "tool_use" if script.calls else "end_turn"
+
+
 def _blocks(script: Script) -> Iterator[dict[str, Any]]:
     if script.thinking:
-        yield {"type": "thinking", "thinking": script.thinking, "signature": SIGNATURE}
+        yield {"type": "thinking", "thinking": script.thinking, "signature": script.signature}
     if script.text:
         yield {"type": "text", "text": script.text}
     for call, name, given in script.calls:
@@ -381,10 +399,15 @@ def _deltas(block: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _items(script: Script) -> Iterator[dict[str, Any]]:
     if script.thinking:
-        yield {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": script.thinking}]}
+        summary = [{"type": "summary_text", "text": script.thinking}]
+        encrypted = {"encrypted_content": script.encrypted} if script.encrypted else {}
+        yield {"type": "reasoning", "id": f"rs_{script.serial}", "summary": summary, **encrypted}
     if script.text:
         content = [{"type": "output_text", "text": script.text, "annotations": [], "logprobs": []}]
-        yield {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
+        if script.ends == "refusal":
+            content = [{"type": "refusal", "refusal": script.text}]
+        item = {"type": "message", "id": f"msg_{script.serial}", "role": "assistant", "status": "completed"}
+        yield {**item, "content": content}
     for call, name, given in script.calls:
         item = {"type": "function_call", "id": f"fc_{call}", "call_id": call, "name": name, "arguments": given}
         yield {**item, "status": "completed"}
@@ -409,13 +432,17 @@ def _response(model: str, script: Script, output: list[dict[str, Any]], *, statu
         "tool_choice": "auto",
         "tools": [],
         "error": None,
-        "incomplete_details": None,
+        "incomplete_details": {"reason": "max_output_tokens"} if status == "incomplete" else None,
         "instructions": None,
         "metadata": {},
         "temperature": 1.0,
         "top_p": 1.0,
-        "usage": usage if status == "completed" else None,
+        "usage": None if status == "in_progress" else usage,
     }
+
+
+def _status(script: Script) -> str:
+    return "incomplete" if script.ends == "length" else "completed"
 
 
 def _response_events(model: str, script: Script) -> Iterator[dict[str, Any]]:
@@ -426,12 +453,14 @@ def _response_events(model: str, script: Script) -> Iterator[dict[str, Any]]:
         place = {"item_id": item["id"], "output_index": index}
         if item["type"] == "message":
             part = item["content"][0]
+            kind = part["type"]
+            key, more = ("refusal", {}) if kind == "refusal" else ("text", {"logprobs": []})
             inner = {**place, "content_index": 0}
             yield _added(index, {**item, "content": [], "status": "in_progress"})
-            yield {"type": "response.content_part.added", **inner, "part": {**part, "text": ""}}
-            for word in words(part["text"]):
-                yield {"type": "response.output_text.delta", **inner, "delta": word, "logprobs": []}
-            yield {"type": "response.output_text.done", **inner, "text": part["text"], "logprobs": []}
+            yield {"type": "response.content_part.added", **inner, "part": {**part, key: ""}}
+            for word in words(part[key]):
+                yield {"type": f"response.{kind}.delta", **inner, "delta": word, **more}
+            yield {"type": f"response.{kind}.done", **inner, key: part[key], **more}
             yield {"type": "response.content_part.done", **inner, "part": part}
         elif item["type"] == "reasoning":
             part = item["summary"][0]
@@ -449,7 +478,8 @@ def _response_events(model: str, script: Script) -> Iterator[dict[str, Any]]:
             done = {"name": item["name"], "arguments": item["arguments"]}
             yield {"type": "response.function_call_arguments.done", **place, **done}
         yield {"type": "response.output_item.done", "output_index": index, "item": item}
-    yield {"type": "response.completed", "response": _response(model, script, items, status="completed")}
+    status = _status(script)
+    yield {"type": f"response.{status}", "response": _response(model, script, items, status=status)}
 
 
 def _added(index: int, item: dict[str, Any]) -> dict[str, Any]:

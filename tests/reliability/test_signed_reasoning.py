@@ -68,6 +68,70 @@ def test_a_signature_of_another_provider_does_not_pass_through(tmp_path: Path) -
     run(main())
 
 
+def test_unsigned_reasoning_of_another_provider_does_not_pass_through() -> None:
+    """A client gives back what it got; Anthropic refuses thinking whose signature is empty."""
+
+    async def main() -> None:
+        async with upstream(answer) as up, gateway(config(model(up.url, "anthropic"))) as served:
+            reply = await served.ask(turn(("theirs", "gw1.unsigned."), ("mine", "bmF0aXZl")), path=ROUTES["messages"])
+
+            assert reply.status == 200
+            thoughts = [block for block in up.calls[0].body["messages"][1]["content"] if block["type"] == "thinking"]
+            assert [block["thinking"] for block in thoughts] == ["mine"]
+            assert "thinking" in (reply.header("x-llm-gateway-losses") or "")
+
+    run(main())
+
+
+def test_a_call_whose_thinking_is_withheld_is_answered_without_thinking() -> None:
+    """Anthropic wants the thinking before the calls which the last turn answers, where thinking is on."""
+    body = request("messages")
+    body |= {"max_tokens": 4000, "thinking": {"type": "enabled", "budget_tokens": 2000}}
+    body["messages"] += [
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "theirs", "signature": "gw1.unsigned."},
+                {"type": "tool_use", "id": "call_1", "name": "f", "input": {}},
+            ],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "call_1", "content": "done"}]},
+    ]
+
+    async def main() -> None:
+        async with upstream(answer) as up, gateway(config(model(up.url, "anthropic"))) as served:
+            reply = await served.ask(body, path=ROUTES["messages"])
+
+            assert reply.status == 200
+            sent = up.calls[0].body
+            assert "thinking" not in sent
+            assert [block["type"] for block in sent["messages"][1]["content"]] == ["tool_use"]
+
+    run(main())
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "reasoning_details", "thinking_blocks"])
+def test_a_server_that_takes_no_reasoning_back_gets_none(field: str) -> None:
+    details = [{"type": "reasoning.text", "text": "a thought", "signature": "c2ln", "thinking": "a thought"}]
+    thought = "a thought" if field in ("reasoning_content", "reasoning") else details
+    body = request("chat")
+    body["messages"] += [{"role": "assistant", "content": "hi", field: thought}, {"role": "user", "content": "go on"}]
+
+    async def main() -> None:
+        quirks = {"noReasoningHistory": True}
+        async with upstream(answer) as up:
+            async with gateway(config(model(up.url, "openai", quirks=quirks))) as served:
+                reply = await served.ask(body, path=ROUTES["chat"])
+                assert reply.status == 200
+                assert up.calls[0].body["messages"][1] == {"role": "assistant", "content": "hi"}
+                assert "thinking" in (reply.header("x-llm-gateway-losses") or "")
+            async with gateway(config(model(up.url, "openai"))) as served:
+                await served.ask(body, path=ROUTES["chat"])
+                assert up.calls[1].body["messages"] == body["messages"]
+
+    run(main())
+
+
 def test_strict_projects_refuse_it() -> None:
     async def main() -> None:
         async with upstream(answer) as up, gateway(config(model(up.url, "anthropic"), strict=True)) as served:

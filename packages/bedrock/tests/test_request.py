@@ -467,3 +467,21 @@ def test_tools_that_anthropic_defines_and_the_client_runs_reach_claude() -> None
     assert not losses
     write(ask(tools=list(tools)), NOVA, losses)
     assert told(losses) == ["dropped tools[*]"]
+
+
+def test_claude_does_not_think_where_the_calls_came_without_thinking() -> None:
+    """It would refuse them; the calls may be another provider's."""
+    messages = [
+        Message("user", [TextPart("go")]),
+        Message("assistant", [ToolCallPart("call_1", "f", "{}")]),
+        Message("tool", [ToolResultPart("call_1", [TextPart("done")])]),
+    ]
+    request = LLMRequest("m", messages, [Tool("f", parameters={"type": "object"})], max_tokens=4000)
+    request.reasoning = Reasoning(effort="medium")
+    losses = Losses()
+
+    target = Target("anthropic.claude-sonnet-4-5-20250929-v1:0")
+    body = json.loads(Bedrock().encode_request(request, target, losses).body)
+
+    assert "thinking" not in body.get("additionalModelRequestFields", {})
+    assert "reasoning.effort" in [loss.path for loss in losses]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -452,3 +453,21 @@ def test_a_wrong_type_is_refused_with_its_place(body: Any, message: str) -> None
         read(body)
 
     assert str(caught.value).startswith(message)
+
+
+def test_a_call_of_another_provider_that_comes_back_gets_the_placeholder() -> None:
+    """A Gemini client keeps the mark that the gateway put on the call, and gives it to Gemini."""
+    mark = base64.b64encode(b"gw1.unsigned.").decode()
+    call = {"functionCall": {"id": "toolu_1", "name": "f", "args": {}}}
+    answer = {"functionResponse": {"id": "toolu_1", "name": "f", "response": {"output": "x"}}}
+    contents = [
+        {"role": "user", "parts": [{"text": "go"}]},
+        {"role": "model", "parts": [{**call, "thoughtSignature": mark}, call]},
+        {"role": "user", "parts": [answer, answer]},
+    ]
+
+    body = write(read({"contents": contents}))
+
+    first, second = body["contents"][1]["parts"]
+    assert base64.b64decode(first["thoughtSignature"]) == b"context_engineering_is_the_way_to_go"
+    assert "thoughtSignature" not in second

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import warnings
 from typing import Any
@@ -29,6 +30,10 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.testing.dialect_laws import counting_mint
 
 GEMINI = Gemini()
+
+
+UNSIGNED_MARK = base64.b64encode(b"gw1.unsigned.").decode()
+"""On the first call of another provider's answer."""
 
 
 def read(body: Any) -> LLMResponse:
@@ -216,7 +221,7 @@ def test_foreign_calls_carry_their_ids_and_the_asked_model_fills_in() -> None:
     body = write(LLMResponse(choices=[Choice(0, Message("assistant", [call]), "tool_calls")]))
 
     assert body["candidates"][0]["content"]["parts"] == [
-        {"functionCall": {"name": "f", "id": "toolu_1", "args": {"a": [1]}}}
+        {"functionCall": {"name": "f", "id": "toolu_1", "args": {"a": [1]}}, "thoughtSignature": UNSIGNED_MARK}
     ]
     assert body["modelVersion"] == "asked"
     assert body["responseId"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -25,6 +26,10 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.testing.dialect_laws import counting_mint, summed
 
 GEMINI = Gemini()
+
+
+UNSIGNED_MARK = base64.b64encode(b"gw1.unsigned.").decode()
+"""On the first call of another provider's answer."""
 
 
 def event(*parts: Any, **fields: Any) -> bytes:
@@ -138,7 +143,7 @@ def test_calls_go_out_whole_and_what_follows_waits_behind_them() -> None:
     assert [len(parts_of(data)) for data in sent] == [1, 0, 0, 2, 0, 1]
     assert parts_of(b"".join(sent)) == [
         {"text": "a"},
-        {"functionCall": {"name": "f", "id": "1", "args": {"x": 1}}},
+        {"functionCall": {"name": "f", "id": "1", "args": {"x": 1}}, "thoughtSignature": UNSIGNED_MARK},
         {"text": "b"},
         {"functionCall": {"name": "g", "id": "2", "args": {}}},
     ]

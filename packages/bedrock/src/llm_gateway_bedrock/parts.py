@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway_sdk import (
+    UNSIGNED,
     CacheHint,
     Citation,
     DialectError,
@@ -165,9 +166,10 @@ def _decode_reasoning(content: dict[str, Any], block: dict[str, Any]) -> Part:
     if not isinstance(thought, dict):
         return OpaquePart(NAME, block)
     text, signature = thought.get("text"), thought.get("signature")
-    part = ThinkingPart(text if isinstance(text, str) else "")
+    part = ThinkingPart(text if isinstance(text, str) else "", signed_by=NAME)
     if isinstance(signature, str):
-        part.signature, part.signed_by = unwrap_signature(signature, NAME)
+        proof, part.signed_by = unwrap_signature(signature, NAME)
+        part.signature = None if part.signed_by == UNSIGNED else proof
     return part
 
 
@@ -412,7 +414,8 @@ def reply_thought(part: ThinkingPart) -> dict[str, Any] | None:
     if part.redacted is not None:
         return {"reasoningContent": {"redactedContent": write_blob(part.redacted, part.signed_by)}}
     if part.signature is None:
-        return {"reasoningContent": {"reasoningText": {"text": part.text}}} if part.text else None
+        unproven = {} if part.signed_by == NAME else {"signature": wrap_signature("", UNSIGNED, NAME)}
+        return {"reasoningContent": {"reasoningText": {"text": part.text, **unproven}}} if part.text else None
     signature = wrap_signature(part.signature, part.signed_by, NAME)
     return {"reasoningContent": {"reasoningText": {"text": part.text, "signature": signature}}}
 

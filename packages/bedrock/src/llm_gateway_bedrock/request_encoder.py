@@ -89,6 +89,11 @@ class _Encoder:
             additional.update(additional_fields(request, self._losses))
         output: dict[str, Any] = dict(self._metadata.get("outputConfig") or {})
         thinks = self._reasoning(additional, output)
+        if _is_enabled(additional.get("thinking")) and _unthought_calls(body["messages"]):
+            # Claude wants the thinking that led to the calls which are answered now.
+            self._losses.dropped("reasoning.effort", "tool calls in the history came without their thinking")
+            del additional["thinking"]
+            thinks = False
         inference = self._inference(additional, thinks=thinks)
         self._format(output)
         tools = self._tools(body["messages"])
@@ -441,3 +446,18 @@ def _thinking(reasoning: Reasoning, native: dict[str, Any]) -> dict[str, Any]:
     if reasoning.budget_tokens is not None:
         changed["budget_tokens"] = reasoning.budget_tokens
     return changed
+
+
+def _is_enabled(thinking: Any) -> bool:
+    return isinstance(thinking, dict) and thinking.get("type") == "enabled"
+
+
+def _unthought_calls(turns: list[dict[str, Any]]) -> bool:
+    """Whether the tool calls which the last turn answers were made without thinking before them."""
+    for turn in reversed(turns):
+        if turn["role"] == "assistant":
+            calls = any("toolUse" in block for block in turn["content"])
+            return calls and "reasoningContent" not in turn["content"][0]
+        if not any("toolResult" in block for block in turn["content"]):
+            return False
+    return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk import (
+    UNSIGNED,
     Choice,
     DialectError,
     LLMResponse,
@@ -150,12 +151,13 @@ class Decoder(StreamDecoder):
 
 
 def _thought(value: dict[str, Any], index: int) -> ThinkingPart:
-    part = ThinkingPart(index=index)
+    part = ThinkingPart(signed_by=NAME, index=index)
     text, signature, redacted = value.get("text"), value.get("signature"), value.get("redactedContent")
     if isinstance(text, str):
         part.text = text
     if isinstance(signature, str):
-        part.signature, part.signed_by = unwrap_signature(signature, NAME)
+        proof, part.signed_by = unwrap_signature(signature, NAME)
+        part.signature = None if part.signed_by == UNSIGNED else proof
     if isinstance(redacted, str):
         part.redacted, part.signed_by = read_blob(redacted)
     return part

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk import (
+    UNSIGNED,
     Choice,
     Echo,
     ErrorInfo,
@@ -45,6 +46,8 @@ class Encoder(StreamEncoder):
         self._started = False
         self._open: Part | None = None
         """The part whose block is open, with all its arguments if it is a call."""
+        self._unproven = False
+        """It is reasoning of another dialect, so far without a signature."""
         self._waiting: list[Part] = []
         self._count = 0
         self._choice = Choice(0)
@@ -152,6 +155,7 @@ class Encoder(StreamEncoder):
                 drop_part(part, self._losses)
                 return b""
         self._open = part
+        self._unproven = isinstance(part, ThinkingPart)
         out = self._event("contentBlockStart", {"start": start}) if start is not None else b""
         return out + self._deltas(part)
 
@@ -184,6 +188,8 @@ class Encoder(StreamEncoder):
             if part.signature is not None:
                 signature = wrap_signature(part.signature, part.signed_by, NAME)
                 deltas.append({"reasoningContent": {"signature": signature}})
+            if part.signed_by == NAME or part.signature is not None or part.redacted is not None:
+                self._unproven = False
         elif isinstance(part, ToolCallPart) and part.arguments:
             deltas.append({"toolUse": {"input": part.arguments}})
         return b"".join(self._event("contentBlockDelta", {"delta": delta}) for delta in deltas)
@@ -191,7 +197,12 @@ class Encoder(StreamEncoder):
     def _stop_block(self) -> bytes:
         if self._open is None:
             return b""
-        out = self._event("contentBlockStop", {})
+        out = b""
+        if self._unproven:
+            mark = wrap_signature("", UNSIGNED, NAME)
+            out = self._event("contentBlockDelta", {"delta": {"reasoningContent": {"signature": mark}}})
+            self._unproven = False
+        out += self._event("contentBlockStop", {})
         self._open = None
         self._count += 1
         return out

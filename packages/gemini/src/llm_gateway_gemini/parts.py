@@ -102,7 +102,9 @@ documentation ("Thought signatures") names this text, which the field's encoding
 
 
 def read_signature(value: Any) -> tuple[str, str] | None:
-    """`(signature, signed_by)` of a `thoughtSignature`; None where it proves nothing."""
+    """`(signature, signed_by)` of a `thoughtSignature`; None where it proves nothing.
+
+    The signature is empty in the mark of a call that was never signed."""
     if not isinstance(value, str) or not value or value == PLACEHOLDER_SIGNATURE:
         return None
     if value.startswith(_WRAPPED):
@@ -133,6 +135,8 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
     signed = read_signature(part.get("thoughtSignature"))
     extra = {key: inner for key, inner in part.items() if key not in _KNOWN}
     placeholder = part.get("thoughtSignature") == PLACEHOLDER_SIGNATURE
+    if signed is not None and not signed[0] and "functionCall" not in part:
+        signed = None
     call = part.get("functionCall")
     if call is not None:
         call_part = _decode_call(fields(call, f"{path}.functionCall"), f"{path}.functionCall", signed, extra)
@@ -223,7 +227,9 @@ def _decode_call(
     if metadata:
         part.provider_metadata = {NAME: metadata}
     if signed is not None:
-        part.signature, part.signed_by = signed
+        part.signature, part.signed_by = signed[0] or None, signed[1]
+    else:
+        part.signed_by = NAME
     return part
 
 

@@ -249,7 +249,7 @@ class _Contents:
                 case ThinkingPart():
                     encoded = self._thought(part, parts)
                 case ToolCallPart():
-                    encoded = self._call(part, placeholder=not called and not native and self._placeholder)
+                    encoded = self._call(part, placeholder=not called and self._placeholder and _is_foreign(part))
                     called = True
                 case ToolResultPart():
                     encoded = self._result(part)
@@ -482,3 +482,8 @@ def _put_format(config: dict[str, Any], format: ResponseFormat | None, target: T
         losses.converted("response_format.schema", "to the OpenAPI subset")
     else:
         config["responseJsonSchema"] = for_json_schema_field(format.schema)
+
+
+def _is_foreign(part: ToolCallPart) -> bool:
+    """Whether another provider made the call, so that it has no signature of Gemini's."""
+    return part.signed_by != NAME

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway_sdk import (
+    UNSIGNED,
     Accumulator,
     Choice,
     DialectError,
@@ -438,13 +439,22 @@ def encode_finish(choice: Choice) -> str:
     return _WORDS.get(choice.finish_reason or "stop", "OTHER")
 
 
-def reply_parts(content: Sequence[Part], losses: Losses) -> list[dict[str, Any]]:
-    """The parts of a reply for a client of this dialect; foreign signatures are wrapped."""
+def reply_parts(content: Sequence[Part], losses: Losses, *, called: bool = False) -> list[dict[str, Any]]:
+    """The parts of a reply for a client of this dialect; foreign signatures are wrapped.
+
+    The first call of another provider's answer gets a mark where it has none, by which it is known when it comes back:
+    Gemini refuses calls without one. `called`: an earlier piece of the answer had a call.
+    """
     parts: list[dict[str, Any]] = []
     for part in content:
         encoded = _reply_part(part, parts, losses)
-        if encoded is not None:
-            parts.append(encoded)
+        if encoded is None:
+            continue
+        if isinstance(part, ToolCallPart):
+            if not called and part.signature is None and part.signed_by != NAME:
+                encoded["thoughtSignature"] = write_signature("", UNSIGNED)
+            called = True
+        parts.append(encoded)
     return parts
 
 

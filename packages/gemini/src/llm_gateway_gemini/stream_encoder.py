@@ -98,7 +98,7 @@ class Encoder(StreamEncoder):
 
 
 class _Candidate:
-    __slots__ = ("_choice", "_cited", "_grounded", "_queue", "_texts", "blocked")
+    __slots__ = ("_called", "_choice", "_cited", "_grounded", "_queue", "_texts", "blocked")
 
     def __init__(self, index: int) -> None:
         self._choice = Choice(index)
@@ -108,6 +108,8 @@ class _Candidate:
         self._texts: dict[int | None, list[str]] = {}
         """The pieces of each text part: places of citations are counted in the whole text."""
         self._cited: dict[int | None, list[Citation]] = {}
+        self._called = False
+        """A call has gone out."""
         self._grounded = False
         """The citations came as `groundingMetadata`, which goes out as it is."""
         self.blocked = False
@@ -136,7 +138,7 @@ class _Candidate:
             self._put(part)
         ready = self._ready()
         self._note_citations(ready)
-        return reply_parts(ready, losses)
+        return self._write(ready, losses)
 
     def _put(self, part: Part) -> None:
         for position in range(len(self._queue) - 1, -1, -1):
@@ -179,7 +181,12 @@ class _Candidate:
             self._choice.message.content = [
                 TextPart("".join(pieces), self._cited.get(index, [])) for index, pieces in self._texts.items()
             ]
-        return self._take(reply_parts(ready, losses), losses, finish=True)
+        return self._take(self._write(ready, losses), losses, finish=True)
+
+    def _write(self, ready: list[Part], losses: Losses) -> list[dict[str, Any]]:
+        parts = reply_parts(ready, losses, called=self._called)
+        self._called = self._called or any(isinstance(part, ToolCallPart) for part in ready)
+        return parts
 
     def _take(self, parts: list[dict[str, Any]], losses: Losses, *, finish: bool) -> dict[str, Any]:
         known = self._choice

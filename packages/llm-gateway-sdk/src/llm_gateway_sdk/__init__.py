@@ -68,7 +68,7 @@ from .provider import (
 from .request import LLMRequest, Message, OpaqueTool, Reasoning, ResponseFormat, Tool, ToolChoice
 from .request_estimate import RequestEstimate
 from .response import Accumulator, Choice, LLMResponse, Usage, merge, merge_usage
-from .signatures import unwrap_signature, wrap_signature
+from .signatures import UNSIGNED, unwrap_signature, wrap_signature
 from .store import (
     MAX_AMOUNT,
     Amount,
@@ -94,6 +94,7 @@ __version__ = "0.1.0"
 __all__ = [
     "API_VERSION",
     "MAX_AMOUNT",
+    "UNSIGNED",
     "Accumulator",
     "ActiveChain",
     "Adapter",

@@ -248,6 +248,10 @@ class Dialect(ABC):
     """Found in every whole reply that holds an answer. A reply without it is decoded before it is passed on as it came,
     so that a success by status alone counts as the failure that it is. None where no expression is sure."""
 
+    reasoning_markers: ClassVar[tuple[bytes, ...]] = ()
+    """Bytes of which at least one stands in every request that gives back reasoning which other servers of this dialect
+    refuse (the quirk `no_reasoning_history`)."""
+
     usage_markers: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
     """Bytes of which at least one stands in every event of kind `usage`."""
 

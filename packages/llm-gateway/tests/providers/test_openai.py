@@ -55,6 +55,20 @@ def test_which_api_is_called(config: dict[str, Any], client: str, dialect: str) 
     assert made(OpenAIProvider, **config).dialect_for(client, "/responses") == dialect
 
 
+@pytest.mark.parametrize(
+    ("config", "refuses"),
+    [
+        ({}, True),
+        ({"baseUrl": "https://eu.api.openai.com/v1"}, True),
+        ({"baseUrl": "https://llm.example/v1"}, False),
+        ({"quirks": {"noReasoningHistory": False}}, False),
+    ],
+)
+def test_openai_s_own_servers_take_no_reasoning_back(config: dict[str, Any], refuses: bool) -> None:
+    target = made(OpenAIProvider, **config).target("m", "openai_chat")
+    assert bool(target.quirks.get("no_reasoning_history")) is refuses
+
+
 def test_tokens_are_counted_by_the_responses_api_where_there_is_one() -> None:
     assert made(OpenAIProvider).dialect_for("anthropic", "/v1/messages/count_tokens") == "openai_responses"
     elsewhere = made(OpenAIProvider, baseUrl="https://llm.example/v1")

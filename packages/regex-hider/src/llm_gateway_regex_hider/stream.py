@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llm_gateway_sdk import (
+    UNSIGNED,
     Choice,
     LLMResponse,
     Loss,
@@ -246,7 +247,7 @@ class StreamedReplyRedactor:
                 state.changed.add(key)
         if part.signature is not None and isinstance(part, ThinkingPart) and key in state.changed:
             # What has gone out can't be taken back: the text stays, without a proof that no longer fits it.
-            part = replace(part, signature=None, signed_by=None)
+            part = replace(part, signature=None, signed_by=UNSIGNED)
             self._whole.dropped(
                 "choices[*].message.content[*].signature", "signed thinking in which text had to be redacted"
             )

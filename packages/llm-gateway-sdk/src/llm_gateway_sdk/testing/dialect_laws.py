@@ -34,6 +34,7 @@ from ..losses import Losses
 from ..parts import CacheHint, MediaPart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from ..request import LLMRequest, Message, Tool
 from ..response import Accumulator, Choice, LLMResponse, Usage, merge
+from ..signatures import UNSIGNED, unwrap_signature
 from ..wire import json
 from ..wire.sse import EventSplitter
 
@@ -359,8 +360,9 @@ class DialectLaws:
     def normalise_reply(self, reply: LLMResponse) -> LLMResponse:
         """A reply as far as its meaning goes.
 
-        Here: own metadata, indices and the vendor's words are left out; neighbouring texts are one, and so is
-        neighbouring reasoning without a proof; empty parts say nothing; empty arguments are `{}`.
+        Here: own metadata, indices, marks of what has no signature and the vendor's words are left out; neighbouring
+        texts are one, and so is neighbouring reasoning without a proof; empty parts say nothing; empty arguments are
+        `{}`.
         """
         choices = [
             Choice(
@@ -729,6 +731,10 @@ def plain_parts(parts: Sequence[Part]) -> list[Part]:
     plain: list[Part] = []
     for part in parts:
         part = replace(part, index=None, provider_metadata={})
+        if part.signature is not None and unwrap_signature(part.signature, "")[1] == UNSIGNED:
+            part.signature = None
+        if part.signature is None and getattr(part, "redacted", None) is None:
+            part.signed_by = None
         match part:
             case TextPart(text="", signature=None) | RefusalPart(text="") if not getattr(part, "citations", None):
                 continue

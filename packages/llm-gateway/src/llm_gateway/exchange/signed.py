@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from llm_gateway_sdk import Choice, LLMResponse, Message, ThinkingPart
+from llm_gateway_sdk import UNSIGNED, Choice, LLMResponse, Message, ThinkingPart
 from llm_gateway_sdk.losses import Losses
 
 __all__ = ["StreamedSignatures", "disguise_wrapped", "has_signed_thinking", "withhold_edited", "withhold_edited_reply"]
@@ -77,7 +77,7 @@ class StreamedSignatures:
                 if part.text:
                     self._went.setdefault(key, []).append(part.text)
                 if part.signature and "".join(self._came.get(key, ())) != "".join(self._went.get(key, ())):
-                    part.signature = part.signed_by = None
+                    part.signature, part.signed_by = None, UNSIGNED
                     self._losses.dropped("thinking.signature", _DETAIL)
 
 

@@ -9,6 +9,7 @@ import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import unquote
 
 from llm_gateway_sdk import (
@@ -244,11 +245,13 @@ def _same_dialect(
     if payload is not None:
         disguised = disguise_wrapped(original.body)
         if disguised is not None or payload.opened or payload.replaced:
-            edit_target = Target(ctx.requested_model or api.model, api.provider, api.api_version, False, api.quirks)
+            # Reasoning stays in sight, so that what is edited in it or taken out of it is seen as an edit.
+            quirks = {name: value for name, value in api.quirks.items() if name != "no_reasoning_history"}
+            edit_target = Target(ctx.requested_model or api.model, api.provider, api.api_version, False, quirks)
             wire.body, losses = _edited_body(request, dialect, edit_target, payload, disguised, edits=edits)
-    if api.quirks and api.quirks.get("for_same_dialect") and payload is not None:
+    if api.quirks and payload is not None and (own := _quirks_for_own(dialect, api.quirks, wire.body)):
         losses = losses or Losses("request")
-        wire.body = _with_quirks(request, dialect, api, wire, losses)
+        wire.body = _with_quirks(request, dialect, replace(api, quirks=own), wire, losses)
     if api.model and api.model != ctx.requested_model:
         wire = dialect.retarget(wire, api)
     version_header = dialect.version_header
@@ -306,6 +309,21 @@ def _edited_body(
         if not came.is_covered(before):
             merge = merge_seen
     return merge(original.body, before, after), losses
+
+
+def _quirks_for_own(dialect: Dialect, quirks: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
+    """Those of a server's quirks to which the bytes of its own clients have to be fitted."""
+    if quirks.get("for_same_dialect"):
+        return quirks
+    if quirks.get("no_reasoning_history"):
+        for marker in dialect.reasoning_markers:
+            if marker in body:
+                return _NO_HISTORY
+    return _NOTHING
+
+
+_NO_HISTORY: Mapping[str, Any] = {"no_reasoning_history": True}
+_NOTHING: Mapping[str, Any] = {}
 
 
 def _with_quirks(request: ClientRequest, dialect: Dialect, api: Target, wire: WireRequest, losses: Losses) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from llm_gateway_sdk import HTTPProvider, http_provider_schema
+from llm_gateway_sdk import HTTPProvider, HTTPSettings, http_provider_schema
 from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import quirks_schema
 from llm_gateway_sdk.operations.form import OperationForm
@@ -23,6 +23,9 @@ from ..operations.moderation.openai import OpenAIModeration
 __all__ = ["API_PROPERTY", "KEEPS_PROPERTY", "OpenAIProvider"]
 
 CHAT, RESPONSES = "openai_chat", "openai_responses"
+
+_OWN_HOSTS = ("api.openai.com", ".openai.azure.com")
+"""Hosts of which it is known that OpenAI's own servers answer."""
 
 API_PROPERTY: dict[str, Any] = {
     "enum": ["auto", "chat", "responses", "both"],
@@ -72,6 +75,14 @@ class OpenAIProvider(HTTPProvider):
         OpenAISpeech(),
         OpenAITranscription(),
     )
+
+    def read_settings(self, config: Mapping[str, Any]) -> HTTPSettings:
+        settings = super().read_settings(config)
+        host = urlsplit(settings.base_url).hostname or ""
+        if host.endswith(_OWN_HOSTS):
+            # An unknown parameter of a message is refused, and OpenAI's own answers have no reasoning in them.
+            settings.quirks.setdefault("no_reasoning_history", True)
+        return settings
 
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)

@@ -99,6 +99,7 @@ mistral = _preset(
         **_FOR_ALL,
         "no_stream_options": True,
         "no_reasoning": True,
+        "no_reasoning_history": True,
         "seed_field": "random_seed",
         "required_word": "any",
         "call_id_length": 9,

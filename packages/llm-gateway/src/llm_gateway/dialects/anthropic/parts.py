@@ -137,7 +137,7 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
                 read_string(source.get("thinking", ""), f"{path}.thinking"),
                 signature=signature,
                 # What a client of this dialect gives back without a signature had none when it came.
-                signed_by=issuer if signature or from_client else None,
+                signed_by=issuer,
                 provider_metadata=extras(source, _THINKING_KEYS),
             )
         case "redacted_thinking":
@@ -221,7 +221,10 @@ def _signature(value: object, path: str, *, from_client: bool) -> tuple[str | No
     signature = read_optional_string(value, path)
     if not signature:
         return None, NAME
-    return unwrap_signature(signature, NAME) if from_client else (signature, NAME)
+    if not from_client:
+        return signature, NAME
+    signature, issuer = unwrap_signature(signature, NAME)
+    return signature or None, issuer
 
 
 def _unload_carriers(parts: list[Part]) -> list[Part]:

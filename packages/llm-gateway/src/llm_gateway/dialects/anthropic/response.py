@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway_sdk import (
+    UNSIGNED,
     Choice,
     DialectError,
     Echo,
@@ -224,9 +225,15 @@ def encode_thinking(part: ThinkingPart) -> Block:
     if part.redacted is not None:
         block: Block = {"type": "redacted_thinking", "data": wrap_signature(part.redacted, part.signed_by, NAME)}
     else:
-        signature = wrap_signature(part.signature, part.signed_by, NAME) if part.signature else ""
-        block = {"type": "thinking", "thinking": part.text, "signature": signature}
+        block = {"type": "thinking", "thinking": part.text, "signature": encode_signature(part)}
     return encode_extras(block, part.provider_metadata)
+
+
+def encode_signature(part: ThinkingPart) -> str:
+    """The signature as a client of this dialect keeps it; a mark on thinking of other dialects that has none."""
+    if part.signature:
+        return wrap_signature(part.signature, part.signed_by, NAME)
+    return "" if part.signed_by == NAME else wrap_signature("", UNSIGNED, NAME)
 
 
 def encode_citations(part: TextPart, path: str, losses: Losses) -> list[Block]:

@@ -166,7 +166,9 @@ class AnthropicStreamDecoder(StreamDecoder):
                 return _chunk(ToolCallPart(arguments=fragment, index=index))
             case "thinking_delta" if isinstance(part, ThinkingPart):
                 text = delta.get("thinking")
-                return _chunk(ThinkingPart(text, index=index)) if isinstance(text, str) and text else None
+                return (
+                    _chunk(ThinkingPart(text, signed_by=NAME, index=index)) if isinstance(text, str) and text else None
+                )
             case "signature_delta" if isinstance(part, ThinkingPart):
                 signature = delta.get("signature")
                 if isinstance(signature, str) and signature:

@@ -22,7 +22,6 @@ from llm_gateway_sdk import (
     ThinkingPart,
     ToolCallPart,
     Usage,
-    wrap_signature,
 )
 from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
@@ -41,6 +40,7 @@ from .response import (
     carrier_after,
     carrier_before,
     encode_citations,
+    encode_signature,
     encode_thinking,
     encode_usage,
     refusal_details,
@@ -287,10 +287,9 @@ class AnthropicStreamEncoder(StreamEncoder):
             case ThinkingPart():
                 if part.text:
                     out.append(_THINKING % (index, json.dumps(part.text)))
+                writing.signed_by = part.signed_by or writing.signed_by
                 if part.signature:
-                    signature = wrap_signature(part.signature, part.signed_by, NAME)
-                    out.append(_delta(index, {"type": "signature_delta", "signature": signature}))
-                    writing.signed = True
+                    self._sign(writing, part, out)
             case ToolCallPart():
                 if part.arguments:
                     fragment = writing.fragment(part)
@@ -301,6 +300,12 @@ class AnthropicStreamEncoder(StreamEncoder):
             case OpaquePart():
                 for delta in part.deltas:
                     out.append(_delta(index, delta))
+
+    def _sign(self, writing: _Writing, part: ThinkingPart, out: list[bytes]) -> None:
+        signature = encode_signature(part)
+        if signature:
+            out.append(_delta(writing.index, {"type": "signature_delta", "signature": signature}))
+        writing.signed = True
 
     def _start_block(self, block: Block, out: list[bytes]) -> None:
         out.append(_event({"type": "content_block_start", "index": self._count, "content_block": block}))
@@ -322,6 +327,8 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._open = None
         if writing.is_call:
             self._done.add(writing.key)
+        if writing.lacks_signature:
+            self._sign(writing, ThinkingPart(signed_by=writing.signed_by), out)
         if rest := writing.rest():
             out.append(_ARGUMENTS % (writing.index, json.dumps(rest)))
         out.append(_STOP % writing.index)
@@ -332,7 +339,18 @@ class AnthropicStreamEncoder(StreamEncoder):
 class _Writing:
     """The block that is open."""
 
-    __slots__ = ("_custom", "_id", "_scanner", "_type", "index", "key", "late_signature", "signed", "text_head")
+    __slots__ = (
+        "_custom",
+        "_id",
+        "_scanner",
+        "_type",
+        "index",
+        "key",
+        "late_signature",
+        "signed",
+        "signed_by",
+        "text_head",
+    )
 
     def __init__(self, part: Part, index: int) -> None:
         self._type = type(part)
@@ -342,6 +360,7 @@ class _Writing:
         self.text_head = _TEXT_HEAD % index if self._type is TextPart else b""
         """What stands before each text in its event."""
         self.signed = False
+        self.signed_by: str | None = None
         self.late_signature: Block | None = None
         self._id = part.id if isinstance(part, ToolCallPart) else ""
         self._custom = isinstance(part, ToolCallPart) and part.kind == "custom"
@@ -356,6 +375,10 @@ class _Writing:
         if isinstance(part, OpaquePart):
             return part.data is None
         return not (isinstance(part, ThinkingPart) and (part.redacted is not None or (self.signed and part.text)))
+
+    @property
+    def lacks_signature(self) -> bool:
+        return self._type is ThinkingPart and not self.signed
 
     @property
     def is_call(self) -> bool:

@@ -57,6 +57,8 @@ class ThinkingEncoder:
         if is_native(reasoning):
             if reasoning.mode is None:
                 return None
+            if reasoning.mode == "enabled" and self._lacks_thinking(turns):
+                return None
             config = {"type": reasoning.mode}
             if reasoning.mode == "enabled":
                 config["budget_tokens"] = reasoning.budget_tokens or self._budget(reasoning) or MIN_BUDGET
@@ -90,13 +92,19 @@ class ThinkingEncoder:
         if budget is None:
             self.losses.dropped("reasoning.effort", "max_tokens leaves no room for thinking")
             return None
-        if _unthought_calls(turns):
-            # The API wants the thinking that led to the calls; a client of another dialect may not have kept it.
-            self.losses.dropped("reasoning.effort", "tool calls in the history came without their thinking")
+        if self._lacks_thinking(turns):
             return None
         if reasoning.budget_tokens is None and reasoning.effort is not None:
             self.losses.converted("reasoning.effort", f"{reasoning.effort} became a budget of {budget} tokens")
         return {"type": "enabled", "budget_tokens": budget}
+
+    def _lacks_thinking(self, turns: list[Turn]) -> bool:
+        """The API wants the thinking that led to the calls; a client of another dialect may not have kept it, and what
+        another provider thought is not taken."""
+        if not _unthought_calls(turns):
+            return False
+        self.losses.dropped("reasoning.effort", "tool calls in the history came without their thinking")
+        return True
 
     def _budget(self, reasoning: Reasoning) -> int | None:
         most = self.request.max_tokens

@@ -26,6 +26,7 @@ from llm_gateway_sdk.response import LLMResponse, Usage
 
 from .errors import decode_error, encode_error
 from .fields import NAME
+from .parts import THINKING_FIELDS
 from .quirks import QUIRKS
 from .receiver import receiver_of, receiver_of_own
 from .request import ChatEcho, ask_for_usage, decode_request
@@ -50,6 +51,7 @@ class OpenAIChat(Dialect):
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"message"\s*:\s*\{\s*"')
     end_markers: ClassVar[tuple[bytes, ...]] = (b"[DONE]",)
     end_event: ClassVar[bytes] = b"data: [DONE]\n\n"
+    reasoning_markers: ClassVar[tuple[bytes, ...]] = tuple(b'"%b"' % field.encode() for field in THINKING_FIELDS)
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     usage_markers: ClassVar[tuple[bytes, ...]] = (
         b'"choices":[]',

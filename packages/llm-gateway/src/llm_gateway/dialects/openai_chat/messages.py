@@ -36,6 +36,7 @@ from .fields import (
     own,
 )
 from .parts import (
+    PLAIN_FIELDS,
     THINKING_FIELDS,
     decode_content,
     decode_thinking,
@@ -373,10 +374,15 @@ class _Writer:
         """Reasoning goes back only where it came from, or where the provider is known to want it."""
         fields: dict[str, Any] = {}
         wanted = self._quirks.get("reasoning_field")
+        if parts and self._quirks.get("no_reasoning_history"):
+            self._losses.dropped(f"{path}.content[*].thinking", "the server takes no reasoning of earlier answers")
+            return fields
         for part in parts:
             signed = part.signature is not None or part.redacted is not None
             kept = not signed or part.signed_by in (None, NAME)
             field_: str | None = form_of(part.provider_metadata).get("field") or wanted
+            if wanted and field_ in PLAIN_FIELDS:
+                field_ = str(wanted)
             if signed and not kept:
                 self._losses.dropped(f"{path}.content[*].signature")
             if field_ is None or (not kept and (part.redacted is not None or not wanted)):

@@ -231,7 +231,9 @@ def _decode_cache(wire: dict[str, Any], path: str) -> CacheHint | None:
 # Reasoning
 
 
-THINKING_FIELDS = ("reasoning_content", "reasoning", "thinking_blocks", "reasoning_details")
+PLAIN_FIELDS = ("reasoning_content", "reasoning")
+"""Those that hold nothing but text."""
+THINKING_FIELDS = (*PLAIN_FIELDS, "thinking_blocks", "reasoning_details")
 
 
 def decode_thinking(message: dict[str, Any], path: str) -> list[ThinkingPart]:
@@ -248,7 +250,7 @@ def decode_thinking(message: dict[str, Any], path: str) -> list[ThinkingPart]:
     if isinstance(details, list) and details:
         parts = [_decode_detail(detail, f"{path}.reasoning_details[{place}]") for place, detail in enumerate(details)]
         return [part for part in parts if part is not None]
-    for field in ("reasoning_content", "reasoning"):
+    for field in PLAIN_FIELDS:
         text = message.get(field)
         if isinstance(text, str) and text:
             return [ThinkingPart(text, provider_metadata=metadata({}, {"field": field}))]

@@ -46,6 +46,10 @@ QUIRKS: Quirks = {
         **WORD,
         "description": "The field in which it wants earlier reasoning back: `reasoning_content`, `reasoning`.",
     },
+    "no_reasoning_history": {
+        **FLAG,
+        "description": "Refuses reasoning of earlier answers, in whatever field it is.",
+    },
     "reasoning_with_calls": {**FLAG, "description": "Wants that field, even empty, on each message with tool calls."},
     "cache": {
         **choice("breakpoint", "cache_control", "none"),

@@ -20,14 +20,14 @@ from llm_gateway_sdk.parts import (
     ThinkingPart,
     ToolCallPart,
 )
-from llm_gateway_sdk.signatures import unwrap_signature, wrap_signature
+from llm_gateway_sdk.signatures import UNSIGNED, unwrap_signature, wrap_signature
 from llm_gateway_sdk.wire import json
 
 from .fields import NAME, beyond, found, own, sequence, text
 from .parts import decode_content
 from .tools import ToolNames, is_client_tool_search
 
-__all__ = ["Run", "decode_item", "fold_opaque", "is_output_item", "runs", "wrap_thinking_signature"]
+__all__ = ["Run", "decode_item", "fold_opaque", "is_output_item", "runs", "unsigned_mark", "wrap_thinking_signature"]
 
 REDACTED = "redacted:"
 """Before the data of redacted thinking in an `encrypted_content` that the gateway wrote."""
@@ -133,6 +133,12 @@ def wrap_thinking_signature(part: ThinkingPart) -> str | None:
     return wrap_signature(part.signature, part.signed_by, NAME)
 
 
+def unsigned_mark(source_id: str | None) -> str | None:
+    """`encrypted_content` of a reasoning item that has none: a mark where the item is of the gateway's making, that is
+    where the provider gave no id."""
+    return wrap_signature("", UNSIGNED, NAME) if source_id is None else None
+
+
 def _decode_message(item: dict[str, Any], path: str, *, keep: bool) -> list[Part]:
     content = item.get("content")
     parts = decode_content(content, f"{path}.content")
@@ -177,6 +183,10 @@ def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, ke
             parts.append(ThinkingPart(text(raw, "text", place) or "", summary=key == "summary", item_id=item_id))
     encrypted = text(item, "encrypted_content", path)
     signature, signed_by = unwrap_signature(encrypted, NAME) if encrypted else (None, None)
+    if signed_by == UNSIGNED:
+        signature = None
+        for part in parts:
+            part.item_id = None  # the item is of the gateway's making, and no provider keeps it
     if signature is not None and signed_by != NAME and not parts:
         if signature.startswith(REDACTED):
             redacted = signature[len(REDACTED) :]
@@ -191,6 +201,8 @@ def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, ke
     if signature is not None:
         parts[-1].signature, parts[-1].signed_by = signature, signed_by
     rest = beyond(item, _REASONING_FIELDS)
+    if signed_by == UNSIGNED:
+        return list(parts)
     if keep:
         parts[0].provider_metadata = {NAME: {"_item": rest}}
     else:

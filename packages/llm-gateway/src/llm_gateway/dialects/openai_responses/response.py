@@ -31,7 +31,7 @@ from llm_gateway_sdk.wire import json
 from .echo import ResponsesEcho
 from .errors import decode_response_error, encode_response_error
 from .fields import NAME, found, integer, mapping, own, sequence, text
-from .items import OF_TEXT, OF_TOOL, Run, decode_item, fold_opaque, runs, wrap_thinking_signature
+from .items import OF_TEXT, OF_TOOL, Run, decode_item, fold_opaque, runs, unsigned_mark, wrap_thinking_signature
 from .parts import encode_logprobs, encode_output_part
 from .tools import ToolName
 
@@ -411,7 +411,7 @@ class _OutputWriter:
         content = [{"type": "reasoning_text", "text": part.text} for part in parts if part.text and not shown(part)]
         if content:
             item["content"] = content
-        encrypted = wrap_thinking_signature(last)
+        encrypted = wrap_thinking_signature(last) or unsigned_mark(first.item_id)
         if encrypted is not None:
             item["encrypted_content"] = encrypted
         item.update(own(first).get("_item", {}))

@@ -35,7 +35,7 @@ from llm_gateway_sdk.wire import json
 from .echo import ResponsesEcho
 from .errors import encode_response_error
 from .fields import NAME, own
-from .items import OF_TEXT, OF_TOOL, wrap_thinking_signature
+from .items import OF_TEXT, OF_TOOL, unsigned_mark, wrap_thinking_signature
 from .open_items import (
     OpenCall,
     OpenItem,
@@ -559,8 +559,9 @@ class ResponsesStreamEncoder(StreamEncoder):
                 content = [{"type": "reasoning_text", "text": text} for short, text in texts if not short]
                 if content:
                     written["content"] = content
-                if item.encrypted is not None:
-                    written["encrypted_content"] = item.encrypted
+                encrypted = item.encrypted or unsigned_mark(item.source_id)
+                if encrypted is not None:
+                    written["encrypted_content"] = encrypted
                 written.update(item.memo)
             case OpenCall():
                 written = self._close_call(item, complete=complete)
