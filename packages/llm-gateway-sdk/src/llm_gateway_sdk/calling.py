@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from .context import Engine, RequestContext
 from .errors import GatewayError, InvalidRequest, ModelError, PluginError, RequestRejected
+from .failures import is_failure
 from .plugin import Plugin, PluginResult
 
 __all__ = [
@@ -174,13 +175,10 @@ async def decide(hook: Hook, ctx: RequestContext) -> PluginResult | None:
 
 def _is_failure_of(hook: Hook, error: BaseException) -> bool:
     """Whether what leaves a hook is the plugin's failure. `SystemExit` and the like are: no plugin ends the gateway."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is None or not task.cancelling()  # the request was not cancelled: the hook raised it by itself
     if isinstance(error, ModelError):
         # After the model: the provider's reply did not decode when the hook first looked at it.
         return hook.phase not in ("after_model", "after_chunk")
-    return not isinstance(error, GeneratorExit)
+    return is_failure(error)
 
 
 async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None = None) -> Exception | None:
@@ -209,7 +207,10 @@ async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None)
     try:
         if hook.threaded:
             return await _limited(_in_thread(hook, ctx), hook, limit)
-        result = hook.call(ctx)
+        try:
+            result = hook.call(ctx)
+        except GeneratorExit as error:
+            raise _raised(error) from error
         if not hook.asynchronous:
             if result is None or type(result) is PluginResult or not inspect.isawaitable(result):
                 return result
@@ -220,6 +221,8 @@ async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None)
             waiting = result.send(None)
         except StopIteration as stop:
             return stop.value
+        except GeneratorExit as error:
+            raise _raised(error) from error
         waited = True
         _watch(hook, perf_counter() - started)
         return await _limited(_Resumed(result, waiting, hook), hook, limit)
@@ -245,8 +248,25 @@ async def _in_thread(hook: Hook, ctx: RequestContext) -> Any:
     mounted = hook.mounted
     if mounted.threads is None:
         mounted.threads = ThreadPoolExecutor(MAX_THREADS, thread_name_prefix=f"plugin {mounted.name}")
-    work = functools.partial(contextvars.copy_context().run, hook.call, ctx)
-    return await asyncio.get_running_loop().run_in_executor(mounted.threads, work)
+    work = functools.partial(contextvars.copy_context().run, _outcome, hook, ctx)
+    result, error = await asyncio.get_running_loop().run_in_executor(mounted.threads, work)
+    if error is not None:
+        raise _raised(error) if isinstance(error, (GeneratorExit, StopIteration)) else error
+    return result
+
+
+def _outcome(hook: Hook, ctx: RequestContext) -> tuple[Any, BaseException | None]:
+    """What the hook returns or raises. Not every exception can be handed to another thread by its future."""
+    try:
+        return hook.call(ctx), None
+    except BaseException as error:
+        return None, error
+
+
+def _raised(error: BaseException) -> RuntimeError:
+    """`GeneratorExit` closes a coroutine from outside. What a hook raises by itself must not be taken for that, or its
+    request would end without an answer."""
+    return RuntimeError(f"the hook raised {type(error).__name__}")
 
 
 async def _awaiting(awaitable: Awaitable[Any]) -> Any:
@@ -266,11 +286,13 @@ class _Resumed(Awaitable[Any]):
     def __await__(self) -> Generator[Any, Any, Any]:
         coroutine, waiting = self._coroutine, self._waiting
         overtime: _Overtime | None = None
+        closed = False
         try:
             while True:
                 try:
                     value = yield waiting
                 except BaseException as error:
+                    closed = isinstance(error, GeneratorExit)
                     if isinstance(error, asyncio.CancelledError):
                         overtime = overtime or _Overtime(self._hook)
                         if overtime.ends(coroutine):
@@ -285,6 +307,10 @@ class _Resumed(Awaitable[Any]):
                     if overtime is not None and overtime.is_due:
                         raise asyncio.CancelledError from None
                     return stop.value
+                except GeneratorExit as error:
+                    if closed:
+                        raise
+                    raise _raised(error) from error
                 finally:
                     _watch(self._hook, perf_counter() - started)
         finally:

@@ -20,6 +20,7 @@ from .calling import Hook, MountedPlugin, Verdict, call_hook, run_authentication
 from .chunk_run import ChunkRun
 from .context import RequestContext
 from .errors import GatewayError, PluginError, RequestRejected
+from .failures import is_failure
 from .plugin import Plugin, PluginResult
 
 __all__ = ["ActiveChain", "ChunkRun", "Hook", "HookChain", "LifecycleHooks", "MountedPlugin", "Verdict"]
@@ -124,13 +125,13 @@ class HookChain:
                 try:
                     if mounted.condition is None or mounted.condition(ctx):
                         phases = slot.phases
+                        if slot.wants is not None:
+                            wants = slot.wants
+                            phases = tuple([phase for phase in phases if wants(phase, ctx)])
                 except GatewayError:
                     raise
-                except (Exception, SystemExit, KeyboardInterrupt) as error:
+                except BaseException as error:  # nothing here waits, so that whatever is raised is the plugin's
                     raise PluginError(mounted.name, "conditions", error, project=ctx.project) from error
-            if phases is not None and slot.wants is not None:
-                wants = slot.wants
-                phases = tuple([phase for phase in phases if wants(phase, ctx)])
             wanted.append(phases)
         key = tuple(wanted)
         chain = self._compiled.get(key)
@@ -156,7 +157,9 @@ class HookChain:
         for mounted in self.plugins:
             try:
                 await mounted.plugin.close()
-            except Exception:
+            except BaseException as error:
+                if not is_failure(error):
+                    raise
                 log.exception("plugin '%s' failed in close", mounted.name)
 
     def _compile(self, wanted: Sequence[tuple[str, ...] | None]) -> ActiveChain:

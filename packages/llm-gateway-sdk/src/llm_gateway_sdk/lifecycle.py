@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from .calling import Hook, Verdict, call_hook, run_phase
 from .context import RequestContext
+from .failures import is_failure
 from .hooks import LifecycleHooks
 
 __all__ = ["AFTER_SECONDS", "Lifecycle"]
@@ -70,12 +71,7 @@ class Lifecycle:
                 await call_hook(hook, self._ctx)
         except TimeoutError:
             log.error("plugin '%s' did not end in time in after_request (request %s)", name, self._ctx.request_id)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            log.error("plugin '%s' cancelled itself in after_request", name)
         except BaseException as error:
-            if isinstance(error, GeneratorExit):
+            if not is_failure(error):
                 raise
             log.error("plugin '%s' failed in after_request (request %s)", name, self._ctx.request_id, exc_info=error)

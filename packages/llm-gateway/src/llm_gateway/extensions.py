@@ -185,7 +185,7 @@ def _from_entry_point(kind: Kind, entry_point: importlib.metadata.EntryPoint) ->
     version = entry_point.dist.version if entry_point.dist else "0.0.0"
     try:
         cls = entry_point.load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         whose = f" of {distribution}" if distribution else ""
         raise ConfigError(f'the {kind} "{entry_point.name}"{whose} can\'t be imported: {_explain(error)}') from error
     extension = _extension(cls, "entry point", distribution=distribution, version=version, fingerprint=version)
@@ -269,7 +269,7 @@ def _import(name: str) -> ModuleType | None:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             return None
         raise ConfigError(f'importing "{name}" failed: {_explain(error)}') from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ConfigError(f'importing "{name}" failed: {_explain(error)}') from error
 
 
@@ -347,7 +347,7 @@ def _load_file(path: FilePath, *, fingerprint: str, written: str) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         for loaded in [key for key in sys.modules if key == name or key.startswith(name + ".")]:
             del sys.modules[loaded]
         hint = ""

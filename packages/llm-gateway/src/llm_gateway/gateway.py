@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
     Prices,
     Store,
 )
+from llm_gateway_sdk.failures import is_failure
 
 from .authenticating import is_authenticating
 from .breaker import Breaker, BreakerSettings
@@ -246,19 +247,24 @@ class Gateway:
 
     async def close(self) -> None:
         """Closes what this generation alone uses. Its last exchange must be over."""
+        task = asyncio.current_task()
         for entry in self._plugins.values():
             entry.users -= 1
             if entry.users == 0:
                 try:
                     await entry.mounted.close()
-                except Exception:
+                except BaseException as error:
+                    if not is_failure(error, task):
+                        raise
                     log.exception("a plugin failed in close")
                 await entry.services.aclose()
         self._plugins = {}
         for provider in self._providers:
             try:
                 await provider.close()
-            except Exception:
+            except BaseException as error:
+                if not is_failure(error, task):
+                    raise
                 log.exception("a provider failed in close")
         self._providers = []
         await self._provider_services.aclose()
@@ -415,6 +421,7 @@ class Gateway:
             model = getattr(extension.cls.metadata, "configuration_model", None)
             if model is not None:
                 settings = model.model_validate(settings)
+            task = asyncio.current_task()
             try:
                 await plugin.configure(settings)
             except BaseException as error:
@@ -422,7 +429,9 @@ class Gateway:
                 if isinstance(error, ValueError | OSError):
                     problem = ConfigProblem(f"plugin '{config.name}': {error}", path=f"{config.where}.config")
                     raise ConfigError([problem]) from error
-                raise
+                if isinstance(error, Exception) or not is_failure(error, task):
+                    raise
+                raise RuntimeError(f"plugin '{config.name}' raised {type(error).__name__}: {error}") from error
             self._plugins[identity] = _MountedEntry(fingerprint, plugin, services)
         condition, late = compile_conditions(config.conditions, spellings=spellings, model_name=registry.answering)
         return MountedPlugin(

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 SCRIPT = """
 import asyncio
 from llm_gateway.server.stopping import end_process
@@ -44,3 +46,30 @@ def test_tasks_that_go_on_do_not_keep_the_process() -> None:
 
     assert code == 7
     assert seconds < 30
+
+
+THREADS = """
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from llm_gateway.server.stopping import end_process
+
+async def main():
+    pool = ThreadPoolExecutor()
+    pool.submit({work}, {seconds})
+    asyncio.get_running_loop().run_in_executor(None, {work}, {seconds})
+    await asyncio.sleep(0.05)
+    return 7
+
+raise SystemExit(asyncio.run(end_process(main())))
+"""
+
+
+@pytest.mark.parametrize(("seconds", "reported"), [(0, False), (0.4, False), (3600, True)])
+def test_threads_that_block_do_not_keep_the_process(seconds: float, reported: bool) -> None:
+    script = THREADS.format(work="time.sleep", seconds=seconds)
+
+    found = subprocess.run([sys.executable, "-c", script], timeout=60, check=False, capture_output=True, text=True)
+
+    assert found.returncode == 7
+    assert ("threads that do not end: ThreadPoolExecutor" in found.stderr) == reported

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from enum import Enum
+from typing import Any
 
 from llm_gateway_sdk import GatewayError, Overloaded
+from llm_gateway_sdk.failures import is_failure
 
-__all__ = ["EndReason", "end_reason", "error_of"]
+__all__ = ["EndReason", "end_reason", "ends_the_request", "error_of"]
 
 
 class EndReason(Enum):
@@ -25,6 +27,11 @@ class EndReason(Enum):
 
 def end_reason(error: asyncio.CancelledError) -> EndReason:
     return next((given for given in error.args if isinstance(given, EndReason)), EndReason.CLIENT_LEFT)
+
+
+def ends_the_request(error: BaseException, task: asyncio.Task[Any] | None) -> bool:
+    """Whether this is the request's end, asked for from outside, and not an error of what ran in `task`, its own."""
+    return not is_failure(error, task) or any(isinstance(given, EndReason) for given in error.args)
 
 
 def error_of(reason: EndReason) -> GatewayError:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from contextlib import aclosing
+from typing import Any
 
 from llm_gateway_sdk import (
     Adapter,
@@ -42,7 +43,7 @@ from .delivery.direct import deliver_directly
 from .delivery.forward import forward
 from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
-from .ending import EndReason, end_reason, error_of
+from .ending import EndReason, end_reason, ends_the_request, error_of
 from .errors import http_error, internal_error, refuse_web_page
 from .forms import operation_target
 from .headers import find, loss_text
@@ -71,7 +72,7 @@ _MAX_ERROR_BYTES = 4 * 1024 * 1024
 class Exchange:
     """One per request. `run` answers through the sink, whatever happens, unless it is cancelled."""
 
-    __slots__ = ("_client", "_lifecycle", "_request", "is_heavy")
+    __slots__ = ("_client", "_lifecycle", "_request", "_task", "is_heavy")
 
     def __init__(
         self,
@@ -86,6 +87,8 @@ class Exchange:
     ) -> None:
         request = self._request = ClientRequest(services, project, adapter, route, wire, reading, ctx)
         self.is_heavy = False
+        self._task: asyncio.Task[Any] | None = None
+        """What runs `run`, once other people's code may take part."""
         memory = project.memory
         attendant = None
         if memory is not None and route.dialect == memory.dialect and ctx.operation in _ATTENDED:
@@ -116,7 +119,9 @@ class Exchange:
                 await self._walk_in_time()
                 if self._client.has_left:
                     self._end_unseen()
-            except Exception as error:
+            except BaseException as error:
+                if ends_the_request(error, self._task):
+                    raise
                 await self._answer_with_error(error)
         except asyncio.CancelledError as cancelled:
             await self._end_cancelled(cancelled)
@@ -127,7 +132,7 @@ class Exchange:
 
     # Ends.
 
-    async def _answer_with_error(self, error: Exception) -> None:
+    async def _answer_with_error(self, error: BaseException) -> None:
         """Only cancellation, and a client that can no longer be written to, leave without an answer."""
         ctx = self._request.ctx
         if isinstance(error, GatewayError):
@@ -138,8 +143,8 @@ class Exchange:
             failure = InvalidRequest(str(error), param=error.path)
         else:
             log.error("request %s failed inside the gateway", ctx.request_id, exc_info=error)
-            ctx.error = error
             failure = internal_error()
+            ctx.error = error if isinstance(error, Exception) else failure
         try:
             await self._client.fail(failure)
         except Exception as second:
@@ -212,6 +217,7 @@ class Exchange:
         request = self._request
         deadlines, task = request.services.deadlines, asyncio.current_task(request.loop)
         assert task is not None
+        self._task = task
         deadlines.enter(task, request.deadline + _GRACE_SECONDS, request.loop)
         try:
             attendant = self._client.attendant

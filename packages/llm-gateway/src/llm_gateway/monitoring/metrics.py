@@ -410,7 +410,7 @@ class Metrics:
                 plugin = mounted.plugin
                 try:
                     figures = dict(plugin.metrics())
-                except Exception:
+                except BaseException:  # nothing here waits: it is the plugin's
                     if mounted.name not in self._broken_plugins:
                         self._broken_plugins.add(mounted.name)
                         log.exception("plugin '%s' failed in metrics", mounted.name)

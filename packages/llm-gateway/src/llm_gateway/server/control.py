@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError
+from llm_gateway_sdk.failures import is_failure
 from llm_gateway_sdk.page_host import PAGE_HOST
 
 from .. import __version__
@@ -231,7 +232,9 @@ class Control:
                     loaded, observers=self.gateway.services.observers, workers=self.gateway.workers, former=self.gateway
                 )
                 await fresh.start()
-            except Exception as cause:  # whatever a plugin raises while it is made ready: the old one goes on
+            except BaseException as cause:  # whatever a plugin raises while it is made ready: the old one goes on
+                if not is_failure(cause):
+                    raise
                 error = cause if isinstance(cause, ConfigError) else ConfigError(f"{type(cause).__name__}: {cause}")
                 log.error("the configuration was not taken:\n%s", error, exc_info=cause if cause is not error else None)
                 self.reloads["refused"] += 1

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from concurrent.futures.thread import _worker as _pool_thread
 from types import FrameType
 from typing import Any
 
@@ -18,7 +19,8 @@ __all__ = ["end_process", "handle_stop_signals"]
 log = logging.getLogger("llm_gateway.server")
 
 _LAST_SECONDS = 1.0
-"""After a second signal, how long the process has to end by itself."""
+"""After a second signal, how long the process has to end by itself; after its work, how long tasks and threads have."""
+_STEP_SECONDS = 0.02
 
 
 def handle_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
@@ -44,7 +46,12 @@ def _end(code: int) -> None:
 
 async def end_process(work: Coroutine[Any, Any, int]) -> int:
     """The result of `work`, which is all that the process does. Tasks that are left after it are cancelled; where some
-    go on regardless, the process ends without them."""
+    go on regardless, or a thread does not come to its end, the process ends without them.
+
+    Python joins all threads when it ends, those of pools too, without a limit: one hook that blocks would keep the
+    process for ever.
+    """
+    before = set(threading.enumerate())
     code = await work
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
@@ -56,7 +63,28 @@ async def end_process(work: Coroutine[Any, Any, int]) -> int:
             "%d tasks of plugins did not end when they were cancelled; the process ends without them", len(left)
         )
         _exit(code)
+    deadline = time.monotonic() + _LAST_SECONDS
+    while busy := _busy_threads(before):
+        if time.monotonic() > deadline:
+            log.warning("threads that do not end: %s; the process ends without them", ", ".join(sorted(busy)))
+            _exit(code)
+        await asyncio.sleep(_STEP_SECONDS)
     return code
+
+
+def _busy_threads(before: set[threading.Thread]) -> list[str]:
+    """Names of threads, begun since `before`, that the end of the process would wait for."""
+    frames = sys._current_frames()
+    return [
+        thread.name
+        for thread in threading.enumerate()
+        if not thread.daemon and thread not in before and not _is_idle(frames.get(thread.ident or 0))
+    ]
+
+
+def _is_idle(frame: FrameType | None) -> bool:
+    """Whether it is a thread of a pool that waits for work: it ends when it is asked to."""
+    return frame is not None and frame.f_code is _pool_thread.__code__
 
 
 def _exit(code: int) -> None:
