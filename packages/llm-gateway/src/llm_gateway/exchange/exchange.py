@@ -135,18 +135,8 @@ class Exchange:
     async def _answer_with_error(self, error: BaseException) -> None:
         """Only cancellation, and a client that can no longer be written to, leave without an answer."""
         ctx = self._request.ctx
-        if isinstance(error, GatewayError):
-            failure = error
-        elif isinstance(error, TimeoutError):
-            failure = ModelTimeout("total", "The request did not end within its time limit.")
-        elif isinstance(error, DialectError):
-            failure = InvalidRequest(str(error), param=error.path)
-        else:
-            log.error("request %s failed inside the gateway", ctx.request_id, exc_info=error)
-            failure = internal_error()
-            ctx.error = error if isinstance(error, Exception) else failure
         try:
-            await self._client.fail(failure)
+            await self._client.fail(_failure_of(error, ctx))
         except Exception as second:
             log.exception("request %s: its error could not be reported as usual", ctx.request_id)
             ctx.error = second
@@ -373,3 +363,17 @@ class Exchange:
         whole = await run_aside(decode_whole, *decoding) if attempt.is_heavy else decode_whole(*decoding)
         whole.final = True
         return await deliver_chunks(request, self._client, attempt, in_slices([whole]))
+
+
+def _failure_of(error: BaseException, ctx: RequestContext) -> GatewayError:
+    """What the client is answered with. What is not foreseen is logged, and recorded as it is."""
+    if isinstance(error, GatewayError):
+        return error
+    if isinstance(error, TimeoutError):
+        return ModelTimeout("total", "The request did not end within its time limit.")
+    if isinstance(error, DialectError):
+        return InvalidRequest(str(error), param=error.path)
+    log.error("request %s failed inside the gateway", ctx.request_id, exc_info=error)
+    failure = internal_error()
+    ctx.error = error if isinstance(error, Exception) else failure
+    return failure

@@ -252,11 +252,9 @@ class HTTPConnection(Channel):
             if not cycle.disconnected:
                 self.abort()  # the server ends now
                 raise
-        except BaseException as error:  # whatever it is, it ends this request and not the process
-            self.abort()
-            if isinstance(error, GeneratorExit):
-                raise
+        except BaseException:  # whatever it is, it ends this request and not the process
             log.exception("a request failed at the server's edge")
+            self.abort()
         else:
             if not cycle.response_complete and not cycle.disconnected:
                 self.abort()  # never leave a client waiting for the rest
