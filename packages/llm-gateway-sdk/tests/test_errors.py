@@ -6,9 +6,13 @@ import pytest
 import llm_gateway_sdk
 from llm_gateway_sdk import errors
 from llm_gateway_sdk.errors import (
+    LONGEST_MESSAGE,
     ConfigError,
     ConfigProblem,
+    DialectError,
     ErrorInfo,
+    InvalidRequest,
+    ModelError,
     ModelHTTPError,
     ModelNotFound,
     ModelTimeout,
@@ -127,3 +131,18 @@ def test_a_plugins_refusal_is_the_requests_matter(status):
 )
 def test_which_errors_are_about_the_text_of_the_conversation(param, message, expected):
     assert names_conversation(param, message) is expected
+
+
+def test_a_message_that_quotes_something_long_is_cut() -> None:
+    refused = InvalidRequest("no file " + "a" * 10**6, param="b" * 10**6)
+    unreadable = DialectError("c" * 10**6, path="d" * 10**6)
+
+    for text in (str(refused), refused.info().message, refused.info().param or "", unreadable.message):
+        assert LONGEST_MESSAGE < len(text) < LONGEST_MESSAGE + 100
+    assert "1000008 characters" in str(refused)
+    assert len(str(unreadable)) < 3 * LONGEST_MESSAGE
+
+
+def test_a_providers_message_is_whole_and_so_is_the_list_of_what_is_wrong_with_a_configuration() -> None:
+    assert len(str(ModelError("a" * 10**6))) == 10**6
+    assert len(str(ConfigError([ConfigProblem("a" * 10**5)]))) == 10**5

@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 __all__ = [
+    "LONGEST_MESSAGE",
     "ConfigError",
     "ConfigProblem",
     "DialectError",
@@ -47,6 +48,7 @@ __all__ = [
     "PluginError",
     "RequestRejected",
     "Unauthorized",
+    "shortened",
 ]
 
 ErrorClass = Literal[
@@ -68,6 +70,15 @@ ErrorClass = Literal[
 """What kind of failure it is, whatever the dialect calls it. `quota` is a spend cap or an empty account: waiting does
 not help. `upstream` is a broken or unreachable provider. `client_disconnected` is recorded
 where nobody was left to be answered."""
+
+
+LONGEST_MESSAGE = 16 * 1024
+"""Characters of an error's message."""
+
+
+def shortened(text: str, longest: int | None = LONGEST_MESSAGE) -> str:
+    """The text, or its beginning where it is longer than that."""
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 @dataclass(slots=True)
@@ -94,6 +105,7 @@ class DialectError(Exception):
     is the API's own word for it."""
 
     def __init__(self, message: str, *, path: str | None = None, code: str | None = None) -> None:
+        message, path = shortened(message), shortened(path) if path else path
         super().__init__(f"{path}: {message}" if path else message)
         self.message = message
         self.path = path
@@ -106,6 +118,8 @@ class GatewayError(Exception):
     status: int = 500
     code: str | None = None
     kind: ErrorClass = "unknown"
+    longest_message: int | None = LONGEST_MESSAGE
+    """Characters; what is longer is cut, for a message may quote what somebody sent."""
 
     def __init__(
         self,
@@ -117,14 +131,14 @@ class GatewayError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(shortened(message, self.longest_message))
         if status is not None:
             self.status = status
         if code is not None:
             self.code = code
         if kind is not None:
             self.kind = kind
-        self.param = param
+        self.param = shortened(param) if param else param
         self.retry_after = retry_after
 
     @property
@@ -134,7 +148,7 @@ class GatewayError(Exception):
 
     @message.setter
     def message(self, message: str) -> None:
-        self.args = (message,)
+        self.args = (shortened(message, self.longest_message),)
 
     def info(self) -> ErrorInfo:
         """The same in the form that dialects encode."""
@@ -169,6 +183,8 @@ class ConfigProblem:
 
 class ConfigError(GatewayError):
     """The configuration can't be used. `problems` holds all that was found."""
+
+    longest_message = None
 
     def __init__(self, problems: Sequence[ConfigProblem] | str) -> None:
         self.problems = [ConfigProblem(problems)] if isinstance(problems, str) else list(problems)
@@ -254,6 +270,7 @@ class ModelError(GatewayError):
 
     status = 502
     kind: ErrorClass = "upstream"
+    longest_message = None  # a plugin has to see what it is to hide whole
 
     def __init__(
         self,
