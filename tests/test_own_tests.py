@@ -66,7 +66,6 @@ llm_gateway/gateway.py
 llm_gateway/monitoring/conventions.py
 llm_gateway/monitoring/exposition.py
 llm_gateway/monitoring/families.py
-llm_gateway/monitoring/prices.py
 llm_gateway/operations/audio/speech.py
 llm_gateway/operations/audio/transcription.py
 llm_gateway/operations/batches/forms.py

@@ -6,7 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from llm_gateway_clickhouse_tracer.prices import PriceTable, TokenCounts
+from llm_gateway_clickhouse_tracer.prices import PriceTable
+
+from llm_gateway_sdk import Usage
 
 TABLE = PriceTable.load()
 
@@ -34,23 +36,23 @@ def test_a_name_that_is_not_in_the_table_has_no_price(model: str) -> None:
 
 def test_cached_tokens_are_counted_at_their_own_price() -> None:
     # 600 fresh at 2.00, 400 cached at 0.50, 100 out at 8.00, per million.
-    assert TABLE.cost(TokenCounts(1000, 100, 400), "gpt-4.1") == Decimal("0.0022")
+    assert TABLE.cost(Usage(1000, 100, 400), "gpt-4.1") == Decimal("0.0022")
 
 
 @pytest.mark.parametrize(
     "counts",
-    [TokenCounts(None, 5), TokenCounts(5, None), TokenCounts(100, 5, 0, 50)],
+    [Usage(None, 5), Usage(5, None), Usage(100, 5, 0, 50)],
     ids=["input unknown", "output unknown", "price of cache writes unknown"],
 )
-def test_a_cost_that_cannot_be_known_is_none_and_not_zero(counts: TokenCounts) -> None:
+def test_a_cost_that_cannot_be_known_is_none_and_not_zero(counts: Usage) -> None:
     assert TABLE.cost(counts, "gemini-2.5-pro") is None
 
 
 def test_one_s_own_prices_stand_before_the_table() -> None:
     table = PriceTable.load(overrides={"gpt-4.1": {"input": 1, "output": 1}, "local": {"input": 0, "output": 0}})
 
-    assert table.cost(TokenCounts(1_000_000, 1_000_000), "gpt-4.1") == 2
-    assert table.cost(TokenCounts(1_000_000, 1_000_000), "local") == 0
+    assert table.cost(Usage(1_000_000, 1_000_000), "gpt-4.1") == 2
+    assert table.cost(Usage(1_000_000, 1_000_000), "local") == 0
 
 
 def test_a_table_of_one_s_own_replaces_the_shipped_one(tmp_path: Path) -> None:

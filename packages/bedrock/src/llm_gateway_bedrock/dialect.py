@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from llm_gateway_sdk import (
     Dialect,
@@ -119,7 +119,7 @@ class Bedrock(Dialect):
                 body = json.loads(tail)
             except ValueError:
                 return None
-            return response.decode_usage(body.get("usage")) if isinstance(body, dict) else None
+            return _usage_in(body)
         usage: Usage | None = None
         for part in (head, tail):
             try:
@@ -137,4 +137,12 @@ def _usage(payload: bytes) -> Usage | None:
         event = json.loads(payload)
     except ValueError:
         return None
-    return response.decode_usage(event.get("usage")) if isinstance(event, dict) else None
+    return _usage_in(event)
+
+
+def _usage_in(body: Any) -> Usage | None:
+    if not isinstance(body, dict):
+        return None
+    found = LLMResponse(usage=response.decode_usage(body.get("usage")))
+    response.read_metadata(found, body)
+    return found.usage

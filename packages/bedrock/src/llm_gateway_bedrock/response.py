@@ -89,6 +89,8 @@ def read_metadata(response: LLMResponse, body: dict[str, Any]) -> None:
     tier = body.get("serviceTier")
     if isinstance(tier, dict) and isinstance(tier.get("type"), str):
         response.service_tier = tier["type"]
+        if response.usage is not None:
+            response.usage.service_tier = tier["type"]
     rest = {key: value for key, value in body.items() if key not in _READ and value is not None}
     if rest:
         response.provider_metadata = {NAME: rest}
@@ -111,7 +113,16 @@ def decode_usage(value: Any) -> Usage | None:
     )
     if rest := {key: inner for key, inner in value.items() if key not in _COUNTED and inner is not None}:
         usage.provider_metadata = {NAME: rest}
+        usage.cache_write_1h_tokens = _kept_for_an_hour(rest.get("cacheDetails"))
     return usage
+
+
+def _kept_for_an_hour(details: Any) -> int | None:
+    """Of `cacheDetails`: a list of `{ttl, inputTokens}`."""
+    listed = details if isinstance(details, list) else ()
+    counts = [_count(each, "inputTokens") for each in listed if isinstance(each, dict) and each.get("ttl") == "1h"]
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _count(value: dict[str, Any], key: str) -> int | None:

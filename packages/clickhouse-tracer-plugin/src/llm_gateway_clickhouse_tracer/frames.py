@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final, TypeAlias
 
 from llm_gateway_sdk import (
@@ -205,6 +206,7 @@ def _plain_attempt(attempt: Attempt, error: str) -> dict[str, Any]:
         "error": error[:_LONGEST_MESSAGE] or None,
         "kind": attempt.kind,
         "resent": attempt.resent,
+        "usage": None if attempt.usage is None else asdict(attempt.usage),
     }
 
 

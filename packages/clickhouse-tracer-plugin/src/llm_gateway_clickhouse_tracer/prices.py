@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -11,23 +10,14 @@ from typing import Any, Final
 
 from llm_gateway_model_book import Book, read_prices, shipped_book, spellings
 
+from llm_gateway_sdk import Usage
+from llm_gateway_sdk.charges import cost_of
 from llm_gateway_sdk.model_facts import Prices
-from llm_gateway_sdk.model_facts import TokenCounts as PaidTokens
 from llm_gateway_sdk.wire import json
 
-__all__ = ["PriceTable", "TokenCounts"]
+__all__ = ["PriceTable"]
 
 _QUANTUM: Final = Decimal("0.000000001")
-
-
-@dataclass(slots=True, frozen=True)
-class TokenCounts:
-    """As in the SDK's Usage: `input` includes what was read from and written to a cache."""
-
-    input: int | None = None
-    output: int | None = None
-    cache_read: int | None = None
-    cache_write: int | None = None
 
 
 class PriceTable:
@@ -73,16 +63,12 @@ class PriceTable:
             return None
         return entry.prices
 
-    def cost(self, counts: TokenCounts, *models: str, provider: str = "") -> Decimal | None:
+    def cost(self, usage: Usage, *models: str, provider: str = "") -> Decimal | None:
         """US dollars; None where the model, its price or a count is unknown."""
         price = self.find(*models, provider=provider)
         if price is None:
             return None
-        nanos = price.cost(
-            PaidTokens(
-                input=counts.input, output=counts.output, cache_read=counts.cache_read, cache_write=counts.cache_write
-            )
-        )
+        nanos = cost_of(price, usage)
         return None if nanos is None else nanos * _QUANTUM
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from importlib.metadata import entry_points
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from llm_gateway_sdk import (
     Headers,
     LLMResponse,
     Mint,
+    Usage,
     WireReply,
     WireRequest,
 )
@@ -30,7 +32,7 @@ from .canonical import dump_request, dump_response
 from .counters import Counters
 from .frames import Frame, decode_frame
 from .interactions import interaction_id, last_user_text, session_id, text_of, user_id
-from .prices import PriceTable, TokenCounts
+from .prices import PriceTable
 from .records import records_of
 from .redaction import HIDDEN
 from .settings import TracerSettings
@@ -49,6 +51,12 @@ _ROW_AT_ONCE: Final = b'{"row":'
 """A record that was made a row before it went into the spool."""
 
 _USAGE: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
+
+_PAID: Final = (
+    "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
+    "input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens", "service_tier",
+    "tool_calls", "requests",
+)  # fmt: skip
 
 
 class Dialects:
@@ -225,13 +233,23 @@ class Recorder:
         for name, count in zip(_USAGE, booked, strict=True):
             row[name] = count if count is not None else said.get(name)
         row["usage_estimated"] = bool(estimated or said.get("estimated"))
-        if row["input_tokens"] is not None:
-            counts = TokenCounts(*(row[name] for name in _USAGE[:4]))
-            provider, _, target = (frame["attempts"][-1]["target"] if frame["attempts"] else "").partition("/")
-            names = (str(row.get("model_answered", "")), target, row["model_routed"])
-            cost = self._prices.cost(counts, *names, provider=provider)
-            if cost is not None:
-                row["cost_usd"] = str(cost)
+        if row["input_tokens"] is not None and (cost := self._cost(row, frame["attempts"])) is not None:
+            row["cost_usd"] = str(cost)
+
+    def _cost(self, row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> Decimal | None:
+        """US dollars of all attempts, each at the price of its model; None where that of one is unknown."""
+        used = [each for each in attempts if each.get("usage")]
+        if not used:
+            # The gateway has booked nothing; the reply reports it.
+            usage = Usage(**{name: row[name] for name in _USAGE})
+            return self._price(usage, attempts[-1] if attempts else {}, row, last=True)
+        costs = [self._price(_paid(each["usage"]), each, row, last=each is attempts[-1]) for each in used]
+        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+
+    def _price(self, usage: Usage, attempt: Mapping[str, Any], row: Mapping[str, Any], *, last: bool) -> Decimal | None:
+        provider, _, target = attempt.get("target", "").partition("/")
+        answered = str(row.get("model_answered", "")) if last else ""
+        return self._prices.cost(usage, answered, target, attempt.get("model", ""), provider=provider)
 
     def _body(self, value: Mapping[str, Any], row: dict[str, Any]) -> str:
         """JSON that is cut inside its longest strings, so that it stays JSON."""
@@ -269,6 +287,11 @@ def _joined(items: list[tuple[str, str]]) -> dict[str, str]:
     for name, value in items:
         headers[name] = f"{headers[name]}, {value}" if name in headers and value != HIDDEN else value
     return headers
+
+
+def _paid(booked: Mapping[str, Any]) -> Usage:
+    """The counts of an attempt, as far as prices depend on them."""
+    return Usage(**{name: booked[name] for name in _PAID if booked.get(name) is not None})
 
 
 def _attempt(attempt: Mapping[str, Any], started: float) -> dict[str, Any]:

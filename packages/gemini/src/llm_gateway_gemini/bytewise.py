@@ -13,6 +13,7 @@ from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, parse_event
 
 from .arrays import ArraySplitter
+from .charges import add_grounding
 from .response import decode_usage
 
 __all__ = ["event_kind", "usage_of"]
@@ -37,7 +38,8 @@ def usage_of(head: bytes, tail: bytes) -> Usage | None:
             candidates = body.get("candidates")
             listed = candidates if isinstance(candidates, list) else []
             reasons = [item.get("finishReason") for item in listed if isinstance(item, dict)]
-            usage = merge_usage(usage, decode_usage(body.get("usageMetadata"), final=any(reasons)))
+            counted = decode_usage(body.get("usageMetadata"), final=any(reasons))
+            usage = merge_usage(usage, add_grounding(counted, body))
     return usage
 
 

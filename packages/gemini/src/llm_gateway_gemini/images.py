@@ -10,9 +10,10 @@ from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
-from llm_gateway_sdk.operations.reading import count, json_request, object_of
+from llm_gateway_sdk.operations.reading import json_request, object_of
 
 from .paths import build_path
+from .response import decode_usage
 
 __all__ = ["GeminiImages", "ImagenImages", "images_of", "parts_of"]
 
@@ -102,8 +103,7 @@ def usage_of(body: dict[str, Any]) -> Usage | None:
     usage = body.get("usageMetadata")
     if not isinstance(usage, dict):
         return None
-    used, made = count(usage.get("promptTokenCount")), count(usage.get("candidatesTokenCount"))
-    return Usage(input_tokens=used, output_tokens=made)
+    return decode_usage(usage, final=True)
 
 
 def report_unsaid(request: ImageRequest, losses: Losses) -> None:

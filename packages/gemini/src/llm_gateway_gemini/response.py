@@ -35,6 +35,7 @@ from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
+from .charges import add_grounding
 from .citations import build_grounding, citations_of
 from .errors import check_answer
 from .parts import (
@@ -168,7 +169,7 @@ class ReplyReader:
         if finished:
             response.error = self._broken(response.choices, body)
         self._spoke = self._spoke or any(says_something(choice.message.content) for choice in response.choices)
-        response.usage = decode_usage(body.get("usageMetadata"), final=finished)
+        response.usage = add_grounding(decode_usage(body.get("usageMetadata"), final=finished), body)
         self.ended = self.ended or finished
         return response
 
@@ -367,8 +368,12 @@ def decode_usage(value: Any, *, final: bool) -> Usage | None:
         usage.output_tokens = 0
     if final and usage.input_tokens is None and usage.output_tokens:
         usage.input_tokens = 0
-    usage.input_audio_tokens = _audio(value.get("promptTokensDetails"))
-    usage.output_audio_tokens = _audio(value.get("candidatesTokensDetails"))
+    usage.input_audio_tokens = _of_kind("AUDIO", value.get("promptTokensDetails"))
+    usage.output_audio_tokens = _of_kind("AUDIO", value.get("candidatesTokensDetails"))
+    usage.input_image_tokens = _of_kind("IMAGE", value.get("promptTokensDetails"))
+    usage.output_image_tokens = _of_kind("IMAGE", value.get("candidatesTokensDetails"))
+    tier = value.get("trafficType", value.get("serviceTier"))
+    usage.service_tier = tier if isinstance(tier, str) else None
     rest = {key: inner for key, inner in value.items() if key not in _COUNTED and inner is not None}
     if rest:
         usage.provider_metadata = {NAME: rest}
@@ -380,9 +385,9 @@ def _count(value: dict[str, Any], key: str) -> int | None:
     return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
-def _audio(details: Any) -> int | None:
+def _of_kind(modality: str, details: Any) -> int | None:
     for item in details if isinstance(details, list) else ():
-        if isinstance(item, dict) and item.get("modality") == "AUDIO":
+        if isinstance(item, dict) and item.get("modality") == modality:
             return _count(item, "tokenCount")
     return None
 

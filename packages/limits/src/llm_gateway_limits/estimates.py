@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
-from llm_gateway_sdk import ModelFacts, Operation, Prices, RequestContext, RequestRejected, TokenCounts
+from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestRejected
+from llm_gateway_sdk.charges import cost_of
 
 from .amounts import decode_amount
 from .rules import Rule
@@ -36,12 +37,14 @@ class Estimator:
         paths: Sequence[Mapping[str, Any]],
         *,
         prices_of: Callable[[str | None], Prices | None],
+        prices_of_attempt: Callable[[Attempt], Prices | None],
         facts_of: Callable[[str | None], ModelFacts | None],
         models: Sequence[str],
     ) -> None:
         """Raises ValueError where an amount can't be read."""
         self._paths = [(str(each["path"]), decode_amount("cost", each["cost"])) for each in paths]
         self._prices_of = prices_of
+        self._prices_of_attempt = prices_of_attempt
         self._facts_of = facts_of
         self._models = models
 
@@ -103,23 +106,13 @@ class Estimator:
             if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
                 continue
             counted = True
-            prices = self._price_for(rule, attempt.model, refuse=False)
+            prices = self._price_of_attempt(rule, attempt)
             if prices is None:
                 total += 0 if rule.unknown_price == "free" else reserved
                 continue
-            inputs, outputs = usage.input_tokens or 0, usage.output_tokens or 0
-            exact = prices.cost(
-                TokenCounts(
-                    input=inputs,
-                    output=outputs,
-                    cache_read=usage.cache_read_tokens,
-                    cache_write=usage.cache_write_tokens,
-                    input_audio=usage.input_audio_tokens,
-                    output_audio=usage.output_audio_tokens,
-                ),
-                "batch" if ctx.operation == "batch" and "batch" in prices.tiers else None,
-            )
-            most = prices.ceiling(inputs, outputs) if exact is None else exact
+            used = replace(usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0)
+            exact = cost_of(prices, used, tier="batch" if ctx.operation == "batch" else None)
+            most = prices.ceiling(used.input_tokens or 0, used.output_tokens or 0) if exact is None else exact
             total += reserved if most is None else most
         if counted:
             return total
@@ -151,6 +144,12 @@ class Estimator:
             code="unknown_price",
             limit=rule.name,
         )
+
+    def _price_of_attempt(self, rule: Rule, attempt: Attempt) -> Prices | None:
+        prices = self._prices_of_attempt(attempt)
+        if prices is not None and prices.assumed_from is None:
+            return prices
+        return self._price_for(rule, attempt.model, refuse=False)
 
     def _native(self, rule: Rule, ctx: RequestContext) -> int:
         path = ctx.http_request.path

@@ -94,7 +94,13 @@ class Limits(Plugin):
     async def validate_config(self, config: Any) -> bool | str | None:
         try:
             compile_rules(config["limits"])
-            Estimator(config.get("paths", ()), prices_of=lambda name: None, facts_of=lambda name: None, models=())
+            Estimator(
+                config.get("paths", ()),
+                prices_of=lambda name: None,
+                prices_of_attempt=lambda attempt: None,
+                facts_of=lambda name: None,
+                models=(),
+            )
         except ValueError as error:
             return str(error)
         return None
@@ -105,6 +111,7 @@ class Limits(Plugin):
         self._estimator = Estimator(
             config.get("paths", ()),
             prices_of=self.gateway.prices_of,
+            prices_of_attempt=self.gateway.prices_of_attempt,
             facts_of=self.gateway.facts_of,
             models=self.gateway.models,
         )

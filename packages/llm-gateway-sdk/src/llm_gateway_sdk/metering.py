@@ -6,6 +6,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
+from .charges import charged_tier
 from .context import Attempt, Precision, RequestMetrics
 from .estimate import estimate_text
 from .response import LLMResponse, Usage
@@ -17,7 +18,7 @@ def record(attempt: Attempt, usage: Usage | None) -> None:
     """Notes what the provider has reported for all of its reply."""
     if usage is None:
         return
-    attempt.usage = _counts(usage) if usage.provider_metadata else usage
+    attempt.usage = _counts(usage) if usage.provider_metadata or usage.service_tier else usage
     precision: Precision = "estimated" if usage.estimated else "exact"
     attempt.input_precision = None if usage.input_tokens is None else precision
     attempt.output_precision = None if usage.output_tokens is None else precision
@@ -83,7 +84,9 @@ def estimate_output(response: LLMResponse | None) -> int:
 
 def _counts(usage: Usage) -> Usage:
     """The usage without words of the provider's, which plugins may hide and the ledger must not have."""
-    return replace(usage, provider_metadata=_numbers(usage.provider_metadata))
+    return replace(
+        usage, provider_metadata=_numbers(usage.provider_metadata), service_tier=charged_tier(usage.service_tier)
+    )
 
 
 def _numbers(value: Any) -> Any:
@@ -97,7 +100,8 @@ def _numbers(value: Any) -> Any:
 
 _FIELDS = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
-    "input_audio_tokens", "output_audio_tokens", "provider_metadata",
+    "input_audio_tokens", "output_audio_tokens", "provider_metadata", "cache_write_1h_tokens", "input_image_tokens",
+    "output_image_tokens", "service_tier", "tool_calls", "requests",
 )  # fmt: skip
 _ORDER: dict[Precision | None, int] = {None: 0, "exact": 1, "partial": 2, "estimated": 3}
 

@@ -114,8 +114,12 @@ class TokenCounts:
     """Those of `cache_write` that are kept for an hour."""
     input_audio: int | None = None
     output_audio: int | None = None
+    input_image: int | None = None
+    output_image: int | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
     """Calls of the vendor's own tools by kind, such as `web_search`."""
+    requests: int = 1
+    """How many requests these counts add up; prices of long inputs go by the input of one."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -147,19 +151,24 @@ class Prices:
         """Nano-dollars, rounded up once; None where a count or the price of a kind that was used is unknown."""
         if counts.input is None or counts.output is None:
             return None
-        rates = self.rates(counts.input, tier)
+        rates = self.rates(counts.input // max(1, counts.requests), tier)
         if rates is None:
             return None
         read, written, long_kept = counts.cache_read or 0, counts.cache_write or 0, counts.cache_write_1h or 0
         heard, spoken = counts.input_audio or 0, counts.output_audio or 0
+        # Most vendors charge images like text; those that do not have a rate for them.
+        seen = (counts.input_image or 0) if rates.input_image is not None else 0
+        drawn = (counts.output_image or 0) if rates.output_image is not None else 0
         parts = (
-            (max(0, counts.input - read - written - heard), rates.input),
+            (max(0, counts.input - read - written - heard - seen), rates.input),
             (read, rates.cache_read),
             (max(0, written - long_kept), rates.cache_write),
             (long_kept, rates.cache_write_1h),
             (heard, rates.input_audio),
-            (max(0, counts.output - spoken), rates.output),
+            (seen, rates.input_image),
+            (max(0, counts.output - spoken - drawn), rates.output),
             (spoken, rates.output_audio),
+            (drawn, rates.output_image),
         )
         total = 0
         for tokens, rate in parts:
@@ -198,6 +207,14 @@ _TIERS: Mapping[str, str] = {
     "default": "standard",
     "on_demand": "standard",
     "standard_only": "standard",
+    "on_demand_offpeak": "standard",
+    "traffic_type_unspecified": "standard",
+    # Capacity that is paid for in advance: a request has no price of its own, and is counted like others.
+    "scale": "standard",
+    "reserved": "standard",
+    "provisioned_throughput": "standard",
+    "on_demand_priority": "priority",
+    "on_demand_flex": "flex",
     "fast": "priority",
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from .admin import AdminRoute
-from .context import PluginResult, RequestContext
+from .context import Attempt, PluginResult, RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
 from .page_host import ConsoleArea
@@ -80,6 +80,10 @@ class GatewayServices:
     def prices_of(self, model: str | None) -> Prices | None:
         """What that model costs. `assumed_from` says where it is another model's price; None where it is unknown."""
         return None
+
+    def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
+        """What the model costs that was asked in this attempt, whatever name the client or a router gave it."""
+        return self.prices_of(attempt.model)
 
     def secret(self, purpose: str) -> bytes:
         """32 bytes for signing, which follow from the administration's credentials: the same in all workers and

@@ -51,6 +51,18 @@ class Usage:
     estimated: bool = False
     """The gateway counted, not the provider."""
     provider_metadata: ProviderMetadata = field(default_factory=dict)
+    # What only prices depend on. Each is also in the provider's own fields, where the dialect that it came from writes
+    # it from; two usages that differ in nothing else are the same reply.
+    cache_write_1h_tokens: int | None = field(default=None, compare=False)
+    """Those of `cache_write_tokens` that are kept for an hour."""
+    input_image_tokens: int | None = field(default=None, compare=False)
+    output_image_tokens: int | None = field(default=None, compare=False)
+    service_tier: str | None = field(default=None, compare=False)
+    """The tier that served the request, in the provider's word."""
+    tool_calls: dict[str, int] = field(default_factory=dict, compare=False)
+    """Calls of the provider's own tools that it charges for, by their kind in `Prices.calls`: `web_search`, …"""
+    requests: int = field(default=1, compare=False)
+    """How many requests to the model these counts add up: the lines of a batch."""
 
     @property
     def total_tokens(self) -> int | None:
@@ -184,6 +196,11 @@ def merge_usage(a: Usage | None, b: Usage | None) -> Usage | None:
         _latest_count(a.output_audio_tokens, b.output_audio_tokens),
         a.estimated or b.estimated,
         merge_metadata(a.provider_metadata, b.provider_metadata),
+        _latest_count(a.cache_write_1h_tokens, b.cache_write_1h_tokens),
+        _latest_count(a.input_image_tokens, b.input_image_tokens),
+        _latest_count(a.output_image_tokens, b.output_image_tokens),
+        b.service_tier or a.service_tier,
+        {**a.tool_calls, **b.tool_calls} if b.tool_calls else a.tool_calls,
     )
 
 

@@ -94,6 +94,7 @@ _CANONICAL: dict[str, str] = {
     "LLMResponse.id": "id",
     "LLMResponse.model": "id",
     "LLMResponse.service_tier": "word",
+    "Usage.service_tier": "word",
     "Choice.finish_reason": "word",
     "Choice.raw_finish_reason": "word",
     "Choice.logprobs": "again",

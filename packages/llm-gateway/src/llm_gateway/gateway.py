@@ -15,6 +15,7 @@ from llm_gateway_model_book import shipped_book
 
 from llm_gateway_sdk import (
     Adapter,
+    Attempt,
     ConfigError,
     ConfigProblem,
     Dialect,
@@ -164,6 +165,9 @@ class _PluginServices(GatewayServices):
     def prices_of(self, model: str | None) -> Prices | None:
         target = self.registry.answering_target(model)
         return target.described(model).prices if target is not None else None
+
+    def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
+        return self.registry.prices_of_attempt(attempt)
 
     def model_provider(self, name: str) -> str | None:
         model = self._config.model(name)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llm_gateway_sdk import HTTPProvider, ModelEntry, ModelNotFound, Provider
+from llm_gateway_sdk import Attempt, HTTPProvider, ModelEntry, ModelNotFound, Prices, Provider
 from llm_gateway_sdk.wildcards import wildcard
 
 from .breaker import Breaker
@@ -58,6 +58,10 @@ class ModelTarget:
             return UNKNOWN
         return self.descriptions.of(self.upstream_model(asked))
 
+    def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
+        """What the model costs that this target's provider was asked for."""
+        return None if self.descriptions is None else self.descriptions.of(attempt.target.partition("/")[2]).prices
+
 
 class ModelRegistry:
     """Finds the target of a name: exact names first, then aliases, then aliases with wildcards."""
@@ -76,6 +80,11 @@ class ModelRegistry:
                 else:
                     self._by_name.setdefault(alias, target)
         self.names = [target.name for target in self.targets]
+
+    def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
+        """What the model costs that was asked in this attempt; None where the price or the target is unknown."""
+        target = self._by_name.get(attempt.model)
+        return None if target is None else target.prices_of_attempt(attempt)
 
     def find(self, name: str | None) -> ModelTarget | None:
         """The target of that very name or alias."""

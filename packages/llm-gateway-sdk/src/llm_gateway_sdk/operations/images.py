@@ -92,4 +92,6 @@ def _sum(a: Usage, b: Usage) -> Usage:
         input_tokens=added(a.input_tokens, b.input_tokens),
         output_tokens=added(a.output_tokens, b.output_tokens),
         estimated=a.estimated or b.estimated,
+        input_image_tokens=added(a.input_image_tokens, b.input_image_tokens),
+        output_image_tokens=added(a.output_image_tokens, b.output_image_tokens),
     )

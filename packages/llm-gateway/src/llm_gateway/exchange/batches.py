@@ -50,7 +50,6 @@ from .upstream import secrets_of
 __all__ = ["list_belongings", "owned_target", "perform_owned"]
 
 _ID = re.compile(r"/(?:files|batches)/([^/]+)")
-_BATCH_TIER = {"service_tier": "batch"}
 
 
 async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
@@ -307,9 +306,9 @@ async def _book_input(
         file = await _mine(request, "file", given)
         thing.lines, thing.input_tokens = file.lines, file.input_tokens
     if form.operation == "batch":
-        metadata = dict(_BATCH_TIER)
         record(
-            attempt.entry, Usage(input_tokens=thing.input_tokens, estimated=True, provider_metadata={"batch": metadata})
+            attempt.entry,
+            Usage(thing.input_tokens, estimated=True, service_tier="batch", requests=max(1, thing.lines)),
         )
 
 
@@ -320,7 +319,7 @@ async def _settle_results(request: ClientRequest, attempt: LiveAttempt, body: by
     thing = await belongings.find(owner, batches, _id_of(request))
     if thing is None or thing.settled:
         return
-    used = Usage(input_tokens=0, output_tokens=0, provider_metadata={"batch": dict(_BATCH_TIER)})
+    used = Usage(0, 0, 0, 0, service_tier="batch", cache_write_1h_tokens=0, requests=max(1, thing.lines))
     for line in body.splitlines():
         try:
             result = json.loads(line).get("result") if line.strip() else None
@@ -329,17 +328,31 @@ async def _settle_results(request: ClientRequest, attempt: LiveAttempt, body: by
         message = result.get("message") if isinstance(result, dict) else None
         usage = message.get("usage") if isinstance(message, dict) else None
         if isinstance(usage, dict):
-            read = [usage.get(name) for name in _INPUTS]
-            used.input_tokens = (used.input_tokens or 0) + sum(each for each in read if isinstance(each, int))
-            made = usage.get("output_tokens")
-            used.output_tokens = (used.output_tokens or 0) + (made if isinstance(made, int) else 0)
+            _add_line(used, usage)
     thing.settled = True
     if await belongings.put(owner, batches, thing):
         used.input_tokens = max(0, (used.input_tokens or 0) - thing.input_tokens)
         record(attempt.entry, used)
 
 
-_INPUTS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
+def _add_line(used: Usage, line: dict[str, Any]) -> None:
+    """Adds the usage of one result, in the shape of the Messages API."""
+    fresh, read, written = (
+        _whole(line.get(name)) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
+    )
+    kept, tools = line.get("cache_creation"), line.get("server_tool_use")
+    used.input_tokens = (used.input_tokens or 0) + fresh + read + written
+    used.output_tokens = (used.output_tokens or 0) + _whole(line.get("output_tokens"))
+    used.cache_read_tokens = (used.cache_read_tokens or 0) + read
+    used.cache_write_tokens = (used.cache_write_tokens or 0) + written
+    if isinstance(kept, dict):
+        used.cache_write_1h_tokens = (used.cache_write_1h_tokens or 0) + _whole(kept.get("ephemeral_1h_input_tokens"))
+    if isinstance(tools, dict) and (searches := _whole(tools.get("web_search_requests"))):
+        used.tool_calls["web_search"] = used.tool_calls.get("web_search", 0) + searches
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _usage_of(answer: dict[str, Any]) -> Usage | None:
@@ -350,4 +363,9 @@ def _usage_of(answer: dict[str, Any]) -> Usage | None:
     used, made = usage.get("input_tokens"), usage.get("output_tokens")
     if not isinstance(used, int) or not isinstance(made, int):
         return None
-    return Usage(input_tokens=used, output_tokens=made, provider_metadata={"batch": dict(_BATCH_TIER)})
+    details = usage.get("input_tokens_details")
+    read = details.get("cached_tokens") if isinstance(details, dict) else None
+    counts, lines = answer.get("request_counts"), 1
+    if isinstance(counts, dict):
+        lines = max(1, _whole(counts.get("completed")) + _whole(counts.get("failed")))
+    return Usage(used, made, read if isinstance(read, int) else None, service_tier="batch", requests=lines)

@@ -16,12 +16,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol, get_args
 
-from llm_gateway_sdk import ErrorClass, GatewayError, ModelError, PluginError, Prices, RequestContext, RequestRejected
+from llm_gateway_sdk import (
+    Attempt,
+    ErrorClass,
+    GatewayError,
+    ModelError,
+    PluginError,
+    Prices,
+    RequestContext,
+    RequestRejected,
+)
+from llm_gateway_sdk.charges import cost_of
 
 from .. import __version__
 from ..models import ModelTarget
 from .families import DURATION_BUCKETS, FAMILIES, PLUGIN_PREFIX, TOKEN_TIME_BUCKETS
-from .prices import cost_of
 from .teams import TeamFigures
 
 __all__ = ["Metrics", "Watched"]
@@ -217,16 +226,31 @@ class Metrics:
             series.cache_write += metrics.cache_write_tokens
         if metrics.reasoning_tokens:
             series.reasoning += metrics.reasoning_tokens
-        prices = series.prices
-        if series.varies:
-            if series.asked != ctx.requested_model:
-                self._price_varying(series, ctx.requested_model)
-            prices = series.prices
-        cost = cost_of(prices, metrics) if prices is not None else None
+        cost = self._cost(series, ctx.attempts)
         if cost is not None:
             series.cost += cost / 1e9
             series.costed = True
         return cost
+
+    def _cost(self, series: _Series, attempts: Sequence[Attempt]) -> int | None:
+        """Of all attempts, each at the price of its model; None where that of one is unknown."""
+        total = 0
+        for attempt in attempts:
+            usage = attempt.usage
+            if usage is None:
+                continue
+            if attempt.model == series.target[1]:
+                if series.varies and series.asked != attempt.target:
+                    self._price_varying(series, attempt)
+                prices = series.prices
+            else:
+                target = self._targets.get((series.target[0], attempt.model))
+                prices = target.prices_of_attempt(attempt) if target is not None else None
+            cost = cost_of(prices, usage) if prices is not None else None
+            if cost is None:
+                return None
+            total += cost
+        return total
 
     def _book_error(self, ctx: RequestContext, target: Target, status: int) -> None:
         error = ctx.error
@@ -283,11 +307,11 @@ class Metrics:
         for series in self._series.values():
             self._price(series)
 
-    def _price_varying(self, series: _Series, asked: str | None) -> None:
+    def _price_varying(self, series: _Series, attempt: Attempt) -> None:
         """Gives a series the prices of the model that was asked for; the next request is mostly for the same."""
         target = self._targets.get((series.target[0], series.target[1]))
-        series.asked = asked
-        series.prices = target.described(asked).prices if target is not None else None
+        series.asked = attempt.target
+        series.prices = target.prices_of_attempt(attempt) if target is not None else None
 
     def _price(self, series: _Series) -> None:
         """Gives a series the prices of its model, where it is one and the same model for every request of it."""

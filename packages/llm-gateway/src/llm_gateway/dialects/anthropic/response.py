@@ -136,7 +136,24 @@ def decode_usage(source: Mapping[str, Any]) -> Usage:
     rest = {key: value for key, value in source.items() if key not in _COUNTS and value is not None}
     if rest:
         usage.provider_metadata = {NAME: rest}
+        _add_charges(usage, rest)
     return usage
+
+
+def _add_charges(usage: Usage, rest: Mapping[str, Any]) -> None:
+    """What prices depend on. Fetching pages costs no more than its tokens."""
+    kept = rest.get("cache_creation")
+    if isinstance(kept, dict):
+        usage.cache_write_1h_tokens = _count(kept, "ephemeral_1h_input_tokens")
+    tools = rest.get("server_tool_use")
+    if isinstance(tools, dict) and (searches := _count(tools, "web_search_requests")):
+        usage.tool_calls = {"web_search": searches}
+    tier = rest.get("service_tier")
+    if rest.get("speed") == "fast":
+        usage.service_tier = "fast"
+    elif isinstance(tier, str):
+        # The vendor's priority tier is capacity that is paid for in advance.
+        usage.service_tier = "standard" if tier == "priority" else tier
 
 
 def string_or_empty(value: object) -> str:

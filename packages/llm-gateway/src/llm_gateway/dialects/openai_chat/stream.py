@@ -191,6 +191,8 @@ class ChatStreamDecoder(StreamDecoder):
                     chunk.error = broken_output(choice.raw_finish_reason)
         if body.get("usage") or "x_groq" in body:
             chunk.usage = usage_in(body)
+            if chunk.usage is not None:
+                chunk.usage.service_tier = chunk.service_tier
 
 
 class _Head:

@@ -147,13 +147,16 @@ def _usage_of(data: bytes) -> Usage | None:
     # It stands near the end, as a rule, and what comes before needs no reading.
     end = json.members_from(data, "usage")
     usage = decode_usage(end.get("usage")) if end is not None else None
-    if usage is not None:
+    if usage is not None and end is not None:
+        if (tier := end.get("service_tier")) is None and b'"service_tier"' in data and (top := _pick(data)) is not None:
+            tier = top.get("service_tier")
+        usage.service_tier = tier if isinstance(tier, str) else None
         return usage
     body = _pick(data)
     return usage_in(body) if body is not None else None
 
 
-_pick = json.picker("usage", "x_groq")
+_pick = json.picker("usage", "x_groq", "service_tier")
 
 
 def usage_in(body: dict[str, Any]) -> Usage | None:
@@ -161,4 +164,6 @@ def usage_in(body: dict[str, Any]) -> Usage | None:
     usage = decode_usage(body.get("usage"))
     if usage is None and isinstance(body.get("x_groq"), dict):
         usage = decode_usage(body["x_groq"].get("usage"))
+    if usage is not None and isinstance(tier := body.get("service_tier"), str):
+        usage.service_tier = tier
     return usage

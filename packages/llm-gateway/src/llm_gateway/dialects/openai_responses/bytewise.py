@@ -8,6 +8,7 @@ from llm_gateway_sdk.dialect import EventKind
 from llm_gateway_sdk.response import Usage
 from llm_gateway_sdk.wire import json
 
+from .charges import add_charges_from
 from .response import decode_usage
 
 __all__ = ["event_kind", "usage_of"]
@@ -41,7 +42,7 @@ def usage_of(head: bytes, tail: bytes) -> Usage | None:
             continue
         value = _object_at(tail, match.end() - 1)
         if isinstance(value, dict) and ("input_tokens" in value or "output_tokens" in value):
-            return decode_usage(value)
+            return add_charges_from(decode_usage(value), tail)
     return None
 
 

@@ -28,6 +28,7 @@ from llm_gateway_sdk.response import Choice, LLMResponse, Usage, refusal_of
 from llm_gateway_sdk.signatures import wrap_signature
 from llm_gateway_sdk.wire import json
 
+from .charges import add_charges
 from .echo import ResponsesEcho
 from .errors import decode_response_error, encode_response_error
 from .fields import NAME, found, integer, mapping, own, sequence, text
@@ -87,7 +88,7 @@ def decode_reply(body: dict[str, Any], mint: Mint) -> LLMResponse:
                 logprobs={"content": logprobs} if logprobs else None,
             )
         ],
-        usage=decode_usage(body.get("usage")),
+        usage=add_charges(decode_usage(body.get("usage")), body),
         service_tier=text(body, "service_tier", ""),
         error=decode_response_error(body),
         provider_metadata=reply_metadata(body),

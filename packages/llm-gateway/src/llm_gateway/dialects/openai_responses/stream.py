@@ -17,6 +17,7 @@ from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, event_data
 
+from .charges import add_charges
 from .errors import decode_error_event, decode_response_error
 from .fields import NAME, found, mapping, own
 from .items import OF_TEXT, OF_TOOL, decode_item, set_reply_memo
@@ -128,7 +129,7 @@ class ResponsesStreamDecoder(StreamDecoder):
             model=_str(body, "model"),
             created=created_of(body),
             choices=[Choice(0, Message("assistant", content), reason, raw_reason, logprobs=logprobs)],
-            usage=decode_usage(body.get("usage")),
+            usage=add_charges(decode_usage(body.get("usage")), body),
             service_tier=tier if isinstance(tier, str) else None,
             final=True,
             provider_metadata=reply_metadata(body),

@@ -53,7 +53,13 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
         usage = body.get("usage")
         if not isinstance(usage, dict):
             return None
-        return Usage(input_tokens=count(usage.get("input_tokens")), output_tokens=count(usage.get("output_tokens")))
+        counts = Usage(input_tokens=count(usage.get("input_tokens")), output_tokens=count(usage.get("output_tokens")))
+        read, made = usage.get("input_tokens_details"), usage.get("output_tokens_details")
+        if isinstance(read, dict):
+            counts.input_image_tokens = count(read.get("image_tokens"))
+        # Without details, what was made is the image.
+        counts.output_image_tokens = count(made.get("image_tokens")) if isinstance(made, dict) else counts.output_tokens
+        return counts
 
 
 def read_options(body: dict[str, Any], form: str) -> ImageRequest:
