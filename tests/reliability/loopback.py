@@ -245,10 +245,15 @@ class Gateway:
         return self.worker.control.gateway.services.supervisor
 
     @property
+    def plugins(self) -> list[Any]:
+        """The plugins of the default project."""
+        assert self.worker.control is not None
+        return [each.plugin for each in self.worker.control.gateway.projects["default"].scope.chain.plugins]
+
+    @property
     def plugin(self) -> Any:
         """The first plugin of the default project."""
-        assert self.worker.control is not None
-        return self.worker.control.gateway.projects["default"].scope.chain.plugins[0].plugin
+        return self.plugins[0]
 
     def targets(self, project: str = "default") -> dict[str, Any]:
         assert self.worker.control is not None

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from .model_facts import Prices, TokenCounts, tier_of
 from .response import Usage
 
-__all__ = ["TIERS", "charged_tier", "cost_of", "counts_of"]
+__all__ = ["TIERS", "charged_tier", "cost_of"]
 
 TIERS = frozenset({"standard", "batch", "flex", "priority", "ultrafast"})
 """The service tiers that prices are written for."""
-
-
-def counts_of(usage: Usage) -> TokenCounts:
-    """What is paid for."""
-    return TokenCounts(
-        input=usage.input_tokens,
-        output=usage.output_tokens,
-        cache_read=usage.cache_read_tokens,
-        cache_write=usage.cache_write_tokens,
-        cache_write_1h=usage.cache_write_1h_tokens,
-        input_audio=usage.input_audio_tokens,
-        output_audio=usage.output_audio_tokens,
-        input_image=usage.input_image_tokens,
-        output_image=usage.output_image_tokens,
-        calls=usage.tool_calls,
-        requests=usage.requests,
-    )
 
 
 def charged_tier(word: str | None) -> str | None:
@@ -35,7 +16,7 @@ def charged_tier(word: str | None) -> str | None:
     there goes into no ledger. None where no tier was reported."""
     if not word:
         return None
-    tier = tier_of(word)
+    tier = word if word in TIERS else tier_of(word)
     return tier if tier in TIERS else "unknown"
 
 
@@ -48,11 +29,23 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> int | N
     """
     if prices.assumed_from is not None:
         return None
-    served = charged_tier(usage.service_tier) or tier
-    counts = counts_of(usage)
+    served = usage.service_tier or tier
+    counts = TokenCounts(
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cache_read=usage.cache_read_tokens,
+        cache_write=usage.cache_write_tokens,
+        cache_write_1h=usage.cache_write_1h_tokens,
+        input_audio=usage.input_audio_tokens,
+        output_audio=usage.output_audio_tokens,
+        input_image=usage.input_image_tokens,
+        output_image=usage.output_image_tokens,
+        calls=usage.tool_calls or {},
+        requests=usage.requests,
+    )
     if counts.output is None and not any(band.rates.output for bands in prices.tiers.values() for band in bands):
-        counts = replace(counts, output=0)  # a model that charges for no output: embeddings, moderation
-    if tier_of(served) in prices.tiers:
+        counts.output = 0  # a model that charges for no output: embeddings, moderation
+    if served is None or served in prices.tiers or tier_of(served) in prices.tiers:
         return prices.cost(counts, served)
     known = [prices.cost(counts, name) for name in prices.tiers if name != "batch"]
     return max((cost for cost in known if cost is not None), default=None)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import ceil
 from typing import Any
 
-from .charges import charged_tier
+from .charges import TIERS, charged_tier
 from .context import Attempt, Precision, RequestMetrics
 from .estimate import estimate_text
 from .response import LLMResponse, Usage
@@ -18,7 +18,10 @@ def record(attempt: Attempt, usage: Usage | None) -> None:
     """Notes what the provider has reported for all of its reply."""
     if usage is None:
         return
-    attempt.usage = _counts(usage) if usage.provider_metadata or usage.service_tier else usage
+    tier = usage.service_tier
+    if tier is not None and tier not in TIERS:
+        usage.service_tier = "standard" if tier == "default" else charged_tier(tier)
+    attempt.usage = _counts(usage) if usage.provider_metadata else usage
     precision: Precision = "estimated" if usage.estimated else "exact"
     attempt.input_precision = None if usage.input_tokens is None else precision
     attempt.output_precision = None if usage.output_tokens is None else precision

@@ -100,7 +100,7 @@ class Band:
     rates: Rates
 
 
-@dataclass(slots=True, frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request, and freezing costs a call per field
 class TokenCounts:
     """What is paid for. As in `Usage`: `input` includes what was read from and written to a cache and what is audio or
     images, `output` includes reasoning. None is unknown."""
@@ -221,5 +221,10 @@ _TIERS: Mapping[str, str] = {
 
 def tier_of(name: str | None) -> str:
     """The name of a service tier in `Prices.tiers`, from a vendor's own word for it."""
-    word = (name or "").lower()
-    return _TIERS.get(word, word)
+    if name is None:
+        return "standard"
+    known = _TIERS.get(name)
+    if known is None:
+        word = name.lower()
+        known = _TIERS.get(word, word)
+    return known

@@ -59,8 +59,9 @@ class Usage:
     output_image_tokens: int | None = field(default=None, compare=False)
     service_tier: str | None = field(default=None, compare=False)
     """The tier that served the request, in the provider's word."""
-    tool_calls: dict[str, int] = field(default_factory=dict, compare=False)
-    """Calls of the provider's own tools that it charges for, by their kind in `Prices.calls`: `web_search`, …"""
+    tool_calls: dict[str, int] | None = field(default=None, compare=False)
+    """Calls of the provider's own tools that it charges for, by their kind in `Prices.calls`: `web_search`, …; None is
+    none."""
     requests: int = field(default=1, compare=False)
     """How many requests to the model these counts add up: the lines of a batch."""
 
@@ -200,7 +201,7 @@ def merge_usage(a: Usage | None, b: Usage | None) -> Usage | None:
         _latest_count(a.input_image_tokens, b.input_image_tokens),
         _latest_count(a.output_image_tokens, b.output_image_tokens),
         b.service_tier or a.service_tier,
-        {**a.tool_calls, **b.tool_calls} if b.tool_calls else a.tool_calls,
+        b.tool_calls or a.tool_calls,
     )
 
 

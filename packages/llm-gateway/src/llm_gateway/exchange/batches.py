@@ -348,7 +348,7 @@ def _add_line(used: Usage, line: dict[str, Any]) -> None:
     if isinstance(kept, dict):
         used.cache_write_1h_tokens = (used.cache_write_1h_tokens or 0) + _whole(kept.get("ephemeral_1h_input_tokens"))
     if isinstance(tools, dict) and (searches := _whole(tools.get("web_search_requests"))):
-        used.tool_calls["web_search"] = used.tool_calls.get("web_search", 0) + searches
+        used.tool_calls = {"web_search": (used.tool_calls or {}).get("web_search", 0) + searches}
 
 
 def _whole(value: Any) -> int:

@@ -226,7 +226,12 @@ class Metrics:
             series.cache_write += metrics.cache_write_tokens
         if metrics.reasoning_tokens:
             series.reasoning += metrics.reasoning_tokens
-        cost = self._cost(series, ctx.attempts)
+        attempts = ctx.attempts
+        usage, prices = attempts[0].usage, series.prices
+        if series.varies or attempts[1:] or usage is None:
+            cost = self._cost(series, attempts)
+        else:
+            cost = cost_of(prices, usage) if prices is not None else None
         if cost is not None:
             series.cost += cost / 1e9
             series.costed = True

@@ -147,15 +147,17 @@ def _usage_of(data: bytes) -> Usage | None:
     # It stands near the end, as a rule, and what comes before needs no reading.
     end = json.members_from(data, "usage")
     usage = decode_usage(end.get("usage")) if end is not None else None
-    if usage is not None and end is not None:
-        if (tier := end.get("service_tier")) is None and b'"service_tier"' in data and (top := _pick(data)) is not None:
-            tier = top.get("service_tier")
-        usage.service_tier = tier if isinstance(tier, str) else None
+    if usage is not None:
+        # Inside of a JSON text a quote is escaped: this is a key.
+        place = data.find(b'"service_tier"')
+        if place >= 0 and (tier := _TIER.match(data, place)) is not None:
+            usage.service_tier = tier[1].decode()
         return usage
     body = _pick(data)
     return usage_in(body) if body is not None else None
 
 
+_TIER = re.compile(rb'"service_tier"\s*:\s*"([A-Za-z_-]+)"')
 _pick = json.picker("usage", "x_groq", "service_tier")
 
 
@@ -164,6 +166,6 @@ def usage_in(body: dict[str, Any]) -> Usage | None:
     usage = decode_usage(body.get("usage"))
     if usage is None and isinstance(body.get("x_groq"), dict):
         usage = decode_usage(body["x_groq"].get("usage"))
-    if usage is not None and isinstance(tier := body.get("service_tier"), str):
+    if usage is not None and type(tier := body.get("service_tier")) is str:
         usage.service_tier = tier
     return usage

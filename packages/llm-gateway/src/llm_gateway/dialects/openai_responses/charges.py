@@ -33,7 +33,7 @@ def add_charges(usage: Usage | None, body: dict[str, Any]) -> Usage | None:
     searches = counted.get("web_search") if isinstance(counted, dict) else None
     if isinstance(searches, dict) and isinstance(number := searches.get("num_requests"), int):
         calls["web_search"] = number  # the vendor's own count of what it charges
-    usage.tool_calls = {kind: number for kind, number in calls.items() if number}
+    usage.tool_calls = {kind: number for kind, number in calls.items() if number} or None
     return usage
 
 
