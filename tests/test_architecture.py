@@ -109,6 +109,7 @@ THIRD_PARTIES: dict[str, tuple[str, ...]] = {
     "httptools": ("providers/transport/", "server/http1/parser.py"),
     "httpx": ("providers/transport/", "testing/"),
     "starlette": ("server/",),
+    "websockets": ("exchange/realtime/",),
     "uvloop": ("server/worker.py",),
     "prometheus_client": ("monitoring/",),
     "opentelemetry": ("monitoring/",),

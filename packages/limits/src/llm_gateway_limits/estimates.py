@@ -79,7 +79,8 @@ class Estimator:
         if rule.measure == "concurrent":
             return 0
         if rule.measure == "requests":
-            return reserved
+            # A response of a session is admitted ahead, and may never be asked for.
+            return 0 if ctx.session is not None and not ctx.attempts else reserved
         if ctx.operation not in _BILLED or not ctx.attempts:
             return 0  # nothing was sent to a provider
         if ctx.operation == "native":

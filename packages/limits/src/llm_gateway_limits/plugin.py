@@ -279,7 +279,7 @@ class Limits(Plugin):
     def _applied(self, ctx: RequestContext, asker: Asker, usage: Usage, model: str) -> list[_Applied]:
         now, found = time.time(), []
         for rule in self._live.rules:
-            if not rule.applies(asker):
+            if not rule.applies(asker) or (ctx.operation == "realtime" and not _is_of(rule, ctx)):
                 continue
             subject = rule.subject(asker)
             if subject is None:
@@ -448,6 +448,14 @@ class Limits(Plugin):
         if self._events:
             events = [self._events.popleft() for _ in range(len(self._events))]
             await self.gateway.store.append("limits", events, keep=self._retention)
+
+
+def _is_of(rule: Rule, ctx: RequestContext) -> bool:
+    """Of a realtime session the session itself is one of those that run at once, and its responses are what it uses;
+    both are requests."""
+    if ctx.session is None:
+        return rule.measure in ("requests", "concurrent")
+    return rule.measure != "concurrent"
 
 
 def _refusing(applied: Sequence[_Applied], states: Sequence[CounterState]) -> int:

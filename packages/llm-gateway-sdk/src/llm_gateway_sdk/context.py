@@ -259,6 +259,9 @@ class RequestContext:
         """One entry per call of a provider, in order; the last is the current one."""
         self.error: Exception | None = None
         """The last failure, as `on_model_error` sees it; None after a success."""
+        self.session: str | None = None
+        """The id of the realtime session that this request is one response of; None for all else, the session itself
+        included."""
         self.retry_count = 0
         """Attempts after a failure so far."""
         self.turn_count = 0

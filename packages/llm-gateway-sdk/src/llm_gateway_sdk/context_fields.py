@@ -46,6 +46,10 @@ FIELDS: dict[str, str] = {
     ),
     "requested_model": "The model that the client asked for, read without decoding the request.",
     "retry_count": "Attempts after a failure so far.",
+    "session": (
+        "The id of the realtime session that this request is one response of; None for all else, the session itself "
+        "included."
+    ),
     "stream": "Streams: what has left for the client so far.",
     "streaming": "The client asked for a stream.",
     "target_model": ("The configured model that is to answer; None leaves it to the requested name or the default."),

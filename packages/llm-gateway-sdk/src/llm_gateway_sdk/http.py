@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Sequence
 from typing import Protocol, runtime_checkable
 
-__all__ = ["HTTPClient", "HTTPReply", "StreamingHTTPClient"]
+__all__ = ["ByteStream", "HTTPClient", "HTTPReply", "StreamingHTTPClient", "TunnellingHTTPClient"]
 
 
 class HTTPReply(Protocol):
@@ -78,4 +78,34 @@ class StreamingHTTPClient(Protocol):
     ) -> HTTPReply:
         """See HTTPClient.send. The body has `length` bytes, or is sent in chunks where that is None. What the body
         raises is raised; a reply that comes before its end ends it."""
+        ...
+
+
+class ByteStream(Protocol):
+    """A connection to a server, with nothing of HTTP on it yet."""
+
+    async def read(self) -> bytes:
+        """What has come since the last time; `b""` at the end, also where the connection broke off."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Waits where the server does not take what is sent. What is written to a connection that is closed is lost."""
+        ...
+
+    def close(self) -> None:
+        """Ends the connection after what was written. May be called again."""
+        ...
+
+    def abort(self) -> None:
+        """Ends it at once."""
+        ...
+
+
+@runtime_checkable
+class TunnellingHTTPClient(Protocol):
+    """A client that opens connections for other protocols than HTTP, such as WebSocket."""
+
+    async def open_stream(self, url: str, *, connect_timeout: float = 5.0) -> ByteStream:
+        """A new connection to the server of an `http` or `https` URL, with TLS and through the proxy as for its
+        requests. Raises ModelConnectionError, ModelTimeout("connect")."""
         ...

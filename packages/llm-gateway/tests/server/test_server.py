@@ -28,6 +28,9 @@ class _Application:
     def refuses_early(self, _: Cycle) -> GatewayError | None:
         return None
 
+    def takes_duplex(self, _: Cycle) -> bool:
+        return False
+
     def takes_upload(self, _: Cycle) -> bool:
         return False
 

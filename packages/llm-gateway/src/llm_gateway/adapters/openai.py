@@ -65,6 +65,7 @@ def _routes() -> tuple[Route, ...]:
         ("GET", "/conversations/{id}", "native", "openai_responses"),
         ("POST", "/conversations/{id}", "native", "openai_responses"),
         ("DELETE", "/conversations/{id}", "native", "openai_responses"),
+        ("GET", "/realtime", "realtime", "openai_chat"),
         ("GET", "/models", "models", "openai_chat"),
         ("GET", "/models/{model}", "models", "openai_chat"),
     )

@@ -226,6 +226,12 @@ class ClientReply:
         self.unanswered = self._sink.disconnected
         await self._sink.start(status, headers)
 
+    async def switch_protocols(self, headers: Headers) -> None:
+        """The head after which what `relay` hands on is not HTTP."""
+        self.status = 101
+        self.request.ctx.stream.opened = self.started = True
+        await self._sink.start(101, self._own_headers() + headers)
+
     async def relay(self, data: bytes) -> None:
         await self._sink.write(data, more=True)
 

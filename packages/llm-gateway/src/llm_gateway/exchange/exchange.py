@@ -49,9 +49,18 @@ from .forms import operation_target
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
 from .multipart import FormUpload
-from .operations import edited_inputs, list_models, native_target, perform_operation, refuse_unkept, refuse_unseen
-from .outlet import Sink
+from .operations import (
+    edited_inputs,
+    list_models,
+    native_target,
+    perform_operation,
+    refuse_unheard,
+    refuse_unkept,
+    refuse_unseen,
+)
+from .outlet import ByteSource, Sink
 from .reading import Reading
+from .realtime.target import realtime_target, refuse_plain
 from .request import ClientRequest
 from .rights import check_rights
 from .services import ProjectScope, Services
@@ -106,6 +115,12 @@ class Exchange:
     def take_form(self, form: FormUpload) -> None:
         """The body is a multipart form, of which `wire.body` has the fields."""
         self._request.form = form
+
+    def take_duplex(self, source: ByteSource) -> None:
+        """The client goes on in another protocol; a session may last longer than a request."""
+        request = self._request
+        request.duplex = source
+        request.deadline = request.loop.time() + request.services.realtime.longest
 
     async def run(self) -> None:
         request = self._request
@@ -267,6 +282,10 @@ class Exchange:
             target = native_target(request)
             if narrowed:
                 check_rights(ctx, request.project, target)
+        elif ctx.operation == "realtime":
+            refuse_plain(request)
+            refuse_unheard(request)
+            target = realtime_target(request)
         elif request.route.form is None:
             target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
         elif isinstance(request.route.form, OwnedForm):

@@ -42,7 +42,15 @@ from .seen import compared, seen_query
 from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from .upstream import check_model_name, secrets_of
 
-__all__ = ["edited_inputs", "list_models", "native_target", "perform_operation", "refuse_unkept", "refuse_unseen"]
+__all__ = [
+    "edited_inputs",
+    "list_models",
+    "native_target",
+    "perform_operation",
+    "refuse_unheard",
+    "refuse_unkept",
+    "refuse_unseen",
+]
 
 
 async def list_models(request: ClientRequest, client: ClientReply) -> None:
@@ -71,6 +79,11 @@ async def perform_operation(request: ClientRequest, client: ClientReply, attempt
         body = await request.work(edited_inputs, request, request.wire.body)
         perform = perform_owned if isinstance(form, OwnedForm) else perform_form
         return await perform(request, client, attempt, body)
+    if request.ctx.operation == "realtime":
+        from .realtime.perform import perform_realtime  # the library of frames, which few gateways need
+
+        await perform_realtime(request, client, attempt)
+        return None
     if request.ctx.operation == "count_tokens":
         await _count_tokens(request, client, attempt)
         return None
@@ -226,6 +239,15 @@ def refuse_unseen(request: ClientRequest) -> None:
     if request.project.allow_unseen_native or not request.wire.body:
         return
     _refuse_unseen(request, "this one")
+
+
+def refuse_unheard(request: ClientRequest) -> None:
+    """What is spoken in a session is seen by no plugin: where one edits requests or replies there are none."""
+    if request.project.allow_unseen_native:
+        return
+    _refuse_unseen(request, "what is spoken in a session")
+    if request.chain.edits_reply:
+        raise InvalidRequest("A plugin of this project edits replies and can't see what is spoken.", status=403)
 
 
 def _refuse_unseen(request: ClientRequest, what: str) -> None:

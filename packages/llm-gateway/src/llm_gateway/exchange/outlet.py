@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Outlet", "Sink"]
+__all__ = ["ByteSource", "Outlet", "Sink"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -39,6 +39,19 @@ class Sink(Protocol):
 
     async def abort(self) -> None:
         """Breaks the connection off: the body can't be finished and must not look whole."""
+        ...
+
+
+class ByteSource(Protocol):
+    """What a client sends on a connection that goes on in another protocol than HTTP."""
+
+    @property
+    def going_away(self) -> asyncio.Event:
+        """Set when the server begins to end."""
+        ...
+
+    async def read(self) -> bytes:
+        """What has come since the last time; `b""` at the end."""
         ...
 
 

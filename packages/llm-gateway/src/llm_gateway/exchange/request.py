@@ -11,6 +11,7 @@ from llm_gateway_sdk.heavy import run_aside
 
 from ..models import ModelTarget
 from .multipart import FormUpload
+from .outlet import ByteSource
 from .reading import Reading
 from .services import ProjectScope, Services
 
@@ -21,12 +22,12 @@ T = TypeVar("T")
 
 
 class ClientRequest:
-    """Made once and, but for `deadline`, `form` and `is_heavy`, never changed. What belongs to one attempt is in
-    `LiveAttempt`, what is written for the client in `ClientReply`."""
+    """Made once and, but for `deadline`, `duplex`, `form` and `is_heavy`, never changed. What belongs to one attempt
+    is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
-        "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "form", "has_own_limit", "is_heavy", "loop",
-        "project", "reading", "retains", "route", "services", "wants_usage", "wire",
+        "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "duplex", "form", "has_own_limit", "is_heavy",
+        "loop", "project", "reading", "retains", "route", "services", "wants_usage", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +55,8 @@ class ClientRequest:
         """In the loop's time."""
         self.form: FormUpload | None = None
         """The multipart form that the body is, whose fields are the body as plugins see it."""
+        self.duplex: ByteSource | None = None
+        """What the client sends after its head, where it goes on in another protocol."""
         self.is_heavy = False
         """Work on the whole body is done aside."""
         self.has_own_limit = False

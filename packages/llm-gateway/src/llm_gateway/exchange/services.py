@@ -18,6 +18,7 @@ from .belongings import Belongings
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
 from .outlet import Sink
+from .realtime.limits import RealtimeLimits
 
 __all__ = ["Attendant", "Memory", "Observer", "ProjectScope", "Services", "new_id"]
 
@@ -124,6 +125,7 @@ class Services:
     max_reply_bytes: int = 256 * 1024 * 1024
     mint: Mint = field(default_factory=lambda: Mint(new_id, lambda: int(time.time())))
     server_timing: bool = False
+    realtime: RealtimeLimits = field(default_factory=RealtimeLimits)
     crossing: Crossing = field(default_factory=Crossing)
     """Which headers and query parameters of clients go to providers."""
     keep_replies: bool = field(init=False, default=False)

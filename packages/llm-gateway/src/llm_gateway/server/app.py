@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 from llm_gateway_sdk import (
     Dialect,
@@ -142,6 +143,13 @@ class GatewayApp:
         match = _find(self.generation, EdgeRequest(incoming))
         return match is not None and match.route.form is not None and match.route.form.multipart
 
+    def takes_duplex(self, incoming: Incoming) -> bool:
+        """Whether an offer of WebSocket is taken: where the path is one of sessions."""
+        if self.is_management(incoming.head.path):
+            return False
+        match = _find(self.generation, EdgeRequest(incoming))
+        return match is not None and match.route.operation == "realtime"
+
     def authenticates_early(self, incoming: Incoming) -> Awaitable[GatewayError | None] | None:
         """Finds out from the head who is asking, so that a stranger's body is not waited for. None where the
         project's plugins need more than the head."""
@@ -221,6 +229,8 @@ class GatewayApp:
             exchange = self._exchange(generation, match, request, request_id, incoming, asked)
             if form is not None:
                 exchange.take_form(form)
+            if incoming.duplex is not None:
+                exchange.take_duplex(incoming.duplex)
             await exchange.run()
         except DialectError as error:
             refusal = InvalidRequest(str(error), param=error.path)
@@ -384,6 +394,8 @@ _READ = frozenset({"generate", "count_tokens"})
 def _asked(route: Route, client: Dialect, wire: WireRequest) -> tuple[str | None, bool]:
     """The model that a body names, and whether it asks for a stream. Raises InvalidRequest."""
     operation, form = route.operation, route.form
+    if operation == "realtime":
+        return dict(parse_qsl(wire.query)).get("model"), False
     if form is not None or operation in _READ:
         try:
             if form is not None:

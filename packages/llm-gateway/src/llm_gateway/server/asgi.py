@@ -19,6 +19,7 @@ from llm_gateway_sdk import GatewayError, PayloadTooLarge
 
 from ..exchange.ending import EndReason
 from .app import GatewayApp
+from .http1.duplex import Duplex
 from .http1.parser import Head
 from .http1.upload import Upload
 from .pages import Message, Receive, Scope, Send
@@ -101,6 +102,7 @@ class ASGIRequest:
         self.client_ip: str | None = client[0] if client else None
         self.refusal: GatewayError | None = None
         self.upload: Upload | None = None
+        self.duplex: Duplex | None = None
         self.extra: Headers | None = None
         self.started = False
         self.ended = False

@@ -7,8 +7,10 @@ from typing import Protocol
 from llm_gateway_sdk import GatewayError, Headers, WireRequest
 
 from ..exchange.outlet import Sink
+from .http1.duplex import Duplex
 from .http1.parser import Head
 from .http1.upload import Upload
+from .websocket_head import websocket_headers
 
 __all__ = ["EdgeRequest", "Incoming"]
 
@@ -27,6 +29,9 @@ class Incoming(Sink, Protocol):
     upload: Upload | None
     """The body, where it is handed on while it arrives; `take_body` is empty then."""
 
+    duplex: Duplex | None
+    """What the client sends after its head, where it goes on in another protocol."""
+
     def take_body(self) -> bytes: ...
 
 
@@ -37,7 +42,7 @@ class EdgeRequest:
 
     def __init__(self, incoming: Incoming) -> None:
         head = incoming.head
-        items = head.headers
+        items = websocket_headers(head.headers) if head.upgrades else head.headers
         self.wire = WireRequest(head.method, head.path, head.query, Headers.of(items))
         self.index = dict(items)
         self.path = head.path

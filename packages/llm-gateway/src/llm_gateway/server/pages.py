@@ -54,6 +54,10 @@ class PageApp:
         """Pages take no files."""
         return False
 
+    def takes_duplex(self, incoming: Incoming) -> bool:
+        """Pages take no other protocol."""
+        return False
+
     def authenticates_early(self, _: Incoming) -> None:
         """Pages authenticate by themselves."""
 

@@ -21,6 +21,7 @@ from ..loading import load, load_text
 from ..server.app import GatewayApp
 from ..server.control import Control
 from ..server.generation import Generation
+from ..server.http1.duplex import Duplex
 from ..server.http1.parser import Head
 from ..server.http1.upload import Upload
 from ..server.management import build_management, management_paths
@@ -205,6 +206,7 @@ class _MemoryRequest:
         self.client_ip: str | None = "127.0.0.1"
         self.refusal: GatewayError | None = None
         self.upload: Upload | None = None
+        self.duplex: Duplex | None = None
         self.disconnected = self.keeps_on = False
         self.extra: list[tuple[bytes, bytes]] | None = None
         self.answer = Answer(0, {}, b"")

@@ -88,7 +88,7 @@ _QUERY = frozenset(
         "page_token", "offset", "cursor", "next_page", "filter", "status", "type", "purpose", "model", "name",
         "updatemask", "update_mask", "uploadtype", "upload_protocol", "upload_id", "view", "verbose", "format",
         "created_after", "created_before", "start_time", "end_time", "start", "end", "group_by", "group_by[]",
-        "bucket_width", "modality", "language", "voice", "query", "q", "category", "scope_id", "force",
+        "bucket_width", "modality", "language", "voice", "query", "q", "category", "scope_id", "force", "intent",
     }
 )  # fmt: skip
 _QUERY_PREFIXES = ("metadata[", "filter[", "filters[")

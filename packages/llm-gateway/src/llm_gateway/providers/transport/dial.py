@@ -46,15 +46,15 @@ class Dialer:
         self._resolved_until = 0.0
         self._resolving: asyncio.Task[list[_Address]] | None = None
 
-    async def dial(self, factory: Callable[[], _P]) -> _P:
-        """Raises ModelConnectionError."""
+    async def dial(self, factory: Callable[[], _P], *, tunnel: bool = False) -> _P:
+        """Raises ModelConnectionError. With `tunnel` a proxy is asked for a tunnel also where there is no TLS."""
         try:
             if self._proxy is None:
                 address = await self._only_address()
                 if address is not None:
                     return await self._open_directly(factory, address)
             sock = await self._connect()
-            if self._proxy is not None and self._ssl_context is not None:
+            if self._proxy is not None and (tunnel or self._ssl_context is not None):
                 await self._open_tunnel(sock, self._proxy)
             try:
                 _, protocol = await self._loop.create_connection(

@@ -7,8 +7,9 @@ import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
 from math import inf
 
-from llm_gateway_sdk.errors import ModelConnectionError
+from llm_gateway_sdk.errors import ModelConnectionError, ModelTimeout
 
+from .byte_stream import Stream
 from .dial import Dialer
 from .head import Origin, Target, encode_head, prepare
 from .pool import Pool
@@ -102,6 +103,15 @@ class NativeClient:
         if not reply.status:
             raise reply.error or ModelConnectionError("No reply.")
         return reply
+
+    async def open_stream(self, url: str, *, connect_timeout: float = 5.0) -> Stream:
+        """See TunnellingHTTPClient. The connection is none of the pool's: it lasts as long as a session."""
+        _, pool = self._targets.get(url) or self._prepare(url)
+        try:
+            async with asyncio.timeout(connect_timeout):
+                return await pool.dialer.dial(Stream, tunnel=True)
+        except TimeoutError:
+            raise ModelTimeout("connect", "No connection to the model's provider in time.") from None
 
     def pool(self, url: str) -> Pool:
         """The pool that requests to this URL use."""

@@ -21,7 +21,7 @@ class Pool:
     """Counts *slots*: a connection has one from before it is opened until it is discarded."""
 
     def __init__(self, dialer: Dialer, settings: TransportSettings, loop: asyncio.AbstractEventLoop) -> None:
-        self._dialer = dialer
+        self.dialer = dialer
         self._settings = settings
         self._loop = loop
         self.writes = Writes(loop)
@@ -149,7 +149,7 @@ class Pool:
         connect_until = self._loop.time() + connect_timeout
         try:
             async with asyncio.timeout_at(min(connect_until, expires)):
-                connection = await self._dialer.dial(self._make_connection)
+                connection = await self.dialer.dial(self._make_connection)
             if self._closed or not connection.usable:
                 connection.abort()
                 raise _closed() if self._closed else ModelConnectionError("The connection was closed at once.")

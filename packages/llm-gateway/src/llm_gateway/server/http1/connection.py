@@ -9,6 +9,9 @@ one), the last may be still read, those between wait.
     parser ── Head ──▶ append a cycle ── bytes ──▶ its body ── End ──▶ whole: answered when it is first
               Bad ──▶ the cycle being read is answered with an error, nothing after it is read, the connection closes
 
+A request may ask to go on in another protocol (WebSocket). Where the application takes that offer the head is the last
+that is read here: the connection is deaf to HTTP from then on, and hands on what comes as it comes (`Duplex`).
+
 A client that closes its side of the connection has left, or will only send no more: see half_close.py.
 """
 
@@ -25,6 +28,7 @@ from llm_gateway_sdk.guesses import network_of
 from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
+from .duplex import Duplex
 from .half_close import HalfClosed
 from .pace import Pace
 from .parser import END, Bad, Head, RequestParser
@@ -49,7 +53,7 @@ class HTTPConnection(Channel):
     def __init__(self, door: Door) -> None:
         super().__init__(door)
         self.client_ip: str | None = None
-        self._parser = RequestParser(max_head_bytes=door.limits.head_bytes)
+        self._parser = RequestParser(max_head_bytes=door.limits.head_bytes, takes_offer=self._takes_offer)
         self.cycles: deque[Cycle] = deque()
         """Requests that have come, whole or in part, and whose replies are not written yet."""
         self._incoming: Cycle | None = None
@@ -61,6 +65,8 @@ class HTTPConnection(Channel):
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._half_closed: HalfClosed | None = None
+        self._duplex: Duplex | None = None
+        """Gets what comes, where the connection goes on in another protocol."""
 
     # The connection.
 
@@ -91,6 +97,8 @@ class HTTPConnection(Channel):
 
     def shutdown(self) -> None:
         """The server ends: what was begun is finished, and then the connection closes."""
+        if self._duplex is not None:
+            self._duplex.go_away()
         if self.cycles:
             self.cycles[-1].keep_alive = False
         elif not self._pace.reading:
@@ -115,6 +123,8 @@ class HTTPConnection(Channel):
 
     def data_received(self, data: bytes) -> None:
         if self._deaf:
+            if self._duplex is not None:
+                self._duplex.feed(data)
             return
         for event in self._parser.feed(data):
             if type(event) is bytes:
@@ -140,6 +150,9 @@ class HTTPConnection(Channel):
             self._pace.end()
         cycle = Cycle(self, head, self.client_ip, keep_alive=head.keep_alive and not self.door.draining)
         self.cycles.append(cycle)
+        if head.upgrades:
+            self._begin_duplex(cycle)
+            return
         self._incoming = cycle
         if len(self.cycles) == 1:
             refusal = self.door.application.refuses_early(cycle)
@@ -150,6 +163,22 @@ class HTTPConnection(Channel):
         maybe = head.length != 0 and ("upload" not in head.facts or head.facts["upload"])
         if maybe and self.door.application.takes_upload(cycle):
             cycle.upload = Upload(head.length, self, self._pace)
+
+    def _takes_offer(self, head: Head) -> bool:
+        """Not while another request is answered, whose reply would go between."""
+        return not self.cycles and self.door.application.takes_duplex(
+            Cycle(self, head, self.client_ip, keep_alive=False)
+        )
+
+    def _begin_duplex(self, cycle: Cycle) -> None:
+        cycle.whole = True
+        self._deaf = True
+        self._duplex = cycle.duplex = Duplex(self)
+        if self._parser.rest:
+            self._duplex.feed(self._parser.rest)
+        if self.door.draining:
+            self._duplex.go_away()
+        self._run(cycle)
 
     def _greet(self, cycle: Cycle) -> None:
         """Before a body is waited for: who is asking may be known already, and the client may wait for a word."""
@@ -210,6 +239,8 @@ class HTTPConnection(Channel):
     def eof_received(self) -> bool:
         """True keeps the side open on which replies are written."""
         cycles = self.cycles
+        if self._duplex is not None:
+            return False
         if not cycles or self.transport.is_closing() or not (cycles[-1].whole or cycles[-1].refusal):
             return False
         self._deaf = True

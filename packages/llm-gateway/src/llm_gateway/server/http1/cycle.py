@@ -8,6 +8,7 @@ from typing import Protocol
 
 from llm_gateway_sdk import GatewayError
 
+from .duplex import Duplex
 from .parser import Head
 from .upload import Upload
 
@@ -57,8 +58,8 @@ class Cycle:
 
     __slots__ = (
         "_bodyless", "_chunked", "_connection", "_pieces", "_unsent_head", "body_bytes", "client_ip",
-        "disconnected", "extra", "head", "held", "keep_alive", "keeps_on", "refusal", "response_complete", "share",
-        "started", "task", "upload", "whole",
+        "disconnected", "duplex", "extra", "head", "held", "keep_alive", "keeps_on", "refusal", "response_complete",
+        "share", "started", "task", "upload", "whole",
     )  # fmt: skip
 
     def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
@@ -84,6 +85,8 @@ class Cycle:
         self.task: asyncio.Task[None] | None = None
         self.upload: Upload | None = None
         """The body, where it is handed on while it arrives."""
+        self.duplex: Duplex | None = None
+        """What the client sends after its head, where that offered another protocol and the offer is taken."""
         self._bodyless = head.method == "HEAD"
         self._unsent_head: bytes | None = None
         self._chunked = False
@@ -132,6 +135,9 @@ class Cycle:
                     continue
                 pieces += (name, b": ", value, b"\r\n")
                 count += 1
+        if status == 101:
+            self._begin_raw(pieces, headers)
+            return
         if status in _BODYLESS:
             self._bodyless = True
         http10 = self.head.http10
@@ -148,6 +154,14 @@ class Cycle:
         if head.count(b"\n") != count or head.count(b"\r") != count or 0 in head:
             raise ValueError("a reply header holds a line break or NUL")
         self._unsent_head = head + b"\r\n"
+
+    def _begin_raw(self, pieces: list[bytes], headers: Headers) -> None:
+        """Another protocol goes on after this head: what is written from here on goes out as it is."""
+        head = b"".join(pieces)
+        lines = 2 + len(headers) + len(self.extra or ())
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or 0 in head:
+            raise ValueError("a reply header holds a line break or NUL")
+        self._connection.send(head + b"\r\n")
 
     async def write(self, data: bytes, *, more: bool) -> None:
         connection = self._connection
@@ -194,5 +208,7 @@ class Cycle:
         """The client has gone."""
         self.disconnected = True
         self.take_body()
+        if self.duplex is not None:
+            self.duplex.end()
         if self.task is not None and not self.keeps_on:
             self.task.cancel()

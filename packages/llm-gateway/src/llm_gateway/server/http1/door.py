@@ -47,6 +47,10 @@ class Application(Protocol):
         """Whether its body is handed on while it arrives."""
         ...
 
+    def takes_duplex(self, cycle: Cycle) -> bool:
+        """Whether its offer of another protocol is taken."""
+        ...
+
     def authenticates_early(self, cycle: Cycle) -> Awaitable[GatewayError | None] | None:
         """The same for the credential in its head; None where that can't be known from the head alone."""
         ...

@@ -10,7 +10,8 @@
 
 llhttp (httptools) decides what valid HTTP/1.1 is. On top of it lie the rules that llhttp leaves to its users: which
 versions are served, `Host`, transfer codings, and offers to upgrade, which are declined by reading on as if they had
-not been made (RFC 9110, 7.8).
+not been made (RFC 9110, 7.8), unless `takes_offer` says otherwise: then the head is the last event, and what came after
+it is another protocol's (`rest`).
 
 Clients on a kept connection send the same head again and again, but for the length. The parser remembers the last head
 that was accepted on this connection. Where the next bytes are equal to it, and only the digits of its one
@@ -22,6 +23,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
@@ -49,6 +51,8 @@ class Head:
     http10: bool = False
     keep_alive: bool = True
     expects_continue: bool = False
+    upgrades: bool = False
+    """The offer to go on in another protocol was taken: what follows is not HTTP."""
     facts: dict[str, Any] = field(default_factory=dict)
     """What the application has found out from this head. Shared with later heads of the connection that are equal to
     it but for the length."""
@@ -104,10 +108,14 @@ class _Stop(Exception):
 
 
 class RequestParser:
-    """The requests of one connection. `max_head_bytes` bounds a request line with its headers."""
+    """The requests of one connection. `max_head_bytes` bounds a request line with its headers. `takes_offer` decides
+    whether a head that offers WebSocket is taken at its word."""
 
-    def __init__(self, *, max_head_bytes: int) -> None:
+    def __init__(self, *, max_head_bytes: int, takes_offer: Callable[[Head], bool] | None = None) -> None:
         self._max_head_bytes = max_head_bytes
+        self._takes_offer = takes_offer
+        self.rest = b""
+        """After a head that `upgrades`: what came with it. No more is read."""
         self._llhttp = httptools.HttpRequestParser(self)
         self._events: list[Event] = []
         self._left = 0
@@ -186,6 +194,9 @@ class RequestParser:
             except httptools.HttpParserUpgrade as offer:
                 self._chunk = b""
                 rest = memoryview(rest)[offer.args[0] :]
+                if not self._dead and self._accept():
+                    self.rest = bytes(rest)
+                    return
                 if not self._decline():
                     return
                 continue
@@ -195,6 +206,22 @@ class RequestParser:
         self._chunk = b""
         if began_before and self._in_message and not self._in_body:
             self._count(len(data))  # a header that never ends is seen by no callback
+
+    def _accept(self) -> bool:
+        """Whether the offer of the head that was just read is taken: the head is the last event then."""
+        llhttp = self._llhttp
+        if self._takes_offer is None or llhttp.get_method() != b"GET" or llhttp.get_http_version() != "1.1":
+            return False
+        if not _offers_websocket(self._headers):
+            return False
+        path, query = _PATHS.get(self._url) or _take_apart(self._url)
+        head = Head("GET", path, query, self._headers, 0, keep_alive=False, upgrades=True)
+        if not self._takes_offer(head):
+            return False
+        self._dead = True
+        self._in_message = False
+        self._events.append(head)
+        return True
 
     def _decline(self) -> bool:
         """llhttp has stopped after a head, for another protocol to go on. It reads the head again, without the
@@ -313,6 +340,13 @@ def _same(remembered: _Remembered, length: int) -> Head:
     if remembered.place >= 0:
         headers[remembered.place] = ("content-length", str(length))
     return Head(former.method, former.path, former.query, headers, length, facts=former.facts)
+
+
+def _offers_websocket(headers: TextHeaders) -> bool:
+    """Whether WebSocket, and nothing else, is offered by a request without a body (RFC 6455, 4.1)."""
+    offers = [value.strip().lower() for name, value in headers if name == "upgrade"]
+    bodies = any(name == "transfer-encoding" or (name == "content-length" and value != "0") for name, value in headers)
+    return offers == ["websocket"] and not bodies
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,0 +1,149 @@
+"""The operation `realtime`: from the client's handshake to the end of its session."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from websockets.client import ClientProtocol
+from websockets.protocol import Event
+
+from llm_gateway_sdk import (
+    HTTPProvider,
+    ModelProtocolError,
+    ModelTimeout,
+    NotFound,
+    WireRequest,
+)
+from llm_gateway_sdk.credentials import CredentialUnavailable
+from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.http import ByteStream, TunnellingHTTPClient
+
+from ...wire.headers import bearer_or_key
+from ..attempt import LiveAttempt
+from ..client import ClientReply
+from ..errors import http_error, unsendable
+from ..outlet import ByteSource
+from ..request import ClientRequest
+from ..upstream import check_model_name, finish_headers, limits_of, secrets_of
+from .handshake import ClientHandshake, Refusal, accept_client, open_session
+from .limits import RealtimeLimits
+from .peer import Peer
+from .session import Session
+from .target import refuse_plain, speaks
+from .turns import Turns
+
+__all__ = ["perform_realtime"]
+
+
+async def perform_realtime(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
+    """Raises ModelError where the provider can't be reached or refuses; returns when the session is over."""
+    http, source = attempt.target.http, refuse_plain(request)
+    attempt.settled = True  # each response is on the books by itself
+    if http is None or not speaks(request, attempt.target) or not isinstance(http.http, TunnellingHTTPClient):
+        raise NotFound(
+            f"{request.route.path}: the model '{attempt.target.name}' (provider '{attempt.target.provider.name}') does "
+            "not have this endpoint."
+        )
+    limits = request.services.realtime
+    original = request.wire
+    path = request.ctx.http_request.path
+    handshake = accept_client(quote(path), original.headers.items, max_message=limits.message_bytes)
+    turns = Turns(request, attempt)
+    try:
+        refusal = await turns.admit()
+        if refusal is not None:
+            raise refusal
+        stream = await http.http.open_stream(_address(http), connect_timeout=http.settings.connect_timeout)
+        try:
+            protocol, early = await _open(request, attempt, http, stream, handshake)
+            provider = Peer(protocol, stream.read, stream.write, early)
+            await _serve(request, client, attempt, source, handshake, provider, turns, limits)
+        finally:
+            stream.close()
+    finally:
+        await turns.end()
+
+
+async def _serve(
+    request: ClientRequest,
+    client: ClientReply,
+    attempt: LiveAttempt,
+    source: ByteSource,
+    handshake: ClientHandshake,
+    provider: Peer,
+    turns: Turns,
+    limits: RealtimeLimits,
+) -> None:
+    ctx = request.ctx
+    attempt.entry.status = 101
+    attempt.entry.first_token = ctx.metrics.first_token = time.time()
+    ctx.stream.committed = True
+    client.keep_on(True)  # what is open is settled also where the client has left
+    await client.switch_protocols(handshake.headers)
+    side = Peer(handshake.protocol, source.read, client.relay)
+    await Session(request, attempt, source, side, provider, turns, limits).run()
+    await client.end_relay()
+
+
+def _address(http: HTTPProvider) -> str:
+    return http.url(WireRequest("GET", "/realtime", "", Headers(), b""))
+
+
+async def _open(
+    request: ClientRequest,
+    attempt: LiveAttempt,
+    http: HTTPProvider,
+    stream: ByteStream,
+    handshake: ClientHandshake,
+) -> tuple[ClientProtocol, Sequence[Event]]:
+    """The provider's handshake. Raises ModelError."""
+    wire = _wire(request, attempt, http)
+    if http.tokens is not None:
+        await http.tokens.ready()
+    _, url, headers, _ = http.prepare(wire)
+    limits = request.services.realtime
+    seconds = min(limits_of(request, http).total, http.settings.first_token_timeout)
+    attempt.sent = True
+    try:
+        return await open_session(
+            stream, url, headers.items, handshake.subprotocols, max_message=limits.message_bytes, seconds=seconds
+        )
+    except Refusal as refusal:
+        attempt.entry.status = refusal.status
+        if refusal.status == 401 and http.tokens is not None:
+            http.tokens.refused(http.tokens.value)
+            raise CredentialUnavailable(http.name, retryable=True) from None
+        if refusal.status < 400:
+            raise ModelProtocolError("The provider did not open a WebSocket session.", retryable=False) from None
+        secrets = secrets_of(request, http)
+        raise http_error(request.dialect, refusal.status, refusal.headers, refusal.body, sent=secrets) from None
+    except TimeoutError:
+        raise ModelTimeout("first_token", "The provider did not open the session in time.") from None
+    except ValueError as error:
+        raise unsendable(error, request.ctx.request_id) from None
+
+
+def _wire(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider) -> WireRequest:
+    """The provider's handshake as a request, with the model in the query."""
+    original, crossing = request.wire, request.services.crossing
+    asked, registry = request.ctx.requested_model, request.project.registry
+    if request.ctx.target_model is None and asked is not None and not registry.is_configured(asked):
+        attempt.model = asked  # as at a vendor's other endpoints
+    check_model_name(attempt.model)
+    client_key = http.settings.credentials == "client"
+    headers = Headers.of(crossing.headers(original.headers.items, credentials=client_key))
+    query = "&".join(
+        pair
+        for pair in crossing.query(original.query).split("&")
+        if pair and pair.partition("=")[0] not in ("model", "deployment")
+    )
+    if asked is not None or "intent=" not in query:
+        # A session that only transcribes names its model in its settings.
+        query = f"model={quote(attempt.model, safe='')}" + (f"&{query}" if query else "")
+    wire = WireRequest("GET", "/realtime", query, headers, b"")
+    if client_key and (token := bearer_or_key(original.headers.items)):
+        http.forward_credential(wire.headers, token)
+    finish_headers(request, wire)
+    return wire

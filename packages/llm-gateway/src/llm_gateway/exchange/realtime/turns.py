@@ -1,0 +1,255 @@
+"""The responses of a session, each on the books as a request of its own kind.
+
+A session may last an hour and answer a hundred times. Were it one request, its limits would be checked once and its
+spending known at its end. So each response is a *turn* with a context of its own: the caller is authenticated and
+admitted for it, what it used is settled when it is done, and the trace has it as a row with its words.
+
+    session begins ── turn 1 admitted ── response.done ── turn 1 settled, turn 2 admitted ── … ── session ends
+                                                                │ refused: the session ends with that error
+
+A turn is admitted before the response begins, for the provider may begin one by itself, when it hears that the user
+has stopped speaking. The session itself counts towards limits of requests and of concurrency, a turn towards limits of
+requests, tokens and cost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Any
+
+from llm_gateway_sdk import (
+    Attempt,
+    GatewayError,
+    LLMRequest,
+    LLMResponse,
+    Message,
+    RequestContext,
+    RequestRejected,
+    TextPart,
+    Unauthorized,
+    Usage,
+    Verdict,
+)
+from llm_gateway_sdk.calling import run_authentication
+from llm_gateway_sdk.estimate import estimate_text
+from llm_gateway_sdk.lifecycle import Lifecycle
+from llm_gateway_sdk.metering import add_attempt, record, record_cut
+
+from ..attempt import LiveAttempt
+from ..request import ClientRequest
+from .events import usage_of
+
+__all__ = ["Turns"]
+
+_KEPT_MESSAGES = 200
+_KEPT_BYTES = 256 * 1024
+"""Of a session's words, for the next turn's row in the trace; the oldest are left out."""
+_AUDIO_TOKENS = 20
+"""Per second of speech that a model produces (OpenAI's reference: one token for 50 ms)."""
+_AUDIO_BYTES = 48_000
+"""Per second: 16-bit samples, 24,000 of them. Shorter codings are estimated too low, and only where a reply breaks
+off."""
+
+
+class Turns:
+    """`attempt` is the session's."""
+
+    def __init__(self, request: ClientRequest, attempt: LiveAttempt) -> None:
+        self._request = request
+        self._attempt = attempt
+        self._number = 0
+        self._ctx: RequestContext | None = None
+        self._lifecycle: Lifecycle | None = None
+        self._active: set[str] = set()
+        """Ids of responses that have begun and are not done."""
+        self._words: deque[Message] = deque(maxlen=_KEPT_MESSAGES)
+        self._words_bytes = 0
+        self._instructions = ""
+        self._text_tokens = self._audio_tokens = 0.0
+        """What came of the response under way, estimated."""
+        self._last_input = 0
+
+    @property
+    def is_active(self) -> bool:
+        """A response is under way."""
+        return bool(self._active)
+
+    # The course of a turn.
+
+    async def admit(self) -> GatewayError | None:
+        """Why there may be no further response; None where there may."""
+        self._number += 1
+        ctx = self._ctx = self._new_context()
+        chain = self._request.chain
+        self._lifecycle = Lifecycle(chain.lifecycle, ctx) if chain.lifecycle else None
+        try:
+            if chain.authentication and self._number > 1:  # before the first one the session was
+                verdict = await run_authentication(chain.authentication, ctx)
+                if verdict is not None and verdict.action != "again":
+                    return _refusal(verdict)
+                if ctx.principal is None and ctx.caller is None:
+                    return Unauthorized("The credential of this session is not valid any more.", code="invalid_api_key")
+            verdict = await self._lifecycle.begin() if self._lifecycle is not None else None
+        except GatewayError as error:
+            return error
+        return _refusal(verdict) if verdict is not None else None
+
+    def began(self, response: Any) -> None:
+        """The provider has begun a response."""
+        name = str(response.get("id")) if isinstance(response, dict) else ""
+        ctx = self._ctx
+        if not self._active and ctx is not None:
+            ctx.metrics.started = ctx.attempts[0].started = time.time()
+            for observer in self._request.services.followers:
+                observer.began(ctx)
+                observer.attempt_began(ctx)
+        self._active.add(name)
+
+    def came(self, *, text: str = "", audio_bytes: int = 0) -> None:
+        """A piece of a response, in case the rest never comes. `audio_bytes` in base64."""
+        self._text_tokens += estimate_text(text) if text else 0
+        self._audio_tokens += audio_bytes * 0.75 / _AUDIO_BYTES * _AUDIO_TOKENS
+        ctx = self._ctx
+        if ctx is not None and ctx.metrics.first_token is None:
+            ctx.metrics.first_token = ctx.attempts[0].first_token = time.time()
+
+    async def done(self, response: dict[str, Any], reply: LLMResponse) -> GatewayError | None:
+        """A response is done: settles it. What `admit` says of the next one."""
+        if not self._active:
+            self.began(response)
+        self._active.discard(str(response.get("id")))
+        ctx = self._ctx
+        if ctx is None:
+            return None
+        usage, entry = reply.usage, ctx.attempts[0]
+        if usage is not None:
+            record(entry, usage)
+            self._last_input = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+        elif response.get("status") != "failed":
+            self._estimate(entry)
+        ctx.response = reply
+        self.remember(Message("assistant", reply.message.content))
+        if response.get("status") == "failed":
+            ctx.metadata["status"] = 500
+            entry.error = "the provider reports that the response failed"
+        await self._settle()
+        return await self.admit()
+
+    def transcribed(self, model: str | None, found: Any) -> None:
+        """A transcript of what the user has spoken, which another model has made. It is paid at that model's price
+        where the project has it, else at the session's."""
+        usage, ctx = usage_of(found), self._ctx
+        if usage is None or ctx is None:
+            return
+        target = self._request.project.registry.find(model)
+        name = target.name if target is not None else ctx.attempts[0].model
+        provider = ctx.attempts[0].target.partition("/")[0]
+        entry = Attempt(name, f"{provider}/{model or ''}", time.time(), status=200, ended=time.time())
+        record(entry, usage)
+        ctx.attempts.append(entry)
+
+    async def end(self) -> None:
+        """The session ends: settles what is open. What was under way is estimated."""
+        ctx = self._ctx
+        if ctx is None:
+            return
+        if self._active:
+            self._estimate(ctx.attempts[0])
+            ctx.error = GatewayError("The session ended before the response did.", status=499, code="session_ended")
+            ctx.metadata["status"] = 499
+            self._active.clear()
+            await self._settle()
+        elif any(attempt.usage is not None for attempt in ctx.attempts):
+            await self._settle()
+        else:
+            ctx.attempts.clear()  # nothing was asked for: nothing is charged
+            await self._close()
+
+    # What was said, for the trace.
+
+    def instruct(self, instructions: str) -> None:
+        self._instructions = instructions[:_KEPT_BYTES]
+
+    def remember(self, message: Message | None) -> None:
+        if message is None or not self._request.retains:
+            return
+        self._words.append(message)
+        self._words_bytes += _size(message)
+        while len(self._words) > 1 and self._words_bytes > _KEPT_BYTES:
+            self._words_bytes -= _size(self._words.popleft())
+
+    # Within.
+
+    def _new_context(self) -> RequestContext:
+        session = self._request.ctx
+        ctx = RequestContext(
+            request_id=f"{session.request_id}-{self._number}",
+            project=session.project,
+            adapter=session.adapter,
+            operation="realtime",
+            http_request=session.http_request,
+            available_models=session.available_models,
+            requested_model=session.requested_model,
+            client_ip=session.client_ip,
+            client_dialect=session.client_dialect,
+            started=time.time(),
+        )
+        ctx.session = session.request_id
+        ctx.principal, ctx.caller = session.principal, session.caller
+        ctx.target_model = session.target_model
+        ctx.target_model_provider = session.target_model_provider
+        ctx.metadata = {**session.metadata, "session": session.request_id}
+        of_session = self._attempt.entry
+        ctx.attempts = [Attempt(of_session.model, of_session.target, time.time(), status=200)]
+        self._text_tokens = self._audio_tokens = 0.0
+        return ctx
+
+    def _estimate(self, entry: Attempt) -> None:
+        tokens = round(self._text_tokens + self._audio_tokens)
+        record_cut(entry, Usage(), input_tokens=self._last_input, output_tokens=tokens)
+
+    async def _settle(self) -> None:
+        """Ends the context of the turn: ledger, metrics, `after_request`, trace."""
+        ctx = self._ctx
+        assert ctx is not None
+        request = self._request
+        services, chain = request.services, request.chain
+        now = time.time()
+        for entry in ctx.attempts:
+            entry.ended = entry.ended or now
+            add_attempt(ctx.metrics, entry)
+        ctx.metrics.ended = now
+        ctx.metrics.duration_ms = (now - ctx.metrics.started) * 1000
+        status = ctx.metadata.setdefault("status", 200)
+        if request.retains:
+            ctx.request = LLMRequest(ctx.requested_model or self._attempt.model, self._messages())
+        for observer in services.followers:
+            observer.attempt_ended(ctx)
+        for observer in services.observers:
+            observer.ended(ctx, status)
+        await self._close()
+        if chain.detached:
+            services.supervisor.submit(chain, ctx)
+
+    async def _close(self) -> None:
+        """Runs `after_request`, to its end: the next turn may rest on what this one gives back."""
+        lifecycle, self._lifecycle, self._ctx = self._lifecycle, None, None
+        if lifecycle is not None:
+            await lifecycle.end()
+
+    def _messages(self) -> list[Message]:
+        words = list(self._words)
+        if words and words[-1].role == "assistant":
+            words.pop()  # the reply itself
+        return [Message("system", [TextPart(self._instructions)]), *words] if self._instructions else words
+
+
+def _refusal(verdict: Verdict) -> GatewayError:
+    return verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused.", plugin=verdict.plugin)
+
+
+def _size(message: Message) -> int:
+    return sum(
+        len(getattr(part, "text", "") or "") + len(getattr(part, "arguments", "") or "") for part in message.content
+    )
