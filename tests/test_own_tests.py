@@ -17,6 +17,8 @@ WITHIN: dict[str, tuple[str, str]] = {
     "*/dialects/*/input.py": ("test_request.py", "items are read and written within requests"),
     "*/dialects/*/open_items.py": ("test_stream.py", "items are open within a stream"),
     "*/dialects/*/usage.py": ("test_response.py", "counts are a part of replies"),
+    "*/exchange/realtime/turns.py": ("test_session.py", "turns are those of a session"),
+    "*/exchange/realtime/session_*.py": ("test_session.py", "with which model, and within which bounds"),
     "*/dialects/anthropic/versions.py": ("test_request.py", "two constants"),
 }
 """Source files whose subject can't be looked at alone: where their tests are, and why."""

@@ -64,6 +64,35 @@ Anthropic's. They need a [store](configuration.md#store) that all workers share.
 - Other files than those of the purpose `batch` are not read. Where a plugin edits requests they are refused, unless
   `allowUnseenNative` is on.
 - Paths that `nativePaths` lists are handed on as they are, without owners.
+
+## Realtime sessions
+
+`GET /v1/realtime?model=…` with `Upgrade: websocket` opens a session with a provider of OpenAI's realtime API (OpenAI,
+Azure OpenAI, and servers that imitate it), in the GA shape or, with `OpenAI-Beta: realtime=v1`, that of the beta.
+Events pass as they come, in both directions, each at the pace of the side that reads it.
+
+    client = OpenAI(base_url="http://gateway:3000/openai/v1", api_key="a key of the gateway")
+    with client.realtime.connect(model="voice") as session:
+        session.response.create()
+
+- The handshake takes the walk of a request: authentication, limits, `before_model`, fallback to another model as long
+  as no provider has opened the session. A refusal is an HTTP reply in OpenAI's form. Browsers, which can set no
+  headers, give the gateway's key as the subprotocol `openai-insecure-api-key.KEY`.
+- Each response is a turn with books of its own: it is authenticated and admitted anew, its usage (audio, text, cached)
+  is settled when `response.done` has come, and the trace has a row with its words, whose `session` in the metadata is
+  the id of the session's row. Where a limit is reached, or the key is revoked, the client gets an `error` event and the
+  session ends with code 1008. A session counts towards limits of `requests` and `concurrent`, a response towards
+  `requests`, tokens and cost. Transcripts of what the user says are paid at the price of their model where that is
+  configured, else at the session's. A response that breaks off is estimated.
+- The model stays the one that was asked for. A name that is not configured goes to the provider as it is. Where a
+  caller is bound to models, that holds for the model of its transcripts too.
+- Where a plugin edits requests or replies there are no sessions (403), for it could not see what is spoken;
+  `allowUnseenNative` allows them.
+- Bounds are in [`server.realtime`](configuration.md): size of a message, rate of messages, silence, longest time,
+  pings. At shutdown a session ends with code 1001 once the response under way is done, at the latest with the drain.
+- Sessions need the gateway's own server and its own HTTP client (`upstream.engine: auto`). Keys for direct sessions
+  (`/v1/realtime/client_secrets`) and WebRTC calls lead past the gateway and are not served, unless `nativePaths` lists
+  them.
 """
 
 

@@ -58,7 +58,11 @@ COLUMNS: Final = (
     Column("project", _NAME, "project of the gateway"),
     Column("adapter", _NAME, "the API that the client spoke"),
     Column("dialect", _NAME, "dialect of that API"),
-    Column("operation", _NAME, "generate, count_tokens, embed, models or native"),
+    Column(
+        "operation",
+        _NAME,
+        "what was asked for: generate, embed, realtime, native or another operation",
+    ),
     Column("caller", _NAME, "who authenticated; never the key"),
     Column("principal", _NAME, "the caller's id, stable where its name changes"),
     Column("team", _NAME, "the caller's team"),

@@ -214,8 +214,8 @@ class RequestContext:
         """The client's `x-request-id` where it sent a usable one, else one of the gateway's; in every log,
         trace and reply."""
         self.operation: Operation = operation
-        """What is asked for: `generate`, `count_tokens`, `embed`, `models` or `native` (passed on without
-        being understood)."""
+        """What is asked for: `generate`, `embed`, `realtime` or another of `Operation`; `native` is passed on
+        without being understood."""
         self.http_request = http_request or _NO_REQUEST
         """The client's HTTP request as it arrived: method, path, headers, body."""
         self.available_models = available_models

@@ -39,6 +39,7 @@ from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
 from .describing import ModelDescriptions
 from .exchange.belongings import Belongings
 from .exchange.detached import DetachedSupervisor, KeptBudget
+from .exchange.realtime.session_limits import RealtimeLimits
 from .exchange.services import Memory, Observer, ProjectScope, Services
 from .extensions import Extensions
 from .memory import ResponsesMemory
@@ -224,7 +225,7 @@ class Gateway:
         self._provider_services = SharedClient(lambda: self.client(TransportSettings()))
         self._plugins: dict[str, _MountedEntry] = {}
         self._former = former
-        limits = self.config.server.limits
+        limits, realtime = self.config.server.limits, self.config.server.realtime
         self.services: Services = Services(
             dialects={},
             supervisor=former.services.supervisor if former is not None else DetachedSupervisor(),
@@ -236,6 +237,13 @@ class Gateway:
             max_event_bytes=limits.max_event_bytes,
             server_timing=self.config.monitoring.server_timing,
             crossing=Crossing(self.config.upstream.forward_headers, self.config.upstream.forward_query),
+            realtime=RealtimeLimits(
+                message_bytes=realtime.max_message_bytes,
+                longest=realtime.max_session_seconds,
+                silence=realtime.idle_timeout_seconds,
+                ping=realtime.ping_seconds,
+                messages_per_second=realtime.messages_per_second,
+            ),
         )
 
     async def start(self) -> None:

@@ -189,6 +189,27 @@ class LimitsConfig(Settings):
     )
 
 
+class RealtimeConfig(Settings):
+    """Bounds of a realtime session (WebSocket)."""
+
+    max_message_bytes: Size = Field(default=16 << 20, description="Largest message of either side.")
+    max_session_seconds: Duration = Field(default=3600.0, alias="maxSession", description="Longest time of a session.")
+    idle_timeout_seconds: Duration = Field(
+        default=900.0, alias="idleTimeout", description="Silence of both sides after which a session is closed."
+    )
+    ping_seconds: Duration = Field(
+        default=20.0,
+        alias="ping",
+        description="Time between pings; a client that answers none of two is taken to have left. `0` sends none.",
+    )
+    messages_per_second: float = Field(
+        default=200.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Messages of a client, on average over five seconds; more are taken later. `0` sets no bound.",
+    )
+
+
 class ServerConfig(Settings):
     """Where the gateway listens."""
 
@@ -217,6 +238,7 @@ class ServerConfig(Settings):
     )
     cors: CorsConfig = Field(default=CorsConfig(), description="Cross-origin requests of browsers.")
     limits: LimitsConfig = Field(default=LimitsConfig(), description="Bounds of one worker.")
+    realtime: RealtimeConfig = Field(default=RealtimeConfig(), description="Bounds of realtime sessions.")
 
 
 class UpstreamConfig(Settings):

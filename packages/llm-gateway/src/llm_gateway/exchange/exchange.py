@@ -30,13 +30,10 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.lifecycle import Lifecycle
-from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.walk import walk
 
-from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
-from .batches import list_belongings, owned_target
 from .client import ClientReply
 from .delivery.chunks import decoded, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
@@ -45,22 +42,12 @@ from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
 from .ending import EndReason, end_reason, ends_the_request, error_of
 from .errors import http_error, internal_error, refuse_web_page
-from .forms import operation_target
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
 from .multipart import FormUpload
-from .operations import (
-    edited_inputs,
-    list_models,
-    native_target,
-    perform_operation,
-    refuse_unheard,
-    refuse_unkept,
-    refuse_unseen,
-)
+from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
 from .reading import Reading
-from .realtime.target import realtime_target, refuse_plain
 from .request import ClientRequest
 from .rights import check_rights
 from .services import ProjectScope, Services
@@ -267,41 +254,8 @@ class Exchange:
             check_rights(ctx, request.project)
         if ctx.streaming:
             client.open_outlet()  # its keep-alives count from here: a provider may think long before its first byte
-        if ctx.operation == "models":
-            await list_models(request, client)
-            return None
-        if ctx.operation == "native":
-            memory = request.project.memory
-            if memory is not None and memory.serves(request.wire.path):
-                reply = await memory.serve(request)
-                if reply is not None:
-                    await client.own(reply)
-                    return None
-            refuse_unkept(request)
-            refuse_unseen(request)
-            target = native_target(request)
-            if narrowed:
-                check_rights(ctx, request.project, target)
-        elif ctx.operation == "realtime":
-            refuse_plain(request)
-            refuse_unheard(request)
-            target = realtime_target(request)
-        elif request.route.form is None:
-            target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
-        elif isinstance(request.route.form, OwnedForm):
-            if request.route.form.role == "list":
-                await client.own(await list_belongings(request))
-                return None
-            target = await self._owned_target()
-        else:
-            target = operation_target(request)
-        return await try_target(request, client, target, self._call)
-
-    async def _owned_target(self) -> ModelTarget:
-        request = self._request
-        if request.form is not None and not request.route.form.reads_files(request.wire.body):  # type: ignore[union-attr]
-            refuse_unseen(request)
-        return await owned_target(request, edited_inputs(request, request.wire.body))
+        target = await choose_target(request, client, narrowed=narrowed)
+        return None if target is None else await try_target(request, client, target, self._call)
 
     # One attempt.
 

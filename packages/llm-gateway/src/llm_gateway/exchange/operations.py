@@ -16,6 +16,7 @@ from llm_gateway_sdk import (
     ModelError,
     ModelHTTPError,
     NotFound,
+    RequestRejected,
     Verdict,
     WireReply,
     WireRequest,
@@ -30,30 +31,63 @@ from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
 from ..wire.native_paths import is_listed
 from .attempt import LiveAttempt
-from .batches import perform_owned
+from .batches import list_belongings, owned_target, perform_owned
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
 from .errors import http_error, refuse_web_page
-from .forms import perform_form
+from .forms import operation_target, perform_form
 from .headers import find
+from .realtime.session_target import realtime_target, refuse_plain
 from .request import ClientRequest
-from .rights import visible
+from .rights import check_rights, visible
 from .seen import compared, seen_query
 from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from .upstream import check_model_name, secrets_of
 
-__all__ = [
-    "edited_inputs",
-    "list_models",
-    "native_target",
-    "perform_operation",
-    "refuse_unheard",
-    "refuse_unkept",
-    "refuse_unseen",
-]
+__all__ = ["choose_target", "perform_operation", "refuse_unseen"]
 
 
-async def list_models(request: ClientRequest, client: ClientReply) -> None:
+async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed: bool) -> ModelTarget | None:
+    """The model that the request goes to, by its operation; None where it is answered by now. `narrowed`: its caller
+    may not use everything. Raises GatewayError."""
+    ctx, form = request.ctx, request.route.form
+    if ctx.operation == "models":
+        await _list_models(request, client)
+        return None
+    if ctx.operation == "native":
+        return await _native_target(request, client, narrowed=narrowed)
+    if ctx.operation == "realtime":
+        refuse_plain(request)
+        refuse_unheard(request)
+        return realtime_target(request)
+    if form is None:
+        return request.project.registry.resolve(ctx.target_model, ctx.requested_model)
+    if not isinstance(form, OwnedForm):
+        return operation_target(request)
+    if form.role == "list":
+        await client.own(await list_belongings(request))
+        return None
+    if request.form is not None and not form.reads_files(request.wire.body):
+        refuse_unseen(request)
+    return await owned_target(request, edited_inputs(request, request.wire.body))
+
+
+async def _native_target(request: ClientRequest, client: ClientReply, *, narrowed: bool) -> ModelTarget | None:
+    memory = request.project.memory
+    if memory is not None and memory.serves(request.wire.path):
+        reply = await memory.serve(request)
+        if reply is not None:
+            await client.own(reply)
+            return None
+    refuse_unkept(request)
+    refuse_unseen(request)
+    target = native_target(request)
+    if narrowed:
+        check_rights(request.ctx, request.project, target)
+    return target
+
+
+async def _list_models(request: ClientRequest, client: ClientReply) -> None:
     entries = visible(request.project.registry.entries(), request.ctx.principal)
     await client.own(request.adapter.list_models(entries, request.wire))
 
@@ -80,7 +114,7 @@ async def perform_operation(request: ClientRequest, client: ClientReply, attempt
         perform = perform_owned if isinstance(form, OwnedForm) else perform_form
         return await perform(request, client, attempt, body)
     if request.ctx.operation == "realtime":
-        from .realtime.perform import perform_realtime  # the library of frames, which few gateways need
+        from .realtime.opening import perform_realtime  # the library of frames, which few gateways need
 
         await perform_realtime(request, client, attempt)
         return None
@@ -242,12 +276,15 @@ def refuse_unseen(request: ClientRequest) -> None:
 
 
 def refuse_unheard(request: ClientRequest) -> None:
-    """What is spoken in a session is seen by no plugin: where one edits requests or replies there are none."""
-    if request.project.allow_unseen_native:
+    """What is spoken in a session is seen by no plugin: where one edits requests or replies there are none. Raises
+    RequestRejected."""
+    chain = request.chain
+    if request.project.allow_unseen_native or not (chain.edits_request or chain.edits_reply):
         return
-    _refuse_unseen(request, "what is spoken in a session")
-    if request.chain.edits_reply:
-        raise InvalidRequest("A plugin of this project edits replies and can't see what is spoken.", status=403)
+    raise RequestRejected(
+        "A plugin of this project edits requests or replies and can't see what is spoken in a session.",
+        status=403, code="unseen_by_plugins", kind="permission",
+    )  # fmt: skip
 
 
 def _refuse_unseen(request: ClientRequest, what: str) -> None:

@@ -18,7 +18,7 @@ from .belongings import Belongings
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
 from .outlet import Sink
-from .realtime.limits import RealtimeLimits
+from .realtime.session_limits import RealtimeLimits
 
 __all__ = ["Attendant", "Memory", "Observer", "ProjectScope", "Services", "new_id"]
 

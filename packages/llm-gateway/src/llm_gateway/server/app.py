@@ -133,21 +133,12 @@ class GatewayApp:
         facts = incoming.head.facts
         known: bool | None = facts.get("upload")
         if known is None:
-            known = facts["upload"] = self._is_upload(incoming)
+            known = facts["upload"] = _is_form(incoming.head.headers) and _takes_form(_match_of(self, incoming))
         return known
-
-    def _is_upload(self, incoming: Incoming) -> bool:
-        head = incoming.head
-        if not _is_form(head.headers) or self.is_management(head.path):
-            return False
-        match = _find(self.generation, EdgeRequest(incoming))
-        return match is not None and match.route.form is not None and match.route.form.multipart
 
     def takes_duplex(self, incoming: Incoming) -> bool:
         """Whether an offer of WebSocket is taken: where the path is one of sessions."""
-        if self.is_management(incoming.head.path):
-            return False
-        match = _find(self.generation, EdgeRequest(incoming))
+        match = _match_of(self, incoming)
         return match is not None and match.route.operation == "realtime"
 
     def authenticates_early(self, incoming: Incoming) -> Awaitable[GatewayError | None] | None:
@@ -374,6 +365,15 @@ def _is_form(headers: list[tuple[str, str]]) -> bool:
     kinds = dict(headers)
     plain = kinds.get("content-encoding", "identity") == "identity"
     return plain and kinds.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+def _match_of(app: GatewayApp, incoming: Incoming) -> Match | None:
+    """The route of a request of which the head has come."""
+    return None if app.is_management(incoming.head.path) else _find(app.generation, EdgeRequest(incoming))
+
+
+def _takes_form(match: Match | None) -> bool:
+    return match is not None and match.route.form is not None and match.route.form.multipart
 
 
 def _find(generation: Generation, request: EdgeRequest) -> Match | None:

@@ -13,7 +13,7 @@ from llm_gateway.server.http1.parser import Head
 
 class _Connection:
     def __init__(self) -> None:
-        self.door = SimpleNamespace(date_line=b"date: now\r\n")
+        self.door = SimpleNamespace(date_line=b"date: now\r\n", count_upload=self.count_upload)
         self.write_paused = False
         self.sent = b""
         self.uploaded = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from websockets.exceptions import ConnectionClosed
@@ -21,6 +22,7 @@ __all__ = ["GOING_AWAY", "INTERNAL", "NORMAL", "POLICY", "TOO_BIG", "Closing", "
 NORMAL, GOING_AWAY, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1008, 1009, 1011
 _UNSENDABLE = frozenset({1004, 1005, 1006, 1015})
 """Codes that never go over the wire (RFC 6455, 7.4.1)."""
+_PING_SECONDS = 0.5
 _LONGEST_REASON = 123
 """Bytes: a control frame holds 125, two of them for the code."""
 
@@ -97,9 +99,12 @@ class Peer:
         await self._flush()
 
     async def ping(self) -> None:
-        if self._protocol.state is State.OPEN:
+        """Does not wait: a side that does not take what is sent is not asked whether it is there."""
+        if self._protocol.state is State.OPEN and not self._order.locked():
             self._protocol.send_ping(b"")
-            await self._flush()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_PING_SECONDS):
+                    await self._flush()
 
     async def close(self, closing: Closing) -> None:
         """Sends a close, where none was sent yet, and does not wait for the answer."""

@@ -16,15 +16,22 @@ from typing import Any
 
 from llm_gateway_sdk import GatewayError, InvalidRequest, ModelStreamError, RequestRejected
 from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
+from llm_gateway_sdk.operations.realtime import (
+    TEXT_DELTAS,
+    error_event,
+    message_of_item,
+    read_event,
+    reply_of,
+    session_models,
+)
 from llm_gateway_sdk.wire import json
 
 from ..attempt import LiveAttempt
 from ..outlet import ByteSource
 from ..request import ClientRequest
-from .events import TEXT_DELTAS, error_event, message_of_item, read_event, reply_of, session_models
-from .limits import RealtimeLimits
-from .pacing import MessagePace
+from .message_pace import MessagePace
 from .peer import GOING_AWAY, INTERNAL, POLICY, Closing, Message, Peer
+from .session_limits import RealtimeLimits
 from .turns import Turns
 
 __all__ = ["Session"]
@@ -65,6 +72,8 @@ class Session:
         self._loop = request.loop
         self._last_message = self._loop.time()
         self._transcriber: str | None = None
+        self.is_stuck = False
+        """A side did not take its close: nothing more can be written to it."""
         asked = request.ctx.requested_model
         self._alias = asked if asked is not None and asked != attempt.model else None
         """What the client calls the model, where the provider calls it something else."""
@@ -101,7 +110,7 @@ class Session:
                     both.create_task(self._client.drain(_CLOSE_SECONDS))
                     both.create_task(self._provider.drain(_CLOSE_SECONDS))
         except TimeoutError:
-            pass
+            self.is_stuck = True
 
     # The client's events.
 

@@ -35,10 +35,10 @@ from llm_gateway_sdk.calling import run_authentication
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.metering import add_attempt, record, record_cut
+from llm_gateway_sdk.operations.realtime import usage_of
 
 from ..attempt import LiveAttempt
 from ..request import ClientRequest
-from .events import usage_of
 
 __all__ = ["Turns"]
 
@@ -46,7 +46,7 @@ _KEPT_MESSAGES = 200
 _KEPT_BYTES = 256 * 1024
 """Of a session's words, for the next turn's row in the trace; the oldest are left out."""
 _AUDIO_TOKENS = 20
-"""Per second of speech that a model produces (OpenAI's reference: one token for 50 ms)."""
+"""Per second of speech that a model produces (by the API's reference one token for 50 ms)."""
 _AUDIO_BYTES = 48_000
 """Per second: 16-bit samples, 24,000 of them. Shorter codings are estimated too low, and only where a reply breaks
 off."""

@@ -9,6 +9,8 @@ __all__ = ["Stream"]
 
 _HIGH_WATER = 256 * 1024
 """Bytes that wait to be taken before reading from the connection pauses."""
+_LINGER_SECONDS = 5.0
+"""After `close`, how long the server has to take what was written."""
 
 
 class Stream(asyncio.Protocol):
@@ -82,8 +84,10 @@ class Stream(asyncio.Protocol):
             await asyncio.shield(self._writer)
 
     def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            self._loop.call_later(_LINGER_SECONDS, transport.abort)
 
     def abort(self) -> None:
         if self._transport is not None:

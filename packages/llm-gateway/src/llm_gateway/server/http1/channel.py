@@ -7,6 +7,7 @@ import logging
 from typing import cast
 
 from .door import Door
+from .duplex import Duplex
 
 __all__ = ["Channel"]
 
@@ -30,7 +31,9 @@ class Channel(asyncio.Protocol):
         self.read_paused = False
         self._writable: asyncio.Future[None] | None = None
         self._deaf = False
-        """Nothing that comes is read any more."""
+        """Nothing that comes is read as HTTP any more."""
+        self._duplex: Duplex | None = None
+        """Gets what comes, where the connection goes on in another protocol."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -57,6 +60,16 @@ class Channel(asyncio.Protocol):
     def write_out(self, data: bytes) -> None:
         if not self.transport.is_closing():
             self.transport.write(data)
+
+    def leave_http(self, rest: bytes) -> Duplex:
+        """From here on what comes is another protocol's. `rest` has come already."""
+        self._deaf = True
+        duplex = self._duplex = Duplex(self)
+        if rest:
+            duplex.feed(rest)
+        if self.door.draining:
+            duplex.go_away()
+        return duplex
 
     def close(self) -> None:
         """Ends the connection after what has been written."""

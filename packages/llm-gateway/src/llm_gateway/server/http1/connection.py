@@ -23,12 +23,10 @@ from collections import deque
 from collections.abc import Awaitable
 
 from llm_gateway_sdk import GatewayError, Overloaded, PayloadTooLarge
-from llm_gateway_sdk.guesses import network_of
 
 from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
-from .duplex import Duplex
 from .half_close import HalfClosed
 from .pace import Pace
 from .parser import END, Bad, Head, RequestParser
@@ -65,8 +63,6 @@ class HTTPConnection(Channel):
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._half_closed: HalfClosed | None = None
-        self._duplex: Duplex | None = None
-        """Gets what comes, where the connection goes on in another protocol."""
 
     # The connection.
 
@@ -109,16 +105,6 @@ class HTTPConnection(Channel):
         if not self.cycles and not self._pace.reading:
             self.close()
 
-    def count_upload(self, cycle: Cycle, size: int) -> None:
-        uploads = self.door.uploads
-        share = cycle.share
-        if share is None:
-            share = cycle.share = network_of(self.door.application.client_address(cycle))
-        if size > 0:
-            uploads.take(share, size)
-        else:
-            uploads.give_back(share, -size)
-
     # Reading.
 
     def data_received(self, data: bytes) -> None:
@@ -151,7 +137,9 @@ class HTTPConnection(Channel):
         cycle = Cycle(self, head, self.client_ip, keep_alive=head.keep_alive and not self.door.draining)
         self.cycles.append(cycle)
         if head.upgrades:
-            self._begin_duplex(cycle)
+            cycle.whole = True
+            cycle.duplex = self.leave_http(self._parser.rest)
+            self._run(cycle)
             return
         self._incoming = cycle
         if len(self.cycles) == 1:
@@ -169,16 +157,6 @@ class HTTPConnection(Channel):
         return not self.cycles and self.door.application.takes_duplex(
             Cycle(self, head, self.client_ip, keep_alive=False)
         )
-
-    def _begin_duplex(self, cycle: Cycle) -> None:
-        cycle.whole = True
-        self._deaf = True
-        self._duplex = cycle.duplex = Duplex(self)
-        if self._parser.rest:
-            self._duplex.feed(self._parser.rest)
-        if self.door.draining:
-            self._duplex.go_away()
-        self._run(cycle)
 
     def _greet(self, cycle: Cycle) -> None:
         """Before a body is waited for: who is asking may be known already, and the client may wait for a word."""
@@ -366,13 +344,14 @@ class HTTPConnection(Channel):
             # It comes after a request that is still being answered; that answer is the last one.
             self.cycles[-1].keep_alive = False
         else:
-            self._refuse_head(error)
+            _refuse_head(self, error)
 
-    def _refuse_head(self, error: GatewayError) -> None:
-        """An answer to what never became a request: no route is known, so no client's form either."""
-        self.door.writes.flush()
-        self.transport.write(_plain_refusal(error))
-        self.close_gently()
+
+def _refuse_head(channel: Channel, error: GatewayError) -> None:
+    """An answer to what never became a request: no route is known, so no client's form either."""
+    channel.door.writes.flush()
+    channel.transport.write(_plain_refusal(error))
+    channel.close_gently()
 
 
 def _plain_refusal(error: GatewayError) -> bytes:

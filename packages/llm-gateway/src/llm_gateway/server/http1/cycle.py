@@ -21,9 +21,13 @@ _BODYLESS = (204, 304)
 _GATHERED_BYTES = 16 * 1024
 
 
-class DateSource(Protocol):
+class Shared(Protocol):
     date_line: bytes
     """The `Date` header of replies, with its line end."""
+
+    def count_upload(self, cycle: Cycle, size: int) -> None:
+        """More (or, below zero, less) of its body is held."""
+        ...
 
 
 class ConnectionSide(Protocol):
@@ -32,7 +36,7 @@ class ConnectionSide(Protocol):
     write_paused: bool
 
     @property
-    def door(self) -> DateSource:
+    def door(self) -> Shared:
         """What the connection shares with others."""
         ...
 
@@ -42,10 +46,6 @@ class ConnectionSide(Protocol):
 
     async def wait_writable(self) -> None:
         """Waits until the client has taken what was written, or has left."""
-        ...
-
-    def count_upload(self, cycle: Cycle, size: int) -> None:
-        """More (or, below zero, less) of its body is held."""
         ...
 
     def abort(self) -> None: ...
@@ -103,7 +103,7 @@ class Cycle:
             return
         held = self.body_bytes - self.held
         self.held = self.body_bytes
-        self._connection.count_upload(self, held)
+        self._connection.door.count_upload(self, held)
         last = pieces[-1]
         if isinstance(last, bytearray) and len(last) < _GATHERED_BYTES:
             last += piece
@@ -114,7 +114,7 @@ class Cycle:
         """The body; a second time it is empty."""
         pieces, self._pieces = self._pieces, []
         if self.held:
-            self._connection.count_upload(self, -self.held)
+            self._connection.door.count_upload(self, -self.held)
             self.held = 0
         return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
 

@@ -10,6 +10,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Protocol
 
 from llm_gateway_sdk import GatewayError
+from llm_gateway_sdk.guesses import network_of
 
 from ...wire.writes import Writes
 from ..uploads import UploadPool
@@ -100,6 +101,16 @@ class Door:
         self.date_line = b""
         self._ticker: asyncio.TimerHandle | None = None
         self._tick()
+
+    def count_upload(self, cycle: Cycle, size: int) -> None:
+        """More (or, below zero, less) of its body is held."""
+        share = cycle.share
+        if share is None:
+            share = cycle.share = network_of(self.application.client_address(cycle))
+        if size > 0:
+            self.uploads.take(share, size)
+        else:
+            self.uploads.give_back(share, -size)
 
     def close(self) -> None:
         if self._ticker is not None:

@@ -1,4 +1,4 @@
-"""What the gateway reads of a session's events, in the shapes of the GA interface and of the beta before it.
+"""What is read of a realtime session's events, in the shapes of the GA interface and of the beta before it.
 
 OpenAI's reference, "Realtime": client events and server events. The two interfaces differ in the names of deltas
 (`response.output_text.delta`, `response.text.delta`) and in where a session keeps its settings
@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_gateway_sdk import Choice, LLMResponse, Message, Part, TextPart, ToolCallPart, ToolResultPart, Usage
-from llm_gateway_sdk.wire import json
+from ..parts import Part, TextPart, ToolCallPart, ToolResultPart
+from ..request import Message
+from ..response import Choice, LLMResponse, Usage
+from ..wire import json
 
 __all__ = [
     "TEXT_DELTAS",

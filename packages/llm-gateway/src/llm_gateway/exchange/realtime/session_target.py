@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gateway_sdk import InvalidRequest, NotFound
+from llm_gateway_sdk import NotFound, RequestRejected
 
 from ...models import ModelTarget
 from ..outlet import ByteSource
@@ -12,11 +12,11 @@ __all__ = ["realtime_target", "refuse_plain", "speaks"]
 
 
 def refuse_plain(request: ClientRequest) -> ByteSource:
-    """The client's side of the session. Raises InvalidRequest where it did not ask for WebSocket."""
+    """The client's side of the session. Raises RequestRejected (426) where it did not ask for WebSocket."""
     if request.duplex is None:
-        raise InvalidRequest(
+        raise RequestRejected(
             f"{request.ctx.http_request.path} is a WebSocket endpoint: ask for it with `Upgrade: websocket`.",
-            status=426, code="upgrade_required",
+            status=426, code="upgrade_required", kind="bad_request",
         )  # fmt: skip
     return request.duplex
 

@@ -28,13 +28,13 @@ from ..outlet import ByteSource
 from ..request import ClientRequest
 from ..upstream import check_model_name, finish_headers, limits_of, secrets_of
 from .handshake import ClientHandshake, Refusal, accept_client, open_session
-from .limits import RealtimeLimits
 from .peer import Peer
 from .session import Session
-from .target import refuse_plain, speaks
+from .session_limits import RealtimeLimits
+from .session_target import refuse_plain, speaks
 from .turns import Turns
 
-__all__ = ["perform_realtime"]
+__all__ = ["perform_realtime", "session_query"]
 
 
 async def perform_realtime(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
@@ -83,8 +83,12 @@ async def _serve(
     client.keep_on(True)  # what is open is settled also where the client has left
     await client.switch_protocols(handshake.headers)
     side = Peer(handshake.protocol, source.read, client.relay)
-    await Session(request, attempt, source, side, provider, turns, limits).run()
-    await client.end_relay()
+    session = Session(request, attempt, source, side, provider, turns, limits)
+    await session.run()
+    if session.is_stuck:
+        await client.abort()
+    else:
+        await client.end_relay()
 
 
 def _address(http: HTTPProvider) -> str:
@@ -134,16 +138,18 @@ def _wire(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider) -> W
     check_model_name(attempt.model)
     client_key = http.settings.credentials == "client"
     headers = Headers.of(crossing.headers(original.headers.items, credentials=client_key))
-    query = "&".join(
-        pair
-        for pair in crossing.query(original.query).split("&")
-        if pair and pair.partition("=")[0] not in ("model", "deployment")
-    )
-    if asked is not None or "intent=" not in query:
-        # A session that only transcribes names its model in its settings.
-        query = f"model={quote(attempt.model, safe='')}" + (f"&{query}" if query else "")
+    query = session_query(crossing.query(original.query), attempt.model, asked=asked is not None)
     wire = WireRequest("GET", "/realtime", query, headers, b"")
     if client_key and (token := bearer_or_key(original.headers.items)):
         http.forward_credential(wire.headers, token)
     finish_headers(request, wire)
     return wire
+
+
+def session_query(query: str, model: str, *, asked: bool) -> str:
+    """A client's query with the provider's name of the model. `asked`: the client named one; a session that only
+    transcribes names its model in its settings."""
+    pairs = [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in ("model", "deployment")]
+    if asked or not any(pair.startswith("intent=") for pair in pairs):
+        pairs.insert(0, f"model={quote(model, safe='')}")
+    return "&".join(pairs)
