@@ -32,6 +32,7 @@ from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.walk import walk
 
+from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
 from .client import ClientReply
@@ -254,7 +255,11 @@ class Exchange:
             check_rights(ctx, request.project)
         if ctx.streaming:
             client.open_outlet()  # its keep-alives count from here: a provider may think long before its first byte
-        target = await choose_target(request, client, narrowed=narrowed)
+        target: ModelTarget | None
+        if ctx.operation in _ATTENDED:
+            target = request.project.registry.resolve(ctx.target_model, ctx.requested_model)
+        else:
+            target = await choose_target(request, client, narrowed=narrowed)
         return None if target is None else await try_target(request, client, target, self._call)
 
     # One attempt.

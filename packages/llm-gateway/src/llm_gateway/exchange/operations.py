@@ -48,7 +48,7 @@ __all__ = ["choose_target", "perform_operation", "refuse_unseen"]
 
 
 async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed: bool) -> ModelTarget | None:
-    """The model that the request goes to, by its operation; None where it is answered by now. `narrowed`: its caller
+    """The model that a request other than for text goes to, by its operation; None where it is answered by now. `narrowed`: its caller
     may not use everything. Raises GatewayError."""
     ctx, form = request.ctx, request.route.form
     if ctx.operation == "models":
@@ -60,8 +60,7 @@ async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed
         refuse_plain(request)
         refuse_unheard(request)
         return realtime_target(request)
-    if form is None:
-        return request.project.registry.resolve(ctx.target_model, ctx.requested_model)
+    assert form is not None
     if not isinstance(form, OwnedForm):
         return operation_target(request)
     if form.role == "list":
