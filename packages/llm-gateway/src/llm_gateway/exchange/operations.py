@@ -48,8 +48,8 @@ __all__ = ["choose_target", "perform_operation", "refuse_unseen"]
 
 
 async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed: bool) -> ModelTarget | None:
-    """The model that a request other than for text goes to, by its operation; None where it is answered by now. `narrowed`: its caller
-    may not use everything. Raises GatewayError."""
+    """The model that a request other than for text goes to, by its operation; None where it is answered by now.
+    `narrowed`: its caller may not use everything. Raises GatewayError."""
     ctx, form = request.ctx, request.route.form
     if ctx.operation == "models":
         await _list_models(request, client)
