@@ -24,7 +24,11 @@ def said(schema, settings):
         ({"type": "number", "minimum": 0}, -1, "expected 0 or more, found -1"),
         ({"type": "string", "minLength": 1}, "", 'expected some text, found ""'),
         ({"type": "array", "minItems": 1}, [], "expected at least one entry, found an empty list"),
-        ({"type": "string", "pattern": "^https?://"}, "x", 'expected text that matches /^https?:///, found "x"'),
+        (
+            {"type": "string", "pattern": "^https?://"},
+            "x",
+            'expected an address that begins with http:// or https://, found "x"',
+        ),
         (
             {"anyOf": [{"type": "string"}, {"type": "integer"}]},
             [],

@@ -43,6 +43,7 @@ class BedrockProvider(HTTPProvider):
     dialect: ClassVar[str] = NAME
     default_base_url: ClassVar[str] = ""
     api_key_variable: ClassVar[str] = "AWS_BEARER_TOKEN_BEDROCK"
+    finds_credentials: ClassVar[bool] = True
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         quirks=quirks_schema(QUIRKS),
         api={
@@ -106,7 +107,8 @@ class BedrockProvider(HTTPProvider):
             return ""  # nothing asks for it
         region = _region_of_session(config.get("profile"))
         if region is None:
-            raise ConfigError([ConfigProblem("region is not written, and the environment names none", "region")])
+            message = "region is not written, and the environment names none; write `region`, or set AWS_REGION"
+            raise ConfigError([ConfigProblem(message, "region")])
         return region
 
     def _find_source(self, config: Mapping[str, Any]) -> CredentialSource | None:

@@ -147,6 +147,8 @@ class HTTPProvider(Provider):
     default_base_url: ClassVar[str] = ""
     api_key_variable: ClassVar[str] = ""
     """Environment variable that customarily holds the key; for messages and `init`, never read by itself."""
+    finds_credentials: ClassVar[bool] = False
+    """Whether calls can be authorised without `apiKey`, by credentials that the vendor's own library finds."""
     quirks: ClassVar[Mapping[str, Any]] = {}
     default_api_version: ClassVar[str | None] = None
     forms: ClassVar[Sequence[OperationForm[Any, Any]]] = ()

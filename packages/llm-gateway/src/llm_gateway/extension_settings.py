@@ -22,6 +22,8 @@ from llm_gateway.config.views import marked
 from llm_gateway.config.wording import TYPE_WORDS, Show, is_duration_pattern, show
 from llm_gateway.extensions import Extension
 
+__all__ = ["Found", "check_by_itself", "check_schema", "describe", "run_to_end"]
+
 Found = tuple[Path, str]
 
 
@@ -118,6 +120,12 @@ def _say(error: Any, path: Path, show: Show) -> str:
     return f"expected {_expectation(error)}, found {show(error.instance, path)}{_quote(error, [error])}"
 
 
+_PATTERNS = {
+    "^https?://": "an address that begins with http:// or https://",
+    "^https://": "an address that begins with https://",
+}
+"""Common patterns in words."""
+
 _EXPECTATIONS: dict[str, Callable[[Any], str]] = {
     "type": lambda wanted: " or ".join(
         TYPE_WORDS.get(name, name) for name in ([wanted] if isinstance(wanted, str) else wanted)
@@ -134,8 +142,8 @@ _EXPECTATIONS: dict[str, Callable[[Any], str]] = {
     "maxItems": lambda wanted: f"at most {wanted} entries",
     "minProperties": lambda wanted: "at least one key" if wanted == 1 else f"at least {wanted} keys",
     "uniqueItems": lambda wanted: "entries that differ from each other",
-    "pattern": lambda wanted: (
-        "a time with a unit, such as 15s" if is_duration_pattern(wanted) else f"text that matches /{wanted}/"
+    "pattern": lambda wanted: _PATTERNS.get(
+        wanted, "a time with a unit, such as 15s" if is_duration_pattern(wanted) else f"text that matches /{wanted}/"
     ),
     "format": lambda wanted: f"a {wanted}",
     "multipleOf": lambda wanted: f"a multiple of {wanted}",
@@ -164,7 +172,7 @@ def check_by_itself(extension: Extension, settings: dict[str, Any]) -> list[Foun
     try:
         answer = extension.cls().validate_config(config)
         if inspect.isawaitable(answer):
-            answer = _run(answer)  # type: ignore[arg-type]
+            answer = run_to_end(answer)  # type: ignore[arg-type]
     except Exception as error:
         return [((), f"{extension.name} can't check its settings: {type(error).__name__}: {error}")]
     if answer is False:
@@ -189,7 +197,7 @@ def _describe_model_errors(error: Any) -> Iterator[Found]:
         yield tuple(each["loc"]), str(each["msg"]).removeprefix("Value error, ")
 
 
-def _run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+def run_to_end(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """The coroutine's result, whether or not this thread runs an event loop already."""
     try:
         asyncio.get_running_loop()

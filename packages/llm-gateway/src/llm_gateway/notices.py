@@ -24,6 +24,8 @@ __all__ = ["notices"]
 _RATIO = 100
 """A bare number is suspicious where it is this many times smaller than the default, or than the default in its unit."""
 
+_MONTH = 30 * 86_400
+
 _UNFILLED = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Z_]{3,}%|\{\{\s*[A-Z_]{3,}\s*\}\}")
 
 
@@ -89,7 +91,7 @@ def _suspicion(node: Node, kind: str, default: object) -> str | None:
         small = seconds * _RATIO < usual and number * _RATIO > usual
     if small:
         return f"{written} is {written} milliseconds; write {written}s for seconds, or {written}ms if that is meant"
-    if usual is not None and seconds > 86_400 and seconds > usual * _RATIO:
+    if seconds > (_MONTH if usual is None else max(86_400, usual * _RATIO)):
         return f"{written} is {show_duration(seconds)}, for a bare number is in milliseconds; write it with its unit"
     return None
 
@@ -167,7 +169,8 @@ def _unfilled(node: Node, schemas: list[Schema], root: Schema, path: Path) -> It
 def _missing_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:
     variable = getattr(extension.cls, "api_key_variable", "")
     written: Mapping[str, Any] = settings.value if isinstance(settings.value, dict) else {}
-    given = any(key in written for key in ("apiKey", "baseUrl", "credentials", "headers", "tokenCommand"))
+    given = any(key in written for key in ("apiKey", "baseUrl", "credentials", "headers", "tokenCommand", "auth"))
+    given = given or getattr(extension.cls, "finds_credentials", False)
     if variable and "apiKey" in extension.schema.get("properties", {}) and not given:
         yield place, f'no `apiKey`: {extension.name} will refuse every request; add `apiKey: "${{{variable}}}"`'
 

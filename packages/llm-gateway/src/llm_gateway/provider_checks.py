@@ -17,6 +17,7 @@ from llm_gateway_sdk import ConfigError, HTTPProvider, parse_duration
 from llm_gateway_sdk.secrets import is_secret_name
 
 from .config.document import Path
+from .extension_settings import run_to_end
 from .extensions import Extension
 from .providers.transport import TransportSettings
 from .providers.transport.head import encode_head, prepare
@@ -37,7 +38,7 @@ def check_provider(extension: Extension, settings: Mapping[str, Any]) -> list[Fo
     """What can't work of valid settings, each with its path below them. Nothing for other than HTTP providers."""
     if not (isinstance(extension.cls, type) and issubclass(extension.cls, HTTPProvider)):
         return []
-    return [
+    found = [
         *_check_address(settings.get("baseUrl")),
         *_check_credentials(settings),
         *_check_tokens(extension.cls, settings),
@@ -46,6 +47,18 @@ def check_provider(extension: Extension, settings: Mapping[str, Any]) -> list[Fo
         *_check_certificates(settings),
         *_check_limits(settings),
     ]
+    return found or list(_check_configure(extension.cls, settings))
+
+
+def _check_configure(provider: type[HTTPProvider], settings: Mapping[str, Any]) -> Iterator[Found]:
+    """What the provider's own `configure` refuses, asked of an instance made for that alone."""
+    try:
+        run_to_end(provider().configure(dict(settings)))
+    except ConfigError as error:
+        for problem in error.problems:
+            yield tuple(filter(None, problem.path.split("."))), problem.message
+    except Exception:
+        return  # it needs what only a running gateway has; then the start reports what is wrong
 
 
 def _check_address(url: Any) -> Iterator[Found]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
@@ -117,7 +118,25 @@ def _problem_of_origin(origin: str) -> str | None:
     return None if origin == written else f"{expected}; write {written}"
 
 
+def _problem_of_host(host: str) -> str | None:
+    """Why this is not an address to listen on; None where it may be one."""
+    if "://" in host or "/" in host:
+        return "expected an address or a host name without scheme and path, such as 127.0.0.1 or 0.0.0.0"
+    bare = host.removeprefix("[").removesuffix("]")
+    if ":" in bare:
+        try:
+            ipaddress.ip_address(bare.partition("%")[0])
+        except ValueError:
+            return "expected an address or a host name without port; the port is the setting `port`"
+    if not host or any(sign.isspace() for sign in host):
+        return "expected an address or a host name, such as 127.0.0.1 or 0.0.0.0"
+    return None
+
+
 def _check_server(file: GatewayFile, problems: Problems) -> None:
+    for settings in (file.server, file.admin):
+        if (found := _problem_of_host(settings.host)) is not None:
+            problems.add((*settings.place, "host"), found)
     if file.admin.enabled and (file.admin.api_key is None or not file.admin.api_key.get_secret_value()):
         problems.add((*file.admin.place, "apiKey"), 'expected a credential, e.g. `apiKey: "${LLM_GATEWAY_ADMIN_KEY}"`')
     if file.admin.port is not None and file.admin.port == file.server.port != 0:

@@ -303,7 +303,10 @@ class _JSONReader:
         offset = self._skip(offset + 1)
         while self.text[offset : offset + 1] != "}" or node.value:
             if self.text[offset : offset + 1] != '"':
-                raise json.JSONDecodeError('expected a key in "quotes"', self.text, offset)
+                ends = bool(node.value) and self.text.startswith("}", offset)
+                hint = "; remove the comma before it" if ends else self._hint(offset)
+                message = f'expected a key in "quotes"{hint}'
+                raise json.JSONDecodeError(message, self.text, offset)
             key, end = self._decoder.raw_decode(self.text, offset)
             line = self._line(offset)
             if key in node.value:
@@ -330,8 +333,15 @@ class _JSONReader:
     def _expect(self, sign: str, offset: int) -> int:
         offset = self._skip(offset)
         if self.text[offset : offset + 1] != sign:
-            raise json.JSONDecodeError(f"expected {sign!r}", self.text, offset)
+            raise json.JSONDecodeError(f"expected {sign!r}{self._hint(offset)}", self.text, offset)
         return self._skip(offset + 1)
+
+    def _hint(self, offset: int) -> str:
+        if offset >= len(self.text):
+            return " before the end of the file; a bracket is not closed"
+        if self.text.startswith(("//", "/*", "#"), offset):
+            return "; JSON has no comments: remove it, or write the file in YAML"
+        return ""
 
 
 def _no_constant(name: str) -> Any:

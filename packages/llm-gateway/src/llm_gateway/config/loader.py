@@ -55,7 +55,9 @@ def read_file(path: FilePath) -> str:
     except IsADirectoryError:
         raise ConfigError([ConfigProblem("this is a folder; name the file in it", "", str(path))]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError([ConfigProblem(f"this is not UTF-8 text (byte {error.start})", "", str(path))]) from None
+        line = error.object[: error.start].count(b"\n") + 1
+        message = f"the byte 0x{error.object[error.start]:02X} is not UTF-8; save the file as UTF-8"
+        raise ConfigError([ConfigProblem(message, "", str(path), line)]) from None
     except OSError as error:
         raise ConfigError([ConfigProblem(f"the file can't be read: {error.strerror}", "", str(path))]) from None
 
@@ -79,7 +81,7 @@ def validate(draft: Draft) -> GatewayFile:
         try:
             return GatewayFile.model_validate(data)
         except ValidationError as error:
-            errors = error.errors(include_url=False)
+            errors = list(_merge_branches(error.errors(include_url=False), data))
             for each in errors:
                 # Later rounds complain of gaps that leaving out has made.
                 if (first or each["type"] == "value_error") and each["type"] != "default_factory_not_called":
@@ -92,6 +94,29 @@ def _note(error: ErrorDetails, problems: Problems) -> None:
     place, message = _describe(error, show_of(problems.root))
     if not problems.below(place):
         problems.add(place, message)
+
+
+def _merge_branches(errors: list[ErrorDetails], data: Any) -> Iterator[ErrorDetails]:
+    """One error for a value of several possible types, in place of one for each, which pydantic gives.
+
+    Their places end with the names of the types: `("trustProxy", "bool")`. Where one type fits and what is in it does
+    not, only the errors in it count, at the places where they are.
+    """
+    branches: dict[Path, list[ErrorDetails]] = {}
+    for each in errors:
+        place = _existing(data, each["loc"])
+        if len(place) == len(each["loc"]) or each["type"] in ("missing", "extra_forbidden"):
+            yield each
+        else:
+            branches.setdefault(place, []).append(each)
+    for place, found in branches.items():
+        depth = len(place) + 1
+        if inner := [each for each in found if len(each["loc"]) > depth]:
+            for each in inner:
+                yield {**each, "loc": (*place, *each["loc"][depth:])}
+            continue
+        words = dict.fromkeys(_EXPECTED.get(each["type"].split("_")[0], each["msg"]) for each in found)
+        yield {**found[0], "type": "union", "loc": place, "msg": " or ".join(words)}
 
 
 def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
@@ -112,6 +137,8 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
             return place, f"{context['error']}, found {found}" if not isinstance(error["input"], dict) else str(
                 context["error"]
             )
+        case "union":
+            return place, f"expected {error['msg']}, found {found}"
         case "greater_than_equal":
             return place, f"expected {context['ge']} or more, found {found}"
         case "less_than_equal":
@@ -134,6 +161,14 @@ def _remedy(place: Path, expected: str, value: object) -> str:
     ):
         kind = "path" if value.startswith((".", "/")) or value.endswith(".py") else "module"
         return f"; write `{{{kind}: {value}}}`"
+    if expected == "a mapping" and isinstance(value, str) and place[-1] == "provider":
+        return f"; write `{{type: {value}}}`"
+    if expected == "a mapping" and isinstance(value, str) and place[-2:-1] == ("models",):
+        return f"; write `{{name: {value}, provider: {{type: …}}}}`"
+    if expected == "a list" and isinstance(value, dict):
+        return "; begin each entry with `- `"
+    if expected == "a list" and isinstance(value, str) and value.lstrip().startswith("- "):
+        return "; remove the `|` or `>` after the key, which makes a text of what follows"
     if expected == "text" and isinstance(value, int | float) and not isinstance(value, bool):
         return "; put the number in quotes"
     return ""
@@ -174,11 +209,11 @@ def known_keys(path: Path) -> list[str]:
 
 def _leave_out(data: Any, errors: list[ErrorDetails]) -> None:
     """Removes what is wrong; for a missing key the mapping that lacks it."""
-    paths = {error["loc"][:-1] if error["type"] == "missing" else error["loc"] for error in errors}
+    paths = {_existing(data, error["loc"][:-1] if error["type"] == "missing" else error["loc"]) for error in errors}
     for path in sorted(
         paths, key=lambda path: [(str(key), 0) if isinstance(key, str) else ("", key) for key in path], reverse=True
     ):
-        _remove(data, _existing(data, path))
+        _remove(data, path)
 
 
 def _existing(data: Any, path: Path) -> Path:

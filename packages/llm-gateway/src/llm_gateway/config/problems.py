@@ -65,5 +65,5 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     for candidate in names:
         if candidate.replace("_", "").replace("-", "").lower() == name.replace("_", "").replace("-", "").lower():
             return candidate
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.65)
     return matches[0] if matches else None

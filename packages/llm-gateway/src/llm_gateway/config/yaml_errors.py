@@ -10,6 +10,8 @@ __all__ = ["describe_syntax_error"]
 
 _UNQUOTED_VARIABLE = re.compile(r"""(?<!["'$])\$\{[^}]*\}(?!["'])""")
 _TWO_COLONS = re.compile(r"^\s*(?:-\s+)?[\w-]+:\s+(?P<value>[^\s\"'\[{|>&*#][^#]*?:\s.*|[^\s\"'\[{|>&*#][^#]*?:)$")
+_NO_SPACE = re.compile(r"^\s*(?:-\s+)?([A-Za-z]\w*):([^\s/:][^:]*)$")
+"""`name:value`"""
 
 
 def describe_syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[int | None, str]:
@@ -61,12 +63,15 @@ def _unquoted_variable(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[i
 
 
 def _hint(line: str, lines: list[str], number: int, message: str, text: str) -> str:
-    if "\t" in text and "cannot start any token" in message:
+    if "\t" in text and ("cannot start any token" in message or "tab character" in message):
         return "; indent with spaces, not with tabs"
     before = lines[number - 1] if number else ""
     for candidate in (line, before):
         if (found := _TWO_COLONS.match(candidate)) and "mapping values" in message:
             return f'; put quotes around the text: "{found["value"].strip()}"'
+    for candidate in (before, line):
+        if (key := _NO_SPACE.match(candidate)) and "mapping values" in message:
+            return f"; put a space after the colon: `{key[1]}: {key[2]}`"
     if "block" in message or "mapping values" in message or "did not find expected" in message:
         return "; check the indentation of this line and the one above"
     return ""

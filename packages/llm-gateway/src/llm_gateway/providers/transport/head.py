@@ -110,7 +110,7 @@ def _replace_host(start: str, host: str) -> str:
 
 def _learn(name: str) -> str:
     if not _TOKEN.fullmatch(name):
-        raise ValueError(f"no header name: {name!r}")
+        raise ValueError(f"not a valid header name: {name!r}")
     prefix = "" if name.lower() in _OWNED else f"\r\n{name}: "
     if len(_PREFIXES) < _MAX_LEARNT:
         _PREFIXES[name] = prefix
