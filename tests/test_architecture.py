@@ -24,7 +24,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"sdk", "wire"},
     "extensions": {"sdk", "config"},
     "extension_settings": {"sdk", "config", "extensions"},
-    "provider_checks": {"sdk", "config", "extensions", "providers"},
+    "provider_checks": {"sdk", "config", "extensions", "extension_settings", "providers"},
     "notices": {"sdk", "config", "extensions", "provider_checks"},
     "authenticating": set(),
     "single_process": {"config"},
