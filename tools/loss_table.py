@@ -32,6 +32,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
     ToolChoice,
     Usage,
+    WireRequest,
 )
 from llm_gateway_sdk.losses import Loss, Losses
 from llm_gateway_sdk.parts import CacheHint, Citation, MediaPart, RefusalPart, ToolResultPart
@@ -56,6 +57,10 @@ MODELS = {
     "gemini": "gemini-3-pro",
     "bedrock": "anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
+PDF = base64.b64encode(b"%PDF-1.4\n%%EOF\n").decode()
+WAV = base64.b64encode(b"RIFF$\x00\x00\x00WAVEfmt ").decode()
+MP4 = base64.b64encode(b"\x00\x00\x00\x18ftypmp42").decode()
+UNTHINKING = {**MODELS, "openai_chat": "gpt-4.1", "openai_responses": "gpt-4.1"}
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"city": {"type": "string"}},
@@ -74,6 +79,8 @@ class Asked:
     say: Callable[[LLMRequest, str], None]
     """Is given the sender's name, for what only the sender itself issues."""
     read: Callable[[LLMRequest], Any]
+    unthinking: bool = False
+    """It is for models that do not think."""
 
 
 @dataclass(frozen=True)
@@ -301,17 +308,22 @@ REQUESTS: tuple[tuple[str, tuple[Asked, ...]], ...] = (
             ),
             Asked(
                 "PDF",
-                asks(MediaPart("document", "application/pdf", data=DATA, name="a.pdf")),
+                asks(MediaPart("document", "application/pdf", data=PDF)),
                 parts_of(MediaPart, "kind", "data"),
+            ),
+            Asked(
+                "name of a document",
+                asks(MediaPart("document", "application/pdf", data=PDF, name="a.pdf")),
+                parts_of(MediaPart, "name"),
             ),
             Asked("PDF by URL", asks(MediaPart("document", url="https://x.org/a.pdf")), parts_of(MediaPart, "url")),
             Asked(
                 "document of plain text",
-                asks(MediaPart("document", "text/plain", text="Hello.", name="a")),
+                asks(MediaPart("document", "text/plain", text="Hello.")),
                 documents,
             ),
-            Asked("audio", asks(MediaPart("audio", "audio/wav", data=DATA)), parts_of(MediaPart, "kind", "data")),
-            Asked("video", asks(MediaPart("video", "video/mp4", data=DATA)), parts_of(MediaPart, "kind", "data")),
+            Asked("audio", asks(MediaPart("audio", "audio/wav", data=WAV)), parts_of(MediaPart, "kind", "data")),
+            Asked("video", asks(MediaPart("video", "video/mp4", data=MP4)), parts_of(MediaPart, "kind", "data")),
         ),
     ),
     (
@@ -397,17 +409,17 @@ REQUESTS: tuple[tuple[str, tuple[Asked, ...]], ...] = (
         "Settings",
         (
             Asked("`max_tokens`", sets(max_tokens=100), field_of("max_tokens")),
-            Asked("temperature up to 1", sets(temperature=0.5), field_of("temperature")),
-            Asked("temperature above 1", sets(temperature=1.5), field_of("temperature")),
-            Asked("`top_p`", sets(top_p=0.5), field_of("top_p")),
-            Asked("`top_k`", sets(top_k=5), field_of("top_k")),
+            Asked("temperature up to 1", sets(temperature=0.5), field_of("temperature"), unthinking=True),
+            Asked("temperature above 1", sets(temperature=1.5), field_of("temperature"), unthinking=True),
+            Asked("`top_p`", sets(top_p=0.5), field_of("top_p"), unthinking=True),
+            Asked("`top_k`", sets(top_k=5), field_of("top_k"), unthinking=True),
             Asked("stop sequences", sets(stop=["END"]), field_of("stop")),
             Asked("more than four of them", sets(stop=["A", "B", "C", "D", "E"]), field_of("stop")),
             Asked("seed", sets(seed=7), field_of("seed")),
             Asked("several answers (`n`)", sets(n=2), field_of("n")),
-            Asked("frequency penalty", sets(frequency_penalty=0.5), field_of("frequency_penalty")),
-            Asked("presence penalty", sets(presence_penalty=0.5), field_of("presence_penalty")),
-            Asked("log probabilities", sets(logprobs=True, top_logprobs=2), field_of("top_logprobs")),
+            Asked("frequency penalty", sets(frequency_penalty=0.5), field_of("frequency_penalty"), unthinking=True),
+            Asked("presence penalty", sets(presence_penalty=0.5), field_of("presence_penalty"), unthinking=True),
+            Asked("log probabilities", sets(logprobs=True, top_logprobs=2), field_of("top_logprobs"), unthinking=True),
             Asked(
                 "any JSON as answer",
                 sets(response_format=ResponseFormat("json_object")),
@@ -567,19 +579,19 @@ def cross_request(sender: str, receiver: str, feature: Asked) -> Crossing:
     request = _request()
     feature.say(request, sender)
     wanted = feature.read(request)
-    losses = Losses()
+    unsaid = Losses()
     try:
-        wire = client.encode_request(request, Target(MODELS[sender]), losses)
+        wire = client.encode_request(request, Target(MODELS[sender]), unsaid)
         sent, _ = client.decode_request(wire)
     except DialectError:
         return Crossing("")
     said = feature.read(sent)
-    if losses or said != wanted or said == feature.read(_request()):
+    if unsaid or said != wanted or said == feature.read(_request()):
         return Crossing("")
+    losses = Losses("request", client.field_names, wire.body)
+    models = UNTHINKING if feature.unthinking else MODELS
     try:
-        if sender != receiver:
-            client.check_portable(sent, losses)
-        received, _ = provider.decode_request(provider.encode_request(sent, Target(MODELS[receiver]), losses))
+        received, _ = provider.decode_request(_translated(sender, receiver, sent, losses, models))
     except DialectError as error:
         return Crossing("refused", detail=str(error))
     # What the plain request loses is not the feature's.
@@ -588,12 +600,22 @@ def cross_request(sender: str, receiver: str, feature: Asked) -> Crossing:
 
 @cache
 def _plain_losses(sender: str, receiver: str) -> frozenset[Loss]:
-    client, provider = dialects()[sender], dialects()[receiver]
-    sent, _ = client.decode_request(client.encode_request(_request(), Target(MODELS[sender]), Losses()))
-    losses = Losses()
-    client.check_portable(sent, losses)
-    provider.encode_request(sent, Target(MODELS[receiver]), losses)
+    client = dialects()[sender]
+    wire = client.encode_request(_request(), Target(MODELS[sender]), Losses())
+    sent, _ = client.decode_request(wire)
+    losses = Losses("request", client.field_names, wire.body)
+    _translated(sender, receiver, sent, losses)
     return frozenset(losses)
+
+
+def _translated(
+    sender: str, receiver: str, sent: LLMRequest, losses: Losses, models: dict[str, str] = MODELS
+) -> WireRequest:
+    client, provider, target = dialects()[sender], dialects()[receiver], Target(models[receiver])
+    if sender == receiver:
+        return provider.encode_request(sent, target, losses)
+    client.check_portable(sent, losses)
+    return provider.translate(sent, target, losses, sender)
 
 
 def _without(losses: Losses, plain: frozenset[Loss]) -> tuple[Loss, ...]:
@@ -677,7 +699,7 @@ def _tables(sender: str, groups: Any, cross: Any) -> list[str]:
                             told[place].append(TITLES[name])
     parts = ["\n".join(lines)]
     if told:
-        parts.append("As it is told:")
+        parts.append("As it is reported:")
         parts.append("\n".join(f"{place} ({', '.join(names)})" for place, names in told.items()))
     return parts
 
@@ -694,8 +716,9 @@ _INTRODUCTION = """# What crosses from one API to another
 <!-- Written by `python tools/loss_table.py --write` from the dialects; a test fails where it is stale. -->
 
 Where client and provider speak the same API nothing changes: the client's bytes go to the provider and the provider's
-to the client. Between two APIs the gateway translates, and tells what that costs: in the reply's header
-`x-llm-gateway-losses` (for the request), in the trace, and to plugins as `ctx.losses`. With `strict: true` a request
+to the client. Between two APIs the gateway translates, and reports what that costs: in the reply's header
+`x-llm-gateway-losses` (for the request), in the trace, and to plugins as `ctx.losses`. A loss names the field as the
+client's API calls it. With `strict: true` a request
 that would lose something (dropped or clamped) is refused with 400, naming the fields.
 
 - **kept**: it arrives, in the receiver's own form.
@@ -703,12 +726,13 @@ that would lose something (dropped or clamped) is refused with 400, naming the f
 - **clamped**: a number is brought into the receiver's range.
 - **dropped**: the receiver has no place for it; the rest goes on.
 - **refused**: the request is answered with 400, because without it the answer would be another one.
-- **left out**: the receiver has no place for it, and the reply says the same without it; this is not told.
+- **left out**: the receiver has no place for it, and the reply means the same without it; this is not reported.
 - empty: the sender's API can't say it, or the client's can't ask for it.
 
 Signatures of thinking that the receiver has no place for travel wrapped in something that it has, and come back to
-their provider on the next turn. What a row says of OpenAI's and Anthropic's APIs is shown for current models; what a
-model or a compatible server takes may be less, and its provider settings (`quirks`) then say so."""
+their provider on the next turn. The rows of OpenAI's and Anthropic's APIs are of current models, those of sampling
+(temperature and the like) of models that do not think, since the others refuse it. What a model or a compatible server
+takes may be less; see [Which model takes what](models.md)."""
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 from loss_table import MODELS, dialects
 from sdk_types import Field, Node, each_field, of_annotation, of_shape
 
-from llm_gateway_sdk import DialectError, Losses, Target, WireRequest
+from llm_gateway_sdk import DialectError, Loss, Losses, Target, WireRequest
 from llm_gateway_sdk.wire import json
 
-__all__ = ["SENDERS", "fields_of", "outcome", "request_of"]
+__all__ = ["NO_LOSS", "NO_LOSS_TO", "SENDERS", "cross", "fields_of", "names", "outcome", "request_of"]
 
 SENDERS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 
@@ -41,10 +42,19 @@ _NEUTRAL = frozenset({"model", "stream", "stream_options"})
 """What the gateway itself answers for."""
 
 
+_MISPLACED = re.compile(
+    r"systemInstruction\.parts\.\*\.(?:functionCall|functionResponse|thoughtSignature)"
+    r"|messages\.\*\.<assistant>\.content\.\*\.<tool_result>"
+    r"|messages\.\*\.<user>\.content\.\*\.<(?:tool_use|thinking|redacted_thinking)>"
+)
+"""What the types allow where the vendor's API does not take it."""
+
 _EMPTY: tuple[Any, ...] = ({}, [], [{}], [[]])
 
 NO_LOSS = {
     "generationConfig.responseSchema.nullable": "a schema of nothing else allows everything",
+    "tools.*.functionDeclarations.*.parameters.nullable": "a schema of nothing else allows everything",
+    "tools.*.functionDeclarations.*.parameters.type": "of a schema without properties: an object, as all arguments are",
     "parallel_tool_calls": "true is what holds without it",
     "tools.*.<custom>.type": "what a tool is without it",
     "background_options.completion_window": "of `background`, which is refused",
@@ -54,6 +64,12 @@ NO_LOSS = {
     "input.*.<message>.type": "what an item with a role is without it",
     "input.*.<function_call>.id": "names the item in the provider's store",
     "input.*.<function_call>.status": "of an item as the API gave it out",
+    "input.*.<function_call_output>.id": "names the item in the provider's store",
+    "input.*.<function_call_output>.name": "the name of the call that it is the result of",
+    "input.*.<function_call_output>.status": "of an item as the API gave it out",
+    "input.*.<custom_tool_call_output>.id": "names the item in the provider's store",
+    "input.*.<reasoning>.status": "of an item as the API gave it out",
+    "input.*.<message>.content.*.<output_text>.logprobs": "of a reply",
     "input.*.<custom_tool_call>.id": "names the item in the provider's store",
     "contents.*.role": "`user` is what a content without one is",
     "systemInstruction.role": "has no meaning there",
@@ -65,7 +81,11 @@ NO_LOSS = {
 }
 """Fields that say what holds without them, or nothing about the answer."""
 
+_SCHEMAS_HOLD = ("anthropic", "gemini", "bedrock")
+_STRICT = ("response_format.<json_schema>.json_schema.strict", "text.format.<json_schema>.strict")
 NO_LOSS_TO = {
+    **{(path, name): "a schema of answers always holds strictly there" for path in _STRICT for name in _SCHEMAS_HOLD},
+    ("thinking.<enabled>.display", "openai_responses"): "no summary is what holds there without it",
     ("thinking.<adaptive>.display", "openai_responses"): "no summary is what holds there without it",
     ("reasoning.summary", "anthropic"): "without an effort nothing is thought",
 }
@@ -120,27 +140,125 @@ def fields_of(dialect: str, *, exceptions: bool = False) -> Iterator[Field]:
         present = {**base, key: found.present[key]}
         if found.path == key:
             absent = {name: value for name, value in absent.items() if name != key or name in base}
+        if _MISPLACED.match(found.path):
+            continue
         if key not in _NEUTRAL and found.value not in _EMPTY and (exceptions or found.path not in NO_LOSS):
-            yield Field(found.path, present, absent)
+            path = found.path
+            yield Field(path, _in_conversation(dialect, path, present), _in_conversation(dialect, path, absent))
+
+
+def _in_conversation(dialect: str, field: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The body with turns before those of the field which these need: a user's turn, and the call of a result."""
+    key = {"gemini": "contents", "openai_responses": "input"}.get(dialect, "messages")
+    value = body.get(key)
+    if field.partition(".")[0] == "tools":
+        return {**body, "tools": _named(body.get("tools"), field)}
+    if field.partition(".")[0] != key or not isinstance(value, list):
+        return body
+    signs, call = _CALLS[dialect]
+    written = json.dumps_text(value)
+    first = {"role": "user", "content": "hi"} if key == "input" else _BASES[dialect][key][0]
+    before = [call] if any(sign in written for sign in signs) else []
+    return {**body, key: [first, *before, *(_named(item, field) for item in value)]}
+
+
+def _named(value: Any, field: str) -> Any:
+    """Results with what says whose they are, which the types of some SDKs leave open."""
+    if isinstance(value, list):
+        return [_named(item, field) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {key: _named(inner, field) for key, inner in value.items()}
+    if "functionResponse" in named and not field.endswith("functionResponse.name"):
+        named["functionResponse"].setdefault("name", "some_name")
+    if "functionDeclarations" in named and not field.endswith("functionDeclarations.*.name"):
+        for declaration in named["functionDeclarations"]:
+            declaration.setdefault("name", "some_name")
+    if named.get("type") in ("custom_tool_call_output", "function_call_output") and not field.endswith(".call_id"):
+        named.setdefault("call_id", "some_call_id")
+    return named
+
+
+_CALLS: dict[str, tuple[tuple[str, ...], Any]] = {
+    "openai_chat": (
+        ('"role":"tool"',),
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {"id": "some_tool_call_id", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+            ],
+        },
+    ),
+    "openai_responses": (
+        ('"custom_tool_call_output"', '"function_call_output"'),
+        {"type": "function_call", "call_id": "some_call_id", "name": "f", "arguments": "{}"},
+    ),
+    "anthropic": (
+        ('"tool_result"',),
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "some_tool_use_id", "name": "f", "input": {}}]},
+    ),
+    "gemini": (
+        ('"functionResponse"',),
+        {"role": "model", "parts": [{"functionCall": {"name": "some_name", "args": {}}}]},
+    ),
+    "bedrock": (
+        ('"toolResult"',),
+        {"role": "assistant", "content": [{"toolUse": {"toolUseId": "some_tooluseid", "name": "f", "input": {}}}]},
+    ),
+}
+"""What a result of a tool is known by, and the turn that calls the tool."""
 
 
 def outcome(sender: str, receiver: str, field: Field) -> str:
     """`kept`, `reported`, `refused`, `lost`, or `unread` where the request is refused without the field too.
 
-    A field is kept where the request to the provider is another one with it than without it. It is reported where
-    there is a loss that a request of a bare text does not have: of the field or of what holds it.
+    A field is kept where the request to the provider is another one with it than without it. It is reported where a
+    loss names it, as the sender's API calls it, or what holds it.
     """
     try:
-        without, _ = _cross(sender, receiver, field.absent)
+        without, _ = cross(sender, receiver, field.absent)
     except DialectError:
         without = None
     try:
-        with_field, losses = _cross(sender, receiver, field.present)
+        with_field, losses = cross(sender, receiver, field.present)
     except DialectError:
         return "refused" if without is not None else "unread"
     if with_field != without:
         return "kept"
-    return "reported" if losses - _cross(sender, receiver, _BASES[sender])[1] else "lost"
+    return "reported" if any(names(loss, field.path) for loss in losses) else "lost"
+
+
+def names(loss: Loss, path: str) -> bool:
+    """Whether a loss is of the field at `path` (as `each_field` writes it), of all that is in it, or of what holds it.
+
+    What holds it counts where it is named: `messages[*].content[*]` alone says nothing of which block is meant, so that
+    the loss has to name the block's type.
+    """
+    steps = _steps(path)
+    # Tools of a namespace become tools like any other.
+    field = ".".join(step for step, _ in steps).replace("tools[*].tools[*]", "tools[*]")
+    lost = loss.path.replace("tools[*].tools[*]", "tools[*]")
+    if lost == field or lost.startswith((f"{field}.", f"{field}[")):
+        return True
+    if not field.startswith((f"{lost}.", f"{lost}[")):
+        return False
+    if not lost.endswith("[*]"):
+        return True
+    place = loss.path.count(".") + 1
+    following = steps[place][0].removesuffix("[*]") if place < len(steps) else ""
+    return any(word and word in loss.detail for word in (steps[place - 1][1], following))
+
+
+def _steps(path: str) -> list[tuple[str, str]]:
+    """(step, alternative) of a path: `messages.*.<user>.name` is `messages[*]` of a user, and `name`."""
+    steps: list[tuple[str, str]] = []
+    for step in path.split("."):
+        if step == "*" or step.startswith("<"):
+            before, alternative = steps.pop()
+            steps.append((f"{before}[*]", alternative) if step == "*" else (before, step.strip("<>")))
+        else:
+            steps.append((step, ""))
+    return steps
 
 
 def request_of(dialect: str, *, stream: bool = False) -> WireRequest:
@@ -149,10 +267,10 @@ def request_of(dialect: str, *, stream: bool = False) -> WireRequest:
     return WireRequest(path=_PATHS.get(dialect, ""), body=json.dumps({**_BASES[dialect], **asks}))
 
 
-def _cross(sender: str, receiver: str, body: dict[str, Any]) -> tuple[Any, frozenset[str]]:
+def cross(sender: str, receiver: str, body: dict[str, Any]) -> tuple[Any, list[Loss]]:
     client, provider = dialects()[sender], dialects()[receiver]
     request, _ = client.decode_request(WireRequest(path=_PATHS.get(sender, ""), body=json.dumps(body)))
-    losses = Losses()
+    losses = Losses("request", client.field_names, json.dumps(body))
     client.check_portable(request, losses)
     wire = provider.translate(request, Target(MODELS[receiver]), losses, sender)
-    return json.loads(wire.body), frozenset(str(loss) for loss in losses)
+    return json.loads(wire.body), list(losses)

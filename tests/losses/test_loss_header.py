@@ -24,7 +24,7 @@ def test_losses_stand_in_a_header(gateway: ServedGateway, stream: bool) -> None:
     assert "dropped seed" in losses
     assert "dropped logit_bias" in losses
     assert any(loss.startswith("clamped temperature") for loss in losses)
-    assert any(loss.startswith("converted max_tokens") for loss in losses)
+    assert any(loss.startswith("converted max_completion_tokens") for loss in losses)
 
 
 @each_pair
@@ -55,11 +55,28 @@ def test_a_strict_project_refuses_and_names_the_fields(gateway: ServedGateway, a
     assert len(apis.received) == before, "the provider is not asked"
 
 
+def test_losses_are_named_as_the_client_calls_the_fields(gateway: ServedGateway) -> None:
+    config = {"topK": 5, "maxOutputTokens": 50, "stopSequences": ["a", "b", "c", "d", "e"]}
+
+    reply = post(gateway, "gemini", "openai_chat", "Hello", generationConfig=config)
+
+    losses = reply.headers[HEADER].split("; ")
+    assert "dropped generationConfig.topK" in losses
+    assert any(loss.startswith("clamped generationConfig.stopSequences") for loss in losses)
+
+
+def test_a_refusal_names_the_field_as_the_client_calls_it(gateway: ServedGateway) -> None:
+    reply = post(gateway, "gemini", "anthropic", "Hello", generationConfig={"candidateCount": 3})
+
+    assert reply.status_code == 400
+    assert "generationConfig.candidateCount" in error_of("gemini", reply.json())[2]
+
+
 def test_a_strict_project_lets_conversions_pass(gateway: ServedGateway) -> None:
     reply = post(gateway, "openai_chat", "anthropic", "Hello", project="/exact")
 
     assert reply.status_code == 200
-    assert "converted max_tokens" in reply.headers[HEADER]
+    assert "converted max_completion_tokens" in reply.headers[HEADER]
 
 
 def test_a_strict_project_does_not_mind_within_one_api(gateway: ServedGateway) -> None:

@@ -384,7 +384,7 @@ def test_proofs_of_claude_hold_wherever_it_runs_and_others_are_left_out() -> Non
         {"reasoningContent": {"redactedContent": "cmVk"}},
         {"text": "Hi"},
     ]
-    assert told(losses) == ["dropped messages[*].content[*].signature", "dropped messages[*].content[*]"]
+    assert told(losses) == ["dropped messages[*].content[*].signature", "dropped messages[*].content[*].thinking"]
 
 
 def test_several_answers_are_refused_clearly() -> None:
@@ -440,7 +440,7 @@ def test_features_of_anthropics_api_go_with_their_fields_or_not_at_all() -> None
     asked = {
         "_betas": ["interleaved-thinking-2025-05-14", "context-management-2025-06-27", "claude-code-20250219"],
         "context_management": {"edits": []},
-        "mcp_servers": [],
+        "mcp_servers": [{"type": "url"}],
     }
     losses = Losses()
 

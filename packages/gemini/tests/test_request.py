@@ -170,7 +170,7 @@ def test_an_image_in_a_result_moves_behind_the_last_result_where_the_model_takes
     assert [len(content["parts"]) for content in old] == [2, 2, 2]
     assert old[2]["parts"][0]["text"] == "[content of tool result 1]"
     assert old[2]["parts"][1]["inlineData"] == {"mimeType": "image/png", "data": "AAAA"}
-    assert "converted messages[*].content[*].content[*]" in told(losses)
+    assert "converted messages[*].results[*].content[*]" in told(losses)
     assert new[1]["parts"][0]["functionResponse"]["parts"] == [
         {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
     ]
@@ -347,7 +347,7 @@ def test_what_gemini_cannot_say_is_told() -> None:
         user="u",
         metadata={"a": "b"},
         parallel_tool_calls=False,
-        provider_metadata={"openai_chat": {"logit_bias": {}, "_private": 1}},
+        provider_metadata={"openai_chat": {"logit_bias": {"1": 1}, "_private": 1}},
     )
 
     write(request, losses=losses)

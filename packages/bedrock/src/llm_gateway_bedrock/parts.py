@@ -27,6 +27,7 @@ from llm_gateway_sdk import (
     wrap_signature,
 )
 from llm_gateway_sdk.conventions import CUSTOM_TOOL_INPUT
+from llm_gateway_sdk.dialects.coverage import drop_block
 from llm_gateway_sdk.dialects.fields import kind_of
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.wire import json
@@ -100,7 +101,7 @@ def decode_content(value: Any, path: str) -> list[Part]:
 def decode_cache_point(value: Any, path: str) -> CacheHint:
     point = expect(value, dict, path)
     ttl = point.get("ttl")
-    return CacheHint(ttl if isinstance(ttl, str) else None, {NAME: dict(point)})
+    return CacheHint(ttl if isinstance(ttl, str) else None, {NAME: {"_point": dict(point)}})
 
 
 def _decode_block(block: dict[str, Any], path: str) -> Part:
@@ -238,7 +239,7 @@ def encode_citation(citation: Citation) -> dict[str, Any]:
 
 def cache_point(hint: CacheHint) -> dict[str, Any]:
     """`5m` is what Bedrock does unasked, and older models refuse to be asked."""
-    native = own(hint)
+    native = own(hint).get("_point")
     if native:
         return {"cachePoint": {**native, **({"ttl": hint.ttl} if hint.ttl is not None else {})}}
     point = {"type": "default"}
@@ -320,9 +321,16 @@ class BlockEncoder:
             case MediaPart():
                 if part.detail not in (None, "auto"):
                     self._losses.dropped(f"{self._root}.detail")
-                return encode_media(part, self._names, self._root)
+                return self._media(part)
             case OpaquePart():
                 return self._opaque(part)
+
+    def _media(self, part: MediaPart) -> dict[str, Any] | None:
+        block = encode_media(part, self._names, self._root)
+        document = block.get("document")
+        if part.name and isinstance(document, dict) and document.get("name") not in (None, part.name):
+            self._losses.converted(f"{self._root}.name", "a name of letters that Converse takes")
+        return block
 
     def _text(self, part: TextPart) -> dict[str, Any] | None:
         if part.signature is not None and part.signed_by not in SIGNERS:
@@ -344,7 +352,7 @@ class BlockEncoder:
         if part.redacted is not None:
             return {"reasoningContent": {"redactedContent": part.redacted}}
         if part.signature is None and (self._signs or not part.text):
-            self._losses.dropped(self._root, "reasoning without a signature")
+            self._losses.dropped(f"{self._root}.thinking", "reasoning without a signature")
             return None
         thought = {"text": part.text}
         if part.signature is not None:
@@ -372,14 +380,16 @@ class BlockEncoder:
         return {"arguments": value}
 
     def _result(self, part: ToolResultPart) -> dict[str, Any]:
-        metadata = own(part)
+        metadata, root = own(part), self._root
         content = []
+        self._root = f"{root}.content[*]"
         for inner in part.content:
             block = self._result_block(inner)
             if block is not None:
                 content.append(block)
             if inner.cache is not None:
-                self._losses.dropped(f"{self._root}.content[*].cache", "no cache points within results")
+                self._losses.dropped(f"{self._root}.cache", "no cache points within results")
+        self._root = root
         result = {"toolUseId": wire_id(part.tool_call_id), "content": content}
         if part.is_error:
             result["status"] = "error"
@@ -400,7 +410,7 @@ class BlockEncoder:
         if self._reply:
             drop_part(part, self._losses)
         elif isinstance(part, OpaquePart):
-            self._losses.dropped(self._root, f"a block of {part.dialect}")
+            drop_block(part, self._losses, self._root)
 
     def _opaque(self, part: OpaquePart) -> dict[str, Any] | None:
         if part.dialect != NAME or not isinstance(part.data, dict):

@@ -20,6 +20,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters
+from llm_gateway_sdk.dialects.coverage import drop_message, drop_tool, report_fields
 from llm_gateway_sdk.dialects.thinking import MIN_BUDGET, budget_of_effort, effort_of_budget, forces_tool, lower_effort
 from llm_gateway_sdk.request import ToolLike
 from llm_gateway_sdk.wire import json
@@ -125,8 +126,9 @@ class _Encoder:
 
     def _system(self, messages: list[Message]) -> list[dict[str, Any]]:
         blocks: list[dict[str, Any]] = []
+        encoder = BlockEncoder(self._losses, "system.content[*]", caches=self._can.caches, signs=self._can.claude)
         for message in messages:
-            blocks += self._blocks.encode(message.content)
+            blocks += encoder.encode(message.content)
         blocks += [{"text": text} for text in self._instructions]
         return blocks
 
@@ -134,7 +136,7 @@ class _Encoder:
         turns: list[dict[str, Any]] = []
         for message in messages:
             if message.role == "opaque":
-                self._losses.dropped("messages[*]", "an item of another vendor")
+                drop_message(message, self._losses)
                 continue
             role = self._role(message)
             if message.name is not None:
@@ -218,7 +220,7 @@ class _Encoder:
                 if self._can.claude and is_client_tool(tool):
                     continue  # stands in the additional fields
                 if tool.dialect != NAME:
-                    self._losses.dropped("tools[*]", str(tool.name or tool.data.get("type") or tool.dialect))
+                    drop_tool(tool, self._losses)
                     continue
                 entries.append(tool.data)
             else:
@@ -411,9 +413,7 @@ class _Encoder:
         request = self._request
         for dialect, values in request.provider_metadata.items():
             if dialect != NAME:
-                for key in values:
-                    if not key.startswith("_") and key not in told:
-                        self._losses.dropped(key)
+                report_fields({key: value for key, value in values.items() if key not in told}, "", self._losses)
         for path, value in (
             ("user", request.user),
             ("cache_key", request.cache_key),

@@ -130,6 +130,8 @@ def _decode_contents(value: Any, request: LLMRequest) -> None:
         message = Message(_ROLES.get(role or "", "user"), provider_metadata={NAME: {"_role": role, **rest}})
         for number, part in enumerate(objects(content.get("parts"), f"{path}.parts")):
             message.content.extend(_decode_content_part(part, f"{path}.parts[{number}]", calls))
+        if role is None and any(type(part) is ToolCallPart for part in message.content):
+            message.role = "assistant"  # only the model calls
         request.messages.append(message)
 
 

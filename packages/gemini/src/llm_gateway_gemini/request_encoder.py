@@ -26,6 +26,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters, media_marker
+from llm_gateway_sdk.dialects.coverage import drop_block, drop_from_system, drop_message, drop_tool, report_fields
 from llm_gateway_sdk.request import ToolLike
 from llm_gateway_sdk.wire import json
 
@@ -109,9 +110,7 @@ _TIERS = {"flex": "flex", "priority": "priority", "default": "standard", "standa
 def _tell_losses(request: LLMRequest, losses: Losses) -> None:
     for dialect, values in request.provider_metadata.items():
         if dialect != NAME:
-            for key in values:
-                if not key.startswith("_"):
-                    losses.dropped(key)
+            report_fields(values, "", losses)
     for path, value in (
         ("user", request.user),
         ("cache_key", request.cache_key),
@@ -133,17 +132,17 @@ def _build_system(messages: list[Message], losses: Losses) -> dict[str, Any] | N
         role = own(message).get("_role", role)
         for part in message.content:
             if part.cache is not None:
-                losses.dropped("messages[*].content[*].cache")
+                losses.dropped("system.content[*].cache")
             if isinstance(part, TextPart | RefusalPart):
                 parts.append({"text": part.text, **own(part)})
             elif isinstance(part, MediaPart):
-                media = encode_media(part, "messages[*].content[*]", losses)
+                media = encode_media(part, "system.content[*]", losses)
                 if media is not None:
                     parts.append(media)
             elif isinstance(part, OpaquePart) and part.dialect == NAME:
                 parts.append(part.data)
             else:
-                losses.dropped("messages[*].content[*]")
+                drop_from_system(part, losses)
     if not parts:
         return None
     return {"parts": parts, "role": role} if role is not None else {"parts": parts}
@@ -179,7 +178,7 @@ class _Contents:
                     self._flush()
                     self._add_model(message)
                 case "opaque":
-                    self._losses.dropped("messages[*]", "an item of another vendor")
+                    drop_message(message, self._losses)
                 case "system" | "developer" if NAME not in message.provider_metadata:
                     self._flush()
                     self._losses.converted("messages[*].role", "system text within the conversation")
@@ -263,7 +262,7 @@ class _Contents:
                     if part.dialect == NAME:
                         encoded = part.data
                     else:
-                        self._losses.dropped("messages[*].content[*]", f"a block of {part.dialect}")
+                        drop_block(part, self._losses)
             if encoded is not None:
                 parts.append(encoded)
         return parts
@@ -316,8 +315,10 @@ class _Contents:
         response: dict[str, Any] = {"name": part.name or self._names.get(part.tool_call_id) or part.tool_call_id}
         if self._send_ids and part.tool_call_id and not metadata.get("_no_id"):
             response["id"] = part.tool_call_id
+        if part.cache is not None:
+            self._losses.dropped("messages[*].results[*].cache")
         if any(inner.cache is not None for inner in part.content):
-            self._losses.dropped("messages[*].content[*].content[*].cache")
+            self._losses.dropped("messages[*].results[*].content[*].cache")
         text = only_text(part.content)
         if text or "_form" in metadata or not metadata:
             response["response"] = _result_object(text, part.is_error, metadata.get("_form"))
@@ -337,13 +338,13 @@ class _Contents:
                 if inner.dialect == NAME:
                     inline.append(inner.data)
                 else:
-                    self._losses.dropped("messages[*].content[*].content[*]", f"a block of {inner.dialect}")
+                    drop_block(inner, self._losses, "messages[*].results[*].content[*]")
             elif isinstance(inner, MediaPart):
                 media = encode_media(inner, "messages[*].content[*].content[*]", self._losses)
                 if media is not None:
                     (inline if native or (self._media_in_results and "inlineData" in media) else moved).append(media)
         if moved:
-            self._losses.converted("messages[*].content[*].content[*]", "media of a tool result in a user turn")
+            self._losses.converted("messages[*].results[*].content[*]", "media of a tool result in a user turn")
             self._moved.append({"text": media_marker(part.tool_call_id)})
             self._moved.extend(moved)
         return inline
@@ -374,7 +375,7 @@ def _build_tools(tools: list[ToolLike], target: Target, losses: Losses) -> list[
             if tool.dialect == NAME:
                 entries.append(tool.data)
             else:
-                losses.dropped("tools[*]", str(tool.name or tool.data.get("type") or tool.dialect))
+                drop_tool(tool, losses)
             continue
         if declarations is None:
             declarations = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from .dialects.coverage import Lack, report_unsaid
+from .dialects.field_names import FieldNames
 from .dialects.fit import Fitted, fit
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
@@ -223,6 +224,9 @@ class Dialect(ABC):
     quirks: ClassVar[Quirks] = {}
     """What a target of this dialect may do otherwise (`Target.quirks`)."""
 
+    field_names: ClassVar[FieldNames] = FieldNames()
+    """What the dialect calls the fields of a request, by which losses and errors name them to its clients."""
+
     lacks: ClassVar[frozenset[Lack]] = frozenset()
     """Canonical fields that the dialect has no form for; where a request has one, it is reported as dropped."""
 
@@ -314,7 +318,7 @@ class Dialect(ABC):
         """Writes a request of a client of another dialect: made to fit `target`, then encoded. Raises DialectError."""
         fitted = fit(request, self.receiver(target), losses, sender)
         wire = self.encode_request(fitted.request, target, losses)
-        report_unsaid(fitted.request, self.name, self.lacks, losses)
+        report_unsaid(request, self.name, self.lacks, losses)
         if fitted.names:
             wire.names = fitted.names
         return wire

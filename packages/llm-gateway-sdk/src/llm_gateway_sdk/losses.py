@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from .dialects.field_names import FieldNames
+
 __all__ = ["Loss", "Losses"]
 
 _MOST = 200
@@ -19,8 +21,8 @@ class Loss:
     kind: Literal["dropped", "clamped", "converted"]
     """`dropped`: gone. `clamped`: a number brought into range. `converted`: said another way, no meaning lost."""
     path: str
-    """The field by its name in the canonical types, whatever the two APIs call it, indices folded:
-    `messages[*].content[*].cache`, `reasoning.effort`. A field that only the sender has goes by its own name."""
+    """The field as its sender calls it, indices folded: `messages[*].content[*].cache_control`,
+    `generationConfig.topK`. Where the sender's API is not known, by its name in the canonical types."""
     side: Literal["request", "response"] = "request"
     detail: str = ""
 
@@ -29,13 +31,24 @@ class Loss:
 
 
 class Losses:
-    """Collects losses of one direction; each (kind, path) once."""
+    """Collects losses of one direction; each (kind, path) once, with its first detail. Of lists (`tools[*]`) each
+    detail is listed, since it names which of the elements is lost.
 
-    __slots__ = ("_items", "_side")
+    Translations name fields by their canonical paths. With the `names` of the client's dialect they are listed as the
+    client calls them; `body` is what it sent.
+    """
 
-    def __init__(self, side: Literal["request", "response"] = "request") -> None:
+    __slots__ = ("_body", "_details", "_items", "_names", "_side")
+
+    def __init__(
+        self, side: Literal["request", "response"] = "request", names: FieldNames | None = None, body: bytes = b""
+    ) -> None:
         self._side: Literal["request", "response"] = side
-        self._items: dict[tuple[str, str], Loss] = {}
+        self._names = names
+        self._body = body
+        self._items: dict[tuple[str, str, str], Loss] = {}
+        self._details: dict[tuple[str, str], str] = {}
+        """The first detail of each kind and path."""
 
     def dropped(self, path: str, detail: str = "") -> None:
         self._add("dropped", path, detail)
@@ -47,13 +60,21 @@ class Losses:
         self._add("converted", path, detail)
 
     def _add(self, kind: Literal["dropped", "clamped", "converted"], path: str, detail: str) -> None:
+        if self._names is not None:
+            path = self._names.spell(path, self._body)
         if "[" in path:
             path = _INDEX.sub("[*]", path)
-        if (kind, path) in self._items:
-            return
+        first = self._details.get((kind, path))
+        if first is not None:
+            if not detail or (first and path[-3:] != "[*]") or (kind, path, detail) in self._items:
+                return
+            if not first:
+                del self._items[kind, path, ""]
+                self._details[kind, path] = detail
         if len(self._items) >= _MOST:
             path, detail = "*", "more fields than are listed"
-        self._items.setdefault((kind, path), Loss(kind, path, self._side, detail))
+        self._details.setdefault((kind, path), detail)
+        self._items[kind, path, detail] = Loss(kind, path, self._side, detail)
 
     def __iter__(self) -> Iterator[Loss]:
         return iter(self._items.values())

@@ -10,13 +10,14 @@ Keys of `provider_metadata` that begin with an underscore are notes on how somet
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 from ..losses import Losses
-from ..parts import MediaPart, Part, ProviderMetadata, TextPart, ToolResultPart
-from ..request import LLMRequest
+from ..parts import MediaPart, OpaquePart, Part, ProviderMetadata, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
+from ..request import LLMRequest, Message, OpaqueTool, Tool
 
-__all__ = ["Lack", "report_unsaid"]
+__all__ = ["Lack", "drop_block", "drop_from_system", "drop_message", "drop_tool", "report_fields", "report_unsaid"]
 
 Lack: TypeAlias = Literal[
     "citations",
@@ -25,11 +26,27 @@ Lack: TypeAlias = Literal[
     "messages.name",
     "reasoning.summary",
     "response_format.description",
-    "response_format.strict",
 ]
 """A canonical field that some dialect has no form for."""
 
+_SYSTEM = "system.content[*]"
 _CONTENT = "messages[*].content[*]"
+_PLACES: dict[type, str] = {
+    ToolCallPart: "messages[*].calls[*]",
+    ToolResultPart: "messages[*].results[*]",
+    ThinkingPart: "messages[*].thoughts[*]",
+    MediaPart: "messages[*].media[*]",
+}
+"""Where a part is that is not in the content of its message in every API."""
+_GROUPS = frozenset(
+    {
+        "additionalModelRequestFields", "call", "config", "declaration", "generationConfig", "inferenceConfig",
+        "metadata", "output_config", "outputConfig", "part", "response", "toolConfig",
+    }
+)  # fmt: skip
+"""Objects of which a dialect has read some fields: the others are reported one by one."""
+_QUIET = frozenset({"stream_options", "client_metadata"})
+"""Fields of a request that ask for what every reply has, or say nothing to a model."""
 
 
 def report_unsaid(request: LLMRequest, dialect: str, lacks: frozenset[Lack], losses: Losses) -> None:
@@ -37,7 +54,9 @@ def report_unsaid(request: LLMRequest, dialect: str, lacks: frozenset[Lack], los
 
     The request's own `provider_metadata` is left to the encoders: some of it they do understand.
     """
+    leading = True
     for message in request.messages:
+        leading = leading and message.role in ("system", "developer")
         if message.provider_metadata:
             _report(message.provider_metadata, "messages[*]", dialect, losses)
         if message.name is not None and "messages.name" in lacks:
@@ -45,13 +64,17 @@ def report_unsaid(request: LLMRequest, dialect: str, lacks: frozenset[Lack], los
         for part in message.content:
             # Most parts are a bare text, which is over with these four looks.
             if part.provider_metadata or part.cache is not None or type(part) is not TextPart or part.citations:
-                _report_part(part, _CONTENT, dialect, lacks, losses)
+                path = _SYSTEM if leading else _PLACES.get(type(part), _CONTENT)
+                _report_part(part, path, dialect, lacks, losses)
                 cited = type(part) is TextPart and bool(part.citations)
                 if cited and message.role != "assistant" and "citations.prompt" in lacks:
-                    losses.dropped(f"{_CONTENT}.citations")  # such a dialect has them for the assistant's texts alone
+                    losses.dropped(f"{path}.citations")  # such a dialect has them for the assistant's texts alone
     for tool in request.tools:
         if tool.provider_metadata:
-            _report(tool.provider_metadata, "tools[*]", dialect, losses)
+            nested = type(tool) is Tool and tool.namespace is not None
+            _report(tool.provider_metadata, "tools[*].tools[*]" if nested else "tools[*]", dialect, losses)
+        if tool.cache is not None and tool.cache.provider_metadata:
+            _report(tool.cache.provider_metadata, "tools[*].cache", dialect, losses)
     if request.tool_choice is not None and request.tool_choice.provider_metadata:
         _report(request.tool_choice.provider_metadata, "tool_choice", dialect, losses)
     _report_wishes(request, dialect, lacks, losses)
@@ -81,8 +104,6 @@ def _report_wishes(request: LLMRequest, dialect: str, lacks: frozenset[Lack], lo
             _report(wanted.provider_metadata, "response_format", dialect, losses)
         if wanted.description is not None and "response_format.description" in lacks:
             losses.dropped("response_format.description")
-        if wanted.strict is not None and "response_format.strict" in lacks:
-            losses.dropped("response_format.strict")
     reasoning = request.reasoning
     if reasoning is not None:
         if reasoning.provider_metadata:
@@ -91,10 +112,56 @@ def _report_wishes(request: LLMRequest, dialect: str, lacks: frozenset[Lack], lo
             losses.dropped("reasoning.summary")
 
 
+def drop_block(part: OpaquePart, losses: Losses, path: str = _CONTENT) -> None:
+    """Reports a block of another vendor by its type."""
+    losses.dropped(path, f"{_kind_of(part.data)} of {part.dialect}")
+
+
+def drop_from_system(part: Part, losses: Losses) -> None:
+    """Reports a part that a system prompt cannot hold."""
+    if isinstance(part, OpaquePart):
+        drop_block(part, losses, _SYSTEM)
+    elif isinstance(part, MediaPart):
+        losses.dropped(f"{_SYSTEM}.media", f"a system prompt holds no {part.kind}")
+    else:
+        losses.dropped(_SYSTEM, "a system prompt holds text only")
+
+
+def drop_message(message: Message, losses: Losses) -> None:
+    """Reports an item without a role, which only its own API knows, by its type."""
+    for part in message.content:
+        if isinstance(part, OpaquePart):
+            drop_block(part, losses, "messages[*]")
+        else:
+            losses.dropped("messages[*]")
+
+
+def drop_tool(tool: OpaqueTool, losses: Losses) -> None:
+    """Reports a tool of another vendor by its type."""
+    losses.dropped("tools[*]", f"{_kind_of(tool.data)} of {tool.dialect}")
+
+
+def _kind_of(data: Any) -> str:
+    """The type of a vendor's object, or the keys that say what it is where it has none (Gemini, Bedrock)."""
+    kind = data.get("type") if isinstance(data, dict) else None
+    if isinstance(kind, str) and kind:
+        return kind
+    return ", ".join(map(str, data)) if isinstance(data, dict) and data else "a block"
+
+
 def _report(metadata: ProviderMetadata, path: str, dialect: str, losses: Losses) -> None:
     for name, values in metadata.items():
-        if name == dialect:
+        if name != dialect:
+            report_fields(values, path, losses)
+
+
+def report_fields(values: Mapping[str, Any], path: str, losses: Losses) -> None:
+    """Lists fields that only the sender's API has, of its request or of what is at `path` in it, as dropped."""
+    for key, value in values.items():
+        if key[:1] == "_" or value is None or value == {} or value == [] or (not path and key in _QUIET):
             continue
-        for key, value in values.items():
-            if key[:1] != "_" and value is not None and value != {} and value != []:
-                losses.dropped(f"{path}.{key}")
+        place = f"{path}.{key}" if path else key
+        if key in _GROUPS and isinstance(value, dict):
+            report_fields(value, place, losses)
+        else:
+            losses.dropped(place)

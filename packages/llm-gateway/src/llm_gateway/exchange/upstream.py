@@ -211,7 +211,8 @@ def _translated(
     request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider
 ) -> tuple[WireRequest, Losses]:
     """The request in the provider's dialect, which is not the client's."""
-    ctx, losses = request.ctx, Losses("request")
+    ctx = request.ctx
+    losses = Losses("request", request.dialect.field_names, request.wire.body)
     decoded = ctx.request
     decoded.stream = ctx.streaming
     if request.chain.before and has_signed_thinking(decoded.messages):
@@ -219,8 +220,14 @@ def _translated(
     memory = request.project.memory
     if decoded.store and memory is not None and memory.dialect == request.dialect.name:
         decoded = replace(decoded, store=None)  # done by the gateway
-    request.dialect.check_portable(decoded, losses)
-    wire = dialect.translate(decoded, api, losses, request.dialect.name)
+    try:
+        request.dialect.check_portable(decoded, losses)
+        wire = dialect.translate(decoded, api, losses, request.dialect.name)
+    except DialectError as error:
+        if error.path is None:
+            raise
+        path = request.dialect.field_names.spell(error.path, request.wire.body)
+        raise DialectError(error.message, path=path, code=error.code) from None
     if http.settings.credentials == "client":
         token = bearer_or_key(request.wire.headers.items)
         if token:

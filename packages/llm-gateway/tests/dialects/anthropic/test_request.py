@@ -389,11 +389,11 @@ def test_what_has_no_counterpart_is_listed() -> None:
     )
 
     assert sorted(listed(losses)) == [
+        "dropped cache_key",
         "dropped frequency_penalty",
         "dropped logit_bias",
         "dropped logprobs",
         "dropped metadata",
-        "dropped prompt_cache_key",
         "dropped seed",
         "dropped store",
         "dropped verbosity",

@@ -242,7 +242,7 @@ def test_images_of_tool_results_stand_behind_the_last_result() -> None:
         url,
         {"type": "text", "text": "What is it?"},
     ]
-    assert losses == ["converted messages[*].content[*].content (media moved into a user message)"]
+    assert losses == ["converted messages[*].results[*].content (media moved into a user message)"]
 
 
 def test_an_assistant_turn_of_calls_alone_has_no_empty_text() -> None:
@@ -316,7 +316,7 @@ def test_a_cache_hint_that_would_be_refused_is_told(quirks: dict[str, Any], mode
     body, losses = write(request, model=model, **quirks)
 
     assert body["messages"][0]["content"] == "Long."
-    assert losses == ["dropped messages[*].content[*].cache (cached by the provider as it sees fit)"]
+    assert losses == ["dropped system.content[*].cache (cached by the provider as it sees fit)"]
 
 
 # Reasoning
@@ -350,7 +350,10 @@ def test_thinking_of_others_goes_to_no_provider() -> None:
     messages, losses = write_messages(Message("assistant", [thought, TextPart("Yes.")]))
 
     assert messages == [{"role": "assistant", "content": "Yes."}]
-    assert losses == ["dropped messages[*].content[*].signature", "dropped messages[*].content[*].thinking"]
+    assert losses == [
+        "dropped messages[*].content[*].signature",
+        "dropped messages[*].content[*].thinking (reasoning of another provider)",
+    ]
 
 
 def test_thinking_goes_back_where_the_server_wants_it() -> None:
@@ -440,15 +443,15 @@ def test_what_other_dialects_alone_know_is_told() -> None:
         top_k=5,
         stop=list("abcdef"),
         service_tier="standard_only",
-        provider_metadata={"anthropic": {"context_management": {}}},
+        provider_metadata={"anthropic": {"context_management": {"edits": [1]}}},
     )
 
     body, losses = write(request)
 
     assert losses == [
         "dropped context_management",
-        "dropped messages[*].content[*] (anthropic container_upload)",
-        "dropped tools[*] (anthropic web_search_20250305)",
+        "dropped messages[*].content[*] (container_upload of anthropic)",
+        "dropped tools[*] (web_search_20250305 of anthropic)",
         "dropped top_k",
         "clamped stop (the first 4)",
     ]

@@ -26,6 +26,7 @@ from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
 from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
+from .field_names import FIELD_NAMES
 from .parts import NAME
 from .quirks import QUIRKS
 from .versions import VERSION_2023
@@ -35,7 +36,8 @@ __all__ = ["Anthropic"]
 
 class Anthropic(Dialect):
     name = NAME
-    lacks = frozenset({"response_format.description", "response_format.strict", "messages.name"})
+    field_names = FIELD_NAMES
+    lacks = frozenset({"response_format.description", "messages.name"})
     reply_lacks = frozenset(
         {"logprobs", "tool_calls.namespace", "usage.input_audio_tokens", "usage.output_audio_tokens"}
     )

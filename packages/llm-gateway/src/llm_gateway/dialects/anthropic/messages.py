@@ -19,6 +19,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
     ToolResultPart,
 )
+from llm_gateway_sdk.dialects.coverage import drop_block, drop_from_system, drop_message
 
 from .parts import (
     NAME,
@@ -93,7 +94,7 @@ class ConversationEncoder:
             start += 1
         system: list[Block] = []
         for at in range(start):
-            system += self._system_blocks(messages[at], f"messages[{at}]")
+            system += self._system_blocks(messages[at])
         turns: list[Turn] = []
         for at in range(start, len(messages)):
             self._turn(messages[at], f"messages[{at}]", system, turns)
@@ -108,14 +109,14 @@ class ConversationEncoder:
             if isinstance(part, OpaquePart) and part.dialect == NAME and isinstance(part.data, dict):
                 turns.append(Turn("opaque", raw=part.data))
             else:
-                self.losses.dropped(path)
+                drop_message(message, self.losses)
             return
         if message.name is not None:
             self.losses.dropped(f"{path}.name")
         kept = own(message.provider_metadata)
         extra = {key: value for key, value in kept.items() if not key.startswith("_")} if kept else {}
         if message.role in ("system", "developer"):
-            blocks = self._system_blocks(message, path)
+            blocks = self._system_blocks(message)
             if not self._keeps_system_turns(kept):
                 if blocks:
                     self.losses.converted(path, "a system turn moved into the system prompt")
@@ -143,16 +144,15 @@ class ConversationEncoder:
             return True
         return choice != "fold" and bool(kept.get("_turn"))
 
-    def _system_blocks(self, message: Message, path: str) -> list[Block]:
+    def _system_blocks(self, message: Message) -> list[Block]:
         blocks: list[Block] = []
-        for at, part in enumerate(message.content):
-            place = f"{path}.content[{at}]"
+        for part in message.content:
             if isinstance(part, TextPart | RefusalPart):
-                self._text(part, place, blocks)
+                self._text(part, "system.content[*]", blocks)
             elif isinstance(part, OpaquePart) and part.dialect == NAME:
                 blocks.append(encode_own(part))
             else:
-                self.losses.dropped(place, "a system prompt holds text only")
+                drop_from_system(part, self.losses)
         return blocks
 
     def _blocks(self, message: Message, path: str, role: str) -> list[Block]:
@@ -199,7 +199,8 @@ class ConversationEncoder:
         if part.cache is not None:
             self.losses.dropped(f"{path}.cache")
         if part.signed_by != NAME and not (self.target.quirks.get("unsigned_thinking") and part.text):
-            self.losses.dropped(f"{path}.signature" if part.signature or part.redacted else path, "thinking of another")
+            signed = part.signature or part.redacted
+            self.losses.dropped(f"{path}.{'signature' if signed else 'thinking'}", "reasoning of another provider")
         elif part.redacted is not None:
             blocks.append(encode_extras({"type": "redacted_thinking", "data": part.redacted}, part.provider_metadata))
         else:
@@ -251,7 +252,7 @@ class ConversationEncoder:
         if part.dialect == NAME and part.position == "block":
             blocks.append(encode_own(part))
         else:
-            self.losses.dropped(path, f"a block of {part.dialect}")
+            drop_block(part, self.losses, path)
 
     def _id(self, id: str, path: str, *, call: bool) -> str:
         """Ids stay as they are where the API takes them; calls without one are paired with results without one."""

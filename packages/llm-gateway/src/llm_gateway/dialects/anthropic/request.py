@@ -247,14 +247,15 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
                 _list_block_fields(part, losses)
 
 
-def _list_block_fields(part: Part, losses: Losses) -> None:
+def _list_block_fields(part: Part, losses: Losses, path: str = "messages[*].content[*]") -> None:
     if type(part) is ToolResultPart:
         for inner in part.content:
-            _list_block_fields(inner, losses)
+            _list_block_fields(inner, losses, "messages[*].results[*].content[*]")
     if type(part) is not MediaPart or not part.provider_metadata:
         return
-    blocks = own(part.provider_metadata).get("_blocks")
+    kept = own(part.provider_metadata)
+    blocks, holder = kept.get("_blocks"), "" if kept.get("_search_result") else "source."
     for block in blocks if isinstance(blocks, list) else ():
         for key in block:
             if key not in ("type", "text"):
-                losses.dropped(f"messages[*].content[*].source.content[*].{key}")
+                losses.dropped(f"{path}.{holder}content[*].{key}")

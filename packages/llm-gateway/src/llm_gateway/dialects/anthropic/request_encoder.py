@@ -12,6 +12,7 @@ from llm_gateway_sdk import (
     Target,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.coverage import report_fields
 from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.schemas import structured_schema
 from llm_gateway_sdk.estimate import estimate_tokens
@@ -34,9 +35,6 @@ __all__ = ["DEFAULT_MAX_TOKENS", "encode_count", "encode_request"]
 DEFAULT_MAX_TOKENS = 4096
 
 _TIERS = {"auto": "auto", "standard_only": "standard_only", "default": "standard_only", "priority": "auto"}
-_SENDERS_NAMES = {"cache_key": "prompt_cache_key"}
-# They ask for what this dialect gives anyway, or say nothing to a model.
-_COSMETIC = frozenset({"stream_options", "client_metadata", "include"})
 _MERGED = frozenset({"metadata", "output_config"})
 _COUNTED = frozenset(
     {
@@ -197,7 +195,7 @@ class _Encoder:
             body["stream"] = True
         for key in ("seed", "verbosity", "cache_key", "top_logprobs"):
             if getattr(request, key) is not None:
-                losses.dropped(_SENDERS_NAMES.get(key, key))
+                losses.dropped(key)
         for key in ("frequency_penalty", "presence_penalty", "logprobs", "store", "metadata"):
             if getattr(request, key):
                 losses.dropped(key)
@@ -207,6 +205,4 @@ class _Encoder:
                     {key: value for key, value in values.items() if key not in _MERGED and not key.startswith("_")}
                 )
             else:
-                for key, value in values.items():
-                    if value and not key.startswith("_") and key not in _COSMETIC:
-                        losses.dropped(key)
+                report_fields(values, "", losses)

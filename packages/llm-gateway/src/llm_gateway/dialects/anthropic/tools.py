@@ -12,6 +12,7 @@ from llm_gateway_sdk import (
     ToolChoice,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters
+from llm_gateway_sdk.dialects.coverage import drop_tool
 
 from .parts import (
     NAME,
@@ -96,8 +97,7 @@ class ToolsEncoder:
             elif tool.dialect == NAME:
                 tools.append(tool.data)
             else:
-                kind = tool.data.get("type") if isinstance(tool.data, dict) else None
-                self.losses.dropped(f"tools[{at}]", f"{kind or 'a tool'} of {tool.dialect}")
+                drop_tool(tool, self.losses)
         if tools:
             body["tools"] = tools
         if (tools or "mcp_servers" in self.own) and (encoded := self._tool_choice(choice)) is not None:
@@ -107,7 +107,7 @@ class ToolsEncoder:
 
     def _tool(self, tool: Tool, path: str) -> Block:
         if tool.kind == "custom":
-            self.losses.converted(f"{path}.type", "a function with one parameter, `input`")
+            self.losses.converted(path, "a custom tool as a function with one parameter, `input`")
             schema = custom_tool_parameters(tool.format)
         else:
             schema = tool.parameters or {"type": "object", "properties": {}}

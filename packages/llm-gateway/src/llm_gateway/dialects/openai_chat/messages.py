@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from llm_gateway_sdk.conventions import TOOL_ERROR_PREFIX, media_marker
+from llm_gateway_sdk.dialects.coverage import drop_message
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -43,7 +44,6 @@ from .parts import (
     encode_part,
     encode_texts,
     is_packed_detail,
-    list_foreign,
     read_extra_content,
     thinking_block,
     thinking_detail,
@@ -202,15 +202,14 @@ class _Writer:
         self._names: dict[str, str] = {}
 
     def write(self, messages: list[Message]) -> list[dict[str, Any]]:
+        leading = True
         for place, message in enumerate(messages):
+            leading = leading and message.role in ("system", "developer")
             text = _spoken_text(message)
             if text is not None and not self._moved:
-                if message.provider_metadata:
-                    list_foreign(message.provider_metadata, "messages[*]", self._losses)
                 self._out.append({"role": message.role, "content": text})
                 continue
-            path = f"messages[{place}]"
-            list_foreign(message.provider_metadata, path, self._losses)
+            path = "system" if leading else f"messages[{place}]"
             match message.role:
                 case "user" | "tool":
                     self._write_turn(message, path)
@@ -218,7 +217,7 @@ class _Writer:
                     self._flush_moved()
                     self._write_assistant(message, path)
                 case "opaque":
-                    self._write_opaque(message, path)
+                    self._write_opaque(message)
                 case _:
                     self._flush_moved()
                     self._write_system(message, path)
@@ -252,12 +251,12 @@ class _Writer:
             role = "system"
         self._append(role, message, {"content": self._content(message.content, message, path)})
 
-    def _write_opaque(self, message: Message, path: str) -> None:
+    def _write_opaque(self, message: Message) -> None:
         for part in message.content:
             if isinstance(part, OpaquePart) and part.dialect == NAME and isinstance(part.data, dict):
                 self._out.append(part.data)
             else:
-                self._losses.dropped(path, "an item of another dialect")
+                drop_message(message, self._losses)
 
     def _write_turn(self, message: Message, path: str) -> None:
         results = [part for part in message.content if isinstance(part, ToolResultPart)]
@@ -275,25 +274,28 @@ class _Writer:
         self._append("user", message, {"content": content})
 
     def _write_result(self, part: ToolResultPart, message: Message, path: str) -> None:
-        list_foreign(part.provider_metadata, f"{path}.content", self._losses)
         texts: list[Part] = []
         moved: list[dict[str, Any]] = []
         for place, inner in enumerate(part.content):
             if isinstance(inner, MediaPart) and inner.text is None:
-                wire = encode_part(inner, f"{path}.content[{place}]", self._losses, self._quirks, self._model)
+                wire = encode_part(
+                    inner, f"{path}.results[*].content[{place}]", self._losses, self._quirks, self._model
+                )
                 if wire is not None:
                     moved.append(wire)
             else:
                 texts.append(inner)
         if moved:
             # A tool message holds text alone.
-            self._losses.converted(f"{path}.content[*].content", "media moved into a user message")
+            self._losses.converted(f"{path}.results[*].content", "media moved into a user message")
             self._moved += [{"type": "text", "text": media_marker(part.tool_call_id)}, *moved]
         if part.is_error:
             texts = _marked_as_error(texts)
         if part.cache is not None and texts and texts[-1].cache is None:
             texts[-1] = replace(texts[-1], cache=part.cache)
-        content = self._content(texts, message, path)
+        elif part.cache is not None:
+            self._losses.dropped(f"{path}.results[*].cache")
+        content = self._content(texts, message, f"{path}.results[*]")
         if is_legacy(part.provider_metadata):
             name = part.name or self._names.get(part.tool_call_id, "")
             self._out.append({"role": "function", "name": name, "content": content, **own(message.provider_metadata)})
@@ -336,7 +338,6 @@ class _Writer:
 
     def _write_call(self, part: ToolCallPart, path: str, calls: list[dict[str, Any]], fields: dict[str, Any]) -> None:
         self._names[part.id] = part.name
-        list_foreign(part.provider_metadata, path, self._losses)
         if part.cache is not None:
             self._losses.dropped(f"{path}.cache")
         if is_legacy(part.provider_metadata):
@@ -386,7 +387,7 @@ class _Writer:
             if signed and not kept:
                 self._losses.dropped(f"{path}.content[*].signature")
             if field_ is None or (not kept and (part.redacted is not None or not wanted)):
-                self._losses.dropped(f"{path}.content[*].thinking")
+                self._losses.dropped(f"{path}.content[*].thinking", "reasoning of another provider")
                 continue
             if not kept:
                 part, field_ = replace(part, signature=None, signed_by=None), str(wanted)

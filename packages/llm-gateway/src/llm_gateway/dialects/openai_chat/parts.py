@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from llm_gateway_sdk.dialects.coverage import drop_block
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -17,7 +18,6 @@ from llm_gateway_sdk.parts import (
     MediaPart,
     OpaquePart,
     Part,
-    ProviderMetadata,
     RefusalPart,
     TextPart,
     ThinkingPart,
@@ -49,7 +49,6 @@ __all__ = [
     "encode_part",
     "encode_texts",
     "is_packed_detail",
-    "list_foreign",
     "read_extra_content",
     "thinking_block",
     "thinking_detail",
@@ -402,8 +401,6 @@ def write_extra_content(part: Part, *, wrapped: bool) -> dict[str, Any] | None:
 
 def encode_part(part: Part, path: str, losses: Losses, quirks: Mapping[str, Any], model: str) -> dict[str, Any] | None:
     """A user's content part; None where it has no meaning here. Raises DialectError for media that can't be sent."""
-    if part.provider_metadata:
-        list_foreign(part.provider_metadata, path, losses)
     wire: dict[str, Any]
     match part:
         case TextPart():
@@ -419,11 +416,11 @@ def encode_part(part: Part, path: str, losses: Losses, quirks: Mapping[str, Any]
         case OpaquePart(dialect=dialect) if dialect == NAME and isinstance(part.data, dict):
             return part.data
         case OpaquePart():
-            kind = part.data.get("type") if isinstance(part.data, dict) else None
-            losses.dropped(path, f"{part.dialect} {kind or 'block'}")
+            drop_block(part, losses, path)
             return None
         case _:
-            losses.dropped(path)
+            signed = type(part) is ThinkingPart and part.signature is not None
+            losses.dropped(f"{path}.signature" if signed else path, "not in a turn of the user")
             return None
     if part.cache is not None:
         _encode_cache(wire, part.cache, f"{path}.cache", losses, quirks, model)
@@ -513,12 +510,3 @@ _TTL = {"30m": "30m", "1h": "12h", "12h": "12h"}
 
 # Explicit breakpoints came with gpt-5.6; earlier models cache by themselves and refuse the field.
 _WITHOUT_BREAKPOINTS = re.compile(r"(?:openai/)?(?:gpt-3|gpt-4|gpt-5(?!\.[6-9]|\.\d\d)|o[134](?:-|$)|chatgpt)")
-
-
-def list_foreign(node_metadata: ProviderMetadata, path: str, losses: Losses) -> None:
-    """Tells what of another dialect's own fields is left behind. Keys that begin with `_` are notes on form."""
-    for dialect, values in node_metadata.items():
-        if dialect != NAME:
-            for key in values:
-                if not key.startswith("_"):
-                    losses.dropped(f"{path}.{key}" if path else key)

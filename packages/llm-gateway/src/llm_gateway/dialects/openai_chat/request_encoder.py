@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, Target, WireRequest
+from llm_gateway_sdk.dialects.coverage import report_fields
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.reasoning import effort_of_budget, lower_effort
 from llm_gateway_sdk.request import LLMRequest, Reasoning, ResponseFormat
@@ -18,7 +19,6 @@ from .fields import (
     own,
 )
 from .messages import encode_messages
-from .parts import list_foreign
 from .tools import encode_tool_choice, encode_tools
 
 __all__ = ["encode_request"]
@@ -29,7 +29,9 @@ def encode_request(request: LLMRequest, target: Target, losses: Losses) -> WireR
     is_own = NAME in request.provider_metadata
     form = form_of(request.provider_metadata)
     model = target.model or request.model
-    list_foreign(request.provider_metadata, "", losses)
+    for dialect, values in request.provider_metadata.items():
+        if dialect != NAME:
+            report_fields(values, "", losses)
     body: dict[str, Any] = {"model": model, "messages": encode_messages(request.messages, losses, quirks, model)}
     if request.tools:
         encode_tools(request.tools, body, losses, quirks)
@@ -117,7 +119,6 @@ def _encode_stop(
 def _encode_response_format(
     wanted: ResponseFormat, body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any]
 ) -> None:
-    list_foreign(wanted.provider_metadata, "response_format", losses)
     verbatim = form_of(wanted.provider_metadata).get("verbatim")
     if verbatim is not None:
         body["response_format"] = verbatim
@@ -144,7 +145,6 @@ def _encode_response_format(
 def _encode_reasoning(
     wanted: Reasoning, body: dict[str, Any], losses: Losses, quirks: Mapping[str, Any], model: str
 ) -> None:
-    list_foreign(wanted.provider_metadata, "reasoning", losses)
     form = form_of(wanted.provider_metadata)
     if form.get("object") or quirks.get("reasoning_object"):
         said = {"effort": wanted.effort, "max_tokens": wanted.budget_tokens, "enabled": wanted.enabled}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway_sdk.conventions import custom_tool_parameters, wrap_custom_input
+from llm_gateway_sdk.dialects.coverage import drop_tool
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import ToolCallPart
@@ -32,7 +33,7 @@ from .fields import (
     own,
     required_str,
 )
-from .parts import list_foreign, read_extra_content, write_extra_content
+from .parts import read_extra_content, write_extra_content
 
 __all__ = [
     "decode_call",
@@ -139,14 +140,12 @@ def encode_tools(tools: list[ToolLike], body: dict[str, Any], losses: Losses, qu
             if tool.dialect == NAME:
                 current.append(tool.data)
             else:
-                losses.dropped(path, f"{tool.dialect} {tool.data.get('type') or tool.name or 'tool'}")
+                drop_tool(tool, losses)
             continue
         kept = tool.provider_metadata
-        if kept:
-            list_foreign(kept, path, losses)
-            if is_legacy(kept):
-                legacy.append(_encode_function(tool, tool.parameters))
-                continue
+        if kept and is_legacy(kept):
+            legacy.append(_encode_function(tool, tool.parameters))
+            continue
         if tool.kind != "custom":
             wire: dict[str, Any] = {"type": "function", "function": _encode_function(tool, tool.parameters)}
         elif quirks.get("no_custom_tools"):
@@ -261,7 +260,6 @@ def encode_tool_choice(
     choice: ToolChoice, tools: list[ToolLike], losses: Losses, quirks: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The `tool_choice`, or `function_call`, of a request body."""
-    list_foreign(choice.provider_metadata, "tool_choice", losses)
     if is_legacy(choice.provider_metadata):
         return {"function_call": {"name": choice.name} if choice.mode == "tool" else choice.mode}
     kinds = {tool.name: tool.kind for tool in tools if isinstance(tool, Tool)}

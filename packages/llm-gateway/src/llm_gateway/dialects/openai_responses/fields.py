@@ -19,7 +19,6 @@ from llm_gateway_sdk.dialects.fields import (
     unknown_fields,
 )
 from llm_gateway_sdk.dialects.fields import kind_of as found
-from llm_gateway_sdk.losses import Losses
 
 __all__ = [
     "NAME",
@@ -27,7 +26,6 @@ __all__ = [
     "boolean",
     "found",
     "integer",
-    "list_foreign",
     "mapping",
     "number",
     "own",
@@ -53,15 +51,6 @@ def own(node: Any) -> dict[str, Any]:
 def beyond(raw: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """The fields that are not known, verbatim, for `provider_metadata`. Names with `_` are for notes on form."""
     return unknown_fields(raw, known)
-
-
-def list_foreign(node: Any, path: str, losses: Losses) -> None:
-    """Reports which fields of other dialects are left out."""
-    for dialect, fields in node.provider_metadata.items():
-        if dialect != NAME:
-            for key in fields:
-                if key[:1] != "_":
-                    losses.dropped(f"{path}.{key}" if path else key)
 
 
 def sequence(holder: dict[str, Any], key: str, path: str) -> list[Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk.conventions import TOOL_ERROR_PREFIX
+from llm_gateway_sdk.dialects.coverage import drop_block
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -25,7 +26,7 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.request import LLMRequest, Message, Tool
 from llm_gateway_sdk.wire import json
 
-from .fields import NAME, beyond, found, list_foreign, mapping, own, text
+from .fields import NAME, beyond, found, mapping, own, text
 from .items import Run, decode_item, fold_opaque, is_output_item, runs
 from .parts import decode_content, encode_input_part, encode_output_part
 from .tools import ToolNames, is_client_tool_search
@@ -181,17 +182,18 @@ class _InputWriter:
         }
 
     def write(self, messages: list[Message]) -> list[dict[str, Any]]:
+        leading = True
         for position, message in enumerate(messages):
-            path = f"messages[{position}]"
+            leading = leading and message.role in ("system", "developer")
+            path = "system" if leading else f"messages[{position}]"
             if message.name is not None:
-                self._losses.dropped(f"{path}.name")
-            list_foreign(message, path, self._losses)
+                self._losses.dropped("messages[*].name")
             match message.role:
                 case "assistant":
                     self._write_turn(message, path)
                 case "opaque":
                     for part in message.content:
-                        self._write_opaque(part, path)
+                        self._write_opaque(part, "messages[*]")
                 case _:
                     self._write_message(message, path)
         return self._items
@@ -237,7 +239,7 @@ class _InputWriter:
                         if isinstance(part, ToolResultPart):
                             self._items.append(self._encode_result(part, path))
                         else:
-                            self._write_opaque(part, path)
+                            self._write_opaque(part, f"{path}.content[*]")
 
     def _encode_assistant(self, run: Run, path: str) -> dict[str, Any]:
         first = run.parts[0]
@@ -247,7 +249,6 @@ class _InputWriter:
         for part in run.parts:
             if part.signature is not None:
                 self._losses.dropped(f"{path}.content[*].signature")
-            list_foreign(part, f"{path}.content[*]", self._losses)
             if part.cache is not None:
                 self._losses.dropped(f"{path}.content[*].cache", "assistant text carries no cache breakpoint")
             if isinstance(part, TextPart | RefusalPart):
@@ -295,7 +296,6 @@ class _InputWriter:
 
     def _encode_call(self, part: ToolCallPart, path: str) -> dict[str, Any]:
         memo = own(part)
-        list_foreign(part, f"{path}.content[*]", self._losses)
         if part.signature is not None:
             self._losses.dropped(f"{path}.content[*].signature", "issued by another provider")
         if part.cache is not None:
@@ -341,8 +341,10 @@ class _InputWriter:
             if isinstance(data, dict):
                 self._items.append(data)
             return
-        kind = part.data.get("type", "") if isinstance(part, OpaquePart) and isinstance(part.data, dict) else ""
-        self._losses.dropped(f"{path}.content[*]", str(kind))
+        if isinstance(part, OpaquePart):
+            drop_block(part, self._losses, path)
+        else:
+            self._losses.dropped(path)
 
     def _encode_result(self, part: ToolResultPart, path: str) -> dict[str, Any]:
         memo = own(part)
@@ -384,6 +386,8 @@ class _InputWriter:
         prefix = TOOL_ERROR_PREFIX if part.is_error else ""
         parts = part.content
         if len(parts) <= 1 and memo.get("_form") != "list" and all(_is_plain(inner) for inner in parts):
+            if any(isinstance(inner, TextPart) and inner.citations for inner in parts):
+                self._losses.dropped(f"{path}.content[*].citations", "input text carries none")
             return prefix + "".join(inner.text for inner in parts if isinstance(inner, TextPart))
         written = [
             encoded

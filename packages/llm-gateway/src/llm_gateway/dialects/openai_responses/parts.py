@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from llm_gateway_sdk.dialects.coverage import drop_block
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -16,10 +17,11 @@ from llm_gateway_sdk.parts import (
     ProviderMetadata,
     RefusalPart,
     TextPart,
+    ThinkingPart,
 )
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
-from .fields import NAME, beyond, found, list_foreign, mapping, own, sequence, text
+from .fields import NAME, beyond, found, mapping, own, sequence, text
 
 __all__ = [
     "decode_annotation",
@@ -79,18 +81,18 @@ def encode_input_part(part: Part, path: str, losses: Losses) -> dict[str, Any] |
             written = _encode_audio(part, path)
         case OpaquePart():
             if part.dialect != NAME:
-                losses.dropped(path, _kind_of(part))
+                drop_block(part, losses, path)
                 return None
             data: dict[str, Any] = part.data
             return data
         case MediaPart():
             raise DialectError(f"a Responses request can't hold {part.kind}", path=path)
         case _:
-            losses.dropped(path, f"{type(part).__name__} in the content of a message")
+            signed = type(part) is ThinkingPart and part.signature is not None
+            losses.dropped(f"{path}.signature" if signed else path, "not in a turn of the user")
             return None
     if part.signature is not None:
         losses.dropped(f"{path}.signature")
-    list_foreign(part, path, losses)
     written.update(_verbatim(part))
     if part.cache is not None:
         written["prompt_cache_breakpoint"] = _encode_cache(part.cache, path, losses)
@@ -306,10 +308,6 @@ def _rest(raw: dict[str, Any], known: tuple[str, ...]) -> ProviderMetadata:
 def _verbatim(part: Part) -> dict[str, Any]:
     memo = part.provider_metadata.get(NAME)
     return {key: value for key, value in memo.items() if key[:1] != "_"} if memo else {}
-
-
-def _kind_of(part: OpaquePart) -> str:
-    return str(part.data.get("type", "")) if isinstance(part.data, dict) else ""
 
 
 def _media_type_of(name: str | None) -> str:

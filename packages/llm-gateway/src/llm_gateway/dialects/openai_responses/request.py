@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llm_gateway_sdk.dialect import WireReply, WireRequest
+from llm_gateway_sdk.dialects.coverage import report_fields
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import OpaquePart, TextPart
@@ -123,12 +124,10 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
                 )
             kept = own(part).get("_item") if part.provider_metadata else None
             for key in kept.keys() - _OF_THE_STORE if isinstance(kept, dict) else ():
-                losses.dropped(f"messages[*].content[*].{key}")
+                losses.dropped(f"messages[*].{key}")
     if request.store:
         losses.dropped("store", "replies are not stored")
-    for key, value in memo.items():
-        if key[:1] != "_" and value not in ("", [], {}, False):
-            losses.dropped(key)
+    report_fields({key: value for key, value in memo.items() if value not in ("", False)}, "", losses)
     for key in memo.get("_text", {}):
         losses.dropped(f"text.{key}")
     for key in own(request.reasoning) if request.reasoning is not None else ():

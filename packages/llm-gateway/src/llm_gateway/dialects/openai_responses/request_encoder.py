@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, Target, WireRequest
+from llm_gateway_sdk.dialects.coverage import report_fields
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import TextPart
@@ -137,9 +138,7 @@ def _refuse_foreign(request: LLMRequest, losses: Losses) -> None:
     if request.cache is not None:
         losses.dropped("cache", "no breakpoint for a whole request")
     for extra in request.provider_metadata.values():
-        for key in extra:
-            if key[:1] != "_":
-                losses.dropped(key)
+        report_fields(extra, "", losses)
 
 
 def _encode_reasoning(reasoning: Reasoning | None, losses: Losses) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from llm_gateway_sdk.dialects.coverage import drop_tool
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import ProviderMetadata
 from llm_gateway_sdk.request import LLMRequest, OpaqueTool, Tool, ToolChoice, ToolLike
 from llm_gateway_sdk.text_exclusions import CANONICAL
 
-from .fields import NAME, beyond, boolean, found, list_foreign, mapping, own, sequence, text
+from .fields import NAME, beyond, boolean, found, mapping, own, sequence, text
 
 __all__ = [
     "ToolName",
@@ -116,7 +117,7 @@ def encode_tools(request: LLMRequest, losses: Losses, *, native: bool) -> list[A
             losses.dropped(f"{path}.cache", "tools carry no cache breakpoint")
         if isinstance(tool, OpaqueTool):
             if tool.dialect != NAME:
-                losses.dropped(path, str(tool.data.get("type", "")) or "server tool")
+                drop_tool(tool, losses)
                 continue
             if group is not None and own(tool).get("_namespace_member") == group["name"]:
                 group["tools"].append(tool.data)
@@ -127,7 +128,6 @@ def encode_tools(request: LLMRequest, losses: Losses, *, native: bool) -> list[A
         memo = own(tool)
         if memo.get("_loaded"):
             continue
-        list_foreign(tool, path, losses)
         written = _encode_tool(tool, memo, native=native)
         if tool.namespace is None:
             group = None

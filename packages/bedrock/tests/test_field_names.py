@@ -1,0 +1,20 @@
+"""Losses and errors name the fields of Converse requests as the API calls them."""
+
+from __future__ import annotations
+
+import pytest
+from llm_gateway_bedrock.field_names import FIELD_NAMES
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("max_tokens", "inferenceConfig.maxTokens"),
+        ("metadata", "requestMetadata"),
+        ("tools[*].strict", "toolConfig.tools[*].toolSpec.strict"),
+        ("messages[*].results[*].content[*].json", "messages[*].content[*].toolResult.content[*].json"),
+        ("system.content[*].cache", "system[*].cachePoint"),
+    ],
+)
+def test_a_field_has_the_name_of_its_api(path: str, own: str) -> None:
+    assert FIELD_NAMES.spell(path) == own
