@@ -455,6 +455,17 @@ def test_features_of_anthropics_api_go_with_their_fields_or_not_at_all() -> None
     assert "additionalModelRequestFields" not in nova
 
 
+def test_a_tool_of_the_models_own_is_not_declared_twice() -> None:
+    tool = {"type": "computer_20250124", "name": "computer", "display_width_px": 800, "display_height_px": 600}
+    call = Message("assistant", [ToolCallPart("t1", "computer", "{}")])
+    result = Message("tool", [ToolResultPart("t1", [TextPart("ok")])])
+
+    body = write(ask(USER, call, result, tools=[OpaqueTool("anthropic", tool, "computer")]))
+
+    assert body["additionalModelRequestFields"]["tools"] == [tool]
+    assert [entry["toolSpec"]["name"] for entry in body["toolConfig"]["tools"]] == ["unused"]
+
+
 def test_tools_that_anthropic_defines_and_the_client_runs_reach_claude() -> None:
     tool = {"type": "computer_20250124", "name": "computer", "display_width_px": 800, "display_height_px": 600}
     tools = [OpaqueTool("anthropic", tool, "computer"), Tool("f")]

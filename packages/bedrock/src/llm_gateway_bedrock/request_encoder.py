@@ -202,7 +202,9 @@ class _Encoder:
         entries = self._tool_entries(tools)
         if not entries and talked:
             self._losses.converted("tools", "declared as the history uses them")
-            names = dict.fromkeys(call["name"] for call in used) or {"tool": None}
+            # One of the model's own, which is in the additional fields, may not be declared twice.
+            declared = {tool.name for tool in request.tools if isinstance(tool, OpaqueTool)}
+            names = dict.fromkeys(call["name"] for call in used if call["name"] not in declared) or {"unused": None}
             entries = [_spec(Tool(name)) for name in names]
             choice = None
         if not entries:

@@ -43,10 +43,12 @@ from .parts import (
     arguments_object,
     decode_part,
     encode_media,
+    fields,
     own,
     redacted_signature,
     write_signature,
 )
+from .streamed_calls import StreamedCall, is_streamed
 
 __all__ = [
     "CandidateReader",
@@ -179,7 +181,7 @@ class ReplyReader:
         said = candidate.get("finishMessage") if isinstance(candidate, dict) else None
         detail = said if isinstance(said, str) else None
         if not self._joined:
-            return broken_end(choices, detail)
+            return broken_end(choices, detail, sure=_BROKEN)
         for choice in choices:
             spoke = self._spoke or says_something(choice.message.content)
             if choice.finish_reason == "error" and (not spoke or choice.raw_finish_reason in _BROKEN):
@@ -212,7 +214,7 @@ def _block_message(body: dict[str, Any]) -> str | None:
 
 
 class CandidateReader:
-    __slots__ = ("_called", "_index", "_joined", "_kind", "_last_text", "_mark", "_mint", "_next", "_texts")
+    __slots__ = ("_called", "_index", "_joined", "_kind", "_last_text", "_mark", "_mint", "_next", "_open", "_texts")
 
     def __init__(self, index: int, mint: Mint, *, joined: bool) -> None:
         self._index = index
@@ -225,6 +227,8 @@ class CandidateReader:
         self._texts: list[str] = []
         """The visible text, for the byte offsets of grounding."""
         self._last_text: int | None = None
+        self._open: StreamedCall | None = None
+        """A call whose arguments are still coming."""
         self._mark: ThinkingPart | None = None
         """The signature of a text that still goes on: it stands behind the whole text, as in a reply at once."""
 
@@ -263,8 +267,36 @@ class CandidateReader:
                 if text:
                     self._append(content, TextPart(text))
                 return
+        if isinstance(value, dict) and ("functionCall" in value or "function_call" in value):
+            value = self._gathered(content, value, path)
+            if value is None:
+                return
+        elif self._open is not None:
+            self._end_call(content, path)
         for part in decode_part(value, path):
             self._append(content, part)
+
+    def _gathered(self, content: list[Part], value: dict[str, Any], path: str) -> dict[str, Any] | None:
+        """The part of a call; None where more of its arguments are to come."""
+        part = fields(value, path)
+        call = fields(part.get("functionCall"), f"{path}.functionCall")
+        if call.get("name"):
+            self._end_call(content, path)
+        if self._open is None and not is_streamed(call):
+            return value
+        if self._open is None:
+            self._open = StreamedCall()
+        if not self._open.add(part, call, f"{path}.functionCall"):
+            return None
+        whole, self._open = self._open.whole(), None
+        return whole
+
+    def _end_call(self, content: list[Part], path: str) -> None:
+        """A call that another part or the end follows has no more to come."""
+        if self._open is not None:
+            whole, self._open = self._open.whole(), None
+            for part in decode_part(whole, path):
+                self._append(content, part)
 
     def _append(self, content: list[Part], part: Part) -> None:
         kind = type(part)
@@ -300,6 +332,7 @@ class CandidateReader:
             self._mark = None
 
     def _finish(self, choice: Choice, value: Any) -> None:
+        self._end_call(choice.message.content, "candidates[*].content.parts[*]")
         self._release(choice.message.content)
         word = value if isinstance(value, str) else str(value)
         reason = FINISH.get(word, "error")

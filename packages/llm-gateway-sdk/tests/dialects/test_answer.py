@@ -89,6 +89,8 @@ def test_an_end_with_an_error_and_nothing_said_is_an_error():
     error = broken_end([broken], "the call could not be read")
     assert error.kind == "upstream"
     assert error.message == "The model's output broke off (MALFORMED_FUNCTION_CALL). the call could not be read"
-    assert broken_end([choice(0, TextPart("x"), finish="error")]) is None
+    assert broken_end([choice(0, TextPart("x"), finish="error")], sure={"OTHER"}) is None
+    assert broken_end([choice(0, TextPart("x"), finish="error")]) is not None
+    assert broken_end([choice(0, TextPart("x"), finish="error"), choice(1, TextPart("y"), finish="stop")]) is None
     assert broken_end([choice(0, finish="stop")]) is None
     assert broken_end([]) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,17 @@ def test_a_request_that_fits_is_the_very_same() -> None:
         losses = Losses()
         assert fit(request, receiver, losses).request is request
         assert not losses
+
+
+@pytest.mark.parametrize("receiver", [CHAT, MESSAGES, CONVERSE], ids=["chat", "messages", "converse"])
+def test_no_strictness_is_promised_of_arguments_that_are_no_object(receiver: Receiver) -> None:
+    tool = Tool("f", parameters={"type": "array", "items": {"type": "string"}}, strict=True)
+    losses = Losses()
+
+    fitted = fit(LLMRequest(messages=[Message("user", [TextPart("hi")])], tools=[tool]), receiver, losses).request
+
+    assert not fitted.tools[0].strict  # type: ignore[union-attr]
+    assert [loss.path for loss in losses] == ["tools[*].strict"]
 
 
 def test_strictness_is_promised_only_with_its_form() -> None:

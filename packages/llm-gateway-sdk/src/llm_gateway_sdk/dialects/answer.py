@@ -6,14 +6,14 @@ Three rules, used by the encoders and decoders of all dialects:
   one choice and its tool call into another.
 - The word for the end follows what is there: a reply with calls ends with the word for calls, and one without them
   does not. Clients wait for, or silently drop, a call that the word promises.
-- An end with an error and nothing said is an error of the provider, not an empty success.
+- An end with an error is an error of the provider, not a success that is empty or cut off.
 
 Pure functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from ..errors import ErrorInfo
 from ..parts import Part, TextPart, ThinkingPart, ToolCallPart
@@ -79,13 +79,19 @@ def says_something(content: Iterable[Part]) -> bool:
     return False
 
 
-def broken_end(choices: Sequence[Choice], detail: str | None = None) -> ErrorInfo | None:
-    """The error of a reply whose every choice ended with an error and says nothing; None for any other."""
-    if not choices or any(
-        choice.finish_reason != "error" or says_something(choice.message.content) for choice in choices
-    ):
-        return None
-    return broken_output(choices[0].raw_finish_reason, detail)
+def broken_end(
+    choices: Sequence[Choice], detail: str | None = None, *, sure: Container[str | None] | None = None
+) -> ErrorInfo | None:
+    """The error of a reply whose every choice ended with an error; None for any other.
+
+    `sure`: the vendor's words that mean an error after content too, where others may be an end like any other.
+    """
+    for choice in choices:
+        if choice.finish_reason != "error":
+            return None
+        if sure is not None and choice.raw_finish_reason not in sure and says_something(choice.message.content):
+            return None
+    return broken_output(choices[0].raw_finish_reason, detail) if choices else None
 
 
 def broken_output(word: str | None, detail: str | None = None) -> ErrorInfo:

@@ -142,7 +142,10 @@ def _fit_tool(tool: Tool, receiver: Receiver, losses: Losses) -> Tool:
             losses.dropped("tools[*].strict", "the schema is not in the form of strict mode")
             strict = False
         elif receiver.strict == "anthropic":
-            if is_recursive(schema):
+            if schema.get("type") != "object":
+                losses.dropped("tools[*].strict", "the schema has no object at its root")
+                strict = False
+            elif is_recursive(schema):
                 losses.dropped("tools[*].strict", "the schema is recursive")
                 strict = False
             else:

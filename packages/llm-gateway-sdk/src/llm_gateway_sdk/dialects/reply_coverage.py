@@ -119,6 +119,8 @@ def _report_fields(values: dict[str, Any], path: str, losses: Losses, repeated: 
         value = values[key]
         if value is None or value == {} or value == [] or key in _NOTES or key in repeated:
             continue
+        if key == "citations" and not path and isinstance(value, list):
+            continue  # addresses that its text names by number, which are citations of the text
         if key in _GROUPS and isinstance(value, dict):
             _report_fields(value, path, losses, _OF_THE_ITEM if key == "_item" else _NONE)
         elif key[:1] == "_":

@@ -510,6 +510,7 @@ def test_thinking_goes_back_only_to_whom_it_came_from() -> None:
                 ThinkingPart("theirs", signature="s", signed_by="gemini"),
                 ThinkingPart("unsigned"),
                 ThinkingPart(redacted="x", signed_by="bedrock"),
+                ThinkingPart("of Claude on Bedrock", signature="s", signed_by="bedrock"),
                 ToolCallPart("a", "f", "{}", signature="s", signed_by="gemini"),
             ],
         ),
@@ -518,8 +519,8 @@ def test_thinking_goes_back_only_to_whom_it_came_from() -> None:
 
     blocks = encode(request, losses)["messages"][1]["content"]
 
-    assert [block["type"] for block in blocks] == ["thinking", "tool_use"]
-    assert blocks[0]["thinking"] == "mine"
+    assert [block["type"] for block in blocks] == ["thinking", "thinking", "tool_use"]
+    assert [block["thinking"] for block in blocks[:2]] == ["mine", "of Claude on Bedrock"]
     assert "dropped messages[*].content[*].signature" in listed(losses)
 
 

@@ -142,8 +142,10 @@ def test_a_success_without_an_answer_is_not_a_reply(body: dict[str, Any]) -> Non
         hear(body)
 
 
-def test_an_end_with_an_error_and_nothing_said_is_an_error() -> None:
-    reply = hear({"choices": [{"message": {"content": ""}, "finish_reason": "insufficient_system_resource"}]})
+@pytest.mark.parametrize("text", ["", "Half an ans"])
+def test_an_end_with_an_error_is_an_error(text: str) -> None:
+    message = {"content": text}
+    reply = hear({"choices": [{"message": message, "finish_reason": "insufficient_system_resource"}]})
 
     assert reply.error is not None
     assert reply.error.kind == "upstream"

@@ -68,6 +68,11 @@ def _is_no_result(block: Block) -> bool:
     return kind != "tool_result"
 
 
+_CLAUDES = frozenset({"bedrock"})
+"""Other platforms whose signatures of thinking hold here: Claude's hold wherever it is served (Anthropic, "Extended
+thinking")."""
+
+
 class ConversationEncoder:
     """Writes the messages of one request: the system prompt, and turns whose roles alternate.
 
@@ -198,13 +203,14 @@ class ConversationEncoder:
     def _thinking(self, part: ThinkingPart, path: str, blocks: list[Block]) -> None:
         if part.cache is not None:
             self.losses.dropped(f"{path}.cache")
-        if part.signed_by != NAME and not (self.target.quirks.get("unsigned_thinking") and part.text):
+        issued = part.signed_by == NAME or (part.signed_by in _CLAUDES and part.signature is not None)
+        if not issued and not (self.target.quirks.get("unsigned_thinking") and part.text):
             signed = part.signature or part.redacted
             self.losses.dropped(f"{path}.{'signature' if signed else 'thinking'}", "reasoning of another provider")
         elif part.redacted is not None:
             blocks.append(encode_extras({"type": "redacted_thinking", "data": part.redacted}, part.provider_metadata))
         else:
-            signature = part.signature if part.signed_by == NAME else None
+            signature = part.signature if issued else None
             block = {"type": "thinking", "thinking": part.text, "signature": signature or ""}
             blocks.append(encode_extras(block, part.provider_metadata))
 

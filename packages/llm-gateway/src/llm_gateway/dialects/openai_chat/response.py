@@ -47,6 +47,7 @@ from .parts import (
     write_extra_content,
 )
 from .request import ChatEcho
+from .sources import cite, sources_of
 from .tools import decode_call, decode_function_call, encode_call, is_legacy
 from .usage import encode_usage, usage_in
 
@@ -90,6 +91,8 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
     rest = extras(body, REPLY_FIELDS)
     if rest:
         response.provider_metadata = {NAME: rest}
+        for choice in response.choices if (sources := sources_of(rest)) else ():
+            cite(choice, sources)
     return response
 
 

@@ -43,6 +43,7 @@ from .response import (
     decode_image,
     text_of,
 )
+from .sources import citations_in, sources_of
 from .tools import LEGACY, arguments_text
 from .usage import usage_in
 
@@ -61,6 +62,10 @@ class ChatStreamDecoder(StreamDecoder):
         self._head: _Head | None = None
         self._heads_read = 0
         self._stopped = False
+        self._sources: list[tuple[str, str | None]] = []
+        """What the reply cites by number."""
+        self._spoken: dict[int, list[str]] = {}
+        """The text of each choice, where there are sources."""
         self.finished = False
 
     def feed(self, data: bytes) -> list[LLMResponse]:
@@ -160,6 +165,8 @@ class ChatStreamDecoder(StreamDecoder):
             None,
             tier if isinstance(tier, str) else None,
         )
+        if "citations" in body or "search_results" in body:
+            self._sources = sources_of(body) or self._sources
         self._decode_choices(body, chunk)
         for key, value in body.items():
             if key not in REPLY_FIELDS and value is not None and self._said.get(key) != value:
@@ -189,10 +196,22 @@ class ChatStreamDecoder(StreamDecoder):
                 chunk.choices.append(choice)
                 if choice.finish_reason == "error":
                     chunk.error = broken_output(choice.raw_finish_reason)
+            if self._sources:
+                self._cite(chunk.choices)
         if body.get("usage") or "x_groq" in body:
             chunk.usage = usage_in(body)
             if chunk.usage is not None:
                 chunk.usage.service_tier = chunk.service_tier
+
+    def _cite(self, choices: list[Choice]) -> None:
+        """Gives citations to the text of a choice when it is whole, since their places are counted in all of it."""
+        for choice in choices:
+            spoken = self._spoken.setdefault(choice.index, [])
+            spoken += [part.text for part in choice.message.content if type(part) is TextPart]
+            at = self._choices[choice.index].last_text
+            if choice.finish_reason is not None and at is not None:
+                cited = citations_in("".join(spoken), self._sources)
+                choice.message.content.append(TextPart("", cited, at))
 
 
 class _Head:
@@ -259,6 +278,11 @@ class _ChoiceDecoder:
         self._said: dict[str, Any] = {}
         self._told = False
         """Reasoning has been told as plain text, so that a block repeats it."""
+
+    @property
+    def last_text(self) -> int | None:
+        """The index of the last text part."""
+        return self._last_text
 
     def decode(self, wire: dict[str, Any]) -> Choice:
         delta = wire.get("delta")
