@@ -19,6 +19,7 @@ __all__ = [
     "Shape",
     "excluded_in_json",
     "is_field_name",
+    "is_name_or_id",
 ]
 
 Shape = Callable[[str], object]
@@ -106,6 +107,12 @@ _CANONICAL: dict[str, str] = {
 """By class and field of the canonical types; `*` is any class."""
 
 CANONICAL: dict[str, Shape] = {field: _SHAPES[reason] for field, reason in _CANONICAL.items()}
+
+
+def is_name_or_id(field: str) -> bool:
+    """Whether an entry of `CANONICAL` is a name, an id or a word, which are short."""
+    return _CANONICAL[field] in ("id", "name", "word")
+
 
 JSON_FIELDS: dict[str, str] = {
     "id": "id",

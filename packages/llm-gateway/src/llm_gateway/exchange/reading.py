@@ -10,8 +10,12 @@ from typing import Protocol
 
 from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, WireRequest
 
+from .long_names import refuse_long_names
+
 __all__ = ["TOO_DEEP", "Reading", "RequestDecoder"]
 
+_SURELY_SHORT = 512 * 1024
+"""Names in a body of this size cost milliseconds at most."""
 TOO_DEEP = "The body is nested too deeply."
 
 
@@ -36,4 +40,6 @@ class Reading:
             raise InvalidRequest(str(error), param=error.path) from None
         except RecursionError:
             raise InvalidRequest(TOO_DEEP) from None
+        if len(self._wire.body) > _SURELY_SHORT:
+            refuse_long_names(request)
         return request

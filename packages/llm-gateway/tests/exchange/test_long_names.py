@@ -1,0 +1,55 @@
+"""Names and ids of any length are refused above a bound, wherever a request has one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from llm_gateway.exchange.long_names import LONGEST_NAME, refuse_long_names
+from llm_gateway_sdk import InvalidRequest, LLMRequest, MediaPart, Message, TextPart, Tool, ToolChoice
+from llm_gateway_sdk.parts import ToolCallPart, ToolResultPart
+
+LONG = "a" * (LONGEST_NAME + 1)
+
+
+def request(*parts: Any, **fields: Any) -> LLMRequest:
+    return LLMRequest(model="m", messages=[Message("user", [TextPart("hi")]), Message("user", list(parts))], **fields)
+
+
+def call(**fields: Any) -> ToolCallPart:
+    return dataclasses.replace(ToolCallPart(id="c", name="f"), **fields)
+
+
+@pytest.mark.parametrize(
+    ("asked", "place"),
+    [
+        (request(call(name=LONG)), "messages[1].content[0].name"),
+        (request(TextPart("a"), call(id=LONG)), "messages[1].content[1].id"),
+        (request(ToolResultPart(tool_call_id=LONG)), "messages[1].content[0].tool_call_id"),
+        (
+            request(ToolResultPart(tool_call_id="c", content=[MediaPart("image", file_id=LONG)])),
+            "messages[1].content[0].content[0].file_id",
+        ),
+        (request(tools=[Tool(name="f"), Tool(name=LONG)]), "tools[1].name"),
+        (request(tool_choice=ToolChoice("tool", names=["f", LONG])), "tool_choice.names"),
+        (request(tool_choice=ToolChoice("tool", name=LONG)), "tool_choice.name"),
+        (request(service_tier=LONG), "service_tier"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "request",
+)
+def test_a_long_name_is_refused_with_its_place(asked: LLMRequest, place: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        refuse_long_names(asked)
+
+    assert refused.value.param == place
+    assert len(str(refused.value)) < 200
+
+
+def test_texts_may_be_of_any_length_and_names_up_to_the_bound() -> None:
+    asked = request(
+        TextPart(LONG * 3), call(name=LONG[1:], arguments=LONG), tool_choice=ToolChoice("tool", names=["f"])
+    )
+
+    refuse_long_names(dataclasses.replace(asked, user=LONG, stop=[LONG]))
