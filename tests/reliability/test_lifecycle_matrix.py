@@ -266,3 +266,33 @@ def test_the_end_of_the_gateway_ends_each_request_that_was_begun(tmp_path: Path)
     seen = run(main())
     assert [entry[0] for entry in seen] == ["before", "after"]
     assert seen[1][3].code == "shutting_down"
+
+
+@pytest.mark.parametrize("path", ["/openai/v1/chat/completions", "/anthropic/v1/messages"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize("watched", [{}, {"x-watched": "1"}], ids=["unwatched", "watched"])
+def test_a_provider_that_reports_no_usage_is_counted_by_what_came(
+    tmp_path: Path, path: str, stream: bool, watched: dict[str, str]
+) -> None:
+    async def script(call: Call) -> None:
+        if call.streaming:
+            await call.stream(b"".join(chat_stream(*[LONG] * 3)))
+        else:
+            await call.send(200, {key: value for key, value in chat_whole(LONG * 3).items() if key != "usage"})
+
+    async def main() -> list[Any]:
+        async with upstream(script) as up, gateway(settings(tmp_path, up.url, "openai")) as served:
+            reply = await served.ask(
+                request("messages" if "messages" in path else "chat", stream=stream), path=path, headers=watched
+            )
+            assert reply.status == 200
+            seen: list[Any] = served.plugin.seen
+            await until(lambda: len(seen) >= 2)
+            return list(seen)
+
+    metrics = run(main())[1][2]
+
+    assert 30 < metrics.output_tokens < 150
+    assert metrics.input_tokens > 0
+    assert (metrics.input_precision, metrics.output_precision) == ("estimated", "estimated")
+    assert metrics.usage_estimated

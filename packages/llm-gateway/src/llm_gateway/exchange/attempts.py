@@ -21,7 +21,7 @@ from .attempt import LiveAttempt
 from .client import ClientReply
 from .ending import EndReason
 from .request import ClientRequest
-from .usage import count_broken_off
+from .usage import count_broken_off, count_unreported
 
 __all__ = ["try_target"]
 
@@ -110,6 +110,8 @@ def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> N
     if not attempt.settled and request.wants_usage:
         bills_all = http is not None and http.settings.on_leave == "full" and client.has_left
         count_broken_off(request, attempt, bills_all=bills_all)
+    elif request.retains:
+        count_unreported(request, attempt)
     add_attempt(request.ctx.metrics, attempt.entry)
     for observer in request.services.followers:
         observer.attempt_ended(request.ctx)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from llm_gateway_sdk import DialectError, GatewayError, LLMResponse, Usage
 from llm_gateway_sdk.metering import estimate_output, record_cut
@@ -18,7 +19,7 @@ from .attempt import LiveAttempt
 from .kept import KeptReply
 from .request import ClientRequest
 
-__all__ = ["count_broken_off", "usage_in_body"]
+__all__ = ["count_broken_off", "count_unreported", "usage_in_body"]
 
 _USAGE = re.compile(rb'"(?:usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _UNCOUNTED = frozenset({"count_tokens", "models", "native", "file"})
@@ -62,6 +63,36 @@ def count_broken_off(request: ClientRequest, attempt: LiveAttempt, *, bills_all:
     if bills_all:
         output = max(output, _most_output(request, attempt, estimate.output_tokens))
     record_cut(entry, attempt.reported, input_tokens=estimate.input_tokens, output_tokens=output)
+
+
+def count_unreported(request: ClientRequest, attempt: LiveAttempt) -> None:
+    """Estimates what the provider of a whole reply has not reported: some servers report no usage, some leave it out
+    of their streams, and who keeps accounts needs a number for each reply."""
+    ctx, entry = request.ctx, attempt.entry
+    usage = entry.usage
+    if ctx.operation != "generate":
+        return
+    if usage is not None and usage.input_tokens is not None and usage.output_tokens is not None:
+        return
+    counted = entry.usage = Usage() if usage is None else replace(usage)
+    if counted.input_tokens is None:
+        counted.input_tokens, entry.input_precision = ctx.estimate().input_tokens, "estimated"
+    if counted.output_tokens is None:
+        output = estimate_output(_whole_reply(request, attempt)) or _by_bytes(request, attempt)
+        counted.output_tokens, entry.output_precision = output, "estimated"
+    counted.estimated = True
+
+
+def _whole_reply(request: ClientRequest, attempt: LiveAttempt) -> LLMResponse | None:
+    ctx = request.ctx
+    if ctx.accumulated_response is not None:
+        return ctx.accumulated_response
+    if ctx.response_payload is None or attempt.truncated:
+        return None
+    try:
+        return ctx.response_payload.value
+    except (DialectError, GatewayError, ValueError):
+        return None
 
 
 def _most_output(request: ClientRequest, attempt: LiveAttempt, asked: int | None) -> int:

@@ -69,7 +69,9 @@ FAMILIES: dict[str, Family] = {
     "llm_gateway_requests_without_usage_total": Family(
         "counter",
         _TARGET,
-        "Answered generations whose provider reported no token counts; they are in no other figure of tokens or cost.",
+        "Answered generations whose provider reported no token counts; they are in no other figure of tokens or cost. "
+        "Where a plugin keeps accounts, as `limits` does, such counts are estimated, and those requests are not in "
+        "this figure.",
     ),
     "llm_gateway_cost_usd_total": Family(
         "counter",

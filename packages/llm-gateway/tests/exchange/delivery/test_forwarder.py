@@ -132,7 +132,7 @@ def test_plain_blocks_are_released_without_a_look(dialect: Dialect, events: list
         if event is content:
             break
     assert machine.release_plain(content)
-    assert machine.tail == content
+    assert machine.tail.endswith(content)
 
 
 # The bodies are longer than a line of code may be.
@@ -177,3 +177,20 @@ def test_wherever_a_stream_with_an_error_is_cut_its_bytes_arrive(name: str, line
         assert forwarder.error is not None, cut
         assert forwarder.error.message == "boom"
         assert out + (forwarder.error_event or b"") == stream, cut
+
+
+@pytest.mark.parametrize(
+    ("dialect", "events"), [(OpenAIChat(), CHAT), (Anthropic(), MESSAGES)], ids=["chat", "messages"]
+)
+def test_usage_is_found_though_each_event_comes_alone_and_a_ping_after_it(
+    dialect: Dialect, events: list[bytes]
+) -> None:
+    subject = forwarder(dialect)
+    ping = message("ping") if isinstance(dialect, Anthropic) else b": ping\n\n"
+
+    for event in [*events[:-1], ping, events[-1]]:
+        subject.feed(event)
+
+    usage = dialect.usage_of(subject.head, subject.tail)
+    assert usage is not None
+    assert usage.output_tokens == 2

@@ -31,8 +31,8 @@ class StreamForwarder:
     """
 
     __slots__ = (
-        "_before", "_dialect", "_held", "_held_bytes", "_last", "_max", "_pieces", "_seam", "_withhold_usage",
-        "committed", "error", "error_event", "finished", "head",
+        "_before", "_dialect", "_earlier", "_held", "_held_bytes", "_last", "_max", "_pieces", "_seam",
+        "_withhold_usage", "committed", "error", "error_event", "finished", "head",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect, *, max_event_bytes: int, withhold_usage: bool = False) -> None:
@@ -43,6 +43,8 @@ class StreamForwarder:
         self._held_bytes = 0
         self._seam = b""
         self._held: list[bytes] = []
+        # The last blocks. A usage event may be followed by a ping and the terminal event, each in a block of its own.
+        self._earlier = (b"", b"")
         self._before = b""
         self._last = b""
         self.head = b""
@@ -55,7 +57,8 @@ class StreamForwarder:
     @property
     def tail(self) -> bytes:
         """The last events, for `usage_of`."""
-        return self._last
+        former, before = self._earlier
+        return former + before + self._before + self._last
 
     def feed(self, data: bytes) -> bytes:
         """What goes to the client now. Raises DialectError where an event exceeds the limit."""
@@ -170,6 +173,7 @@ class StreamForwarder:
             for marker in dialect.end_markers:
                 if marker in block:
                     return False
+        self._earlier = (self._earlier[1], self._before)
         self._before, self._last = self._last, block
         return True
 
@@ -204,6 +208,7 @@ class StreamForwarder:
         if self._withhold_usage:
             self._last = (self._last + joined)[-_TAIL_KEPT:]
         elif joined:
+            self._earlier = (self._earlier[1], self._before)
             self._before, self._last = self._last, joined
         if not self.committed:
             self._held = [joined] if joined else []
