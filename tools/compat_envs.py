@@ -81,6 +81,7 @@ ENVIRONMENTS: dict[str, Environment] = {
         Environment("node-ai-sdk-6", "node", ("ai@^6", "@ai-sdk/openai@^3", "zod@^4")),
         Environment("claude-code", "node", ("@anthropic-ai/claude-code@2",)),
         Environment("codex", "node", ("@openai/codex@0",)),
+        Environment("gemini-cli", "node", ("@google/gemini-cli@0",)),
     )
 }
 

@@ -15,6 +15,9 @@ _KEYS = {
     *message_create_params.MessageCreateParamsBase.__annotations__,
     *beta_params.MessageCreateParamsBase.__annotations__,
     "stream",
+    "temperature",
+    "top_p",
+    "top_k",
 } - {"betas"}
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
@@ -33,33 +36,41 @@ _OF_ROLE = {
 }
 
 
-def check_messages(body: dict[str, Any], issued: Issued, *, prefill: bool = False, samples: bool = True) -> None:
-    """`prefill`: the model continues an assistant's last turn; `samples`: it takes temperature and the like."""
+def check_messages(body: dict[str, Any], issued: Issued, *, newest: bool = False) -> None:
+    """`newest`: the model takes system turns, but no last turn of the assistant, and neither temperature nor top_p."""
     need_keys(body, _KEYS, "Extra inputs are not permitted")
     issued.check_strangers("anthropic", body)
     need(isinstance(body.get("max_tokens"), int) and body["max_tokens"] >= 1, "max_tokens: Field required")
     messages = body["messages"]
     need(messages, "messages: at least one message is required")
     need(messages[0]["role"] == "user", 'messages: first message must use the "user" role')
-    turns = [_turn(message, place) for place, message in enumerate(messages)]
+    turns = [_turn(message, place, system=newest) for place, message in enumerate(messages)]
+    turns = [turn for turn in turns if turn[0] != "system"]
     _check_calls(turns)
     for place, (role, blocks) in enumerate(turns):
         for block in blocks:
             _check_block(block, role, issued, f"messages.{place}")
     last_role, last = turns[-1]
     if last_role == "assistant":
-        need(prefill, "This model does not support assistant message prefill.")
+        need(not newest, "This model does not support assistant message prefill.")
         need(last[-1]["type"] != "text" or last[-1]["text"] == last[-1]["text"].rstrip(), "trailing whitespace")
-    _check_thinking(body, turns, samples=samples)
+    _check_thinking(body, turns, samples=not newest)
     _check_tools(body)
     _check_cache(body)
     user = (body.get("metadata") or {}).get("user_id")
     need(user is None or (len(user) <= 256 and "@" not in user), "metadata.user_id")
 
 
-def _turn(message: dict[str, Any], place: int) -> tuple[str, list[dict[str, Any]]]:
+_SYSTEM = (
+    'messages: Unexpected role "system". The Messages API accepts a top-level `system` parameter, not "system" as an '
+    "input message role."
+)
+
+
+def _turn(message: dict[str, Any], place: int, *, system: bool) -> tuple[str, list[dict[str, Any]]]:
     need_keys(message, {"role", "content"}, f"messages.{place}: Extra inputs are not permitted")
-    need(message["role"] in _OF_ROLE, f'messages: Unexpected role "{message["role"]}".')
+    need(system or message["role"] != "system", _SYSTEM)
+    need(message["role"] in (*_OF_ROLE, "system"), f"messages: Unexpected role {message['role']!r}.")
     content = message["content"]
     blocks = [{"type": "text", "text": content}] if isinstance(content, str) else content
     need(blocks, f"messages.{place}: all messages must have non-empty content")
@@ -146,7 +157,7 @@ def _check_tools(body: dict[str, Any]) -> None:
     tools = [tool for tool in body.get("tools") or () if tool.get("type", "custom") in (None, "custom")]
     for tool in tools:
         need(_NAME.fullmatch(tool["name"]), f"tools: name {tool['name']!r}")
-        need_tool_schema(tool["input_schema"], f"tools.{tool['name']}.input_schema")
+        need_tool_schema(tool["input_schema"], f"tools.{tool['name']}.input_schema", properties=False)
     names = [tool["name"] for tool in tools]
     need(len(set(names)) == len(names), "tools: Tool names must be unique.")
     need(body.get("tools") or "tool_choice" not in body, "tool_choice may only be specified while providing tools")

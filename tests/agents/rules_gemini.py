@@ -25,7 +25,7 @@ PLACEHOLDERS = ("context_engineering_is_the_way_to_go", "skip_thought_signature_
 """Google takes these in place of a signature, for histories of other models."""
 
 
-def check_generate(body: dict[str, Any], issued: Issued, *, signs: bool = True) -> None:
+def check_generate(body: dict[str, Any], issued: Issued, *, signs: bool = True, own_schemas: bool = False) -> None:
     """`signs`: a model that wants the signatures of the current turn's calls back."""
     need_keys(body, _KEYS, "Unknown name")
     issued.check_strangers("gemini", body)
@@ -45,7 +45,7 @@ def check_generate(body: dict[str, Any], issued: Issued, *, signs: bool = True) 
     need(not _calls(before), "function call turn without its responses")
     if signs:
         _check_signed(_joined(contents))
-    _check_tools(body)
+    _check_tools(body, own_schemas=own_schemas)
     _check_config(body.get("generationConfig") or {})
 
 
@@ -129,7 +129,7 @@ def _check_signed(contents: list[dict[str, Any]]) -> None:
             )
 
 
-def _check_tools(body: dict[str, Any]) -> None:
+def _check_tools(body: dict[str, Any], *, own_schemas: bool) -> None:
     names: list[str] = []
     for tool in body.get("tools") or ():
         for declared in tool.get("functionDeclarations") or ():
@@ -146,7 +146,7 @@ def _check_tools(body: dict[str, Any]) -> None:
                     types.Schema.model_validate(declared["parameters"])
                 except ValidationError as error:
                     raise Refused(f"{where}: {error}") from None
-            if "parametersJsonSchema" in declared:
+            if "parametersJsonSchema" in declared and not own_schemas:
                 need_tool_schema(declared["parametersJsonSchema"], where)
                 _check_references(declared["parametersJsonSchema"], where)
     need(len(set(names)) == len(names), "Duplicate function declaration found")

@@ -16,7 +16,7 @@ __all__ = ["check_chat", "check_responses"]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _CHAT_KEYS = {*chat_params.CompletionCreateParamsBase.__annotations__, "stream"}
-_RESPONSES_KEYS = {*responses_params.ResponseCreateParamsBase.__annotations__, "stream"}
+_RESPONSES_KEYS = {*responses_params.ResponseCreateParamsBase.__annotations__, "stream", "client_metadata"}
 _MESSAGE_KEYS = {
     "system": {"role", "content", "name"},
     "developer": {"role", "content", "name"},

@@ -67,6 +67,8 @@ class StrictServers(FiveApis):
         self.answers: deque[Script] = deque()
         self.answer: Callable[[str, dict[str, Any]], Script] | None = None
         """Makes the answer where there is none in `answers`."""
+        self.own_schemas = False
+        """The client speaks Gemini's API, and answers itself for the schemas of its tools."""
         self.issued = Issued()
         self.arrived: list[Arrived] = []
         self.refusals: list[str] = []
@@ -77,6 +79,7 @@ class StrictServers(FiveApis):
         """Everything but the proofs."""
         self.answers.clear()
         self.answer = None
+        self.own_schemas = False
         self.received.clear()
         self.arrived.clear()
         self.refusals.clear()
@@ -121,10 +124,9 @@ class StrictServers(FiveApis):
     def _check(self, name: str, body: dict[str, Any]) -> None:
         kind, model, _ = MODELS[name]
         if kind == "anthropic":
-            newest = model == "claude-opus-5-5"
-            check_messages(body, self.issued, prefill=not newest, samples=not newest)
+            check_messages(body, self.issued, newest=model == "claude-opus-5-5")
         elif kind == "gemini":
-            check_generate(body, self.issued)
+            check_generate(body, self.issued, own_schemas=self.own_schemas)
         elif kind == "bedrock":
             check_converse(body, self.issued)
         elif name == "responses":

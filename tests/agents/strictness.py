@@ -48,11 +48,14 @@ def need_image(kind: str, data: str) -> None:
     need(content.startswith(_MAGIC[kind]), f"image: not a {kind}")
 
 
-def need_tool_schema(schema: Any, where: str) -> None:
-    """The root that every vendor wants: an object with named properties, without alternatives."""
+def need_tool_schema(schema: Any, where: str, *, properties: bool = True) -> None:
+    """The root that every vendor wants: an object without alternatives, and for most with `properties`."""
     need(isinstance(schema, dict), f"{where}: the schema has to be an object")
     need(schema.get("type") == "object", f"{where}: the schema's type has to be object")
-    need(isinstance(schema.get("properties"), dict), f"{where}: object schema missing properties")
+    need(
+        isinstance(schema.get("properties", None if properties else {}), dict),
+        f"{where}: object schema missing properties",
+    )
     need(not {"anyOf", "oneOf", "allOf", "not", "enum"} & set(schema), f"{where}: alternatives at the top level")
     try:
         jsonschema.Draft202012Validator.check_schema(schema)

@@ -10,7 +10,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
 # At the end: a `conftest` beside a test that imports it by that name comes first.
-sys.path += [str(TESTS / "compatibility"), str(TESTS / "end_to_end"), str(TESTS.parent / "tools")]
+sys.path += [str(TESTS / name) for name in ("compatibility", "end_to_end", "agents")] + [str(TESTS.parent / "tools")]
 
 from five_apis import FiveApis, models_of  # noqa: E402
 from served_gateway import ServedGateway  # noqa: E402
