@@ -72,8 +72,10 @@ class Provider:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 sent = Sent(self.command, self.path, headers, body)
                 provider.sent.append(sent)
-                with suppress(ConnectionError):
+                try:
                     self._answer(provider.answer(sent))
+                except ConnectionError:
+                    self.close_connection = True
 
             do_GET = do_DELETE = do_POST
 
