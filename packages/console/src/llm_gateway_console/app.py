@@ -17,7 +17,6 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.page_host import PageHost, page_host
 from llm_gateway_sdk.web import SAFE_HEADERS, Link, Shell, SignedIn, current_shell, static_file
 
@@ -61,7 +60,6 @@ class ConsoleApp:
     def __init__(self, settings: Settings, sessions: Sessions | None, client: Callable[[], Any]) -> None:
         self._settings = settings
         self._sessions = sessions
-        self._guesses = GuessLimit()
         self._oidc = OIDC(settings.oidc, client) if settings.oidc is not None else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -152,14 +150,14 @@ class ConsoleApp:
         wanted = _local(form.get("next", ""))
         address, oidc = _address(request), self._oidc is not None
         too_many = "Too many wrong credentials from this address. Wait a minute."
-        if self._guesses.refuses(address):
+        if host.guesses.refuses(address):
             return signing_in.shown(base, wanted, too_many, 429, oidc=oidc)
         found = host.identify(form.get("credential", "").strip())
         if found is None:
-            if self._guesses.failed(address):
+            if host.guesses.failed(address):
                 return signing_in.shown(base, wanted, too_many, 429, oidc=oidc)
             return signing_in.shown(base, wanted, "This credential is wrong.", 401, oidc=oidc)
-        self._guesses.succeeded(address)
+        host.guesses.succeeded(address)
         response = RedirectResponse(base + (wanted or "/"), 303)
         self._begin(response, request, *found)
         return response

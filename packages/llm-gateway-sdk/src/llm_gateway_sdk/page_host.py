@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .admin import Role
+from .guesses import GuessLimit
 
 __all__ = ["PAGE_HOST", "AdminAnswer", "ConsoleArea", "PageHost", "page_host"]
 
@@ -51,6 +52,12 @@ class ConsoleArea:
 
 class PageHost(Protocol):
     """The gateway, as its pages see it."""
+
+    @property
+    def guesses(self) -> GuessLimit:
+        """The limit on wrong administration credentials, which all who ask for one share: ask `refuses` before
+        `identify`, report to `failed` and `succeeded`."""
+        ...
 
     def identify(self, credential: str) -> tuple[str, Role] | None:
         """Name and role of an administration credential; None where it is wrong."""

@@ -96,6 +96,12 @@ def test_refusals_of_the_server_are_logged(clock, lines):
     assert len(line) < 300
 
 
+def test_refusals_of_the_server_are_logged_where_a_plugin_logs_exchanges(clock, lines):
+    FailureLog({"team"}, clock=clock).refused("team", "POST", "/v1/messages", NotFound("There is no route."))
+
+    assert len(lines()) == 1
+
+
 def test_a_client_that_left_is_silent(clock, lines):
     FailureLog(clock=clock).ended(context(GOOD, error=Overloaded("x")), 499)
 

@@ -16,6 +16,7 @@ from llm_gateway.server.admin_api import AdminAPI
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk import StoreUnavailable
 from llm_gateway_sdk.checks import problems_of
+from llm_gateway_sdk.guesses import GuessLimit
 
 CREDENTIALS = [
     {"name": "ann", "key": "view-key", "role": "viewer"},
@@ -42,7 +43,7 @@ class API:
             use_shared=lambda key, factory: factory(),
         )
         config = AdminConfig.model_validate({"enabled": True, "apiKey": "root-key", "credentials": CREDENTIALS})
-        control: Any = SimpleNamespace(gateway=gateway)
+        control: Any = SimpleNamespace(gateway=gateway, guesses=GuessLimit())
         self.client = TestClient(AdminAPI(config, control, "1.2.3"), base_url="http://testserver")
 
     def __call__(self, method: str, path: str, body: Any = None, key: str = "root-key", **headers: str) -> Any:

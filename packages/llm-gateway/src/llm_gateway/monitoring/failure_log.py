@@ -24,7 +24,7 @@ _MAX_PATH = 200
 class FailureLog:
     """An observer of exchanges; the server also reports what it refuses before there is an exchange.
 
-    `logged_elsewhere` has the projects whose plugins write a line for each request already.
+    `logged_elsewhere` has the projects whose plugins write a line for each exchange already.
     """
 
     needs_usage = False
@@ -60,9 +60,8 @@ class FailureLog:
             self._failure(ctx, status)
 
     def refused(self, project: str, method: str, path: str, error: GatewayError) -> None:
-        """A request that the server answered with an error before there was an exchange."""
-        if project in self._logged_elsewhere:
-            return
+        """A request that the server answered with an error before there was an exchange. No plugin knows of it, so
+        that no other line can be there."""
         level = logging.WARNING if error.status >= 500 else logging.INFO
         cause = (project, error.status, error.kind)
         self._log(level, cause, "refused: %d %s, %s %s", error.status, error.kind, method, path[:_MAX_PATH])

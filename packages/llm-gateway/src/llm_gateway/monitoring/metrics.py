@@ -394,10 +394,11 @@ class Metrics:
         if app is not None:
             fold.add("llm_gateway_requests_in_flight", (), app.admission.in_flight)
             fold.add("llm_gateway_requests_queued", (), app.admission.queued)
-            for (project, adapter, operation, status, kind), count in app.refusals.items():
+            for (project, adapter, operation, status, kind, by_plugin), count in app.refusals.items():
                 known = str(status if status in _STATUSES else "other")
                 fold.add("llm_gateway_requests_total", (project, adapter, operation, "", "", known, "false"), count)
-                source = "client" if status < 500 else "gateway"
+                blamed = "client" if status < 500 else "gateway"
+                source = "plugin" if by_plugin else blamed
                 fold.add("llm_gateway_errors_total", (project, "", "", kind, source), count)
         supervisor = gateway.services.supervisor
         fold.add("llm_gateway_detached_backlog", (), supervisor.backlog)

@@ -17,7 +17,6 @@ from starlette.routing import compile_path
 from llm_gateway_sdk import Conflict, Store, StoreError
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminReply, AdminRoute, Role
 from llm_gateway_sdk.checks import problems_of
-from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.wire import json
 
 from ..config.schema import AdminConfig
@@ -45,7 +44,7 @@ class AdminAPI:
         self._root = config.path.rstrip("/") + "/v1"
         self._control = control
         self._version = version
-        self._failures = GuessLimit()
+        self._failures = control.guesses
         self.credentials: list[tuple[bytes, str, Role]] = []
         if config.api_key is not None:
             self.credentials.append((config.api_key.get_secret_value().encode(), "admin", "admin"))

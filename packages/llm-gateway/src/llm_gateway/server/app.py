@@ -23,7 +23,9 @@ from llm_gateway_sdk import (
     Overloaded,
     Payload,
     PayloadTooLarge,
+    PluginError,
     RequestContext,
+    RequestRejected,
     Route,
     WireRequest,
 )
@@ -78,8 +80,9 @@ class GatewayApp:
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds
         )
         self.draining = False
-        self.refusals: dict[tuple[str, str, str, int, str], int] = {}
-        """Requests refused before there was an exchange, by project, adapter, operation, status and error class."""
+        self.refusals: dict[tuple[str, str, str, int, str, bool], int] = {}
+        """Requests refused before there was an exchange, by project, adapter, operation, status, error class, and
+        whether a plugin has refused."""
         self.failure_log: FailureLog | None = None
         """Where refusals are logged."""
         self.uploads = UploadPool(0, 0)
@@ -351,7 +354,7 @@ class GatewayApp:
     ) -> None:
         """An error before there is an exchange, in the client's shape."""
         at = (match.project.name, match.adapter.name, match.route.operation) if match is not None else ("", "", "")
-        refusal = (*at, error.status, error.kind)
+        refusal = (*at, error.status, error.kind, isinstance(error, RequestRejected | PluginError))
         self.refusals[refusal] = self.refusals.get(refusal, 0) + 1
         if self.failure_log is not None:
             self.failure_log.refused(at[0], request.wire.method, request.path, error)

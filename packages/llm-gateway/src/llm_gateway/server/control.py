@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError
 from llm_gateway_sdk.failures import is_failure
+from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.page_host import PAGE_HOST
 
 from .. import __version__
@@ -61,6 +62,8 @@ class Control:
         self._retiring: set[asyncio.Task[None]] = set()
         self._reloading = asyncio.Lock()
         self.last_reload: dict[str, Any] = {}
+        self.guesses = GuessLimit()
+        """At credentials of the administration: one limit for its API, its pages, its own port and the console."""
         self.host: Any = None
         """What pages of plugins get to know of the gateway: a `PageHost`, set when the management pages are built."""
         self._pages: tuple[Gateway, dict[str, Any]] | None = None

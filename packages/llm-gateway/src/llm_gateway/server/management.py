@@ -74,7 +74,7 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
     control.host = Host(control, api)
     if api is not None and (admin_only or admin.port is None):
         key = admin.api_key.get_secret_value() if admin.api_key is not None else ""
-        failures = GuessLimit()
+        failures = control.guesses
         admin_pages: list[BaseRoute] = [
             Route("/config/version", _guarded(key, failures, _page(control.version))),
             Route("/config", _guarded(key, failures, _page(control.explain))),

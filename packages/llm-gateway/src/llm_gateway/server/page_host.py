@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.types import Message
 
 from llm_gateway_sdk.admin import Role
+from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.page_host import AdminAnswer, ConsoleArea
 from llm_gateway_sdk.wire import json
 
@@ -26,6 +27,10 @@ class Host:
         self._control = control
         self._admin = admin
         self._areas: tuple[Any, list[ConsoleArea]] | None = None
+
+    @property
+    def guesses(self) -> GuessLimit:
+        return self._control.guesses
 
     def identify(self, credential: str) -> tuple[str, Role] | None:
         return self._admin.identify(credential) if self._admin is not None else None
