@@ -51,8 +51,9 @@ arrays go only to providers of OpenAI's own form. Imagen makes images and edits 
 
 ## Files and batches
 
-OpenAI's `/v1/files` and `/v1/batches` go to providers of OpenAI's API, Anthropic's `/v1/messages/batches` to those of
-Anthropic's. They need a [store](configuration.md#store) that all workers share.
+OpenAI's `/v1/files` and `/v1/batches` go to providers of OpenAI's API, Anthropic's `/v1/messages/batches` and the
+`/v1/files` of its Files API (beta) to those of Anthropic's. They need a [store](configuration.md#store) that all
+workers share.
 
 - A file or batch belongs to who created it: principal, caller, or credential. To anybody else its id does not exist, in
   the same project and through the same API; lists hold what is the caller's own.

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from endpoint_models import models_of
@@ -138,6 +139,42 @@ def test_a_batch_of_anthropics_client(served: ServedGateway, vendors: Vendors) -
         assert http.get(f"{path}/results", headers={**headers, "x-api-key": "key-of-bob"}).status_code == 404
     assert [each.id for each in ann.messages.batches.list()] == [batch.id]
     assert list(bob.messages.batches.list()) == []
+
+
+def test_files_of_anthropics_client_belong_to_who_uploaded_them(
+    vendors: Vendors, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("files")
+    keys = {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": ["key-of-ann", "key-of-bob"]}}
+    gateway = ServedGateway(
+        {"models": models_of(vendors.url), "plugins": [keys], "store": {"url": f"sqlite:{folder}/state.db"}}, folder
+    )
+    try:
+        ann, bob = gateway.anthropic(api_key="key-of-ann"), gateway.anthropic(api_key="key-of-bob")
+        file = ann.beta.files.upload(file=("a.pdf", b"%PDF of ann", "application/pdf"))
+
+        seen = vendors.last("/v1/files")
+        assert seen.headers["x-api-key"] == "sk-anthropic"
+        assert b"%PDF of ann" in KEPT[file.id]
+        assert ann.beta.files.retrieve_metadata(file.id).id == file.id
+        assert [each.id for each in ann.beta.files.list()] == [file.id]
+        assert b"555-1234" in ann.beta.files.download(file.id).read()
+        before = len(vendors.seen)
+        assert list(bob.beta.files.list()) == []
+        for attempt in (
+            lambda: bob.beta.files.retrieve_metadata(file.id),
+            lambda: bob.beta.files.download(file.id),
+            lambda: bob.beta.files.delete(file.id),
+        ):
+            with pytest.raises(anthropic.NotFoundError):
+                attempt()
+        with pytest.raises(openai.NotFoundError):
+            gateway.openai(api_key="key-of-ann").files.retrieve(file.id)  # each vendor's API has its own files
+        assert len(vendors.seen) == before, "nothing went out"
+        assert ann.beta.files.delete(file.id).id == file.id
+        assert list(ann.beta.files.list()) == []
+    finally:
+        gateway.stop()
 
 
 def test_what_a_batch_uses_is_booked_once(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> None:

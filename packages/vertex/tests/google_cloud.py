@@ -99,6 +99,9 @@ class GoogleCloud:
     def _generate(self, handler: Any, path: str, body: dict[str, Any]) -> None:
         self.calls.append((path, {name.lower(): value for name, value in handler.headers.items()}, body))
         streamed = "stream" in path.lower() or body.get("stream")
+        if path.endswith(":predict"):
+            self._embed(handler, body)
+            return
         if "/publishers/anthropic/" in path:
             if "count-tokens" in path:
                 self._send(handler, 200, b'{"input_tokens": 17}')
@@ -119,6 +122,20 @@ class GoogleCloud:
         )
         data += "data: [DONE]\n\n" if events is _CHAT_EVENTS else ""
         self._send(handler, 200, data.encode(), {"content-type": "text/event-stream"})
+
+    def _embed(self, handler: Any, body: dict[str, Any]) -> None:
+        """A vector of a text's length and the dimensions that were asked for; a token for each letter."""
+        size = body.get("parameters", {}).get("outputDimensionality", 3)
+        found = [
+            {
+                "embeddings": {
+                    "values": [len(each["content"]), size],
+                    "statistics": {"token_count": len(each["content"])},
+                }
+            }
+            for each in body["instances"]
+        ]
+        self._send(handler, 200, json.dumps({"predictions": found}).encode())
 
     def _send(self, handler: Any, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         handler.send_response(status)

@@ -10,13 +10,16 @@ of Anthropic's documentation.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from llm_gateway_sdk import ConfigError, ConfigProblem, Headers, HTTPProvider, WireRequest, http_provider_schema
+from llm_gateway_sdk.context import Operation
+from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.wire import json
 
+from .embeddings import VertexEmbeddings
 from .google import project_of
 
 __all__ = ["VertexProvider"]
@@ -34,6 +37,8 @@ class VertexProvider(HTTPProvider):
 
     name: ClassVar[str] = "vertex"
     dialect: ClassVar[str] = _GEMINI
+    _publisher: str | None = None
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (VertexEmbeddings(),)
     auth_defaults: ClassVar[Mapping[str, Any]] = {"type": "google"}
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(
         project={"type": "string", "description": "Project of Google Cloud; without it that of the credentials' file, "
@@ -90,6 +95,11 @@ class VertexProvider(HTTPProvider):
         if name.startswith(("claude", "publishers/anthropic/")):
             return _ANTHROPIC
         return _CHAT if "/" in name and not name.startswith(_GOOGLE_COLLECTIONS) else _GEMINI
+
+    def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
+        if self.dialect_for("", "", model) != _GEMINI:
+            return None  # other publishers' models have none of these
+        return super().form_for(operation, client_form, model)
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:

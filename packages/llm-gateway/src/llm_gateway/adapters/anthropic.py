@@ -11,7 +11,7 @@ from llm_gateway_sdk import Adapter, Headers, ModelEntry, ModelNotFound, Route, 
 from llm_gateway_sdk.wire import json
 
 from ..dialects.anthropic import Anthropic
-from ..operations.batches.forms import AnthropicBatches
+from ..operations.batches.forms import AnthropicBatches, AnthropicFiles
 
 __all__ = ["AnthropicAdapter"]
 
@@ -33,6 +33,16 @@ class AnthropicAdapter(Adapter):
                 ("GET", "/v1/messages/batches/{id}", AnthropicBatches("read")),
                 ("POST", "/v1/messages/batches/{id}/cancel", AnthropicBatches("cancel")),
                 ("DELETE", "/v1/messages/batches/{id}", AnthropicBatches("delete")),
+            )
+        ),
+        *(
+            Route(method, path, "file", "anthropic", path, form=form)
+            for method, path, form in (
+                ("POST", "/v1/files", AnthropicFiles("create", multipart=True)),
+                ("GET", "/v1/files", AnthropicFiles("list")),
+                ("GET", "/v1/files/{id}/content", AnthropicFiles("content")),
+                ("GET", "/v1/files/{id}", AnthropicFiles("read")),
+                ("DELETE", "/v1/files/{id}", AnthropicFiles("delete")),
             )
         ),
         Route("*", "/v1/{rest}", "native", "anthropic", "/v1/{rest}"),

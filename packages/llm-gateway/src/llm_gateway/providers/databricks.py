@@ -1,13 +1,17 @@
 """Databricks: models that a workspace serves, by Chat Completions.
 
-Source: Databricks documentation, "Query chat models" and "Foundation model REST API reference".
+Source: Databricks documentation, "Query chat models", "Query an embedding model" (150 inputs in one call) and
+"Foundation model REST API reference".
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from llm_gateway_sdk.operations.form import OperationForm
+
+from ..operations.embeddings.openai import OpenAIEmbeddings
 from .openai import OpenAIProvider
 
 __all__ = ["DatabricksProvider"]
@@ -20,6 +24,7 @@ class DatabricksProvider(OpenAIProvider):
     default_base_url: ClassVar[str] = ""
     api_key_variable: ClassVar[str] = "DATABRICKS_TOKEN"
     stores_responses: ClassVar[bool] = False
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (OpenAIEmbeddings(150),)
     quirks: ClassVar[Mapping[str, Any]] = {
         "cache": "none",
         "max_tokens_field": "max_tokens",

@@ -14,7 +14,7 @@ from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.operations.reading import object_of
 from llm_gateway_sdk.wire import json
 
-__all__ = ["AnthropicBatches", "OpenAIBatches", "OpenAIFiles"]
+__all__ = ["AnthropicBatches", "AnthropicFiles", "OpenAIBatches", "OpenAIFiles"]
 
 _LINE_URLS = re.compile(r"/v1/(?:chat/completions|responses|embeddings|completions|moderations|images/generations)")
 
@@ -74,6 +74,13 @@ class OpenAIBatches(OwnedForm):
 
     def brings(self, answer: dict[str, Any]) -> list[str]:
         return [answer[key] for key in ("output_file_id", "error_file_id") if isinstance(answer.get(key), str)]
+
+
+class AnthropicFiles(OwnedForm):
+    """`/v1/files` of Anthropic's Files API (beta): documents and images that messages refer to by id."""
+
+    name = "anthropic"
+    operation = "file"
 
 
 class AnthropicBatches(OwnedForm):
