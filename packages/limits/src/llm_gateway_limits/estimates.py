@@ -74,24 +74,28 @@ class Estimator:
         prices = self._price_for(rule, model)
         return 0 if prices is None else prices.ceiling(usage.input_tokens, output) or 0
 
-    def settle(self, rule: Rule, ctx: RequestContext, reserved: int) -> int:
-        """What it did take. `reserved` (in the units of the measure) is taken where the real figure is unknown."""
+    def settle(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
+        """What its `attempts` did take, those of the request that count for this limit. `reserved` (in the units of the
+        measure) is taken where the real figure is unknown."""
         if rule.measure == "concurrent":
             return 0
         if rule.measure == "requests":
             # A response of a session is admitted ahead, and may never be asked for.
-            return 0 if ctx.session is not None and not ctx.attempts else reserved
-        if ctx.operation not in _BILLED or not ctx.attempts:
+            if not ctx.attempts:
+                return 0 if ctx.session is not None else reserved
+            return reserved if attempts else 0
+        if ctx.operation not in _BILLED or not attempts:
             return 0  # nothing was sent to a provider
-        if ctx.operation == "native":
-            return reserved if rule.measure == "cost" else self._tokens(rule, ctx, reserved)
-        return self._cost(rule, ctx, reserved) if rule.measure == "cost" else self._tokens(rule, ctx, reserved)
+        if rule.measure == "cost":
+            return reserved if ctx.operation == "native" else self._cost(rule, ctx, attempts, reserved)
+        return self._tokens(rule, attempts, reserved)
 
-    def _tokens(self, rule: Rule, ctx: RequestContext, reserved: int) -> int:
-        metrics = ctx.metrics
-        if metrics.input_tokens is None and metrics.output_tokens is None:
-            return 0 if _all_failed(ctx) else reserved
-        inputs, outputs = metrics.input_tokens or 0, metrics.output_tokens or 0
+    def _tokens(self, rule: Rule, attempts: Sequence[Attempt], reserved: int) -> int:
+        used = [usage for attempt in attempts if (usage := attempt.usage) is not None]
+        if all(usage.input_tokens is None and usage.output_tokens is None for usage in used):
+            return 0 if _all_failed(attempts) else reserved
+        inputs = sum(usage.input_tokens or 0 for usage in used)
+        outputs = sum(usage.output_tokens or 0 for usage in used)
         match rule.measure:
             case "inputTokens":
                 return inputs
@@ -99,10 +103,10 @@ class Estimator:
                 return outputs
         return inputs + outputs
 
-    def _cost(self, rule: Rule, ctx: RequestContext, reserved: int) -> int:
+    def _cost(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
         """Nano-dollars of all attempts, each at the price of its model."""
         total, counted = 0, False
-        for attempt in ctx.attempts:
+        for attempt in attempts:
             usage = attempt.usage
             if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
                 continue
@@ -117,7 +121,7 @@ class Estimator:
             total += reserved if most is None else most
         if counted:
             return total
-        return 0 if _all_failed(ctx) else reserved
+        return 0 if _all_failed(attempts) else reserved
 
     def _output(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
         if ctx.operation in _NO_OUTPUT:
@@ -168,5 +172,5 @@ class Estimator:
         return 0
 
 
-def _all_failed(ctx: RequestContext) -> bool:
-    return all(attempt.error is not None or (attempt.status or 0) >= 400 for attempt in ctx.attempts)
+def _all_failed(attempts: Sequence[Attempt]) -> bool:
+    return all(attempt.error is not None or (attempt.status or 0) >= 400 for attempt in attempts)

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, get_args
 from weakref import WeakSet
 
 from llm_gateway_sdk import (
+    Attempt,
     CounterState,
     Entry,
     Operation,
@@ -64,6 +65,11 @@ class _Applied:
     """What is reserved, in the units of the measure."""
 
     @property
+    def counter(self) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """What it is counted in, whatever window it is."""
+        return self.rule.name, self.subject
+
+    @property
     def resets_after(self) -> float | None:
         return max(0.0, self.entry.ends - time.time()) if self.entry.ends else None
 
@@ -78,6 +84,8 @@ class _Spending:
     model: str
     """The model whose price was reserved."""
     holds: list[tuple[list[_Applied], Hold]]
+    named: set[str]
+    """The models, by the names under which they are counted."""
 
 
 @plugin_metadata(
@@ -108,6 +116,7 @@ class Limits(Plugin):
     async def configure(self, config: Any) -> None:
         self._configured = compile_rules(config["limits"])
         self._live = LiveRules(self._configured, self.gateway.store)
+        self._by_model = any(rule.by_model for rule in self._configured)
         self._estimator = Estimator(
             config.get("paths", ()),
             prices_of=self.gateway.prices_of,
@@ -175,23 +184,25 @@ class Limits(Plugin):
     # The hooks.
 
     async def before_request(self, ctx: RequestContext) -> PluginResult | None:
-        asker = Asker.of(ctx, lambda model: self.gateway.model_provider(model) or "")
+        asker = Asker.of(ctx, self.gateway.model_name, self._provider_of)
         usage = self._usage(ctx)
         model = ctx.target_model or asker.model
         try:
-            applied = self._applied(ctx, asker, usage, model)
-            if not applied:
+            applied = self._applied(ctx, asker, usage, model, self._live.rules)
+            if not applied and not self._by_model:
                 return None
-            spending = _Spending(asker, usage, applied, model, [])
+            spending = _Spending(asker, usage, applied, model, [], {asker.model})
             ctx.plugin_data[_HOLDS] = spending
-            await self._reserve(ctx, spending, applied)
+            if applied:
+                await self._reserve(ctx, spending, applied)
         except RequestRejected as refusal:
             self._refuse(ctx, refusal)
             raise
         return None
 
     async def before_model(self, ctx: RequestContext) -> None:
-        """A router or a fallback chose a dearer model than was reserved for: tops up, or refuses that model."""
+        """A router or a fallback chose another model than was reserved for: tops up where it is dearer, reserves what
+        its own limits take, or refuses that model."""
         spending: _Spending | None = ctx.plugin_data.get(_HOLDS)
         model = ctx.target_model
         if spending is None or model is None or model == spending.model:
@@ -205,12 +216,17 @@ class Limits(Plugin):
             if entry is not None:
                 missing.append(replace(each, entry=entry, amount=more))
                 topped_up.append(each)
-        if missing:
-            try:
-                await self._reserve(ctx, spending, missing)
-            except RequestRejected as refusal:
-                self._refuse(ctx, refusal)
-                raise
+        try:
+            name = self.gateway.model_name(model) or model
+            asker = spending.asker.choosing(name, self._provider_of(name), model)
+            new = self._not_yet(ctx, spending, asker, model)
+            if missing or new:
+                await self._reserve(ctx, spending, [*missing, *new])
+        except RequestRejected as refusal:
+            self._refuse(ctx, refusal)
+            raise
+        spending.applied = [*spending.applied, *new]
+        spending.named.add(name)
         # Only now: a model that was refused is asked for again where it is tried again.
         spending.model = model
         for each, more_of_it in zip(topped_up, missing, strict=True):
@@ -222,20 +238,67 @@ class Limits(Plugin):
             return
         # Each reservation is charged with no more than it holds, and the last one with what is left over: settling one
         # must not count what another still holds, or the counter would pass its limit between the two steps.
-        used = (
-            {each.rule.name: self._estimator.settle(each.rule, ctx, each.amount) for each in spending.holds[0][0]}
-            if spending.holds
-            else {}
-        )
+        used = {
+            each.counter: self._estimator.settle(each.rule, ctx, self._counting(ctx, spending, each), each.amount)
+            for each in spending.applied
+        }
         for number, (applied, hold) in enumerate(spending.holds):
-            later = {each.rule.name for more, _ in spending.holds[number + 1 :] for each in more}
+            later = {each.counter for more, _ in spending.holds[number + 1 :] for each in more}
             charged = []
             for each in applied:
-                left = used[each.rule.name]
-                part = min(left, each.entry.amount * each.rule.scale) if each.rule.name in later else left
-                used[each.rule.name] = left - part
+                left = used.get(each.counter, 0)
+                part = min(left, each.entry.amount * each.rule.scale) if each.counter in later else left
+                used[each.counter] = left - part
                 charged.append(each.rule.scaled(part))
             await self._books.settle(hold, charged)
+        if self._by_model:
+            await self._charge_unreserved(ctx, spending)
+
+    async def _charge_unreserved(self, ctx: RequestContext, spending: _Spending) -> None:
+        """Models that a plugin after this one has chosen have limits of their own: they are charged all the same."""
+        for attempt in ctx.attempts:
+            for each in self._not_yet(ctx, spending, self._at(spending, attempt), attempt.model, refuse=False):
+                if each.rule.measure == "concurrent":
+                    continue
+                spending.applied = [*spending.applied, each]
+                counting = self._counting(ctx, spending, each)
+                taken = self._estimator.settle(each.rule, ctx, counting, each.amount)
+                hold = self._books.without_store([each.entry])
+                await self._books.settle(hold, [each.rule.scaled(taken)])
+
+    def _counting(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> Sequence[Attempt]:
+        """The attempts that count for a limit."""
+        rule = each.rule
+        if not rule.by_model:
+            return ctx.attempts
+        askers = [(attempt, self._at(spending, attempt)) for attempt in ctx.attempts]
+        return [attempt for attempt, asker in askers if rule.applies(asker) and rule.subject(asker) == each.subject]
+
+    def _at(self, spending: _Spending, attempt: Attempt) -> Asker:
+        """The request as it was when it made this attempt."""
+        provider, _, upstream = attempt.target.partition("/")
+        # A model that passes names on counts under the name that was asked of it.
+        model = upstream if upstream in spending.named else attempt.model
+        return spending.asker.choosing(model, provider, upstream)
+
+    def _not_yet(
+        self, ctx: RequestContext, spending: _Spending, asker: Asker, model: str, *, refuse: bool = True
+    ) -> list[_Applied]:
+        """The limits that depend on the model and have not been applied to the request."""
+        if not self._by_model:
+            return []
+        rules = [rule for rule in self._live.rules if rule.by_model]
+        known = {each.counter for each in spending.applied}
+        try:
+            applied = self._applied(ctx, asker, spending.usage, model, rules)
+        except RequestRejected:
+            if refuse:
+                raise
+            return []
+        return [each for each in applied if each.counter not in known]
+
+    def _provider_of(self, model: str) -> str:
+        return self.gateway.model_provider(model) or ""
 
     # For the command line.
 
@@ -276,9 +339,11 @@ class Limits(Plugin):
         estimate = ctx.estimate()
         return Usage(estimate.input_tokens, estimate.output_tokens)
 
-    def _applied(self, ctx: RequestContext, asker: Asker, usage: Usage, model: str) -> list[_Applied]:
+    def _applied(
+        self, ctx: RequestContext, asker: Asker, usage: Usage, model: str, rules: Sequence[Rule]
+    ) -> list[_Applied]:
         now, found = time.time(), []
-        for rule in self._live.rules:
+        for rule in rules:
             if not rule.applies(asker) or (ctx.operation == "realtime" and not _is_of(rule, ctx)):
                 continue
             subject = rule.subject(asker)

@@ -19,6 +19,7 @@ __all__ = ["Asker", "Override", "Rule", "compile_rules", "with_overrides"]
 T = TypeVar("T")
 Word = Literal["lease", "allow", "deny"]
 _SCALES = (1, 1000, 1_000_000)
+_OF_MODELS = frozenset({"model", "provider"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,22 @@ class Asker:
     operation: str
     caller: str | None = None
     """The name that an authentication plugin gave, where it makes no principals."""
+    names: tuple[str, ...] = ()
+    """Further names of the model, for conditions: what the client asked for, what answers to it."""
 
     @staticmethod
-    def of(ctx: RequestContext, provider_of: Callable[[str], str]) -> Asker:
-        model = ctx.requested_model or ""
+    def of(ctx: RequestContext, answering: Callable[[str], str | None], provider_of: Callable[[str], str]) -> Asker:
+        """`answering` gives the configured model that answers to a name: no limit of a model is evaded by an alias."""
+        asked = ctx.requested_model or ""
+        model = answering(asked) or asked
         return Asker(
-            ctx.principal, ctx.client_ip or "unknown", ctx.project, model, provider_of(model), ctx.operation, ctx.caller
-        )
+            ctx.principal, ctx.client_ip or "unknown", ctx.project, model, provider_of(model), ctx.operation,
+            ctx.caller, (asked,),
+        )  # fmt: skip
+
+    def choosing(self, model: str, provider: str, *names: str) -> Asker:
+        """The same request, answered by this model, which has these further names."""
+        return replace(self, model=model, provider=provider, names=(*self.names, *names))
 
     def value(self, dimension: str) -> str | None:
         """None where the request has no such thing."""
@@ -103,6 +113,11 @@ class Rule:
     """Where it is written, e.g. `limits[2]`."""
 
     @property
+    def by_model(self) -> bool:
+        """Whether it depends on the model that answers, which routers and fallbacks change."""
+        return not _OF_MODELS.isdisjoint((*self.per, *self.when))
+
+    @property
     def is_rate(self) -> bool:
         return self.window.rolling_seconds is not None and self.measure != "concurrent"
 
@@ -113,8 +128,12 @@ class Rule:
 
     def applies(self, asker: Asker) -> bool:
         for dimension, matches in self.when.items():
-            value = asker.operation if dimension == "operation" else asker.value(dimension)
-            if value is None or not any(match(value) for match in matches):
+            values: tuple[str | None, ...]
+            if dimension == "model":
+                values = (asker.model or None, *asker.names)
+            else:
+                values = (asker.operation if dimension == "operation" else asker.value(dimension),)
+            if not any(match(value) for match in matches for value in values if value is not None):
                 return False
         return True
 

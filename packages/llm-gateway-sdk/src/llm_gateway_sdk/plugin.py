@@ -72,6 +72,11 @@ class GatewayServices:
         """The provider's type of the project's model of this name or alias."""
         return None
 
+    def model_name(self, name: str) -> str | None:
+        """The project's model that answers where a client asks for `name`, be it an alias of it; None where `name` is
+        only one of many that an alias with `*` or a default passes on."""
+        return None
+
     def facts_of(self, model: str | None) -> ModelFacts | None:
         """The facts of the model that answers where a client or a plugin asks for `model` (None: the default one); None
         where nothing is known of it."""

@@ -159,6 +159,12 @@ class _PluginServices(GatewayServices):
     def models(self) -> Sequence[str]:
         return self.registry.names
 
+    def model_name(self, name: str) -> str | None:
+        target = self.registry.answering_target(name)
+        if target is None or not (target.is_one_model or not name or self.registry.is_configured(name)):
+            return None
+        return target.name
+
     def facts_of(self, model: str | None) -> ModelFacts | None:
         target = self.registry.answering_target(model)
         return target.described(model).facts if target is not None else None
