@@ -13,7 +13,7 @@ from sdk_types import Field, Node, each_field, of_annotation, of_shape
 from llm_gateway_sdk import DialectError, Loss, Losses, Target, WireRequest
 from llm_gateway_sdk.wire import json
 
-__all__ = ["NO_LOSS", "NO_LOSS_TO", "SENDERS", "cross", "fields_of", "names", "outcome", "request_of"]
+__all__ = ["NO_LOSS", "NO_LOSS_TO", "SENDERS", "cross", "fields_of", "names", "outcome", "request_of", "tree_of"]
 
 SENDERS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 
@@ -92,7 +92,7 @@ NO_LOSS_TO = {
 
 
 @cache
-def _tree(dialect: str) -> Node:
+def tree_of(dialect: str) -> Node:
     match dialect:
         case "openai_chat":
             from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
@@ -130,7 +130,7 @@ def _tree(dialect: str) -> Node:
 
 def fields_of(dialect: str, *, exceptions: bool = False) -> Iterator[Field]:
     """Each field of the dialect's requests, as whole bodies with and without it; those of `NO_LOSS` where asked for."""
-    for found in each_field(_tree(dialect)):
+    for found in each_field(tree_of(dialect)):
         key = found.path.partition(".")[0]
         needed = _NEEDED[dialect] if key in ("tool_choice", "toolConfig") else {}
         if key == "function_call":

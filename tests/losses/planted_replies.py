@@ -16,7 +16,16 @@ from typing import Any
 from five_apis import event_stream_message
 from sdk_types import Node, each_text, of_annotation, of_shape
 
-__all__ = ["Planted", "PlantedApi", "planted_embeddings", "planted_errors", "planted_streams", "planted_wholes"]
+__all__ = [
+    "Planted",
+    "PlantedApi",
+    "event_tree_of",
+    "planted_embeddings",
+    "planted_errors",
+    "planted_streams",
+    "planted_wholes",
+    "reply_tree_of",
+]
 
 
 @dataclass(frozen=True)
@@ -76,12 +85,12 @@ class PlantedApi:
 
 def planted_wholes(dialect: str, planted: str) -> Iterator[Planted]:
     base = _BASES.get(dialect, {})
-    for path, value in each_text(_reply_tree(dialect), planted):
+    for path, value in each_text(reply_tree_of(dialect), planted):
         yield Planted(path, _from_nought({**base, **value}))
 
 
 @cache
-def _reply_tree(dialect: str) -> Node:
+def reply_tree_of(dialect: str) -> Node:
     match dialect:
         case "openai_chat":
             from openai.types.chat import ChatCompletion
@@ -131,7 +140,7 @@ _NUMBERS = ("index", "output_index", "content_index", "summary_index", "contentB
 def planted_streams(dialect: str, planted: str, *, split: bool) -> Iterator[tuple[str, str, bytes]]:
     """(path, content type, body) of streams with one planted event, or with two that have half of the text each."""
     half = len(planted) // 2
-    for path, value in each_text(_event_tree(dialect), planted):
+    for path, value in each_text(event_tree_of(dialect), planted):
         written = json.dumps(_from_nought(value))
         texts = [planted[:half], planted[half:]] if split else [planted]
         events = [json.loads(written.replace(json.dumps(planted)[1:-1], json.dumps(text)[1:-1])) for text in texts]
@@ -142,7 +151,7 @@ def planted_streams(dialect: str, planted: str, *, split: bool) -> Iterator[tupl
 
 
 @cache
-def _event_tree(dialect: str) -> Node:
+def event_tree_of(dialect: str) -> Node:
     match dialect:
         case "openai_chat":
             from openai.types.chat import ChatCompletionChunk
@@ -157,7 +166,7 @@ def _event_tree(dialect: str) -> Node:
 
             return of_annotation(RawMessageStreamEvent, reply=True)
         case "gemini":
-            return _reply_tree("gemini")
+            return reply_tree_of("gemini")
     return of_shape(_bedrock("ConverseStream").members["stream"])
 
 

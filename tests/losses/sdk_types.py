@@ -25,6 +25,8 @@ class Node:
     """`object`, `list`, `union`, `literal`, or a leaf: `text`, `number`, `integer`, `flag`, `any`."""
     fields: dict[str, tuple[Node, bool]] = field(default_factory=dict)
     """Of an object: node and whether it is required, by key."""
+    skipped: frozenset[str] = frozenset()
+    """Keys of an object whose values are left out here, since they hold objects of their own kind."""
     items: list[Node] = field(default_factory=list)
     values: tuple[Any, ...] = ()
 
@@ -208,7 +210,8 @@ def of_shape(shape: Any, seen: tuple[str, ...] = ()) -> Node:
 
 
 def _object(fields: dict[str, tuple[Node, bool]]) -> Node:
-    return Node("object", {key: value for key, value in fields.items() if value[0].kind != "skip"})
+    skipped = frozenset(key for key, (node, _) in fields.items() if node.kind == "skip")
+    return Node("object", {key: value for key, value in fields.items() if key not in skipped}, skipped)
 
 
 def _union(nodes: list[Node]) -> Node:

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from field_crossing import _tree
+from field_crossing import tree_of
 from five_apis import FiveApis, models_of
 from sdk_types import each_text
 
@@ -70,7 +70,7 @@ BEDROCK = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
 
 def bodies(client: str, planted: str = PLANTED) -> list[tuple[str, dict[str, Any]]]:
     base = BEDROCK if client == "bedrock" else {}
-    texts = each_text(_tree(client), planted)
+    texts = each_text(tree_of(client), planted)
     return [(path, {**base, **value}) for path, value in texts if path not in (".model", ".stream")]
 
 

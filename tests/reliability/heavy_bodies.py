@@ -17,7 +17,7 @@ from typing import Any
 _ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path += [str(_ROOT / "tests" / "losses"), str(_ROOT / "tools")]
 
-from field_crossing import _tree  # noqa: E402
+from field_crossing import tree_of  # noqa: E402
 from sdk_types import Node, minimal  # noqa: E402
 
 __all__ = ["CLIENTS", "MODEL_IN_PATH", "Heavy", "as_stream", "heavy_bodies", "heavy_inputs"]
@@ -72,7 +72,7 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
     Texts differ from place to place, so that all kinds of text are tried in the course of the places.
     """
     number = 0
-    for path, kind, value, element in _places(_tree(client), ""):
+    for path, kind, value, element in _places(tree_of(client), ""):
         if client not in MODEL_IN_PATH:
             value = {**value, "model": model}
         before, _, after = json.dumps(value).encode().partition(json.dumps(_MARK).encode())

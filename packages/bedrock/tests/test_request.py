@@ -496,3 +496,13 @@ def test_claude_does_not_think_where_the_calls_came_without_thinking() -> None:
 
     assert "thinking" not in body.get("additionalModelRequestFields", {})
     assert "reasoning.effort" in [loss.path for loss in losses]
+
+
+def test_media_in_a_system_prompt_is_left_out_and_reported() -> None:
+    image = MediaPart("image", "image/png", data="aGVsbG8=")
+    losses = Losses()
+
+    body = write(ask(Message("system", [TextPart("Be brief."), image]), USER), losses=losses)
+
+    assert body["system"] == [{"text": "Be brief."}]
+    assert told(losses) == ["dropped system.content[*].media"]

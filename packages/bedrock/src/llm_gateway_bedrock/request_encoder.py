@@ -12,15 +12,19 @@ from llm_gateway_sdk import (
     LLMRequest,
     Losses,
     Message,
+    OpaquePart,
     OpaqueTool,
+    Part,
     Reasoning,
+    RefusalPart,
     Target,
+    TextPart,
     Tool,
     ToolChoice,
     WireRequest,
 )
 from llm_gateway_sdk.conventions import custom_tool_parameters
-from llm_gateway_sdk.dialects.coverage import drop_message, drop_tool, report_fields
+from llm_gateway_sdk.dialects.coverage import drop_from_system, drop_message, drop_tool, report_fields
 from llm_gateway_sdk.dialects.thinking import MIN_BUDGET, budget_of_effort, effort_of_budget, forces_tool, lower_effort
 from llm_gateway_sdk.request import ToolLike
 from llm_gateway_sdk.wire import json
@@ -128,7 +132,13 @@ class _Encoder:
         blocks: list[dict[str, Any]] = []
         encoder = BlockEncoder(self._losses, "system.content[*]", caches=self._can.caches, signs=self._can.claude)
         for message in messages:
-            blocks += encoder.encode(message.content)
+            spoken: list[Part] = []
+            for part in message.content:
+                if isinstance(part, TextPart | RefusalPart) or (isinstance(part, OpaquePart) and part.dialect == NAME):
+                    spoken.append(part)
+                else:
+                    drop_from_system(part, self._losses)
+            blocks += encoder.encode(spoken)
         blocks += [{"text": text} for text in self._instructions]
         return blocks
 

@@ -14,6 +14,7 @@ from llm_gateway_sdk import (
     MediaPart,
     Message,
     Part,
+    Reasoning,
     ResponseFormat,
     TextPart,
     Tool,
@@ -141,6 +142,27 @@ def test_no_strictness_is_promised_of_arguments_that_are_no_object(receiver: Rec
 
     assert not fitted.tools[0].strict  # type: ignore[union-attr]
     assert [loss.path for loss in losses] == ["tools[*].strict"]
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "sent"),
+    [("openai_chat", MESSAGES, None), ("openai_chat", RESPONSES, "default"), ("anthropic", RESPONSES, None)],
+    ids=["to another vendor", "to the same vendor", "from another vendor"],
+)
+def test_a_word_of_one_vendors_for_the_effort_goes_to_that_vendor(
+    sender: str, receiver: Receiver, sent: str | None
+) -> None:
+    request = LLMRequest(messages=[Message("user", [TextPart("hi")])], reasoning=Reasoning("default"))
+
+    assert fit(request, receiver, Losses(), sender).request.reasoning == Reasoning(sent)
+
+
+def test_the_effort_may_be_written_in_capitals() -> None:
+    request = LLMRequest(messages=[Message("user", [TextPart("hi")])], reasoning=Reasoning("HIGH"))
+    losses = Losses()
+
+    assert fit(request, MESSAGES, losses, "gemini").request.reasoning == Reasoning("high")
+    assert not losses
 
 
 def test_strictness_is_promised_only_with_its_form() -> None:

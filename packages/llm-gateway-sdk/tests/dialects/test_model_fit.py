@@ -113,3 +113,24 @@ def test_a_model_that_continues_no_answer_gets_a_turn_of_the_users_last() -> Non
 
     assert fitted("claude-sonnet-4-6", messages=messages)[0].messages[-1].text == CONTINUE
     assert fitted("claude-sonnet-4-5", messages=messages)[0].messages is messages
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "sent", "losses"),
+    [
+        ("gpt-5.1", "high", "high", []),
+        ("gpt-5.1", "max", "high", ["clamped reasoning.effort (max became high)"]),
+        ("o3", "none", "low", ["clamped reasoning.effort (none became low)"]),
+        ("gpt-5.6", "some", None, ["dropped reasoning.effort ('some')"]),
+        ("gpt-5.6", None, None, []),
+    ],
+)
+def test_the_effort_is_one_that_the_model_knows(
+    model: str, asked: str | None, sent: str | None, losses: list[str]
+) -> None:
+    found = Losses()
+
+    request = fit_model(LLMRequest(reasoning=Reasoning(asked)), limits_of(model), found)
+
+    assert request.reasoning == Reasoning(sent)
+    assert [str(loss) for loss in found] == losses

@@ -110,3 +110,23 @@ def test_openais_models() -> None:
     assert limits_of("gpt-5").stop
     assert limits_of("gpt-5.5").reasons
     assert limits_of("gpt-5.2").samples_unthinking
+
+
+@pytest.mark.parametrize(
+    ("model", "takes", "refuses"),
+    [
+        ("o3-mini", "low", "none"),
+        ("gpt-5", "minimal", "xhigh"),
+        ("gpt-5-codex", "low", "minimal"),
+        ("gpt-5-pro", "high", "low"),
+        ("openai/gpt-5.1", "none", "xhigh"),
+        ("gpt-5.1-codex-max", "xhigh", "max"),
+        ("gpt-5.2", "xhigh", "minimal"),
+        ("gpt-5.6", "max", "minimal"),
+    ],
+)
+def test_openais_models_know_words_for_how_much_to_reason(model: str, takes: str, refuses: str) -> None:
+    efforts = limits_of(model).efforts
+
+    assert takes in efforts
+    assert refuses not in efforts

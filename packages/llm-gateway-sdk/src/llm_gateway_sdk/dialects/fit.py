@@ -12,7 +12,8 @@ from typing import Any
 
 from ..losses import Losses
 from ..parts import MediaPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
-from ..request import LLMRequest, Message, Tool, ToolLike
+from ..reasoning import EFFORTS
+from ..request import LLMRequest, Message, Reasoning, Tool, ToolLike
 from .call_ids import fit_ids
 from .files import refuse_foreign_files
 from .formats import fit_format
@@ -59,6 +60,8 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
                 tool_choice=rename_choice(request.tool_choice, fitting),
             )
             names = {name: own for own, name in fitting.items()}
+    if request.reasoning is not None and request.reasoning.effort is not None:
+        request = _fit_effort(request, request.reasoning, receiver, losses, sender)
     if receiver.model is not ANY_MODEL:
         request = fit_model(request, receiver.model, losses)
     if request.response_format is not None:
@@ -77,6 +80,19 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         if tools is not request.tools:
             changes["tools"] = tools
     return Fitted(replace(request, **changes) if changes else request, names)
+
+
+def _fit_effort(
+    request: LLMRequest, reasoning: Reasoning, receiver: Receiver, losses: Losses, sender: str
+) -> LLMRequest:
+    """The effort by the word that all know; a word of one vendor's own goes only to that vendor."""
+    word = (reasoning.effort or "").lower()
+    if reasoning.effort in EFFORTS or (receiver.vendors is not None and sender in receiver.vendors):
+        return request
+    known = word if word in EFFORTS else None
+    if known is None:
+        losses.dropped("reasoning.effort", f"'{reasoning.effort}'"[:40])
+    return replace(request, reasoning=replace(reasoning, effort=known))
 
 
 _OPENAI = frozenset({"openai_chat", "openai_responses"})

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..losses import Losses
 from ..parts import TextPart
+from ..reasoning import EFFORTS, lower_effort
 from ..request import LLMRequest, Message, OpaqueTool, Reasoning, ToolChoice, ToolLike
 from ..wire import json
 from .history import CONTINUE
@@ -27,8 +28,12 @@ def fit_model(request: LLMRequest, limits: ModelLimits, losses: Losses) -> LLMRe
     if request.stop and not limits.stop:
         losses.dropped("stop", "the model takes no stop sequences")
         changes["stop"] = []
-    if request.reasoning is not None and not limits.thinking_off:
-        reasoning = _thinking(request.reasoning, losses)
+    if request.reasoning is not None and (limits.efforts or not limits.thinking_off):
+        reasoning = request.reasoning
+        if not limits.thinking_off:
+            reasoning = _thinking(reasoning, losses)
+        if limits.efforts:
+            reasoning = _known_effort(reasoning, limits.efforts, losses)
         if reasoning is not request.reasoning:
             changes["reasoning"] = reasoning
     choice = request.tool_choice
@@ -99,6 +104,19 @@ def _thinking(reasoning: Reasoning, losses: Losses) -> Reasoning:
         return reasoning
     losses.converted("reasoning.effort", "low: the model always thinks")
     return Reasoning(effort="low", summary=reasoning.summary)
+
+
+def _known_effort(reasoning: Reasoning, known: tuple[str, ...], losses: Losses) -> Reasoning:
+    """With an effort that the model knows: the nearest below the one asked for, none for a word of another vendor's."""
+    effort = reasoning.effort
+    if effort is None or effort in known:
+        return reasoning
+    if effort not in EFFORTS:
+        losses.dropped("reasoning.effort", f"'{effort}'"[:40])
+        return replace(reasoning, effort=None)
+    nearest = lower_effort(effort, known)
+    losses.clamped("reasoning.effort", f"{effort} became {nearest}")
+    return replace(reasoning, effort=nearest)
 
 
 def _forcing(choice: ToolChoice) -> str:

@@ -41,6 +41,8 @@ class ModelLimits:
     """The conversation may end with a turn of the assistant's."""
     checked_labels: bool = True
     """Types of images are compared with their bytes, where the API does so."""
+    efforts: tuple[str, ...] = ()
+    """The words for how much to reason that it takes; empty takes any."""
     reasons: bool = False
     """Reasons as OpenAI's models do, which take tools and reasoning together only at the Responses API."""
     max_output: int | None = None
@@ -152,7 +154,22 @@ def openai_version(model: str) -> tuple[str, tuple[int, int]] | None:
     return "gpt", (int(match[3]), int(match[4] or 0))
 
 
-def _openai_limits(line: str, version: tuple[int, int]) -> ModelLimits:
+def _openai_efforts(model: str, line: str, version: tuple[int, int]) -> tuple[str, ...]:
+    """OpenAI, "Reasoning models" and the model pages: `none` came with gpt-5.1 and took the place of `minimal`, `xhigh`
+    with gpt-5.1-codex-max, `max` with gpt-5.6."""
+    if line == "o":
+        return ("low", "medium", "high")
+    if version < (5, 1):
+        if "-pro" in model:
+            return ("high",)
+        return ("low", "medium", "high") if "-codex" in model else ("minimal", "low", "medium", "high")
+    if version < (5, 2) and "-codex-max" not in model:
+        return ("none", "low", "medium", "high")
+    known = ("none", "low", "medium", "high", "xhigh")
+    return known if version < (5, 6) else (*known, "max")
+
+
+def _openai_limits(model: str, line: str, version: tuple[int, int]) -> ModelLimits:
     if line == "gpt" and version < (5, 0):
         return ANY_MODEL
     # OpenAI, "Reasoning models": temperature, top_p, penalties and log probabilities are not supported; from gpt-5.1 on
@@ -162,6 +179,7 @@ def _openai_limits(line: str, version: tuple[int, int]) -> ModelLimits:
         samples_unthinking=line == "gpt" and version >= (5, 1),
         penalties=False,
         stop=not (line == "o" and version >= (3, 0)),
+        efforts=_openai_efforts(model, line, version),
         reasons=True,
     )
 
@@ -172,7 +190,7 @@ def _of_name(model: str) -> ModelLimits:
     if claude is not None:
         return _claude_limits(claude)
     openai = openai_version(model)
-    return ANY_MODEL if openai is None else _openai_limits(*openai)
+    return ANY_MODEL if openai is None else _openai_limits(model.lower(), *openai)
 
 
 def limits_of(model: str, quirks: Mapping[str, Any] | None = None, facts: ModelFacts | None = None) -> ModelLimits:

@@ -470,3 +470,12 @@ def test_ids_of_calls_take_the_form_that_a_server_wants() -> None:
     assert len(first) == 9
     assert first == messages[1]["tool_call_id"]
     assert second == "Abc123xyz"
+
+
+def test_media_in_a_system_prompt_is_left_out_and_reported() -> None:
+    image = MediaPart("image", "image/png", data="aGVsbG8=")
+
+    body, losses = write(LLMRequest(messages=[Message("system", [TextPart("Be brief."), image])]))
+
+    assert body["messages"] == [{"role": "system", "content": "Be brief."}]
+    assert losses == ["dropped system.content[*].media (a system prompt holds no image)"]

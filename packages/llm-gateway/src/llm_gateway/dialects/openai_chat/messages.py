@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from llm_gateway_sdk.conventions import TOOL_ERROR_PREFIX, media_marker
-from llm_gateway_sdk.dialects.coverage import drop_message
+from llm_gateway_sdk.dialects.coverage import drop_from_system, drop_message
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import (
@@ -249,7 +249,13 @@ class _Writer:
         role = message.role
         if role == "developer" and self._quirks.get("no_developer_role"):
             role = "system"
-        self._append(role, message, {"content": self._content(message.content, message, path)})
+        content = message.content
+        if NAME not in message.provider_metadata and any(type(part) is not TextPart for part in content):
+            for part in content:
+                if not isinstance(part, TextPart | RefusalPart):
+                    drop_from_system(part, self._losses)
+            content = [part for part in content if isinstance(part, TextPart | RefusalPart)]
+        self._append(role, message, {"content": self._content(content, message, path)})
 
     def _write_opaque(self, message: Message) -> None:
         for part in message.content:
