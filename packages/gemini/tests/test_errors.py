@@ -89,3 +89,10 @@ def test_a_foreign_error_gets_googles_words() -> None:
     assert (reply.status, error["code"], error["status"]) == (503, 503, "UNAVAILABLE")
     assert [detail.get("retryDelay") or detail.get("requestId") for detail in error["details"]] == ["2.5s", "req_1"]
     assert decode_error(reply).request_id == "req_1"
+
+
+@pytest.mark.parametrize("status", [405, 421, 424, 499])
+def test_a_providers_fault_does_not_blame_the_client(status: int) -> None:
+    error = ErrorInfo("no", status, "upstream")
+
+    assert encode_error(error).status == 502

@@ -156,7 +156,8 @@ def build_error(error: ErrorInfo) -> dict[str, Any]:
     if native is not None or error.type in _KINDS:
         status, word = error.status, error.type or word
     elif error.status not in (408, 529) and kind_of_status(error.status) == error.kind:
-        status = error.status
+        # A 4xx for what is the provider's fault would blame the client.
+        status = status if error.kind == "upstream" and error.status < 500 else error.status
     body: dict[str, Any] = {"code": status, "message": error.message, "status": word}
     if native is not None:
         return {"error": {**body, **native}}
