@@ -213,3 +213,15 @@ def test_the_meaning_passes_a_gateway(gateway: GatewayClient, api: PlantedApi, c
     kind = "application/vnd.amazon.eventstream" if case.dialect == "bedrock" else "text/event-stream"
     api.answer = (kind, case.stream)
     assert meaning(heard(client, [ask(gateway, client, case.dialect, stream=True)])) == means
+
+
+@pytest.mark.parametrize("client", ROUTES)
+@pytest.mark.parametrize("case", [case for case in CASES if case.dialect in ROUTES], ids=str)
+def test_a_stream_that_its_server_calls_json_is_a_stream(
+    gateway: GatewayClient, api: PlantedApi, case: Case, client: str
+) -> None:
+    api.answer = ("application/json", case.stream)
+
+    came = ask(gateway, client, case.dialect, stream=True)
+
+    assert meaning(heard(client, [came])) == (case.means if client == case.dialect else expected(case, client))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from contextlib import aclosing
 from typing import Any
@@ -36,7 +37,7 @@ from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
 from .client import ClientReply
-from .delivery.chunks import decoded, deliver_chunks, rest_of
+from .delivery.chunks import decoded, decoded_body, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
 from .delivery.forward import forward
 from .delivery.slicing import in_slices
@@ -58,6 +59,8 @@ __all__ = ["Exchange"]
 
 log = logging.getLogger("llm_gateway.exchange")
 
+_EVENTS = re.compile(rb"\s*(?:data|event|id|retry)?:")
+"""How a stream of server-sent events begins, whatever its server calls it."""
 _STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 _DECODED_AT_ONCE = 64 * 1024
 """Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
@@ -336,8 +339,10 @@ class Exchange:
         request = self._request
         body = await reply.read(request.services.max_reply_bytes)
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
-        decoding = (call.dialect, wire, request.services.mint, call.names)
         attempt.is_heavy = is_heavy(body)
+        if call.dialect.sse and _EVENTS.match(body):
+            return await deliver_chunks(request, self._client, attempt, decoded_body(request, attempt, body, call))
+        decoding = (call.dialect, wire, request.services.mint, call.names)
         whole = await run_aside(decode_whole, *decoding) if attempt.is_heavy else decode_whole(*decoding)
         whole.final = True
         return await deliver_chunks(request, self._client, attempt, in_slices([whole]))

@@ -35,7 +35,7 @@ from ..signed import StreamedSignatures
 from ..upstream import UpstreamCall, secrets_of
 from .slicing import in_slices
 
-__all__ = ["decoded", "deliver_chunks", "rest_of"]
+__all__ = ["decoded", "decoded_body", "deliver_chunks", "rest_of"]
 
 _REST_SECONDS = 0.5
 _HEAVY_BYTES = 256 * 1024
@@ -204,6 +204,24 @@ async def decoded(
         raise _unreadable(error) from None
     if rest:
         yield rest
+    if not decoder.finished:
+        raise ModelStreamError("The provider's stream ended before its end.")
+
+
+async def decoded_body(
+    request: ClientRequest, attempt: LiveAttempt, body: bytes, call: UpstreamCall
+) -> AsyncGenerator[list[LLMResponse], None]:
+    """The chunks of a stream that is here as a whole, since its server calls it a document."""
+    decoder = call.dialect.stream_decoder(request.services.mint)
+    if call.names:
+        decoder = RestoringDecoder(decoder, call.names)
+    try:
+        chunks = await run_aside(decoder.feed, body) if attempt.is_heavy else decoder.feed(body)
+        chunks += decoder.close()
+    except DialectError as error:
+        raise _unreadable(error) from None
+    async for batch in in_slices(chunks):
+        yield batch
     if not decoder.finished:
         raise ModelStreamError("The provider's stream ended before its end.")
 
