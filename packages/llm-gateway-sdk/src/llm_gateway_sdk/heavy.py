@@ -19,13 +19,24 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from .context import RequestContext
+from .wire.long_texts import Slicing
 
-__all__ = ["LIGHT_BYTES", "SWITCH_SECONDS", "has_more_items", "is_heavy", "is_heavy_exchange", "run_aside"]
+__all__ = [
+    "LIGHT_BYTES",
+    "SWITCH_SECONDS",
+    "has_more_items",
+    "is_heavy",
+    "is_heavy_exchange",
+    "json_in_slices",
+    "run_aside",
+]
 
 LIGHT_BYTES = 16 * 1024
 """A body up to this size is light, whatever it holds."""
@@ -94,7 +105,27 @@ def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaita
         _threads = ThreadPoolExecutor(1, thread_name_prefix="heavy")
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     _full_collections.put_off(loop)
-    return loop.run_in_executor(_threads, lambda: context.run(work, *args, **kwargs))
+
+    def done() -> T:
+        with json_in_slices():
+            return context.run(work, *args, **kwargs)
+
+    return loop.run_in_executor(_threads, done)
+
+
+@contextmanager
+def json_in_slices() -> Iterator[None]:
+    """JSON with long strings is written in slices meanwhile, between which other threads have their turn."""
+    with _slicing:
+        Slicing.under_way += 1
+    try:
+        yield
+    finally:
+        with _slicing:
+            Slicing.under_way -= 1
+
+
+_slicing = threading.Lock()
 
 
 class _FullCollections:

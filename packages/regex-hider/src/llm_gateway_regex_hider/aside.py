@@ -12,6 +12,8 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from llm_gateway_sdk.heavy import json_in_slices
+
 from .settings import Settings
 
 __all__ = ["LARGE_BYTES", "Aside"]
@@ -47,4 +49,5 @@ class Aside:
         settings: Settings | None = getattr(self._own, "settings", None)
         if settings is None:
             settings = self._own.settings = self._compile()
-        return work(settings)
+        with json_in_slices():
+            return work(settings)

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from .long_texts import LONG_TEXT, Slicing, cut_out, fill_in, put_back, read_text, take_out
+
 __all__ = [
     "ARRAY",
     "JSON",
@@ -36,6 +38,9 @@ JSON: TypeAlias = Any
 JSONObject: TypeAlias = dict[str, Any]
 Slice: TypeAlias = msgspec.Raw
 """A piece of a JSON text, which `dumps` writes letter by letter. Compares by its letters."""
+
+_BEYOND = LONG_TEXT + 1
+"""End of a slice that is empty where a text is not long: a slice costs less than a call of `len`."""
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -84,6 +89,10 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
     The fast engine refuses lone-surrogate escapes (`"\\ud83d"`), which JavaScript clients do send when they cut a
     string inside a letter; those go to the standard library's parser. `NaN` and `Infinity` stay refused.
     """
+    if data[LONG_TEXT:_BEYOND] and isinstance(data, bytes):
+        rest, places = cut_out(data)
+        if places:
+            return put_back(loads(rest), [read_text(data, start, stop, loads) for start, stop in places])
     try:
         return _decode(data)
     except msgspec.DecodeError as error:
@@ -128,6 +137,10 @@ def has_duplicate_keys(data: bytes | str) -> bool:
 
 def dumps(value: JSON) -> bytes:
     """Writes compact UTF-8 JSON. Raises TypeError or ValueError for what JSON cannot hold."""
+    if Slicing.under_way:
+        value, texts = take_out(value)
+        if texts:
+            return fill_in(dumps(value), texts, dumps)
     try:
         return _encode(value)
     except UnicodeEncodeError:
@@ -145,6 +158,8 @@ def peek(data: bytes) -> tuple[str | None, bool]:
 
     Raises ValueError where `data` is no JSON object or one of the two has another type.
     """
+    if data[LONG_TEXT:_BEYOND]:
+        data, _ = cut_out(data)
     try:
         top = _decode_top(data)
     except msgspec.ValidationError as error:
@@ -163,6 +178,8 @@ def peek(data: bytes) -> tuple[str | None, bool]:
 def peek_ceiling(data: bytes) -> int | None:
     """The most output tokens that a request to a chat API allows, over all its replies; None where it says nothing, or
     nothing that can be read."""
+    if data[LONG_TEXT:_BEYOND]:
+        data, _ = cut_out(data)
     try:
         top = _decode_ceilings(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

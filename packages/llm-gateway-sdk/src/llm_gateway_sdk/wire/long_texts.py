@@ -1,0 +1,202 @@
+"""JSON with very long strings, read and written in slices.
+
+A call of the JSON engine holds the interpreter until it ends. For a string of 60 MB that is a tenth of a second, and
+half of one where it is full of escapes. So long strings are taken out of a text before the engine sees it, and read by
+themselves in pieces, between which other threads have their turn; a value is written the same way round. The rest of a
+body is bounded by the number of its values.
+
+    data = b'{"a": "…60 MB…"}'   ->   cut_out: b'{"a": "<mark>0"}' and the place of the string
+
+A string can be recognised without reading it: a window of bytes in which no quote is free, begun inside of a string, is
+part of a long one. Every other string ends in the window where it begins, or in the next.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["LONG_TEXT", "Slicing", "cut_out", "fill_in", "put_back", "read_text", "take_out"]
+
+
+class Slicing:
+    """Whether values are looked through for long strings before they are written, which is only worth its time while
+    there is heavy work. `under_way` counts it (`heavy.run_aside`)."""
+
+    under_way = 0
+
+
+LONG_TEXT = 1 << 20
+"""Bytes or letters above which a string is long. Only bodies that are longer than this are looked through."""
+_WINDOW = 256 * 1024
+_MARK = f"@{hash('a long text')}{hash(object())}:"
+"""Begins a string that stands for a long one. Hashes of texts are salted anew by each process, so that no sender can
+know it."""
+_MARK_BYTES = _MARK.encode()
+_TAIL = 64
+_BACKSLASH = 0x5C
+_TOKENS = re.compile(rb"(?:[^\\]+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\[^u])*")
+_HALF_AT_END = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
+
+
+def cut_out(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
+    """(the JSON text with marks in place of its long strings, where each of these stands, without its quotes)
+
+    A text that is not valid JSON comes out as another that is not.
+    """
+    found = _places(data)
+    if not found:
+        return data, found
+    pieces, end = [], 0
+    for number, (start, stop) in enumerate(found):
+        pieces += [data[end:start], b"%b%d" % (_MARK_BYTES, number)]
+        end = stop
+    pieces.append(data[end:])
+    return b"".join(pieces), found
+
+
+def _places(data: bytes) -> list[tuple[int, int]]:
+    """Where the long strings are, without their quotes."""
+    found: list[tuple[int, int]] = []
+    inside, opened, start, size = False, 0, 0, len(data)
+    while start < size:
+        end = min(start + _WINDOW, size)
+        window = data[start:end]
+        if (len(window) - len(window.rstrip(b"\\"))) % 2 and end < size:
+            end += 1  # an escape is not cut
+            window = data[start:end]
+        if b"\\" in window:
+            window = window.replace(b"\\\\", b"__").replace(b'\\"', b"__")
+        quotes = window.count(b'"')
+        if quotes:
+            if inside and (stop := start + window.find(b'"')) - opened > LONG_TEXT:
+                found.append((opened, stop))
+            inside ^= bool(quotes % 2)
+            opened = start + window.rfind(b'"') + 1
+        start = end
+    return found
+
+
+def read_text(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -> str:
+    """The string between two quotes of a JSON text. Raises ValueError where it is none."""
+    pieces = []
+    while start < stop:
+        end = _cut(data, start, stop)
+        piece = loads(b'"' + data[start:end] + b'"')
+        if not isinstance(piece, str):
+            raise ValueError("Invalid string")
+        pieces.append(piece)
+        start = end
+    return "".join(pieces)
+
+
+def _cut(data: bytes, start: int, stop: int) -> int:
+    """Where a piece of a string ends that begins at `start`: no letter, escape or pair of escapes is cut."""
+    end = start + _WINDOW
+    if end >= stop:
+        return stop
+    if b"\\" in data[end - _TAIL : end]:
+        # Tokens are told apart from any place that no backslash precedes: what is left there of an escape are letters.
+        ahead = range(end - _TAIL, end - _TAIL // 2)
+        anchor = next((place for place in ahead if data[place - 1] != _BACKSLASH), start)
+        match = _TOKENS.match(data, anchor, end)
+        assert match is not None
+        end = match.end()
+        if _HALF_AT_END.search(data, end - 6, end) is not None:
+            end -= 6
+    letter = end
+    while letter > start and data[letter] & 0xC0 == 0x80:
+        letter -= 1
+    return letter if letter > start else end
+
+
+def put_back(value: Any, texts: list[str]) -> Any:
+    """The value with the long strings in place of their marks; lists and dictionaries are changed in place."""
+    if isinstance(value, str):
+        return _text_of(value, texts)
+    waiting = [value]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if any(key.startswith(_MARK) for key in node):
+                entries = [(_text_of(key, texts), inner) for key, inner in node.items()]
+                node.clear()
+                node.update(entries)
+            members: Any = node.items()
+        elif isinstance(node, list):
+            members = enumerate(node)
+        else:
+            continue
+        for place, inner in members:
+            if inner.__class__ is str:
+                if inner.startswith(_MARK):
+                    node[place] = _text_of(inner, texts)
+            elif inner.__class__ is dict or inner.__class__ is list:
+                waiting.append(inner)
+    return value
+
+
+def _text_of(value: str, texts: list[str]) -> str:
+    return texts[int(value[len(_MARK) :])] if value.startswith(_MARK) else value
+
+
+def take_out(value: Any) -> tuple[Any, list[str]]:
+    """(the value with marks in place of its long strings, these strings in order). Lists and dictionaries that hold a
+    long string are copied, the value itself stays as it is. Objects of other classes are left to the engine."""
+    texts: list[str] = []
+
+    def taken(node: Any, depth: int) -> Any:
+        if node.__class__ is str:
+            if len(node) <= LONG_TEXT:
+                return node
+            texts.append(node)
+            return f"{_MARK}{len(texts) - 1}"
+        if depth > _DEEPEST:
+            return node
+        if node.__class__ is dict:
+            changed = [
+                (key, inner, taken(key, depth + 1), taken(inner, depth + 1))
+                for key, inner in node.items()
+                if key.__class__ is not str or len(key) > LONG_TEXT or inner.__class__ in _HOLDERS
+            ]
+            if all(key is new_key and inner is new for key, inner, new_key, new in changed):
+                return node
+            new_entries = {key: (new_key, new) for key, _, new_key, new in changed}
+            return dict([new_entries.get(key, (key, inner)) for key, inner in node.items()])
+        if node.__class__ is list:
+            items = [taken(inner, depth + 1) if inner.__class__ in _HOLDERS else inner for inner in node]
+            return node if all(new is old for new, old in zip(items, node, strict=True)) else items
+        return node
+
+    return taken(value, 0), texts
+
+
+_HOLDERS = frozenset({str, dict, list})
+_DEEPEST = 200
+
+
+def _written(text: str, dumps: Callable[[str], bytes]) -> list[bytes]:
+    """What stands between the quotes of a JSON text for a string, in pieces."""
+    pieces, start, size = [], 0, len(text)
+    while start < size:
+        end = min(start + _WINDOW, size)
+        if end < size and "\ud800" <= text[end - 1] <= "\udbff":
+            end -= 1  # two halves of a letter are written together
+        end = max(end, start + 1)
+        pieces.append(dumps(text[start:end])[1:-1])
+        start = end
+    return pieces
+
+
+def fill_in(data: bytes, texts: list[str], dumps: Callable[[str], bytes]) -> bytes:
+    """A JSON text with the strings in place of their marks."""
+    pieces, end = [], 0
+    for number, text in enumerate(texts):
+        mark = b"%b%d" % (_MARK_BYTES, number)
+        start = data.index(b'"' + mark + b'"', end) + 1
+        pieces.append(data[end:start])
+        pieces += _written(text, dumps)
+        end = start + len(mark)
+    pieces.append(data[end:])
+    return b"".join(pieces)

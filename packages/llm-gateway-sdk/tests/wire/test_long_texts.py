@@ -1,0 +1,115 @@
+"""JSON with long strings, read and written in slices: the same values and texts as in one piece."""
+
+from __future__ import annotations
+
+import json as plain
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from llm_gateway_sdk.heavy import json_in_slices
+from llm_gateway_sdk.wire import json, long_texts
+
+PIECES = [
+    '"',
+    "\\",
+    "\n",
+    "a",
+    "some words ",
+    "é",
+    "漢",
+    "😀",
+    "\ud83d",
+    "\ude00",
+    "\\u0061",
+    "@",
+    ",",
+    "{",
+    ":",
+    "\x7f",
+]
+
+
+@pytest.fixture(autouse=True)
+def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strings of 300 letters are long here, and are cut every 150."""
+    monkeypatch.setattr(long_texts, "LONG_TEXT", 300)
+    monkeypatch.setattr(json, "LONG_TEXT", 300)
+    monkeypatch.setattr(json, "_BEYOND", 301)
+    monkeypatch.setattr(long_texts, "_WINDOW", 150)
+
+
+def in_slices(work: Callable[[], Any]) -> Any:
+    with json_in_slices():
+        return work()
+
+
+def text(chance: random.Random) -> str:
+    several = chance.sample(PIECES, chance.randrange(1, 4))
+    return "".join(chance.choices(several, k=chance.choice((0, 3, 200, 700))))
+
+
+def value(chance: random.Random, depth: int = 0) -> Any:
+    kind = chance.randrange(4) if depth < 3 else 0
+    if kind == 1:
+        return [value(chance, depth + 1) for _ in range(chance.randrange(4))]
+    if kind == 2:
+        return {text(chance): value(chance, depth + 1) for _ in range(chance.randrange(4))}
+    return chance.choice((text(chance), text(chance), 17, None, True))
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_values_are_read_and_written_as_in_one_piece(seed: int) -> None:
+    chance = random.Random(seed)
+    whole = {"first": text(chance), "more": value(chance), "last": text(chance)}
+    escaped = plain.dumps(whole).encode()
+    bare = plain.dumps(whole, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+    # Two halves of a letter that follow each other as escapes are one letter.
+    assert json.loads(escaped) == plain.loads(escaped)
+    if b"\xed" not in bare:
+        assert json.loads(bare) == whole
+    written = in_slices(lambda: json.dumps(whole))
+    assert plain.loads(written) == plain.loads(json.dumps(whole))
+
+
+def test_values_are_not_changed_where_they_are_written() -> None:
+    whole = {"a": ["b" * 400, {"c" * 400: "d"}], "e": "short"}
+    before = plain.dumps(whole)
+
+    written = in_slices(lambda: json.dumps(whole))
+
+    assert plain.loads(written) == whole
+    assert plain.dumps(whole) == before
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b'{"a": "' + b"b" * 900,
+        b'{"a": "' + b"b" * 900 + b'\\x", "c": 1}',
+        b'{"a": "' + b"\x01" * 900 + b'"}',
+        b'{"a": "' + b"\xbf" * 900 + b'"}',
+        b'{"a": "' + b"b" * 900 + b'" "c"}',
+        b'{"a": "' + b"\\ud83" * 300 + b'"}',
+    ],
+    ids=["no end", "unknown escape", "control letters", "no UTF-8", "two strings", "short escapes"],
+)
+def test_what_is_not_valid_json_is_refused(broken: bytes) -> None:
+    with pytest.raises(ValueError):
+        json.loads(broken)
+
+
+def test_model_and_stream_are_found_next_to_long_strings() -> None:
+    data = plain.dumps({"text": "\ud83d" * 900, "model": "m", "more": "\\" * 900, "stream": True}).encode()
+
+    assert json.peek(data) == ("m", True)
+    assert json.peek_ceiling(plain.dumps({"text": '"' * 900, "max_tokens": 5}).encode()) == 5
+
+
+def test_numbers_without_strings_are_no_long_string() -> None:
+    numbers = list(range(2000))
+
+    assert json.loads(plain.dumps(numbers).encode()) == numbers
