@@ -553,3 +553,12 @@ def test_of_a_match_that_a_tool_call_interrupts_the_rest_is_hidden() -> None:
 
     assert total(out).text == whole.text
     assert "23" not in whole.text
+
+
+def test_what_was_hidden_is_counted_for_traces_without_its_text() -> None:
+    config = {"patterns": [{"pattern": "secret-\\d+", "description": "code"}, {"pattern": SSN, "applyTo": "response"}]}
+    gateway = Gateway(config)
+
+    _, _, ctx = gateway.answer(TextPart("secret-1 and secret-2, 123-45-6789"))
+    assert ctx.metadata["hidden"] == {"response: code": 2, "response: patterns[1]": 1}
+    assert "hidden" not in gateway.answer(TextPart("nothing here"))[2].metadata

@@ -46,6 +46,9 @@ _VERSION: Final = 2
 _CLIENT_CLOSED: Final = 499
 _LONGEST_MESSAGE: Final = 2000
 
+HIDDEN_COUNTS: Final = "hidden"
+"""Where in `ctx.metadata` plugins count what they hid, by what it was: always recorded, as it holds no text."""
+
 
 class FrameTaker:
     def __init__(self, settings: TracerSettings) -> None:
@@ -111,7 +114,7 @@ class FrameTaker:
         if ctx.losses:
             rest["losses"] = [f"{loss.side}: {loss}" for loss in ctx.losses]
         if tagged:
-            rest["tags"] = _tags(metadata, self._capture.metadata)
+            rest["tags"] = _tags(metadata, (HIDDEN_COUNTS, *self._capture.metadata))
         if cut:
             rest["cut"] = True  # the gateway could not keep all of the reply
         return rest

@@ -52,3 +52,20 @@ def test_a_console_with_a_playground_offers_to_send_the_request_again() -> None:
     finally:
         current_shell.reset(token)
     assert "/console/playground?replay=%2Ft%2Frequests%2Freq_1%2Frequest.json&amp;project=production" in page
+
+
+def test_what_redaction_hid_is_counted_and_its_place_is_marked() -> None:
+    text = '{"messages":[{"role":"user","content":[{"type":"text","text":"Call [REDACTED|PHONE], *please*"}]}]}'
+    page = interaction_page("", "int_1", [row(tags={"hidden.request: phone": "2", "team": "x"}, request=text)])
+
+    assert "<li>request: phone × 2</li>" in page
+    assert '<mark class="redacted" title="hidden by redaction">[REDACTED|PHONE]</mark>, *please*' in page
+    assert "<dt>Tags</dt><dd>team=x</dd>" in page
+
+
+def test_a_request_can_be_copied_with_the_gateway_s_own_address() -> None:
+    page = interaction_page("/t", "int_1", [row()], "https://llm.example.com")
+
+    assert "curl https://llm.example.com/v1/chat/completions" in page
+    assert 'data-copy="python-req_1"' in page
+    assert 'id="python-req_1"' in page

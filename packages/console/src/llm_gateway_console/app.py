@@ -138,7 +138,7 @@ class ConsoleApp:
         ]  # fmt: skip
         user = SignedIn(session.name, session.role, f"{base}/sign-out", session.token)
         playground = f"{base}/playground" if can(session.role, "operator") else None
-        return Shell("console", links, f"{base}/static", (f"{base}/static/console.js",), user, playground)
+        return Shell("console", links, f"{base}/static", (), user, playground)
 
     # Signing in.
 
@@ -226,7 +226,7 @@ def _safe(send: Send) -> Send:
 
 def _static(name: str) -> Response:
     found = static_file(name)
-    if found is None and name in ("console.js", "playground.js"):
+    if found is None and name == "playground.js":
         data = resources.files(__package__).joinpath("static", name).read_bytes()
         found = data, "text/javascript; charset=utf-8"
     if found is None:

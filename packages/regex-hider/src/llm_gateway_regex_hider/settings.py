@@ -116,6 +116,8 @@ class Settings:
     on_limit: OnLimit
     logged: frozenset[int]
     """The patterns whose matches are counted in the log."""
+    names: tuple[str, ...]
+    """What each pattern finds: its description, or its place."""
     ignored: tuple[str, ...]
     """Settings that were given and have no effect."""
 
@@ -151,6 +153,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         max_size=buffer.get("maxSize", DEFAULT_MAX_SIZE),
         on_limit=config.get("onLimit", "mask"),
         logged=frozenset(index for index, entry in enumerate(patterns) if entry.get("logMatches", log_all)),
+        names=tuple(entry.get("description") or f"patterns[{index}]" for index, entry in enumerate(patterns)),
         ignored=tuple(f"bufferConfig.{name}" for name in ("timeout", "flushOn") if name in buffer),
     )
 

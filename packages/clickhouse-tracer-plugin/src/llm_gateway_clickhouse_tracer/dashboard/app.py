@@ -88,7 +88,7 @@ class Dashboard:
         if refusal := self.refusal(method, headers, address):
             return refusal
         try:
-            return self._route(path, dict(parse_qsl(query, keep_blank_values=True)), base)
+            return self._route(path, dict(parse_qsl(query, keep_blank_values=True)), base, _origin(headers, base))
         except DatabaseFailure as failure:
             self._forget_database()
             logger.warning("the dashboard got no answer from ClickHouse: %s", failure)
@@ -121,7 +121,7 @@ class Dashboard:
         }
         return Reply(401, b"The dashboard asks for its password.\n", challenge)
 
-    def _route(self, path: str, query: Mapping[str, str], base: str) -> Reply:
+    def _route(self, path: str, query: Mapping[str, str], base: str, origin: str) -> Reply:
         match path.strip("/").split("/"):
             case [""]:
                 return self._overview(Filter.load(query), base)
@@ -133,7 +133,7 @@ class Dashboard:
             case ["interactions", interaction]:
                 rows = finding.rounds(self._connected(), unquote(interaction))
                 if rows:
-                    return _page(interaction_page(base, unquote(interaction), rows))
+                    return _page(interaction_page(base, unquote(interaction), rows, origin))
             case ["requests", request_id, name] if name in ("request.json", "response.json", "original.json"):
                 return self._body(unquote(request_id), name.removesuffix(".json"), base)
             case ["export.jsonl"]:
@@ -299,6 +299,14 @@ def serve(settings: TracerSettings, host: str, port: int, *, credential: str | N
 
 def _open(settings: TracerSettings) -> Database:
     return open_database(settings)
+
+
+def _origin(headers: Mapping[str, str], base: str) -> str:
+    """The gateway's address as the reader's browser knows it. Pages without a gateway around them name an example."""
+    host = headers.get("host", "")
+    if not base or not host:
+        return "https://gateway.example.com"
+    return f"{headers.get('x-forwarded-proto', 'http')}://{host}"
 
 
 def _page(html: str, status: int = 200) -> Reply:

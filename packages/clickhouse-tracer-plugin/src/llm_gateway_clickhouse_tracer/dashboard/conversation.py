@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from .markdown import markdown
 __all__ = ["conversation", "load", "pretty"]
 
 _LONG_TEXT: Final = 6000
+_REDACTED: Final = re.compile(r"(\[(?:REDACTED|HIDDEN|MASKED|REMOVED)\b[^\[\]\n]{0,60}\])")
+"""What redaction usually leaves in place of a secret."""
 _SHOWN_HISTORY: Final = 6
 
 
@@ -76,7 +79,8 @@ def _part(part: Mapping[str, Any], *, rich: bool = False) -> Markup:
     match part.get("type"):
         case "text":
             text = str(part.get("text", ""))
-            return tag("div", markdown(text), class_="rich") if rich and len(text) <= _LONG_TEXT else _text(text)
+            plain = not rich or len(text) > _LONG_TEXT or _REDACTED.search(text)
+            return _text(text) if plain else tag("div", markdown(text), class_="rich")
         case "refusal":
             return tag("div", tag("b", "Refusal: "), _text(part.get("text", "")), class_="refusal")
         case "thinking":
@@ -127,16 +131,24 @@ def _media(part: Mapping[str, Any]) -> Markup:
 def _text(text: Any) -> Markup:
     words = str(text)
     if len(words) <= _LONG_TEXT:
-        return tag("div", words, class_="text")
+        return tag("div", _marked(words), class_="text")
     return tag(
         "div",
-        tag("div", words[:_LONG_TEXT], class_="text"),
+        tag("div", _marked(words[:_LONG_TEXT]), class_="text"),
         tag(
             "details",
             tag("summary", f"{len(words) - _LONG_TEXT:,} more characters"),
-            tag("div", words[_LONG_TEXT:], class_="text"),
+            tag("div", _marked(words[_LONG_TEXT:]), class_="text"),
         ),
     )
+
+
+def _marked(words: str) -> list[Child]:
+    """The text with what redaction left in place of a secret marked."""
+    parts: list[Child] = []
+    for number, part in enumerate(_REDACTED.split(words)):
+        parts.append(tag("mark", part, class_="redacted", title="hidden by redaction") if number % 2 else part)
+    return parts
 
 
 def _indented(value: Any, depth: int = 0) -> str:

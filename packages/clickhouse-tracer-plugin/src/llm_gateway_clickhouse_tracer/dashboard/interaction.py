@@ -14,14 +14,19 @@ from .conversation import conversation, load, pretty
 from .figures import count, duration, moment, money
 from .filter import Filter
 from .frame import badge, linked, page
+from .snippets import snippets
 
 __all__ = ["interaction_page"]
 
+_HIDDEN: Final = "hidden."
 _INLINE_RAW: Final = 400_000
 """Longer bodies are offered as files only."""
 
 
-def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, Any]]) -> str:
+def interaction_page(
+    base: str, interaction: str, rows: Sequence[Mapping[str, Any]], origin: str = "https://gateway.example.com"
+) -> str:
+    """`origin` is the gateway's address, for commands that are to be copied."""
     last, everything = rows[-1], Filter(range="30d")
     costs = [row["cost_usd"] for row in rows]
     facts = (
@@ -56,7 +61,7 @@ def interaction_page(base: str, interaction: str, rows: Sequence[Mapping[str, An
         conversation(load(last["request"]), load(last["response"])),
         tag("div", tag("b", last["error_kind"]), " ", last["error"], class_="failure") if last["error"] else None,
         tag("h2", f"{len(rows)} requests" if len(rows) > 1 else "Request"),
-        [_round(base, row, opened=len(rows) == 1) for row in rows],
+        [_round(base, row, origin, opened=len(rows) == 1) for row in rows],
         tag(
             "p",
             tag(
@@ -81,7 +86,7 @@ def _replay(base: str, row: Mapping[str, Any]) -> Markup | None:
     return tag("a", "Replay and compare", href=f"{shell.playground}?{query}", class_="button")
 
 
-def _round(base: str, row: Mapping[str, Any], *, opened: bool) -> Markup:
+def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> Markup:
     summary = tag(
         "summary",
         tag("time", moment(row["ts"])[11:]),
@@ -103,22 +108,46 @@ def _round(base: str, row: Mapping[str, Any], *, opened: bool) -> Markup:
         ("Cost", money(row["cost_usd"])),
         ("Client", f"{row['client_ip']} {row['user_agent']}".strip()),
         ("Error", f"{row['error_kind']}: {row['error']}" if row["error"] else ""),
-        ("Tags", ", ".join(f"{key}={value}" for key, value in row["tags"].items())),
+        (
+            "Tags",
+            ", ".join(f"{key}={value}" for key, value in row["tags"].items() if not key.startswith(_HIDDEN)),
+        ),
     )
     return tag(
         "details",
         summary,
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
         attempts(row),
+        _hidden(row),
         tag("div", tag("h3", "Lost in translation"), tag("ul", [tag("li", loss) for loss in row["losses"]]))
         if row["losses"]
         else None,
         _timings(row),
+        [_copied(row, title, text) for title, text in snippets(row, origin)],
         [_raw(base, row, name) for name in ("request", "response", "original")],
         tag("details", tag("summary", "headers"), tag("pre", pretty(json.dumps_text(row["headers"])))),
         class_="panel round",
         open=opened,
         id=f"r-{row['request_id']}",
+    )
+
+
+def _hidden(row: Mapping[str, Any]) -> Markup | None:
+    """What redaction hid: how often and what it was, never the text. In the conversation its place is marked."""
+    counts = [(name.removeprefix(_HIDDEN), count) for name, count in row["tags"].items() if name.startswith(_HIDDEN)]
+    if not counts:
+        return None
+    items = [tag("li", f"{name} × {count}") for name, count in counts]
+    return tag("div", tag("h3", "Hidden by redaction"), tag("ul", items), class_="hidden-texts")
+
+
+def _copied(row: Mapping[str, Any], title: str, text: str) -> Markup:
+    place = f"{title.lower()}-{row['request_id']}"
+    return tag(
+        "details",
+        tag("summary", f"as {title}"),
+        tag("p", tag("button", "Copy", type="button", data_copy=place)),
+        tag("pre", text, id=place, tabindex="0"),
     )
 
 

@@ -1,4 +1,4 @@
-// Keys and the light/dark switch. Every page works without it.
+// Keys, the light/dark switch, and copy buttons. Every page works without it.
 (() => {
   const root = document.documentElement;
   const stored = () => { try { return localStorage.getItem("theme"); } catch { return null; } };
@@ -71,6 +71,18 @@
 
   document.addEventListener("change", (event) => {
     if (event.target.matches(".controls select, .controls input[type=checkbox]")) event.target.form.requestSubmit();
+  });
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+      button.textContent = "Copied";
+    } catch {
+      // Without HTTPS there is no clipboard: the text is selected, ready for the keyboard.
+      getSelection().selectAllChildren(source);
+    }
   });
   document.addEventListener("click", (event) => {
     const row = event.target.closest("table.list tbody tr");
