@@ -17,11 +17,24 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
+from llm_gateway_sdk import StoreError
 from llm_gateway_sdk.page_host import PageHost, page_host
 from llm_gateway_sdk.web import SAFE_HEADERS, Link, Shell, SignedIn, current_shell, static_file
 
 from .oidc import OIDC, SignInFailure
-from .pages import View, audit, health, keys, limits, playground, signing_in
+from .pages import (
+    View,
+    audit,
+    configuration,
+    health,
+    keys,
+    limits,
+    overrides,
+    playground,
+    signing_in,
+    simulation,
+    teams,
+)
 from .sessions import Session, Sessions, can
 from .settings import Settings
 
@@ -40,15 +53,23 @@ _PAGES: Final[Mapping[tuple[str, str], Page]] = {
     ("POST", "/keys/rotate"): keys.rotated,
     ("POST", "/keys/revoke"): keys.revoked,
     ("GET", "/limits"): limits.shown,
+    ("POST", "/limits/raise"): overrides.made,
+    ("POST", "/limits/end"): overrides.ended,
+    ("GET", "/limits/simulate"): simulation.shown,
+    ("POST", "/limits/simulate"): simulation.played,
+    ("GET", "/teams"): teams.shown,
+    ("GET", "/configuration"): configuration.shown,
     ("GET", "/playground"): playground.shown,
     ("GET", "/health"): health.shown,
     ("GET", "/audit"): audit.shown,
 }
 _LINKS: Final = (
     ("Keys", "/keys", "e", "viewer"),
+    ("Teams", "/teams", "m", "viewer"),
     ("Limits", "/limits", "l", "viewer"),
     ("Playground", "/playground", "p", "operator"),
     ("Health", "/health", "h", "viewer"),
+    ("Configuration", "/configuration", "c", "viewer"),
     ("Audit", "/audit", None, "admin"),
 )
 
@@ -93,6 +114,8 @@ class ConsoleApp:
         if path in ("/oidc", "/oidc/back") and self._oidc is not None and method == "GET":
             return await self._by_oidc(request, base, path)
         session = self._sessions.read(request.cookies.get(COOKIE, ""))
+        if session is not None and await self._sessions.is_over(session):
+            session = None
         if session is None:
             if method == "POST":
                 return signing_in.refused(base, "The session is over. Sign in, and try again.", 401)
@@ -117,9 +140,7 @@ class ConsoleApp:
             if not hmac.compare_digest(form.get("token", "").encode(), session.token.encode()):
                 return signing_in.refused(base, "The form's token is missing or wrong. Reload the page, and try again.")
             if path == "/sign-out":
-                response: Response = RedirectResponse(f"{base}/sign-in", 303)
-                self._set_cookie(response, request, "", 0)
-                return response
+                return await self._sign_out(request, session, base)
         view = View(request, host, session, base, form, self._settings.signed_in_principals)
         method = "GET" if request.method == "HEAD" else request.method
         page = _PAGES.get((method, path))
@@ -183,6 +204,17 @@ class ConsoleApp:
         response = signing_in.done(base, _local(str((way_back or {}).get("next", ""))))
         response.delete_cookie(_WAY_COOKIE, path=f"{base}/oidc")
         self._begin(response, request, name, role)
+        return response
+
+    async def _sign_out(self, request: Request, session: Session, base: str) -> Response:
+        assert self._sessions is not None
+        try:
+            await self._sessions.end(session)
+            response: Response = RedirectResponse(f"{base}/sign-in", 303)
+        except StoreError:
+            why = "Signed out here. The store does not answer, so other workers may take a copied cookie until it ends."
+            response = signing_in.refused(base, why, 503)
+        self._set_cookie(response, request, "", 0)
         return response
 
     def _begin(self, response: Response, request: Request, name: str, role: Any) -> None:

@@ -34,7 +34,7 @@ class Console(Plugin):
         self.config = config
         self.settings = settings = Settings.load(config)
         secret = self.gateway.secret(_PURPOSE)
-        self.sessions = Sessions(secret, settings.session_seconds) if secret else None
+        self.sessions = Sessions(secret, settings.session_seconds, store=lambda: self.gateway.store) if secret else None
         self._app = ConsoleApp(settings, self.sessions, self.gateway.http_client)
         if settings.signed_in_principals:
             self.__class__ = _SigningIn
@@ -49,9 +49,9 @@ class _SigningIn(Console):
     authenticates = True
     authenticates_from_head = True
 
-    def before_model(self, ctx: RequestContext) -> PluginResult | None:
+    async def before_model(self, ctx: RequestContext) -> PluginResult | None:
         session = self._session(ctx)
-        if session is not None:
+        if session is not None and self.sessions is not None and not await self.sessions.is_over(session):
             ctx.principal = Principal(
                 f"console:{session.name}", session.name, source="console", labels={"role": session.role}
             )

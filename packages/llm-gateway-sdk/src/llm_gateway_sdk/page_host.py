@@ -80,8 +80,9 @@ class PageHost(Protocol):
         ...
 
     async def state(self, what: str) -> Any:
-        """`health`, `version`, `breakers`, `config`: what the page of that name shows. Raises LookupError for another
-        name, TimeoutError where a worker does not answer."""
+        """`health`, `version`, `breakers`, `config`: what the page of that name shows; `file`: how the configuration's
+        file differs from what is running. Raises LookupError for another name, TimeoutError where a worker does not
+        answer."""
         ...
 
     async def figures(self) -> str:

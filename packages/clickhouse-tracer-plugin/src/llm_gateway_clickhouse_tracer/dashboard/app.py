@@ -138,6 +138,13 @@ class Dashboard:
                 return self._body(unquote(request_id), name.removesuffix(".json"), base)
             case ["export.jsonl"]:
                 return self._export(query)
+            case ["records.jsonl"]:
+                rows = finding.charged(self._connected(), Filter.load(query))
+                body = b"".join(json.dumps(row) + b"\n" for row in rows)
+                return Reply(200, body, {"content-type": "application/x-ndjson"})
+            case ["figures.json"] if query.get("by") in _BREAKDOWNS:
+                figures = queries.breakdown(self._connected(), Filter.load(query), query["by"], most=1000)
+                return Reply(200, json.dumps(figures), {"content-type": "application/json"})
             case ["export.csv"]:
                 return self._csv(query)
             case ["static", name] if (found := static_file(name)) is not None:

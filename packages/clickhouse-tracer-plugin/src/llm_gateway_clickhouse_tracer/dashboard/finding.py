@@ -21,12 +21,13 @@ from typing import Any, Final
 from ..client import Database
 from .filter import SORTS, Filter
 
-__all__ = ["PAGE_SIZE", "Page", "details", "export", "found", "interactions", "rounds"]
+__all__ = ["PAGE_SIZE", "Page", "charged", "details", "export", "found", "interactions", "rounds"]
 
 PAGE_SIZE: Final = 50
 _EXPORT_CHUNK: Final = 200
 _NARROW_CHUNK: Final = 5000
 _MAX_ROUNDS: Final = 200
+_MOST_CHARGED: Final = 100_000
 _WINDOWS: Final = (1 / 512, 1 / 64, 1 / 8, 1.0)
 """Parts of the span, counted from where the list begins."""
 _GROWTH: Final = 8
@@ -172,6 +173,20 @@ def rounds(database: Database, interaction: str) -> list[dict[str, Any]]:
             OR interaction_id IN (SELECT interaction_id FROM {database.table} WHERE request_id = {{id:String}})
         ORDER BY ts LIMIT {_MAX_ROUNDS}""",
         {"id": interaction},
+    )
+
+
+def charged(database: Database, chosen: Filter) -> list[dict[str, Any]]:
+    """What limits count of each request, newest first: time, who asked, model, tokens, cost. At most a hundred
+    thousand, the newest ones."""
+    where, parameters = chosen.where()
+    return database.query(
+        f"""SELECT
+            toUnixTimestamp64Micro(ts) / 1e6 AS time, caller AS key, user_id AS user, team, org, labels, project,
+            model_requested AS model, provider, client_ip AS ip, input_tokens, output_tokens,
+            toFloat64(cost_usd) AS cost
+        FROM {database.table} WHERE {where} AND status != 'refused' ORDER BY ts DESC LIMIT {_MOST_CHARGED}""",
+        parameters,
     )
 
 

@@ -76,7 +76,7 @@ def series_by(database: Database, chosen: Filter, field: str) -> list[dict[str, 
     )
 
 
-def breakdown(database: Database, chosen: Filter, field: str) -> list[dict[str, Any]]:
+def breakdown(database: Database, chosen: Filter, field: str, *, most: int = 12) -> list[dict[str, Any]]:
     """One entry per value of a field, those with most requests first."""
     where, parameters = chosen.where()
     return database.query(
@@ -84,7 +84,7 @@ def breakdown(database: Database, chosen: Filter, field: str) -> list[dict[str, 
             {FIELDS[field]} AS name, count() AS requests, countIf(status != 'ok') AS errors,
             quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost
-        FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT 12 {_SETTINGS}""",
+        FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT {most} {_SETTINGS}""",
         parameters,
     )
 

@@ -82,8 +82,8 @@ def _messages(message: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     if not content and not calls:
         return
     plain = all(part["type"] == "text" for part in content)
-    text: Any = "\n".join(part["text"] for part in content) if plain else content
-    made = {"role": message.get("role", "user"), "content": text if content else None}
+    written: Any = "\n".join(part["text"] for part in content) if plain else content
+    made = {"role": message.get("role", "user"), "content": written if content else None}
     yield {**made, "tool_calls": calls} if calls else made
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from starlette.responses import Response
 
-from llm_gateway_sdk.web import Child, tag
+from llm_gateway_sdk.web import Child, Markup, tag
 from llm_gateway_sdk.wire.json import dumps_text
 
 from .view import View, moment, table
@@ -16,6 +17,7 @@ __all__ = ["shown"]
 
 _READ_PAGES = 50
 _SHOWN = 100
+_CHOICES: Final = ("by", "action")
 
 
 async def shown(view: View) -> Response:
@@ -30,20 +32,45 @@ async def shown(view: View) -> Response:
         cursor = answer.body["next"]
         if not cursor:
             break
-    wanted = view.query.get("q", "").strip().lower()
-    found = [each for each in reversed(events) if wanted in dumps_text(each["event"]).lower()]
-    search = tag(
-        "form",
-        tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, key, address…",
-            aria_label="Search", id="search"),
-        tag("button", "Show"),
-        class_="controls",
-    )  # fmt: skip
+    found = [each for each in reversed(events) if _matches(view.query, each)]
+    search = _controls(view, events)
     rows = [_row(each["at"], each["event"]) for each in found[:_SHOWN]]
     heads = ("When", "Who", "What", "Of", "From", "Change")
     count = tag("p", f"{len(found)} changes" + (f", the newest {_SHOWN} shown" if len(found) > _SHOWN else ""))
     further = tag("a", "Later changes", href=view.address("/audit", after=cursor), class_="button") if cursor else None
     return view.page("Audit", search, count, table(heads, rows, empty="Nothing has been changed."), further)
+
+
+def _matches(query: Mapping[str, str], each: Mapping[str, Any]) -> bool:
+    event, wanted = each["event"], query.get("q", "").strip().lower()
+    if any(query.get(name) and query[name] != str(event.get(name, "")) for name in _CHOICES):
+        return False
+    day = datetime.fromtimestamp(each["at"], UTC).strftime("%Y-%m-%d")
+    first, last = query.get("since", ""), query.get("until", "")
+    return (not first or first <= day) and (not last or day <= last) and wanted in dumps_text(event).lower()
+
+
+def _controls(view: View, events: Sequence[Mapping[str, Any]]) -> Markup:
+    def choice(name: str, title: str) -> Markup:
+        values = sorted({str(each["event"].get(name, "")) for each in events} - {""})
+        chosen = view.query.get(name, "")
+        options = [tag("option", value, value=value, selected=value == chosen) for value in values]
+        return tag("select", tag("option", title, value=""), options, name=name, aria_label=title)
+
+    def day(name: str, title: str) -> Markup:
+        return tag("label", f"{title} ", tag("input", type="date", name=name, value=view.query.get(name, "")))
+
+    return tag(
+        "form",
+        tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, key, address…",
+            aria_label="Search", id="search"),
+        choice("by", "anybody"),
+        choice("action", "any change"),
+        day("since", "from (UTC)"),
+        day("until", "to"),
+        tag("button", "Show"),
+        class_="controls row",
+    )  # fmt: skip
 
 
 def _row(at: float, event: Mapping[str, Any]) -> tuple[Child, ...]:

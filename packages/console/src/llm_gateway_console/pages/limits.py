@@ -11,12 +11,14 @@ from starlette.responses import Response
 
 from llm_gateway_sdk.web import Child, Markup, tag
 
+from . import overrides
 from .view import View, moment, table
 
 __all__ = ["forecast", "shown"]
 
 _NANO: Final = 1e9
 _LEDGER_ROWS: Final = 200
+_DONE: Final = frozenset({"The limit has another amount.", "The override has ended."})
 _CALENDAR: Final[Mapping[str, float]] = {
     "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400, "quarter": 91 * 86400,
     "year": 365 * 86400,
@@ -29,12 +31,19 @@ async def shown(view: View) -> Response:
     used = await view.ask("GET", "/usage", query={"by": "limit,measure,window,begins,subject"})
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
+    given = await view.ask("GET", "/limits/overrides", query={"limit": "1000"})
+    done = view.query.get("done", "")
     return view.page(
         "Limits",
+        tag("p", done, class_="done", role="status") if done in _DONE else None,
         tag("h2", "Meters"),
-        _meters(state.body["items"])
+        _meters(view, state.body["items"])
         if state.ok
         else tag("p", "No project has the plugin limits.", class_="panel empty"),
+        tag("p", tag("a", "Simulate a limit on recorded requests", href=view.address("/limits/simulate")))
+        if view.traces()
+        else None,
+        overrides.section(view, given.body["items"]) if given.ok else None,
         tag("h2", "Why was this refused?"),
         _question(wanted),
         _reasons(why.body["items"] if why.ok else [], why.detail) if why is not None else None,
@@ -53,17 +62,17 @@ def forecast(settled: float, ends: float | None, window: str, now: float) -> flo
     return settled * length / passed if passed >= length / 50 else None
 
 
-def _meters(rows: list[Mapping[str, Any]]) -> Markup:
+def _meters(view: View, rows: list[Mapping[str, Any]]) -> Markup:
     now = time.time()
     shown = sorted(rows, key=lambda row: -((row["settled"] + row["open"]) / row["of"] if row["of"] else 0))
     return table(
-        ("Limit", "Whom", "Used", "Left", "Forecast", "Window"),
-        [_meter(row, now) for row in shown],
+        ("Limit", "Whom", "Used", "Left", "Forecast", "Window", "Amount"),
+        [_meter(view, row, now) for row in shown],
         empty="Nothing has been counted yet.",
     )
 
 
-def _meter(row: Mapping[str, Any], now: float) -> tuple[Child, ...]:
+def _meter(view: View, row: Mapping[str, Any], now: float) -> tuple[Child, ...]:
     used, of, measure = row["settled"] + row["open"], row["of"], row["measure"]
     part = used / of if of else 0.0
     ends = row.get("endsAt")
@@ -82,6 +91,7 @@ def _meter(row: Mapping[str, Any], now: float) -> tuple[Child, ...]:
         _amount(row["remaining"], measure),
         tag("span", _amount(ahead, measure), class_="bad" if over else None) if ahead is not None else "–",
         [str(row.get("window", "")), tag("div", "ends ", moment(ends), class_="sub") if ends else None],
+        overrides.raising(view, row) or "–",
     )  # fmt: skip
 
 

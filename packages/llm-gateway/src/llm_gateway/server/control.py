@@ -7,6 +7,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError
@@ -15,6 +16,7 @@ from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.page_host import PAGE_HOST
 
 from .. import __version__
+from ..config.differences import differences
 from ..config.project import GatewayConfig
 from ..gateway import Gateway, Loaded
 from .app import GatewayApp
@@ -154,6 +156,18 @@ class Control:
             "consistent": len(set(workers.values())) == 1,
             "last_reload": self.last_reload,
         }
+
+    async def file(self) -> tuple[int, dict[str, Any]]:
+        """What the file is now, next to what is running: what a reload would change, and what `check` would report."""
+        if self._reload_config is None:
+            return 404, {"error": "this gateway runs without a configuration file"}
+        shown: dict[str, Any] = {"running": self.gateway.version, "file": None, "notices": [], "problems": []}
+        try:
+            loaded = await asyncio.to_thread(self._reload_config)
+        except ConfigError as error:
+            return 200, {**shown, "changes": [], "problems": str(error).splitlines()}
+        changes = [asdict(each) for each in differences(self.gateway.config, loaded.config)]
+        return 200, {**shown, "file": loaded.version, "changes": changes, "notices": list(loaded.notices)}
 
     async def explain(self) -> tuple[int, dict[str, Any]]:
         projects = {

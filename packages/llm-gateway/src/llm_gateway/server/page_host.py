@@ -60,6 +60,7 @@ class Host:
             "version": control.version,
             "breakers": control.breakers,
             "config": control.explain,
+            "file": control.file,
         }
         if what not in asked:
             raise LookupError(what)

@@ -1,0 +1,41 @@
+"""What the console reads from an area of another plugin: in this process, as who is signed in would get it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llm_gateway_sdk.page_host import PageHost
+
+__all__ = ["AreaFailure", "fetched"]
+
+
+class AreaFailure(ValueError):
+    """The area gave no answer; the text is for people."""
+
+
+async def fetched(host: PageHost, area: str, path: str, query: str = "") -> bytes | None:
+    """The body of GET `path` of the area; None where no plugin has such an area. Raises AreaFailure where the answer is
+    not a 200."""
+    app = next((each.app for each in host.areas() if each.path == area), None)
+    if app is None:
+        return None
+    status, body = 500, bytearray()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            body.extend(message.get("body", b""))
+
+    scope: dict[str, Any] = {
+        "type": "http", "method": "GET", "path": path, "root_path": "", "query_string": query.encode(), "headers": [],
+        "client": None,
+    }  # fmt: skip
+    await app(scope, receive, send)
+    if status != 200:
+        raise AreaFailure("The recorded requests can't be read: the database does not answer.")
+    return bytes(body)

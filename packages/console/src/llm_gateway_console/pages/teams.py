@@ -1,0 +1,131 @@
+"""Teams: what each spends, who is in it, and which limits hold for it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from llm_gateway_sdk.web import Child, Markup, tag
+from llm_gateway_sdk.wire import json
+
+from ..areas import AreaFailure, fetched
+from .view import View, table
+
+__all__ = ["shown"]
+
+_SPANS: Final = {"24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}
+_NANO: Final = 1e9
+
+
+@dataclass(slots=True)
+class _Team:
+    requests: int = 0
+    errors: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    keys: list[str] = field(default_factory=list)
+    users: set[str] = field(default_factory=set)
+    limits: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+async def shown(view: View) -> Response:
+    """Those that spend most first."""
+    span = view.query.get("range", "7d")
+    span = span if span in _SPANS else "7d"
+    teams: dict[str, _Team] = defaultdict(_Team)
+    problem = None
+    try:
+        figures = await fetched(view.host, "traces", "/figures.json", f"range={span}&by=team")
+    except AreaFailure as failure:
+        figures, problem = None, str(failure)
+    for row in json.loads(figures) if figures else []:
+        team = teams[row["name"]]
+        team.requests, team.errors = row["requests"], row["errors"]
+        team.tokens = (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
+        team.cost = float(row["cost"] or 0)
+    keys = await _all(view, "/keys")
+    for key in keys or ():
+        if key.get("team") and key["state"] == "active":
+            teams[key["team"]].keys.append(key["name"])
+            if key.get("user"):
+                teams[key["team"]].users.add(key["user"])
+    for row in await _all(view, "/limits") or ():
+        if row["subject"].get("team"):
+            teams[row["subject"]["team"]].limits.append(row)
+    return _page(view, span, teams, problem)
+
+
+async def _all(view: View, path: str) -> list[Mapping[str, Any]] | None:
+    """All pages of a list; None where the API has no such list."""
+    found: list[Mapping[str, Any]] = []
+    after = ""
+    while True:
+        answer = await view.ask("GET", path, query={"limit": "1000", **({"after": after} if after else {})})
+        if not answer.ok:
+            return None
+        found += answer.body["items"]
+        after = answer.body["next"] or ""
+        if not after:
+            return found
+
+
+def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None) -> Response:
+    ordered = sorted(teams.items(), key=lambda each: (-each[1].cost, -each[1].requests, each[0]))
+    whole = sum(team.cost for team in teams.values())
+    ranges = [
+        tag("a", key, href=view.address("/teams", range=key), title=title, aria_current="true" if key == span else None)
+        for key, title in _SPANS.items()
+    ]
+    heads = ("Team", "Cost", "Requests", "Errors", "Tokens", "Keys", "Limits")
+    return view.page(
+        "Teams",
+        tag("div", tag("nav", ranges, class_="ranges", aria_label="Time range"), class_="controls"),
+        tag("p", problem, class_="failure") if problem else None,
+        table(
+            heads,
+            [_row(view, span, name, team, whole) for name, team in ordered],
+            empty="There are no teams: no key and no recorded request names one.",
+        ),
+    )
+
+
+def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
+    listed = view.traces(team=name or "(none)", range=span)
+    failed = view.traces(team=name or "(none)", range=span, status="failed")
+    share = f"{100 * team.cost / whole:.0f} % of all" if whole else ""
+    return (
+        tag("a", name or "(none)", href=listed) if listed else name or "(none)",
+        [f"${team.cost:,.2f}" if team.cost >= 1 else f"${team.cost:,.4f}", tag("div", share, class_="sub")],
+        f"{team.requests:,}",
+        tag("a", f"{team.errors:,}", href=failed) if failed and team.errors else f"{team.errors:,}",
+        f"{team.tokens:,}",
+        tag("a", f"{len(team.keys)}", href=view.address("/keys", q=name)) if team.keys else "0",
+        _limits(view, team.limits),
+    )
+
+
+def _limits(view: View, rows: Sequence[Mapping[str, Any]]) -> Child:
+    if not rows:
+        return "–"
+    return [_meter(row) for row in rows[:3]] + [tag("div", tag("a", "all limits", href=view.address("/limits")))]
+
+
+def _meter(row: Mapping[str, Any]) -> Markup:
+    used, of = row["settled"] + row["open"], row["of"]
+    part = used / of if of else 0.0
+    scale, unit = (_NANO, "$") if row["measure"] == "cost" else (1.0, "")
+    words = (
+        f"{row['limit']}: {unit}{used / scale:,.6g} of {unit}{of / scale:,.6g}" if of else f"{row['limit']}: no limit"
+    )
+    return tag(
+        "div",
+        tag("span", f"{row['limit']}: {words}", class_="sub"),
+        tag(
+            "meter", f"{part:.0%}", min="0", max="1", high="0.8", optimum="0", value=f"{min(part, 1):.4f}",
+            aria_label=f"{row['limit']}: {part:.0%} used",
+        ),
+    )  # fmt: skip
