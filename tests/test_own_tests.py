@@ -129,7 +129,6 @@ llm_gateway_clickhouse_tracer/schema.py
 llm_gateway_clickhouse_tracer/segments.py
 llm_gateway_clickhouse_tracer/tracer.py
 llm_gateway_console/figures.py
-llm_gateway_console/pages/audit.py
 llm_gateway_console/pages/health.py
 llm_gateway_console/pages/keys.py
 llm_gateway_console/pages/playground.py

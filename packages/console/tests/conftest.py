@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from urllib.parse import urlencode
 import pytest
 
 from llm_gateway.testing import GatewayClient
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from console_recorded import Recorded
 
 ADMIN, OPERATOR, VIEWER = "admin-credential-0123456789", "operator-credential-012345", "viewer-credential-01234567"
 
@@ -80,6 +85,14 @@ class Person:
 def gateway(tmp_path: Path) -> Iterator[GatewayClient]:
     with GatewayClient(CONFIGURATION, directory=tmp_path) as client:
         yield client
+
+
+@pytest.fixture
+def traced_admin(tmp_path: Path) -> Iterator[Person]:
+    """An admin of a gateway that has recorded requests."""
+    text = CONFIGURATION + "  - {name: recorded, type: recorded}\n"
+    with GatewayClient(text, directory=tmp_path, extensions=[Recorded]) as client:
+        yield Person(client).sign_in(ADMIN)
 
 
 @pytest.fixture

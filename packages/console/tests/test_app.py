@@ -8,8 +8,13 @@ import pytest
 
 from llm_gateway.testing import GatewayClient
 
-PAGES = ["/", "/keys", "/limits", "/playground", "/health", "/audit", "/nothing"]
-FORMS = ["/keys", "/keys/rotate", "/keys/revoke", "/sign-out"]
+PAGES = [
+    "/", "/keys", "/limits", "/limits/simulate", "/teams", "/playground", "/health", "/configuration", "/audit",
+    "/nothing",
+]  # fmt: skip
+FORMS = [
+    "/keys", "/keys/rotate", "/keys/revoke", "/limits/raise", "/limits/end", "/limits/simulate", "/sign-out",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -32,6 +37,27 @@ def test_signing_in_leads_on_and_signing_out_ends_it(stranger: Any) -> None:
 
     assert stranger.post("/sign-out", {"token": stranger.token}).status == 303
     assert stranger.get("/health").status == 303
+
+
+def test_a_cookie_that_was_copied_is_of_no_use_after_signing_out(viewer: Any) -> None:
+    copied = dict(viewer.cookies)
+    viewer.post("/sign-out", {"token": viewer.token})
+    viewer.cookies = copied
+
+    assert viewer.get("/health").status == 303
+    assert viewer.post("/keys", {"name": "x"}).status == 401
+
+
+def test_the_playground_s_session_ends_with_it(operator: Any) -> None:
+    headers = {
+        "cookie": f"llm_gateway_console={operator.cookies['llm_gateway_console']}",
+        "x-llm-gateway-console": operator.token,
+    }
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    assert operator.gateway.post("/v1/chat/completions", ask, headers=headers).status == 200
+    operator.post("/sign-out", {"token": operator.token})
+
+    assert operator.gateway.post("/v1/chat/completions", ask, headers=headers).status == 401
 
 
 def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(stranger: Any) -> None:
@@ -117,7 +143,7 @@ def test_every_answer_is_kept_out_of_frames_caches_and_other_origins(admin: Any,
     assert "access-control-allow-origin" not in headers
 
 
-@pytest.mark.parametrize("path", ["/keys", "/limits", "/playground", "/health", "/audit"])
+@pytest.mark.parametrize("path", [path for path in PAGES if path not in ("/", "/nothing")])
 def test_pages_have_no_inline_script_and_no_inline_style(admin: Any, path: str) -> None:
     text = admin.get(path).text
 

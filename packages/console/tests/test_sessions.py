@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llm_gateway_console.sessions import Sessions, can
+
+from llm_gateway_sdk import StoreUnavailable
 
 SESSIONS = Sessions(b"secret", 60, clock=lambda: 1000.0)
 
@@ -48,3 +53,50 @@ def test_roles_include_the_lesser_ones() -> None:
 def test_an_empty_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="secret"):
         Sessions(b"", 60)
+
+
+class Down:
+    async def keep(self, records: object, seconds: float) -> None:
+        raise StoreUnavailable("down")
+
+    async def recall(self, keys: object) -> dict[str, bytes]:
+        raise StoreUnavailable("down")
+
+
+class Kept:
+    def __init__(self) -> None:
+        self.records: dict[str, tuple[bytes, float]] = {}
+
+    async def keep(self, records: dict[str, bytes], seconds: float) -> None:
+        self.records |= {key: (value, seconds) for key, value in records.items()}
+
+    async def recall(self, keys: list[str]) -> dict[str, bytes]:
+        return {key: self.records[key][0] for key in keys if key in self.records}
+
+
+def test_a_session_that_was_ended_is_over_in_every_worker_until_it_would_have_ended() -> None:
+    store: Any = Kept()
+    here, there = (Sessions(b"secret", 60, clock=lambda: 1000.0, store=lambda: store) for _ in range(2))
+    ended, other = (here.read(here.begin("ann", "admin")) for _ in range(2))
+    assert ended is not None
+    assert other is not None
+
+    asyncio.run(here.end(ended))
+    assert asyncio.run(there.is_over(ended))
+    assert not asyncio.run(there.is_over(other))
+    [(key, (_, seconds))] = store.records.items()
+    assert seconds == 60
+    assert ended.token not in key
+
+
+def test_without_its_store_the_process_remembers_and_reports_it() -> None:
+    store: Any = Down()
+    sessions = Sessions(b"secret", 60, clock=lambda: 1000.0, store=lambda: store)
+    ended, other = (sessions.read(sessions.begin("ann", "admin")) for _ in range(2))
+    assert ended is not None
+    assert other is not None
+
+    with pytest.raises(StoreUnavailable):
+        asyncio.run(sessions.end(ended))
+    assert asyncio.run(sessions.is_over(ended))
+    assert not asyncio.run(sessions.is_over(other))

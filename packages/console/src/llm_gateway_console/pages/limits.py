@@ -32,6 +32,7 @@ async def shown(view: View) -> Response:
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
     given = await view.ask("GET", "/limits/overrides", query={"limit": "1000"})
+    rules = await view.ask("GET", "/limits/rules")
     done = view.query.get("done", "")
     return view.page(
         "Limits",
@@ -44,6 +45,7 @@ async def shown(view: View) -> Response:
         if view.traces()
         else None,
         overrides.section(view, given.body["items"]) if given.ok else None,
+        overrides.form(view, rules.body["items"]) if rules.ok else None,
         tag("h2", "Why was this refused?"),
         _question(wanted),
         _reasons(why.body["items"] if why.ok else [], why.detail) if why is not None else None,

@@ -13,7 +13,7 @@ from llm_gateway_sdk.wire import json
 
 from .view import View, moment, table
 
-__all__ = ["UNTIL", "ended", "made", "raising", "section"]
+__all__ = ["UNTIL", "ended", "form", "made", "raising", "section"]
 
 UNTIL: Final = {
     "hour": ("for an hour", 3600.0),
@@ -25,18 +25,15 @@ UNTIL: Final = {
 
 async def made(view: View) -> Response:
     """From the form of a meter: a limit, its subject, an amount, and for how long."""
-    form = view.form
-    seconds = UNTIL.get(form.get("until", ""), UNTIL["day"])[1]
-    try:
-        subject = json.loads(form.get("subject", "") or "{}")
-    except ValueError:
-        subject = None
-    if not isinstance(subject, dict):
-        return view.message("Limits", "The subject is not valid.", 400)
-    amount = form.get("amount", "").strip()
+    fields = view.form
+    seconds = UNTIL.get(fields.get("until", ""), UNTIL["day"])[1]
+    subject = _subject(fields)
+    if subject is None:
+        return view.message("Limits", "Whom it is for is written as `team=research, model=gpt`.", 400)
+    amount = fields.get("amount", "").strip()
     body: dict[str, Any] = {
-        "limit": form.get("limit", ""), "subject": subject, "amount": _number(amount) if amount else None,
-        "reason": form.get("reason", "").strip(),
+        "limit": fields.get("limit", ""), "subject": subject, "amount": amount or None,
+        "reason": fields.get("reason", "").strip(),
     }  # fmt: skip
     if seconds is not None:
         body["until"] = time.time() + seconds
@@ -55,8 +52,17 @@ async def ended(view: View) -> Response:
     return RedirectResponse(view.address("/limits", done="The override has ended."), 303)
 
 
-def _number(written: str) -> int | str:
-    return int(written) if written.isdecimal() else written
+def _subject(form: Mapping[str, str]) -> dict[str, str] | None:
+    """From a meter as JSON, or written by hand; None where it is neither."""
+    try:
+        if "whom" not in form:
+            found = json.loads(form.get("subject", "") or "{}")
+            return found if isinstance(found, dict) else None
+        pairs = [each.partition("=") for each in form["whom"].split(",") if each.strip()]
+    except ValueError:
+        return None
+    written = {name.strip(): value.strip() for name, _, value in pairs}
+    return written if all(written) and all(written.values()) else None
 
 
 def raising(view: View, row: Mapping[str, Any]) -> Markup | None:
@@ -74,20 +80,47 @@ def raising(view: View, row: Mapping[str, Any]) -> Markup | None:
             tag("input", type="hidden", name="limit", value=row["limit"]),
             tag("input", type="hidden", name="subject", value=json.dumps_text(dict(row["subject"]))),
             tag("label", "Amount", tag("input", name="amount", placeholder=hint, required=True)),
-            tag(
-                "label",
-                "For how long",
-                tag(
-                    "select",
-                    [tag("option", text, value=key, selected=key == "day") for key, (text, _) in UNTIL.items()],
-                    name="until",
-                ),
-            ),
-            tag("label", "Reason", tag("input", name="reason", maxlength=200)),
+            *_duration_and_reason(),
             tag("button", "Set", aria_label=f"Set another amount for {named}"),
             method="post",
             action=f"{view.base}/limits/raise",
         ),
+    )
+
+
+def _duration_and_reason() -> tuple[Markup, Markup]:
+    choices = [tag("option", text, value=key, selected=key == "day") for key, (text, _) in UNTIL.items()]
+    return (
+        tag("label", "For how long", tag("select", choices, name="until")),
+        tag("label", "Reason", tag("input", name="reason", maxlength=200)),
+    )
+
+
+def form(view: View, rules: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """The form for whom no meter is shown, as nothing was counted for them yet."""
+    if not view.can("admin") or not rules:
+        return None
+    options = [
+        tag("option", f"{rule['name']} (per {', '.join(rule['per'])})" if rule["per"] else rule["name"],
+            value=rule["name"])
+        for rule in rules
+    ]  # fmt: skip
+    return tag(
+        "details",
+        tag("summary", "Give somebody another amount…"),
+        tag(
+            "form",
+            view.token(),
+            tag("label", "Limit", tag("select", options, name="limit")),
+            tag("label", "Whom (empty: everybody)", tag("input", name="whom", placeholder="team=research")),
+            tag("label", "Amount", tag("input", name="amount", required=True, placeholder="80 USD, or 100000")),
+            *_duration_and_reason(),
+            tag("button", "Set", class_="primary"),
+            method="post",
+            action=f"{view.base}/limits/raise",
+            class_="fields",
+        ),
+        class_="panel",
     )
 
 

@@ -1,0 +1,47 @@
+"""The audit log: newest first, and filtered."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def changed(admin: Any) -> Any:
+    for name in ("first", "second"):
+        admin.post("/keys", {"name": name, "token": admin.token})
+    found = re.findall(r'name="id" value="(\w+)"', admin.get("/keys?q=first").text)
+    admin.post("/keys/revoke", {"id": found[0], "token": admin.token})
+    return admin
+
+
+def actions(page: str) -> list[str]:
+    return re.findall(r'<td data-name="What">([^<]*)</td>', page)
+
+
+def test_the_newest_change_is_first(changed: Any) -> None:
+    found = actions(changed.get("/audit").text)
+
+    assert len(found) == 3
+    assert "revoke" in found[0]
+    assert "revoke" not in found[1]
+
+
+def test_changes_are_found_by_what_and_when(changed: Any) -> None:
+    last = actions(changed.get("/audit").text)[0]
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+
+    assert actions(changed.get(f"/audit?action={last}").text) == [last]
+    assert len(actions(changed.get(f"/audit?since={today}").text)) == 3
+    assert actions(changed.get("/audit?until=2001-01-01").text) == []
+    assert len(actions(changed.get("/audit?q=SECOND").text)) == 1
+    assert actions(changed.get("/audit?by=somebody").text) == []
+
+
+def test_a_choice_stays_chosen(changed: Any) -> None:
+    last = actions(changed.get("/audit").text)[0]
+
+    assert f'<option value="{last}" selected>' in changed.get(f"/audit?action={last}").text
