@@ -28,7 +28,10 @@ pytestmark = [pytest.mark.skipif(BROWSER is None, reason="no Chromium is install
 
 ADMIN = "admin-credential-0123456789"
 CANARY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>'\"&"
-PAGES = ("/traces/?range=1h", "/traces/interactions?range=1h", "/keys", "/limits", "/playground", "/health", "/audit")
+PAGES = (
+    "/traces/?range=1h", "/traces/interactions?range=1h", "/keys", "/teams", "/limits", "/limits/simulate",
+    "/playground", "/health", "/configuration", "/audit",
+)  # fmt: skip
 VIEWS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "desktop-dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -277,3 +280,83 @@ def test_a_recorded_request_is_replayed_and_compared(desktop: Any, site: str) ->
     desktop.get_by_role("heading", name="Compared").wait_for()
     assert desktop.locator(".answer dt", has_text="Text").locator("xpath=../dd").inner_text() == "the same"
     assert desktop.title() != "owned"
+
+
+def test_a_leaked_key_is_stopped_in_four_clicks(desktop: Any, site: str) -> None:
+    headers = {"authorization": f"Bearer {ADMIN}"}
+    made = httpx.post(f"{site}/admin/v1/keys", headers=headers, json={"name": "leaked"}, trust_env=False).json()
+    clicks = Clicks(desktop)
+    clicks.on(desktop.get_by_role("navigation").get_by_role("link", name="Keys"))
+    row = desktop.locator("tr", has_text="leaked")
+    clicks.on(row.get_by_text("Revoke…"))
+    clicks.on(row.get_by_role("button", name="Revoke leaked for good"))
+
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    leaked = {"authorization": f"Bearer {made['key']}"}
+    assert httpx.post(f"{site}/v1/chat/completions", json=ask, headers=leaked, trust_env=False).status_code == 401
+    assert clicks.number <= 4
+
+
+def test_why_a_request_failed_is_found_in_four_clicks(desktop: Any, site: str) -> None:
+    desktop.goto(f"{site}/console/traces/?range=1h")
+    clicks = Clicks(desktop)
+    clicks.on(desktop.locator("a.tile", has_text="Errors"))
+    clicks.on(desktop.locator("a[data-row]").first)
+    assert desktop.locator(".failure").first.is_visible()
+    clicks.on(desktop.get_by_role("link", name="Why was this refused?").first)
+    assert "day" in desktop.locator("main").inner_text()
+    assert clicks.number <= 4
+
+
+def test_which_team_spends_most_is_one_click_away(desktop: Any, site: str) -> None:
+    clicks = Clicks(desktop)
+    clicks.on(desktop.get_by_role("navigation").get_by_role("link", name="Teams"))
+
+    assert CANARY in desktop.locator("tbody tr").first.inner_text()
+    assert clicks.number == 1
+
+
+def test_a_budget_is_raised_for_a_day_in_three_clicks(desktop: Any, site: str) -> None:
+    clicks = Clicks(desktop)
+    clicks.on(desktop.get_by_role("navigation").get_by_role("link", name="Limits"))
+    clicks.on(desktop.get_by_text("Change…").first)
+    form = desktop.locator("form[action$='/limits/raise']").first
+    form.locator("[name=amount]").fill("500")
+    clicks.on(form.get_by_role("button"))
+
+    assert desktop.get_by_text("The limit has another amount.").is_visible()
+    assert "500" in desktop.locator("h2:text('Overrides') + div").inner_text()
+    assert clicks.number == 3
+
+
+def test_the_slow_provider_is_on_the_first_page(desktop: Any, site: str) -> None:
+    desktop.goto(f"{site}/console/traces/?range=1h")
+    table = desktop.locator(".breakdowns .panel", has_text="By provider")
+
+    assert table.get_by_role("link", name="echo").is_visible()
+    assert desktop.get_by_role("img", name=re.compile("Latency by provider, p95")).is_visible()
+
+
+def test_a_limit_is_simulated_on_recorded_requests(desktop: Any, site: str) -> None:
+    desktop.goto(f"{site}/console/limits")
+    desktop.get_by_role("link", name="Simulate a limit").click()
+    desktop.locator("[name=measure]").select_option("requests")
+    desktop.locator("[name=amount]").fill("5")
+    desktop.locator("[name=per]").select_option("key")
+    desktop.get_by_role("button", name="Simulate").click()
+
+    assert re.search(r"\d+ of \d+ requests", desktop.locator("section[role=status]").inner_text())
+    assert desktop.locator("tbody tr").count() >= 1
+
+
+class Clicks:
+    """A person with a mouse, whose clicks are counted."""
+
+    def __init__(self, page: Any) -> None:
+        self._page = page
+        self.number = 0
+
+    def on(self, target: Any) -> None:
+        self.number += 1
+        target.click()
+        self._page.wait_for_load_state()

@@ -159,7 +159,7 @@ class ConsoleApp:
         ]  # fmt: skip
         user = SignedIn(session.name, session.role, f"{base}/sign-out", session.token)
         playground = f"{base}/playground" if can(session.role, "operator") else None
-        return Shell("console", links, f"{base}/static", (), user, playground)
+        return Shell("console", links, f"{base}/static", (), user, playground, f"{base}/limits")
 
     # Signing in.
 

@@ -29,12 +29,12 @@ def test_what_a_limit_would_have_refused_is_counted_by_whom(traced_admin: Any) -
         ({"measure": "requests", "amount": "31", "per": ""}, "0 of 31 requests"),
         ({"measure": "requests", "amount": "30", "per": ""}, "1 of 31 requests"),
         ({"measure": "tokens", "amount": "110", "per": "team,model"}, "11 of 31 requests"),
-        ({"per": "user"}, "30 requests have nobody whom the limit would count for"),
+        ({"per": "user"}, "requests lack what the limit counts per"),
     ],
     ids=["all-pass", "one-over", "tokens", "nobody"],
 )
 def test_each_form_of_a_limit_is_played(traced_admin: Any, form: dict[str, str], words: str) -> None:
-    assert words.split(" requests have")[-1].split(" of ")[-1] in played(traced_admin, **form).text
+    assert words in played(traced_admin, **form).text
 
 
 @pytest.mark.parametrize("form", [{"amount": "much"}, {"amount": ""}, {"measure": "x"}, {"window": "x"}])

@@ -118,6 +118,7 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         summary,
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
         attempts(row),
+        _explained(row),
         _hidden(row),
         tag("div", tag("h3", "Lost in translation"), tag("ul", [tag("li", loss) for loss in row["losses"]]))
         if row["losses"]
@@ -129,6 +130,16 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         class_="panel round",
         open=opened,
         id=f"r-{row['request_id']}",
+    )
+
+
+def _explained(row: Mapping[str, Any]) -> Markup | None:
+    """In a console that knows limits, the way to why a request was refused."""
+    shell = current_shell.get()
+    if shell is None or shell.explain is None or row["status"] != "refused":
+        return None
+    return tag(
+        "p", tag("a", "Why was this refused?", href=f"{shell.explain}?{urlencode({'request': row['request_id']})}")
     )
 
 

@@ -110,7 +110,7 @@ def _result(result: Mapping[str, Any], played_: int, span: str) -> list[Child]:
         tag("p", f"{result['skipped']:,} requests were left out: they have no tokens or no price.")
         if result["skipped"]
         else None,
-        tag("p", f"{played_ - seen - result['skipped']:,} requests have nobody whom the limit would count for.")
+        tag("p", f"{played_ - seen - result['skipped']:,} requests lack what the limit counts per, and pass.")
         if played_ > seen + result["skipped"]
         else None,
     ]

@@ -51,6 +51,8 @@ class Shell:
     user: SignedIn | None = None
     playground: str | None = None
     """The address where a recorded request can be sent again, by the query parameter `replay`."""
+    explain: str | None = None
+    """The address that explains why a request was refused, by the query parameter `request`."""
 
 
 current_shell: ContextVar[Shell | None] = ContextVar("current_shell", default=None)
