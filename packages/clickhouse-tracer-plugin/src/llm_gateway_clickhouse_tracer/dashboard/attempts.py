@@ -11,6 +11,7 @@ from llm_gateway_sdk.wire import json
 __all__ = ["attempts"]
 
 _LANE: Final = 22
+_EXACT_BELOW: Final = 10
 
 
 def attempts(row: Mapping[str, Any]) -> Markup | None:
@@ -25,10 +26,7 @@ def attempts(row: Mapping[str, Any]) -> Markup | None:
             "tr",
             tag("td", one.get("model", "")),
             tag("td", one.get("target", "")),
-            [
-                tag("td", f"{one[key]:,.0f} ms" if one.get(key) is not None else "–")
-                for key in ("start_ms", "first_token_ms", "end_ms")
-            ],
+            [tag("td", _milliseconds(one.get(key))) for key in ("start_ms", "first_token_ms", "end_ms")],
             tag(
                 "td",
                 " ".join(str(part) for part in (one.get("status"), one.get("kind"), one.get("error")) if part),
@@ -44,6 +42,12 @@ def attempts(row: Mapping[str, Any]) -> Markup | None:
         class_="scroll",
         tabindex="0",
     )
+
+
+def _milliseconds(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.1f} ms" if value < _EXACT_BELOW else f"{value:,.0f} ms"
 
 
 def _waterfall(row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> Markup | None:

@@ -36,7 +36,11 @@ async def shown(view: View) -> Response:
     search = _controls(view, events)
     rows = [_row(each["at"], each["event"]) for each in found[:_SHOWN]]
     heads = ("When", "Who", "What", "Of", "From", "Change")
-    count = tag("p", f"{len(found)} changes" + (f", the newest {_SHOWN} shown" if len(found) > _SHOWN else ""))
+    count = tag(
+        "p",
+        f"{len(found)} change{'s' if len(found) != 1 else ''}"
+        + (f", the newest {_SHOWN} shown" if len(found) > _SHOWN else ""),
+    )
     further = tag("a", "Later changes", href=view.address("/audit", after=cursor), class_="button") if cursor else None
     return view.page("Audit", search, count, table(heads, rows, empty="Nothing has been changed."), further)
 

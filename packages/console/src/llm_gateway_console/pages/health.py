@@ -36,7 +36,12 @@ async def shown(view: View) -> Response:
                 "one configuration" if version["consistent"] else "with different configurations",
                 bad=not version["consistent"],
             ),
-            _tile("Configuration", version["version"][:8], _reloaded(reload_), bad=bool(reload_.get("error"))),
+            _tile(
+                "Configuration",
+                version["version"][:8],
+                [_reloaded(reload_), " · ", tag("a", "next to its file", href=view.address("/configuration"))],
+                bad=bool(reload_.get("error")),
+            ),
             _tile(
                 "Store", _store(store.ok, store.body), store.detail, bad=not store.ok or bool(store.body["warnings"])
             ),

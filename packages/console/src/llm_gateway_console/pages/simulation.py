@@ -114,7 +114,11 @@ def _result(result: Mapping[str, Any], played_: int, span: str) -> list[Child]:
         if played_ > seen + result["skipped"]
         else None,
     ]
-    rows = [(whom or "(none)", f"{number:,}") for whom, number in result["bySubject"][:_SHOWN]]
+    # A recorded key has a name alone, and no source before the colon.
+    rows = [
+        (", ".join(each.removeprefix(":") for each in whom.split(", ")) or "(none)", f"{number:,}")
+        for whom, number in result["bySubject"][:_SHOWN]
+    ]
     return [
         tag("section", lines, class_="panel", role="status"),
         table(("Whom", "Refused"), rows, empty="The limit would have refused nothing."),
