@@ -137,7 +137,8 @@ def test_attempts_losses_and_raw_bodies_can_be_looked_at(page: Any, site: str) -
     assert "anthropic/claude-sonnet-4-5" in text
     assert "dropped logit_bias" in text
     page.get_by_text("raw request", exact=True).click()
-    assert '"role":"user"' in page.locator("details.round pre").first.inner_text().replace(" ", "")
+    raw = page.locator("details.round > details", has_text="raw request").locator("pre").inner_text()
+    assert '"role":"user"' in raw.replace(" ", "")
     shoot(page, "request")
 
 

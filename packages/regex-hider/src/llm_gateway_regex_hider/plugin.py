@@ -147,15 +147,19 @@ class RegexHider(Plugin):
             message = f"The {direction} was refused: {reason}."
         return PluginResult(success=False, status=400, error=message)
 
+    def _count(self, ctx: RequestContext, findings: Findings, where: str) -> None:
+        """Counts without texts, for traces: what a reader of the recorded request does not see in it."""
+        hidden = ctx.metadata.setdefault("hidden", {})
+        for index, count in findings.matches.items():
+            name = f"{where}: {self._settings.names[index]}"
+            hidden[name] = hidden.get(name, 0) + count
+        if findings.masked:
+            hidden[f"{where}: undecided"] = findings.masked
+
     def _log(self, ctx: RequestContext, findings: Findings, where: str) -> None:
-        if findings.total:
-            # Counts without texts, for traces: what a reader of the recorded request does not see in it.
-            hidden = ctx.metadata.setdefault("hidden", {})
-            for index, count in findings.matches.items():
-                name = f"{where}: {self._settings.names[index]}"
-                hidden[name] = hidden.get(name, 0) + count
-            if findings.masked:
-                hidden[f"{where}: undecided"] = findings.masked
+        if not findings.matches and not findings.masked:
+            return
+        self._count(ctx, findings, where)
         counts = {index: count for index, count in findings.matches.items() if index in self._settings.logged}
         if counts:
             told = ", ".join(f"patterns[{index}] × {count}" for index, count in sorted(counts.items()))
