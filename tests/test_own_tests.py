@@ -69,7 +69,6 @@ llm_gateway/monitoring/conventions.py
 llm_gateway/monitoring/exposition.py
 llm_gateway/monitoring/families.py
 llm_gateway/operations/audio/speech.py
-llm_gateway/operations/audio/transcription.py
 llm_gateway/operations/batches/forms.py
 llm_gateway/operations/cohere_errors.py
 llm_gateway/operations/embeddings/cohere.py

@@ -27,6 +27,7 @@ def models_of(url: str) -> list[dict[str, Any]]:
         model("imagen", "gemini", "/v1beta", "imagen-4.0-generate-001"),
         model("gemini-image", "gemini", "/v1beta", "gemini-2.5-flash-image"),
         model("gemini-tts", "gemini", "/v1beta", "gemini-2.5-flash-preview-tts"),
+        model("gemini-ears", "gemini", "/v1beta", "gemini-3-flash"),
         model("nova-canvas", "bedrock", "", "amazon.nova-canvas-v1:0", **AWS),
         model("stability", "bedrock", "", "stability.stable-image-core-v1:1", **AWS),
         model("cohere", "cohere", "", "embed-v4.0"),

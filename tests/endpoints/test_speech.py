@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import wave
+from base64 import b64decode
+from typing import Any
 
 import openai
 import pytest
@@ -33,3 +35,19 @@ def test_geminis_speech_is_a_wav_file(gateway: ServedGateway, vendors: Vendors) 
 def test_geminis_speech_has_no_other_coding(gateway: ServedGateway) -> None:
     with pytest.raises(openai.BadRequestError, match="wav"):
         gateway.openai().audio.speech.create(model="gemini-tts", voice="alloy", input="Hello", response_format="mp3")
+
+
+@pytest.mark.parametrize("shape", ["json", "text"])
+def test_a_recording_is_transcribed_by_gemini(gateway: ServedGateway, vendors: Vendors, shape: Any) -> None:
+    audio = gateway.openai().audio
+    found = audio.transcriptions.create(model="gemini-ears", file=("a.mp3", b"sound" * 1000), response_format=shape)
+
+    assert (found if shape == "text" else found.text).strip() == "my number is 555-1234"
+    parts = vendors.last(":generateContent").body["contents"][0]["parts"]
+    assert b64decode(parts[1]["inlineData"]["data"]) == b"sound" * 1000
+
+
+def test_geminis_transcript_as_events(gateway: ServedGateway) -> None:
+    stream = gateway.openai().audio.transcriptions.create(model="gemini-ears", file=("a.mp3", b"x"), stream=True)
+
+    assert [event.type for event in stream] == ["transcript.text.delta", "transcript.text.done"]

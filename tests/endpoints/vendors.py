@@ -158,12 +158,14 @@ def _imagen(seen: Seen) -> Reply:
 
 
 def _generate_content(seen: Seen) -> Reply:
-    """An image or speech, as the modalities say."""
-    audio = seen.body["generationConfig"]["responseModalities"] == ["AUDIO"]
+    """An image or speech, as the modalities say; of a recording its transcript."""
+    audio = seen.body.get("generationConfig", {}).get("responseModalities") == ["AUDIO"]
     data = {"mimeType": "audio/L16;codec=pcm;rate=24000", "data": "AAABAAIA"} if audio else {
         "mimeType": "image/png", "data": PIXEL,
     }  # fmt: skip
     content = {"role": "model", "parts": [{"inlineData": data}]}
+    if "inlineData" in str(seen.body["contents"]) and "Transcribe" in str(seen.body["contents"]):
+        content = {"role": "model", "parts": [{"text": "my number is 555-1234"}]}
     usage = {"promptTokenCount": 5, "candidatesTokenCount": 7, "totalTokenCount": 12}
     return Reply({"candidates": [{"content": content, "finishReason": "STOP"}], "usageMetadata": usage})
 

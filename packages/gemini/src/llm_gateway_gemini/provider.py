@@ -16,6 +16,7 @@ from .parts import NAME
 from .paths import without_key
 from .quirks import QUIRKS
 from .speech import GeminiSpeech
+from .transcription import GeminiTranscription
 
 __all__ = ["GeminiProvider"]
 
@@ -30,7 +31,7 @@ class GeminiProvider(HTTPProvider):
     api_key_variable: ClassVar[str] = "GEMINI_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(QUIRKS))
 
-    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(), GeminiSpeech())
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(), GeminiSpeech(), GeminiTranscription())
 
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
         return images_of(model) if operation == "image" else super().form_for(operation, client_form, model)

@@ -53,7 +53,17 @@ class OperationForm(ABC, Generic[Q, A]):
 
     def peek(self, wire: WireRequest) -> str | None:
         """The model that is asked for. Raises ValueError."""
-        return json.peek(wire.body)[0]
+        return self._named(wire.body)
+
+    def _named(self, body: bytes) -> str | None:
+        """The fields of a multipart form are all text, `stream` too."""
+        if not self.multipart:
+            return json.peek(body)[0]
+        fields = json.loads(body)
+        model = fields.get("model") if isinstance(fields, dict) else None
+        if model is not None and not isinstance(model, str):
+            raise ValueError("model: expected a string")
+        return model
 
     def decode_request(self, wire: WireRequest) -> Q:
         """Raises DialectError naming the place."""
@@ -76,7 +86,7 @@ class OperationForm(ABC, Generic[Q, A]):
         """A request of this form for another model and at the provider's own path, all else untouched. Raises
         ValueError."""
         body = wire.body
-        if target.model and json.peek(body)[0] != target.model:
+        if target.model and self._named(body) != target.model:
             body = json.replace_top_level(body, {"model": target.model})
         return WireRequest(wire.method, self.path or wire.path, wire.query, wire.headers, body)
 
