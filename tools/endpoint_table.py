@@ -89,6 +89,7 @@ Events pass as they come, in both directions, each at the pace of the side that 
   caller is bound to models, that holds for the model of its transcripts too.
 - Where a plugin edits requests or replies there are no sessions (403), for it could not see what is spoken;
   `allowUnseenNative` allows them.
+- A session goes on with the configuration with which it began, to its end.
 - Bounds are in [`server.realtime`](configuration.md): size of a message, rate of messages, silence, longest time,
   pings. At shutdown a session ends with code 1001 once the response under way is done, at the latest with the drain.
 - Sessions need the gateway's own server and its own HTTP client (`upstream.engine: auto`). Keys for direct sessions

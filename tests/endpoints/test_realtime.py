@@ -318,3 +318,23 @@ def test_the_end_of_the_gateway_lets_a_response_end(vendor: RealtimeVendor, tmp_
         assert gateway.process.wait(10) == 0
     finally:
         gateway.stop()
+
+
+def test_a_session_goes_on_where_the_configuration_changes(vendor: RealtimeVendor, tmp_path: Path) -> None:
+    config: dict[str, Any] = {"models": [voice(vendor.url, isDefault=True)]}
+    gateway = ServedGateway(config, tmp_path)
+    try:
+        with session(gateway, "k") as connection:
+            ask(connection, "before")
+            config["models"].append({**voice(vendor.url), "name": "another"})
+            (tmp_path / "gateway.yaml").write_text(json.dumps(config))
+            gateway.process.send_signal(signal.SIGHUP)
+            for _ in range(100):
+                if "is in service" in gateway.log:
+                    break
+                time.sleep(0.05)
+            assert ask(connection, "after")[-1]["response"]["output"][0]["content"][0]["text"] == "echo: after"
+        with session(gateway, "k", path="/openai/v1/realtime?model=another") as connection:
+            assert json.loads(connection.recv(5))["session"]["model"] == "another"
+    finally:
+        gateway.stop()

@@ -294,7 +294,8 @@ async def _retire(gateway: Gateway, generation: Generation) -> None:
     """Closes what has been replaced after its last exchange, each of which ends by its own deadline, and after the
     hooks after it."""
     drain = gateway.config.server.limits.drain_timeout_seconds
-    patience = max((project.scope.request_timeout for project in gateway.projects.values()), default=0.0) + drain
+    longest = [project.scope.request_timeout for project in gateway.projects.values()]
+    patience = max([*longest, gateway.services.realtime.longest]) + drain
     try:
         if not await generation.wait_idle(patience):
             log.warning("a retired configuration still had %d requests after %g s", generation.exchanges, patience)
