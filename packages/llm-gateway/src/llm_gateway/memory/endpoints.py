@@ -96,9 +96,13 @@ async def _show(
 async def _update(
     request: ClientRequest, shelf: Shelf, owner: str, conversation: Conversation, rest: list[str]
 ) -> WireReply:
-    conversation.metadata = _metadata(_body(request))
-    await shelf.keep_conversation(owner, conversation)
-    return _json(conversation.shown())
+    metadata = _metadata(_body(request))
+
+    def change(present: Conversation) -> None:
+        present.metadata = metadata
+
+    changed = await shelf.change_conversation(owner, conversation.id, change)
+    return _json((changed or conversation).shown())
 
 
 async def _delete(
@@ -134,12 +138,14 @@ async def _show_item(
 async def _delete_item(
     request: ClientRequest, shelf: Shelf, owner: str, conversation: Conversation, rest: list[str]
 ) -> WireReply:
-    left = [item for item in conversation.items if item.get("id") != rest[2]]
-    if len(left) == len(conversation.items):
-        raise NotFound(f"Item with id '{rest[2]}' not found in this conversation.")
-    conversation.items = left
-    await shelf.keep_conversation(owner, conversation)
-    return _json(conversation.shown())
+    def change(present: Conversation) -> None:
+        left = [item for item in present.items if item.get("id") != rest[2]]
+        if len(left) == len(present.items):
+            raise NotFound(f"Item with id '{rest[2]}' not found in this conversation.")
+        present.items = left
+
+    changed = await shelf.change_conversation(owner, conversation.id, change)
+    return _json((changed or conversation).shown())
 
 
 _Act = Callable[[ClientRequest, Shelf, str, Conversation, list[str]], Awaitable[WireReply]]

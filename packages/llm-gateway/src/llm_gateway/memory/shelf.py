@@ -3,11 +3,11 @@
 responses/<project>/<owner>/r/<response id>   a response, its input, and what was before it
 responses/<project>/<owner>/i/<item id>       which response holds the item
 responses/<project>/<owner>/c/<id>            a conversation with its items
+responses/<project>/<owner>/turn/<id>         (a document) who is changing it
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +16,8 @@ from typing import Any
 from llm_gateway_sdk import Store
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
+
+from .turns import Turns
 
 __all__ = ["Conversation", "KeptResponse", "Shelf", "TooLarge"]
 
@@ -79,7 +81,7 @@ class Shelf:
         self._project = project
         self._seconds = seconds
         self._max_bytes = max_bytes
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._turns = Turns(lambda: self.store)
 
     @property
     def store(self) -> Store:
@@ -149,20 +151,21 @@ class Shelf:
             raise TooLarge(f"{len(value)} bytes")
         await self.store.keep({self._key(owner, "c", conversation.id): value}, self._seconds)
 
+    async def change_conversation(
+        self, owner: str, id_: str, change: Callable[[Conversation], None]
+    ) -> Conversation | None:
+        """Changes a conversation as it is in the store now, one caller after the other over all gateways; None where
+        there is no such one. What `change` raises is raised, and nothing is written. Raises TooLarge."""
+        async with self._turns.turn(self._key(owner, "turn", id_)):
+            conversation = await self.conversation(owner, id_)
+            if conversation is not None:
+                change(conversation)
+                await self.keep_conversation(owner, conversation)
+            return conversation
+
     async def add_items(self, owner: str, id_: str, items: Sequence[Any]) -> Conversation | None:
-        """Appends to a conversation, one caller after the other in this process. None where there is no such one."""
-        key = self._key(owner, "c", id_)
-        lock = self._locks.setdefault(key, asyncio.Lock())
-        try:
-            async with lock:
-                conversation = await self.conversation(owner, id_)
-                if conversation is not None:
-                    conversation.items.extend(items)
-                    await self.keep_conversation(owner, conversation)
-                return conversation
-        finally:
-            if not lock.locked():
-                self._locks.pop(key, None)
+        """Appends to a conversation. None where there is no such one."""
+        return await self.change_conversation(owner, id_, lambda conversation: conversation.items.extend(items))
 
     async def forget_conversation(self, owner: str, id_: str) -> bool:
         return await self.store.forget([self._key(owner, "c", id_)]) > 0
