@@ -1,0 +1,183 @@
+"""The pictures of the documentation, taken from the running console: `SCREENSHOTS=1` writes them into docs/images.
+
+Without the variable they are taken all the same, and compared with those of the documentation by name and by size, so
+that a page that can no longer be shown is noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytest.importorskip("chdb", reason="chdb is not installed")
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "docs" / "images"
+sys.path.insert(0, str(ROOT / "tests" / "tracer"))
+from llm_gateway_clickhouse_tracer.client import DatabaseFailure  # noqa: E402
+from tracer_harness import Front, rows  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+pytestmark = [pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"), pytest.mark.timeout(300)]
+
+ADMIN = "admin-credential-of-the-pictures"
+VIEW = {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"}
+PAGES = {
+    "overview": "/traces/?range=24h",
+    "interactions": "/traces/interactions?range=24h",
+    "keys": "/keys",
+    "limits": "/limits",
+    "playground": "/playground",
+}
+QUESTIONS = (
+    "Summarize yesterday's incidents in three lines.",
+    "Translate the release notes into Spanish.",
+    "Which invoices of October are not paid yet?",
+    "Write a test for the parser of durations.",
+    "Plan a walk through Lisbon for a rainy day.",
+)
+TEAMS = {"research": "gpt-4o", "support": "gpt-4o-mini", "billing": "claude-sonnet-4-5"}
+
+
+def configuration(folder: Path, clickhouse: str) -> dict[str, Any]:
+    clock = {"calendar": "month"}
+    return {
+        "admin": {"enabled": True, "apiKey": ADMIN},
+        "store": {"url": "sqlite:./state.db"},
+        "models": [
+            {"name": name, "isDefault": name == "gpt-4o", "provider": {"type": "echo"}} for name in TEAMS.values()
+        ],
+        "plugins": [
+            {
+                "name": "tracer",
+                "type": "clickhouse-tracer",
+                "config": {
+                    "clickhouse": {"url": clickhouse, "database": "traces"},
+                    "flushInterval": 100,
+                    "spool": {"path": str(folder / "spool"), "sending": "normal"},
+                    "prices": {"models": {name: {"input": 2.5, "output": 10.0} for name in TEAMS.values()}},
+                },
+            },
+            {"name": "console", "type": "console", "config": {"signedInPrincipals": True}},
+            {"name": "keys", "type": "virtual-keys", "config": {}},
+            {
+                "name": "limits",
+                "type": "limits",
+                "config": {
+                    "ledger": True,
+                    "limits": [
+                        {"name": "team-requests", "requests": 12, "window": clock, "per": ["team"]},
+                        {"name": "tokens-per-key", "tokens": 6_000, "window": {"calendar": "day"}, "per": ["key"]},
+                    ],
+                },
+            },
+        ],
+    }
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("pictures")
+    engine = Front(folder / "engine")
+    engine.start()
+    (folder / "gateway.yaml").write_text(json.dumps(configuration(folder, engine.url)))
+    log = folder / "log"
+    command = [sys.executable, "-m", "llm_gateway", "start", "--config", "gateway.yaml", "--port", "0"]
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=os.environ)
+    try:
+        deadline = time.monotonic() + 90
+        while not (found := re.search(r"listening on (http://[\d.:]+)", log.read_text())):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        feed(found[1], configuration(folder, engine.url)["plugins"][0]["config"], engine.url)
+        yield found[1]
+    finally:
+        process.terminate()
+        process.wait(20)
+        engine.kill()
+
+
+def feed(url: str, tracer: dict[str, Any], engine: str) -> None:
+    """Some requests of three teams, and copies of them over the day before."""
+    with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+        admin = {"authorization": f"Bearer {ADMIN}"}
+        sent = 0
+        for team, model in TEAMS.items():
+            made = client.post("/admin/v1/keys", headers=admin, json={"name": f"{team} service", "team": team})
+            key = made.json()["key"]
+            for number, question in enumerate(QUESTIONS * 2):
+                body = {"model": model, "stream": number % 3 == 0, "messages": [{"role": "user", "content": question}]}
+                reply = client.post("/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, json=body)
+                assert reply.status_code == 200, reply.text
+                sent += 1
+    deadline = time.monotonic() + 60
+    while recorded(tracer) < sent:
+        assert time.monotonic() < deadline, "the records did not arrive"
+        time.sleep(0.2)
+    shifted = (
+        "INSERT INTO traces.traces SELECT * EXCEPT (copy) REPLACE("
+        "concat(request_id, '-', toString(copy)) AS request_id, "
+        "concat(interaction_id, '-', toString(copy)) AS interaction_id, "
+        "ts - toIntervalMinute(cityHash64(request_id, copy) % 1380) AS ts, "
+        "ttft_us + cityHash64(copy, request_id, 1) % 400000 AS ttft_us, "
+        "duration_us + 300000 + cityHash64(copy, request_id) % 2500000 AS duration_us) "
+        "FROM (SELECT * FROM traces.traces) AS recorded CROSS JOIN (SELECT number AS copy FROM numbers(20)) AS copies"
+    )
+    httpx.post(engine, params={"database": "traces"}, content=shifted, timeout=60).raise_for_status()
+
+
+def recorded(tracer: dict[str, Any]) -> int:
+    try:
+        return len(rows(tracer, "request_id"))
+    except DatabaseFailure:
+        return 0  # the first record makes the table
+
+
+@pytest.fixture(scope="module")
+def page(site: str) -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=BROWSER, args=FLAGS)
+        opened = browser.new_context(**VIEW).new_page()
+        opened.goto(f"{site}/console")
+        opened.get_by_label("Administration credential").fill(ADMIN)
+        opened.get_by_role("button", name="Sign in").click()
+        opened.wait_for_url("**/console/traces/")
+        yield opened
+        browser.close()
+
+
+def size_of(image: Path) -> tuple[int, int]:
+    head = image.read_bytes()[:24]
+    assert head.startswith(b"\x89PNG")
+    width, height = struct.unpack(">II", head[16:24])
+    return width, height
+
+
+@pytest.mark.parametrize("name", [*PAGES, "interaction"])
+def test_a_page_has_its_picture(name: str, page: Any, site: str, tmp_path: Path) -> None:
+    kept = IMAGES / f"console-{name}.png"
+    taken = kept if os.environ.get("SCREENSHOTS") else tmp_path / kept.name
+    page.goto(f"{site}/console{PAGES.get(name, PAGES['interactions'])}")
+    if name == "interaction":
+        page.goto(page.locator("a[data-row]").first.evaluate("link => link.href"))
+    assert page.locator("h1").count() >= 1
+    page.screenshot(path=str(taken))
+
+    assert size_of(taken) == size_of(kept)
+    assert any(kept.name in text.read_text() for text in (ROOT / "docs").rglob("*.md")), "no page shows it"
