@@ -9,6 +9,7 @@ import re
 import runpy
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,22 @@ def test_the_image_installs_nothing_of_others_but_the_lock() -> None:
         assert "--no-deps" in install
         assert "--require-hashes" in install or "--no-index" in install
     assert "!deploy/requirements.lock" in (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+
+
+def test_what_the_image_keeps_is_on_its_volume() -> None:
+    """The tracer's spool, where no path is configured: in the folder that compose file and manifests mount."""
+    variables = dict(re.findall(r"(\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))
+    script = """if True:
+        from llm_gateway_clickhouse_tracer.settings import TracerSettings
+        print(TracerSettings.load({"clickhouse": {"url": "http://localhost:8123"}}).spool_folder)
+    """
+
+    found = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"XDG_STATE_HOME": variables["XDG_STATE_HOME"], "HOME": "/nonexistent"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert found.stdout.startswith("/var/lib/llm-gateway/")

@@ -124,7 +124,13 @@ async def perform_owned(
         if verdict is not None:
             return verdict
     else:
-        await _keep(request, attempt, form, answer.body, lines)
+        came, verdict = answer.body, None
+        if request.chain.edits_reply:
+            verdict, answer = await look_at_reply(request, form, answer)
+        # What is listed later is what the caller is shown now: nothing, where a plugin refused it.
+        await _keep(request, attempt, form, came, lines, shown=answer.body if verdict is None else b"{}")
+        if verdict is not None:
+            return verdict
     await client.relay_whole(answer, attempt)
     return None
 
@@ -264,9 +270,9 @@ def _wire(request: ClientRequest, http: HTTPProvider, body: bytes) -> WireReques
 
 
 async def _keep(
-    request: ClientRequest, attempt: LiveAttempt, form: OwnedForm, body: bytes, lines: list[BatchLine]
+    request: ClientRequest, attempt: LiveAttempt, form: OwnedForm, body: bytes, lines: list[BatchLine], *, shown: bytes
 ) -> None:
-    """Writes down whose the answer is, and what it has used."""
+    """Writes down whose the answer is, and what it has used. `shown` is the answer as plugins have left it."""
     belongings, owner = _belongings(request), owner_of(request.ctx)
     operation, files = _kind(request, form.operation), _kind(request, "file")
     if form.role == "delete":
@@ -281,7 +287,7 @@ async def _keep(
     thing = await belongings.find(owner, operation, answer["id"])
     if thing is None:
         thing = Belonging(answer["id"], attempt.target.name)
-    thing.object = answer
+    thing.object = answer if shown is body else json.loads(shown)
     if form.role == "create":
         await _book_input(request, attempt, form, thing, lines)
     for made in form.brings(answer):

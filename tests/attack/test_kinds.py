@@ -1,0 +1,166 @@
+"""Each kind of fault that attacks and operators have found has a test of the right behaviour: the table of them.
+
+A kind is not an input: another input of a kind is added to that kind's tests.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GATEWAY = "packages/llm-gateway/tests"
+SDK = "packages/llm-gateway-sdk/tests"
+
+KINDS: dict[str, tuple[str, ...]] = {
+    # What leaves.
+    "a provider leads the client elsewhere": (
+        "tests/reliability/test_provider_faults.py::test_a_redirect_is_the_providers_error_on_every_route",
+        "tests/reliability/test_front_door.py::test_administration_pages_redirect_nowhere",
+    ),
+    "headers and queries cross that only the gateway or a proxy should see": (
+        f"{GATEWAY}/wire/test_crossing.py::test_what_proxies_and_browsers_put_on_a_request_stays_here",
+        f"{GATEWAY}/wire/test_crossing.py::test_what_is_meant_for_servers_and_browsers_does_not_reach_the_client",
+        f"{GATEWAY}/wire/test_crossing.py::test_query_parameters",
+    ),
+    "embeddings pass a redaction unseen": (
+        "tests/attack/test_redaction.py::test_texts_to_embed_are_hidden_in_every_shape",
+    ),
+    "a field of a request passes a redaction unseen": (
+        "tests/losses/test_canary.py::test_a_canary_in_any_text_of_a_request_arrives_nowhere",
+        "tests/attack/test_redaction.py::test_words_of_a_request_are_hidden_in_every_field",
+        "tests/attack/test_redaction.py::test_a_key_that_is_written_twice_passes_no_secret",
+    ),
+    "a field of a reply passes a redaction unseen": (
+        "tests/losses/test_canary_replies.py::test_a_canary_in_any_text_of_a_reply_arrives_nowhere",
+        "tests/losses/test_canary_replies.py::test_a_canary_in_any_text_of_an_error_arrives_nowhere",
+        "tests/attack/test_redaction.py::test_words_of_a_reply_are_hidden_in_every_field",
+    ),
+    "what was hidden or refused is recorded in clear text": (
+        "tests/attack/test_records.py::test_what_was_hidden_or_refused_is_recorded_nowhere",
+        "tests/reliability/test_withholding.py::test_what_was_refused_is_in_no_view_of_the_request",
+        "tests/reliability/test_withholding.py::test_a_retry_is_logged_without_the_providers_words",
+    ),
+    "explanations show secrets": (f"{GATEWAY}/config/test_explain.py::test_no_secret_is_shown",),
+    "web pages use a gateway that asks for no credential": (
+        f"{GATEWAY}/server/test_browser_guard.py::test_pages_of_strangers_are_refused",
+    ),
+    # What holds others up.
+    "one request holds the event loop": (
+        "tests/reliability/test_heavy_bodies.py::test_a_heavy_request_holds_up_no_other",
+        "tests/reliability/test_heavy_bodies.py::test_neither_does_another_operation_nor_a_heavy_reply",
+    ),
+    "strangers starve those who are known": (
+        "tests/reliability/test_front_door.py::test_uploads_without_a_key_are_refused_before_their_body_and_hold_nothing",
+        f"{GATEWAY}/server/test_uploads.py::test_when_it_grows_scarce_each_address_has_its_share",
+        f"{GATEWAY}/server/http1/test_pace.py::test_what_came_long_ago_does_not_pay_for_drops_now",
+    ),
+    "slow readers fill the memory": (
+        "tests/reliability/test_front_door.py::test_clients_that_read_nothing_are_cut_off_where_they_hold_too_much_together",
+    ),
+    "one part that hangs takes others with it": (
+        "tests/attack/test_hooks.py::test_hung_hooks_keep_no_others_from_their_work",
+        "tests/reliability/test_workers.py::test_a_worker_that_hangs_is_replaced_and_metrics_go_on_without_it",
+    ),
+    "a hook that goes on keeps its client or the process": (
+        "tests/attack/test_hooks.py::test_a_hook_that_goes_on_keeps_neither_its_client_nor_the_process",
+        "tests/reliability/test_front_door.py::test_a_second_signal_ends_whatever_plugins_do",
+    ),
+    "what an extension raises ends the connection or the process": (
+        "tests/attack/test_hooks.py::test_whatever_a_hook_raises_ends_its_request_alone",
+        "tests/attack/test_extensions.py::test_a_provider_ends_its_request_alone",
+        "tests/attack/test_extensions.py::test_a_plugin_that_can_not_be_made_ready_or_closed_changes_nothing",
+    ),
+    # Start and end.
+    "a start that fails for good is repeated": (
+        "tests/reliability/test_workers.py::test_a_start_that_always_fails_ends_with_its_reason",
+    ),
+    "the port is open during a drain": (
+        "tests/reliability/test_workers.py::test_a_connection_during_a_drain_is_refused_at_once",
+    ),
+    "what a shutdown cuts off ends as if it were whole, or as the client's doing": (
+        "tests/reliability/test_front_door.py::test_what_is_cut_off_by_the_end_of_a_drain_gets_an_error",
+        "tests/reliability/test_front_door.py::test_clients_that_left_and_requests_that_were_cut_off_are_recorded_as_such",
+    ),
+    "one address means two things": ("tests/reliability/test_workers.py::test_all_addresses_means_both_families",),
+    "a library's variables are settings unknowingly": (
+        "tests/reliability/test_workers.py::test_variables_of_the_server_library_have_no_effect",
+    ),
+    # Numbers, names and addresses from outside.
+    "numbers of a provider are not bounded": (
+        f"{SDK}/test_waiting.py::test_no_text_raises_and_every_number_is_bounded",
+        "tests/reliability/test_provider_faults.py::test_numbers_in_headers_never_cost_an_answer",
+        f"{GATEWAY}/test_breaker.py::test_whatever_happens_it_is_never_closed_off_for_longer_than_the_longest_pause",
+    ),
+    "an open breaker forgets what it learns": (f"{GATEWAY}/test_breaker.py::test_an_open_breaker_takes_the_later_end",),
+    "a policy is bound to a spelling": (
+        f"{GATEWAY}/test_conditions.py::test_no_spelling_of_a_path_goes_around_a_guard",
+        f"{GATEWAY}/test_conditions.py::test_a_model_is_guarded_under_all_its_names",
+    ),
+    "the part of an address list that the client writes is believed": (
+        f"{GATEWAY}/server/test_client_address.py::test_whatever_a_client_writes_in_front_changes_nothing",
+    ),
+    "credentials can be guessed without limit": (
+        "tests/attack/test_guesses.py::test_guesses_at_all_doors_are_counted_together",
+        f"{SDK}/test_guesses.py::test_a_subscriber_with_many_ipv6_addresses_has_the_guesses_of_one",
+    ),
+    "more than the star of an alias is special": (
+        f"{GATEWAY}/test_models.py::test_only_the_star_of_an_alias_is_special",
+    ),
+    "a model's name leads out of its path": (
+        "tests/reliability/test_provider_faults.py::test_a_model_name_cannot_lead_out_of_its_path",
+    ),
+    # Whose fault.
+    "a success without an answer": (
+        "tests/reliability/test_empty_success.py::test_another_model_answers_in_place_of_one_that_says_nothing",
+    ),
+    "an unreadable reply is the plugin's that reads it first": (
+        "tests/reliability/test_provider_faults.py::test_a_reply_that_a_plugin_is_the_first_to_read_is_the_providers_failure",
+    ),
+    "statuses blame the request by default": (f"{SDK}/test_errors.py::test_few_statuses_blame_the_request",),
+    "a fallback for some causes takes the retries of others": (
+        "tests/reliability/test_fallback.py::test_a_fallback_for_some_causes_leaves_the_retries_of_all_others",
+    ),
+    "settings that can't work are found by requests": (
+        f"{GATEWAY}/test_provider_checks.py::test_addresses_that_can_not_work",
+        f"{GATEWAY}/test_provider_checks.py::test_certificates_that_can_not_be_loaded",
+        f"{GATEWAY}/test_provider_checks.py::test_credentials_that_can_not_be_sent",
+    ),
+    "a reply in a coding that nobody can read": (
+        "tests/reliability/test_content_coding.py::test_every_endpoint_names_the_coding_that_it_can_not_read",
+    ),
+    "refusals leave nothing behind": (
+        "tests/attack/test_refusals.py::test_refusals_from_the_head_are_logged_and_counted",
+        "tests/reliability/test_front_door.py::test_out_of_descriptors_it_says_so_and_recovers",
+        f"{GATEWAY}/test_banner.py::test_a_project_without_authentication_on_a_public_address_is_noticed_by_check",
+    ),
+    # What is renewed, and what is read.
+    "a renewed certificate is not taken": (
+        f"{GATEWAY}/providers/transport/test_tls.py::test_a_renewed_file_is_used_by_the_next_connection",
+    ),
+    "a file of variables is cut": (
+        f"{GATEWAY}/config/test_env.py::test_a_quoted_value_goes_over_several_lines",
+        f"{GATEWAY}/config/test_env.py::test_a_quote_that_is_not_closed_is_a_problem_with_its_line",
+    ),
+    "a managed prompt is moved out of its place": (
+        "packages/prompt-manager/tests/test_plugin.py::test_instructions_of_the_responses_api_stay_instructions",
+    ),
+    "the image keeps the spool elsewhere": ("tests/test_deployment.py::test_what_the_image_keeps_is_on_its_volume",),
+}
+"""The kind of fault, and the tests that hold its absence."""
+
+
+@cache
+def names_in(file: str) -> frozenset[str]:
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_its_tests(kind: str) -> None:
+    for test in KINDS[kind]:
+        file, _, name = test.partition("::")
+        assert name in names_in(file), f"{test} is gone: what shows now that this does not happen?"
