@@ -423,8 +423,12 @@ def test_queued_requests_wait_for_their_turn() -> None:
     limit = {"name": "slow", "requests": 2, "window": "1s", "burst": 1, "onExceed": "queue"}
     with serve(limit) as client:
         began = time.monotonic()
-        assert [ask(client).status for _ in range(3)] == [200] * 3
+        replies = [ask(client, who="ann/red") for _ in range(3)]
+        assert [reply.status for reply in replies] == [200] * 3
         assert 0.9 < time.monotonic() - began < 3
+        assert "limits.queue" not in replies[0].context.timings
+        assert 0.3 < replies[2].context.timings["limits.queue"] < 2
+        assert plugin_of(client).metrics()["queued_total"] == 2
     with serve({**limit, "queueTimeout": "100ms"}) as client:
         assert [ask(client).status for _ in range(2)] == [200, 429]
 

@@ -144,6 +144,7 @@ class Limits(Plugin):
         self._subjects: set[str] = set()
         self._new_subjects: deque[tuple[Rule, tuple[tuple[str, str], ...]]] = deque()
         self._counts: dict[str, float] = {"refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0}
+        self._counts.update(queued_total=0, queued_seconds_total=0.0)
         self._keeper = asyncio.create_task(self._keep())
         self._live.start()
         self._plugins: WeakSet[Limits] = self.gateway.shared("limits:plugins", WeakSet)
@@ -386,22 +387,23 @@ class Limits(Plugin):
 
     async def _queue(self, ctx: RequestContext, spending: _Spending, applied: list[_Applied], refused: Refused) -> Hold:
         """Waits in turn where every limit that refused is one to wait for. Raises RequestRejected."""
-        until = time.monotonic() + min((each.rule.queue_seconds for each in applied if each.rule.queue), default=0.0)
+        began = time.monotonic()
+        until = began + min((each.rule.queue_seconds for each in applied if each.rule.queue), default=0.0)
         answer: Hold | Refused = refused
+        waited = False
         position = _refusing(applied, refused.states)
         queue = self._queues.setdefault(applied[position].entry.key, FairQueue())
         try:
             async with contextlib.AsyncExitStack() as stack:
-                waited = False
                 while isinstance(answer, Refused):
                     wait = _wait(applied, answer.states)
                     if wait is None or time.monotonic() + wait > until:
                         raise self._refusal(applied, answer.states)
                     if not waited:
                         who, weight = self._weight(spending.asker)
+                        waited = True
                         async with asyncio.timeout(until - time.monotonic()):
                             await stack.enter_async_context(queue.turn(who, weight=weight))
-                        waited = True
                         answer = await self._ask(ctx, applied)
                         continue
                     await asyncio.sleep(max(0.005, wait))
@@ -409,6 +411,11 @@ class Limits(Plugin):
         except TimeoutError:
             raise self._refusal(applied, refused.states) from None
         finally:
+            if waited:
+                seconds = time.monotonic() - began
+                ctx.timings["limits.queue"] = ctx.timings.get("limits.queue", 0.0) + seconds
+                self._counts["queued_total"] += 1
+                self._counts["queued_seconds_total"] += seconds
             if queue.idle:
                 self._queues.pop(applied[position].entry.key, None)
         return answer
