@@ -22,6 +22,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
 from llm_gateway_sdk.wire import json
@@ -59,7 +60,10 @@ class Gemini(Dialect):
         return request_encoder.encode_request(request_, target, losses)
 
     def receiver(self, target: Target) -> Receiver:
-        return GENERATE_CONTENT
+        known: Receiver | None = target.memo.get(NAME)
+        if known is None:
+            known = target.memo[NAME] = GENERATE_CONTENT.of_model(limits_of(target.model, None, target.facts))
+        return known
 
     def encode_count(self, request_: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """The request that counts the tokens of `request_`."""

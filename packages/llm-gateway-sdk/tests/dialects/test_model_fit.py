@@ -134,3 +134,16 @@ def test_the_effort_is_one_that_the_model_knows(
 
     assert request.reasoning == Reasoning(sent)
     assert [str(loss) for loss in found] == losses
+
+
+@pytest.mark.parametrize("model", ["gpt-4.1", "gpt-4o-mini", "gpt-3.5-turbo", "chatgpt-4o-latest", "gpt-5-chat-latest"])
+def test_a_model_that_does_not_reason_is_not_asked_to(model: str) -> None:
+    losses, quiet = Losses(), Losses()
+
+    asked = fit_model(LLMRequest(reasoning=Reasoning("high")), limits_of(model), losses)
+    unasked = fit_model(LLMRequest(reasoning=Reasoning("none")), limits_of(model), quiet)
+
+    assert asked.reasoning is None
+    assert unasked.reasoning is None
+    assert [str(loss) for loss in losses] == ["dropped reasoning (the model does not reason)"]
+    assert not quiet

@@ -28,7 +28,11 @@ def fit_model(request: LLMRequest, limits: ModelLimits, losses: Losses) -> LLMRe
     if request.stop and not limits.stop:
         losses.dropped("stop", "the model takes no stop sequences")
         changes["stop"] = []
-    if request.reasoning is not None and (limits.efforts or not limits.thinking_off):
+    if request.reasoning is not None and not limits.thinks:
+        if _asks_for_thinking(request.reasoning):
+            losses.dropped("reasoning", "the model does not reason")
+        changes["reasoning"] = None
+    elif request.reasoning is not None and (limits.efforts or not limits.thinking_off):
         reasoning = request.reasoning
         if not limits.thinking_off:
             reasoning = _thinking(reasoning, losses)
@@ -104,6 +108,12 @@ def _thinking(reasoning: Reasoning, losses: Losses) -> Reasoning:
         return reasoning
     losses.converted("reasoning.effort", "low: the model always thinks")
     return Reasoning(effort="low", summary=reasoning.summary)
+
+
+def _asks_for_thinking(reasoning: Reasoning) -> bool:
+    if reasoning.enabled is False or reasoning.effort == "none":
+        return False
+    return bool(reasoning.enabled or reasoning.effort or reasoning.budget_tokens)
 
 
 def _known_effort(reasoning: Reasoning, known: tuple[str, ...], losses: Losses) -> Reasoning:

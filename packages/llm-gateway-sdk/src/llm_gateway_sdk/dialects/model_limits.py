@@ -31,6 +31,8 @@ class ModelLimits:
     stop: bool = True
     thinking: Thinking = "unknown"
     """The forms of Claude's thinking: by a budget, adaptive, or both."""
+    thinks: bool = True
+    """Takes a wish for reasoning, of whatever form."""
     thinking_off: bool = True
     """Thinking can be switched off."""
     forced_tools: bool = True
@@ -52,6 +54,7 @@ class ModelLimits:
 
 
 ANY_MODEL = ModelLimits()
+_UNTHINKING = ModelLimits(thinks=False)
 
 
 @dataclass(slots=True, frozen=True)
@@ -143,6 +146,10 @@ def _claude_ceiling(line: str, version: tuple[int, int]) -> int:
 _OPENAI = re.compile(r"(?:^|[/.:])(?:(o)(\d)|gpt-(\d+)(?:\.(\d+))?)(?=$|[-:@])(?!.*-chat)")
 
 
+# gpt-4o, gpt-5-chat-latest, chatgpt-4o-latest: they refuse the fields of reasoning.
+_MADE_FOR_CHATGPT = re.compile(r"(?:^|[/.:])(?:chatgpt-|gpt-[34](?!\d)|gpt-\d+(?:\.\d+)?-chat)")
+
+
 @lru_cache(maxsize=512)
 def openai_version(model: str) -> tuple[str, tuple[int, int]] | None:
     """(`o`, (3, 0)) of o3, (`gpt`, (5, 6)) of gpt-5.6; None for other models and for those made for ChatGPT."""
@@ -171,7 +178,7 @@ def _openai_efforts(model: str, line: str, version: tuple[int, int]) -> tuple[st
 
 def _openai_limits(model: str, line: str, version: tuple[int, int]) -> ModelLimits:
     if line == "gpt" and version < (5, 0):
-        return ANY_MODEL
+        return _UNTHINKING
     # OpenAI, "Reasoning models": temperature, top_p, penalties and log probabilities are not supported; from gpt-5.1 on
     # they are with the effort `none`. `stop`: "Not supported with latest reasoning models o3 and o4-mini".
     return ModelLimits(
@@ -190,6 +197,8 @@ def _of_name(model: str) -> ModelLimits:
     if claude is not None:
         return _claude_limits(claude)
     openai = openai_version(model)
+    if openai is None and _MADE_FOR_CHATGPT.search(model.lower()):
+        return _UNTHINKING
     return ANY_MODEL if openai is None else _openai_limits(model.lower(), *openai)
 
 
@@ -233,6 +242,7 @@ def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) 
     thinking = facts.thinking
     if thinking is None:
         return
+    changes["thinks"] = bool(thinking)
     changes["thinking_off"] = "always" not in thinking
     if "budget" in thinking or "adaptive" in thinking:
         only = "budget" if "budget" in thinking else "adaptive"
