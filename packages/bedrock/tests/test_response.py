@@ -18,6 +18,7 @@ from llm_gateway_sdk import (
     Losses,
     Message,
     TextPart,
+    ToolCallPart,
     Usage,
     WireReply,
 )
@@ -60,10 +61,21 @@ def converse(*content: Any, **fields: Any) -> dict[str, Any]:
     ],
 )
 def test_every_stop_reason_is_read_and_comes_back(word: str, reason: str) -> None:
-    response = read(converse({"text": "a"}, stopReason=word))
+    call = {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}
+    response = read(converse(call if word == "tool_use" else {"text": "a"}, stopReason=word))
 
     assert (response.finish_reason, response.choices[0].raw_finish_reason) == (reason, word)
     assert write(response)["stopReason"] == word
+
+
+@pytest.mark.parametrize(("calls", "reason", "word"), [(True, "stop", "tool_use"), (False, "tool_calls", "end_turn")])
+def test_the_stop_reason_follows_what_is_there(calls: bool, reason: str, word: str) -> None:
+    """Other providers' answers may contradict themselves; clients go on by this word."""
+    content: list[Any] = [ToolCallPart("t", "f", "{}")] if calls else [TextPart("a")]
+
+    body = write(LLMResponse(choices=[Choice(0, Message("assistant", content), reason)]))  # type: ignore[arg-type]
+
+    assert body["stopReason"] == word
 
 
 def test_input_counts_what_the_cache_took() -> None:

@@ -143,7 +143,7 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     body: dict[str, Any] = {
         "metrics": {"latencyMs": 0},
         "output": {"message": {"content": content, "role": "assistant"}},
-        "stopReason": encode_stop(choice),
+        "stopReason": encode_stop(choice, calls=bool(choice.message.tool_calls)),
         "usage": build_usage(response.usage),
         **_extras(choice),
         **build_metadata(response),
@@ -167,13 +167,19 @@ def build_metadata(response: LLMResponse) -> dict[str, Any]:
     return metadata
 
 
-def encode_stop(choice: Choice) -> str:
+def encode_stop(choice: Choice, *, calls: bool) -> str:
+    """The vendor's word. It follows what is there: clients go on by it."""
     native = own(choice).get("finish_reason")
     if isinstance(native, str) and FINISH.get(native, "stop") == choice.finish_reason:
         return native
     if choice.stop_sequence is not None and choice.finish_reason == "stop":
         return "stop_sequence"
-    return _WORDS.get(choice.finish_reason or "stop", "end_turn")
+    finish = choice.finish_reason or "stop"
+    if calls and finish == "stop":
+        finish = "tool_calls"
+    elif not calls and finish == "tool_calls":
+        finish = "stop"
+    return _WORDS.get(finish, "end_turn")
 
 
 def build_usage(usage: Usage | None) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Encoder(StreamEncoder):
         """The part whose block is open, with all its arguments if it is a call."""
         self._unproven = False
         """It is reasoning of another dialect, so far without a signature."""
+        self._called = False
+        """The answer has a call."""
         self._waiting: list[Part] = []
         self._count = 0
         self._choice = Choice(0)
@@ -77,7 +79,7 @@ class Encoder(StreamEncoder):
 
     def close(self) -> bytes:
         out = self._start() + self._drain(ended=True) + self._stop_block()
-        stop: dict[str, Any] = {"stopReason": encode_stop(self._choice)}
+        stop: dict[str, Any] = {"stopReason": encode_stop(self._choice, calls=self._called)}
         fields = own(self._choice).get("additionalModelResponseFields")
         if fields is not None:
             stop["additionalModelResponseFields"] = fields
@@ -140,6 +142,7 @@ class Encoder(StreamEncoder):
                 if not part.text and part.signature is None and part.redacted is None:
                     return b""
             case ToolCallPart():
+                self._called = True
                 call = {"toolUseId": wire_id(part.id), "name": part.name, **own(part)}
                 start = {"toolUse": call}
                 part = ToolCallPart(part.id, part.name, part.arguments, index=part.index)

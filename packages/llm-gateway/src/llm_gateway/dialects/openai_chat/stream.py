@@ -477,7 +477,7 @@ class _ChoiceDecoder:
     ) -> None:
         name = optional_str(said.get("name"), "choices[*].delta.tool_calls[*].name")
         arguments = arguments_text(said.get("input" if kind == "custom" else "arguments"))
-        call = self._find_call(key, call_id, name)
+        call = self._find_call(key, call_id, name, arguments)
         part = ToolCallPart(arguments=arguments)
         if call is None:
             call = _Call(call_id or self._mint.id("call_"), self._new(), kind)
@@ -485,9 +485,10 @@ class _ChoiceDecoder:
             part.id = call.id
         self._last_call = call
         self._kind = None
-        if name and not call.named:
-            call.named = True
-            part.name = name
+        if name and not call.name:
+            call.name = part.name = name
+        if arguments:
+            call.pieces += (arguments,)
         part.index = call.place
         if call.kind == "custom":
             part.kind = "custom"
@@ -497,15 +498,19 @@ class _ChoiceDecoder:
             read_extra_content(wire, part)
         content.append(part)
 
-    def _find_call(self, key: Any, call_id: str | None, name: str | None) -> _Call | None:
+    def _find_call(self, key: Any, call_id: str | None, name: str | None, arguments: str) -> _Call | None:
         """The call that a fragment goes on with; None where it begins one.
 
-        By the document, `index` alone says it. But some servers leave it out, and some give every call index 0 and
-        another id.
+        By the document, `index` alone says it. But some servers leave it out, some give every call index 0 and another
+        id, or none, and some repeat the name with each fragment.
         """
         if isinstance(key, int | str) and key in self._calls:
             call = self._calls[key]
-            if call_id is None or call_id == call.id:
+            if call_id is None:
+                # A name after a whole call is another call's, unless it is but repeated.
+                begins = name and call.name and (name != call.name or arguments.strip()) and call.is_whole
+                return None if begins else call
+            if call_id == call.id:
                 return call
             other = self._by_id(call_id)
             if other is not None:
@@ -514,8 +519,12 @@ class _ChoiceDecoder:
             return None if name else call
         if call_id is not None:
             return self._by_id(call_id) if key is None else None
-        # Neither id nor name: nothing that could begin a call.
-        return None if name else self._last_call
+        last = self._last_call
+        if name and last is not None:
+            repeats = last.name == name and (last.pieces or arguments) and not last.is_whole
+            return last if repeats else None
+        # Neither id nor a new name: nothing that could begin a call.
+        return last
 
     def _by_id(self, call_id: str) -> _Call | None:
         return next((call for call in self._calls.values() if call.id == call_id), None)
@@ -540,10 +549,19 @@ class _ChoiceDecoder:
 
 
 class _Call:
-    __slots__ = ("id", "kind", "named", "place")
+    __slots__ = ("id", "kind", "name", "pieces", "place")
 
     def __init__(self, call_id: str, place: int, kind: str) -> None:
         self.id = call_id
         self.place = place
         self.kind = kind
-        self.named = False
+        self.name = ""
+        self.pieces: list[str] = []
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its arguments so far are all that there can be."""
+        try:
+            return isinstance(json.loads("".join(self.pieces)), dict)
+        except ValueError:
+            return False
