@@ -22,6 +22,7 @@ from tracer_many import fill
 LONG = os.environ.get("HEAVY_LONG") == "1"
 ROWS = 10_000_000 if LONG else 100_000
 SECONDS = 2.0 if LONG else 1.0  # of two cores, or of one
+pytestmark = pytest.mark.timeout(900 if LONG else 120)
 PAGES = (
     "/?range=24h", "/?range=7d", "/?range=30d", "/?range=30d&model=claude", "/?range=30d&team=search&caller=key-10",
     "/interactions?range=24h", "/interactions?range=30d", "/interactions?range=30d&status=failed",
