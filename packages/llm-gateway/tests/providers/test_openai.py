@@ -107,6 +107,27 @@ def test_azure_s_dated_responses_api_has_no_deployment_in_its_path() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("config", "url"),
+    [
+        ({"resource": "res"}, "https://res.openai.azure.com/openai/v1/realtime?model=voice"),
+        (
+            {"resource": "res", "version": "2025-04-01-preview"},
+            "https://res.openai.azure.com/openai/realtime?deployment=voice&api-version=2025-04-01-preview",
+        ),
+        (
+            {"baseUrl": "https://res.openai.azure.com/openai/deployments/voice", "version": "2025-04-01-preview"},
+            "https://res.openai.azure.com/openai/realtime?deployment=voice&api-version=2025-04-01-preview",
+        ),
+    ],
+    ids=["v1", "dated", "deployment"],
+)
+def test_azure_s_sessions_name_the_deployment_in_the_query(config: dict[str, Any], url: str) -> None:
+    wire = WireRequest("GET", "/realtime", "model=voice", Headers(), b"")
+
+    assert made(AzureOpenAIProvider, **config).prepare(wire)[1] == url
+
+
 def test_azure_takes_keys_and_entra_tokens() -> None:
     assert prepared(made(AzureOpenAIProvider, resource="r", apiKey="k"))[1] == {"api-key": "k"}
     assert prepared(made(AzureOpenAIProvider, resource="r", apiKey="eyJ0.x"))[1] == {"authorization": "Bearer eyJ0.x"}

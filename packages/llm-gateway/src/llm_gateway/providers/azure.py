@@ -57,9 +57,14 @@ class AzureOpenAIProvider(OpenAIProvider):
         version, path, query = self.settings.api_version, wire.path, wire.query
         if self._dated is not None and not self._deployment and path in _BY_DEPLOYMENT:
             path = f"/deployments/{quote(_deployment_of(wire), safe='')}{path}"
+        base = self.base_url
+        if path == "/realtime" and (self._dated is not None or self._deployment):
+            # Sessions name the deployment in the query, and never in the path.
+            base = base.partition("/deployments/")[0]
+            query = _MODEL.sub("deployment=", query, count=1)
         if version is not None and "api-version=" not in query:
             query = f"{query}&api-version={version}" if query else f"api-version={version}"
-        return f"{self.base_url}{path}?{query}" if query else self.base_url + path
+        return f"{base}{path}?{query}" if query else base + path
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:
@@ -82,6 +87,7 @@ def _deployment_of(wire: WireRequest) -> str:
         return ""
 
 
+_MODEL = re.compile(r"\bmodel=")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _BY_DEPLOYMENT = frozenset(
     {"/chat/completions", "/completions", "/embeddings", "/images/generations", "/images/edits", "/audio/speech",

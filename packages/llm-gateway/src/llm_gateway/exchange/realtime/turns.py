@@ -60,6 +60,8 @@ class Turns:
         self._attempt = attempt
         self._number = 0
         self._ctx: RequestContext | None = None
+        self._entry = Attempt("")
+        """The response's own line in the ledger of its turn."""
         self._lifecycle: Lifecycle | None = None
         self._active: set[str] = set()
         """Ids of responses that have begun and are not done."""
@@ -100,7 +102,7 @@ class Turns:
         name = str(response.get("id")) if isinstance(response, dict) else ""
         ctx = self._ctx
         if not self._active and ctx is not None:
-            ctx.metrics.started = ctx.attempts[0].started = time.time()
+            ctx.metrics.started = self._entry.started = time.time()
             for observer in self._request.services.followers:
                 observer.began(ctx)
                 observer.attempt_began(ctx)
@@ -112,7 +114,7 @@ class Turns:
         self._audio_tokens += audio_bytes * 0.75 / _AUDIO_BYTES * _AUDIO_TOKENS
         ctx = self._ctx
         if ctx is not None and ctx.metrics.first_token is None:
-            ctx.metrics.first_token = ctx.attempts[0].first_token = time.time()
+            ctx.metrics.first_token = self._entry.first_token = time.time()
 
     async def done(self, response: dict[str, Any], reply: LLMResponse) -> GatewayError | None:
         """A response is done: settles it. What `admit` says of the next one."""
@@ -122,7 +124,7 @@ class Turns:
         ctx = self._ctx
         if ctx is None:
             return None
-        usage, entry = reply.usage, ctx.attempts[0]
+        usage, entry = reply.usage, self._entry
         if usage is not None:
             record(entry, usage)
             self._last_input = (usage.input_tokens or 0) + (usage.output_tokens or 0)
@@ -143,11 +145,11 @@ class Turns:
         if usage is None or ctx is None:
             return
         target = self._request.project.registry.find(model)
-        name = target.name if target is not None else ctx.attempts[0].model
-        provider = ctx.attempts[0].target.partition("/")[0]
+        name = target.name if target is not None else self._entry.model
+        provider = self._entry.target.partition("/")[0]
         entry = Attempt(name, f"{provider}/{model or ''}", time.time(), status=200, ended=time.time())
         record(entry, usage)
-        ctx.attempts.append(entry)
+        ctx.attempts.insert(0, entry)  # the response's own is the last
 
     async def end(self) -> None:
         """The session ends: settles what is open. What was under way is estimated."""
@@ -155,7 +157,7 @@ class Turns:
         if ctx is None:
             return
         if self._active:
-            self._estimate(ctx.attempts[0])
+            self._estimate(self._entry)
             ctx.error = GatewayError("The session ended before the response did.", status=499, code="session_ended")
             ctx.metadata["status"] = 499
             self._active.clear()
@@ -201,7 +203,8 @@ class Turns:
         ctx.target_model_provider = session.target_model_provider
         ctx.metadata = {**session.metadata, "session": session.request_id}
         of_session = self._attempt.entry
-        ctx.attempts = [Attempt(of_session.model, of_session.target, time.time(), status=200)]
+        entry = self._entry = Attempt(of_session.model, of_session.target, time.time(), status=200)
+        ctx.attempts = [entry]
         self._text_tokens = self._audio_tokens = 0.0
         return ctx
 
