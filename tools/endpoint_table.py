@@ -76,8 +76,8 @@ Events pass as they come, in both directions, each at the pace of the side that 
     with client.realtime.connect(model="voice") as session:
         session.response.create()
 
-- The handshake takes the walk of a request: authentication, limits, `before_model`, fallback to another model as long
-  as no provider has opened the session. A refusal is an HTTP reply in OpenAI's form. Browsers, which can set no
+- The handshake takes the walk of a request: authentication, limits, `before_model`, `on_model_error` as long as no
+  provider has opened the session. A refusal is an HTTP reply in OpenAI's form. Browsers, which can set no
   headers, give the gateway's key as the subprotocol `openai-insecure-api-key.KEY`.
 - Each response is a turn with books of its own: it is authenticated and admitted anew, its usage (audio, text, cached)
   is settled when `response.done` has come, and the trace has a row with its words, whose `session` in the metadata is

@@ -20,6 +20,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 PRICES = {"input": 4, "output": 16}
+FALLING_BACK = """
+from llm_gateway_sdk import Plugin, PluginResult, plugin_metadata
+
+
+@plugin_metadata(name="falling-back")
+class FallingBack(Plugin):
+    def before_model(self, ctx):
+        ctx.target_model = "voice" if ctx.attempts else "first"
+
+    def on_model_error(self, ctx):
+        return PluginResult(reevaluate_request=True) if len(ctx.attempts) == 1 else None
+"""
 
 
 @pytest.fixture(scope="module")
@@ -338,3 +350,32 @@ def test_a_session_goes_on_where_the_configuration_changes(vendor: RealtimeVendo
             assert json.loads(connection.recv(5))["session"]["model"] == "another"
     finally:
         gateway.stop()
+
+
+def test_another_model_answers_where_the_first_does_not_open_the_session(
+    vendor: RealtimeVendor, tmp_path: Path
+) -> None:
+    refusing = RealtimeVendor()
+    refusing.refusal = 503, {"error": {"message": "overloaded", "type": "server_error"}}
+    first = {**voice(refusing.url, isDefault=True), "name": "first"}
+    (tmp_path / "falling_back.py").write_text(FALLING_BACK)
+    config = {
+        "models": [first, voice(vendor.url)],
+        "availablePlugins": [{"path": "./falling_back.py"}],
+        "plugins": [{"name": "router", "type": "falling-back"}],
+    }
+    gateway = ServedGateway(config, tmp_path)
+    try:
+        with session(gateway, "k", path="/openai/v1/realtime?model=first") as connection:
+            assert connection.response is not None
+            assert connection.response.headers["x-llm-gateway-model"] == "voice"
+            assert connection.response.headers["x-llm-gateway-attempts"] == "2"
+            assert ask(connection, "hi")[-1]["type"] == "response.done"
+        time.sleep(0.3)
+        with gateway.http() as http:
+            metrics = http.get("/metrics").text
+        assert 'llm_gateway_tokens_total{kind="input",model="voice"' in metrics
+        assert 'llm_gateway_tokens_total{kind="input",model="first"' not in metrics
+    finally:
+        gateway.stop()
+        refusing.close()
