@@ -63,7 +63,7 @@ def test_a_signature_of_another_provider_does_not_pass_through(tmp_path: Path) -
             thoughts = [block for block in sent.body["messages"][1]["content"] if block["type"] == "thinking"]
             assert [block["signature"] for block in thoughts] == ["bmF0aXZl", "d3JhcHBlZA=="]
             assert b"1e5" in sent.raw  # all else as the client wrote it
-            assert "thinking" in (reply.header("x-llm-gateway-losses") or "")
+            assert "signature (reasoning of another provider)" in (reply.header("x-llm-gateway-losses") or "")
 
     run(main())
 
