@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 from llm_gateway_sdk import DialectError, GatewayError, LLMResponse, Usage
+from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.metering import estimate_output, record_cut
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import JSON
@@ -22,6 +24,11 @@ from .request import ClientRequest
 __all__ = ["count_broken_off", "count_unreported", "usage_in_body"]
 
 _USAGE = re.compile(rb'"(?:usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_TEXTS = re.compile(
+    rb'"(?:text|thinking|reasoning|reasoning_content|content|partial_json|arguments|delta|input)"'
+    rb'\s*:\s*"((?:[^"\\]|\\.)*)"'
+)
+"""What a reply's events write their text in, of any dialect."""
 _UNCOUNTED = frozenset({"count_tokens", "models", "native", "file"})
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "total_tokens", "totalTokenCount")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
@@ -120,9 +127,14 @@ def _by_bytes(request: ClientRequest, attempt: LiveAttempt) -> int:
     dialect, sample = attempt.dialect, attempt.ends_with
     if dialect is None or not attempt.sent_bytes or not sample:
         return 0
+    # Of a short stream the first event is among the last ones.
+    pieces = [sample] if attempt.begins_with in sample else [attempt.begins_with, sample]
     try:
-        begun = KeptReply(dialect, [attempt.begins_with, sample], request.services.mint).decode_begun()
+        counted = float(estimate_output(KeptReply(dialect, pieces, request.services.mint).decode_begun()))
     except (DialectError, GatewayError, ValueError):
-        return 0
-    seen = len(attempt.begins_with) + len(sample)
-    return estimate_output(begun) * max(1, round(attempt.sent_bytes / seen))
+        counted = 0.0
+    if not counted:
+        # The middle is missing, and with it the beginning of the block that the last events belong to.
+        found = [text for piece in pieces for text in _TEXTS.findall(piece)]
+        counted = estimate_text(b"".join(found).decode(errors="replace"))
+    return ceil(counted * max(1.0, attempt.sent_bytes / sum(map(len, pieces))))
