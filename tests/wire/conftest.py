@@ -6,6 +6,6 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
-sys.path += [str(TESTS / name) for name in ("losses", "errors", "compatibility", "end_to_end")] + [
+sys.path += [str(TESTS / name) for name in ("wire", "losses", "errors", "compatibility", "end_to_end")] + [
     str(TESTS.parent / "tools")
 ]

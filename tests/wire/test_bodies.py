@@ -7,71 +7,31 @@ means. So that whoever has the repository alone can see that every API's replies
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from field_crossing import SENDERS, request_of
-from five_apis import event_stream_message, models_of
+from five_apis import models_of
 from loss_table import dialects
 from planted_replies import PlantedApi, reply_tree_of
+from sampled_bodies import Case, cases, mint
 from type_check import violations
 
 from llm_gateway.testing import GatewayClient
-from llm_gateway_sdk import Accumulator, Headers, LLMResponse, Losses, Mint, ThinkingPart, WireReply
+from llm_gateway_sdk import Accumulator, Headers, LLMResponse, Losses, ThinkingPart, WireReply
 from llm_gateway_sdk.wire import json
 
-BODIES = Path(__file__).resolve().parent / "bodies"
 ROUTES = {
     "openai_chat": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "anthropic": "/v1/messages",
     "gemini": "/gemini/v1beta/models/gemini:generateContent",
 }
-NAMED = {"anthropic", "openai_responses"}
-"""APIs whose events have a name."""
-
-
-@dataclass(frozen=True)
-class Case:
-    dialect: str
-    name: str
-    means: dict[str, Any]
-    whole: bytes | None
-    stream: bytes
-
-    def __str__(self) -> str:
-        return f"{self.dialect}: {self.name}"
-
-
-def cases() -> Iterator[Case]:
-    for dialect in SENDERS:
-        for case in yaml.safe_load((BODIES / f"{dialect}.yaml").read_text(encoding="utf-8")):
-            whole = json.dumps(case["whole"]) if "whole" in case else None
-            yield Case(dialect, case["name"], case["means"], whole, stream_of(dialect, case["events"]))
-
-
-def stream_of(dialect: str, events: list[dict[str, Any]]) -> bytes:
-    if dialect == "bedrock":
-        return b"".join(event_stream_message(*next(iter(event.items()))) for event in events)
-    parts = [
-        (f"event: {event['type']}\n".encode() if dialect in NAMED else b"") + b"data: " + json.dumps(event) + b"\n\n"
-        for event in events
-    ]
-    return b"".join([*parts, b"data: [DONE]\n\n"] if dialect == "openai_chat" else parts)
-
 
 CASES = list(cases())
 each_case = pytest.mark.parametrize("case", CASES, ids=str)
 each_whole = pytest.mark.parametrize("case", [case for case in CASES if case.whole is not None], ids=str)
 each_client = pytest.mark.parametrize("client", SENDERS)
-
-
-def mint() -> Mint:
-    numbers = iter(range(1, 1000))
-    return Mint(lambda prefix: f"{prefix}{next(numbers)}", lambda: 1_790_000_000)
 
 
 def read(dialect: str, body: bytes) -> LLMResponse:

@@ -555,13 +555,17 @@ def _reply_thought(
 
 
 def _build_logprobs(logprobs: dict[str, Any]) -> dict[str, Any]:
-    entries = [entry for entry in logprobs.get("content") or () if isinstance(entry, dict)]
+    entries = _objects(logprobs.get("content"))
     result: dict[str, Any] = {"chosenCandidates": [_candidate(entry) for entry in entries]}
     if any(entry.get("top_logprobs") for entry in entries):
         result["topCandidates"] = [
-            {"candidates": [_candidate(top) for top in entry.get("top_logprobs") or ()]} for entry in entries
+            {"candidates": [_candidate(top) for top in _objects(entry.get("top_logprobs"))]} for entry in entries
         ]
     return result
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _candidate(entry: dict[str, Any]) -> dict[str, Any]:

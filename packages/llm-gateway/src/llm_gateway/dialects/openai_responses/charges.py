@@ -24,7 +24,8 @@ def add_charges(usage: Usage | None, body: dict[str, Any]) -> Usage | None:
     output = body.get("output")
     calls: Counter[str] = Counter()
     for item in output if isinstance(output, list) else ():
-        kind = _CALLS.get(item.get("type", "")) if isinstance(item, dict) else None
+        type_ = item.get("type") if isinstance(item, dict) else None
+        kind = _CALLS.get(type_) if isinstance(type_, str) else None
         action = item.get("action") if kind == "web_search" else None
         # Opening a page that was found costs no call.
         if kind is not None and (not isinstance(action, dict) or action.get("type", "search") == "search"):

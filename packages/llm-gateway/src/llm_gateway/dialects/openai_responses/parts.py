@@ -164,13 +164,15 @@ def encode_logprobs(entries: list[Any]) -> list[dict[str, Any]]:
             "logprob": entry.get("logprob", 0.0),
             "top_logprobs": [
                 {"token": top.get("token", ""), "bytes": top.get("bytes") or [], "logprob": top.get("logprob", 0.0)}
-                for top in entry.get("top_logprobs") or []
-                if isinstance(top, dict)
+                for top in _objects(entry.get("top_logprobs"))
             ],
         }
-        for entry in entries
-        if isinstance(entry, dict)
+        for entry in _objects(entries)
     ]
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _decode_text(raw: dict[str, Any], kind: str, path: str) -> TextPart:
