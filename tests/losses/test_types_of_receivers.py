@@ -7,6 +7,7 @@ is valid by the types of the provider's SDK. Likewise replies, whole and event b
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -129,3 +130,32 @@ def test_a_body_that_is_not_of_its_type_is_found() -> None:
 
     assert len(found) == 4
     assert any(each.startswith(".messages[*].tool_call_id") for each in found)
+
+
+@each_pair
+def test_several_fields_at_once_are_of_the_providers_types(sender: str, receiver: str) -> None:
+    chance, fields = random.Random(f"{sender} {receiver}"), list(fields_of(sender))
+    wrong: dict[str, list[str]] = {}
+    sent = 0
+    for _ in range(60):
+        chosen = chance.sample(fields, chance.randint(2, 6))
+        body: dict[str, Any] = {}
+        for field in chosen:
+            for key, value in field.present.items():
+                held = body.get(key)
+                if isinstance(held, list) and isinstance(value, list):
+                    body[key] = [*held, *value]
+                elif isinstance(held, dict) and isinstance(value, dict):
+                    body[key] = {**held, **value}
+                else:
+                    body[key] = value
+        try:
+            written, _ = cross(sender, receiver, body)
+        except DialectError:
+            continue
+        sent += 1
+        found = unexplained(receiver, violations(tree_of(receiver), written))
+        wrong |= {key_0: [field.path for field in chosen] for key_0 in found}
+
+    assert not wrong
+    assert sent > 5
