@@ -24,7 +24,7 @@ from rules_openai import check_chat, check_responses
 from scripted_upstream import Script
 from strictness import Issued, Refused
 
-__all__ = ["MODELS", "Arrived", "StrictServers", "models"]
+__all__ = ["MODELS", "Arrived", "StrictServers", "dialect_of", "models"]
 
 _REASONING = frozenset({"reasoning_content", "reasoning", "reasoning_details"})
 MODELS: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -70,6 +70,8 @@ class StrictServers(FiveApis):
         self.own_schemas = False
         """The client speaks Gemini's API, and answers itself for the schemas of its tools."""
         self.issued = Issued()
+        self.last_signed: tuple[str, str] | None = None
+        """Who signed the last answer, if it has calls, and how."""
         self.arrived: list[Arrived] = []
         self.refusals: list[str] = []
         self._count = 0
@@ -80,6 +82,7 @@ class StrictServers(FiveApis):
         self.answers.clear()
         self.answer = None
         self.own_schemas = False
+        self.last_signed = None
         self.received.clear()
         self.arrived.clear()
         self.refusals.clear()
@@ -93,7 +96,7 @@ class StrictServers(FiveApis):
         data = await reader.readexactly(int(headers.get("content-length", "0")))
         name = path.split("/")[1]
         body = json.loads(data)
-        dialect = _dialect(name)
+        dialect = dialect_of(name)
         self.received.append(Received(method, path, query, headers, body))
         try:
             self._check(name, body)
@@ -149,14 +152,17 @@ class StrictServers(FiveApis):
         proof = base64.b64encode(f"proof {self._count} of {dialect}".encode()).decode()
         calls = [(f"{identity}_{self._count}", name, given) for identity, name, given in script.calls]
         script = replace(script, calls=calls, serial=str(self._count), signature=proof)
-        if script.thinking or (dialect == "gemini" and calls):
+        self.last_signed = None
+        if (script.thinking and dialect != "openai_chat") or (dialect == "gemini" and calls):
             self.issued.add(dialect, proof, script.thinking)
+            # Gemini signs calls, the others what they thought before them.
+            self.last_signed = (dialect, proof) if calls else None
         if dialect == "openai_responses" and script.thinking:
             script = replace(script, encrypted=proof)
         return script
 
 
-def _dialect(name: str) -> str:
+def dialect_of(name: str) -> str:
     kind = MODELS[name][0]
     if kind in ("anthropic", "gemini", "bedrock"):
         return kind
