@@ -10,6 +10,9 @@ from ..wire import json
 
 __all__ = ["count", "json_reply", "json_request", "numbers", "object_of", "positive", "text", "texts"]
 
+_NUMBERS = frozenset({int, float})
+"""Types of a JSON document's numbers; `true` and `false` are neither."""
+
 
 def object_of(body: bytes) -> dict[str, Any]:
     """Raises DialectError."""
@@ -49,7 +52,7 @@ def positive(body: dict[str, Any], name: str) -> int | None:
 
 def numbers(value: Any, path: str) -> list[float]:
     """Raises DialectError."""
-    if not isinstance(value, list) or not all(isinstance(item, int | float) for item in value):
+    if not isinstance(value, list) or not _NUMBERS.issuperset(map(type, value)):
         raise DialectError(f"{path}: expected an array of numbers", path=path)
     return value
 

@@ -84,7 +84,8 @@ class CohereEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
         if request.truncate is not None:
             body["truncate"] = "END" if request.truncate else "NONE"
         body.update(request.provider_metadata.get(self.name, {}))
-        report_unsaid(request, self.name, losses, said=frozenset({"purpose", "truncate"}))
+        sent = ("input_type",) if isinstance(given, str) else ()
+        report_unsaid(request, self.name, losses, said=frozenset({"purpose", "truncate"}), sent=sent)
         return json_request(self.path, body)
 
     def decode_reply(self, wire: WireReply, request: EmbeddingRequest) -> EmbeddingReply:

@@ -29,5 +29,5 @@ class MistralEmbeddings(OpenAIEmbeddings):
         if own.get("output_dtype") not in (None, "float"):
             raise DialectError("the vectors of another type than float can't be read here", path="output_dtype")
         body.update(own)
-        report_unsaid(request, self.name, losses, said=frozenset())
+        report_unsaid(request, self.name, losses, said=frozenset(), sent=own)
         return json_request(self.path, body)

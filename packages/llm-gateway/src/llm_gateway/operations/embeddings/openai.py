@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import DialectError, Mint, Target, Usage, WireReply, WireRequest
@@ -97,9 +97,15 @@ def _vector(value: Any) -> Sequence[float]:
 
 
 def report_unsaid(
-    request: EmbeddingRequest, form: str, losses: Losses, *, said: frozenset[str] = frozenset({"user"})
+    request: EmbeddingRequest,
+    form: str,
+    losses: Losses,
+    *,
+    said: frozenset[str] = frozenset({"user"}),
+    sent: Collection[str] = (),
 ) -> None:
-    """Lists what of a request a form has no field for. Raises DialectError where the reply would be of another kind."""
+    """Lists what of a request a form has no field for; `sent` are fields of another form that went along. Raises
+    DialectError where the reply would be of another kind."""
     if request.element != "float" and "element" not in said:
         raise DialectError(f"the model's provider gives vectors of floats only, not of {request.element}")
     for name in ("purpose", "truncate", "user"):
@@ -110,7 +116,8 @@ def report_unsaid(
     for own, fields in request.provider_metadata.items():
         if own != form:
             for field in fields:
-                losses.dropped(field)
+                if field not in sent:
+                    losses.dropped(field)
 
 
 def _inputs(value: Any) -> list[EmbeddingInput]:

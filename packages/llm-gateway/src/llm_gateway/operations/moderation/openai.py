@@ -49,8 +49,16 @@ class OpenAIModeration(OperationForm[ModerationRequest, ModerationReply]):
         results = body.get("results")
         if not isinstance(results, list) or not all(isinstance(each, dict) for each in results):
             raise DialectError("expected an array of results", path="results")
-        judged = [Judgement(each.get("categories") or {}, each.get("category_scores") or {}) for each in results]
+        judged = [Judgement(_table(each, "categories"), _table(each, "category_scores")) for each in results]
         return ModerationReply(judged, str(body.get("model") or ""), id=str(body.get("id") or ""))
+
+
+def _table(result: dict[str, Any], name: str) -> dict[str, Any]:
+    """Raises DialectError."""
+    value = result.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise DialectError("expected an object", path=f"results[*].{name}")
+    return value or {}
 
 
 def _inputs(value: Any) -> list[str]:

@@ -101,7 +101,7 @@ def decode_results(found: Any, documents: int) -> list[Ranked]:
     for item in found:
         place = count(item.get("index")) if isinstance(item, dict) else None
         score = item.get("relevance_score", item.get("relevanceScore")) if isinstance(item, dict) else None
-        if place is None or place >= documents or not isinstance(score, int | float):
+        if place is None or place >= documents or isinstance(score, bool) or not isinstance(score, int | float):
             raise DialectError("expected the index of a document and a relevance score", path="results[*]")
         results.append(Ranked(place, score))
     return sorted(results, key=lambda each: -each.score)
