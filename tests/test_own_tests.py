@@ -92,13 +92,6 @@ llm_gateway/stores/records.py
 llm_gateway/stores/sqlite_tables.py
 llm_gateway/stores/writer.py
 llm_gateway/testing/pytest_plugin.py
-llm_gateway_bedrock/claude.py
-llm_gateway_bedrock/embeddings.py
-llm_gateway_bedrock/images.py
-llm_gateway_bedrock/media.py
-llm_gateway_bedrock/paths.py
-llm_gateway_bedrock/rerank.py
-llm_gateway_bedrock/signing.py
 llm_gateway_clickhouse_tracer/canonical.py
 llm_gateway_clickhouse_tracer/client.py
 llm_gateway_clickhouse_tracer/counters.py
@@ -116,10 +109,6 @@ llm_gateway_console/pages/playground.py
 llm_gateway_console/pages/signing_in.py
 llm_gateway_console/pages/view.py
 llm_gateway_console/settings.py
-llm_gateway_gemini/bytewise.py
-llm_gateway_gemini/embeddings.py
-llm_gateway_gemini/images.py
-llm_gateway_gemini/speech.py
 llm_gateway_limits/admin_schemas.py
 llm_gateway_limits/estimates.py
 llm_gateway_limits/refusals.py

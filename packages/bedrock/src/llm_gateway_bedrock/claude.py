@@ -41,7 +41,7 @@ _IMPLIED = (
 
 
 def additional_fields(request: LLMRequest, losses: Losses) -> dict[str, Any]:
-    """The fields that a client of Anthropic's API asked for and Bedrock takes; the others are told as lost."""
+    """The fields that a client of Anthropic's API asked for and Bedrock takes; the others are reported as lost."""
     asked = request.provider_metadata.get("anthropic") or {}
     betas = list(asked.get("_betas") or ())
     tools = [tool.data for tool in request.tools if isinstance(tool, OpaqueTool) and is_client_tool(tool)]

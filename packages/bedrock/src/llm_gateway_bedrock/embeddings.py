@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from llm_gateway_sdk import DialectError, Headers, Target, Usage, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.embeddings import EmbeddingReply, EmbeddingRequest, Purpose, plain_text
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.reading import count, numbers, object_of
@@ -15,7 +16,7 @@ from llm_gateway_sdk.wire import json
 
 from .paths import build_path
 
-__all__ = ["CohereOnBedrock", "TitanEmbeddings", "embeddings_of", "invocation"]
+__all__ = ["CohereOnBedrock", "TitanEmbeddings", "counted", "embeddings_of", "invocation"]
 
 INVOKE = "invoke"
 _KINDS: dict[Purpose | None, str] = {
@@ -48,7 +49,7 @@ class TitanEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
     def decode_reply(self, wire: WireReply, request: EmbeddingRequest) -> EmbeddingReply:
         body = object_of(wire.body)
         vector = numbers(body.get("embedding"), "embedding")
-        return EmbeddingReply([vector], "", self.usage_of(body) or _counted(wire))
+        return EmbeddingReply([vector], "", self.usage_of(body) or counted(wire))
 
     def most_inputs(self, target: Target) -> int | None:
         return 1
@@ -81,7 +82,7 @@ class CohereOnBedrock(OperationForm[EmbeddingRequest, EmbeddingReply]):
             found = found.get("float")
         if not isinstance(found, list):
             raise DialectError("expected vectors", path="embeddings")
-        return EmbeddingReply([numbers(vector, "embeddings[*]") for vector in found], "", _counted(wire))
+        return EmbeddingReply([numbers(vector, "embeddings[*]") for vector in found], "", counted(wire))
 
     def most_inputs(self, target: Target) -> int | None:
         return 96
@@ -102,10 +103,10 @@ def invocation(model: str, body: dict[str, Any]) -> WireRequest:
     return WireRequest("POST", build_path(model, INVOKE), "", headers, json.dumps(body))
 
 
-def _counted(wire: WireReply) -> Usage | None:
+def counted(wire: WireReply) -> Usage | None:
     """InvokeModel counts in a header."""
-    value = wire.headers.get(_COUNTED)
-    return Usage(input_tokens=int(value)) if value is not None and value.isdigit() else None
+    used = whole_number(wire.headers.get(_COUNTED))
+    return None if used is None else Usage(input_tokens=used)
 
 
 def _report_unsaid(request: EmbeddingRequest, losses: Losses, *more: str) -> None:

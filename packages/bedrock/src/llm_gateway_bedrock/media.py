@@ -52,6 +52,8 @@ _TYPES = {
         "pcm": "audio/pcm",
     },
 }
+_USUAL = {"image": "image/png", "document": "application/pdf"}
+"""What is assumed where neither a type nor a name shows the format."""
 _FORMATS = {kind: {media_type: word for word, media_type in table.items()} for kind, table in _TYPES.items()}
 _FORMATS["image"]["image/jpg"] = "jpeg"
 _FORMATS["document"]["application/x-pdf"] = "pdf"
@@ -85,7 +87,7 @@ def decode_media(kind: Any, block: dict[str, Any], path: str) -> MediaPart | Non
 
 
 class DocumentNames:
-    """Every document needs a name of its own, in letters, digits, single spaces, hyphens and brackets."""
+    """Every document needs a separate name, in letters, digits, single spaces, hyphens and brackets."""
 
     def __init__(self) -> None:
         self._used: set[str] = set()
@@ -141,7 +143,7 @@ def _of_address(part: MediaPart, kind: str) -> str:
     address = part.file_id or part.url or part.name or ""
     suffix = address.partition("?")[0].rpartition(".")[2].lower()
     suffix = {"jpg": "jpeg", "3gp": "three_gp"}.get(suffix, suffix)
-    return _TYPES[kind].get(suffix, "image/png" if kind == "image" else "application/pdf" if kind == "document" else "")
+    return _TYPES[kind].get(suffix, _USUAL.get(kind, ""))
 
 
 def _source(part: MediaPart, kind: str, metadata: dict[str, Any], path: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The model stands in the address, quoted: ids hold colons, ARNs slashes too."""
+"""The model is in the address, quoted: ids hold colons, ARNs slashes too."""
 
 from __future__ import annotations
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from llm_gateway_sdk import DialectError, Target, Usage, WireReply, WireRequest
+from llm_gateway_sdk import Target, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
-from llm_gateway_sdk.operations.reading import count, object_of
-from llm_gateway_sdk.operations.rerank import Ranked, RerankReply, RerankRequest
+from llm_gateway_sdk.operations.reading import object_of
+from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 
-from .embeddings import invocation
+from .embeddings import counted, invocation
 
 __all__ = ["BedrockRerank"]
 
@@ -37,16 +37,5 @@ class BedrockRerank(OperationForm[RerankRequest, RerankReply]):
         return invocation(target.model, body)
 
     def decode_reply(self, wire: WireReply, request: RerankRequest) -> RerankReply:
-        found = object_of(wire.body).get("results")
-        if not isinstance(found, list):
-            raise DialectError("expected an array of results", path="results")
-        results: list[Ranked] = []
-        for item in found:
-            place = count(item.get("index")) if isinstance(item, dict) else None
-            score = item.get("relevance_score") if isinstance(item, dict) else None
-            if place is None or place >= len(request.documents) or not isinstance(score, int | float):
-                raise DialectError("expected the index of a document and a relevance score", path="results[*]")
-            results.append(Ranked(place, score))
-        counted = wire.headers.get("x-amzn-bedrock-input-token-count")
-        usage = Usage(input_tokens=int(counted)) if counted is not None and counted.isdigit() else None
-        return RerankReply(sorted(results, key=lambda each: -each.score), "", usage)
+        results = decode_results(object_of(wire.body).get("results"), len(request.documents))
+        return RerankReply(results, "", counted(wire))

@@ -39,14 +39,14 @@ class CredentialSource(Protocol):
         ...
 
     def known(self) -> tuple[str, ...]:
-        """The secrets held now, which may not be shown to anybody."""
+        """The secrets held now, which may never be shown."""
         ...
 
     def close(self) -> None: ...
 
 
 class FixedCredentials:
-    """What the configuration wrote."""
+    """Credentials that the configuration holds."""
 
     def __init__(self, access_key: str, secret_key: str, token: str | None = None) -> None:
         from botocore.credentials import ReadOnlyCredentials  # type: ignore[import-untyped]
@@ -67,7 +67,7 @@ class FixedCredentials:
 class SessionCredentials:
     """botocore's chain: environment, shared files, SSO, web identity, container and instance roles.
 
-    Renewal may ask the network, so that it happens in a thread of its own, ahead of time; requests use what is at hand.
+    Renewal may ask the network, so that it happens in a separate thread, ahead of time; requests use what is at hand.
     Only the first one, and one after a long silence, wait.
     """
 

@@ -48,14 +48,12 @@ class GeminiEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
             each = body.get("requests") or []
             if not isinstance(each, list) or not each or not all(isinstance(item, dict) for item in each):
                 raise DialectError("expected an array of requests", path="requests")
-        tasks = {str(_field(item, "taskType")) for item in each}
-        sizes = {_field(item, "outputDimensionality") for item in each}
-        if len(tasks) > 1 or len(sizes) > 1:
+        task, size = _field(each[0], "taskType"), _field(each[0], "outputDimensionality")
+        if any(_field(item, "taskType") != task or _field(item, "outputDimensionality") != size for item in each):
             raise DialectError(
                 "taskType and outputDimensionality have to be the same in all requests for this model's provider",
                 path="requests",
             )
-        size = sizes.pop()
         if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 1):
             raise DialectError("expected a whole number from 1 on", path="outputDimensionality")
         titles = [_field(item, "title") for item in each]
@@ -64,7 +62,7 @@ class GeminiEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
             [_text(_field(item, "content"), place) for place, item in enumerate(each)],
             single=method == _SINGLE,
             dimensions=size,
-            purpose=_PURPOSES.get(tasks.pop()),
+            purpose=_PURPOSES.get(str(task)),
             titles=[title if isinstance(title, str) else None for title in titles] if any(titles) else [],
         )
 

@@ -92,10 +92,11 @@ _IMAGEN, _GEMINI = ImagenImages(), GeminiImages()
 def parts_of(body: dict[str, Any]) -> list[dict[str, Any]]:
     """The parts of all candidates."""
     found: list[dict[str, Any]] = []
-    for candidate in body.get("candidates") or []:
+    candidates = body.get("candidates")
+    for candidate in candidates if isinstance(candidates, list) else []:
         content = candidate.get("content") if isinstance(candidate, dict) else None
         parts = content.get("parts") if isinstance(content, dict) else None
-        found += [part for part in parts or [] if isinstance(part, dict)]
+        found += [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
     return found
 
 

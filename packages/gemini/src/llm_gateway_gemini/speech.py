@@ -19,7 +19,8 @@ from .paths import build_path
 
 __all__ = ["GeminiSpeech"]
 
-_RATE = re.compile(r"rate=(\d+)")
+_RATE = re.compile(r"rate=([0-9]{4,6})\b")
+_USUAL_RATE = 24_000
 _OPENAIS = {
     "alloy": "Kore", "ash": "Orus", "ballad": "Charon", "coral": "Leda", "echo": "Puck", "fable": "Fenrir",
     "nova": "Aoede", "onyx": "Iapetus", "sage": "Zephyr", "shimmer": "Callirrhoe", "verse": "Umbriel",
@@ -68,5 +69,5 @@ class GeminiSpeech(OperationForm[SpeechRequest, SpeechReply]):
         model = str(body.get("modelVersion") or "")
         if request.output_format == "pcm":
             return SpeechReply(samples, "audio/pcm", model, usage_of(body))
-        wave = as_wav(samples, int(rate[1]) if rate is not None else 24_000)
+        wave = as_wav(samples, int(rate[1]) if rate is not None else _USUAL_RATE)
         return SpeechReply(wave, "audio/wav", model, usage_of(body))

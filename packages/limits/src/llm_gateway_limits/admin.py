@@ -9,6 +9,7 @@ from typing import Any
 
 from llm_gateway_sdk import LogEvent, Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
+from llm_gateway_sdk.numerals import whole_number
 
 from .admin_schemas import EVENT, LIMIT, NEW_OVERRIDE, OVERRIDE, PAGING, STATE, STATE_QUERY, USAGE, USAGE_QUERY, page_of
 from .overrides import LiveRules, OverrideBook, UnknownOverride
@@ -213,10 +214,10 @@ def _size(call: AdminCall, name: str = "limit", default: int = 100) -> int:
 
 
 def _number(call: AdminCall, name: str, default: int) -> int:
-    text = call.query.get(name, "") or str(default)
-    if not (text.isascii() and text.isdigit()):
+    number = whole_number(call.query.get(name, "") or str(default))
+    if number is None:
         raise AdminError(400, f"`{name}` is not a number.")
-    return int(text)
+    return number
 
 
 def _moment(call: AdminCall, name: str, default: float) -> float:

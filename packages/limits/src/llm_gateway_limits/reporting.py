@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from llm_gateway_sdk import Principal, Store
+from llm_gateway_sdk.numerals import whole_number
 
 from .amounts import NANO
 from .rules import Asker, Rule
@@ -63,7 +64,7 @@ def used_of(key: str, amount: int) -> dict[str, Any]:
     """What a charge of the ledger is, from its counter's name (as `Rule.key` makes it): name, measure, window and its
     beginning, subject, and the amount in the units of the measure."""
     name, measure, window, whom, begins, *scale = [*key.split("|"), "", "", "", ""][: max(5, key.count("|") + 1)]
-    factor = int(scale[0][1:]) if scale and scale[0][1:].isdigit() else 1
+    factor = (whole_number(scale[0][1:]) if scale else None) or 1
     subject = dict(_pair(each) for each in whom.split(",") if each)
     return {
         "key": key, "name": name, "measure": measure, "window": window, "subject": subject, "begins": begins,

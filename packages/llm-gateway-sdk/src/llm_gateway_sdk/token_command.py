@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import shlex
 import shutil
 import time
@@ -16,6 +17,7 @@ from .wire import json
 
 __all__ = ["TokenCommand", "read_token"]
 
+_DECIMAL = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
 _MAX_OUTPUT = 64 * 1024
 _TOKEN_KEYS = ("access_token", "accessToken", "token", "id_token")
 _EXPIRY_KEYS = ("expires_on", "expiresOn", "expires_at", "expiresAt", "expiry", "expirationTimestamp", "Expiration")
@@ -99,6 +101,6 @@ def _expiry(printed: dict[str, Any]) -> float | None:
 def _number(value: Any) -> float | None:
     if isinstance(value, bool):
         return None
-    if isinstance(value, str) and value.strip().replace(".", "", 1).isdigit():
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()) is not None:
         return float(value)
     return float(value) if isinstance(value, int | float) else None

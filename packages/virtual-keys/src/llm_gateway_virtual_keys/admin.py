@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_sdk import Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
+from llm_gateway_sdk.numerals import whole_number
 
 from .keyring import Keyring, UnknownKey
 from .keys import KeyRecord
@@ -124,11 +125,11 @@ class _Keys:
         self._keyring = keyring
 
     async def list(self, call: AdminCall) -> AdminReply:
-        text = call.query.get("limit", "100")
-        if not text.isdigit() or not 1 <= int(text) <= 1000:
+        size = whole_number(call.query.get("limit", "100"))
+        if size is None or not 1 <= size <= 1000:
             raise AdminError(400, "`limit` is a number from 1 to 1000.")
-        page = await self._keyring.page(after=call.query.get("after", ""), limit=int(text))
-        following = page[-1][0].id if len(page) == int(text) else None
+        page = await self._keyring.page(after=call.query.get("after", ""), limit=size)
+        following = page[-1][0].id if len(page) == size else None
         return AdminReply({"items": [_shown(record) for record, _ in page], "next": following})
 
     async def create(self, call: AdminCall) -> AdminReply:

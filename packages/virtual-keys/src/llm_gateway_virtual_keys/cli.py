@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import importlib
 import json
+import re
 import socket
 import sys
 import time
@@ -99,7 +100,7 @@ def _moment(text: str) -> float:
 def _seconds(text: str) -> float:
     """A duration, which may also be in days. Raises ValueError."""
     number = text.strip().removesuffix("d")
-    if number != text.strip() and number.replace(".", "", 1).isdigit():
+    if number != text.strip() and re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) is not None:
         return float(number) * 86_400
     return parse_duration(text)
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote
 
 from llm_gateway_sdk import Adapter, Headers, ModelEntry, ModelNotFound, Route, WireReply, WireRequest
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.wire import json
 
 from ..dialects.anthropic import Anthropic
@@ -87,8 +88,8 @@ def _named(path: str) -> str | None:
 def _page(names: list[str], query: str) -> tuple[list[str], bool]:
     """The names that `limit`, `after_id` and `before_id` ask for, and whether there are more that way."""
     asked = parse_qs(query)
-    limit = asked.get("limit", [""])[0]
-    size = min(1000, max(1, int(limit))) if limit.isdigit() else 20
+    limit = whole_number(asked.get("limit", [""])[0])
+    size = 20 if limit is None else min(1000, max(1, limit))
     after, before = asked.get("after_id", [""])[0], asked.get("before_id", [""])[0]
     if after in names:
         names = names[names.index(after) + 1 :]

@@ -30,6 +30,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
@@ -150,8 +151,8 @@ async def list_belongings(request: ClientRequest) -> WireReply:
     after = query.get("after", query.get("after_id", ""))
     if after in ids:
         things = things[ids.index(after) + 1 :]
-    size = min(1000, int(query["limit"])) if query.get("limit", "").isdigit() else 100
-    page = things[: max(1, size)]
+    size = whole_number(query.get("limit"))
+    page = things[: 100 if size is None else max(1, min(1000, size))]
     answer = {
         "object": "list",
         "data": [thing.object for thing in page],

@@ -27,6 +27,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.credentials import CredentialUnavailable
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.secrets import is_secret_header
 
 from ..models import ModelTarget
@@ -359,7 +360,8 @@ def limit_of_header(headers: Mapping[str, str], name: str) -> float:
     """Seconds. Raises InvalidRequest."""
     value = headers[name]
     try:
-        return parse_duration(int(value) if value.isdigit() else value)
+        number = whole_number(value)
+        return parse_duration(value if number is None else number)
     except (ValueError, OverflowError) as error:
         raise InvalidRequest(f"Header {name}: {error}") from None
 

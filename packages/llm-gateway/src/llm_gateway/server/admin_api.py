@@ -17,6 +17,7 @@ from starlette.routing import compile_path
 from llm_gateway_sdk import Conflict, Store, StoreError
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminReply, AdminRoute, Role
 from llm_gateway_sdk.checks import problems_of
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.wire import json
 
 from ..config.schema import AdminConfig
@@ -181,10 +182,10 @@ async def _call(request: Request, route: AdminRoute, by: str, path: Mapping[str,
 def _version_of(etag: str | None) -> int | None:
     if etag is None or etag.strip() == "*":
         return None
-    text = etag.strip().removeprefix("W/").strip('"')
-    if not text.isdigit():
+    version = whole_number(etag.strip().removeprefix("W/").strip('"'))
+    if version is None:
         raise AdminError(412, "If-Match is not an ETag of this API.")
-    return int(text)
+    return version
 
 
 def _written(reply: AdminReply, request: Request) -> Response:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_sdk import LogEvent, Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
+from llm_gateway_sdk.numerals import whole_number
 
 __all__ = ["core_routes"]
 
@@ -106,7 +107,7 @@ def _shown(event: LogEvent) -> dict[str, Any]:
 
 def limit_of(call: AdminCall) -> int:
     """The size of a page. Raises AdminError."""
-    text = call.query.get("limit", "100")
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
+    size = whole_number(call.query.get("limit", "100"))
+    if size is None or not 1 <= size <= 1000:
         raise AdminError(400, "`limit` is a number from 1 to 1000.")
-    return int(text)
+    return size

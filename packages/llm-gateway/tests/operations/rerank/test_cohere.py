@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.operations.rerank.cohere import CohereRerank, decode_results
+from llm_gateway.operations.rerank.cohere import CohereRerank
 from llm_gateway_sdk import DialectError, Mint, Target, Usage, WireReply, WireRequest
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.rerank import Ranked, RerankReply, RerankRequest
@@ -74,28 +74,6 @@ def test_documents_come_back_as_the_client_wrote_them() -> None:
     assert body["id"] == "rerank-1"
     assert FORM.usage_of(body) == Usage(input_tokens=5)
     assert FORM.decode_reply(WireReply(200, body=json.dumps(body)), request).search_units == 1
-
-
-def test_results_are_sorted_by_their_score() -> None:
-    found = [
-        {"index": 0, "relevance_score": 0.1},
-        {"index": 2, "relevanceScore": 0.7},
-        {"index": 1, "relevance_score": 1},
-    ]
-
-    assert [each.index for each in decode_results(found, 3)] == [1, 2, 0]
-
-
-@pytest.mark.parametrize(
-    "result",
-    ["text", {"index": 3, "relevance_score": 0.1}, {"index": -1, "relevance_score": 0.1},
-     {"index": True, "relevance_score": 0.1},
-     {"index": 0}, {"index": 0, "relevance_score": "high"}, {"index": 0, "relevance_score": True}],
-    ids=str,
-)  # fmt: skip
-def test_a_result_that_names_no_document_is_a_failure(result: Any) -> None:
-    with pytest.raises(DialectError, match="index of a document and a relevance score"):
-        decode_results([result], 3)
 
 
 def test_tokens_of_vllm_are_counted() -> None:

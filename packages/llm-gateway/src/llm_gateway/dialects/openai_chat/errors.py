@@ -10,6 +10,7 @@ from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_conversation, status_of_kind
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
 from llm_gateway_sdk.wire import json
 
@@ -109,8 +110,9 @@ def _status_of(code: Any, kind: str | None, word: str | None) -> int:
     """The status that an error inside a stream stands for."""
     if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599:
         return code
-    if word is not None and word.isdigit() and 400 <= int(word) <= 599:
-        return int(word)
+    number = whole_number(word)
+    if number is not None and 400 <= number <= 599:
+        return number
     for name in (word, kind):
         if name in _STATUSES:
             return _STATUSES[name]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_gateway_sdk import DialectError, WireRequest
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.form import UploadedFile
 from llm_gateway_sdk.operations.images import Image, ImageRequest
 from llm_gateway_sdk.operations.reading import object_of
@@ -40,8 +41,8 @@ class OpenAIImageEdits(OpenAIImages):
         for file in files:
             body.pop(file.name, None)
         for name in ("n", "output_compression"):
-            if isinstance(body.get(name), str) and body[name].isdigit():
-                body[name] = int(body[name])
+            if isinstance(body.get(name), str) and (number := whole_number(body[name])) is not None:
+                body[name] = number
         request = read_options(body, self.name)
         for file in files:
             image = Image(b64encode(file.content).decode("ascii"), file.media_type)

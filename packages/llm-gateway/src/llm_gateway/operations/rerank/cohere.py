@@ -9,13 +9,13 @@ from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.reading import count, json_reply, json_request, object_of, positive, text
-from llm_gateway_sdk.operations.rerank import Ranked, RerankReply, RerankRequest
+from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 from llm_gateway_sdk.wire import json
 
 from ..cohere_errors import encode_error
 from ..embeddings.cohere import billed_tokens
 
-__all__ = ["CohereRerank", "decode_results", "report_unsaid"]
+__all__ = ["CohereRerank", "report_unsaid"]
 
 _KNOWN = frozenset(
     {"model", "query", "documents", "top_n", "return_documents", "max_tokens_per_doc", "max_chunks_per_doc",
@@ -91,20 +91,6 @@ class CohereRerank(OperationForm[RerankRequest, RerankReply]):
         if used is None and isinstance(usage, dict):
             used = count(usage.get("total_tokens"))  # vLLM's
         return None if used is None else Usage(input_tokens=used)
-
-
-def decode_results(found: Any, documents: int) -> list[Ranked]:
-    """The results, the best first. Raises DialectError."""
-    if not isinstance(found, list):
-        raise DialectError("expected an array of results", path="results")
-    results: list[Ranked] = []
-    for item in found:
-        place = count(item.get("index")) if isinstance(item, dict) else None
-        score = item.get("relevance_score", item.get("relevanceScore")) if isinstance(item, dict) else None
-        if place is None or place >= documents or isinstance(score, bool) or not isinstance(score, int | float):
-            raise DialectError("expected the index of a document and a relevance score", path="results[*]")
-        results.append(Ranked(place, score))
-    return sorted(results, key=lambda each: -each.score)
 
 
 def report_unsaid(request: RerankRequest, form: str, losses: Losses, *, said: frozenset[str] = frozenset()) -> None:

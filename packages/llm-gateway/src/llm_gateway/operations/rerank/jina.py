@@ -9,9 +9,9 @@ from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.reading import count, json_request, object_of
-from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest
+from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 
-from .cohere import decode_results, report_unsaid
+from .cohere import report_unsaid
 
 __all__ = ["JinaRerank"]
 

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 from llm_gateway_sdk import Target, WireReply, WireRequest
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.reading import json_request, object_of
-from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest
+from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 
-from .cohere import decode_results, report_unsaid
+from .cohere import report_unsaid
 from .jina import JinaRerank
 
 __all__ = ["VoyageRerank"]
