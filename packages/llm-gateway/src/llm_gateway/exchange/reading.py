@@ -1,7 +1,7 @@
 """The client's request as a value, read on first look, with its dialect's memo of it.
 
-It knows no exchange: were the two in a circle, every request would wait for the garbage collector with its bodies, and
-looking for such circles would cost a fifth of the gateway's time.
+It has no reference to the exchange: were the two in a circle, every request would wait for the garbage collector with
+its bodies, and looking for such circles would cost a fifth of the gateway's time.
 """
 
 from __future__ import annotations

@@ -1,0 +1,46 @@
+"""The fixture `gateway_client`, as another distribution's tests use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from llm_gateway.testing import GatewayClient
+
+ECHO = "models: [{name: m, isDefault: true, provider: {type: echo}}]"
+CLOSED: list[GatewayClient] = []
+
+
+@pytest.fixture
+def closings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes which gateways are closed, in order."""
+    close = GatewayClient.close
+
+    def noted(client: GatewayClient) -> None:
+        CLOSED.append(client)
+        close(client)
+
+    monkeypatch.setattr(GatewayClient, "close", noted)
+
+
+def test_a_test_may_make_several_gateways(closings: None, gateway_client: Callable[..., GatewayClient]) -> None:
+    first, second = gateway_client(ECHO), gateway_client(ECHO)
+
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hello."}]}
+    assert [client.post("/openai/v1/chat/completions", json=body).status for client in (first, second)] == [200, 200]
+
+
+def test_they_are_closed_after_the_test() -> None:
+    if not CLOSED:
+        pytest.skip("the test before this one did not run in this process")
+
+    assert len(set(map(id, CLOSED))) == 2
+
+
+def test_what_is_wrong_with_a_configuration_is_raised(gateway_client: Callable[..., Any]) -> None:
+    from llm_gateway_sdk import ConfigError
+
+    with pytest.raises(ConfigError, match="modles"):
+        gateway_client("modles: []")
