@@ -117,6 +117,7 @@ class Limits(Plugin):
         self._configured = compile_rules(config["limits"])
         self._live = LiveRules(self._configured, self.gateway.store)
         self._by_model = any(rule.by_model for rule in self._configured)
+        self._by_name = any("model" in rule.when for rule in self._configured)
         self._estimator = Estimator(
             config.get("paths", ()),
             prices_of=self.gateway.prices_of,
@@ -252,7 +253,7 @@ class Limits(Plugin):
                 used[each.counter] = left - part
                 charged.append(each.rule.scaled(part))
             await self._books.settle(hold, charged)
-        if self._by_model:
+        if self._by_model and not self._as_asked(ctx, spending):
             await self._charge_unreserved(ctx, spending)
 
     async def _charge_unreserved(self, ctx: RequestContext, spending: _Spending) -> None:
@@ -270,10 +271,20 @@ class Limits(Plugin):
     def _counting(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> Sequence[Attempt]:
         """The attempts that count for a limit."""
         rule = each.rule
-        if not rule.by_model:
+        if not rule.by_model or self._as_asked(ctx, spending):
             return ctx.attempts
         askers = [(attempt, self._at(spending, attempt)) for attempt in ctx.attempts]
         return [attempt for attempt, asker in askers if rule.applies(asker) and rule.subject(asker) == each.subject]
+
+    def _as_asked(self, ctx: RequestContext, spending: _Spending) -> bool:
+        """Whether the model that was reserved for is the one that was asked, as it is for nearly all requests."""
+        asker = spending.asker
+        for attempt in ctx.attempts:
+            if attempt.model != asker.model:
+                return False
+            if self._by_name and attempt.target.partition("/")[2] not in (asker.model, *asker.names):
+                return False
+        return True
 
     def _at(self, spending: _Spending, attempt: Attempt) -> Asker:
         """The request as it was when it made this attempt."""
