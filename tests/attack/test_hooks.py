@@ -50,11 +50,17 @@ def act(how):
 
 
 class Acting(Plugin):
+    # Does what the header `x-act` of the request, or else its configuration asks for: a phase, and how to act in it.
+
     async def configure(self, config):
-        self.phase, self.how = config["phase"], config["how"]
+        self.asked = config["phase"], config["how"]
 
     def wants(self, phase, ctx):
-        return phase == self.phase
+        return phase == self.order(ctx)[0]
+
+    def order(self, ctx):
+        phase, _, how = (ctx.http_request.headers.get("x-act") or "").partition(";")
+        return (phase, how) if phase else self.asked
 
 
 @plugin_metadata(name="plain", version="1.0.0", configuration_schema={"type": "object"})
@@ -74,26 +80,28 @@ class Threaded(Acting):
 
 def plain(phase):
     def hook(self, ctx):
-        if self.phase == phase:
-            if self.how == "block":
+        wanted, how = self.order(ctx)
+        if wanted == phase:
+            if how == "block":
                 time.sleep(3600)
-            act(self.how)
+            act(how)
     return hook
 
 
 def waiting(phase):
     async def hook(self, ctx):
-        if self.phase != phase:
+        wanted, how = self.order(ctx)
+        if wanted != phase:
             return
-        if self.how == "hang":
+        if how == "hang":
             await asyncio.sleep(3600)
-        while self.how == "swallow":
+        while how == "swallow":
             try:
                 await asyncio.sleep(3600)
             except BaseException:
                 pass
         await asyncio.sleep(0)
-        act(self.how)
+        act(how)
     return hook
 
 
@@ -142,10 +150,8 @@ def configuration(provider: str, *projects: dict[str, Any], **more: Any) -> dict
 
 @pytest.fixture(scope="module")
 def raising(attack: Callable[..., Attacked], provide: Callable[..., Provider]) -> Attacked:
-    """A project for each kind of hook, phase and exception."""
-    projects = [
-        project(slug(kind, phase, how), kind, phase, how) for kind in KINDS for phase in PHASES for how in RAISED
-    ]
+    """A project for each kind of hook; phase and exception come with the request."""
+    projects = [project(kind, kind, "", "") for kind in KINDS]
     return attack(configuration(provide().url, *projects), files={"plugins.py": PLUGINS})
 
 
@@ -156,8 +162,8 @@ def test_whatever_a_hook_raises_ends_its_request_alone(kind: str, phase: str, ho
     stream = phase == "after_chunk"
     name = "broken" if phase == "on_model_error" else "chat"
     for client in ("chat", "anthropic"):
-        path = f"/{slug(kind, phase, how)}{PATHS[client]}"
-        reply = raising.http.post(path, json=asking(client, name=name, stream=stream))
+        body, order = asking(client, name=name, stream=stream), {"x-act": f"{phase};{how}"}
+        reply = raising.http.post(f"/{kind}{PATHS[client]}", json=body, headers=order)
 
         if phase in ("after_request", "detached_after_response"):
             assert reply.status_code == 200

@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 
 PYTHON = os.environ.get("ATTACKED_PYTHON", sys.executable)
-START_SECONDS = 40
+START_SECONDS = 90
 
 
 @dataclass(slots=True)
