@@ -45,7 +45,8 @@ from .thinking import decode_thinking
 
 __all__ = ["GeminiEcho", "decode_request"]
 
-SPELLING = "_spelling"
+SPELLING = "_form"
+"""The note on how a client spells names of fields: its entries are such names, and no texts."""
 
 SAMPLING: tuple[tuple[str, str, type], ...] = (
     ("temperature", "temperature", float),

@@ -41,7 +41,7 @@ def decode_thinking(value: Any, path: str) -> Reasoning | None:
     config = fields(value, path)
     if not config:
         return None
-    reasoning = Reasoning(provider_metadata={NAME: {"_thinkingConfig": value}})
+    reasoning = Reasoning(provider_metadata={NAME: {"_form": value}})
     level = config.get("thinkingLevel")
     if level is not None:
         if not isinstance(level, str):
@@ -68,7 +68,7 @@ def encode_thinking(reasoning: Reasoning | None, request_max: int | None, target
     """The `thinkingConfig`, or None. Quirks: `thinking` (`level`, `budget`, `none`), `thinking_levels`."""
     if reasoning is None:
         return None
-    native = own(reasoning).get("_thinkingConfig")
+    native = own(reasoning).get("_form")
     if native is not None and decode_thinking(native, "thinkingConfig") == reasoning:
         return native
     version = generation(target.model)
