@@ -20,6 +20,7 @@ import threading
 import time
 import uuid
 import zlib
+from email.parser import BytesParser
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -93,7 +94,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     engine: Engine
 
     def do_GET(self) -> None:
-        self.answer(b"")
+        self.answer(b"", {})
 
     def do_POST(self) -> None:
         if self.headers.get("transfer-encoding", "").lower() == "chunked":
@@ -104,11 +105,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.rfile.readline()
         else:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        self.answer(body)
+        kind = self.headers.get("content-type", "")
+        if kind.startswith("multipart/form-data"):
+            # Where parameters are too long for an address, the driver sends them and the query as a form.
+            form = BytesParser().parsebytes(f"content-type: {kind}\r\n\r\n".encode() + body)
+            fields = {
+                str(part.get_param("name", header="content-disposition")): part.get_payload(decode=True).decode()
+                for part in form.get_payload()
+            }
+            return self.answer(b"", fields)
+        return self.answer(body, {})
 
-    def answer(self, body: bytes) -> None:
+    def answer(self, body: bytes, fields: dict[str, str]) -> None:
         url = urlsplit(self.path)
-        query = dict(parse_qsl(url.query, keep_blank_values=True))
+        query = dict(parse_qsl(url.query, keep_blank_values=True)) | fields
         engine = self.engine
         if url.path == "/ping":
             return self.reply(200, b"Ok.\n")
