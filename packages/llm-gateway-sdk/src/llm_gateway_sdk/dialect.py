@@ -43,7 +43,7 @@ EventKind = Literal["preamble", "content", "usage", "error", "terminal", "other"
 
 
 class Headers:
-    """HTTP headers: an ordered list of (lower-case name, value), searched without case."""
+    """HTTP headers: an ordered list of (lower-case name, value). Names to look up are given in lower case."""
 
     __slots__ = ("items",)
 
