@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway_sdk.dialects.schemas import bare_references
+from llm_gateway_sdk.numerals import whole_number
 
 __all__ = ["AsWritten", "camel", "for_json_schema_field", "to_json_schema", "to_openapi"]
 
@@ -53,7 +54,8 @@ def to_json_schema(schema: Any) -> Any:
             result["$ref"] = value
         elif key in ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"):
             # 64-bit integers are strings in Google's JSON.
-            result[key] = int(value) if isinstance(value, str) and value.isdecimal() else value
+            number = whole_number(value) if isinstance(value, str) else None
+            result[key] = value if number is None else number
         elif key == "nullable":
             continue
         else:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 __all__ = [
     "CANONICAL",
-    "FORM_NOTE",
+    "FORM_NOTES",
     "JSON_FIELDS",
     "PAYLOADS",
     "REASONS",
@@ -152,6 +152,8 @@ JSON_FIELDS: dict[str, str] = {
     "encryptedContent": "proof",
     "obfuscation": "proof",
     "_form": "field",
+    "_spelling": "field",
+    "_thinkingConfig": "field",
     "_input": "field",
     "_mode": "field",
     "_on": "field",
@@ -164,8 +166,8 @@ JSON_FIELDS: dict[str, str] = {
 """By key, in the JSON of a vendor: blocks and fields that have no place in the canonical types. Below keys that begin
 with `_` a dialect notes in which form a request came; what it keeps of a request below other such keys is text."""
 
-FORM_NOTE = "_form"
-"""The note whose entries are words like the note itself, whatever their keys are."""
+FORM_NOTES = frozenset({"_form", "_spelling", "_thinkingConfig"})
+"""Notes whose entries are words like the note itself, whatever their keys are."""
 
 _SHAPES["field"] = _FIELD_NAME
 _IN_JSON: dict[str, Shape] = {key: _SHAPES[reason] for key, reason in JSON_FIELDS.items()}

@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol
 from urllib.parse import quote, unquote
 
 from .parts import MediaPart, OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
-from .text_exclusions import CANONICAL, FORM_NOTE, PAYLOADS, Shape, excluded_in_json, is_field_name
+from .text_exclusions import CANONICAL, FORM_NOTES, PAYLOADS, Shape, excluded_in_json, is_field_name
 
 __all__ = ["KeyText", "TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
 
@@ -185,7 +185,7 @@ def _walk_item(
 
 def _walk_json(value: Any, path: str, part: Any, kind: TextKind, key: str | None) -> Iterator[TextPlace]:
     if isinstance(value, dict):
-        is_note = key == FORM_NOTE
+        is_note = key in FORM_NOTES
         for name, inner in list(value.items()):
             known_as = key if is_note else name
             if isinstance(inner, str):

@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from llm_gateway_sdk.numerals import whole_number
+
 from ..schema import QUARTER_DAY
 
 __all__ = ["FAILED", "FIELDS", "RANGES", "SORTS", "Filter", "Range", "is_zone"]
@@ -112,7 +114,7 @@ class Filter:
             tools_only=query.get("tools") == "1",
             before=query.get("before", "")[:40],
             sort=query["sort"] if query.get("sort") in SORTS else "newest",
-            skip=min(int(query["skip"]), 100_000) if query.get("skip", "").isdecimal() else 0,
+            skip=min(whole_number(query.get("skip")) or 0, 100_000),
             zone=query["tz"] if is_zone(query.get("tz", "")) else "UTC",
             since=_moment(query.get("since", "")),
             until=_moment(query.get("until", "")),

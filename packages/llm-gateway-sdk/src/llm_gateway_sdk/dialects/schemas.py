@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..numerals import whole_number
 from ..wire import json
 
 __all__ = [
@@ -148,8 +149,8 @@ def resolve(reference: Any, root: dict[str, Any]) -> Any:
         step = step.replace("~1", "/").replace("~0", "~")
         if isinstance(place, dict) and step in place:
             place = place[step]
-        elif isinstance(place, list) and step.isdecimal() and int(step) < len(place):
-            place = place[int(step)]
+        elif isinstance(place, list) and (number := whole_number(step)) is not None and number < len(place):
+            place = place[number]
         else:
             return None
     return place

@@ -99,7 +99,7 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
         text = data if isinstance(data, str) else bytes(data).decode()
         if "\\u" not in text:
             raise ValueError(str(error)) from None
-        return _stdlib.loads(text, parse_constant=_refuse_constant)
+        return _stdlib.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
 
@@ -318,6 +318,13 @@ def _raw(lexeme: str) -> msgspec.Raw:
 
 def _exact_int(lexeme: str) -> int | msgspec.Raw:
     return msgspec.Raw(lexeme.encode()) if lexeme == "-0" else int(lexeme)
+
+
+def _finite(lexeme: str) -> float:
+    number = float(lexeme)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError("Number out of range")
+    return number
 
 
 def _refuse_constant(name: str) -> JSON:

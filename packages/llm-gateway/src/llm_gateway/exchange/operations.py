@@ -234,7 +234,7 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
         if not 200 <= reply.status < 300:
             raise http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
         return int(dialect.decode_count(WireReply(reply.status, Headers.of(reply.headers), body)))
-    except (DialectError, ValueError, TypeError) as error:
+    except (DialectError, ValueError, TypeError, OverflowError) as error:
         raise ModelError(f"The provider's token count can't be read: {error}") from None
     finally:
         reply.close()

@@ -5,6 +5,7 @@ text is wanted: times, speakers and probabilities are in no other provider's rep
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -78,9 +79,12 @@ def _field(body: dict[str, Any], name: str) -> str | None:
 def _number(body: dict[str, Any], name: str) -> float | None:
     value = _field(body, name)
     try:
-        return None if value is None else float(value)
+        number = None if value is None else float(value)
     except ValueError:
-        raise DialectError(f"{name}: expected a number", path=name) from None
+        number = math.nan
+    if number is not None and not math.isfinite(number):
+        raise DialectError(f"{name}: expected a number", path=name)
+    return number
 
 
 def _usage(usage: Usage | None) -> dict[str, Any]:
