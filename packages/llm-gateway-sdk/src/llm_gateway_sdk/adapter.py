@@ -17,7 +17,7 @@ __all__ = ["Adapter", "ModelEntry", "Route"]
 class Route:
     """One endpoint.
 
-    `path` is matched behind `/{project}/{adapter}` and, if `bare`, behind `/{project}` alone. `{model}` in it matches
+    `path` is matched after `/{project}/{adapter}` and, if `bare`, after `/{project}` alone. `{model}` in it matches
     one segment up to a `:` or `/`; `{rest}` matches everything. `upstream` is the same endpoint relative to a
     provider's base URL, with the same fields.
     """

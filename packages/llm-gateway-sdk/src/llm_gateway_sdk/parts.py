@@ -1,6 +1,6 @@
 """Content: the typed parts of a message. Plain values without validation; `merge` rules are in `response.py`.
 
-Every part has, beside what it says:
+Every part has, in addition to its content:
 
 - `index`: its place in the message, which says in a stream to which part a fragment belongs; None in requests.
 - `item_id`: the vendor's id of the item that the part came from (Responses).

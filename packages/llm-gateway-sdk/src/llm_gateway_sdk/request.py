@@ -17,8 +17,8 @@ class Message:
     """One turn.
 
     `role`: `system`, `developer`, `user`, `assistant`, `tool`, or `opaque` for an item without a role, which then holds
-    exactly one OpaquePart. Tool results stand in messages of role `tool` or `user`, as the client had them; encoders
-    take both. System text that stands before the conversation is a leading `system` message.
+    exactly one OpaquePart. Tool results are in messages of role `tool` or `user`, as the client had them; encoders
+    take both. System text before the conversation is a leading `system` message.
     """
 
     role: str = "user"

@@ -1,4 +1,4 @@
-"""What no single value can tell: duplicates, two defaults, names that are taken, settings that need each other."""
+"""What no single value shows: duplicates, two defaults, names that are taken, settings that need each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from llm_gateway.config.project import DEFAULT_PROJECT
 from llm_gateway.config.schema import GatewayFile, ModelConfig, PluginConfig, ProjectSettings, Settings
 
 RESERVED = ("v1", "v1beta", "health", "metrics", "admin")
-"""First path segments that a project can't have, beside the names of adapters and the configured addresses."""
+"""First path segments that a project can't have, in addition to the names of adapters and the configured addresses."""
 
 
 def check_file(file: GatewayFile, problems: Problems, *, adapters: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""The configuration that is served when no file is given: whoever's key is in the environment, else `echo`."""
+"""The configuration that is served when no file is given: providers whose keys are in the environment, else `echo`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The id of the request that runs now, for those who are told nothing else of it: log lines."""
+"""The id of the request that runs now, for log lines, which know nothing else of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a request was cancelled: given by whoever cancels its task, read by the exchange.
+"""Why a request was cancelled: given where its task is cancelled, read by the exchange.
 
     task.cancel(EndReason.SHUTDOWN)
 
@@ -19,7 +19,7 @@ __all__ = ["EndReason", "end_reason", "ends_the_request", "error_of"]
 
 class EndReason(Enum):
     CLIENT_LEFT = "client_left"
-    """Nobody is there to be answered. The exchange ends its work and lets the cancellation go on."""
+    """There is no one to answer. The exchange ends its work and lets the cancellation go on."""
     SHUTDOWN = "shutdown"
     """The gateway ends. The exchange answers with an error, or ends its stream with one, and returns as usual: the
     cancellation is over with that (`Task.uncancel`)."""

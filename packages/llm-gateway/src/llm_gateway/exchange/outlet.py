@@ -58,7 +58,7 @@ class ByteSource(Protocol):
 class Outlet:
     """One streamed reply on its way out. It is *opened* by its first bytes, content or keep-alive.
 
-    Every write holds whole events, so a keep-alive between two writes stands between two events.
+    Every write holds whole events, so a keep-alive between two writes is between two events.
     """
 
     __slots__ = (

@@ -24,7 +24,7 @@ _ANY_WRAPPED = re.compile(rb'"(?:gw1\.|Z3cxL)')
 
 
 def disguise_wrapped(body: bytes) -> bytes | None:
-    """The body with signatures that the gateway wrapped made to look like the dialect's own; None where none stand."""
+    """The body with signatures that the gateway wrapped made to look like the dialect's; None where there are none."""
     if _ANY_WRAPPED.search(body) is None:
         return None
     for wrapped, other in _WRAPPED:
@@ -37,7 +37,7 @@ def has_signed_thinking(messages: Sequence[Message]) -> bool:
 
 
 def withhold_edited(before: Sequence[Message], after: Sequence[Message], losses: Losses) -> None:
-    """Takes signed thinking out of `after` where it no longer says what it said in `before`."""
+    """Takes signed thinking out of `after` where it differs from what it was in `before`."""
     signed = {_signature(group): _said(group) for message in before for group in _groups(message)}
     for place, message in enumerate(after):
         edited = [group for group in _groups(message) if signed.get(_signature(group), _said(group)) != _said(group)]

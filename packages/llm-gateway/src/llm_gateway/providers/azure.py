@@ -21,7 +21,7 @@ __all__ = ["AzureOpenAIProvider"]
 
 class AzureOpenAIProvider(OpenAIProvider):
     """`model` is the deployment. `baseUrl` is the resource's address, or one with `/openai/v1` or
-    `/openai/deployments/NAME` behind it; `resource` alone is enough."""
+    `/openai/deployments/NAME` after it; `resource` alone is enough."""
 
     name = "azure-openai"
     default_base_url = ""

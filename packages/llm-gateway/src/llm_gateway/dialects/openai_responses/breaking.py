@@ -1,4 +1,4 @@
-"""How a forwarded stream ends that broke off: `response.failed`, numbered behind what the client has."""
+"""How a forwarded stream ends that broke off: `response.failed`, numbered after what the client has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d+)')
 
 
 def break_off(error: ErrorInfo, head: bytes, tail: bytes) -> bytes | None:
-    """None where `head` is no `response.created` to take the response from."""
+    """None where `head` is not a `response.created` to take the response from."""
     first = parse_event(head.replace(b"\r\n", b"\n").strip(b"\n"))
     numbers = _NUMBER.findall(tail) or _NUMBER.findall(head)
     try:
