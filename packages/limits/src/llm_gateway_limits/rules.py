@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -163,8 +164,7 @@ class Rule:
     def key(self, subject: Sequence[tuple[str, str]], index: str) -> str:
         """The counter's name. It changes with what is counted, not with the amount: an edited amount takes effect on
         what is counted already."""
-        whom = ",".join(f"{dimension}={quote(value, safe=':@.-')}" for dimension, value in subject)
-        parts = [self.name, self.measure, self.window.name, whom, index]
+        parts = [self.name, self.measure, self.window.name, _whom(tuple(subject)), index]
         if self.scale > 1:
             parts.append(f"x{self.scale}")
         return "|".join(parts)
@@ -190,6 +190,11 @@ class Rule:
     def scaled(self, amount: int) -> int:
         """In the counter's units, rounded up."""
         return min(MAX_AMOUNT, -(-amount // self.scale))
+
+
+@lru_cache(maxsize=4096)
+def _whom(subject: tuple[tuple[str, str], ...]) -> str:
+    return ",".join(f"{dimension}={quote(value, safe=':@.-')}" for dimension, value in subject)
 
 
 def compile_rules(limits: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -23,6 +23,8 @@ class Window:
     calendar: str | None = None
     zone: tzinfo = UTC
     zone_name: str = "UTC"
+    _last: list[tuple[float, float, str]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """The window that was asked for last: next to every request is in it."""
 
     @property
     def name(self) -> str:
@@ -38,10 +40,15 @@ class Window:
         """
         if self.calendar is None:
             return "", 0.0
+        for since, until, index in self._last:
+            if since <= now < until:
+                return index, until
         local = datetime.fromtimestamp(now, self.zone)
         start = _start(local, self.calendar)
         end = _start(_next(start, self.calendar), self.calendar)
-        return start.strftime("%Y-%m-%dT%H%z" if self.calendar == "hour" else "%Y-%m-%d"), end.timestamp()
+        index, until = start.strftime("%Y-%m-%dT%H%z" if self.calendar == "hour" else "%Y-%m-%d"), end.timestamp()
+        self._last[:] = [(start.timestamp(), until, index)]
+        return index, until
 
 
 def _start(local: datetime, unit: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import lru_cache
 from typing import Any
 
 from llm_gateway_sdk import Dialect, GatewayError, RequestContext
@@ -135,10 +136,16 @@ def _of_plugins(ctx: RequestContext) -> Headers:
     for name, value in given.items():
         if not isinstance(name, str):
             raise GatewayError(f"A plugin has set a reply header whose name is {name!r}.", code="plugin_error")
-        name = name.strip().lower()
-        if name not in _FRAMING and _TOKEN.fullmatch(name):
-            found.append((_ascii(name), _ascii(_CONTROL.sub(" ", str(value)))))
+        if (sent := _sendable(name)) is not None:
+            found.append((sent, _ascii(_CONTROL.sub(" ", str(value)))))
     return found
+
+
+@lru_cache(maxsize=1024)
+def _sendable(name: str) -> bytes | None:
+    """The name of a plugin's header as it is sent; None where it is not a name, or frames the body."""
+    name = name.strip().lower()
+    return _ascii(name) if name not in _FRAMING and _TOKEN.fullmatch(name) else None
 
 
 def _server_timing(ctx: RequestContext) -> bytes:
