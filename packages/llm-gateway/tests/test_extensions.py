@@ -163,7 +163,7 @@ def test_an_extension_that_is_not_installed_is_told_with_the_way_to_get_it(monke
     extensions = installed()
     monkeypatch.setattr(extensions, "_entry_points", {})
 
-    with pytest.raises(ConfigError, match=r"not installed: pip install 'llm-gateway\[gemini\]'"):
+    with pytest.raises(ConfigError, match=r"not installed: python tools/install\.py gemini"):
         extensions.get("provider", "gemini")
 
 

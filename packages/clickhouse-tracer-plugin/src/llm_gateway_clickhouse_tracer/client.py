@@ -165,7 +165,8 @@ def _embedded_client(path: Path) -> Any:
         import chdb  # type: ignore[import-not-found,import-untyped,unused-ignore]  # noqa: F401
     except ImportError:
         raise DatabaseFailure(
-            "the embedded ClickHouse is not installed: pip install 'llm-gateway-clickhouse-tracer-plugin[embedded]', "
+            "the embedded ClickHouse is not installed: "
+            "python tools/install.py 'llm-gateway-clickhouse-tracer-plugin[embedded]' (docs/install.md), "
             "or set clickhouse.url to a server",
             "access",
         ) from None

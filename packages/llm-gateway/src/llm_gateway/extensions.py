@@ -36,12 +36,13 @@ GROUPS: dict[Kind, str] = {kind: f"llm_gateway.{kind}s" for kind in KINDS}
 
 _ELSEWHERE = {
     ("plugin", "clickhouse-tracer"): "llm-gateway-clickhouse-tracer-plugin",
-    ("provider", "gemini"): "llm-gateway[gemini]",
-    ("adapter", "gemini"): "llm-gateway[gemini]",
-    **{("store", scheme): "llm-gateway[redis]" for scheme in ("redis", "rediss", "redis+sentinel", "redis+cluster")},
-    ("provider", "bedrock"): "llm-gateway[bedrock]",
+    ("provider", "gemini"): "gemini",
+    ("adapter", "gemini"): "gemini",
+    **{("store", scheme): "redis" for scheme in ("redis", "rediss", "redis+sentinel", "redis+cluster")},
+    ("provider", "bedrock"): "bedrock",
 }
-"""Types of the project's own optional distributions, for the message that tells how to get them."""
+"""Types of the project's own optional distributions, as `tools/install.py` names them. Not as `pip install` would: on
+the public index the name `llm-gateway` belongs to another project."""
 
 _JAVASCRIPT = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 
@@ -110,7 +111,9 @@ class Extensions:
         if entry_point is None:
             message = unknown(f"{kind} type", name, self.names(kind))
             if wanted := _ELSEWHERE.get((kind, name)):
-                message = f"the {kind} type \"{name}\" is not installed: pip install '{wanted}'"
+                message = (
+                    f'the {kind} type "{name}" is not installed: python tools/install.py {wanted} (docs/install.md)'
+                )
             raise ConfigError(message)
         if (rival := self._rivals.get((kind, name))) is not None:
             raise ConfigError(

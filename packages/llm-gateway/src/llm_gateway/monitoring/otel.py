@@ -41,7 +41,7 @@ except ImportError as missing:
         [
             ConfigProblem(
                 f"needs the extra `otel`, which is not installed ({missing.name or missing}): "
-                "pip install 'llm-gateway[otel]'",
+                "python tools/install.py otel (docs/install.md)",
                 path="monitoring.otel.enabled",
             )
         ]
@@ -74,7 +74,8 @@ def open_telemetry(config: OtelConfig) -> OpenTelemetry:
         raise ConfigError(
             [
                 ConfigProblem(
-                    "needs the extra `otel`, whose exporter is not installed: pip install 'llm-gateway[otel]'",
+                    "needs the extra `otel`, whose exporter is not installed: "
+                    "python tools/install.py otel (docs/install.md)",
                     path="monitoring.otel.enabled",
                 )
             ]
