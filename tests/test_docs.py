@@ -118,7 +118,7 @@ def test_the_navigation_names_each_page_once_per_section() -> None:
 def test_no_page_and_no_message_installs_our_names_from_the_public_index() -> None:
     """There they belong to another project, or to whoever registers them first."""
     texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "packages").glob("*/README.md")]
-    texts += [path for path in (ROOT / "packages").glob("*/src/**/*.py")]
+    texts += (ROOT / "packages").glob("*/src/**/*.py")
     commands = re.compile(r"^.*pip install [^\n]*?['\" ]?llm[-_]gateway(?!_sdk-\*).*$", re.M)
     found = [f"{path.relative_to(ROOT)}: {line}" for path in texts for line in commands.findall(path.read_text())]
     warnings = [line for line in found if "installs something else" in line]

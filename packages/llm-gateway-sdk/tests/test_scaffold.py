@@ -1,3 +1,4 @@
+import ast
 import os
 import subprocess
 import sys
@@ -27,6 +28,13 @@ def test_generated_tests_pass_as_generated_with_the_sdk_and_pytest_alone(kind, t
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert " passed" in ran.stdout
+
+
+@pytest.mark.parametrize("kind", ["plugin", "provider", "adapter"])
+def test_each_generated_function_is_annotated_for_strict_type_checks(kind, tmp_path):
+    for file in create("my-own-thing", kind, tmp_path).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.returns is not None, node.name
 
 
 def test_the_distribution_says_what_it_is(tmp_path):

@@ -18,7 +18,9 @@ projects:
 def test_the_banner_tells_address_projects_models_plugins_and_a_request(folder):
     result = load_text(TEXT, directory=folder, environ={})
 
-    text = banner(result.config, host="0.0.0.0", port=3000, source="gateway.yaml", notices=["Mind this."])
+    text = banner(
+        result.config, result.extensions, host="0.0.0.0", port=3000, source="gateway.yaml", notices=["Mind this."]
+    )
 
     assert "http://localhost:3000" in text
     assert "/test  Test project" in text
@@ -26,6 +28,23 @@ def test_the_banner_tells_address_projects_models_plugins_and_a_request(folder):
     assert "words [guard]" in text
     assert "Mind this." in text
     assert "curl http://localhost:3000/test/anthropic/v1/messages" in text
+
+
+@pytest.mark.parametrize(
+    ("plugin", "key"),
+    [
+        ("{name: a, type: virtual-keys}", "YOUR-KEY"),
+        ("{name: a, type: basic-apikey-auth, config: {apikeys: [k]}}", "YOUR-KEY"),
+        ("{name: a, type: logger}", "nothing"),
+    ],
+)
+def test_the_printed_request_asks_for_a_key_where_any_plugin_authenticates(plugin, key, tmp_path):
+    text = f"models: [{{name: gpt, isDefault: true, provider: {{type: echo}}}}]\nplugins: [{plugin}]\n"
+    result = load_text(text, directory=tmp_path, environ={})
+
+    assert f"x-api-key: {key}'" in banner(
+        result.config, result.extensions, host="127.0.0.1", port=3000, source="gateway.yaml"
+    )
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llm_gateway_sdk import Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk import ChunkContext, Plugin, PluginResult, RequestContext, ResponseContext, plugin_metadata
 
 from . import __version__
 
@@ -142,15 +142,13 @@ class $cls(Plugin):
             return PluginResult(success=False, status=413, error=f"Ask in {self._max_characters} characters.")
         return None
 
-    def after_model(self, ctx: RequestContext) -> None:
+    def after_model(self, ctx: ResponseContext) -> None:
         """After a whole reply."""
-        if ctx.response is not None:
-            ctx.response.map_text(plain)
+        ctx.response.map_text(plain)
 
-    def after_chunk(self, ctx: RequestContext) -> None:
+    def after_chunk(self, ctx: ChunkContext) -> None:
         """After each chunk of a stream: change `ctx.buffered_chunk`."""
-        if ctx.buffered_chunk is not None:
-            ctx.buffered_chunk.map_text(plain)
+        ctx.buffered_chunk.map_text(plain)
 
 
 def plain(text: str) -> str:
@@ -162,26 +160,26 @@ from llm_gateway_sdk.testing import PluginHarness, assert_stream_invariant
 from $module import $cls
 
 
-def test_answers_have_plain_dashes():
+def test_answers_have_plain_dashes() -> None:
     reply = PluginHarness($cls).ask("Why?", reply="Well \\u2014 because.")
 
     assert reply.text == "Well - because."
 
 
-def test_streamed_answers_too():
+def test_streamed_answers_too() -> None:
     reply = PluginHarness($cls).stream(["Well \\u2014", " because."])
 
     assert [chunk.text for chunk in reply.chunks] == ["Well -", " because."]
 
 
-def test_long_questions_are_refused():
+def test_long_questions_are_refused() -> None:
     reply = PluginHarness($cls, {"maxCharacters": 5}).ask("Why is that?")
 
     assert reply.status == 413
     assert reply.requests == []  # the model was not asked
 
 
-def test_however_a_stream_is_cut_the_client_sees_the_same():
+def test_however_a_stream_is_cut_the_client_sees_the_same() -> None:
     assert_stream_invariant($cls, texts="One \\u2014 two \\u2013 three.", forbidden=["\\u2014", "\\u2013"])
 """,
     "gateway.yaml": """\
@@ -297,20 +295,20 @@ from llm_gateway_sdk.testing import ProviderHarness
 from $module import $cls
 
 
-def test_it_answers():
+def test_it_answers() -> None:
     reply = ProviderHarness($cls, {"greeting": "So: "}).ask("abc")
 
     assert reply.text == "So: cba"
     assert reply.response.finish_reason == "stop"
 
 
-def test_a_stream_adds_up_to_the_whole():
+def test_a_stream_adds_up_to_the_whole() -> None:
     harness = ProviderHarness($cls)
 
     assert harness.stream("abc def").text == harness.ask("abc def").text
 
 
-def test_unknown_settings_are_refused():
+def test_unknown_settings_are_refused() -> None:
     with pytest.raises(ConfigError):
         ProviderHarness($cls, {"greetings": "?"})
 """,
@@ -406,17 +404,17 @@ from llm_gateway_sdk import ModelEntry, WireRequest
 from $module import $cls
 
 
-def test_models_are_listed():
+def test_models_are_listed() -> None:
     reply = $cls().list_models([ModelEntry("gpt", is_default=True), ModelEntry("claude")], WireRequest())
 
     assert json.loads(reply.body) == [{"name": "gpt", "default": True}, {"name": "claude", "default": False}]
 
 
-def test_counts_are_told():
+def test_counts_are_told() -> None:
     assert json.loads($cls().estimate_reply(7).body) == {"tokens": 7}
 
 
-def test_every_route_names_the_dialect_of_its_bodies():
+def test_every_route_names_the_dialect_of_its_bodies() -> None:
     assert {route.dialect for route in $cls.routes} == {"openai_chat"}
 """,
     "gateway.yaml": """\

@@ -13,7 +13,9 @@ from llm_gateway.extensions import Extensions
 from llm_gateway_sdk.errors import ConfigError
 
 
-def banner(config: GatewayConfig, *, host: str, port: int, source: str, notices: Iterable[str] = ()) -> str:
+def banner(
+    config: GatewayConfig, extensions: Extensions, *, host: str, port: int, source: str, notices: Iterable[str] = ()
+) -> str:
     """The text, several lines."""
     address = f"http://{_reachable(host)}:{port}"
     everywhere = "" if is_loopback(host) else f"  (listens on {host}: other machines can reach it)"
@@ -22,7 +24,7 @@ def banner(config: GatewayConfig, *, host: str, port: int, source: str, notices:
         lines += _describe(project)
     if notices:
         lines += [f"  Notice    {notice}" for notice in notices] + [""]
-    lines += ["  Try it", *(f"    {line}" for line in _curl(config, address)), ""]
+    lines += ["  Try it", *(f"    {line}" for line in _curl(config, extensions, address)), ""]
     return "\n".join(lines)
 
 
@@ -96,7 +98,7 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _curl(config: GatewayConfig, address: str) -> list[str]:
+def _curl(config: GatewayConfig, extensions: Extensions, address: str) -> list[str]:
     """A request that works as printed: for the last project, in an API that it offers."""
     projects = [project for project in config.projects.values() if project.models and project.adapters]
     if not projects:
@@ -104,7 +106,7 @@ def _curl(config: GatewayConfig, address: str) -> list[str]:
     project = projects[-1]
     base = address if project.is_default_project else f"{address}/{project.name}"
     names = {adapter.type: adapter.name for adapter in project.adapters}
-    key = _example_key(project)
+    key = _example_key(project, extensions)
     body: dict[str, object] = {"model": project.default_model or project.models[0].name}
     body["messages"] = [{"role": "user", "content": "Hello, world!"}]
     if "anthropic" in names:
@@ -121,5 +123,5 @@ def _curl(config: GatewayConfig, address: str) -> list[str]:
     ]
 
 
-def _example_key(project: ProjectConfig) -> str:
-    return "YOUR-KEY" if any(plugin.type == "basic-apikey-auth" for plugin in project.plugins) else "nothing"
+def _example_key(project: ProjectConfig, extensions: Extensions) -> str:
+    return "YOUR-KEY" if any(_authenticates(plugin.type, extensions) for plugin in project.plugins) else "nothing"

@@ -113,7 +113,7 @@ def command(
     if exposed is not None:
         notices.append(exposed)
     if result.config.logging.format == "simple":
-        click.echo(banner(result.config, host=host, port=port, source=source, notices=notices))
+        click.echo(banner(result.config, result.extensions, host=host, port=port, source=source, notices=notices))
         sys.stdout.flush()
     mask_secrets_of(result.config)
     configure_logging(result.config.logging, log_level)
