@@ -44,6 +44,11 @@ def test_anything_else_is_not_a_duration(written: Any) -> None:
         parse_duration(written)
 
 
+def test_a_duration_has_an_end() -> None:
+    with pytest.raises(ValueError, match="finite"):
+        parse_duration("9" * 400 + "h")
+
+
 def test_settings_are_read_in_seconds() -> None:
     settings = made(apiKey="k", model="m", timeout="1m", connectTimeout=250, headers={"x-a": "b"}).settings
 

@@ -326,7 +326,10 @@ def parse_duration(value: Any) -> float:
     match = _DURATION.fullmatch(str(value).strip())
     if match is None:
         raise ValueError(f"'{value}' is not a duration; write milliseconds (1500) or a unit (250ms, 15s, 2m, 1h)")
-    return float(match[1]) * _UNITS[match[2] or "ms"]
+    seconds = float(match[1]) * _UNITS[match[2] or "ms"]
+    if seconds == inf:
+        raise ValueError("a duration is not negative, and finite")
+    return seconds
 
 
 def _command_of(written: Any, config: Mapping[str, Any]) -> TokenCommand:

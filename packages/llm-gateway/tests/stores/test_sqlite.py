@@ -82,6 +82,7 @@ def test_a_relative_path_is_below_the_given_folder(tmp_path: Path) -> None:
         ("sqlite:state.db?mode=ro", "only the path"),
         ("sqlite:/nowhere/at/all/state.db", "there is no folder"),
         ("sqlite:.", "is a folder"),
+        ("sqlite:///./state.db", 'write "sqlite:./state.db"'),
     ],
 )
 def test_what_is_no_path_is_refused(url: str, message: str) -> None:
