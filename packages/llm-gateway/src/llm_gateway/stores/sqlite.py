@@ -85,7 +85,7 @@ class SQLiteStore(Store):
         written = re.sub(r"^sqlite:(//(?=/))?", "", url)
         if not written or written.startswith("//"):
             raise ValueError('expected the path of a file, such as "sqlite:./state.db" or "sqlite:/var/lib/state.db"')
-        if written.startswith("/./") or written.startswith("/../"):
+        if written.startswith(("/./", "/../")):
             raise ValueError(f'three slashes begin at the root of the machine; write "sqlite:{written[1:]}"')
         if "?" in written or ":memory:" in written:
             raise ValueError('the URL holds only the path of a file; for a store in memory write "memory:"')
