@@ -98,6 +98,7 @@ def test_the_tracers_npm_name_is_read_as_its_python_counterpart_with_a_notice(tm
         ({"path": "syntax.py"}, r"syntax\.py:1"),
         ({"path": "imports.py"}, "from . import sibling"),
         ({"path": "nameless.py"}, r"Nameless \(.*nameless\.py:2\) has no name: write @plugin_metadata"),
+        ({"path": "model.py"}, r"model\.py:\d+\): `configuration_schema` must be a JSON Schema"),
         ({"path": "future.py"}, "was written for version 9.0 of the plugin interfaces"),
     ],
 )
@@ -109,6 +110,11 @@ def test_what_can_not_be_loaded_is_told_with_what_would_be_right(tmp_path, decla
     (tmp_path / "sibling.py").write_text("")
     (tmp_path / "imports.py").write_text("import sibling\n")
     (tmp_path / "nameless.py").write_text("from llm_gateway_sdk import Plugin\nclass Nameless(Plugin):\n    pass\n")
+    (tmp_path / "model.py").write_text(
+        "from pydantic import BaseModel\nfrom llm_gateway_sdk import Provider\n"
+        "class Settings(BaseModel):\n    url: str\n"
+        "class Mine(Provider):\n    name = 'mine'\n    configuration_schema = Settings\n"
+    )
     (tmp_path / "future.py").write_text(PLUGIN.format(name="future", cls="Future") + "    api_version = (9, 0)\n")
 
     _, problems, _ = found(tmp_path, declared)
