@@ -414,7 +414,7 @@ def _extension(
         if cls.__subclasses__():
             return None
         raise ConfigError(f'{_locate(cls)} has no name: write `name = "…"` in the class')
-    if kind != "plugin" and not isinstance(getattr(cls, "configuration_schema", {}), dict):
+    if not isinstance(getattr(cls, "configuration_schema", {}), dict):
         raise ConfigError(
             f"{_locate(cls)}: `configuration_schema` must be a JSON Schema, a dict; of a pydantic model write "
             "`Model.model_json_schema()`, and validate by the model in `configure`"
