@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 from endpoint_models import models_of
+from json_bodies import JSON_BODIES
 from served_gateway import ServedGateway
-from test_redaction import JSON_BODIES
 from vendors import Vendors
 
 from llm_gateway_sdk import Adapter, Route

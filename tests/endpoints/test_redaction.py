@@ -7,20 +7,9 @@ from typing import Any
 
 import pytest
 from endpoint_models import models_of
+from json_bodies import JSON_BODIES, SECRET
 from served_gateway import ServedGateway
 from vendors import PIXEL, Vendors
-
-SECRET = "555-1234"
-
-JSON_BODIES: list[tuple[str, dict[str, Any]]] = [
-    ("/v1/embeddings", {"input": [f"call {SECRET}"], "user": SECRET}),
-    ("/v2/embed", {"texts": [f"call {SECRET}"], "input_type": "search_query"}),
-    ("/v2/rerank", {"query": f"call {SECRET}", "documents": [f"a {SECRET}", {"text": "b", "title": SECRET}]}),
-    ("/v1/rerank", {"query": "q", "documents": [f"a {SECRET}"], "return_documents": True}),
-    ("/v1/moderations", {"input": f"call {SECRET}"}),
-    ("/v1/images/generations", {"prompt": f"draw {SECRET}", "user": SECRET}),
-    ("/v1/audio/speech", {"input": f"call {SECRET}", "voice": "alloy", "instructions": f"say {SECRET}"}),
-]
 
 
 @pytest.fixture(scope="module")

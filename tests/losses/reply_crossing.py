@@ -27,6 +27,8 @@ NO_LOSS_OF_REPLIES = {
     "choices.*.logprobs.refusal.*.bytes": "the bytes of `token`",
     "choices.*.logprobs.refusal.*.top_logprobs.*.bytes": "the bytes of `token`",
     "candidates.*.content.role": "is always `model`",
+    "candidates.*.content.parts.*.functionCall.partialArgs.*.jsonPath": "the place of a value; nothing without one",
+    "candidates.*.content.parts.*.functionCall.partialArgs.*.willContinue": "how the arguments are cut",
     "candidates.*.index": "there is one candidate",
     "candidates.*.logprobsResult.chosenCandidates.*.tokenId": "a number of the vendor's tokenizer",
     "candidates.*.logprobsResult.topCandidates.*.candidates.*.tokenId": "a number of the vendor's tokenizer",

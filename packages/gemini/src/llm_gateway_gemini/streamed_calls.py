@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from llm_gateway_sdk import DialectError
+
 from .parts import fields
 
 __all__ = ["StreamedCall", "is_streamed"]
@@ -46,18 +48,20 @@ class StreamedCall:
                 self._call[key] = value
         pieces = call.get("partialArgs")
         for number, piece in enumerate(pieces if isinstance(pieces, list) else ()):
-            self._put(fields(piece, f"{path}.partialArgs[{number}]"))
+            self._put(fields(piece, f"{path}.partialArgs[{number}]"), f"{path}.partialArgs[{number}]")
         return not call.get("willContinue")
 
     def whole(self) -> dict[str, Any]:
         """The part of the whole call."""
         return {**self._part, "functionCall": self._call}
 
-    def _put(self, piece: dict[str, Any]) -> None:
+    def _put(self, piece: dict[str, Any], path: str) -> None:
         place = piece.get("jsonPath")
         kind = next((name for name in _VALUES if name in piece), None)
-        if not isinstance(place, str) or kind is None:
+        if kind is None:
             return
+        if not isinstance(place, str):
+            raise DialectError(f"{path}: `{kind}` has no `jsonPath`, so its place in the arguments is unknown")
         value = None if kind == "nullValue" else piece[kind]
         steps = _steps(place)
         if steps:

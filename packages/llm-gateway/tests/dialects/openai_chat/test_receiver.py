@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llm_gateway.dialects.openai_chat import OpenAIChat
@@ -21,7 +22,8 @@ def adapted(body: dict[str, Any], preset: str) -> tuple[dict[str, Any], Losses]:
 
 
 def test_without_quirks_it_is_openais_own() -> None:
-    assert receiver_of(Target("gpt-4.1", "openai")) is CHAT
+    assert receiver_of(Target("some-model", "openai")) is CHAT
+    assert receiver_of(Target("gpt-4.1", "openai")) == replace(CHAT, model=replace(CHAT.model, thinks=False))
     assert receiver_of(Target("llama", "vllm")).vendors == frozenset()
 
 
