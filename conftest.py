@@ -18,5 +18,5 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
-    """Long bytes are no name: they may differ between the processes of one run, which must find the same tests."""
+    """Long bytes are not a test's name: they may differ between the processes of a run, which must find the same."""
     return argname if isinstance(val, bytes) and len(val) > 40 else None

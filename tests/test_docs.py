@@ -116,7 +116,7 @@ def test_the_navigation_names_each_page_once_per_section() -> None:
 
 
 def test_no_page_and_no_message_installs_our_names_from_the_public_index() -> None:
-    """There they belong to another project, or to whoever registers them first."""
+    """There they belong to another project, or to the first who registers them."""
     texts = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "packages").glob("*/README.md")]
     texts += (ROOT / "packages").glob("*/src/**/*.py")
     commands = re.compile(r"^.*pip install [^\n]*?['\" ]?llm[-_]gateway(?!_sdk-\*).*$", re.M)

@@ -579,14 +579,14 @@ def cross_request(sender: str, receiver: str, feature: Asked) -> Crossing:
     request = _request()
     feature.say(request, sender)
     wanted = feature.read(request)
-    unsaid = Losses()
+    unwritten = Losses()
     try:
-        wire = client.encode_request(request, Target(MODELS[sender]), unsaid)
+        wire = client.encode_request(request, Target(MODELS[sender]), unwritten)
         sent, _ = client.decode_request(wire)
     except DialectError:
         return Crossing("")
-    said = feature.read(sent)
-    if unsaid or said != wanted or said == feature.read(_request()):
+    stated = feature.read(sent)
+    if unwritten or stated != wanted or stated == feature.read(_request()):
         return Crossing("")
     losses = Losses("request", client.field_names, wire.body)
     models = UNTHINKING if feature.unthinking else MODELS
@@ -595,7 +595,7 @@ def cross_request(sender: str, receiver: str, feature: Asked) -> Crossing:
     except DialectError as error:
         return Crossing("refused", detail=str(error))
     # What the plain request loses is not the feature's.
-    return _judge(said, feature.read(received), _without(losses, _plain_losses(sender, receiver)))
+    return _judge(stated, feature.read(received), _without(losses, _plain_losses(sender, receiver)))
 
 
 @cache
@@ -648,7 +648,7 @@ def cross_reply(sender: str, receiver: str, feature: Replied) -> Crossing:
     reply = client.encode_response(came, echoes[receiver], _mint(), losses)
     crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
     if crossing.outcome == "untold" and not feature.said_as:
-        client.report_unsaid(came, losses)
+        client.report_unwritten(came, losses)
         crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
     if crossing.outcome == "untold" and feature.said_as:
         said_as = client.decode_response(reply, _mint()).choices[0].raw_finish_reason

@@ -34,7 +34,7 @@ _PART_TYPES = {
 
 
 def check_chat(body: dict[str, Any], issued: Issued, *, own_keys: frozenset[str] = frozenset()) -> None:
-    """`own_keys`: what a compatible server takes in an assistant's message besides, such as `reasoning_content`."""
+    """`own_keys`: what a compatible server takes in an assistant's message in addition, such as `reasoning_content`."""
     need_keys(body, _CHAT_KEYS | own_keys, "Unrecognized request argument supplied")
     issued.check_strangers("openai_chat", body)
     need(body["messages"], "messages: array too short")

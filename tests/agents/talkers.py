@@ -56,7 +56,7 @@ class Talker(Protocol):
 
     def say(self, text: str, *, picture: bool = False) -> None: ...
 
-    def give(self, results: list[Result], said: str = "") -> None: ...
+    def give(self, results: list[Result], words: str = "") -> None: ...
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard: ...
 
@@ -76,11 +76,11 @@ class ChatTalker:
             parts.append({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PICTURE}"}})
         self.messages.append({"role": "user", "content": parts if picture else text})
 
-    def give(self, results: list[Result], said: str = "") -> None:
+    def give(self, results: list[Result], words: str = "") -> None:
         for result in results:
             self.messages.append({"role": "tool", "tool_call_id": result.identity, "content": result.text})
-        if said:
-            self.messages.append({"role": "user", "content": said})
+        if words:
+            self.messages.append({"role": "user", "content": words})
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
         asked: dict[str, Any] = {
@@ -100,8 +100,8 @@ class ChatTalker:
             (call["id"], call["function"]["name"], json.loads(call["function"]["arguments"] or "{}"))
             for call in message.get("tool_calls", ())
         ]
-        said = message.get("content") or message.get("refusal") or ""
-        return Heard(said, message.get("reasoning_content", ""), calls)
+        words = message.get("content") or message.get("refusal") or ""
+        return Heard(words, message.get("reasoning_content", ""), calls)
 
     def kept(self, message: dict[str, Any]) -> dict[str, Any]:
         return message
@@ -169,15 +169,15 @@ class ResponsesTalker:
             parts.append({"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}", "detail": "auto"})
         self.items.append({"role": "user", "content": parts})
 
-    def give(self, results: list[Result], said: str = "") -> None:
+    def give(self, results: list[Result], words: str = "") -> None:
         for result in results:
             output: Any = result.text
             if result.picture:
                 url = f"data:image/png;base64,{PICTURE}"
                 output = [{"type": "input_text", "text": result.text}, {"type": "input_image", "image_url": url}]
             self.items.append({"type": "function_call_output", "call_id": result.identity, "output": output})
-        if said:
-            self.say(said)
+        if words:
+            self.say(words)
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
         response = self.response(model, streamed=streamed, thinking=thinking)
@@ -229,7 +229,7 @@ class MessagesTalker:
             blocks.insert(0, {"type": "image", "source": source_of_picture()})
         self.messages.append({"role": "user", "content": blocks})
 
-    def give(self, results: list[Result], said: str = "") -> None:
+    def give(self, results: list[Result], words: str = "") -> None:
         blocks: list[dict[str, Any]] = []
         for result in results:
             content: list[dict[str, Any]] = [{"type": "text", "text": result.text}]
@@ -237,8 +237,8 @@ class MessagesTalker:
                 content.append({"type": "image", "source": source_of_picture()})
             block = {"type": "tool_result", "tool_use_id": result.identity, "content": content}
             blocks.append({**block, "is_error": True} if result.failed else block)
-        if said:
-            blocks.append({"type": "text", "text": said})
+        if words:
+            blocks.append({"type": "text", "text": words})
         self.messages.append({"role": "user", "content": blocks})
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
@@ -297,7 +297,7 @@ class GeminiTalker:
             parts.append(types.Part.from_bytes(data=base64.b64decode(PICTURE), mime_type="image/png"))
         self.contents.append(types.Content(role="user", parts=parts))
 
-    def give(self, results: list[Result], said: str = "") -> None:
+    def give(self, results: list[Result], words: str = "") -> None:
         parts = []
         for result in results:
             response = {"error" if result.failed else "output": result.text}
@@ -305,8 +305,8 @@ class GeminiTalker:
             assert part.function_response is not None
             part.function_response.id = result.identity or None
             parts.append(part)
-        if said:
-            parts.append(types.Part(text=said))
+        if words:
+            parts.append(types.Part(text=words))
         self.contents.append(types.Content(role="user", parts=parts))
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:

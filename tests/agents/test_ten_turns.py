@@ -2,7 +2,7 @@
 
 Tools called side by side, thinking with signatures, pictures, cache marks, refusals, answers that are cut off and
 streams that break. The servers refuse what the real ones refuse. Nothing may be refused, each model has to see
-everything that was said, called and answered before, and no signature may reach another vendor than its maker.
+all earlier texts, calls and results, and no signature may reach another vendor than its maker.
 
 AGENTS_LONG is the number of conversations of each client; without it there is one.
 """
@@ -54,9 +54,9 @@ class Conversation:
     def hold(self) -> None:
         self.talker = TALKERS[self.client](self.gateway)
         for _ in range(10):
-            said = self.word()
-            self.talker.say(f"please {said}", picture=self.dice.random() < 0.3)
-            self.words.append(said)
+            word = self.word()
+            self.talker.say(f"please {word}", picture=self.dice.random() < 0.3)
+            self.words.append(word)
             self.turn()
 
     def turn(self) -> None:
@@ -66,9 +66,9 @@ class Conversation:
             if not heard.calls:
                 return
             results = [self.result(identity, name) for identity, name, _ in heard.calls]
-            said = self.word() if self.dice.random() < 0.2 else ""
-            self.talker.give(results, said)
-            self.words += [said] if said else []
+            word = self.word() if self.dice.random() < 0.2 else ""
+            self.talker.give(results, word)
+            self.words += [word] if word else []
         self.answered(self.script(calling=False))
 
     def script(self, *, calling: bool) -> Script:
@@ -85,9 +85,9 @@ class Conversation:
         return Script(f"I look {self.word()}." if dice.random() < 0.5 else "", thinking, calls)
 
     def result(self, identity: str, name: str) -> Result:
-        said = self.word()
-        self.words.append(said)
-        return Result(identity, name, f"result {said}", self.dice.random() < 0.2, self.dice.random() < 0.2)
+        word = self.word()
+        self.words.append(word)
+        return Result(identity, name, f"result {word}", self.dice.random() < 0.2, self.dice.random() < 0.2)
 
     def answered(self, script: Script) -> Heard:
         dice = self.dice

@@ -129,10 +129,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         f"{GATEWAY}/test_provider_checks.py::test_certificates_that_can_not_be_loaded",
         f"{GATEWAY}/test_provider_checks.py::test_credentials_that_can_not_be_sent",
     ),
-    "a reply in a coding that nobody can read": (
+    "a reply in a coding that no client can read": (
         "tests/reliability/test_content_coding.py::test_every_endpoint_names_the_coding_that_it_can_not_read",
     ),
-    "refusals leave nothing behind": (
+    "refusals leave nothing": (
         "tests/attack/test_refusals.py::test_refusals_from_the_head_are_logged_and_counted",
         "tests/reliability/test_front_door.py::test_out_of_descriptors_it_says_so_and_recovers",
         f"{GATEWAY}/test_banner.py::test_a_project_without_authentication_on_a_public_address_is_noticed_by_check",

@@ -16,7 +16,7 @@ PATHS = {"file": "/v1/files", "batch": "/v1/batches", "messages batch": "/v1/mes
 
 def described(sent: Sent) -> Reply:
     """A provider that quotes what it was sent in its descriptions."""
-    words = f"line 1 says {SECRET}" if "nightfall" not in sent.body.decode(errors="replace") else f"it is {CODE}"
+    words = f"line 1 has {SECRET}" if "nightfall" not in sent.body.decode(errors="replace") else f"it is {CODE}"
     errors = {"object": "list", "data": [{"code": "invalid", "message": words, "line": 1}]}
     body = {"id": "thing_1", "object": "thing", "filename": f"{SECRET}.jsonl", "purpose": "batch", "errors": errors}
     return Reply({**body, "status": "validating", "processing_status": "in_progress", "note": words})

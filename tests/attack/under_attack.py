@@ -124,7 +124,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients that leave are no error of the test."""
+        """Clients that leave are not an error of the test."""
 
 
 def _plain(body: bytes) -> str:

@@ -163,7 +163,7 @@ def _in_conversation(dialect: str, field: str, body: dict[str, Any]) -> dict[str
 
 
 def _named(value: Any, field: str) -> Any:
-    """Results with what says whose they are, which the types of some SDKs leave open."""
+    """Results with the field that identifies their owner, which the types of some SDKs leave open."""
     if isinstance(value, list):
         return [_named(item, field) for item in value]
     if not isinstance(value, dict):
@@ -231,7 +231,7 @@ def outcome(sender: str, receiver: str, field: Field) -> str:
 def names(loss: Loss, path: str) -> bool:
     """Whether a loss is of the field at `path` (as `each_field` writes it), of all that is in it, or of what holds it.
 
-    What holds it counts where it is named: `messages[*].content[*]` alone says nothing of which block is meant, so that
+    What holds it counts where it is named: `messages[*].content[*]` alone does not identify the block, so that
     the loss has to name the block's type.
     """
     steps = _steps(path)

@@ -196,7 +196,7 @@ def cross_reply(sender: str, receiver: str, body: dict[str, Any], *, stream: boo
         raise DialectError("an error")
     _, echo = client.decode_request(request_of(receiver, stream=stream))
     losses = Losses("response")
-    client.report_unsaid(response, losses)
+    client.report_unwritten(response, losses)
     if stream:
         response.final = True
         encoder = client.stream_encoder(echo, mint, losses)

@@ -1,4 +1,4 @@
-"""What docs/models.md says that a model takes is what the gateway sends to it.
+"""What a model takes by docs/models.md is what the gateway sends to it.
 
 The page is made from the model book. Each entry of the vendors that have an API of their own here is asked for
 everything that the page has a column for, and what is sent keeps to it.

@@ -1,4 +1,4 @@
-"""Many rows, made by the engine itself: what a gateway leaves behind in a month, in seconds instead of a month."""
+"""Many rows, made by the engine itself: what a gateway records in a month, in seconds instead of a month."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A small sample of replies of all five APIs, each phenomenon once, through the dialects and through a whole gateway.
 
 `bodies/*.yaml` is written after the vendors' documents: a reply, the events of the same reply as a stream, and what it
-means. So that whoever has the repository alone can see that every API's replies arrive in every other one.
+means. With the repository alone it can be seen that every API's replies arrive in every other one.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def heard(dialect: str, pieces: list[bytes]) -> LLMResponse:
 
 
 def meaning(reply: LLMResponse) -> dict[str, Any]:
-    """What a reply says, in the words of the files."""
+    """The content of a reply, in the words of the files."""
     assert reply.error is None
     message, usage = reply.choices[0].message, reply.usage
     assert usage is not None

@@ -83,7 +83,7 @@ def test_streams(dialect: str) -> None:
     for _ in range(MANY // 2):
         events = broken(chance, chance.choice(streams), below=2 if dialect == "bedrock" else 1)
         if dialect in ("anthropic", "openai_responses") and not all(isinstance(each["type"], str) for each in events):
-            continue  # the name of an event is a line of its own there
+            continue  # the name of an event is a separate line there
         try:
             follow(dialect, chance.choice(SENDERS), stream_of(dialect, events))
         except DialectError:
@@ -101,6 +101,6 @@ def follow(provider: str, client: str, data: bytes) -> None:
         if chunk.error is not None:
             encoder.fail(chunk.error)
             return
-        dialect.report_unsaid(chunk, losses)
+        dialect.report_unwritten(chunk, losses)
         encoder.encode(chunk)
     encoder.close()

@@ -52,7 +52,7 @@ def ask(*messages: Message, **fields: Any) -> LLMRequest:
     return LLMRequest("m", list(messages) or [USER], **fields)
 
 
-def told(losses: Losses) -> list[str]:
+def reported(losses: Losses) -> list[str]:
     return [f"{loss.kind} {loss.path}" for loss in losses]
 
 
@@ -133,7 +133,7 @@ def test_a_model_that_does_not_cache_is_not_asked_to() -> None:
     )
 
     assert "cachePoint" not in json.dumps(body)
-    assert told(losses) == ["dropped messages[*].content[*].cache", "dropped tools[*].cache"]
+    assert reported(losses) == ["dropped messages[*].content[*].cache", "dropped tools[*].cache"]
 
 
 def test_a_hint_for_the_whole_request_ends_the_conversation() -> None:
@@ -181,7 +181,7 @@ def test_a_document_never_stands_without_a_text() -> None:
         "name": "Document 1",
         "source": {"bytes": base64.b64encode(b"plain").decode()},
     }
-    assert told(losses) == ["converted messages[*].content"]
+    assert reported(losses) == ["converted messages[*].content"]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_choice_of_no_tool_leaves_them_out_or_asks_in_words() -> None:
     later = write(ask(USER, called, answered, tools=[Tool("f")], tool_choice=none))
 
     assert "toolConfig" not in fresh
-    assert told(losses) == ["converted tool_choice"]
+    assert reported(losses) == ["converted tool_choice"]
     assert "toolChoice" not in later["toolConfig"]
     assert later["system"] == [{"text": "Answer without calling any tool."}]
 
@@ -233,7 +233,7 @@ def test_calls_in_the_history_want_their_tools_declared() -> None:
     body = write(ask(USER, called, Message("tool", [ToolResultPart("1", [TextPart("x")])])), losses=losses)
 
     assert [tool["toolSpec"]["name"] for tool in body["toolConfig"]["tools"]] == ["f"]
-    assert told(losses) == ["converted tools"]
+    assert reported(losses) == ["converted tools"]
 
 
 @pytest.mark.parametrize(
@@ -253,14 +253,14 @@ def test_tool_choices(choice: ToolChoice, expected: Any, names: list[str]) -> No
     assert [tool["toolSpec"]["name"] for tool in config["tools"]] == names
 
 
-def test_foreign_tools_are_told_as_lost_and_custom_ones_become_functions() -> None:
+def test_foreign_tools_are_reported_as_lost_and_custom_ones_become_functions() -> None:
     losses = Losses()
     tools = [OpaqueTool("anthropic", {"type": "web_search_20250305"}), Tool("shell", kind="custom")]
 
     config = write(ask(tools=list(tools)), losses=losses)["toolConfig"]
 
     assert list(config["tools"][0]["toolSpec"]["inputSchema"]["json"]["properties"]) == ["input"]
-    assert told(losses) == ["dropped tools[*]", "converted tools[*]"]
+    assert reported(losses) == ["dropped tools[*]", "converted tools[*]"]
 
 
 def test_ids_that_bedrock_refuses_are_changed_alike_on_both_sides() -> None:
@@ -324,7 +324,7 @@ def test_thinking_gives_way_where_a_tool_must_be_called_and_takes_sampling_with_
 
     assert "additionalModelRequestFields" not in forced
     assert thought["inferenceConfig"] == {"maxTokens": 4000}
-    assert told(losses) == [
+    assert reported(losses) == [
         "dropped reasoning", "converted reasoning.effort", "dropped temperature", "dropped top_k",
     ]  # fmt: skip
 
@@ -343,7 +343,7 @@ def test_sampling_goes_as_far_as_the_model_takes_it(model: str, fields: Any, con
     found = Losses()
 
     assert write(ask(**fields), model, found)["inferenceConfig"] == config
-    assert told(found) == losses
+    assert reported(found) == losses
 
 
 def test_top_k_has_a_place_of_each_family() -> None:
@@ -384,7 +384,7 @@ def test_proofs_of_claude_hold_wherever_it_runs_and_others_are_left_out() -> Non
         {"reasoningContent": {"redactedContent": "cmVk"}},
         {"text": "Hi"},
     ]
-    assert told(losses) == ["dropped messages[*].content[*].signature", "dropped messages[*].content[*].thinking"]
+    assert reported(losses) == ["dropped messages[*].content[*].signature", "dropped messages[*].content[*].thinking"]
 
 
 def test_several_answers_are_refused_clearly() -> None:
@@ -451,7 +451,7 @@ def test_features_of_anthropics_api_go_with_their_fields_or_not_at_all() -> None
         "anthropic_beta": ["interleaved-thinking-2025-05-14", "context-management-2025-06-27"],
         "context_management": {"edits": []},
     }
-    assert told(losses) == ["dropped anthropic_beta", "dropped mcp_servers"]
+    assert reported(losses) == ["dropped anthropic_beta", "dropped mcp_servers"]
     assert "additionalModelRequestFields" not in nova
 
 
@@ -477,7 +477,7 @@ def test_tools_that_anthropic_defines_and_the_client_runs_reach_claude() -> None
     assert [entry["toolSpec"]["name"] for entry in body["toolConfig"]["tools"]] == ["f"]
     assert not losses
     write(ask(tools=list(tools)), NOVA, losses)
-    assert told(losses) == ["dropped tools[*]"]
+    assert reported(losses) == ["dropped tools[*]"]
 
 
 def test_claude_does_not_think_where_the_calls_came_without_thinking() -> None:
@@ -505,4 +505,4 @@ def test_media_in_a_system_prompt_is_left_out_and_reported() -> None:
     body = write(ask(Message("system", [TextPart("Be brief."), image]), USER), losses=losses)
 
     assert body["system"] == [{"text": "Be brief."}]
-    assert told(losses) == ["dropped system.content[*].media"]
+    assert reported(losses) == ["dropped system.content[*].media"]

@@ -47,7 +47,7 @@ def ask(*messages: Message, **fields: Any) -> LLMRequest:
     return LLMRequest("m", list(messages) or [Message("user", [TextPart("Hello")])], **fields)
 
 
-def told(losses: Losses) -> list[str]:
+def reported(losses: Losses) -> list[str]:
     return [f"{loss.kind} {loss.path}" for loss in losses]
 
 
@@ -122,7 +122,7 @@ def test_a_system_turn_within_the_conversation_is_said_by_the_user() -> None:
     body = write(ask(Message("user", [TextPart("a")]), Message("system", [TextPart("b")])), losses=losses)
 
     assert body["contents"][1] == {"role": "user", "parts": [{"text": "b"}]}
-    assert told(losses) == ["converted messages[*].role"]
+    assert reported(losses) == ["converted messages[*].role"]
 
 
 def test_all_results_of_a_turn_stand_in_one_content_and_their_names_are_found() -> None:
@@ -148,7 +148,7 @@ def test_all_results_of_a_turn_stand_in_one_content_and_their_names_are_found() 
     ]
 
 
-def test_results_before_other_content_of_one_user_turn_are_told_apart() -> None:
+def test_results_before_other_content_of_one_user_turn_are_distinguished() -> None:
     content: list[Part] = [TextPart("Look:"), ToolResultPart("1", [TextPart("one")], name="a")]
 
     body = write(ask(Message("user", content)))
@@ -170,7 +170,7 @@ def test_an_image_in_a_result_moves_behind_the_last_result_where_the_model_takes
     assert [len(content["parts"]) for content in old] == [2, 2, 2]
     assert old[2]["parts"][0]["text"] == "[content of tool result 1]"
     assert old[2]["parts"][1]["inlineData"] == {"mimeType": "image/png", "data": "AAAA"}
-    assert "converted messages[*].results[*].content[*]" in told(losses)
+    assert "converted messages[*].results[*].content[*]" in reported(losses)
     assert new[1]["parts"][0]["functionResponse"]["parts"] == [
         {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
     ]
@@ -264,7 +264,7 @@ def test_foreign_tools_go_as_json_schema_or_as_the_subset_on_request() -> None:
     assert subset[0]["parameters"] == {"type": "OBJECT", "properties": {"a": {"type": "STRING", "nullable": True}}}
 
 
-def test_own_server_tools_stay_and_foreign_ones_are_told_as_lost() -> None:
+def test_own_server_tools_stay_and_foreign_ones_are_reported_as_lost() -> None:
     request = read({"contents": [], "tools": [{"googleSearch": {}, "functionDeclarations": [{"name": "f"}]}]})
     request.tools.append(OpaqueTool("anthropic", {"type": "web_search_20250305"}, "web_search"))
     losses = Losses()
@@ -272,7 +272,7 @@ def test_own_server_tools_stay_and_foreign_ones_are_told_as_lost() -> None:
     body = write(request, losses=losses)
 
     assert body["tools"] == [{"googleSearch": {}}, {"functionDeclarations": [{"name": "f"}]}]
-    assert told(losses) == ["dropped tools[*]"]
+    assert reported(losses) == ["dropped tools[*]"]
 
 
 @pytest.mark.parametrize(
@@ -338,7 +338,7 @@ def test_settings_without_a_field_stay_in_the_metadata_and_come_back() -> None:
     assert write(read(body)) == body
 
 
-def test_what_gemini_cannot_say_is_told() -> None:
+def test_what_gemini_cannot_say_is_reported() -> None:
     losses = Losses()
     text = TextPart("Hello", cache=CacheHint())
     request = ask(
@@ -352,7 +352,7 @@ def test_what_gemini_cannot_say_is_told() -> None:
 
     write(request, losses=losses)
 
-    assert sorted(told(losses)) == [
+    assert sorted(reported(losses)) == [
         "dropped logit_bias",
         "dropped messages[*].content[*].cache",
         "dropped messages[*].content[*].file_id",
@@ -375,7 +375,7 @@ def test_arguments_that_are_no_object_stay_reachable() -> None:
     parts = write(ask(Message("assistant", list(calls))), losses=losses)["contents"][0]["parts"]
 
     assert [part["functionCall"]["args"] for part in parts] == [{"arguments": '{"broken'}, {"input": "free text"}, {}]
-    assert told(losses) == ["converted messages[*].content[*].arguments"]
+    assert reported(losses) == ["converted messages[*].content[*].arguments"]
 
 
 def test_media_come_by_data_by_address_and_by_file() -> None:

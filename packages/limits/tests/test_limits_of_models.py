@@ -1,4 +1,4 @@
-"""Limits that depend on the model: by whatever name it is asked for, and whoever chooses it."""
+"""Limits that depend on the model: by any name that clients use, and with any plugin that chooses it."""
 
 from __future__ import annotations
 

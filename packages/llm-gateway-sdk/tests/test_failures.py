@@ -1,4 +1,4 @@
-"""An exception of other people's code is told from the end of the task that runs it."""
+"""An exception of other people's code is distinguished from the end of the task that runs it."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class TitanEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
             if "embed-text-v1" in target.model or "g1" in target.model:
                 raise DialectError("this model has vectors of one length only", path="dimensions")
             body["dimensions"] = request.dimensions
-        _report_unsaid(request, losses, "purpose", "truncate")
+        _report_unwritten(request, losses, "purpose", "truncate")
         return invocation(target.model, body)
 
     def decode_reply(self, wire: WireReply, request: EmbeddingRequest) -> EmbeddingReply:
@@ -72,7 +72,7 @@ class CohereOnBedrock(OperationForm[EmbeddingRequest, EmbeddingReply]):
             body["output_dimension"] = request.dimensions
         if request.truncate is not None:
             body["truncate"] = "END" if request.truncate else "NONE"
-        _report_unsaid(request, losses)
+        _report_unwritten(request, losses)
         return invocation(target.model, body)
 
     def decode_reply(self, wire: WireReply, request: EmbeddingRequest) -> EmbeddingReply:
@@ -109,7 +109,7 @@ def counted(wire: WireReply) -> Usage | None:
     return None if used is None else Usage(input_tokens=used)
 
 
-def _report_unsaid(request: EmbeddingRequest, losses: Losses, *more: str) -> None:
+def _report_unwritten(request: EmbeddingRequest, losses: Losses, *more: str) -> None:
     if request.element != "float":
         raise DialectError(f"the model's provider gives vectors of floats only, not of {request.element}")
     for name in ("user", *more):

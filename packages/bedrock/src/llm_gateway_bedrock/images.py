@@ -35,7 +35,7 @@ class AmazonImages(OperationForm[ImageRequest, ImageReply]):
         else:
             images = [image.data for image in request.images]
             body = {"taskType": "IMAGE_VARIATION", "imageVariationParams": {"images": images, "text": request.prompt}}
-        _report_unsaid(request, losses, "user", "output_format")
+        _report_unwritten(request, losses, "user", "output_format")
         return invocation(target.model, {**body, "imageGenerationConfig": config})
 
     def decode_reply(self, wire: WireReply, request: ImageRequest) -> ImageReply:
@@ -61,7 +61,7 @@ class StabilityImages(OperationForm[ImageRequest, ImageReply]):
         elif request.aspect_ratio is not None:
             body["aspect_ratio"] = request.aspect_ratio
             losses.converted("size", "the nearest aspect ratio")
-        _report_unsaid(request, losses, "user", "quality")
+        _report_unwritten(request, losses, "user", "quality")
         return invocation(target.model, body)
 
     def decode_reply(self, wire: WireReply, request: ImageRequest) -> ImageReply:
@@ -90,7 +90,7 @@ def _reply(wire: WireReply, kind: str) -> ImageReply:
     return ImageReply(images).checked()
 
 
-def _report_unsaid(request: ImageRequest, losses: Losses, *names: str) -> None:
+def _report_unwritten(request: ImageRequest, losses: Losses, *names: str) -> None:
     for name in names:
         if getattr(request, name) is not None:
             losses.dropped(name)

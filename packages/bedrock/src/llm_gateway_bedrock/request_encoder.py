@@ -118,9 +118,9 @@ class _Encoder:
             if key not in (ADDITIONAL, "outputConfig", "toolConfig", "inferenceConfig"):
                 body[key] = value
         if request.stop and self._can.claude and RESPONSE_PATHS not in body:
-            # Which of the stop sequences it was is not told otherwise.
+            # Which of the stop sequences it was is not reported otherwise.
             body[RESPONSE_PATHS] = [STOP_PATH]
-        self._tell_losses(additional)
+        self._report_losses(additional)
         return body
 
     def _leads(self, message: Message) -> bool:
@@ -420,12 +420,12 @@ class _Encoder:
         elif tier not in (None, "auto", "standard"):
             self._losses.dropped("service_tier")
 
-    def _tell_losses(self, told: dict[str, Any]) -> None:
-        """`told`: what went along as an additional field."""
+    def _report_losses(self, sent: dict[str, Any]) -> None:
+        """`sent`: what went along as an additional field."""
         request = self._request
         for dialect, values in request.provider_metadata.items():
             if dialect != NAME:
-                report_fields({key: value for key, value in values.items() if key not in told}, "", self._losses)
+                report_fields({key: value for key, value in values.items() if key not in sent}, "", self._losses)
         for path, value in (
             ("user", request.user),
             ("cache_key", request.cache_key),

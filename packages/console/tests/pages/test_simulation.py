@@ -31,7 +31,7 @@ def test_what_a_limit_would_have_refused_is_counted_by_whom(traced_admin: Any) -
         ({"measure": "tokens", "amount": "110", "per": "team,model"}, "11 of 31 requests"),
         ({"per": "user"}, "requests lack what the limit counts per"),
     ],
-    ids=["all-pass", "one-over", "tokens", "nobody"],
+    ids=["all-pass", "one-over", "tokens", "none"],
 )
 def test_each_form_of_a_limit_is_played(traced_admin: Any, form: dict[str, str], words: str) -> None:
     assert words in played(traced_admin, **form).text

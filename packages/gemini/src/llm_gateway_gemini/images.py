@@ -30,7 +30,7 @@ class ImagenImages(OperationForm[ImageRequest, ImageReply]):
             parameters["aspectRatio"] = request.aspect_ratio
         if request.output_format in ("png", "jpeg"):
             parameters["outputOptions"] = {"mimeType": f"image/{request.output_format}"}
-        report_unsaid(request, losses)
+        report_unwritten(request, losses)
         body = {"instances": [{"prompt": request.prompt}], "parameters": parameters}
         return json_request(build_path(target.model, "predict"), body)
 
@@ -64,7 +64,7 @@ class GeminiImages(OperationForm[ImageRequest, ImageReply]):
             generation["imageConfig"] = {"aspectRatio": request.aspect_ratio}
         if request.output_format is not None:
             losses.dropped("output_format")
-        report_unsaid(request, losses)
+        report_unwritten(request, losses)
         contents = [{"role": "user", "parts": [*parts, {"text": request.prompt}]}]
         body = {"contents": contents, "generationConfig": generation}
         return json_request(build_path(target.model, "generateContent"), body)
@@ -107,7 +107,7 @@ def usage_of(body: dict[str, Any]) -> Usage | None:
     return decode_usage(usage, final=True)
 
 
-def report_unsaid(request: ImageRequest, losses: Losses) -> None:
+def report_unwritten(request: ImageRequest, losses: Losses) -> None:
     for name in ("user", "quality"):
         if getattr(request, name) is not None:
             losses.dropped(name)

@@ -19,7 +19,7 @@ __all__ = ["StreamedCall", "is_streamed"]
 _STEP = re.compile(r"""\.?([^.\[\]'"]+)|\[\s*(\d+)\s*\]|\[\s*'((?:[^'\\]|\\.)*)'\s*\]|\[\s*"((?:[^"\\]|\\.)*)"\s*\]""")
 _VALUES = ("stringValue", "numberValue", "boolValue", "nullValue")
 _MOST = 10_000
-"""Elements of one list. A place beyond them is no place that a model gives."""
+"""Elements of one list. No model writes a place beyond them."""
 
 
 def is_streamed(call: dict[str, Any]) -> bool:

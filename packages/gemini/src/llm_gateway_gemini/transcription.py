@@ -19,11 +19,11 @@ __all__ = ["GeminiTranscription"]
 
 _TRANSCRIBE = (
     "Transcribe the speech in this recording word for word, in the language that is spoken. Answer with the transcript "
-    "alone, without times, names of speakers, remarks or formatting. Where nothing is said, answer with nothing."
+    "alone, without times, names of speakers, remarks or formatting. Where there is no speech, answer with nothing."
 )
 _TRANSLATE = (
     "Translate the speech in this recording into English. Answer with the translation alone, without times, names of "
-    "speakers, remarks or formatting. Where nothing is said, answer with nothing."
+    "speakers, remarks or formatting. Where there is no speech, answer with nothing."
 )
 
 
@@ -39,7 +39,7 @@ class GeminiTranscription(OperationForm[TranscriptionRequest, TranscriptionReply
         if request.language is not None:
             wanted.append(f"The language that is spoken is {request.language}.")
         if request.prompt is not None:
-            wanted.append(f"What was said before, or how words in it are spelt:\n{request.prompt}")
+            wanted.append(f"The transcript so far, or how words are spelt:\n{request.prompt}")
         audio = {"mimeType": request.media_type, "data": b64encode(request.audio).decode()}
         parts = [{"text": "\n\n".join(wanted)}, {"inlineData": audio}]
         body: dict[str, Any] = {"contents": [{"role": "user", "parts": parts}]}

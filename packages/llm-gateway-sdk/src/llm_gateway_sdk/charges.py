@@ -24,7 +24,7 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> int | N
     """Nano-dollars, rounded up; None where a count or the price of a kind that was used is unknown, and where the price
     is only assumed from a similar model's name.
 
-    The tier is the one that served the request, else `tier`. One that has no price of its own is charged like the
+    The tier is the one that served the request, else `tier`. One without a separate price is charged like the
     dearest that has one: what was used is never left out of the books for it.
     """
     if prices.assumed_from is not None:

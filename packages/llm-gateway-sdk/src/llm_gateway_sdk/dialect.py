@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from .dialects.coverage import Lack, report_unsaid
+from .dialects.coverage import Lack, report_unwritten
 from .dialects.field_names import FieldNames
 from .dialects.fit import Fitted, fit
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
-from .dialects.reply_coverage import ReplyLack, report_unsaid_reply
+from .dialects.reply_coverage import ReplyLack, report_unwritten_reply
 from .errors import DialectError, ErrorInfo
 from .losses import Losses
 from .model_facts import ModelFacts
@@ -253,7 +253,7 @@ class Dialect(ABC):
     so that a success by status alone counts as the failure that it is. None where no expression is sure."""
 
     reasoning_markers: ClassVar[tuple[bytes, ...]] = ()
-    """Bytes of which at least one stands in every request that gives back reasoning which other servers of this dialect
+    """Bytes of which at least one occurs in every request that gives back reasoning which other servers of this dialect
     refuse (the quirk `no_reasoning_history`)."""
 
     usage_markers: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
@@ -289,9 +289,9 @@ class Dialect(ABC):
         `tail` (its last ones)."""
         return self.stream_encoder(Echo(), mint, Losses("response")).fail(error)
 
-    def report_unsaid(self, response: LLMResponse, losses: Losses) -> None:
+    def report_unwritten(self, response: LLMResponse, losses: Losses) -> None:
         """Lists what of another dialect's reply, or of a chunk of it, a reply in this dialect does not hold."""
-        report_unsaid_reply(response, self.name, self.reply_lacks, losses)
+        report_unwritten_reply(response, self.name, self.reply_lacks, losses)
         tiers, tier = self.reply_tiers, response.service_tier
         if tier is not None and tiers is not None and tier not in tiers and tier not in ("default", "standard"):
             losses.dropped("service_tier")
@@ -318,7 +318,7 @@ class Dialect(ABC):
         """Writes a request of a client of another dialect: made to fit `target`, then encoded. Raises DialectError."""
         fitted = fit(request, self.receiver(target), losses, sender)
         wire = self.encode_request(fitted.request, target, losses)
-        report_unsaid(request, self.name, self.lacks, losses)
+        report_unwritten(request, self.name, self.lacks, losses)
         if fitted.names:
             wire.names = fitted.names
         return wire

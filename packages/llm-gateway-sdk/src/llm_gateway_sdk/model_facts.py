@@ -209,7 +209,7 @@ _TIERS: Mapping[str, str] = {
     "standard_only": "standard",
     "on_demand_offpeak": "standard",
     "traffic_type_unspecified": "standard",
-    # Capacity that is paid for in advance: a request has no price of its own, and is counted like others.
+    # Capacity that is paid for in advance: a request has no separate price, and is counted like others.
     "scale": "standard",
     "reserved": "standard",
     "provisioned_throughput": "standard",

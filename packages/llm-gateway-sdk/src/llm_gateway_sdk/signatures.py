@@ -3,8 +3,8 @@
 Providers sign reasoning and want the signature back unchanged. A client of another dialect stores it in a field of its
 own as `gw1.<dialect>.<signature>`; on return it is unwrapped and goes only to a provider of that dialect.
 
-Reasoning without any proof gets the mark `gw1.unsigned.` in the same field: where it returns, it can be told from a
-provider's own, which would refuse it.
+Reasoning without any proof gets the mark `gw1.unsigned.` in the same field: where it returns, it can be distinguished
+from a provider's own, which would refuse it.
 """
 
 from __future__ import annotations

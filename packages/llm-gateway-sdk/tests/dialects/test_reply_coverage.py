@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from llm_gateway_sdk import Choice, Citation, LLMResponse, Losses, MediaPart, Message, OpaquePart, TextPart, Usage
-from llm_gateway_sdk.dialects.reply_coverage import drop_part, report_unsaid_reply
+from llm_gateway_sdk.dialects.reply_coverage import drop_part, report_unwritten_reply
 
 
 def listed(response: LLMResponse, dialect: str = "b") -> list[str]:
     losses = Losses("response")
-    report_unsaid_reply(response, dialect, frozenset({"logprobs", "usage.reasoning_tokens"}), losses)
+    report_unwritten_reply(response, dialect, frozenset({"logprobs", "usage.reasoning_tokens"}), losses)
     return [loss.path for loss in losses]
 
 

@@ -29,7 +29,7 @@ def test_gateways_that_share_a_store_lose_no_item_of_a_conversation():
         await asyncio.gather(*(gateways[item[0]].add_items("ann", "conv_1", [item]) for item in added))
         found = await gateways[0].conversation("ann", "conv_1")
         assert sorted(map(tuple, found.items)) == added
-        assert await store.scan("responses/p/ann/turn/") == [], "nobody is left at it"
+        assert await store.scan("responses/p/ann/turn/") == [], "no holder is left"
 
     asyncio.run(main())
 

@@ -18,7 +18,7 @@ _OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
 _MOST_CHOICES: Final = 100
 _MOST_LINES: Final = 6
 _SETTINGS: Final = "SETTINGS prefer_column_name_to_alias = 1"
-"""`sum(cost_usd) AS cost_usd` is no argument of another figure."""
+"""`sum(cost_usd) AS cost_usd` is not an argument of another figure."""
 
 
 def totals(database: Database, chosen: Filter, *, compared: bool = False) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def _facts(file: Mapping[str, Any], version: Mapping[str, Any]) -> Markup:
 
 
 def _changes(changes: Sequence[Mapping[str, Any]], *, broken: bool) -> Markup:
-    empty = "Unknown while the file has problems." if broken else "Nothing: the file says what is running."
+    empty = "Unknown while the file has problems." if broken else "Nothing: the file has what is running."
     rows = [
         (
             tag("code", each["path"]),
@@ -62,7 +62,7 @@ def _changes(changes: Sequence[Mapping[str, Any]], *, broken: bool) -> Markup:
         )
         for each in changes
     ]
-    return table(("Setting", "Running", "File"), rows, empty=empty.replace("says", "has"))
+    return table(("Setting", "Running", "File"), rows, empty=empty)
 
 
 def _listed(lines: Sequence[str], empty: str, *, bad: bool) -> Markup:

@@ -1,8 +1,8 @@
 """What a request says that the dialect it is written in has no form for: reported in one place for all dialects.
 
 Two kinds of fields can get lost between two dialects. Those that only the sender's API knows are kept in
-`provider_metadata`, and no other dialect reads them: `report_unsaid` walks the request and lists each. Those that the
-canonical types have but a dialect can't express are declared by it in `Dialect.lacks`. An encoder thus need not
+`provider_metadata`, and no other dialect reads them: `report_unwritten` walks the request and lists each. Those that
+the canonical types have but a dialect can't express are declared by it in `Dialect.lacks`. An encoder thus need not
 remember what it does not write; where it lists a field itself, in more detail, its entry remains.
 
 Keys of `provider_metadata` that begin with an underscore are notes on how something was written.
@@ -17,7 +17,7 @@ from ..losses import Losses
 from ..parts import MediaPart, OpaquePart, Part, ProviderMetadata, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..request import LLMRequest, Message, OpaqueTool, Tool
 
-__all__ = ["Lack", "drop_block", "drop_from_system", "drop_message", "drop_tool", "report_fields", "report_unsaid"]
+__all__ = ["Lack", "drop_block", "drop_from_system", "drop_message", "drop_tool", "report_fields", "report_unwritten"]
 
 Lack: TypeAlias = Literal[
     "citations",
@@ -49,7 +49,7 @@ _QUIET = frozenset({"stream_options", "client_metadata"})
 """Fields of a request that ask for what every reply has, or say nothing to a model."""
 
 
-def report_unsaid(request: LLMRequest, dialect: str, lacks: frozenset[Lack], losses: Losses) -> None:
+def report_unwritten(request: LLMRequest, dialect: str, lacks: frozenset[Lack], losses: Losses) -> None:
     """Lists what of `request` a request in `dialect`, which has no form for `lacks`, does not hold.
 
     The request's own `provider_metadata` is left to the encoders: some of it they do understand.

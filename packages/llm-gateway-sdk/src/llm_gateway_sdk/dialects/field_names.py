@@ -27,7 +27,7 @@ class FieldNames:
     """A dialect's own path of each canonical path, indices folded (`messages[*].name`).
 
     `parts` are its paths of the parts of a conversation: `system.content[*]` for leading system text,
-    `messages[*].content[*]` for what is said and shown, `messages[*].calls[*]`, `messages[*].results[*]` and their
+    `messages[*].content[*]` for contents of messages, `messages[*].calls[*]`, `messages[*].results[*]` and their
     `content[*]`, `messages[*].thoughts[*]`, `messages[*].media[*]`. `leaves` are its names of the fields of any part.
     `numbered`: its messages and their parts have the numbers of the canonical ones.
     """

@@ -2,7 +2,7 @@
 
 A key is the vendor's own field, verbatim, and is written again where the same dialect encodes. A key that begins with
 an underscore is a note on how something was written (`_form`), never sent anywhere. A dialect reads and writes only
-its own entry; `coverage.report_unsaid` lists what others leave there.
+its own entry; `coverage.report_unwritten` lists what others leave there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a reply says that the client's dialect has no form for: the counterpart of `coverage` for replies.
 
 Fields of a reply that only the provider's API knows are kept in `provider_metadata`, and no other dialect writes them.
-`report_unsaid_reply` lists each of them, of a whole reply or of a chunk, by its place in the canonical reply.
+`report_unwritten_reply` lists each of them, of a whole reply or of a chunk, by its place in the canonical reply.
 
 Keys of `provider_metadata` that begin with an underscore are notes on how something was written; `finish_reason` there
 is the provider's word for what the canonical reply has already.
@@ -15,7 +15,7 @@ from ..losses import Losses
 from ..parts import MediaPart, OpaquePart, Part, ProviderMetadata, TextPart, ToolCallPart, ToolResultPart
 from ..response import LLMResponse
 
-__all__ = ["ReplyLack", "drop_part", "report_unsaid_reply"]
+__all__ = ["ReplyLack", "drop_part", "report_unwritten_reply"]
 
 ReplyLack: TypeAlias = Literal[
     "logprobs",
@@ -45,7 +45,7 @@ _REPEATED = frozenset(
 """Fields of a Response that repeat what the request asked for."""
 
 
-def report_unsaid_reply(response: LLMResponse, dialect: str, lacks: frozenset[ReplyLack], losses: Losses) -> None:
+def report_unwritten_reply(response: LLMResponse, dialect: str, lacks: frozenset[ReplyLack], losses: Losses) -> None:
     """Lists what of `response` a reply in `dialect`, which has no form for `lacks`, does not hold."""
     if response.provider_metadata:
         _report(response.provider_metadata, "", dialect, losses)

@@ -1,4 +1,4 @@
-"""Transcription in canonical form: what is said in a recording, in its language or in English."""
+"""Transcription in canonical form: the words of a recording, in its language or in English."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ class TranscriptionReply:
 
 
 def audio_type(media_type: str, filename: str) -> str:
-    """The media type of a file: as it is declared, where that says anything, else by the end of its name. Raises
-    ValueError where neither tells."""
+    """The media type of a file: as it is declared, where that is specific, else by the end of its name. Raises
+    ValueError where neither identifies it."""
     declared = media_type.partition(";")[0].strip().lower()
     if declared.startswith(("audio/", "video/")):
         return _SAME.get(declared, declared)
     found = _BY_ENDING.get(filename.rpartition(".")[2].lower())
     if found is None:
-        raise ValueError("neither the type nor the name of the file says what audio it is")
+        raise ValueError("neither the type nor the name of the file identifies a format of audio")
     return found
 
 

@@ -31,7 +31,7 @@ LONG_TEXT = 1 << 20
 """Bytes or letters above which a string is long. Only bodies that are longer than this are looked through."""
 _WINDOW = 256 * 1024
 _MARK = f"@{hash('a long text')}{hash(object())}:"
-"""Begins a string that stands for a long one. Hashes of texts are salted anew by each process, so that no sender can
+"""Begins a string that replaces a long one. Hashes of texts are salted anew by each process, so that no sender can
 know it."""
 _MARK_BYTES = _MARK.encode()
 _TAIL = 64
@@ -41,7 +41,7 @@ _HALF_AT_END = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 
 
 def cut_out(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """(the JSON text with marks in place of its long strings, where each of these stands, without its quotes)
+    """(the JSON text with marks in place of its long strings, the range of each of these, without its quotes)
 
     A text that is not valid JSON comes out as another that is not.
     """
@@ -97,7 +97,7 @@ def _cut(data: bytes, start: int, stop: int) -> int:
     if end >= stop:
         return stop
     if b"\\" in data[end - _TAIL : end]:
-        # Tokens are told apart from any place that no backslash precedes: what is left there of an escape are letters.
+        # Tokens are distinguished from any place that no backslash precedes: only letters are left there of an escape.
         ahead = range(end - _TAIL, end - _TAIL // 2)
         anchor = next((place for place in ahead if data[place - 1] != _BACKSLASH), start)
         match = _TOKENS.match(data, anchor, end)
@@ -177,7 +177,7 @@ _DEEPEST = 200
 
 
 def _written(text: str, dumps: Callable[[str], bytes]) -> list[bytes]:
-    """What stands between the quotes of a JSON text for a string, in pieces."""
+    """The content between the quotes of a JSON text for a string, in pieces."""
     pieces, start, size = [], 0, len(text)
     while start < size:
         end = min(start + _WINDOW, size)

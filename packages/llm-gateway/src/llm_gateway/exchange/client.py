@@ -123,7 +123,7 @@ class ClientReply:
             await request.prepare_echo()
         if attempt is not None and attempt.reply_name is not None:
             response = replace(response, model=attempt.reply_name)
-        request.dialect.report_unsaid(response, losses)
+        request.dialect.report_unwritten(response, losses)
         if request.ctx.streaming:
             outlet = self.open_outlet()
             encoder = self.stream_encoder(losses)

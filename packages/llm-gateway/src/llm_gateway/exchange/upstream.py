@@ -320,7 +320,7 @@ def _edited_body(
 
 
 def _quirks_for_own(dialect: Dialect, quirks: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
-    """Those of a server's quirks to which the bytes of its own clients have to be fitted."""
+    """Quirks of a server that hold for bodies in its own API too, which otherwise pass unchanged."""
     if quirks.get("for_same_dialect"):
         return quirks
     if quirks.get("no_reasoning_history"):

@@ -155,7 +155,7 @@ class Shelf:
         self, owner: str, id_: str, change: Callable[[Conversation], None]
     ) -> Conversation | None:
         """Changes a conversation as it is in the store now, one caller after the other over all gateways; None where
-        there is no such one. What `change` raises is raised, and nothing is written. Raises TooLarge."""
+        it does not exist. What `change` raises is raised, and nothing is written. Raises TooLarge."""
         async with self._turns.turn(self._key(owner, "turn", id_)):
             conversation = await self.conversation(owner, id_)
             if conversation is not None:
@@ -164,7 +164,7 @@ class Shelf:
             return conversation
 
     async def add_items(self, owner: str, id_: str, items: Sequence[Any]) -> Conversation | None:
-        """Appends to a conversation. None where there is no such one."""
+        """Appends to a conversation. None where it does not exist."""
         return await self.change_conversation(owner, id_, lambda conversation: conversation.items.extend(items))
 
     async def forget_conversation(self, owner: str, id_: str) -> bool:

@@ -1,7 +1,7 @@
 """Whose turn it is to change a record: one after the other, over all gateways of a store.
 
 Records have no versions, so that two that read, change and write the same one at the same time would lose a change. A
-document of the store, which has a version, says who is at it. Who holds it writes a time by which others may take it
+document of the store, which has a version, names the holder. The holder writes a time by which others may take it
 over, for a gateway may be killed in between.
 """
 
@@ -19,7 +19,7 @@ from llm_gateway_sdk.store import StoreUnavailable
 __all__ = ["Turns"]
 
 _HELD_SECONDS = 10.0
-"""After so long whoever holds a turn is taken to be gone."""
+"""Seconds after which the holder of a turn is taken to be gone."""
 _PATIENCE_SECONDS = 15.0
 _PAUSE_SECONDS = 0.01
 
@@ -46,7 +46,7 @@ class Turns:
                 self._here.pop(key, None)
 
     async def _take(self, key: str) -> int:
-        """The version of the document that says so."""
+        """The version of the document that names this holder."""
         store, until = self._store(), time.monotonic() + _PATIENCE_SECONDS
         while True:
             held = await store.get(key)

@@ -2,7 +2,7 @@
 
 An attribute holds at most `MOST_LETTERS` letters and `MOST_PARTS` parts, so that a long request neither holds up others
 nor makes a batch that the collector refuses. Of a conversation the latest messages are kept, of a long text its
-beginning; a `text` part says what is left out.
+beginning; a `text` part states what is left out.
 """
 
 from __future__ import annotations

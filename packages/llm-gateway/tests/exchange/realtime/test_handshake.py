@@ -47,7 +47,7 @@ def test_a_handshake_that_is_not_valid_is_the_clients_error(name: str, value: st
 
 
 class Provider:
-    """A stream that answers the handshake with what it is given; `{accept}` stands for the right answer to the key."""
+    """Answers the handshake with a given text, in which `{accept}` becomes the right answer to the key."""
 
     def __init__(self, answer: str, rest: bytes = b"") -> None:
         self._answer = answer

@@ -118,7 +118,7 @@ class Stage:
         assert await self.turns.admit() is None
         self.task = asyncio.create_task(self.session.run())
 
-    async def says(self, event: dict[str, Any]) -> None:
+    async def sends(self, event: dict[str, Any]) -> None:
         await self.client.send(Message(json.dumps(event).encode()))
 
     async def answers(self, event: dict[str, Any]) -> None:
@@ -170,9 +170,9 @@ def test_events_are_relayed_both_ways_under_the_clients_name_of_the_model() -> N
     async def act(stage: Stage) -> None:
         await stage.answers({"type": "session.created", "session": {"model": "gpt-realtime-2025-08-28", "id": "s"}})
         assert (await stage.hears())["session"] == {"model": "voice", "id": "s"}
-        await stage.says({"type": "session.update", "session": {"model": "voice", "voice": "alloy"}})
+        await stage.sends({"type": "session.update", "session": {"model": "voice", "voice": "alloy"}})
         assert (await stage.gets())["session"] == {"model": "gpt-realtime", "voice": "alloy"}
-        await stage.says({"type": "input_audio_buffer.append", "audio": "AAAA" * 20_000})
+        await stage.sends({"type": "input_audio_buffer.append", "audio": "AAAA" * 20_000})
         assert len((await stage.gets())["audio"]) == 80_000
         await stage.answers({"type": "of.a.later.version", "x": [1]})
         assert await stage.hears() == {"type": "of.a.later.version", "x": [1]}
@@ -184,10 +184,10 @@ def test_events_are_relayed_both_ways_under_the_clients_name_of_the_model() -> N
 
 def test_each_response_is_settled_and_traced_by_itself() -> None:
     async def act(stage: Stage) -> None:
-        await stage.says({"type": "session.update", "session": {"instructions": "Be brief."}})
+        await stage.sends({"type": "session.update", "session": {"instructions": "Be brief."}})
         for question in ("one", "two"):
             content = [{"type": "input_text", "text": question}]
-            await stage.says(
+            await stage.sends(
                 {"type": "conversation.item.create", "item": {"type": "message", "role": "user", "content": content}}
             )
             await stage.answers(CREATED)
@@ -228,7 +228,7 @@ def test_what_is_no_event_is_refused_and_the_session_goes_on() -> None:
     async def act(stage: Stage) -> None:
         await stage.client.send(Message(b"not json"))
         assert (await stage.hears())["error"]["type"] == "invalid_request_error"
-        await stage.says({"type": "response.create"})
+        await stage.sends({"type": "response.create"})
         assert await stage.gets() == {"type": "response.create"}, "nothing of the other came here"
         await stage.client.close(Closing())
         await stage.ended()
@@ -247,7 +247,7 @@ def test_what_is_no_event_is_refused_and_the_session_goes_on() -> None:
 )
 def test_an_update_leads_to_no_other_model(session: dict[str, Any], code: str | None) -> None:
     async def act(stage: Stage) -> None:
-        await stage.says({"type": "session.update", "event_id": "mine", "session": session})
+        await stage.sends({"type": "session.update", "event_id": "mine", "session": session})
         error = (await stage.hears())["error"]
         assert (error["event_id"], error["code"]) == ("mine", code)
         await stage.client.close(Closing())

@@ -107,7 +107,7 @@ def test_a_proxy_is_asked_for_a_tunnel_also_without_tls() -> None:
             asked = await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             await writer.drain()
-            await asyncio.sleep(0.05)  # what comes together with the reply is no proxy's
+            await asyncio.sleep(0.05)  # what comes together with the reply is not the proxy's
             writer.write(b"through")
             await reader.read()
 

@@ -501,8 +501,8 @@ class _ChoiceDecoder:
     def _find_call(self, key: Any, call_id: str | None, name: str | None, arguments: str) -> _Call | None:
         """The call that a fragment goes on with; None where it begins one.
 
-        By the document, `index` alone says it. But some servers leave it out, some give every call index 0 and another
-        id, or none, and some repeat the name with each fragment.
+        By the documentation, `index` alone identifies the call. But some servers leave it out, some give every call
+        index 0 and another id, or none, and some repeat the name with each fragment.
         """
         if isinstance(key, int | str) and key in self._calls:
             call = self._calls[key]

@@ -16,7 +16,7 @@ _CALLS = {"web_search_call": "web_search", "file_search_call": "file_search"}
 
 
 def add_charges(usage: Usage | None, body: dict[str, Any]) -> Usage | None:
-    """Adds to `usage` what the Response object `body` reports besides."""
+    """Adds to `usage` what the Response object `body` also reports."""
     if usage is None:
         return None
     if isinstance(tier := body.get("service_tier"), str):

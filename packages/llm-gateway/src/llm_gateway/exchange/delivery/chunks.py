@@ -110,16 +110,16 @@ class _Receiver:
         if self._name is not None and chunk.model:
             chunk = replace(chunk, model=self._name)
         # Most chunks are a piece of text alone, and looking at them is without a call.
-        unsaid: object = chunk.usage is not None or chunk.provider_metadata
+        unwritten: object = chunk.usage is not None or chunk.provider_metadata
         for choice in chunk.choices:
-            unsaid = unsaid or choice.provider_metadata or choice.message.provider_metadata
-            unsaid = unsaid or choice.logprobs is not None or choice.stop_sequence is not None
+            unwritten = unwritten or choice.provider_metadata or choice.message.provider_metadata
+            unwritten = unwritten or choice.logprobs is not None or choice.stop_sequence is not None
             for part in choice.message.content:
-                unsaid = unsaid or part.provider_metadata or type(part) is OpaquePart
-                unsaid = unsaid or (type(part) is TextPart and part.citations)
-                unsaid = unsaid or (type(part) is ToolCallPart and part.namespace is not None)
-        if unsaid:
-            self._dialect.report_unsaid(chunk, self.losses)
+                unwritten = unwritten or part.provider_metadata or type(part) is OpaquePart
+                unwritten = unwritten or (type(part) is TextPart and part.citations)
+                unwritten = unwritten or (type(part) is ToolCallPart and part.namespace is not None)
+        if unwritten:
+            self._dialect.report_unwritten(chunk, self.losses)
         if self._attempt.is_heavy and (chunk.final or _is_ending(chunk)):
             self._ending.append(chunk)
         else:

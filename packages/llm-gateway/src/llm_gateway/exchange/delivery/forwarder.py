@@ -43,7 +43,7 @@ class StreamForwarder:
         self._held_bytes = 0
         self._seam = b""
         self._held: list[bytes] = []
-        # The last blocks. A usage event may be followed by a ping and the terminal event, each in a block of its own.
+        # The last blocks. A usage event may be followed by a ping and the terminal event, each in a separate block.
         self._earlier = (b"", b"")
         self._before = b""
         self._last = b""

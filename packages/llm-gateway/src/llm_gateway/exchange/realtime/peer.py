@@ -35,7 +35,7 @@ class Message:
 
 @dataclass(slots=True, frozen=True)
 class Closing:
-    """How one side ended, or is to end. `code` 1006 stands for a connection that broke off."""
+    """How one side ended, or is to end. `code` 1006 is a connection that broke off."""
 
     code: int = NORMAL
     reason: str = ""

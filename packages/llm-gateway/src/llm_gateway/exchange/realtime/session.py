@@ -48,7 +48,7 @@ class _End:
     to_client: Closing
     to_provider: Closing
     error: GatewayError | None = None
-    """What the client hears before it is closed, and the ledger keeps."""
+    """Reported to the client before it is closed, and kept in the ledger."""
 
 
 class Session:
@@ -128,7 +128,7 @@ class Session:
         return _End(closing.sendable(), Closing() if closing.code == _BROKEN else closing.sendable())
 
     async def _judge(self, message: Message) -> Message | None:
-        """The client's message as it goes on; None where it does not, of which the client hears."""
+        """The client's message as it goes on; None where it does not, which is reported to the client."""
         data = message.data
         event = await run_aside(read_event, data) if len(data) > LIGHT_BYTES else read_event(data)
         if event is None:
@@ -171,10 +171,10 @@ class Session:
         request = self._request
         body = json.loads(request.dialect.encode_error(error.info()).body)
         words = body.get("error") if isinstance(body, dict) else None
-        told = {name: value for name, value in (words or {}).items() if name in ("type", "code", "message", "param")}
+        shown = {name: value for name, value in (words or {}).items() if name in ("type", "code", "message", "param")}
         event_id = request.services.mint.id("event_")
         about = about if isinstance(about, str) else None
-        await self._client.send(Message(error_event(told, event_id, about)))
+        await self._client.send(Message(error_event(shown, event_id, about)))
 
     # The provider's events.
 

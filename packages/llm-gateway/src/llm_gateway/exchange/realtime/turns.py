@@ -1,7 +1,7 @@
-"""The responses of a session, each on the books as a request of its own kind.
+"""The responses of a session, each accounted as a separate request.
 
 A session may last an hour and answer a hundred times. Were it one request, its limits would be checked once and its
-spending known at its end. So each response is a *turn* with a context of its own: the caller is authenticated and
+spending known at its end. So each response is a *turn* with its own context: the caller is authenticated and
 admitted for it, what it used is settled when it is done, and the trace has it as a row with its words.
 
     session begins ── turn 1 admitted ── response.done ── turn 1 settled, turn 2 admitted ── … ── session ends
@@ -117,7 +117,7 @@ class Turns:
             ctx.metrics.first_token = self._entry.first_token = time.time()
 
     async def done(self, response: dict[str, Any], reply: LLMResponse) -> GatewayError | None:
-        """A response is done: settles it. What `admit` says of the next one."""
+        """A response is done: settles it. Returns what `admit` returns for the next one."""
         if not self._active:
             self.began(response)
         self._active.discard(str(response.get("id")))
@@ -168,7 +168,7 @@ class Turns:
             ctx.attempts.clear()  # nothing was asked for: nothing is charged
             await self._close()
 
-    # What was said, for the trace.
+    # The conversation, for the trace.
 
     def instruct(self, instructions: str) -> None:
         self._instructions = instructions[:_KEPT_BYTES]

@@ -21,7 +21,7 @@ from llm_gateway_sdk.operations.reading import (
 )
 
 from ..cohere_errors import encode_error
-from .openai import report_unsaid
+from .openai import report_unwritten
 
 __all__ = ["CohereEmbeddings", "billed_tokens"]
 
@@ -85,7 +85,7 @@ class CohereEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
             body["truncate"] = "END" if request.truncate else "NONE"
         body.update(request.provider_metadata.get(self.name, {}))
         sent = ("input_type",) if isinstance(given, str) else ()
-        report_unsaid(request, self.name, losses, said=frozenset({"purpose", "truncate"}), sent=sent)
+        report_unwritten(request, self.name, losses, written=frozenset({"purpose", "truncate"}), sent=sent)
         return json_request(self.path, body)
 
     def decode_reply(self, wire: WireReply, request: EmbeddingRequest) -> EmbeddingReply:

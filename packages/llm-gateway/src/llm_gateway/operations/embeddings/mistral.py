@@ -9,7 +9,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.embeddings import EmbeddingRequest, plain_text
 from llm_gateway_sdk.operations.reading import json_request
 
-from .openai import OpenAIEmbeddings, report_unsaid
+from .openai import OpenAIEmbeddings, report_unwritten
 
 __all__ = ["MistralEmbeddings"]
 
@@ -29,5 +29,5 @@ class MistralEmbeddings(OpenAIEmbeddings):
         if own.get("output_dtype") not in (None, "float"):
             raise DialectError("the vectors of another type than float can't be read here", path="output_dtype")
         body.update(own)
-        report_unsaid(request, self.name, losses, said=frozenset(), sent=own)
+        report_unwritten(request, self.name, losses, written=frozenset(), sent=own)
         return json_request(self.path, body)

@@ -13,7 +13,7 @@ from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.reading import count, json_reply, json_request, numbers, object_of, positive
 from llm_gateway_sdk.operations.vectors import from_base64, to_base64
 
-__all__ = ["OpenAIEmbeddings", "decode_vectors", "report_unsaid"]
+__all__ = ["OpenAIEmbeddings", "decode_vectors", "report_unwritten"]
 
 _KNOWN = frozenset({"model", "input", "dimensions", "encoding_format", "user"})
 
@@ -53,7 +53,7 @@ class OpenAIEmbeddings(OperationForm[EmbeddingRequest, EmbeddingReply]):
         if request.user is not None:
             body["user"] = request.user
         body.update(request.provider_metadata.get(self.name, {}))
-        report_unsaid(request, self.name, losses)
+        report_unwritten(request, self.name, losses)
         return json_request(self.path, body)
 
     def decode_reply(self, wire: WireReply, request: EmbeddingRequest) -> EmbeddingReply:
@@ -96,22 +96,22 @@ def _vector(value: Any) -> Sequence[float]:
     return from_base64(value) if isinstance(value, str) else numbers(value, "data[*].embedding")
 
 
-def report_unsaid(
+def report_unwritten(
     request: EmbeddingRequest,
     form: str,
     losses: Losses,
     *,
-    said: frozenset[str] = frozenset({"user"}),
+    written: frozenset[str] = frozenset({"user"}),
     sent: Collection[str] = (),
 ) -> None:
     """Lists what of a request a form has no field for; `sent` are fields of another form that went along. Raises
     DialectError where the reply would be of another kind."""
-    if request.element != "float" and "element" not in said:
+    if request.element != "float" and "element" not in written:
         raise DialectError(f"the model's provider gives vectors of floats only, not of {request.element}")
     for name in ("purpose", "truncate", "user"):
-        if name not in said and getattr(request, name) is not None:
+        if name not in written and getattr(request, name) is not None:
             losses.dropped(name)
-    if "titles" not in said and any(request.titles):
+    if "titles" not in written and any(request.titles):
         losses.dropped("titles")
     for own, fields in request.provider_metadata.items():
         if own != form:

@@ -10,7 +10,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.embeddings import EmbeddingRequest, Purpose, plain_text
 from llm_gateway_sdk.operations.reading import json_request
 
-from .openai import OpenAIEmbeddings, report_unsaid
+from .openai import OpenAIEmbeddings, report_unwritten
 
 __all__ = ["PurposeEmbeddings"]
 
@@ -28,10 +28,10 @@ class PurposeEmbeddings(OpenAIEmbeddings):
     def encode_request(self, request: EmbeddingRequest, target: Target, losses: Losses) -> WireRequest:
         inputs = [plain_text(value, place) for place, value in enumerate(request.inputs)]
         body: dict[str, Any] = {"model": target.model, "input": inputs}
-        said = {"truncate"}
+        written = {"truncate"}
         if request.purpose in self.purposes:
             body[self.purpose_field] = self.purposes[request.purpose]
-            said.add("purpose")
+            written.add("purpose")
         if request.dimensions is not None:
             body[self.dimensions_field] = request.dimensions
         if request.truncate is not None:
@@ -39,5 +39,5 @@ class PurposeEmbeddings(OpenAIEmbeddings):
         given = request.provider_metadata.get("openai", {})
         own = {name: given[name] for name, kind in self.own_fields.items() if type(given.get(name)) is kind}
         body.update(own)
-        report_unsaid(request, self.name, losses, said=frozenset(said), sent=own)
+        report_unwritten(request, self.name, losses, written=frozenset(written), sent=own)
         return json_request(self.path, body)

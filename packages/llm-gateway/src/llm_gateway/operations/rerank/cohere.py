@@ -15,7 +15,7 @@ from llm_gateway_sdk.wire import json
 from ..cohere_errors import encode_error
 from ..embeddings.cohere import billed_tokens
 
-__all__ = ["CohereRerank", "report_unsaid"]
+__all__ = ["CohereRerank", "report_unwritten"]
 
 _KNOWN = frozenset(
     {"model", "query", "documents", "top_n", "return_documents", "max_tokens_per_doc", "max_chunks_per_doc",
@@ -93,10 +93,12 @@ class CohereRerank(OperationForm[RerankRequest, RerankReply]):
         return None if used is None else Usage(input_tokens=used)
 
 
-def report_unsaid(request: RerankRequest, form: str, losses: Losses, *, said: frozenset[str] = frozenset()) -> None:
+def report_unwritten(
+    request: RerankRequest, form: str, losses: Losses, *, written: frozenset[str] = frozenset()
+) -> None:
     """Lists what of a request a form has no field for."""
     for name in ("max_tokens_per_document", "truncate"):
-        if name not in said and getattr(request, name) is not None:
+        if name not in written and getattr(request, name) is not None:
             losses.dropped(name)
     for own, fields in request.provider_metadata.items():
         if own != form:

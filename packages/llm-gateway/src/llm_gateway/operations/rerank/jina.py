@@ -11,7 +11,7 @@ from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.reading import count, json_request, object_of
 from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 
-from .cohere import report_unsaid
+from .cohere import report_unwritten
 
 __all__ = ["JinaRerank"]
 
@@ -28,7 +28,7 @@ class JinaRerank(OperationForm[RerankRequest, RerankReply]):
         if request.max_tokens_per_document is not None:
             body["max_doc_length"] = request.max_tokens_per_document
         body["return_documents"] = False
-        report_unsaid(request, self.name, losses, said=frozenset({"max_tokens_per_document"}))
+        report_unwritten(request, self.name, losses, written=frozenset({"max_tokens_per_document"}))
         return json_request(self.path, body)
 
     def decode_reply(self, wire: WireReply, request: RerankRequest) -> RerankReply:

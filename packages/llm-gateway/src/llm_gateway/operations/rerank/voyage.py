@@ -9,7 +9,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.reading import json_request, object_of
 from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 
-from .cohere import report_unsaid
+from .cohere import report_unwritten
 from .jina import JinaRerank
 
 __all__ = ["VoyageRerank"]
@@ -24,7 +24,7 @@ class VoyageRerank(JinaRerank):
             body["top_k"] = request.top
         if request.truncate is not None:
             body["truncation"] = request.truncate
-        report_unsaid(request, self.name, losses, said=frozenset({"truncate"}))
+        report_unwritten(request, self.name, losses, written=frozenset({"truncate"}))
         return json_request(self.path, body)
 
     def decode_reply(self, wire: WireReply, request: RerankRequest) -> RerankReply:

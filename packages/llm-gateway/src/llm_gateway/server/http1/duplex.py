@@ -18,7 +18,7 @@ class Readable(Protocol):
 
 
 class Duplex:
-    """`going_away` is set when the server begins to end: whoever serves the connection comes to a good end then."""
+    """`going_away` is set when the server begins to end: the handler of the connection then ends it cleanly."""
 
     __slots__ = ("_connection", "_ended", "_paused", "_pieces", "_size", "_waiter", "going_away")
 

@@ -10,7 +10,7 @@
 
 llhttp (httptools) decides what valid HTTP/1.1 is. On top of it lie the rules that llhttp leaves to its users: which
 versions are served, `Host`, transfer codings, and offers to upgrade, which are declined by reading on as if they had
-not been made (RFC 9110, 7.8), unless `takes_offer` says otherwise: then the head is the last event, and what came after
+not been made (RFC 9110, 7.8), unless `takes_offer` accepts it: then the head is the last event, and what came after
 it is another protocol's (`rest`).
 
 Clients on a kept connection send the same head again and again, but for the length. The parser remembers the last head
