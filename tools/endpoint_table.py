@@ -80,11 +80,11 @@ Events pass as they come, in both directions, each at the pace of the side that 
   provider has opened the session. A refusal is an HTTP reply in OpenAI's form. Browsers, which can set no
   headers, give the gateway's key as the subprotocol `openai-insecure-api-key.KEY`.
 - Each response is a turn with its own accounting: it is authenticated and admitted anew, its usage (audio, text,
-  cached) is settled when `response.done` has come, and the trace has a row with its words, whose
-  `session` in the metadata is the id of the session's row. Where a limit is reached, or the key is revoked, the client gets an `error` event and the
-  session ends with code 1008. A session counts towards limits of `requests` and `concurrent`, a response towards
-  `requests`, tokens and cost. Transcripts of the user's speech are paid at the price of their model where that is
-  configured, else at the session's. A response that breaks off is estimated.
+  cached) is settled when `response.done` has come, and the trace has a row with its words, whose `session` in the
+  metadata is the id of the session's row. Where a limit is reached, or the key is revoked, the client gets an `error`
+  event and the session ends with code 1008. A session counts towards limits of `requests` and `concurrent`, a
+  response towards `requests`, tokens and cost. Transcripts of the user's speech are paid at the price of their model
+  where that is configured, else at the session's. A response that breaks off is estimated.
 - The model stays the one that was asked for. A name that is not configured goes to the provider as it is. Where a
   caller is bound to models, that holds for the model of its transcripts too.
 - Where a plugin edits requests or replies there are no sessions (403), for it could not see what is spoken;

@@ -17,6 +17,7 @@ from typing import Any
 
 import odd_tools
 import pytest
+from codex_home import codex_home
 from compat_envs import ENVIRONMENTS, Environment, install
 from scripted_upstream import Script
 from served_gateway import ServedGateway
@@ -71,28 +72,12 @@ def claude_code(gateway: ServedGateway, folder: Path, model: str, prompt: str) -
 
 def codex(gateway: ServedGateway, folder: Path, model: str, prompt: str) -> str:
     program = installed("codex").program("codex")
-    home = folder / "codex"
-    home.mkdir()
-    (home / "config.toml").write_text(
-        f"""
-model = "{model}"
-model_provider = "gateway"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-
-[model_providers.gateway]
-name = "gateway"
-base_url = "{gateway.url}/openai/v1"
-env_key = "GATEWAY_KEY"
-wire_api = "responses"
-request_max_retries = 0
-stream_max_retries = 0
-
+    tools = f"""
 [mcp_servers.odd]
 command = {json.dumps(SERVER[0])}
 args = {json.dumps(SERVER[1:])}
 """
-    )
+    home = codex_home(folder, gateway.url, model, tools)
     command = [str(program), "exec", "--skip-git-repo-check", prompt]
     return run(command, folder, CODEX_HOME=str(home), GATEWAY_KEY="sk-test")
 

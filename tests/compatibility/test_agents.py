@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from codex_home import codex_home
 from compat_envs import ENVIRONMENTS, Environment, install
 from five_apis import DIALECTS, FiveApis
 from served_gateway import ServedGateway
@@ -84,24 +85,7 @@ def test_codex_runs_a_tool_and_tells_its_result(
 ) -> None:
     codex = installed("codex").program("codex")
     (tmp_path / "secret.txt").write_text("the word is kumquat\n")
-    home = tmp_path / "codex"
-    home.mkdir()
-    (home / "config.toml").write_text(
-        f"""
-model = "{model}"
-model_provider = "gateway"
-approval_policy = "never"
-sandbox_mode = "danger-full-access"
-
-[model_providers.gateway]
-name = "gateway"
-base_url = "{gateway.url}/openai/v1"
-env_key = "GATEWAY_KEY"
-wire_api = "responses"
-request_max_retries = 0
-stream_max_retries = 0
-"""
-    )
+    home = codex_home(tmp_path, gateway.url, model)
     before = len(apis.received)
 
     said = run(

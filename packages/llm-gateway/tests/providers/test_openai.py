@@ -1,30 +1,11 @@
 from __future__ import annotations
 
-import asyncio
-from typing import Any, TypeVar
+from typing import Any
 
-import jsonschema
 import pytest
+from openai_calls import made, prepared
 
 from llm_gateway.providers.openai import OpenAIProvider
-from llm_gateway_sdk import Headers, WireRequest
-from llm_gateway_sdk.wire import json
-
-P = TypeVar("P", bound=OpenAIProvider)
-
-
-def made(cls: type[P], **config: Any) -> P:
-    jsonschema.validate(config, cls.configuration_schema)
-    provider = cls()
-    asyncio.run(provider.configure(config))
-    return provider
-
-
-def prepared(provider: OpenAIProvider, path: str = "/chat/completions", model: str = "m") -> tuple[str, dict[str, str]]:
-    _, url, headers, _ = provider.prepare(
-        WireRequest("POST", path, headers=Headers(), body=json.dumps({"model": model}))
-    )
-    return url, dict(headers.items)
 
 
 def test_a_call_goes_to_openai_with_the_key() -> None:

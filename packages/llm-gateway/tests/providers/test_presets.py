@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, TypeVar
-
-import jsonschema
 import pytest
+from openai_calls import made
 
 from llm_gateway.extensions import installed
-from llm_gateway.providers.openai import OpenAIProvider
 from llm_gateway.providers.presets import PRESETS
-from llm_gateway_sdk import Headers, Losses, Message, TextPart, WireRequest
+from llm_gateway_sdk import Losses, Message, TextPart
 from llm_gateway_sdk.request import LLMRequest
 from llm_gateway_sdk.wire import json
-
-P = TypeVar("P", bound=OpenAIProvider)
-
-
-def made(cls: type[P], **config: Any) -> P:
-    jsonschema.validate(config, cls.configuration_schema)
-    provider = cls()
-    asyncio.run(provider.configure(config))
-    return provider
-
-
-def prepared(provider: OpenAIProvider, path: str = "/chat/completions", model: str = "m") -> tuple[str, dict[str, str]]:
-    _, url, headers, _ = provider.prepare(
-        WireRequest("POST", path, headers=Headers(), body=json.dumps({"model": model}))
-    )
-    return url, dict(headers.items)
 
 
 def test_every_preset_is_installed_by_its_name() -> None:
