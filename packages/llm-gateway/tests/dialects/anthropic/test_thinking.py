@@ -1,0 +1,128 @@
+"""What a model is asked to think, and whose thinking it gets back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from anthropic_requests import asks, decode, encode, listed, user
+
+from llm_gateway_sdk import (
+    Losses,
+    Message,
+    Reasoning,
+    TextPart,
+    ThinkingPart,
+    Tool,
+    ToolCallPart,
+    ToolChoice,
+    ToolResultPart,
+)
+
+
+def test_thinking_goes_back_only_to_whom_it_came_from() -> None:
+    losses = Losses()
+    request = asks(
+        user(TextPart("hi")),
+        Message(
+            "assistant",
+            [
+                ThinkingPart("mine", signature="s", signed_by="anthropic"),
+                ThinkingPart("theirs", signature="s", signed_by="gemini"),
+                ThinkingPart("unsigned"),
+                ThinkingPart(redacted="x", signed_by="bedrock"),
+                ThinkingPart("of Claude on Bedrock", signature="s", signed_by="bedrock"),
+                ToolCallPart("a", "f", "{}", signature="s", signed_by="gemini"),
+            ],
+        ),
+        max_tokens=5,
+    )
+
+    blocks = encode(request, losses)["messages"][1]["content"]
+
+    assert [block["type"] for block in blocks] == ["thinking", "thinking", "tool_use"]
+    assert [block["thinking"] for block in blocks[:2]] == ["mine", "of Claude on Bedrock"]
+    assert "dropped messages[*].content[*].signature" in listed(losses)
+
+
+def test_other_providers_signatures_are_unwrapped_from_where_they_travelled() -> None:
+    body = {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {
+                "role": "assistant",
+                "content": [
+                    {"type": "thinking", "thinking": "hm", "signature": "gw1.gemini.abc"},
+                    {"type": "text", "text": "so"},
+                    {"type": "thinking", "thinking": "", "signature": "gw1.gemini.after:ttt"},
+                    {"type": "thinking", "thinking": "", "signature": "gw1.gemini.tool:sss"},
+                    {"type": "tool_use", "id": "a", "name": "f", "input": {}},
+                    {"type": "redacted_thinking", "data": "gw1.bedrock.rrr"},
+                ],
+            },
+        ]
+    }
+
+    parts = decode(body).messages[1].content
+
+    assert [(type(part), part.signature, part.signed_by) for part in parts] == [
+        (ThinkingPart, "abc", "gemini"),
+        (TextPart, "ttt", "gemini"),
+        (ToolCallPart, "sss", "gemini"),
+        (ThinkingPart, None, "bedrock"),
+    ]
+    assert isinstance(parts[3], ThinkingPart)
+    assert parts[3].redacted == "rrr"
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "effort"),
+    [
+        ("claude-3-5-haiku-20241022", None, None),
+        ("claude-3-7-sonnet-20250219", {"type": "enabled", "budget_tokens": 16384}, None),
+        ("claude-sonnet-4-20250514", {"type": "enabled", "budget_tokens": 16384}, None),
+        ("claude-opus-4-5", {"type": "enabled", "budget_tokens": 16384}, None),
+        ("claude-sonnet-4-6", {"type": "adaptive"}, "high"),
+        ("claude-opus-4-8", {"type": "adaptive"}, "high"),
+        ("claude-next", {"type": "adaptive"}, "high"),
+        ("kimi-k2", {"type": "enabled", "budget_tokens": 16384}, None),
+    ],
+)
+def test_effort_takes_the_form_that_the_model_knows(model: str, thinking: Any, effort: Any) -> None:
+    body = encode(asks(reasoning=Reasoning(effort="high"), max_tokens=64000, temperature=0.2), model=model)
+
+    assert body.get("thinking") == thinking
+    assert body.get("output_config", {}).get("effort") == effort
+    assert ("temperature" in body) is (thinking is None)
+
+
+def test_a_budget_stays_below_max_tokens() -> None:
+    body = encode(asks(reasoning=Reasoning(effort="high"), max_tokens=2000))
+    assert 1024 <= body["thinking"]["budget_tokens"] < 2000
+
+    body = encode(asks(reasoning=Reasoning(effort="high")))
+    assert body["max_tokens"] > body["thinking"]["budget_tokens"]
+
+    losses = Losses()
+    assert "thinking" not in encode(asks(reasoning=Reasoning(effort="high"), max_tokens=500), losses)
+    assert listed(losses) == ["dropped reasoning.effort"]
+
+
+def test_thinking_is_not_asked_for_where_the_api_would_refuse_it() -> None:
+    forced = asks(reasoning=Reasoning(effort="low"), tools=[Tool("f")], tool_choice=ToolChoice("required"))
+    unthought = asks(
+        user(TextPart("hi")),
+        Message("assistant", [ToolCallPart("a", "f", "{}")]),
+        Message("tool", [ToolResultPart("a", [TextPart("1")])]),
+        reasoning=Reasoning(effort="low"),
+    )
+
+    assert "thinking" not in encode(forced)
+    assert "thinking" not in encode(unthought)
+    assert encode(asks(reasoning=Reasoning(effort="none")))["thinking"] == {"type": "disabled"}
+
+
+def test_a_wanted_summary_asks_for_visible_thinking() -> None:
+    body = encode(asks(reasoning=Reasoning(effort="low", summary="auto")), model="claude-opus-4-8")
+
+    assert body["thinking"] == {"type": "adaptive", "display": "summarized"}
