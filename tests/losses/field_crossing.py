@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from loss_table import MODELS, dialects
+from loss_features import MODELS, dialects
 from sdk_types import Field, Node, each_field, of_annotation, of_shape
 
 from llm_gateway_sdk import DialectError, Loss, Losses, Target, WireRequest

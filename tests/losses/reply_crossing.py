@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from field_crossing import request_of
-from loss_table import dialects
+from loss_features import dialects
 from sdk_types import Field, Node, each_field, of_annotation, of_shape
 
 from llm_gateway_sdk import DialectError, Headers, Loss, Losses, Mint, WireReply

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from loss_table import DIALECTS, PAGE, REPLIES, REQUESTS, cross_reply, cross_request, dialects, page
+from loss_features import DIALECTS, REPLIES, REQUESTS, dialects
+from loss_table import PAGE, cross_reply, cross_request, page
 
 PAIRS = [(sender, receiver) for sender in DIALECTS for receiver in DIALECTS if sender != receiver]
 each_pair = pytest.mark.parametrize(("sender", "receiver"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from field_crossing import SENDERS, request_of
 from five_apis import models_of
-from loss_table import dialects
+from loss_features import dialects
 from planted_replies import PlantedApi, reply_tree_of
 from sampled_bodies import Case, cases, mint
 from type_check import violations

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from field_crossing import SENDERS, cross, fields_of, request_of
-from loss_table import dialects
+from loss_features import dialects
 from reply_crossing import cross_reply, reply_fields_of
 from sampled_bodies import events_of, mint, stream_of
 
