@@ -1,1 +1,1 @@
-"""Measures the gateway beside a bare proxy and other gateways. See README.md; `python -m benchmarks --help`."""
+"""Measures the gateway next to a bare proxy and other gateways. See README.md; `python -m benchmarks --help`."""

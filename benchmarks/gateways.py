@@ -340,7 +340,7 @@ GATEWAYS = {
 
 
 def runs(name: str, scenario: Scenario) -> bool:
-    """Whether a gateway takes part in a scenario. A bare proxy has no plugins: it is the measure beside them."""
+    """Whether a gateway takes part in a scenario. A bare proxy has no plugins: it is the measure next to them."""
     if scenario.only and name not in scenario.only:
         return False
     if name == "nginx":

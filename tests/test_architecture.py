@@ -144,7 +144,7 @@ DISTRIBUTION_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import statement: where it stands, and the module that it names."""
+    """One import statement: where it is, and the module that it names."""
 
     path: Path
     line: int
@@ -340,7 +340,7 @@ def test_what_a_package_imports_it_declares(package: str) -> None:
 
 
 def optional(each: Import) -> bool:
-    """It stands in a `try` that goes on without it."""
+    """It is in a `try` that goes on without it."""
     for node in ast.walk(ast.parse(each.path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Try) and any("ImportError" in ast.unparse(h.type) for h in node.handlers if h.type):
             lines = {
@@ -466,7 +466,7 @@ def words_in(room: str, pattern: str) -> list[str]:
     ]
 
 
-def test_each_module_says_what_it_holds() -> None:
+def test_each_module_states_what_it_holds() -> None:
     silent = [
         str(path.relative_to(PACKAGES))
         for package in packages()

@@ -1,4 +1,4 @@
-"""The documentation says what is: links lead somewhere, named files are there, examples load."""
+"""The documentation states what is: links lead somewhere, named files are there, examples load."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_each_file_that_the_walk_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("room", sorted(path.name for path in GATEWAY.iterdir() if (path / "__init__.py").is_file()))
-def test_each_room_stands_in_the_architecture(room: str) -> None:
+def test_each_room_is_in_the_architecture(room: str) -> None:
     if room != "wire":
         assert f"`{room}/`" in (ROOT / "docs" / "architecture.md").read_text()
 

@@ -44,7 +44,7 @@ def _commands() -> Iterator[tuple[str, list[str]]]:
 
 
 def _alternatives(words: list[str]) -> list[list[str]]:
-    """`models list|show` stands for two commands."""
+    """`models list|show` means two commands."""
     for place, word in enumerate(words):
         if re.fullmatch(r"[a-z]+(?:\|[a-z]+)+", word):
             return [[*words[:place], each, *words[place + 1 :]] for each in word.split("|")]

@@ -1,6 +1,6 @@
 """Errors by class and API, computed from the dialects: `python tools/error_table.py [--write]` makes docs/errors.md.
 
-tests/errors drives the gateway with the same table, so that the page says what clients really get.
+tests/errors drives the gateway with the same table, so that the page states what clients really get.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ class Replied:
     clients: tuple[str, ...] = DIALECTS
     """Whose requests can bring it about at all."""
     aside: bool = False
-    """It may be left out untold: the reply says the same without it."""
+    """It may be left out unreported: the reply is the same without it."""
     said_as: bool = False
     """A word of a closed set: the receiver's own may be another."""
 
@@ -86,7 +86,7 @@ class Replied:
 @dataclass(frozen=True)
 class Crossing:
     """What becomes of a feature on its way. `outcome`: kept, converted, clamped, dropped, refused, left out, `as WORD`;
-    `""` where the sender's API can't say it; `untold` where it changed and nobody was told."""
+    `""` where the sender's API can't say it; `unreported` where it changed and no header names it."""
 
     outcome: str
     losses: tuple[Loss, ...] = ()

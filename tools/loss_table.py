@@ -137,13 +137,13 @@ def cross_reply(sender: str, receiver: str, feature: Replied) -> Crossing:
         return Crossing("")
     reply = client.encode_response(came, echoes[receiver], _mint(), losses)
     crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
-    if crossing.outcome == "untold" and not feature.said_as:
+    if crossing.outcome == "unreported" and not feature.said_as:
         client.report_unwritten(came, losses)
         crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
-    if crossing.outcome == "untold" and feature.said_as:
+    if crossing.outcome == "unreported" and feature.said_as:
         said_as = client.decode_response(reply, _mint()).choices[0].raw_finish_reason
         return Crossing(f"as `{said_as}`")
-    return Crossing("left out") if crossing.outcome == "untold" and feature.aside else crossing
+    return Crossing("left out") if crossing.outcome == "unreported" and feature.aside else crossing
 
 
 def _judge(said: Any, arrived: Any, losses: tuple[Loss, ...]) -> Crossing:
@@ -151,7 +151,7 @@ def _judge(said: Any, arrived: Any, losses: tuple[Loss, ...]) -> Crossing:
     for kind in ("dropped", "clamped", "converted"):
         if kind in kinds:
             return Crossing(kind, losses)
-    return Crossing("kept" if arrived == said else "untold", detail=f"{said!r} → {arrived!r}")
+    return Crossing("kept" if arrived == said else "unreported", detail=f"{said!r} → {arrived!r}")
 
 
 # The page.
@@ -194,7 +194,7 @@ def _tables(sender: str, groups: Any, cross: Any) -> list[str]:
     return parts
 
 
-_SIGNS = {"kept": "kept", "untold": "**changed**"}
+_SIGNS = {"kept": "kept", "unreported": "**changed**"}
 
 
 def _cell(crossing: Crossing) -> str:

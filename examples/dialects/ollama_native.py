@@ -268,7 +268,7 @@ def _end(finish: str | None, usage: Usage | None) -> dict[str, Any]:
 
 
 class OllamaStreamDecoder(StreamDecoder):
-    """Lines → chunks. Texts are part 1, thinking is part 0, and each call is a part of its own."""
+    """Lines → chunks. Texts are part 1, thinking is part 0, and each call is its own part."""
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint

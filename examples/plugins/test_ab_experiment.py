@@ -16,7 +16,7 @@ def test_callers_are_divided_and_stay_where_they_are():
     assert [trial.ask(caller=f"caller-{number}").text for number in range(200)] == first
 
 
-def test_the_arm_is_told():
+def test_the_arm_is_reported():
     reply = harness(100).ask()
 
     assert (reply.text, reply.headers) == ("new", {"x-experiment": "B"})

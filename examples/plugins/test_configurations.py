@@ -1,4 +1,4 @@
-"""The configuration that stands in the head of each example is one that the gateway takes."""
+"""The configuration that is in the head of each example is one that the gateway takes."""
 
 import ast
 from pathlib import Path

@@ -18,6 +18,6 @@ def test_what_it_does_not_know_goes_to_the_model():
     assert PluginHarness(MockModel, ANSWERS).ask("Who?", reply="Ann.").text == "Ann."
 
 
-def test_a_pattern_that_is_none_is_told_at_start():
+def test_a_pattern_that_is_none_is_reported_at_start():
     with pytest.raises(ConfigError, match=r"answers\[0\]\.match: missing \)"):
         PluginHarness(MockModel, {"answers": [{"match": "(", "reply": ""}]})

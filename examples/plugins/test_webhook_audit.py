@@ -19,7 +19,7 @@ def audited(client):
     return PluginHarness(WebhookAudit, {"url": "https://audit.test/"}, http_client=client)
 
 
-def test_every_request_is_told_with_its_outcome():
+def test_every_request_is_reported_with_its_outcome():
     client = FakeClient()
     harness = audited(client)
     harness.ask("two words", reply="three more words", caller="ann")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
-# At the end: a `conftest` beside a test that imports it by that name comes first.
+# At the end: a `conftest` next to a test that imports it by that name comes first.
 sys.path += [str(TESTS / name) for name in ("compatibility", "end_to_end", "agents")] + [str(TESTS.parent / "tools")]
 
 from five_apis import FiveApis, models_of  # noqa: E402

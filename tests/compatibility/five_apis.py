@@ -6,7 +6,7 @@ What it answers is decided by what it is asked, so that one server serves all te
   results are there: `the tools said: …`, and how many signatures came back;
 - `think first`: a line of thinking before all else;
 - `fail CLASS`: that error of `provider_errors.py`, in the API's own words;
-- `fail inside CLASS`: the same under a status that means success; streamed, behind the first word;
+- `fail inside CLASS`: the same under a status that means success; streamed, after the first word;
 - anything else: `upstream heard: …`.
 
 A signature that comes back altered is refused, as the vendors do. What it was sent is kept in `received`.
@@ -117,7 +117,7 @@ def models_of(url: str) -> list[dict[str, Any]]:
 
 
 class FiveApis:
-    """Runs in a thread of its own. `url` has no path."""
+    """Runs in its own thread. `url` has no path."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []

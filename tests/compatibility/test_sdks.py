@@ -1,4 +1,4 @@
-"""Official SDKs, old and new, each in an environment of its own: a conversation with tools on each provider's API, and
+"""Official SDKs, old and new, each in its own environment: a conversation with tools on each provider's API, and
 the exceptions that they raise. Runs where COMPAT is set; `tools/compat_envs.py` makes the environments.
 """
 
@@ -139,7 +139,7 @@ def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: st
         else:
             wanted = EXCEPTIONS[kind]
         if (kind, seen["status"]) == ("overloaded", 529):
-            # Some versions of Anthropic's have a class of its own for it.
+            # Some versions of Anthropic's have a separate class for it.
             wanted = "OverloadedError" if "OverloadedError" in seen["bases"] else wanted
         assert wanted in (seen.get("bases") or [seen["raised"]]), (kind, seen)
 

@@ -78,7 +78,7 @@ def test_tokens_are_counted_by_whoever_can(http: httpx.Client, apis: FiveApis, c
 
 @pytest.mark.parametrize("client", ["anthropic", "openai_responses", "gemini"])
 @pytest.mark.parametrize("model", ["openai_chat", "bare"])
-def test_tokens_are_estimated_where_nobody_counts(http: httpx.Client, client: str, model: str) -> None:
+def test_tokens_are_estimated_where_none_counts(http: httpx.Client, client: str, model: str) -> None:
     short, long = count(http, client, model), count(http, client, model, "Hello, world! " * 300)
 
     assert short.headers[ESTIMATE] == "true"

@@ -53,7 +53,7 @@ def test_a_file_that_is_not_utf_8(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "gateway.yaml:2: the byte 0xE9 is not UTF-8; save the file as UTF-8" in capsys.readouterr().err
 
 
-def test_a_byte_order_mark_is_no_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_byte_order_mark_is_not_a_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "gateway.yaml"
     file.write_bytes(b"\xef\xbb\xbfmodels: [{name: m, isDefault: true, provider: {type: echo}}]\n")
 

@@ -7,7 +7,7 @@ It answers by what the last user message says, so that one server serves all tes
 - `think first`: a line of thinking, then the answer;
 - `hang`: no answer until the caller leaves; `drip`: a few words and then none until the caller leaves;
 - `cut`: a stream that breaks off after some words;
-- anything else: an answer that says what arrived (`upstream heard: …`): text, system prompt, images, tool results.
+- anything else: an answer that states what arrived (`upstream heard: …`): text, system prompt, images, tool results.
 
 What it was sent is kept by the `x-request-id` that came with it.
 """
@@ -59,7 +59,7 @@ class Script:
 
 
 class ScriptedUpstream:
-    """Runs in a thread of its own. `url` has no path; OpenAI's base URL is `url + "/v1"`."""
+    """Runs in its own thread. `url` has no path; OpenAI's base URL is `url + "/v1"`."""
 
     def __init__(self) -> None:
         self._received: dict[str, list[Received]] = defaultdict(list)

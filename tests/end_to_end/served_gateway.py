@@ -1,4 +1,4 @@
-"""The real gateway for tests: `llm-gateway start` as a process of its own, on a free port."""
+"""The real gateway for tests: `llm-gateway start` as its own process, on a free port."""
 
 from __future__ import annotations
 

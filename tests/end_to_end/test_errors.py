@@ -181,7 +181,7 @@ MALFORMED = {
 
 @each_client
 @pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
-def test_what_is_no_request_is_refused_in_the_shape_of_the_api(
+def test_what_is_not_a_request_is_refused_in_the_shape_of_the_api(
     gateway: ServedGateway, client: str, body: bytes
 ) -> None:
     with gateway.http() as http:

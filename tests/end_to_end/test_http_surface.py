@@ -134,7 +134,7 @@ def test_a_request_id_is_made_where_there_is_none(surface: ServedGateway, upstre
 
 
 @pytest.mark.parametrize(("asked", "answered"), [("chat", "chat"), ("gpt-4o", "chat"), ("messages", "messages")])
-def test_a_reply_says_which_model_answered(surface: ServedGateway, asked: str, answered: str) -> None:
+def test_a_reply_names_which_model_answered(surface: ServedGateway, asked: str, answered: str) -> None:
     with surface.http() as http:
         reply = http.post("/v1/chat/completions", json={**ASK, "model": asked})
 
@@ -178,7 +178,7 @@ def test_no_page_may_call_unless_it_is_configured(gateway: ServedGateway) -> Non
     assert not any(name.startswith("access-control-") for name in reply.headers)
 
 
-def test_health_is_told_without_a_key(surface: ServedGateway) -> None:
+def test_health_is_reported_without_a_key(surface: ServedGateway) -> None:
     with surface.http() as http:
         replies = [http.get(path) for path in ("/health", "/health/live", "/health/ready")]
 

@@ -119,7 +119,7 @@ def _ranked(body: dict[str, Any], score: str, limit: str = "top_n") -> dict[str,
 
 
 def _rerank(seen: Seen) -> Reply:
-    """Cohere's, vLLM's, Jina's and Voyage's, which the key tells apart."""
+    """Cohere's, vLLM's, Jina's and Voyage's, which the key distinguishes."""
     body, key = seen.body, seen.headers.get("authorization", "")
     if "voyage" in key:
         found = _ranked(body, "relevance_score", "top_k")["results"]

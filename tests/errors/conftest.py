@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
-# At the end: a `conftest` beside a test that imports it by that name comes first.
+# At the end: a `conftest` next to a test that imports it by that name comes first.
 sys.path += [
     str(TESTS / "errors"),
     str(TESTS / "compatibility"),

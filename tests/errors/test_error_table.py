@@ -27,14 +27,14 @@ def message_of(provider: str, kind: str) -> str:
     return str(body["error"]["message"] if "error" in body else body["message"])
 
 
-def test_the_page_says_what_the_code_does() -> None:
+def test_the_page_states_what_the_code_does() -> None:
     assert PAGE.read_text() == page(), "python tools/error_table.py --write"
 
 
 @each_client
 @each_provider
 @each_class
-def test_a_providers_error_is_told_in_the_clients_words(
+def test_a_providers_error_is_reported_in_the_clients_words(
     gateway: ServedGateway, client: str, provider: str, kind: str
 ) -> None:
     told = provider_error(provider, kind)
@@ -83,7 +83,7 @@ def test_googles_sdk_raises_its_exceptions(gateway: ServedGateway, provider: str
 
 @each_client
 @each_provider
-def test_rate_limits_are_told_in_the_clients_headers(gateway: ServedGateway, client: str, provider: str) -> None:
+def test_rate_limits_are_reported_in_the_clients_headers(gateway: ServedGateway, client: str, provider: str) -> None:
     headers = post(gateway, client, provider, "fail rate_limit").headers
 
     if provider != "gemini" or client != "gemini":

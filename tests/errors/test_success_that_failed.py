@@ -1,4 +1,4 @@
-"""Replies whose status says success and whose body tells of an error."""
+"""Replies with a status of success and an error in the body."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_another_model_answers_where_one_is_left(gateway: ServedGateway, client:
 
 
 @pytest.mark.parametrize("client", TELLING)
-def test_a_reply_that_only_speaks_of_errors_is_no_failure(gateway: ServedGateway, client: str) -> None:
+def test_a_reply_that_only_speaks_of_errors_is_not_a_failure(gateway: ServedGateway, client: str) -> None:
     said = 'the body has "error": {"message": "x"} and "status": "failed" in it'
 
     reply = post(gateway, client, client, said, project=f"/from-steady-{client.replace('_', '-')}")

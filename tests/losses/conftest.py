@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
-# At the end: a `conftest` beside a test that imports it by that name comes first.
+# At the end: a `conftest` next to a test that imports it by that name comes first.
 sys.path += [str(TESTS / name) for name in ("errors", "compatibility", "end_to_end", "losses")] + [
     str(TESTS.parent / "tools")
 ]

@@ -36,7 +36,7 @@ class Planted:
 
 
 class PlantedApi:
-    """A provider that gives one and the same answer to whatever it is asked. Runs in a thread of its own."""
+    """A provider that gives one and the same answer to whatever it is asked. Runs in its own thread."""
 
     def __init__(self) -> None:
         self.answer: tuple[str, bytes] = ("application/json", b"{}")

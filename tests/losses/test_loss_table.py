@@ -14,24 +14,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def test_the_page_says_what_the_code_does() -> None:
+def test_the_page_states_what_the_code_does() -> None:
     assert PAGE.read_text() == page(), "python tools/loss_table.py --write"
 
 
 @each_pair
-def test_what_a_request_loses_is_told(sender: str, receiver: str) -> None:
+def test_what_a_request_loses_is_reported(sender: str, receiver: str) -> None:
     for _, features in REQUESTS:
         for feature in features:
             crossing = cross_request(sender, receiver, feature)
-            assert crossing.outcome != "untold", (feature.name, crossing.detail)
+            assert crossing.outcome != "unreported", (feature.name, crossing.detail)
 
 
 @each_pair
-def test_what_a_reply_loses_is_told(sender: str, receiver: str) -> None:
+def test_what_a_reply_loses_is_reported(sender: str, receiver: str) -> None:
     for _, features in REPLIES:
         for feature in features:
             crossing = cross_reply(sender, receiver, feature)
-            assert crossing.outcome != "untold", (feature.name, crossing.detail)
+            assert crossing.outcome != "unreported", (feature.name, crossing.detail)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

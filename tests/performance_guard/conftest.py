@@ -1,4 +1,4 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2]))  # for `benchmarks`, which is no installed package
+sys.path.insert(0, str(Path(__file__).parents[2]))  # for `benchmarks`, which is not an installed package

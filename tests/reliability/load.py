@@ -40,7 +40,7 @@ MIB = 1 << 20
 
 @dataclass(slots=True)
 class Process:
-    """A gateway in a process of its own, whose memory and descriptors can be looked at."""
+    """A gateway in its own process, whose memory and descriptors can be looked at."""
 
     pid: int
     port: int

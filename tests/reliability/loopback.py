@@ -278,7 +278,7 @@ class Gateway:
         method: str = "POST",
         headers: dict[str, str] | None = None,
     ) -> Reply:
-        """One request on a connection of its own."""
+        """One request on its own connection."""
         client = await self.connect()
         try:
             await client.send(method, path, body, headers)

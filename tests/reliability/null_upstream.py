@@ -1,4 +1,4 @@
-"""A provider that reads whatever it is sent and answers in the API that the path names, as a process of its own.
+"""A provider that reads whatever it is sent and answers in the API that the path names, as its own process.
 
 `/plain/…` answers a word. The other beginnings of a path answer with a reply that is heavy in one way: `/text/…` one
 long text, `/matches/…` a text full of matches, `/parts/…` many parts or choices, `/stream/…` a stream of many small

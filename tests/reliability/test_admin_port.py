@@ -1,4 +1,4 @@
-"""The administration surface on a port of its own, with one worker and with several."""
+"""The administration surface on its own port, with one worker and with several."""
 
 from __future__ import annotations
 

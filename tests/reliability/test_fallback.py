@@ -155,7 +155,7 @@ def test_what_a_retry_cannot_mend_is_not_retried(kind: str) -> None:
     run(main())
 
 
-def test_an_upstream_that_says_whether_to_retry_is_believed() -> None:
+def test_an_upstream_that_states_whether_to_retry_is_believed() -> None:
     async def main() -> None:
         async with upstream(fails(500, x_should_retry="false")) as up:
             async with gateway(config(model(up.url, retryAttempts=3, retryDelay="1ms"))) as served:
@@ -393,7 +393,7 @@ def test_weights_are_shares() -> None:
     run(main())
 
 
-def test_a_model_without_weight_is_no_fallback_either() -> None:
+def test_a_model_without_weight_is_not_a_fallback_either() -> None:
     async def main() -> None:
         async with upstream(fails(503, "overloaded")) as up:
             weights = [{"name": "m"}, {"name": "n"}, {"name": "o", "weight": 0}]

@@ -303,7 +303,7 @@ def test_a_second_signal_ends_whatever_plugins_do(plugin: str, tmp_path: Path) -
         client.close()
 
 
-def test_out_of_descriptors_it_says_so_and_recovers(tmp_path: Path) -> None:
+def test_out_of_descriptors_it_writes_a_log_line_and_recovers(tmp_path: Path) -> None:
     if sys.platform != "linux":
         pytest.skip("limits another process's descriptors")
     import resource

@@ -52,7 +52,7 @@ class Spy(Plugin):
 
 
 def quoting(status: int) -> Any:
-    """A provider that says what it was sent, as some do in their errors."""
+    """A provider that states what it was sent, as some do in their errors."""
 
     async def script(call: Call) -> None:
         sent = call.headers.get("authorization", "") + call.headers.get("x-api-key", "")

@@ -141,7 +141,7 @@ def test_a_header_never_lengthens_a_limit() -> None:
     run(main())
 
 
-def test_a_limit_that_is_no_duration_is_the_clients_mistake() -> None:
+def test_a_limit_that_is_not_a_duration_is_the_clients_mistake() -> None:
     async def main() -> None:
         async with upstream(answer) as up, gateway(config(model(up.url))) as served:
             for value in ("soon", "-5", "1e999", "9" * 400, "NaN", "5 parsecs", "²"):
@@ -228,7 +228,7 @@ def test_silence_is_filled_with_keep_alives_from_the_requests_start(dialect: str
     run(main())
 
 
-def test_an_error_after_a_keep_alive_is_told_inside_the_stream() -> None:
+def test_an_error_after_a_keep_alive_is_reported_inside_the_stream() -> None:
     async def main() -> None:
         async def think_then_fail(call: Call) -> None:
             await asyncio.sleep(0.25)

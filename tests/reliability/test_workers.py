@@ -117,7 +117,7 @@ def test_two_workers_converge_however_the_reload_is_asked_for_and_a_dead_one_is_
             assert time.monotonic() < deadline, told
             time.sleep(0.1)
 
-        # An invalid one changes nothing anywhere, and is told.
+        # An invalid one changes nothing anywhere, and is reported.
         file.write_text("models: 7")
         reply = client.post("/admin/reload", headers=KEY)
         assert reply.status_code == 422

@@ -1,4 +1,4 @@
-"""A gateway's tracer under load, in a process of its own that a test may kill.
+"""A gateway's tracer under load, in its own process that a test may kill.
 
     python producer.py CONFIG.json ACKNOWLEDGED.txt PREFIX [--rate 500] [--seconds 60] [--settle 0]
 

@@ -185,7 +185,7 @@ def test_the_embedded_engine_dies_with_its_process_and_loses_nothing(producers: 
         end(producer)
     finish(producers.start(config, "d", seconds=5))
 
-    # One folder per process: the table is read by a process of its own.
+    # One folder per process: the table is read by its own process.
     program = (
         "import json, sys; sys.path.insert(0, sys.argv[1])\n"
         "from tracer_harness import assert_none_lost_none_doubled\n"

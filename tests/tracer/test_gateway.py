@@ -62,7 +62,7 @@ def gateway(
     spool_more: str = "",
     provider: str = "{type: echo}",
 ) -> Iterator[str]:
-    """A gateway in a process of its own; its log is `gateway.log`."""
+    """A gateway in its own process; its log is `gateway.log`."""
     port = free_port()
     file = folder / "gateway.yaml"
     spool = folder / "gateway-spool"

@@ -98,7 +98,7 @@ class Producers:
 
     @property
     def acknowledged(self) -> list[str]:
-        # The log itself may have been cut by a kill: a line without its end is no acknowledgement.
+        # The log itself may have been cut by a kill: a line without its end is not an acknowledgement.
         return [
             line[:-1] for line in self.acknowledged_file.read_text().splitlines(keepends=True) if line.endswith("\n")
         ]

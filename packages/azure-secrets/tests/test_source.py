@@ -1,4 +1,4 @@
-"""A stand-in of Azure Key Vault, with a certificate of its own, and of the machine's identity endpoint."""
+"""A stand-in of Azure Key Vault, with its own certificate, and of the machine's identity endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for Entra ID and for the machine's own identity endpoint, with a certificate of its own."""
+"""A stand-in for Entra ID and for the machine's own identity endpoint, with its own certificate."""
 
 from __future__ import annotations
 

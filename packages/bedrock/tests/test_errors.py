@@ -32,7 +32,7 @@ def read(status: int, body: bytes, *headers: tuple[str, str]) -> ErrorInfo:
         (500, "InternalServerException", "Oops.", "upstream"),
     ],
 )
-def test_errors_are_told_apart_by_their_type(status: int, name: str, message: str, kind: str) -> None:
+def test_errors_are_distinguished_by_their_type(status: int, name: str, message: str, kind: str) -> None:
     headers = (("x-amzn-errortype", f"{name}:http://internal/"), ("x-amzn-requestid", "r1"), ("retry-after", "2"))
 
     info = read(status, json.dumps({"message": message}).encode(), *headers)
@@ -48,7 +48,7 @@ def test_older_services_spell_it_otherwise() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"\xff"])
-def test_a_body_that_is_no_error_still_gives_one(body: bytes) -> None:
+def test_a_body_that_is_not_an_error_still_gives_one(body: bytes) -> None:
     info = read(503, body)
 
     assert (info.status, info.kind) == (503, "overloaded")

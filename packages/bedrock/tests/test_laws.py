@@ -160,7 +160,7 @@ class TestBedrockLaws(DialectLaws):
         return {key: value for key, value in body.items() if value not in ([], {})}
 
     def normalise_reply(self, reply: LLMResponse) -> LLMResponse:
-        """Neither model nor a missing usage are told; arguments are an object, not its text."""
+        """Neither model nor a missing usage are reported; arguments are an object, not its text."""
         reply = super().normalise_reply(reply)
         usage = reply.usage if reply.usage and reply.usage.total_tokens else None
         for part in reply.message.content:

@@ -161,7 +161,7 @@ def test_an_unknown_profile_is_refused_by_its_name(shared_files: Path) -> None:
         configured(profile="nobody")
 
 
-def test_without_credentials_the_request_fails_and_says_what_to_write(shared_files: Path) -> None:
+def test_without_credentials_the_error_names_the_setting(shared_files: Path) -> None:
     provider = configured(region="us-east-1")
 
     with pytest.raises(ModelError, match="accessKeyId") as caught:

@@ -22,7 +22,7 @@ def test_declared_is_what_is_asked_for() -> None:
     assert {name for file in files for name in _READ.findall(file.read_text())} == set(Bedrock.quirks)
 
 
-def test_a_misspelt_quirk_is_no_setting() -> None:
+def test_a_misspelt_quirk_is_not_a_setting() -> None:
     schema = BedrockProvider.configuration_schema["properties"]["quirks"]
 
     assert schema["additionalProperties"] is False

@@ -149,6 +149,6 @@ def test_a_foreign_reply_is_written_with_the_counts_that_are_required() -> None:
 
 
 @pytest.mark.parametrize("body", ["x", 5, None, {"output": 5}, {"output": {"message": {"content": [5]}}}])
-def test_what_is_no_reply_is_refused(body: Any) -> None:
+def test_what_is_not_a_reply_is_refused(body: Any) -> None:
     with pytest.raises(DialectError):
         read(body)

@@ -1,4 +1,4 @@
-"""The command line: it reads the gateway's file, and says what it would do."""
+"""The command line: it reads the gateway's file, and states what it would do."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_table_s_sql_can_be_printed(file: Path, capsys: pytest.CaptureFixtur
     assert "CANARY" not in sql
 
 
-def test_several_tracers_have_to_be_told_apart(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_tracers_have_to_be_distinguished(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema", "--config", str(file)]) == 1
     assert "--plugin (tracer, quiet)" in capsys.readouterr().err
 
@@ -61,7 +61,7 @@ def test_variables_are_read_from_the_file_next_to_the_configuration(
     assert "`traces`.`traces`" in capsys.readouterr().out
 
 
-def test_the_spool_s_state_is_told(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_spool_s_state_is_reported(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["spool", "--config", str(file), "--plugin", "tracer"]) == 0
     assert "0 segments wait" in capsys.readouterr().out
 

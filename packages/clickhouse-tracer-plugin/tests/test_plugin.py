@@ -160,7 +160,7 @@ def test_the_engine_in_this_process_and_several_workers_exclude_each_other(tmp_p
         ({"dashboard": {"enabled": True}}, "credential"),
     ],
 )
-def test_a_wrong_configuration_is_told_before_the_start(wrong: dict[str, Any], words: str) -> None:
+def test_a_wrong_configuration_is_reported_before_the_start(wrong: dict[str, Any], words: str) -> None:
     answer = asyncio.run(ClickHouseTracer().validate_config(wrong))
 
     assert isinstance(answer, str)

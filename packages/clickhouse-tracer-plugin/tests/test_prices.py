@@ -65,7 +65,7 @@ def test_a_table_of_one_s_own_replaces_the_shipped_one(tmp_path: Path) -> None:
     assert table.find("x") is not None
 
 
-def test_a_broken_table_says_which_entry_is_wrong(tmp_path: Path) -> None:
+def test_a_broken_table_names_the_wrong_entry(tmp_path: Path) -> None:
     file = tmp_path / "prices.json"
     file.write_text('{"models": {"x": {"input": "cheap"}}}')
 

@@ -250,14 +250,14 @@ def test_the_query_string_is_not_kept_since_some_clients_put_keys_there() -> Non
         (ConnectionResetError("client left"), "cancelled", 499, "ConnectionResetError"),
     ],
 )
-def test_what_went_wrong_is_told_apart(error: Exception, status: str, http_status: int, kind: str | None) -> None:
+def test_what_went_wrong_is_distinguished(error: Exception, status: str, http_status: int, kind: str | None) -> None:
     row = row_of(context(error=error))
 
     assert (row["status"], row["http_status"]) == (status, http_status)
     assert kind is None or row["error_kind"] == kind
 
 
-def test_every_attempt_stands_in_the_log_with_its_times() -> None:
+def test_every_attempt_is_in_the_log_with_its_times() -> None:
     ctx = context()
     failed = Attempt("gpt", "openai/gpt-4.1", STARTED, None, STARTED + 0.05, 503, "overloaded", "overloaded")
     ctx.attempts.insert(0, failed)

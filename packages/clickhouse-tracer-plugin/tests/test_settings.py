@@ -1,4 +1,4 @@
-"""The configuration: the founding block works as written, mistakes are told."""
+"""The configuration: the founding block works as written, mistakes are reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_without_a_url_the_engine_in_this_process_is_meant() -> None:
         ({"dashboard": {"enabled": True}}, "dashboard.credential"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(config: dict[str, Any], words: str) -> None:
+def test_a_mistake_is_reported_with_its_place(config: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         TracerSettings.load(config)
 

@@ -218,7 +218,7 @@ def test_while_others_wait_an_open_segment_is_not_sealed_by_age(tmp_path: Path) 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_path: Path) -> None:
-    # A limit on the size of files stands for a full disk: the kernel writes as much as fits, then refuses.
+    # A limit on the size of files acts as a full disk: the kernel writes as much as fits, then refuses.
     program = (
         "import resource, signal, sys; from pathlib import Path\n"
         "from llm_gateway_clickhouse_tracer.counters import Counters\n"
@@ -242,7 +242,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
     assert result.stdout.strip() == "[5, 3]", result.stderr
 
 
-def test_age_is_told_from_the_oldest_segment(tmp_path: Path) -> None:
+def test_age_is_that_of_the_oldest_segment(tmp_path: Path) -> None:
     left_behind(tmp_path, {f"{time.time_ns() - 5_000_000_000:020d}-aa.seg": b'{"n":1}\n'})
     spool = spool_at(tmp_path)
     spool.segments.adopt()

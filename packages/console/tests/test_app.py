@@ -92,7 +92,7 @@ def test_guesses_are_limited(stranger: Any) -> None:
 
 
 @pytest.mark.parametrize("change", ["", "x", "cut"])
-def test_a_forged_cookie_is_no_session(viewer: Any, change: str) -> None:
+def test_a_forged_cookie_is_not_a_session(viewer: Any, change: str) -> None:
     cookie = viewer.cookies["llm_gateway_console"]
     viewer.cookies["llm_gateway_console"] = {"": "", "x": "x" + cookie, "cut": cookie[:-1]}[change]
 
@@ -166,7 +166,7 @@ def test_each_role_sees_what_it_may_do(viewer: Any, operator: Any, admin: Any) -
     assert [person.get("/audit").status for person in pages] == [403, 403, 200]
 
 
-def test_without_administration_the_page_says_what_to_set(tmp_path: Any) -> None:
+def test_without_administration_the_page_states_what_to_set(tmp_path: Any) -> None:
     with GatewayClient(
         "models: [{name: e, isDefault: true, provider: {type: echo}}]\nplugins: [{name: c, type: console}]",
         directory=tmp_path,

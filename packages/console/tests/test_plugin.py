@@ -33,7 +33,7 @@ def test_a_viewer_and_a_stranger_call_no_model(viewer: Any, stranger: Any, opera
     assert ask(viewer, x_llm_gateway_console=operator.token).status == 401
 
 
-def test_the_cookie_alone_is_no_credential_so_other_sites_can_not_spend(operator: Any) -> None:
+def test_the_cookie_alone_is_not_a_credential_so_other_sites_can_not_spend(operator: Any) -> None:
     assert ask(operator).status == 401
 
 

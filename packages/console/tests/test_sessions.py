@@ -37,11 +37,11 @@ def test_any_change_of_a_cookie_makes_it_worthless(place: int, character: str) -
 
 
 @given(st.text())
-def test_any_text_is_no_session(text: str) -> None:
+def test_any_text_is_not_a_session(text: str) -> None:
     assert SESSIONS.read(text) is None
 
 
-def test_another_sealed_value_is_no_session() -> None:
+def test_another_sealed_value_is_not_a_session() -> None:
     assert SESSIONS.read(SESSIONS.seal({"state": "x", "e": 2000})) is None
 
 

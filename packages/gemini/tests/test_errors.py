@@ -41,7 +41,7 @@ def google(status: int, word: str, message: str, *details: Any) -> Any:
         (504, "DEADLINE_EXCEEDED", "Too slow.", "timeout"),
     ],
 )
-def test_errors_are_told_apart(status: int, word: str, message: str, kind: str) -> None:
+def test_errors_are_distinguished(status: int, word: str, message: str, kind: str) -> None:
     info = read(status, google(status, word, message))
 
     assert (info.status, info.type, info.message, info.kind) == (status, word, message, kind)
@@ -59,7 +59,7 @@ def test_details_tell_when_to_come_back_and_what_was_spent() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[]", b"null", b'{"error": null}', b"\xff"])
-def test_a_body_that_is_no_error_still_gives_one(body: bytes) -> None:
+def test_a_body_that_is_not_an_error_still_gives_one(body: bytes) -> None:
     info = read(502, body, retry_after="3")
 
     assert (info.status, info.kind, info.retry_after) == (502, "upstream", 3.0)

@@ -123,8 +123,8 @@ class TestGeminiLaws(DialectLaws):
         return not isinstance(part, RefusalPart)
 
     def normalise_request(self, body: Any) -> Any:
-        """An empty configuration says nothing; a lone tool is a list of one; base64 has two alphabets; whole numbers
-        may be written with a point."""
+        """An empty configuration specifies nothing; a lone tool is a list of one; base64 has two alphabets; whole
+        numbers may be written with a point."""
         body = _plain(super().normalise_request(body))
         if body.get("generationConfig") == {}:
             del body["generationConfig"]
@@ -165,7 +165,7 @@ class TestGeminiLaws(DialectLaws):
 
     @settings(max_examples=40, deadline=None)
     @given(data=st.data())
-    def test_a_json_array_says_what_the_events_say(self, data: st.DataObject) -> None:
+    def test_a_json_array_equals_the_events(self, data: st.DataObject) -> None:
         reply = data.draw(replies(self.holds))
         seed = data.draw(st.integers(0, 2**16))
         written = self.encoded(cut_reply(reply, random.Random(seed)), GeminiEcho("some-model", True, sse=False))

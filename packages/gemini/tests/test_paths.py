@@ -34,7 +34,7 @@ def test_a_path_is_built(model: str, path: str) -> None:
     assert build_path(model, "generateContent") == path
 
 
-def test_the_query_tells_the_form_of_a_stream_and_gives_no_key_away() -> None:
+def test_the_query_reports_the_form_of_a_stream_and_gives_no_key_away() -> None:
     assert wants_sse("alt=sse")
     assert not wants_sse("key=alt=sses")
     assert without_key("alt=sse&key=secret") == "alt=sse"

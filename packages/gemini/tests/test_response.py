@@ -236,7 +236,7 @@ def test_a_stream_that_came_as_one_array_is_summed() -> None:
 @pytest.mark.parametrize(
     "body", ["x", 5, None, {"candidates": {}}, {"candidates": [5]}, {"candidates": [{"content": 1}]}]
 )
-def test_what_is_no_reply_is_refused(body: Any) -> None:
+def test_what_is_not_a_reply_is_refused(body: Any) -> None:
     with pytest.raises(DialectError):
         read(body)
 

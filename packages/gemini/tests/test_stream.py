@@ -126,7 +126,7 @@ def test_an_error_within_the_stream_is_read_in_every_form(form: str) -> None:
     assert not finished
 
 
-def test_an_event_that_is_no_json_is_refused() -> None:
+def test_an_event_that_is_not_valid_json_is_refused() -> None:
     with pytest.raises(DialectError):
         decode(b"data: {oops\n\n")
 

@@ -32,7 +32,7 @@ def arguments_of(*pieces: dict[str, Any]) -> dict[str, Any]:
         ("$", {}),
     ],
 )
-def test_a_value_stands_at_its_place(place: str, arguments: dict[str, Any]) -> None:
+def test_a_value_is_at_its_place(place: str, arguments: dict[str, Any]) -> None:
     assert arguments_of({"jsonPath": place, "stringValue": "x"}) == arguments
 
 
@@ -56,7 +56,7 @@ def test_places_that_no_list_has_are_left_out() -> None:
     assert arguments_of({"jsonPath": "$.a[1000000000]", "stringValue": "x"}) == {"a": []}
 
 
-def test_a_whole_call_is_no_piece() -> None:
+def test_a_whole_call_is_not_a_piece() -> None:
     assert not is_streamed({"name": "f", "args": {}})
 
 

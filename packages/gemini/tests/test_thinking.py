@@ -20,7 +20,7 @@ from llm_gateway_sdk import Losses, Reasoning, Target
         ("gemini-flash-latest", float("inf")),
     ],
 )
-def test_the_generation_stands_in_the_name(name: str, number: float) -> None:
+def test_the_generation_is_in_the_name(name: str, number: float) -> None:
     assert generation(name) == number
 
 
@@ -74,7 +74,7 @@ def test_both_ways_are_read_and_come_back_as_they_were(config: Any, wanted: Any)
     assert encode_thinking(reasoning, None, Target("gemini-3-pro"), Losses()) == config
 
 
-def test_what_had_to_give_way_is_told() -> None:
+def test_what_had_to_give_way_is_reported() -> None:
     losses = Losses()
     encode_thinking(Reasoning(budget_tokens=90000), None, Target("gemini-2.5-flash"), losses)
     encode_thinking(Reasoning(effort="xhigh"), None, Target("gemini-3-pro"), losses)

@@ -40,7 +40,7 @@ def generator(self, ctx):
         ("detached_after_reponse", "detached_after_response"),
     ],
 )
-def test_a_misspelt_hook_is_told_with_file_and_line(name, meant):
+def test_a_misspelt_hook_is_reported_with_file_and_line(name, meant):
     (message,) = said(**{name: takes_one})
 
     assert f"`{name}`, which is never called; did you mean `{meant}`?" in message
@@ -65,7 +65,7 @@ def test_methods_of_its_own_are_no_mistake(name):
         ("configure", takes_one, "must be `async def`"),
     ],
 )
-def test_a_hook_that_can_not_be_called_is_told(name, function, words):
+def test_a_hook_that_can_not_be_called_is_reported(name, function, words):
     assert words in said(**{name: function})[0]
 
 
@@ -78,7 +78,7 @@ def test_a_hook_that_can_not_be_called_is_told(name, function, words):
         ("operations", frozenset({"chat"}), "operations is a frozenset of generate"),
     ],
 )
-def test_a_setting_that_means_nothing_is_told(name, value, words):
+def test_a_setting_that_means_nothing_is_reported(name, value, words):
     assert words in said(**{name: value})[0]
 
 
@@ -107,7 +107,7 @@ def test_an_empty_name_is_refused_where_it_is_written():
         plugin_metadata(name="")
 
 
-def test_a_schema_that_is_no_schema_is_told():
+def test_a_schema_that_is_not_a_schema_is_reported():
     @plugin_metadata(name="mine", configuration_schema={"type": "objekt"})
     class Mine(Plugin):
         pass

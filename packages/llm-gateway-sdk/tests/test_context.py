@@ -88,7 +88,7 @@ def test_a_follow_up_is_taken_once():
     assert (Engine.take_follow_up(ctx), Engine.take_follow_up(ctx)) == ([Message("user")], None)
 
 
-def test_times_are_told_as_the_founding_description_does():
+def test_times_have_the_shape_of_the_founding_description():
     metrics = RequestMetrics(started=0.0)
 
     assert metrics.start_time.isoformat() == "1970-01-01T00:00:00+00:00"

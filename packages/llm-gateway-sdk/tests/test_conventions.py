@@ -35,7 +35,7 @@ def test_free_text_is_read_however_its_arguments_are_cut(text: str, ascii: bool,
     assert read + reader.close() == text
 
 
-def test_what_is_no_wrapping_is_given_as_it_is() -> None:
+def test_what_is_not_wrapped_stays_as_it_is() -> None:
     for arguments in ("plain text", '{"other": 1}', '{"input": 3}', "", "{"):
         reader = CustomInputReader()
 
@@ -51,7 +51,7 @@ def test_text_is_given_as_soon_as_it_comes() -> None:
     ]  # fmt: skip
 
 
-def test_a_grammar_is_told_in_words() -> None:
+def test_a_grammar_is_described_in_words() -> None:
     schema = custom_tool_parameters({"type": "grammar", "syntax": "lark", "definition": "start: /a/"})
 
     assert "lark grammar:\nstart: /a/" in schema["properties"]["input"]["description"]

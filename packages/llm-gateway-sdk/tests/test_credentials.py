@@ -135,7 +135,7 @@ def test_a_refused_token_is_not_used_again():
     run(scenario)
 
 
-def test_a_token_that_has_ended_already_is_no_credential():
+def test_a_token_that_has_ended_already_is_not_a_credential():
     async def scenario():
         issuer = Issuer()
         issuer.lifetime = -1

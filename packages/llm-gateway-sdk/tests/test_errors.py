@@ -55,7 +55,7 @@ def test_problems_of_a_configuration_say_where_they_are():
     assert str(ConfigError([problem, ConfigProblem("no models")])) == f"{problem}\nno models"
 
 
-def test_errors_know_how_they_are_told():
+def test_errors_know_their_status_and_kind():
     assert ModelNotFound("gpt-9", ["gpt", "claude"]).info().param == "model"
     assert "Available models: gpt, claude." in str(ModelNotFound("gpt-9", ["gpt", "claude"]))
     assert ModelTimeout("first_token").code == "first_token_timeout"

@@ -14,7 +14,7 @@ def test_what_code_raises_is_its_failure(error: BaseException) -> None:
     assert is_failure(error)
 
 
-def test_a_closed_coroutine_is_no_failure() -> None:
+def test_a_closed_coroutine_is_not_a_failure() -> None:
     assert not is_failure(GeneratorExit())
 
 
@@ -37,7 +37,7 @@ def test_a_cancellation_is_a_failure_unless_the_task_was_cancelled() -> None:
     assert asyncio.run(main()) == [True, False]
 
 
-def test_what_closes_a_coroutine_is_told_from_what_a_running_task_raises() -> None:
+def test_what_closes_a_coroutine_is_distinguished_from_what_a_running_task_raises() -> None:
     async def main() -> bool:
         return is_failure(GeneratorExit(), asyncio.current_task())
 

@@ -320,7 +320,7 @@ def test_on_stream_whole_runs_after_model_once_on_the_held_stream():
     assert (reply.text, len(reply.chunks)) == ("ABCD", 1)
 
 
-def test_on_stream_refuse_says_what_to_do():
+def test_on_stream_refuse_states_what_to_do():
     reply = PluginHarness(plugin(after_model=lambda self, ctx: None, on_stream="refuse")).stream(["ab"])
 
     assert (reply.status, reply.requests) == (400, [])
@@ -359,7 +359,7 @@ def test_a_returned_context_is_merged_field_by_field():
 # Errors, time limits, the watchdog.
 
 
-def test_what_is_no_result_is_an_error_not_ignored():
+def test_what_is_not_a_result_is_an_error_not_ignored():
     reply = PluginHarness(plugin(before_model=lambda self, ctx: True)).ask()
 
     assert reply.status == 500
@@ -487,7 +487,7 @@ def test_waiting_is_not_holding(caplog, monkeypatch):
     assert caplog.text == ""
 
 
-def test_blocking_hooks_run_beside_the_loop(caplog, monkeypatch):
+def test_blocking_hooks_run_off_the_event_loop(caplog, monkeypatch):
     monkeypatch.setattr("llm_gateway_sdk.calling.WATCHDOG_SECONDS", 0.01)
 
     def before_model(self, ctx):

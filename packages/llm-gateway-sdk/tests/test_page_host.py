@@ -12,6 +12,6 @@ def test_problem_details_are_read() -> None:
     assert AdminAnswer(200, {"detail": "x"}).detail == ""
 
 
-def test_another_server_is_no_host() -> None:
+def test_another_server_is_not_a_host() -> None:
     assert page_host({"type": "http"}) is None
     assert page_host({PAGE_HOST: "host"}) == "host"

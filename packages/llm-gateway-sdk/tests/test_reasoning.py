@@ -25,7 +25,7 @@ def test_a_budget_lies_between_the_least_and_the_whole_answer(effort: str, max_t
     assert MIN_BUDGET <= budget < max_tokens
 
 
-def test_no_room_is_no_thinking() -> None:
+def test_without_room_there_is_no_thinking() -> None:
     assert budget_of_effort("high", MIN_BUDGET) is None
     assert budget_of_effort("none", 100000) is None
 

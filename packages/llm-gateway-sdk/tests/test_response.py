@@ -1,4 +1,4 @@
-"""A reply is the sum of its chunks: `merge` as its docstring says it."""
+"""A reply is the sum of its chunks: `merge` as its docstring describes it."""
 
 import copy
 from dataclasses import replace

@@ -37,7 +37,7 @@ def test_each_generated_function_is_annotated_for_strict_type_checks(kind, tmp_p
             assert not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.returns is not None, node.name
 
 
-def test_the_distribution_says_what_it_is(tmp_path):
+def test_the_distribution_states_what_it_is(tmp_path):
     import tomllib
 
     folder = create("my-own-thing", "provider", tmp_path)
@@ -65,13 +65,13 @@ def test_nothing_of_the_template_language_is_left(tmp_path):
         ("class", "try 'my-class'"),
     ],
 )
-def test_a_name_that_can_not_be_is_told_with_one_that_can(name, words, tmp_path):
+def test_a_name_that_can_not_be_is_reported_with_one_that_can(name, words, tmp_path):
     with pytest.raises(ValueError, match=words):
         create(name, "plugin", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_kind_is_told(tmp_path):
+def test_an_unknown_kind_is_reported(tmp_path):
     with pytest.raises(ValueError, match="known: plugin, provider, adapter"):
         create("mine", "dialect", tmp_path)
 
@@ -86,7 +86,7 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path, capsys):
     assert (tmp_path / "mine" / "README.md").read_text() == before
 
 
-def test_the_command_says_what_comes_next(tmp_path, capsys):
+def test_the_command_prints_the_next_steps(tmp_path, capsys):
     main(["new", "mine", "--kind", "adapter", "--directory", str(tmp_path)])
 
     assert "cd " in capsys.readouterr().out

@@ -59,7 +59,7 @@ def test_the_printed_request_asks_for_a_key_where_any_plugin_authenticates(plugi
         ("example.com", False),
     ],
 )
-def test_loopback_addresses_are_told_from_others(host, expected):
+def test_loopback_addresses_are_distinguished_from_others(host, expected):
     assert is_loopback(host) is expected
 
 

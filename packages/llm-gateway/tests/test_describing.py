@@ -77,6 +77,6 @@ def test_the_older_place_of_prices_still_counts(caplog: pytest.LogCaptureFixture
         {"facts": {"contextWindow": 0}},
     ],
 )
-def test_what_is_no_fact_or_price_is_a_problem_of_the_configuration(written: dict[str, object]) -> None:
+def test_what_is_not_a_fact_or_price_is_a_problem_of_the_configuration(written: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         described("x", **written)

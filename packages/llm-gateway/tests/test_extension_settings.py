@@ -36,11 +36,11 @@ def said(schema, settings):
         ),
     ],
 )
-def test_a_schema_error_says_what_was_expected_and_what_was_found(schema, value, expected):
+def test_a_schema_error_states_what_was_expected_and_what_was_found(schema, value, expected):
     assert said({"type": "object", "properties": {"setting": schema}}, {"setting": value}) == [(("setting",), expected)]
 
 
-def test_of_several_forms_the_one_that_was_meant_is_told():
+def test_of_several_forms_the_one_that_was_meant_is_reported():
     named = {
         "type": "object",
         "properties": {"name": {"type": "string"}, "key": {"type": "string"}},
@@ -54,7 +54,7 @@ def test_of_several_forms_the_one_that_was_meant_is_told():
     ]
 
 
-def test_unknown_keys_are_told_one_by_one():
+def test_unknown_keys_are_reported_one_by_one():
     schema = {"properties": {"pattern": {}, "replacement": {}}, "additionalProperties": False}
 
     assert said(schema, {"patern": 1, "other": 2}) == [
@@ -69,7 +69,7 @@ def test_secrets_are_not_shown():
     ]
 
 
-def test_a_schema_that_is_none_is_told():
+def test_a_schema_that_is_none_is_reported():
     ((path, message),) = said({"type": "objekt"}, {})
 
     assert path == ()
@@ -86,7 +86,7 @@ def test_a_schema_that_is_none_is_told():
         ("Something else: here", [((), "Something else: here")]),
     ],
 )
-def test_the_answer_of_validate_config_is_told(answer, expected):
+def test_the_answer_of_validate_config_is_reported(answer, expected):
     async def later(self, config):
         return answer
 
@@ -94,7 +94,7 @@ def test_the_answer_of_validate_config_is_told(answer, expected):
     assert check_by_itself(extension({}, validate_config=later), {}) == expected
 
 
-def test_a_validate_config_that_breaks_is_told():
+def test_a_validate_config_that_breaks_is_reported():
     def broken(self, config):
         return 1 / 0
 

@@ -60,7 +60,7 @@ def test_a_module_is_found_where_python_finds_it(tmp_path, monkeypatch):
     assert "moduled" in found(tmp_path, {"module": "some_module:Moduled"})[0].names("plugin")
 
 
-def test_a_distribution_name_stands_for_its_entry_points(tmp_path):
+def test_a_distribution_name_means_its_entry_points(tmp_path):
     extensions, problems, _ = found(tmp_path, {"module": "llm-gateway-regex-hider"})
 
     assert problems == []
@@ -102,7 +102,7 @@ def test_the_tracers_npm_name_is_read_as_its_python_counterpart_with_a_notice(tm
         ({"path": "future.py"}, "was written for version 9.0 of the plugin interfaces"),
     ],
 )
-def test_what_can_not_be_loaded_is_told_with_what_would_be_right(tmp_path, declared, wanted):
+def test_what_can_not_be_loaded_is_reported_with_what_would_be_right(tmp_path, declared, wanted):
     (tmp_path / "text.txt").write_text("")
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.py").write_text("x = 1\ny = x / 0\n")
@@ -130,7 +130,7 @@ def test_a_module_beside_the_configuration_is_hinted_at(tmp_path):
     assert "write `path: ./beside.py`" in found(tmp_path, {"module": "beside"})[1][0]
 
 
-def test_two_classes_of_one_name_are_told_with_file_and_line(tmp_path):
+def test_two_classes_of_one_name_are_reported_with_file_and_line(tmp_path):
     (tmp_path / "one.py").write_text(PLUGIN.format(name="same", cls="One"))
     (tmp_path / "two.py").write_text(PLUGIN.format(name="same", cls="Two"))
 
@@ -141,7 +141,7 @@ def test_two_classes_of_one_name_are_told_with_file_and_line(tmp_path):
     assert "two.py:2" in problems[0]
 
 
-def test_the_same_extension_named_twice_is_no_problem(folder):
+def test_the_same_extension_named_twice_is_not_a_problem(folder):
     assert found(folder, {"path": "extensions.py"}, {"path": "./extensions.py"})[1] == []
 
 
@@ -165,7 +165,7 @@ def test_installed_names_are_known_without_importing_them():
     assert "model-router" in extensions.names("plugin")
 
 
-def test_an_extension_that_is_not_installed_is_told_with_the_way_to_get_it(monkeypatch):
+def test_an_extension_that_is_not_installed_is_reported_with_the_way_to_get_it(monkeypatch):
     extensions = installed()
     monkeypatch.setattr(extensions, "_entry_points", {})
 
@@ -187,7 +187,7 @@ def test_the_installed_plugins_have_no_mistakes():
         assert check_plugin_class(extension.cls) == []
 
 
-def test_two_installed_plugins_of_one_name_are_told_with_their_distributions(tmp_path, monkeypatch):
+def test_two_installed_plugins_of_one_name_are_reported_with_their_distributions(tmp_path, monkeypatch):
     for distribution in ("one", "two"):
         folder = tmp_path / f"{distribution}-1.0.dist-info"
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The configurations of the founding description load as they are: complete files unchanged, fragments beside a base
+"""The configurations of the founding description load as they are: complete files unchanged, fragments next to a base
 that has their models."""
 
 import re
@@ -244,7 +244,7 @@ def test_each_fragment_loads_beside_a_base_that_has_its_models(name, tmp_path):
     assert len(result.config.projects["default"].plugins) == 1
 
 
-def test_a_prompt_template_is_no_environment_variable():
+def test_a_prompt_template_is_not_an_environment_variable():
     result = load_text(BASE + FRAGMENTS["prompt-manager"], environ=ENVIRON)
 
     assert result.config.projects["default"].plugins[0].config["prompt"] == "Answer briefly. ${PROMPT}"

@@ -23,7 +23,7 @@ def problems_of(folder, text, environ=None):
     return [str(problem).removeprefix("gateway.yaml:") for problem in caught.value.problems]
 
 
-def test_every_problem_is_told_at_once_with_its_line_and_what_would_be_right(folder):
+def test_every_problem_is_reported_at_once_with_its_line_and_what_would_be_right(folder):
     text = """
 server:
   prot: 3000
@@ -74,7 +74,7 @@ admin: {enabled: true}
     ]
     for wanted in expected:
         assert any(problem.startswith(wanted) for problem in found), wanted
-    assert len(found) == len(expected) + 1  # the unknown model is told once more, for the project `health`
+    assert len(found) == len(expected) + 1  # the unknown model is reported once more, for the project `health`
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ admin: {enabled: true}
         (MODELS + "plugins: [{name: a, type: clickhouse-tracer-x}]", "unknown plugin type"),
     ],
 )
-def test_settings_that_do_not_fit_together_are_told(folder, text, wanted):
+def test_settings_that_do_not_fit_together_are_reported(folder, text, wanted):
     assert any(wanted in problem for problem in problems_of(folder, text))
 
 
@@ -239,7 +239,7 @@ def test_a_configuration_can_be_loaded_while_an_event_loop_runs(folder):
     assert asyncio.run(inside()).config.projects["default"].plugins[0].config == {"words": ["x"]}
 
 
-def test_a_missing_file_is_told_with_the_one_that_was_meant(tmp_path):
+def test_a_missing_file_is_reported_with_the_one_that_was_meant(tmp_path):
     (tmp_path / "gateway.yaml").write_text("")
 
     with pytest.raises(ConfigError, match=r"there is no such file; did you mean .*gateway\.yaml"):

@@ -51,7 +51,7 @@ def test_a_stream_that_broke_is_an_error(lines):
 
 
 @pytest.mark.parametrize(("level", "written"), [("debug", 3), ("info", 3), ("warning", 2), ("warn", 2), ("error", 1)])
-def test_the_level_says_what_is_written(lines, level, written):
+def test_the_level_states_what_is_written(lines, level, written):
     harness = PluginHarness(RequestLogger, {"level": level})
     harness.ask()
     harness.fail(400)

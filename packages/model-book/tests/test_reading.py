@@ -40,7 +40,7 @@ def test_what_is_not_a_price_is_refused(written: dict[str, object]) -> None:
         read_prices(written)
 
 
-def test_nothing_written_is_no_price() -> None:
+def test_nothing_written_is_not_a_price() -> None:
     assert read_prices({}) is None
 
 

@@ -25,7 +25,7 @@ def hide(pattern: str, text: str, replacement: str = "<>", *, case_sensitive: bo
         (r"a]", "a]", "<>"),
         (r"\u{1F600}|\ud83d\ude01", "😀😁😂", "<><>😂"),
         (r"\x41\u0042\cJ", "AB\n", "<>"),
-        (r"(?i:k)", "kK\u212a", "<><>\u212a"),  # the Kelvin sign is no k
+        (r"(?i:k)", "kK\u212a", "<><>\u212a"),  # the Kelvin sign is not a k
         (r"É", "é", "<>"),
         (r"(?<y>\d)\k<y>", "12 33", "12 <>"),
         (r"(?<!\d)\d{3}(?!\d)", "123 1234 123", "<> 1234 <>"),
@@ -33,7 +33,7 @@ def hide(pattern: str, text: str, replacement: str = "<>", *, case_sensitive: bo
         (r"\p{Lu}{2}", "abCD", "ab<>"),
         (r"(?m:^\d$)", "1\n2\n34", "<>\n<>\n34"),
         (r"(?:\b)?x", "ax x", "a<> <>"),
-        (r"\A", "cat", "c<>t"),  # an escape without a meaning stands for its letter
+        (r"\A", "cat", "c<>t"),  # an escape without a meaning represents its letter
         (r"(a)|b\1", "ab", "<><>"),  # a group that took no part is empty
     ],
 )

@@ -142,7 +142,7 @@ def test_a_text_that_costs_too_much_has_a_policy(policy: OnLimit, is_refused: bo
     assert findings.masked == (not is_refused)
 
 
-def test_an_exhausted_budget_is_no_licence_to_ask_the_engine() -> None:
+def test_an_exhausted_budget_is_not_a_licence_to_ask_the_engine() -> None:
     rules = RuleSet(compile_rules([Rule(r"\d+-\d+x?")]))
     text = "at 1-2, and 3-4"
 

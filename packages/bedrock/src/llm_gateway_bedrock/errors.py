@@ -1,4 +1,4 @@
-"""Bedrock's exceptions ↔ ErrorInfo: the type stands in `x-amzn-errortype`, the body holds the message."""
+"""Bedrock's exceptions ↔ ErrorInfo: the type is in `x-amzn-errortype`, the body holds the message."""
 
 from __future__ import annotations
 

@@ -292,14 +292,14 @@ class BlockEncoder:
         return blocks
 
     def mark(self, blocks: list[dict[str, Any]], hint: CacheHint) -> None:
-        """Ends what is cached behind the last block."""
+        """Ends what is cached after the last block."""
         if not self._caches:
             self._losses.dropped(f"{self._root}.cache", "the model does not cache")
             return
         if not blocks or "cachePoint" in blocks[-1]:
             return
         if "document" in blocks[-1] or "video" in blocks[-1]:
-            # Refused right behind these.
+            # Refused right after these.
             blocks.append({"text": DOCUMENT_ONLY if "document" in blocks[-1] else VIDEO_ONLY})
         if hint.ttl not in (None, "5m", "1h") and not own(hint):
             self._losses.converted(f"{self._root}.cache.ttl", f"{hint.ttl} became 5m")

@@ -73,7 +73,7 @@ class BedrockProvider(HTTPProvider):
         return AnthropicReply(reply)
 
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
-        """Each vendor on Bedrock has a body of its own."""
+        """Each vendor on Bedrock has its own body."""
         if operation == "rerank":
             return _RERANK if "rerank" in model else None
         if operation == "image":

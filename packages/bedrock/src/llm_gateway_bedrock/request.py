@@ -1,7 +1,7 @@
 """Converse requests ↔ LLMRequest (Amazon Bedrock Runtime, `Converse`, service model 2023-09-30).
 
 What re-encoding changes: neighbours of one role are one message, tool results first in it; empty texts, lists and
-objects are left out; documents of equal names are told apart.
+objects are left out; documents of equal names are distinguished.
 """
 
 from __future__ import annotations

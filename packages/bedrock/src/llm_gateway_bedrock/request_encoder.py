@@ -79,7 +79,7 @@ class _Encoder:
         self._metadata = own(request)
         self._blocks = BlockEncoder(losses, "messages[*].content[*]", caches=self._can.caches, signs=self._can.claude)
         self._instructions: list[str] = []
-        """What had to be said in words for want of a field."""
+        """What had to be stated in words for want of a field."""
 
     def build(self) -> dict[str, Any]:
         request = self._request
@@ -176,7 +176,7 @@ class _Encoder:
         return "user"
 
     def _ordered(self, blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Results first, each with the cache point behind it; a document only beside some text."""
+        """Results first, each with the cache point after it; a document only beside some text."""
         results: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
         holder = others
@@ -230,7 +230,7 @@ class _Encoder:
         for tool in tools:
             if isinstance(tool, OpaqueTool):
                 if self._can.claude and is_client_tool(tool):
-                    continue  # stands in the additional fields
+                    continue  # is in the additional fields
                 if tool.dialect != NAME:
                     drop_tool(tool, self._losses)
                     continue

@@ -70,7 +70,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
 
 
 def read_stop(choice: Choice, body: dict[str, Any]) -> None:
-    """`stopReason` and the fields that were asked for beside it."""
+    """`stopReason` and the fields that were asked for next to it."""
     word = body.get("stopReason")
     if isinstance(word, str):
         choice.finish_reason = FINISH.get(word, "stop")

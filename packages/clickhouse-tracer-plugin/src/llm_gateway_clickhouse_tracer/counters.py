@@ -9,7 +9,7 @@ __all__ = ["Counters"]
 
 @dataclass(slots=True)
 class Counters:
-    """Records unless the name says otherwise. Each field is written by one thread only, so that no lock is needed."""
+    """Records unless the name states otherwise. Each field is written by one thread only, so that no lock is needed."""
 
     submitted: int = 0
     acknowledged: int = 0

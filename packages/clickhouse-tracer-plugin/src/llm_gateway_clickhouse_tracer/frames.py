@@ -58,7 +58,7 @@ class FrameTaker:
     def take(self, ctx: RequestContext, *, with_bodies: bool = True) -> Record:
         """The frame as a record for the spool.
 
-        A text is taken only where every plugin had its turn: where one refused, those behind it did not hide what they
+        A text is taken only where every plugin had its turn: where one refused, those after it did not hide what they
         would have hidden. So a request that was never sent is recorded without its text, and of a reply that was
         refused only that which had gone out.
         """
@@ -163,7 +163,7 @@ def _request(ctx: RequestContext) -> tuple[Any, tuple[bytes, ...]]:
     try:
         return dump_request(ctx.request), ()
     except (DialectError, GatewayError, ValueError, LookupError):
-        return None, ()  # the client's body made no sense, and the frame's error says so
+        return None, ()  # the client's body made no sense, and the frame's error reports it
 
 
 def _response(

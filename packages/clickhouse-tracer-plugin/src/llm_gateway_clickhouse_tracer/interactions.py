@@ -34,7 +34,7 @@ _SESSION_KEYS: Final = ("session_id", "sessionId", "conversation_id", "thread_id
 
 
 def interaction_id(request: Value | None, response: Value | None, *, scope: str, request_id: str) -> str:
-    """`scope` tells apart whose call ids these are: project and caller."""
+    """`scope` distinguishes whose call ids these are: project and caller."""
     messages = request["messages"] if request is not None else []
     round_start = _after_last_user_words(messages)
     call_id = _first_call_id(messages[round_start:])
@@ -54,7 +54,7 @@ def _after_last_user_words(messages: Sequence[Value]) -> int:
 
 
 def _is_user_words(message: Value) -> bool:
-    """Tool results travel in messages of the user too; those are not the user's words, nor is what stands beside
+    """Tool results travel in messages of the user too; those are not the user's words, nor is what is beside
     them."""
     return message["role"] == "user" and not any(part["type"] == "tool_result" for part in message["content"])
 

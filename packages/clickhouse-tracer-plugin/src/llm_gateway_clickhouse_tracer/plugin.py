@@ -108,7 +108,7 @@ class ClickHouseTracer(Plugin):
         return {self.settings.dashboard.path: dashboard_app(self.settings)}
 
     def console_areas(self) -> Sequence[ConsoleArea]:
-        """The same pages, for a console, which has a login of its own."""
+        """The same pages, for a console, which has its own login."""
         from .dashboard import dashboard_app
 
         links = (("Overview", "/", "o"), ("Interactions", "/interactions", "i"))

@@ -46,7 +46,7 @@ class PriceTable:
 
     def find(self, *models: str, provider: str = "") -> Prices | None:
         """The price of the first of these names that is known, by any platform's spelling. A price that is only
-        assumed, for a name that the book does not have, is no known price."""
+        assumed, for a name that the book does not have, is not a known price."""
         for model in models:
             if model and (price := self._find(model, provider)) is not None:
                 return price

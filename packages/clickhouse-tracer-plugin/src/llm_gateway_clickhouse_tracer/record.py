@@ -189,7 +189,7 @@ class Recorder:
         try:
             return dump_request(dialect.decode_request(wire)[0])
         except DialectError:
-            return None  # the client's body made no sense, and the frame's error says so
+            return None  # the client's body made no sense, and the frame's error reports it
 
     def _response(self, frame: Frame, held: Any) -> dict[str, Any] | None:
         if isinstance(held, dict):
@@ -227,7 +227,7 @@ class Recorder:
             row["response"] = self._body(response, row)
 
     def _add_usage(self, row: dict[str, Any], frame: Frame, response: Mapping[str, Any] | None) -> None:
-        """Null where nobody said; what the gateway booked stands before what the reply says."""
+        """Null where it is unknown; what the gateway booked goes before the counts of the reply."""
         *booked, estimated = frame["usage"]
         said = (response or {}).get("usage") or {}
         for name, count in zip(_USAGE, booked, strict=True):

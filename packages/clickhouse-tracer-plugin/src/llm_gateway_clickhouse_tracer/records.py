@@ -1,4 +1,4 @@
-"""Records as the spool holds them: a head of JSON, and behind it bodies as they are on the wire.
+"""Records as the spool holds them: a head of JSON, and after it bodies as they are on the wire.
 
     @1830,512 ["r1","shop", ...]⏎<1830 bytes><512 bytes>⏎
     {"row": ...}⏎
@@ -58,7 +58,7 @@ def count_records(segment: bytes) -> int:
 def whole_length(segment: bytes) -> int:
     """Up to where a segment is sound, its heads included.
 
-    What stands behind an unsound record was written later than it, and is not trusted: a body can look like a record.
+    What is behind an unsound record was written later than it, and is not trusted: a body can look like a record.
     """
     start = 0
     while (end := _end_of(segment, start)) > start and _is_json(segment[start:end]):

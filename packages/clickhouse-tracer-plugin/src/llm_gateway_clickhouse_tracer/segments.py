@@ -68,7 +68,7 @@ class SegmentFolder:
         except FileNotFoundError:
             return 0  # the folder is gone once the spool is closed
         known = self._sealed_sizes
-        # Sealed segments never change: each is looked at once. This runs beside a busy event loop, which every look at
+        # Sealed segments never change: each is looked at once. This runs next to a busy event loop, which every look at
         # a file would interrupt.
         sizes = {name: known.get(name) or self._size_of(name) for name in names}
         self._sealed_sizes = {name: size for name, size in sizes.items() if name.endswith(".seg")}

@@ -1,4 +1,4 @@
-"""What the tracer can be told: the JSON Schema of its YAML block, and the typed form of it."""
+"""The tracer's settings: the JSON Schema of its YAML block, and the typed form of it."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class ClickHouseSettings:
         """Folder of the engine in this process; None for a server."""
         if not self.url.startswith("chdb:"):
             return None
-        # `chdb://./traces` is relative, `chdb:///var/traces` absolute: what stands after the two slashes is the path.
+        # `chdb://./traces` is relative, `chdb:///var/traces` absolute: what is after the two slashes is the path.
         return Path(self.url.removeprefix("chdb:").removeprefix("//") or "./traces").expanduser().resolve()
 
     @property
@@ -318,7 +318,7 @@ class TracerSettings:
 
     @property
     def spool_folder(self) -> Path:
-        """Where segments wait. Each table has a folder of its own, so that nobody adopts what belongs elsewhere."""
+        """Where segments wait. Each table has its own folder, so that nobody adopts what belongs elsewhere."""
         base = self.spool.path
         if base is None:
             state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"

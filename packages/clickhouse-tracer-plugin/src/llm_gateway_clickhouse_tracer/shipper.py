@@ -1,4 +1,4 @@
-"""Sending in a process of its own, so that turning frames into rows takes nothing from the gateway's interpreter.
+"""Sending in its own process, so that turning frames into rows takes nothing from the gateway's interpreter.
 
 The process reads one line of JSON from its standard input (`config`, `base`, `folder`, `urgent`), then commands:
 `hurry`, `close SECONDS`. The end of the input is the end of the gateway: then it leaves at once, and what is left is

@@ -1,7 +1,7 @@
 """From the spool to ClickHouse: one thread that sends segments, oldest first, until they are accepted.
 
 One segment is one INSERT with the segment's name as deduplication token, so that a reply which was lost is asked for
-again without doubling a row. What ClickHouse refuses for its content is halved until the bad record stands alone, and
+again without doubling a row. What ClickHouse refuses for its content is halved until the bad record is alone, and
 that one is set aside; everything else is tried again for ever, with growing pauses.
 """
 

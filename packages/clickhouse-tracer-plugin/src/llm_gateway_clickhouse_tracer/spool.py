@@ -4,7 +4,7 @@ Records (`records.py`) are appended to `<name>.open`; when that is full or old e
 from then on it never changes: the name is the deduplication token of its one INSERT, so that sending it again can do no
 harm. It is deleted after ClickHouse has accepted it.
 
-Each process has a folder of its own below the one in the settings, with a lock in it. Folders whose lock is free belong
+Each process has its own folder below the one in the settings, with a lock in it. Folders whose lock is free belong
 to processes that are gone: their segments are adopted, at start and now and then. A record that a crash cut in half is
 dropped on adoption; it had not been acknowledged.
 

@@ -1,4 +1,4 @@
-"""Puts the pieces together: frames → writer → spool → sink, the last in a process of its own or in a thread."""
+"""Puts the pieces together: frames → writer → spool → sink, the last in its own process or in a thread."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LOG_EVERY_SECONDS: Final = 60.0
 class Tracer:
     """One target table. `record` takes some ten microseconds, and longer for what is long: it may run in any thread.
 
-    `config` is the plugin's configuration. The sink runs in a process of its own for a server, so that decoding,
+    `config` is the plugin's configuration. The sink runs in its own process for a server, so that decoding,
     compressing and sending take nothing from this interpreter; in a thread for the embedded engine, which only its own
     process can read, and for a spool in memory.
     """

@@ -77,7 +77,7 @@ def test_other_addresses_are_not_found(path: str) -> None:
     assert dashboard().answer("GET", path, "", LOCAL).status == 404
 
 
-def test_an_unreachable_database_is_told_and_asked_again_next_time() -> None:
+def test_an_unreachable_database_is_reported_and_asked_again_next_time() -> None:
     attempts = []
 
     def refuse() -> Database:

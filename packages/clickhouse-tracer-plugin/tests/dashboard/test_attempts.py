@@ -23,7 +23,7 @@ def test_each_attempt_has_its_times_and_its_outcome() -> None:
     assert [word in shown for word in ("10 ms", "60 ms", "503 overloaded", "100 ms", "anthropic/claude")] == [True] * 5
 
 
-def test_short_times_are_told_apart() -> None:
+def test_short_times_are_distinguished() -> None:
     shown = str(attempts(row({"model": "m", "start_ms": 0.42, "first_token_ms": 0.81, "end_ms": 9.96})))
 
     assert [word in shown for word in ("0.4 ms", "0.8 ms", "10.0 ms")] == [True] * 3

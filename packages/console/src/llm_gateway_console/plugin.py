@@ -58,7 +58,7 @@ class _SigningIn(Console):
         return None
 
     def _session(self, ctx: RequestContext) -> Session | None:
-        """The cookie alone is no proof of intent: the page's script sends its token too."""
+        """The cookie alone is not a proof of intent: the page's script sends its token too."""
         headers = ctx.http_request.headers
         token = headers.get(TOKEN_HEADER, "")
         if self.sessions is None or not token:

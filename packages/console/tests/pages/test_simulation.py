@@ -46,6 +46,6 @@ def test_a_limit_that_is_not_valid_is_explained_and_kept_in_the_form(traced_admi
     assert 'value="day" selected' in answer.text or form.get("window") == "x"
 
 
-def test_without_recorded_requests_the_page_says_so(admin: Any) -> None:
+def test_without_recorded_requests_the_page_explains_why(admin: Any) -> None:
     assert played(admin).status == 404
     assert admin.get("/limits/simulate").status == 200

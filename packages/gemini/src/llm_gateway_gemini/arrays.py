@@ -14,7 +14,7 @@ _INSIDE = re.compile(rb'["\\]')
 
 
 class ArraySplitter:
-    """Gives the objects of an array as soon as they are whole. What stands between them is not looked at."""
+    """Gives the objects of an array as soon as they are whole. What is between them is not looked at."""
 
     __slots__ = ("_depth", "_escaped", "_held", "_in_string", "_pieces")
 

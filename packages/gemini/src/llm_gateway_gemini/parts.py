@@ -1,7 +1,7 @@
 """Gemini `Part` ↔ canonical parts, as both requests and replies hold them.
 
-A thought signature stands on any part. On a function call it becomes the call's `signature`, on a thought the
-thought's. On visible text it becomes a ThinkingPart without text right behind that text, for clients of every other
+A thought signature is on any part. On a function call it becomes the call's `signature`, on a thought the
+thought's. On visible text it becomes a ThinkingPart without text right after that text, for clients of every other
 dialect have a home for signed thinking and few have one for signed text; the encoder puts it back.
 """
 
@@ -129,8 +129,8 @@ def write_signature(signature: str, signed_by: str | None) -> str:
 
 
 def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part]:
-    """The canonical parts of one part that is no function response: two for signed text, none for an empty text unless
-    `keep_empty`."""
+    """The canonical parts of one part that is not a function response: two for signed text, none for an empty text
+    unless `keep_empty`."""
     part = fields(value, path)
     signed = read_signature(part.get("thoughtSignature"))
     extra = {key: inner for key, inner in part.items() if key not in _KNOWN}

@@ -23,7 +23,7 @@ __all__ = ["GeminiProvider"]
 
 class GeminiProvider(HTTPProvider):
     """Authorises by `x-goog-api-key`. A caller's key, which may stand in the query, never goes upstream unless
-    `credentials: client` says so."""
+    `credentials: client` reports it."""
 
     name: ClassVar[str] = "gemini"
     dialect: ClassVar[str] = NAME

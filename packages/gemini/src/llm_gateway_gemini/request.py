@@ -324,7 +324,7 @@ def _decode_config(value: Any, request: LLMRequest, metadata: dict[str, Any]) ->
     rest = {key: inner for key, inner in config.items() if key not in _READ_CONFIG and inner is not None}
     _decode_format(config, request, rest)
     if rest.get("responseModalities") == ["TEXT"]:
-        # What every other API does unasked is no loss there.
+        # What every other API does unasked is not a loss there.
         metadata["_modalities"] = rest.pop("responseModalities")
     if rest:
         metadata[path] = rest

@@ -151,8 +151,8 @@ def _build_system(messages: list[Message], losses: Losses) -> dict[str, Any] | N
 class _Contents:
     """Builds `contents`.
 
-    Function responses stand in one content right behind the call's, which is all the service accepts; what else a user
-    said goes into a content of its own. Contents that were Gemini's to begin with keep their form.
+    Function responses stand in one content right after the call's, which is all the service accepts; what else a user
+    said goes into its own content. Contents that were Gemini's to begin with keep their form.
     """
 
     def __init__(self, target: Target, losses: Losses) -> None:

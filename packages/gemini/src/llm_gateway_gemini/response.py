@@ -1,6 +1,6 @@
 """`GenerateContentResponse` ↔ LLMResponse, whole or as the chunk of a stream.
 
-The service leaves zeros out, counts thoughts beside the candidates' tokens, and says STOP after function calls.
+The service leaves zeros out, counts thoughts next to the candidates' tokens, and says STOP after function calls.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class ReplyReader:
         self._candidates: dict[int, CandidateReader] = {}
         self._spoke = False
         self.ended = False
-        """A finish reason or a blocked prompt was told."""
+        """A finish reason or a blocked prompt was reported."""
 
     def read(self, body: dict[str, Any]) -> LLMResponse:
         response = LLMResponse()
@@ -230,7 +230,7 @@ class CandidateReader:
         self._open: StreamedCall | None = None
         """A call whose arguments are still coming."""
         self._mark: ThinkingPart | None = None
-        """The signature of a text that still goes on: it stands behind the whole text, as in a reply at once."""
+        """The signature of a text that still goes on: it is behind the whole text, as in a reply at once."""
 
     def read(self, candidate: dict[str, Any], path: str) -> Choice:
         choice = Choice(self._index)
@@ -357,7 +357,7 @@ class CandidateReader:
 
 
 def _is_mark(part: Part) -> bool:
-    """A signature alone, or encrypted reasoning: a part of its own."""
+    """A signature alone, or encrypted reasoning: its own part."""
     if not isinstance(part, ThinkingPart) or part.text:
         return False
     return part.redacted is not None or not own(part).get("_thought")

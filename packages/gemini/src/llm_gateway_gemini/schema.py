@@ -35,7 +35,7 @@ def camel(name: str) -> str:
 
 
 def to_json_schema(schema: Any) -> Any:
-    """The JSON Schema of an OpenAPI-like schema: types in lower case, `nullable` as a type of its own, `anyOf` for
+    """The JSON Schema of an OpenAPI-like schema: types in lower case, `nullable` as its own type, `anyOf` for
     `any_of`. Always a new value; what it does not know stays."""
     if isinstance(schema, list):
         return [to_json_schema(item) for item in schema]

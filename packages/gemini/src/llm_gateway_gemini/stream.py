@@ -23,7 +23,7 @@ __all__ = ["Decoder"]
 
 
 class Decoder(StreamDecoder):
-    """Reads both forms; the first byte that is no white space tells which it is."""
+    """Reads both forms; the first byte that is not a white space reports which it is."""
 
     def __init__(self, mint: Mint) -> None:
         self.finished = False

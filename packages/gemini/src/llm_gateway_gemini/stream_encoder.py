@@ -31,7 +31,7 @@ __all__ = ["Encoder"]
 
 
 class Encoder(StreamEncoder):
-    """Function calls go out whole, so that fragments of arguments are gathered and what follows a call waits behind it.
+    """Function calls go out whole, so that fragments of arguments are gathered and what follows a call waits after it.
     The finish and the last usage go out with `close`, for usage may come after the finish."""
 
     def __init__(self, echo: GeminiEcho, mint: Mint, losses: Losses) -> None:
@@ -102,7 +102,7 @@ class _Candidate:
 
     def __init__(self, index: int) -> None:
         self._choice = Choice(index)
-        """What is known of the choice beside its parts."""
+        """What is known of the choice next to its parts."""
         self._queue: list[Part] = []
         """An open call, and what came after it."""
         self._texts: dict[int | None, list[str]] = {}

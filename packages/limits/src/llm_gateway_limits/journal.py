@@ -1,6 +1,6 @@
 """Settlements that the store has not taken yet: in memory and in a file, sent again until it takes them.
 
-A worker writes a file of its own and holds a lock on it while it lives. A worker that starts takes over the files whose
+A worker writes its own file and holds a lock on it while it lives. A worker that starts takes over the files whose
 writers are gone. Settlements are idempotent by lease id, so that sending one twice does no harm.
 """
 

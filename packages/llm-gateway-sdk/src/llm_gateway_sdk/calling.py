@@ -1,4 +1,4 @@
-"""Calls one hook of one plugin, and says what became of it.
+"""Calls one hook of one plugin, and states what became of it.
 
 A hook may be plain, a coroutine, or run in a thread. It may fail, hang, hold the event loop, raise what would end the
 process, or go on after its request was cancelled: whatever it does is its own request's concern and nobody else's.

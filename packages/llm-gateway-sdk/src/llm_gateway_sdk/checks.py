@@ -36,7 +36,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "metrics": (),
     "pages": (),
 }
-"""What the gateway calls, and with how many arguments beside `self`."""
+"""What the gateway calls, and with how many arguments next to `self`."""
 
 _SYNCHRONOUS = ("wants", "attempts_wanted", "metrics", "pages")
 _ASYNCHRONOUS = ("configure", "close")
@@ -209,7 +209,7 @@ def prepare_config(schema: Mapping[str, Any], config: Any) -> Any:
 
 
 def _milliseconds(value: Any, schemas: list[Mapping[str, Any]], root: Mapping[str, Any]) -> Any:
-    """`15s` becomes 15000 wherever the schema says `x-duration`."""
+    """`15s` becomes 15000 wherever the schema specifies `x-duration`."""
     views = [view for schema in schemas for view in _views(schema, root)]
     if isinstance(value, str) and any(view.get("x-duration") for view in views):
         try:

@@ -21,7 +21,7 @@ TOOL_ERROR_PREFIX = "[tool error] "
 """Stands before the text of a failed tool's result where the format has no error flag (Chat Completions, Responses)."""
 
 CUSTOM_TOOL_INPUT = "input"
-"""The one parameter of the function that stands for a custom (free-text) tool."""
+"""The one parameter of the function that represents a custom (free-text) tool."""
 
 
 def media_marker(tool_call_id: str) -> str:
@@ -30,7 +30,7 @@ def media_marker(tool_call_id: str) -> str:
 
 
 def custom_tool_parameters(format: dict[str, Any] | None = None) -> dict[str, Any]:
-    """JSON Schema of the function that stands for a custom tool. `format` is its grammar, told in words."""
+    """JSON Schema of the function that represents a custom tool. `format` is its grammar, told in words."""
     text: dict[str, Any] = {"type": "string"}
     if format is not None and format.get("type") == "grammar":
         text["description"] = f"Must match this {format.get('syntax', '')} grammar:\n{format.get('definition', '')}"
@@ -43,7 +43,7 @@ def custom_tool_parameters(format: dict[str, Any] | None = None) -> dict[str, An
 
 
 def wrap_custom_input(text: str) -> str:
-    """The arguments of the function that stands for a custom tool, called with `text`."""
+    """The arguments of the function that represents a custom tool, called with `text`."""
     return json.dumps_text({CUSTOM_TOOL_INPUT: text})
 
 

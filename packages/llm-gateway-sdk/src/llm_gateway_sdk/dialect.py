@@ -182,7 +182,7 @@ class StreamDecoder(ABC):
     @abstractmethod
     def feed(self, data: bytes) -> list[LLMResponse]:
         """The chunks which these bytes complete. The terminal event's chunk has `final` set; an error event gives a
-        chunk with `error` set. Raises DialectError for what is no event of this dialect."""
+        chunk with `error` set. Raises DialectError for what is not an event of this dialect."""
 
     @abstractmethod
     def close(self) -> list[LLMResponse]:
@@ -240,13 +240,13 @@ class Dialect(ABC):
     """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
 
     end_markers: ClassVar[tuple[bytes, ...]] = ()
-    """Bytes of which at least one stands in every terminal event; cheap to search for."""
+    """Bytes of which at least one is in every terminal event; cheap to search for."""
 
     end_event: ClassVar[bytes] = b""
     """What still goes out where a stream says why it stopped and then lacks its terminal event."""
 
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
-    """Bytes of which at least one stands in every error event."""
+    """Bytes of which at least one is in every error event."""
 
     answer_sign: ClassVar[re.Pattern[bytes] | None] = None
     """Found in every whole reply that holds an answer. A reply without it is decoded before it is passed on as it came,
@@ -257,7 +257,7 @@ class Dialect(ABC):
     refuse (the quirk `no_reasoning_history`)."""
 
     usage_markers: ClassVar[tuple[bytes, ...]] = (b'"usage"',)
-    """Bytes of which at least one stands in every event of kind `usage`."""
+    """Bytes of which at least one is in every event of kind `usage`."""
 
     request_id_header: ClassVar[str] = "x-request-id"
     """The header in which the vendor gives its request id."""
@@ -378,7 +378,7 @@ class Dialect(ABC):
         return None
 
     def ask_for_usage(self, wire: WireRequest) -> WireRequest | None:
-        """The streaming request, changed so that the stream tells usage in an event of its own (kind `usage`); None
+        """The streaming request, changed so that the stream has usage in a separate event (kind `usage`); None
         where it tells it anyway or the client has asked already."""
         return None
 

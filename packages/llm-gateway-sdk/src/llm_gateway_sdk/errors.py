@@ -93,7 +93,7 @@ class ErrorInfo:
     code: str | None = None
     """The vendor's own code, e.g. `context_length_exceeded`."""
     param: str | None = None
-    """Which request field is to blame, where the vendor says so."""
+    """Which request field is to blame, where the vendor reports it."""
     retry_after: float | None = None
     """Seconds to wait, from `retry-after`, `retry-after-ms` or the body."""
     request_id: str | None = None

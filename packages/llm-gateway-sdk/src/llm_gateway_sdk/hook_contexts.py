@@ -1,4 +1,4 @@
-"""The context as single hooks see it, for type checkers: where a field is always there, its type says so.
+"""The context as single hooks see it, for type checkers: where a field is always there, its type is not optional.
 
 At run time both are `RequestContext`. A hook may be annotated with either.
 """

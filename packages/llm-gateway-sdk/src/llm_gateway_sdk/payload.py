@@ -23,7 +23,7 @@ class Payload(Generic[T]):
         self._value = value
         self._prepared: T | Exception | None = None
         self.replaced = decode is None
-        """A whole new value was set, so that there are no bytes behind it."""
+        """A whole new value was set, so that there are no bytes after it."""
 
     @property
     def opened(self) -> bool:

@@ -122,7 +122,7 @@ class Plugin:
     the whole, or refuse the request. Unset is `skip`, with a warning at start."""
 
     authenticates: ClassVar[bool] = False
-    """`before_model` finds out who is asking, and sets `ctx.principal`. It then runs in a phase of its own: once per
+    """`before_model` finds out who is asking, and sets `ctx.principal`. It then runs in its own phase: once per
     request, before all plugins that do not authenticate, and never again for fallbacks or follow-ups. A plugin that
     does not know the form of a credential returns None; where none of them has set a principal, the request is refused
     with 401."""
@@ -183,7 +183,7 @@ class Plugin:
 
     def pages(self) -> Mapping[str, Any]:
         """ASGI applications that the gateway serves for the plugin, by absolute path (`/traces`). They ask for a
-        credential themselves; nothing stands in front of them."""
+        credential themselves; nothing is in front of them."""
         return {}
 
     def console_areas(self) -> Sequence[ConsoleArea]:

@@ -33,7 +33,7 @@ CANONICAL_BELOW = 64 * 1024
 _STRIDE = 2048
 _SAMPLE = 64
 _MEDIA_BEFORE = re.compile(rb'(?:"(?:data|bytes|file_data|fileData)"\s*:\s*"|;base64,)\Z')
-"""What stands in front of media: a text that happens to look like base64 is counted as text."""
+"""What is in front of media: a text that happens to look like base64 is counted as text."""
 _LONGEST_KEY = 64
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _IMAGES = (b"/9j/", b"iVBORw", b"R0lGOD", b"UklGR")

@@ -28,7 +28,7 @@ _PLAIN_BEGINNINGS = frozenset({"max", "min", "include"})
 
 _IDENTITY_HEADERS = frozenset({"x-forwarded-client-cert", "x-client-cert", "ssl-client-cert", "x-ssl-client-cert"})
 _IDENTITY_PREFIXES = ("x-ms-client-principal", "x-amzn-oidc-", "x-goog-iap-", "x-amzn-mtls-", "x-ms-token-")
-"""Headers of proxies that sign users in whose values are credentials, though no word of their names says so."""
+"""Headers of proxies that sign users in whose values are credentials, though no word of their names shows it."""
 
 
 @lru_cache(maxsize=4096)

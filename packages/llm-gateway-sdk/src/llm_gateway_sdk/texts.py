@@ -329,7 +329,7 @@ _FIELD_KINDS: dict[str, TextKind] = {
     "Choice.stop_sequence": "metadata",
 }
 _ENCODED = frozenset({"data"})
-"""Fields of canonical types that hold base64; the vendor's JSON in an OpaquePart's is no string."""
+"""Fields of canonical types that hold base64; the vendor's JSON in an OpaquePart's is not a string."""
 _PROBE = 4096
 _LEAST_BINARY = 128
 """Characters of base64: what is shorter may be a word as well."""

@@ -133,7 +133,7 @@ async def _enter(
 async def _on_model_error(ctx: RequestContext, chain: ActiveChain, error: ModelError) -> Verdict | None:
     """Lets the plugins see the failure. Raises it where they do not turn it into something else."""
     ctx.error = error
-    ctx.response_payload = None  # what came of the failed attempt is no reply
+    ctx.response_payload = None  # what came of the failed attempt is not a reply
     message = error.message
     verdict = await chain.on_model_error(ctx)
     if ctx.attempts and ctx.attempts[-1].kind is not None:

@@ -57,7 +57,7 @@ def test_ids_that_fit_stay_the_very_same_objects() -> None:
     assert not losses
 
 
-def test_an_id_of_an_earlier_turn_is_told_apart_where_the_receiver_wants_that() -> None:
+def test_an_id_of_an_earlier_turn_is_distinguished_where_the_receiver_wants_that() -> None:
     messages, losses = [*turn("call_0"), *turn("call_0")], Losses()
 
     calls, results = ids_of(fit_ids(messages, MESSAGES.call_ids, losses))

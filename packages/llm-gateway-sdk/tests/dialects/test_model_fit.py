@@ -42,7 +42,7 @@ def test_a_model_without_sampling_gets_none_and_each_is_reported() -> None:
     assert losses == ["dropped temperature", "dropped top_p", "dropped top_k"]
 
 
-def test_what_the_model_does_anyway_is_no_loss() -> None:
+def test_what_the_model_does_anyway_is_not_a_loss() -> None:
     request, losses = fitted("claude-opus-4-8", temperature=1.0)
 
     assert request.temperature is None

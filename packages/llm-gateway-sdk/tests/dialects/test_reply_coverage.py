@@ -50,7 +50,7 @@ def test_a_reply_of_the_same_dialect_has_its_own_fields() -> None:
     assert sorted(listed(REPLY, "a")) == ["choices[*].logprobs", "usage.reasoning_tokens"]
 
 
-def test_what_repeats_the_request_is_no_part_of_the_answer() -> None:
+def test_what_repeats_the_request_is_not_a_part_of_the_answer() -> None:
     assert listed(LLMResponse(provider_metadata={"openai_responses": {"tools": [{}], "moderation": {"a": 1}}})) == [
         "moderation"
     ]

@@ -18,7 +18,7 @@ from llm_gateway_sdk.operations.realtime import (
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"type": 3}', b"\xff", b'{"type": "a"', b"[" * 5000])
-def test_what_is_no_event(data: bytes) -> None:
+def test_what_is_not_an_event(data: bytes) -> None:
     assert read_event(data) is None
 
 
@@ -60,7 +60,7 @@ def test_a_reply_has_the_words_whatever_they_are_called(content: dict[str, str])
     assert reply.message.content == [TextPart("words"), ToolCallPart("c", "f", "{}")]
 
 
-def test_a_reply_that_was_cut_says_so() -> None:
+def test_a_reply_that_was_cut_is_marked() -> None:
     assert reply_of({"status": "incomplete", "output": None}, "m").finish_reason == "length"
 
 

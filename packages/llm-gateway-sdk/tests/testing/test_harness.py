@@ -73,7 +73,7 @@ def test_a_refusal_has_its_status_and_words_and_asks_no_model():
     assert reply.error.plugin == "made"
 
 
-def test_an_exception_in_a_hook_is_told_with_plugin_and_phase_but_not_with_its_words():
+def test_an_exception_in_a_hook_is_reported_with_plugin_and_phase_but_not_with_its_words():
     def before_model(self, ctx):
         raise KeyError("internal")
 

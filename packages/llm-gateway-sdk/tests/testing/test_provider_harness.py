@@ -90,7 +90,7 @@ def test_settings_are_checked():
         ProviderHarness(Parrot, {"ends": "never"})
 
 
-def test_a_provider_without_a_name_is_told():
+def test_a_provider_without_a_name_is_reported():
     with pytest.raises(ConfigError, match=r'write `name = "…"`'):
         ProviderHarness(type("Nameless", (Provider,), {}))
 

@@ -38,7 +38,7 @@ def test_it_streams_and_breaks_off_as_the_script_says():
     assert failed[0] == 503
 
 
-def test_other_paths_and_what_is_no_request():
+def test_other_paths_and_what_is_not_a_request():
     with FakeUpstream(chat.OpenAIChat(), others={"/embeddings": {"data": []}}) as upstream:
         assert post(upstream, "/v1/embeddings", {}) == (200, b'{"data": []}')
         assert post(upstream, "/v1/other", {"messages": 7})[0] == 404

@@ -58,7 +58,7 @@ def test_picked_fields_are_those_of_the_object(body: dict[str, Any]) -> None:
     assert pick(json.dumps(body)) == {"usage": body.get("usage"), "x": body.get("x")}
 
 
-def test_what_is_no_object_has_no_fields_to_pick() -> None:
+def test_what_is_not_an_object_has_no_fields_to_pick() -> None:
     pick = json.picker("usage")
 
     assert pick(b"[1]") is None

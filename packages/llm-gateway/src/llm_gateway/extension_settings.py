@@ -80,7 +80,7 @@ def describe(error: Any, show: Show) -> Iterator[Found]:
 
 
 def _describe_branches(error: Any, path: Path, show: Show) -> Iterator[Found]:
-    """The errors of the one branch that was meant, where it can be told; else what the branches expect."""
+    """The errors of the one branch that was meant, where it can be reported; else what the branches expect."""
     branches: dict[int, list[Any]] = {}
     for inner in error.context or ():
         branches.setdefault(int(inner.schema_path[0]), []).append(inner)

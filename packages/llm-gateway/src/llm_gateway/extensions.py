@@ -141,7 +141,7 @@ class Extensions:
         self._loaded[key] = extension
 
     def add_class(self, cls: type[Any]) -> None:
-        """Adds a class as it is. Raises `ConfigError` if it is no extension, or another one has its name."""
+        """Adds a class as it is. Raises `ConfigError` if it is not an extension, or another one has its name."""
         extension = _extension(cls, f"class {cls.__qualname__}", fingerprint=str(id(cls)))
         if extension is None:
             raise ConfigError(f"{_locate(cls)} is not a plugin, adapter, provider, dialect or store")
@@ -336,7 +336,7 @@ def _hash(path: FilePath) -> str:
 
 
 def _load_file(path: FilePath, *, fingerprint: str, written: str) -> ModuleType:
-    """The module of a file, under a name of its own: an unchanged file gives the same module again."""
+    """The module of a file, under its own name: an unchanged file gives the same module again."""
     is_package = path.name == "__init__.py"
     name = f"llm_gateway_extension_{(path.parent.name if is_package else path.stem).replace('-', '_')}_{fingerprint}"
     if name in sys.modules:
@@ -393,7 +393,7 @@ def _defined_classes(module: ModuleType) -> Iterator[type[Any]]:
 def _extension(
     cls: Any, origin: str, *, distribution: str | None = None, version: str | None = None, fingerprint: str = ""
 ) -> Extension | None:
-    """What the class adds, or None if it is no extension (or a base of some)."""
+    """What the class adds, or None if it is not an extension (or a base of some)."""
     if not isinstance(cls, type) or inspect.isabstract(cls):
         return None
     kind = _kind_of(cls)

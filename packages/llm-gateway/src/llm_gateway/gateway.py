@@ -513,7 +513,7 @@ _DEFAULT_FIELDS = frozenset(
 
 
 def _canonical_defaults(written: Mapping[str, Any]) -> dict[str, Any]:
-    """`modelConfig` in canonical names; what is no request field is metadata of the operator's and left alone."""
+    """`modelConfig` in canonical names; what is not a request field is metadata of the operator's and left alone."""
     named = {_DEFAULT_NAMES.get(key, key): value for key, value in written.items()}
     defaults = {key: value for key, value in named.items() if key in _DEFAULT_FIELDS}
     if isinstance(defaults.get("stop"), str):

@@ -50,7 +50,7 @@ class LoadResult:
 
 
 def load(path: str | os.PathLike[str] | None, *, environ: Mapping[str, str] | None = None) -> LoadResult:
-    """Loads a file; None stands for the configuration without one: the providers whose keys are in the environment.
+    """Loads a file; None means the configuration without a file: the providers whose keys are in the environment.
 
     Raises `ConfigError` with every problem found.
     """
@@ -72,7 +72,7 @@ def load_text(
 ) -> LoadResult:
     """Loads a text; `directory` is where its relative paths and its `.env` are, the current one where left out.
 
-    `classes` are extensions that it may use beside those that are installed or that it declares: those of a test.
+    `classes` are extensions that it may use next to those that are installed or that it declares: those of a test.
     """
     folder = FilePath(directory) if directory is not None else FilePath.cwd()
     return _load(text, name, folder, os.environ if environ is None else environ, source=None, classes=classes)

@@ -31,7 +31,7 @@ def test_show_marks_what_is_assumed(capsys: Out) -> None:
     assert "assumedFrom:     claude-opus-5-5" in capsys.readouterr().out
 
 
-def test_show_of_an_unknown_model_says_how_to_describe_it(capsys: Out) -> None:
+def test_show_of_an_unknown_model_states_how_to_describe_it(capsys: Out) -> None:
     assert main(["models", "show", "in-house"]) == 1
 
     assert "`facts` and `prices`" in capsys.readouterr().err

@@ -80,7 +80,7 @@ def test_a_duplicate_key_in_json_is_a_problem_too():
         ("a: &x [*x]", 1, "alias"),
     ],
 )
-def test_what_can_not_be_read_is_told_with_its_line(text, line, words):
+def test_what_can_not_be_read_is_reported_with_its_line(text, line, words):
     with pytest.raises(ConfigError) as caught:
         read_document(text, "f")
 

@@ -40,18 +40,18 @@ def test_the_environment_wins_over_the_env_file():
     assert looked_up.origin("B") == ".env B"
 
 
-def test_an_unset_variable_says_what_to_do():
+def test_an_unset_variable_states_what_to_do():
     with pytest.raises(VariableProblem, match=r"the variable MISSING is not set; .*\$\{MISSING:-default\}"):
         variables().fill("${MISSING}")
 
 
 @pytest.mark.parametrize("text", ["${}", "${A B}", "${A:?x}", "${1}", "${A"])
-def test_what_is_no_variable_is_refused(text):
+def test_what_is_not_a_variable_is_refused(text):
     with pytest.raises(VariableProblem, match=r"\$\$\{"):
         variables({"A": "1"}).fill(text)
 
 
-def test_a_whole_variable_is_told_from_one_in_a_text():
+def test_a_whole_variable_is_distinguished_from_one_in_a_text():
     looked_up = variables({"A": "1"})
 
     assert looked_up.fill("${A}").whole
@@ -116,7 +116,7 @@ def test_defaults_nested_without_end_are_a_problem():
     assert variables().fill("${A:-${B:-${C:-x}}}").text == "x"
 
 
-def test_no_env_file_is_no_problem(tmp_path):
+def test_no_env_file_is_not_a_problem(tmp_path):
     assert read_dotenv(tmp_path) == {}
 
 

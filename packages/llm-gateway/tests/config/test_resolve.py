@@ -63,7 +63,7 @@ def test_templates_are_found_through_references_and_lists():
     assert resolved("all: ['${PROMPT}']", schema) == ({"all": ["${PROMPT}"]}, [])
 
 
-def test_an_unset_variable_is_told_with_line_and_path():
+def test_an_unset_variable_is_reported_with_line_and_path():
     _, problems = resolved("a:\n  - b: 1\n    c: '${NOPE}'", {})
 
     assert problems[0].startswith("f.yaml:3: a[0].c: the variable NOPE is not set")

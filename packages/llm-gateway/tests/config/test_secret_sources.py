@@ -1,4 +1,4 @@
-"""`${vault:…}` in a configuration, with a source that stands for an installed one."""
+"""`${vault:…}` in a configuration, with a source that represents an installed one."""
 
 import pytest
 
@@ -77,7 +77,7 @@ def test_all_that_can_not_be_read_is_reported_with_its_place(source):
     assert all(problem.line for problem in refused.value.problems)
 
 
-def test_a_default_stands_for_what_can_not_be_read(source):
+def test_a_default_replaces_what_can_not_be_read(source):
     text = CONFIGURATION.replace("#openai}", "#none:-${KEY}}")
 
     loaded = load_text(text, environ={"KEY": "of-the-environment"})

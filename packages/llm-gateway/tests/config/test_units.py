@@ -24,7 +24,7 @@ def test_a_duration_is_milliseconds_or_has_a_unit(written, seconds):
 
 
 @pytest.mark.parametrize("written", ["soon", "", "5 parsecs", -1, True, None, "s", "1s!", float("inf")])
-def test_what_is_no_duration_is_refused_with_what_would_be_right(written):
+def test_what_is_not_a_duration_is_refused_with_what_would_be_right(written):
     with pytest.raises(ValueError, match="milliseconds"):
         decode_duration(written)
 

@@ -40,7 +40,7 @@ def test_presets_have_quirks_that_exist() -> None:
 
 
 @pytest.mark.parametrize("provider", [AnthropicProvider, AzureOpenAIProvider, *PRESETS.values()])
-def test_a_misspelt_quirk_is_no_setting_of_a_provider(provider: type) -> None:
+def test_a_misspelt_quirk_is_not_a_setting_of_a_provider(provider: type) -> None:
     schema = provider.configuration_schema["properties"]["quirks"]  # type: ignore[attr-defined]
 
     assert schema["additionalProperties"] is False

@@ -28,7 +28,7 @@ def test_many_losses_are_counted_where_they_do_not_fit() -> None:
     assert text.endswith(f"… and {100 - shown} more")
 
 
-def test_nothing_lost_is_no_header() -> None:
+def test_nothing_lost_is_not_a_header() -> None:
     assert headers.loss_text(Losses()) is None
 
 

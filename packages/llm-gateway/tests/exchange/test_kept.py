@@ -22,7 +22,7 @@ def kept(*pieces: bytes) -> KeptReply:
     return KeptReply(OpenAIChat(), list(pieces), Mint(lambda prefix: prefix + "1", lambda: 1))
 
 
-def test_a_reply_decoded_in_slices_says_what_it_says_decoded_at_once() -> None:
+def test_a_reply_decoded_in_slices_equals_it_decoded_at_once() -> None:
     sliced, whole = (kept(CHUNK * 700, CHUNK * 3, END) for _ in range(2))
 
     asyncio.run(sliced.prepare())

@@ -63,7 +63,7 @@ class Monitored(GatewayClient):
 
 
 def samples_of(text: str) -> Samples:
-    """What Prometheus' own parser reads; fails on samples that are told twice."""
+    """What Prometheus' own parser reads; fails on samples that are reported twice."""
     found: Samples = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -81,7 +81,7 @@ def value(samples: Samples, name: str, **labels: str) -> float | None:
 
 
 class Process:
-    """`llm-gateway start` as a process of its own."""
+    """`llm-gateway start` as its own process."""
 
     def __init__(self, configuration: str, folder: Path, *arguments: str) -> None:
         file = folder / "gateway.yaml"

@@ -201,7 +201,7 @@ def instructions() -> list[tuple[str, str]]:
     ]
 
 
-def test_the_image_runs_as_a_user_without_rights_and_says_how_it_is() -> None:
+def test_the_image_runs_as_a_user_without_rights_and_states_how_it_is() -> None:
     found = instructions()
     last = [word for word, _ in found][::-1]
     users = [rest for word, rest in found if word == "USER"]
@@ -215,7 +215,7 @@ def test_the_image_runs_as_a_user_without_rights_and_says_how_it_is() -> None:
         if word == "COPY" and not rest.startswith("--from"):
             assert (ROOT / rest.split()[0]).exists(), rest
         if word in ("ENTRYPOINT", "CMD"):
-            assert isinstance(json.loads(rest), list)  # no shell stands between signals and the gateway
+            assert isinstance(json.loads(rest), list)  # no shell is between signals and the gateway
 
 
 def test_what_the_image_copies_is_not_ignored() -> None:

@@ -25,7 +25,7 @@ def test_health_tells_version_and_checks(monitored: Start) -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
-def test_a_draining_gateway_is_alive_and_not_ready_and_says_why(monitored: Start) -> None:
+def test_a_draining_gateway_is_alive_and_not_ready_and_states_why(monitored: Start) -> None:
     client = monitored(ECHO)
     client.app.draining = True
 
@@ -35,7 +35,7 @@ def test_a_draining_gateway_is_alive_and_not_ready_and_says_why(monitored: Start
     assert client.get("/health/live").status == 200
 
 
-def test_a_gateway_that_has_not_started_is_not_ready_and_says_why(monitored: Start) -> None:
+def test_a_gateway_that_has_not_started_is_not_ready_and_states_why(monitored: Start) -> None:
     client = monitored(ECHO)
     client.control.ready_now = False
 

@@ -1,4 +1,4 @@
-"""What the metrics page says of requests, and that its labels stay few."""
+"""What the metrics page states of requests, and that its labels stay few."""
 
 from __future__ import annotations
 
@@ -74,7 +74,9 @@ def test_a_model_without_prices_has_no_cost(monitored: Start) -> None:
     assert value(client.scrape(), "llm_gateway_cost_usd_total") is None
 
 
-def test_a_price_that_cannot_be_read_is_told_and_left_out(monitored: Start, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_price_that_cannot_be_read_is_reported_and_left_out(
+    monitored: Start, caplog: pytest.LogCaptureFixture
+) -> None:
     client = monitored("models: [{name: m, isDefault: true, provider: {type: echo}, metadata: {prices: {input: x}}}]")
     client.chat("hello")
 
@@ -259,7 +261,7 @@ def test_a_client_that_left_is_neither_an_error_of_the_provider_nor_of_the_gatew
     assert value(found, "llm_gateway_upstream_attempts_total", outcome="cancelled") == 1
 
 
-def test_a_call_refused_before_it_was_sent_is_no_upstream_time() -> None:
+def test_a_call_refused_before_it_was_sent_is_not_an_upstream_time() -> None:
     metrics = Metrics()
     ctx = finished()
     ctx.attempts[0].status = None

@@ -141,7 +141,7 @@ def test_content_that_is_asked_for_has_the_published_form(monitored: Callable[..
     assert json.loads(str(found["gen_ai.tool.definitions"]))[0]["name"] == "look"
 
 
-def test_a_stream_tells_the_time_to_its_first_chunk(monitored: Callable[..., Monitored]) -> None:
+def test_a_stream_reports_the_time_to_its_first_chunk(monitored: Callable[..., Monitored]) -> None:
     told = Telemetry(monitored, ECHO)
     told.client.chat("one two three", stream=True)
 

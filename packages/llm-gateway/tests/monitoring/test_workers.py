@@ -18,7 +18,7 @@ monitoring: {serverTiming: true}
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="workers need POSIX")
-def test_one_page_tells_the_sum_of_all_workers_even_after_one_died(start: Callable[..., Process]) -> None:
+def test_one_page_reports_the_sum_of_all_workers_even_after_one_died(start: Callable[..., Process]) -> None:
     gateway = start(ECHO, "--workers", "2")
     ready = eventually(lambda: value(gateway.scrape(), "llm_gateway_workers") == 2)
     assert ready, gateway.log

@@ -34,7 +34,7 @@ async def streamed(text: str, **config: Any) -> list[LLMResponse]:
     return [chunk async for chunk in made.execute_streaming(asked(text), call())]
 
 
-def test_it_says_back_what_it_was_told() -> None:
+def test_it_says_back_what_it_was_reported() -> None:
     reply = ask("Hello, world!")
 
     assert reply.text == "Hello, world!"

@@ -27,7 +27,7 @@ def test_each_page_has_both_spellings_and_no_redirect(path: str, slash: str) -> 
         assert "location" not in answer.headers
 
 
-def test_the_pages_are_told_from_model_routes() -> None:
+def test_the_pages_are_distinguished_from_model_routes() -> None:
     is_page = management_paths(load_text(ADMIN).config)
 
     for path in ("/", "/health", "/health/", "/metrics", "/admin", "/admin/", "/admin/anything"):

@@ -85,7 +85,7 @@ def test_a_relative_path_is_below_the_given_folder(tmp_path: Path) -> None:
         ("sqlite:///./state.db", 'write "sqlite:./state.db"'),
     ],
 )
-def test_what_is_no_path_is_refused(url: str, message: str) -> None:
+def test_what_is_not_a_path_is_refused(url: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SQLiteStore().configure(url, {})
 
@@ -113,7 +113,7 @@ def test_a_file_that_another_process_holds_is_unavailable_within_the_deadline(tm
     asyncio.run(use())
 
 
-def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "state.db"
     path.write_bytes(os.urandom(4096))
 

@@ -129,7 +129,7 @@ def _messages(ctx: RequestContext) -> list[Any]:
     try:
         return list(ctx.request.messages)
     except GatewayError:
-        return []  # the client's body did not decode; the error says so
+        return []  # the client's body did not decode; the error reports it
 
 
 def _reply_text(ctx: RequestContext) -> str | None:

@@ -60,7 +60,7 @@ class Book:
         self._entry = lru_cache(maxsize=None)(self._read)
 
     def find(self, name: str, provider: str = "") -> BookEntry | None:
-        """The entry of a model, as a provider of that type names it; one that is assumed says so in `assumed_from`.
+        """The entry of a model, as a provider of that type names it; one that is assumed reports it in `assumed_from`.
 
         None for names of no known family.
         """

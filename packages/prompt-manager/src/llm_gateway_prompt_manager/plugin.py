@@ -148,5 +148,5 @@ def _instructions(role: str, text: str, cache: CacheHint | None = None) -> Messa
 
 
 def _cache_of(messages: list[Message]) -> CacheHint | None:
-    """The hint that ends the client's system prompt: what stands in its place ends the same cached prefix."""
+    """The hint that ends the client's system prompt: what is in its place ends the same cached prefix."""
     return messages[-1].content[-1].cache if messages and messages[-1].content else None

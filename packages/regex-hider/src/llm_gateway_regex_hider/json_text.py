@@ -1,7 +1,7 @@
 """Redaction inside JSON text, whole or in pieces: of strings (keys too) as what they say, of numbers as what they show.
 
 The structure comes out as it came in, and a string in which nothing matched byte for byte. A number that matches
-becomes a string. From the first place on where the text is no JSON, it is redacted as plain text.
+becomes a string. From the first place on where the text is not valid JSON, it is redacted as plain text.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ class JSONRedactor:
         )
 
     def _fail(self, text: str) -> None:
-        """The text is no JSON from here on."""
+        """The text is not valid JSON from here on."""
         self._plain = self._redactor()
         self._out.append(self._plain.push(text))
 
@@ -236,7 +236,7 @@ class JSONRedactor:
         if found is None:
             if not final and _UNICODE_BEGUN.match(text, at):
                 return 0
-            # No escape that JSON knows: the backslash stands for itself, and what follows too.
+            # No escape that JSON knows: the backslash represents itself, and what follows too.
             read.add("\\", "\\")
             return 1
         code = int(found.group(1), 16)

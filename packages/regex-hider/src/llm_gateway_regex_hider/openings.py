@@ -18,7 +18,7 @@ from . import charsets
 from .charsets import CharSet
 from .syntax import Alternatives, Boundary, Chars, Concat, Edge, Group, Look, Node, Repeat
 
-# Characters of a match that are looked at, and ways to spell them that are told apart.
+# Characters of a match that are looked at, and ways to spell them that are distinguished.
 _LONGEST = 16
 _MOST_WAYS = 16
 
@@ -108,7 +108,7 @@ def opening_of(root: Node) -> Opening | None:
 
 
 def _flat(node: Node) -> Iterator[Node]:
-    """What stands in sequence, without groups and what takes no character."""
+    """What is in sequence, without groups and what takes no character."""
     match node:
         case Concat(items):
             for item in items:

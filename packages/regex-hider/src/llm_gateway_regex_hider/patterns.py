@@ -126,7 +126,7 @@ class RuleSet:
     """Rules searched together. Shared by all texts and streams; holds no state of any."""
 
     def __init__(self, rules: Sequence[CompiledRule], *, mask: str = DEFAULT_REPLACEMENT) -> None:
-        """`mask` stands for text that had to be hidden without a match (see StreamRedactor). Raises RuleError."""
+        """`mask` replaces text that had to be hidden without a match (see StreamRedactor). Raises RuleError."""
         self.rules = list(rules)
         self.mask = mask
         # One character at least: the automaton asks for the one before it.

@@ -24,7 +24,7 @@ DEFAULT_MAX_SIZE = 8192
 _WINDOW = 4096
 _SKIP_WINDOW = 48
 _KEPT = 64  # characters that are done and stay in the buffer, so that it need not be cut for every piece
-_SPACE = 32  # most characters of white space that are held for the sake of the text behind them
+_SPACE = 32  # most characters of white space that are held for the sake of the text after them
 _UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
 _REPLACING = 5.0  # microseconds that putting something in a match's place costs
 
@@ -85,7 +85,7 @@ class Findings:
 
 
 Span = tuple[str, str | None]
-"""A piece of the text and what stands for it; None where it stays."""
+"""A piece of the text and its replacement; None where it stays."""
 
 
 class StreamRedactor:
@@ -184,13 +184,13 @@ class StreamRedactor:
         return _joined(self.finish())
 
     def feed(self, text: str) -> list[Span]:
-        """As `push`, but tells what was replaced."""
+        """As `push`, but reports what was replaced."""
         self._advance(text, final=False)
         spans, self._spans = self._spans, []
         return spans
 
     def finish(self) -> list[Span]:
-        """As `close`, but tells what was replaced."""
+        """As `close`, but reports what was replaced."""
         self._advance("", final=True)
         spans, self._spans = self._spans, []
         self._buffer, self._done, self._at = "", 0, 0
@@ -523,7 +523,7 @@ def redact_spans(
     findings: Findings | None = None,
     budget: Budget | None = None,
 ) -> list[Span] | None:
-    """As `redact`, but tells what was replaced; None if nothing in the text can match."""
+    """As `redact`, but reports what was replaced; None if nothing in the text can match."""
     candidates = rules.candidates(text)
     if candidates is None:
         return None

@@ -2,7 +2,7 @@
 
 Which of them a client joins is the vendor's affair. Known ones are held until they are decided (see `stream.py`). Of
 all others the end is remembered, and a match that goes on in the next piece is hidden from there on: it never arrives
-whole, and a field that is no text waits for nothing.
+whole, and a field that is not text waits for nothing.
 """
 
 from __future__ import annotations

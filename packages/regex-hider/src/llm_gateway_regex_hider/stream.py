@@ -325,7 +325,7 @@ class StreamedReplyRedactor:
         )
 
     def _extras(self, part: TextPart | RefusalPart | ThinkingPart) -> TextPart | RefusalPart | ThinkingPart:
-        """The part with what stands beside its text redacted: citations, and the vendor's own."""
+        """The part with what is next to its text redacted: citations, and the vendor's own."""
         beside = copy.deepcopy(replace(part, text=""))
         if beside.provider_metadata:
             self._seams.redact(beside.provider_metadata, (part.index, type(part)))

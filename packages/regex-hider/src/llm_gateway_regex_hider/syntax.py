@@ -15,7 +15,7 @@ MAX_REPEAT = 10_000
 
 
 class PatternSyntaxError(ValueError):
-    """The pattern is not JavaScript, or asks for what is not supported; the message says what and where."""
+    """The pattern is not JavaScript, or asks for what is not supported; the message states what and where."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,8 +42,8 @@ _SYSTEM = ("system", "developer")
 def results_after_calls(messages: list[Message], losses: Losses) -> list[Message]:
     """The results of a turn's calls right after that turn; what was said between them follows.
 
-    A call that was never answered gets a result that says so, unless its turn is the last; a result whose call is not
-    in the conversation becomes a user's text.
+    A call that was never answered gets a result that names the gap, unless its turn is the last; a result whose call
+    is not in the conversation becomes a user's text.
     """
     if _in_order(messages):
         return messages

@@ -66,7 +66,8 @@ class ClaudeName:
 
 
 _LINES = ("opus", "sonnet", "haiku", "fable", "mythos", "instant")
-# claude-3-7-sonnet-…, claude-opus-4-6, claude-sonnet-4-20250514 (a date is no minor version), claude-v2:1, claude-2.1
+# claude-3-7-sonnet-…, claude-opus-4-6, claude-sonnet-4-20250514 (a date is not a minor version), claude-v2:1,
+# claude-2.1
 _NUMBER = re.compile(r"claude-(?:[a-z]+-)*v?(\d{1,2})(?:[-.:](\d{1,2}))?(?!\d)")
 
 

@@ -33,7 +33,7 @@ _CHOICE = "choices[*]"
 _CONTENT = "choices[*].message.content[*]"
 _NOTES = frozenset({"finish_reason", "stop_reason", "stopReason"})
 _GROUPS = frozenset({"part", "call", "audio", "annotation", "_item"})
-"""Keys under which a dialect keeps what is next to a value of its own: their keys are the fields."""
+"""Keys under which a dialect keeps further fields of a value: their keys are the fields."""
 _REPEATED = frozenset(
     {
         "background", "conversation", "instructions", "max_output_tokens", "max_tool_calls", "metadata",
@@ -92,7 +92,8 @@ def drop_part(part: Part, losses: Losses) -> None:
 
 
 def _kind_of(part: Part) -> str:
-    """An image's, a document's, … kind; of a vendor's block its type, or the one key that says what it is (Gemini)."""
+    """An image's, a document's, … kind; of a vendor's block its type, or the one key that states what it is
+    (Gemini)."""
     if type(part) is MediaPart:
         return part.kind
     data = part.data if type(part) is OpaquePart else None

@@ -46,7 +46,7 @@ def whole_root(schema: dict[str, Any] | None) -> dict[str, Any]:
     if kind == "object" and isinstance(schema.get("properties"), dict):
         return schema if schema.get("required", ()) is not None else _without(schema, "required")
     if not (isinstance(kind, list) and "object" in kind) and kind not in _OBJECT_WORDS:
-        return schema  # arguments that are not an object: the receiver's own answer says it best
+        return schema  # arguments that are not an object: the receiver's own answer is the clearest
     whole = {"type": "object", **schema}
     whole["type"] = "object"
     if not isinstance(whole.get("properties"), dict):

@@ -6,8 +6,8 @@
         grammar = staticmethod(violations)
 
 Recordings are real exchanges with providers, from the conformance kit: `LLM_GATEWAY_CONFORMANCE_KIT`, else
-`../shared/conformance` beside the repository. Where there is none, the laws over recordings skip visibly; those over
-generated data always run. What a dialect writes otherwise than it came, and what its format cannot hold, is said by
+`../shared/conformance` next to the repository. Where there is none, the laws over recordings skip visibly; those over
+generated data always run. What a dialect writes otherwise than it came, and what its format cannot hold, is declared by
 overriding `normalise_request`, `normalise_reply` and `holds`: short lists, read by whoever judges the dialect.
 """
 
@@ -446,7 +446,7 @@ class DialectLaws:
 
         assert self.decoded(told) == self.decoded(data)
 
-    def test_law_3_a_stream_says_what_the_whole_reply_says(self, recorded_stream: Recording) -> None:
+    def test_law_3_a_stream_equals_the_whole_reply(self, recorded_stream: Recording) -> None:
         said = self.decoded(recorded_stream.stream or b"")
         if said.error is not None:
             pytest.skip("a stream that reports an error has no twin")
@@ -464,7 +464,7 @@ class DialectLaws:
 
         self.assert_alike(self.decoded(self.encoded(merged, self.echo(recorded_stream))), summed(chunks), usage=False)
 
-    def test_law_5_and_6_a_stream_written_anew_says_the_same(self, recorded_stream: Recording) -> None:
+    def test_law_5_and_6_a_stream_written_anew_is_equal(self, recorded_stream: Recording) -> None:
         chunks = self.chunks(recorded_stream.stream or b"")
         if any(chunk.error is not None for chunk in chunks):
             pytest.skip("a stream that reports an error")
@@ -474,7 +474,7 @@ class DialectLaws:
         self.assert_legal(written)
         self.assert_alike(self.decoded(written), summed(chunks), usage=False)
 
-    def test_law_6_a_reply_written_anew_says_the_same(self, recorded_reply: Recording) -> None:
+    def test_law_6_a_reply_written_anew_is_equal(self, recorded_reply: Recording) -> None:
         said = self.dialect.decode_response(recorded_reply.reply, counting_mint())
         if said.error is not None:
             pytest.skip("a reply that reports an error")

@@ -93,7 +93,7 @@ class Reply:
 
 
 class PluginHarness:
-    """One plugin, or several in a chain, with a scripted model behind them.
+    """One plugin, or several in a chain, with a scripted model after them.
 
         reply = PluginHarness(RegexHider, {"patterns": […]}).stream(["my ssn is 123-4", "5-6789"])
         assert reply.text == "my ssn is [SSN]"

@@ -157,7 +157,7 @@ def _error(step: int | Exception, *, streaming: bool) -> Exception:
     if not isinstance(step, int):
         if not isinstance(step, GatewayError):
             return step
-        # Each raising is an error of its own: hooks may change the one that they see.
+        # Each raising is its own error: hooks may change the one that they see.
         own = step.__class__.__new__(step.__class__, *step.args)
         own.__dict__.update(step.__dict__)
         return own

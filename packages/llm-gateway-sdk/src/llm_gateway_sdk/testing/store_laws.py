@@ -7,7 +7,7 @@
             return store
 
 Each call of `make` gives another client of the same empty store, which `fresh` prepares before each test. Stores that
-several processes can use name themselves for a process of its own by `recipe`. Laws about what a store can't do skip.
+several processes can use name themselves for another process by `recipe`. Laws about what a store can't do skip.
 Times are real: the laws wait for leases of a fraction of a second.
 """
 

@@ -1,4 +1,4 @@
-"""A provider's server on 127.0.0.1 that speaks any dialect and says what a ScriptedModel says."""
+"""A provider's server on 127.0.0.1 that speaks any dialect and answers as a ScriptedModel does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["FakeUpstream"]
 
 
 class FakeUpstream:
-    """A server in a thread of its own, for providers over HTTP.
+    """A server in its own thread, for providers over HTTP.
 
         with FakeUpstream(OpenAIChat(), ScriptedModel("Hello")) as upstream:
             …baseUrl: {upstream.url}…

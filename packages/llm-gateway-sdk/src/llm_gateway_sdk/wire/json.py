@@ -156,7 +156,7 @@ def dumps_text(value: JSON) -> str:
 def peek(data: bytes) -> tuple[str | None, bool]:
     """Reads `model` and `stream` from the top level of an object without building the rest.
 
-    Raises ValueError where `data` is no JSON object or one of the two has another type.
+    Raises ValueError where `data` is not a valid JSON object or one of the two has another type.
     """
     if data[LONG_TEXT:_BEYOND]:
         data, _ = cut_out(data)
@@ -197,7 +197,7 @@ def peek_ceiling(data: bytes) -> int | None:
 def picker(*names: str) -> Callable[[bytes], JSONObject | None]:
     """A function that reads these fields from the top level of an object without building the rest.
 
-    A field that is not there is None; None in place of all of them means that it was no JSON object.
+    A field that is not there is None; None in place of all of them means that it was not a valid JSON object.
     """
     decode = msgspec.json.Decoder(msgspec.defstruct("Picked", [(name, Any, None) for name in names])).decode
 
@@ -218,10 +218,10 @@ def picker(*names: str) -> Callable[[bytes], JSONObject | None]:
 
 
 def members_before(data: bytes, name: str) -> tuple[JSONObject, int] | None:
-    """What stands in an object before its field `name`, and where that field begins; None where nothing does.
+    """What is in an object before its field `name`, and where that field begins; None where nothing does.
 
     The bytes up to there are whole members of the top level, so whatever object begins with the same bytes has the same
-    members, and what follows makes an object of its own when a brace is set before it.
+    members, and what follows makes its own object when a brace is set before it.
     """
     place = data.find(b'"' + name.encode() + b'":')
     head = data[:place].rstrip() if place > 0 else b""
@@ -236,7 +236,7 @@ def members_before(data: bytes, name: str) -> tuple[JSONObject, int] | None:
 
 
 def members_from(data: bytes, name: str) -> JSONObject | None:
-    """What stands in an object from its last field `name` on; None where that is no field of its top level.
+    """What is in an object from its last field `name` on; None where that is not a field of its top level.
 
     `data` must end where the object does. Behind a nested field there would be a brace too many.
     """
@@ -286,7 +286,7 @@ def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
 def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
     """The members of an object or the items of an array, each as it is written; None for any other value.
 
-    Raises ValueError where `data` is no JSON.
+    Raises ValueError where `data` is not valid JSON.
     """
     kind = first_byte(data)
     try:
@@ -304,7 +304,8 @@ def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
 
 
 def first_byte(data: bytes | Slice) -> int:
-    """The first byte that is not white space, which tells what kind of value a JSON text is; 0 where there is none."""
+    """The first byte that is not white space, which decides what kind of value a JSON text is; 0 where there is
+    none."""
     view = memoryview(data)
     for byte in view:
         if byte > _SPACE:

@@ -8,7 +8,7 @@ __all__ = ["build_data_url", "split_data_url"]
 
 
 def split_data_url(url: str) -> tuple[str, str] | None:
-    """`data:image/png;base64,AAAA` → `("image/png", "AAAA")`; None where `url` is no data URL. RFC 2397.
+    """`data:image/png;base64,AAAA` → `("image/png", "AAAA")`; None where `url` is not a data URL. RFC 2397.
 
     A data URL without `;base64` is percent-encoded text; it is turned into base64.
     """

@@ -93,7 +93,7 @@ class EventSplitter:
         return events
 
     def close(self) -> list[bytes]:
-        """What stands there when the stream has ended. Lenient: some servers leave the last blank line out."""
+        """What is there when the stream has ended. Lenient: some servers leave the last blank line out."""
         rest = b"".join(self._pieces).strip(b"\n")
         self._pieces, self._held, self._pending_cr = [], 0, False
         return [rest] if rest else []

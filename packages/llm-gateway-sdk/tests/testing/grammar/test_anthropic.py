@@ -106,5 +106,5 @@ def test_a_broken_off_stream_lacks_nothing_but_its_end() -> None:
     assert violations(stream(START, TEXT, DELTA, ERROR), complete=False) == []
 
 
-def test_what_is_no_json_is_named() -> None:
+def test_what_is_not_valid_json_is_named() -> None:
     assert "not JSON" in violations(b"data: [DONE]\n\n", complete=False)[0]

@@ -51,7 +51,7 @@ def test_a_plain_stream_is_legal() -> None:
         (event(ROLE, usage={"prompt_tokens": 1}) + event({}, "stop") + DONE, "event 0: usage next to choices"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told(stream: bytes, wrong: str) -> None:
+def test_what_is_wrong_is_reported(stream: bytes, wrong: str) -> None:
     assert wrong in violations(stream)
 
 

@@ -50,11 +50,11 @@ class AnthropicAdapter(Adapter):
     )
 
     def claims(self, wire: WireRequest) -> bool:
-        """Clients of this API name its version; the older ones also give their key in a header of its own."""
+        """Clients of this API name its version; the older ones also give their key in its own header."""
         return "anthropic-version" in wire.headers or "x-api-key" in wire.headers
 
     def list_models(self, models: Sequence[ModelEntry], wire: WireRequest) -> WireReply:
-        """A page of `ModelInfo`, or one where the path names it. A name with a wildcard is no model to list."""
+        """A page of `ModelInfo`, or one where the path names it. A name with a wildcard is not a model to list."""
         listed: dict[str, ModelEntry] = {}
         for model in models:
             for name in (model.name, *model.aliases):
@@ -100,7 +100,7 @@ def _page(names: list[str], query: str) -> tuple[list[str], bool]:
 
 
 def _model_info(name: str, model: ModelEntry) -> dict[str, Any]:
-    """After the SDK's `ModelInfo`; what the configuration says of limits stands in the model's metadata."""
+    """After the SDK's `ModelInfo`; what the configuration specifies of limits is in the model's metadata."""
     created = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     metadata = model.metadata
     display = metadata.get("displayName", metadata.get("display_name"))

@@ -101,7 +101,7 @@ class OpenAIAdapter(Adapter):
         return "anthropic-version" not in headers and "x-api-key" not in headers and "x-goog-api-key" not in headers
 
     def list_models(self, models: Sequence[ModelEntry], wire: WireRequest) -> WireReply:
-        """A list of `Model`, or one where the path names it. A name with a wildcard is no model to list."""
+        """A list of `Model`, or one where the path names it. A name with a wildcard is not a model to list."""
         listed: dict[str, ModelEntry] = {}
         for model in models:
             for name in (model.name, *model.aliases):
@@ -124,7 +124,7 @@ class OpenAIAdapter(Adapter):
 
 
 def _model(name: str, model: ModelEntry) -> dict[str, Any]:
-    """After the SDK's `Model`, with what the configuration says of it beside."""
+    """After the SDK's `Model`, with the limits and features of the configuration as further fields."""
     entry: dict[str, Any] = {
         "id": name,
         "object": "model",

@@ -1,4 +1,4 @@
-"""`${…}` in configuration values, and the `.env` file beside the configuration.
+"""`${…}` in configuration values, and the `.env` file next to the configuration.
 
     ${NAME}                the variable; unset is a problem
     ${NAME:-default}       the default where the variable is unset or empty; defaults may hold variables themselves
@@ -29,7 +29,7 @@ _OPENED = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*['\"]")
 
 
 class VariableProblem(Exception):
-    """A `${…}` that can't be filled. The message says what would be right."""
+    """A `${…}` that can't be filled. The message states what would be right."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,7 +209,7 @@ class _Explainer:
 
 
 def _render(tree: Any, indent: str = "", lead: str = "") -> list[tuple[str, str]]:
-    """Lines with their comments. `lead` is what stands before the first line instead of the indentation."""
+    """Lines with their comments. `lead` is what is before the first line instead of the indentation."""
     lines: list[tuple[str, str]] = []
     for key, child in tree.items():
         start = lead or indent

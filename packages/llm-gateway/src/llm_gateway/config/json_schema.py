@@ -58,7 +58,7 @@ def _escape(text: str) -> str:
 
 
 def _rebase(schema: Any, root: str) -> Any:
-    """References within an extension's schema, made to hold where it stands in the whole."""
+    """References within an extension's schema, made to hold where it is in the whole."""
     if isinstance(schema, list):
         return [_rebase(each, root) for each in schema]
     if not isinstance(schema, dict):

@@ -105,7 +105,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _nothing_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
-        """`plugins:` with nothing behind it is no mistake."""
+        """`plugins:` with nothing after it is not a mistake."""
         if value is None and info.field_name is not None:
             field = cls.model_fields[info.field_name]
             return (

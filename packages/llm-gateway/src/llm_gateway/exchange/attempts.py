@@ -1,6 +1,6 @@
 """The tries of one target: breaker, ledger, pauses.
 
-`try_target` calls what it is given with a `LiveAttempt` of its own for each try, and keeps the ledger around it.
+`try_target` calls what it is given with its own `LiveAttempt` for each try, and keeps the ledger around it.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def stream(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None, *,
 
 
 def request_id(ctx: RequestContext, client: Dialect, given: str | None = None) -> Headers:
-    """The request's id where the client's API has a header of its own for it, which its SDK shows."""
+    """The request's id where the client's API has its own header for it, which its SDK shows."""
     name = client.request_id_header
     if name == "x-request-id":
         return []

@@ -49,7 +49,7 @@ class KeptReply:
         return total.value()
 
     async def prepare(self) -> None:
-        """What can't be decoded is left to `decode`, which says so."""
+        """What can't be decoded is left to `decode`, which reports it."""
         decoder, total = self._dialect.stream_decoder(self._mint), Accumulator()
         began = perf_counter()
         try:

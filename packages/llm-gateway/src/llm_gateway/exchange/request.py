@@ -60,7 +60,7 @@ class ClientRequest:
         self.is_heavy = False
         """Work on the whole body is done aside."""
         self.has_own_limit = False
-        """The client has set a limit of its own, so that a time-out says nothing about the provider."""
+        """The client has set its own limit, so that a time-out is not the provider's fault."""
         self.cooling: list[ModelTarget] = []
         """Targets that were passed over because their breakers are open."""
         accounted = bool(chain.detached or chain.lifecycle)

@@ -87,7 +87,7 @@ class UpstreamCall:
 
 def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> UpstreamCall:
     """`model` is the provider's name of it. Raises InvalidRequest where the client's request does not decode or cannot
-    be said to this provider."""
+    be stated to this provider."""
     ctx, client = request.ctx, request.dialect
     name = http.dialect_for(client.name, request.route.upstream, model)
     dialect = request.services.dialects.get(name)

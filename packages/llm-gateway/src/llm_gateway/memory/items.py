@@ -68,7 +68,8 @@ def expanded(
 ) -> tuple[dict[str, Any], list[Any]]:
     """(the body with what it refers to in its `input`, the items of it that are the request's own).
 
-    `known` are items by id; a reference to any other item stays. `dropped` are the keys that `history` stands for.
+    `known` are items by id; a reference to any other item stays. `dropped` are the keys that `history` takes the
+    place of.
     """
     own = [known.get(item["id"], item) if _is_reference(item) else item for item in as_items(body.get("input"))]
     without = {key: value for key, value in body.items() if key not in dropped}

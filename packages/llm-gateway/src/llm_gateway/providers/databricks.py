@@ -18,7 +18,7 @@ __all__ = ["DatabricksProvider"]
 
 
 class DatabricksProvider(OpenAIProvider):
-    """`model` is the serving endpoint's name. Each workspace has an address of its own."""
+    """`model` is the serving endpoint's name. Each workspace has its own address."""
 
     name: ClassVar[str] = "databricks"
     default_base_url: ClassVar[str] = ""

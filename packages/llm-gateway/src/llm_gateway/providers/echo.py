@@ -1,6 +1,6 @@
 """The `echo` provider: answers without any model, key or network, so that the whole path can be tried.
 
-It says back the last user message, word by word when streamed. What the message says steers it:
+It says back the last user message, word by word when streamed. The words of the message steer it:
 
 - `call NAME {"json": "arguments"}`: it calls the tool of that name, if the request has it;
 - `fail 503` (any status from 400 to 599): it fails with that status; `fail 503 on MODEL` only where it plays MODEL;

@@ -57,7 +57,7 @@ class OpenAIProvider(HTTPProvider):
         ".openai.azure.com",
         ".services.ai.azure.com",
     )
-    """Hosts known to have it; one that begins with a dot stands for what is below it."""
+    """Hosts known to have it; one that begins with a dot means what is below it."""
     stores_responses: ClassVar[bool] = True
     """Servers of this kind keep responses themselves, for `previous_response_id`."""
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(

@@ -21,7 +21,7 @@ from ..exchange.current import current_request_id
 __all__ = ["configure_logging", "mask_secrets_of"]
 
 MIN_SECRET = 8
-"""Characters. Anything shorter would be found in innocent words, and is no secret."""
+"""Characters. Anything shorter would be found in innocent words, and is not a secret."""
 
 
 def configure_logging(config: LoggingConfig, level: str | None = None) -> None:

@@ -76,7 +76,7 @@ class GatewayClient:
         \"\"\", extensions=[Shout])
         answer = client.chat("Hello")
 
-    `configuration` is YAML, or the path of a file. `extensions` are classes that its types may name beside those that
+    `configuration` is YAML, or the path of a file. `extensions` are classes that its types may name next to those that
     are installed. Raises ConfigError as `start` would refuse. Synchronous: not for use inside a running event loop.
     """
 

@@ -57,7 +57,7 @@ def test_errors_are_classified_and_written_again_alike(status: int, type_: str, 
         assert reply.headers.get("request-id") == "req_1"
 
 
-def test_a_spend_cap_is_no_rate_limit() -> None:
+def test_a_spend_cap_is_not_a_rate_limit() -> None:
     details = {"error_code": "enforced_spend_limit_reached"}
 
     info = read(429, "rate_limit_error", details=details)
@@ -77,7 +77,7 @@ def test_other_vendors_words_do_not_hide_what_kind_it_is() -> None:
     assert json.loads(reply.body)["error"]["type"] == "authentication_error"
 
 
-def test_an_empty_account_elsewhere_is_told_as_a_spend_cap() -> None:
+def test_an_empty_account_elsewhere_is_reported_as_a_spend_cap() -> None:
     reply = DIALECT.encode_error(ErrorInfo("You exceeded your quota", 429, "quota", code="insufficient_quota"))
 
     assert reply.status == 429

@@ -17,7 +17,7 @@ class TestAnthropicLaws(DialectLaws):
     corpus = ("anthropic",)
     grammar = staticmethod(violations)
     lost_error_kinds = frozenset({"unknown", "context_length", "content_policy"})
-    """The latter two are told by their text alone."""
+    """The latter two differ from others in their text alone."""
 
     def holds(self, part: Part) -> bool:
         return not isinstance(part, RefusalPart)

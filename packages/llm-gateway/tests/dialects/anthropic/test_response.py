@@ -203,12 +203,12 @@ def test_edited_citations_are_written_as_edited() -> None:
     assert encode(response)["content"][3]["citations"][0]["cited_text"] == "*"
 
 
-def test_the_model_is_the_one_asked_for_where_nobody_says_another() -> None:
+def test_the_model_is_the_one_asked_for_unless_the_reply_names_another() -> None:
     assert encode(says(TextPart("x")))["model"] == "asked-for"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"content": 5}', b'{"content": [{"type": 5}]}'])
-def test_what_is_no_reply_is_refused(body: bytes) -> None:
+def test_what_is_not_a_reply_is_refused(body: bytes) -> None:
     with pytest.raises(DialectError):
         DIALECT.decode_response(WireReply(body=body), MINT)
 

@@ -284,7 +284,7 @@ def delta_of_tomorrow() -> bytes:
         event(type="message_start"),
     ],
 )
-def test_what_is_no_event_is_refused(bad: bytes) -> None:
+def test_what_is_not_an_event_is_refused(bad: bytes) -> None:
     with pytest.raises(DialectError):
         decode(OPENING + bad)
 

@@ -102,7 +102,7 @@ def test_an_own_error_keeps_its_words() -> None:
     assert json.loads(CHAT.encode_error(told(429, {"error": error})).body) == {"error": error}
 
 
-def test_the_gateway_s_request_id_is_told() -> None:
+def test_the_gateway_s_request_id_is_reported() -> None:
     body = json.loads(CHAT.encode_error(ErrorInfo("m", 500, request_id="req_1")).body)
 
     assert body["request_id"] == "req_1"

@@ -93,7 +93,7 @@ def test_unknown_fields_stand_at_every_level() -> None:
         ({"tools": [{"type": "function"}]}, "tools[0].function: expected an object, found null"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_place(body: dict[str, Any], told: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(body: dict[str, Any], told: str) -> None:
     with pytest.raises(DialectError) as caught:
         read(**body)
 
@@ -310,7 +310,7 @@ def test_a_cache_hint_is_said_in_the_server_s_way(quirks: dict[str, Any], model:
 
 
 @pytest.mark.parametrize(("quirks", "model"), [({"cache": "none"}, "llama"), ({}, "gpt-4.1"), ({}, "o3-mini")])
-def test_a_cache_hint_that_would_be_refused_is_told(quirks: dict[str, Any], model: str) -> None:
+def test_a_cache_hint_that_would_be_refused_is_reported(quirks: dict[str, Any], model: str) -> None:
     request = LLMRequest(messages=[Message("system", [TextPart("Long.", cache=CacheHint("1h"))])])
 
     body, losses = write(request, model=model, **quirks)
@@ -436,7 +436,7 @@ def test_usage_is_asked_for_on_streams_where_it_may_be() -> None:
     assert "stream_options" not in write(request, usage=True, no_stream_options=True)[0]
 
 
-def test_what_other_dialects_alone_know_is_told() -> None:
+def test_what_other_dialects_alone_know_is_reported() -> None:
     request = LLMRequest(
         messages=[Message("user", [OpaquePart("anthropic", {"type": "container_upload"}), TextPart("Hi")])],
         tools=[OpaqueTool("anthropic", {"type": "web_search_20250305"})],

@@ -104,7 +104,7 @@ def test_mistral_s_content_parts_are_thinking_and_text() -> None:
     assert say(answer(*parts))["choices"][0]["message"]["content"] == "Yes."
 
 
-def test_a_refusal_stands_in_its_own_field() -> None:
+def test_a_refusal_is_in_its_own_field() -> None:
     message = say(answer(RefusalPart("I can't."), finish="refusal"))["choices"][0]
 
     assert message["message"] == {"role": "assistant", "content": None, "refusal": "I can't."}

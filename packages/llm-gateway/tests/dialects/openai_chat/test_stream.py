@@ -192,7 +192,7 @@ def test_a_stream_without_done_is_whole_where_it_said_why_it_stopped() -> None:
         assert any(chunk.final for chunk in chunks) is finished
 
 
-def test_an_error_right_behind_a_delta_in_one_packet() -> None:
+def test_an_error_right_after_a_delta_in_one_packet() -> None:
     error = b'data: {"error":{"message":"Overloaded","type":"server_error","code":"server_is_overloaded"}}\n\n'
 
     chunks = listen(delta(content="x") + error + DONE)
@@ -226,7 +226,7 @@ def test_a_whole_reply_in_place_of_a_stream_is_taken() -> None:
     assert (reply.text, reply.final) == ("Hi", True)
 
 
-def test_what_is_no_event_is_refused() -> None:
+def test_what_is_not_an_event_is_refused() -> None:
     with pytest.raises(DialectError):
         listen(b"data: nonsense\n\n")
 
@@ -247,7 +247,7 @@ def test_a_call_that_is_never_named_is_legal_all_the_same() -> None:
     assert said(data) == [("b", "g", "{}"), ("a", "unnamed", "{}")]
 
 
-def test_an_index_that_is_no_number_is_the_place() -> None:
+def test_an_index_that_is_not_a_number_is_the_place() -> None:
     data = stream(*listen(event({"index": True, "delta": {"content": "x"}}), delta(finish="stop")))
 
     assert violations(data) == []
@@ -412,7 +412,7 @@ def test_legacy_clients_get_function_call_deltas() -> None:
     assert b'"finish_reason":"function_call"' in data
 
 
-def test_a_failed_stream_says_so_and_nothing_else() -> None:
+def test_a_failed_stream_has_one_error_and_nothing_else() -> None:
     encoder = CHAT.stream_encoder(ChatEcho("m"), mint(), Losses("response"))
     data = encoder.encode(chunk(TextPart("x", index=0), finish="stop")) + encoder.fail(
         ErrorInfo("Broken.", 502, "upstream")

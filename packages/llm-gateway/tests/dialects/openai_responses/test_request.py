@@ -189,7 +189,7 @@ def test_a_tool_choice_names_a_tool_of_a_namespace_by_its_flat_name() -> None:
 @pytest.mark.parametrize(
     ("namespace", "name"), [(None, "ann@mail.example"), ("of ann", "look"), ("files", "555-12-3456")]
 )
-def test_a_flat_name_shows_nothing_of_what_is_no_name(namespace: str | None, name: str) -> None:
+def test_a_flat_name_shows_nothing_of_what_is_not_a_name(namespace: str | None, name: str) -> None:
     function = {"type": "function", "name": name}
     of_namespace = {"type": "namespace", "name": namespace, "description": "", "tools": [function]}
 
@@ -226,7 +226,7 @@ def test_flat_names_are_valid_and_unique() -> None:
         ({"stream": 1}, "stream: expected a boolean, found a number"),
     ],
 )
-def test_what_is_no_request_is_refused_with_its_place(body: dict[str, Any], message: str) -> None:
+def test_what_is_not_a_request_is_refused_with_its_place(body: dict[str, Any], message: str) -> None:
     with pytest.raises(DialectError) as raised:
         decode(body)
 
@@ -340,7 +340,7 @@ def test_reasoning_of_another_provider_is_left_out_and_told(part: ThinkingPart) 
     assert [loss.kind for loss in losses][:1] == ["dropped"]
 
 
-def test_what_the_api_has_no_word_for_is_told() -> None:
+def test_what_the_api_has_no_word_for_is_reported() -> None:
     losses = Losses()
     request = asked(
         Message("user", [TextPart("x", cache=CacheHint("5m"))]),
@@ -431,7 +431,7 @@ def test_storing_is_a_loss_only_where_it_was_asked_for() -> None:
     assert [loss.path for loss in asked_for] == ["store", "truncation"]
 
 
-def test_what_only_this_api_knows_is_told_elsewhere() -> None:
+def test_what_only_this_api_knows_is_reported_elsewhere() -> None:
     losses = Losses()
     namespace = {"type": "namespace", "name": "ns", "description": "d", "tools": [{"type": "function", "name": "g"}]}
     body = {

@@ -254,6 +254,6 @@ def test_a_background_reply_is_not_finished() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", b'{"output": 3}', b'{"output": [1]}'])
-def test_what_is_no_reply_is_refused(body: bytes) -> None:
+def test_what_is_not_a_reply_is_refused(body: bytes) -> None:
     with pytest.raises(DialectError):
         DIALECT.decode_response(WireReply(200, Headers(), body), counting_mint())

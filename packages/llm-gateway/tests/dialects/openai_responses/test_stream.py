@@ -176,7 +176,7 @@ def test_an_unknown_event_is_kept() -> None:
     assert reply.provider_deltas == [("openai_responses", {"type": "response.new_thing", "value": 1})]
 
 
-def test_an_incomplete_reply_says_why() -> None:
+def test_an_incomplete_reply_states_why() -> None:
     response = {"id": "resp_1", "status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}
 
     reply = summed(read(CREATED, {"type": "response.incomplete", "response": response}))

@@ -49,7 +49,7 @@ def test_the_first_chunk_begins_the_stream() -> None:
     assert first[0]["response"]["usage"] is None
 
 
-def test_one_text_is_told_as_the_vendor_tells_it() -> None:
+def test_one_text_has_the_vendors_events() -> None:
     told = written(chunk(TextPart("Hel", index=0)), chunk(TextPart("lo", index=0)), chunk(finish="stop", final=True))
 
     assert [event["type"].removeprefix("response.") for event in told] == [
@@ -67,7 +67,7 @@ def test_one_text_is_told_as_the_vendor_tells_it() -> None:
     assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
 
 
-def test_usage_stands_at_the_end_wherever_it_came() -> None:
+def test_usage_is_at_the_end_wherever_it_came() -> None:
     told = written(
         chunk(TextPart("x", index=0)), chunk(finish="stop"), LLMResponse(usage=Usage(3, 4, cache_read_tokens=1))
     )
@@ -134,7 +134,7 @@ def test_a_call_whose_name_comes_later_waits_for_it() -> None:
     assert (item["name"], item["arguments"]) == ("f", '{"a":1}')
 
 
-def test_parts_without_a_number_are_told_apart() -> None:
+def test_parts_without_a_number_are_distinguished() -> None:
     blocks = [OpaquePart("openai_responses", {"type": "web_search_call", "id": f"ws_{at}"}) for at in range(2)]
     calls = [ToolCallPart(f"c{at}", "f", "{}") for at in range(2)]
 
@@ -164,7 +164,7 @@ def test_a_signature_that_comes_after_the_text_is_in_the_done_item() -> None:
     assert (second["encrypted_content"], second["summary"]) == ("gw1.anthropic.sig2", [])
 
 
-def test_sources_are_told_as_they_come() -> None:
+def test_sources_are_reported_as_they_come() -> None:
     told = written(chunk(TextPart("see", index=0)), chunk(TextPart("", [Citation(url="https://x")], index=0)))
 
     (note,) = [event for event in told if event["type"] == "response.output_text.annotation.added"]
@@ -172,7 +172,7 @@ def test_sources_are_told_as_they_come() -> None:
     assert told[-1]["response"]["output"][0]["content"][0]["annotations"] == [note["annotation"]]
 
 
-def test_a_server_tool_is_told_with_new_numbers() -> None:
+def test_a_server_tool_is_reported_with_new_numbers() -> None:
     item = {"type": "web_search_call", "id": "ws_1", "status": "in_progress"}
     searching = {
         "type": "response.web_search_call.searching",

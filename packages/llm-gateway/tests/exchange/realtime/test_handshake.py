@@ -120,7 +120,7 @@ def test_a_refusal_is_the_providers_own_reply() -> None:
     ],
     ids=["wrong key", "other protocol", "no HTTP", "nothing"],
 )
-def test_an_answer_that_is_no_handshake_is_the_providers_error(answer: str, error: type[Exception]) -> None:
+def test_an_answer_that_is_not_a_handshake_is_the_providers_error(answer: str, error: type[Exception]) -> None:
     with pytest.raises((error, ModelProtocolError, ModelConnectionError)):
         opened(Provider(answer))
 

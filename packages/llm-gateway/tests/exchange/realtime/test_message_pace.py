@@ -17,7 +17,7 @@ def test_a_burst_passes_and_a_flood_is_slowed_down_to_the_rate() -> None:
     assert 95 <= taken <= 110
 
 
-def test_a_rate_of_zero_is_no_bound() -> None:
+def test_a_rate_of_zero_is_not_a_bound() -> None:
     pace = MessagePace(0.0, lambda: 0.0)
 
     assert not any(pace.count() for _ in range(10_000))

@@ -224,7 +224,7 @@ def test_a_response_that_may_not_be_ends_the_session_with_the_reason() -> None:
     assert books.settled[0].metrics.total_tokens == 30
 
 
-def test_what_is_no_event_is_refused_and_the_session_goes_on() -> None:
+def test_what_is_not_an_event_is_refused_and_the_session_goes_on() -> None:
     async def act(stage: Stage) -> None:
         await stage.client.send(Message(b"not json"))
         assert (await stage.hears())["error"]["type"] == "invalid_request_error"

@@ -388,7 +388,7 @@ async def test_thousand_requests_at_once(any_client: Any, serve: Any) -> None:
         assert bodies == [b"%04d" % number for number in range(1000)]
 
 
-async def test_refused_connection_is_told_without_the_address(any_client: Any) -> None:
+async def test_refused_connection_is_reported_without_the_address(any_client: Any) -> None:
     with pytest.raises(ModelConnectionError, match="refused") as caught:
         await any_client.send("POST", "http://127.0.0.1:9/", [], b"")
     assert "127.0.0.1" not in caught.value.message

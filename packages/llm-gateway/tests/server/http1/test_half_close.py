@@ -1,4 +1,4 @@
-"""Clients that close their side: those who left are told from those who wait."""
+"""Clients that close their side: those who left are distinguished from those who wait."""
 
 from __future__ import annotations
 

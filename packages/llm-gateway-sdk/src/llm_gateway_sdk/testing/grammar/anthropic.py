@@ -1,7 +1,7 @@
 """Is this a legal stream of the Messages API? A checker that shares no code with the dialect.
 
 It reads events by the rules of server-sent events and follows docs.anthropic.com/en/api/messages-streaming: names and
-types agree, one block is open at a time, indices are dense from 0, each kind of delta stands in its kind of block, and
+types agree, one block is open at a time, indices are dense from 0, each kind of delta is in its kind of block, and
 a whole stream ends in `message_delta` and `message_stop`.
 """
 

@@ -2,8 +2,8 @@
 
 It follows platform.openai.com/docs/api-reference/chat-streaming and what the official SDKs ask for: every event is an
 unnamed `chat.completion.chunk` of one id; a choice begins with its role; a tool call begins with index, id and name,
-indices are dense from 0, and an id never changes; nothing stands behind a choice's finish reason, which comes once;
-usage stands in a chunk of its own without choices; `[DONE]` is last.
+indices are dense from 0, and an id never changes; nothing is behind a choice's finish reason, which comes once;
+usage is in its own chunk without choices; `[DONE]` is last.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 It reads events by the rules of server-sent events and follows OpenAI's reference of streaming events: names and types
 agree, `sequence_number` rises by one, `response.created` is first, an item is announced before anything happens to it
-and has an `output_index` of its own, a part is announced before its deltas, what is called done is the sum of its
+and has its own `output_index`, a part is announced before its deltas, what is called done is the sum of its
 deltas, and the reply at the end holds the items which were done.
 """
 

@@ -47,7 +47,7 @@ def event_kind(event: bytes) -> EventKind:
 def usage_of(head: bytes, tail: bytes) -> Usage | None:
     """Usage from the events of a stream's beginning and end, or from a whole reply given as `tail`."""
     if not head and tail.lstrip()[:1] == b"{":
-        # It stands near the end, as a rule, and what comes before needs no reading.
+        # It is near the end, as a rule, and what comes before needs no reading.
         body = json.members_from(tail, "usage") or _pick(tail)
         usage = body.get("usage") if body is not None else None
         return decode_usage(usage) if isinstance(usage, dict) else None

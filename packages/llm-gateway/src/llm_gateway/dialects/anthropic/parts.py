@@ -164,7 +164,7 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
 
 
 def _decode_marks(part: Part, source: Block, path: str, known: frozenset[str]) -> Part:
-    """What any block may have beside what it says."""
+    """What any block may have in addition to its content."""
     if "cache_control" in source:
         part.cache = decode_cache(source["cache_control"], f"{path}.cache_control")
     if not known.issuperset(source):
@@ -340,7 +340,7 @@ def _only_texts(content: object) -> list[str] | None:
 
 def _text_blocks(text: str, blocks: object) -> list[Block]:
     """The text in the blocks that it came in, which citations count; in one block where it has changed so that they
-    can't be told apart any more."""
+    can't be distinguished any more."""
     if isinstance(blocks, list):
         texts = text.split(_TEXTS_JOINED) if _TEXTS_JOINED.join(_only_texts(blocks) or ()) != text else None
         if texts is None:
@@ -417,7 +417,7 @@ def encode_extras(block: Block, metadata: Mapping[str, dict[str, Any]]) -> Block
 
 
 def is_bare_text(part: Part) -> TypeGuard[TextPart]:
-    """Whether the part is text with nothing to say beside it."""
+    """Whether the part is plain text, without any other field."""
     return (
         type(part) is TextPart
         and not part.citations

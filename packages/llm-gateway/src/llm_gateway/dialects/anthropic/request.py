@@ -120,7 +120,7 @@ def _decode_messages(value: object, messages: list[Message]) -> list[Message]:
         if as_string:
             kept["_string"] = True
         if role in ("system", before):
-            # The client chose a turn of its own: not to say it in `system`, or not to go on in the turn before.
+            # The client chose a separate turn: neither in `system` nor as a part of the turn before.
             kept["_turn"] = True
         before = role
         messages.append(Message(role, parts, provider_metadata={NAME: kept} if kept else {}))

@@ -358,7 +358,7 @@ class _Writing:
         self.index = index
         """Its number on the wire."""
         self.text_head = _TEXT_HEAD % index if self._type is TextPart else b""
-        """What stands before each text in its event."""
+        """What is before each text in its event."""
         self.signed = False
         self.signed_by: str | None = None
         self.late_signature: Block | None = None
@@ -419,7 +419,7 @@ class _Group:
         self.parts: list[Part] = []
         self._id = ""
         self.named = not isinstance(part, ToolCallPart)
-        """Whether its block can be opened: a call's name stands in the block's start."""
+        """Whether its block can be opened: a call's name is in the block's start."""
         self.add(part)
 
     def add(self, part: Part) -> None:

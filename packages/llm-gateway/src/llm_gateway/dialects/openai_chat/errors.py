@@ -85,7 +85,7 @@ def _bare_error(body: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _provider_detail(extra: Any) -> str:
-    """OpenRouter's `metadata.raw`: what the provider behind it said."""
+    """OpenRouter's `metadata.raw`: the words of the provider that it called."""
     raw = extra.get("raw") if isinstance(extra, dict) else None
     return raw if isinstance(raw, str) and len(raw) < 2000 else ""
 
@@ -107,7 +107,7 @@ def _message_of_text(wire: WireReply) -> str:
 
 
 def _status_of(code: Any, kind: str | None, word: str | None) -> int:
-    """The status that an error inside a stream stands for."""
+    """The status that an error inside a stream has as a reply."""
     if isinstance(code, int) and not isinstance(code, bool) and 400 <= code <= 599:
         return code
     number = whole_number(word)

@@ -198,7 +198,7 @@ class _Writer:
         self._model = model
         self._out: list[dict[str, Any]] = []
         self._moved: list[dict[str, Any]] = []
-        """Media of tool results, waiting for the user message behind the last result of the turn."""
+        """Media of tool results, waiting for the user message after the last result of the turn."""
         self._names: dict[str, str] = {}
 
     def write(self, messages: list[Message]) -> list[dict[str, Any]]:

@@ -432,7 +432,7 @@ def encode_part(part: Part, path: str, losses: Losses, quirks: Mapping[str, Any]
 def encode_texts(
     parts: list[Part], path: str, losses: Losses, quirks: Mapping[str, Any], model: str, *, as_parts: bool
 ) -> str | list[dict[str, Any]]:
-    """`content`: a string where one plain text says it all, else a list of parts."""
+    """`content`: a string where one plain text states it all, else a list of parts."""
     if len(parts) == 1 and not as_parts:
         part = parts[0]
         if isinstance(part, TextPart) and part.cache is None and not part.citations and not part.provider_metadata:
@@ -505,7 +505,7 @@ def _encode_cache(
         losses.dropped(path, "cached by the provider as it sees fit")
 
 
-# Lifetimes that OpenAI has: 30m (the default) and 12h; each stands for the shorter ones asked for elsewhere.
+# Lifetimes that OpenAI has: 30m (the default) and 12h; each represents the shorter ones asked for elsewhere.
 _TTL = {"30m": "30m", "1h": "12h", "12h": "12h"}
 
 # Explicit breakpoints came with gpt-5.6; earlier models cache by themselves and refuse the field.

@@ -96,7 +96,7 @@ _FORMED = frozenset(
         "safety_identifier", "metadata",
     }
 )  # fmt: skip
-"""Fields that can be said in several forms."""
+"""Fields that can be stated in several forms."""
 
 _READ_APART = _FORMED | {"model", "messages", "tools", "functions", "tool_choice", "function_call"}
 
@@ -180,7 +180,7 @@ def _decode_response_format(value: Any) -> ResponseFormat | None:
         case "text":
             return ResponseFormat("text", provider_metadata=metadata(extras(wire, _TEXT_FORMAT)))
         case "json_object":
-            # Some servers take a schema beside it.
+            # Some servers take a schema as a further field.
             rest = extras(wire, _OBJECT_FORMAT)
             schema = optional_object(wire.get("schema"), "response_format.schema")
             return ResponseFormat("json_object", schema=schema, provider_metadata=metadata(rest))
@@ -224,7 +224,7 @@ def _decode_reasoning(body: dict[str, Any]) -> Reasoning | None:
 
 
 def ask_for_usage(wire: WireRequest) -> WireRequest | None:
-    """The request with `stream_options.include_usage`; None where it stands there already."""
+    """The request with `stream_options.include_usage`; None where it is there already."""
     body = read_object(wire.body)
     options = optional_object(body.get("stream_options"), "stream_options") or {}
     if options.get("include_usage") is True or not body.get("stream"):

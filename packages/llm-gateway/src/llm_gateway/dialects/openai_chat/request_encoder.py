@@ -167,7 +167,7 @@ def _encode_reasoning(
         if not wanted.enabled:
             return
     if effort is None:
-        # To ask for no reasoning at all is an effort of its own which few models know; the default stands.
+        # To ask for no reasoning at all is a separate effort, which few models know; the default stays.
         if wanted.enabled is False:
             losses.converted("reasoning.enabled", "the model's default")
         return
@@ -183,7 +183,7 @@ def _encode_reasoning(
     body["reasoning_effort"] = effort
 
 
-# OpenAI's models before and beside the reasoning ones refuse the field.
+# OpenAI's models before and next to the reasoning ones refuse the field.
 _WITHOUT_REASONING = re.compile(r"(?:openai/)?(?:gpt-3|gpt-4|chatgpt|gpt-5(?:\.\d+)?-chat)")
 
 # OpenAI's tiers, and other vendors' words for them.

@@ -428,7 +428,7 @@ def _is_detail(part: ThinkingPart) -> bool:
 
 
 def _annotations(texts: list[TextPart], losses: Losses) -> list[dict[str, Any]]:
-    """Places are counted in the whole `content`, so they move by what stands before their part."""
+    """Places are counted in the whole `content`, so they move by what is before their part."""
     notes, offset = [], 0
     for part in texts:
         for citation in part.citations:

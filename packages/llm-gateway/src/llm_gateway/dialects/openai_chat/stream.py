@@ -178,7 +178,7 @@ class ChatStreamDecoder(StreamDecoder):
         return chunk
 
     def _decode_choices(self, body: dict[str, Any], chunk: LLMResponse) -> None:
-        """`choices`, and `usage`, which may stand beside them."""
+        """`choices`, and `usage`, which may stand next to them."""
         choices = body.get("choices")
         if choices:
             if not isinstance(choices, list):
@@ -277,7 +277,7 @@ class _ChoiceDecoder:
         self._last_text: int | None = None
         self._said: dict[str, Any] = {}
         self._told = False
-        """Reasoning has been told as plain text, so that a block repeats it."""
+        """Reasoning has been reported as plain text, so that a block repeats it."""
 
     @property
     def last_text(self) -> int | None:
@@ -431,7 +431,7 @@ class _ChoiceDecoder:
                 content.append(part)
 
     def _decode_blocks(self, blocks: list[Any], content: list[Part], *, told: bool) -> None:
-        """A block ends what `reasoning_content` has told of it so far; its own text counts only where nothing was told.
+        """A block ends what `reasoning_content` has told of it so far; its own text counts only where it had none.
 
         LiteLLM gives text fragments in both fields at once, then the signature; this gateway gives whole blocks.
         """

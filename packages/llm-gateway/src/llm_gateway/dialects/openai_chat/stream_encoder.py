@@ -48,7 +48,7 @@ __all__ = ["ChatStreamEncoder"]
 
 class ChatStreamEncoder(StreamEncoder):
     """Finish reasons and usage wait for `close`: a stream that breaks must not look whole, and what follows a finish
-    reason (some servers send content, or a second one) would not be legal behind it."""
+    reason (some servers send content, or a second one) would not be legal after it."""
 
     __slots__ = (
         "_choices", "_created", "_echo", "_extra", "_head", "_id", "_losses", "_mint", "_model", "_tail", "_tier",
@@ -153,7 +153,7 @@ class ChatStreamEncoder(StreamEncoder):
         if self._tier in SERVICE_TIERS:
             fields["service_tier"] = self._tier
         for key, value in self._extra.items():
-            # What is no plain word is told once, not with each chunk.
+            # What is not a plain word is reported once, not with each chunk.
             fields[key] = value
         self._extra = {key: value for key, value in self._extra.items() if not isinstance(value, dict | list)}
         self._head = json.dumps(fields)[:-1] + b","
@@ -202,7 +202,7 @@ class _ChoiceEncoder:
         self.text_index: Any = _NO_TEXT
         """The part that the last text belongs to."""
         self.text_head = b""
-        """What stands before a plain text in its event; empty until there is one."""
+        """What is before a plain text in its event; empty until there is one."""
         self._ends: dict[int | None, int] = {}
         """Where each text part that another one followed ends."""
         self._citations: list[tuple[int | None, Citation]] = []
@@ -273,7 +273,7 @@ class _ChoiceEncoder:
         name = "reasoning" if field == "reasoning" else "reasoning_content"
         known = self._thinking.get(part.index)
         if known is None:
-            # What came before is a block of its own.
+            # What came before is a separate block.
             self._flush_blocks(deltas)
             known = self._thinking[part.index] = _OutThinking()
         known.add(part)

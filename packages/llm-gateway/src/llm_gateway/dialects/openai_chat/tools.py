@@ -50,7 +50,7 @@ LEGACY = {"legacy": True}
 
 
 def is_legacy(node_metadata: dict[str, dict[str, Any]]) -> bool:
-    """Whether it was said by `functions`, `function_call` or a message of role `function`."""
+    """Whether it was stated by `functions`, `function_call` or a message of role `function`."""
     return bool(form_of(node_metadata).get("legacy"))
 
 

@@ -41,7 +41,7 @@ def decode_usage(wire: Any) -> Usage | None:
         _reconcile(usage, prompt, usage.cache_read_tokens)
     reasoning = usage.reasoning_tokens
     if reasoning and wire.get("total_tokens") == (prompt or 0) + (completion or 0) + reasoning:
-        # xAI counts reasoning beside `completion_tokens`, not within.
+        # xAI counts reasoning in addition to `completion_tokens`, not within.
         usage.output_tokens = (completion or 0) + reasoning
     if rest:
         usage.provider_metadata = {NAME: rest}
@@ -144,7 +144,7 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 
 
 def _usage_of(data: bytes) -> Usage | None:
-    # It stands near the end, as a rule, and what comes before needs no reading.
+    # It is near the end, as a rule, and what comes before needs no reading.
     end = json.members_from(data, "usage")
     usage = decode_usage(end.get("usage")) if end is not None else None
     if usage is not None:

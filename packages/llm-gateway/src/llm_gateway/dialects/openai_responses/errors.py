@@ -140,7 +140,7 @@ def _is_own(error: ErrorInfo) -> bool:
 
 
 def _plain_text(wire: WireReply) -> str:
-    """Something readable of a body that is no error object: proxies answer in HTML, or not at all."""
+    """Something readable of a body that is not an error object: proxies answer in HTML, or not at all."""
     body = wire.body.decode("utf-8", "replace")
     plain = " ".join(_TAGS.sub(" ", body).split())[:500]
     return plain or f"The provider answered with status {wire.status} and no explanation."

@@ -1,7 +1,7 @@
 """`input` ↔ messages: the conversation so far.
 
 A run of items that the model wrote becomes one assistant message; a call's output becomes a message of role `tool`; an
-item without a role is a message of role `opaque`. Written again, every item stands in its old place with its old
+item without a role is a message of role `opaque`. Written again, every item is in its old place with its old
 fields.
 """
 

@@ -1,7 +1,7 @@
 """Items that the model writes — messages, reasoning, calls — to parts and back; input history and replies share them.
 
 An assistant turn is a run of such items; the parts of one message hold them all. Where one item ends and the next
-begins is told by a part's `item_id`, by its `_item` memo (on the first part of an item), or by its kind.
+begins is reported by a part's `item_id`, by its `_item` memo (on the first part of an item), or by its kind.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def decode_item(item: dict[str, Any], path: str, names: ToolNames | None, before
 
 
 def is_output_item(item: dict[str, Any]) -> bool:
-    """Whether the model wrote the item, so that it stands in the assistant's turn."""
+    """Whether the model wrote the item, so that it is in the assistant's turn."""
     kind = item.get("type")
     if kind is None or kind == "message":
         return item.get("role") == "assistant"
@@ -93,7 +93,7 @@ def fold_opaque(part: OpaquePart) -> Any:
 def runs(parts: list[Part], *, reply: bool = False) -> Iterator[Run]:
     """Cuts the parts of one message into items.
 
-    In a reply each thinking part of another dialect is an item of its own. In history such parts may be the texts of
+    In a reply each thinking part of another dialect is its own item. In history such parts may be the texts of
     one item, come back through a client of another dialect: they go on to the one which has the signature.
     """
     current: Run | None = None
@@ -113,7 +113,7 @@ def _continues(run: Run, part: Part, *, reply: bool) -> bool:
     if run.kind not in ("message", "reasoning") or "_item" in own(part):
         return False
     if run.kind == "message" and last.signature is not None:
-        # What carries a signature stands behind its own text.
+        # What carries a signature comes after its own text.
         return False
     if part.item_id is not None or last.item_id is not None:
         return part.item_id == last.item_id or (part.item_id is None and run.kind == "message")
@@ -160,7 +160,7 @@ def _decode_message(item: dict[str, Any], path: str, *, keep: bool) -> list[Part
 
 
 def set_reply_memo(part: Part, rest: dict[str, Any]) -> None:
-    """Keeps what a reply's item says beside the usual."""
+    """Keeps the unusual fields of a reply's item."""
     rest = {
         key: value
         for key, value in rest.items()

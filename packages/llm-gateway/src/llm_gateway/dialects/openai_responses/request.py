@@ -208,7 +208,7 @@ _KNOWN = frozenset(
         "prompt_cache_key", "store", "metadata", "stream", "text",
     )
 )  # fmt: skip
-# What changes nothing in the answer, so that leaving it out is no loss; of `include` see `check_portable`.
+# What changes nothing in the answer, so that leaving it out is not a loss; of `include` see `check_portable`.
 COSMETIC = frozenset(("include", "stream_options", "client_metadata", "prompt_cache_retention", "background_options"))
 _READ = _KNOWN | COSMETIC
 _FIELDS: dict[str, tuple[str, Callable[[dict[str, Any], str, str], Any]]] = {

@@ -419,7 +419,7 @@ class _OutputWriter:
         return item
 
     def _carry_signature(self, part: Part, prefix: str) -> None:
-        """A signature without a home here travels as a reasoning item beside its part."""
+        """A signature without a home here travels as a reasoning item next to its part."""
         if part.signature is None:
             return
         encrypted = wrap_signature(prefix + part.signature, part.signed_by, NAME)
@@ -442,7 +442,7 @@ class _OutputWriter:
 def shown(part: ThinkingPart) -> bool:
     """Whether the text goes into `summary`: agents keep that and send it back, but drop raw reasoning.
 
-    So the text of other providers' reasoning, which they may want back, stands there too.
+    So the text of other providers' reasoning, which they may want back, is there too.
     """
     return part.summary or part.item_id is None
 

@@ -357,7 +357,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         return _chunk(ToolCallPart(arguments=delta, kind=kind, index=item.parts["call", 0], item_id=item.id))
 
     def _other(self, event: dict[str, Any]) -> LLMResponse | None:
-        """An event of an item that we do not know stays with it; any other stands by itself."""
+        """An event of an item that we do not know stays with it; any other is separate."""
         output_index = event.get("output_index")
         item = self._items.get(output_index) if isinstance(output_index, int) else None
         if item is not None:

@@ -524,7 +524,7 @@ class ResponsesStreamEncoder(StreamEncoder):
                 text.signature = None
 
     def _carry(self, prefix: str, signature: str, signed_by: str | None) -> None:
-        """A signature without a home here travels as a reasoning item beside its part."""
+        """A signature without a home here travels as a reasoning item next to its part."""
         item_id = self._mint.id("rs_")
         item = OpenReasoning(len(self._items), item_id, None, {})
         item.encrypted = wrap_signature(prefix + signature, signed_by, NAME)

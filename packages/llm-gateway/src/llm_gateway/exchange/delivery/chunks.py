@@ -231,7 +231,7 @@ def _unreadable(error: DialectError) -> ModelProtocolError:
 
 
 async def rest_of(request: ClientRequest, reply: HTTPReply) -> bytes:
-    """What a provider still sends behind the end, or behind an error event; it may send nothing and keep the
+    """What a provider still sends after the end, or after an error event; it may send nothing and keep the
     connection."""
     reply.expire_at(request.loop.time() + _REST_SECONDS, "idle")
     rest: list[bytes] = []

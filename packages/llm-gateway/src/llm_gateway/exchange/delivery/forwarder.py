@@ -25,7 +25,7 @@ _TAIL_KEPT = 64 * 1024
 class StreamForwarder:
     """One per stream.
 
-    After `feed`, `committed` tells whether content has been released and `finished` that the terminal event came.
+    After `feed`, `committed` reports whether content has been released and `finished` that the terminal event came.
     `error` holds what an error event said; `error_event` that event and what followed it, with what was still held,
     for the case that this is the reply in the end.
     """
@@ -96,7 +96,7 @@ class StreamForwarder:
     def close(self, mint: Mint, *, broken: bool = False) -> bytes:
         """The stream has ended: the last event where its blank line is missing, and it is whole without it.
 
-        With `broken` the end was no clean one. It may have come behind all that matters: `finished` then tells so.
+        With `broken` the end was not a clean one. It may have come after all that matters: `finished` is then true.
         """
         rest = b"".join(self._pieces)
         self._pieces.clear()

@@ -142,7 +142,7 @@ class Connection(Pumping):
         self._ended = False
         self._keep = False
         self._framed = True
-        """The reply tells how long its body is. If not, the end of the connection is the end of the body."""
+        """The reply reports how long its body is. If not, the end of the connection is the end of the body."""
         self._encoding = ""
 
     # The reply's side
@@ -362,7 +362,7 @@ _CONTENT_ENCODING = sys.intern("content-encoding")
 _NAMES: dict[bytes, str] = {}
 _MAX_LEARNT = 2048  # upstreams may invent names: the table must not grow with them
 _JOIN_BELOW = 16 * 1024
-"""Bodies up to here are copied behind the head, which is cheaper than two buffers; both ways are one write."""
+"""Bodies up to here are copied after the head, which is cheaper than two buffers; both ways are one write."""
 _CLOCK_STEP = 0.001
 """uvloop's clock has milliseconds: a timer may fire that much before its time."""
 _NO_TRANSPORT = asyncio.Transport()

@@ -31,7 +31,7 @@ class ContentDecoder(Protocol):
 
 
 def find_decoder(encoding: str) -> ContentDecoder | None:
-    """None for `identity`. A coding that can't be undone here has a decoder that says so when it is asked."""
+    """None for `identity`. A coding that can't be undone here has a decoder that reports it when it is asked."""
     match encoding.strip().lower():
         case "gzip" | "x-gzip":
             return _Inflater(_GZIP)

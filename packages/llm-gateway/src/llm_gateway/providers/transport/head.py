@@ -74,7 +74,7 @@ def prepare(url: str) -> Target:
 def encode_head(start: str, headers: Sequence[tuple[str, str]], length: int | None) -> bytes:
     """The head of a request. `length` None writes no `content-length`.
 
-    Raises ValueError for a name or value that is no header, above all one with CR, LF or NUL.
+    Raises ValueError for a name or value that is not a header, above all one with CR, LF or NUL.
     """
     pieces = [start]
     for name, value in headers:

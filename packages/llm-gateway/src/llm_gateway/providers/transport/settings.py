@@ -32,7 +32,7 @@ class TransportSettings:
     max_head: int = 64 * 1024
     """Bytes of status line and headers (or of trailers and chunk extensions in a row) that are accepted."""
     happy_eyeballs_delay: float = 0.25
-    """Seconds before the next address of a host is tried beside one that has not answered."""
+    """Seconds before the next address of a host is tried next to one that has not answered."""
 
     def __post_init__(self) -> None:
         if self.proxy is not None:
@@ -73,7 +73,7 @@ class Proxy:
 
 
 def build_ssl_context(settings: TransportSettings) -> ssl.SSLContext:
-    """Raises OSError or ssl.SSLError where a file is missing or is no certificate."""
+    """Raises OSError or ssl.SSLError where a file is missing or is not a certificate."""
     context = ssl.create_default_context(cafile=settings.ca_file)
     context.set_alpn_protocols(["http/1.1"])
     if not settings.verify:
