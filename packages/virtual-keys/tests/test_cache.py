@@ -110,3 +110,52 @@ async def test_copies_are_bounded(store: Any) -> None:
         assert len(cache._copies) <= 5
 
     await with_cache(store, work, size=5)
+
+
+async def test_a_right_credential_is_known_until_its_key_changes(store: Any) -> None:
+    async def work(cache: KeyCache, keys: Keyring, key_id: str, now: list[float]) -> None:
+        await watched(cache, key_id)
+        record = await cache.find(key_id)
+        assert record is not None
+        assert cache.holder_of("secret", 0) is None
+        cache.remember("secret", record, record.principal())
+        assert cache.holder_of("secret", 0) == record.principal()
+        assert cache.holder_of("another", 0) is None
+        await keys.update(key_id, {"team": "sales"})
+        for _ in range(100):
+            if cache.holder_of("secret", 0) is None:
+                break
+            await asyncio.sleep(0.01)
+        assert cache.holder_of("secret", 0) is None
+        await cache.find(key_id)
+        assert cache.holder_of("secret", 0) is None, "it is compared with the key as it is now"
+        assert not cache._right
+
+    await with_cache(store, work)
+
+
+async def test_a_right_credential_is_known_no_longer_than_its_key_is_valid(store: Any) -> None:
+    async def work(cache: KeyCache, keys: Keyring, key_id: str, now: list[float]) -> None:
+        await keys.update(key_id, {"expires": 100.0})
+        await watched(cache, key_id)
+        record = await cache.find(key_id)
+        assert record is not None
+        cache.remember("secret", record, record.principal())
+        assert cache.holder_of("secret", 99.0) is not None
+        assert cache.holder_of("secret", 100.0) is None
+        cache._watching = False  # the connection was lost
+        assert cache.holder_of("secret", 99.0) is None
+
+    await with_cache(store, work)
+
+
+async def test_right_credentials_are_forgotten_with_their_keys(store: Any) -> None:
+    async def work(cache: KeyCache, keys: Keyring, key_id: str, now: list[float]) -> None:
+        for number in range(20):
+            minted = await keys.create(f"n{number}")
+            record = await cache.find(minted.record.id)
+            assert record is not None
+            cache.remember(minted.key, record, record.principal())
+        assert len(cache._copies) == len(cache._right) == 5
+
+    await with_cache(store, work, size=5)

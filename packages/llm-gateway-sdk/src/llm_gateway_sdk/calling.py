@@ -186,7 +186,7 @@ async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None =
     logged and returned."""
     name = hook.mounted.name
     try:
-        await call_hook(hook, ctx, limit)
+        await call_hook(hook, ctx, hook.mounted.timeout if hook.mounted.timeout is not None else limit)
     except TimeoutError as error:
         log.error("plugin '%s' did not end in time in %s (request %s)", name, hook.phase, ctx.request_id)
         return error
@@ -202,6 +202,8 @@ async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None =
 
 
 async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None) -> Any:
+    """What the hook returns. `limit` is the seconds that it may take, in place of what the plugin's configuration
+    allows. Raises what the hook raises, and TimeoutError."""
     started = perf_counter()
     waited = hook.threaded
     try:
@@ -235,8 +237,8 @@ async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None)
 
 
 async def _limited(work: Awaitable[Any], hook: Hook, limit: float | None) -> Any:
-    """`limit` seconds where the plugin's configuration sets no other limit."""
-    seconds = hook.mounted.timeout if hook.mounted.timeout is not None else limit
+    """Within `limit` seconds, or those of the plugin's configuration."""
+    seconds = hook.mounted.timeout if limit is None else limit
     if seconds is None:
         return await work
     async with asyncio.timeout(seconds):

@@ -10,7 +10,6 @@ be left out under load. These two hold their promise whatever happens in between
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 
@@ -67,8 +66,9 @@ class Lifecycle:
     async def _end_one(self, hook: Hook) -> None:
         name = hook.mounted.name
         try:
-            async with asyncio.timeout(AFTER_SECONDS):
-                await call_hook(hook, self._ctx)
+            # A hook that does not wait needs no timer: `call_hook` starts one for those that do.
+            own = hook.mounted.timeout
+            await call_hook(hook, self._ctx, AFTER_SECONDS if own is None else min(own, AFTER_SECONDS))
         except TimeoutError:
             log.error("plugin '%s' did not end in time in after_request (request %s)", name, self._ctx.request_id)
         except BaseException as error:

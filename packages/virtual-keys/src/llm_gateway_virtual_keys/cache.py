@@ -3,17 +3,21 @@
 What is held may be used while the connection to the store's changes is alive, because every change of a key drops its
 copy. When the connection is lost nothing is known to be current any more: copies are then read anew one by one, and
 used for a stated time as long as the store can't be reached.
+
+A credential that was compared with its key and found right is remembered by its SHA-256 hash next to the copy, so that
+the next request with it costs one hash and one look-up. It is right for as long as the copy is current.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from llm_gateway_sdk import Store, StoreError
+from llm_gateway_sdk import Principal, Store, StoreError
 
 from .keyring import PREFIX
 from .keys import KeyRecord
@@ -28,12 +32,16 @@ _MISSING_SECONDS = 5.0
 
 
 class _Copy:
-    __slots__ = ("current", "read", "record")
+    __slots__ = ("current", "holder", "key_id", "read", "record", "right")
 
-    def __init__(self, record: KeyRecord | None, read: float) -> None:
+    def __init__(self, key_id: str, record: KeyRecord | None, read: float) -> None:
+        self.key_id = key_id
         self.record = record
         self.read = read
         self.current = True
+        self.right = b""
+        """The hash of the credential that was found right; empty before there was one."""
+        self.holder: Principal | None = None
 
 
 class KeyCache:
@@ -52,11 +60,34 @@ class KeyCache:
         self._stale = stale_seconds
         self._clock = clock
         self._copies: OrderedDict[str, _Copy] = OrderedDict()
+        self._right: dict[bytes, _Copy] = {}
+        """The copies by the hash of the credential that was found right."""
         self._watcher: asyncio.Task[None] | None = None
         self._watching = False
         self._changes = 0
         """Counts notices, so that a copy read while one arrived is not taken for current."""
         self.hits = self.reads = self.stale_uses = 0
+
+    def holder_of(self, credential: str, now: float) -> Principal | None:
+        """Whose credential it is, where it was found right before and nothing has changed since; else None, and it has
+        to be compared. `now` is seconds since the epoch."""
+        copy = self._right.get(_hash(credential))
+        if copy is None or not copy.current or not self._watching:
+            return None
+        if copy.record is None or not copy.record.usable(now):
+            return None
+        self.hits += 1
+        self._copies.move_to_end(copy.key_id)
+        return copy.holder
+
+    def remember(self, credential: str, record: KeyRecord, holder: Principal) -> None:
+        """That `credential` is the present secret of `record`, as `find` has returned it."""
+        copy = self._copies.get(record.id)
+        if copy is None or copy.record is not record:
+            return
+        self._right.pop(copy.right, None)
+        copy.right, copy.holder = _hash(credential), holder
+        self._right[copy.right] = copy
 
     async def find(self, key_id: str) -> KeyRecord | None:
         if self._watcher is None or self._watcher.done():
@@ -80,13 +111,17 @@ class KeyCache:
                 return copy.record
             raise
         record = None if document is None else KeyRecord.decode(document.value)
-        fresh = _Copy(record, self._clock())
+        fresh = _Copy(key_id, record, self._clock())
         fresh.current = seen == self._changes
+        self._drop(self._copies.pop(key_id, None))
         self._copies[key_id] = fresh
-        self._copies.move_to_end(key_id)
         while len(self._copies) > self._size:
-            self._copies.popitem(last=False)
+            self._drop(self._copies.popitem(last=False)[1])
         return record
+
+    def _drop(self, copy: _Copy | None) -> None:
+        if copy is not None:
+            self._right.pop(copy.right, None)
 
     async def _watch(self) -> None:
         while True:
@@ -119,3 +154,7 @@ class KeyCache:
         if watcher is not None:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
+
+
+def _hash(credential: str) -> bytes:
+    return hashlib.sha256(credential.encode("utf-8", "surrogateescape")).digest()

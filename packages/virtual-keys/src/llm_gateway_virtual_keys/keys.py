@@ -74,6 +74,11 @@ def digest_of(key: str, pepper: bytes = b"") -> str:
     return "s:" + hashlib.sha256(data).hexdigest()
 
 
+def _is_digest(digest: str, key: str, pepper: bytes) -> bool:
+    """Whether it is the key's digest, compared in constant time."""
+    return hmac.compare_digest(digest, digest_of(key, pepper if digest.startswith("h:") else b""))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRecord:
     """What is kept of a key. Times are seconds since the epoch."""
@@ -97,13 +102,15 @@ class KeyRecord:
     changed: float = 0.0
 
     def matches(self, key: str, pepper: bytes, now: float) -> bool:
-        """Whether that is the key, compared in constant time."""
-        plain, peppered = digest_of(key), digest_of(key, pepper)
-        found = hmac.compare_digest(self.digest, peppered if self.digest.startswith("h:") else plain)
+        """Whether that is the key, or the former one while it is valid."""
+        found = self.is_present(key, pepper)
         if self.former_digest is not None and self.former_until is not None and now < self.former_until:
-            given = peppered if self.former_digest.startswith("h:") else plain
-            found |= hmac.compare_digest(self.former_digest, given)
+            found |= _is_digest(self.former_digest, key, pepper)
         return found
+
+    def is_present(self, key: str, pepper: bytes) -> bool:
+        """Whether that is the key since its last rotation."""
+        return _is_digest(self.digest, key, pepper)
 
     def usable(self, now: float) -> bool:
         """Whether it is neither revoked nor expired."""

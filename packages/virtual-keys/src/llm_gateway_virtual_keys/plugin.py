@@ -88,7 +88,12 @@ class VirtualKeys(Plugin):
         if ctx.principal is not None:
             return None
         refusal: PluginResult | None = None
+        now = time.time()
         for credential in credentials_of(ctx):
+            known = self._cache.holder_of(credential, now)
+            if known is not None:
+                ctx.principal = known
+                return None
             key_id = parse_key(credential)
             if key_id is None:
                 if credential.startswith("gw_"):
@@ -106,7 +111,9 @@ class VirtualKeys(Plugin):
                 return _unavailable()
             now = time.time()
             if record is not None and record.matches(credential, self._pepper, now) and record.usable(now):
-                ctx.principal = record.principal()
+                ctx.principal = holder = record.principal()
+                if record.is_present(credential, self._pepper):
+                    self._cache.remember(credential, record, holder)
                 return None
             if ours or record is not None:
                 refusal = refusal or _refused()
