@@ -27,6 +27,7 @@ from typing import ParamSpec, TypeVar
 
 from .context import RequestContext
 from .wire.long_texts import Slicing
+from .wire.pieces import counted
 
 __all__ = [
     "LIGHT_BYTES",
@@ -45,7 +46,7 @@ SWITCH_SECONDS = 0.001
 _HEAVY_BYTES = 512 * 1024
 _HEAVY_ITEMS = 3000
 """Values whose translation takes some ten milliseconds."""
-_SLICE_BYTES = 256 * 1024
+_SLICE_BYTES = 64 * 1024
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -167,4 +168,4 @@ _full_collections = _FullCollections()
 
 def _signs(text: bytes) -> int:
     """Signs that stand before values or begin them."""
-    return text.count(b",") + text.count(b":") + text.count(b"{") + text.count(b"[")
+    return counted(text, b",", b":", b"{", b"[")

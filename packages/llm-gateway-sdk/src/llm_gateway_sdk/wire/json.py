@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from .long_texts import LONG_TEXT, Slicing, cut_out, fill_in, put_back, read_text, take_out
+from .long_texts import LONG_TEXT, Slicing, cut_out, fill_in, put_back, put_back_written, read_text, take_out
 
 __all__ = [
     "ARRAY",
@@ -269,6 +269,10 @@ def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
 
     A value of None removes the key; a key that was not there is appended. Raises ValueError for anything but an object.
     """
+    if data[LONG_TEXT:_BEYOND]:
+        rest, places = cut_out(data)
+        if places:
+            return put_back_written(replace_top_level(rest, changes), data, places)
     try:
         slices: dict[str, Any] = dict(_decode_slices(data))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -17,7 +17,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["LONG_TEXT", "Slicing", "cut_out", "fill_in", "put_back", "read_text", "take_out"]
+from .pieces import joined, joined_text
+
+__all__ = ["LONG_TEXT", "Slicing", "cut_out", "fill_in", "put_back", "put_back_written", "read_text", "take_out"]
 
 
 class Slicing:
@@ -34,6 +36,7 @@ _MARK = f"@{hash('a long text')}{hash(object())}:"
 """Begins a string that replaces a long one. Hashes of texts are salted anew by each process, so that no sender can
 know it."""
 _MARK_BYTES = _MARK.encode()
+_ANY_MARK = re.compile(re.escape(_MARK_BYTES) + rb"([0-9]+)")
 _TAIL = 64
 _BACKSLASH = 0x5C
 _TOKENS = re.compile(rb"(?:[^\\]+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\[^u])*")
@@ -53,7 +56,7 @@ def cut_out(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
         pieces += [data[end:start], b"%b%d" % (_MARK_BYTES, number)]
         end = stop
     pieces.append(data[end:])
-    return b"".join(pieces), found
+    return joined(pieces), found
 
 
 def _places(data: bytes) -> list[tuple[int, int]]:
@@ -88,7 +91,7 @@ def read_text(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any])
             raise ValueError("Invalid string")
         pieces.append(piece)
         start = end
-    return "".join(pieces)
+    return joined_text(pieces)
 
 
 def _cut(data: bytes, start: int, stop: int) -> int:
@@ -109,6 +112,18 @@ def _cut(data: bytes, start: int, stop: int) -> int:
     while letter > start and data[letter] & 0xC0 == 0x80:
         letter -= 1
     return letter if letter > start else end
+
+
+def put_back_written(data: bytes, source: bytes, places: list[tuple[int, int]]) -> bytes:
+    """A JSON text with the long strings of `source` in place of their marks, letter by letter. Marks may be missing."""
+    pieces: list[bytes | memoryview] = []
+    end, whole = 0, memoryview(source)
+    for match in _ANY_MARK.finditer(data):
+        start, stop = places[int(match.group(1))]
+        pieces += [data[end : match.start()], whole[start:stop]]
+        end = match.end()
+    pieces.append(data[end:])
+    return joined(pieces)
 
 
 def put_back(value: Any, texts: list[str]) -> Any:
@@ -199,4 +214,4 @@ def fill_in(data: bytes, texts: list[str], dumps: Callable[[str], bytes]) -> byt
         pieces += _written(text, dumps)
         end = start + len(mark)
     pieces.append(data[end:])
-    return b"".join(pieces)
+    return joined(pieces)

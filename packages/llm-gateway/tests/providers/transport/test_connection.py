@@ -68,6 +68,26 @@ async def test_what_is_there_already_comes_in_one_piece(client: Any, serve: Any)
         reply.close()
 
 
+async def test_a_large_reply_comes_whole_and_leaves_turns_of_the_loop_to_others(client: Any, serve: Any) -> None:
+    size = 16 << 20
+
+    async def large(peer: Any) -> None:
+        for _ in range(2):
+            await peer.request()
+            await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"a" * size)
+
+    async with serve(large) as upstream:
+        for _ in range(2):
+            reply = await client.send("POST", upstream.url, [], b"")
+            turns, reading = 0, asyncio.ensure_future(reply.read())
+            while not reading.done():
+                await asyncio.sleep(0)
+                turns += 1
+            assert reading.result() == b"a" * size
+            assert turns > size >> 19
+        assert upstream.connections == 1
+
+
 async def test_first_bytes_do_not_wait_for_more(client: Any, serve: Any) -> None:
     async def paced(peer: Any) -> None:
         await peer.request()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from llm_gateway.server.http1.channel import FULL_READ
 from llm_gateway.server.http1.connection import HTTPConnection
 from llm_gateway.server.http1.cycle import Cycle
 from llm_gateway.server.http1.door import Door, Limits
@@ -209,6 +210,30 @@ def test_one_address_that_holds_the_memory_for_uploads_leaves_some_to_others(pro
         for connection, _ in strangers:
             connection.connection_lost(None)
         assert scene.door.uploads.used == 0
+
+    run(main)
+
+
+def test_a_large_body_leaves_turns_of_the_loop_to_other_connections() -> None:
+    async def main() -> None:
+        scene = _Scene()
+        connection, transport = scene.connect()
+        size = 3 * FULL_READ
+        connection.data_received(b"POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: %d\r\n\r\n" % size)
+        connection.data_received(b"a" * FULL_READ)
+        assert transport.reading_paused
+        await scene.settle()
+        assert not transport.reading_paused
+
+        connection.data_received(b"b" * FULL_READ)
+        connection.pause_reading()
+        await scene.settle()
+        assert transport.reading_paused, "who paused for another reason resumes"
+        connection.resume_reading()
+
+        connection.data_received(b"c" * FULL_READ)
+        await scene.settle()
+        assert transport.written.endswith(b"a" * FULL_READ + b"b" * FULL_READ + b"c" * FULL_READ)
 
     run(main)
 

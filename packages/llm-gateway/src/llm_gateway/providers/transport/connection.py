@@ -219,8 +219,16 @@ class Connection(Pumping):
             self._finish()
         elif reply.status:
             self._hand_over(reply, len(data))
+            if len(data) >= _FULL_READ and not self._paused and self._reply is not None:
+                self._transport.pause_reading()
+                self.loop.call_soon(self._take_turn)
         elif self._head_size > self._settings.max_head:
             self.break_off(_head_too_large())
+
+    def _take_turn(self) -> None:
+        """Others have had their turn of the event loop, which would else read up to 8 MB from one connection."""
+        if not self._paused and not self.lost and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _hand_over(self, reply: Reply, length: int) -> None:
         self.size += length
@@ -363,6 +371,8 @@ _NAMES: dict[bytes, str] = {}
 _MAX_LEARNT = 2048  # upstreams may invent names: the table must not grow with them
 _JOIN_BELOW = 16 * 1024
 """Bodies up to here are copied after the head, which is cheaper than two buffers; both ways are one write."""
+_FULL_READ = 128 * 1024
+"""Reading at least as much at once means that there is probably more."""
 _CLOCK_STEP = 0.001
 """uvloop's clock has milliseconds: a timer may fire that much before its time."""
 _NO_TRANSPORT = asyncio.Transport()

@@ -9,7 +9,7 @@ from typing import cast
 from .door import Door
 from .duplex import Duplex
 
-__all__ = ["Channel"]
+__all__ = ["FULL_READ", "Channel"]
 
 log = logging.getLogger("llm_gateway.server")
 
@@ -17,6 +17,8 @@ _LINGER_SECONDS = 2.0
 """How long what a refused client still sends is read and thrown away: closing on unread bytes would make the kernel
 take back the reply."""
 _WRITTEN_ALONE = 64 * 1024
+FULL_READ = 128 * 1024
+"""Reading at least as much at once means that there is probably more."""
 
 
 class Channel(asyncio.Protocol):
@@ -105,6 +107,17 @@ class Channel(asyncio.Protocol):
     def resume_reading(self) -> None:
         if self.read_paused:
             self.read_paused = False
+            self.transport.resume_reading()
+
+    def yield_turn_after(self, size: int) -> None:
+        """After a full read, no more is read before others have had their turn of the event loop: it would read up to 8
+        MB from one connection."""
+        if size >= FULL_READ and not self.read_paused:
+            self.transport.pause_reading()
+            self.loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        if not self.read_paused and not self.transport.is_closing():
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:

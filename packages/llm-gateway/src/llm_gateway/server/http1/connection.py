@@ -128,6 +128,7 @@ class HTTPConnection(Channel):
             self._pace.body(incoming.body_bytes, self._refuse_slow)
             if self._greeted is not incoming and self.cycles[0] is incoming:
                 self._greet(incoming)
+            self.yield_turn_after(len(data))
         elif not self._parser.is_between_requests:
             self._pace.head(self._refuse_slow)
 
@@ -332,8 +333,7 @@ class HTTPConnection(Channel):
         self._pace.end()
         cycle = self._incoming
         if cycle is not None and not cycle.response_complete:
-            # Its route is known, so that its client gets the error in its own form.
-            cycle.refusal = error
+            cycle.refusal = error  # in its client's form, for its route is known
             cycle.keep_alive = False
             cycle.take_body()
             if cycle.upload is not None:

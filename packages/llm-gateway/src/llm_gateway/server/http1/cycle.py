@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
+from io import BytesIO
 from typing import Protocol
 
 from llm_gateway_sdk import GatewayError
@@ -18,7 +19,6 @@ Headers = list[tuple[bytes, bytes]]
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODYLESS = (204, 304)
-_GATHERED_BYTES = 16 * 1024
 
 
 class Shared(Protocol):
@@ -57,7 +57,7 @@ class Cycle:
     """`refusal` is set where the request is answered without its body, or without all of it."""
 
     __slots__ = (
-        "_bodyless", "_chunked", "_connection", "_pieces", "_unsent_head", "body_bytes", "client_ip",
+        "_bodyless", "_chunked", "_connection", "_first", "_gathered", "_unsent_head", "body_bytes", "client_ip",
         "disconnected", "duplex", "extra", "head", "held", "keep_alive", "keeps_on", "refusal", "response_complete",
         "share", "started", "task", "upload", "whole",
     )  # fmt: skip
@@ -68,7 +68,9 @@ class Cycle:
         self.client_ip = client_ip
         """Who is connected; a proxy, where one is in front."""
         self.keep_alive = keep_alive
-        self._pieces: list[bytes | bytearray] = []
+        self._first = b""
+        """The body, as long as it has come in one piece."""
+        self._gathered: BytesIO | None = None
         self.held = 0
         """Bytes that count as uploading."""
         self.share: str | None = None
@@ -94,29 +96,31 @@ class Cycle:
     # The request.
 
     def add_body(self, piece: bytes) -> None:
-        """Mostly the first piece is all of it. What comes in several is counted as uploading, small ones gathered: a
-        piece is an object, and a client may send byte by byte."""
-        pieces = self._pieces
+        """Mostly the first piece is all of it. What comes in several is counted as uploading, and written to one buffer
+        as it comes: to join 60 MB at the end would hold the event loop, and a client may send byte by byte."""
         self.body_bytes += len(piece)
-        if not pieces:
-            pieces.append(piece)
-            return
+        if self._gathered is None:
+            if not self._first:
+                self._first = piece
+                return
+            self._gathered = BytesIO()
+            self._gathered.write(self._first)
+            self._first = b""
         held = self.body_bytes - self.held
         self.held = self.body_bytes
         self._connection.door.count_upload(self, held)
-        last = pieces[-1]
-        if isinstance(last, bytearray) and len(last) < _GATHERED_BYTES:
-            last += piece
-        else:
-            pieces.append(piece if len(piece) >= _GATHERED_BYTES else bytearray(piece))
+        self._gathered.write(piece)
 
     def take_body(self) -> bytes:
         """The body; a second time it is empty."""
-        pieces, self._pieces = self._pieces, []
-        if self.held:
-            self._connection.door.count_upload(self, -self.held)
-            self.held = 0
-        return bytes(pieces[0]) if len(pieces) == 1 else b"".join(pieces)
+        first, self._first = self._first, b""
+        gathered = self._gathered
+        if gathered is None:
+            return first
+        self._gathered = None
+        self._connection.door.count_upload(self, -self.held)
+        self.held = 0
+        return gathered.getvalue()  # without a copy
 
     # The reply.
 

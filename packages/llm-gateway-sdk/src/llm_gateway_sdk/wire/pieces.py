@@ -1,0 +1,77 @@
+"""Work on large bytes and texts in pieces, between which other threads have their turn.
+
+A call into C holds the interpreter until it ends. To join, search or count 60 MB takes some ten milliseconds, in which
+no other request goes on; a piece takes a tenth of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from io import BytesIO
+
+__all__ = ["PIECE_BYTES", "counted", "found", "joined", "joined_text", "replaced"]
+
+PIECE_BYTES = 256 * 1024
+
+
+def joined(pieces: Iterable[bytes | bytearray | memoryview]) -> bytes:
+    """The same as `b"".join(pieces)`. What is written to a buffer is given away at its end without another copy."""
+    buffer = BytesIO()
+    for piece in pieces:
+        if len(piece) <= PIECE_BYTES:
+            buffer.write(piece)
+        else:
+            view = memoryview(piece)
+            for start in range(0, len(view), PIECE_BYTES):
+                buffer.write(view[start : start + PIECE_BYTES])
+    return buffer.getvalue()
+
+
+def joined_text(pieces: Iterable[str]) -> str:
+    """The same as `"".join(pieces)`, for pieces that are not large themselves. A string that only one variable holds
+    grows in place."""
+    text = ""
+    for piece in pieces:
+        text += piece
+    return text
+
+
+def counted(data: bytes, *signs: bytes) -> int:
+    """How often single bytes are in `data`, all together."""
+    size = len(data)
+    if size <= PIECE_BYTES:
+        return sum([data.count(sign) for sign in signs])
+    total = 0
+    for start in range(0, size, PIECE_BYTES):
+        for sign in signs:
+            total += data.count(sign, start, start + PIECE_BYTES)
+    return total
+
+
+def found(pattern: re.Pattern[bytes], data: bytes, longest: int, start: int = 0) -> re.Match[bytes] | None:
+    """The first match at or after `start`. The pattern must match at most `longest` bytes, and look at nothing around
+    them."""
+    size = len(data)
+    while start < size:
+        match = pattern.search(data, start, start + PIECE_BYTES + longest)
+        if match is not None:
+            return match
+        start += PIECE_BYTES
+    return None
+
+
+def replaced(data: bytes, old: bytes, new: bytes) -> bytes:
+    """The same as `data.replace(old, new)`, for an `old` that cannot overlap itself."""
+    size = len(data)
+    if size <= PIECE_BYTES:
+        return data.replace(old, new)
+    pieces, start = [], 0
+    while start < size:
+        end = min(start + PIECE_BYTES, size)
+        across = data.rfind(old, start, end + len(old) - 1)
+        if across >= 0:
+            end = max(end, across + len(old))  # none is cut
+        pieces.append(data[start:end].replace(old, new))
+        start = end
+    return joined(pieces)
