@@ -47,6 +47,8 @@ _HEAVY_BYTES = 512 * 1024
 _HEAVY_ITEMS = 3000
 """Values whose translation takes some ten milliseconds."""
 _SLICE_BYTES = 64 * 1024
+_SIGNS = (b",", b":", b"{", b"[")
+"""Signs that come before values or begin them."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,7 +59,9 @@ _threads: ThreadPoolExecutor | None = None
 def is_heavy(body: bytes) -> bool:
     """Whether work on a whole JSON body belongs aside: it is long, or may have many values."""
     size = len(body)
-    return size > LIGHT_BYTES and (size > _HEAVY_BYTES or _signs(body) > _HEAVY_ITEMS)
+    if size <= LIGHT_BYTES or size > _HEAVY_BYTES:
+        return size > _HEAVY_BYTES
+    return body.count(b",") + body.count(b":") + body.count(b"{") + body.count(b"[") > _HEAVY_ITEMS
 
 
 def is_heavy_exchange(ctx: RequestContext) -> bool:
@@ -79,7 +83,7 @@ def has_more_items(body: bytes, limit: int) -> bool:
 
     A text that is not valid JSON may be judged either way. The work is done in slices between which threads switch.
     """
-    if _signs(body) <= limit:
+    if counted(body, *_SIGNS) <= limit:
         return False
     found, in_string, start, size = 0, False, 0, len(body)
     while start < size and found <= limit:
@@ -89,7 +93,7 @@ def has_more_items(body: bytes, limit: int) -> bool:
         if (len(piece) - len(piece.rstrip(b"\\"))) % 2 and end < size:
             end += 1
         pieces = body[start:end].replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-        found += _signs(b"".join(pieces[in_string::2]))
+        found += counted(b"".join(pieces[in_string::2]), *_SIGNS)
         in_string ^= not len(pieces) % 2
         start = end
     return found > limit
@@ -164,8 +168,3 @@ _QUIET_SECONDS = 30.0
 _LONGEST_SECONDS = 600.0
 _NEVER = 1_000_000_000
 _full_collections = _FullCollections()
-
-
-def _signs(text: bytes) -> int:
-    """Signs that stand before values or begin them."""
-    return counted(text, b",", b":", b"{", b"[")
