@@ -430,6 +430,7 @@ DIALECTS = [
       for name in ("anthropic", "openai_chat", "openai_responses")),
     PACKAGES / "gemini" / "src" / "llm_gateway_gemini",
     PACKAGES / "bedrock" / "src" / "llm_gateway_bedrock",
+    PACKAGES / "ollama" / "src" / "llm_gateway_ollama",
 ]  # fmt: skip
 FILES_OF_A_DIALECT = {
     "dialect.py", "errors.py", "parts.py", "quirks.py", "request.py", "request_encoder.py", "response.py", "stream.py",

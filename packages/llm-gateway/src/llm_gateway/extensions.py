@@ -38,6 +38,8 @@ _ELSEWHERE = {
     ("plugin", "clickhouse-tracer"): "llm-gateway-clickhouse-tracer-plugin",
     ("provider", "gemini"): "gemini",
     ("adapter", "gemini"): "gemini",
+    ("adapter", "ollama"): "ollama",
+    ("provider", "ollama-native"): "ollama",
     **{("store", scheme): "redis" for scheme in ("redis", "rediss", "redis+sentinel", "redis+cluster")},
     ("provider", "bedrock"): "bedrock",
 }

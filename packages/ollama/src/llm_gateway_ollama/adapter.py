@@ -1,7 +1,9 @@
-"""How clients of Ollama and of LM Studio find models: tools with an "Ollama URL" list them there, and then speak Chat
-Completions at `/v1`.
+"""The adapter `ollama`: clients of Ollama, and tools with an "Ollama URL" or LM Studio address.
 
-Sources: Ollama's API document (`/api/tags`, `/api/ps`, `/api/show`, `/api/version`); LM Studio's REST API v0.
+`/api/chat`, `/api/generate`, `/api/embed` and `/api/embeddings` are answered by any model. Models are found by
+`/api/tags`, `/api/show` and `/api/ps`. Below `/ollama/v1` is the part of OpenAI's API that such tools go on with.
+
+Sources: Ollama's API document; LM Studio's REST API v0.
 """
 
 from __future__ import annotations
@@ -15,6 +17,10 @@ from urllib.parse import unquote
 from llm_gateway_sdk import Adapter, Headers, ModelEntry, Route, WireReply, WireRequest
 from llm_gateway_sdk.wire import json
 
+from .embeddings import OllamaEmbeddings, OllamaPromptEmbedding
+from .parts import NAME
+from .paths import CHAT, GENERATE
+
 __all__ = ["OllamaAdapter"]
 
 VERSION = "0.13.0"
@@ -24,16 +30,21 @@ _CONTEXT = 131_072
 
 
 class OllamaAdapter(Adapter):
-    name: ClassVar[str] = "ollama"
-    dialect: ClassVar[str] = "openai_chat"
+    name: ClassVar[str] = NAME
+    dialect: ClassVar[str] = NAME
     routes: ClassVar[Sequence[Route]] = (
-        Route("GET", "/api/tags", "models", "openai_chat"),
-        Route("GET", "/api/ps", "models", "openai_chat"),
-        Route("GET", "/api/version", "models", "openai_chat"),
-        Route("POST", "/api/show", "models", "openai_chat"),
-        Route("GET", "/api/v0/models", "models", "openai_chat"),
-        Route("GET", "/api/v0/models/{model}", "models", "openai_chat"),
+        Route("POST", CHAT, "generate", NAME),
+        Route("POST", GENERATE, "generate", NAME),
+        Route("POST", "/api/embed", "embed", NAME, form=OllamaEmbeddings()),
+        Route("POST", "/api/embeddings", "embed", NAME, form=OllamaPromptEmbedding()),
+        Route("GET", "/api/tags", "models", NAME),
+        Route("GET", "/api/ps", "models", NAME),
+        Route("GET", "/api/version", "models", NAME),
+        Route("POST", "/api/show", "models", NAME),
+        Route("GET", "/api/v0/models", "models", NAME),
+        Route("GET", "/api/v0/models/{model}", "models", NAME),
         # Below the adapter's own address, so that an "Ollama URL" works with the paths of both.
+        Route("GET", "", "models", NAME, bare=False),
         Route("GET", "/v1/models", "models", "openai_chat", bare=False),
         Route("POST", "/v1/chat/completions", "generate", "openai_chat", "/chat/completions", bare=False),
     )
@@ -56,6 +67,8 @@ class OllamaAdapter(Adapter):
             return _reply({"object": "list", "data": [_of_lm_studio(name, entry) for name, entry in listed.items()]})
         if path.endswith("/v1/models"):
             return _reply({"object": "list", "data": list(_of_openai(listed))})
+        if not path.endswith(("/tags", "/ps")):
+            return WireReply(200, Headers.of([("content-type", "text/plain; charset=utf-8")]), b"Ollama is running")
         return _reply({"models": [_tag(name, entry, running=path.endswith("/ps")) for name, entry in listed.items()]})
 
     def estimate_reply(self, input_tokens: int) -> WireReply:
