@@ -127,7 +127,7 @@ def cross_reply(sender: str, receiver: str, feature: Replied) -> Crossing:
         for name, dialect in ((sender, provider), (receiver, client)):
             asked = LLMRequest("model", [Message("user", [TextPart("Hello.")])], custom, max_tokens=1000)
             _, echoes[name] = dialect.decode_request(dialect.encode_request(asked, Target(MODELS[name]), Losses()))
-        losses = Losses("response")
+        losses = Losses("response", provider.reply_field_names)
         wire = provider.encode_response(response, echoes[sender], _mint(), losses)
         came = provider.decode_response(wire, _mint())
     except DialectError:
@@ -207,8 +207,8 @@ _INTRODUCTION = """# What crosses from one API to another
 
 Where client and provider speak the same API nothing changes: the client's bytes go to the provider and the provider's
 to the client. Between two APIs the gateway translates, and reports what that costs: in the reply's header
-`x-llm-gateway-losses` (for the request), in the trace, and to plugins as `ctx.losses`. A loss names the field as the
-client's API calls it. With `strict: true` a request
+`x-llm-gateway-losses` (for the request), in the trace, and to plugins as `ctx.losses`. A loss names the field
+as the API of its sender calls it: the client's for requests, the provider's for replies. With `strict: true` a request
 that would lose something (dropped or clamped) is refused with 400, naming the fields.
 
 - **kept**: it arrives, in the receiver's own form.

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from field_crossing import request_of
+from field_crossing import names, request_of
 from loss_features import dialects
 from sdk_types import Field, Node, each_field, of_annotation, of_shape
 
 from llm_gateway_sdk import DialectError, Headers, Loss, Losses, Mint, WireReply
 from llm_gateway_sdk.wire import json
 
-__all__ = ["NO_LOSS_OF_REPLIES", "NO_LOSS_OF_REPLIES_TO", "reply_fields_of", "reply_outcome"]
+__all__ = [
+    "NO_LOSS_OF_REPLIES",
+    "NO_LOSS_OF_REPLIES_TO",
+    "is_own_path",
+    "reply_fields_of",
+    "reply_losses",
+    "reply_outcome",
+]
 
 NO_LOSS_OF_REPLIES = {
     "incomplete_details.reason": "of a status that the smallest reply does not have",
@@ -84,20 +90,6 @@ _ECHOED = frozenset(
 )  # fmt: skip
 """Fields of a Response that repeat the request."""
 
-_ALIASES = {
-    "inline_data": {"image", "audio", "video", "document"},
-    "file_data": {"image", "audio", "video", "document"},
-    "image_generation_call": {"image"},
-    "logprobs_result": {"logprobs"},
-    "safety_ratings": {"safety_ratings"},
-}
-"""What a loss calls a field that several APIs have under names of their own."""
-
-_GENERIC = frozenset(
-    {"choices", "message", "content", "output", "candidates", "parts", "usage", "text", "type", "delta"}
-)
-"""Steps of a path that name no field by themselves."""
-
 _BASES: dict[str, dict[str, Any]] = {
     "openai_chat": {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "m",
@@ -159,7 +151,7 @@ def reply_outcome(sender: str, receiver: str, field: Field, *, stream: bool = Fa
     """`kept`, `reported`, `lost`, or `unread` where the reply cannot be read.
 
     A field is kept where the reply to the client is another one with it than without it. It is reported where a loss
-    names it, or what holds it: by the field's name, or the type of the block.
+    names it, as the provider's API calls it, or what holds it.
     """
     try:
         without, _ = cross_reply(sender, receiver, field.absent, stream=stream)
@@ -171,21 +163,30 @@ def reply_outcome(sender: str, receiver: str, field: Field, *, stream: bool = Fa
         return "unread"
     if with_field != without:
         return "kept"
-    steps = {_snake(step.strip("<>")) for step in field.path.split(".")} - _GENERIC
-    for step in list(steps):
-        steps |= _ALIASES.get(step, set())
-    words = set().union(*map(_words, losses))
-    named = any(step in words or any(word.endswith(f"_{step}") for word in words) for step in steps)
-    return "reported" if named else "lost"
+    return "reported" if any(names(loss, field.path) for loss in losses) else "lost"
 
 
-def _words(loss: Loss) -> set[str]:
-    last = loss.path.rpartition(".")[2]
-    return {_snake(word) for word in re.findall(r"\w+", f"{last} {loss.path} {loss.detail}")} - _GENERIC
+def reply_losses(sender: str, receiver: str, field: Field) -> list[Loss]:
+    """What the reply with the field loses; nothing where it cannot be read."""
+    try:
+        return cross_reply(sender, receiver, field.present)[1]
+    except DialectError:
+        return []
 
 
-def _snake(word: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word).lower()
+def is_own_path(dialect: str, path: str) -> bool:
+    """Whether the vendor's types have a field at `path`, as losses write it. What they leave open may hold any."""
+    return _is_path(_tree(dialect), path.replace("[*]", ".[*]").split("."))
+
+
+def _is_path(node: Node, steps: list[str]) -> bool:
+    if not steps or node.kind == "any":
+        return True
+    if node.kind == "union":
+        return any(_is_path(inner, steps) for inner in node.items)
+    if node.kind == "list":
+        return steps[0] == "[*]" and any(_is_path(inner, steps[1:]) for inner in node.items)
+    return steps[0] in node.fields and _is_path(node.fields[steps[0]][0], steps[1:])
 
 
 def cross_reply(sender: str, receiver: str, body: dict[str, Any], *, stream: bool = False) -> tuple[Any, list[Loss]]:
@@ -195,7 +196,7 @@ def cross_reply(sender: str, receiver: str, body: dict[str, Any], *, stream: boo
     if response.error is not None:
         raise DialectError("an error")
     _, echo = client.decode_request(request_of(receiver, stream=stream))
-    losses = Losses("response")
+    losses = Losses("response", provider.reply_field_names)
     client.report_unwritten(response, losses)
     if stream:
         response.final = True

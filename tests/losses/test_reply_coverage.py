@@ -10,7 +10,14 @@ import collections
 
 import pytest
 from field_crossing import SENDERS
-from reply_crossing import NO_LOSS_OF_REPLIES, NO_LOSS_OF_REPLIES_TO, reply_fields_of, reply_outcome
+from reply_crossing import (
+    NO_LOSS_OF_REPLIES,
+    NO_LOSS_OF_REPLIES_TO,
+    is_own_path,
+    reply_fields_of,
+    reply_losses,
+    reply_outcome,
+)
 
 for _sdk in ("openai", "anthropic", "google.genai", "botocore"):
     pytest.importorskip(_sdk)
@@ -33,6 +40,13 @@ def test_each_field_of_a_reply_arrives_or_is_reported(sender: str, receiver: str
     assert not lost
     assert counts["kept"] >= 4
     assert counts["unread"] <= 8, "errors, which are no replies"
+
+
+@pytest.mark.parametrize(("sender", "receiver"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])
+def test_losses_of_a_reply_are_named_as_its_provider_names_them(sender: str, receiver: str) -> None:
+    paths = {loss.path for field in reply_fields_of(sender) for loss in reply_losses(sender, receiver, field)}
+
+    assert {path for path in paths if not is_own_path(sender, path)} == set()
 
 
 def test_exceptions_are_fields_that_there_are() -> None:

@@ -28,7 +28,7 @@ from llm_gateway_sdk.wire import json
 
 from . import errors, request, request_encoder, response, stream, stream_encoder
 from .eventstream import EventStreamDecoder, EventStreamError
-from .field_names import FIELD_NAMES
+from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .parts import NAME
 from .paths import CONVERSE_STREAM, build_path, split_path
 from .quirks import QUIRKS
@@ -42,6 +42,7 @@ class Bedrock(Dialect):
     name: ClassVar[str] = NAME
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"output"\s*:\s*\{')
     field_names = FIELD_NAMES
+    reply_field_names = REPLY_FIELD_NAMES
     lacks = frozenset({"messages.name", "reasoning.summary"})
     reply_lacks = frozenset(
         {

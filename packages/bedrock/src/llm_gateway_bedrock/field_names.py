@@ -1,10 +1,10 @@
-"""What Converse calls the fields of a request: Amazon Bedrock Runtime API reference, `Converse`."""
+"""What Converse calls the fields of a request and of a reply: Amazon Bedrock Runtime API reference, `Converse`."""
 
 from __future__ import annotations
 
 from llm_gateway_sdk.dialects.field_names import FieldNames
 
-__all__ = ["FIELD_NAMES"]
+__all__ = ["FIELD_NAMES", "REPLY_FIELD_NAMES"]
 
 _BLOCKS = "messages[*].content[*]"
 _INFERENCE = "inferenceConfig"
@@ -62,4 +62,31 @@ FIELD_NAMES = FieldNames(
         "messages[*].media[*]": f"{_BLOCKS}.document",
     },
     leaves={"cache": "cachePoint", "citations": "citationsContent.citations", "name": "document.name"},
+)
+
+_MESSAGE = "choices[*].message"
+_REPLY_BLOCKS = "output.message.content[*]"
+_MEDIA = ("image", "audio", "video", "document")
+
+REPLY_FIELD_NAMES = FieldNames(
+    {
+        "choices[*]": "",
+        _MESSAGE: "output.message",
+        f"{_MESSAGE}.blocks[*]": _REPLY_BLOCKS,
+        f"{_MESSAGE}.calls[*]": f"{_REPLY_BLOCKS}.toolUse",
+        f"{_MESSAGE}.content[*]": _REPLY_BLOCKS,
+        f"{_MESSAGE}.content[*].arguments": f"{_REPLY_BLOCKS}.toolUse.input",
+        f"{_MESSAGE}.content[*].citations": f"{_REPLY_BLOCKS}.citationsContent.citations",
+        f"{_MESSAGE}.content[*].name": f"{_REPLY_BLOCKS}.document.name",
+        f"{_MESSAGE}.content[*].signature": f"{_REPLY_BLOCKS}.reasoningContent.reasoningText.signature",
+        f"{_MESSAGE}.results[*]": f"{_REPLY_BLOCKS}.toolResult",
+        f"{_MESSAGE}.thoughts[*]": f"{_REPLY_BLOCKS}.reasoningContent",
+        f"{_MESSAGE}.thoughts[*].redacted": f"{_REPLY_BLOCKS}.reasoningContent.redactedContent",
+        f"{_MESSAGE}.thoughts[*].signature": f"{_REPLY_BLOCKS}.reasoningContent.reasoningText.signature",
+        **{f"{_MESSAGE}.{kind}[*].data": f"{_REPLY_BLOCKS}.{kind}" for kind in _MEDIA},
+        "service_tier": "serviceTier",
+        "usage.cache_write_tokens": "usage.cacheWriteInputTokens",
+    },
+    parts={f"{_MESSAGE}.{kind}[*]": f"{_REPLY_BLOCKS}.{kind}" for kind in _MEDIA},
+    leaves={"file_id": "source", "s3Location": "source.s3Location"},
 )

@@ -28,7 +28,7 @@ from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
 from llm_gateway_sdk.wire import json
 
 from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
-from .field_names import FIELD_NAMES
+from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .parts import NAME
 from .paths import STREAM_METHOD, build_path, split_path
 from .quirks import QUIRKS
@@ -42,6 +42,7 @@ class Gemini(Dialect):
 
     name: ClassVar[str] = NAME
     field_names = FIELD_NAMES
+    reply_field_names = REPLY_FIELD_NAMES
     lacks = frozenset({"citations", "media.name", "messages.name", "response_format.description"})
     reply_lacks = frozenset({"logprobs.refusal", "stop_sequence", "tool_calls.namespace", "usage.cache_write_tokens"})
     reply_tiers = frozenset()

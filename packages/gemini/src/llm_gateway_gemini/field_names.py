@@ -1,10 +1,10 @@
-"""What `generateContent` calls the fields of a request: Gemini API v1beta, `models.generateContent`."""
+"""What `generateContent` calls the fields of a request and of a reply: Gemini API v1beta, `models.generateContent`."""
 
 from __future__ import annotations
 
 from llm_gateway_sdk.dialects.field_names import FieldNames
 
-__all__ = ["FIELD_NAMES"]
+__all__ = ["FIELD_NAMES", "REPLY_FIELD_NAMES"]
 
 _PARTS = "contents[*].parts[*]"
 _CONFIG = "generationConfig"
@@ -71,6 +71,37 @@ FIELD_NAMES = FieldNames(
         "arguments": "args",
         "data": "inlineData.data",
         "file_id": "fileData.fileUri",
+        "name": "inlineData.displayName",
+        "signature": "thoughtSignature",
+        "thinking": "thought",
+    },
+)
+
+_MESSAGE = "choices[*].message"
+_REPLY_PARTS = "candidates[*].content.parts[*]"
+_REPLY_KINDS = ("content", "blocks", "image", "audio", "video", "document")
+
+REPLY_FIELD_NAMES = FieldNames(
+    {
+        "choices": "candidates",
+        "choices[*]": "candidates[*]",
+        "choices[*].finish_message": "candidates[*].finishMessage",
+        "choices[*].logprobs": "candidates[*].logprobsResult",
+        _MESSAGE: "candidates[*].content",
+        f"{_MESSAGE}.calls[*]": f"{_REPLY_PARTS}.functionCall",
+        f"{_MESSAGE}.content[*].arguments": f"{_REPLY_PARTS}.functionCall.args",
+        f"{_MESSAGE}.content[*].citations": "candidates[*].groundingMetadata",
+        f"{_MESSAGE}.content[*].refusal": f"{_REPLY_PARTS}.text",
+        f"{_MESSAGE}.results[*]": f"{_REPLY_PARTS}.functionResponse",
+        f"{_MESSAGE}.thoughts[*]": _REPLY_PARTS,
+        "service_tier": "usageMetadata.serviceTier",
+        "usage": "usageMetadata",
+        "usage.reasoning_tokens": "usageMetadata.thoughtsTokenCount",
+    },
+    parts={f"{_MESSAGE}.{kind}[*]": _REPLY_PARTS for kind in _REPLY_KINDS},
+    leaves={
+        "data": "inlineData",
+        "file_id": "fileData",
         "name": "inlineData.displayName",
         "signature": "thoughtSignature",
         "thinking": "thought",

@@ -506,7 +506,7 @@ def _reply_part(part: Part, before: list[dict[str, Any]], losses: Losses) -> dic
         case ToolCallPart():
             encoded = _reply_call(part, losses)
         case MediaPart():
-            encoded = encode_media(part, "choices[*].message.content[*]", losses)
+            encoded = encode_media(part, f"choices[*].message.{part.kind}[*]", losses)
             if encoded is not None:
                 encoded.update(own(part).get("part", {}))
         case OpaquePart(dialect="gemini"):
@@ -539,7 +539,7 @@ def _reply_thought(
     if part.redacted is not None:
         signature = redacted_signature(part)
         if signature is None:
-            losses.dropped("choices[*].message.content[*].redacted")
+            losses.dropped("choices[*].message.thoughts[*].redacted")
     metadata = own(part)
     if not part.text and not metadata.get("_thought") and part.signed_by == NAME and part.redacted is None:
         last = before[-1] if before else {}

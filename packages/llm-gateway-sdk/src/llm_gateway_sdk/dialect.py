@@ -227,6 +227,13 @@ class Dialect(ABC):
     field_names: ClassVar[FieldNames] = FieldNames()
     """What the dialect calls the fields of a request, by which losses and errors name them to its clients."""
 
+    reply_field_names: ClassVar[FieldNames] = FieldNames()
+    """What the dialect calls the fields of a reply, by which losses name them where its provider's reply is translated.
+
+    Canonical paths of a reply's parts are `choices[*].message.content[*]` (texts, and fields of any part),
+    `….calls[*]`, `….thoughts[*]`, `….results[*]`, `….blocks[*]`, and `….image[*]`, `….audio[*]`, `….video[*]`,
+    `….document[*]` for media."""
+
     lacks: ClassVar[frozenset[Lack]] = frozenset()
     """Canonical fields that the dialect has no form for; where a request has one, it is reported as dropped."""
 

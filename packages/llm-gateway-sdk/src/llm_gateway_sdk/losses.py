@@ -34,8 +34,8 @@ class Losses:
     """Collects losses of one direction; each (kind, path) once, with its first detail. Of lists (`tools[*]`) each
     detail is listed, since it names which of the elements is lost.
 
-    Translations name fields by their canonical paths. With the `names` of the client's dialect they are listed as the
-    client calls them; `body` is what it sent.
+    Translations name fields by their canonical paths. With the `names` of the sender's dialect (the client's for
+    requests, the provider's for replies) they are listed as the sender calls them; `body` is what it sent.
     """
 
     __slots__ = ("_body", "_details", "_items", "_names", "_side")

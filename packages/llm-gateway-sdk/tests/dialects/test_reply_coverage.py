@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from llm_gateway_sdk import Choice, Citation, LLMResponse, Losses, MediaPart, Message, OpaquePart, TextPart, Usage
+from llm_gateway_sdk import (
+    Choice,
+    Citation,
+    LLMResponse,
+    Losses,
+    MediaPart,
+    Message,
+    OpaquePart,
+    TextPart,
+    ToolResultPart,
+    Usage,
+)
 from llm_gateway_sdk.dialects.reply_coverage import drop_part, report_unwritten_reply
 
 
@@ -35,9 +46,9 @@ REPLY = LLMResponse(
 def test_each_field_of_another_dialect_is_listed_by_its_place() -> None:
     assert sorted(listed(REPLY)) == [
         "choices[*].logprobs",
+        "choices[*].message.blocks[*]",
+        "choices[*].message.blocks[*]",
         "choices[*].message.content[*].citations[*].index",
-        "choices[*].message.content[*].executableCode",
-        "choices[*].message.content[*].search",
         "choices[*].message.content[*].x",
         "choices[*].rating",
         "fingerprint",
@@ -58,7 +69,21 @@ def test_what_repeats_the_request_is_not_a_part_of_the_answer() -> None:
 
 def test_a_part_is_named_by_what_it_is() -> None:
     losses = Losses("response")
-    for part in (MediaPart("audio"), OpaquePart(dialect="a", data={"type": "search"}), OpaquePart(dialect="a")):
+    for part in (
+        MediaPart("audio", data="AAAA"),
+        MediaPart("image", url="https://a"),
+        OpaquePart(dialect="a", data={"type": "search"}),
+        OpaquePart(dialect="a", data={"executableCode": {}}),
+        OpaquePart(dialect="a"),
+        ToolResultPart("c"),
+    ):
         drop_part(part, losses)
 
-    assert [loss.path.rpartition(".")[2] for loss in losses] == ["audio", "search", "block"]
+    assert [(loss.path.removeprefix("choices[*].message."), loss.detail) for loss in losses] == [
+        ("audio[*].data", ""),
+        ("image[*].file_id", ""),
+        ("blocks[*]", "search of a"),
+        ("blocks[*]", "executableCode of a"),
+        ("blocks[*]", "a block of a"),
+        ("results[*]", ""),
+    ]

@@ -1,10 +1,11 @@
-"""What a client's API calls the fields of a request: losses and errors name them as the client wrote them.
+"""What an API calls the fields of a request or a reply: losses and errors name them as their sender wrote them.
 
 Encoders name a field by its canonical path (`reasoning.budget_tokens`), since they do not know who sent the request. A
 client of Gemini knows no such field; it wrote `generationConfig.thinkingConfig.thinkingBudget`. Each dialect has a
 table from canonical paths to its own (`Dialect.field_names`), and what is reported goes through the table of the
-client's dialect. A path that the table does not have is named by the longest part of it that the table has, and the
-rest as it is; so a row for `messages[*].content[*]` holds for every field of a part.
+client's dialect; for what a reply loses there is a second table (`Dialect.reply_field_names`), that of the provider's
+dialect. A path that the table does not have is named by the longest part of it that the table has, and the rest as it
+is; so a row for `messages[*].content[*]` holds for every field of a part.
 
 Some fields can be written in several ways (`max_tokens`, `max_completion_tokens`). Such a row lists them all, and the
 first whose names all occur in the body is taken, by a search of its bytes: that costs less than to read it again.
@@ -58,7 +59,9 @@ class FieldNames:
             row = self._rows.get(head)
             if row is not None:
                 own = _written(row, body)
-                return path if own == head and self._numbered else own + folded[len(head) :]
+                if own == head and self._numbered:
+                    return path
+                return (own + folded[len(head) :]).removeprefix(".")
             head = head[: max(head.rfind("."), head.rfind("["))] if "." in head or "[" in head else ""
         return path
 

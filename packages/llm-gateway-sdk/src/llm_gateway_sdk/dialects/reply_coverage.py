@@ -1,7 +1,8 @@
 """What a reply says that the client's dialect has no form for: the counterpart of `coverage` for replies.
 
 Fields of a reply that only the provider's API knows are kept in `provider_metadata`, and no other dialect writes them.
-`report_unwritten_reply` lists each of them, of a whole reply or of a chunk, by its place in the canonical reply.
+`report_unwritten_reply` lists each of them, of a whole reply or of a chunk, by its place in the canonical reply; losses
+of replies go through the provider's names (`Dialect.reply_field_names`), since the provider is who wrote the field.
 
 Keys of `provider_metadata` that begin with an underscore are notes on how something was written; `finish_reason` there
 is the provider's word for what the canonical reply has already.
@@ -12,7 +13,16 @@ from __future__ import annotations
 from typing import Any, Literal, TypeAlias
 
 from ..losses import Losses
-from ..parts import MediaPart, OpaquePart, Part, ProviderMetadata, TextPart, ToolCallPart, ToolResultPart
+from ..parts import (
+    MediaPart,
+    OpaquePart,
+    Part,
+    ProviderMetadata,
+    TextPart,
+    ThinkingPart,
+    ToolCallPart,
+    ToolResultPart,
+)
 from ..response import LLMResponse
 
 __all__ = ["ReplyLack", "drop_part", "report_unwritten_reply"]
@@ -30,7 +40,15 @@ ReplyLack: TypeAlias = Literal[
 """A canonical field of replies that some dialect has no form for."""
 
 _CHOICE = "choices[*]"
-_CONTENT = "choices[*].message.content[*]"
+_MESSAGE = "choices[*].message"
+_CONTENT = f"{_MESSAGE}.content[*]"
+_PLACES: dict[type, str] = {
+    OpaquePart: f"{_MESSAGE}.blocks[*]",
+    ThinkingPart: f"{_MESSAGE}.thoughts[*]",
+    ToolCallPart: f"{_MESSAGE}.calls[*]",
+    ToolResultPart: f"{_MESSAGE}.results[*]",
+}
+"""Where parts are, for the names of their fields; media are at the name of their kind, all else at `_CONTENT`."""
 _NOTES = frozenset({"finish_reason", "stop_reason", "stopReason"})
 _GROUPS = frozenset({"part", "call", "audio", "annotation", "_item"})
 """Keys under which a dialect keeps further fields of a value: their keys are the fields."""
@@ -65,7 +83,7 @@ def report_unwritten_reply(response: LLMResponse, dialect: str, lacks: frozenset
         if choice.provider_metadata:
             _report(choice.provider_metadata, _CHOICE, dialect, losses)
         if choice.message.provider_metadata:
-            _report(choice.message.provider_metadata, f"{_CHOICE}.message", dialect, losses)
+            _report(choice.message.provider_metadata, _MESSAGE, dialect, losses)
         if choice.logprobs is not None and "logprobs" in lacks:
             losses.dropped(f"{_CHOICE}.logprobs")
         elif choice.logprobs is not None and choice.logprobs.get("refusal") and "logprobs.refusal" in lacks:
@@ -74,33 +92,40 @@ def report_unwritten_reply(response: LLMResponse, dialect: str, lacks: frozenset
             losses.dropped(f"{_CHOICE}.stop_sequence")
         for part in choice.message.content:
             if part.provider_metadata:
-                _report(part.provider_metadata, _CONTENT, dialect, losses)
+                _report(part.provider_metadata, _place_of(part), dialect, losses)
             if type(part) is TextPart and part.citations:
                 for citation in part.citations:
                     _report(citation.provider_metadata, f"{_CONTENT}.citations[*]", dialect, losses)
             elif type(part) is ToolCallPart:
                 if part.namespace is not None and "tool_calls.namespace" in lacks:
-                    losses.dropped(f"{_CONTENT}.namespace")
+                    losses.dropped(f"{_place_of(part)}.namespace")
             elif type(part) is OpaquePart and part.dialect != dialect:
                 drop_part(part, losses)
 
 
 def drop_part(part: Part, losses: Losses) -> None:
-    """Reports a part of a reply that the client's dialect has no block for, by what it is."""
-    detail = f"a block of {part.dialect}" if type(part) is OpaquePart else ""
-    losses.dropped(f"{_CONTENT}.{_kind_of(part)}", detail)
-
-
-def _kind_of(part: Part) -> str:
-    """An image's, a document's, … kind; of a vendor's block its type, or the one key that states what it is
-    (Gemini)."""
+    """Reports a part of a reply that the client's dialect has no block for."""
+    place = _place_of(part)
     if type(part) is MediaPart:
-        return part.kind
-    data = part.data if type(part) is OpaquePart else None
-    if isinstance(data, dict) and data:
-        kind = data.get("type")
-        return kind if isinstance(kind, str) else ",".join(map(str, data))
-    return "tool_result" if type(part) is ToolResultPart else "block"
+        losses.dropped(f"{place}.{'data' if part.data is not None else 'file_id'}")
+    elif type(part) is OpaquePart:
+        losses.dropped(place, f"{_type_of(part.data)} of {part.dialect}")
+    else:
+        losses.dropped(place)
+
+
+def _place_of(part: Part) -> str:
+    if type(part) is MediaPart:
+        return f"{_MESSAGE}.{part.kind}[*]"
+    return _PLACES.get(type(part), _CONTENT)
+
+
+def _type_of(data: object) -> str:
+    """A vendor's block's type, or the keys that identify it (Gemini, Converse)."""
+    if not isinstance(data, dict) or not data:
+        return "a block"
+    kind = data.get("type")
+    return kind if isinstance(kind, str) else ", ".join(map(str, data))
 
 
 def _report(metadata: ProviderMetadata, path: str, dialect: str, losses: Losses) -> None:

@@ -5,7 +5,7 @@ Nothing of a failed attempt can reach a later reply, for a reply is written from
 
 from __future__ import annotations
 
-from llm_gateway_sdk import Attempt, Dialect, LLMResponse, StreamEncoder, Usage
+from llm_gateway_sdk import Attempt, Dialect, LLMResponse, Losses, StreamEncoder, Usage
 
 from ..models import ModelTarget
 from .detached import KeptBudget
@@ -95,6 +95,10 @@ class LiveAttempt:
         self.retained_bytes = 0
         self.truncated = False
         self.kept: KeptReply | None = None
+
+    def reply_losses(self) -> Losses:
+        """A list for what the reply's translation loses, by the provider's names."""
+        return Losses("response", None if self.dialect is None else self.dialect.reply_field_names)
 
     def retain(self, data: bytes) -> None:
         """Keeps a piece of the reply, within the budget: beyond it the reply is retained in part."""

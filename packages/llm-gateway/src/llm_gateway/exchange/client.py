@@ -118,7 +118,7 @@ class ClientReply:
         """A canonical reply in the client's dialect, as a stream where it asked for one. `attempt` is where it comes
         from; None where a plugin gave it."""
         request = self.request
-        losses = Losses("response")
+        losses = Losses("response") if attempt is None else attempt.reply_losses()
         if request.is_heavy:
             await request.prepare_echo()
         if attempt is not None and attempt.reply_name is not None:
@@ -163,14 +163,18 @@ class ClientReply:
         edits all that it sees, nothing stays that it could not see."""
         if self.request.is_heavy:
             await self.request.prepare_echo()
-        body = await run_aside(self._edited, wire, payload) if attempt.is_heavy else self._edited(wire, payload)
+        body = (
+            await run_aside(self._edited, wire, payload, attempt)
+            if attempt.is_heavy
+            else self._edited(wire, payload, attempt)
+        )
         await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
 
-    def _edited(self, wire: WireReply, payload: Payload[LLMResponse]) -> bytes:
+    def _edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> bytes:
         """The body of `relay_edited`."""
         request = self.request
         dialect, echo, mint = request.dialect, request.echo, request.services.mint
-        losses, edited = Losses("response"), payload.value
+        losses, edited = attempt.reply_losses(), payload.value
         after = written = None
         if request.chain.edits_reply:
             written = Comparison(wire.body)
@@ -180,7 +184,7 @@ class ClientReply:
         came = payload.pristine()
         before = dialect.encode_response(came, echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
-            losses, after = Losses("response"), None
+            losses, after = attempt.reply_losses(), None
             withhold_edited_reply(came.choices, edited.choices, losses)
         if after is None:
             after = dialect.encode_response(edited, echo, mint, losses)

@@ -185,7 +185,7 @@ def test_no_empty_text_and_nothing_foreign_is_written() -> None:
     body = encode(says(TextPart(""), OpaquePart("openai_responses", {"type": "x"}), TextPart("y")), losses)
 
     assert body["content"] == [{"type": "text", "text": "y"}]
-    assert [str(loss) for loss in losses] == ["dropped choices[*].message.content[*].x (a block of openai_responses)"]
+    assert [str(loss) for loss in losses] == ["dropped choices[*].message.blocks[*] (x of openai_responses)"]
 
 
 def test_links_become_web_citations_and_stay_with_the_client() -> None:

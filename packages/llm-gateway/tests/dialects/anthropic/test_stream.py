@@ -492,7 +492,7 @@ def test_what_no_block_can_hold_is_listed() -> None:
 
     assert blocks(out) == [{"type": "text", "text": "a"}]
     assert {loss.path for loss in losses} == {
-        "choices[*].message.content[*].x", "choices[*].message.content[*].image",
+        "choices[*].message.blocks[*]", "choices[*].message.image[*].data",
         "choices[*].message.content[*].citations",
     }  # fmt: skip
 

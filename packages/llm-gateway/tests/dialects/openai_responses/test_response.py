@@ -223,7 +223,7 @@ def test_blocks_of_other_vendors_are_dropped_and_told() -> None:
     body = json.loads(DIALECT.encode_response(reply, echo, counting_mint(), losses).body)
 
     assert body["output"] == []
-    assert {loss.path for loss in losses} == {"choices[*].message.content[*].server_tool_use"}
+    assert {loss.path for loss in losses} == {"choices[*].message.blocks[*]"}
 
 
 def test_a_call_says_tool_calls() -> None:

@@ -26,7 +26,7 @@ from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
 from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
-from .field_names import FIELD_NAMES
+from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .parts import NAME
 from .quirks import QUIRKS
 from .versions import VERSION_2023
@@ -37,6 +37,7 @@ __all__ = ["Anthropic"]
 class Anthropic(Dialect):
     name = NAME
     field_names = FIELD_NAMES
+    reply_field_names = REPLY_FIELD_NAMES
     lacks = frozenset({"response_format.description", "messages.name"})
     reply_lacks = frozenset(
         {"logprobs", "tool_calls.namespace", "usage.input_audio_tokens", "usage.output_audio_tokens"}

@@ -1,10 +1,10 @@
-"""What Messages calls the fields of a request: docs.anthropic.com/en/api/messages."""
+"""What Messages calls the fields of a request and of a reply: docs.anthropic.com/en/api/messages."""
 
 from __future__ import annotations
 
 from llm_gateway_sdk.dialects.field_names import FieldNames
 
-__all__ = ["FIELD_NAMES"]
+__all__ = ["FIELD_NAMES", "REPLY_FIELD_NAMES"]
 
 _BLOCKS = "messages[*].content[*]"
 
@@ -39,4 +39,21 @@ FIELD_NAMES = FieldNames(
         "file_id": "source.file_id",
         "name": "title",
     },
+)
+_REPLY_KINDS = ("content", "calls", "thoughts", "results", "blocks")
+
+REPLY_FIELD_NAMES = FieldNames(
+    {
+        "choices[*]": "",
+        "choices[*].finish_message": "stop_details.explanation",
+        "choices[*].message": "",
+        "choices[*].message.content[*].arguments": "content[*].input",
+        "choices[*].message.content[*].refusal": "stop_details.explanation",
+        "choices[*].message.thoughts[*].redacted": "content[*].data",
+        "service_tier": "usage.service_tier",
+        "usage.cache_write_tokens": "usage.cache_creation_input_tokens",
+        "usage.reasoning_tokens": "usage.output_tokens_details.thinking_tokens",
+    },
+    parts={f"choices[*].message.{kind}[*]": "content[*]" for kind in _REPLY_KINDS},
+    leaves={"arguments": "input"},
 )

@@ -202,7 +202,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         elif isinstance(part, ToolCallPart) and not part.id and not part.name and part.index in self._done:
             # The call was whole and its block is closed.
             if part.arguments.strip() or part.signature is not None:
-                self._losses.dropped("choices[*].message.content[*].arguments", "after the end of a whole call")
+                self._losses.dropped("choices[*].message.calls[*].arguments", "after the end of a whole call")
             return
         elif not isinstance(part, ThinkingPart | ToolCallPart):
             drop_part(part, self._losses)

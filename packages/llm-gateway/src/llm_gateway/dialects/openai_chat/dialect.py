@@ -25,7 +25,7 @@ from llm_gateway_sdk.request import LLMRequest
 from llm_gateway_sdk.response import LLMResponse, Usage
 
 from .errors import decode_error, encode_error
-from .field_names import FIELD_NAMES
+from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .fields import NAME
 from .parts import THINKING_FIELDS
 from .quirks import QUIRKS
@@ -45,6 +45,7 @@ class OpenAIChat(Dialect):
 
     name: ClassVar[str] = "openai_chat"
     field_names = FIELD_NAMES
+    reply_field_names = REPLY_FIELD_NAMES
     lacks = frozenset({"citations", "reasoning.summary"})
     reply_lacks = frozenset({"stop_sequence", "tool_calls.namespace"})
     reply_tiers = SERVICE_TIERS

@@ -1,10 +1,11 @@
-"""What Chat Completions calls the fields of a request: OpenAI API reference, "Create chat completion"."""
+"""What Chat Completions calls the fields of a request and of a reply: OpenAI API reference, "Create chat
+completion"."""
 
 from __future__ import annotations
 
 from llm_gateway_sdk.dialects.field_names import FieldNames
 
-__all__ = ["FIELD_NAMES"]
+__all__ = ["FIELD_NAMES", "REPLY_FIELD_NAMES"]
 
 _CALLS = "messages[*].tool_calls[*]"
 
@@ -52,4 +53,30 @@ FIELD_NAMES = FieldNames(
     },
     leaves={"cache": ("cache_control", "prompt_cache_breakpoint")},
     numbered=True,
+)
+
+_MESSAGE = "choices[*].message"
+_ARGUMENTS = f"{_MESSAGE}.tool_calls[*].function.arguments"
+
+REPLY_FIELD_NAMES = FieldNames(
+    {
+        f"{_MESSAGE}.audio[*]": f"{_MESSAGE}.audio",
+        f"{_MESSAGE}.blocks[*]": f"{_MESSAGE}.content[*]",
+        f"{_MESSAGE}.calls": f"{_MESSAGE}.tool_calls",
+        f"{_MESSAGE}.calls[*]": f"{_MESSAGE}.tool_calls[*]",
+        f"{_MESSAGE}.calls[*].arguments": _ARGUMENTS,
+        f"{_MESSAGE}.content[*].arguments": _ARGUMENTS,
+        f"{_MESSAGE}.content[*].citations": f"{_MESSAGE}.annotations",
+        f"{_MESSAGE}.content[*].refusal": f"{_MESSAGE}.refusal",
+        f"{_MESSAGE}.content[*].signature": f"{_MESSAGE}.reasoning_details[*].signature",
+        f"{_MESSAGE}.image[*]": f"{_MESSAGE}.images[*]",
+        f"{_MESSAGE}.image[*].data": f"{_MESSAGE}.images[*].image_url",
+        f"{_MESSAGE}.image[*].file_id": f"{_MESSAGE}.images[*].image_url",
+        f"{_MESSAGE}.thoughts[*]": f"{_MESSAGE}.reasoning_details[*]",
+        f"{_MESSAGE}.thoughts[*].redacted": f"{_MESSAGE}.reasoning_details[*].data",
+        "usage.cache_write_tokens": "usage.prompt_tokens_details.cache_write_tokens",
+        "usage.input_audio_tokens": "usage.prompt_tokens_details.audio_tokens",
+        "usage.output_audio_tokens": "usage.completion_tokens_details.audio_tokens",
+        "usage.reasoning_tokens": "usage.completion_tokens_details.reasoning_tokens",
+    }
 )

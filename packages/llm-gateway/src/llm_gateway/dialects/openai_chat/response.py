@@ -389,7 +389,7 @@ def _encode_message(message: Message, echo: ChatEcho, mint: Mint, losses: Losses
         if echo.legacy_functions or all(is_legacy(call.provider_metadata) for call in calls):
             wire["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments or "{}"}
             if len(calls) > 1:
-                losses.dropped("choices[*].message.tool_calls", "`function_call` holds one call")
+                losses.dropped("choices[*].message.calls", "`function_call` holds one call")
         else:
             wire["tool_calls"] = [_encode_call(call, echo, mint) for call in calls]
     if message.provider_metadata:

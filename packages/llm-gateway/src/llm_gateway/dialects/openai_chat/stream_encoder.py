@@ -298,7 +298,7 @@ class _ChoiceEncoder:
         if call is None:
             legacy = self._echo.legacy_functions or is_legacy(part.provider_metadata)
             if legacy and self._calls:
-                self._losses.dropped("choices[*].message.tool_calls", "`function_call` holds one call")
+                self._losses.dropped("choices[*].message.calls", "`function_call` holds one call")
             call = self._calls[part.index] = _OutCall(self._indices, legacy=legacy)
         delta = call.encode(part, self._echo, self._mint)
         if delta is not None:

@@ -28,7 +28,7 @@ from . import errors, request, request_encoder, response
 from .breaking import break_off
 from .bytewise import event_kind, usage_of
 from .echo import ResponsesEcho
-from .field_names import FIELD_NAMES
+from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .fields import NAME
 from .quirks import QUIRKS
 from .stream import ResponsesStreamDecoder
@@ -40,6 +40,7 @@ __all__ = ["OpenAIResponses"]
 class OpenAIResponses(Dialect):
     name: ClassVar[str] = NAME
     field_names = FIELD_NAMES
+    reply_field_names = REPLY_FIELD_NAMES
     lacks = frozenset({"citations.prompt"})
     reply_lacks = frozenset(
         {"logprobs.refusal", "stop_sequence", "usage.input_audio_tokens", "usage.output_audio_tokens"}

@@ -1,10 +1,10 @@
-"""What Responses calls the fields of a request: OpenAI API reference, `responses.create`."""
+"""What Responses calls the fields of a request and of a reply: OpenAI API reference, `responses.create`."""
 
 from __future__ import annotations
 
 from llm_gateway_sdk.dialects.field_names import FieldNames
 
-__all__ = ["FIELD_NAMES"]
+__all__ = ["FIELD_NAMES", "REPLY_FIELD_NAMES"]
 
 _FORMAT = "text.format"
 
@@ -39,4 +39,31 @@ FIELD_NAMES = FieldNames(
         "data": "file_data",
         "name": "filename",
     },
+)
+
+_MESSAGE = "choices[*].message"
+_TEXT = "output[*].content[*]"
+
+REPLY_FIELD_NAMES = FieldNames(
+    {
+        "choices[*]": "",
+        "choices[*].finish_message": "incomplete_details.reason",
+        "choices[*].logprobs": f"{_TEXT}.logprobs",
+        _MESSAGE: "output[*]",
+        f"{_MESSAGE}.blocks[*]": "output[*]",
+        f"{_MESSAGE}.calls[*]": "output[*]",
+        f"{_MESSAGE}.content[*]": _TEXT,
+        f"{_MESSAGE}.content[*].arguments": "output[*].arguments",
+        f"{_MESSAGE}.content[*].citations": f"{_TEXT}.annotations",
+        f"{_MESSAGE}.content[*].phase": "output[*].phase",
+        f"{_MESSAGE}.content[*].signature": "output[*].encrypted_content",
+        f"{_MESSAGE}.image[*]": "output[*]",
+        f"{_MESSAGE}.image[*].data": "output[*].result",
+        f"{_MESSAGE}.results[*]": "output[*]",
+        f"{_MESSAGE}.thoughts[*]": "output[*]",
+        f"{_MESSAGE}.thoughts[*].redacted": "output[*].encrypted_content",
+        f"{_MESSAGE}.thoughts[*].signature": "output[*].encrypted_content",
+        "usage.cache_write_tokens": "usage.input_tokens_details.cache_write_tokens",
+        "usage.reasoning_tokens": "usage.output_tokens_details.reasoning_tokens",
+    }
 )

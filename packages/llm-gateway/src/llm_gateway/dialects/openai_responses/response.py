@@ -390,7 +390,7 @@ class _OutputWriter:
             if isinstance(part, TextPart):
                 written["logprobs"] = self._take_logprobs(part.text)
                 if len(written["annotations"]) < len(part.citations):
-                    self._losses.dropped("output[*].content[*].citations", "sources without URL or file id")
+                    self._losses.dropped("choices[*].message.content[*].citations", "sources without URL or file id")
             content.append(written)
         item = {
             "id": first.item_id or self._mint.id("msg_"),

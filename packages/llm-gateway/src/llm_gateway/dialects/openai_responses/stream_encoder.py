@@ -230,7 +230,7 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _write_citation(self, current: OpenText, citation: Citation) -> None:
         annotation = encode_annotation(citation, current.length)
         if annotation is None:
-            self._losses.dropped("output[*].content[*].citations", "sources without URL or file id")
+            self._losses.dropped("choices[*].message.content[*].citations", "sources without URL or file id")
             return
         place = {**place_of(current), "annotation_index": len(current.annotations), "annotation": annotation}
         current.annotations.append(annotation)
@@ -366,7 +366,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         if part.provider_metadata:
             call.memo.update(own(part).get("_item", {}))
         if part.signature is not None:
-            self._losses.dropped("output[*].signature", "came after its call had begun")
+            self._losses.dropped("choices[*].message.calls[*].signature", "came after its call had begun")
         self._write_arguments(call, part.arguments)
 
     def _start_call(self, part: ToolCallPart, index: int | None) -> None:
@@ -394,7 +394,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         if not fragment:
             return
         if call.finished:
-            self._losses.dropped("output[*].arguments", "came after the call had ended")
+            self._losses.dropped("choices[*].message.calls[*].arguments", "came after the call had ended")
             return
         call.pieces.append(fragment)
         if call.tool.kind == "tool_search":
