@@ -24,7 +24,6 @@ WITHIN: dict[str, tuple[str, str]] = {
 """Source files whose subject can't be looked at alone: where their tests are, and why."""
 
 NOT_YET = """
-llm_gateway/exchange/attempt.py
 llm_gateway/exchange/attempts.py
 llm_gateway/exchange/batches.py
 llm_gateway/exchange/delivery/chunks.py

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from llm_gateway_gemini.field_names import FIELD_NAMES
+from llm_gateway_gemini.field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,15 @@ from llm_gateway_gemini.field_names import FIELD_NAMES
 )
 def test_a_field_has_the_name_of_its_api(path: str, own: str) -> None:
     assert FIELD_NAMES.spell(path) == own
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("choices[*].safetyRatings", "candidates[*].safetyRatings"),
+        ("choices[*].message.calls[*].caller", "candidates[*].content.parts[*].functionCall.caller"),
+        ("usage.trafficType", "usageMetadata.trafficType"),
+    ],
+)
+def test_a_field_of_a_reply_has_the_name_of_its_api(path: str, own: str) -> None:
+    assert REPLY_FIELD_NAMES.spell(path) == own

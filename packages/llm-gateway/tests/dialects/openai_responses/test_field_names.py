@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_gateway.dialects.openai_responses.field_names import FIELD_NAMES
+from llm_gateway.dialects.openai_responses.field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,15 @@ from llm_gateway.dialects.openai_responses.field_names import FIELD_NAMES
 )
 def test_a_field_has_the_name_of_its_api(path: str, own: str) -> None:
     assert FIELD_NAMES.spell(path) == own
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("choices[*].message.calls[*].caller", "output[*].caller"),
+        ("choices[*].message.content[*].citations[*].index", "output[*].content[*].annotations[*].index"),
+        ("choices[*].logprobs", "output[*].content[*].logprobs"),
+    ],
+)
+def test_a_field_of_a_reply_has_the_name_of_its_api(path: str, own: str) -> None:
+    assert REPLY_FIELD_NAMES.spell(path) == own
