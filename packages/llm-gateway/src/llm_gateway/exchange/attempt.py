@@ -5,7 +5,8 @@ Nothing of a failed attempt can reach a later reply, for a reply is written from
 
 from __future__ import annotations
 
-from llm_gateway_sdk import Attempt, Dialect, LLMResponse, Losses, StreamEncoder, Usage
+from llm_gateway_sdk import Attempt, Dialect, LLMResponse, StreamEncoder, Usage
+from llm_gateway_sdk.dialects.field_names import FieldNames
 
 from ..models import ModelTarget
 from .detached import KeptBudget
@@ -28,6 +29,7 @@ class LiveAttempt:
         "ends_with",
         "entry",
         "expires",
+        "field_names",
         "headers",
         "idle",
         "is_heavy",
@@ -57,6 +59,8 @@ class LiveAttempt:
         self.budget = budget
         self.dialect: Dialect | None = None
         """The provider's."""
+        self.field_names: FieldNames | None = None
+        """What the provider calls the fields of its reply, by which losses name them."""
         self.same_dialect = False
         """The provider answers in the client's dialect."""
         self.headers = _NO_HEADERS
@@ -95,10 +99,6 @@ class LiveAttempt:
         self.retained_bytes = 0
         self.truncated = False
         self.kept: KeptReply | None = None
-
-    def reply_losses(self) -> Losses:
-        """A list for what the reply's translation loses, by the provider's names."""
-        return Losses("response", None if self.dialect is None else self.dialect.reply_field_names)
 
     def retain(self, data: bytes) -> None:
         """Keeps a piece of the reply, within the budget: beyond it the reply is retained in part."""

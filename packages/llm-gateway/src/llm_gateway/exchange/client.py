@@ -118,7 +118,7 @@ class ClientReply:
         """A canonical reply in the client's dialect, as a stream where it asked for one. `attempt` is where it comes
         from; None where a plugin gave it."""
         request = self.request
-        losses = Losses("response") if attempt is None else attempt.reply_losses()
+        losses = Losses("response", None if attempt is None else attempt.field_names)
         if request.is_heavy:
             await request.prepare_echo()
         if attempt is not None and attempt.reply_name is not None:
@@ -174,7 +174,7 @@ class ClientReply:
         """The body of `relay_edited`."""
         request = self.request
         dialect, echo, mint = request.dialect, request.echo, request.services.mint
-        losses, edited = attempt.reply_losses(), payload.value
+        losses, edited = Losses("response", attempt.field_names), payload.value
         after = written = None
         if request.chain.edits_reply:
             written = Comparison(wire.body)
@@ -184,7 +184,7 @@ class ClientReply:
         came = payload.pristine()
         before = dialect.encode_response(came, echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
-            losses, after = attempt.reply_losses(), None
+            losses, after = Losses("response", attempt.field_names), None
             withhold_edited_reply(came.choices, edited.choices, losses)
         if after is None:
             after = dialect.encode_response(edited, echo, mint, losses)

@@ -281,6 +281,7 @@ class Exchange:
         else:
             call = build_call(request, attempt.target, http, attempt.model)
         attempt.dialect, attempt.same_dialect, attempt.reply_name = call.dialect, call.same_dialect, call.reply_name
+        attempt.field_names = call.dialect.reply_field_names
         losses = call.losses
         if losses:
             attempt.losses = loss_text(losses)

@@ -22,6 +22,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.chunk_loop import ChunkLoop
 from llm_gateway_sdk.dialects.restoring import RestoringDecoder
 from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 
 from ..attempt import LiveAttempt
@@ -92,7 +93,7 @@ class _Receiver:
         self._dialect = client.request.dialect
         self._attempt = attempt
         self._outlet: Outlet = client.open_outlet()
-        self.losses = attempt.reply_losses()
+        self.losses = Losses("response", attempt.field_names)
         self._encoder: StreamEncoder = client.stream_encoder(self.losses)
         self._name = attempt.reply_name
         self._out: list[bytes] = []

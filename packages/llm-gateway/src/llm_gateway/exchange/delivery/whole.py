@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.chunk_loop import reported_error
 from llm_gateway_sdk.dialects.tool_names import restore_names
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
+from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.response import Accumulator
 from llm_gateway_sdk.wire import json
@@ -140,7 +141,7 @@ async def deliver_response(
     signed = chain.after and payload is not None and not payload.replaced
     if signed and has_signed_thinking([choice.message for choice in answer.choices]):
         assert payload is not None
-        losses = attempt.reply_losses()
+        losses = Losses("response", attempt.field_names)
         pristine = await _aside(attempt.is_heavy, payload.pristine)
         withhold_edited_reply(pristine.choices, answer.choices, losses)
         ctx.losses.extend(losses)
