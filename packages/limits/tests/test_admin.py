@@ -74,6 +74,19 @@ def test_the_state_of_limits_by_subject_with_their_overrides() -> None:
     asyncio.run(main())
 
 
+def test_the_fullest_limits_come_first_over_all_pages() -> None:
+    async def main() -> None:
+        call = Routes()
+        for team, spent in (("a", 1), ("b", 9), ("c", 5), ("d", 20)):
+            await call.spend(team, "gpt", spent * 10**9)
+        first = await call("listLimits", limit="team", order="fullest", size="2")
+        rest = await call("listLimits", limit="team", order="fullest", size="2", after=first["next"])
+        found = [row["subject"]["team"] for row in first["items"] + rest["items"]]
+        assert found == ["d", "b", "c", "a"]
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("by", "expected"),
     [

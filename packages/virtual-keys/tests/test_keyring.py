@@ -102,3 +102,28 @@ async def test_an_imported_key_is_taken_in_once(store: Any) -> None:
         await keys.take_in("sk-of-another-system-1234", "again")
     with pytest.raises(ValueError, match="16"):
         await keys.take_in("short", "n")
+
+
+async def test_keys_are_found_by_what_they_have(store: Any) -> None:
+    keys = Keyring(store)
+    made = [await keys.create(f"Service {number:03}", team="data" if number % 2 else None) for number in range(12)]
+    await keys.create("other", labels={"cost-centre": "Straße 7"})
+    await keys.revoke(made[0].record.id)
+
+    assert [key.name for key in await keys.search("STRASSE")] == ["other"]
+    assert {key.name for key in await keys.search("data")} == {f"Service {number:03}" for number in range(1, 12, 2)}
+    assert [key.id for key in await keys.search("revoked")] == [made[0].record.id]
+    assert [key.id for key in await keys.search(made[3].record.id)] == [made[3].record.id]
+    assert await keys.search("nothing like it") == []
+
+
+async def test_a_search_goes_on_after_its_last_key(store: Any) -> None:
+    keys = Keyring(store)
+    for number in range(25):
+        await keys.create(f"{'match' if number % 3 == 0 else 'miss'} {number}")
+
+    first = await keys.search("match", limit=5)
+    second = await keys.search("match", after=first[-1].id, limit=5)
+
+    assert len({key.id for key in first + second}) == 9
+    assert all(key.name.startswith("match") for key in first + second)

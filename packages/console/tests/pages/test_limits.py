@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
@@ -21,6 +23,23 @@ def test_use_is_shown_in_the_ledger(operator: Any) -> None:
     page = operator.get("/limits")
     assert page.status == 200
     assert "No project has the plugin limits" not in page.text
+
+
+def test_meters_name_keys(admin: Any) -> None:
+    admin.post("/keys", {"token": admin.token, "name": "nightly report"})
+    made = admin.post("/keys", {"token": admin.token, "name": "billing service"})
+    secret = re.search(r'id="made-key"[^>]*>([^<]+)<', made.text)
+    assert secret is not None
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"authorization": f"Bearer {secret[1]}"}
+    assert admin.gateway.post("/v1/chat/completions", ask, headers=headers).status == 200
+
+    ends = time.monotonic() + 10
+    while "1 of 3 requests" not in (text := admin.get("/limits").text) and time.monotonic() < ends:
+        time.sleep(0.05)
+
+    assert "key billing service" in text
+    assert "1 of 3 requests" in text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from llm_gateway_sdk.numerals import whole_number
 
 from .admin_schemas import EVENT, LIMIT, NEW_OVERRIDE, OVERRIDE, PAGING, STATE, STATE_QUERY, USAGE, USAGE_QUERY, page_of
 from .overrides import LiveRules, OverrideBook, UnknownOverride
-from .reporting import state_of, used_of
+from .reporting import fullness, state_of, used_of
 from .rules import Rule
 
 __all__ = ["limit_routes"]
@@ -81,6 +81,8 @@ class _Limits:
         name, subject = call.query.get("limit"), call.query.get("subject")
         rules = [rule for rule in live.rules if name in (None, rule.name)]
         rows = [row for row in await state_of(rules, self._store) if subject is None or _is(row["subject"], subject)]
+        if call.query.get("order") == "fullest":
+            rows.sort(key=fullness, reverse=True)
         first, size = _number(call, "after", 0), _size(call, "size", 1000)
         following = str(first + size) if len(rows) > first + size else None
         return AdminReply({"items": rows[first : first + size], "next": following})

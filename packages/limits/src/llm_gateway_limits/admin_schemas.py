@@ -139,6 +139,9 @@ PAGING = (
 STATE_QUERY = (
     AdminParameter("limit", "The name of one limit."),
     AdminParameter("subject", "Only this subject, as `team=research`."),
+    AdminParameter(
+        "order", "`name`, or the fullest first.", {"type": "string", "enum": ["name", "fullest"], "default": "name"}
+    ),
     AdminParameter("after", "The `next` of the page before."),
     AdminParameter("size", "Rows of a page.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1000}),
 )

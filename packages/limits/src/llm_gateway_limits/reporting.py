@@ -16,10 +16,11 @@ from llm_gateway_sdk.numerals import whole_number
 from .amounts import NANO
 from .rules import Asker, Rule
 
-__all__ = ["SUBJECTS", "Simulation", "simulate", "state_of", "used_of"]
+__all__ = ["SUBJECTS", "Simulation", "fullness", "simulate", "state_of", "used_of"]
 
 SUBJECTS = "limits/subjects/"
 """Beginning of the documents that name whom each limit has counted for."""
+_BLOCK = 500
 
 
 async def state_of(rules: Sequence[Rule], store: Store) -> list[dict[str, Any]]:
@@ -37,27 +38,32 @@ async def state_of(rules: Sequence[Rule], store: Store) -> list[dict[str, Any]]:
                 subject = tuple(_pair(each) for each in whom.split(",") if each)
                 if tuple(dimension for dimension, _ in subject) == rule.per:
                     pairs[f"{name}|{whom}"] = rule, subject
+    counted = [(rule, subject, entry) for rule, subject in pairs.values() if (entry := rule.entry(subject, 0, now))]
     rows = []
-    for rule, subject in pairs.values():
-        entry = rule.entry(subject, 0, now)
-        if entry is None:
-            continue
-        (state,) = await store.read([entry])
-        rows.append(
-            {
-                "limit": rule.name,
-                "measure": rule.measure,
-                "subject": dict(subject),
-                "settled": state.settled * rule.scale,
-                "open": state.open * rule.scale,
-                "of": (state.limit or 0) * rule.scale,
-                "remaining": (state.remaining or 0) * rule.scale,
-                "window": rule.window.name,
-                "endsAt": entry.ends or None,
-                "mode": "enforce" if rule.enforce else "shadow",
-            }
-        )
+    for first in range(0, len(counted), _BLOCK):
+        block = counted[first : first + _BLOCK]
+        states = await store.read([entry for _, _, entry in block])
+        for (rule, subject, entry), state in zip(block, states, strict=True):
+            rows.append(
+                {
+                    "limit": rule.name,
+                    "measure": rule.measure,
+                    "subject": dict(subject),
+                    "settled": state.settled * rule.scale,
+                    "open": state.open * rule.scale,
+                    "of": (state.limit or 0) * rule.scale,
+                    "remaining": (state.remaining or 0) * rule.scale,
+                    "window": rule.window.name,
+                    "endsAt": entry.ends or None,
+                    "mode": "enforce" if rule.enforce else "shadow",
+                }
+            )
     return sorted(rows, key=lambda row: (row["limit"], str(row["subject"])))
+
+
+def fullness(row: Mapping[str, Any]) -> float:
+    """Which part of its limit a row of `state_of` has used, running requests included; more than 1 in debt."""
+    return (row["settled"] + row["open"]) / row["of"] if row["of"] else 0.0
 
 
 def used_of(key: str, amount: int) -> dict[str, Any]:

@@ -82,6 +82,7 @@ _PAGING = (
     AdminParameter("after", "The `next` of the page before."),
     AdminParameter("limit", "Keys of a page.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
 )
+_SEARCH = AdminParameter("q", "What the keys have in id, name, holder, state or labels; all keys where it is empty.")
 
 
 def key_routes(store: Store, pepper: bytes) -> list[AdminRoute]:
@@ -91,7 +92,7 @@ def key_routes(store: Store, pepper: bytes) -> list[AdminRoute]:
     return [
         AdminRoute(
             method="GET", path="/keys", name="listKeys", summary="Keys by id.", role="viewer", handler=api.list,
-            gives=_page_of(_KEY), query=_PAGING,
+            gives=_page_of(_KEY), query=(*_PAGING, _SEARCH),
         ),
         AdminRoute(
             method="POST", path="/keys", name="createKey", summary="Makes a key, and shows it this once.", role="admin",
@@ -128,9 +129,13 @@ class _Keys:
         size = whole_number(call.query.get("limit", "100"))
         if size is None or not 1 <= size <= 1000:
             raise AdminError(400, "`limit` is a number from 1 to 1000.")
-        page = await self._keyring.page(after=call.query.get("after", ""), limit=size)
-        following = page[-1][0].id if len(page) == size else None
-        return AdminReply({"items": [_shown(record) for record, _ in page], "next": following})
+        after, wanted = call.query.get("after", ""), call.query.get("q", "").strip()
+        if wanted:
+            records = await self._keyring.search(wanted, after=after, limit=size)
+        else:
+            records = [record for record, _ in await self._keyring.page(after=after, limit=size)]
+        following = records[-1].id if len(records) == size else None
+        return AdminReply({"items": [_shown(record) for record in records], "next": following})
 
     async def create(self, call: AdminCall) -> AdminReply:
         owner = _owner(call.body)

@@ -79,6 +79,19 @@ class Keyring:
         found: Iterable[Document] = await self._store.scan(PREFIX, after=start, limit=limit)
         return [(KeyRecord.decode(document.value), document.version) for document in found]
 
+    async def search(self, wanted: str, *, after: str = "", limit: int = 100) -> list[KeyRecord]:
+        """Keys by id after the id `after`, those that have `wanted` in id, name, holder, state or labels, in any case.
+
+        Reads as many as it takes to find `limit`, at most all: 10⁵ keys are some 200 reads of the store.
+        """
+        wanted, found = wanted.casefold(), []
+        while True:
+            page = await self.page(after=after, limit=_PAGE)
+            found += [record for record, _ in page if wanted in _searchable(record)]
+            if len(page) < _PAGE or len(found) >= limit:
+                return found[:limit]
+            after = page[-1][0].id
+
     async def all(self) -> list[KeyRecord]:
         """Every key."""
         found: list[KeyRecord] = []
@@ -163,3 +176,8 @@ class Keyring:
             "after": after.public(),
         }
         await self._store.append(AUDIT_LOG, [event])
+
+
+def _searchable(record: KeyRecord) -> str:
+    fields = (record.id, record.name, record.user, record.team, record.org, record.state, *record.labels.values())
+    return "\n".join(field for field in fields if field).casefold()

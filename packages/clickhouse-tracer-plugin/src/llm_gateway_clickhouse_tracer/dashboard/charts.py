@@ -161,7 +161,7 @@ def _frame(
     legend = [
         tag("span", tag("i", class_=f"swatch back-{_class(name, names)}"), name, class_="key")
         for name in names
-        if len(names) > 1
+        if len(names) > 1 or name not in _COLOURS
     ]
     read = {
         "start": axis.start, "end": axis.end, "bucket": axis.bucket, "names": names,
@@ -223,7 +223,7 @@ def _clock(moment: float, axis: Axis) -> str:
 def _nice(value: float) -> float:
     """The next of 1.2, 1.5, 3, 6 times a power of ten: thirds of these are round."""
     if value <= 0:
-        return 1.0
+        return 3.0
     power = 1.0
     while power * 10 <= value:
         power *= 10

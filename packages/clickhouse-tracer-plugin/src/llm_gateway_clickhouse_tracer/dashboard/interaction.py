@@ -9,12 +9,13 @@ from urllib.parse import urlencode
 from llm_gateway_sdk.web import Markup, current_shell, tag
 from llm_gateway_sdk.wire import json
 
-from .attempts import attempts
+from .attempts import attempts, attempts_of
 from .conversation import conversation, load, pretty
 from .figures import count, duration, moment, money
 from .filter import Filter
 from .frame import badge, linked, page
 from .snippets import snippets
+from .waterfall import waterfall
 
 __all__ = ["interaction_page"]
 
@@ -96,6 +97,7 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         tag("span", f"{count(row['input_tokens'])} → {count(row['output_tokens'])} tokens", class_="sub"),
         [tag("span", name, class_="chip") for name in row["tool_calls"][:6]],
     )
+    made = attempts_of(row)
     facts = (
         ("Request id", tag("code", row["request_id"])),
         ("Asked for", row["model_requested"]),
@@ -117,13 +119,13 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         "details",
         summary,
         tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
-        attempts(row),
+        waterfall(row, made),
+        attempts(made),
         _explained(row),
         _hidden(row),
         tag("div", tag("h3", "Lost in translation"), tag("ul", [tag("li", loss) for loss in row["losses"]]))
         if row["losses"]
         else None,
-        _timings(row),
         [_copied(row, title, text) for title, text in snippets(row, origin)],
         [_raw(base, row, name) for name in ("request", "response", "original")],
         tag("details", tag("summary", "headers"), tag("pre", pretty(json.dumps_text(row["headers"])))),
@@ -172,17 +174,6 @@ def _tokens(row: Mapping[str, Any]) -> str:
     )
     words = [f"{row[column]:,} {name}" for name, column in kinds if row[column] is not None]
     return ", ".join(words) + (" (estimated)" if row["usage_estimated"] and words else "")
-
-
-def _timings(row: Mapping[str, Any]) -> Markup | None:
-    if not row["timings"]:
-        return None
-    slowest = sorted(row["timings"].items(), key=lambda item: -item[1])
-    return tag(
-        "details",
-        tag("summary", "time in plugins and stages"),
-        tag("dl", [tag("div", tag("dt", name), tag("dd", duration(value))) for name, value in slowest], class_="facts"),
-    )
 
 
 def _raw(base: str, row: Mapping[str, Any], name: str) -> Markup | None:

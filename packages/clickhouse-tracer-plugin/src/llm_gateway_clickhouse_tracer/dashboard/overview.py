@@ -141,8 +141,6 @@ def _charts(
     slow = _by_bucket(providers, named, lambda point: point["latency"][1])
     failing = _by_bucket(providers, named, lambda point: 100 * point["errors"] / point["requests"])
     return [
-        lines(axis, slow, named, duration, "Latency by provider, p95") if named else join(None),
-        lines(axis, failing, named, lambda value: f"{value:.3g} %", "Errors by provider") if named else join(None),
         bars(
             axis,
             [(p["start"], (p["requests"] - p["errors"], p["errors"])) for p in points],
@@ -160,6 +158,8 @@ def _charts(
             "Tokens",
         ),
         bars(axis, [(p["start"], (p["cost"] or 0,)) for p in points], ("cost",), money, "Cost"),
+        lines(axis, slow, named, duration, "Latency by provider, p95") if named else join(None),
+        lines(axis, failing, named, lambda value: f"{value:.3g} %", "Errors by provider") if named else join(None),
         lines(
             axis,
             [(p["start"], (p["speed"],)) for p in points],

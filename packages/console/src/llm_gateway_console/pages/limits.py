@@ -18,6 +18,7 @@ __all__ = ["forecast", "shown"]
 
 _NANO: Final = 1e9
 _LEDGER_ROWS: Final = 200
+_METERS: Final = 100
 _DONE: Final = frozenset({"The limit has another amount.", "The override has ended."})
 _CALENDAR: Final[Mapping[str, float]] = {
     "minute": 60, "hour": 3600, "day": 86400, "week": 7 * 86400, "month": 30 * 86400, "quarter": 91 * 86400,
@@ -27,7 +28,8 @@ _CALENDAR: Final[Mapping[str, float]] = {
 
 async def shown(view: View) -> Response:
     """Meters where the API has the state of limits, the ledger's sums, and the answer to "why was this refused"."""
-    state = await view.ask("GET", "/limits")
+    after = view.query.get("after", "")
+    state = await view.ask("GET", "/limits", query={"order": "fullest", "size": str(_METERS), "after": after or "0"})
     used = await view.ask("GET", "/usage", query={"by": "limit,measure,window,begins,subject"})
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
@@ -38,9 +40,12 @@ async def shown(view: View) -> Response:
         "Limits",
         tag("p", done, class_="done", role="status") if done in _DONE else None,
         tag("h2", "Meters"),
-        _meters(view, state.body["items"])
+        _meters(view, state.body["items"], await _key_names(view, state.body["items"]))
         if state.ok
         else tag("p", "No project has the plugin limits.", class_="panel empty"),
+        tag("a", "Next page", href=view.address("/limits", after=state.body["next"]), class_="button")
+        if state.ok and state.body["next"]
+        else None,
         tag("p", tag("a", "Simulate a limit on recorded requests", href=view.address("/limits/simulate")))
         if view.traces()
         else None,
@@ -64,17 +69,27 @@ def forecast(settled: float, ends: float | None, window: str, now: float) -> flo
     return settled * length / passed if passed >= length / 50 else None
 
 
-def _meters(view: View, rows: list[Mapping[str, Any]]) -> Markup:
+async def _key_names(view: View, rows: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Names by subject (`plugin:id`) of the keys that have meters on the page."""
+    subjects = dict.fromkeys(str(row["subject"]["key"]) for row in rows if "key" in row["subject"])
+    names = {}
+    for subject in subjects:
+        found = await view.ask("GET", f"/keys/{quote(subject.rpartition(':')[2], safe='')}")
+        if found.ok and found.body.get("name"):
+            names[subject] = str(found.body["name"])
+    return names
+
+
+def _meters(view: View, rows: list[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
     now = time.time()
-    shown = sorted(rows, key=lambda row: -((row["settled"] + row["open"]) / row["of"] if row["of"] else 0))
     return table(
         ("Limit", "Whom", "Used", "Left", "Forecast", "Window", "Amount"),
-        [_meter(view, row, now) for row in shown],
+        [_meter(view, row, names, now) for row in rows],
         empty="Nothing has been counted yet.",
     )
 
 
-def _meter(view: View, row: Mapping[str, Any], now: float) -> tuple[Child, ...]:
+def _meter(view: View, row: Mapping[str, Any], names: Mapping[str, str], now: float) -> tuple[Child, ...]:
     used, of, measure = row["settled"] + row["open"], row["of"], row["measure"]
     part = used / of if of else 0.0
     ends = row.get("endsAt")
@@ -82,9 +97,12 @@ def _meter(view: View, row: Mapping[str, Any], now: float) -> tuple[Child, ...]:
     over = ahead is not None and of and ahead > of
     return (
         [row["limit"], tag("div", row.get("mode", ""), class_="sub")],
-        ", ".join(f"{name} {value}" for name, value in row["subject"].items()) or "everybody",
         [
-            f"{_amount(used, measure)} of {_amount(of, measure)}",
+            ", ".join(f"{kind} {names.get(value, value)}" for kind, value in row["subject"].items()) or "everybody",
+            tag("div", row["subject"]["key"], class_="sub") if row["subject"].get("key") in names else None,
+        ],
+        [
+            _part(used, of, measure),
             tag(
                 "meter", f"{part:.0%}", min="0", max="1", high="0.8", optimum="0", value=f"{min(part, 1):.4f}",
                 aria_label=f"{row['limit']}: {part:.0%} used",
@@ -103,6 +121,11 @@ def _amount(value: float | None, measure: str) -> str:
     if measure == "cost":
         return f"${value / _NANO:,.4f}"
     return f"{value:,.0f} {measure}"
+
+
+def _part(used: float, of: float | None, measure: str) -> str:
+    whole = _amount(of, measure)
+    return f"{_amount(used, measure).removesuffix(f' {measure}')} of {whole}"
 
 
 def _question(wanted: str) -> Markup:
