@@ -20,12 +20,12 @@ from llm_gateway.server.worker import Worker, run_loop
 T = TypeVar("T")
 
 
-def run(main: Coroutine[Any, Any, T]) -> T:
+def run(main: Coroutine[Any, Any, T], seconds: float = 60) -> T:
     """On the event loop that the gateway is served on."""
     found: list[T] = []
 
     async def keep() -> int:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(seconds):
             found.append(await main)
         return 0
 

@@ -15,8 +15,9 @@ from .rules import Rule
 
 __all__ = ["Estimator", "Usage"]
 
-_BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "file"}
-"""Operations that spend tokens. Counting tokens is a request like others, and costs nothing."""
+_BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "stored", "file"}
+"""Operations that spend tokens. Counting tokens is a request like others, and costs nothing; so is looking at
+what is stored."""
 
 _NO_OUTPUT = frozenset({"embed", "rerank", "moderate", "batch"})
 """Operations for whose replies no tokens are reserved: they have none, or as with a batch's they come much later."""
@@ -56,29 +57,23 @@ class Estimator:
 
     def reserve(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
         """What the request may take of this limit at most. Raises RequestRejected where a price is missing."""
-        return self.most(rule, ctx, model)(usage)
-
-    def most(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
-        """The same as a function of the usage, for all requests for this model that are like this one. Raises
-        RequestRejected where a price is missing."""
-        if rule.measure in ("requests", "concurrent"):
-            return _one
+        match rule.measure:
+            case "requests" | "concurrent":
+                return 1
         if ctx.operation not in _BILLED:
-            return _nothing
-        if rule.measure == "inputTokens":
-            return _input
-        output = self._output(rule, ctx, model)
-        if rule.measure == "outputTokens":
-            return output
-        if rule.measure == "tokens":
-            return lambda usage: usage.input_tokens + output(usage)
+            return 0
+        output = self._output(rule, ctx, usage, model)
+        match rule.measure:
+            case "inputTokens":
+                return usage.input_tokens
+            case "outputTokens":
+                return output
+            case "tokens":
+                return usage.input_tokens + output
         if ctx.operation == "native":
-            cost = self._native(rule, ctx)
-            return lambda usage: cost
+            return self._native(rule, ctx)
         prices = self._price_for(rule, model)
-        if prices is None:
-            return _nothing
-        return lambda usage: prices.ceiling(usage.input_tokens, output(usage)) or 0
+        return 0 if prices is None else prices.ceiling(usage.input_tokens, output) or 0
 
     def settle(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
         """What its `attempts` did take, those of the request that count for this limit. `reserved` (in the units of the
@@ -92,21 +87,18 @@ class Estimator:
             return reserved if attempts else 0
         if ctx.operation not in _BILLED or not attempts:
             return 0  # nothing was sent to a provider
+        if ctx.operation == "native" and _all_failed(attempts):
+            return 0
         if rule.measure == "cost":
             return reserved if ctx.operation == "native" else self._cost(rule, ctx, attempts, reserved)
         return self._tokens(rule, attempts, reserved)
 
     def _tokens(self, rule: Rule, attempts: Sequence[Attempt], reserved: int) -> int:
-        inputs, outputs, counted = 0, 0, False
-        for attempt in attempts:
-            usage = attempt.usage
-            if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
-                continue
-            counted = True
-            inputs += usage.input_tokens or 0
-            outputs += usage.output_tokens or 0
-        if not counted:
+        used = [usage for attempt in attempts if (usage := attempt.usage) is not None]
+        if all(usage.input_tokens is None and usage.output_tokens is None for usage in used):
             return 0 if _all_failed(attempts) else reserved
+        inputs = sum(usage.input_tokens or 0 for usage in used)
+        outputs = sum(usage.output_tokens or 0 for usage in used)
         match rule.measure:
             case "inputTokens":
                 return inputs
@@ -126,9 +118,7 @@ class Estimator:
             if prices is None:
                 total += 0 if rule.unknown_price == "free" else reserved
                 continue
-            used = usage
-            if used.input_tokens is None or used.output_tokens is None:
-                used = replace(usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0)
+            used = replace(usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0)
             exact = cost_of(prices, used, tier="batch" if ctx.operation == "batch" else None)
             most = prices.ceiling(used.input_tokens or 0, used.output_tokens or 0) if exact is None else exact
             total += reserved if most is None else most
@@ -136,13 +126,14 @@ class Estimator:
             return total
         return 0 if _all_failed(attempts) else reserved
 
-    def _output(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
+    def _output(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
         if ctx.operation in _NO_OUTPUT:
-            return _nothing
+            return 0
+        if usage.output_tokens is not None:
+            return usage.output_tokens
         facts = self._facts_of(model)
         most = facts.max_output if facts is not None else None
-        usual = rule.default_output if most is None else min(most, rule.default_output)
-        return lambda usage: usual if usage.output_tokens is None else usage.output_tokens
+        return rule.default_output if most is None else min(most, rule.default_output)
 
     def _price_for(self, rule: Rule, model: str | None, *, refuse: bool = True) -> Prices | None:
         prices = self.price(model)
@@ -182,18 +173,6 @@ class Estimator:
                 limit=rule.name,
             )
         return 0
-
-
-def _one(usage: Usage) -> int:
-    return 1
-
-
-def _nothing(usage: Usage) -> int:
-    return 0
-
-
-def _input(usage: Usage) -> int:
-    return usage.input_tokens
 
 
 def _all_failed(attempts: Sequence[Attempt]) -> bool:

@@ -32,7 +32,7 @@ __all__ = [
 
 Operation = Literal[
     "generate", "count_tokens", "embed", "rerank", "moderate", "image", "speech", "transcribe", "file", "batch",
-    "realtime", "models", "native",
+    "realtime", "models", "stored", "native",
 ]  # fmt: skip
 
 
@@ -214,8 +214,8 @@ class RequestContext:
         """The client's `x-request-id` where it sent a usable one, else one of the gateway's; in every log,
         trace and reply."""
         self.operation: Operation = operation
-        """What is asked for: `generate`, `embed`, `realtime` or another of `Operation`; `native` is passed on
-        without being understood."""
+        """What is asked for: `generate`, `embed`, `realtime` or another of `Operation`; `stored` is about responses and
+        conversations that are kept, `native` is passed on without being understood."""
         self.http_request = http_request or _NO_REQUEST
         """The client's HTTP request as it arrived: method, path, headers, body."""
         self.available_models = available_models

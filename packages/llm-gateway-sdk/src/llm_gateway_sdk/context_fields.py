@@ -34,8 +34,8 @@ FIELDS: dict[str, str] = {
     "metadata": ("For the whole request and for all plugins; what is in it is traced. Values that JSON can hold."),
     "metrics": "Times and token counts of the request so far; see RequestMetrics for the units.",
     "operation": (
-        "What is asked for: `generate`, `embed`, `realtime` or another of `Operation`; `native` is passed on "
-        "without being understood."
+        "What is asked for: `generate`, `embed`, `realtime` or another of `Operation`; `stored` is about "
+        "responses and conversations that are kept, `native` is passed on without being understood."
     ),
     "plugin_data": "For the whole request: what a plugin keeps for itself, under its own name.",
     "project": "Name of the project whose path the client called.",

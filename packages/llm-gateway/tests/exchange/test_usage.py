@@ -16,6 +16,8 @@ from llm_gateway.exchange.usage import usage_in_body
         ({"usage": {"input_tokens": 5, "output_tokens": 2, "details": {"cached": 1}}}, (5, 2)),
         ({"usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 3}}, (4, 3)),
         ({"usage": {"total_tokens": 9}}, (9, None)),
+        ({"meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 2}}}, (2, None)),
+        ({"meta": {"billed_units": {"input_tokens": 2, "output_tokens": 3}, "tokens": {"input_tokens": 9}}}, (2, 3)),
     ],
 )
 def test_counts_are_found_under_each_vendors_names(usage: object, counts: tuple[int, int | None]) -> None:
@@ -32,6 +34,17 @@ def test_the_end_of_a_body_goes_before_its_beginning() -> None:
     assert found.input_tokens == 2
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"usage":null}', b'{"usage":{"prompt_tokens":true}}', b'"usage":{"a":'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b'{"usage":null}',
+        b'{"usage":{"prompt_tokens":true}}',
+        b'"usage":{"a":',
+        b'"meta":{"billed_units":{"search_units":1}}',
+        b'"meta":{"billed_units":3}',
+    ],
+)
 def test_a_body_that_reports_nothing_counts_nothing(body: bytes) -> None:
     assert usage_in_body(body, body) is None

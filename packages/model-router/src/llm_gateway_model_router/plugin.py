@@ -84,7 +84,7 @@ _SCHEMA: dict[str, Any] = {
     keywords=("routing", "fallback", "load balancing"),
 )
 class ModelRouter(Plugin):
-    operations = frozenset({"generate", "count_tokens", "embed", "native"})
+    operations = frozenset({"generate", "count_tokens", "embed", "stored", "native"})
 
     async def validate_config(self, config: Any) -> bool | str:
         weights = [entry.get("weight", 1) for entry in config.get("models", [])]

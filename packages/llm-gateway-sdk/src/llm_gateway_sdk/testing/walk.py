@@ -107,7 +107,7 @@ class Walk:
 
     async def perform(self) -> Verdict | None:
         ctx = self.ctx
-        if ctx.operation in ("models", "native"):
+        if ctx.operation in ("models", "stored", "native"):
             return None
         name = self._resolve()
         attempt = Attempt(name, f"scripted/{name}", time.time())
@@ -216,7 +216,7 @@ _ENDPOINTS: dict[str, tuple[str, str]] = {
 def _context(asked: Asked, *, request_id: str, project: str, models: Sequence[str]) -> RequestContext:
     adapter, endpoint = _ENDPOINTS.get(asked.client_dialect, (asked.client_dialect, f"/{asked.client_dialect}"))
     request = asked.request
-    understood = asked.operation not in ("models", "native")
+    understood = asked.operation not in ("models", "stored", "native")
     body = {
         "model": request.model,
         "messages": [{"role": message.role, "content": message.text} for message in request.messages],

@@ -254,7 +254,7 @@ class Exchange:
         if ctx.caller is not None or request.chain.authentication:
             principal = ctx.principal
             narrowed = principal is not None and (principal.models is not None or principal.projects is not None)
-        if narrowed and ctx.operation != "native":
+        if narrowed and ctx.operation not in ("native", "stored"):
             check_rights(ctx, request.project)
         if ctx.streaming:
             client.open_outlet()  # its keep-alives count from here: a provider may think long before its first byte

@@ -39,9 +39,8 @@ from .multipart import FormBody, FormFile
 from .reply_texts import look_at_reply, wants_to_look
 from .request import ClientRequest
 from .seen import seen_query
-from .side_calls import MAX_ERROR_BYTES, WATCHED_BYTES, call_endpoint, protocol_error, relay
+from .side_calls import MAX_ERROR_BYTES, WATCHED_BYTES, call_endpoint, note_usage, protocol_error, relay
 from .upstream import check_losses, check_model_name, secrets_of
-from .usage import usage_in_body
 
 __all__ = ["operation_target", "perform_form"]
 
@@ -168,8 +167,7 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
         came = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
     finally:
         reply.close()
-    record(job.attempt.entry, usage_in_body(came.body[:WATCHED_BYTES], came.body[-WATCHED_BYTES:]))
-    job.attempt.settled = True
+    note_usage(request, job.attempt, came.body[:WATCHED_BYTES], came.body[-WATCHED_BYTES:])
     job.attempt.content_type = find(came.headers.items, "content-type")
     verdict, seen = await look_at_reply(request, job.form, came)
     if verdict is None:

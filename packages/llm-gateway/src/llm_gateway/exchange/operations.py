@@ -46,6 +46,9 @@ from .upstream import check_model_name, secrets_of
 
 __all__ = ["choose_target", "perform_operation", "refuse_unseen"]
 
+_OPAQUE = ("native", "stored")
+"""Operations whose bodies go on without being understood."""
+
 
 async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed: bool) -> ModelTarget | None:
     """The model that a request other than for text goes to, by its operation; None where it is answered by now.
@@ -54,7 +57,7 @@ async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed
     if ctx.operation == "models":
         await _list_models(request, client)
         return None
-    if ctx.operation == "native":
+    if ctx.operation in _OPAQUE:
         return await _native_target(request, client, narrowed=narrowed)
     if ctx.operation == "realtime":
         refuse_plain(request)
@@ -145,7 +148,7 @@ async def _pass_through(
     crossing = request.services.crossing
     headers = Headers.of(crossing.headers(wire.headers.items, credentials=client_key))
     query = crossing.query(wire.query, credentials=client_key)
-    if query and request.chain.edits_request and ctx.operation != "native":
+    if query and request.chain.edits_request and ctx.operation not in _OPAQUE:
         query = seen_query(query)
     reply = await call_endpoint(request, attempt, http, WireRequest(wire.method, wire.path, query, headers, body))
     try:
@@ -153,7 +156,7 @@ async def _pass_through(
             failed = await reply.read(MAX_ERROR_BYTES)
             secrets = secrets_of(request, http)
             raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
-        if ctx.operation != "native":
+        if ctx.operation not in _OPAQUE:
             refuse_web_page(find(reply.headers, "content-type"))
         await relay(request, client, attempt, reply)
     finally:
@@ -164,7 +167,7 @@ def _model_of_endpoint(request: ClientRequest, attempt: LiveAttempt) -> str:
     """The name that the provider is asked for: at endpoints of the vendor's own the one that the client wrote, unless
     that is a configured model's. Models for images, speech and embeddings are rarely configured."""
     asked = request.ctx.requested_model
-    own = request.ctx.operation == "native"
+    own = request.ctx.operation in _OPAQUE
     if own and asked is not None and not request.project.registry.is_configured(asked):
         return asked
     return attempt.model

@@ -14,13 +14,13 @@ from .request import ClientRequest
 from .upstream import finish_headers, limits_of, send
 from .usage import usage_in_body
 
-__all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "protocol_error", "relay"]
+__all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "note_usage", "protocol_error", "relay"]
 
 MAX_ERROR_BYTES = 4 * 1024 * 1024
 WATCHED_BYTES = 4096
 """Of the beginning and of the end of a body that is handed on: where its usage is."""
-_ESTIMATED = frozenset({"embed", "rerank", "moderate", "speech"})
-"""Operations that use what they are sent, whether the provider counts it or not."""
+_ESTIMATED = frozenset({"embed", "rerank", "moderate", "image", "speech", "transcribe"})
+"""Operations that use what they are sent, whether or not the provider counts it."""
 
 
 async def call_endpoint(
@@ -69,7 +69,7 @@ async def _send_form(
 async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttempt, reply: HTTPReply) -> Verdict | None:
     """Hands a reply on as it comes, and looks at its ends for what it has used."""
     begin = end = b""
-    if request.ctx.operation == "native":
+    if request.ctx.operation in ("native", "stored"):
         # Files are handed out in the coding in which the provider keeps them.
         keep_coding = getattr(reply, "keep_coding", None)
         if keep_coding is not None:
@@ -90,11 +90,17 @@ async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttemp
         request.ctx.error = error
         await client.abort()
         return None
-    if request.ctx.operation != "count_tokens":
-        record(attempt.entry, usage_in_body(begin, end))
-    attempt.settled = attempt.entry.usage is not None or request.ctx.operation not in _ESTIMATED
+    note_usage(request, attempt, begin, end)
     await client.end_relay()
     return None
+
+
+def note_usage(request: ClientRequest, attempt: LiveAttempt, begin: bytes, end: bytes) -> None:
+    """Puts on the books what the beginning and the end of a reply report. What they do not report is estimated."""
+    operation = request.ctx.operation
+    if operation != "count_tokens":
+        record(attempt.entry, usage_in_body(begin, end))
+    attempt.settled = attempt.entry.usage is not None or operation not in _ESTIMATED
 
 
 def protocol_error(reason: str) -> ModelProtocolError:

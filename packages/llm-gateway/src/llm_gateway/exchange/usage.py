@@ -29,7 +29,7 @@ _TEXTS = re.compile(
     rb'\s*:\s*"((?:[^"\\]|\\.)*)"'
 )
 """What a reply's events write their text in, of any dialect."""
-_UNCOUNTED = frozenset({"count_tokens", "models", "native", "file"})
+_UNCOUNTED = frozenset({"count_tokens", "models", "stored", "native", "file"})
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "total_tokens", "totalTokenCount")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 
@@ -41,6 +41,9 @@ def usage_in_body(begin: bytes, end: bytes) -> Usage | None:
             try:
                 found = json.loads(match[1])
             except ValueError:
+                continue
+            found = found.get("billed_units", found)  # Cohere's
+            if not isinstance(found, dict):
                 continue
             counted, produced = _first_count(found, _INPUT), _first_count(found, _OUTPUT)
             if counted is not None:

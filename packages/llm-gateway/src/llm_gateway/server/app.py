@@ -277,7 +277,7 @@ class GatewayApp:
         if client is None:
             return None, False
         wire.path = match.upstream
-        if route.operation != "native" and has_more_items(wire.body, self._max_items):
+        if route.operation not in ("native", "stored") and has_more_items(wire.body, self._max_items):
             raise PayloadTooLarge(f"The body has more than {self._max_items} values, which is more than is taken.")
         return _asked(route, client, wire)
 
@@ -407,7 +407,7 @@ def _asked(route: Route, client: Dialect, wire: WireRequest) -> tuple[str | None
         except ValueError as error:
             raise _unreadable(route, error) from None
         return model, streaming and operation == "generate"
-    if operation == "native" and wire.body[:1] == b"{":
+    if operation in ("native", "stored") and wire.body[:1] == b"{":
         try:
             return client.peek(wire)[0], False
         except ValueError:

@@ -155,7 +155,7 @@ def _request(
     """(path, body, headers) of a request on this route; None where the route is not for such a one."""
     if route.operation == "models":
         return route.path.replace("{model}", model), b"", []
-    if route.operation == "native":
+    if route.operation in ("native", "stored"):
         return route.path.replace("{rest}", "files"), b'{"native": true}', []
     if route.operation == "embed":
         if "{model}" in route.path:
@@ -179,4 +179,4 @@ def _leads_to(route: Route, upstream: str) -> bool:
 
 def _only_its_own(route: Route) -> bool:
     """Bare lists of models and native paths are several adapters', which tell their clients by headers."""
-    return route.operation not in ("models", "native")
+    return route.operation not in ("models", "stored", "native")

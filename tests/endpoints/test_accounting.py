@@ -1,0 +1,324 @@
+"""Every route, dialect, way and outcome: begun once, ended once, and one line in the ledger with the right tokens.
+
+All requests go through one gateway, one after another; each test looks at what became of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from accounting import (
+    ANSWERED,
+    CASES,
+    NATIVE,
+    REPORTED,
+    UNHEARD,
+    Case,
+    Provider,
+    adapters,
+    models_of,
+    request_of,
+)
+from loopback import Client, Gateway, Reply, config, gateway, run, until, upstream
+
+from llm_gateway_sdk import Operation
+from llm_gateway_sdk.estimate import estimate_text
+
+PLUGINS = """
+from llm_gateway_sdk import *
+
+SEEN = {}
+
+@plugin_metadata(name="keeper", version="1.0.0", configuration_schema={})
+class Keeper(Plugin):
+    def before_request(self, ctx):
+        SEEN.setdefault(ctx.headers["x-case"], []).append(("before", ctx.request_id))
+        self.seen = SEEN
+
+    def after_request(self, ctx):
+        SEEN.setdefault(ctx.headers["x-case"], []).append(("after", ctx.metrics, ctx.attempts, ctx.request_id))
+
+    def after_chunk(self, ctx):
+        return None
+
+    def wants(self, phase, ctx):
+        return phase != "after_chunk" or "watched" in ctx.headers["x-outcome"]
+
+@plugin_metadata(name="gate", version="1.0.0", configuration_schema={})
+class Gate(Plugin):
+    def before_model(self, ctx):
+        outcome = ctx.headers["x-outcome"]
+        if outcome == "refused":
+            return PluginResult(success=False, error="no", status=400)
+        if outcome == "cached":
+            message = Message("assistant", [TextPart("from the cache")])
+            ctx.response = LLMResponse(id="r", model="m", choices=[Choice(0, message, "stop")])
+            return PluginResult(terminate=True)
+        if outcome == "fallback" and ctx.attempts:
+            ctx.target_model = ctx.headers["x-target"] + "-twin"
+
+    def on_model_error(self, ctx):
+        if ctx.headers["x-outcome"] == "fallback" and len(ctx.attempts) == 1:
+            return PluginResult(reevaluate_request=True)
+"""
+
+KEY, SPENT = "key-of-ann", "key-of-bob"
+MEASURES = ("requests", "inputTokens", "outputTokens", "cost")
+INPUT_PRICE, OUTPUT_PRICE = 1000, 10_000
+"""Nano-dollars per token."""
+
+
+@dataclass(slots=True)
+class Found:
+    """What became of one case."""
+
+    reply: Reply | None = None
+    hooks: list[Any] = field(default_factory=list)
+    lines: list[dict[str, int]] = field(default_factory=list)
+    """Of the ledger: by measure what was charged."""
+    calls: int = 0
+    sent: bytes = b""
+
+
+def settings(folder: Path, url: str) -> dict[str, Any]:
+    (folder / "plugins.py").write_text(PLUGINS)
+    limits = [
+        {"name": "requests", "requests": "1M", "window": "lifetime"},
+        {"name": "inputTokens", "inputTokens": "1000M", "window": "lifetime"},
+        {"name": "outputTokens", "outputTokens": "1000M", "window": "lifetime"},
+        {"name": "cost", "cost": "100000 USD", "window": "lifetime"},
+        {"name": "spent", "requests": 1, "window": "lifetime", "when": {"keys": "*:bob"}},
+    ]
+    keys = [{"name": "ann", "key": KEY}, {"name": "bob", "key": SPENT}]
+    given = {
+        "limits": limits,
+        "blocks": {"share": 0},
+        "ledger": True,
+        "journal": str(folder),
+        "paths": [{"path": f"*{NATIVE}", "cost": "0.001 USD"}],
+    }
+    return config(
+        *models_of(url),
+        availablePlugins=[{"path": str(folder / "plugins.py")}],
+        plugins=[
+            {"name": "keeper", "type": "keeper"},
+            {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": keys}},
+            {"name": "limits", "type": "limits", "config": given},
+            {"name": "gate", "type": "gate"},
+        ],
+        store={"url": f"sqlite:{folder}/state.db"},
+        nativePaths=[f"/v1{NATIVE}"],
+        breaker={"enabled": False},
+    )
+
+
+async def everything(folder: Path) -> dict[str, Found]:
+    """What became of each case, by its name."""
+    provider = Provider()
+    async with upstream(provider) as up, gateway(settings(folder, up.url)) as served:
+        book = Book(served)
+        burnt = await served.ask({"model": "chat", "messages": []}, headers={"authorization": f"Bearer {SPENT}",
+                                 "x-case": "burnt", "x-outcome": "refused"})  # fmt: skip
+        assert burnt.status == 400, "the one request of the limit 'spent'"
+        found = {}
+        for case in CASES:
+            found[str(case)] = await one(served, provider, book, case)
+        await served.supervisor.drain(2)
+        seen = served.plugin.seen
+        for name, each in found.items():
+            each.hooks = seen.get(name, [])
+        await book.read()
+        for each in found.values():
+            for hook in each.hooks:
+                if hook[0] == "before":
+                    each.lines = book.lines.get(hook[1], [])
+        return found
+
+
+@dataclass(slots=True)
+class Book:
+    """The ledger by request."""
+
+    served: Gateway
+    lines: dict[str, list[dict[str, int]]] = field(default_factory=dict)
+
+    async def read(self) -> None:
+        store, cursor = self.served.plugins[2].gateway.store, ""
+        while events := await store.read_since("ledger", cursor):
+            cursor = events[-1].cursor
+            for event in events:
+                line = dict.fromkeys(MEASURES, 0)
+                for key, amount in event.event["charges"].items():
+                    line[key.partition("|")[0]] = int(amount)
+                self.lines.setdefault(event.event["note"], []).append(line)
+
+
+async def one(served: Gateway, provider: Provider, book: Book, case: Case) -> Found:
+    found = Found()
+    path = await prepared(served, provider, case)
+    body, headers = request_of(case)
+    key = {"stranger": "unknown", "over the limit": SPENT}.get(case.outcome, KEY)
+    headers |= {"authorization": f"Bearer {key}", "x-case": str(case), "x-outcome": case.outcome}
+    headers["x-target"] = case.target
+    provider.expect(case.outcome)
+    body = body.replace(b"{id}", path.partition("#")[2].encode())
+    path = path.partition("#")[0]
+    method = "POST" if case.route.method == "*" else case.route.method
+    client = await served.connect()
+    await client.send(method, path, body, headers)
+    if case.outcome.startswith("client left") and case.reaches_a_provider:
+        await leave(client, provider, case)
+    else:
+        found.reply = await client.reply()
+        client.close()
+    found.calls, found.sent = provider.calls, provider.sent
+    if case.outcome != "stranger" and case.route.operation != "models":
+        await until(lambda: len(served.plugin.seen.get(str(case), ())) >= 2, 5)
+    return found
+
+
+async def leave(client: Client, provider: Provider, case: Case) -> None:
+    """Goes once the reply is under way."""
+    async with asyncio.timeout(5):
+        await provider.waiting.wait()
+    if case.stream:
+        await client.head()
+        await client.read_chunk()
+    await asyncio.sleep(0.015)
+    client.abort()
+
+
+async def prepared(served: Gateway, provider: Provider, case: Case) -> str:
+    """The path, with the id of a file or batch that was made for this case; what a body rests on follows a `#`."""
+    route, path = case.route, case.path
+    form = route.form
+    rests = route.operation == "batch" and case.adapter == "openai"
+    if route.operation not in ("file", "batch") or not ("{id}" in path or rests):
+        return path.replace("{id}", "none_1")
+    provider.expect("ok")
+    headers = {"authorization": f"Bearer {KEY}", "x-case": "prepared", "x-outcome": "ok"}
+    made = ""
+    if form is not None and (route.operation == "file" or rests):
+        creating = next(
+            each for each in CASES if each.adapter == case.adapter and each.route.operation == "file"
+            and each.route.method == "POST"
+        )  # fmt: skip
+        made = await created(served, creating, headers, "")
+    if route.operation == "batch" and "{id}" in path:
+        creating = next(
+            each for each in CASES if each.adapter == case.adapter and each.route.operation == "batch"
+            and each.route.method == "POST" and "{id}" not in each.route.path
+        )  # fmt: skip
+        made = await created(served, creating, headers, made)
+    return path.replace("{id}", made) + f"#{made}"
+
+
+async def created(served: Gateway, case: Case, headers: dict[str, str], rests_on: str) -> str:
+    body, kind = request_of(case)
+    reply = await served.ask(body.replace(b"{id}", rests_on.encode()), path=case.path, headers={**headers, **kind})
+    assert reply.status == 200, (str(case), reply.body)
+    return str(reply.json["id"])
+
+
+# What is judged.
+
+FREE = ("models", "stored", "count_tokens", "file")
+"""Operations that use no tokens."""
+OF_VENDORS = {"image": (5, 7), "rerank": None, "moderate": None, "transcribe": None, "speech": None}
+"""What `vendors.py` reports by operation; None where its reply has no counts."""
+
+
+def reported(case: Case) -> tuple[int, int | None] | None:
+    """What the provider has reported of a request that it has answered."""
+    operation = case.route.operation
+    if operation == "generate":
+        return REPORTED
+    if operation == "embed":
+        return None if case.target == "gemini" else (2, 0)
+    if operation == "image" and "edits" in case.route.path:
+        return None
+    return OF_VENDORS.get(operation)
+
+
+def words_in(data: bytes) -> float:
+    """Estimated tokens of what a cut stream had in it: each piece of the text has a number."""
+    return sum(estimate_text(f"{word.decode()}even more of it ") for word in set(re.findall(rb"word\d\d", data)))
+
+
+def assert_tokens(case: Case, found: Found) -> None:
+    [line] = found.lines
+    _, metrics, _, _ = found.hooks[1]
+    used = (line["inputTokens"], line["outputTokens"])
+    assert line["requests"] == 1
+    if case.route.operation == "native":
+        asked = case.outcome in ("ok", "watched", "cut", "client left")
+        assert line["cost"] == (1_000_000 if asked else 0), "by its path"
+        return
+    assert used == (metrics.input_tokens or 0, metrics.output_tokens or 0), "the same in metrics and ledger"
+    assert line["cost"] == used[0] * INPUT_PRICE + used[1] * OUTPUT_PRICE
+    if case.outcome in ("refused", "cached", "error") or case.route.operation in FREE:
+        assert used == (0, 0), "nothing was used"
+    elif case.outcome in ANSWERED:
+        assert_answered(case, found, used)
+    else:
+        assert used[0] > 0, "it was sent"
+        assert metrics.input_precision in ("exact", "estimated")
+        assert used[0] == REPORTED[0] if metrics.input_precision == "exact" else used[0] < REPORTED[0]
+        came = words_in(found.sent) if case.stream else 0
+        assert 0.5 * came <= used[1] <= 2 * came + 5, "what came, and not what a whole reply would have been"
+        if came:
+            assert metrics.output_precision == "estimated"
+
+
+def assert_answered(case: Case, found: Found, used: tuple[int, int]) -> None:
+    _, metrics, attempts, _ = found.hooks[1]
+    counts = reported(case)
+    if counts is None:
+        assert used[0] > 0
+        assert metrics.input_precision == "estimated"
+    else:
+        assert used == counts
+        assert metrics.input_precision == "exact"
+        assert metrics.output_precision == ("exact" if counts[1] else None)
+    assert len(attempts) == (2 if case.outcome == "fallback" else 1)
+
+
+@pytest.fixture(scope="module")
+def everything_found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    return run(everything(tmp_path_factory.mktemp("accounting")), seconds=300)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_each_request_is_on_the_books_once(everything_found: dict[str, Found], case: Case) -> None:
+    found = everything_found[str(case)]
+    hooks = [hook[0] for hook in found.hooks]
+    if case.outcome == "stranger":
+        assert found.reply is not None
+        assert found.reply.status in (401, 429)
+        assert (hooks, found.lines, found.calls) == ([], [], 0)
+        return
+    assert hooks == ["before", "after"]
+    assert found.hooks[0][1] == found.hooks[1][3], "both of one request"
+    if case.outcome in ("over the limit", "refused", "cached") or not case.reaches_a_provider:
+        assert found.calls == 0, "nothing went out"
+    if case.outcome == "over the limit":
+        assert found.reply is not None
+        assert found.reply.status == 429
+    if case.outcome == "over the limit" or case.route.operation == "models":
+        assert found.lines == []
+        return
+    assert len(found.lines) == 1, f"one line, of {found.reply}"
+    if case.route.operation != "batch":  # what a batch uses, and when, is in its own tests
+        assert_tokens(case, found)
+
+
+def test_every_operation_is_in_the_matrix() -> None:
+    covered = {case.route.operation for case in CASES}
+
+    assert covered | UNHEARD == set(get_args(Operation))
+    assert all(any(each.adapter == name for each in CASES) for name in adapters())
