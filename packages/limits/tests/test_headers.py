@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llm_gateway_limits.headers import Shown, limit_headers
+from llm_gateway_limits.headers import LimitState, limit_headers
 from llm_gateway_limits.rules import compile_rules
 
 
-def shown(remaining: int, resets: float | None, **limit: Any) -> Shown:
+def shown(remaining: int, resets: float | None, **limit: Any) -> LimitState:
     (rule,) = compile_rules([{"name": 'a "b"', "requests": 100, "window": "1m", **limit}])
-    return Shown(rule, 100, remaining, resets)
+    return LimitState(rule, 100, remaining, resets)
 
 
 def test_of_several_limits_the_tightest_is_shown() -> None:

@@ -52,18 +52,25 @@ class Block:
 
     def take(self, amounts: Sequence[int], now: float) -> bool:
         """Whether the amounts were in it."""
-        if now >= self.until or any(left < amount for left, amount in zip(self.room, amounts, strict=True)):
+        room = self.room
+        if now >= self.until:
             return False
-        self.room = [left - amount for left, amount in zip(self.room, amounts, strict=True)]
-        self.held = [had + amount for had, amount in zip(self.held or [0] * len(self.room), amounts, strict=True)]
+        for left, amount in zip(room, amounts, strict=True):
+            if left < amount:
+                return False
+        held = self.held = self.held or [0] * len(room)
+        for position, amount in enumerate(amounts):
+            room[position] -= amount
+            held[position] += amount
         self.open += 1
         return True
 
     def finish(self, reserved: Sequence[int], actual: Sequence[int]) -> None:
         self.open -= 1
-        for position, (had, used) in enumerate(zip(reserved, actual, strict=True)):
-            self.room[position] += had - used
-            self.held[position] -= had
+        room, held = self.room, self.held
+        for position, had in enumerate(reserved):
+            room[position] += had - actual[position]
+            held[position] -= had
 
     @property
     def used(self) -> list[int]:

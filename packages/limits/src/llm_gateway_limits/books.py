@@ -40,8 +40,11 @@ _COMBINATIONS = 10_000
 class Hold:
     """What one request holds."""
 
-    entries: tuple[Entry, ...]
     lease_id: str
+    amounts: Sequence[int]
+    """What is reserved of each counter."""
+    entries: tuple[Entry, ...] = ()
+    """The counters; empty for what is part of a block."""
     states: tuple[CounterState, ...] = ()
     block: Block | None = None
     reserved: bool = True
@@ -81,15 +84,30 @@ class Books:
 
     async def reserve(self, entries: Sequence[Entry], *, note: str = "", alone: bool = False) -> Hold | Refused:
         """What the request may spend. `alone`: without blocks. Raises StoreUnavailable."""
-        entries = tuple(entries)
+        if not alone:
+            hold = self.reserve_in_block(tuple(entry.key for entry in entries), [entry.amount for entry in entries])
+            if hold is not None:
+                return hold
+        return await self.reserve_in_store(entries, note=note, alone=alone)
+
+    def reserve_in_block(self, keys: tuple[str, ...], amounts: Sequence[int]) -> Hold | None:
+        """What the request may spend, where a block has it; None where the store has to be asked."""
         now = time.monotonic()
-        demand = self._demand(tuple(entry.key for entry in entries))
+        demand = self._demand(keys)
         demand.times.append(now)
         block = demand.block
-        if block is not None and not alone and block.take([entry.amount for entry in entries], now):
-            self.figures.from_blocks += 1
-            return Hold(entries, block.lease_id, demand.states, block)
-        count = 1 if alone else demand.requests(entries, self._settings, now)
+        if block is None or not block.take(amounts, now):
+            return None
+        self.figures.from_blocks += 1
+        return Hold(block.lease_id, amounts, states=demand.states, block=block)
+
+    async def reserve_in_store(
+        self, entries: Sequence[Entry], *, note: str = "", alone: bool = False
+    ) -> Hold | Refused:
+        """The same for what no block has, or is not to be taken from one. Raises StoreUnavailable."""
+        entries = tuple(entries)
+        demand = self._demand(tuple(entry.key for entry in entries))
+        count = 1 if alone else demand.requests(entries, self._settings, time.monotonic())
         if count > 1:
             demand.growing = True
             try:
@@ -107,13 +125,14 @@ class Books:
             return
         hold.settled = True
         if hold.block is not None:
-            hold.block.finish([entry.amount for entry in hold.entries], actual)
+            hold.block.finish(hold.amounts, actual)
             # What a block has left that is used up in one of its counters is given back at once.
             # They leave the list before anything is waited for: another request that ends must not find them in it.
-            ended = [each for each in self._retired if not each.open]
-            self._retired = [each for each in self._retired if each.open]
-            for block in ended:
-                await self._settle_block(block)
+            if self._retired:
+                ended = [each for each in self._retired if not each.open]
+                self._retired = [each for each in self._retired if each.open]
+                for block in ended:
+                    await self._settle_block(block)
             return
         self._open.pop(hold.lease_id, None)
         amounts = [Amount(entry.key, used, entry.ends) for entry, used in zip(hold.entries, actual, strict=True)]
@@ -121,7 +140,7 @@ class Books:
 
     def without_store(self, entries: Sequence[Entry]) -> Hold:
         """A hold of a request that goes on though the store could not be asked."""
-        return Hold(tuple(entries), new_lease_id(), reserved=False)
+        return Hold(new_lease_id(), [entry.amount for entry in entries], tuple(entries), reserved=False)
 
     async def keep(self) -> None:
         """What has to be done every now and then: retire blocks, extend leases, send what waits."""
@@ -186,8 +205,9 @@ class Books:
         block = Block(lease.id, tuple(entry.key for entry in entries), tuple(sizes), sizes, until, released)
         demand.block = block
         self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
-        block.take([entry.amount for entry in entries], 0.0)
-        return Hold(entries, lease.id, answer.states, block)
+        amounts = [entry.amount for entry in entries]
+        block.take(amounts, 0.0)
+        return Hold(lease.id, amounts, states=answer.states, block=block)
 
     async def _exact(self, entries: tuple[Entry, ...], demand: Demand, note: str) -> Hold | Refused:
         lease = Lease(new_lease_id(), self._lease_seconds, note if self._ledger else "")
@@ -197,7 +217,7 @@ class Books:
             return answer
         demand.states = answer.states
         self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
-        return Hold(entries, lease.id, answer.states)
+        return Hold(lease.id, [entry.amount for entry in entries], entries, answer.states)
 
     async def _ask(self, entries: Sequence[Entry], lease: Lease) -> Granted | Refused:
         self.figures.store_calls += 1

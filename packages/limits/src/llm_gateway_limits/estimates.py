@@ -57,23 +57,29 @@ class Estimator:
 
     def reserve(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
         """What the request may take of this limit at most. Raises RequestRejected where a price is missing."""
-        match rule.measure:
-            case "requests" | "concurrent":
-                return 1
+        return self.most(rule, ctx, model)(usage)
+
+    def most(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
+        """The same as a function of the usage, for all requests for this model that are like this one. Raises
+        RequestRejected where a price is missing."""
+        if rule.measure in ("requests", "concurrent"):
+            return _one
         if ctx.operation not in _BILLED:
-            return 0
-        output = self._output(rule, ctx, usage, model)
-        match rule.measure:
-            case "inputTokens":
-                return usage.input_tokens
-            case "outputTokens":
-                return output
-            case "tokens":
-                return usage.input_tokens + output
+            return _nothing
+        if rule.measure == "inputTokens":
+            return _input
+        output = self._output(rule, ctx, model)
+        if rule.measure == "outputTokens":
+            return output
+        if rule.measure == "tokens":
+            return lambda usage: usage.input_tokens + output(usage)
         if ctx.operation == "native":
-            return self._native(rule, ctx)
+            cost = self._native(rule, ctx)
+            return lambda usage: cost
         prices = self._price_for(rule, model)
-        return 0 if prices is None else prices.ceiling(usage.input_tokens, output) or 0
+        if prices is None:
+            return _nothing
+        return lambda usage: prices.ceiling(usage.input_tokens, output(usage)) or 0
 
     def settle(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
         """What its `attempts` did take, those of the request that count for this limit. `reserved` (in the units of the
@@ -94,11 +100,16 @@ class Estimator:
         return self._tokens(rule, attempts, reserved)
 
     def _tokens(self, rule: Rule, attempts: Sequence[Attempt], reserved: int) -> int:
-        used = [usage for attempt in attempts if (usage := attempt.usage) is not None]
-        if all(usage.input_tokens is None and usage.output_tokens is None for usage in used):
+        inputs, outputs, counted = 0, 0, False
+        for attempt in attempts:
+            usage = attempt.usage
+            if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+                continue
+            counted = True
+            inputs += usage.input_tokens or 0
+            outputs += usage.output_tokens or 0
+        if not counted:
             return 0 if _all_failed(attempts) else reserved
-        inputs = sum(usage.input_tokens or 0 for usage in used)
-        outputs = sum(usage.output_tokens or 0 for usage in used)
         match rule.measure:
             case "inputTokens":
                 return inputs
@@ -118,7 +129,9 @@ class Estimator:
             if prices is None:
                 total += 0 if rule.unknown_price == "free" else reserved
                 continue
-            used = replace(usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0)
+            used = usage
+            if used.input_tokens is None or used.output_tokens is None:
+                used = replace(usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0)
             exact = cost_of(prices, used, tier="batch" if ctx.operation == "batch" else None)
             most = prices.ceiling(used.input_tokens or 0, used.output_tokens or 0) if exact is None else exact
             total += reserved if most is None else most
@@ -126,14 +139,13 @@ class Estimator:
             return total
         return 0 if _all_failed(attempts) else reserved
 
-    def _output(self, rule: Rule, ctx: RequestContext, usage: Usage, model: str | None) -> int:
+    def _output(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
         if ctx.operation in _NO_OUTPUT:
-            return 0
-        if usage.output_tokens is not None:
-            return usage.output_tokens
+            return _nothing
         facts = self._facts_of(model)
         most = facts.max_output if facts is not None else None
-        return rule.default_output if most is None else min(most, rule.default_output)
+        usual = rule.default_output if most is None else min(most, rule.default_output)
+        return lambda usage: usual if usage.output_tokens is None else usage.output_tokens
 
     def _price_for(self, rule: Rule, model: str | None, *, refuse: bool = True) -> Prices | None:
         prices = self.price(model)
@@ -173,6 +185,18 @@ class Estimator:
                 limit=rule.name,
             )
         return 0
+
+
+def _one(usage: Usage) -> int:
+    return 1
+
+
+def _nothing(usage: Usage) -> int:
+    return 0
+
+
+def _input(usage: Usage) -> int:
+    return usage.input_tokens
 
 
 def _all_failed(attempts: Sequence[Attempt]) -> bool:

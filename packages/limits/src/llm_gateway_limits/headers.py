@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 
 from .rules import Rule
 
-__all__ = ["Shown", "limit_headers"]
+__all__ = ["LimitState", "limit_headers"]
 
 _KINDS = {"requests": "requests", "tokens": "tokens", "inputTokens": "input-tokens", "outputTokens": "output-tokens"}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class LimitState:
     """One limit as it is after this request."""
 
     rule: Rule
@@ -29,13 +29,13 @@ class Shown:
         return 100.0 if self.limit <= 0 else 100 * (1 - self.remaining / self.limit)
 
 
-def limit_headers(limits: Sequence[Shown], dialect: str, now: float) -> dict[str, str]:
+def limit_headers(limits: Sequence[LimitState], dialect: str, now: float) -> dict[str, str]:
     """Of several limits of one kind the tightest is shown. `now` is seconds since the epoch."""
     limits = [each for each in limits if each.rule.enforce]
     if not limits:
         return {}
     headers: dict[str, str] = {}
-    by_kind: dict[str, Shown] = {}
+    by_kind: dict[str, LimitState] = {}
     for each in limits:
         kind = _KINDS.get(each.rule.measure)
         if kind is not None and (kind not in by_kind or each.used_percent > by_kind[kind].used_percent):
@@ -51,7 +51,7 @@ def limit_headers(limits: Sequence[Shown], dialect: str, now: float) -> dict[str
     return headers
 
 
-def _openai(kind: str, each: Shown) -> dict[str, str]:
+def _openai(kind: str, each: LimitState) -> dict[str, str]:
     """OpenAI knows requests and tokens; input and output tokens are shown under their own names."""
     headers = {f"x-ratelimit-limit-{kind}": str(each.limit), f"x-ratelimit-remaining-{kind}": str(each.remaining)}
     if each.resets_after is not None:
@@ -59,7 +59,7 @@ def _openai(kind: str, each: Shown) -> dict[str, str]:
     return headers
 
 
-def _anthropic(kind: str, each: Shown, now: float) -> dict[str, str]:
+def _anthropic(kind: str, each: LimitState, now: float) -> dict[str, str]:
     name = f"anthropic-ratelimit-{kind}"
     headers = {f"{name}-limit": str(each.limit), f"{name}-remaining": str(each.remaining)}
     if each.resets_after is not None:
@@ -79,12 +79,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
-def _ietf(each: Shown) -> str:
+def _ietf(each: LimitState) -> str:
     text = f"{_string(each.rule.name)};r={each.remaining}"
     return text if each.resets_after is None else f"{text};t={math.ceil(each.resets_after)}"
 
 
-def _policy(each: Shown) -> str:
+def _policy(each: LimitState) -> str:
     seconds = each.rule.window.rolling_seconds
     text = f"{_string(each.rule.name)};q={each.limit}"
     return text if seconds is None else f"{text};w={math.ceil(seconds)}"
@@ -96,6 +96,6 @@ def _string(name: str) -> str:
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _warning(each: Shown) -> str:
+def _warning(each: LimitState) -> str:
     passed = [level for level in each.rule.warn_at if each.used_percent >= level]
     return f"{_string(each.rule.name)};used={math.floor(each.used_percent)}" if passed else ""

@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 from weakref import WeakSet
@@ -35,9 +35,10 @@ from .amounts import show_amount
 from .blocks import BlockSettings
 from .books import Books, Hold
 from .estimates import Estimator, Usage
-from .headers import Shown, limit_headers
+from .headers import LimitState, limit_headers
 from .journal import Journal, default_folder
 from .overrides import LiveRules
+from .plans import Plan, Planner, Shown, Subject, Term
 from .queueing import FairQueue
 from .refusals import refusal_of, store_down, tightest
 from .reporting import SUBJECTS, simulate, state_of
@@ -60,20 +61,19 @@ _MOST_EVENTS = 1000
 class _Applied:
     """One limit that applies to a request."""
 
-    rule: Rule
-    subject: tuple[tuple[str, str], ...]
-    entry: Entry
+    term: Term
     amount: int
     """What is reserved, in the units of the measure."""
+    held: int
+    """The same in the counter's units, or what is to be added to it."""
 
     @property
-    def counter(self) -> tuple[str, tuple[tuple[str, str], ...]]:
-        """What it is counted in, whatever window it is."""
-        return self.rule.name, self.subject
+    def rule(self) -> Rule:
+        return self.term.rule
 
     @property
-    def resets_after(self) -> float | None:
-        return max(0.0, self.entry.ends - time.time()) if self.entry.ends else None
+    def entry(self) -> Entry:
+        return self.term.entry(self.held)
 
 
 @dataclass(slots=True)
@@ -127,6 +127,8 @@ class Limits(Plugin):
             facts_of=self.gateway.facts_of,
             models=self.gateway.models,
         )
+        self._planner = Planner(self.gateway, self._live, self._estimator)
+        self._estimates = any(rule.measure not in ("requests", "concurrent") for rule in self._configured)
         blocks: Mapping[str, Any] = config.get("blocks", {})
         store = self.gateway.store
         folder = (Path(config["journal"]) if "journal" in config else default_folder()) / (store.identity or "store")
@@ -144,8 +146,8 @@ class Limits(Plugin):
         self._retention = int(config.get("explainRetention", 10_000))
         self._queues: dict[str, FairQueue] = {}
         self._events: deque[dict[str, Any]] = deque()
-        self._subjects: set[str] = set()
-        self._new_subjects: deque[tuple[Rule, tuple[tuple[str, str], ...]]] = deque()
+        self._subjects: set[tuple[str, Subject]] = set()
+        self._new_subjects: deque[tuple[Rule, Subject]] = deque()
         self._counts: dict[str, float] = {"refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0}
         self._counts.update(queued_total=0, queued_seconds_total=0.0)
         self._keeper = asyncio.create_task(self._keep())
@@ -188,17 +190,23 @@ class Limits(Plugin):
     # The hooks.
 
     async def before_request(self, ctx: RequestContext) -> PluginResult | None:
-        asker = Asker.of(ctx, self.gateway.model_name, self._provider_of)
-        usage = self._usage(ctx)
-        model = ctx.target_model or asker.model
         try:
-            applied = self._applied(ctx, asker, usage, model, self._live.rules)
-            if not applied and not self._by_model:
+            plan = self._planner.plan(ctx)
+            if not plan.terms and not self._by_model:
                 return None
-            spending = _Spending(asker, usage, applied, model, [], {asker.model})
+            usage = self._usage(ctx)
+            applied = _applied(plan.terms, usage)
+            spending = _Spending(plan.asker, usage, applied, plan.model, [], {plan.asker.model})
             ctx.plugin_data[_HOLDS] = spending
-            if applied:
-                await self._reserve(ctx, spending, applied)
+            if not applied:
+                return None
+            # Nearly every request of a caller that asks often is served by a block, without a step in the store.
+            hold = None if plan.alone else self._books.reserve_in_block(plan.keys, [each.held for each in applied])
+            if hold is None:
+                hold = await self._reserve(ctx, spending, applied, tried=not plan.alone)
+            else:
+                spending.holds.append((applied, hold))
+            self._note(ctx, applied, hold.states, plan)
         except RequestRejected as refusal:
             self._refuse(ctx, refusal)
             raise
@@ -216,16 +224,16 @@ class Limits(Plugin):
             if each.rule.measure != "cost":
                 continue
             more = self._estimator.reserve(each.rule, ctx, spending.usage, model) - each.amount
-            entry = each.rule.entry(each.subject, more, time.time()) if more > 0 else None
-            if entry is not None:
-                missing.append(replace(each, entry=entry, amount=more))
+            if more > 0:
+                missing.append(_Applied(each.term, more, each.rule.scaled(more)))
                 topped_up.append(each)
         try:
             name = self.gateway.model_name(model) or model
-            asker = spending.asker.choosing(name, self._provider_of(name), model)
+            asker = spending.asker.choosing(name, self._planner.provider_of(name), model)
             new = self._not_yet(ctx, spending, asker, model)
             if missing or new:
-                await self._reserve(ctx, spending, [*missing, *new])
+                hold = await self._reserve(ctx, spending, [*missing, *new])
+                self._note(ctx, [*missing, *new], hold.states)
         except RequestRejected as refusal:
             self._refuse(ctx, refusal)
             raise
@@ -240,23 +248,33 @@ class Limits(Plugin):
         spending: _Spending | None = ctx.plugin_data.pop(_HOLDS, None)
         if spending is None:
             return
-        # Each reservation is charged with no more than it holds, and the last one with what is left over: settling one
-        # must not count what another still holds, or the counter would pass its limit between the two steps.
-        used = {
-            each.counter: self._estimator.settle(each.rule, ctx, self._counting(ctx, spending, each), each.amount)
-            for each in spending.applied
-        }
-        for number, (applied, hold) in enumerate(spending.holds):
-            later = {each.counter for more, _ in spending.holds[number + 1 :] for each in more}
-            charged = []
-            for each in applied:
-                left = used.get(each.counter, 0)
-                part = min(left, each.entry.amount * each.rule.scale) if each.counter in later else left
-                used[each.counter] = left - part
-                charged.append(each.rule.scaled(part))
-            await self._books.settle(hold, charged)
+        if len(spending.holds) == 1:
+            [(applied, hold)] = spending.holds
+            await self._books.settle(hold, [each.rule.scaled(self._taken(ctx, spending, each)) for each in applied])
+        else:
+            await self._settle_in_turn(ctx, spending)
         if self._by_model and not self._as_asked(ctx, spending):
             await self._charge_unreserved(ctx, spending)
+
+    def _taken(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> int:
+        """What the request did take of a limit, in the units of the measure."""
+        return self._estimator.settle(each.rule, ctx, self._counting(ctx, spending, each), each.amount)
+
+    async def _settle_in_turn(self, ctx: RequestContext, spending: _Spending) -> None:
+        """Settles several reservations of one request, or none."""
+        # Each reservation is charged with no more than it holds, and the last one with what is left over: settling one
+        # must not count what another still holds, or the counter would pass its limit between the two steps.
+        used = {each.term.counter: self._taken(ctx, spending, each) for each in spending.applied}
+        for number, (applied, hold) in enumerate(spending.holds):
+            later = {each.term.counter for more, _ in spending.holds[number + 1 :] for each in more}
+            charged = []
+            for each in applied:
+                counter = each.term.counter
+                left = used.get(counter, 0)
+                part = min(left, each.held * each.rule.scale) if counter in later else left
+                used[counter] = left - part
+                charged.append(each.rule.scaled(part))
+            await self._books.settle(hold, charged)
 
     async def _charge_unreserved(self, ctx: RequestContext, spending: _Spending) -> None:
         """Models that a plugin after this one has chosen have limits of their own: they are charged all the same."""
@@ -265,18 +283,20 @@ class Limits(Plugin):
                 if each.rule.measure == "concurrent":
                     continue
                 spending.applied = [*spending.applied, each]
-                counting = self._counting(ctx, spending, each)
-                taken = self._estimator.settle(each.rule, ctx, counting, each.amount)
                 hold = self._books.without_store([each.entry])
-                await self._books.settle(hold, [each.rule.scaled(taken)])
+                await self._books.settle(hold, [each.rule.scaled(self._taken(ctx, spending, each))])
 
     def _counting(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> Sequence[Attempt]:
         """The attempts that count for a limit."""
+        if not self._by_model:
+            return ctx.attempts
         rule = each.rule
         if not rule.by_model or self._as_asked(ctx, spending):
             return ctx.attempts
         askers = [(attempt, self._at(spending, attempt)) for attempt in ctx.attempts]
-        return [attempt for attempt, asker in askers if rule.applies(asker) and rule.subject(asker) == each.subject]
+        return [
+            attempt for attempt, asker in askers if rule.applies(asker) and rule.subject(asker) == each.term.subject
+        ]
 
     def _as_asked(self, ctx: RequestContext, spending: _Spending) -> bool:
         """Whether the model that was reserved for is the one that was asked, as it is for nearly all requests."""
@@ -302,17 +322,14 @@ class Limits(Plugin):
         if not self._by_model:
             return []
         rules = [rule for rule in self._live.rules if rule.by_model]
-        known = {each.counter for each in spending.applied}
+        known = {each.term.counter for each in spending.applied}
         try:
-            applied = self._applied(ctx, asker, spending.usage, model, rules)
+            terms = self._planner.terms(ctx, asker, model, rules, time.time())
         except RequestRejected:
             if refuse:
                 raise
             return []
-        return [each for each in applied if each.counter not in known]
-
-    def _provider_of(self, model: str) -> str:
-        return self.gateway.model_provider(model) or ""
+        return _applied([term for term in terms if term.counter not in known], spending.usage)
 
     # For the command line.
 
@@ -343,46 +360,22 @@ class Limits(Plugin):
             for name, each in found.items()
         ]
 
-    # What applies, and what it takes.
+    # What it takes.
 
     def _usage(self, ctx: RequestContext) -> Usage:
-        if not any(rule.measure not in ("requests", "concurrent") for rule in self._configured):
-            return Usage()
-        if ctx.operation == "count_tokens":
+        if not self._estimates or ctx.operation == "count_tokens":
             return Usage()
         if ctx.operation == "native" and ctx.http_request.method in _READING:
             return Usage(0, 0)
         estimate = ctx.estimate()
         return Usage(estimate.input_tokens, estimate.output_tokens)
 
-    def _applied(
-        self, ctx: RequestContext, asker: Asker, usage: Usage, model: str, rules: Sequence[Rule]
-    ) -> list[_Applied]:
-        now, found = time.time(), []
-        for rule in rules:
-            if not rule.applies(asker) or (ctx.operation == "realtime" and not _is_of(rule, ctx)):
-                continue
-            subject = rule.subject(asker)
-            if subject is None:
-                if rule.refuse_missing and rule.enforce:
-                    lacking = ", ".join(each for each in rule.per if asker.value(each) is None)
-                    raise RequestRejected(
-                        f"The limit '{rule.name}' counts per {', '.join(rule.per)}, and this caller has no {lacking}.",
-                        status=403,
-                        code="limit_subject_missing",
-                        limit=rule.name,
-                    )
-                continue
-            amount = self._estimator.reserve(rule, ctx, usage, model)
-            entry = rule.entry(subject, amount, now)
-            if entry is not None:
-                found.append(_Applied(rule, subject, entry, amount))
-        return found
-
-    async def _reserve(self, ctx: RequestContext, spending: _Spending, applied: list[_Applied]) -> None:
-        """Raises RequestRejected."""
+    async def _reserve(
+        self, ctx: RequestContext, spending: _Spending, applied: list[_Applied], *, tried: bool = False
+    ) -> Hold:
+        """`tried`: no block has it. Raises RequestRejected."""
         try:
-            answer = await self._ask(ctx, applied)
+            answer = await self._ask(ctx, applied, tried=tried)
             if isinstance(answer, Refused):
                 answer = await self._queue(ctx, spending, applied, answer)
         except StoreUnavailable:
@@ -394,11 +387,12 @@ class Limits(Plugin):
             self._counts["unasked_total"] += 1
             answer = self._books.without_store([each.entry for each in applied])
         spending.holds.append((applied, answer))
-        self._note(ctx, applied, answer.states)
+        return answer
 
-    async def _ask(self, ctx: RequestContext, applied: Sequence[_Applied]) -> Hold | Refused:
+    async def _ask(self, ctx: RequestContext, applied: Sequence[_Applied], *, tried: bool = False) -> Hold | Refused:
         alone = any(each.rule.on_store_down == "deny" for each in applied)
-        return await self._books.reserve([each.entry for each in applied], note=ctx.request_id, alone=alone)
+        ask = self._books.reserve_in_store if tried else self._books.reserve
+        return await ask([each.entry for each in applied], note=ctx.request_id, alone=alone)
 
     async def _queue(self, ctx: RequestContext, spending: _Spending, applied: list[_Applied], refused: Refused) -> Hold:
         """Waits in turn where every limit that refused is one to wait for. Raises RequestRejected."""
@@ -448,8 +442,8 @@ class Limits(Plugin):
     def _refusal(self, applied: Sequence[_Applied], states: Sequence[CounterState]) -> RequestRejected:
         each = applied[_refusing(applied, states)]
         state = states[applied.index(each)]
-        whom = ", ".join(f"{dimension} {value}" for dimension, value in each.subject)
-        refusal = refusal_of(each.rule, state, each.entry.amount, whom=whom, resets_after=each.resets_after)
+        whom = ", ".join(f"{dimension} {value}" for dimension, value in each.term.subject)
+        refusal = refusal_of(each.rule, state, each.held, whom=whom, resets_after=each.term.resets_after)
         for one, its in zip(applied, states, strict=True):
             if its.refused:
                 self._event("refused", one, its)
@@ -462,24 +456,36 @@ class Limits(Plugin):
         for event in self._events:
             event.setdefault("request", ctx.request_id)
 
-    def _note(self, ctx: RequestContext, applied: Sequence[_Applied], states: Sequence[CounterState]) -> None:
-        shown = []
-        for each, state in zip(applied, states, strict=False):
-            self._remember(each)
-            if state.limit is None or state.remaining is None:
-                continue
-            scale = each.rule.scale
-            resets = state.resets_after if each.rule.is_rate else each.resets_after
-            shown.append(Shown(each.rule, state.limit * scale, state.remaining * scale, resets))
-            if state.exceeded and not each.rule.enforce:
-                self._counts["shadow_total"] += 1
-                self._event("shadow", each, state, request=ctx.request_id)
-        if not shown or not self._show:
+    def _note(
+        self, ctx: RequestContext, applied: Sequence[_Applied], states: Sequence[CounterState], plan: Plan | None = None
+    ) -> None:
+        """What the client is shown of its limits. `plan` is where all of `applied` come from."""
+        if plan is None or not plan.counted:
+            for each in applied:
+                self._remember(each.term)
+            if plan is not None:
+                plan.counted = True
+        if plan is None or plan.shadow:
+            self._note_shadow(ctx, applied, states)
+        if not self._show:
             return
-        headers = limit_headers(shown, ctx.client_dialect, time.time())
+        now, dialect, headers = time.time(), ctx.client_dialect, None
+        shown = None if plan is None else plan.shown
+        if shown is not None and shown.states is states and shown.second == int(now) and shown.dialect == dialect:
+            headers = shown.headers
+        if headers is None:
+            headers = limit_headers(_shown(applied, states), dialect, now)
+            if plan is not None:
+                plan.shown = Shown(states, int(now), dialect, headers)
         ctx.reply_headers.update(headers)
         if "x-llm-gateway-limit-warning" in headers:
             self._counts["warned_total"] += 1
+
+    def _note_shadow(self, ctx: RequestContext, applied: Sequence[_Applied], states: Sequence[CounterState]) -> None:
+        for each, state in zip(applied, states, strict=False):
+            if state.limit is not None and state.exceeded and not each.rule.enforce:
+                self._counts["shadow_total"] += 1
+                self._event("shadow", each, state, request=ctx.request_id)
 
     def _event(self, kind: str, each: _Applied, state: CounterState, **more: Any) -> None:
         if len(self._events) >= _MOST_EVENTS:
@@ -490,7 +496,7 @@ class Limits(Plugin):
                 "kind": kind,
                 "limit": each.rule.name,
                 "measure": each.rule.measure,
-                "subject": dict(each.subject),
+                "subject": dict(each.term.subject),
                 "asked": each.amount,
                 "settled": state.settled * scale,
                 "open": state.open * scale,
@@ -502,12 +508,11 @@ class Limits(Plugin):
             }
         )
 
-    def _remember(self, each: _Applied) -> None:
+    def _remember(self, term: Term) -> None:
         """Keeps a list of subjects, so that the state of a limit can be shown for all of them."""
-        name = f"{each.rule.name}|{each.subject}"
-        if name not in self._subjects and len(self._subjects) < 100_000:
-            self._subjects.add(name)
-            self._new_subjects.append((each.rule, each.subject))
+        if term.counter not in self._subjects and len(self._subjects) < 100_000:
+            self._subjects.add(term.counter)
+            self._new_subjects.append((term.rule, term.subject))
 
     # In the background.
 
@@ -537,16 +542,26 @@ class Limits(Plugin):
             await self.gateway.store.append("limits", events, keep=self._retention)
 
 
-def _is_of(rule: Rule, ctx: RequestContext) -> bool:
-    """Of a realtime session the session itself is one of those that run at once, and its responses are what it uses;
-    both are requests."""
-    if ctx.session is None:
-        return rule.measure in ("requests", "concurrent")
-    return rule.measure != "concurrent"
+def _applied(terms: Sequence[Term], usage: Usage) -> list[_Applied]:
+    found = []
+    for term in terms:
+        amount = term.most(usage)
+        found.append(_Applied(term, amount, term.rule.scaled(amount)))
+    return found
+
+
+def _shown(applied: Sequence[_Applied], states: Sequence[CounterState]) -> list[LimitState]:
+    found = []
+    for each, state in zip(applied, states, strict=False):
+        remaining, rule = state.remaining, each.rule
+        if state.limit is not None and remaining is not None:
+            resets = state.resets_after if rule.is_rate else each.term.resets_after
+            found.append(LimitState(rule, state.limit * rule.scale, remaining * rule.scale, resets))
+    return found
 
 
 def _refusing(applied: Sequence[_Applied], states: Sequence[CounterState]) -> int:
-    return tightest([each.rule for each in applied], states, [each.resets_after for each in applied])
+    return tightest([each.rule for each in applied], states, [each.term.resets_after for each in applied])
 
 
 def _wait(applied: Sequence[_Applied], states: Sequence[CounterState]) -> float | None:

@@ -68,6 +68,12 @@ class GatewayServices:
         """The names of the project's models."""
         return ()
 
+    @property
+    def models_version(self) -> object:
+        """Another object as soon as the project's models are configured anew. What a plugin has worked out from their
+        names, facts and prices is current for as long as this is the same object."""
+        return None
+
     def model_provider(self, name: str) -> str | None:
         """The provider's type of the project's model of this name or alias."""
         return None

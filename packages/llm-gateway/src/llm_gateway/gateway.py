@@ -161,6 +161,10 @@ class _PluginServices(GatewayServices):
     def models(self) -> Sequence[str]:
         return self.registry.names
 
+    @property
+    def models_version(self) -> object:
+        return self.registry
+
     def model_name(self, name: str) -> str | None:
         target = self.registry.answering_target(name)
         if target is None or not (target.is_one_model or not name or self.registry.is_configured(name)):
