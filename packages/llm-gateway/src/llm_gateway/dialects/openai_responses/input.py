@@ -27,7 +27,7 @@ from llm_gateway_sdk.request import LLMRequest, Message, Tool
 from llm_gateway_sdk.wire import json
 
 from .fields import NAME, beyond, found, mapping, own, text
-from .items import Run, decode_item, fold_opaque, is_output_item, runs
+from .items import Run, decode_item, fold_opaque, is_output_item, runs, settle_carriers
 from .parts import decode_content, encode_input_part, encode_output_part
 from .tools import ToolNames, is_client_tool_search
 
@@ -55,7 +55,7 @@ def decode_input(items: list[Any], names: ToolNames) -> list[Message]:
         if is_output_item(item):
             if turn is None:
                 turn = []
-            turn.extend(decode_item(item, path, names, turn))
+            turn.extend(decode_item(item, path, names))
             continue
         if turn is not None:
             messages.extend(_assistant(turn))
@@ -72,6 +72,7 @@ def encode_input(messages: list[Message], request: LLMRequest, losses: Losses) -
 
 def _assistant(parts: list[Part]) -> list[Message]:
     """One assistant message, or opaque ones where nothing in it is known to other dialects."""
+    parts = settle_carriers(parts)
     if all(isinstance(part, OpaquePart) for part in parts):
         return [Message("opaque", [part]) for part in parts]
     return [Message("assistant", parts)]

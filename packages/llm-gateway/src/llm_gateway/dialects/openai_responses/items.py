@@ -27,7 +27,16 @@ from .fields import NAME, beyond, found, own, sequence, text
 from .parts import decode_content
 from .tools import ToolNames, is_client_tool_search
 
-__all__ = ["Run", "decode_item", "fold_opaque", "is_output_item", "runs", "unsigned_mark", "wrap_thinking_signature"]
+__all__ = [
+    "Run",
+    "decode_item",
+    "fold_opaque",
+    "is_output_item",
+    "runs",
+    "settle_carriers",
+    "unsigned_mark",
+    "wrap_thinking_signature",
+]
 
 REDACTED = "redacted:"
 """Before the data of redacted thinking in an `encrypted_content` that the gateway wrote."""
@@ -46,30 +55,64 @@ class Run:
     parts: list[Part] = field(default_factory=list)
 
 
-def decode_item(item: dict[str, Any], path: str, names: ToolNames | None, before: list[Part]) -> list[Part]:
-    """The parts of one item; `before` are those of the same turn so far.
+def decode_item(item: dict[str, Any], path: str, names: ToolNames | None) -> list[Part]:
+    """The parts of one item.
 
-    `names` are the flat tool names of a request; None in replies, where a name stands as the provider said it. An
-    item that carries a signature for its neighbour changes that one, and gives no parts of its own.
+    `names` are the flat tool names of a request; None in replies, where a name is as the provider wrote it. A reasoning
+    item that only carries the signature of another item comes as it is: `settle_carriers` knows the whole turn.
     """
-    parts: list[Part]
     match item.get("type") or ("message" if "role" in item else None):
         case "message":
             return _decode_message(item, path, keep=names is not None)
         case "reasoning":
-            return _decode_reasoning(item, path, before, keep=names is not None)
+            return _decode_reasoning(item, path, keep=names is not None)
         case "function_call":
-            parts = [_decode_call(item, path, names, "arguments")]
+            return [_decode_call(item, path, names, "arguments")]
         case "custom_tool_call":
-            parts = [_decode_call(item, path, names, "input")]
+            return [_decode_call(item, path, names, "input")]
         case "tool_search_call" if is_client_tool_search(item):
-            parts = [_decode_tool_search(item, path)]
+            return [_decode_tool_search(item, path)]
         case "image_generation_call" if isinstance(item.get("result"), str) and item["result"]:
             return [_decode_image_call(item, path)]
         case _:
             return [OpaquePart(NAME, item, item_id=text(item, "id", path))]
-    _take_pending_signature(before, parts[0])
-    return parts
+
+
+def settle_carriers(parts: list[Part]) -> list[Part]:
+    """The turn with each carried signature on the call or text that it belongs to, and without the carriers.
+
+    A carrier is next to its part when it leaves the gateway, but clients reorder: LangChain.js keeps the last reasoning
+    item of an answer alone, and puts it first. So a signature of a call goes to the call right after its carrier, else
+    to the first one without a signature. One whose part the client left out goes with it: no provider could read the
+    mark of a carrier.
+    """
+    if not any(_carried(part) for part in parts):
+        return parts
+    kept: list[Part] = []
+    waiting: list[tuple[type[Part], str, str | None]] = []
+    for position, part in enumerate(parts):
+        carried = _carried(part)
+        if not carried:
+            kept.append(part)
+            continue
+        of_tool = carried.startswith(OF_TOOL)
+        kind, signature = (ToolCallPart, carried[len(OF_TOOL) :]) if of_tool else (TextPart, carried[len(OF_TEXT) :])
+        near = parts[position + 1 : position + 2] if of_tool else kept[-1:]
+        if near and isinstance(near[0], kind) and near[0].signature is None:
+            near[0].signature, near[0].signed_by = signature, part.signed_by
+        else:
+            waiting.append((kind, signature, part.signed_by))
+    for kind, signature, signed_by in waiting:
+        home = next((part for part in kept if isinstance(part, kind) and part.signature is None), None)
+        if home is not None:
+            home.signature, home.signed_by = signature, signed_by
+    return kept
+
+
+def _carried(part: Part) -> str | None:
+    if not isinstance(part, ThinkingPart) or part.text or part.signed_by == NAME or part.signature is None:
+        return None
+    return part.signature if part.signature.startswith((OF_TOOL, OF_TEXT)) else None
 
 
 def is_output_item(item: dict[str, Any]) -> bool:
@@ -170,7 +213,7 @@ def set_reply_memo(part: Part, rest: dict[str, Any]) -> None:
         part.provider_metadata = {**part.provider_metadata, NAME: {**own(part), "_item": rest}}
 
 
-def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, keep: bool) -> list[Part]:
+def _decode_reasoning(item: dict[str, Any], path: str, *, keep: bool) -> list[Part]:
     item_id = text(item, "id", path)
     parts: list[ThinkingPart] = []
     for key in ("summary", "content"):
@@ -187,15 +230,8 @@ def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, ke
         signature = None
         for part in parts:
             part.item_id = None  # the item is of the gateway's making, and no provider keeps it
-    if signature is not None and signed_by != NAME and not parts:
-        if signature.startswith(REDACTED):
-            redacted = signature[len(REDACTED) :]
-            return [ThinkingPart(redacted=redacted, item_id=item_id, signed_by=signed_by)]
-        if signature.startswith(OF_TEXT):
-            for earlier in reversed(before):
-                if isinstance(earlier, TextPart):
-                    earlier.signature, earlier.signed_by = signature[len(OF_TEXT) :], signed_by
-                    return []
+    if signature is not None and signed_by != NAME and not parts and signature.startswith(REDACTED):
+        return [ThinkingPart(redacted=signature[len(REDACTED) :], item_id=item_id, signed_by=signed_by)]
     if not parts:
         parts = [ThinkingPart("", summary=True, item_id=item_id)]
     if signature is not None:
@@ -208,22 +244,6 @@ def _decode_reasoning(item: dict[str, Any], path: str, before: list[Part], *, ke
     else:
         set_reply_memo(parts[0], rest)
     return list(parts)
-
-
-def _take_pending_signature(before: list[Part], call: Part) -> None:
-    """Folds a signature back onto the call that it belongs to."""
-    if not before:
-        return
-    carrier = before[-1]
-    if (
-        isinstance(carrier, ThinkingPart)
-        and carrier.signature is not None
-        and carrier.signed_by != NAME
-        and not carrier.text
-        and carrier.signature.startswith(OF_TOOL)
-    ):
-        call.signature, call.signed_by = carrier.signature[len(OF_TOOL) :], carrier.signed_by
-        before.pop()
 
 
 def _decode_call(item: dict[str, Any], path: str, names: ToolNames | None, key: str) -> ToolCallPart:

@@ -32,7 +32,17 @@ from .charges import add_charges
 from .echo import ResponsesEcho
 from .errors import decode_response_error, encode_response_error
 from .fields import NAME, found, integer, mapping, own, sequence, text
-from .items import OF_TEXT, OF_TOOL, Run, decode_item, fold_opaque, runs, unsigned_mark, wrap_thinking_signature
+from .items import (
+    OF_TEXT,
+    OF_TOOL,
+    Run,
+    decode_item,
+    fold_opaque,
+    runs,
+    settle_carriers,
+    unsigned_mark,
+    wrap_thinking_signature,
+)
 from .parts import encode_logprobs, encode_output_part
 from .tools import ToolName
 
@@ -102,12 +112,12 @@ def decode_output(items: list[Any]) -> tuple[list[Part], list[Any]]:
     for position, value in enumerate(items):
         path = f"output[{position}]"
         item = mapping(value, path)
-        parts.extend(decode_item(item, path, None, parts))
+        parts.extend(decode_item(item, path, None))
         if item.get("type") == "message" and isinstance(item.get("content"), list):
             for part in item["content"]:
                 if isinstance(part, dict) and isinstance(part.get("logprobs"), list):
                     logprobs.extend(part["logprobs"])
-    return parts, logprobs
+    return settle_carriers(parts), logprobs
 
 
 def encode_response(response: LLMResponse, echo: ResponsesEcho, mint: Mint, losses: Losses) -> WireReply:

@@ -172,7 +172,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         item = self._items[output_index] = _Item(raw)
         if item.kind in ("function_call", "custom_tool_call") or item.searches:
             item.carried = self._called = True
-            call = decode_item(raw, "item", None, [])[0]
+            call = decode_item(raw, "item", None)[0]
             assert isinstance(call, ToolCallPart)
             if item.searches:
                 # Its arguments are an object, which only the end has.
@@ -182,7 +182,7 @@ class ResponsesStreamDecoder(StreamDecoder):
             self._sign(call)
             return _chunk(call)
         if item.kind == "reasoning" and isinstance(raw.get("encrypted_content"), str):
-            return self._take_carrier(item, decode_item(raw, "item", None, []))
+            return self._take_carrier(item, decode_item(raw, "item", None))
         if item.kind in ("message", "reasoning", "image_generation_call"):
             return None
         item.carried = True
@@ -201,7 +201,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         if ("opaque", 0) in item.parts:
             item.seen["done", 0] = 1
             return _chunk(OpaquePart(NAME, None, [event], index=item.parts["opaque", 0], item_id=item.id))
-        whole = decode_item(raw, "item", None, [])
+        whole = decode_item(raw, "item", None)
         match item.kind:
             case "message" | "reasoning":
                 return self._finish_parts(item, whole)
@@ -296,7 +296,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         key = ("content", _int(event, "content_index"))
         if item.kind != "message":
             return None
-        part = decode_item({"type": "message", "role": "assistant", "content": [raw]}, "part", None, [])[0]
+        part = decode_item({"type": "message", "role": "assistant", "content": [raw]}, "part", None)[0]
         noted = item.seen.get(("annotations", key[1]), 0)
         if key in item.seen:
             if not isinstance(part, TextPart) or len(part.citations) <= noted:
