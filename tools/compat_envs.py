@@ -79,6 +79,28 @@ ENVIRONMENTS: dict[str, Environment] = {
         Environment("node-anthropic-0", "node", ("@anthropic-ai/sdk@^0.137",)),
         Environment("node-anthropic-1", "node", ("@anthropic-ai/sdk@^1",)),
         Environment("node-ai-sdk-6", "node", ("ai@^6", "@ai-sdk/openai@^3", "zod@^4")),
+        Environment(
+            "python-frameworks",
+            "python",
+            ("langchain-openai>=1", "langchain-anthropic>=1", "langchain-google-genai>=4", "litellm>=1.100"),
+        ),
+        Environment(
+            "node-frameworks",
+            "node",
+            (
+                *(
+                    "@langchain/core@^1",
+                    "@langchain/openai@^1",
+                    "@langchain/anthropic@^1",
+                    "@langchain/google-genai@^2",
+                ),
+                *("ai@^6", "@ai-sdk/openai@^3", "@ai-sdk/openai-compatible@^2", "@ai-sdk/anthropic@^3"),
+                *("@ai-sdk/google@^3", "zod@^4"),
+            ),
+        ),
+        Environment("cline", "node", ("cline@3",)),
+        Environment("opencode", "node", ("opencode-ai@1",)),
+        Environment("continue", "node", ("@continuedev/cli@1",)),
         Environment("claude-code", "node", ("@anthropic-ai/claude-code@2",)),
         Environment("codex", "node", ("@openai/codex@0",)),
         Environment("gemini-cli", "node", ("@google/gemini-cli@0",)),

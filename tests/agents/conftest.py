@@ -10,7 +10,7 @@ import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
 # At the end: a `conftest` next to a test that imports it by that name comes first.
-sys.path += [str(TESTS / name) for name in ("agents", "compatibility", "end_to_end")]
+sys.path += [str(TESTS / name) for name in ("agents", "compatibility", "end_to_end")] + [str(TESTS.parent / "tools")]
 
 from served_gateway import ServedGateway  # noqa: E402
 from strict_servers import StrictServers, models  # noqa: E402

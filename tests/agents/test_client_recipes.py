@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from compat_envs import ENVIRONMENTS
 from scripted_upstream import Script
 from served_gateway import ServedGateway
 from strict_servers import StrictServers, models
@@ -55,8 +56,10 @@ def at(block: str, team: ServedGateway) -> str:
 def test_python(team: ServedGateway, servers: StrictServers, block: str) -> None:
     imported = re.findall(r"^(?:from|import) (\w+)", block, re.MULTILINE)
     missing = [name for name in imported if find_spec(name) is None]
-    if missing:
-        pytest.skip(f"{missing} is not installed")
+    frameworks = ENVIRONMENTS["python-frameworks"]
+    if missing and frameworks.problem is not None:
+        pytest.skip(frameworks.problem)
+    python = frameworks.python if missing else sys.executable
     servers.answer = lambda name, body: Script("Hello from the model.")
     code = at(block, team)
     if "reply" not in code:
@@ -64,7 +67,7 @@ def test_python(team: ServedGateway, servers: StrictServers, block: str) -> None
     given = {key: value for key, value in os.environ.items() if not key.lower().endswith(("_proxy", "_api_key"))}
 
     ended = subprocess.run(
-        [sys.executable, "-c", f"{code}\nprint(reply)"], capture_output=True, text=True, timeout=60, check=False,
+        [python, "-c", f"{code}\nprint(reply)"], capture_output=True, text=True, timeout=60, check=False,
         env=given,
     )  # fmt: skip
 

@@ -33,8 +33,8 @@ def installed(name: str) -> Environment:
     return environment
 
 
-def run(command: list[str], folder: Path, **environ: str) -> str:
-    """What the agent says; it sees no proxy, no settings and no credentials but those given."""
+def run(command: list[str], folder: Path, typed: str = "", **environ: str) -> str:
+    """What the agent prints; it sees no proxy, no settings and no credentials but those given."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
     given = {"PATH": os.environ["PATH"], "HOME": str(home), "TERM": "dumb", "LANG": "C.UTF-8", **environ}
@@ -46,7 +46,7 @@ def run(command: list[str], folder: Path, **environ: str) -> str:
         text=True,
         timeout=AGENT_SECONDS,
         check=False,
-        stdin=subprocess.DEVNULL,
+        input=typed,
     )
     assert ended.returncode == 0, f"{ended.stdout[-2000:]}\n{ended.stderr[-2000:]}"
     return ended.stdout
