@@ -89,14 +89,15 @@ def settle_carriers(parts: list[Part]) -> list[Part]:
     if not any(_carried(part) for part in parts):
         return parts
     kept: list[Part] = []
-    waiting: list[tuple[type[Part], str, str | None]] = []
+    waiting: list[tuple[type[ToolCallPart | TextPart], str, str | None]] = []
     for position, part in enumerate(parts):
         carried = _carried(part)
         if not carried:
             kept.append(part)
             continue
         of_tool = carried.startswith(OF_TOOL)
-        kind, signature = (ToolCallPart, carried[len(OF_TOOL) :]) if of_tool else (TextPart, carried[len(OF_TEXT) :])
+        kind: type[ToolCallPart | TextPart] = ToolCallPart if of_tool else TextPart
+        signature = carried[len(OF_TOOL if of_tool else OF_TEXT) :]
         near = parts[position + 1 : position + 2] if of_tool else kept[-1:]
         if near and isinstance(near[0], kind) and near[0].signature is None:
             near[0].signature, near[0].signed_by = signature, part.signed_by
