@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from field_losses import field_rows, reply_field_rows, sdk_versions
 from loss_features import (
     CUSTOM,
     DIALECTS,
@@ -167,12 +169,29 @@ def page() -> str:
     for sender in DIALECTS:
         parts.append(f"### From providers of {TITLES[sender]}")
         parts += _tables(sender, REPLIES, cross_reply)
+    parts.append(_EVERY_FIELD.format(versions=sdk_versions()))
+    for sender in DIALECTS:
+        parts += [f"### Fields of requests of {TITLES[sender]}", field_table(sender, field_rows(sender))]
+    for sender in DIALECTS:
+        parts += [f"### Fields of replies of {TITLES[sender]}", field_table(sender, reply_field_rows(sender))]
     return "\n\n".join(parts) + "\n"
+
+
+def field_table(sender: str, rows: Iterable[tuple[str, tuple[str, ...]]]) -> str:
+    """What `field_losses.py` finds, as a table."""
+    lines = _head(sender)
+    lines += [f"| {field} | " + " | ".join(outcomes) + " |" for field, outcomes in rows]
+    return "\n".join(lines)
+
+
+def _head(sender: str) -> list[str]:
+    others = [name for name in DIALECTS if name != sender]
+    return ["| | " + " | ".join(TITLES[name] for name in others) + " |", "|---" * (len(others) + 1) + "|"]
 
 
 def _tables(sender: str, groups: Any, cross: Any) -> list[str]:
     others = [name for name in DIALECTS if name != sender]
-    lines = ["| | " + " | ".join(TITLES[name] for name in others) + " |", "|---" * (len(others) + 1) + "|"]
+    lines = _head(sender)
     told: dict[str, list[str]] = {}
     for _, features in groups:
         for feature in features:
@@ -223,6 +242,15 @@ Signatures of thinking that the receiver has no place for travel wrapped in some
 their provider on the next turn. The rows of OpenAI's and Anthropic's APIs are of current models, those of sampling
 (temperature and the like) of models that do not think, since the others refuse it. What a model or a compatible server
 takes may be less; see [Which model takes what](models.md)."""
+
+_EVERY_FIELD = """## Every field
+
+The features above are what most requests use. Below is every field of the vendors' own types, each set once and sent to
+every other API. A field that is not listed is kept by all. A row with a place (`tools[*]`) holds for all that is in it;
+in brackets is the kind of the element. **In part**: something in it is dropped. An empty cell: no request or reply that
+could be read has the field. Nothing is lost unreported: `dropped` and `in part` are listed as losses.
+
+The types are those of {versions}."""
 
 
 def main() -> int:

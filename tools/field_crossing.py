@@ -13,7 +13,18 @@ from sdk_types import Field, Node, each_field, of_annotation, of_shape
 from llm_gateway_sdk import DialectError, Loss, Losses, Target, WireRequest
 from llm_gateway_sdk.wire import json
 
-__all__ = ["NO_LOSS", "NO_LOSS_TO", "SENDERS", "cross", "fields_of", "names", "outcome", "request_of", "tree_of"]
+__all__ = [
+    "NO_LOSS",
+    "NO_LOSS_TO",
+    "SENDERS",
+    "cross",
+    "fields_of",
+    "names",
+    "outcome",
+    "request_of",
+    "steps_of",
+    "tree_of",
+]
 
 SENDERS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 
@@ -234,7 +245,7 @@ def names(loss: Loss, path: str) -> bool:
     What holds it counts where it is named: `messages[*].content[*]` alone does not identify the block, so that
     the loss has to name the block's type.
     """
-    steps = _steps(path)
+    steps = steps_of(path)
     # Tools of a namespace become tools like any other.
     field = ".".join(step for step, _ in steps).replace("tools[*].tools[*]", "tools[*]")
     lost = loss.path.replace("tools[*].tools[*]", "tools[*]")
@@ -249,7 +260,7 @@ def names(loss: Loss, path: str) -> bool:
     return any(word and word in loss.detail for word in (steps[place - 1][1], following))
 
 
-def _steps(path: str) -> list[tuple[str, str]]:
+def steps_of(path: str) -> list[tuple[str, str]]:
     """(step, alternative) of a path: `messages.*.<user>.name` is `messages[*]` of a user, and `name`."""
     steps: list[tuple[str, str]] = []
     for step in path.split("."):

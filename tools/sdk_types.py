@@ -90,7 +90,7 @@ def minimal(node: Node, key: str = "") -> Any:
         case "text":
             return _text(key)
         case "number":
-            return 0.5
+            return 3.0 if key == "topK" else 0.5
         case "integer":
             return 0 if key == "index" else 3
         case "flag":
