@@ -36,7 +36,8 @@ PIECES = [
 def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strings of 300 letters are long here, and are cut every 150."""
     monkeypatch.setattr(long_texts, "LONG_TEXT", 300)
-    monkeypatch.setattr(json, "LONG_TEXT", 300)
+    monkeypatch.setattr(long_texts, "LONG_BODY", 300)
+    monkeypatch.setattr(json, "LONG_BODY", 300)
     monkeypatch.setattr(json, "_BEYOND", 301)
     monkeypatch.setattr(long_texts, "_WINDOW", 150)
 
@@ -113,3 +114,27 @@ def test_numbers_without_strings_are_no_long_string() -> None:
     numbers = list(range(2000))
 
     assert json.loads(plain.dumps(numbers).encode()) == numbers
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_strings_that_say_the_same_have_the_same_mark(seed: int) -> None:
+    chance = random.Random(seed)
+    common = text(chance).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    whole = {"first": common, "more": [common, value(chance)], "x" * 400: "y" * 500}
+    escaped, bare = plain.dumps(whole).encode(), json.dumps(whole)
+    texts = long_texts.LongTexts(json.loads)
+
+    first, second = texts.cut_out(escaped), texts.cut_out(bare)
+
+    assert texts.put_back(first) == escaped
+    assert plain.loads(texts.put_back(second)) == whole
+    if len(common) > 300:
+        assert plain.loads(first)["first"] == plain.loads(second)["more"][0] != common
+
+
+def test_marks_of_strings_that_differ_differ() -> None:
+    texts = long_texts.LongTexts(json.loads)
+    first, second = texts.cut_out(b'["' + b"a" * 400 + b'"]'), texts.cut_out(b'["' + b"a" * 399 + b'b"]')
+
+    assert first != second
+    assert texts.put_back(second) == b'["' + b"a" * 399 + b'b"]'

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json as plain_json
 import time
 
 import pytest
 
 from llm_gateway.exchange.patch import Comparison, merge_edit, merge_seen
+from llm_gateway_sdk.wire import json, long_texts
 
 
 def test_what_was_not_edited_is_copied_letter_by_letter() -> None:
@@ -114,3 +116,45 @@ def test_the_time_of_a_merge_grows_with_the_length_of_the_texts() -> None:
 def test_items_that_move_keep_their_spelling() -> None:
     original = b'{"m":[1.0,2.0,3.0,4.0,5.0]}'
     assert merge_edit(original, b'{"m":[1,2,3,4,5]}', b'{"m":[9,2,8,7,4,6]}') == b'{"m":[9,2.0,8,7,4.0,6]}'
+
+
+class TestLongStrings:
+    """They are compared and merged by marks, and come back as they were spelled."""
+
+    @pytest.fixture(autouse=True)
+    def small_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Strings of 60 letters are long here."""
+        for name, size in (("LONG_BODY", 80), ("LONG_TEXT", 60), ("_WINDOW", 60)):
+            monkeypatch.setattr(long_texts, name, size)
+        monkeypatch.setattr(json, "LONG_BODY", 80)
+
+    def test_an_edit_next_to_a_long_string_leaves_its_spelling(self) -> None:
+        said = "é" * 100
+        escaped = plain_json.dumps(said)
+        original = '{"text": %s, "extra": %s, "other": "1.0e5"}' % (escaped, escaped)
+        before = json.dumps({"text": said, "other": "1.0e5"})
+        after = json.dumps({"text": said, "other": "edited"})
+
+        merged = merge_edit(original.encode(), before, after)
+
+        assert merged.decode() == '{"text":%s,"extra":%s,"other":"edited"}' % (escaped, escaped)
+
+    def test_an_edited_long_string_is_written_as_it_was_edited(self) -> None:
+        original = json.dumps({"content": "secret " * 40, "unread": "secret " * 40})
+        before, after = json.dumps({"content": "secret " * 40}), json.dumps({"content": "hidden " * 40})
+
+        assert plain_json.loads(merge_seen(original, before, after)) == {"content": "hidden " * 40}
+        assert plain_json.loads(merge_edit(original, before, after))["unread"] == "secret " * 40
+
+    def test_a_long_key_that_is_there_twice_is_seen_however_it_is_spelled(self) -> None:
+        key = "k" * 100
+        escaped = "".join(f"\\u{ord(letter):04x}" for letter in key)
+
+        assert Comparison(f'{{"{key}": "1", "{escaped}": "2"}}'.encode()).has_duplicate_keys
+        assert not Comparison(f'{{"{key}": "1", "{escaped}k": "2"}}'.encode()).has_duplicate_keys
+
+    def test_bodies_with_the_same_long_strings_are_the_same(self) -> None:
+        came = Comparison(b'{"a": ["' + b"\\u0061" * 100 + b'"], "b": null}')
+
+        assert came.is_same(json.dumps({"a": ["a" * 100]}))
+        assert not came.is_same(json.dumps({"a": ["a" * 99 + "b"]}))

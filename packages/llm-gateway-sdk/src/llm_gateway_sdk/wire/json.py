@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from .long_texts import LONG_TEXT, Slicing, cut_out, fill_in, put_back, put_back_written, read_text, take_out
+from .long_texts import LONG_BODY, Slicing, cut_out, fill_in, put_back, put_back_written, read_text, take_out
 
 __all__ = [
     "ARRAY",
@@ -39,7 +39,7 @@ JSONObject: TypeAlias = dict[str, Any]
 Slice: TypeAlias = msgspec.Raw
 """A piece of a JSON text, which `dumps` writes letter by letter. Compares by its letters."""
 
-_BEYOND = LONG_TEXT + 1
+_BEYOND = LONG_BODY + 1
 """End of a slice that is empty where a text is not long: a slice costs less than a call of `len`."""
 
 _decode = msgspec.json.Decoder().decode
@@ -89,7 +89,7 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
     The fast engine refuses lone-surrogate escapes (`"\\ud83d"`), which JavaScript clients do send when they cut a
     string inside a letter; those go to the standard library's parser. `NaN` and `Infinity` stay refused.
     """
-    if data[LONG_TEXT:_BEYOND] and isinstance(data, bytes):
+    if data[LONG_BODY:_BEYOND] and isinstance(data, bytes):
         rest, places = cut_out(data)
         if places:
             return put_back(loads(rest), [read_text(data, start, stop, loads) for start, stop in places])
@@ -158,7 +158,7 @@ def peek(data: bytes) -> tuple[str | None, bool]:
 
     Raises ValueError where `data` is not a valid JSON object or one of the two has another type.
     """
-    if data[LONG_TEXT:_BEYOND]:
+    if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
     try:
         top = _decode_top(data)
@@ -178,7 +178,7 @@ def peek(data: bytes) -> tuple[str | None, bool]:
 def peek_ceiling(data: bytes) -> int | None:
     """The most output tokens that a request to a chat API allows, over all its replies; None where it says nothing, or
     nothing that can be read."""
-    if data[LONG_TEXT:_BEYOND]:
+    if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
     try:
         top = _decode_ceilings(data)
@@ -269,7 +269,7 @@ def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
 
     A value of None removes the key; a key that was not there is appended. Raises ValueError for anything but an object.
     """
-    if data[LONG_TEXT:_BEYOND]:
+    if data[LONG_BODY:_BEYOND]:
         rest, places = cut_out(data)
         if places:
             return put_back_written(replace_top_level(rest, changes), data, places)

@@ -15,11 +15,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 from .pieces import joined, joined_text
 
-__all__ = ["LONG_TEXT", "Slicing", "cut_out", "fill_in", "put_back", "put_back_written", "read_text", "take_out"]
+__all__ = [
+    "LONG_BODY",
+    "LONG_TEXT",
+    "LongTexts",
+    "Slicing",
+    "cut_out",
+    "fill_in",
+    "put_back",
+    "put_back_written",
+    "read_text",
+    "take_out",
+]
 
 
 class Slicing:
@@ -29,9 +41,11 @@ class Slicing:
     under_way = 0
 
 
-LONG_TEXT = 1 << 20
-"""Bytes or letters above which a string is long. Only bodies that are longer than this are looked through."""
-_WINDOW = 256 * 1024
+LONG_BODY = 1 << 20
+"""Bytes above which a body is looked through for long strings."""
+LONG_TEXT = 64 * 1024
+"""Bytes or letters above which a string is long; at least as many as a window has."""
+_WINDOW = 64 * 1024
 _MARK = f"@{hash('a long text')}{hash(object())}:"
 """Begins a string that replaces a long one. Hashes of texts are salted anew by each process, so that no sender can
 know it."""
@@ -57,6 +71,55 @@ def cut_out(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
         end = stop
     pieces.append(data[end:])
     return joined(pieces), found
+
+
+class LongTexts:
+    """Marks for long strings that texts have in common: strings that say the same have the same mark, however they are
+    spelled. So texts are compared and merged without these strings, which come back as the first of the texts has them.
+    """
+
+    __slots__ = ("_digests", "_loads", "_spelled")
+
+    def __init__(self, loads: Callable[[bytes], Any]) -> None:
+        self._loads = loads
+        self._digests: dict[bytes, int] = {}
+        self._spelled: list[memoryview] = []
+
+    def cut_out(self, data: bytes) -> bytes:
+        """The JSON text with marks in place of its long strings. Raises ValueError where one of these is not valid."""
+        if len(data) <= LONG_BODY:
+            return data
+        pieces, end = [], 0
+        for start, stop in _places(data):
+            digest = _digest(data, start, stop, self._loads)
+            number = self._digests.setdefault(digest, len(self._spelled))
+            if number == len(self._spelled):
+                self._spelled.append(memoryview(data)[start:stop])
+            pieces += [data[end:start], b"%b%d" % (_MARK_BYTES, number)]
+            end = stop
+        if not end:
+            return data
+        pieces.append(data[end:])
+        return joined(pieces)
+
+    def put_back(self, data: bytes) -> bytes:
+        return _filled(data, self._spelled) if self._spelled else data
+
+
+def _digest(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -> bytes:
+    """Of what a string says."""
+    found = blake2b(digest_size=32)
+    while start < stop:
+        end = _cut(data, start, stop)
+        piece = data[start:end]
+        if b"\\" in piece:
+            text = loads(b'"' + piece + b'"')
+            if not isinstance(text, str):
+                raise ValueError("Invalid string")
+            piece = text.encode("utf-8", "surrogatepass")
+        found.update(piece)
+        start = end
+    return found.digest()
 
 
 def _places(data: bytes) -> list[tuple[int, int]]:
@@ -116,11 +179,15 @@ def _cut(data: bytes, start: int, stop: int) -> int:
 
 def put_back_written(data: bytes, source: bytes, places: list[tuple[int, int]]) -> bytes:
     """A JSON text with the long strings of `source` in place of their marks, letter by letter. Marks may be missing."""
+    whole = memoryview(source)
+    return _filled(data, [whole[start:stop] for start, stop in places])
+
+
+def _filled(data: bytes, spelled: list[memoryview]) -> bytes:
     pieces: list[bytes | memoryview] = []
-    end, whole = 0, memoryview(source)
+    end = 0
     for match in _ANY_MARK.finditer(data):
-        start, stop = places[int(match.group(1))]
-        pieces += [data[end : match.start()], whole[start:stop]]
+        pieces += [data[end : match.start()], spelled[int(match.group(1))]]
         end = match.end()
     pieces.append(data[end:])
     return joined(pieces)

@@ -18,6 +18,7 @@ from bisect import bisect_left
 
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import ARRAY, JSON, OBJECT, STRING, Slice
+from llm_gateway_sdk.wire.long_texts import LongTexts
 
 __all__ = ["Comparison", "merge_edit", "merge_seen"]
 
@@ -29,22 +30,30 @@ def merge_edit(original: bytes, before: bytes, after: bytes) -> bytes:
     """
     if before == after:
         return original
-    return json.dumps(_Merge(seen_only=False).values(Slice(original), Slice(before), Slice(after)))
+    return _merged(original, before, after, seen_only=False)
 
 
 def merge_seen(original: bytes, before: bytes, after: bytes) -> bytes:
     """As `merge_edit`, without what of `original` has no counterpart in `before`, unless it holds no words."""
-    return json.dumps(_Merge(seen_only=True).values(Slice(original), Slice(before), Slice(after)))
+    return _merged(original, before, after, seen_only=True)
+
+
+def _merged(original: bytes, before: bytes, after: bytes, *, seen_only: bool) -> bytes:
+    """Long strings are merged by marks, and come back as the original spells them."""
+    texts = LongTexts(json.loads)
+    came, old, new = [Slice(texts.cut_out(data)) for data in (original, before, after)]
+    return texts.put_back(json.dumps(_Merge(seen_only=seen_only).values(came, old, new)))
 
 
 class Comparison:
     """A body that came, compared with what a dialect writes of it. Raises ValueError where it is not valid JSON."""
 
-    __slots__ = ("_data", "_value")
+    __slots__ = ("_data", "_texts", "_value")
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._value = json.loads(data)
+        self._texts = LongTexts(json.loads)
+        self._data = self._texts.cut_out(data)
+        self._value = json.loads(self._data)
 
     @property
     def has_duplicate_keys(self) -> bool:
@@ -58,11 +67,11 @@ class Comparison:
 
     def is_same(self, written: bytes) -> bool:
         """Whether both say the same, but for what carries no words and the dialect leaves out, such as nulls."""
-        return _covers(json.loads(written), self._value, exact=True)
+        return _covers(json.loads(self._texts.cut_out(written)), self._value, exact=True)
 
     def is_covered(self, written: bytes) -> bool:
         """Whether `written` has all words of it in their places, and perhaps more."""
-        return _covers(json.loads(written), self._value, exact=False)
+        return _covers(json.loads(self._texts.cut_out(written)), self._value, exact=False)
 
 
 def _covers(written: JSON, value: JSON, *, exact: bool) -> bool:
