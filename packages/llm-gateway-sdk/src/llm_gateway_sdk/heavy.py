@@ -2,7 +2,7 @@
 
 Decoding, translating, merging and counting take time that grows with a body: with its bytes, and far more with the
 number of its values. Up to a few milliseconds of it are done in place, for a thread costs more. All else goes to one
-thread of the process: the interpreter switches between that thread and the event loop every millisecond or so
+thread of the process: the interpreter switches between that thread and the event loop every fifth of a millisecond
 (`SWITCH_SECONDS`), and what does not switch, a single call of the JSON engine, is bounded by the bounds on bytes and
 values of a body.
 
@@ -41,7 +41,7 @@ __all__ = [
 
 LIGHT_BYTES = 16 * 1024
 """A body up to this size is light, whatever it holds."""
-SWITCH_SECONDS = 0.001
+SWITCH_SECONDS = 0.0002
 """`sys.setswitchinterval` of a worker: how long the event loop waits for its turn while the thread works."""
 _HEAVY_BYTES = 512 * 1024
 _HEAVY_ITEMS = 3000
