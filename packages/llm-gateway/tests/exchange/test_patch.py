@@ -131,13 +131,13 @@ class TestLongStrings:
     def test_an_edit_next_to_a_long_string_leaves_its_spelling(self) -> None:
         said = "é" * 100
         escaped = plain_json.dumps(said)
-        original = '{"text": %s, "extra": %s, "other": "1.0e5"}' % (escaped, escaped)
+        original = f'{{"text": {escaped}, "extra": {escaped}, "other": "1.0e5"}}'
         before = json.dumps({"text": said, "other": "1.0e5"})
         after = json.dumps({"text": said, "other": "edited"})
 
         merged = merge_edit(original.encode(), before, after)
 
-        assert merged.decode() == '{"text":%s,"extra":%s,"other":"edited"}' % (escaped, escaped)
+        assert merged.decode() == f'{{"text":{escaped},"extra":{escaped},"other":"edited"}}'
 
     def test_an_edited_long_string_is_written_as_it_was_edited(self) -> None:
         original = json.dumps({"content": "secret " * 40, "unread": "secret " * 40})
