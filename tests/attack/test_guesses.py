@@ -62,3 +62,31 @@ def test_guesses_at_all_doors_are_counted_together(
 
     assert statuses == [401] * ALLOWED + [429] * len(doors)
     assert set(right.values()) == {429}, "who has guessed so often is not heard"
+
+
+def test_who_has_one_credential_cannot_try_others_without_end(
+    attack: Callable[..., Attacked], provide: Callable[..., Provider]
+) -> None:
+    viewer = "a-key-of-a-viewer-of-some-length"
+    attacked = attack(
+        {
+            "models": [model("chat", provide().url)],
+            "admin": {
+                "enabled": True,
+                "apiKey": KEY,
+                "credentials": [{"name": "watching", "role": "viewer", "key": viewer}],
+            },
+            "plugins": [{"name": "console", "type": "console"}],
+        }
+    )
+    doors = [PLACES["API"], PLACES["console"]]
+
+    def try_all(key: str) -> set[int]:
+        return {door(attacked, attacked.url, path, key) for door, path in doors}
+
+    assert try_all(viewer) == {200}
+    for number in range(ALLOWED):
+        try_all(f"wrong-{number}")
+
+    assert try_all(KEY) == {429}, "a right guess is not heard either"
+    assert try_all(viewer) == {200}

@@ -33,33 +33,37 @@ def test_after_too_many_guesses_an_address_is_refused_unheard_for_a_minute() -> 
     now = 100.0
     limit = GuessLimit(2, clock=lambda: now)
     for _ in range(2):
-        assert not limit.refuses("a")
+        assert not limit.refuses("a", "guess")
         limit.failed("a")
 
-    assert limit.refuses("a")
-    assert not limit.refuses("b")
+    assert limit.refuses("a", "guess")
+    assert not limit.refuses("b", "guess")
     now += WINDOW_SECONDS
-    assert not limit.refuses("a")
+    assert not limit.refuses("a", "guess")
 
 
-def test_an_address_with_a_right_credential_is_heard_for_an_hour() -> None:
+def test_a_right_credential_is_heard_for_an_hour_where_it_came_from_and_no_other_is() -> None:
     now = 0.0
     limit = GuessLimit(1, clock=lambda: now)
-    limit.succeeded("a")
+    limit.succeeded("a", "right")
     limit.failed("a")
+    limit.failed("b")
 
-    assert not limit.refuses("a")
+    assert not limit.refuses("a", "right")
+    assert limit.refuses("a", "guess"), "one credential does not allow to try others"
+    assert limit.refuses("b", "right")
     now += TRUSTED_SECONDS
     limit.failed("a")
-    assert limit.refuses("a")
+    assert limit.refuses("a", "right")
 
 
 def test_right_addresses_do_not_fill_the_memory() -> None:
     limit = GuessLimit(1, addresses=10)
     for number in range(100):
-        limit.succeeded(str(number))
+        limit.succeeded(str(number), "right")
 
     assert len(limit._trusted) == 10
+    assert "right" not in repr(vars(limit))
 
 
 def test_a_subscriber_with_many_ipv6_addresses_has_the_guesses_of_one() -> None:

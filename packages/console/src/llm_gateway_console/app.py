@@ -171,14 +171,15 @@ class ConsoleApp:
         wanted = _local(form.get("next", ""))
         address, oidc = _address(request), self._oidc is not None
         too_many = "Too many wrong credentials from this address. Wait a minute."
-        if host.guesses.refuses(address):
+        given = form.get("credential", "").strip()
+        if host.guesses.refuses(address, given):
             return signing_in.shown(base, wanted, too_many, 429, oidc=oidc)
-        found = host.identify(form.get("credential", "").strip())
+        found = host.identify(given)
         if found is None:
             if host.guesses.failed(address):
                 return signing_in.shown(base, wanted, too_many, 429, oidc=oidc)
             return signing_in.shown(base, wanted, "This credential is wrong.", 401, oidc=oidc)
-        host.guesses.succeeded(address)
+        host.guesses.succeeded(address, given)
         response = RedirectResponse(base + (wanted or "/"), 303)
         self._begin(response, request, *found)
         return response

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import secrets
 import threading
 import time
 from collections.abc import Callable
+from hashlib import blake2b
+from math import inf
 
 __all__ = ["GuessLimit", "network_of"]
 
 WINDOW_SECONDS = 60.0
 TRUSTED_SECONDS = 3600.0
-"""How long an address from which a right credential came is not shut out."""
+"""How long a credential that was right is heard from its address, whatever else comes from there."""
 
 
 class GuessLimit:
@@ -23,7 +26,8 @@ class GuessLimit:
       is wrong by `failed`. A right key always passes, so that one bad client does not lock out the others.
     - Passwords, and keys that open the administration, must not be found by trying: ask `refuses` before comparing, and
       report a right one by `succeeded`. After too many wrong ones an address is refused unheard, whether the next one
-      is right or not, unless a right one came from there within the last hour.
+      is right or not, unless the same one was right from there within the last hour. Somebody with one credential can't
+      try others without end.
 
     An IPv6 address counts as its /64, which is what one subscriber has. At most `addresses` are remembered, of each
     kind. Where more guess, those that began first are forgotten. Safe in threads.
@@ -36,7 +40,8 @@ class GuessLimit:
         self._addresses = addresses
         self._clock = clock
         self._counts: dict[str, tuple[float, int]] = {}
-        self._trusted: dict[str, float] = {}
+        self._trusted: dict[tuple[str, bytes], float] = {}
+        self._salt = secrets.token_bytes(16)
         self._mutex = threading.Lock()
 
     def failed(self, address: str | None) -> bool:
@@ -52,7 +57,7 @@ class GuessLimit:
             self._counts[network] = (since, count + 1)
             return count + 1 > self._allowed
 
-    def refuses(self, address: str | None) -> bool:
+    def refuses(self, address: str | None, credential: str) -> bool:
         """Whether a credential from there is not to be compared at all, and answered with 429."""
         now = self._clock()
         network = network_of(address)
@@ -60,17 +65,21 @@ class GuessLimit:
             since, count = self._counts.get(network, (now, 0))
             if count < self._allowed or now - since >= WINDOW_SECONDS:
                 return False
-            return now - self._trusted.get(network, now - TRUSTED_SECONDS) >= TRUSTED_SECONDS
+            return now - self._trusted.get(self._known(network, credential), -inf) >= TRUSTED_SECONDS
 
-    def succeeded(self, address: str | None) -> None:
-        """A right credential came from there."""
+    def succeeded(self, address: str | None, credential: str) -> None:
+        """This credential came from there, and was right."""
         now = self._clock()
-        network = network_of(address)
+        known = self._known(network_of(address), credential)
         with self._mutex:
-            self._trusted.pop(network, None)
+            self._trusted.pop(known, None)
             if len(self._trusted) >= self._addresses:
                 del self._trusted[next(iter(self._trusted))]
-            self._trusted[network] = now
+            self._trusted[known] = now
+
+    def _known(self, network: str, credential: str) -> tuple[str, bytes]:
+        """What is remembered of a credential that was right; not the credential."""
+        return network, blake2b(credential.encode("utf-8", "surrogatepass"), key=self._salt, digest_size=16).digest()
 
 
 def network_of(address: str | None) -> str:

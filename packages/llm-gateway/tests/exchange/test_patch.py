@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from llm_gateway.exchange import patch
 from llm_gateway.exchange.patch import Comparison, merge_edit, merge_seen
 from llm_gateway_sdk.wire import json, long_texts
 
@@ -126,7 +127,9 @@ class TestLongStrings:
         """Strings of 60 letters are long here."""
         for name, size in (("LONG_BODY", 80), ("LONG_TEXT", 60), ("_WINDOW", 60)):
             monkeypatch.setattr(long_texts, name, size)
-        monkeypatch.setattr(json, "LONG_BODY", 80)
+        for module in (json, patch):
+            monkeypatch.setattr(module, "LONG_BODY", 80)
+            monkeypatch.setattr(module, "_BEYOND", 81)
 
     def test_an_edit_next_to_a_long_string_leaves_its_spelling(self) -> None:
         said = "é" * 100

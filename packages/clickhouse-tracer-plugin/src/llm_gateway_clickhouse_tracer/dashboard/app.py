@@ -108,9 +108,9 @@ class Dashboard:
                 403, b"Without a credential the dashboard answers on localhost only.\n", {"content-type": "text/plain"}
             )
         given = headers.get("authorization", "")
-        refused = bool(given) and self._guesses.refuses(address)
+        refused = bool(given) and self._guesses.refuses(address, given)
         if not refused and _is_right(given, self._credential):
-            self._guesses.succeeded(address)
+            self._guesses.succeeded(address, given)
             return None
         if refused or (given and self._guesses.failed(address)):
             wait = {"content-type": "text/plain", "retry-after": "60"}

@@ -18,9 +18,11 @@ from bisect import bisect_left
 
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import ARRAY, JSON, OBJECT, STRING, Slice
-from llm_gateway_sdk.wire.long_texts import LongTexts
+from llm_gateway_sdk.wire.long_texts import LONG_BODY, LongTexts
 
 __all__ = ["Comparison", "merge_edit", "merge_seen"]
+
+_BEYOND = LONG_BODY + 1
 
 
 def merge_edit(original: bytes, before: bytes, after: bytes) -> bytes:
@@ -30,15 +32,19 @@ def merge_edit(original: bytes, before: bytes, after: bytes) -> bytes:
     """
     if before == after:
         return original
-    return _merged(original, before, after, seen_only=False)
+    if original[LONG_BODY:_BEYOND]:
+        return _merged_by_marks(original, before, after, seen_only=False)
+    return json.dumps(_Merge(seen_only=False).values(Slice(original), Slice(before), Slice(after)))
 
 
 def merge_seen(original: bytes, before: bytes, after: bytes) -> bytes:
     """As `merge_edit`, without what of `original` has no counterpart in `before`, unless it holds no words."""
-    return _merged(original, before, after, seen_only=True)
+    if original[LONG_BODY:_BEYOND]:
+        return _merged_by_marks(original, before, after, seen_only=True)
+    return json.dumps(_Merge(seen_only=True).values(Slice(original), Slice(before), Slice(after)))
 
 
-def _merged(original: bytes, before: bytes, after: bytes, *, seen_only: bool) -> bytes:
+def _merged_by_marks(original: bytes, before: bytes, after: bytes, *, seen_only: bool) -> bytes:
     """Long strings are merged by marks, and come back as the original spells them."""
     texts = LongTexts(json.loads)
     came, old, new = [Slice(texts.cut_out(data)) for data in (original, before, after)]
@@ -51,9 +57,12 @@ class Comparison:
     __slots__ = ("_data", "_texts", "_value")
 
     def __init__(self, data: bytes) -> None:
-        self._texts = LongTexts(json.loads)
-        self._data = self._texts.cut_out(data)
-        self._value = json.loads(self._data)
+        self._texts: LongTexts | None = None
+        if data[LONG_BODY:_BEYOND]:
+            self._texts = LongTexts(json.loads)
+            data = self._texts.cut_out(data)
+        self._data = data
+        self._value = json.loads(data)
 
     @property
     def has_duplicate_keys(self) -> bool:
@@ -67,11 +76,15 @@ class Comparison:
 
     def is_same(self, written: bytes) -> bool:
         """Whether both say the same, but for what carries no words and the dialect leaves out, such as nulls."""
-        return _covers(json.loads(self._texts.cut_out(written)), self._value, exact=True)
+        if self._texts is not None:
+            written = self._texts.cut_out(written)
+        return _covers(json.loads(written), self._value, exact=True)
 
     def is_covered(self, written: bytes) -> bool:
         """Whether `written` has all words of it in their places, and perhaps more."""
-        return _covers(json.loads(self._texts.cut_out(written)), self._value, exact=False)
+        if self._texts is not None:
+            written = self._texts.cut_out(written)
+        return _covers(json.loads(written), self._value, exact=False)
 
 
 def _covers(written: JSON, value: JSON, *, exact: bool) -> bool:

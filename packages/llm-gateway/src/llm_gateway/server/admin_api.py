@@ -99,11 +99,11 @@ class AdminAPI:
         header = request.headers.get("authorization", "")
         given = header[7:] if header[:7].lower() == "bearer " else request.headers.get("x-api-key", "")
         address = request.client.host if request.client else None
-        if self._failures.refuses(address):
+        if self._failures.refuses(address, given):
             raise AdminError(429, "Too many wrong credentials.")
         found = self.identify(given)
         if found is not None:
-            self._failures.succeeded(address)
+            self._failures.succeeded(address, given)
             return found
         if self._failures.failed(address):
             raise AdminError(429, "Too many wrong credentials.")

@@ -135,8 +135,12 @@ def _metrics(control: Control) -> Page:
     return page
 
 
-def _authorised(key: str, header: str, alternative: str) -> bool:
-    given = header[7:] if header[:7].lower() == "bearer " else alternative
+def _given(request: Request) -> str:
+    header: str = request.headers.get("authorization", "")
+    return header[7:] if header[:7].lower() == "bearer " else request.headers.get("x-api-key", "")
+
+
+def _is_right(key: str, given: str) -> bool:
     return bool(key) and hmac.compare_digest(given.encode(), key.encode())
 
 
@@ -147,15 +151,16 @@ def _too_many() -> Response:
 def _guarded(key: str, failures: GuessLimit, page: Page) -> Page:
     async def guarded(request: Request) -> Response:
         address = request.client.host if request.client else None
-        if failures.refuses(address):
+        given = _given(request)
+        if failures.refuses(address, given):
             return _too_many()
-        if not _authorised(key, request.headers.get("authorization", ""), request.headers.get("x-api-key", "")):
+        if not _is_right(key, given):
             if failures.failed(address):
                 return _too_many()
             return JSONResponse(
                 {"error": "the administration credential is missing or wrong"}, 401, {"www-authenticate": "Bearer"}
             )
-        failures.succeeded(address)
+        failures.succeeded(address, given)
         return await page(request)
 
     return guarded

@@ -31,6 +31,7 @@ class Channel(asyncio.Protocol):
         self.loop = door.loop
         self.write_paused = False
         self.read_paused = False
+        self.client_ip: str | None = None
         self._writable: asyncio.Future[None] | None = None
         self._deaf = False
         """Nothing that comes is read as HTTP any more."""
@@ -133,6 +134,10 @@ class Channel(asyncio.Protocol):
 
     def unread_bytes(self) -> int:
         return self.transport.get_write_buffer_size()
+
+    def address(self) -> str | None:
+        """Who is connected; a proxy, where one is in front."""
+        return self.client_ip
 
     async def wait_writable(self) -> None:
         """One that takes nothing at all for `idle_timeout` is cut off."""

@@ -50,7 +50,6 @@ class HTTPConnection(Channel):
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        self.client_ip: str | None = None
         self._parser = RequestParser(max_head_bytes=door.limits.head_bytes, takes_offer=self._takes_offer)
         self.cycles: deque[Cycle] = deque()
         """Requests that have come, whole or in part, and whose replies are not written yet."""
@@ -63,8 +62,6 @@ class HTTPConnection(Channel):
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._half_closed: HalfClosed | None = None
-
-    # The connection.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -229,10 +226,12 @@ class HTTPConnection(Channel):
 
     def probe(self) -> None:
         """Sends what makes a client that has left reset the connection."""
-        data = self.cycles[0].probe if self.cycles else b""
-        if data:
+        if self.cycles and (data := self.cycles[0].probe):
             self.door.writes.flush()
             self.write_out(data)
+
+    def address(self) -> str | None:
+        return self.door.application.client_address(self.cycles[0]) if self.cycles else self.client_ip
 
     # Requests in their turn.
 
