@@ -138,8 +138,9 @@ _NUMBERS = ("index", "output_index", "content_index", "summary_index", "contentB
 
 
 def planted_streams(dialect: str, planted: str, *, split: bool) -> Iterator[tuple[str, str, bytes]]:
-    """(path, content type, body) of streams with one planted event, or with two that have half of the text each."""
-    half = len(planted) // 2
+    """(path, content type, body) of streams with one planted event, or with two that have a part of the text each. The
+    text is cut within its word with a hyphen."""
+    half = planted.index("-")
     for path, value in each_text(event_tree_of(dialect), planted):
         written = json.dumps(_from_nought(value))
         texts = [planted[:half], planted[half:]] if split else [planted]
