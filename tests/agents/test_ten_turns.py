@@ -19,6 +19,8 @@ import anthropic
 import httpx
 import openai
 import pytest
+from botocore import exceptions as aws_errors  # type: ignore[import-untyped]
+from converse_talker import ConverseTalker
 from google.genai import errors as google_errors
 from scripted_upstream import Script
 from served_gateway import ServedGateway
@@ -27,7 +29,8 @@ from talkers import TALKERS, Heard, Result
 
 CONVERSATIONS = int(os.environ.get("AGENTS_LONG", "1"))
 BREAKS = (openai.OpenAIError, anthropic.AnthropicError, httpx.HTTPError, google_errors.APIError, ConnectionError)
-BREAKS += (AssertionError, RuntimeError)
+BREAKS += (AssertionError, RuntimeError, aws_errors.BotoCoreError, aws_errors.ClientError)
+CLIENTS = {**TALKERS, "converse": ConverseTalker}
 
 
 @dataclass
@@ -52,7 +55,7 @@ class Conversation:
         return f"word{self.count}x"
 
     def hold(self) -> None:
-        self.talker = TALKERS[self.client](self.gateway)
+        self.talker = CLIENTS[self.client](self.gateway)
         for _ in range(10):
             word = self.word()
             self.talker.say(f"please {word}", picture=self.dice.random() < 0.3)
@@ -112,8 +115,9 @@ class Conversation:
         return heard
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
-        if self.client == "messages" and model == "anthropic" and self.unthought:
-            thinking = False  # Claude with a budget refuses it, and what an Anthropic client asks goes as it is
+        own = {"messages": "anthropic", "converse": "bedrock"}
+        if own.get(self.client) == model and self.unthought:
+            thinking = False  # Claude with a budget refuses it, and what a client of its own API asks goes as it is
         self.thought = thinking
         heard: Heard = self.talker.ask(model, streamed=streamed, thinking=thinking)
         return heard
@@ -147,7 +151,7 @@ class Conversation:
 
 
 @pytest.mark.parametrize("number", range(CONVERSATIONS))
-@pytest.mark.parametrize("client", TALKERS)
+@pytest.mark.parametrize("client", CLIENTS)
 def test_ten_turns(gateway: ServedGateway, servers: StrictServers, client: str, number: int) -> None:
     Conversation(client, gateway, servers, random.Random(f"{client} {number}")).hold()
 

@@ -32,6 +32,7 @@ from llm_gateway_sdk.dialects.fields import kind_of
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.wire import json
 
+from .carriers import carrier_of, settle_carriers
 from .media import MEDIA_KEYS, NAME, DocumentNames, decode_media, encode_media
 
 __all__ = [
@@ -95,7 +96,7 @@ def decode_content(value: Any, path: str) -> list[Part]:
             parts[-1].cache = decode_cache_point(block["cachePoint"], f"{place}.cachePoint")
         else:
             parts.append(_decode_block(block, place))
-    return parts
+    return settle_carriers(parts)
 
 
 def decode_cache_point(value: Any, path: str) -> CacheHint:
@@ -267,23 +268,34 @@ def wire_id(identity: str) -> str:
 class BlockEncoder:
     """Writes the blocks of one request or reply.
 
-    `caches`: cache points are allowed. `signs`: reasoning counts only with its proof, as with Claude. `reply`: a client
-    will read it, so that foreign proofs are wrapped and not left out.
+    `caches`: cache points are allowed. `signs`: reasoning counts only with its proof, as with Claude. `unknown`: the
+    model may be such a one, so that another provider's reasoning without a proof is left out. `reply`: a client will
+    read it, so that foreign proofs are wrapped and not left out.
     """
 
     def __init__(
-        self, losses: Losses, root: str, *, caches: bool = True, signs: bool = False, reply: bool = False
+        self,
+        losses: Losses,
+        root: str,
+        *,
+        caches: bool = True,
+        signs: bool = False,
+        unknown: bool = False,
+        reply: bool = False,
     ) -> None:
         self._losses = losses
         self._root = root
         self._caches = caches
         self._signs = signs
+        self._unknown = unknown
         self._reply = reply
         self._names = DocumentNames()
 
     def encode(self, parts: Sequence[Part]) -> list[dict[str, Any]]:
         blocks: list[dict[str, Any]] = []
         for part in parts:
+            if self._reply and (carrier := carrier_of(part)) is not None:
+                blocks.append(carrier)
             encoded = self._block(part)
             if encoded is not None:
                 blocks.append(encoded)
@@ -351,7 +363,8 @@ class BlockEncoder:
             return None
         if part.redacted is not None:
             return {"reasoningContent": {"redactedContent": part.redacted}}
-        if part.signature is None and (self._signs or not part.text):
+        needs_proof = self._signs or (self._unknown and part.signed_by == UNSIGNED)
+        if part.signature is None and (needs_proof or not part.text):
             self._losses.dropped(f"{self._root}.thinking", "reasoning without a signature")
             return None
         thought = {"text": part.text}
@@ -360,7 +373,7 @@ class BlockEncoder:
         return {"reasoningContent": {"reasoningText": thought}}
 
     def _call(self, part: ToolCallPart) -> dict[str, Any]:
-        if part.signature is not None:
+        if part.signature is not None and not self._reply:
             self._losses.dropped(f"{self._root}.signature")
         call = {"toolUseId": wire_id(part.id), "name": part.name, "input": self._arguments(part)}
         return {"toolUse": {**call, **own(part)}}

@@ -77,7 +77,13 @@ class _Encoder:
         )
         self._system_turns = bool(target.quirks.get("system_turns"))
         self._metadata = own(request)
-        self._blocks = BlockEncoder(losses, "messages[*].content[*]", caches=self._can.caches, signs=self._can.claude)
+        self._blocks = BlockEncoder(
+            losses,
+            "messages[*].content[*]",
+            caches=self._can.caches,
+            signs=self._can.claude,
+            unknown=not self._can.family,
+        )
         self._instructions: list[str] = []
         """What had to be stated in words for want of a field."""
 

@@ -29,6 +29,7 @@ from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import merge_metadata, merge_parts, refusal_of
 from llm_gateway_sdk.wire import json
 
+from .carriers import carried_signature
 from .errors import exception_name
 from .eventstream import encode_message
 from .parts import NAME, BlockEncoder, encode_citation, own, wire_id, write_blob
@@ -134,6 +135,7 @@ class Encoder(StreamEncoder):
         if isinstance(part, RefusalPart):
             part = TextPart(part.text, index=part.index)
         start: dict[str, Any] | None = None
+        before = b""
         match part:
             case TextPart():
                 if not part.text and not part.citations:
@@ -143,6 +145,7 @@ class Encoder(StreamEncoder):
                     return b""
             case ToolCallPart():
                 self._called = True
+                before = self._carrier(part)
                 call = {"toolUseId": wire_id(part.id), "name": part.name, **own(part)}
                 start = {"toolUse": call}
                 part = ToolCallPart(part.id, part.name, part.arguments, index=part.index)
@@ -160,7 +163,18 @@ class Encoder(StreamEncoder):
         self._open = part
         self._unproven = isinstance(part, ThinkingPart)
         out = self._event("contentBlockStart", {"start": start}) if start is not None else b""
-        return out + self._deltas(part)
+        return before + out + self._deltas(part)
+
+    def _carrier(self, part: ToolCallPart) -> bytes:
+        """A whole block before a call whose signature has no other place."""
+        carried = carried_signature(part)
+        if carried is None:
+            return b""
+        deltas = ({"reasoningContent": {"text": ""}}, {"reasoningContent": {"signature": carried}})
+        out = b"".join(self._event("contentBlockDelta", {"delta": delta}) for delta in deltas)
+        out += self._event("contentBlockStop", {})
+        self._count += 1
+        return out
 
     def _begin_opaque(self, part: OpaquePart) -> bytes:
         self._open = OpaquePart(NAME, part.data, index=part.index)
