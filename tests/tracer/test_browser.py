@@ -248,6 +248,24 @@ def test_the_figure_of_errors_leads_to_as_many_requests(page: Any, site: str) ->
     assert "ok" not in outcomes
 
 
+def test_each_tile_leads_to_the_requests_that_it_counts(page: Any, site: str) -> None:
+    page.goto(site + "/?range=7d")
+    targets = page.locator(".tile").evaluate_all("tiles => tiles.map(tile => tile.href || '')")
+
+    assert len(targets) == 7
+    for target in targets:
+        assert "/interactions?" in target
+        page.goto(target)
+        assert page.locator("table.list tbody tr").count() > 0 or "status=failed" in target
+
+
+@pytest.mark.parametrize("order", ["first", "requests"])
+def test_columns_that_are_not_shown_at_first_sort_too(page: Any, site: str, order: str) -> None:
+    page.goto(f"{site}/interactions?range=7d&sort={order}")
+
+    assert page.locator("table.list tbody tr").count() > 2
+
+
 @pytest.mark.parametrize(("column", "order"), [("Time", "slowest"), ("Cost", "dearest"), ("Tokens", "longest")])
 def test_columns_sort(page: Any, site: str, column: str, order: str) -> None:
     page.goto(site + "/interactions?range=7d")

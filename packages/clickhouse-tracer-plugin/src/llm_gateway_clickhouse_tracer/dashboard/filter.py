@@ -44,6 +44,8 @@ SORTS: Final[Mapping[str, str]] = {
     "slowest": "spent_us DESC",
     "dearest": "cost DESC NULLS LAST",
     "longest": "tokens_in + tokens_out DESC NULLS LAST",
+    "first": "first_us DESC NULLS LAST",
+    "requests": "requests DESC",
 }
 
 

@@ -109,6 +109,7 @@ def _candidates(database: Database, chosen: Filter, window: str, parameters: dic
         "newest": "min(ts) AS started", "oldest": "min(ts) AS started", "slowest": "sum(duration_us) AS spent_us",
         "dearest": "sum(cost_usd) AS cost",
         "longest": "sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out",
+        "first": "min(ttft_us) AS first_us", "requests": "count() AS requests",
     }[chosen.sort]  # fmt: skip
     # Some begin before the window and are left out later, hence more than a page.
     many = 2 * (PAGE_SIZE + 1) if window else PAGE_SIZE + 1

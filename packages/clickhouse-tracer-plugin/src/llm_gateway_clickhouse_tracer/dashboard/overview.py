@@ -67,7 +67,12 @@ def overview_page(
             link=listed(sort="slowest"),
             change=_change(latency[0], (before.get("latency") or [None])[0]) if before.get("requests") else "",
         ),
-        _tile("First token", duration(ttft[0]), f"median · p95 {duration(ttft[1])}" if ttft[1] is not None else ""),
+        _tile(
+            "First token",
+            duration(ttft[0]),
+            f"median · p95 {duration(ttft[1])}" if ttft[1] is not None else "",
+            link=listed(sort="first"),
+        ),
         _tile(
             "Tokens in",
             count(sums.get("input_tokens")),
@@ -79,6 +84,7 @@ def overview_page(
             "Tokens out",
             count(sums.get("output_tokens")),
             f"{count(sums.get('reasoning_tokens') or 0)} thinking",
+            link=listed(sort="longest"),
             change=change("output_tokens"),
         ),
         _tile(
