@@ -61,9 +61,17 @@ def test_requests_at_once_come_free_in_a_moment() -> None:
 def test_a_spent_budget_is_the_end() -> None:
     message, status, code, retry_after = refused("month", 200, settled=900)
 
-    assert "does not have 200 tokens left this month: 900 tokens of 1,000 tokens are spent or reserved" in message
+    assert "has 100 tokens of 1,000 tokens left this month, and this request may take 200 tokens." in message
     assert (status, code, retry_after) == (429, "insufficient_quota", None)
-    assert "left: " in refused("ever", 10**10, settled=1)[0]
+    assert " left, and this request" in refused("ever", 10**10, settled=1)[0]
+
+
+@pytest.mark.parametrize(("settled", "open"), [(1000, 0), (1200, 0), (900, 150)])
+def test_what_is_used_up_is_reported_so(settled: int, open: int) -> None:
+    message, _, code, _ = refused("month", 200, settled=settled, open=open)
+
+    assert message.endswith("is used up this month: all of 1,000 tokens.")
+    assert code == "insufficient_quota"
 
 
 def test_a_budget_that_running_requests_hold_may_come_back() -> None:

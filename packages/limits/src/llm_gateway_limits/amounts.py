@@ -41,4 +41,5 @@ def show_amount(measure: str, amount: int) -> str:
         dollars = Decimal(amount) / NANO
         return f"{dollars:.2f} USD" if dollars == round(dollars, 2) or dollars >= 100 else f"{dollars:f} USD"
     words = {"inputTokens": "input tokens", "outputTokens": "output tokens", "concurrent": "requests at once"}
-    return f"{amount:,} {words.get(measure, measure)}"
+    shown = f"{amount:,} {words.get(measure, measure)}"
+    return shown.replace("requests", "request").replace("tokens", "token") if amount == 1 else shown

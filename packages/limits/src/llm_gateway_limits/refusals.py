@@ -48,10 +48,13 @@ def refusal_of(
     if state.limit is not None and state.settled + amount <= state.limit:
         message = f"{name} is reserved by requests that are running: {limit}. Try again in a moment."
         return _rejected(message, rule, kind="rate_limit", code="rate_limit_exceeded", retry_after=1.0)
-    spent = show_amount(rule.measure, (state.settled + state.open) * rule.scale)
-    wanted = show_amount(rule.measure, amount * rule.scale)
     period = f" this {rule.window.calendar}" if rule.window.calendar else ""
-    message = f"{name} does not have {wanted} left{period}: {spent} of {limit} are spent or reserved."
+    free = (state.limit or 0) - state.settled - state.open
+    if free <= 0:
+        message = f"{name} is used up{period}: all of {limit}."
+    else:
+        left, wanted = (show_amount(rule.measure, each * rule.scale) for each in (free, amount))
+        message = f"{name} has {left} of {limit} left{period}, and this request may take {wanted}."
     return _rejected(message, rule, kind="quota", code="insufficient_quota", retry_after=None)
 
 

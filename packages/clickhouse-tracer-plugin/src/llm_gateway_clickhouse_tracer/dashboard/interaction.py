@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from llm_gateway_sdk.web import Markup, current_shell, tag
+from llm_gateway_sdk.web import Child, Markup, current_shell, tag
 from llm_gateway_sdk.wire import json
 
 from .attempts import attempts, attempts_of
@@ -20,6 +20,7 @@ from .waterfall import waterfall
 __all__ = ["interaction_page"]
 
 _HIDDEN: Final = "hidden."
+_WIDE: Final = frozenset({"Error", "Tags"})
 _INLINE_RAW: Final = 400_000
 """Longer bodies are offered as files only."""
 
@@ -118,7 +119,7 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
     return tag(
         "details",
         summary,
-        tag("dl", [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value], class_="facts"),
+        tag("dl", [_fact(name, value) for name, value in facts if value], class_="facts"),
         waterfall(row, made),
         attempts(made),
         _explained(row),
@@ -133,6 +134,10 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         open=opened,
         id=f"r-{row['request_id']}",
     )
+
+
+def _fact(name: str, value: Child) -> Markup:
+    return tag("div", tag("dt", name), tag("dd", value), class_="wide" if name in _WIDE else None)
 
 
 def _explained(row: Mapping[str, Any]) -> Markup | None:
