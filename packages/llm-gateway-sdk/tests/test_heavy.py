@@ -25,7 +25,15 @@ from llm_gateway_sdk import (
     heavy,
 )
 from llm_gateway_sdk.context import Engine
-from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, is_heavy_exchange, run_aside
+from llm_gateway_sdk.heavy import (
+    LIGHT_BYTES,
+    has_more_items,
+    is_heavy,
+    is_heavy_exchange,
+    is_long,
+    may_have_more_items,
+    run_aside,
+)
 
 
 def items(value: object) -> int:
@@ -40,6 +48,22 @@ def items(value: object) -> int:
         else:
             count += sign in ",:{["
     return count
+
+
+DENSE = [
+    [1] * 500, [[]] * 500, [{}] * 500, [[[[[]]]]] * 100, {str(number): [] for number in range(300)},
+    [{"": {"": 0}}] * 90,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", DENSE, ids=["numbers", "lists", "objects", "nested", "names", "empty"])
+def test_no_text_has_more_values_than_its_length_allows(value: object) -> None:
+    body = json.dumps(value, separators=(",", ":")).encode()
+    count = items(value)
+
+    assert 3 * count <= 2 * len(body)
+    assert may_have_more_items(body, count - 1)
+    assert not may_have_more_items(body, count)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -130,3 +154,8 @@ def test_full_collections_are_put_off_while_there_is_heavy_work_and_come_back(mo
     assert meanwhile[:2] == usual[:2]
     assert meanwhile[2] > 1_000_000
     assert gc.get_threshold() == usual
+
+
+def test_long_bodies_are_known_by_their_length() -> None:
+    assert not is_long(b" " * (512 * 1024))
+    assert is_long(b" " * (512 * 1024 + 1))

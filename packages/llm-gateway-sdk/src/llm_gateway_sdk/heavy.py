@@ -35,7 +35,9 @@ __all__ = [
     "has_more_items",
     "is_heavy",
     "is_heavy_exchange",
+    "is_long",
     "json_in_slices",
+    "may_have_more_items",
     "run_aside",
 ]
 
@@ -59,9 +61,20 @@ _threads: ThreadPoolExecutor | None = None
 def is_heavy(body: bytes) -> bool:
     """Whether work on a whole JSON body belongs aside: it is long, or may have many values."""
     size = len(body)
-    if size <= LIGHT_BYTES or size > _HEAVY_BYTES:
-        return size > _HEAVY_BYTES
-    return body.count(b",") + body.count(b":") + body.count(b"{") + body.count(b"[") > _HEAVY_ITEMS
+    return size > LIGHT_BYTES and (size > _HEAVY_BYTES or _has_more_signs(body, _HEAVY_ITEMS))
+
+
+def is_long(body: bytes) -> bool:
+    """Whether even the least work on it belongs aside, such as finding one field."""
+    return len(body) > _HEAVY_BYTES
+
+
+def may_have_more_items(body: bytes, limit: int) -> bool:
+    """Whether a JSON text may have more than `limit` values, which `has_more_items` finds out."""
+    # Of three bytes of valid JSON at most two are signs: each list and object has an end, each name has quotes.
+    if 2 * len(body) <= 3 * limit:
+        return False
+    return counted(body, *_SIGNS) > limit if is_long(body) else _has_more_signs(body, limit)
 
 
 def is_heavy_exchange(ctx: RequestContext) -> bool:
@@ -83,7 +96,7 @@ def has_more_items(body: bytes, limit: int) -> bool:
 
     A text that is not valid JSON may be judged either way. The work is done in slices between which threads switch.
     """
-    if counted(body, *_SIGNS) <= limit:
+    if not may_have_more_items(body, limit):
         return False
     found, in_string, start, size = 0, False, 0, len(body)
     while start < size and found <= limit:
@@ -168,3 +181,16 @@ _QUIET_SECONDS = 30.0
 _LONGEST_SECONDS = 600.0
 _NEVER = 1_000_000_000
 _full_collections = _FullCollections()
+
+
+def _has_more_signs(text: bytes, limit: int) -> bool:
+    left = limit - text.count(b":")
+    if left >= 0:
+        left -= text.count(b",")
+    # Counting looks at each byte; going from one to the next of a kind that is rare is far faster.
+    for sign in (b"{", b"["):
+        place = text.find(sign)
+        while place >= 0 and left >= 0:
+            left -= 1
+            place = text.find(sign, place + 1)
+    return left < 0

@@ -11,6 +11,7 @@ from llm_gateway.exchange.signed import (
     StreamedSignatures,
     disguise_wrapped,
     has_signed_thinking,
+    has_wrapped,
     withhold_edited,
     withhold_edited_reply,
 )
@@ -135,4 +136,5 @@ def test_wrapped_signatures_are_no_longer_recognised() -> None:
     assert b'"gw1.' not in disguised
     assert base64.encode() not in disguised
     assert b"not gw1. inside" in disguised
-    assert disguise_wrapped(b'{"a":"plain"}') is None
+    assert has_wrapped(body)
+    assert not has_wrapped(b'{"a":"plain"}')

@@ -53,7 +53,16 @@ from .reading import Reading
 from .request import ClientRequest
 from .rights import check_rights
 from .services import ProjectScope, Services
-from .upstream import LIMIT_HEADERS, UpstreamCall, build_call, check_losses, limit_of_header, secrets_of, send
+from .upstream import (
+    LIMIT_HEADERS,
+    UpstreamCall,
+    belongs_aside,
+    build_call,
+    check_losses,
+    limit_of_header,
+    secrets_of,
+    send,
+)
 
 __all__ = ["Exchange"]
 
@@ -86,7 +95,6 @@ class Exchange:
         sink: Sink,
     ) -> None:
         request = self._request = ClientRequest(services, project, adapter, route, wire, reading, ctx)
-        self.is_heavy = False
         self._task: asyncio.Task[Any] | None = None
         """What runs `run`, once other people's code may take part."""
         memory = project.memory
@@ -98,10 +106,14 @@ class Exchange:
             self._client.attendant, attendant.client = attendant, self._client
         lifecycle = request.chain.lifecycle
         self._lifecycle = Lifecycle(lifecycle, ctx) if lifecycle else None
+        looks = bool(lifecycle or request.chain.before)
+        self.is_heavy = request.is_large and looks and request.is_heavy
+        """Plugins look at a heavy body."""
 
     def take_aside(self) -> None:
         """The body is heavy: work on the whole of it is done in a thread."""
-        self.is_heavy = self._request.is_heavy = True
+        self.is_heavy = True
+        self._request.take_aside()
 
     def take_form(self, form: FormUpload) -> None:
         """The body is a multipart form, of which `wire.body` has the fields."""
@@ -190,7 +202,7 @@ class Exchange:
             ctx.metadata.setdefault("status", client.status)
             long = attempt is not None and retained > _DECODED_AT_ONCE and chain.reads_reply
             kept: KeptReply | HeavyRequest | None = attempt.kept if long and attempt is not None else None
-            if self.is_heavy or (attempt is not None and attempt.is_heavy):
+            if request.is_heavy or (attempt is not None and attempt.is_heavy):
                 kept = HeavyRequest(ctx, attempt.kept if long and attempt is not None else None)
             services.supervisor.submit(chain, ctx, retained, services.kept, kept)
         elif retained:
@@ -276,7 +288,7 @@ class Exchange:
             return await deliver_directly(request, client, attempt)
         if http.tokens is not None:
             await http.tokens.ready()
-        if request.is_heavy:
+        if belongs_aside(request, attempt.target, http, attempt.model):
             call = await run_aside(build_call, request, attempt.target, http, attempt.model)
         else:
             call = build_call(request, attempt.target, http, attempt.model)

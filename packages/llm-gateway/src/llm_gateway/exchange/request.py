@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
 
 from ..models import ModelTarget
 from .multipart import FormUpload
 from .outlet import ByteSource
 from .reading import Reading
 from .services import ProjectScope, Services
+from .signed import has_wrapped
 
 __all__ = ["ClientRequest"]
 
@@ -22,12 +23,13 @@ T = TypeVar("T")
 
 
 class ClientRequest:
-    """Made once and, but for `deadline`, `duplex`, `form` and `is_heavy`, never changed. What belongs to one attempt
+    """Made once and, but for `deadline`, `duplex`, `form` and the weight, never changed. What belongs to one attempt
     is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
-        "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "duplex", "form", "has_own_limit", "is_heavy",
-        "loop", "project", "reading", "retains", "route", "services", "wants_usage", "wire",
+        "_has_wrapped", "_is_heavy", "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "duplex", "form",
+        "has_own_limit", "is_large", "loop", "project", "reading", "retains", "route", "services", "wants_usage",
+        "wire",
     )  # fmt: skip
 
     def __init__(
@@ -57,8 +59,11 @@ class ClientRequest:
         """The multipart form that the body is, whose fields are the body as plugins see it."""
         self.duplex: ByteSource | None = None
         """What the client sends after its head, where it goes on in another protocol."""
-        self.is_heavy = False
-        """Work on the whole body is done aside."""
+        self.is_large = len(wire.body) > LIGHT_BYTES
+        """The body may be heavy."""
+        self._is_heavy: bool | None = None if self.is_large else False
+        self._has_wrapped: bool | None = None
+        """What `has_wrapped` has found."""
         self.has_own_limit = False
         """The client has set its own limit, so that a time-out is not the provider's fault."""
         self.cooling: list[ModelTarget] = []
@@ -67,6 +72,34 @@ class ClientRequest:
         self.retains = accounted or services.keep_replies
         """Somebody wants the reply after it has left, though nobody looks at it on its way."""
         self.wants_usage = accounted or services.needs_usage
+
+    @property
+    def is_heavy(self) -> bool:
+        """Work on the whole body is done aside. A large body is weighed when this is first asked for: what passes
+        through unread is not."""
+        known = self._is_heavy
+        if known is None:
+            known = self._is_heavy = is_heavy(self.wire.body)
+        return known
+
+    def take_aside(self) -> None:
+        """The body is known to be heavy."""
+        self._is_heavy = True
+
+    def replace_body(self, body: bytes) -> None:
+        """The request as it is served from here on."""
+        self.wire.body = body
+        self.is_large = len(body) > LIGHT_BYTES
+        self._is_heavy = None if self.is_large else False
+        self._has_wrapped = None
+
+    @property
+    def has_wrapped(self) -> bool:
+        """The body as it came has signatures that the gateway wrapped."""
+        known = self._has_wrapped
+        if known is None:
+            known = self._has_wrapped = has_wrapped(self.wire.body)
+        return known
 
     async def work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Does work on the whole body, aside where the body is heavy."""

@@ -14,7 +14,14 @@ from llm_gateway_sdk import UNSIGNED, Choice, LLMResponse, Message, ThinkingPart
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.wire.pieces import PIECE_BYTES, found, replaced
 
-__all__ = ["StreamedSignatures", "disguise_wrapped", "has_signed_thinking", "withhold_edited", "withhold_edited_reply"]
+__all__ = [
+    "StreamedSignatures",
+    "disguise_wrapped",
+    "has_signed_thinking",
+    "has_wrapped",
+    "withhold_edited",
+    "withhold_edited_reply",
+]
 
 _DETAIL = "a plugin edited it, and its signature no longer fits"
 
@@ -25,12 +32,15 @@ _ANY_WRAPPED = re.compile(rb'"(?:gw1\.|Z3cxL)')
 _LONGEST_WRAPPED = 6
 
 
-def disguise_wrapped(body: bytes) -> bytes | None:
-    """The body with signatures that the gateway wrapped made to look like the dialect's; None where there are none."""
+def has_wrapped(body: bytes) -> bool:
+    """Whether it has signatures that the gateway wrapped."""
     # A slice costs less than the calls that it spares small bodies.
     large = body[PIECE_BYTES : PIECE_BYTES + 1]
-    if (found(_ANY_WRAPPED, body, _LONGEST_WRAPPED) if large else _ANY_WRAPPED.search(body)) is None:
-        return None
+    return (found(_ANY_WRAPPED, body, _LONGEST_WRAPPED) if large else _ANY_WRAPPED.search(body)) is not None
+
+
+def disguise_wrapped(body: bytes) -> bytes:
+    """The body with signatures that the gateway wrapped made to look like the dialect's."""
     for wrapped, other in _WRAPPED:
         body = replaced(body, wrapped, other)
     return body

@@ -26,6 +26,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.credentials import CredentialUnavailable
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.heavy import is_long
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.secrets import is_secret_header
@@ -45,6 +46,7 @@ __all__ = [
     "Limits",
     "UpstreamCall",
     "apply_defaults",
+    "belongs_aside",
     "build_call",
     "check_losses",
     "check_model_name",
@@ -83,6 +85,24 @@ class UpstreamCall:
     """What the translation lost; None where nothing was translated."""
     reply_name: str | None
     """The model's name for the reply; None leaves the provider's."""
+
+
+def belongs_aside(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> bool:
+    """Whether `build_call` works on the whole of a heavy body. Most large ones pass through unread."""
+    if not request.is_large:
+        return False
+    return is_long(request.wire.body) or (not _passes_unread(request, target, http, model) and request.is_heavy)
+
+
+def _passes_unread(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> bool:
+    """Whether `build_call` sends the client's bytes without decoding them."""
+    payload, client = request.ctx.request_payload, request.dialect.name
+    untouched = payload is None or not (payload.opened or payload.replaced or target.defaults)
+    if not untouched or client != (name := http.dialect_for(client, request.route.upstream, model)):
+        return False
+    if request.dialect.own_form not in request.wire.body or http.target(model, name).quirks:
+        return False
+    return payload is None or not request.has_wrapped
 
 
 def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> UpstreamCall:
@@ -251,7 +271,7 @@ def _same_dialect(
         wire.query = seen_query(query)
     losses: Losses | None = None
     if payload is not None:
-        disguised = disguise_wrapped(original.body)
+        disguised = disguise_wrapped(original.body) if request.has_wrapped else None
         if disguised is not None or payload.opened or payload.replaced:
             # Reasoning stays in sight, so that what is edited in it or taken out of it is seen as an edit.
             quirks = {name: value for name, value in api.quirks.items() if name != "no_reasoning_history"}

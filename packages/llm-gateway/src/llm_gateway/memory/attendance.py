@@ -14,7 +14,6 @@ from typing import Any
 
 from llm_gateway_sdk import Echo, InvalidRequest, Payload, Target, WireRequest
 from llm_gateway_sdk.context import Engine
-from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
@@ -122,11 +121,10 @@ class Attendance:
     def _replace_body(self, body: bytes) -> None:
         request = self._request
         ctx = request.ctx
-        request.wire.body = ctx.http_request.body = body
+        request.replace_body(body)
+        ctx.http_request.body = body
         ctx.base_request_payload = payload = Payload(request.reading.read)
         Engine.begin_attempt(ctx, payload)
-        if len(body) > LIGHT_BYTES and is_heavy(body):
-            request.is_heavy = True
 
     # The reply.
 

@@ -30,7 +30,14 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.context import Engine
-from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, is_heavy, run_aside
+from llm_gateway_sdk.heavy import (
+    LIGHT_BYTES,
+    has_more_items,
+    is_heavy,
+    is_long,
+    may_have_more_items,
+    run_aside,
+)
 from llm_gateway_sdk.operations.owned import OwnedForm
 
 from ..exchange.current import current_request_id
@@ -218,7 +225,7 @@ class GatewayApp:
                 form = await self._form(match, request, incoming)
                 if form is not None:
                     body = wire.body = await self._fields(match, form)
-            heavy = len(body) > LIGHT_BYTES and is_heavy(body)
+            heavy = len(body) > LIGHT_BYTES and _is_heavy(match.route, body, self._max_items)
             asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
             exchange = self._exchange(generation, match, request, request_id, incoming, asked)
             if form is not None:
@@ -361,6 +368,14 @@ class GatewayApp:
         status, headers, body = encode_refusal(generation, match, request, request_id, error)
         await incoming.start(status, headers)
         await incoming.write(body, more=False)
+
+
+def _is_heavy(route: Route, body: bytes, max_items: int) -> bool:
+    """Whether a large body may not even be looked at in place. What else is done with a chat request, if anything, is
+    the exchange's to weigh."""
+    if route.operation != "generate":
+        return is_heavy(body)
+    return is_long(body) or may_have_more_items(body, max_items)
 
 
 def _is_form(headers: list[tuple[str, str]]) -> bool:
