@@ -288,7 +288,7 @@ class Exchange:
             return await deliver_directly(request, client, attempt)
         if http.tokens is not None:
             await http.tokens.ready()
-        if belongs_aside(request, attempt.target, http, attempt.model):
+        if request.is_large and belongs_aside(request, attempt.target, http, attempt.model):
             call = await run_aside(build_call, request, attempt.target, http, attempt.model)
         else:
             call = build_call(request, attempt.target, http, attempt.model)

@@ -88,9 +88,8 @@ class UpstreamCall:
 
 
 def belongs_aside(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> bool:
-    """Whether `build_call` works on the whole of a heavy body. Most large ones pass through unread."""
-    if not request.is_large:
-        return False
+    """Whether `build_call` works on the whole of a heavy body, of a request with a large one: most of these pass
+    through unread."""
     return is_long(request.wire.body) or (not _passes_unread(request, target, http, model) and request.is_heavy)
 
 
