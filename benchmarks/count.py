@@ -12,11 +12,14 @@ from collections.abc import Awaitable, Callable
 from types import CodeType, FrameType
 from typing import Any
 
+from llm_gateway_virtual_keys import Keyring
+
 from .gateways import PLUGINS
 from .inprocess import CHAT, MESSAGES, InProcess, raw_request
+from .keys import LIMITS
 from .scenarios import SCENARIOS, request_body
 
-__all__ = ["calls_of", "calls_per_chunk", "calls_per_request", "circles_per_request"]
+__all__ = ["calls_of", "calls_per_chunk", "calls_per_request", "calls_with_limits", "circles_per_request"]
 
 _WARM_UP = 3
 
@@ -28,6 +31,22 @@ async def calls_per_request(name: str, configuration: str = "") -> int:
         for _ in range(_WARM_UP):
             await gateway.ask(request)
         return await calls_of(lambda: gateway.ask(request))
+
+
+async def calls_with_limits() -> int:
+    """Of a request of P1 with a virtual key and three limits, which a block serves, as it does most requests of a key
+    that is in use."""
+    async with InProcess("store: {url: 'memory:'}" + LIMITS) as gateway:
+        keys, limits = gateway.plugins()
+        key = (await Keyring(keys.gateway.store).create("benchmark")).key
+        request = _request("P1").replace(b"bench-key", key.encode())
+        for _ in range(30):
+            await gateway.ask(request)
+        before = limits.metrics()["from_blocks_total"]
+        calls = await calls_of(lambda: gateway.ask(request))
+        if limits.metrics()["from_blocks_total"] != before + 1:
+            raise AssertionError("the request was not served by a block")
+        return calls
 
 
 async def calls_per_chunk(name: str, configuration: str = "") -> float:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .keys import LIMITS, key_file, redis_with_keys, sqlite_with_keys
 from .machine import processes, resident_mb, say_version
 from .peers import peers_folder
 from .scenarios import SCENARIOS, Scenario, Setup, request_body
@@ -33,6 +34,10 @@ class Place:
     upstream_tls: int
     certificate: Path
     setup: Setup
+    keys: Path
+    """Where keys and stores with keys are kept between runs."""
+    redis: int
+    """The port of a Redis; 0 where there is none."""
 
 
 @dataclass
@@ -194,6 +199,14 @@ availablePlugins:
 """
     if place.setup == "projects":
         text += "projects:\n" + "".join(f"  - name: project-{number}\n" for number in range(1, 51))
+    if place.setup == "sqlite":
+        url = sqlite_with_keys(place.keys, place.folder / "state.db")
+        return text + f"store: {{url: '{url}'}}" + LIMITS
+    if place.setup == "redis":
+        # A deadline that a machine with other work does not pass: what is measured is CPU time.
+        return (
+            text + f"store: {{url: '{redis_with_keys(place.keys, place.redis)}', config: {{deadline: 5000}}}}" + LIMITS
+        )
     return text + (PLUGINS if place.setup == "plugins" else "")
 
 
@@ -224,6 +237,9 @@ def _nullplatform_command(place: Place) -> list[str]:
 
 
 def _gateway_endpoint(place: Place, dialect: str) -> Endpoint:
+    if place.setup in ("sqlite", "redis"):
+        with key_file(place.keys).open() as keys:
+            return Endpoint("/openai/v1/chat/completions", headers=[f"Authorization: Bearer {keys.readline().strip()}"])
     project = "/project-25" if place.setup == "projects" else ""
     if dialect == "openai":
         return Endpoint(f"{project}/openai/v1/chat/completions", headers=["Authorization: Bearer bench-key"])
@@ -311,7 +327,9 @@ def _litellm_endpoint(place: Place, dialect: str) -> Endpoint:
     return endpoint
 
 
-_ALL_SETUPS: tuple[Setup, ...] = ("plain", "plugins", "tls", "projects", "workers", "traced", "long")
+_ALL_SETUPS: tuple[Setup, ...] = (
+    "plain", "plugins", "tls", "projects", "workers", "traced", "long", "sqlite", "redis",
+)  # fmt: skip
 
 GATEWAYS = {
     "direct": Kind(None, _upstream_endpoint, _ALL_SETUPS),
@@ -344,7 +362,7 @@ def runs(name: str, scenario: Scenario) -> bool:
     if scenario.only and name not in scenario.only:
         return False
     if name == "nginx":
-        return scenario.setup in ("plain", "plugins", "tls", "projects", "workers")
+        return scenario.setup in ("plain", "plugins", "tls", "projects", "workers", "sqlite", "redis")
     return scenario.setup in GATEWAYS[name].setups
 
 

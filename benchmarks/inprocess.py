@@ -74,6 +74,11 @@ class InProcess:
         self._door.close()
         await self.gateway.close()
 
+    def plugins(self) -> list[Any]:
+        """Of the first project, in their order."""
+        project = next(iter(self.gateway.projects.values()))
+        return [mounted.plugin for mounted in project.scope.chain.plugins]
+
     async def ask(self, request: bytes) -> bytes:
         """The whole reply, head and body, on one connection that is kept."""
         written = self._transport.written

@@ -2,6 +2,10 @@
  *
  *   cc -O2 -o load load.c
  *   ./load -p PORT -u PATH -b BODY_FILE -c CONNECTIONS (-n REQUESTS | -d SECONDS) [-H 'name: value']... [-r RAMP_MS] [-s]
+ *          [-k KEY_FILE [-K]]
+ *
+ * With -k each connection has its own key as a bearer token, from a file of lines of one length; with -K each request has
+ * the next one.
  *
  * A reply counts as good with status 200 and the mock's last word "the-end" in it. With -s the numbered words of the
  * mock's streams are followed: time to the first, gaps between them, words that are missing, came twice or out of order.
@@ -43,6 +47,7 @@ typedef struct {
     enum Chunked chunk_state;
     size_t chunk_left;
     bool line_empty;
+    char *own_request;
     char carry[CARRY];
     size_t carry_length;
     long next_word;
@@ -51,6 +56,10 @@ typedef struct {
 static Connection *connections;
 static char *request;
 static size_t request_length;
+static char *keys;
+static size_t key_length, key_place;
+static long key_count, next_key;
+static bool keys_in_turn;
 static int port, poller, connection_count = 1;
 static bool streamed;
 static long wanted, begun, good, bad, reconnects, words, duplicates, missing, bytes_in;
@@ -107,8 +116,9 @@ static void watch(Connection *connection, int operation, bool write) {
 }
 
 static void send_request(Connection *connection) {
+    const char *whole = connection->own_request ? connection->own_request : request;
     while (connection->sent < request_length) {
-        ssize_t sent = send(connection->fd, request + connection->sent, request_length - connection->sent, MSG_NOSIGNAL);
+        ssize_t sent = send(connection->fd, whole + connection->sent, request_length - connection->sent, MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
             watch(connection, EPOLL_CTL_MOD, true);
             return;
@@ -151,6 +161,10 @@ static void begin(Connection *connection) {
         return;
     }
     begun++;
+    if (keys && (keys_in_turn || !connection->own_request)) {
+        if (!connection->own_request) connection->own_request = memcpy(malloc(request_length), request, request_length);
+        memcpy(connection->own_request + key_place, keys + next_key++ % key_count * (key_length + 1), key_length);
+    }
     connection->busy = true;
     connection->begun_at = now_ms();
     start_over(connection);
@@ -282,6 +296,21 @@ static void receive(Connection *connection) {
     }
 }
 
+static bool read_keys(const char *name) {
+    FILE *file = fopen(name, "rb");
+    if (!file) return false;
+    fseek(file, 0, SEEK_END);
+    long size = ftell(file);
+    rewind(file);
+    keys = malloc(size + 1);
+    if (size < 2 || fread(keys, 1, size, file) != (size_t)size) return false;
+    fclose(file);
+    keys[size] = 0;
+    key_length = strcspn(keys, "\n");
+    key_count = size / (key_length + 1);
+    return key_count > 0;
+}
+
 static int by_value(const void *a, const void *b) {
     double difference = *(const double *)a - *(const double *)b;
     return (difference > 0) - (difference < 0);
@@ -308,7 +337,7 @@ int main(int argc, char **argv) {
     static char headers[8192];
     double seconds = 0, ramp = 0;
     int option;
-    while ((option = getopt(argc, argv, "p:u:b:c:n:d:H:r:s")) > 0) switch (option) {
+    while ((option = getopt(argc, argv, "p:u:b:c:n:d:H:r:sk:K")) > 0) switch (option) {
         case 'p': port = atoi(optarg); break;
         case 'u': path = optarg; break;
         case 'b': body_file = optarg; break;
@@ -317,6 +346,14 @@ int main(int argc, char **argv) {
         case 'd': seconds = atof(optarg); break;
         case 'r': ramp = atof(optarg); break;
         case 's': streamed = true; break;
+        case 'K': keys_in_turn = true; break;
+        case 'k':
+            if (!read_keys(optarg)) return 2;
+            if (strlen(headers) + key_length + 32 > sizeof headers) return 2;
+            strcat(headers, "Authorization: Bearer ");
+            strncat(headers, keys, key_length);
+            strcat(headers, "\r\n");
+            break;
         case 'H':
             if (strlen(headers) + strlen(optarg) + 3 > sizeof headers) return 2;
             strcat(strcat(headers, optarg), "\r\n");
@@ -333,6 +370,7 @@ int main(int argc, char **argv) {
     rewind(file);
     request = malloc(body_length + sizeof headers + 1024);
     request_length = sprintf(request, "POST %s HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nAccept: */*\r\nUser-Agent: load\r\n%sContent-Length: %ld\r\n\r\n", path, port, headers, body_length);
+    if (keys) key_place = strstr(request, "Authorization: Bearer ") + strlen("Authorization: Bearer ") - request;
     if (fread(request + request_length, 1, body_length, file) != (size_t)body_length) return 2;
     request_length += body_length;
 

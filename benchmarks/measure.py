@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .gateways import GATEWAYS, Place, Running, nginx_program, runs, version_of
+from .keys import key_file, redis_running
 from .machine import PeakMemory, cpu_seconds, describe
 from .scenarios import SCENARIOS, Scenario, Setup, request_body
 
@@ -49,6 +50,8 @@ def run(
     results.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack, results.open("a") as sink:
         upstream = stack.enter_context(_Upstream.started())
+        if any(SCENARIOS[name].setup == "redis" for name in scenarios):
+            upstream.redis = stack.enter_context(redis_running(work_folder() / "redis"))
         instances: dict[tuple[str, Setup], Running | None] = {}
 
         def write(row: Row) -> None:
@@ -61,7 +64,7 @@ def run(
             taking_part = [gateway for gateway in gateways if runs(gateway, scenario)]
             for number in range(rounds):
                 for gateway in taking_part:
-                    setup: Setup = scenario.setup if gateway in ("gateway", "nullplatform") else "plain"
+                    setup: Setup = "plain" if gateway in ("direct", "nginx") else scenario.setup
                     key = (gateway, setup)
                     if key not in instances:
                         instances[key] = instance = _start(gateway, setup, upstream)
@@ -84,7 +87,8 @@ def run(
 
 def _start(gateway: str, setup: Setup, upstream: _Upstream) -> Running | None:
     folder = work_folder() / f"{gateway}-{setup}"
-    place = Place(folder, _free_port(), upstream.port, upstream.tls_port, upstream.certificate, setup)
+    ports = _free_port(), upstream.port, upstream.tls_port
+    place = Place(folder, *ports, upstream.certificate, setup, work_folder() / "keys", upstream.redis)
     running = Running(gateway, place)
     try:
         running.start()
@@ -104,8 +108,11 @@ def _measure(running: Running, scenario: Scenario, upstream: _Upstream, seconds_
     session = upstream.session if GATEWAYS[running.name].command is None else running.session
     command = [str(work_folder() / "load"), "-p", str(running.port), "-u", endpoint.path, "-b", str(body)]
     command += ["-c", str(scenario.connections), "-r", str(scenario.ramp)]
-    for header in endpoint.headers:
-        command += ["-H", header]
+    if scenario.keys is not None:
+        command += ["-k", str(key_file(work_folder() / "keys"))] + (["-K"] if scenario.keys == "in turn" else [])
+    else:
+        for header in endpoint.headers:
+            command += ["-H", header]
     if scenario.streamed:
         command.append("-s")
     upstream.control(latency=0, pace=0, chunks=10, size=160)
@@ -182,6 +189,8 @@ class _Upstream:
     def __init__(self) -> None:
         self.port = _free_port()
         self.tls_port = _free_port()
+        self.redis = 0
+        """The port of the Redis next to it; 0 where there is none."""
         self.folder = work_folder() / "upstream"
         self.certificate = self.folder / "certificate.pem"
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -6,9 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["SCENARIOS", "Scenario", "request_body"]
+__all__ = ["KEYS", "SCENARIOS", "Scenario", "Setup", "request_body"]
 
-Setup = Literal["plain", "plugins", "tls", "projects", "workers", "traced", "long"]
+Setup = Literal["plain", "plugins", "tls", "projects", "workers", "traced", "long", "sqlite", "redis"]
+"""`sqlite` and `redis`: virtual keys and three limits per key, in a store with `KEYS` keys."""
+
+KEYS = 100_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Scenario:
     """Milliseconds over which the connections are opened."""
     long_stream: bool = False
     """Once a second another client asks for a stream of 20,000 chunks."""
+    keys: Literal["one per connection", "in turn"] | None = None
+    """With which of the keys of a store requests are made."""
     only: tuple[str, ...] = ()
     """The gateways that it is for; empty is all."""
 
@@ -40,7 +45,8 @@ class Scenario:
         return self.streamed and not self.pace
 
 
-_OURS = ("direct", "nginx", "gateway")
+_OURS = ("direct", "nginx", "gateway", "other")
+_WITH_KEYS = ("nginx", "gateway", "other")
 
 SCENARIOS = {
     scenario.name: scenario
@@ -75,6 +81,22 @@ SCENARIOS = {
             20, requests=80, streamed=True, pace=20, chunks=50, setup="long", long_stream=True, only=_OURS,
         ),
         Scenario("P12", "TLS to the upstream, 64 connections", 64, setup="tls", only=_OURS),
+        Scenario(
+            "P13", "a key and three limits on SQLite, 64 of 100,000 keys", 64, seconds=6, setup="sqlite",
+            keys="one per connection", only=_WITH_KEYS,
+        ),
+        Scenario(
+            "P13-turn", "the same, each request with the next key", 64, setup="sqlite", keys="in turn",
+            only=_WITH_KEYS,
+        ),
+        Scenario(
+            "P13-redis", "a key and three limits on Redis, 64 of 100,000 keys", 64, seconds=6, setup="redis",
+            keys="one per connection", only=_WITH_KEYS,
+        ),
+        Scenario(
+            "P13-redis-turn", "the same, each request with the next key", 64, setup="redis", keys="in turn",
+            only=_WITH_KEYS,
+        ),
     )
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.count import calls_per_chunk, calls_per_request, circles_per_request
+from benchmarks.count import calls_per_chunk, calls_per_request, calls_with_limits, circles_per_request
 
 CEILINGS: dict[str, dict[str, float]] = json.loads((Path(__file__).parent / "ceilings.json").read_text())
 SLACK = 0.75
@@ -42,6 +42,11 @@ class Gatekeeper(Plugin):
 @pytest.mark.parametrize("scenario", CEILINGS["calls per request"])
 def test_a_request_needs_no_more_calls_than_before(scenario: str) -> None:
     _judge("calls per request", scenario, asyncio.run(calls_per_request(scenario)))
+
+
+def test_a_key_and_three_limits_need_no_more_calls_than_before() -> None:
+    calls = asyncio.run(calls_with_limits()) - asyncio.run(calls_per_request("P1"))
+    _judge("calls more", "a key and three limits", calls)
 
 
 @pytest.mark.parametrize("scenario", CEILINGS["calls per chunk"])
