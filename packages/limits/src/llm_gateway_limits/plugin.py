@@ -250,7 +250,13 @@ class Limits(Plugin):
             return
         if len(spending.holds) == 1:
             [(applied, hold)] = spending.holds
-            await self._books.settle(hold, [each.rule.scaled(self._taken(ctx, spending, each)) for each in applied])
+            charged = []
+            for each in applied:
+                rule, attempts = each.term.rule, ctx.attempts
+                if self._by_model:
+                    attempts = self._counting(ctx, spending, each)
+                charged.append(rule.scaled(self._estimator.settle(rule, ctx, attempts, each.amount)))
+            await self._books.settle(hold, charged)
         else:
             await self._settle_in_turn(ctx, spending)
         if self._by_model and not self._as_asked(ctx, spending):
@@ -288,8 +294,6 @@ class Limits(Plugin):
 
     def _counting(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> Sequence[Attempt]:
         """The attempts that count for a limit."""
-        if not self._by_model:
-            return ctx.attempts
         rule = each.rule
         if not rule.by_model or self._as_asked(ctx, spending):
             return ctx.attempts

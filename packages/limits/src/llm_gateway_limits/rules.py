@@ -189,7 +189,8 @@ class Rule:
 
     def scaled(self, amount: int) -> int:
         """In the counter's units, rounded up."""
-        return min(MAX_AMOUNT, -(-amount // self.scale))
+        held = amount if self.scale == 1 else -(-amount // self.scale)
+        return held if held < MAX_AMOUNT else MAX_AMOUNT
 
 
 @lru_cache(maxsize=4096)

@@ -138,14 +138,7 @@ class Prices:
 
     def rates(self, input_tokens: int = 0, tier: str | None = None) -> Rates | None:
         """The rates of a request with so many input tokens; None where the model has no price in this tier."""
-        bands = self.tiers.get(tier_of(tier))
-        if not bands:
-            return None
-        found = bands[0].rates
-        for band in bands[1:]:
-            if input_tokens > band.above:
-                found = band.rates
-        return found
+        return _rates_in(self.tiers.get(tier_of(tier)), input_tokens)
 
     def cost(self, counts: TokenCounts, tier: str | None = None) -> int | None:
         """Nano-dollars, rounded up once; None where a count or the price of a kind that was used is unknown."""
@@ -188,10 +181,12 @@ class Prices:
     def ceiling(self, input_tokens: int, output_tokens: int, tier: str | None = None) -> int | None:
         """The most nano-dollars that so many tokens can cost, whatever of them is cached or audio; None where unknown.
         Without a tier, that of the dearest one: which tier serves a request is not certain before it is answered."""
-        names = [tier_of(tier)] if tier is not None else [name for name in self.tiers if name != "batch"]
+        names = [tier_of(tier)] if tier is not None else self.tiers
         found: int | None = None
         for name in names:
-            rates = self.rates(input_tokens, name)
+            if name == "batch" and tier is None:
+                continue
+            rates = _rates_in(self.tiers.get(name), input_tokens)
             if rates is None or rates.input is None or (rates.output is None and output_tokens):
                 continue
             dearest_in = max(rates.input, rates.cache_write or 0, rates.cache_write_1h or 0)
@@ -199,6 +194,16 @@ class Prices:
             nanos = -(-total // MILLION)
             found = nanos if found is None else max(found, nanos)
         return found
+
+
+def _rates_in(bands: tuple[Band, ...] | None, input_tokens: int) -> Rates | None:
+    if not bands:
+        return None
+    found = bands[0].rates
+    for band in bands[1:]:
+        if input_tokens > band.above:
+            found = band.rates
+    return found
 
 
 _TIERS: Mapping[str, str] = {

@@ -131,23 +131,29 @@ def _ascii(text: str) -> bytes:
 
 def _of_plugins(ctx: RequestContext) -> Headers:
     """What plugins add; what frames the body is not theirs to set. Raises GatewayError where a name is not a string."""
-    given: dict[Any, object] = dict(ctx.reply_headers)
+    given: dict[Any, Any] = ctx.reply_headers  # plugins are foreign code
     found: Headers = []
     for name, value in given.items():
         if not isinstance(name, str):
             raise GatewayError(f"A plugin has set a reply header whose name is {name!r}.", code="plugin_error")
-        if (sent := _sendable(name)) is not None:
-            text = str(value)
-            # Next to every value is printable ASCII, which is seen much faster than a control character is looked for.
-            found.append((sent, _ascii(text if text.isascii() and text.isprintable() else _CONTROL.sub(" ", text))))
+        text = value if type(value) is str else str(value)
+        header = _sendable(name, text) if text[_LONGEST_KNOWN:] else _known(name, text)
+        if header is not None:
+            found.append(header)
     return found
 
 
-@lru_cache(maxsize=1024)
-def _sendable(name: str) -> bytes | None:
-    """The name of a plugin's header as it is sent; None where it is not a name, or frames the body."""
+def _sendable(name: str, value: str) -> tuple[bytes, bytes] | None:
+    """A plugin's header as it is sent; None where the name is not one, or frames the body."""
     name = name.strip().lower()
-    return _ascii(name) if name not in _FRAMING and _TOKEN.fullmatch(name) else None
+    if name in _FRAMING or not _TOKEN.fullmatch(name):
+        return None
+    return _ascii(name), _ascii(_CONTROL.sub(" ", value))
+
+
+_known = lru_cache(maxsize=2048)(_sendable)
+"""The same for short values, of which most come again: limits, models, names."""
+_LONGEST_KNOWN = 64
 
 
 def _server_timing(ctx: RequestContext) -> bytes:
