@@ -46,8 +46,6 @@ llm_gateway/server/supervisor.py
 llm_gateway/server/worker.py
 llm_gateway/server/worker_main.py
 llm_gateway/stores/books.py
-llm_gateway/stores/sqlite_tables.py
-llm_gateway/stores/writer.py
 llm_gateway_clickhouse_tracer/client.py
 llm_gateway_clickhouse_tracer/dashboard/conversation.py
 llm_gateway_clickhouse_tracer/frames.py

@@ -252,9 +252,8 @@ class Limits(Plugin):
             [(applied, hold)] = spending.holds
             charged = []
             for each in applied:
-                rule, attempts = each.term.rule, ctx.attempts
-                if self._by_model:
-                    attempts = self._counting(ctx, spending, each)
+                rule = each.term.rule
+                attempts = self._counting(ctx, spending, each) if self._by_model else ctx.attempts
                 charged.append(rule.scaled(self._estimator.settle(rule, ctx, attempts, each.amount)))
             await self._books.settle(hold, charged)
         else:

@@ -70,6 +70,7 @@ class Books:
         self._tables = tables
         self._ledger_keep = ledger_keep
         self._until_purge = _PURGE_EVERY
+        self._swept = "", -1
 
     def reserve(self, domain: str, entries: Sequence[Entry], lease: Lease, now: int) -> Granted | Refused:
         check_amounts(entries)
@@ -81,9 +82,15 @@ class Books:
             return Granted(lease.id, known.expires / 1000, self.read(domain, entries, now))
         self._sweep(domain, now)
         counters = [self._counter(domain, entry, now) for entry in entries]
-        states = [_state(entry, counter, now) for entry, counter in zip(entries, counters, strict=True)]
-        if any(state.refused for state in states):
-            return Refused(tuple(states))
+        before: list[CounterState | None] = [None] * len(entries)
+        refused = False
+        for position, (entry, counter) in enumerate(zip(entries, counters, strict=True)):
+            if _exceeds(entry, counter):
+                before[position] = _state(entry, counter, now)
+                refused = refused or entry.enforce
+        if refused:
+            return Refused(tuple(_state(entry, counters[at], now) for at, entry in enumerate(entries)))
+        states: list[CounterState] = []
         expires = now + round(lease.seconds * 1000)
         for position, (entry, counter) in enumerate(zip(entries, counters, strict=True)):
             if entry.rate is None:
@@ -93,7 +100,7 @@ class Books:
                 counter.fill(entry.amount, now)
                 counter.forget = max(counter.forget, now + counter.wait(counter.level, entry.rate, now) + GRACE_MS)
             tables.put_counter(domain, entry.key, counter)
-            states[position] = _state(entry, counter, now, before=states[position])
+            states.append(_state(entry, counter, now, before=before[position] or _FITTING))
         held = [Held.of(entry, now) for entry in entries]
         tables.put_lease(domain, lease.id, LeaseRecord("open", expires, held, lease.note))
         return Granted(lease.id, expires / 1000, tuple(states))
@@ -170,7 +177,10 @@ class Books:
         return 0 if counter.ticks else amount.amount
 
     def _sweep(self, domain: str, now: int) -> None:
-        """Ends the leases whose time has come."""
+        """Ends the leases whose time has come. A lease that was made within the same millisecond has not ended yet."""
+        if self._swept == (domain, now):
+            return
+        self._swept = domain, now
         for lease_id in self._tables.due(domain, now, _SWEEP):
             record = self._tables.lease(domain, lease_id)
             if record is None or record.state != "open":
@@ -206,14 +216,24 @@ def check_amounts(entries: Sequence[Entry] | Sequence[Amount]) -> None:
             raise ValueError(f"the amount {entry.amount} of {entry.key} is not between 0 and 2**52")
 
 
+def _exceeds(entry: Entry, counter: Counter) -> bool:
+    """Whether the entry does not fit."""
+    rate = entry.rate
+    if rate is None:
+        return entry.limit is not None and counter.settled + counter.open + entry.amount > entry.limit
+    return counter.level + (entry.amount - rate.burst) * rate.ticks > 0
+
+
+_FITTING = CounterState("", 0, 0, None)
+"""Of a counter into which an entry did fit, all that matters afterwards."""
+
+
 def _state(entry: Entry, counter: Counter, now: int, *, before: CounterState | None = None) -> CounterState:
     """The counter as this entry sees it. `before` is how it was when the entry was granted: a shadow limit that did
     not fit then did not fit."""
     rate = entry.rate
     if rate is None:
-        exceeded = entry.limit is not None and counter.settled + counter.open + entry.amount > entry.limit
-        if before is not None:
-            exceeded = before.exceeded
+        exceeded = _exceeds(entry, counter) if before is None else before.exceeded
         return CounterState(entry.key, counter.settled, counter.open, entry.limit, exceeded, exceeded and entry.enforce)
     over = counter.level + (entry.amount - rate.burst) * rate.ticks
     exceeded = over > 0 if before is None else before.exceeded

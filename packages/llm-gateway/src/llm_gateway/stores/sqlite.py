@@ -79,7 +79,7 @@ class SQLiteStore(Store):
         self._deadline = 1.0
         self._synchronous = "NORMAL"
         self._writer: Writer | None = None
-        self._books: tuple[sqlite3.Connection, SQLiteTables, Books] | None = None
+        self._memory = _Memory()
 
     def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:
         written = re.sub(r"^sqlite:(//(?=/))?", "", url)
@@ -113,7 +113,11 @@ class SQLiteStore(Store):
     # Counters.
 
     async def reserve(self, entries: Sequence[Entry], lease: Lease, *, domain: str = "") -> Granted | Refused:
-        return await self._step(lambda tables, books, now: books.reserve(domain, entries, lease, now))
+        def reserve(tables: SQLiteTables, books: Books, now: int) -> Granted | Refused:
+            tables.fetch(domain, [entry.key for entry in entries])
+            return books.reserve(domain, entries, lease, now)
+
+        return await self._step(reserve)
 
     async def settle(
         self, lease_id: str, actual: Sequence[Amount], *, domain: str = "", reserved: bool = True, note: str = ""
@@ -184,13 +188,10 @@ class SQLiteStore(Store):
 
     async def _step(self, work: Callable[[SQLiteTables, Books, int], T]) -> T:
         if self._writer is None:
-            self._writer = Writer(self._connect, name="llm-gateway-store")
+            self._writer = Writer(self._connect, self._memory, name="llm-gateway-store")
 
         def step(connection: sqlite3.Connection) -> T:
-            if self._books is None or self._books[0] is not connection:
-                tables = SQLiteTables(connection)
-                self._books = connection, tables, Books(tables)
-            _, tables, books = self._books
+            tables, books = self._memory.of(connection)
             return work(tables, books, tables.now(int(self._clock() * 1000)))
 
         return await self._writer.run(step, deadline=self._deadline)
@@ -206,6 +207,32 @@ class SQLiteStore(Store):
             connection.execute(statement)
         connection.execute("COMMIT")
         return connection
+
+
+class _Memory:
+    """The tables of the writer's present connection."""
+
+    def __init__(self) -> None:
+        self._connection: sqlite3.Connection | None = None
+        self._tables: SQLiteTables | None = None
+        self._books: Books | None = None
+
+    def of(self, connection: sqlite3.Connection) -> tuple[SQLiteTables, Books]:
+        if self._tables is None or self._books is None or self._connection is not connection:
+            self._connection, self._tables = connection, SQLiteTables(connection)
+            self._books = Books(self._tables)
+        return self._tables, self._books
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        self.of(connection)[0].begin()
+
+    def flush(self) -> None:
+        if self._tables is not None:
+            self._tables.flush()
+
+    def forget(self) -> None:
+        if self._tables is not None:
+            self._tables.forget_all()
 
 
 def _changed_since(epoch: int, tables: SQLiteTables, books: Books, now: int) -> tuple[int, frozenset[str]]:

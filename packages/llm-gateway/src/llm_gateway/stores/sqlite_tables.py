@@ -1,11 +1,17 @@
-"""The tables of a SQLite store: counters, leases, documents and logs in rows."""
+"""The tables of a SQLite store: counters, leases, documents and logs in rows.
+
+Counters and leases are remembered from one transaction to the next, and written at a transaction's end, all together:
+a counter that many requests of one transaction change is written once. What is remembered is right for as long as no
+other connection has written, which SQLite reports at the beginning of each transaction, when the file is locked for
+writing (`PRAGMA data_version`); and whatever was undone is forgotten with all else.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from llm_gateway_sdk.store import Conflict, Document, LogEvent, Rate
 
@@ -42,6 +48,13 @@ _BITE = 500
 """Rows removed in one step."""
 _KEEP_SLACK = 1000
 """A log may be longer by so much before it is cut."""
+_REMEMBERED = 20_000
+"""Most counters, and most leases, that are remembered."""
+
+Key = tuple[str, str]
+"""Domain and name."""
+CounterRow = tuple[int, int, int, int, int, int]
+LeaseRow = tuple[Literal["open", "expired", "settled"], int, tuple[Held, ...], str, int]
 
 
 class SQLiteTables:
@@ -49,22 +62,88 @@ class SQLiteTables:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._version = -1
+        """SQLite's own count of what other connections have written."""
+        self._latest: int | None = None
+        self._counters: dict[Key, CounterRow | None] = {}
+        """None is a counter that there is not."""
+        self._leases: dict[Key, LeaseRow] = {}
+        self._changed_counters: set[Key] = set()
+        self._changed_leases: set[Key] = set()
+
+    # The transaction.
+
+    def begin(self) -> None:
+        """A transaction has begun that keeps others from writing."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        if version != self._version or max(len(self._counters), len(self._leases)) > _REMEMBERED:
+            self.forget_all()
+            self._version = version
+
+    def flush(self) -> None:
+        """Writes what has changed."""
+        if self._changed_counters:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [(*key, *(self._counters[key] or ())) for key in self._changed_counters],
+            )
+            self._changed_counters.clear()
+        if self._changed_leases:
+            rows = []
+            for key in self._changed_leases:
+                state, expires, held, note, forget = self._leases[key]
+                rows.append((*key, state, expires, _dump_held(held), note, forget))
+                if state != "open":
+                    del self._leases[key]  # hardly ever asked for again
+            self._db.executemany("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._changed_leases.clear()
+
+    def forget_all(self) -> None:
+        """What is remembered may be wrong: it was undone, or others have written."""
+        self._latest = None
+        self._counters.clear()
+        self._leases.clear()
+        self._changed_counters.clear()
+        self._changed_leases.clear()
+
+    # Counters and leases.
+
+    def fetch(self, domain: str, keys: Sequence[str]) -> None:
+        """Reads these counters at once; they are looked at next."""
+        unknown = [key for key in keys if (domain, key) not in self._counters]
+        if len(unknown) < 2:
+            return
+        marks = ", ".join("?" * len(unknown))
+        found = self._db.execute(
+            f"SELECT key, settled, open, level, at, ticks, forget FROM counters WHERE domain = ? AND key IN ({marks})",
+            (domain, *unknown),
+        )
+        self._counters.update(dict.fromkeys([(domain, key) for key in unknown]))
+        for key, *row in found.fetchall():
+            self._counters[domain, key] = tuple(row)
 
     def counter(self, domain: str, key: str) -> Counter | None:
-        row = self._db.execute(
-            "SELECT settled, open, level, at, ticks, forget FROM counters WHERE domain = ? AND key = ?", (domain, key)
-        ).fetchone()
+        place = domain, key
+        if place in self._counters:
+            row = self._counters[place]
+        else:
+            row = self._counters[place] = self._db.execute(
+                "SELECT settled, open, level, at, ticks, forget FROM counters WHERE domain = ? AND key = ?", place
+            ).fetchone()
         return None if row is None else Counter(*row)
 
     def put_counter(self, domain: str, key: str, counter: Counter) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                domain, key, counter.settled, counter.open, counter.level, counter.at, counter.ticks, counter.forget,
-            ),
+        place = domain, key
+        self._counters[place] = (
+            counter.settled, counter.open, counter.level, counter.at, counter.ticks, counter.forget,
         )  # fmt: skip
+        self._changed_counters.add(place)
 
     def lease(self, domain: str, lease_id: str) -> LeaseRecord | None:
+        known = self._leases.get((domain, lease_id))
+        if known is not None:
+            state, expires, held, note, forget = known
+            return LeaseRecord(state, expires, list(held), note, forget)
         row = self._db.execute(
             "SELECT state, expires, held, note, forget FROM leases WHERE domain = ? AND id = ?", (domain, lease_id)
         ).fetchone()
@@ -73,14 +152,12 @@ class SQLiteTables:
         return LeaseRecord(row[0], row[1], _load_held(row[2]), row[3], row[4])
 
     def put_lease(self, domain: str, lease_id: str, record: LeaseRecord) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                domain, lease_id, record.state, record.expires, _dump_held(record.held), record.note, record.forget,
-            ),
-        )  # fmt: skip
+        place = domain, lease_id
+        self._leases[place] = record.state, record.expires, tuple(record.held), record.note, record.forget
+        self._changed_leases.add(place)
 
     def due(self, domain: str, now: int, limit: int) -> list[str]:
+        self.flush()
         rows = self._db.execute(
             "SELECT id FROM leases WHERE domain = ? AND state = 'open' AND expires <= ? ORDER BY expires LIMIT ?",
             (domain, now, limit),
@@ -89,13 +166,17 @@ class SQLiteTables:
 
     def now(self, clock_ms: int) -> int:
         """The time, which never goes back, not for any process that uses the file."""
-        (latest,) = self._db.execute("SELECT latest FROM clock").fetchone()
-        if clock_ms > latest:
+        if self._latest is None:
+            self._latest = int(self._db.execute("SELECT latest FROM clock").fetchone()[0])
+        if clock_ms > self._latest:
             self._db.execute("UPDATE clock SET latest = ?", (clock_ms,))
-            return clock_ms
-        return int(latest)
+            self._latest = clock_ms
+        return self._latest
 
     def purge(self, now: int) -> None:
+        self.flush()
+        self._counters.clear()
+        self._leases.clear()
         self._db.execute(
             "DELETE FROM leases WHERE (domain, id) IN "
             "(SELECT domain, id FROM leases WHERE state <> 'open' AND forget <= ? LIMIT ?)",
@@ -191,13 +272,18 @@ class SQLiteTables:
 
 
 def _dump_held(held: Sequence[Held]) -> str:
+    if not held:
+        return "[]"
     rows = []
     for each in held:
         row: list[Any] = [each.key, each.amount, int(each.charge)]
         if each.rate is not None:
             row += [each.taken, each.rate.limit, each.rate.ticks, each.rate.tick_ms, each.rate.burst]
         rows.append(row)
-    return json.dumps(rows, separators=(",", ":"))
+    return _encode(rows)
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _load_held(text: str) -> list[Held]:

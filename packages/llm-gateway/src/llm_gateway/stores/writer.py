@@ -1,4 +1,10 @@
-"""One thread that owns a SQLite connection and groups the steps that wait into one transaction."""
+"""One thread that owns a SQLite connection and groups the steps that wait into one transaction.
+
+Steps of one turn of the event loop are handed to the thread together: waking it costs more than a step.
+
+A transaction takes all its steps to work, as nearly all do. Where one fails it is undone, and its steps are run again,
+each so that it can be undone alone.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +13,36 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from llm_gateway_sdk.store import StoreUnavailable
 
-__all__ = ["Writer"]
+__all__ = ["Memory", "Writer"]
 
 T = TypeVar("T")
 _BATCH = 256
 """Most steps in one transaction."""
 _ATTEMPTS = 4
 """How often a transaction is tried while another process holds the file; each waits for SQLite's busy timeout."""
+
+
+class Memory(Protocol):
+    """What steps remember of the file, from one to the next."""
+
+    def begin(self, connection: sqlite3.Connection) -> None:
+        """A transaction has begun."""
+        ...
+
+    def flush(self) -> None:
+        """Writes what is remembered only."""
+        ...
+
+    def forget(self) -> None:
+        """A transaction, or a part of it, was undone."""
+        ...
 
 
 @dataclass(slots=True)
@@ -38,8 +61,13 @@ class Writer:
     Whoever stops waiting does not undo a step: it may still be done.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection], *, name: str) -> None:
+    def __init__(self, connect: Callable[[], sqlite3.Connection], memory: Memory, *, name: str) -> None:
         self._connect = connect
+        self._memory = memory
+        self._gathered: deque[_Step] = deque()
+        """Steps of the present turn of the event loop."""
+        self._gathering: asyncio.AbstractEventLoop | None = None
+        """The loop that will hand them over."""
         self._steps: queue.SimpleQueue[_Step | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._started = False
@@ -55,18 +83,27 @@ class Writer:
             self._thread.start()
         loop = asyncio.get_running_loop()
         step = _Step(work, loop, loop.create_future())
-        self._steps.put(step)
+        self._gathered.append(step)
+        if self._gathering is not loop:
+            self._gathering = loop
+            loop.call_soon(self._hand_over)
+        alarm = loop.call_later(deadline, _give_up, step.future, deadline)
         try:
-            async with asyncio.timeout(deadline):
-                result: T = await step.future
-                return result
-        except TimeoutError:
-            raise StoreUnavailable(f"the SQLite file was busy for more than {deadline:g} s") from None
+            result: T = await step.future
+            return result
+        finally:
+            alarm.cancel()
+
+    def _hand_over(self) -> None:
+        self._gathering = None
+        while self._gathered:
+            self._steps.put(self._gathered.popleft())
 
     async def aclose(self) -> None:
         """Ends the thread after the steps that wait."""
         self._closed = True
         if self._started:
+            self._hand_over()
             self._steps.put(None)
             await asyncio.to_thread(self._thread.join, 5.0)
 
@@ -97,7 +134,7 @@ class Writer:
         for attempt in range(_ATTEMPTS):
             try:
                 connection = connection or self._connect()
-                _transact(connection, steps)
+                self._transact(connection, steps)
                 return connection
             except (sqlite3.Error, OSError) as error:
                 if connection is not None:
@@ -111,33 +148,59 @@ class Writer:
                     break
         return None
 
-
-def _transact(connection: sqlite3.Connection, steps: list[_Step]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        alone = len(steps) == 1
-        for step in steps:
-            step.error = None
-            if step.future.done():
-                continue  # given up before it began
-            if not alone:
-                connection.execute("SAVEPOINT step")
-            try:
-                step.result = step.work(connection)
-            except (sqlite3.OperationalError, sqlite3.DatabaseError):
-                raise
-            except Exception as error:
-                step.error = error
-                connection.execute("ROLLBACK" if alone else "ROLLBACK TO step")
-            if not alone:
-                connection.execute("RELEASE step")
-        if connection.in_transaction:
-            connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            with contextlib.suppress(sqlite3.Error):
+    def _transact(self, connection: sqlite3.Connection, steps: list[_Step]) -> None:
+        memory = self._memory
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            memory.begin(connection)
+            if not _run_all(connection, steps):
                 connection.execute("ROLLBACK")
-        raise
+                memory.forget()
+                if len(steps) == 1:
+                    return
+                connection.execute("BEGIN IMMEDIATE")
+                memory.begin(connection)
+                self._run_each(connection, steps)
+            memory.flush()
+            connection.execute("COMMIT")
+        except BaseException:
+            memory.forget()
+            if connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+            raise
+
+    def _run_each(self, connection: sqlite3.Connection, steps: list[_Step]) -> None:
+        """Runs each step so that one that fails is undone alone."""
+        for step in steps:
+            connection.execute("SAVEPOINT step")
+            if _run_all(connection, [step]):
+                self._memory.flush()
+            else:
+                connection.execute("ROLLBACK TO step")
+                self._memory.forget()
+            connection.execute("RELEASE step")
+
+
+def _give_up(future: asyncio.Future[Any], deadline: float) -> None:
+    if not future.done():
+        future.set_exception(StoreUnavailable(f"the SQLite file was busy for more than {deadline:g} s"))
+
+
+def _run_all(connection: sqlite3.Connection, steps: list[_Step]) -> bool:
+    """Whether all have worked; where one has not, no further one is run."""
+    for step in steps:
+        step.error = None
+        if step.future.done():
+            continue  # given up before it began
+        try:
+            step.result = step.work(connection)
+        except sqlite3.DatabaseError:
+            raise
+        except Exception as error:
+            step.error = error
+            return False
+    return True
 
 
 def _answer(steps: list[_Step]) -> None:
