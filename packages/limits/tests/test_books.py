@@ -99,3 +99,23 @@ def test_a_long_request_keeps_its_lease() -> None:
         assert await open_of(store) == [(7, 0), (0, 0)]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["was away", "has lost the lease"])
+def test_the_ledger_has_what_was_spent_while_the_store_was_away_or_lost_it(lost: bool) -> None:
+    async def main() -> None:
+        before, store = MemoryStore(), MemoryStore()
+        mine = books(before if lost else store, ledger=True)
+        if lost:
+            held = await mine.reserve(ENTRIES, note="req_1", alone=True)
+            assert isinstance(held, Hold)
+            mine.store = store
+        else:
+            held = mine.without_store(ENTRIES, note="req_1")
+        await mine.settle(held, [40, 1, 0])
+
+        (event,) = [event.event for event in await store.read_since("ledger")]
+        assert event["note"] == "req_1"
+        assert event["charges"] == {ENTRIES[0].key: 40, ENTRIES[1].key: 1}
+
+    asyncio.run(main())

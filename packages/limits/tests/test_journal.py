@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from llm_gateway_limits.journal import Journal
+from llm_gateway_limits.journal import Journal, Settlement
 
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk import Amount, Entry, StoreUnavailable, new_lease_id
@@ -33,13 +33,15 @@ def settled(store: MemoryStore) -> int:
 def test_what_waits_is_sent_once_the_store_is_back(tmp_path: Path) -> None:
     store, journal = Away(), Journal(tmp_path)
     for _ in range(3):
-        journal.add(new_lease_id(), [Amount("a", 5)])
+        journal.add(Settlement(new_lease_id(), (Amount("a", 5),), note="req_1"))
     asyncio.run(journal.replay(store))
     assert (len(journal), settled(store)) == (3, 0)
 
     store.away = False
     asyncio.run(journal.replay(store))
     assert (len(journal), settled(store)) == (0, 15)
+    notes = [event.event["note"] for event in asyncio.run(store.read_since("ledger"))]
+    assert notes == ["req_1"] * 3, "the ledger has what the store knew nothing of"
     journal.close()
     assert list(tmp_path.iterdir()) == []
 
@@ -47,9 +49,9 @@ def test_what_waits_is_sent_once_the_store_is_back(tmp_path: Path) -> None:
 def test_the_file_of_a_killed_worker_is_taken_over(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"
-        "from llm_gateway_limits.journal import Journal; from llm_gateway_sdk import Amount, new_lease_id\n"
+        "from llm_gateway_limits.journal import Journal, Settlement; from llm_gateway_sdk import Amount, new_lease_id\n"
         "journal = Journal(Path(sys.argv[1]))\n"
-        "[journal.add(new_lease_id(), [Amount('a', 7)]) for _ in range(10)]\n"
+        "[journal.add(Settlement(new_lease_id(), (Amount('a', 7),))) for _ in range(10)]\n"
         "print('written', flush=True); time.sleep(60)\n"
     )
     worker = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -73,6 +75,6 @@ def test_the_file_of_a_killed_worker_is_taken_over(tmp_path: Path) -> None:
 def test_a_folder_that_can_not_be_written_keeps_them_in_memory(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     journal, store = Journal(tmp_path / "file" / "below"), MemoryStore()
-    journal.add(new_lease_id(), [Amount("a", 5)])
+    journal.add(Settlement(new_lease_id(), (Amount("a", 5),), note="req_1"))
     asyncio.run(journal.replay(store))
     assert settled(store) == 5

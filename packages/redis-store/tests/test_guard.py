@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from llm_gateway_redis_store.guard import Guard
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisClusterException
 
 from llm_gateway_sdk.store import StoreUnavailable
 
@@ -92,3 +93,14 @@ def test_failures_between_successes_do_not_add_up() -> None:
             assert await guard.call(works) == "answer"
 
     asyncio.run(run())
+
+
+def test_a_cluster_without_a_node_that_answers_is_unavailable() -> None:
+    async def fails() -> None:
+        raise RedisClusterException("Please provide at least one reachable node")
+
+    async def main() -> None:
+        with pytest.raises(StoreUnavailable):
+            await Guard(1.0).call(fails)
+
+    asyncio.run(main())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_redis_store import ClusterRedisStore, RedisStore, SecureRedisStore, SentinelRedisStore
-from llm_gateway_redis_store.testing import ClusterServers, Server, server_program
+from llm_gateway_redis_store.testing import ClusterServers, SentinelServers, Server, server_program
 
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk.store import (
@@ -47,6 +47,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers
         yield cluster
     finally:
         cluster.kill()
+
+
+@pytest.fixture(scope="module")
+def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelServers]:
+    sentinels = SentinelServers(tmp_path_factory.mktemp("sentinels"))
+    try:
+        sentinels.start()
+        yield sentinels
+    finally:
+        sentinels.kill()
 
 
 def make(server: Server, **config: Any) -> RedisStore:
@@ -95,6 +105,31 @@ class TestClusterRedisStoreLaws(StoreLaws):
 
     def restart(self) -> bool:
         self.cluster.restart()
+        return True
+
+
+@needs_server
+class TestSentinelRedisStoreLaws(StoreLaws):
+    """A restart is a fail-over: the other server goes on with what had reached it."""
+
+    keeps_every_answer = False
+    sentinels: SentinelServers
+
+    @pytest.fixture(autouse=True)
+    def fresh(self, sentinels: SentinelServers) -> Any:
+        self.sentinels = sentinels
+        sentinels.flush()
+
+    def make(self) -> Store:
+        store = SentinelRedisStore()
+        store.configure(self.sentinels.url, {"deadline": 5000})
+        return store
+
+    def recipe(self) -> Recipe | None:
+        return "llm_gateway_redis_store:SentinelRedisStore", self.sentinels.url, {"deadline": 5000}
+
+    def restart(self) -> bool:
+        self.sentinels.fail_over()
         return True
 
 

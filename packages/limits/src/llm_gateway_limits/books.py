@@ -26,7 +26,7 @@ from llm_gateway_sdk import (
 )
 
 from .blocks import Block, BlockSettings, Demand
-from .journal import Journal
+from .journal import Journal, Settlement
 
 __all__ = ["Books", "Hold"]
 
@@ -50,6 +50,8 @@ class Hold:
     reserved: bool = True
     """False: the store could not be asked, and the request went on all the same."""
     settled: bool = False
+    note: str = ""
+    """For the ledger, where the store has lost the lease or never knew it."""
 
 
 @dataclass(slots=True)
@@ -136,11 +138,12 @@ class Books:
             return
         self._open.pop(hold.lease_id, None)
         amounts = [Amount(entry.key, used, entry.ends) for entry, used in zip(hold.entries, actual, strict=True)]
-        await self._settle(hold.lease_id, amounts, reserved=hold.reserved)
+        await self._settle(Settlement(hold.lease_id, tuple(amounts), hold.reserved, hold.note))
 
-    def without_store(self, entries: Sequence[Entry]) -> Hold:
+    def without_store(self, entries: Sequence[Entry], *, note: str = "") -> Hold:
         """A hold of a request that goes on though the store could not be asked."""
-        return Hold(new_lease_id(), [entry.amount for entry in entries], tuple(entries), reserved=False)
+        amounts = [entry.amount for entry in entries]
+        return Hold(new_lease_id(), amounts, tuple(entries), reserved=False, note=note if self._ledger else "")
 
     async def keep(self) -> None:
         """What has to be done every now and then: retire blocks, extend leases, send what waits."""
@@ -217,7 +220,7 @@ class Books:
             return answer
         demand.states = answer.states
         self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
-        return Hold(lease.id, [entry.amount for entry in entries], entries, answer.states)
+        return Hold(lease.id, [entry.amount for entry in entries], entries, answer.states, note=lease.note)
 
     async def _ask(self, entries: Sequence[Entry], lease: Lease) -> Granted | Refused:
         self.figures.store_calls += 1
@@ -225,24 +228,24 @@ class Books:
             answer = await self.store.reserve(entries, lease)
         except BaseException as error:
             # Whether it was reserved is unknown: take it back.
-            self.journal.add(lease.id, ())
+            self.journal.add(Settlement(lease.id, ()))
             if isinstance(error, StoreError):
                 self.figures.store_failures += 1
             raise
         return answer
 
-    async def _settle(self, lease_id: str, amounts: Sequence[Amount], *, reserved: bool = True) -> None:
+    async def _settle(self, what: Settlement) -> None:
         try:
-            await self.store.settle(lease_id, amounts, reserved=reserved)
+            await self.store.settle(what.lease_id, what.amounts, reserved=what.reserved, note=what.note)
         except BaseException as error:
-            self.journal.add(lease_id, amounts, reserved=reserved)
+            self.journal.add(what)
             if not isinstance(error, StoreUnavailable):
                 raise
 
     async def _settle_block(self, block: Block) -> None:
         self._open.pop(block.lease_id, None)
-        amounts = [Amount(key, max(0, used)) for key, used in zip(block.keys, block.charged, strict=True)]
-        await self._settle(block.lease_id, amounts)
+        amounts = tuple(Amount(key, max(0, used)) for key, used in zip(block.keys, block.charged, strict=True))
+        await self._settle(Settlement(block.lease_id, amounts, note="block" if self._ledger else ""))
 
     async def _extend(self, now: float) -> None:
         due = [lease_id for lease_id, at in self._open.items() if now >= at]

@@ -13,7 +13,6 @@ import os
 import secrets
 import tempfile
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,15 +31,18 @@ class Settlement:
     lease_id: str
     amounts: tuple[Amount, ...]
     reserved: bool = True
+    note: str = ""
+    """For the ledger, where the store does not know the lease."""
 
     def dump(self) -> str:
         amounts = [[each.key, each.amount, each.ends] for each in self.amounts]
-        return json.dumps([self.lease_id, amounts, self.reserved], separators=(",", ":"))
+        return json.dumps([self.lease_id, amounts, self.reserved, self.note], separators=(",", ":"))
 
     @staticmethod
     def load(line: str) -> Settlement:
-        lease_id, amounts, reserved = json.loads(line)
-        return Settlement(str(lease_id), tuple(Amount(str(k), int(a), float(e)) for k, a, e in amounts), bool(reserved))
+        lease_id, amounts, reserved, note = json.loads(line)
+        charged = tuple(Amount(str(key), int(amount), float(ends)) for key, amount, ends in amounts)
+        return Settlement(str(lease_id), charged, bool(reserved), str(note))
 
 
 def default_folder() -> Path:
@@ -63,8 +65,7 @@ class Journal:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, lease_id: str, amounts: Sequence[Amount], *, reserved: bool = True) -> None:
-        settlement = Settlement(lease_id, tuple(amounts), reserved)
+    def add(self, settlement: Settlement) -> None:
         self._waiting.append(settlement)
         if len(self._waiting) > _MOST:
             self._waiting.popleft()
@@ -76,7 +77,7 @@ class Journal:
         while self._waiting:
             first = self._waiting[0]
             try:
-                await store.settle(first.lease_id, first.amounts, reserved=first.reserved)
+                await store.settle(first.lease_id, first.amounts, reserved=first.reserved, note=first.note)
             except StoreUnavailable:
                 return
             except Exception:
@@ -128,9 +129,8 @@ class Journal:
                 continue
             for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
                 try:
-                    settlement = Settlement.load(line)
+                    self.add(Settlement.load(line))
                 except (ValueError, TypeError):
                     continue  # the machine stopped while it was written
-                self.add(settlement.lease_id, settlement.amounts, reserved=settlement.reserved)
             path.unlink(missing_ok=True)
             os.close(file)

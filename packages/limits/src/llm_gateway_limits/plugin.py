@@ -288,7 +288,7 @@ class Limits(Plugin):
                 if each.rule.measure == "concurrent":
                     continue
                 spending.applied = [*spending.applied, each]
-                hold = self._books.without_store([each.entry])
+                hold = self._books.without_store([each.entry], note=ctx.request_id)
                 await self._books.settle(hold, [each.rule.scaled(self._taken(ctx, spending, each))])
 
     def _counting(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> Sequence[Attempt]:
@@ -388,7 +388,7 @@ class Limits(Plugin):
             if strict is not None:
                 raise store_down(strict.name) from None
             self._counts["unasked_total"] += 1
-            answer = self._books.without_store([each.entry for each in applied])
+            answer = self._books.without_store([each.entry for each in applied], note=ctx.request_id)
         spending.holds.append((applied, answer))
         return answer
 

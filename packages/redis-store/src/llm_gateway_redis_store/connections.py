@@ -13,7 +13,7 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
-__all__ = ["Address", "decode_url", "make_client", "make_subscriber"]
+__all__ = ["Address", "close_client", "decode_url", "make_client", "make_subscriber"]
 
 _TLS_FILES = {"caFile": "ssl_ca_certs", "certFile": "ssl_certfile", "keyFile": "ssl_keyfile"}
 
@@ -103,6 +103,14 @@ def make_client(address: Address, *, deadline: float, connections: int) -> Any:
         **shared, **pool_tls,
     )  # fmt: skip
     return Redis.from_pool(pool)
+
+
+async def close_client(client: Any) -> None:
+    """Ends the client's connections, and those to the sentinels that it asks, which it leaves open itself."""
+    await client.aclose()
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    for sentinel in getattr(manager, "sentinels", ()):
+        await sentinel.aclose()
 
 
 def make_subscriber(address: Address, client: Any) -> Any:

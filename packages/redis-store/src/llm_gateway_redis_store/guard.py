@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from llm_gateway_sdk.store import StoreUnavailable
 
@@ -44,8 +44,9 @@ class Guard:
         except TimeoutError:
             self._failed()
             raise StoreUnavailable(f"the Redis store did not answer within {seconds * 1000:g} ms") from None
-        except (RedisError, OSError, AttributeError) as error:
-            # The cluster client raises AttributeError where another task closed the connection under a call.
+        except (RedisError, RedisClusterException, OSError, AttributeError) as error:
+            # Of a cluster without a node that answers the exception is not a RedisError. The cluster client also
+            # raises AttributeError where another task closed the connection under a call.
             self._failed()
             raise StoreUnavailable(f"the Redis store failed: {type(error).__name__}: {error}") from error
         finally:

@@ -27,7 +27,7 @@ from llm_gateway_sdk.store import (
     StoreUnavailable,
 )
 
-from .connections import Address, decode_url, make_client, make_subscriber
+from .connections import Address, close_client, decode_url, make_client, make_subscriber
 from .guard import Guard
 from .scripts import APPEND, EXTEND, RESERVE, SETTLE, WRITE, Script
 
@@ -92,7 +92,7 @@ class RedisStore(Store):
     async def aclose(self) -> None:
         client, self._client = self._client, None
         if client is not None:
-            await client.aclose()
+            await close_client(client)
 
     async def check(self) -> list[str]:
         async def ask() -> dict[str, Any]:

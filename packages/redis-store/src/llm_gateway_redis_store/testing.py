@@ -1,5 +1,5 @@
-"""Real servers for tests: one, or a cluster of three, on free ports of this machine, with what they wrote kept over a
-restart. Needs the program `redis-server` or `valkey-server`."""
+"""Real servers for tests: one, a pair that sentinels watch, or a cluster of three, on free ports of this machine, with
+what they wrote kept over a restart. Needs the program `redis-server` or `valkey-server`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import redis
 
-__all__ = ["ClusterServers", "Server", "server_program"]
+__all__ = ["ClusterServers", "SentinelServers", "Server", "server_program"]
 
 
 def server_program() -> str | None:
@@ -133,3 +133,99 @@ class ClusterServers:
     def flush(self) -> None:
         for server in self.servers:
             server.flush()
+
+
+class SentinelServers:
+    """Two servers, of which one follows the other, and three sentinels that make the follower the master where the
+    master has not answered for half a second."""
+
+    service = "main"
+
+    def __init__(self, folder: Path) -> None:
+        self.servers = [Server(folder), Server(folder)]
+        self._folder = folder
+        self._ports: list[int] = []
+        self._sentinels: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in self._ports)}/{self.service}"
+
+    @property
+    def master(self) -> Server:
+        """The server that the sentinels name."""
+        with redis.Redis(port=self._ports[0]) as sentinel:
+            _, port = sentinel.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self.service)
+        return next(server for server in self.servers if server.port == int(port))
+
+    def start(self) -> None:
+        master, follower = self.servers
+        master.start()
+        follower.start()
+        follower.command("REPLICAOF", "127.0.0.1", master.port)
+        program = server_program()
+        assert program is not None
+        for number in range(3):
+            port = free_port()
+            file = self._folder / f"sentinel-{number}.conf"
+            file.write_text(
+                f"port {port}\nbind 127.0.0.1\ndir {self._folder}\n"
+                f"sentinel monitor {self.service} 127.0.0.1 {master.port} 2\n"
+                f"sentinel down-after-milliseconds {self.service} 500\n"
+                f"sentinel failover-timeout {self.service} 2000\n"
+            )
+            with open(self._folder / f"sentinel-{number}.log", "ab") as log:
+                self._sentinels.append(subprocess.Popen([program, str(file), "--sentinel"], stdout=log, stderr=log))
+            self._ports.append(port)
+        self.wait()
+
+    def wait(self) -> None:
+        """Until the follower has all that the master has, and every sentinel knows the follower and the others."""
+        for _ in range(400):
+            with contextlib.suppress(redis.RedisError, OSError, StopIteration):
+                known = [self._known(port) for port in self._ports]
+                if all(each == (1, 2) for each in known) and self._follows():
+                    return
+            time.sleep(0.05)
+        raise RuntimeError("the sentinels do not come together")
+
+    def _known(self, port: int) -> tuple[int, int]:
+        with redis.Redis(port=port, decode_responses=True) as sentinel:
+            found = sentinel.sentinel_master(self.service)
+            followers = [each for each in sentinel.sentinel_slaves(self.service) if each["is_slave"]]
+        ready = [each for each in followers if not each["is_disconnected"] and not each["is_sdown"]]
+        return len(ready), int(found["num-other-sentinels"])
+
+    def _follows(self) -> bool:
+        follower = next(server for server in self.servers if server is not self.master)
+        with follower.client() as client:
+            return bool(client.info("replication").get("master_link_status") == "up")
+
+    def fail_over(self) -> None:
+        """Kills the master, and starts it again as the follower of the one that has taken its place."""
+        if any(self._known(port) != (1, 2) for port in self._ports):
+            # They look at a server every ten seconds; after this they do so at once.
+            for port in self._ports:
+                with redis.Redis(port=port) as sentinel:
+                    sentinel.execute_command("SENTINEL", "RESET", self.service)
+        self.wait()
+        old = self.master
+        old.command("WAIT", 1, 1000)
+        old.kill()
+        until = time.monotonic() + 30
+        while self.master is old:
+            if time.monotonic() > until:
+                raise RuntimeError("the follower does not take over")
+            time.sleep(0.05)
+        old.start()
+        old.command("REPLICAOF", "127.0.0.1", self.master.port)
+
+    def kill(self) -> None:
+        for sentinel in self._sentinels:
+            sentinel.kill()
+            sentinel.wait()
+        for server in self.servers:
+            server.kill()
+
+    def flush(self) -> None:
+        self.master.flush()
