@@ -6,8 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import httpx
 import openai
 import pytest
 from llm_gateway_redis_store import RedisStore
-from llm_gateway_redis_store.testing import Server, server_program
+from llm_gateway_redis_store.testing import Server, ToxicProxy, server_program
 from served_gateway import ServedGateway
 
 from llm_gateway.stores.sqlite import SQLiteStore
@@ -154,56 +152,6 @@ def test_budgets_hold_over_gateways_that_are_killed(redis_server: Server, tmp_pa
             served.process.wait()
     assert statuses.count(200) > 50
     assert set(statuses) <= {200, 429, 503}, sorted(set(statuses))
-
-
-class ToxicProxy:
-    """Stands between gateway and store: `delay` seconds before each piece goes on, or nothing goes at all."""
-
-    def __init__(self, port: int) -> None:
-        self._target = port
-        self.delay = 0.0
-        self.gone = False
-        self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, _ = self._listener.accept()
-            except OSError:
-                return
-            if self.gone:
-                near.close()
-                continue
-            far = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [near, far]
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
-
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                time.sleep(self.delay)
-                target.sendall(data)
-        except OSError:
-            pass
-        finally:
-            for each in (source, target):
-                each.close()
-
-    def vanish(self) -> None:
-        self.gone = True
-        for each in self._sockets:
-            try:
-                each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def close(self) -> None:
-        self.vanish()
-        self._listener.close()
 
 
 @needs_server

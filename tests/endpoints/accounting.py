@@ -20,6 +20,7 @@ from typing import Any
 
 from llm_gateway_bedrock import Bedrock
 from llm_gateway_gemini import Gemini
+from llm_gateway_ollama import Ollama
 
 from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway.dialects.openai_chat import OpenAIChat
@@ -63,6 +64,7 @@ TARGETS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "gemini": ("gemini", "/v1beta", {"apiKey": "k"}),
     "bedrock": ("bedrock", "", KEYS),
     "cohere": ("cohere", "", {"apiKey": "k"}),
+    "ollama": ("ollama-native", "", {}),
 }
 """A model for each API of providers, by its name: provider type, base path, settings."""
 OWN = {
@@ -71,6 +73,7 @@ OWN = {
     "anthropic": "claude",
     "gemini": "gemini",
     "bedrock": "bedrock",
+    "ollama": "ollama",
 }
 """By dialect the model whose provider speaks it."""
 
@@ -217,6 +220,9 @@ def request_of(case: Case) -> tuple[bytes, dict[str, str]]:
     return json.dumps(_body_of(case)).encode(), {"content-type": "application/json"}
 
 
+QUESTION = {"role": "user", "content": "Go on."}
+
+
 def _body_of(case: Case) -> dict[str, Any]:
     content, model = {"parts": [{"text": "Go on."}], "role": "user"}, case.target
     match (case.route.operation, case.route.dialect):
@@ -229,6 +235,9 @@ def _body_of(case: Case) -> dict[str, Any]:
             return {"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "Go on."}]}]}}}
         case (_, "bedrock"):
             return {"messages": [{"role": "user", "content": [{"text": "Go on."}]}]}
+        case ("generate", "ollama"):
+            asked = {"prompt": "Go on."} if "generate" in case.route.path else {"messages": [QUESTION]}
+            return {"model": model, "stream": case.stream, **asked}
         case ("batch", "anthropic"):
             params = {"model": model, "max_tokens": 5, "messages": [{"role": "user", "content": "Go on."}]}
             return {"requests": [{"custom_id": "a", "params": params}]}
@@ -279,6 +288,7 @@ DIALECTS: tuple[tuple[str, type[Dialect]], ...] = (
     (r"/v1/messages", Anthropic),
     (r"/v1beta/(tunedM|m)odels/[^/]+:(streamG|g)enerateContent", Gemini),
     (r"/model/[^/]+/converse(-stream)?", Bedrock),
+    (r"/api/(chat|generate)", Ollama),
 )
 COUNTS = {
     "/messages/count_tokens": {"input_tokens": 9},
@@ -354,6 +364,8 @@ class Provider:
             dialect, echo = found, _echo(found, call)
             wire = dialect.encode_response(_reply(), echo, _mint(), Losses("response"))
             return {}, wire.body, 200
+        if path == "/api/embed":
+            return {}, b'{"model": "m", "embeddings": [[0.5, 0.5]], "prompt_eval_count": 2}', 200
         seen = Seen(call.method, path, call.headers, call.raw)
         for pattern, answers in VENDORS:
             if re.fullmatch(pattern, f"{seen.method} {path}"):
@@ -383,8 +395,7 @@ class Provider:
         parts = [LLMResponse(choices=[Choice(0, Message("assistant", [TextPart(text)]))]) for text in TEXTS]
         end = LLMResponse(choices=[Choice(0, Message(""), "stop")], usage=Usage(*REPORTED))
         events = [encoder.encode(chunk) for chunk in (begin, *parts, end, LLMResponse(final=True))]
-        kind = "application/vnd.amazon.eventstream" if isinstance(dialect, Bedrock) else "text/event-stream"
-        return kind, [*events, encoder.close()]
+        return encoder.content_type, [*events, encoder.close()]
 
 
 def _dialect_of(path: str) -> Dialect | None:

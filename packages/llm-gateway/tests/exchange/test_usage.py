@@ -16,6 +16,7 @@ from llm_gateway.exchange.usage import usage_in_body
         ({"usage": {"input_tokens": 5, "output_tokens": 2, "details": {"cached": 1}}}, (5, 2)),
         ({"usageMetadata": {"promptTokenCount": 4, "candidatesTokenCount": 3}}, (4, 3)),
         ({"usage": {"total_tokens": 9}}, (9, None)),
+        ({"embeddings": [], "prompt_eval_count": 4}, (4, None)),
         ({"meta": {"api_version": {"version": "2"}, "billed_units": {"input_tokens": 2}}}, (2, None)),
         ({"meta": {"billed_units": {"input_tokens": 2, "output_tokens": 3}, "tokens": {"input_tokens": 9}}}, (2, 3)),
     ],

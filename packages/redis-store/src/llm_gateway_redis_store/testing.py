@@ -7,13 +7,14 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import redis
 
-__all__ = ["ClusterServers", "SentinelServers", "Server", "server_program"]
+__all__ = ["ClusterServers", "SentinelServers", "Server", "ToxicProxy", "server_program"]
 
 
 def server_program() -> str | None:
@@ -229,3 +230,55 @@ class SentinelServers:
 
     def flush(self) -> None:
         self.master.flush()
+
+
+class ToxicProxy:
+    """Between a client and a server on this machine: `delay` seconds before each piece goes on, or nothing goes at
+    all."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.delay = 0.0
+        self.gone = False
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.gone:
+                near.close()
+                continue
+            far = socket.create_connection(("127.0.0.1", self._target))
+            self._sockets += [near, far]
+            for source, target in ((near, far), (far, near)):
+                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                time.sleep(self.delay)
+                target.sendall(data)
+        except OSError:
+            pass
+        finally:
+            for each in (source, target):
+                each.close()
+
+    def vanish(self) -> None:
+        """Closes all connections and takes no more, until `gone` is False again."""
+        self.gone = True
+        for each in self._sockets:
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def close(self) -> None:
+        self.vanish()
+        self._listener.close()

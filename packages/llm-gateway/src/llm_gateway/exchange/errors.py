@@ -15,6 +15,7 @@ from llm_gateway_sdk import (
     ModelError,
     ModelHTTPError,
     ModelProtocolError,
+    RequestRejected,
     WireReply,
 )
 from llm_gateway_sdk.chunk_loop import reported_error
@@ -33,6 +34,7 @@ __all__ = [
     "retry_after_of",
     "scrub",
     "scrub_info",
+    "store_away",
     "unsendable",
     "verbatim",
 ]
@@ -98,6 +100,14 @@ def refuse_web_page(content_type: str) -> None:
     """Raises ModelProtocolError for a success that is a web page: a proxy, or a network's log-in page, has answered."""
     if content_type.lstrip().lower().startswith(("text/html", "application/xhtml")):
         raise ModelProtocolError("The provider answered with a web page in place of its API's reply.")
+
+
+def store_away() -> GatewayError:
+    """For what rests on the store, while it can't be asked."""
+    return RequestRejected(
+        "The gateway's store can't be reached at the moment. Try again shortly.",
+        status=503, code="store_unavailable", retry_after=2.0,
+    )  # fmt: skip
 
 
 def internal_error() -> GatewayError:

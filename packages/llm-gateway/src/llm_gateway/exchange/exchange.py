@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
     ModelTimeout,
     RequestContext,
     Route,
+    StoreUnavailable,
     Verdict,
     WireReply,
     WireRequest,
@@ -43,7 +44,7 @@ from .delivery.forward import forward
 from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
 from .ending import EndReason, end_reason, ends_the_request, error_of
-from .errors import http_error, internal_error, refuse_web_page
+from .errors import http_error, internal_error, refuse_web_page, store_away
 from .headers import find, loss_text
 from .kept import HeavyRequest, KeptReply
 from .multipart import FormUpload
@@ -369,6 +370,9 @@ def _failure_of(error: BaseException, ctx: RequestContext) -> GatewayError:
         return ModelTimeout("total", "The request did not end within its time limit.")
     if isinstance(error, DialectError):
         return InvalidRequest(str(error), param=error.path)
+    if isinstance(error, StoreUnavailable):
+        log.warning("request %s needs the store: %s", ctx.request_id, error)
+        return store_away()
     log.error("request %s failed inside the gateway", ctx.request_id, exc_info=error)
     failure = internal_error()
     ctx.error = error if isinstance(error, Exception) else failure

@@ -24,6 +24,8 @@ from .request import ClientRequest
 __all__ = ["count_broken_off", "count_unreported", "usage_in_body"]
 
 _USAGE = re.compile(rb'"(?:usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_BARE = re.compile(rb'"prompt_eval_count"\s*:\s*(\d{1,15})\b')
+"""Ollama's, which is in no object by itself."""
 _TEXTS = re.compile(
     rb'"(?:text|thinking|reasoning|reasoning_content|content|partial_json|arguments|delta|input)"'
     rb'\s*:\s*"((?:[^"\\]|\\.)*)"'
@@ -48,7 +50,8 @@ def usage_in_body(begin: bytes, end: bytes) -> Usage | None:
             counted, produced = _first_count(found, _INPUT), _first_count(found, _OUTPUT)
             if counted is not None:
                 return Usage(input_tokens=counted, output_tokens=produced)
-    return None
+    bare = _BARE.search(end) or _BARE.search(begin)
+    return None if bare is None else Usage(input_tokens=int(bare[1]))
 
 
 def _first_count(found: JSON, names: Sequence[str]) -> int | None:

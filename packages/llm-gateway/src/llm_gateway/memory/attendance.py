@@ -22,6 +22,7 @@ from llm_gateway_sdk.wire.sse import parse_event
 
 from ..dialects.openai_responses.echo import ResponsesEcho
 from ..exchange.client import ClientReply
+from ..exchange.errors import store_away
 from ..exchange.outlet import Headers, Sink
 from ..exchange.request import ClientRequest
 from .items import as_items, edited_items, expanded, named, references_of
@@ -77,9 +78,7 @@ class Attendance:
             await self._put_in(body)
         except StoreError as error:
             log.warning("request %s: the store of responses does not answer: %s", request.ctx.request_id, error)
-            raise InvalidRequest(
-                "What this request refers to can't be looked up at the moment.", status=503, kind="overloaded"
-            ) from None
+            raise store_away() from None
 
     async def _put_in(self, body: dict[str, Any]) -> None:
         references, shelf, owner = references_of(body), self._shelf, self._owner

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from llm_gateway_sdk import GatewayError, Headers, InvalidRequest, NotFound, WireReply
+from llm_gateway_sdk import Headers, InvalidRequest, NotFound, WireReply
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
 
+from ..exchange.errors import store_away
 from ..exchange.operations import refuse_unseen
 from ..exchange.request import ClientRequest
 from .items import as_items, named, page_of
@@ -34,7 +35,7 @@ async def serve(request: ClientRequest, shelf: Shelf) -> WireReply | None:
     except TooLarge as error:
         raise InvalidRequest(f"The conversation is too large to be kept: {error}.", status=413) from None
     except StoreError:
-        raise GatewayError("The store of responses does not answer.", status=503, kind="overloaded") from None
+        raise store_away() from None
 
 
 async def _serve(request: ClientRequest, shelf: Shelf) -> WireReply | None:
