@@ -37,7 +37,11 @@ plugins:
   - {{name: keys, type: virtual-keys}}
   - name: limits
     type: limits
-    config: {{ledger: true, limits: [{{name: few, requests: 3, window: 1h, per: [key]}}]}}
+    config:
+      ledger: true
+      limits:
+        - {{name: few, requests: 3, window: 1h, per: [key]}}
+        - {{name: of-team, requests: 50, window: 1h, per: [team]}}
 """
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import unescape
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -60,7 +61,19 @@ def test_names_of_providers_have_colours_of_the_style_sheet() -> None:
 def test_an_axis_has_a_few_ticks(span: int) -> None:
     ticks = Axis(START, START + span, 3600, ZoneInfo("Asia/Kolkata")).ticks()
 
-    assert 2 <= len(ticks) <= 14
+    assert 2 <= len(ticks) <= 6
+
+
+@pytest.mark.parametrize("span", [3600, 6 * 3600, 86400, 7 * 86400, 30 * 86400])
+@pytest.mark.parametrize("offset", range(0, 7200, 700))
+def test_texts_of_the_time_axis_do_not_touch(span: int, offset: int) -> None:
+    axis = Axis(START + offset, START + offset + span, max(60, span // 48))
+    figure = lines(axis, [], ("p50",), str, "Latency")
+    places = [float(x) for x in re.findall(r'<text x="([0-9.]+)%" y="145"', figure)]
+
+    assert 2 <= len(places) <= 6
+    assert all(5 <= x <= 95 for x in places)
+    assert all(after - before >= 100 / 6 - 0.1 for before, after in pairwise(places))
 
 
 def test_without_points_there_is_a_frame() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 
@@ -17,6 +18,22 @@ def test_teams_are_listed_by_cost_with_keys_and_ways_on(traced_admin: Any) -> No
     assert 'href="/console/traces/interactions?team=search&amp;range=30d&amp;status=failed">2<' in rows[1]
     assert 'href="/console/keys?q=search">2<' in rows[1]
     assert "$0.0000" in rows[2]
+
+
+def test_a_team_shows_its_limits_the_fullest_first(admin: Any) -> None:
+    made = admin.post("/keys", {"name": "one", "team": "search", "token": admin.token}).text
+    key = re.search(r'id="made-key"[^>]*>([^<]+)<', made)
+    assert key is not None
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"authorization": f"Bearer {key[1]}"}
+    assert admin.gateway.post("/v1/chat/completions", ask, headers=headers).status == 200
+
+    ends = time.monotonic() + 10
+    while "of-team: " not in (page := admin.get("/teams").text) and time.monotonic() < ends:
+        time.sleep(0.05)
+    (row,) = re.findall(r"<tr>(.*?)</tr>", page)[1:]
+    assert "of-team: 1 of 50" in row
+    assert 'href="/console/limits">all limits' in row
 
 
 def test_without_traces_the_teams_of_keys_are_listed(admin: Any) -> None:

@@ -21,14 +21,17 @@ HEIGHT: Final = 150
 _BOTTOM: Final = 20
 _TOP: Final = 8
 _GRID_LINES: Final = 3
-_MAX_TICKS: Final = 7
+_MAX_TICKS: Final = 5
+"""Of 5 the texts do not touch in a column of 250 pixels."""
+_TICK_MARGIN: Final = 5
+"""Per cent of the width at both ends, where the text of a tick would be cut off."""
 _DAY: Final = 86400
 _COLOURS: Final = frozenset({"ok", "errors", "p50", "p95", "p99", "input", "output", "speed", "cost"})
 """Names of series that have colours of their own in the style sheet."""
 _OTHER_COLOURS: Final = 6
 _TICK_STEPS: Final = (
-    60, 300, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 12 * 3600, _DAY, 2 * _DAY, 5 * _DAY, 7 * _DAY, 14 * _DAY,
-    30 * _DAY,
+    60, 300, 900, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, _DAY, 2 * _DAY, 5 * _DAY, 7 * _DAY, 14 * _DAY,
+    30 * _DAY, 90 * _DAY,
 )  # fmt: skip
 
 
@@ -50,7 +53,7 @@ class Axis:
         return 100 * (moment - self.start) / max(1, self.end - self.start)
 
     def ticks(self) -> range:
-        """At most eight round moments of the zone's clock."""
+        """At most six round moments of the zone's clock."""
         span = self.end - self.start
         step = next((step for step in _TICK_STEPS if span / step <= _MAX_TICKS), _TICK_STEPS[-1])
         offset = int((datetime.fromtimestamp(self.start, self.zone).utcoffset() or timedelta()).total_seconds())
@@ -156,8 +159,9 @@ def _frame(
     times = []
     for moment in axis.ticks():
         x = axis.x(moment)
-        anchor = "start" if x < 4 else "end" if x > 96 else "middle"
-        times.append(tag("text", _clock(moment, axis), x=f"{x:.2f}%", y=HEIGHT - 5, class_="tick", text_anchor=anchor))
+        if _TICK_MARGIN <= x <= 100 - _TICK_MARGIN:
+            words = _clock(moment, axis)
+            times.append(tag("text", words, x=f"{x:.2f}%", y=HEIGHT - 5, class_="tick", text_anchor="middle"))
     legend = [
         tag("span", tag("i", class_=f"swatch back-{_class(name, names)}"), name, class_="key")
         for name in names

@@ -15,6 +15,7 @@ from .view import View, moment, table
 
 __all__ = ["shown"]
 
+_EMPTY: Final[tuple[Any, ...]] = (None, "", [], {})
 _READ_PAGES = 50
 _SHOWN = 100
 _CHOICES: Final = ("by", "action")
@@ -82,7 +83,9 @@ def _row(at: float, event: Mapping[str, Any]) -> tuple[Child, ...]:
     changes = [
         (name, before.get(name), after.get(name))
         for name in dict.fromkeys([*before, *after])
-        if before.get(name) != after.get(name) and name not in ("changed", "created")
+        if before.get(name) != after.get(name)
+        and name not in ("changed", "created")
+        and (before or after.get(name) not in _EMPTY)
     ]
     listed = tag(
         "ul",
@@ -104,5 +107,5 @@ def _row(at: float, event: Mapping[str, Any]) -> tuple[Child, ...]:
 
 
 def _short(value: Any) -> str:
-    text = "–" if value in (None, "", [], {}) else value if isinstance(value, str) else dumps_text(value)
+    text = "–" if value in _EMPTY else value if isinstance(value, str) else dumps_text(value)
     return text if len(text) <= 120 else f"{text[:119]}…"

@@ -47,24 +47,24 @@ async def shown(view: View) -> Response:
         team.requests, team.errors = row["requests"], row["errors"]
         team.tokens = (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
         team.cost = float(row["cost"] or 0)
-    keys = await _all(view, "/keys")
+    keys = await _all(view, "/keys", "limit")
     for key in keys or ():
         if key.get("team") and key["state"] == "active":
             teams[key["team"]].keys.append(key["name"])
             if key.get("user"):
                 teams[key["team"]].users.add(key["user"])
-    for row in await _all(view, "/limits") or ():
+    for row in await _all(view, "/limits", "size") or ():
         if row["subject"].get("team"):
             teams[row["subject"]["team"]].limits.append(row)
     return _page(view, span, teams, problem)
 
 
-async def _all(view: View, path: str) -> list[Mapping[str, Any]] | None:
-    """All pages of a list; None where the API has no such list."""
+async def _all(view: View, path: str, size: str) -> list[Mapping[str, Any]] | None:
+    """All pages of a list, whose parameter `size` is the rows of a page; None where the API has no such list."""
     found: list[Mapping[str, Any]] = []
     after = ""
     while True:
-        answer = await view.ask("GET", path, query={"limit": "1000", **({"after": after} if after else {})})
+        answer = await view.ask("GET", path, query={size: "1000", **({"after": after} if after else {})})
         if not answer.ok:
             return None
         found += answer.body["items"]
@@ -100,7 +100,7 @@ def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[C
     return (
         tag("a", name or "(none)", href=listed) if listed else name or "(none)",
         [f"${team.cost:,.2f}" if team.cost >= 1 else f"${team.cost:,.4f}", tag("div", share, class_="sub")],
-        f"{team.requests:,}",
+        tag("a", f"{team.requests:,}", href=listed) if listed and team.requests else f"{team.requests:,}",
         tag("a", f"{team.errors:,}", href=failed) if failed and team.errors else f"{team.errors:,}",
         f"{team.tokens:,}",
         tag("a", f"{len(team.keys)}", href=view.address("/keys", q=name)) if team.keys else "0",
@@ -111,16 +111,15 @@ def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[C
 def _limits(view: View, rows: Sequence[Mapping[str, Any]]) -> Child:
     if not rows:
         return "–"
-    return [_meter(row) for row in rows[:3]] + [tag("div", tag("a", "all limits", href=view.address("/limits")))]
+    fullest = sorted(rows, key=lambda row: (row["settled"] + row["open"]) / (row["of"] or 1), reverse=True)
+    return [_meter(row) for row in fullest[:3]] + [tag("div", tag("a", "all limits", href=view.address("/limits")))]
 
 
 def _meter(row: Mapping[str, Any]) -> Markup:
     used, of = row["settled"] + row["open"], row["of"]
     part = used / of if of else 0.0
     scale, unit = (_NANO, "$") if row["measure"] == "cost" else (1.0, "")
-    words = (
-        f"{row['limit']}: {unit}{used / scale:,.6g} of {unit}{of / scale:,.6g}" if of else f"{row['limit']}: no limit"
-    )
+    words = f"{unit}{used / scale:,.6g} of {unit}{of / scale:,.6g}" if of else "no limit"
     return tag(
         "div",
         tag("span", f"{row['limit']}: {words}", class_="sub"),
