@@ -216,8 +216,7 @@ def _from_module(name: str, extensions: Extensions, *, directory: FilePath, noti
         beside = directory / f"{module_name.replace('-', '_')}.py"
         hint = f"; for the file next to the configuration write `path: ./{beside.name}`" if beside.is_file() else ""
         raise ConfigError(
-            f'no Python module and no installed distribution is named "{module_name}"; '
-            f"install it where the gateway runs (pip install {module_name}){hint}"
+            f'no Python module and no installed distribution is named "{module_name}"; {_advice(module_name)}{hint}'
         ) from None
     registered = [
         extensions.get(kind, entry_point.name)
@@ -236,19 +235,29 @@ def _from_module(name: str, extensions: Extensions, *, directory: FilePath, noti
     return exposed
 
 
+def _advice(distribution: str) -> str:
+    """How to get a distribution: the project's own come from its wheels."""
+    if distribution in _ELSEWHERE.values():
+        return f"python tools/install.py {distribution} (docs/install.md)"
+    return "install it into the Python environment in which the gateway runs"
+
+
 def _python_name(name: str, notices: list[str]) -> str:
     """The Python counterpart of an npm name of this project; other npm names are refused."""
     if not name.startswith("@") and "/" not in name:
         return name
     scope, _, package = name.partition("/")
     if scope == "@nullplatform" and package:
-        notices.append(f'"{name}" is read as its Python counterpart, the distribution "{package}"')
         try:
             importlib.metadata.distribution(package)
-        except importlib.metadata.PackageNotFoundError:
+        except (importlib.metadata.PackageNotFoundError, ValueError):
+            if package in _ELSEWHERE.values():
+                raise ConfigError(f'the Python counterpart of "{name}" is not installed: {_advice(package)}') from None
             raise ConfigError(
-                f'"{package}", the Python counterpart of "{name}", is not installed: pip install {package}'
+                f'"{name}" is a JavaScript package without a Python counterpart; name a Python module, or write '
+                "`path:` with a Python file"
             ) from None
+        notices.append(f'"{name}" is read as its Python counterpart, the distribution "{package}"')
         return package
     if name.endswith(_JAVASCRIPT) or name.startswith("."):
         raise ConfigError(

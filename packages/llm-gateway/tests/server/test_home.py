@@ -34,6 +34,35 @@ def test_people_get_a_page_without_scripts(client):
     assert "<script" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/team", "/team/"])
+def test_the_base_url_of_a_project_shows_that_project(client, path):
+    found = client.request("GET", path).json()
+    page = client.request("GET", path, headers={"accept": "text/html"})
+
+    assert [project["path"] for project in found["projects"]] == ["/team"]
+    assert "/team/anthropic/v1/messages" in page.text
+    assert "/research" not in page.text
+
+
+@pytest.mark.parametrize("path", ["/", "/team", "/team/"])
+def test_a_client_may_try_its_base_url_first(client, path):
+    assert client.request("HEAD", path).status == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/tea"), ("HEAD", "/other"), ("POST", "/team"), ("GET", "/team/v1")]
+)
+def test_other_paths_and_methods_are_not_a_projects_page(client, method, path):
+    assert client.request(method, path).status == 404
+
+
+def test_only_apis_with_an_address_are_listed(client):
+    apis = client.request("GET", "/").json()["projects"][0]["apis"]
+
+    assert apis
+    assert all(apis.values())
+
+
 def test_models_and_plugins_are_not_named(client):
     for accept in ("text/html", "application/json"):
         assert "secret-model" not in client.request("GET", "/", headers={"accept": accept}).text

@@ -209,6 +209,10 @@ class GatewayApp:
         try:
             match = _find(generation, request)
             if match is None:
+                if wire.method in ("GET", "HEAD") and generation.routes.is_project(path):
+                    # A client's base URL, opened in a browser or tried by the client itself.
+                    await self._handle_page(incoming)
+                    return
                 raise edge_error(generation.routes, wire.method, path)
             if match.project.name in generation.open_projects:
                 self._keep_strangers_out(request.index)

@@ -109,6 +109,12 @@ class Control:
         addresses = self.app.generation.routes.addresses() if self.app is not None else {}
         return describe(addresses, pages)
 
+    def project_home(self, path: str) -> dict[str, Any] | None:
+        """What the page at a project's path shows; None where no project has it."""
+        description = self.home()
+        description["projects"] = [each for each in description["projects"] if each["path"] == path.rstrip("/")]
+        return description if description["projects"] else None
+
     async def live(self) -> tuple[int, dict[str, Any]]:
         return 200, {"status": "ok"}
 

@@ -90,12 +90,27 @@ def build_management(config: GatewayConfig, control: Control, *, admin_only: boo
             return home_page(request, control.home())
 
         routes.append(Route("/", home, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]))
-        routes.append(Mount("/", app=control.serve_page))
+        routes.append(Mount("/", app=_ProjectHomes(control)))
 
     pages = Starlette(routes=routes)
     # A redirect to the other spelling would be built from the client's Host, and would lead a credential there.
     pages.router.redirect_slashes = False
     return _SlashTolerant(pages, management_paths(config, admin_only=admin_only))
+
+
+class _ProjectHomes:
+    """At the path of a project what `/` shows, of that project alone; other paths are those of plugins' pages."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        description = None if self._control.has_page(path) else self._control.project_home(path)
+        if description is None:
+            await self._control.serve_page(scope, receive, send)
+        else:
+            await home_page(Request(scope, receive), description)(scope, receive, send)
 
 
 class _SlashTolerant:

@@ -91,6 +91,10 @@ class RouteTable:
             return _claimed(candidates, wire)
         return self._find_native(method, path, wire)
 
+    def is_project(self, path: str) -> bool:
+        """Whether the path is that of a project, with or without a slash at its end."""
+        return path.rstrip("/") in self._projects
+
     def addresses(self) -> dict[str, dict[str, list[str]]]:
         """For each project's path the paths at which each of its APIs generates, in their usual spelling."""
         found: dict[str, dict[str, list[str]]] = {}
@@ -98,6 +102,8 @@ class RouteTable:
             apis: dict[str, list[str]] = found.setdefault(prefix, {})
             for adapter in project.adapters:
                 routes = [route for route in adapter.routes if route.operation == "generate"]
+                if not routes:
+                    continue
                 versioned = [route for route in routes if re.match(r"/v\d", route.path)] or routes
                 # Of several versions and folders the first.
                 usual = {(route.dialect, route.path.rpartition("/")[2]): route.path for route in reversed(versioned)}
