@@ -52,6 +52,34 @@ def test_configurations_load(page: Path, tmp_path: Path) -> None:
     assert found
 
 
+PLUGIN = """
+from llm_gateway_sdk import Plugin, plugin_metadata
+
+@plugin_metadata(name="my-plugin", version="0.1.0", description="Does nothing.")
+class Mine(Plugin):
+    async def before_request(self, ctx): ...
+"""
+_PLUGIN_PAGES = [page for page in PAGES if page.parent.name == "plugins" and blocks(page, "yaml")]
+
+
+@pytest.mark.parametrize("page", _PLUGIN_PAGES, ids=lambda page: page.name)
+def test_each_configuration_on_the_pages_of_plugins_loads(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins").mkdir()
+    for place in ("my_plugin.py", "plugins/my_plugin.py"):
+        (tmp_path / place).write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    models = "models: [{name: any, isDefault: true, aliases: ['*'], provider: {type: echo}}]\n"
+    for block in blocks(page, "yaml"):
+        text = ("" if "\nmodels:" in block else models) + block
+        if "type: my-plugin" in block:
+            text += "availablePlugins: [{path: ./plugins/my_plugin.py}]\n"
+        environ = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block), "a-key-of-24-letters-long")
+
+        load_text(text, directory=tmp_path, environ=environ)
+
+
 def test_the_readme_has_the_two_commands() -> None:
     text = (ROOT / "README.md").read_text()
 

@@ -61,7 +61,7 @@ class BedrockProvider(HTTPProvider):
         secretAccessKey={"type": "string", "description": "Its secret.", "x-secret": True},
         sessionToken={"type": "string", "description": "The token of temporary keys.", "x-secret": True},
         profile={"type": "string", "description": "Profile of the shared AWS configuration."},
-    )
+    ) | {"examples": [{"region": "eu-central-1", "model": "eu.anthropic.claude-sonnet-4-5-20250929-v1:0"}]}
 
     _source: CredentialSource | None = None
     _invokes = False

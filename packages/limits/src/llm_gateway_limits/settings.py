@@ -131,6 +131,19 @@ SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
     "required": ["limits"],
+    "examples": [
+        {
+            "limits": [
+                {"name": "key-rate", "per": ["key"], "requests": 60, "window": "1m"},
+                {
+                    "name": "team-month",
+                    "per": ["team"],
+                    "cost": "1500 USD",
+                    "window": {"calendar": "month", "timeZone": "Europe/Zurich"},
+                },
+            ]
+        }
+    ],
     "properties": {
         "limits": {"type": "array", "items": _LIMIT, "minItems": 1, "description": "All that apply are checked."},
         "paths": {

@@ -221,6 +221,8 @@ class Store(ABC):
 
     name: ClassVar[str] = ""
     """The scheme of its URLs, which is the name of its entry point in the group `llm_gateway.stores`."""
+    example: ClassVar[str] = ""
+    """A URL of this kind, for the page that describes it."""
     configuration_schema: ClassVar[Mapping[str, Any]] = {"type": "object", "additionalProperties": False}
     """JSON Schema of the settings next to the URL."""
     shared: ClassVar[bool] = True

@@ -74,8 +74,9 @@ def extension_page(extension: Extension) -> str:
     rows = list(_rows(schema, schema))
     parts.append("## Options")
     parts.append(_table(rows) if rows else "It has no options.")
-    parts.append("## Example")
-    parts.append(f"```yaml\n{_example(extension)}```")
+    if extension.kind != "dialect":  # adapters and providers name theirs; a configuration never does
+        parts.append("## Example")
+        parts.append(f"```yaml\n{_example(extension)}```")
     if extension.kind == "plugin":
         parts.append("## Hooks")
         parts.append("\n".join(f"- `{hook}`" for hook in extension.hooks) or "It defines no hooks.")
@@ -215,8 +216,9 @@ def _example(extension: Extension) -> str:
     schema = extension.schema
     examples = schema.get("examples") or []
     settings = examples[0] if examples else _sample(schema, schema)
-    if not examples and (variable := getattr(extension.cls, "api_key_variable", "")):
-        settings = {"apiKey": f"${{{variable}}}", "model": "…"}
+    if not examples and extension.kind == "provider" and "model" in schema.get("properties", {}):
+        variable = getattr(extension.cls, "api_key_variable", "")
+        settings = {**({"apiKey": f"${{{variable}}}"} if variable else {}), "model": "name-at-the-provider"}
     entry: dict[str, Any]
     if extension.kind == "provider":
         entry = {
@@ -224,6 +226,9 @@ def _example(extension: Extension) -> str:
                 {"name": "my-model", "provider": {"type": extension.name, **({"config": settings} if settings else {})}}
             ]
         }
+    elif extension.kind == "store":
+        url = getattr(extension.cls, "example", "") or f"{extension.name}://localhost"
+        entry = {"store": {"url": url, **({"config": examples[0]} if examples else {})}}
     elif extension.kind == "adapter":
         entry = {"adapters": [{"name": extension.name, **({"config": settings} if settings else {})}]}
     else:

@@ -43,6 +43,7 @@ class RedisStore(Store):
     """Counts on a server of Redis 7 or Valkey, for gateways on any number of machines."""
 
     name = "redis"
+    example = "redis://localhost:6379/0"
     configuration_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "additionalProperties": False,
@@ -317,18 +318,21 @@ class SecureRedisStore(RedisStore):
     """The same over TLS."""
 
     name = "rediss"
+    example = "rediss://redis.internal:6379/0"
 
 
 class SentinelRedisStore(RedisStore):
     """Asks sentinels which server is the master: `redis+sentinel://host:26379,host2:26379/mymaster`."""
 
     name = "redis+sentinel"
+    example = "redis+sentinel://one.internal:26379,two.internal:26379/mymaster/0"
 
 
 class ClusterRedisStore(RedisStore):
     """A cluster: `redis+cluster://host:6379,host2:6379`. The counters of a domain are on one of its nodes."""
 
     name = "redis+cluster"
+    example = "redis+cluster://one.internal:7000,two.internal:7000"
 
 
 def _check(entries: Sequence[Entry] | Sequence[Amount]) -> None:

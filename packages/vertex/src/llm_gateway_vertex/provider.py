@@ -56,7 +56,7 @@ class VertexProvider(HTTPProvider):
             "writeOnly": True,
             "description": "Short for `auth: {type: google, credentialsJson: …}`: the content of such a file.",
         },
-    )  # fmt: skip
+    ) | {"examples": [{"project": "my-project", "location": "europe-west4", "model": "gemini-2.5-flash"}]}  # fmt: skip
 
     async def configure(self, config: dict[str, Any]) -> None:
         location = config.get("location") or _variable(_LOCATION_VARIABLES) or "global"

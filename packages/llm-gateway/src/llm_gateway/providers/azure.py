@@ -31,7 +31,7 @@ class AzureOpenAIProvider(OpenAIProvider):
         keepsResponses=KEEPS_PROPERTY,
         quirks=OpenAIProvider.configuration_schema["properties"]["quirks"],
         resource={"type": "string", "description": "Name of the resource, in place of `baseUrl`."},
-    )
+    ) | {"examples": [{"apiKey": "${AZURE_OPENAI_API_KEY}", "resource": "my-resource", "model": "my-deployment"}]}
 
     async def configure(self, config: dict[str, Any]) -> None:
         if not config.get("baseUrl"):

@@ -39,6 +39,13 @@ class DatabricksProvider(OpenAIProvider):
     configuration_schema: ClassVar[dict[str, Any]] = {
         **OpenAIProvider.configuration_schema,
         "required": ["baseUrl"],
+        "examples": [
+            {
+                "apiKey": "${DATABRICKS_TOKEN}",
+                "baseUrl": "https://my-workspace.cloud.databricks.com/serving-endpoints",
+                "model": "databricks-claude-sonnet-4-5",
+            }
+        ],
         "properties": {
             **OpenAIProvider.configuration_schema["properties"],
             "baseUrl": {

@@ -37,6 +37,7 @@ class MemoryStore(Store):
     """Counts in this process alone, and forgets everything when the process ends."""
 
     name = "memory"
+    example = "memory:"
     shared = False
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

@@ -53,6 +53,7 @@ class SQLiteStore(Store):
     """Counts in a file in WAL mode. The file is made when something first uses it, readable by its owner alone."""
 
     name = "sqlite"
+    example = "sqlite:./state.db"
     configuration_schema = {
         "type": "object",
         "additionalProperties": False,
