@@ -190,11 +190,9 @@ class GatewayApp:
         await self._serve(request, incoming)
 
     async def _handle_page(self, incoming: Incoming) -> None:
-        request = EdgeRequest(incoming)
         if incoming.refusal is not None:
-            await refuse_page(incoming, incoming.refusal)
-            return
-        await serve_page(self._management, incoming, client_ip=self._client_ip(request))
+            return await refuse_page(incoming, incoming.refusal)
+        await serve_page(self._management, incoming, client_ip=self._client_ip(EdgeRequest(incoming)))
 
     async def _serve(self, request: EdgeRequest, incoming: Incoming) -> None:
         generation = self.generation
@@ -209,10 +207,8 @@ class GatewayApp:
         try:
             match = _find(generation, request)
             if match is None:
-                if wire.method in ("GET", "HEAD") and generation.routes.is_project(path):
-                    # A client's base URL, opened in a browser or tried by the client itself.
-                    await self._handle_page(incoming)
-                    return
+                if generation.routes.is_project_page(wire.method, path):
+                    return await self._handle_page(incoming)
                 raise edge_error(generation.routes, wire.method, path)
             if match.project.name in generation.open_projects:
                 self._keep_strangers_out(request.index)

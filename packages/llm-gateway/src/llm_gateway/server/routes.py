@@ -91,9 +91,9 @@ class RouteTable:
             return _claimed(candidates, wire)
         return self._find_native(method, path, wire)
 
-    def is_project(self, path: str) -> bool:
-        """Whether the path is that of a project, with or without a slash at its end."""
-        return path.rstrip("/") in self._projects
+    def is_project_page(self, method: str, path: str) -> bool:
+        """Whether a client's base URL, which is a project's path, is opened in a browser or tried by the client."""
+        return method in ("GET", "HEAD") and path.rstrip("/") in self._projects
 
     def addresses(self) -> dict[str, dict[str, list[str]]]:
         """For each project's path the paths at which each of its APIs generates, in their usual spelling."""
