@@ -191,8 +191,9 @@ class GatewayApp:
 
     async def _handle_page(self, incoming: Incoming) -> None:
         if incoming.refusal is not None:
-            return await refuse_page(incoming, incoming.refusal)
-        await serve_page(self._management, incoming, client_ip=self._client_ip(EdgeRequest(incoming)))
+            await refuse_page(incoming, incoming.refusal)
+        else:
+            await serve_page(self._management, incoming, client_ip=self._client_ip(EdgeRequest(incoming)))
 
     async def _serve(self, request: EdgeRequest, incoming: Incoming) -> None:
         generation = self.generation
