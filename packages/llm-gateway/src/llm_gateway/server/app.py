@@ -198,8 +198,7 @@ class GatewayApp:
     async def _serve(self, request: EdgeRequest, incoming: Incoming) -> None:
         generation = self.generation
         generation.exchanges += 1
-        admission = self.admission
-        wire, path = request.wire, request.path
+        admission, wire, path = self.admission, request.wire, request.path
         request_id = _request_id(request.index.get("x-request-id"))
         current_request_id.set(request_id)
         admitted = False
