@@ -1,7 +1,7 @@
 """The pictures of the documentation, taken from the running console: `SCREENSHOTS=1` writes them into docs/images.
 
-Without the variable they are taken all the same, and compared with those of the documentation by name and by size, so
-that a page that can no longer be shown is noticed.
+Without the variable they are taken all the same, and compared with those of the documentation by name and by width,
+so that a page that can no longer be shown is noticed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ import shutil
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 pytestmark = [pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"), pytest.mark.timeout(300)]
 
 ADMIN = "admin-credential-of-the-pictures"
-VIEW = {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"}
+VIEW: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}, "color_scheme": "light"}
 PAGES = {
     "overview": "/traces/?range=24h",
     "interactions": "/traces/interactions?range=24h",
@@ -53,13 +55,67 @@ QUESTIONS = (
 TEAMS = {"research": "gpt-4o", "support": "gpt-4o-mini", "billing": "claude-sonnet-4-5"}
 
 
-def configuration(folder: Path, clickhouse: str) -> dict[str, Any]:
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The forecast of a city.",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}},
+    },
+}
+PLAN = """Take an **umbrella** on Monday; Tuesday is the day for the *Alfama*.
+
+| day | rain | walk |
+|---|---|---|
+| Monday | 80 % | Gulbenkian museum and gardens |
+| Tuesday | 10 % | Alfama, from the cathedral up to the castle |
+"""
+
+
+class Model(BaseHTTPRequestHandler):
+    """A provider of OpenAI's API: the model `crowded` is overloaded, any other calls a tool and then answers."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        time.sleep(0.08)
+        if asked["model"] == "crowded":
+            return self._answer(503, {"error": {"message": "The engine is overloaded.", "type": "server_error"}})
+        if asked["messages"][-1]["role"] == "tool":
+            message: dict[str, Any] = {"role": "assistant", "content": PLAN}
+        else:
+            called = {"name": "get_weather", "arguments": json.dumps({"city": "Lisbon", "days": 2})}
+            call = {"id": "call_1", "type": "function", "function": called}
+            message = {"role": "assistant", "content": None, "tool_calls": [call]}
+        finish = "tool_calls" if "tool_calls" in message else "stop"
+        usage = {"prompt_tokens": 640, "completion_tokens": 90, "total_tokens": 730}
+        choice = {"index": 0, "message": message, "finish_reason": finish}
+        head = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "gpt-5"}
+        return self._answer(200, {**head, "choices": [choice], "usage": usage})
+
+    def _answer(self, status: int, value: dict[str, Any]) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def configuration(folder: Path, clickhouse: str, provider: str) -> dict[str, Any]:
     clock = {"calendar": "month"}
+    real = {"baseUrl": f"{provider}/v1", "apiKey": "unused"}
     return {
         "admin": {"enabled": True, "apiKey": ADMIN},
         "store": {"url": "sqlite:./state.db"},
         "models": [
-            {"name": name, "isDefault": name == "gpt-4o", "provider": {"type": "echo"}} for name in TEAMS.values()
+            *({"name": name, "isDefault": name == "gpt-4o", "provider": {"type": "echo"}} for name in TEAMS.values()),
+            {"name": "gpt-5", "provider": {"type": "openai", "config": {**real, "model": "gpt-5"}}},
+            {"name": "first-choice", "provider": {"type": "openai", "config": {**real, "model": "crowded"}}},
         ],
         "plugins": [
             {
@@ -73,6 +129,17 @@ def configuration(folder: Path, clickhouse: str) -> dict[str, Any]:
                 },
             },
             {"name": "console", "type": "console", "config": {"signedInPrincipals": True}},
+            {
+                "name": "redaction",
+                "type": "regex-hider",
+                "config": {"patterns": [{"pattern": r"[\w.]+@[\w.]+\w", "replacement": "[ADDRESS]"}]},
+            },
+            {
+                "name": "router",
+                "type": "model-router",
+                "conditions": {"teams": ["travel"]},
+                "config": {"model": "first-choice", "fallbacks": ["gpt-5"]},
+            },
             {"name": "keys", "type": "virtual-keys", "config": {}},
             {
                 "name": "limits",
@@ -94,7 +161,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("pictures")
     engine = Front(folder / "engine")
     engine.start()
-    (folder / "gateway.yaml").write_text(json.dumps(configuration(folder, engine.url)))
+    provider = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    threading.Thread(target=provider.serve_forever, daemon=True).start()
+    written = configuration(folder, engine.url, f"http://127.0.0.1:{provider.server_port}")
+    (folder / "gateway.yaml").write_text(json.dumps(written))
     log = folder / "log"
     command = [sys.executable, "-m", "llm_gateway", "start", "--config", "gateway.yaml", "--port", "0"]
     with log.open("w") as out:
@@ -105,11 +175,13 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.1)
-        feed(found[1], configuration(folder, engine.url)["plugins"][0]["config"], engine.url)
+        feed(found[1], written["plugins"][0]["config"], engine.url)
         yield found[1]
     finally:
         process.terminate()
         process.wait(20)
+        provider.shutdown()
+        provider.server_close()
         engine.kill()
 
 
@@ -126,6 +198,7 @@ def feed(url: str, tracer: dict[str, Any], engine: str) -> None:
                 reply = client.post("/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, json=body)
                 assert reply.status_code == 200, reply.text
                 sent += 1
+        sent += plan_a_walk(client)
     deadline = time.monotonic() + 60
     while recorded(tracer) < sent:
         assert time.monotonic() < deadline, "the records did not arrive"
@@ -137,9 +210,31 @@ def feed(url: str, tracer: dict[str, Any], engine: str) -> None:
         "ts - toIntervalMinute(cityHash64(request_id, copy) % 1380) AS ts, "
         "ttft_us + cityHash64(copy, request_id, 1) % 400000 AS ttft_us, "
         "duration_us + 300000 + cityHash64(copy, request_id) % 2500000 AS duration_us) "
-        "FROM (SELECT * FROM traces.traces) AS recorded CROSS JOIN (SELECT number AS copy FROM numbers(20)) AS copies"
+        "FROM (SELECT * FROM traces.traces WHERE team != 'travel') AS recorded "
+        "CROSS JOIN (SELECT number AS copy FROM numbers(20)) AS copies"
     )
     httpx.post(engine, params={"database": "traces"}, content=shifted, timeout=60).raise_for_status()
+
+
+def plan_a_walk(client: httpx.Client) -> int:
+    """An interaction of two requests with a tool, fallbacks, a text that is hidden and fields that are lost."""
+    admin = {"authorization": f"Bearer {ADMIN}"}
+    made = client.post("/admin/v1/keys", headers=admin, json={"name": "travel desk", "team": "travel"})
+    question = "Plan two days in Lisbon and send the plan to ann@example.com."
+    messages: list[dict[str, Any]] = [{"role": "user", "content": question}]
+    tool = {"name": "get_weather", "input_schema": WEATHER["function"]["parameters"]}
+    for _ in range(2):
+        body = {"model": "first-choice", "max_tokens": 500, "top_k": 40, "tools": [tool], "messages": messages}
+        reply = client.post("/v1/messages", headers={"x-api-key": made.json()["key"]}, json=body)
+        assert reply.status_code == 200, reply.text
+        content = reply.json()["content"]
+        results = [
+            {"type": "tool_result", "tool_use_id": part["id"], "content": '{"monday": "80 %", "tuesday": "10 %"}'}
+            for part in content
+            if part["type"] == "tool_use"
+        ]
+        messages = [*messages, {"role": "assistant", "content": content}, {"role": "user", "content": results}]
+    return 2
 
 
 def recorded(tracer: dict[str, Any]) -> int:
@@ -175,9 +270,13 @@ def test_a_page_has_its_picture(name: str, page: Any, site: str, tmp_path: Path)
     taken = kept if os.environ.get("SCREENSHOTS") else tmp_path / kept.name
     page.goto(f"{site}/console{PAGES.get(name, PAGES['interactions'])}")
     if name == "interaction":
+        page.goto(f"{site}/console{PAGES['interactions']}&team=travel")
         page.goto(page.locator("a[data-row]").first.evaluate("link => link.href"))
+        page.locator("details.round > summary").last.click()
+        page.evaluate("scrollTo(0, 0)")
     assert page.locator("h1").count() >= 1
-    page.screenshot(path=str(taken))
+    assert page.evaluate("document.documentElement.scrollWidth") <= VIEW["viewport"]["width"]
+    page.screenshot(path=str(taken), full_page=name == "interaction")
 
-    assert size_of(taken) == size_of(kept)
+    assert size_of(taken)[0] == size_of(kept)[0]
     assert any(kept.name in text.read_text() for text in (ROOT / "docs").rglob("*.md")), "no page shows it"
