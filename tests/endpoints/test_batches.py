@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import anthropic
+import httpx
 import openai
 import pytest
 from endpoint_models import models_of
@@ -34,7 +35,10 @@ def served(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "models": models_of(vendors.url),
         "plugins": plugins,
         "store": {"url": f"sqlite:{folder}/state.db"},
-        "projects": [{"name": "raw", "nativePaths": ["/v1/files"], "allowUnseenNative": True}],
+        "projects": [
+            {"name": "raw", "nativePaths": ["/v1/files"], "allowUnseenNative": True},
+            {"name": "seen", "plugins": [{"name": "hider", "type": "regex-hider", "enabled": False}]},
+        ],
     }
     gateway = ServedGateway(config, folder)
     yield gateway
@@ -205,3 +209,42 @@ def test_where_the_operator_lists_the_path_it_is_handed_on(served: ServedGateway
         reply = http.get("/raw/openai/v1/files/anything", headers=headers)
 
     assert reply.json()["id"] == "anything"
+
+
+PURPOSE = ("purpose", (None, "batch"))
+LINES = ("file", ("a.jsonl", lines(ASKED)))
+UNSEEN: dict[str, list[tuple[str, Any]]] = {
+    "two purposes": [PURPOSE, PURPOSE, LINES],
+    "another purpose first": [("purpose", (None, "assistants")), PURPOSE, LINES],
+    "another purpose after the file": [PURPOSE, LINES, ("purpose", (None, "assistants"))],
+    "two files": [PURPOSE, LINES, LINES],
+    "another file first": [PURPOSE, ("first", ("b.jsonl", lines(ASKED))), LINES],
+    "a file of another name": [PURPOSE, ("files", ("a.jsonl", lines(ASKED)))],
+    "no file": [PURPOSE, ("file", (None, lines(ASKED).decode()))],
+}
+
+
+@pytest.mark.parametrize("form", UNSEEN.values(), ids=UNSEEN)
+def test_a_form_of_which_another_reader_may_read_other_lines_is_refused(
+    served: ServedGateway, vendors: Vendors, form: list[tuple[str, Any]]
+) -> None:
+    before = len(vendors.seen)
+    headers = {"authorization": "Bearer key-of-ann"}
+
+    reply = httpx.post(f"{served.url}/seen/v1/files", files=form, headers=headers, trust_env=False, timeout=20)
+
+    assert reply.status_code == 400, reply.text
+    assert reply.json()["error"]["param"] in ("purpose", "file")
+    assert len(vendors.seen) == before
+
+
+def test_no_batch_is_made_of_a_file_whose_lines_were_not_seen(served: ServedGateway, vendors: Vendors) -> None:
+    client = served.openai("/seen", api_key="key-of-ann")
+    file = client.files.create(file=("a.jsonl", lines(ASKED)), purpose="user_data")
+    before = len(vendors.seen)
+
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+
+    assert refused.value.param == "input_file_id"
+    assert len(vendors.seen) == before

@@ -101,10 +101,50 @@ def test_a_file_may_be_another_one() -> None:
     assert length == len(sent)
 
 
-def test_a_field_that_comes_twice_is_an_array() -> None:
-    body = FIELD + PROMPT + PROMPT.replace(b"hello", b"world") + END
+@pytest.mark.parametrize("name", [b"include[]", b"include", b"timestamp_granularities"])
+def test_an_array_comes_as_several_fields(name: bytes) -> None:
+    first = PROMPT.replace(b"prompt", name)
+    body = FIELD + first + first.replace(b"hello", b"world") + END
 
-    assert passed(WholeSource(body))[0]["prompt"] == ["hello", "world"]
+    assert passed(WholeSource(body))[0][name.decode()] == ["hello", "world"]
+
+
+@pytest.mark.parametrize("all_fields", [False, True])
+@pytest.mark.parametrize("size", [1, 5, 64, 10_000])
+@pytest.mark.parametrize("second", [FIELD.replace(b"\r\nm\r\n", b"\r\nother\r\n"), PROMPT])
+def test_no_other_field_comes_twice_wherever_the_second_is(second: bytes, size: int, all_fields: bool) -> None:
+    """Nobody knows which of them the provider takes. What comes after a file is seen before it leaves."""
+    for body in (FIELD + PROMPT + second + FILE + END, FIELD + PROMPT + FILE + second + FILE + END):
+        with pytest.raises(DialectError, match="given twice"):
+            passed(Pieces(body, size), all_fields=all_fields)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b'Content-Disposition: form-data; name="user"; name="model"',
+        b'Content-Disposition: form-data; name="user"\r\nContent-Disposition: form-data; name="model"',
+        b'Content-Disposition: form-data; name="file"; filename="a"; filename="b"',
+        b"Content-Disposition: form-data; name*=utf-8''model",
+        b"Content-Type: text/plain",
+    ],
+)
+@pytest.mark.parametrize("after_file", [False, True])
+def test_a_part_whose_name_can_be_read_in_two_ways_is_refused(head: bytes, after_file: bool) -> None:
+    part = b"--b\r\n" + head + b"\r\n\r\nx\r\n"
+
+    with pytest.raises(DialectError, match="name"):
+        passed(WholeSource(FIELD + (FILE if after_file else b"") + part + END))
+
+
+@pytest.mark.parametrize("after_file", [False, True])
+def test_a_form_has_no_more_parts_than_are_looked_at(after_file: bool) -> None:
+    parts = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n\r\n' % number for number in range(1001)
+    )
+
+    with pytest.raises(PayloadTooLarge, match="1000 parts"):
+        passed(WholeSource(FIELD + (FILE if after_file else b"") + parts + END))
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,11 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     except DialectError as error:
         raise InvalidRequest(str(error), param=error.path) from None
     if rests_on is not None:
-        return _target_of(request, await _mine(request, "file", rests_on))
+        file = await _mine(request, "file", rests_on)
+        if not file.lines:
+            # Nobody has looked at what it holds: whether the caller may use its models, and what it will cost.
+            raise InvalidRequest(f"The file '{rests_on}' was not uploaded as a batch's.", param="input_file_id")
+        return _target_of(request, file)
     if not lines:
         return _first_of(request)
     target: ModelTarget | None = None

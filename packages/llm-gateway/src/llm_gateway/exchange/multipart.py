@@ -9,7 +9,8 @@ rest of the body is sent on while it arrives. Else it is kept in a temporary fil
 may still follow the files. Either way the memory that is needed does not depend on the size of the files.
 
 As plugins see it the form is a JSON object of its fields, in which a file is its name; a field that comes several times
-is an array.
+is an array. Only fields that are arrays may: of a second `model` or `purpose` nobody knows which one the provider takes.
+That holds for what comes after the first file, too, also where it is sent on while it arrives.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ __all__ = ["FormBody", "FormFile", "FormUpload", "Source", "WholeSource", "bound
 _NOTHING: Mapping[str, bytes] = {}
 _MAX_FIELDS = 1 << 20
 """Bytes of all fields together, and of the headers of one part."""
+_MAX_PARTS = 1000
 _IN_MEMORY = 1 << 20
 _PIECE = 256 * 1024
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
 """RFC 2046, 5.1.1."""
+_ARRAYS = frozenset({"include", "timestamp_granularities"})
+"""Fields that are arrays also without `[]` at the end of their name."""
 
 
 class Source(Protocol):
@@ -125,7 +129,7 @@ class FormUpload:
         self._taken = -2
         """Bytes that have come, but for those two."""
         self._items: list[_Item] = []
-        self._field_bytes = 0
+        self._field_bytes = self._parts = 0
         self._file: SpooledTemporaryFile[bytes] | None = None
         self._sent = False
 
@@ -165,8 +169,8 @@ class FormUpload:
             text = _text(item)
             if item.name not in found:
                 found[item.name] = text
-            elif item.name == "model":
-                raise DialectError("is given twice", path="model")
+            elif isinstance(item, _Field) and _is_single(item.name):
+                raise DialectError("is given twice", path=item.name)
             elif isinstance(found[item.name], list):
                 found[item.name].append(text)
             else:
@@ -230,11 +234,34 @@ class FormUpload:
         for piece in pieces:
             if isinstance(piece, bytes):
                 yield piece
-        if self._buffer:
-            data, self._buffer = bytes(self._buffer), bytearray()
-            yield data
-        while data := await self._source.read():
-            yield data
+        known = {item.name for item in self._items}
+        while True:
+            async for data in self._content():
+                yield data
+            written = await self._written_head()
+            if written is None:
+                break
+            part = _part_of(_head_in(written))
+            if part.filename is None and part.name in known and _is_single(part.name):
+                raise DialectError("is given twice", path=part.name)
+            known.add(part.name)
+            yield self._delimiter + written
+        data, self._buffer = self._delimiter + self._buffer, bytearray()
+        while data:
+            yield bytes(data)
+            data = bytearray(await self._source.read())
+
+    async def _content(self) -> AsyncIterator[bytes]:
+        """The content of the part that has begun, up to the next delimiter."""
+        overlap = len(self._delimiter) - 1
+        while (end := self._buffer.find(self._delimiter)) < 0:
+            if len(self._buffer) > overlap:
+                data = bytes(self._buffer[: len(self._buffer) - overlap])
+                del self._buffer[: len(data)]
+                yield data
+            await self._more()
+        yield bytes(self._buffer[:end])
+        del self._buffer[: end + len(self._delimiter)]
 
     async def files(self, limit: int) -> list[tuple[FormFile, bytes]]:
         """The files with their content, for providers that take no form. Raises PayloadTooLarge beyond `limit`."""
@@ -263,18 +290,15 @@ class FormUpload:
             head = await self._head()
             if head is None:
                 return
-            message = HeaderParser().parsestr(head.decode("utf-8", "surrogateescape"))
-            name = message.get_param("name", header="content-disposition")
-            if not isinstance(name, str):
-                raise DialectError("a part of the form has no name")
-            filename = message.get_filename()
-            if filename is None:
-                self._items.append(_Field(head, name, await self._value()))
-            elif not all_fields and any(isinstance(item, _Field) and item.name == "model" for item in self._items):
-                self._items.append(_Rest(head, name, filename, message.get_content_type()))
+            part = _part_of(head)
+            if part.filename is None:
+                self._items.append(_Field(head, part.name, await self._value()))
+                continue
+            file = _Rest(head, part.name, part.filename, part.media_type)
+            if not all_fields and any(isinstance(item, _Field) and item.name == "model" for item in self._items):
+                self._items.append(file)
                 return
-            else:
-                await self._keep_file(_Rest(head, name, filename, message.get_content_type()))
+            await self._keep_file(file)
 
     async def _more(self) -> None:
         data = await self._source.read()
@@ -299,21 +323,28 @@ class FormUpload:
 
     async def _head(self) -> bytes | None:
         """The headers of the part that begins; None after the last one. The buffer begins after a delimiter."""
+        written = await self._written_head()
+        if written is not None:
+            return _head_in(written)
+        while await self._source.read():
+            pass  # what comes after the end means nothing
+        return None
+
+    async def _written_head(self) -> bytes | None:
+        """The same with the end of the delimiter's line, and the empty line."""
         while len(self._buffer) < 2:
             await self._more()
         if self._buffer.startswith(b"--"):
-            while await self._source.read():
-                pass  # what comes after the end means nothing
             return None
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             self._count(len(self._buffer))
             await self._more()
-        begin = self._buffer.find(b"\r\n") + 2
-        if bytes(self._buffer[: begin - 2]).strip(b" \t"):
-            raise DialectError("a boundary of the form does not end its line")
-        head = bytes(self._buffer[begin:end]) if end >= begin else b""
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise PayloadTooLarge(f"The form has more than {_MAX_PARTS} parts.")
+        written = bytes(self._buffer[: end + 4])
         del self._buffer[: end + 4]
-        return head
+        return written
 
     async def _value(self) -> bytes:
         while (end := self._buffer.find(self._delimiter)) < 0:
@@ -346,6 +377,39 @@ class FormUpload:
     def _count(self, more: int) -> None:
         if self._field_bytes + more > _MAX_FIELDS:
             raise PayloadTooLarge(f"The fields of the form are larger than {_MAX_FIELDS} bytes.")
+
+
+def _head_in(written: bytes) -> bytes:
+    """Raises DialectError where the delimiter's line goes on."""
+    begin = written.find(b"\r\n") + 2
+    if written[: begin - 2].strip(b" \t"):
+        raise DialectError("a boundary of the form does not end its line")
+    return written[begin:-4]
+
+
+@dataclass(slots=True)
+class _Part:
+    name: str
+    filename: str | None
+    """None for a field."""
+    media_type: str
+
+
+def _part_of(head: bytes) -> _Part:
+    """Raises DialectError for headers that another reader could take for those of another part."""
+    message = HeaderParser().parsestr(head.decode("utf-8", "surrogateescape"))
+    dispositions = message.get_all("content-disposition") or []
+    keys = [key.lower() for key, _ in message.get_params([], header="content-disposition")]
+    name = message.get_param("name", header="content-disposition")
+    if not isinstance(name, str):
+        raise DialectError("a part of the form has no name")
+    if len(dispositions) > 1 or keys.count("name") > 1 or keys.count("filename") > 1:
+        raise DialectError("a part of the form has two names")
+    return _Part(name, message.get_filename(), message.get_content_type())
+
+
+def _is_single(name: str) -> bool:
+    return not name.endswith("[]") and name not in _ARRAYS
 
 
 def _text(item: _Item) -> str:
