@@ -9,8 +9,8 @@ rest of the body is sent on while it arrives. Else it is kept in a temporary fil
 may still follow the files. Either way the memory that is needed does not depend on the size of the files.
 
 As plugins see it the form is a JSON object of its fields, in which a file is its name; a field that comes several times
-is an array. Only fields that are arrays may: of a second `model` or `purpose` nobody knows which one the provider takes.
-That holds for what comes after the first file, too, also where it is sent on while it arrives.
+is an array. Only fields that are arrays may: of a second `model` or `purpose` another reader may take the other one. That
+holds for what comes after the first file, too, also where it is sent on while it arrives.
 """
 
 from __future__ import annotations
@@ -280,6 +280,13 @@ class FormUpload:
                 self._file.seek(item.begin)
                 found.append((item, self._file.read(item.end - item.begin)))
         return found
+
+    async def only_file(self, name: str, limit: int) -> bytes:
+        """The content of the one file that the form must have. Raises DialectError, PayloadTooLarge."""
+        files = await self.files(limit)
+        if [file.name for file, _ in files] != [name]:
+            raise DialectError("expected one file", path=name)
+        return files[0][1]
 
     # Reading.
 

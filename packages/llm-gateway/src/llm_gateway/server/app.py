@@ -266,10 +266,8 @@ class GatewayApp:
         """The form as plugins see it."""
         fields, owned = form.as_json(), match.route.form
         if isinstance(owned, OwnedForm) and owned.reads_files(fields):
-            files = await form.files(self.limits.body_bytes)
-            if [file.name for file, _ in files] != ["file"]:
-                raise DialectError("expected one file", path="file")
-            return await asyncio.to_thread(owned.read_files, fields, files[0][1])
+            content = await form.only_file("file", self.limits.body_bytes)
+            return await asyncio.to_thread(owned.read_files, fields, content)
         return fields
 
     def _keep_strangers_out(self, index: dict[str, str]) -> None:
