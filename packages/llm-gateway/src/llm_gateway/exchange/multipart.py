@@ -9,8 +9,8 @@ rest of the body is sent on while it arrives. Else it is kept in a temporary fil
 may still follow the files. Either way the memory that is needed does not depend on the size of the files.
 
 As plugins see it the form is a JSON object of its fields, in which a file is its name; a field that comes several times
-is an array. Only fields that are arrays may: of a second `model` or `purpose` another reader may take the other one. That
-holds for what comes after the first file, too, also where it is sent on while it arrives.
+is an array. Only fields that are arrays may: of a second `model` or `purpose` another reader may take the other one.
+That holds for what comes after the first file, too, also where it is sent on while it arrives.
 """
 
 from __future__ import annotations
