@@ -44,6 +44,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_withholding.py::test_what_was_refused_is_in_no_view_of_the_request",
         "tests/reliability/test_withholding.py::test_a_retry_is_logged_without_the_providers_words",
     ),
+    "what was hidden rests somewhere in clear text": (
+        "tests/attack/test_at_rest.py::test_what_was_hidden_rests_in_no_file_and_is_on_no_page",
+        "tests/attack/test_at_rest.py::test_what_was_hidden_is_not_in_redis",
+    ),
     "explanations show secrets": (f"{GATEWAY}/config/test_explain.py::test_no_secret_is_shown",),
     "web pages use a gateway that asks for no credential": (
         f"{GATEWAY}/server/test_browser_guard.py::test_pages_of_strangers_are_refused",
@@ -60,6 +64,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "slow readers fill the memory": (
         "tests/reliability/test_front_door.py::test_clients_that_read_nothing_are_cut_off_where_they_hold_too_much_together",
+        f"{GATEWAY}/server/test_slow_readers.py::test_large_replies_are_bounded_also_where_few_clients_have_them",
+        f"{GATEWAY}/server/test_slow_readers.py::test_the_address_that_holds_most_is_cut_and_no_other",
     ),
     "one part that hangs takes others with it": (
         "tests/attack/test_hooks.py::test_hung_hooks_keep_no_others_from_their_work",
@@ -95,6 +101,17 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_provider_faults.py::test_numbers_in_headers_never_cost_an_answer",
         f"{GATEWAY}/test_breaker.py::test_whatever_happens_it_is_never_closed_off_for_longer_than_the_longest_pause",
     ),
+    "lengths and statuses that are no such numbers": (
+        "tests/attack/test_lengths.py::test_a_client_with_such_a_length_is_refused_and_nothing_after_it_is_heard",
+        "tests/attack/test_lengths.py::test_a_reply_with_such_a_length_is_the_providers_error",
+        "tests/attack/test_lengths.py::test_a_reply_with_such_a_status_is_the_providers_error",
+    ),
+    "a provider reads a form in another way than the gateway": (
+        f"{GATEWAY}/exchange/test_multipart.py::test_no_other_field_comes_twice_wherever_the_second_is",
+        f"{GATEWAY}/exchange/test_multipart.py::test_a_part_whose_name_can_be_read_in_two_ways_is_refused",
+        "tests/endpoints/test_batches.py::test_a_form_of_which_another_reader_may_read_other_lines_is_refused",
+        "tests/endpoints/test_batches.py::test_no_batch_is_made_of_a_file_whose_lines_were_not_seen",
+    ),
     "an open breaker forgets what it learns": (f"{GATEWAY}/test_breaker.py::test_an_open_breaker_takes_the_later_end",),
     "a policy is bound to a spelling": (
         f"{GATEWAY}/test_conditions.py::test_no_spelling_of_a_path_goes_around_a_guard",
@@ -105,6 +122,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "credentials can be guessed without limit": (
         "tests/attack/test_guesses.py::test_guesses_at_all_doors_are_counted_together",
+        "tests/attack/test_guesses.py::test_who_has_one_credential_cannot_try_others_without_end",
         f"{SDK}/test_guesses.py::test_a_subscriber_with_many_ipv6_addresses_has_the_guesses_of_one",
     ),
     "more than the star of an alias is special": (
@@ -134,7 +152,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "refusals leave nothing": (
         "tests/attack/test_refusals.py::test_refusals_from_the_head_are_logged_and_counted",
-        "tests/reliability/test_front_door.py::test_out_of_descriptors_it_says_so_and_recovers",
+        "tests/reliability/test_front_door.py::test_out_of_descriptors_it_writes_a_log_line_and_recovers",
         f"{GATEWAY}/test_banner.py::test_a_project_without_authentication_on_a_public_address_is_noticed_by_check",
     ),
     # What is renewed, and what is read.

@@ -246,10 +246,10 @@ class FormUpload:
                 raise DialectError("is given twice", path=part.name)
             known.add(part.name)
             yield self._delimiter + written
-        data, self._buffer = self._delimiter + self._buffer, bytearray()
-        while data:
-            yield bytes(data)
-            data = bytearray(await self._source.read())
+        yield self._delimiter + bytes(self._buffer)
+        self._buffer.clear()
+        while data := await self._source.read():
+            yield data
 
     async def _content(self) -> AsyncIterator[bytes]:
         """The content of the part that has begun, up to the next delimiter."""
