@@ -18,7 +18,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def processes(session: int) -> dict[int, list[str]]:
     """The living processes of a session and their descendants, which may have sessions of their own; each with the
-    fields of /proc/PID/stat behind its name."""
+    fields of /proc/PID/stat after its name."""
     living: dict[int, list[str]] = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
@@ -73,10 +73,10 @@ class PeakMemory(threading.Thread):
 
 def say_version(command: Sequence[str]) -> str:
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return "not found"
-    lines = (said.stdout + said.stderr).strip().splitlines()
+    lines = (done.stdout + done.stderr).strip().splitlines()
     return lines[0] if lines else "unknown"
 
 

@@ -129,10 +129,10 @@ def _measure(running: Running, scenario: Scenario, upstream: _Upstream, seconds_
         if scenario.long_stream:
             stack.enter_context(_long_streams(running, endpoint.path, direct=running.name == "direct"))
         cpu = cpu_seconds(session)
-        said = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
         cpu = cpu_seconds(session) - cpu
     counters = upstream.control()
-    result: Row = json.loads(said.stdout)
+    result: Row = json.loads(done.stdout)
     answered = max(result["good"] + result["bad"], 1)
     row: Row = {
         "good": result["good"],

@@ -73,11 +73,11 @@ SCENARIOS = {
         Scenario("P11-chunks", "streams of 20,000 chunks", 4, requests=8, streamed=True, chunks=20_000, only=_OURS),
         Scenario("P11-16MB", "answers of 16 MB", 2, requests=12, size=16_000_000, only=_OURS),
         Scenario(
-            "P11-traced", "20 streams paced 20 ms beside a traced reply of 20,000 chunks each second",
+            "P11-traced", "20 streams paced 20 ms next to a traced reply of 20,000 chunks each second",
             20, requests=80, streamed=True, pace=20, chunks=50, setup="traced", long_stream=True, only=_OURS,
         ),
         Scenario(
-            "P11-long", "the same, and nobody traces",
+            "P11-long", "the same, without tracing",
             20, requests=80, streamed=True, pace=20, chunks=50, setup="long", long_stream=True, only=_OURS,
         ),
         Scenario("P12", "TLS to the upstream, 64 connections", 64, setup="tls", only=_OURS),

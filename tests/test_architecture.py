@@ -436,7 +436,7 @@ FILES_OF_A_DIALECT = {
     "dialect.py", "errors.py", "parts.py", "quirks.py", "request.py", "request_encoder.py", "response.py", "stream.py",
     "stream_encoder.py",
 }  # fmt: skip
-"""The jobs that every dialect has. Whoever knows one dialect finds the same job of another under the same name."""
+"""The jobs that every dialect has. A reader of one dialect finds the same job of another under the same name."""
 
 
 @pytest.mark.parametrize("folder", DIALECTS, ids=lambda folder: folder.name)

@@ -97,12 +97,12 @@ EXTENSIONS = [
 
 
 @pytest.mark.parametrize(("group", "name", "value"), EXTENSIONS, ids=lambda part: part)
-def test_each_entry_point_names_a_class_that_says_the_same_name(group: str, name: str, value: str) -> None:
+def test_each_entry_point_names_a_class_of_the_same_name(group: str, name: str, value: str) -> None:
     module, _, attribute = value.partition(":")
     cls = getattr(importlib.import_module(module), attribute)
 
-    said = cls.metadata.name if group == "llm_gateway.plugins" else cls.name
-    assert said == name
+    words = cls.metadata.name if group == "llm_gateway.plugins" else cls.name
+    assert words == name
 
 
 @pytest.mark.parametrize("folder", PROJECTS)

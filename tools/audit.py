@@ -1,7 +1,7 @@
 """Looks for known vulnerabilities in the installed dependencies: `python tools/audit.py`.
 
 Exits with 1 where there are any. Where pip-audit is not installed, or its database can't be reached or knows none of
-the packages, it says SKIPPED and exits with 0.
+the packages, it prints SKIPPED and exits with 0.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def main() -> int:
     vulnerable = [package for package in known if package["vulns"]]
     for package in vulnerable:
         for vulnerability in package["vulns"]:
-            mended = ", ".join(vulnerability["fix_versions"]) or "no version yet"
-            print(f"{package['name']} {package['version']}: {vulnerability['id']}, mended in {mended}")
+            fixed = ", ".join(vulnerability["fix_versions"]) or "no version yet"
+            print(f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in {fixed}")
     if not known:
         print(f"SKIPPED: the database of vulnerabilities knows none of the {len(packages)} packages")
         return 0

@@ -52,7 +52,7 @@ def main() -> int:
     dist = Path(sys.argv[1] if len(sys.argv) > 1 else "dist").resolve()
     failures = []
     with tempfile.TemporaryDirectory(prefix="wheels-") as scratch:
-        # A cache of its own: uv takes a wheel for known by its name and version, and ours change under the same ones.
+        # A separate cache: uv takes a wheel for known by its name and version, and ours change under the same ones.
         os.environ["UV_CACHE_DIR"] = str(Path(scratch) / "cache")
         for project in sorted(ROOT.glob("packages/*/pyproject.toml")):
             declared = tomllib.loads(project.read_text())

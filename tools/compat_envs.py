@@ -1,7 +1,7 @@
 """Makes the environments in which tests/compatibility runs official clients: `python tools/compat_envs.py [NAME...]`.
 
 Each has one client in one version, in its own folder below `.venv/compat` (COMPAT_ENVS names another), and is made
-once. What can't be installed is said and left out; the tests that need it skip with that reason. `--list` shows what
+once. What can't be installed is named and left out; the tests that need it skip with that reason. `--list` shows what
 there is, without installing.
 """
 

@@ -1,7 +1,7 @@
 """Runs the conformance kit against this gateway and compares with the floor: `python tools/conformance.py [--raise]`.
 
 The kit is found by LLM_GATEWAY_CONFORMANCE_KIT, else at ../shared/conformance; without it this reports it and ends
-well. `conformance_floor.txt` beside this file holds, for each class of checks, how many must pass. The floor only
+well. `conformance_floor.txt` next to this file holds, for each class of checks, how many must pass. The floor only
 rises: `--raise` writes what was reached, and a value below an earlier committed one is an error.
 """
 

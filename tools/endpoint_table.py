@@ -33,8 +33,8 @@ next to them go to the providers of this table:
 
 - **native**: the provider has the client's own form of the endpoint, and the bytes pass as they are;
 - **translated**: the request is read, written in the provider's form, in as many calls as it takes, and the replies are
-  joined and written in the client's form. What can't be said to the provider is listed in `x-llm-gateway-losses`, or
-  refused where the reply would be of another kind;
+  joined and written in the client's form. What the provider's API has no field for is listed in
+  `x-llm-gateway-losses`, or refused where the reply would be of another kind;
 - **–**: the provider does not have it; the answer is 404 in the client's form.
 
 All of them take the walk of a conversation: authentication, limits, `before_model` hooks on the texts of the request,

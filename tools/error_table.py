@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "errors.md"
 sys.path.append(str(ROOT / "tests" / "compatibility"))
 
-from provider_errors import CLASSES, NOT_SAID, provider_error  # noqa: E402
+from provider_errors import CLASSES, NO_FORM, provider_error  # noqa: E402
 
 DIALECTS = ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock")
 CLIENTS = ("openai_chat", "openai_responses", "anthropic", "gemini")
@@ -127,10 +127,10 @@ def _event_text(event: bytes) -> str:
     """The error itself, as one line."""
     lines = event.decode().strip().splitlines()
     data = [line[6:] for line in lines if line.startswith("data: ") and "{" in line]
-    told = json.loads(data[-1])
-    if told.get("type") == "response.failed":
-        return "`response.failed` " + _code(json.dumps(told["response"]["error"], ensure_ascii=False))
-    return _code(json.dumps(told, ensure_ascii=False))
+    vendor_error = json.loads(data[-1])
+    if vendor_error.get("type") == "response.failed":
+        return "`response.failed` " + _code(json.dumps(vendor_error["response"]["error"], ensure_ascii=False))
+    return _code(json.dumps(vendor_error, ensure_ascii=False))
 
 
 def _code(text: str) -> str:
@@ -172,21 +172,21 @@ def _providers_table() -> str:
 
 
 def _provider_cell(dialect: str, kind: str) -> str:
-    if (dialect, kind) in NOT_SAID:
+    if (dialect, kind) in NO_FORM:
         return "—"
-    told = provider_error(dialect, kind)
+    vendor_error = provider_error(dialect, kind)
     read = dialects()[dialect].decode_error(
-        WireReply(told.status, Headers(told.headers.items()), json.dumps(told.body).encode())
+        WireReply(vendor_error.status, Headers(vendor_error.headers.items()), json.dumps(vendor_error.body).encode())
     )
     word = read.code or read.type or ""
-    return f"{told.status} `{word}`" + ("" if read.kind == kind else f" → {read.kind}")
+    return f"{vendor_error.status} `{word}`" + ("" if read.kind == kind else f" → {read.kind}")
 
 
 def _own_table() -> str:
     table = [["error", "status", "class", "when"]]
     for cls in _tree(GatewayError):
-        said = re.search(rf"^[│├└─ ]*{cls.__name__}\s+(.*)$", errors.__doc__ or "", re.M)
-        when = re.sub(r"^\d{3}\s*", "", said[1]) if said else ""
+        described = re.search(rf"^[│├└─ ]*{cls.__name__}\s+(.*)$", errors.__doc__ or "", re.M)
+        when = re.sub(r"^\d{3}\s*", "", described[1]) if described else ""
         table.append([f"`{cls.__name__}`", str(cls.status), cls.kind, when])
     return _table(table)
 
@@ -212,22 +212,22 @@ _INTRODUCTION = """# Errors
 
 Whatever goes wrong, a client gets it in its own API's words, so that the official SDK raises the exception that an
 application expects. A provider's error reaches a client of the same API byte by byte; for clients of another API the
-gateway reads its class and says that class anew, with the provider's message."""
+gateway reads its class and answers with that class, with the provider's message."""
 
-_CLIENTS_TEXT = """The message is the provider's, where one answered. `x-llm-gateway-error-source` says who failed,
+_CLIENTS_TEXT = """The message is the provider's, where one answered. `x-llm-gateway-error-source` names who failed,
 `upstream` or `gateway`."""
 
 _STREAM_TEXT = """Until the first content reaches the client, a failure has its status, and a fallback stays unseen.
-Behind it the stream ends with the API's error event, and never as if it were whole."""
+After it the stream ends with the API's error event, and never as if it were whole."""
 
 _PROVIDERS_TEXT = """Status and word by which each vendor's error is known to be of a class, some by their message; a
-dash where the vendor tells it by a finish reason instead. An error under a status that means success (a Responses reply
-of status `failed`, a Chat body with `error`) counts as one: a fallback follows, and clients of other APIs get the
+dash where the vendor reports it by a finish reason instead. An error under a status that means success (a Responses
+reply of status `failed`, a Chat body with `error`) counts as one: a fallback follows, and clients of other APIs get the
 status of its class. A client of the same API gets it as it came where no fallback is left."""
 
 _HEADERS_TEXT = """| header | |
 |---|---|
-| `retry-after`, `retry-after-ms` | as the provider says; made from its body where it only says it there |
+| `retry-after`, `retry-after-ms` | as the provider sent it; made from its body where it is only there |
 | `x-ratelimit-{limit,remaining,reset}-{requests,tokens}` | for clients of OpenAI's APIs; Anthropic's are translated, \
 a time into a duration |
 | `anthropic-ratelimit-{requests,tokens}-{limit,remaining,reset}` | for clients of Messages; OpenAI's are translated, \
@@ -237,7 +237,7 @@ multiply |
 | `x-llm-gateway-error-source` | `upstream` or `gateway` |
 | `x-llm-gateway-attempts` | how often a model was called, if more than once |"""
 
-_OWN_TEXT = """In the client's API too. `ModelError` and what stands below it blame the provider."""
+_OWN_TEXT = """In the client's API too. `ModelError` and what is below it blame the provider."""
 
 
 def main() -> int:

@@ -100,8 +100,8 @@ def main() -> int:
         if options.once:
             break
         seed += 1
-    told = ", ".join(f"{name} {counts[name]}" for name in known)
-    print(f"{runs} inputs in {time.monotonic() - began:.0f} s ({told}); {findings} findings; next seed {seed}")
+    counted = ", ".join(f"{name} {counts[name]}" for name in known)
+    print(f"{runs} inputs in {time.monotonic() - began:.0f} s ({counted}); {findings} findings; next seed {seed}")
     return 1 if findings else 0
 
 

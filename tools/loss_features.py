@@ -79,7 +79,7 @@ class Replied:
     """Whose requests can bring it about at all."""
     aside: bool = False
     """It may be left out unreported: the reply is the same without it."""
-    said_as: bool = False
+    written_as: bool = False
     """A word of a closed set: the receiver's own may be another."""
 
 
@@ -103,10 +103,10 @@ def dialects() -> dict[str, Dialect]:
 
 
 def parts_of(kind: type, *fields: str) -> Callable[[Any], Any]:
-    """The fields of each part of a kind, wherever it stands, tool results included."""
+    """The fields of each part of a kind, wherever it is, tool results included."""
 
-    def read(said: Any) -> Any:
-        messages = said.messages if isinstance(said, LLMRequest) else [choice.message for choice in said.choices]
+    def read(came: Any) -> Any:
+        messages = came.messages if isinstance(came, LLMRequest) else [choice.message for choice in came.choices]
         found = []
         for message in messages:
             for part in message.content:
@@ -132,8 +132,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def documents(said: Any) -> Any:
-    found = parts_of(MediaPart, "kind", "text", "data")(said)
+def documents(decoded: Any) -> Any:
+    found = parts_of(MediaPart, "kind", "text", "data")(decoded)
     return [(kind, text or (base64.b64decode(data).decode() if data else None)) for kind, text, data in found]
 
 
@@ -141,9 +141,9 @@ def tier(request: LLMRequest) -> Any:
     return request.service_tier or request.provider_metadata.get("gemini", {}).get("serviceTier")
 
 
-def arguments(said: Any) -> Any:
+def arguments(decoded: Any) -> Any:
     """Calls with their arguments as values where they are JSON."""
-    return [(name, _json(text)) for name, text in parts_of(ToolCallPart, "name", "arguments")(said)]
+    return [(name, _json(text)) for name, text in parts_of(ToolCallPart, "name", "arguments")(decoded)]
 
 
 def _json(text: str) -> Any:
@@ -154,15 +154,15 @@ def _json(text: str) -> Any:
 
 
 def field_of(name: str) -> Callable[[Any], Any]:
-    return lambda said: getattr(said, name)
+    return lambda decoded: getattr(decoded, name)
 
 
-def texts(said: Any) -> Any:
-    return [text for (text,) in parts_of(TextPart, "text")(said) if text]
+def texts(decoded: Any) -> Any:
+    return [text for (text,) in parts_of(TextPart, "text")(decoded) if text]
 
 
-def joined_text(said: Any) -> Any:
-    return "".join(texts(said))
+def joined_text(decoded: Any) -> Any:
+    return "".join(texts(decoded))
 
 
 def roles(request: LLMRequest) -> Any:
@@ -453,7 +453,7 @@ def replies(*content: Any, finish: str | None = None, **choice: Any) -> Callable
 
 def finishes(reason: str) -> Replied:
     say = replies(TextPart("x"), finish=reason)
-    return Replied(f"finish: {reason}", say, field_of("finish_reason"), said_as=True)
+    return Replied(f"finish: {reason}", say, field_of("finish_reason"), written_as=True)
 
 
 def counts(name: str, **values: int) -> Replied:

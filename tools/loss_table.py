@@ -134,26 +134,26 @@ def cross_reply(sender: str, receiver: str, feature: Replied) -> Crossing:
         came = provider.decode_response(wire, _mint())
     except DialectError:
         return Crossing("")
-    said = feature.read(came)
-    if losses or said != wanted:
+    original = feature.read(came)
+    if losses or original != wanted:
         return Crossing("")
     reply = client.encode_response(came, echoes[receiver], _mint(), losses)
-    crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
-    if crossing.outcome == "unreported" and not feature.said_as:
+    crossing = _judge(original, feature.read(client.decode_response(reply, _mint())), tuple(losses))
+    if crossing.outcome == "unreported" and not feature.written_as:
         client.report_unwritten(came, losses)
-        crossing = _judge(said, feature.read(client.decode_response(reply, _mint())), tuple(losses))
-    if crossing.outcome == "unreported" and feature.said_as:
-        said_as = client.decode_response(reply, _mint()).choices[0].raw_finish_reason
-        return Crossing(f"as `{said_as}`")
+        crossing = _judge(original, feature.read(client.decode_response(reply, _mint())), tuple(losses))
+    if crossing.outcome == "unreported" and feature.written_as:
+        written_as = client.decode_response(reply, _mint()).choices[0].raw_finish_reason
+        return Crossing(f"as `{written_as}`")
     return Crossing("left out") if crossing.outcome == "unreported" and feature.aside else crossing
 
 
-def _judge(said: Any, arrived: Any, losses: tuple[Loss, ...]) -> Crossing:
+def _judge(original: Any, arrived: Any, losses: tuple[Loss, ...]) -> Crossing:
     kinds = {loss.kind for loss in losses}
     for kind in ("dropped", "clamped", "converted"):
         if kind in kinds:
             return Crossing(kind, losses)
-    return Crossing("kept" if arrived == said else "unreported", detail=f"{said!r} → {arrived!r}")
+    return Crossing("kept" if arrived == original else "unreported", detail=f"{original!r} → {arrived!r}")
 
 
 # The page.
@@ -192,7 +192,7 @@ def _head(sender: str) -> list[str]:
 def _tables(sender: str, groups: Any, cross: Any) -> list[str]:
     others = [name for name in DIALECTS if name != sender]
     lines = _head(sender)
-    told: dict[str, list[str]] = {}
+    by_place: dict[str, list[str]] = {}
     for _, features in groups:
         for feature in features:
             crossings = [cross(sender, name, feature) for name in others]
@@ -203,13 +203,13 @@ def _tables(sender: str, groups: Any, cross: Any) -> list[str]:
                 for loss in crossing.losses:
                     if loss.detail:
                         place = f"- {loss.kind} `{loss.path}`: {loss.detail}"
-                        told.setdefault(place, [])
-                        if TITLES[name] not in told[place]:
-                            told[place].append(TITLES[name])
+                        by_place.setdefault(place, [])
+                        if TITLES[name] not in by_place[place]:
+                            by_place[place].append(TITLES[name])
     parts = ["\n".join(lines)]
-    if told:
+    if by_place:
         parts.append("As it is reported:")
-        parts.append("\n".join(f"{place} ({', '.join(names)})" for place, names in told.items()))
+        parts.append("\n".join(f"{place} ({', '.join(names)})" for place, names in by_place.items()))
     return parts
 
 
@@ -231,7 +231,7 @@ as the API of its sender calls it: the client's for requests, the provider's for
 that would lose something (dropped or clamped) is refused with 400, naming the fields.
 
 - **kept**: it arrives, in the receiver's own form.
-- **converted**: it is said another way, and means the same or nearly.
+- **converted**: it is written in another way, and means the same or nearly.
 - **clamped**: a number is brought into the receiver's range.
 - **dropped**: the receiver has no place for it; the rest goes on.
 - **refused**: the request is answered with 400, because without it the answer would be another one.

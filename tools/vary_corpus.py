@@ -1,8 +1,8 @@
 """Writes the conformance kit's cases with changes that mean nothing: `python tools/vary_corpus.py FOLDER [--seed N]`.
 
-Then `check.py --corpus FOLDER` judges what nobody tuned for: keys in another order, other spacing and escapes, optional
-fields left out, fields and events that are not known yet, other models, longer texts, comments between events. Each
-case gets some of them by the seed.
+Then `check.py --corpus FOLDER` judges what was not tuned for: keys in another order, other spacing and escapes,
+optional fields left out, fields and events that are not known yet, other models, longer texts, comments between
+events. Each case gets some of them by the seed.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _last_text(body: Any) -> tuple[Any, Any] | None:
 
 
 def shuffle(case: dict[str, Any], chance: random.Random) -> None:
-    """Keys in another order, wherever the order says nothing."""
+    """Keys in another order, wherever the order means nothing."""
     case["request"]["body"] = _shuffled(case["request"]["body"], chance)
     _change_reply(case, lambda value: _shuffled(value, chance))
 
@@ -141,7 +141,7 @@ def _without_optional(value: Any) -> Any:
 
 
 def add(case: dict[str, Any], chance: random.Random) -> None:
-    """Fields that nobody knows yet."""
+    """Fields that are not known yet."""
 
     def added(value: Any) -> Any:
         return {**value, "x_new_field": {"a": [1, None, "ü"]}} if isinstance(value, dict) else value
@@ -150,7 +150,7 @@ def add(case: dict[str, Any], chance: random.Random) -> None:
 
 
 def space(case: dict[str, Any], chance: random.Random) -> None:
-    """Other white space and escapes, comments, fields of the event that nobody needs."""
+    """Other white space and escapes, comments, fields of the event that are not needed."""
     if "sse" not in case["response"]:
         return
     ascii_only, wide = chance.random() < 0.5, chance.random() < 0.5

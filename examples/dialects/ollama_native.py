@@ -196,7 +196,7 @@ def _encode_message(message: Message, names: dict[str, str], losses: Losses) -> 
 
 
 def _place(content: Sequence[Part], names: dict[str, str]) -> int:
-    """Results go in the order of their calls: without ids, nothing else tells two calls of one tool apart."""
+    """Results go in the order of their calls: without ids, nothing else distinguishes two calls of one tool."""
     result = content[0] if content else None
     return list(names).index(result.tool_call_id) if getattr(result, "tool_call_id", None) in names else -1
 

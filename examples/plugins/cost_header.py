@@ -1,4 +1,4 @@
-"""Says what a reply has cost, in a header and for other plugins.
+"""Reports what a reply has cost, in a header and for other plugins.
 
 ```yaml
 availablePlugins: [{path: ./cost_header.py}]
@@ -20,7 +20,7 @@ PRICE = {"type": "number", "minimum": 0}
 
 @plugin_metadata(
     name="cost-header",
-    description="Tells the cost of a reply in the header x-cost",
+    description="Reports the cost of a reply in the header x-cost",
     configuration_schema={
         "type": "object",
         "properties": {

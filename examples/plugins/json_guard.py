@@ -1,4 +1,4 @@
-"""Answers are JSON by a schema, or the model is told what is wrong and asked again.
+"""Answers are JSON by a schema, or the model gets the error and is asked again.
 
 ```yaml
 availablePlugins: [{path: ./json_guard.py}]
@@ -49,8 +49,10 @@ class JsonGuard(Plugin):
             return None
         if ctx.turn_count >= self._attempts:
             return PluginResult(success=False, status=502, error=f"The model gave no valid JSON: {wrong}")
-        told = Message("user", [TextPart(f"That is not valid: {wrong}. Answer again, with the JSON and nothing else.")])
-        return ctx.follow_up([reply.message, told])
+        correction = Message(
+            "user", [TextPart(f"That is not valid: {wrong}. Answer again, with the JSON and nothing else.")]
+        )
+        return ctx.follow_up([reply.message, correction])
 
     def _wrong(self, text: str) -> str | None:
         try:

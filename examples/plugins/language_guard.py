@@ -1,4 +1,4 @@
-"""Words that nobody wants to read are starred out, in streams too: text waits until its last word is complete.
+"""Unwanted words are starred out, in streams too: text waits until its last word is complete.
 
 ```yaml
 availablePlugins: [{path: ./language_guard.py}]

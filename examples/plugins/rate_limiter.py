@@ -6,7 +6,7 @@ plugins:
   - {name: limit, type: rate-limiter, config: {perMinute: 60}}
 ```
 
-Place it behind authentication: whoever is not known by name is counted by address. Counts are per worker process.
+Place it after authentication: callers without a name are counted by address. Counts are per worker process.
 """
 
 import time
@@ -41,7 +41,7 @@ class RateLimiter(Plugin):
         left = min(self._size, left + (now - since) * self._rate)
         self._buckets[who] = (left - 1 if left >= 1 else left, now)
         if len(self._buckets) > 10_000:
-            del self._buckets[next(iter(self._buckets))]  # whoever has been away longest
+            del self._buckets[next(iter(self._buckets))]  # the caller that has been away longest
         if left >= 1:
             return None
         wait = (1 - left) / self._rate

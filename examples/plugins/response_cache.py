@@ -50,7 +50,7 @@ class ResponseCache(Plugin):
         return PluginResult(terminate=True)
 
     def detached_after_response(self, ctx: RequestContext) -> None:
-        # Here the reply is whole, streamed or not, and nobody waits.
+        # Here the reply is whole, streamed or not, and no client waits.
         key, response = ctx.plugin_data.get("cache_key"), ctx.response
         if key is None or response is None or ctx.error is not None:
             return

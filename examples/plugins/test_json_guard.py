@@ -7,7 +7,7 @@ CITY = {"schema": {"type": "object", "required": ["city"]}, "attempts": 1}
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_model_is_told_what_is_wrong_and_asked_again(stream):
+def test_the_model_gets_the_error_and_is_asked_again(stream):
     model = ScriptedModel("Sure! The city is Rome.", '{"city": "Rome"}')
     reply = PluginHarness(JsonGuard, CITY, model=model).ask("Which city?", stream=stream)
 

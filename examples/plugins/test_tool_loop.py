@@ -15,7 +15,7 @@ def test_the_client_sees_the_final_answer_alone(stream):
     assert results == ["5", "6"]
 
 
-def test_a_failing_tool_is_told_to_the_model():
+def test_the_model_gets_the_error_of_a_failing_tool():
     model = ScriptedModel(tool_call("add", '{"a": '), "Sorry.")
     reply = PluginHarness(ToolLoop, model=model).ask()
 

@@ -1,4 +1,4 @@
-"""Tells a webhook of every request, after its reply has left.
+"""Reports every request to a webhook, after its reply has left.
 
 ```yaml
 availablePlugins: [{path: ./webhook_audit.py}]

@@ -117,7 +117,7 @@ class Conversation:
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
         own = {"messages": "anthropic", "converse": "bedrock"}
         if own.get(self.client) == model and self.unthought:
-            thinking = False  # Claude with a budget refuses it, and what a client of its own API asks goes as it is
+            thinking = False  # Claude with a budget refuses it, and what a client of Anthropic's API asks goes as it is
         self.thought = thinking
         heard: Heard = self.talker.ask(model, streamed=streamed, thinking=thinking)
         return heard

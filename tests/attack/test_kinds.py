@@ -133,7 +133,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     # Whose fault.
     "a success without an answer": (
-        "tests/reliability/test_empty_success.py::test_another_model_answers_in_place_of_one_that_says_nothing",
+        "tests/reliability/test_empty_success.py::test_another_model_answers_in_place_of_an_empty_reply",
     ),
     "an unreadable reply is the plugin's that reads it first": (
         "tests/reliability/test_provider_faults.py::test_a_reply_that_a_plugin_is_the_first_to_read_is_the_providers_failure",

@@ -3,7 +3,7 @@
 What it answers is decided by what it is asked, so that one server serves all tests at once:
 
 - `call NAME {…}`, one per line, where the request offers a tool of that name: a sentence and those calls; once their
-  results are there: `the tools said: …`, and how many signatures came back;
+  results are there: `tool results: …`, and how many signatures came back;
 - `think first`: a line of thinking before all else;
 - `fail CLASS`: that error of `provider_errors.py`, in the API's own words;
 - `fail inside CLASS`: the same under a status that means success; streamed, after the first word;
@@ -54,7 +54,7 @@ _PATHS = (
     (re.compile(r"^/v1beta/models/[^/]+:(?:generateContent|streamGenerateContent)$"), "gemini"),
     (re.compile(r"^/model/[^/]+/converse(?:-stream)?$"), "bedrock"),
 )
-# Gemini takes this text where a call has no signature of its own ("Thought signatures" in Google's documentation).
+# Gemini takes this text where a call has no signature ("Thought signatures" in Google's documentation).
 _PLACEHOLDER = b64encode(b"context_engineering_is_the_way_to_go").decode()
 _SCRIPTED = {"openai_chat": "chat", "openai_responses": "responses", "anthropic": "messages"}
 _COUNTS: tuple[tuple[re.Pattern[str], dict[str, Any]], ...] = (
@@ -199,7 +199,7 @@ class FiveApis:
 
 @dataclass(slots=True)
 class Heard:
-    """What a request of any of the five APIs says, as far as the answer depends on it."""
+    """The content of a request of any of the five APIs, as far as the answer depends on it."""
 
     text: str
     system: str
@@ -227,7 +227,7 @@ class Heard:
 
     def script(self) -> Script:
         if self.results:
-            return Script(f"the tools said: {', '.join(self.results)} [signatures: {self.signatures}]")
+            return Script(f"tool results: {', '.join(self.results)} [signatures: {self.signatures}]")
         calls = [
             (name, given)
             for name, given in re.findall(r"call (\w+) (\{[^\n]*\})", self.text)
@@ -237,10 +237,10 @@ class Heard:
         if calls:
             named = [(f"call_{number}", name, given) for number, (name, given) in enumerate(calls)]
             return Script("Let me look.", thinking, named)
-        said = [f"upstream heard: {self.text}"]
-        said += [f"[system: {self.system}]"] if self.system else []
-        said += [f"[images: {self.images}]"] if self.images else []
-        return Script(" ".join(said), thinking)
+        seen_words = [f"upstream heard: {self.text}"]
+        seen_words += [f"[system: {self.system}]"] if self.system else []
+        seen_words += [f"[images: {self.images}]"] if self.images else []
+        return Script(" ".join(seen_words), thinking)
 
 
 def _is_json(text: str) -> bool:
@@ -432,7 +432,7 @@ async def send_stream(
     kind = "application/vnd.amazon.eventstream" if dialect == "bedrock" else "text/event-stream"
     writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
     if broken is not None:
-        # Behind enough events that a word of the answer is among them.
+        # After enough events that a word of the answer is among them.
         events = [*events[: len(events) // 2 + 1], _error_event(dialect, broken)]
     for event in events:
         writer.write(b"%x\r\n%s\r\n" % (len(event), event))

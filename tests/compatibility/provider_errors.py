@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["CLASSES", "NOT_SAID", "RATE_LIMIT_HEADERS", "ProviderError", "failure_inside", "provider_error"]
+__all__ = ["CLASSES", "NO_FORM", "RATE_LIMIT_HEADERS", "ProviderError", "failure_inside", "provider_error"]
 
 CLASSES = (
     "bad_request",
@@ -25,7 +25,7 @@ CLASSES = (
     "upstream",
 )
 
-NOT_SAID = {("gemini", "content_policy"), ("bedrock", "content_policy")}
+NO_FORM = {("gemini", "content_policy"), ("bedrock", "content_policy")}
 """These vendors tell it by a finish reason, not by an error."""
 
 

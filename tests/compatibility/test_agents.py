@@ -53,7 +53,7 @@ def run(command: list[str], folder: Path, typed: str = "", **environ: str) -> st
 
 
 @each_provider
-def test_claude_code_runs_a_tool_and_tells_its_result(
+def test_claude_code_runs_a_tool_and_prints_its_result(
     gateway: ServedGateway, apis: FiveApis, tmp_path: Path, model: str
 ) -> None:
     claude = installed("claude-code").program("claude")
@@ -61,7 +61,7 @@ def test_claude_code_runs_a_tool_and_tells_its_result(
     prompt = f'think first\ncall Read {{"file_path": "{tmp_path}/secret.txt"}}'
     before = len(apis.received)
 
-    said = run(
+    words = run(
         [str(claude), "-p", prompt, "--model", model, "--allowedTools", "Read"],
         tmp_path,
         ANTHROPIC_BASE_URL=f"{gateway.url}/anthropic",
@@ -73,14 +73,14 @@ def test_claude_code_runs_a_tool_and_tells_its_result(
         CLAUDE_CODE_MAX_RETRIES="1",
     )
 
-    assert "the tools said:" in said
-    assert "kumquat" in said
-    assert f"[signatures: {SIGNED[model]}]" in said
+    assert "tool results:" in words
+    assert "kumquat" in words
+    assert f"[signatures: {SIGNED[model]}]" in words
     assert len(apis.received) >= before + 2
 
 
 @each_provider
-def test_codex_runs_a_tool_and_tells_its_result(
+def test_codex_runs_a_tool_and_prints_its_result(
     gateway: ServedGateway, apis: FiveApis, tmp_path: Path, model: str
 ) -> None:
     codex = installed("codex").program("codex")
@@ -88,7 +88,7 @@ def test_codex_runs_a_tool_and_tells_its_result(
     home = codex_home(tmp_path, gateway.url, model)
     before = len(apis.received)
 
-    said = run(
+    words = run(
         [
             str(codex),
             "exec",
@@ -100,7 +100,7 @@ def test_codex_runs_a_tool_and_tells_its_result(
         GATEWAY_KEY="sk-test",
     )
 
-    assert "the tools said:" in said
-    assert "kumquat" in said
-    assert f"[signatures: {SIGNED[model]}]" in said
+    assert "tool results:" in words
+    assert "kumquat" in words
+    assert f"[signatures: {SIGNED[model]}]" in words
     assert len(apis.received) >= before + 2

@@ -55,6 +55,6 @@ def test_a_tool_loop_of_several_steps(gateway: ServedGateway, model: str, mode: 
 
     assert "failed" not in seen, seen
     assert seen["calls"] == ["Paris", "Rome"]
-    assert seen["text"].startswith("the tools said: rain, sun")
+    assert seen["text"].startswith("tool results: rain, sun")
     assert len(set(seen["ids"])) == 2
     assert "And now?" in seen["next"]

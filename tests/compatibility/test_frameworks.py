@@ -63,4 +63,4 @@ def test_a_loop_with_parallel_calls(gateway: ServedGateway, name: str, way: str,
     assert "failed" not in seen, seen
     assert seen["calls"] == ["Paris", "Rome"]
     # The AI SDK puts the name of the tool around each result for Google.
-    assert re.search(r"^the tools said: .*\brain\b.*\bsun\b", seen["text"]), seen
+    assert re.search(r"^tool results: .*\brain\b.*\bsun\b", seen["text"]), seen

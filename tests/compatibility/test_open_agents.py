@@ -72,5 +72,5 @@ def test_a_tool_runs_and_its_result_is_seen(gateway: ServedGateway, tmp_path: Pa
 
     printed = AGENTS[agent](gateway, tmp_path, model, "think first")
 
-    assert "the tools said:" in printed
-    assert "kumquat" in printed[printed.rindex("the tools said:") :]
+    assert "tool results:" in printed
+    assert "kumquat" in printed[printed.rindex("tool results:") :]

@@ -65,7 +65,7 @@ EXCEPTIONS = {
 WITHOUT_THINKING = {"anthropic-0-early"}
 """SDKs that do not know thinking: they lose its signature, which the provider itself would not accept."""
 USAGE_AT_FIRST = {"anthropic-0-early"}
-"""SDKs that read the input's tokens from a stream's first event alone, where most providers have not told them yet."""
+"""SDKs that read the input's tokens from a stream's first event alone, where most providers do not know them yet."""
 CLIENT_FAULTS = {"bad_request", "authentication", "permission", "not_found", "too_large", "rate_limit", "quota"} | {
     "context_length",
     "content_policy",
@@ -83,7 +83,7 @@ each_place = pytest.mark.parametrize(
 
 
 @cache
-def told_by(name: str, url: str) -> dict[str, Any]:
+def outcome_of(name: str, url: str) -> dict[str, Any]:
     """What the client in this environment saw of the gateway; it runs once for all tests."""
     environment = ENVIRONMENTS[name]
     problem = install(environment)
@@ -108,14 +108,14 @@ def told_by(name: str, url: str) -> dict[str, Any]:
         command, input=json.dumps(plan), capture_output=True, text=True, timeout=300, check=False, env=given
     )
     assert ended.returncode == 0, ended.stderr[-3000:]
-    told: dict[str, Any] = json.loads(ended.stdout)
-    return told
+    reported: dict[str, Any] = json.loads(ended.stdout)
+    return reported
 
 
 @each_place
 @pytest.mark.parametrize("mode", ["whole", "streamed"])
 def test_a_conversation_with_tools(gateway: ServedGateway, name: str, api: str, model: str, mode: str) -> None:
-    seen = told_by(name, gateway.url)["conversations"][f"{api} {model} {mode}"]
+    seen = outcome_of(name, gateway.url)["conversations"][f"{api} {model} {mode}"]
 
     assert "failed" not in seen, seen["failed"]
     assert seen["calls"] == [["weather", {"city": "Paris"}], ["weather", {"city": "Łódź"}]]
@@ -123,15 +123,15 @@ def test_a_conversation_with_tools(gateway: ServedGateway, name: str, api: str, 
     assert (seen["text"], seen["finish"]) == ("Let me look.", FINISHES[api])
     if not (mode == "streamed" and name in USAGE_AT_FIRST and seen["usage"][0] == 0):
         assert seen["usage"] == [INPUT_TOKENS, OUTPUT_TOKENS]
-    assert seen["answer"].startswith("the tools said: rain, snow")
+    assert seen["answer"].startswith("tool results: rain, snow")
     assert seen["thinking"] == ("" if name in WITHOUT_THINKING else THOUGHT)
 
 
 @each_place
 def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: str, model: str) -> None:
-    told = told_by(name, gateway.url)["errors"]
+    reported = outcome_of(name, gateway.url)["errors"]
     for kind in CLASSES:
-        seen = told[f"{api} {model} {kind}"]
+        seen = reported[f"{api} {model} {kind}"]
         if api == "generate":
             wanted = "ClientError" if kind in CLIENT_FAULTS else "ServerError"
         elif "node" in name and EXCEPTIONS[kind] == "APIStatusError":
@@ -146,7 +146,7 @@ def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: st
 
 @each_place
 def test_a_stream_that_fails_is_not_taken_for_whole(gateway: ServedGateway, name: str, api: str, model: str) -> None:
-    told = told_by(name, gateway.url)["broken"]
+    reported = outcome_of(name, gateway.url)["broken"]
     for kind in BROKEN:
-        seen = told[f"{api} {model} {kind}"]
+        seen = reported[f"{api} {model} {kind}"]
         assert seen["raised"] or seen.get("event"), (kind, seen)

@@ -10,7 +10,7 @@ import pytest
 from five_apis import DIALECTS, FiveApis, Received, models_of
 from served_gateway import ServedGateway
 
-TOOL = {"name": "weather", "description": "Says the weather.", "input_schema": {"type": "object", "properties": {}}}
+TOOL = {"name": "weather", "description": "Reports the weather.", "input_schema": {"type": "object", "properties": {}}}
 COUNTS = {"anthropic": 101, "openai_responses": 102, "gemini": 103, "bedrock": 104}
 """What each API of the upstream counts; Chat Completions can't count."""
 PATHS = {
@@ -24,7 +24,7 @@ ESTIMATE = "x-llm-gateway-estimate"
 
 @pytest.fixture(scope="module")
 def served(apis: FiveApis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
-    """A model for each API, one of them with an alias and metadata; one without endpoints beside generation."""
+    """A model for each API, one of them with an alias and metadata; one without endpoints other than generation."""
     models = models_of(apis.url)
     for model in models:
         if model["name"] == "anthropic":
@@ -66,7 +66,9 @@ def counted(client: str, reply: httpx.Response) -> int:
 
 @pytest.mark.parametrize("client", ["anthropic", "openai_responses", "gemini"])
 @pytest.mark.parametrize("model", COUNTS)
-def test_tokens_are_counted_by_whoever_can(http: httpx.Client, apis: FiveApis, client: str, model: str) -> None:
+def test_tokens_are_counted_by_the_provider_that_can(
+    http: httpx.Client, apis: FiveApis, client: str, model: str
+) -> None:
     reply = count(http, client, model)
 
     assert counted(client, reply) == COUNTS[model]

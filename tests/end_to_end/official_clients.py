@@ -1,4 +1,4 @@
-"""The official SDKs behind one face: a question in, what they understood of the answer out."""
+"""The official SDKs with one interface: a question in, what they understood of the answer out."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Question:
     image: bool = False
     tools: bool = False
     results: list[tuple[str, str, str]] = field(default_factory=list)
-    """The model called these: city, and what the tool said; `text` is what was asked before that."""
+    """The model called these: city, and the tool's result; `text` is what was asked before that."""
     model: str = "chat"
 
 
@@ -79,10 +79,10 @@ def _ask_chat(
             for call, city, _ in question.results
         ]
         messages.append({"role": "assistant", "content": None, "tool_calls": calls})
-        messages += [{"role": "tool", "tool_call_id": call, "content": said} for call, _, said in question.results]
+        messages += [{"role": "tool", "tool_call_id": call, "content": words} for call, _, words in question.results]
     options: dict[str, Any] = {"model": question.model, "messages": messages, "extra_headers": headers}
     if question.tools:
-        function = {"name": "weather", "description": "Says the weather.", "parameters": WEATHER}
+        function = {"name": "weather", "description": "Reports the weather.", "parameters": WEATHER}
         options["tools"] = [{"type": "function", "function": function}]
     completions = gateway.openai(project, api_key=key).chat.completions
     pieces = 1
@@ -114,12 +114,12 @@ def _ask_responses(
     for call, city, _ in question.results:
         called = {"type": "function_call", "call_id": call, "name": "weather", "arguments": json.dumps({"city": city})}
         items.append(called)
-    items += [{"type": "function_call_output", "call_id": call, "output": said} for call, _, said in question.results]
+    items += [{"type": "function_call_output", "call_id": call, "output": words} for call, _, words in question.results]
     options: dict[str, Any] = {"model": question.model, "input": items, "extra_headers": headers, "store": False}
     if question.system:
         options["instructions"] = question.system
     if question.tools:
-        function = {"name": "weather", "description": "Says the weather.", "parameters": WEATHER, "strict": True}
+        function = {"name": "weather", "description": "Reports the weather.", "parameters": WEATHER, "strict": True}
         options["tools"] = [{"type": "function", **function}]
     responses = gateway.openai(project, api_key=key).responses
     pieces = 1
@@ -151,8 +151,8 @@ def _ask_anthropic(
             {"type": "tool_use", "id": call, "name": "weather", "input": {"city": city}}
             for call, city, _ in question.results
         ]
-        said = [{"type": "tool_result", "tool_use_id": call, "content": text} for call, _, text in question.results]
-        messages += [{"role": "assistant", "content": used}, {"role": "user", "content": said}]
+        words = [{"type": "tool_result", "tool_use_id": call, "content": text} for call, _, text in question.results]
+        messages += [{"role": "assistant", "content": used}, {"role": "user", "content": words}]
     options: dict[str, Any] = {
         "model": question.model,
         "messages": messages,
@@ -162,7 +162,7 @@ def _ask_anthropic(
     if question.system:
         options["system"] = question.system
     if question.tools:
-        options["tools"] = [{"name": "weather", "description": "Says the weather.", "input_schema": WEATHER}]
+        options["tools"] = [{"name": "weather", "description": "Reports the weather.", "input_schema": WEATHER}]
     client = gateway.anthropic(project, api_key=key).messages
     pieces = 1
     if stream:

@@ -1,6 +1,6 @@
 """A provider for tests: one server that speaks Chat Completions, Messages and Responses.
 
-It answers by what the last user message says, so that one server serves all tests at once:
+It answers by the words of the last user message, so that one server serves all tests at once:
 
 - `fail 429`: that error, in the API's own shape, with `retry-after`;
 - `call NAME {…}`, one per line: those tool calls;
@@ -170,7 +170,7 @@ class ScriptedUpstream:
 
 @dataclass(slots=True)
 class Asked:
-    """What a request of any of the three APIs says, as far as the answer depends on it."""
+    """The content of a request of any of the three APIs, as far as the answer depends on it."""
 
     text: str
     system: str
@@ -192,8 +192,8 @@ class Asked:
         results += [_text(part.get("content")) for part in parts if part.get("type") == "tool_result"]
         results += [_text(m.get("output")) for m in turn if m.get("type") == "function_call_output"]
         images = sum(part.get("type") in ("image", "image_url", "input_image") for part in parts)
-        said = [_text(m.get("content")) for m in turn if m.get("role") == "user"]
-        return Asked(" ".join(filter(None, said)), " ".join(filter(None, system)), images, results)
+        seen_words = [_text(m.get("content")) for m in turn if m.get("role") == "user"]
+        return Asked(" ".join(filter(None, seen_words)), " ".join(filter(None, system)), images, results)
 
     def script(self) -> Script:
         calls = re.findall(r"call (\w+) (\{[^\n]*\})", self.text)

@@ -1,4 +1,4 @@
-"""The official SDKs raise their right exception, whoever failed and whatever API the provider speaks."""
+"""The official SDKs raise their right exception, whatever failed and whatever API the provider speaks."""
 
 from __future__ import annotations
 

@@ -358,7 +358,7 @@ def test_a_projects_own_plugin_guards_it_alone(projects: ServedGateway) -> None:
 
 
 def test_an_inherited_logger_logs_the_projects_requests(projects: ServedGateway) -> None:
-    """Production has the default's logger, development that and one of its own."""
+    """Production has the default's logger, development that and another one."""
     plain, doubled = new_request_id(), new_request_id()
 
     for request_id, project, key in ((plain, "/production", "prod-key-123"), (doubled, "/development", "any-key-9")):

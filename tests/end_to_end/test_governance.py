@@ -98,7 +98,7 @@ def test_budgets_hold_over_gateways_that_are_killed(redis_server: Server, tmp_pa
                 body = {
                     "model": "model",
                     "stream": source.random() < 0.5,
-                    "max_tokens": source.randrange(14, 28),  # the echo says less, so that no reply is debt
+                    "max_tokens": source.randrange(14, 28),  # the echo is shorter, so that no reply is debt
                     "messages": [{"role": "user", "content": "word " * source.randrange(1, 8)}],
                 }
                 try:
@@ -155,7 +155,7 @@ def test_budgets_hold_over_gateways_that_are_killed(redis_server: Server, tmp_pa
 
 
 @needs_server
-def test_a_store_that_is_slow_or_gone_does_what_each_limit_says(redis_server: Server, tmp_path: Path) -> None:
+def test_with_a_slow_or_lost_store_each_limit_does_as_configured(redis_server: Server, tmp_path: Path) -> None:
     redis_server.flush()
     proxy = ToxicProxy(redis_server.port)
     words = ("allow", "deny", "lease")

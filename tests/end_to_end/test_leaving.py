@@ -1,4 +1,4 @@
-"""Clients that leave, and gateways that do: nothing goes on that nobody waits for, nothing is cut that was begun."""
+"""Clients that leave, and gateways that do: nothing goes on without a reader, nothing is cut that was begun."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ENDPOINTS = {"openai chat": "/openai/v1/chat/completions", "anthropic": "/anthro
 
 
 def leave(served: ServedGateway, path: str, body: dict[str, Any], request_id: str) -> socket.socket:
-    """Sends a request; whoever closes the socket leaves."""
+    """Sends a request; closing the socket means to leave."""
     address = urlsplit(served.url)
     connection = socket.create_connection((address.hostname, address.port or 0), 10)
     data = json.dumps(body).encode()

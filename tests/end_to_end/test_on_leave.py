@@ -1,4 +1,4 @@
-"""What becomes of a call whose client leaves, as `onLeave` of its provider says: and what the books hold of it."""
+"""What becomes of a call whose client leaves, by `onLeave` of its provider, and what the books hold of it."""
 
 from __future__ import annotations
 

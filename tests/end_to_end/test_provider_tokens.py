@@ -26,7 +26,7 @@ print(json.dumps({"access_token": f"tok-{number}", "expires_in": 3600}))
 
 
 class Vendor:
-    """Answers Chat Completions to whoever has the token that counts now."""
+    """Answers Chat Completions to the bearer of the token that counts now."""
 
     def __init__(self) -> None:
         self.accepted = "tok-1"

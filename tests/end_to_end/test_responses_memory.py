@@ -144,9 +144,7 @@ def test_a_conversation_grows_with_each_response(ann: openai.OpenAI, model: str)
         ann.conversations.retrieve(conversation.id)
 
 
-def test_what_was_said_before_is_sent_to_the_provider(
-    ann: openai.OpenAI, upstream: ScriptedUpstream, model: str
-) -> None:
+def test_earlier_turns_are_sent_to_the_provider(ann: openai.OpenAI, upstream: ScriptedUpstream, model: str) -> None:
     first = ann.responses.create(model=model, input="The word is xylophone", instructions="Only at first")
     raw = ann.responses.with_raw_response.create(model=model, input="Which word?", previous_response_id=first.id)
 

@@ -117,7 +117,7 @@ class Case:
 
     @property
     def reaches_a_provider(self) -> bool:
-        """Whether a request that nobody refuses is sent on."""
+        """Whether a request that no plugin refuses is sent on."""
         if self.route.operation in ("models", "stored"):
             return False  # the gateway's own lists and memory
         form = self.route.form

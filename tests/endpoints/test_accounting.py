@@ -1,6 +1,6 @@
 """Every route, dialect, way and outcome: begun once, ended once, and one line in the ledger with the right tokens.
 
-All requests go through one gateway, one after another; each test looks at what became of its own.
+All requests go through one gateway, one after another; each test looks at its own outcome.
 """
 
 from __future__ import annotations

@@ -73,7 +73,9 @@ def test_a_batch_of_openais_client(ann: openai.OpenAI, vendors: Vendors) -> None
     assert ann.batches.cancel(batch.id).status == "cancelling"
 
 
-def test_what_is_one_callers_is_nobody_elses(ann: openai.OpenAI, bob: openai.OpenAI, vendors: Vendors) -> None:
+def test_what_belongs_to_one_caller_is_hidden_from_others(
+    ann: openai.OpenAI, bob: openai.OpenAI, vendors: Vendors
+) -> None:
     file = ann.files.create(file=("a.jsonl", lines(ASKED)), purpose="batch")
     batch = ann.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     ann.batches.retrieve(batch.id)

@@ -41,12 +41,12 @@ RED_DOT = (
 
 
 def answer(request: LLMRequest) -> list[Step]:
-    """What `FiveApis` says, for the server that speaks Ollama's own API."""
+    """The answers of `FiveApis`, for the server that speaks Ollama's own API."""
     message = request.messages[-1]
     results = [part for each in request.messages for part in each.content if isinstance(part, ToolResultPart)]
     if results:
-        said = ", ".join("".join(part.text for part in result.content if hasattr(part, "text")) for result in results)
-        return [f"the tools said: {said}"]
+        words = ", ".join("".join(part.text for part in result.content if hasattr(part, "text")) for result in results)
+        return [f"tool results: {words}"]
     steps: list[Step] = [ThinkingPart(THOUGHT)] if "think first" in message.text else []
     calls = re.findall(r"call (\w+) (\{[^\n]*\})", message.text)
     if calls:
@@ -104,7 +104,7 @@ def test_a_conversation_with_tools(client: ollama.Client, model: str, streamed: 
 
     second = chat(client, streamed, model=model, messages=messages, tools=[WEATHER])
 
-    assert second["content"].startswith("the tools said: rain, snow")
+    assert second["content"].startswith("tool results: rain, snow")
 
 
 def chat(client: ollama.Client, streamed: bool, **asked: Any) -> dict[str, Any]:

@@ -284,7 +284,7 @@ class Vendors:
             do_GET = do_POST = do_DELETE = _serve
 
             def log_message(self, *_: Any) -> None:
-                """Says nothing."""
+                """Sends nothing."""
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

@@ -38,7 +38,7 @@ def request_of(client: str, model: str, text: str, *, stream: bool = False) -> t
 
 
 def text_of(client: str, body: dict[str, Any]) -> str:
-    """What a reply says."""
+    """The text of a reply."""
     if client == "openai_chat":
         return str(body["choices"][0]["message"]["content"])
     if client == "openai_responses":

@@ -11,7 +11,7 @@ import openai
 import pytest
 from asking import CLIENTS, error_of, events_of, google_error, post, sdk_error
 from error_table import DIALECTS, PAGE, exception_of, page, rows
-from provider_errors import CLASSES, NOT_SAID, failure_inside, provider_error
+from provider_errors import CLASSES, NO_FORM, failure_inside, provider_error
 from served_gateway import ServedGateway
 
 each_client = pytest.mark.parametrize("client", CLIENTS)
@@ -37,19 +37,19 @@ def test_the_page_states_what_the_code_does() -> None:
 def test_a_providers_error_is_reported_in_the_clients_words(
     gateway: ServedGateway, client: str, provider: str, kind: str
 ) -> None:
-    told = provider_error(provider, kind)
+    reported = provider_error(provider, kind)
 
     reply = post(gateway, client, provider, f"fail {kind}")
 
     assert reply.headers["x-llm-gateway-error-source"] == "upstream"
     if client == provider:
-        assert (reply.status_code, reply.json()) == (told.status, told.body)
+        assert (reply.status_code, reply.json()) == (reported.status, reported.body)
         return
     assert error_of(client, reply.json())[2].startswith(message_of(provider, kind))
     if FAMILY.get(client, client) == FAMILY.get(provider, provider):
-        assert reply.status_code == told.status
+        assert reply.status_code == reported.status
         return
-    row = next(row for row in rows(client) if row.kind == ("bad_request" if (provider, kind) in NOT_SAID else kind))
+    row = next(row for row in rows(client) if row.kind == ("bad_request" if (provider, kind) in NO_FORM else kind))
     assert reply.status_code // 100 == row.status // 100
     assert exception_of(client, reply.status_code) == row.exception or kind == "quota"
     if kind != "quota":
@@ -118,14 +118,14 @@ def test_a_stream_that_has_begun_ends_in_the_clients_error_event(
     error: Any = last["response"]["error"] if client == "openai_responses" else last["error"]
     message = message_of(provider, kind)
     assert error["message"].startswith(message)
-    assert not any(_says_whole(client, event) for event in events)
+    assert not any(_marks_whole(client, event) for event in events)
     if client == "anthropic":
         assert (last["type"], error["type"]) == ("error", next(r.word for r in rows(client) if r.kind == kind))
     elif client == "openai_responses":
         assert (last["type"], last["response"]["status"]) == ("response.failed", "failed")
 
 
-def _says_whole(client: str, event: dict[str, Any]) -> bool:
+def _marks_whole(client: str, event: dict[str, Any]) -> bool:
     if client == "openai_chat":
         return any(choice.get("finish_reason") for choice in event.get("choices") or [])
     if client == "gemini":

@@ -24,12 +24,12 @@ def test_clients_of_other_apis_get_the_status_of_the_error(
 ) -> None:
     reply = post(gateway, client, provider, f"fail inside {kind}")
 
-    told = failure_inside(provider, kind).whole
+    reported = failure_inside(provider, kind).whole
     if client == provider:
-        assert (reply.status_code, reply.json()) == (200, told), "a client of the same API gets it as it came"
+        assert (reply.status_code, reply.json()) == (200, reported), "a client of the same API gets it as it came"
         return
     assert reply.status_code in STATUSES[kind]
-    assert error_of(client, reply.json())[2].startswith(told["error"]["message"])
+    assert error_of(client, reply.json())[2].startswith(reported["error"]["message"])
     assert reply.headers["x-llm-gateway-error-source"] == "upstream"
 
 
@@ -48,8 +48,8 @@ def test_another_model_answers_where_one_is_left(gateway: ServedGateway, client:
 
 @pytest.mark.parametrize("client", TELLING)
 def test_a_reply_that_only_speaks_of_errors_is_not_a_failure(gateway: ServedGateway, client: str) -> None:
-    said = 'the body has "error": {"message": "x"} and "status": "failed" in it'
+    words = 'the body has "error": {"message": "x"} and "status": "failed" in it'
 
-    reply = post(gateway, client, client, said, project=f"/from-steady-{client.replace('_', '-')}")
+    reply = post(gateway, client, client, words, project=f"/from-steady-{client.replace('_', '-')}")
 
-    assert text_of(client, reply.json()) == f"upstream heard: {said}"
+    assert text_of(client, reply.json()) == f"upstream heard: {words}"

@@ -138,7 +138,7 @@ def is_joined(body: bytes) -> bool:
 
 
 def is_cut_token(path: str) -> bool:
-    """Whether half of a text is in a field that is no text, such as a signature, and is whole only when joined."""
+    """Whether half of a text is in a field without text, such as a signature, and is whole only when joined."""
     path, _, form = path.partition(" ")
     return form == "in two" and is_listed(path)
 

@@ -89,7 +89,7 @@ def test_a_strict_project_does_not_mind_within_one_api(gateway: ServedGateway) -
 def test_a_long_list_is_cut_and_counted(gateway: ServedGateway) -> None:
     more = {f"a_field_with_a_long_name_{number}": number for number in range(80)}
 
-    said = post(gateway, "openai_chat", "anthropic", "Hello", **more).headers[HEADER]
+    words = post(gateway, "openai_chat", "anthropic", "Hello", **more).headers[HEADER]
 
-    assert len(said) <= 1024
-    assert re.search(r"and \d+ more$", said)
+    assert len(words) <= 1024
+    assert re.search(r"and \d+ more$", words)

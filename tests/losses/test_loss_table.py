@@ -1,4 +1,4 @@
-"""docs/losses.md says what the dialects do, and what they lose they tell."""
+"""docs/losses.md matches the dialects, and what they lose they report."""
 
 from __future__ import annotations
 

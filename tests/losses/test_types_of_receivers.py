@@ -28,7 +28,7 @@ for _sdk in ("openai", "anthropic", "google.genai", "botocore"):
 PAIRS = [(sender, receiver) for sender in SENDERS for receiver in SENDERS if sender != receiver]
 each_pair = pytest.mark.parametrize(("sender", "receiver"), PAIRS, ids=[f"{a} to {b}" for a, b in PAIRS])
 
-BESIDE_THE_TYPES = {
+OUTSIDE_THE_TYPES = {
     # Models before Claude 4.7 take them; the types are those of the newest.
     ("anthropic", ".temperature: unknown"),
     ("anthropic", ".top_p: unknown"),
@@ -58,7 +58,7 @@ _SCHEMA = re.compile(r"\.input_schema\.")
 
 def unexplained(receiver: str, found: list[str]) -> Iterator[str]:
     for each in found:
-        known = any(name == receiver and each.endswith(end) for name, end in BESIDE_THE_TYPES)
+        known = any(name == receiver and each.endswith(end) for name, end in OUTSIDE_THE_TYPES)
         if not known and not _SCHEMA.search(each):
             yield each
 

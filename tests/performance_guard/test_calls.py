@@ -1,7 +1,7 @@
 """The hot path may get shorter, not longer: calls are counted, not milliseconds, so that any machine can judge.
 
 `ceilings.json` holds the most that each scenario may need. Where a change needs less, it lowers the ceiling; a ceiling
-is raised only for a feature that every request has to pay for, and the change that does so says which.
+is raised only for a feature that every request has to pay for, and the change that does so names it.
 """
 
 from __future__ import annotations

@@ -116,12 +116,12 @@ def conversations(draw: st.DrawFn) -> LLMRequest:
 
 @pytest.mark.parametrize(("client", "provider"), list(product(CLIENTS, PROVIDERS)))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(said=conversations())
-def test_a_strict_server_takes_what_is_sent(client: str, provider: str, said: LLMRequest) -> None:
+@given(words=conversations())
+def test_a_strict_server_takes_what_is_sent(client: str, provider: str, words: LLMRequest) -> None:
     sender, (receiver, target) = CLIENTS[client], PROVIDERS[provider]
     if sender.name == receiver.name:
         return
-    asked, _ = sender.decode_request(sender.encode_request(said, Target("model"), Losses()))
+    asked, _ = sender.decode_request(sender.encode_request(words, Target("model"), Losses()))
 
     wire = receiver.translate(asked, target, Losses(), sender.name)
 

@@ -410,7 +410,7 @@ async def until(condition: Callable[[], object], timeout: float = 3.0) -> None:
             await asyncio.sleep(0.005)
 
 
-# What is said.
+# The contents.
 
 ROUTES = {
     "chat": "/openai/v1/chat/completions",
@@ -481,7 +481,7 @@ def message_whole(text: str = "hi") -> dict[str, Any]:
 
 
 async def answer(call: Call) -> None:
-    """What a healthy provider of either kind says."""
+    """The reply of a healthy provider of either kind."""
     messages = call.path.endswith("/messages")
     if call.streaming:
         events = message_stream("a", "b") if messages else chat_stream("a", "b")

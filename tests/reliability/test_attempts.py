@@ -54,7 +54,7 @@ def test_a_keep_alive_opens_the_stream_without_headers_of_an_attempt_that_failed
 
 
 @pytest.mark.parametrize("dialect", ["chat", "messages"])
-def test_a_reply_has_the_losses_and_names_of_its_own_attempt(dialect: str) -> None:
+def test_a_reply_has_the_losses_and_names_of_the_attempt_that_made_it(dialect: str) -> None:
     async def script(call: Call) -> None:
         if call.body["model"] == "one":
             await call.send(500, {"error": {"message": "no"}}, OF_THE_FIRST)

@@ -1,4 +1,4 @@
-"""Streams that break: the client always gets a valid stream of its own dialect, or a valid error, in time."""
+"""Streams that break: the client always gets a valid stream in its dialect, or a valid error, in time."""
 
 from __future__ import annotations
 

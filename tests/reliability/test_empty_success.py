@@ -49,8 +49,8 @@ def is_first(call: Call) -> bool:
 
 @pytest.mark.parametrize("client", PATHS)
 @pytest.mark.parametrize(("kind", "body"), CASES)
-def test_another_model_answers_in_place_of_one_that_says_nothing(kind: str, body: str, client: str) -> None:
-    async def first_says_nothing(call: Call) -> None:
+def test_another_model_answers_in_place_of_an_empty_reply(kind: str, body: str, client: str) -> None:
+    async def first_is_empty(call: Call) -> None:
         if is_first(call):
             await call.send(200, json.loads(body))
         else:
@@ -58,7 +58,7 @@ def test_another_model_answers_in_place_of_one_that_says_nothing(kind: str, body
 
     async def main() -> None:
         plugins = [{"name": "router", "type": "model-router", "config": {"model": "m", "fallbacks": ["n"]}}]
-        async with upstream(first_says_nothing) as up:
+        async with upstream(first_is_empty) as up:
             async with gateway(config(*models(up.url, kind), plugins=plugins)) as served:
                 asked = {"contents": [{"parts": [{"text": "x"}]}]} if client == "gemini" else request(client)
                 reply = await served.ask(asked, path=PATHS[client])
@@ -69,7 +69,7 @@ def test_another_model_answers_in_place_of_one_that_says_nothing(kind: str, body
 
 @pytest.mark.parametrize("stream", STREAMS)
 def test_a_stream_of_the_clients_own_api_without_content_falls_back(stream: bytes) -> None:
-    async def first_says_nothing(call: Call) -> None:
+    async def first_is_empty(call: Call) -> None:
         if is_first(call):
             await call.stream(stream)
         else:
@@ -77,7 +77,7 @@ def test_a_stream_of_the_clients_own_api_without_content_falls_back(stream: byte
 
     async def main() -> None:
         plugins = [{"name": "router", "type": "model-router", "config": {"model": "m", "fallbacks": ["n"]}}]
-        async with upstream(first_says_nothing) as up:
+        async with upstream(first_is_empty) as up:
             async with gateway(config(*models(up.url, "openai"), plugins=plugins)) as served:
                 reply = await served.ask(request("chat", stream=True), path=ROUTES["chat"])
                 assert (reply.status, reply.header("x-llm-gateway-model")) == (200, "n"), reply.body
@@ -86,11 +86,11 @@ def test_a_stream_of_the_clients_own_api_without_content_falls_back(stream: byte
 
 
 def test_without_a_fallback_it_is_the_providers_error() -> None:
-    async def says_nothing(call: Call) -> None:
+    async def is_empty(call: Call) -> None:
         await call.send(200, NO_CHOICE)
 
     async def main() -> None:
-        async with upstream(says_nothing) as up, gateway(config(model(up.url))) as served:
+        async with upstream(is_empty) as up, gateway(config(model(up.url))) as served:
             reply = await served.ask(request("chat"), path=ROUTES["chat"])
             assert (reply.status, reply.header("x-llm-gateway-error-source")) == (502, "upstream")
 

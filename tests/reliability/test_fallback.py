@@ -127,7 +127,7 @@ def test_by_default_the_callers_own_mistakes_do_not_fall_back() -> None:
     }
 
 
-def test_tries_are_bounded_and_the_last_error_says_not_to_retry() -> None:
+def test_tries_are_bounded_and_the_last_error_advises_against_a_retry() -> None:
     async def main() -> None:
         async with upstream(fails(500)) as up:
             settings = config(model(up.url, retryAttempts=3, retryDelay="20ms"))
@@ -144,7 +144,7 @@ def test_tries_are_bounded_and_the_last_error_says_not_to_retry() -> None:
 
 
 @pytest.mark.parametrize("kind", ["quota", "context_length", "content_policy", "authentication", "bad_request"])
-def test_what_a_retry_cannot_mend_is_not_retried(kind: str) -> None:
+def test_what_a_retry_cannot_fix_is_not_retried(kind: str) -> None:
     async def main() -> None:
         status, message, code = CAUSES[kind]
         async with upstream(fails(status, message, code)) as up:
@@ -184,7 +184,7 @@ def test_retry_after_is_waited_for_in_each_of_its_forms() -> None:
     run(main())
 
 
-def test_a_retry_after_beyond_the_deadline_is_told_to_the_client_at_once() -> None:
+def test_a_retry_after_beyond_the_deadline_reaches_the_client_at_once() -> None:
     async def main() -> None:
         async with upstream(fails(429, code="rate_limit_exceeded", retry_after="120")) as up:
             async with gateway(config(model(up.url, retryAttempts=3), requestTimeout="5s")) as served:
@@ -481,9 +481,9 @@ def test_a_conversation_with_signed_reasoning_returns_to_where_it_was_signed() -
                     await served.ask(first, path=ROUTES["messages"])
                     signed_by = up.calls[-1].body["model"]
                     thinking = {"type": "thinking", "thinking": "hm", "signature": "c2lnbmF0dXJl"}
-                    said = {"role": "assistant", "content": [thinking, {"type": "text", "text": "hi"}]}
+                    words = {"role": "assistant", "content": [thinking, {"type": "text", "text": "hi"}]}
                     later = json.loads(json.dumps(first))
-                    later["messages"] += [said, {"role": "user", "content": "go on"}]
+                    later["messages"] += [words, {"role": "user", "content": "go on"}]
                     for _ in range(3):
                         await served.ask(later, path=ROUTES["messages"])
                         assert up.calls[-1].body["model"] == signed_by

@@ -62,7 +62,7 @@ def test_uploads_without_a_key_are_refused_before_their_body_and_hold_nothing() 
     run(main())
 
 
-def test_a_key_is_looked_at_before_a_client_is_told_to_continue() -> None:
+def test_a_key_is_looked_at_before_a_client_gets_a_continue() -> None:
     async def main() -> None:
         async with upstream(answer) as up, gateway(config(model(up.url), plugins=KEYS)) as served:
             expecting = HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n" % len(BODY)

@@ -120,9 +120,9 @@ def test_pipelined_requests_are_answered_in_order() -> None:
             client = await served.connect()
             for number in range(20):
                 await client.send("POST", ROUTES["chat"], request("chat", text=str(number)))
-            said = [(await client.reply()).json["choices"][0]["message"]["content"] for _ in range(20)]
+            words = [(await client.reply()).json["choices"][0]["message"]["content"] for _ in range(20)]
 
-            assert said == [str(number) for number in range(20)]
+            assert words == [str(number) for number in range(20)]
             client.close()
 
     run(main())
@@ -160,7 +160,7 @@ def test_a_client_that_leaves_frees_the_call_in_front_of_its_pipeline() -> None:
     run(main())
 
 
-def test_nonsense_behind_a_request_does_not_get_into_its_reply() -> None:
+def test_nonsense_after_a_request_does_not_get_into_its_reply() -> None:
     async def main() -> None:
         go_on = asyncio.Event()
 
@@ -448,7 +448,7 @@ def test_a_client_that_reads_nothing_holds_little_memory_and_is_cut_off() -> Non
             while before != sent or not sent:
                 before = sent
                 await asyncio.sleep(0.1)
-            # Beside the kernel's buffers of two connections, which grow to some megabytes each.
+            # In addition to the kernel's buffers of two connections, which grow to some megabytes each.
             assert sent < 24_000_000
             connection = next(iter(served.worker.server.door.connections))  # type: ignore[union-attr]
             assert connection.transport.get_write_buffer_size() < 1_000_000

@@ -172,9 +172,9 @@ def test_an_invalid_configuration_changes_nothing_and_is_reported(damage: str, t
                 reply = await served.ask(path="/admin/reload", headers=KEY)
                 assert reply.status == 422
                 assert reply.json["error"]
-                told = (await served.ask(path="/admin/config/version", method="GET", headers=KEY)).json
-                assert told["version"] == version
-                assert told["last_reload"]["error"]
+                reported = (await served.ask(path="/admin/config/version", method="GET", headers=KEY)).json
+                assert reported["version"] == version
+                assert reported["last_reload"]["error"]
                 assert (await served.ask(request("chat"))).header("x-witness") == "one"
                 file.unlink()
                 assert (await served.ask(path="/admin/reload", headers=KEY)).status == 422
@@ -198,7 +198,7 @@ def test_a_plugin_that_fails_while_it_is_made_ready_changes_nothing(tmp_path: Pa
     run(main())
 
 
-def test_what_needs_a_restart_is_said(tmp_path: Path) -> None:
+def test_what_needs_a_restart_is_reported(tmp_path: Path) -> None:
     async def main() -> None:
         async with upstream(answer) as up:
             async with gateway(write(tmp_path, up.url)) as served:

@@ -102,24 +102,24 @@ def test_no_key_gets_into_answers_logs_or_traces(status: int, credentials: str, 
                 config(*models, admin=admin, **spied(tmp_path)) | {"logging": {"level": "debug"}}
             ) as served:
                 plugin = served.plugin
-                said: list[str] = []
+                words: list[str] = []
                 for dialect, path in ROUTES.items():
                     for kind in ("openai", "anthropic"):
                         body = request(dialect, stream=status == 200) | {"model": kind}
                         reply = await served.ask(body, path=path, headers={"authorization": f"Bearer {CLIENT_KEY}"})
                         assert (reply.status == 200) is (status == 200 and b"rror" in reply.body) or reply.status >= 400
                         assert reply.status != 500 or status in (200, 500), reply
-                        said.append(repr((reply.headers, reply.body)))
-                await until(lambda: len(getattr(plugin, "seen", [])) == len(said))
-                said += plugin.seen
+                        words.append(repr((reply.headers, reply.body)))
+                await until(lambda: len(getattr(plugin, "seen", [])) == len(words))
+                words += plugin.seen
                 for page in ("/health", "/health/ready", "/metrics"):
-                    said.append(repr(await served.ask(path=page, method="GET")))
+                    words.append(repr(await served.ask(path=page, method="GET")))
                 for page in ("/admin/config", "/admin/config/version", "/admin/breakers"):
                     reply = await served.ask(path=page, method="GET", headers={"x-api-key": ADMIN_KEY})
                     assert reply.status == 200
-                    said.append(repr(reply))
+                    words.append(repr(reply))
                 for canary in CANARIES:
-                    for text in said:
+                    for text in words:
                         assert canary not in text
                         assert canary[:20] not in text
                         assert canary[-16:] not in text

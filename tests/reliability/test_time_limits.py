@@ -1,4 +1,4 @@
-"""Four independent time limits, per provider and shortened by request headers, each with an error code of its own."""
+"""Four independent time limits, per provider and shortened by request headers, each with its own error code."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_each_limit_ends_a_hanging_call_with_its_own_code_and_frees_the_upstream
     run(main())
 
 
-def test_connecting_has_a_limit_of_its_own() -> None:
+def test_connecting_has_a_separate_limit() -> None:
     async def main() -> None:
         # A listener whose queue is full answers no SYN.
         import socket

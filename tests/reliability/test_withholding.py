@@ -64,7 +64,7 @@ def settings(folder: Path, url: str, phase: str, **more: Any) -> dict[str, Any]:
     )
 
 
-async def says_the_secret(call: Call) -> None:
+async def shows_the_secret(call: Call) -> None:
     if call.streaming:
         chunk = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "up"}
         delta = {"index": 0, "delta": {"role": "assistant", "content": SECRET}, "finish_reason": None}
@@ -85,11 +85,11 @@ def test_what_was_refused_is_in_no_view_of_the_request(
     caplog.set_level(logging.DEBUG)
 
     async def main() -> list[str]:
-        async with upstream(says_the_secret) as up:
+        async with upstream(shows_the_secret) as up:
             async with gateway(settings(tmp_path, up.url, phase)) as served:
-                said = SECRET if phase == "before_model" else "hello"
+                words = SECRET if phase == "before_model" else "hello"
                 path = "/openai/v1/chat/completions" if client == "chat" else "/anthropic/v1/messages"
-                reply = await served.ask(request(client, stream=stream, text=said), path=path)
+                reply = await served.ask(request(client, stream=stream, text=words), path=path)
                 assert reply.status == 400
                 assert SECRET.encode() not in reply.body
                 await served.supervisor.drain(2)
@@ -162,7 +162,7 @@ class Slow(Plugin):
     )
 
     async def main() -> list[str]:
-        async with upstream(says_the_secret) as up:
+        async with upstream(shows_the_secret) as up:
             given = settings(
                 tmp_path,
                 up.url,

@@ -73,10 +73,10 @@ def version(client: httpx.Client) -> Any:
 def until_consistent(client: httpx.Client, workers: int, former: str) -> float:
     started_at = time.monotonic()
     while True:
-        told = version(client)
-        if told["consistent"] and len(told["workers"]) == workers and told["version"] != former:
+        reported = version(client)
+        if reported["consistent"] and len(reported["workers"]) == workers and reported["version"] != former:
             return time.monotonic() - started_at
-        assert time.monotonic() - started_at < 10, told
+        assert time.monotonic() - started_at < 10, reported
         time.sleep(0.05)
 
 
@@ -87,41 +87,41 @@ def ask(client: httpx.Client, text: str = "hello", **more: Any) -> httpx.Respons
 
 def test_two_workers_converge_however_the_reload_is_asked_for_and_a_dead_one_is_replaced(tmp_path: Path) -> None:
     with started(tmp_path, "--workers", "2", "--reload") as (process, client, file):
-        told = version(client)
+        reported = version(client)
         deadline = time.monotonic() + 10
-        while len(told["workers"]) < 2 and time.monotonic() < deadline:
+        while len(reported["workers"]) < 2 and time.monotonic() < deadline:
             time.sleep(0.05)
-            told = version(client)
-        assert told["consistent"]
-        assert len(told["workers"]) == 2
+            reported = version(client)
+        assert reported["consistent"]
+        assert len(reported["workers"]) == 2
 
         # --reload watches the file.
         file.write_text(settings("two "))
-        assert until_consistent(client, 2, told["version"]) < 5
+        assert until_consistent(client, 2, reported["version"]) < 5
         assert ask(client).json()["choices"][0]["message"]["content"].startswith("two ")
 
         # A worker that dies is replaced, by one that knows what the others know.
         dead = int(next(iter(version(client)["workers"])))
         os.kill(dead, signal.SIGKILL)
         file.write_text(settings("three "))
-        former = told["version"]
+        former = reported["version"]
         deadline = time.monotonic() + 15
         while True:
             try:
-                told = version(client)
+                reported = version(client)
             except httpx.TransportError:
                 continue
-            fresh = str(dead) not in told["workers"] and len(told["workers"]) == 2
-            if fresh and told["consistent"] and told["version"] != former:
+            fresh = str(dead) not in reported["workers"] and len(reported["workers"]) == 2
+            if fresh and reported["consistent"] and reported["version"] != former:
                 break
-            assert time.monotonic() < deadline, told
+            assert time.monotonic() < deadline, reported
             time.sleep(0.1)
 
         # An invalid one changes nothing anywhere, and is reported.
         file.write_text("models: 7")
         reply = client.post("/admin/reload", headers=KEY)
         assert reply.status_code == 422
-        assert version(client)["version"] == told["version"]
+        assert version(client)["version"] == reported["version"]
 
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0

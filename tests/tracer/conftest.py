@@ -1,4 +1,4 @@
-"""A real engine for the tracer's tests: chdb, behind an HTTP front of its own where a server is needed."""
+"""A real engine for the tracer's tests: chdb, behind a separate HTTP front where a server is needed."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def page(browser: Any, site: str) -> Iterator[Any]:
 
 
 def shoot(page: Any, name: str) -> None:
-    """Keeps a picture where TRACER_SCREENSHOTS says."""
+    """Keeps a picture in the folder of TRACER_SCREENSHOTS."""
     if folder := os.environ.get("TRACER_SCREENSHOTS"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         page.screenshot(path=f"{folder}/{name}.png", full_page=True)
@@ -238,12 +238,12 @@ def test_no_text_is_smaller_than_11_pixels(page: Any, site: str, path: str, widt
 def test_the_figure_of_errors_leads_to_as_many_requests(page: Any, site: str) -> None:
     page.goto(site + "/?range=7d")
     tile = page.locator("a.tile", has_text="Errors")
-    told = int(tile.locator(".note").inner_text().split()[0])
+    reported = int(tile.locator(".note").inner_text().split()[0])
     tile.click()
 
     assert "status=failed" in page.url
     found = int(page.locator("h1 small").inner_text().split()[0])
-    assert 0 < found <= told
+    assert 0 < found <= reported
     outcomes = page.locator("table.list .badge").all_inner_texts()
     assert "ok" not in outcomes
 

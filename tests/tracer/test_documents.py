@@ -75,7 +75,7 @@ def test_the_example_is_a_valid_configuration(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs_no_engine
-def test_every_setting_stands_on_the_page() -> None:
+def test_every_setting_is_on_the_page() -> None:
     def names(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
         for name, inner in schema.get("properties", {}).items():
             if inner.get("properties"):

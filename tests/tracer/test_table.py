@@ -1,4 +1,4 @@
-"""The table in a real engine: made, migrated, kept for as long as is said, and answering what it is for.
+"""The table in a real engine: made, migrated, kept for as long as configured, and answering what it is for.
 
 With CLICKHOUSE_URL these tests run against that server (a database of their own is made and dropped).
 """

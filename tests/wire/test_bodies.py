@@ -71,7 +71,7 @@ def meaning(reply: LLMResponse) -> dict[str, Any]:
 
 
 @each_whole
-def test_a_reply_means_what_it_says(case: Case) -> None:
+def test_a_reply_means_what_its_head_promises(case: Case) -> None:
     assert case.whole is not None
     assert meaning(read(case.dialect, case.whole)) == case.means
 

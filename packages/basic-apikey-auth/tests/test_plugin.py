@@ -25,7 +25,7 @@ def harness():
         {"authorization": "Bearer of-another-service", "x-api-key": "your-api-key-1"},
     ],
 )
-def test_a_known_key_is_let_in_wherever_it_stands(harness, headers):
+def test_a_known_key_is_let_in_from_any_header(harness, headers):
     assert harness.ask(headers=headers).status == 200
 
 
@@ -58,7 +58,7 @@ def test_streams_need_a_key_too(harness):
     assert harness.stream().status == 401
 
 
-def test_whoever_sends_no_key_is_told_how(harness):
+def test_without_a_key_the_error_explains_how_to_send_one(harness):
     assert "`Authorization: Bearer …` or `x-api-key`" in str(harness.ask().error)
     assert str(harness.ask(headers={"x-api-key": "wrong"}).error) == "The API key is not valid."
 

@@ -154,7 +154,7 @@ class TestBedrockLaws(DialectLaws):
         for message in body.get("messages", []):
             content = message["content"]
             for place, block in enumerate(content):
-                # A document that ends what is cached has a text after it, which says something.
+                # A document that ends what is cached has a text after it, which is not empty.
                 if block == {"text": "\n"} and place and "document" in content[place - 1]:
                     content[place] = {"text": DOCUMENT_ONLY}
         return {key: value for key, value in body.items() if value not in ([], {})}

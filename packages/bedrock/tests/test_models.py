@@ -1,4 +1,4 @@
-"""What a model's id tells."""
+"""What a model's id shows."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def _with_bytes(value: Any) -> Any:
     return [_with_bytes(inner) for inner in value] if isinstance(value, list) else value
 
 
-def test_the_model_stands_quoted_in_the_path() -> None:
+def test_the_model_is_quoted_in_the_path() -> None:
     arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc"
 
     whole = BEDROCK.encode_request(ask(), Target(CLAUDE), Losses())
@@ -108,7 +108,7 @@ def test_neighbours_of_one_role_are_one_message_with_the_results_first() -> None
     assert body["messages"][1]["content"][2]["toolUse"] == {"toolUseId": "2", "name": "g", "input": {}}
 
 
-def test_cache_hints_become_cache_points_behind_what_they_end() -> None:
+def test_cache_hints_become_cache_points_after_what_they_end() -> None:
     hint = CacheHint(ttl="1h")
     document = MediaPart("document", "application/pdf", "AAAA", cache=CacheHint(ttl="5m"))
     body = write(
@@ -168,7 +168,7 @@ def test_documents_get_names_that_are_allowed_and_their_own() -> None:
     assert [block["document"]["name"] for block in blocks[1:]] == ["Q1 Q2 report", "Q1 Q2 report (2)", "Document 3"]
 
 
-def test_a_document_never_stands_without_a_text() -> None:
+def test_a_document_never_comes_without_a_text() -> None:
     losses = Losses()
 
     content = write(ask(Message("user", [MediaPart("document", text="plain")])), losses=losses)["messages"][0][
@@ -392,7 +392,7 @@ def test_several_answers_are_refused_clearly() -> None:
         write(ask(n=2))
 
 
-def test_a_quirk_names_the_model_behind_a_profile() -> None:
+def test_a_quirk_names_the_model_of_a_profile() -> None:
     arn = "arn:aws:bedrock:eu-west-1:123456789012:application-inference-profile/abc"
 
     body = write(ask(reasoning=Reasoning(effort="high")), arn, model_id=CLAUDE)

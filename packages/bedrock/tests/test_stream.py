@@ -66,7 +66,7 @@ def names(data: bytes) -> list[str]:
     return [str(message.headers.get(":event-type")) for message in EventStreamDecoder().feed(data)]
 
 
-def test_usage_comes_behind_the_stop_and_the_end_behind_the_usage() -> None:
+def test_usage_comes_after_the_stop_and_the_end_after_the_usage() -> None:
     chunks, finished = decode(event("messageStart", {"role": "assistant"}), delta(0, text="Hi"), STOP, METADATA)
 
     reply = summed(chunks)
@@ -109,7 +109,7 @@ def test_calls_reasoning_and_encrypted_reasoning_are_read() -> None:
     assert (call.id, call.name, call.arguments) == ("t1", "f", '{"a": 1}')
 
 
-def test_what_the_provider_ran_itself_stays_a_block_of_its_own() -> None:
+def test_what_the_provider_ran_itself_stays_a_separate_block() -> None:
     stream = (
         start(0, toolUse={"toolUseId": "s1", "name": "search", "type": "server_tool_use"}),
         delta(0, toolUse={"input": '{"q": "x"}'}),

@@ -18,7 +18,7 @@ HOOKS = ("before_model", "after_model", "after_chunk", "on_model_error", "detach
 
 
 def config(folder: Path, **spool: Any) -> dict[str, Any]:
-    """A tracer whose database nobody runs."""
+    """A tracer whose database does not run."""
     return {
         "clickhouse": {"url": "http://127.0.0.1:9", "database": "traces"},
         "flushInterval": 60000,

@@ -173,7 +173,7 @@ def test_the_unedited_body_is_kept_only_where_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize("attempted", [False, True], ids=["before the model", "after it"])
 def test_what_a_plugin_refused_is_recorded_without_its_text(attempted: bool) -> None:
-    # The plugin that would have hidden something may stand behind the one that refused.
+    # The plugin that would have hidden something may come after the one that refused.
     ctx = context(error=RequestRejected("The reply holds a card number", status=422))
     if not attempted:
         ctx.attempts.clear()
@@ -311,7 +311,7 @@ DIALECTS = Dialects({"backwards": Backwards()})  # type: ignore[abstract]
 
 
 def passed_through(request: bytes, reply: bytes) -> RequestContext:
-    """Nobody looked: the bytes went through as they were."""
+    """No plugin looked: the bytes went through as they were."""
 
     def unread() -> Any:
         raise AssertionError("decoded on the request's path")
@@ -326,7 +326,7 @@ def passed_through(request: bytes, reply: bytes) -> RequestContext:
     return ctx
 
 
-def test_bodies_that_nobody_opened_are_decoded_when_they_are_sent() -> None:
+def test_bodies_that_no_plugin_opened_are_decoded_when_they_are_sent() -> None:
     row = row_of(passed_through(b"olleh", b"dlrow"))
 
     assert (row["prompt"], row["answer"]) == ("hello", "world")

@@ -18,7 +18,7 @@ from llm_gateway_sdk.wire import json
 
 BODIES = st.one_of(
     st.binary(max_size=30),
-    # What would be taken for a record by whoever looked for one instead of counting.
+    # What would be taken for a record by a reader that looked for one instead of counting.
     st.sampled_from([b"", b"\n", b"@3 [1]\nabc\n", b'{"n":1}\n', b"@", b"@1,2 "]),
 )
 RECORDS = st.lists(st.tuples(st.integers(), st.lists(BODIES, max_size=MAX_BODIES)), max_size=6)
@@ -54,7 +54,7 @@ def test_a_cut_anywhere_leaves_the_records_before_it(records: list[tuple[int, li
     assert list(records_of(torn[: whole_length(torn)])) == whole
 
 
-def test_what_stands_behind_a_damaged_head_is_not_trusted() -> None:
+def test_what_follows_a_damaged_head_is_not_trusted() -> None:
     first, damaged, last = (encode_record(head, (b"{}",)) for head in (b'["a"]', b'["b', b'["c"]'))
     segment = b"".join(map(bytes_of, (first, damaged, last)))
 

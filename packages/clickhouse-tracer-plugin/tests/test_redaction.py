@@ -45,7 +45,7 @@ def test_the_longest_secret_is_taken_out_first(redactor: Redactor) -> None:
     ["sk-proj-abcdefghijklmnop", "AKIAIOSFODNN7EXAMPLE", "AIzaSyA-1234567890abcdef", "xai-abcdefghijklmnopq",
      "sk-ab********************wxyz", "Bearer abc", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.sig"],
 )  # fmt: skip
-def test_what_looks_like_a_key_is_taken_out_whoever_sent_it(redactor: Redactor, text: str) -> None:
+def test_what_looks_like_a_key_is_taken_out_of_every_message(redactor: Redactor, text: str) -> None:
     assert redactor.without_secrets(f"Incorrect key: {text} was given", []) in (
         f"Incorrect key: {HIDDEN} was given",
         f"Incorrect key: {HIDDEN}",

@@ -71,10 +71,10 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
 def test_credentials_in_the_address_count_where_the_fields_are_not_written() -> None:
     url = "https://bob:s%20ecret@db.example:8443/proxy"
     alone = TracerSettings.load({"clickhouse": {"url": url}}).clickhouse
-    beside = TracerSettings.load({"clickhouse": {"url": url, "username": "eve", "password": "p"}}).clickhouse
+    next_one = TracerSettings.load({"clickhouse": {"url": url, "username": "eve", "password": "p"}}).clickhouse
 
     assert (alone.username, alone.password, alone.url) == ("bob", "s ecret", "https://db.example:8443/proxy")
-    assert (beside.username, beside.password) == ("eve", "p")
+    assert (next_one.username, next_one.password) == ("eve", "p")
 
 
 def test_gateways_that_write_into_different_tables_have_different_spools() -> None:

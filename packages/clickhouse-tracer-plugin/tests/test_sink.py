@@ -15,7 +15,7 @@ from llm_gateway_clickhouse_tracer.spool import MemorySpool, SegmentLimits
 
 
 class Table(Database):
-    """Keeps each token's lines once, as ClickHouse does; refuses what it is told to."""
+    """Keeps each token's lines once, as ClickHouse does; refuses what the test wants."""
 
     def __init__(self) -> None:
         super().__init__(None, ClickHouseSettings())

@@ -31,8 +31,8 @@ def records(*numbers: int) -> list[Record]:
     return [encode_record(line[:-1]) for line in lines(*numbers)]
 
 
-def left_behind(folder: Path, files: dict[str, bytes]) -> None:
-    """What a killed process leaves: a folder whose lock nobody holds."""
+def leftover(folder: Path, files: dict[str, bytes]) -> None:
+    """What a killed process leaves: a folder whose lock is free."""
     dead = folder / "00000000000000000001-1-dead"
     dead.mkdir(parents=True)
     (dead / "lock").touch()
@@ -65,7 +65,7 @@ def test_a_segment_is_sealed_at_its_number_of_rows(tmp_path: Path) -> None:
     assert [len(list(records_of(spool.segments.read(name)))) for name in spool.segments.sealed()] == [2, 2]
 
 
-def test_a_line_longer_than_a_segment_gets_one_of_its_own(tmp_path: Path) -> None:
+def test_a_line_longer_than_a_segment_gets_a_separate_one(tmp_path: Path) -> None:
     spool = spool_at(tmp_path, limits=SegmentLimits(rows=10, bytes=64, age_seconds=60))
     long = b'{"n":"' + b"x" * 100 + b'"}'
 
@@ -94,7 +94,7 @@ def test_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
 def test_a_torn_tail_is_cut_and_every_whole_line_is_kept(tmp_path_factory: pytest.TempPathFactory, cut: int) -> None:
     folder = tmp_path_factory.mktemp("spool")
     data = b"".join(lines(*range(7)))[:cut]
-    left_behind(folder, {"00000000000000000002-aa.open": data})
+    leftover(folder, {"00000000000000000002-aa.open": data})
     counters = Counters()
     spool = spool_at(folder, counters=counters)
 
@@ -104,9 +104,9 @@ def test_a_torn_tail_is_cut_and_every_whole_line_is_kept(tmp_path_factory: pytes
     assert counters.torn == (0 if data.endswith(b"\n") or not data else 1)
 
 
-def test_a_hole_that_a_power_loss_left_is_cut_off_with_what_stands_behind_it(tmp_path: Path) -> None:
+def test_a_hole_of_a_power_loss_is_cut_off_with_what_follows_it(tmp_path: Path) -> None:
     first, second = lines(1, 2)
-    left_behind(tmp_path, {"00000000000000000002-aa.open": first + b"\0" * 20 + b"\n" + second})
+    leftover(tmp_path, {"00000000000000000002-aa.open": first + b"\0" * 20 + b"\n" + second})
     counters = Counters()
     spool = spool_at(tmp_path, counters=counters)
 
@@ -118,7 +118,7 @@ def test_a_hole_that_a_power_loss_left_is_cut_off_with_what_stands_behind_it(tmp
 
 def test_segments_keep_their_names_when_they_are_adopted(tmp_path: Path) -> None:
     # The name is the deduplication token: the dead process may have sent it without hearing the answer.
-    left_behind(
+    leftover(
         tmp_path, {"00000000000000000002-aa.seg": b"".join(lines(1)), "00000000000000000003-bb.open": b'{"n":2}\n'}
     )
     spool = spool_at(tmp_path)
@@ -142,7 +142,7 @@ def test_segments_keep_their_names_when_they_are_adopted(tmp_path: Path) -> None
 def test_a_crash_while_splitting_neither_loses_nor_doubles(
     tmp_path: Path, files: dict[str, list[bytes]], kept: list[str]
 ) -> None:
-    left_behind(tmp_path, {f"{name}.seg": b"".join(data) for name, data in files.items()} | {"x.0.seg.tmp": b"half"})
+    leftover(tmp_path, {f"{name}.seg": b"".join(data) for name, data in files.items()} | {"x.0.seg.tmp": b"half"})
     spool = spool_at(tmp_path)
 
     spool.segments.adopt()
@@ -194,7 +194,7 @@ def test_the_oldest_segments_go_first_but_the_very_oldest_may_be_under_way(tmp_p
     assert not (spool.folder / f"{second}.seg").exists()
 
 
-def test_a_buried_segment_stays_readable_beside_its_reason(tmp_path: Path) -> None:
+def test_a_buried_segment_stays_readable_next_to_its_reason(tmp_path: Path) -> None:
     spool = spool_at(tmp_path)
     spool.append(records(1))
     spool.seal()
@@ -243,7 +243,7 @@ def test_a_write_that_fails_half_way_leaves_whole_lines_and_can_be_repeated(tmp_
 
 
 def test_age_is_that_of_the_oldest_segment(tmp_path: Path) -> None:
-    left_behind(tmp_path, {f"{time.time_ns() - 5_000_000_000:020d}-aa.seg": b'{"n":1}\n'})
+    leftover(tmp_path, {f"{time.time_ns() - 5_000_000_000:020d}-aa.seg": b'{"n":1}\n'})
     spool = spool_at(tmp_path)
     spool.segments.adopt()
 

@@ -100,7 +100,7 @@ def test_a_full_spool_drops_the_newest_and_counts_them() -> None:
     assert answers.count(False) == counters.dropped_new == 15
 
 
-def test_a_full_spool_gives_up_the_oldest_where_it_is_told_to() -> None:
+def test_a_full_spool_gives_up_the_oldest_where_configured() -> None:
     spool, counters = spool_of(rows=5), Counters()
     writer = writer_on(spool, counters, max_bytes=10 * LINE.size, on_full="dropOldest")
 
@@ -113,7 +113,7 @@ def test_a_full_spool_gives_up_the_oldest_where_it_is_told_to() -> None:
     assert counters.dropped_new == 0
 
 
-def test_a_full_spool_holds_requests_back_where_it_is_told_to() -> None:
+def test_a_full_spool_holds_requests_back_where_configured() -> None:
     spool, counters = spool_of(rows=5), Counters()
     writer = writer_on(spool, counters, max_bytes=10 * LINE.size, on_full="block")
 

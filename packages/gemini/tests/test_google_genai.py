@@ -31,7 +31,7 @@ SIGNATURE = "c2lnbmF0dXJl"
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Calls the tool, and once it is answered says what it was reported; Gemini and Anthropic, whole and streamed."""
+    """Calls the tool, and once it is answered repeats the result; Gemini and Anthropic, whole and streamed."""
 
     received: list[tuple[str, Any]]
 

@@ -149,7 +149,7 @@ class TestGeminiLaws(DialectLaws):
         return reply
 
     def test_law_8_one_edit_stays_one_edit(self, recording: Recording) -> None:
-        """A function response is an object, told as JSON text: an edit that leaves it an object stays one edit."""
+        """A function response is an object, shown as JSON text: an edit that leaves it an object stays one edit."""
         wire = self.make_request(recording)
         pristine, _ = self.dialect.decode_request(wire)
         before = json.loads(self.dialect.encode_request(pristine, self.target(pristine), Losses()).body)

@@ -117,7 +117,7 @@ def test_instructions_alone_go_with_an_empty_turn() -> None:
     ]
 
 
-def test_a_system_turn_within_the_conversation_is_said_by_the_user() -> None:
+def test_a_system_turn_within_the_conversation_becomes_the_users() -> None:
     losses = Losses()
     body = write(ask(Message("user", [TextPart("a")]), Message("system", [TextPart("b")])), losses=losses)
 
@@ -156,7 +156,7 @@ def test_results_before_other_content_of_one_user_turn_are_distinguished() -> No
     assert [list(part) for entry in body["contents"] for part in entry["parts"]] == [["functionResponse"], ["text"]]
 
 
-def test_an_image_in_a_result_moves_behind_the_last_result_where_the_model_takes_none() -> None:
+def test_an_image_in_a_result_moves_after_the_last_result_where_the_model_takes_none() -> None:
     request = ask(
         Message("assistant", [ToolCallPart("1", "a", "{}"), ToolCallPart("2", "b", "{}")]),
         Message("tool", [ToolResultPart("1", [TextPart("see"), MediaPart("image", "image/png", "AAAA")])]),

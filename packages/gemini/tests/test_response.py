@@ -68,7 +68,7 @@ def test_every_finish_reason_is_read_and_comes_back(word: str, reason: str) -> N
     assert write(response)["candidates"][0]["finishReason"] == word
 
 
-def test_stop_behind_a_call_means_the_call() -> None:
+def test_stop_after_a_call_means_the_call() -> None:
     response = read(candidate({"functionCall": {"name": "f", "args": {"a": 1}}}, finishReason="STOP"))
 
     assert response.finish_reason == "tool_calls"
@@ -185,7 +185,7 @@ def test_log_probabilities_are_read_and_written() -> None:
     assert write(response)["candidates"][0]["logprobsResult"] == result
 
 
-def test_blocks_of_its_own_and_images_are_kept() -> None:
+def test_geminis_own_blocks_and_images_are_kept() -> None:
     parts = [
         {"executableCode": {"language": "PYTHON", "code": "1+1"}, "thoughtSignature": "c2ln"},
         {"codeExecutionResult": {"outcome": "OUTCOME_OK", "output": "2"}},

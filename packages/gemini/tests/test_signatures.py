@@ -1,4 +1,4 @@
-"""Thought signatures: they stand on calls, thoughts and texts, and must come back exactly, whoever the client is."""
+"""Thought signatures: they are on calls, thoughts and texts, and must come back exactly from every client."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def test_ten_turns_send_exactly_the_signatures_that_were_received(client: str) -
 
         body = reply_of(turn)
         received += signatures_of([body["candidates"][0]["content"]])
-        said = GEMINI.decode_response(WireReply(body=json.dumps(body).encode()), mint)
-        answer = dialect.encode_response(said, echo, mint, Losses("response"))
+        words = GEMINI.decode_response(WireReply(body=json.dumps(body).encode()), mint)
+        answer = dialect.encode_response(words, echo, mint, Losses("response"))
         remember(history, json.loads(answer.body))
 
 
@@ -174,8 +174,8 @@ def test_results_find_their_calls_on_the_way_back(client: str) -> None:
     dialect, mint = dialect_of(client), counting_mint()
     history: list[Any] = [first]
     echo = dialect.decode_request(WireRequest("POST", path, body=json.dumps(build(history)).encode()))[1]
-    said = GEMINI.decode_response(WireReply(body=json.dumps(reply_of(1)).encode()), mint)
-    remember(history, json.loads(dialect.encode_response(said, echo, mint, Losses("response")).body))
+    words = GEMINI.decode_response(WireReply(body=json.dumps(reply_of(1)).encode()), mint)
+    remember(history, json.loads(dialect.encode_response(words, echo, mint, Losses("response")).body))
 
     request, _ = dialect.decode_request(WireRequest("POST", path, body=json.dumps(build(history)).encode()))
     contents = json.loads(GEMINI.encode_request(request, Target("gemini-3-pro"), Losses()).body)["contents"]
@@ -219,11 +219,11 @@ def test_encrypted_reasoning_of_another_provider_survives_a_gemini_client() -> N
     mint = counting_mint()
     body = {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}]}
     wire = WireRequest("POST", "/models/m:generateContent", body=json.dumps(body).encode())
-    said = GEMINI.decode_response(WireReply(body=json.dumps(reply_of(0)).encode()), mint)
-    said.message.content = [ThinkingPart(redacted="c2VjcmV0", signed_by="anthropic"), TextPart("Hi")]
+    words = GEMINI.decode_response(WireReply(body=json.dumps(reply_of(0)).encode()), mint)
+    words.message.content = [ThinkingPart(redacted="c2VjcmV0", signed_by="anthropic"), TextPart("Hi")]
 
     echo = GEMINI.decode_request(wire)[1]
-    content = json.loads(GEMINI.encode_response(said, echo, mint, Losses("response")).body)["candidates"][0]["content"]
+    content = json.loads(GEMINI.encode_response(words, echo, mint, Losses("response")).body)["candidates"][0]["content"]
     again = {"contents": [*body["contents"], content]}
     request, _ = GEMINI.decode_request(WireRequest("POST", wire.path, body=json.dumps(again).encode()))
 

@@ -71,7 +71,7 @@ def test_text_comes_as_it_arrives_and_keeps_its_index() -> None:
     assert summed(chunks).text == "ab"
 
 
-def test_text_resumed_behind_a_call_is_a_new_part() -> None:
+def test_text_resumed_after_a_call_is_a_new_part() -> None:
     call = {"functionCall": {"name": "f", "args": {}}}
     chunks, _ = decode(event({"text": "a"}), event(call), event({"text": "b"}, finishReason="STOP"))
 
@@ -102,9 +102,9 @@ def test_an_early_zero_never_wins() -> None:
     usage = summed(chunks).usage
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens) == (12, 3)
-    told = GEMINI.usage_of(events[0], b"".join(events))
-    assert told is not None
-    assert (told.input_tokens, told.output_tokens) == (12, 3)
+    reported = GEMINI.usage_of(events[0], b"".join(events))
+    assert reported is not None
+    assert (reported.input_tokens, reported.output_tokens) == (12, 3)
 
 
 @pytest.mark.parametrize("form", ["event", "bare", "array", "lone"])
@@ -131,7 +131,7 @@ def test_an_event_that_is_not_valid_json_is_refused() -> None:
         decode(b"data: {oops\n\n")
 
 
-def test_calls_go_out_whole_and_what_follows_waits_behind_them() -> None:
+def test_calls_go_out_whole_and_what_follows_waits_for_them() -> None:
     sent = encode(
         chunk(TextPart("a", index=0)),
         chunk(ToolCallPart("1", "f", '{"x"', index=1)),

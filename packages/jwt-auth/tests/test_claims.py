@@ -48,6 +48,6 @@ def test_a_claim_that_narrows_and_is_missing_allows_nothing() -> None:
     assert principal_of({"sub": "u"}, {"models": "models"}, "").models == ()
 
 
-def test_claims_that_name_nobody_are_an_error() -> None:
+def test_claims_that_name_no_caller_are_an_error() -> None:
     with pytest.raises(ValueError, match="id"):
         principal_of({"email": "x"}, {}, "")

@@ -4,7 +4,7 @@ from llm_gateway_sdk import ConfigError, Plugin, plugin_metadata
 from llm_gateway_sdk.checks import check_plugin_class, check_schema, mistakes, prepare_config
 
 
-def said(**members):
+def problems(**members):
     return list(mistakes(type("Mine", (Plugin,), members)))
 
 
@@ -41,7 +41,7 @@ def generator(self, ctx):
     ],
 )
 def test_a_misspelt_hook_is_reported_with_file_and_line(name, meant):
-    (message,) = said(**{name: takes_one})
+    (message,) = problems(**{name: takes_one})
 
     assert f"`{name}`, which is never called; did you mean `{meant}`?" in message
     assert message.startswith(f"{__file__}:{takes_one.__code__.co_firstlineno}: ")
@@ -51,8 +51,8 @@ def test_a_misspelt_hook_is_reported_with_file_and_line(name, meant):
     "name",
     ["prepare", "before", "model", "_after_modle", "count_tokens", "closed", "on_chunk", "ask_model", "admin_app"],
 )
-def test_methods_of_its_own_are_no_mistake(name):
-    assert said(**{name: takes_one}) == []
+def test_further_methods_are_not_a_mistake(name):
+    assert problems(**{name: takes_one}) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_methods_of_its_own_are_no_mistake(name):
     ],
 )
 def test_a_hook_that_can_not_be_called_is_reported(name, function, words):
-    assert words in said(**{name: function})[0]
+    assert words in problems(**{name: function})[0]
 
 
 @pytest.mark.parametrize(
@@ -79,11 +79,11 @@ def test_a_hook_that_can_not_be_called_is_reported(name, function, words):
     ],
 )
 def test_a_setting_that_means_nothing_is_reported(name, value, words):
-    assert words in said(**{name: value})[0]
+    assert words in problems(**{name: value})[0]
 
 
 def test_further_optional_arguments_are_no_mistake():
-    assert said(before_model=takes_more, after_chunk=takes_one) == []
+    assert problems(before_model=takes_more, after_chunk=takes_one) == []
 
 
 def test_an_inherited_mistake_is_found():
@@ -92,7 +92,7 @@ def test_an_inherited_mistake_is_found():
     assert len(list(mistakes(type("Mine", (base,), {})))) == 1
 
 
-def test_a_class_without_metadata_is_told_how_to_name_itself():
+def test_the_error_for_a_class_without_metadata_shows_how_to_name_it():
     class Nameless(Plugin):
         pass
 
@@ -122,7 +122,7 @@ def test_a_schema_that_is_not_a_schema_is_reported():
 @pytest.mark.parametrize(
     ("version", "advice"), [((0, 99), "update llm-gateway-sdk"), ((99, 0), "update llm-gateway-sdk")]
 )
-def test_a_plugin_for_newer_interfaces_is_told_what_to_update(version, advice):
+def test_the_error_for_a_plugin_of_newer_interfaces_names_the_update(version, advice):
     @plugin_metadata(name="mine")
     class Mine(Plugin):
         api_version = version

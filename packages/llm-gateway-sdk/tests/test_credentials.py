@@ -41,7 +41,7 @@ def test_one_fetch_serves_all_who_wait_and_all_who_come_later():
     run(scenario)
 
 
-def test_a_token_is_replaced_before_it_ends_and_nobody_waits():
+def test_a_token_is_replaced_before_it_ends_without_waiting():
     async def scenario():
         issuer = Issuer()
         source = issuer.source()

@@ -272,7 +272,7 @@ def test_a_hook_may_change_what_it_holds_and_sees_its_change_again():
     assert PluginHarness(plugin(after_chunk=after_chunk)).stream(["ab", "cd"]).text == "ABCD"
 
 
-def test_new_text_tells_what_the_current_chunk_adds():
+def test_new_text_is_what_the_current_chunk_adds():
     seen = []
 
     def after_chunk(self, ctx):
@@ -428,7 +428,7 @@ def test_a_time_limit_leaves_quick_hooks_alone():
     assert PluginHarness(plugin(before_model=before_model), timeout=5).ask().context.metadata["ran"]
 
 
-def test_a_time_limit_holds_behind_a_late_condition_too():
+def test_a_time_limit_holds_after_a_late_condition_too():
     async def before_model(self, ctx):
         await asyncio.sleep(5)
 

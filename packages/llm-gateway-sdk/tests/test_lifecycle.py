@@ -65,7 +65,7 @@ def test_neither_runs_again_when_the_request_begins_again() -> None:
 
 
 @pytest.mark.parametrize("outcome", [refuses(status=429, retry_after=7.0, limit="team-month"), fails])
-def test_whoever_was_begun_is_ended_also_after_a_refusal(outcome: Any) -> None:
+def test_each_plugin_that_was_begun_is_ended_also_after_a_refusal(outcome: Any) -> None:
     log: list[str] = []
     reply = run(plugin("a", log), plugin("b", log, before_request=outcome), plugin("c", log))
 
@@ -133,7 +133,7 @@ def test_authentication_runs_first_and_once_whatever_its_priority() -> None:
     assert reply.context.principal.team == "blue"
 
 
-def test_whoever_knows_the_credential_answers() -> None:
+def test_the_plugin_that_knows_the_credential_answers() -> None:
     log: list[str] = []
     plugins = [
         plugin(name, log, before_model=hook, attributes={"authenticates": True})

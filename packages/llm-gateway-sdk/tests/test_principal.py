@@ -75,7 +75,7 @@ def test_a_refusal_that_is_not_about_the_credential_stays_a_refusal() -> None:
     assert harness.ask(headers={"x-api-key": "a"}).status == 403
 
 
-def test_the_owner_is_the_principal_and_else_whoever_sends_the_same_credential():
+def test_the_owner_is_the_principal_or_else_the_credential():
     def context(principal=None, caller=None, headers=()):
         ctx = RequestContext(request_id="r", http_request=HTTPRequest("POST", "/", "", Headers(headers), b""))
         ctx.caller, ctx.principal = caller, principal

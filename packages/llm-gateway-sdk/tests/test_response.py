@@ -74,7 +74,7 @@ def test_summing_leaves_the_chunks_as_they_were_and_may_be_read_at_any_time(chun
     assert chunks == before
 
 
-def test_a_text_after_a_signature_is_a_part_of_its_own_also_after_an_empty_fragment():
+def test_a_text_after_a_signature_is_a_separate_part_also_after_an_empty_fragment():
     parts = [
         ThinkingPart("x", signature="s", index=0),
         ThinkingPart("", index=0),

@@ -15,7 +15,7 @@ projects:
 """
 
 
-def test_the_banner_tells_address_projects_models_plugins_and_a_request(folder):
+def test_the_banner_shows_address_projects_models_plugins_and_a_request(folder):
     result = load_text(TEXT, directory=folder, environ={})
 
     text = banner(

@@ -38,7 +38,7 @@ def test_the_configuration_corrects_what_it_names_and_nothing_else() -> None:
     assert (rates.input, rates.output) == (1_500_000_000, 20_000_000_000)
 
 
-def test_a_model_that_no_book_knows_has_what_the_configuration_says() -> None:
+def test_a_model_that_no_book_knows_has_the_facts_of_the_configuration() -> None:
     found = described("x", "openai", facts={"contextWindow": 5}, prices={"input": 1, "output": 2}).of("in-house")
 
     assert found.facts is not None

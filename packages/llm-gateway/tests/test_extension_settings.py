@@ -10,7 +10,7 @@ def extension(schema, **methods):
     return Extension("plugin", "mine", cls, "test")
 
 
-def said(schema, settings):
+def words(schema, settings):
     return check_schema(extension(schema), settings)
 
 
@@ -37,7 +37,9 @@ def said(schema, settings):
     ],
 )
 def test_a_schema_error_states_what_was_expected_and_what_was_found(schema, value, expected):
-    assert said({"type": "object", "properties": {"setting": schema}}, {"setting": value}) == [(("setting",), expected)]
+    assert words({"type": "object", "properties": {"setting": schema}}, {"setting": value}) == [
+        (("setting",), expected)
+    ]
 
 
 def test_of_several_forms_the_one_that_was_meant_is_reported():
@@ -48,8 +50,8 @@ def test_of_several_forms_the_one_that_was_meant_is_reported():
     }
     schema = {"properties": {"keys": {"items": {"anyOf": [{"type": "string"}, named]}}}}
 
-    assert said(schema, {"keys": ["a", {"key": "b"}]}) == [(("keys", 1), '"name" is missing')]
-    assert said(schema, {"keys": [{"name": 1}]}) == [
+    assert words(schema, {"keys": ["a", {"key": "b"}]}) == [(("keys", 1), '"name" is missing')]
+    assert words(schema, {"keys": [{"name": 1}]}) == [
         (("keys", 0, "name"), "expected text, found 1; put the number in quotes")
     ]
 
@@ -57,20 +59,20 @@ def test_of_several_forms_the_one_that_was_meant_is_reported():
 def test_unknown_keys_are_reported_one_by_one():
     schema = {"properties": {"pattern": {}, "replacement": {}}, "additionalProperties": False}
 
-    assert said(schema, {"patern": 1, "other": 2}) == [
+    assert words(schema, {"patern": 1, "other": 2}) == [
         (("patern",), 'unknown key "patern"; did you mean "pattern"?'),
         (("other",), 'unknown key "other" (known: pattern, replacement)'),
     ]
 
 
 def test_secrets_are_not_shown():
-    assert said({"properties": {"apiKey": {"type": "integer"}}}, {"apiKey": "canary"}) == [
+    assert words({"properties": {"apiKey": {"type": "integer"}}}, {"apiKey": "canary"}) == [
         (("apiKey",), "expected a whole number, found a secret text")
     ]
 
 
 def test_a_schema_that_is_none_is_reported():
-    ((path, message),) = said({"type": "objekt"}, {})
+    ((path, message),) = words({"type": "objekt"}, {})
 
     assert path == ()
     assert "is not a JSON Schema" in message
@@ -128,11 +130,11 @@ def test_a_pydantic_model_as_schema_is_validated_and_handed_over():
 def test_a_setting_marked_as_duration_takes_durations_only(value):
     schema = {"type": "object", "properties": {"wait": {"x-duration": True}}}
 
-    (found,) = said(schema, {"wait": value})
+    (found,) = words(schema, {"wait": value})
     assert found[0] == ("wait",)
     assert "expected a duration" in found[1]
 
 
 @pytest.mark.parametrize("value", [0, 1500, 0.5])
 def test_a_setting_marked_as_duration_takes_milliseconds(value):
-    assert said({"type": "object", "properties": {"wait": {"x-duration": True}}}, {"wait": value}) == []
+    assert words({"type": "object", "properties": {"wait": {"x-duration": True}}}, {"wait": value}) == []

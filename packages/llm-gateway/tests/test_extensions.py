@@ -124,7 +124,7 @@ def test_what_can_not_be_loaded_is_reported_with_what_would_be_right(tmp_path, d
         raise AssertionError(problems[0])
 
 
-def test_a_module_beside_the_configuration_is_hinted_at(tmp_path):
+def test_a_module_next_to_the_configuration_is_hinted_at(tmp_path):
     (tmp_path / "beside.py").write_text("")
 
     assert "write `path: ./beside.py`" in found(tmp_path, {"module": "beside"})[1][0]
@@ -195,10 +195,10 @@ def test_two_installed_plugins_of_one_name_are_reported_with_their_distributions
         (folder / "entry_points.txt").write_text(f"[llm_gateway.plugins]\nsame = {distribution}:Same\n")
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    with pytest.raises(ConfigError, match=r'two plugins are named "same": .*; uninstall one') as told:
+    with pytest.raises(ConfigError, match=r'two plugins are named "same": .*; uninstall one') as reported:
         installed().get("plugin", "same")
-    assert "one:Same of one" in str(told.value)
-    assert "two:Same of two" in str(told.value)
+    assert "one:Same of one" in str(reported.value)
+    assert "two:Same of two" in str(reported.value)
 
 
 def test_a_class_may_be_added_as_it_is():

@@ -238,7 +238,7 @@ def test_the_projects_example_loads_unchanged_and_inherits():
 
 
 @pytest.mark.parametrize("name", FRAGMENTS)
-def test_each_fragment_loads_beside_a_base_that_has_its_models(name, tmp_path):
+def test_each_fragment_loads_next_to_a_base_that_has_its_models(name, tmp_path):
     result = load_text(BASE + FRAGMENTS[name], directory=tmp_path, environ=ENVIRON)
 
     assert len(result.config.projects["default"].plugins) == 1

@@ -159,7 +159,7 @@ plugins:
     assert type(project.models[0].provider.config) is dict
 
 
-def test_an_env_file_beside_the_configuration_is_read(folder):
+def test_an_env_file_next_to_the_configuration_is_read(folder):
     (folder / ".env").write_text("KEY=from-file\nOTHER=from-file\n")
     (folder / "gateway.yaml").write_text(
         HEAD + "models: [{name: gpt, provider: {type: made, config: {apiKey: '${KEY}', model: '${OTHER}'}}}]"

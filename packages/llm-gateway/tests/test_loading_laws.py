@@ -1,4 +1,4 @@
-"""Whatever a configuration says, it is loaded or refused with `ConfigError`: nothing else is raised."""
+"""Whatever a configuration has, it is loaded or refused with `ConfigError`: nothing else is raised."""
 
 import contextlib
 import json

@@ -148,7 +148,7 @@ def problems(text, directory):
     return [problem.message for problem in caught.value.problems]
 
 
-def test_each_wrong_pattern_is_a_problem_of_its_own(tmp_path):
+def test_each_wrong_pattern_is_a_separate_problem(tmp_path):
     patterns = "[{pattern: '(a', replacement: x}, {pattern: '[b', replacement: y}]"
     found = problems(MODEL + f"plugins: [{{name: r, type: regex-hider, config: {{patterns: {patterns}}}}}]", tmp_path)
 

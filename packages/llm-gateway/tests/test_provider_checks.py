@@ -37,7 +37,7 @@ def problems(settings, **options):
 
 @pytest.mark.parametrize("type", ["openai", "anthropic", "azure-openai", "gemini", "groq"])
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "wanted"),
     [
         ("http://user:pass@host/v1", "user and password"),
         ("http://token@host/v1", "user and password"),
@@ -57,10 +57,10 @@ def problems(settings, **options):
         ("https://host/v1#", "fragment"),
     ],
 )
-def test_addresses_that_can_not_work(type, url, says):
+def test_addresses_that_can_not_work(type, url, wanted):
     [found] = problems(f'baseUrl: "{url}"', type=type)
     assert found.startswith("gateway.yaml:7: models[0].provider.config.baseUrl:")
-    assert says in found
+    assert wanted in found
     assert "pass@" not in found
 
 
@@ -96,13 +96,13 @@ def test_credentials_that_can_be_sent(value):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "says"),
+    ("name", "value", "wanted"),
     [("x-a", "1\\n", "CR, LF or NUL"), ("x-a", "1\\r\\nx-b: 2", "CR, LF or NUL"), ("x a", "1", "header name"),
      ("x-a", "\\0", "CR, LF or NUL"), ("x-a", "ключ", "Latin-1")],
 )  # fmt: skip
-def test_headers_that_can_not_be_sent(name, value, says):
+def test_headers_that_can_not_be_sent(name, value, wanted):
     [found] = problems(f'headers: {{"{name}": "{value}", "x-good": "ü"}}')
-    assert says in found
+    assert wanted in found
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_limits_of_nothing(limit, value):
 
 
 @pytest.mark.parametrize(
-    ("type", "url", "says"),
+    ("type", "url", "wanted"),
     [
         ("openai", "https://host/v1/chat/completions", "ends with /chat/completions"),
         ("openai", "https://host/v1/responses/", "ends with /responses"),
@@ -148,9 +148,9 @@ def test_limits_of_nothing(limit, value):
         ("openai", "https://host/v1/v1", "/v1 is in the address twice"),
     ],
 )
-def test_addresses_that_are_probably_not_meant_give_a_notice(type, url, says):
+def test_addresses_that_are_probably_not_meant_give_a_notice(type, url, wanted):
     notices = loaded(f"baseUrl: {url}\n        apiKey: k", type=type).notices
-    assert any(says in notice and "baseUrl" in notice for notice in notices), notices
+    assert any(wanted in notice and "baseUrl" in notice for notice in notices), notices
 
 
 def test_several_problems_are_found_at_once():

@@ -1,4 +1,4 @@
-"""The generated pages in `docs/` are what the code says today."""
+"""The generated pages in `docs/` are up to date."""
 
 import re
 from pathlib import Path

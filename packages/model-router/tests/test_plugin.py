@@ -20,7 +20,7 @@ def harness(config, **models):
     return PluginHarness(ModelRouter, config, models={"default": ScriptedModel("default"), **models})
 
 
-def says(*names):
+def models_named(*names):
     return {name: ScriptedModel(name) for name in names}
 
 
@@ -28,12 +28,14 @@ FOUNDING = {"model": "gpt", "fallbacks": ["claude", "spare"]}
 
 
 def test_requests_go_to_the_model_whatever_the_client_asked_for():
-    assert harness(FOUNDING, **says("gpt", "claude", "spare")).ask(model="default").text == "gpt"
+    assert harness(FOUNDING, **models_named("gpt", "claude", "spare")).ask(model="default").text == "gpt"
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_fallbacks_are_asked_in_their_order(stream):
-    reply = harness(FOUNDING, gpt=ScriptedModel(503), claude=ScriptedModel(429), **says("spare")).ask(stream=stream)
+    reply = harness(FOUNDING, gpt=ScriptedModel(503), claude=ScriptedModel(429), **models_named("spare")).ask(
+        stream=stream
+    )
 
     assert reply.text == "spare"
     assert [attempt.model for attempt in reply.attempts] == ["gpt", "claude", "spare"]
@@ -43,7 +45,7 @@ def test_fallbacks_are_asked_in_their_order(stream):
     ]
 
 
-def test_the_last_error_is_told_where_all_fail():
+def test_the_last_error_is_reported_where_all_fail():
     reply = harness(FOUNDING, gpt=ScriptedModel(503), claude=ScriptedModel(503), spare=ScriptedModel(429)).ask()
 
     assert (reply.status, len(reply.attempts)) == (429, 3)
@@ -54,30 +56,33 @@ def test_more_fallbacks_than_retries_are_all_asked():
     models = {name: ScriptedModel(503) for name in names[:-1]}
     router = {"model": names[0], "fallbacks": names[1:]}
 
-    assert harness(router, **models, **says(names[-1])).ask().text == names[-1]
+    assert harness(router, **models, **models_named(names[-1])).ask().text == names[-1]
 
 
 def test_a_stream_that_has_begun_is_not_begun_again_elsewhere():
-    reply = harness(FOUNDING, gpt=ScriptedModel(["half", 503]), **says("claude", "spare")).stream()
+    reply = harness(FOUNDING, gpt=ScriptedModel(["half", 503]), **models_named("claude", "spare")).stream()
 
     assert (reply.text, len(reply.attempts)) == ("half", 1)
 
 
 def test_the_clients_own_mistakes_do_not_fall_back():
-    reply = harness(FOUNDING, gpt=ScriptedModel(400), **says("claude", "spare")).ask()
+    reply = harness(FOUNDING, gpt=ScriptedModel(400), **models_named("claude", "spare")).ask()
 
     assert (reply.status, len(reply.attempts)) == (400, 1)
 
 
 def test_the_causes_may_be_chosen():
-    models = {"gpt": ScriptedModel(ModelHTTPError("No.", status=400, kind="content_policy")), **says("claude", "spare")}
+    models = {
+        "gpt": ScriptedModel(ModelHTTPError("No.", status=400, kind="content_policy")),
+        **models_named("claude", "spare"),
+    }
 
     assert harness(FOUNDING, **models).ask().status == 400
     assert harness({**FOUNDING, "on": ["content_policy"]}, **models).ask().text == "claude"
 
 
 def test_the_list_alone_begins_with_its_first():
-    reply = harness({"fallbacks": ["a", "b"]}, a=ScriptedModel(503), **says("b")).ask()
+    reply = harness({"fallbacks": ["a", "b"]}, a=ScriptedModel(503), **models_named("b")).ask()
 
     assert [attempt.model for attempt in reply.attempts] == ["a", "b"]
 
@@ -98,7 +103,7 @@ def test_it_is_known_whether_another_model_is_left():
 
 def test_weights_divide_the_requests():
     router = harness(
-        {"models": [{"name": "a", "weight": 3}, {"name": "b"}, {"name": "c", "weight": 0}]}, **says(*"abc")
+        {"models": [{"name": "a", "weight": 3}, {"name": "b"}, {"name": "c", "weight": 0}]}, **models_named(*"abc")
     )
     counts = Counter(router.ask(f"question {number}").text for number in range(400))
 
@@ -108,13 +113,15 @@ def test_weights_divide_the_requests():
 
 def test_a_failed_model_of_several_is_replaced_by_the_others():
     models = [{"name": "a", "weight": 1000000}, {"name": "b", "weight": 1}]
-    router = harness({"models": models, "fallbacks": ["c"]}, a=ScriptedModel(503), b=ScriptedModel(503), **says("c"))
+    router = harness(
+        {"models": models, "fallbacks": ["c"]}, a=ScriptedModel(503), b=ScriptedModel(503), **models_named("c")
+    )
 
     assert [attempt.model for attempt in router.ask().attempts][-1] == "c"
 
 
 def test_sticky_conversations_stay_where_they_are():
-    router = harness({"models": [{"name": "a"}, {"name": "b"}], "strategy": "sticky"}, **says("a", "b"))
+    router = harness({"models": [{"name": "a"}, {"name": "b"}], "strategy": "sticky"}, **models_named("a", "b"))
     first = [router.ask(f"question {number}").text for number in range(40)]
     later = [
         router.ask([Message("user", [TextPart(f"question {number}")]), Message("user", [TextPart("And?")])]).text
@@ -130,14 +137,16 @@ def test_sticky_conversations_stay_where_they_are():
 )
 def test_sticky_may_go_by_caller_or_header(by, options):
     config = {"models": [{"name": "a"}, {"name": "b"}], "strategy": "sticky", "stickyBy": by}
-    router = harness(config, **says("a", "b"))
+    router = harness(config, **models_named("a", "b"))
 
     assert len({router.ask(f"question {number}", **options).text for number in range(30)}) == 1
     assert len({router.ask(f"question {number}").text for number in range(30)}) == 2
 
 
 def test_the_least_busy_is_chosen():
-    router = harness({"models": [{"name": "a"}, {"name": "b"}], "strategy": "least_in_flight"}, **says("a", "b"))
+    router = harness(
+        {"models": [{"name": "a"}, {"name": "b"}], "strategy": "least_in_flight"}, **models_named("a", "b")
+    )
     replies = router.stream_together(["x"], ["x"], ["x"], ["x"])
 
     assert Counter(reply.attempts[0].model for reply in replies) == {"a": 2, "b": 2}
@@ -145,7 +154,9 @@ def test_the_least_busy_is_chosen():
 
 
 def test_books_of_running_requests_are_closed_after_failures():
-    router = harness({"models": [{"name": "a"}, {"name": "b"}], "strategy": "least_in_flight"}, **says("a", "b"))
+    router = harness(
+        {"models": [{"name": "a"}, {"name": "b"}], "strategy": "least_in_flight"}, **models_named("a", "b")
+    )
     router.fail(503)
     router.fail(503, after=["half"])
 
@@ -153,7 +164,7 @@ def test_books_of_running_requests_are_closed_after_failures():
 
 
 def test_signed_reasoning_goes_back_to_where_it_was_made():
-    router = harness({"models": [{"name": "a"}, {"name": "b"}]}, **says("a", "b"))
+    router = harness({"models": [{"name": "a"}, {"name": "b"}]}, **models_named("a", "b"))
     for number in range(20):
         question = Message("user", [TextPart(f"question {number}")])
         made = router.ask([question]).text
@@ -164,14 +175,14 @@ def test_signed_reasoning_goes_back_to_where_it_was_made():
 
 
 def test_native_calls_of_a_session_are_routed_without_a_body():
-    router = harness({"models": [{"name": "a"}, {"name": "b"}]}, **says("a", "b"))
+    router = harness({"models": [{"name": "a"}, {"name": "b"}]}, **models_named("a", "b"))
 
     assert router.ask(operation="native", headers={"x-session-id": "s1"}).status == 200
 
 
 @pytest.mark.parametrize("config", [FOUNDING, {"models": [{"name": "gpt"}, {"name": "claude"}]}])
 def test_it_survives_everything(config):
-    assert_survives_every_part(ModelRouter, config, models=says("gpt", "claude", "spare"))
+    assert_survives_every_part(ModelRouter, config, models=models_named("gpt", "claude", "spare"))
 
 
 @pytest.mark.parametrize(
@@ -199,7 +210,7 @@ def test_it_is_known_which_errors_lead_on(on):
         def before_model(self, ctx):
             seen.append((ctx.has_fallback, ctx.fallback_kinds))
 
-    models = {"gpt": ScriptedModel("gpt"), **says("claude", "spare")}
+    models = {"gpt": ScriptedModel("gpt"), **models_named("claude", "spare")}
     PluginHarness([Mount(ModelRouter, {**FOUNDING, "on": on}), Mount(Look)], models=models).ask()
 
     assert seen == [(True, frozenset(on))]

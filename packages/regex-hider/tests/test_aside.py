@@ -10,7 +10,7 @@ from llm_gateway_sdk.testing import PluginHarness
 CONFIG = {"patterns": [{"pattern": r"[a-z]+@[a-z]+\.example", "replacement": "(mail)"}]}
 
 
-def test_each_thread_has_rules_of_its_own_and_keeps_them():
+def test_each_thread_has_its_own_rules_and_keeps_them():
     async def main():
         aside = Aside(lambda: load_settings(CONFIG))
         barrier = threading.Barrier(2, timeout=10)

@@ -95,7 +95,7 @@ def redacted_value(value: Any) -> Any:
 
 @settings(max_examples=200, deadline=None)
 @given(_VALUES, st.booleans(), st.randoms(use_true_random=False))
-def test_redacted_json_says_the_redaction_of_each_string_wherever_it_is_cut(
+def test_redacted_json_has_the_redaction_of_each_string_wherever_it_is_cut(
     value: Any, ascii_only: bool, rnd: random.Random
 ) -> None:
     text = json.dumps(value, ensure_ascii=ascii_only, indent=rnd.choice([None, 1]))

@@ -4,7 +4,7 @@ from llm_gateway_regex_hider.syntax import parse
 
 
 def places(pattern: str, text: str) -> list[int] | None:
-    """Where matches may begin, each asked for from behind the one before."""
+    """Where matches may begin, each asked for from the end of the one before."""
     opening = opening_of(parse(pattern, ignore_case=False).root)
     if opening is None:
         return None

@@ -254,7 +254,7 @@ def test_a_stream_hides_what_is_split_and_holds_nothing_else() -> None:
     assert total(out).usage == Usage(1, 2)
 
 
-def test_words_reach_the_client_as_the_provider_sends_them_one_behind() -> None:
+def test_words_reach_the_client_as_the_provider_sends_them_one_late() -> None:
     out, _, _ = Gateway(FOUNDING).stream(*[chunk(TextPart(f" tok{number}", index=0)) for number in range(3)], end())
 
     assert [one.text for one in out] == [" tok0", " tok1", " tok2"]
@@ -363,7 +363,7 @@ def test_refusals_and_fields_of_unknown_blocks_are_redacted_across_chunks() -> N
     assert reply.text == "done"
 
 
-def test_the_tail_of_an_unknown_block_goes_out_before_the_event_that_says_it_whole() -> None:
+def test_the_tail_of_an_unknown_block_goes_out_before_the_event_that_repeats_it_whole() -> None:
     def event(kind: str, **fields: str) -> OpaquePart:
         return OpaquePart(
             "openai_responses", None, [{"type": f"response.mcp_call_arguments.{kind}", **fields}], index=0

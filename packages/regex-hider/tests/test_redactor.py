@@ -155,7 +155,7 @@ class Eager(StreamRedactor):
     st.lists(st.sampled_from([*FRAGMENTS, " a", " 1", "  ", " secret", "\n\n"]), max_size=12),
     st.sampled_from([2, 5, 8192]),
 )
-def test_nothing_but_white_space_waits_for_the_text_behind_it(rules: RuleSet, pieces: list[str], max_size: int) -> None:
+def test_nothing_but_white_space_waits_for_the_text_after_it(rules: RuleSet, pieces: list[str], max_size: int) -> None:
     redactor, eager = StreamRedactor(rules, max_size=max_size), Eager(rules, max_size=max_size)
     out, expected = "", ""
     for piece in pieces:

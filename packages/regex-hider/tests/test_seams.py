@@ -1,4 +1,4 @@
-"""Matches across pieces of fields that nobody knows to come in pieces."""
+"""Matches across pieces of fields that are not known to come in pieces."""
 
 from __future__ import annotations
 

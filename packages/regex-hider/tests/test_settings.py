@@ -38,7 +38,7 @@ def test_all_settings_of_existing_files_are_accepted_and_those_without_effect_ar
     [{}, {"patterns": [{}]}, {"patterns": ["a"]}, {"patterns": [{"pattern": "a", "applyTo": "all"}]},
      {"patterns": [], "onLimit": "emit"}, {"patterns": [], "bufferConfig": {"maxSize": 0}}, {"patern": []}],
 )  # fmt: skip
-def test_what_the_schema_can_say_is_wrong_it_says(config: dict[str, Any]) -> None:
+def test_what_the_schema_can_refuse_it_refuses(config: dict[str, Any]) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(config, SCHEMA)
 

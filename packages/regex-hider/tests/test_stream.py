@@ -9,19 +9,19 @@ from llm_gateway_regex_hider.stream import with_choices, with_content, with_text
 from llm_gateway_sdk import Choice, LLMResponse, Message, Part, RefusalPart, TextPart, ThinkingPart
 
 
-def told_apart(kind: type[Any]) -> Any:
+def distinct(kind: type[Any]) -> Any:
     """A value whose fields all differ."""
     return kind(**{field.name: f"the {field.name}" for field in fields(kind)})
 
 
 def test_a_chunk_with_other_choices() -> None:
-    chunk = told_apart(LLMResponse)
+    chunk = distinct(LLMResponse)
 
     assert with_choices(chunk, [Choice(1)]) == replace(chunk, choices=[Choice(1)])
 
 
 def test_a_choice_with_other_content() -> None:
-    choice = replace(told_apart(Choice), message=told_apart(Message))
+    choice = replace(distinct(Choice), message=distinct(Message))
     content: list[Part] = [TextPart("x")]
 
     assert with_content(choice, content) == replace(choice, message=replace(choice.message, content=content))
@@ -29,6 +29,6 @@ def test_a_choice_with_other_content() -> None:
 
 @pytest.mark.parametrize("kind", [TextPart, ThinkingPart, RefusalPart])
 def test_a_part_with_another_text(kind: type[Any]) -> None:
-    part = told_apart(kind)
+    part = distinct(kind)
 
     assert with_text(part, "x") == replace(part, text="x")

@@ -41,7 +41,7 @@ def test_patterns_mean_what_they_mean_in_javascript(pattern: str, text: str, hid
     assert hide(pattern, text, case_sensitive="\\p" in pattern) == hidden
 
 
-def test_case_is_ignored_unless_told_otherwise() -> None:
+def test_case_is_ignored_unless_configured_otherwise() -> None:
     assert hide("secret", "SECRET") == "<>"
     assert hide("secret", "SECRET secret", case_sensitive=True) == "SECRET <>"
 

@@ -73,7 +73,7 @@ def outcome(redaction: Callable[[Findings], str]) -> tuple[str, dict[int, int]]:
         text = redaction(findings)
     except Blocked as refused:
         text = f"refused: {refused}"
-    assume(not findings.masked)  # a pattern that needs too long on this text ends where the clock says
+    assume(not findings.masked)  # a pattern that needs too long on this text ends when its time is up
     return text, findings.matches
 
 

@@ -11,7 +11,7 @@ const client = new Anthropic({ baseURL: plan.base_url, apiKey: "sk-test", maxRet
 const WEATHER = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 
 async function converse(model, streamed) {
-  const tool = { name: "weather", description: "Says the weather.", input_schema: WEATHER };
+  const tool = { name: "weather", description: "Reports the weather.", input_schema: WEATHER };
   const options = { model, system: "Be brief.", max_tokens: 4000, tools: [tool] };
   const messages = [{ role: "user", content: plan.prompt }];
   const ask = () =>
@@ -39,15 +39,15 @@ async function converse(model, streamed) {
   };
 }
 
-async function fail(model, said, stream) {
+async function fail(model, words, stream) {
   try {
-    const messages = [{ role: "user", content: said }];
+    const messages = [{ role: "user", content: words }];
     const reply = await client.messages.create({ model, max_tokens: 50, messages, stream });
     if (stream) for await (const _ of reply);
   } catch (error) {
     const bases = [];
     for (let at = error.constructor; at && at.name; at = Object.getPrototypeOf(at)) bases.push(at.name);
-    return { raised: bases[0], bases, status: error.status ?? null, code: null, said: String(error.message) };
+    return { raised: bases[0], bases, status: error.status ?? null, code: null, words: String(error.message) };
   }
   return { raised: null };
 }

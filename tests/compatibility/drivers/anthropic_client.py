@@ -18,14 +18,14 @@ class Driver:
         self.client = anthropic.Anthropic(base_url=plan["base_url"], api_key="sk-test", max_retries=0, timeout=20)
 
     def messages(self, model, streamed):
-        tool = {"name": "weather", "description": "Says the weather.", "input_schema": WEATHER}
+        tool = {"name": "weather", "description": "Reports the weather.", "input_schema": WEATHER}
         options = {"model": model, "system": "Be brief.", "max_tokens": 4000, "tools": [tool]}
         messages = [{"role": "user", "content": self.plan["prompt"]}]
         first = self.ask(messages, streamed, options)
         calls = [block for block in first.content if block.type == "tool_use"]
         results = [
-            {"type": "tool_result", "tool_use_id": call.id, "content": said}
-            for call, said in zip(calls, self.plan["results"], strict=True)
+            {"type": "tool_result", "tool_use_id": call.id, "content": words}
+            for call, words in zip(calls, self.plan["results"], strict=True)
         ]
         messages += [{"role": "assistant", "content": first.content}, {"role": "user", "content": results}]
         second = self.ask(messages, streamed, options)
@@ -49,8 +49,8 @@ class Driver:
         assert text == "".join(block.text for block in message.content if block.type == "text")
         return message
 
-    def fail(self, model, said, streamed):
-        options = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": said}]}
+    def fail(self, model, words, streamed):
+        options = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": words}]}
         try:
             reply = self.client.messages.create(stream=streamed, **options)
             if streamed:
@@ -62,7 +62,7 @@ class Driver:
                 "bases": [base.__name__ for base in type(error).__mro__],
                 "status": getattr(error, "status_code", None),
                 "code": None,
-                "said": str(error),
+                "words": str(error),
             }
         return {"raised": None}
 
@@ -70,19 +70,19 @@ class Driver:
 def main():
     plan = json.load(sys.stdin)
     driver = Driver(plan)
-    told = {"version": anthropic.__version__, "conversations": {}, "errors": {}, "broken": {}}
+    reported = {"version": anthropic.__version__, "conversations": {}, "errors": {}, "broken": {}}
     for model in plan["models"]:
         for streamed in (False, True):
             place = f"messages {model} {'streamed' if streamed else 'whole'}"
             try:
-                told["conversations"][place] = driver.messages(model, streamed)
+                reported["conversations"][place] = driver.messages(model, streamed)
             except Exception:
-                told["conversations"][place] = {"failed": traceback.format_exc()[-1500:]}
+                reported["conversations"][place] = {"failed": traceback.format_exc()[-1500:]}
         for kind in plan["errors"]:
-            told["errors"][f"messages {model} {kind}"] = driver.fail(model, f"fail {kind}", kind == "overloaded")
+            reported["errors"][f"messages {model} {kind}"] = driver.fail(model, f"fail {kind}", kind == "overloaded")
         for kind in plan["broken"]:
-            told["broken"][f"messages {model} {kind}"] = driver.fail(model, f"fail inside {kind}", True)
-    json.dump(told, sys.stdout)
+            reported["broken"][f"messages {model} {kind}"] = driver.fail(model, f"fail inside {kind}", True)
+    json.dump(reported, sys.stdout)
 
 
 main()

@@ -22,7 +22,7 @@ class Driver:
 
     def generate(self, model, streamed):
         tool = types.Tool(
-            function_declarations=[{"name": "weather", "description": "Says the weather.", "parameters": WEATHER}]
+            function_declarations=[{"name": "weather", "description": "Reports the weather.", "parameters": WEATHER}]
         )
         config = types.GenerateContentConfig(
             system_instruction="Be brief.",
@@ -34,8 +34,8 @@ class Driver:
         first = self.ask(model, [question], config, streamed)
         calls = [part.function_call for part in first["parts"] if part.function_call]
         answers = []
-        for call, said in zip(calls, self.plan["results"], strict=True):
-            part = types.Part.from_function_response(name=call.name, response={"result": said})
+        for call, words in zip(calls, self.plan["results"], strict=True):
+            part = types.Part.from_function_response(name=call.name, response={"result": words})
             part.function_response.id = call.id
             answers.append(part)
         history = [
@@ -66,23 +66,23 @@ class Driver:
         counts = [usage.prompt_token_count, (usage.candidates_token_count or 0) + (usage.thoughts_token_count or 0)]
         return {"parts": parts, "finish": finish.value, "usage": counts}
 
-    def fail(self, model, said, streamed):
+    def fail(self, model, words, streamed):
         try:
             if streamed:
-                for reply in self.client.models.generate_content_stream(model=model, contents=said):
+                for reply in self.client.models.generate_content_stream(model=model, contents=words):
                     last = reply
                 return {"raised": None, "event": str(last)[:300]}
-            self.client.models.generate_content(model=model, contents=said)
+            self.client.models.generate_content(model=model, contents=words)
         except errors.APIError as error:
             return {
                 "raised": type(error).__name__,
                 "bases": [base.__name__ for base in type(error).__mro__],
                 "status": error.code,
                 "code": error.status,
-                "said": str(error),
+                "words": str(error),
             }
         except Exception as error:
-            return {"raised": type(error).__name__, "bases": [], "status": None, "code": None, "said": str(error)}
+            return {"raised": type(error).__name__, "bases": [], "status": None, "code": None, "words": str(error)}
         return {"raised": None}
 
 
@@ -93,19 +93,19 @@ def text_of(parts):
 def main():
     plan = json.load(sys.stdin)
     driver = Driver(plan)
-    told = {"version": genai.__version__, "conversations": {}, "errors": {}, "broken": {}}
+    reported = {"version": genai.__version__, "conversations": {}, "errors": {}, "broken": {}}
     for model in plan["models"]:
         for streamed in (False, True):
             place = f"generate {model} {'streamed' if streamed else 'whole'}"
             try:
-                told["conversations"][place] = driver.generate(model, streamed)
+                reported["conversations"][place] = driver.generate(model, streamed)
             except Exception:
-                told["conversations"][place] = {"failed": traceback.format_exc()[-1500:]}
+                reported["conversations"][place] = {"failed": traceback.format_exc()[-1500:]}
         for kind in plan["errors"]:
-            told["errors"][f"generate {model} {kind}"] = driver.fail(model, f"fail {kind}", kind == "overloaded")
+            reported["errors"][f"generate {model} {kind}"] = driver.fail(model, f"fail {kind}", kind == "overloaded")
         for kind in plan["broken"]:
-            told["broken"][f"generate {model} {kind}"] = driver.fail(model, f"fail inside {kind}", True)
-    json.dump(told, sys.stdout)
+            reported["broken"][f"generate {model} {kind}"] = driver.fail(model, f"fail inside {kind}", True)
+    json.dump(reported, sys.stdout)
 
 
 main()

@@ -17,7 +17,7 @@ const WEATHER = {
 
 const drivers = {
   async chat(model, streamed) {
-    const fn = { name: "weather", description: "Says the weather.", parameters: WEATHER };
+    const fn = { name: "weather", description: "Reports the weather.", parameters: WEATHER };
     const options = { model, tools: [{ type: "function", function: fn }], max_tokens: 4000 };
     const messages = [{ role: "system", content: "Be brief." }, { role: "user", content: plan.prompt }];
     const ask = async () => {
@@ -86,12 +86,12 @@ async function chatRunner(body) {
   return reply;
 }
 
-async function fail(api, model, said, stream) {
+async function fail(api, model, words, stream) {
   try {
     const reply =
       api === "chat"
-        ? await client.chat.completions.create({ model, messages: [{ role: "user", content: said }], stream })
-        : await client.responses.create({ model, input: said, stream });
+        ? await client.chat.completions.create({ model, messages: [{ role: "user", content: words }], stream })
+        : await client.responses.create({ model, input: words, stream });
     if (stream) {
       for await (const event of reply) {
         if (event.type === "response.failed" || event.type === "error") return { raised: null, event: event.type };
@@ -106,7 +106,7 @@ async function fail(api, model, said, stream) {
 function described(error) {
   const bases = [];
   for (let at = error.constructor; at && at.name; at = Object.getPrototypeOf(at)) bases.push(at.name);
-  return { raised: bases[0], bases, status: error.status ?? null, code: error.code ?? null, said: String(error.message) };
+  return { raised: bases[0], bases, status: error.status ?? null, code: error.code ?? null, words: String(error.message) };
 }
 
 function outcome(first, second) {

@@ -1,6 +1,7 @@
 """Runs in the environment of one version of OpenAI's SDK: the plan comes on stdin, what the client saw goes to stdout.
 
-A plan is `{base_url, models, apis, prompt, results, errors, broken}`; an outcome is told for each API, model and mode.
+A plan is `{base_url, models, apis, prompt, results, errors, broken}`; an outcome is printed for each API, model and
+mode.
 """
 
 import json
@@ -23,7 +24,7 @@ class Driver:
         self.client = openai.OpenAI(base_url=plan["base_url"], api_key="sk-test", max_retries=0, timeout=20)
 
     def chat(self, model, streamed):
-        function = {"name": "weather", "description": "Says the weather.", "parameters": WEATHER}
+        function = {"name": "weather", "description": "Reports the weather.", "parameters": WEATHER}
         options = {"model": model, "tools": [{"type": "function", "function": function}], "max_tokens": 4000}
         messages = [
             {"role": "system", "content": "Be brief."},
@@ -31,8 +32,8 @@ class Driver:
         ]
         first = self.ask_chat(messages, streamed, options)
         messages.append(first["message"])
-        for call, said in zip(first["calls"], self.plan["results"], strict=True):
-            messages.append({"role": "tool", "tool_call_id": call["id"], "content": said})
+        for call, words in zip(first["calls"], self.plan["results"], strict=True):
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": words})
         second = self.ask_chat(messages, streamed, options)
         return outcome(first, second)
 
@@ -89,7 +90,7 @@ class Driver:
         }
 
     def responses(self, model, streamed):
-        function = {"type": "function", "name": "weather", "description": "Says the weather.", "parameters": WEATHER}
+        function = {"type": "function", "name": "weather", "description": "Reports the weather.", "parameters": WEATHER}
         options = {
             "model": model,
             "instructions": "Be brief.",
@@ -100,8 +101,8 @@ class Driver:
         items = [{"role": "user", "content": self.plan["prompt"]}]
         first = self.ask_responses(items, streamed, options)
         items += first["output"]
-        for call, said in zip(first["calls"], self.plan["results"], strict=True):
-            items.append({"type": "function_call_output", "call_id": call["id"], "output": said})
+        for call, words in zip(first["calls"], self.plan["results"], strict=True):
+            items.append({"type": "function_call_output", "call_id": call["id"], "output": words})
         second = self.ask_responses(items, streamed, options)
         return outcome(first, second)
 
@@ -131,13 +132,13 @@ class Driver:
             "text": reply.output_text,
         }
 
-    def fail(self, api, model, said, streamed):
+    def fail(self, api, model, words, streamed):
         try:
             if api == "chat":
-                message = {"role": "user", "content": said}
+                message = {"role": "user", "content": words}
                 reply = self.client.chat.completions.create(model=model, messages=[message], stream=streamed)
             else:
-                reply = self.client.responses.create(model=model, input=said, stream=streamed)
+                reply = self.client.responses.create(model=model, input=words, stream=streamed)
             if streamed:
                 for event in reply:
                     if getattr(event, "type", "") in ("response.failed", "error"):
@@ -148,7 +149,7 @@ class Driver:
                 "bases": [base.__name__ for base in type(error).__mro__],
                 "status": getattr(error, "status_code", None),
                 "code": getattr(error, "code", None),
-                "said": str(error),
+                "words": str(error),
             }
         return {"raised": None}
 
@@ -168,20 +169,22 @@ def outcome(first, second):
 def main():
     plan = json.load(sys.stdin)
     driver = Driver(plan)
-    told = {"version": openai.__version__, "conversations": {}, "errors": {}, "broken": {}}
+    reported = {"version": openai.__version__, "conversations": {}, "errors": {}, "broken": {}}
     for api in plan["apis"]:
         for model in plan["models"]:
             for streamed in (False, True):
                 place = f"{api} {model} {'streamed' if streamed else 'whole'}"
                 try:
-                    told["conversations"][place] = getattr(driver, api)(model, streamed)
+                    reported["conversations"][place] = getattr(driver, api)(model, streamed)
                 except Exception:
-                    told["conversations"][place] = {"failed": traceback.format_exc()[-1500:]}
+                    reported["conversations"][place] = {"failed": traceback.format_exc()[-1500:]}
             for kind in plan["errors"]:
-                told["errors"][f"{api} {model} {kind}"] = driver.fail(api, model, f"fail {kind}", kind == "overloaded")
+                reported["errors"][f"{api} {model} {kind}"] = driver.fail(
+                    api, model, f"fail {kind}", kind == "overloaded"
+                )
             for kind in plan["broken"]:
-                told["broken"][f"{api} {model} {kind}"] = driver.fail(api, model, f"fail inside {kind}", True)
-    json.dump(told, sys.stdout)
+                reported["broken"][f"{api} {model} {kind}"] = driver.fail(api, model, f"fail inside {kind}", True)
+    json.dump(reported, sys.stdout)
 
 
 main()

@@ -1,4 +1,4 @@
-"""Lets in who brings a known key, and tells the other plugins who that is."""
+"""Lets in who brings a known key, and lets the other plugins know who that is."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _SCHEMA: dict[str, Any] = {
             "default": 20,
             "description": (
                 "Wrong keys from one address within a minute before further wrong ones are answered with 429; "
-                "0 is no limit."
+                "0 sets no limit."
             ),
         },
     },
@@ -124,18 +124,18 @@ class BasicApiKeyAuth(Plugin):
                 "Too many wrong API keys from this address.", status=429, code="too_many_failures", retry_after=60.0
             )
             return PluginResult(success=False, error=error)
-        said = (
+        message = (
             "The API key is not valid." if given else "An API key is needed: `Authorization: Bearer …` or `x-api-key`."
         )
         return PluginResult(
-            success=False, error=RequestRejected(said, status=401, code="invalid_api_key", kind="authentication")
+            success=False, error=RequestRejected(message, status=401, code="invalid_api_key", kind="authentication")
         )
 
     def _holder_of(self, key: str) -> str | None:
         digest = _digest(key)
         found: str | None = None
         for known, holder in self._holders.items():
-            # Every key is compared, so that the time tells nothing of which one matched.
+            # Every key is compared, so that the time shows nothing of which one matched.
             if hmac.compare_digest(known, digest):
                 found = holder
         return found

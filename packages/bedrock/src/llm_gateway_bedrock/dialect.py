@@ -77,7 +77,7 @@ class Bedrock(Dialect):
         return request_encoder.encode_count(request_, target, losses)
 
     def decode_count(self, wire: WireReply) -> int:
-        """Input tokens told by CountTokens. Raises DialectError."""
+        """Input tokens as CountTokens counts them. Raises DialectError."""
         try:
             count = json.loads(wire.body).get("inputTokens")
         except (ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""What a Bedrock model can be asked, as far as its id tells.
+"""What a Bedrock model can be asked, as far as its id shows.
 
 Converse is one format for many vendors' models, and refuses what a model lacks. Sources: the user guide's "Supported
 models and model features", "Prompt caching", "Structured outputs"; Anthropic's "Extended thinking", "Effort".

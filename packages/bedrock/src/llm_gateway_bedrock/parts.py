@@ -433,7 +433,7 @@ class BlockEncoder:
 
 
 def reply_thought(part: ThinkingPart) -> dict[str, Any] | None:
-    """The block in which a client keeps reasoning, whoever signed it."""
+    """The block in which a client keeps reasoning, its signer's name included."""
     if part.redacted is not None:
         return {"reasoningContent": {"redactedContent": write_blob(part.redacted, part.signed_by)}}
     if part.signature is None:

@@ -37,7 +37,7 @@ _SUFFIXES = {"cn-": "amazonaws.com.cn"}
 class BedrockProvider(HTTPProvider):
     """Credentials, in this order: `apiKey` (a Bedrock API key, sent as bearer token); `accessKeyId` and
     `secretAccessKey`; botocore's chain, of `profile` if that is written. With `accessKeyId` written the API key is not
-    used, whatever `apiKey` says: who writes both means to sign."""
+    used, also if `apiKey` is set: who writes both means to sign."""
 
     name: ClassVar[str] = "bedrock"
     dialect: ClassVar[str] = NAME

@@ -1,4 +1,4 @@
-"""What a model on Bedrock does otherwise than its id tells."""
+"""What a model on Bedrock does otherwise than its id suggests."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, Echo]:
         message = expect(item, dict, path)
         role = expect(message.get("role", "user"), str, f"{path}.role")
         content = decode_content(message.get("content"), f"{path}.content")
-        # A system turn within the conversation is one wherever it stands.
+        # A system turn within the conversation is one wherever it is.
         metadata = {NAME: {"_turn": True}} if role == "system" else {}
         request.messages.append(Message(role, content, provider_metadata=metadata))
     metadata = {key: value for key, value in body.items() if key not in _READ and value is not None}

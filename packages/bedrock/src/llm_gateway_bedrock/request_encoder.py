@@ -182,7 +182,7 @@ class _Encoder:
         return "user"
 
     def _ordered(self, blocks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Results first, each with the cache point after it; a document only beside some text."""
+        """Results first, each with the cache point after it; a document only with some text."""
         results: list[dict[str, Any]] = []
         others: list[dict[str, Any]] = []
         holder = others

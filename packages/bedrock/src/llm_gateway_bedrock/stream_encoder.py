@@ -57,7 +57,7 @@ class Encoder(StreamEncoder):
         self._usage: Usage | None = None
         self._extras = LLMResponse()
         self.content_type = "application/vnd.amazon.eventstream"
-        """What the reply's header says."""
+        """The fields of the reply's start."""
 
     def encode(self, chunk: LLMResponse) -> bytes:
         self._usage = merge_usage(self._usage, chunk.usage)

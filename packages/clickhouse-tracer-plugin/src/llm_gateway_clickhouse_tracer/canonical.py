@@ -1,4 +1,4 @@
-"""Canonical requests and replies as compact JSON values: what is unset is left out, every part says its type.
+"""Canonical requests and replies as compact JSON values: what is unset is left out, every part has its type.
 
 The form is the SDK's, field for field in snake_case, so that SQL and the dashboard read every dialect alike.
 """

@@ -1,4 +1,4 @@
-"""ClickHouse behind one small interface: a server over HTTP, or the engine in this process.
+"""ClickHouse through one small interface: a server over HTTP, or the engine in this process.
 
 The only importer of clickhouse-connect. Every setting that matters is sent explicitly, for servers differ in their
 defaults by age.
@@ -24,7 +24,7 @@ __all__ = ["Database", "DatabaseFailure", "connect"]
 
 logger = logging.getLogger(__name__)
 
-# The driver logs a traceback for every failed attempt; here failures are returned, and told once a minute.
+# The driver logs a traceback for every failed attempt; here failures are returned, and reported once a minute.
 logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
 
 FailureKind: TypeAlias = Literal["data", "missing", "access", "transient"]
@@ -53,7 +53,7 @@ _INSERT_SETTINGS: Final[dict[str, Any]] = {
 
 
 class DatabaseFailure(Exception):
-    """`kind` says what may help: for `data` nothing, for `missing` making the table, for `access` the operator, for
+    """`kind` decides what may help: for `data` nothing, for `missing` making the table, for `access` the operator, for
     `transient` time."""
 
     def __init__(self, message: str, kind: FailureKind, code: int | None = None) -> None:
@@ -100,7 +100,7 @@ class Database:
         self._guard(
             lambda: self._client.raw_insert(
                 self.table,
-                # The driver only says how the block is compressed; compressing it is the caller's part.
+                # The driver only declares how the block is compressed; compressing it is the caller's part.
                 insert_block=lz4.frame.compress(lines) if compressed else lines,
                 fmt="JSONEachRow",
                 settings={**_INSERT_SETTINGS, "insert_deduplication_token": token},

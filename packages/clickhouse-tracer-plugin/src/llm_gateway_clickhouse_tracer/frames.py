@@ -1,8 +1,8 @@
 """A finished request as a frame: what the spool holds until it becomes a row.
 
 Taken on the event loop, after the reply has left, so that everything here is a copy of references and one call of the
-JSON engine: some ten microseconds, however long the bodies are. Those that nobody opened go in as they are on the wire
-and are decoded by whoever turns frames into rows (`record.py`); opened ones go in as canonical JSON, as the plugins
+JSON engine: some ten microseconds, however long the bodies are. Those that no plugin opened go in as they are on the
+wire and are decoded where frames become rows (`record.py`); opened ones go in as canonical JSON, as the plugins
 left them.
 """
 
@@ -175,7 +175,7 @@ def _response(
         return (dump_response(sent) if sent is not None else None), None, bodies
     payload, wire = ctx.response_payload, ctx.upstream_response
     if payload is not None and not payload.opened and not payload.replaced and wire is not None and wire.body:
-        # Nobody looked, so that these very bytes went to the client, in the client's own dialect.
+        # No plugin looked, so that these very bytes went to the client, in the client's own dialect.
         return len(bodies), wire.status, (*bodies, wire.body)
     try:
         response = ctx.response

@@ -54,7 +54,7 @@ def _after_last_user_words(messages: Sequence[Value]) -> int:
 
 
 def _is_user_words(message: Value) -> bool:
-    """Tool results travel in messages of the user too; those are not the user's words, nor is what is beside
+    """Tool results travel in messages of the user too; those are not the user's words, nor is what is next to
     them."""
     return message["role"] == "user" and not any(part["type"] == "tool_result" for part in message["content"])
 
@@ -93,7 +93,7 @@ def session_id(headers: Mapping[str, str], request: Value | None) -> str:
     for key in _SESSION_KEYS:
         if value := metadata.get(key):
             return str(value)[:256]
-    # Claude Code says `user_<hash>_account_<id>_session_<id>` in metadata.user_id.
+    # Claude Code sends `user_<hash>_account_<id>_session_<id>` in metadata.user_id.
     _, found, session = str(request.get("user") or "").rpartition("_session_")
     return session[:256] if found else ""
 

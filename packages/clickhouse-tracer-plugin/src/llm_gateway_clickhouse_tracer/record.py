@@ -1,6 +1,6 @@
 """Frames become rows: JSON objects whose keys are the columns of `schema.py`.
 
-Runs where it is in nobody's way: in the process or thread that sends (`shipper.py`). Bodies are decoded here by their
+Runs where it delays no request: in the process or thread that sends (`shipper.py`). Bodies are decoded here by their
 dialects; what does not decode is recorded as it is on the wire.
 """
 
@@ -229,10 +229,10 @@ class Recorder:
     def _add_usage(self, row: dict[str, Any], frame: Frame, response: Mapping[str, Any] | None) -> None:
         """Null where it is unknown; what the gateway booked goes before the counts of the reply."""
         *booked, estimated = frame["usage"]
-        said = (response or {}).get("usage") or {}
+        reported = (response or {}).get("usage") or {}
         for name, count in zip(_USAGE, booked, strict=True):
-            row[name] = count if count is not None else said.get(name)
-        row["usage_estimated"] = bool(estimated or said.get("estimated"))
+            row[name] = count if count is not None else reported.get(name)
+        row["usage_estimated"] = bool(estimated or reported.get("estimated"))
         if row["input_tokens"] is not None and (cost := self._cost(row, frame["attempts"])) is not None:
             row["cost_usd"] = str(cost)
 

@@ -3,7 +3,7 @@
     @1830,512 ["r1","shop", ...]⏎<1830 bytes><512 bytes>⏎
     {"row": ...}⏎
 
-Bodies are neither copied nor escaped until they are sent: that of a long stream has megabytes, and whoever makes text
+Bodies are neither copied nor escaped until they are sent: that of a long stream has megabytes, and making text
 of it keeps all others from the interpreter. The sizes stand first, so that a reader goes from record to record without
 looking into them. A record without bodies is one line of JSON.
 """
@@ -27,7 +27,7 @@ _LINES: Final = {count: b"@" + b",".join([b"%d"] * count) + b" %b\n" for count i
 
 
 class Record(NamedTuple):
-    """`pieces` are written one behind the other."""
+    """`pieces` are written one after the other."""
 
     size: int
     pieces: tuple[bytes, ...]
@@ -58,7 +58,7 @@ def count_records(segment: bytes) -> int:
 def whole_length(segment: bytes) -> int:
     """Up to where a segment is sound, its heads included.
 
-    What is behind an unsound record was written later than it, and is not trusted: a body can look like a record.
+    What follows an unsound record was written later than it, and is not trusted: a body can look like a record.
     """
     start = 0
     while (end := _end_of(segment, start)) > start and _is_json(segment[start:end]):

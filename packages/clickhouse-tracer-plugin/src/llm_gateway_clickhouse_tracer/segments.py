@@ -95,7 +95,7 @@ class SegmentFolder:
         self._segment(name).unlink(missing_ok=True)
 
     def split(self, name: str, halves: Sequence[bytes]) -> None:
-        # Nobody sends a half before the whole is gone; `_recover` knows what each interruption leaves.
+        # A half is not sent before the whole is gone; `_recover` knows what each interruption leaves.
         for position, half in enumerate(halves):
             _write_durably(self._segment(f"{name}.{position}"), half)
         self._segment(name).unlink()
@@ -106,7 +106,7 @@ class SegmentFolder:
         self._trim_dead()
 
     def _trim_dead(self) -> None:
-        # What nobody looks at must not fill the disk: the oldest go first.
+        # What is never looked at must not fill the disk: the oldest go first.
         files = sorted(self._dead.iterdir())
         total = sum(file.stat().st_size for file in files)
         for file in files:
@@ -116,7 +116,7 @@ class SegmentFolder:
             file.unlink(missing_ok=True)
 
     def drop_oldest(self) -> int:
-        """Deletes the oldest segment that nobody can be sending, and returns how many records it held."""
+        """Deletes the oldest segment that can't be on its way, and returns how many records it held."""
         names = self.sealed()
         if len(names) < 2:
             return 0  # the oldest of all may be under way
@@ -147,7 +147,7 @@ class SegmentFolder:
     def _adopt_folder(self, folder: Path) -> int:
         adopted = 0
         for file in _recover(folder, self._counters):
-            # Whoever was sending for the dead process may still be at it: then the file is gone, and sent.
+            # The dead process's sender may still be at it: then the file is gone, and sent.
             with contextlib.suppress(FileNotFoundError):
                 file.rename(self._folder / file.name)
                 adopted += 1

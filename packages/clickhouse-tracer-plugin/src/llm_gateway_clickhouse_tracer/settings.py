@@ -318,7 +318,7 @@ class TracerSettings:
 
     @property
     def spool_folder(self) -> Path:
-        """Where segments wait. Each table has its own folder, so that nobody adopts what belongs elsewhere."""
+        """Where segments wait. Each table has its own folder, so that none adopts what belongs elsewhere."""
         base = self.spool.path
         if base is None:
             state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
@@ -344,7 +344,7 @@ def _dashboard(config: Mapping[str, Any]) -> DashboardSettings:
 
 
 def _split_url(url: str) -> tuple[str, str, str]:
-    """The address without credentials, and what it said about them."""
+    """The address without credentials, and the credentials in it."""
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https", "chdb"):
         raise ValueError(

@@ -53,7 +53,7 @@ _COUNTED_HERE: Final = ("sent", "dead", "retries", "unreadable", "adopted_segmen
 
 
 class Shipper:
-    """The gateway's hold on the process: starts it, starts it again if it dies, and reads what it says."""
+    """The gateway's hold on the process: starts it, starts it again if it dies, and reads its lines."""
 
     def __init__(self, config: Any, base: Path, folder: Path, counters: Counters) -> None:
         self._order = {"config": config, "base": str(base), "folder": str(folder)}
@@ -104,15 +104,15 @@ class Shipper:
 
     def _hear(self, line: bytes) -> None:
         try:
-            said = json.loads(line)
+            line_read = json.loads(line)
         except ValueError:
             return
-        if "log" in said:
-            level, message = said["log"]
+        if "log" in line_read:
+            level, message = line_read["log"]
             logger.log(level, "%s", message)
         for name in _COUNTED_HERE:
-            if name in said:
-                setattr(self._counters, name, self._before[name] + said[name])
+            if name in line_read:
+                setattr(self._counters, name, self._before[name] + line_read[name])
 
     def _say(self, words: bytes) -> None:
         with self._mutex:
@@ -132,7 +132,7 @@ class Shipper:
                     try:
                         stream.close()
                     except OSError:
-                        pass  # what was not read is nobody's any more
+                        pass  # what was not read is lost
 
 
 class _Reports(logging.Handler):
@@ -157,7 +157,7 @@ class _Reports(logging.Handler):
                 self._out.write(json.dumps(value) + b"\n")
                 self._out.flush()
             except OSError:
-                pass  # nobody listens any more
+                pass  # the reader is gone
 
 
 def main() -> None:
@@ -174,7 +174,7 @@ def main() -> None:
     counters = Counters()
     reports = _Reports(sys.stdout.buffer, counters)
     logging.basicConfig(level=logging.WARNING, handlers=[reports], format="%(message)s")
-    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself says what fails
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # the sink itself reports what fails
     recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), counters)
     sink = Sink(
         SegmentFolder(Path(order["base"]), Path(order["folder"]), counters),
@@ -209,7 +209,7 @@ def _listen(sink: Sink) -> None:
         elif command == "close":
             sink.stop(float(argument))
             return
-    # The gateway is gone. Whoever adopts the spool sends again what is under way here, with the same token.
+    # The gateway is gone. The process that adopts the spool sends again what is under way here, with the same token.
     os._exit(0)
 
 

@@ -79,7 +79,7 @@ class Spool(Protocol):
     def seal(self) -> None: ...
 
     def drop_oldest(self) -> int:
-        """Gives up the oldest records that nobody is sending, and returns how many."""
+        """Gives up the oldest records that are not being sent, and returns how many."""
         ...
 
     def close(self) -> None: ...
@@ -184,7 +184,7 @@ class DiskSpool:
             os.ftruncate(self._fd, good)
             self.seal()
         except OSError:
-            # Nothing may be appended behind half a record: the file is sealed without it, now or by who adopts it.
+            # Nothing may be appended after half a record: the file is sealed without it, now or by who adopts it.
             os.close(self._fd)
             self._fd = None
             with contextlib.suppress(OSError):

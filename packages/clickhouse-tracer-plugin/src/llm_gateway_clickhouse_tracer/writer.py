@@ -1,7 +1,7 @@
 """From the event loop to the spool: a queue that costs the loop an append, and one thread that empties it.
 
 The thread takes what has gathered and writes it in one call. Each time that it wants the interpreter costs a busy event
-loop more than all else here: the loop has to stop, and stands still until the thread has found a core. So nobody wakes
+loop more than all else here: the loop has to stop, and waits until the thread has found a core. So nothing wakes
 it while requests come; it looks by itself some thirty times a second, asks for the interpreter twice each time (after
 its sleep and after the write), and sleeps longer only where nothing has come for long.
 """
@@ -79,7 +79,7 @@ class Writer:
 
     @property
     def crowded(self) -> bool:
-        """With `onFull: block` the requests behind this one should wait."""
+        """With `onFull: block` the requests after this one should wait."""
         if self._on_full != "block":
             return False
         return len(self._queue) >= _MAX_QUEUED // 2 or self._spool.size >= self._max_bytes
@@ -155,7 +155,7 @@ class Writer:
             return
         self._wake.clear()
         self._asleep = True
-        # Whoever has put something into the queue before this line has not woken anybody.
+        # What was put into the queue before this line has not woken the thread.
         if not self._queue and not self._closing:
             self._wake.wait(self._tick_seconds)
         self._asleep = False

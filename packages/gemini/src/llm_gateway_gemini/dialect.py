@@ -71,7 +71,7 @@ class Gemini(Dialect):
         return request_encoder.encode_count(request_, target, losses)
 
     def decode_count(self, wire: WireReply) -> int:
-        """Input tokens told by `countTokens`. Raises DialectError."""
+        """Input tokens as `countTokens` counts them. Raises DialectError."""
         try:
             total = json.loads(wire.body).get("totalTokens", 0)
         except (ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""What a Gemini address says: model and method stand in the path, the form of a stream in the query."""
+"""The parts of a Gemini address: model and method are in the path, the form of a stream in the query."""
 
 from __future__ import annotations
 

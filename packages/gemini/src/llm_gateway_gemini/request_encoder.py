@@ -152,7 +152,7 @@ class _Contents:
     """Builds `contents`.
 
     Function responses stand in one content right after the call's, which is all the service accepts; what else a user
-    said goes into its own content. Contents that were Gemini's to begin with keep their form.
+    wrote goes into its own content. Contents that were Gemini's to begin with keep their form.
     """
 
     def __init__(self, target: Target, losses: Losses) -> None:

@@ -1,6 +1,6 @@
 """`GenerateContentResponse` ↔ LLMResponse, whole or as the chunk of a stream.
 
-The service leaves zeros out, counts thoughts next to the candidates' tokens, and says STOP after function calls.
+The service leaves zeros out, counts thoughts next to the candidates' tokens, and sends STOP after function calls.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from llm_gateway_sdk import (
     Usage,
     WireReply,
 )
-from llm_gateway_sdk.dialects.answer import broken_end, broken_output, says_something
+from llm_gateway_sdk.dialects.answer import broken_end, broken_output, has_content
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
@@ -78,7 +78,7 @@ FINISH = {
     "IMAGE_RECITATION": "content_filter",
     "CONTINUATION": "pause",
 }
-"""Every other word says that the model or its output broke: `error`."""
+"""Every other word means that the model or its output broke: `error`."""
 
 _BROKEN = frozenset(
     {
@@ -170,20 +170,20 @@ class ReplyReader:
             finished = True
         if finished:
             response.error = self._broken(response.choices, body)
-        self._spoke = self._spoke or any(says_something(choice.message.content) for choice in response.choices)
+        self._spoke = self._spoke or any(has_content(choice.message.content) for choice in response.choices)
         response.usage = add_grounding(decode_usage(body.get("usageMetadata"), final=finished), body)
         self.ended = self.ended or finished
         return response
 
     def _broken(self, choices: list[Choice], body: dict[str, Any]) -> ErrorInfo | None:
-        """The error of an output that broke: with nothing said under any such word, after content under known ones."""
+        """The error of an output that broke: without content under any such word, after content under known ones."""
         candidate = body["candidates"][0] if isinstance(body.get("candidates"), list) and body["candidates"] else {}
-        said = candidate.get("finishMessage") if isinstance(candidate, dict) else None
-        detail = said if isinstance(said, str) else None
+        written = candidate.get("finishMessage") if isinstance(candidate, dict) else None
+        detail = written if isinstance(written, str) else None
         if not self._joined:
             return broken_end(choices, detail, sure=_BROKEN)
         for choice in choices:
-            spoke = self._spoke or says_something(choice.message.content)
+            spoke = self._spoke or has_content(choice.message.content)
             if choice.finish_reason == "error" and (not spoke or choice.raw_finish_reason in _BROKEN):
                 return broken_output(choice.raw_finish_reason, detail)
         return None
@@ -230,7 +230,7 @@ class CandidateReader:
         self._open: StreamedCall | None = None
         """A call whose arguments are still coming."""
         self._mark: ThinkingPart | None = None
-        """The signature of a text that still goes on: it is behind the whole text, as in a reply at once."""
+        """The signature of a text that still goes on: it follows the whole text, as in a reply at once."""
 
     def read(self, candidate: dict[str, Any], path: str) -> Choice:
         choice = Choice(self._index)

@@ -45,7 +45,7 @@ class Encoder(StreamEncoder):
         self._metadata: dict[str, Any] = {}
         self._opened = False
         self.content_type = "text/event-stream" if echo.sse else "application/json; charset=UTF-8"
-        """What the reply's header says."""
+        """The fields of the reply's start."""
 
     def encode(self, chunk: LLMResponse) -> bytes:
         self._usage = merge_usage(self._usage, chunk.usage)

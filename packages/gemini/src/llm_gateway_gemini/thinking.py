@@ -83,8 +83,8 @@ def encode_thinking(reasoning: Reasoning | None, request_max: int | None, target
         _put_level(config, reasoning, off, target, losses)
     else:
         _put_budget(config, reasoning, off, request_max, target, losses)
-    said = off or reasoning.enabled or reasoning.effort is not None or reasoning.budget_tokens is not None
-    if reasoning.summary is not None or (said and not off):
+    asked = off or reasoning.enabled or reasoning.effort is not None or reasoning.budget_tokens is not None
+    if reasoning.summary is not None or (asked and not off):
         config = {"includeThoughts": not off and reasoning.summary not in ("omitted", "none"), **config}
     return config or None
 

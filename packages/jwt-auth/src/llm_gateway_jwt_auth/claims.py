@@ -33,7 +33,7 @@ def claim_of(claims: Mapping[str, Any], path: str | list[str]) -> Any:
 
 
 def principal_of(claims: Mapping[str, Any], mapping: Mapping[str, Any], issuer: str) -> Principal:
-    """Raises ValueError where the claims name nobody."""
+    """Raises ValueError where the claims name no caller."""
     subject = _text(claim_of(claims, mapping.get("id") or DEFAULT_MAPPING["id"]))
     if not subject:
         raise ValueError("the token has no claim for the id")

@@ -1,7 +1,7 @@
 """Fair share: requests that a limit can't take yet wait in turn, by weight, instead of being refused.
 
 Each waiting principal has a virtual time that advances by 1/weight with each of its turns; who is furthest behind is
-next (start-time fair queueing). One request at a time tries, the others sleep: nobody can overtake.
+next (start-time fair queueing). One request at a time tries, the others sleep: none can overtake.
 """
 
 from __future__ import annotations

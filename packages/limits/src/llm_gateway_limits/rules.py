@@ -84,7 +84,7 @@ class Override:
 
     subject: Mapping[str, str]
     amount: int | None
-    """None is no limit."""
+    """None means without a limit."""
     until: float | None = None
     """When it ends, in seconds since the epoch; None is never."""
 

@@ -1,6 +1,6 @@
 """What a plugin adds to the administration API: routes with a role, described well enough for an OpenAPI document.
 
-The gateway serves them below `/admin/v1` (or where `admin.path` says), checks the credential and the role, reads and
+The gateway serves them below `/admin/v1` (or below `admin.path`), checks the credential and the role, reads and
 writes JSON, and turns AdminError into problem details (RFC 9457).
 """
 

@@ -1,7 +1,7 @@
 """Calls one hook of one plugin, and states what became of it.
 
 A hook may be plain, a coroutine, or run in a thread. It may fail, hang, hold the event loop, raise what would end the
-process, or go on after its request was cancelled: whatever it does is its own request's concern and nobody else's.
+process, or go on after its request was cancelled: whatever it does concerns its own request alone.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | Non
                 continue
             if not result.success:
                 if hook.phase == "on_model_error":
-                    continue  # the model's own error stands
+                    continue  # the model's own error stays
                 return refuse(result, hook, ctx)
             if result.reevaluate_request:
                 return Verdict("again", hook.mounted.name)
@@ -182,7 +182,7 @@ def _is_failure_of(hook: Hook, error: BaseException) -> bool:
 
 
 async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None = None) -> Exception | None:
-    """Calls one detached hook, for `limit` seconds at most where the plugin has no limit of its own; its failure is
+    """Calls one detached hook, for `limit` seconds at most where the plugin has no limit itself; its failure is
     logged and returned."""
     name = hook.mounted.name
     try:
@@ -217,8 +217,8 @@ async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None)
             if result is None or type(result) is PluginResult or not inspect.isawaitable(result):
                 return result
             result = result if inspect.iscoroutine(result) else _awaiting(result)
-        # Most hooks never wait. Stepping the coroutine by hand tells a hook that waits from one that holds the loop,
-        # and needs no timer for those that do not wait.
+        # Most hooks never wait. Stepping the coroutine by hand distinguishes a hook that waits from one that holds
+        # the loop, and needs no timer for those that do not wait.
         try:
             waiting = result.send(None)
         except StopIteration as stop:
@@ -347,7 +347,7 @@ class _Overtime:
 
     @property
     def is_due(self) -> bool:
-        """The cancellation still stands, and the hook has not ended by it."""
+        """The cancellation is still wanted, and the hook has not ended by it."""
         return self._task.cancelling() > self._before
 
     def _end(self) -> None:

@@ -1,4 +1,4 @@
-"""What would be wrong with an extension without anybody noticing, told when it is loaded.
+"""What would be wrong with an extension without being noticed, reported when it is loaded.
 
 The gateway's loader and the test harness ask the same functions. Each answer is a sentence that names file and line.
 """
@@ -61,7 +61,8 @@ def check_plugin_class(cls: type[Any], *, schema: bool = True) -> list[str]:
 
 
 def streaming_gap(cls: type[Plugin]) -> str | None:
-    """The sentence that a plugin is left out of streamed replies, where its author has not said that this is meant."""
+    """The sentence that a plugin is left out of streamed replies, where its author has not declared that this is
+    meant."""
     silent = cls.after_model is not Plugin.after_model and cls.after_chunk is Plugin.after_chunk
     if not silent or cls.on_stream is not None:
         return None

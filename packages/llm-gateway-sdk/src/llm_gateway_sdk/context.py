@@ -294,7 +294,7 @@ class RequestContext:
         """The request of this attempt, decoded on first look.
 
         Raises InvalidRequest where the client's body does not decode, and LookupError for operations that have no
-        request (`models`, `native`); `has_request` tells.
+        request (`models`, `native`); `has_request` shows which.
         """
         if self._request is None:
             raise LookupError(f"a request of operation '{self.operation}' has no body that is understood")
@@ -319,7 +319,7 @@ class RequestContext:
 
     @property
     def base_request(self) -> LLMRequest:
-        """The request as decoded from the client's bytes (plus follow-ups), before any hook. A copy of its own."""
+        """The request as decoded from the client's bytes (plus follow-ups), before any hook. A separate copy."""
         if self.base_request_payload is None:
             raise LookupError(f"a request of operation '{self.operation}' has no body that is understood")
         payload = self.base_request_payload
@@ -442,7 +442,7 @@ _NO_REQUEST = HTTPRequest("POST", "", "", Headers(), b"")
 
 
 class Engine:
-    """What whoever runs the plugins does to a context, and plugins do not."""
+    """What the engine does to a context, and plugins do not."""
 
     @staticmethod
     def begin_attempt(ctx: RequestContext, request: Payload[LLMRequest] | None) -> None:

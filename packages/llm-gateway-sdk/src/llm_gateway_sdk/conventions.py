@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 TOOL_ERROR_PREFIX = "[tool error] "
-"""Stands before the text of a failed tool's result where the format has no error flag (Chat Completions, Responses)."""
+"""Goes before the text of a failed tool's result where the format has no error flag (Chat Completions, Responses)."""
 
 CUSTOM_TOOL_INPUT = "input"
 """The one parameter of the function that represents a custom (free-text) tool."""
@@ -30,7 +30,7 @@ def media_marker(tool_call_id: str) -> str:
 
 
 def custom_tool_parameters(format: dict[str, Any] | None = None) -> dict[str, Any]:
-    """JSON Schema of the function that represents a custom tool. `format` is its grammar, told in words."""
+    """JSON Schema of the function that represents a custom tool. `format` is its grammar, described in words."""
     text: dict[str, Any] = {"type": "string"}
     if format is not None and format.get("type") == "grammar":
         text["description"] = f"Must match this {format.get('syntax', '')} grammar:\n{format.get('definition', '')}"

@@ -204,7 +204,7 @@ class StreamEncoder(ABC):
 
     @abstractmethod
     def fail(self, error: ErrorInfo) -> bytes:
-        """The dialect's in-stream error; nothing follows, and nothing says that the reply is whole."""
+        """The dialect's in-stream error; nothing follows, and no event marks the reply as whole."""
 
     def keep_alive(self) -> bytes:
         """Bytes that keep the connection busy and mean nothing; they may stand between any two events."""
@@ -250,7 +250,7 @@ class Dialect(ABC):
     """Bytes of which at least one is in every terminal event; cheap to search for."""
 
     end_event: ClassVar[bytes] = b""
-    """What still goes out where a stream says why it stopped and then lacks its terminal event."""
+    """What still goes out where a stream has its finish reason and then lacks its terminal event."""
 
     error_markers: ClassVar[tuple[bytes, ...]] = (b'"error"',)
     """Bytes of which at least one is in every error event."""
@@ -270,7 +270,7 @@ class Dialect(ABC):
     """The header in which the vendor gives its request id."""
 
     version_header: ClassVar[str | None] = None
-    """The header that names the API's version, and what it says where neither client nor provider say it."""
+    """The header that names the API's version, and its value where neither client nor provider give one."""
     default_version: ClassVar[str] = ""
 
     # The client's side: read a request, write a reply.
@@ -292,7 +292,7 @@ class Dialect(ABC):
     def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder: ...
 
     def break_off(self, error: ErrorInfo, head: bytes, tail: bytes, mint: Mint) -> bytes:
-        """The end of a forwarded stream that broke off: an error event that fits behind `head` (its first event) and
+        """The end of a forwarded stream that broke off: an error event that fits after `head` (its first event) and
         `tail` (its last ones)."""
         return self.stream_encoder(Echo(), mint, Losses("response")).fail(error)
 
@@ -386,7 +386,7 @@ class Dialect(ABC):
 
     def ask_for_usage(self, wire: WireRequest) -> WireRequest | None:
         """The streaming request, changed so that the stream has usage in a separate event (kind `usage`); None
-        where it tells it anyway or the client has asked already."""
+        where it has it anyway or the client has asked already."""
         return None
 
 

@@ -8,14 +8,14 @@ GatewayError
 │   └── ModelNotFound         404  names the available models
 ├── PayloadTooLarge           413
 ├── Overloaded                503  the gateway refuses before memory is spent
-├── RequestRejected           a plugin said no: expected, logged at info
+├── RequestRejected           a plugin refused: expected, logged at info
 ├── PluginError               500  a plugin broke
 └── ModelError                upstream failed
     ├── ModelHTTPError        non-2xx reply
     ├── ModelTimeout          504
     ├── ModelConnectionError  502
     ├── ModelProtocolError    502  2xx, but not what the dialect promises
-    └── ModelStreamError      the stream told of an error, or broke, after it was opened
+    └── ModelStreamError      the stream had an error event, or broke, after it was opened
 DialectError                  raised by pure translation code, which does not know who is to blame
 """
 
@@ -69,7 +69,7 @@ ErrorClass = Literal[
 ]
 """What kind of failure it is, whatever the dialect calls it. `quota` is a spend cap or an empty account: waiting does
 not help. `upstream` is a broken or unreachable provider. `client_disconnected` is recorded
-where nobody was left to be answered."""
+where no client was left to be answered."""
 
 
 LONGEST_MESSAGE = 16 * 1024
@@ -143,7 +143,7 @@ class GatewayError(Exception):
 
     @property
     def message(self) -> str:
-        """What the error says. A plugin may put it in other words; `str(error)` is the same text."""
+        """The error's text. A plugin may put it in other words; `str(error)` is the same text."""
         return str(self.args[0])
 
     @message.setter
@@ -334,7 +334,7 @@ class ModelProtocolError(ModelError):
 
 
 class ModelStreamError(ModelError):
-    """A stream that told of an error, or ended before its end."""
+    """A stream with an error event, or one that ended before its end."""
 
 
 _KINDS: dict[int, ErrorClass] = {
@@ -398,7 +398,7 @@ _CONVERSATION = re.compile(
 
 
 def status_of_kind(error: ErrorInfo, usual: int) -> int:
-    """The status for an error that another vendor told: its own where that suggests the same kind to whoever reads it,
+    """The status for another vendor's error: its own where that suggests the same kind to a reader,
     else the `usual` one of that kind. A wrong key is 400 at one vendor and 403 at another, and clients look for 401."""
     status = error.status
     if not 400 <= status < 600:
@@ -407,7 +407,7 @@ def status_of_kind(error: ErrorInfo, usual: int) -> int:
         # A vendor's model that failed or took too long; by themselves these statuses blame the client.
         return usual
     if status == 400 and error.kind == "not_found":
-        # A model that a request names and nobody has is a bad request at some vendors; a 404 would blame the address.
+        # An unknown model is a bad request at some vendors; a 404 would blame the address.
         return status
     if status == 405 and error.kind == "bad_request":
         return status  # the gateway's own refusal of a method; a provider's 405 is of another kind

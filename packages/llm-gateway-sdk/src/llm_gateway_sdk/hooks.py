@@ -234,7 +234,7 @@ def _takes_part(cls: type[Plugin], phase: str) -> bool:
 
 
 def _hook(mounted: MountedPlugin, phase: str, *, always: bool = False) -> Hook:
-    """`always`: whoever runs it asks for the plugin's late condition."""
+    """`always`: the engine asks for the plugin's late condition."""
     call = getattr(mounted.plugin, phase)
     asynchronous = inspect.iscoroutinefunction(call)
     conditional = mounted.late_condition is not None and not always

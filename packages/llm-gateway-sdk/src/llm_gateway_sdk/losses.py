@@ -19,7 +19,7 @@ _INDEX = re.compile(r"\[\d+\]")
 @dataclass(slots=True, frozen=True)
 class Loss:
     kind: Literal["dropped", "clamped", "converted"]
-    """`dropped`: gone. `clamped`: a number brought into range. `converted`: said another way, no meaning lost."""
+    """`dropped`: gone. `clamped`: a number brought into range. `converted`: written in another way, no meaning lost."""
     path: str
     """The field as its sender calls it, indices folded: `messages[*].content[*].cache_control`,
     `generationConfig.topK`. Where the sender's API is not known, by its name in the canonical types."""

@@ -2,7 +2,7 @@
 
 Every part has, in addition to its content:
 
-- `index`: its place in the message, which says in a stream to which part a fragment belongs; None in requests.
+- `index`: its place in the message, which links a fragment of a stream to its part; None in requests.
 - `item_id`: the vendor's id of the item that the part came from (Responses).
 - `signature`, `signed_by`: the proof that a provider wants back unchanged, and the name of the dialect that issued it.
 - `cache`: the part ends a prefix that is to be cached.
@@ -127,7 +127,7 @@ class ToolResultPart:
     content: list[Part] = field(default_factory=list)
     is_error: bool = False
     name: str | None = None
-    """The tool's name, where the dialect says it (Gemini) or it is known from the call."""
+    """The tool's name, where the dialect has it (Gemini) or it is known from the call."""
     kind: Literal["function", "custom"] = "function"
     index: int | None = None
     item_id: str | None = None

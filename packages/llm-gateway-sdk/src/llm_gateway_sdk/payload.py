@@ -64,13 +64,13 @@ class Payload(Generic[T]):
 
     @property
     def changed(self) -> bool:
-        """Whether the value no longer says what the bytes say."""
+        """Whether the value differs from the bytes."""
         if self._value is None:
             return False
         return self._decode is None or self._value != self._decode()
 
     def before_change(self) -> T | None:
-        """What the bytes say, decoded anew, where the value says something else; None where it says the same."""
+        """The bytes, decoded anew, where the value differs from them; None where it does not."""
         if self._value is None:
             return None
         before = self.pristine()

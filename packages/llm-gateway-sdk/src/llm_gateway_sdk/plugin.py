@@ -89,7 +89,7 @@ class GatewayServices:
         return None
 
     def prices_of(self, model: str | None) -> Prices | None:
-        """What that model costs. `assumed_from` says where it is another model's price; None where it is unknown."""
+        """What that model costs. `assumed_from` names the other model whose price it is; None where it is unknown."""
         return None
 
     def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
@@ -259,7 +259,7 @@ def plugin_metadata(
     homepage: str | None = None,
     keywords: Sequence[str] = (),
 ) -> Callable[[P], P]:
-    """Says what a plugin is called (its `type` in YAML) and what configuration it takes.
+    """A plugin's name (its `type` in YAML) and the configuration that it takes.
 
     `configuration_schema` is a JSON Schema or a pydantic model; with a model, `configure` gets an instance of it.
     Raises TypeError where it is neither, ValueError where the name is empty. Whether it is a valid JSON Schema is

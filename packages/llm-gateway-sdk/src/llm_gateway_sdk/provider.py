@@ -412,7 +412,7 @@ HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
         "type": "integer",
         "minimum": 1,
         "default": 3,
-        "description": "Tries per target, the first included; 1 is no retry.",
+        "description": "Tries per target, the first included; with 1 there are no retries.",
     },
     "retryDelay": _duration("First pause between tries; it doubles, with jitter.", "1000ms"),
     "onLeave": {

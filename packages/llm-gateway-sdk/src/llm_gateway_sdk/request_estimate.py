@@ -21,7 +21,7 @@ __all__ = ["CANONICAL_BELOW", "RequestEstimate", "estimate_request"]
 class RequestEstimate:
     input_tokens: int
     output_tokens: int | None
-    """The most that the request allows, over all its choices; None where it sets no bound of its own."""
+    """The most that the request allows, over all its choices; None where it sets no bound."""
 
 
 BYTES_PER_TOKEN = 3
@@ -41,7 +41,7 @@ _IMAGES = (b"/9j/", b"iVBORw", b"R0lGOD", b"UklGR")
 
 
 def estimate_request(body: bytes, decoded: LLMRequest | None = None) -> RequestEstimate:
-    """`decoded` is what `body` says, where it was read already."""
+    """`decoded` is the value of `body`, where it was read already."""
     if decoded is not None and len(body) < CANONICAL_BELOW:
         ceiling = decoded.max_tokens
         return RequestEstimate(estimate_tokens(decoded), None if ceiling is None else ceiling * max(1, decoded.n or 1))

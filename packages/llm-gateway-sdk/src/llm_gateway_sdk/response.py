@@ -170,8 +170,8 @@ class LLMResponse:
 
 def refusal_of(choice: Choice) -> str:
     """Why an answer was refused or filtered, in the model's words, or else in the provider's."""
-    if said := choice.message.refusal:
-        return said
+    if refused := choice.message.refusal:
+        return refused
     return (choice.finish_message or "") if choice.finish_reason in ("refusal", "content_filter") else ""
 
 
@@ -397,7 +397,7 @@ def _joined(parts: list[Part]) -> Part:
                 **common,
             )
         case _:
-            # Media and tool results come whole: the latest stands.
+            # Media and tool results come whole: the latest is kept.
             return replace(last, **common)
 
 

@@ -410,7 +410,7 @@ def test_models_are_listed() -> None:
     assert json.loads(reply.body) == [{"name": "gpt", "default": True}, {"name": "claude", "default": False}]
 
 
-def test_counts_are_told() -> None:
+def test_counts_are_reported() -> None:
     assert json.loads($cls().estimate_reply(7).body) == {"tokens": 7}
 
 

@@ -77,7 +77,7 @@ def secrets_in_text(text: str) -> list[str]:
     return [each for secret in found if secret for each in dict.fromkeys((secret, unquote(secret)))]
 
 
-# An unescaped `/`, `?` or `#` in a password ends the authority by the letter of RFC 3986; whoever wrote it meant a
+# An unescaped `/`, `?` or `#` in a password ends the authority by the letter of RFC 3986; the writer meant a
 # password all the same, which a text after the host's colon that is not a port gives away.
 _USER_INFO = re.compile(
     r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#\s\"'@]*(?:@[^/?#\s\"'@]*)*|[^:/?#\s\"']*:(?!\d+[/?#])[^\s\"']*)@"

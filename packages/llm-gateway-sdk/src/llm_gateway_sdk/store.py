@@ -2,7 +2,7 @@
 
 A store counts for all gateways at once. Before a request spends anything, `reserve` takes what it may cost at most out
 of every counter that applies, all or nothing; when the request has ended, `settle` replaces that by what it did cost.
-A gateway that is killed in between leaves a *lease* behind, which ends by itself.
+The *lease* of a gateway that is killed in between ends by itself.
 
 The rules, which `testing/store_laws.py` tests on every store:
 
@@ -228,7 +228,7 @@ class Store(ABC):
     shared: ClassVar[bool] = True
     """Whether several processes can use one; False for what lives in the memory of one process."""
     identity: str = ""
-    """Differs between stores of different URLs, and says nothing about the URL. Set by the gateway."""
+    """Differs between stores of different URLs, and shows nothing of the URL. Set by the gateway."""
 
     @abstractmethod
     def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:

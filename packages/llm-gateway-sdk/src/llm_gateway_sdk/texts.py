@@ -1,6 +1,6 @@
 """Every string of a request or reply that may carry words, found in one walk.
 
-Whoever reads or changes text (redaction, guards, prompts) uses this walk. It visits all fields of the canonical types
+Code that reads or changes text (redaction, guards, prompts) uses this walk. It visits all fields of the canonical types
 and all values of vendors' JSON, and leaves out only what `text_exclusions.py` lists: a field that is added to a type,
 or that a vendor adds to its API, is offered without a change here.
 """
@@ -279,7 +279,7 @@ def map_places(places: Iterator[TextPlace], change: Callable[[str], str], kinds:
 
 @cache
 def _plan(cls: type) -> tuple[tuple[str, Shape | None, TextKind | None], ...]:
-    """(name, shape of what is excluded, kind of its own) of each field of a canonical type that may hold a string."""
+    """(name, shape of what is excluded, own kind) of each field of a canonical type that may hold a string."""
     return tuple(
         (
             field.name,

@@ -27,7 +27,7 @@ __all__ = ["Performer", "WalkLimits", "walk"]
 
 
 class Performer(Protocol):
-    """What the walk leaves to whoever runs it."""
+    """What the walk leaves to its caller."""
 
     async def perform(self) -> Verdict | None:
         """Does the request's operation on the target that the hooks chose, and writes the reply.
@@ -71,8 +71,8 @@ async def walk(
 ) -> None:
     """Returns when the reply is written. Raises GatewayError where the client is to get an error.
 
-    `recall` is awaited once, when it is known who is asking and before any other hook sees the request. Whoever gives
-    a `lifecycle` ends it, after the reply and whatever became of that.
+    `recall` is awaited once, when it is known who is asking and before any other hook sees the request. A caller
+    that gives a `lifecycle` ends it, after the reply and whatever became of that.
     """
     if chain.authentication or lifecycle is not None or recall is not None:
         verdict = await _enter(ctx, chain, performer, lifecycle, recall)

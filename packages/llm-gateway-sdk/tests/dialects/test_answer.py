@@ -4,9 +4,9 @@ from llm_gateway_sdk import Choice, Message, RefusalPart, TextPart, ThinkingPart
 from llm_gateway_sdk.dialects.answer import (
     broken_end,
     finish_that_fits,
+    has_content,
     join_choices,
     parts_of_later_choice,
-    says_something,
 )
 
 
@@ -68,7 +68,7 @@ def test_the_word_for_the_end_follows_what_is_there(reason, calls, fits):
 
 
 @pytest.mark.parametrize(
-    ("parts", "says"),
+    ("parts", "expected"),
     [
         ([], False),
         ([TextPart("")], False),
@@ -78,11 +78,11 @@ def test_the_word_for_the_end_follows_what_is_there(reason, calls, fits):
         ([RefusalPart("no")], True),
     ],
 )
-def test_what_counts_as_an_answer(parts, says):
-    assert says_something(parts) is says
+def test_what_counts_as_an_answer(parts, expected):
+    assert has_content(parts) is expected
 
 
-def test_an_end_with_an_error_and_nothing_said_is_an_error():
+def test_an_end_with_an_error_and_without_content_is_an_error():
     broken = choice(0, finish="error")
     broken.raw_finish_reason = "MALFORMED_FUNCTION_CALL"
 

@@ -1,4 +1,4 @@
-"""Files by id go to nobody but who issued the id."""
+"""Files by id go only to the provider that issued the id."""
 
 from __future__ import annotations
 

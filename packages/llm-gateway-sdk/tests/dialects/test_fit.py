@@ -201,20 +201,20 @@ def test_a_claude_without_strict_tools_gets_the_schema_as_it_was() -> None:
 
 
 def test_two_results_of_one_call_are_one() -> None:
-    said = [
+    words = [
         Message("user", [TextPart("a")]),
         Message("assistant", [ToolCallPart("c", "f", "{}")]),
         Message("tool", [ToolResultPart("c", [TextPart("1")]), ToolResultPart("c", [TextPart("2")])]),
     ]
     for receiver in RECEIVERS:
-        messages = fit(LLMRequest("m", said), receiver, Losses()).request.messages
+        messages = fit(LLMRequest("m", words), receiver, Losses()).request.messages
         results = [part for message in messages for part in message.content if type(part) is ToolResultPart]
         assert [part.content for part in results] == [[TextPart("1"), TextPart("2")]]
 
 
 def test_a_last_turn_that_is_not_continued_is_reported() -> None:
-    said = [Message("user", [TextPart("a")]), Message("assistant", [TextPart("The answer")])]
+    words = [Message("user", [TextPart("a")]), Message("assistant", [TextPart("The answer")])]
     for sender, expected in (("anthropic", ["messages"]), ("openai_chat", [])):
         losses = Losses()
-        fit(LLMRequest("m", said), CHAT, losses, sender)
+        fit(LLMRequest("m", words), CHAT, losses, sender)
         assert [loss.path for loss in losses] == expected

@@ -21,7 +21,7 @@ from llm_gateway_sdk.dialects.history import (
 )
 
 
-def says(role: str, *texts: str) -> Message:
+def turn(role: str, *texts: str) -> Message:
     return Message(role, [TextPart(text) for text in texts])
 
 
@@ -49,15 +49,15 @@ def label(part: Part) -> str:
 
 
 def test_an_orderly_conversation_is_the_very_same() -> None:
-    messages = [says("user", "look"), calls("a", "b"), answers("a"), answers("b"), says("user", "go on"), calls("c")]
+    messages = [turn("user", "look"), calls("a", "b"), answers("a"), answers("b"), turn("user", "go on"), calls("c")]
     losses = Losses()
 
     assert results_after_calls(messages, losses) is messages
     assert not losses
 
 
-def test_what_was_said_between_two_results_follows_them() -> None:
-    messages = [says("user", "look"), calls("a", "b"), answers("a"), says("developer", "note"), answers("b")]
+def test_texts_between_two_results_follow_them() -> None:
+    messages = [turn("user", "look"), calls("a", "b"), answers("a"), turn("developer", "note"), answers("b")]
     losses = Losses()
 
     assert shape(results_after_calls(messages, losses)) == [
@@ -70,7 +70,7 @@ def test_what_was_said_between_two_results_follows_them() -> None:
 
 
 def test_a_late_result_goes_to_its_call() -> None:
-    messages = [calls("a"), says("user", "wait"), calls("b"), answers("b"), answers("a")]
+    messages = [calls("a"), turn("user", "wait"), calls("b"), answers("b"), answers("a")]
 
     assert shape(results_after_calls(messages, Losses())) == [
         ("assistant", ["call a"]),
@@ -85,10 +85,10 @@ def test_an_id_that_comes_again_keeps_each_result_with_its_own_turn() -> None:
     messages = [
         calls("x"),
         answers("x"),
-        says("user", "again"),
+        turn("user", "again"),
         calls("x", "y"),
         answers("x"),
-        says("user", "w"),
+        turn("user", "w"),
         answers("y"),
     ]
 
@@ -103,31 +103,31 @@ def test_an_id_that_comes_again_keeps_each_result_with_its_own_turn() -> None:
 
 
 def test_a_call_without_a_result_gets_one_unless_its_turn_is_the_last() -> None:
-    messages = [says("user", "look"), calls("a", "b"), answers("b"), says("user", "never mind")]
+    messages = [turn("user", "look"), calls("a", "b"), answers("b"), turn("user", "never mind")]
 
     sorted_ = results_after_calls(messages, Losses())
 
     results = sorted_[2].content
     assert [label(part) for part in results] == ["result b", "result a"]
     assert results[1].content == [TextPart(NO_RESULT)]  # type: ignore[union-attr]
-    assert results_after_calls([says("user", "look"), calls("a")], Losses())[-1].content == calls("a").content
+    assert results_after_calls([turn("user", "look"), calls("a")], Losses())[-1].content == calls("a").content
 
 
 def test_the_last_turns_calls_are_answered_all_or_not_at_all() -> None:
-    messages = [says("user", "look"), calls("a", "b"), answers("a")]
+    messages = [turn("user", "look"), calls("a", "b"), answers("a")]
 
     assert shape(results_after_calls(messages, Losses()))[-1] == ("tool", ["result a", "result b"])
 
 
 def test_two_results_of_one_call_are_one() -> None:
-    messages = [calls("a"), answers("a"), answers("a"), says("user", "go on")]
+    messages = [calls("a"), answers("a"), answers("a"), turn("user", "go on")]
 
     (result,) = results_after_calls(messages, Losses())[1].content
     assert [label(part) for part in result.content] == ["result of a", "result of a"]  # type: ignore[union-attr]
 
 
 def test_a_result_without_its_call_becomes_a_text() -> None:
-    messages = [answers("gone"), says("user", "and now?")]
+    messages = [answers("gone"), turn("user", "and now?")]
 
     sorted_ = results_after_calls(messages, Losses())
 
@@ -135,7 +135,7 @@ def test_a_result_without_its_call_becomes_a_text() -> None:
 
 
 def test_turns_in_a_row_that_call_are_answered_after_the_last() -> None:
-    messages = [says("user", "look"), calls("a"), calls("b"), answers("a", "b")]
+    messages = [turn("user", "look"), calls("a"), calls("b"), answers("a", "b")]
 
     assert shape(results_after_calls(messages, Losses()))[1:] == [
         ("assistant", ["call a"]),
@@ -163,7 +163,7 @@ def conversations(draw: st.DrawFn) -> list[Message]:
                 message = Message("user", [TextPart(f"text {number}"), *message.content])
             messages.append(message)
         else:
-            messages.append(says(kind, f"text {number}"))
+            messages.append(turn(kind, f"text {number}"))
     return messages
 
 
@@ -193,7 +193,7 @@ def test_any_conversation_comes_into_order_and_loses_nothing(messages: list[Mess
 
 
 def test_neighbours_of_a_role_are_joined_and_others_stay() -> None:
-    messages = [says("user", "a"), says("assistant", "b"), calls("c"), says("user", "d"), says("user", "e")]
+    messages = [turn("user", "a"), turn("assistant", "b"), calls("c"), turn("user", "d"), turn("user", "e")]
 
     assert shape(join_turns(messages, ["assistant"])) == [
         ("user", ["a"]),
@@ -209,7 +209,7 @@ def test_a_thought_in_pieces_is_one_thought_with_its_signature() -> None:
         Message("assistant", [ThinkingPart("I wonder")]),
         Message("assistant", [ThinkingPart(" whether")]),
         Message("assistant", [ThinkingPart("", signature="sig", signed_by="anthropic")]),
-        says("assistant", "Yes."),
+        turn("assistant", "Yes."),
     ]
 
     (joined,) = join_turns(pieces, ["assistant"])
@@ -225,7 +225,7 @@ def test_a_thought_in_pieces_is_one_thought_with_its_signature() -> None:
 
 def test_blank_texts_are_left_out_of_messages_and_results() -> None:
     result = Message("tool", [ToolResultPart("a", [TextPart(" "), TextPart("found")])])
-    messages = [says("system", "  "), says("user", "\n", "hi"), calls("a"), result]
+    messages = [turn("system", "  "), turn("user", "\n", "hi"), calls("a"), result]
     losses = Losses()
 
     kept = without_blank_texts(messages, losses)
@@ -247,38 +247,38 @@ def test_a_cache_hint_moves_to_what_is_before_the_blank() -> None:
 
 
 def test_a_last_turn_of_nothing_but_blanks_still_is_the_users() -> None:
-    messages = [says("user", "hi"), says("assistant", "hello"), says("user", " ")]
+    messages = [turn("user", "hi"), turn("assistant", "hello"), turn("user", " ")]
 
     assert shape(without_blank_texts(messages, Losses()))[-1] == ("user", [CONTINUE])
 
 
 def test_the_assistants_last_text_ends_without_white_space() -> None:
-    messages = [says("user", "finish "), says("assistant", "  The answer is: \n")]
+    messages = [turn("user", "finish "), turn("assistant", "  The answer is: \n")]
 
     assert shape(without_trailing_blank(messages, Losses())) == [
         ("user", ["finish "]),
         ("assistant", ["  The answer is:"]),
     ]
     assert without_trailing_blank(messages[:1], Losses()) == messages[:1]
-    assert len(without_trailing_blank([messages[0], says("assistant", " ")], Losses())) == 1
+    assert len(without_trailing_blank([messages[0], turn("assistant", " ")], Losses())) == 1
 
 
 # Who begins.
 
 
 def test_a_turn_of_the_user_comes_first() -> None:
-    system, greeting = says("system", "s"), says("assistant", "welcome")
+    system, greeting = turn("system", "s"), turn("assistant", "welcome")
 
     assert shape(begin_with_user([system, greeting], Losses(), always=True))[1] == ("user", [BEGIN])
     assert shape(begin_with_user([system], Losses(), always=True)) == [("system", ["s"]), ("user", [BEGIN])]
     alone = [system]
     assert begin_with_user(alone, Losses(), always=False) is alone
-    fine = [system, says("user", "hi"), greeting]
+    fine = [system, turn("user", "hi"), greeting]
     assert begin_with_user(fine, Losses(), always=True) is fine
 
 
-def test_one_system_message_first_and_later_ones_said_by_the_user() -> None:
-    messages = [says("system", "a"), says("developer", "b"), says("user", "c"), says("system", "d"), says("user", "e")]
+def test_one_system_message_first_and_later_ones_become_the_users() -> None:
+    messages = [turn("system", "a"), turn("developer", "b"), turn("user", "c"), turn("system", "d"), turn("user", "e")]
     losses = Losses()
 
     assert shape(one_system_message(messages, losses)) == [

@@ -1,4 +1,4 @@
-"""What a model takes, as its name says."""
+"""What a model takes, by its name."""
 
 from __future__ import annotations
 

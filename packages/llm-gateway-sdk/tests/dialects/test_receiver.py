@@ -1,4 +1,4 @@
-"""What each API takes, as its reference says."""
+"""What each API takes, by its reference."""
 
 from __future__ import annotations
 

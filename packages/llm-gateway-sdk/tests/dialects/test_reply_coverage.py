@@ -1,4 +1,4 @@
-"""What a reply says that the client's dialect has no form for is listed."""
+"""What a reply has that the client's dialect has no form for is listed."""
 
 from __future__ import annotations
 

@@ -36,16 +36,16 @@ def test_every_object_forbids_further_properties() -> None:
     }
     before = copy.deepcopy(schema)
 
-    said = structured_schema(schema)
+    words = structured_schema(schema)
 
-    assert said["additionalProperties"] is False
-    assert said["properties"]["a"]["items"]["additionalProperties"] is False
-    assert said["$defs"]["B"]["properties"]["properties"]["additionalProperties"] is False
+    assert words["additionalProperties"] is False
+    assert words["properties"]["a"]["items"]["additionalProperties"] is False
+    assert words["$defs"]["B"]["properties"]["properties"]["additionalProperties"] is False
     assert schema == before
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "words"),
     [
         (
             {"type": "integer", "minimum": 1, "maximum": 10, "description": "A number"},
@@ -57,8 +57,8 @@ def test_every_object_forbids_further_properties() -> None:
         (True, True),
     ],
 )
-def test_what_is_not_enforced_moves_into_the_description(schema: Any, said: Any) -> None:
-    assert structured_schema(schema) == said
+def test_what_is_not_enforced_moves_into_the_description(schema: Any, words: Any) -> None:
+    assert structured_schema(schema) == words
 
 
 # Roots.

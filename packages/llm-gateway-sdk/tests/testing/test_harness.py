@@ -158,7 +158,7 @@ def test_follow_ups_without_end_are_bounded():
     assert "more than 4 follow-ups (maxTurns)" in str(PluginHarness(endless, max_turns=4).ask().error)
 
 
-def test_a_failing_model_is_told_to_the_client():
+def test_the_client_gets_the_error_of_a_failing_model():
     silent = plugin(before_model=lambda self, ctx: None)
     harness = PluginHarness(silent)
 

@@ -20,7 +20,7 @@ def post(upstream, path, body):
     return status, data
 
 
-def test_it_answers_what_the_model_says_in_the_dialect():
+def test_it_answers_the_models_text_in_the_dialect():
     with FakeUpstream(chat.OpenAIChat(), ScriptedModel("Hello.", 429)) as upstream:
         status, body = post(upstream, "/v1/chat/completions", BODY)
         assert (status, json.loads(body)["choices"][0]["message"]["content"]) == (200, "Hello.")
@@ -30,7 +30,7 @@ def test_it_answers_what_the_model_says_in_the_dialect():
     assert upstream.received[0].headers.get("x-seen") == "yes"
 
 
-def test_it_streams_and_breaks_off_as_the_script_says():
+def test_it_streams_and_breaks_off_as_scripted():
     with FakeUpstream(chat.OpenAIChat(), ScriptedModel(["He", "llo."], ["He", 503], 503)) as upstream:
         whole, broken, failed = (post(upstream, "/x", {**BODY, "stream": True}) for _ in range(3))
     assert whole[1].endswith(b"data: [DONE]\n\n")

@@ -26,10 +26,10 @@ def test_members_before_a_field_and_from_it_are_the_object(body: dict[str, Any])
         assert before | json.loads(b"{" + data[place:]) == body
         assert "usage" not in before
 
-    behind = json.members_from(data, "usage")
-    if behind is not None:
-        assert next(iter(behind)) == "usage"
-        assert behind.items() <= body.items() if _plain(behind) else all(body[key] == behind[key] for key in behind)
+    after = json.members_from(data, "usage")
+    if after is not None:
+        assert next(iter(after)) == "usage"
+        assert after.items() <= body.items() if _plain(after) else all(body[key] == after[key] for key in after)
 
 
 def _plain(values: dict[str, Any]) -> bool:

@@ -52,7 +52,7 @@ def exposure_notice(config: GatewayConfig, extensions: Extensions, host: str) ->
 
 
 def reachable_without_key(config: GatewayConfig, extensions: Extensions) -> list[str]:
-    """Projects that spend a provider's credentials and ask nobody for an API key."""
+    """Projects that spend a provider's credentials and ask for no API key."""
     return [
         project.name
         for project in config.projects.values()

@@ -118,7 +118,7 @@ def _models(ctx: RequestContext, model_name: ModelName | None) -> list[str]:
 
 
 def _users(ctx: RequestContext) -> list[str]:
-    """The authenticated caller, else the header, else what the body says: only then is the body read."""
+    """The authenticated caller, else the header, else the field of the body: only then is the body read."""
     if ctx.caller is not None:
         return [ctx.caller]
     named = ctx.http_request.raw_headers.get("x-user-id")

@@ -28,7 +28,7 @@ Found = tuple[Path, str]
 
 
 def check_schema(extension: Extension, settings: dict[str, Any], show: Show = show) -> list[Found]:
-    """What the extension's JSON Schema says against the settings, each with its path below them."""
+    """What the extension's JSON Schema refuses in the settings, each with its path below them."""
     try:
         validator = _validator(extension)
     except jsonschema.SchemaError as error:
@@ -158,7 +158,7 @@ def _expectation(error: Any) -> str:
 
 
 def check_by_itself(extension: Extension, settings: dict[str, Any]) -> list[Found]:
-    """What the class's own `validate_config` says, asked of an instance made for that alone. Runs no hook."""
+    """The answer of the class's own `validate_config`, asked of an instance made for that alone. Runs no hook."""
     metadata = getattr(extension.cls, "metadata", None)
     model = getattr(metadata, "configuration_model", None)
     config: Any = settings

@@ -199,7 +199,7 @@ def _from_entry_point(kind: Kind, entry_point: importlib.metadata.EntryPoint) ->
     if extension.name != entry_point.name:
         raise ConfigError(
             f'the entry point "{entry_point.name}" = {entry_point.value} and the class disagree on the name: '
-            f'the class says "{extension.name}"'
+            f'the class has the name "{extension.name}"'
         )
     return extension
 
@@ -213,8 +213,12 @@ def _from_module(name: str, extensions: Extensions, *, directory: FilePath, noti
     try:
         distribution = importlib.metadata.distribution(module_name)
     except (importlib.metadata.PackageNotFoundError, ValueError):
-        beside = directory / f"{module_name.replace('-', '_')}.py"
-        hint = f"; for the file next to the configuration write `path: ./{beside.name}`" if beside.is_file() else ""
+        module_file = directory / f"{module_name.replace('-', '_')}.py"
+        hint = (
+            f"; for the file next to the configuration write `path: ./{module_file.name}`"
+            if module_file.is_file()
+            else ""
+        )
         raise ConfigError(
             f'no Python module and no installed distribution is named "{module_name}"; {_advice(module_name)}{hint}'
         ) from None

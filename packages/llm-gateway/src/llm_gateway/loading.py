@@ -179,7 +179,7 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
     resolve(node, extension.schema, draft.variables, problems, path)
     settings = plain(node)
     if not isinstance(settings, dict):
-        return extension  # told when the settings around it are validated
+        return extension  # reported when the settings around it are validated
     for below, message in check_schema(extension, settings, show_of(node)):
         if not problems.below((*path, *below)):
             problems.add((*path, *below), message)
@@ -223,7 +223,7 @@ def _check_workers(file: GatewayFile, projects: Iterable[ProjectConfig], draft: 
 
 
 def _check_adapters(project: ProjectConfig, draft: Draft, extensions: Extensions) -> Iterator[Extension]:
-    """Adapters that nobody wrote down, but which are offered because they are installed, must be loadable too."""
+    """Adapters that are not in the configuration, but offered because they are installed, must be loadable too."""
     for adapter in project.adapters:
         try:
             yield extensions.get("adapter", adapter.type)

@@ -1,4 +1,4 @@
-"""The models of a project: who is behind a name."""
+"""The models of a project: the target of each name."""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class Spellings:
         if inside.startswith(f"{project}/"):
             inside = inside[len(project) :]
             yield inside
-        behind = inside[len(adapter) :] if inside.startswith(f"{adapter}/") else inside
-        for route, rest in self._meant(behind, ctx):
+        rest_of_path = inside[len(adapter) :] if inside.startswith(f"{adapter}/") else inside
+        for route, rest in self._meant(rest_of_path, ctx):
             for prefix in ("", adapter) if route.bare else (adapter,):
                 yield f"{prefix}{rest}"
                 yield f"{project}{prefix}{rest}"

@@ -15,7 +15,7 @@ __all__ = ["open_store"]
 
 def open_store(config: str, plugin: str = "") -> tuple[Store, Mapping[str, Any]]:
     """The store of the configuration in the file `config`, and the settings of its first plugin of the type `plugin`
-    (empty where it has none). Whoever opens it closes it. Raises ConfigError.
+    (empty where it has none). The caller closes it. Raises ConfigError.
     """
     loaded = load(config)
     settings: Mapping[str, Any] = {}

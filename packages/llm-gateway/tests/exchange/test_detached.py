@@ -1,4 +1,4 @@
-"""What runs after a reply: all of it, together where nobody waits, side by side where somebody does."""
+"""What runs after a reply: all of it, together where no task waits, concurrently where one does."""
 
 from __future__ import annotations
 

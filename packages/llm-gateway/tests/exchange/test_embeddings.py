@@ -32,7 +32,7 @@ def test_every_string_is_seen_and_put_back(body: dict[str, Any]) -> None:
     assert write_embedding(original, request) == original.replace(b"SECRET", b"hidden")
 
 
-def test_what_is_embedded_is_what_the_user_says() -> None:
+def test_what_is_embedded_is_the_users_text() -> None:
     request, _ = EmbeddingReader().decode_request(WireRequest(body=json.dumps(BODIES[6])))
     assert [(message.role, message.text) for message in request.messages] == [("user", "SECRET")]
 

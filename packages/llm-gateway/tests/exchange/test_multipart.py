@@ -55,7 +55,7 @@ def passed(
 @pytest.mark.parametrize("all_fields", [False, True])
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 10_000])
 @pytest.mark.parametrize("body", [FIELD + FILE + END, FILE + FIELD + PROMPT + END, FIELD + FILE + PROMPT + FILE + END])
-def test_a_form_that_nobody_changes_is_the_same(body: bytes, size: int, all_fields: bool) -> None:
+def test_a_form_without_changes_is_the_same(body: bytes, size: int, all_fields: bool) -> None:
     seen, length, sent = passed(Pieces(body, size), all_fields=all_fields)
 
     assert sent == body

@@ -33,7 +33,7 @@ def test_without_an_edit_the_bytes_are_the_same() -> None:
         (b'{"m":[1,2,3]}', b'{"m":[1,2,3],"new":{"a":null}}', b'{"m":[1,2,3],"s":true,"new":{"a":null}}'),
     ],
 )
-def test_what_was_added_or_taken_away_is_what_the_edit_says(before: bytes, after: bytes, merged: bytes) -> None:
+def test_what_was_added_or_taken_away_is_the_edit(before: bytes, after: bytes, merged: bytes) -> None:
     original = b'{"m":[1,2,3],"s":true}' if b'"s"' in before or b'"new"' in after else b'{"m":[1,2,3]}'
     assert merge_edit(original, before, after) == merged
 
@@ -46,7 +46,7 @@ def test_a_text_that_is_edited_keeps_its_form() -> None:
     assert merge_edit(original, b'{"content":"one"}', b'{"content":"two"}') == original.replace(b"one", b"two")
 
 
-def test_half_a_letter_beside_the_edit_stays_and_costs_no_number_its_spelling() -> None:
+def test_half_a_letter_next_to_the_edit_stays_and_costs_no_number_its_spelling() -> None:
     original = b'{"k":"\\ud83d","n":1e5,"a":"x"}'
     assert merge_edit(original, b'{"a":"x"}', b'{"a":"y"}') == original.replace(b'"x"', b'"y"')
 
@@ -132,11 +132,11 @@ class TestLongStrings:
             monkeypatch.setattr(module, "_BEYOND", 81)
 
     def test_an_edit_next_to_a_long_string_leaves_its_spelling(self) -> None:
-        said = "é" * 100
-        escaped = plain_json.dumps(said)
+        words = "é" * 100
+        escaped = plain_json.dumps(words)
         original = f'{{"text": {escaped}, "extra": {escaped}, "other": "1.0e5"}}'
-        before = json.dumps({"text": said, "other": "1.0e5"})
-        after = json.dumps({"text": said, "other": "edited"})
+        before = json.dumps({"text": words, "other": "1.0e5"})
+        after = json.dumps({"text": words, "other": "edited"})
 
         merged = merge_edit(original.encode(), before, after)
 

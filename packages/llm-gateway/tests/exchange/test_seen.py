@@ -16,5 +16,5 @@ from llm_gateway.exchange.seen import seen_query
         ("alt=123-45-6789&note=hello", ""),
     ],
 )
-def test_free_text_stays_behind(query: str, left: str) -> None:
+def test_free_text_is_left_out(query: str, left: str) -> None:
     assert seen_query(query) == left

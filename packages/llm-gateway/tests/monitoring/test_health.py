@@ -14,7 +14,7 @@ Start = Callable[..., Monitored]
 ECHO = "models: [{name: echo, isDefault: true, provider: {type: echo}}]\n"
 
 
-def test_health_tells_version_and_checks(monitored: Start) -> None:
+def test_health_has_version_and_checks(monitored: Start) -> None:
     answer = monitored(ECHO).get("/health")
 
     assert answer.status == 200

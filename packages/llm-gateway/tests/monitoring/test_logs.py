@@ -125,7 +125,7 @@ class Chatty(Plugin):
 
 
 @pytest.mark.parametrize("form", ["json", "simple"])
-def test_lines_of_a_request_carry_its_id_whoever_writes_them(
+def test_lines_of_a_request_carry_its_id_from_every_logger(
     monitored: Callable[..., Monitored], monkeypatch: pytest.MonkeyPatch, form: str
 ) -> None:
     client = monitored(ECHO + "plugins: [{name: mine, type: chatty}]", extensions=[Chatty])
@@ -170,7 +170,7 @@ def test_what_looks_like_a_credential_is_masked(monkeypatch: pytest.MonkeyPatch,
         json.loads(written)
 
 
-def test_words_behind_a_settings_name_are_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_after_a_settings_name_are_not_a_credential(monkeypatch: pytest.MonkeyPatch) -> None:
     console = configure(monkeypatch)
     logging.getLogger("x").warning("models[0].provider.config.apiKey: expected a text, Basic errors, key=value pairs")
 

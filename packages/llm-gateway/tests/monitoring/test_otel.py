@@ -74,10 +74,10 @@ class Telemetry:
 
 
 def test_a_request_has_a_span_and_each_attempt_and_plugin_one_below(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, ECHO + "plugins: [{name: mine, type: noop}]")
-    answer = told.client.chat("hello", temperature=0.5, max_tokens=9, stop=["x"], headers={"x-request-id": "req-7"})
+    reported = Telemetry(monitored, ECHO + "plugins: [{name: mine, type: noop}]")
+    answer = reported.client.chat("hello", temperature=0.5, max_tokens=9, stop=["x"], headers={"x-request-id": "req-7"})
 
-    spans = told.spans
+    spans = reported.spans
     request, attempt = spans["POST openai/generate"], spans["chat echo-1"]
     assert request.kind is SpanKind.SERVER
     assert dict(request.attributes or {}) == {
@@ -105,7 +105,7 @@ def test_a_request_has_a_span_and_each_attempt_and_plugin_one_below(monitored: C
     assert found["gen_ai.usage.output_tokens"] == usage["completion_tokens"]
     assert found["gen_ai.response.finish_reasons"] == ("stop",)
     assert found["gen_ai.response.model"]
-    plugin = [span for span in told.exporter.get_finished_spans() if span.name == "plugin mine"]
+    plugin = [span for span in reported.exporter.get_finished_spans() if span.name == "plugin mine"]
     assert {dict(span.attributes or {})["llm_gateway.plugin.phase"] for span in plugin} == {
         "before_model",
         "after_model",
@@ -114,22 +114,22 @@ def test_a_request_has_a_span_and_each_attempt_and_plugin_one_below(monitored: C
 
 
 def test_content_stays_out_unless_it_is_asked_for(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, ECHO)
-    told.client.chat("my secret plan")
+    reported = Telemetry(monitored, ECHO)
+    reported.client.chat("my secret plan")
 
-    assert "my secret plan" not in "".join(span.to_json() for span in told.exporter.get_finished_spans())
+    assert "my secret plan" not in "".join(span.to_json() for span in reported.exporter.get_finished_spans())
 
 
 def test_content_that_is_asked_for_has_the_published_form(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, ECHO, captureContent=True)
+    reported = Telemetry(monitored, ECHO, captureContent=True)
     tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": 'call look {"at": "sky"}'},
     ]
-    told.client.chat(messages=messages, tools=[tool])
+    reported.client.chat(messages=messages, tools=[tool])
 
-    found = dict(told.spans["chat echo-1"].attributes or {})
+    found = dict(reported.spans["chat echo-1"].attributes or {})
     assert json.loads(str(found["gen_ai.system_instructions"])) == [{"type": "text", "content": "Be brief."}]
     assert json.loads(str(found["gen_ai.input.messages"])) == [
         {"role": "user", "parts": [{"type": "text", "content": 'call look {"at": "sky"}'}]}
@@ -142,19 +142,21 @@ def test_content_that_is_asked_for_has_the_published_form(monitored: Callable[..
 
 
 def test_a_stream_reports_the_time_to_its_first_chunk(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, ECHO)
-    told.client.chat("one two three", stream=True)
+    reported = Telemetry(monitored, ECHO)
+    reported.client.chat("one two three", stream=True)
 
-    found = dict(told.spans["chat echo-1"].attributes or {})
+    found = dict(reported.spans["chat echo-1"].attributes or {})
     assert found["gen_ai.request.stream"] is True
     assert float(str(found["gen_ai.response.time_to_first_chunk"])) >= 0
-    assert {"gen_ai.client.operation.time_to_first_chunk", "gen_ai.server.time_to_first_token"} <= set(told.measured)
+    assert {"gen_ai.client.operation.time_to_first_chunk", "gen_ai.server.time_to_first_token"} <= set(
+        reported.measured
+    )
 
 
 def test_a_failure_is_an_error_on_the_attempt_and_the_fallback_is_another_span(
     monitored: Callable[..., Monitored],
 ) -> None:
-    told = Telemetry(
+    reported = Telemetry(
         monitored,
         """
 models:
@@ -163,23 +165,23 @@ models:
 plugins: [{name: router, type: model-router, config: {model: first, fallbacks: [second]}}]
 """,
     )
-    told.client.chat("hello")
+    reported.client.chat("hello")
 
-    first, second = told.spans["chat one"], told.spans["chat two"]
+    first, second = reported.spans["chat one"], reported.spans["chat two"]
     assert first.status.status_code is StatusCode.ERROR
     assert dict(first.attributes or {})["error.type"] == "overloaded"
     assert second.status.status_code is StatusCode.UNSET
     assert dict(second.attributes or {})["http.request.resend_count"] == 1
-    assert dict(told.spans["POST openai/generate"].attributes or {})["llm_gateway.attempts"] == 2
-    durations = told.measured["gen_ai.client.operation.duration"]
+    assert dict(reported.spans["POST openai/generate"].attributes or {})["llm_gateway.attempts"] == 2
+    durations = reported.measured["gen_ai.client.operation.duration"]
     assert [dict(point.attributes).get("error.type") for point in durations].count("overloaded") == 1
 
 
 def test_metrics_have_the_published_names_units_and_buckets(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, ECHO)
-    told.client.chat("hello")
+    reported = Telemetry(monitored, ECHO)
+    reported.client.chat("hello")
 
-    measured = told.measured
+    measured = reported.measured
     tokens = {dict(point.attributes)["gen_ai.token.type"]: point for point in measured["gen_ai.client.token.usage"]}
     assert set(tokens) == {"input", "output"}
     assert list(tokens["input"].explicit_bounds) == [4**power for power in range(14)]
@@ -191,11 +193,13 @@ def test_metrics_have_the_published_names_units_and_buckets(monitored: Callable[
 
 
 def test_made_up_models_do_not_multiply_metrics(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, "models: [{name: any, isDefault: true, provider: {type: echo}}]")
+    reported = Telemetry(monitored, "models: [{name: any, isDefault: true, provider: {type: echo}}]")
     for number in range(230):
-        told.client.chat("hello", model=f"made-up-{number}")
+        reported.client.chat("hello", model=f"made-up-{number}")
 
-    models = {dict(point.attributes)["gen_ai.request.model"] for point in told.measured["gen_ai.client.token.usage"]}
+    models = {
+        dict(point.attributes)["gen_ai.request.model"] for point in reported.measured["gen_ai.client.token.usage"]
+    }
 
     assert len(models) == 201
     assert "_OTHER" in models
@@ -297,12 +301,12 @@ def upstream(url: str) -> str:
 def test_a_trace_goes_on_from_the_client_through_the_gateway_to_the_provider(
     monitored: Callable[..., Monitored], collector: Collector
 ) -> None:
-    told = Telemetry(monitored, upstream(collector.url))
-    answer = told.client.chat("hello", headers={"traceparent": TRACEPARENT, "tracestate": "vendor=1"})
+    reported = Telemetry(monitored, upstream(collector.url))
+    answer = reported.client.chat("hello", headers={"traceparent": TRACEPARENT, "tracestate": "vendor=1"})
     assert answer.status == 200
 
     headers, _ = collector.of("/v1/chat/completions")[0]
-    spans = told.spans
+    spans = reported.spans
     request, attempt = spans["POST openai/generate"], spans["chat m"]
     assert request.parent is not None
     assert format(request.parent.span_id, "016x") == "b7ad6b7169203331"
@@ -319,15 +323,15 @@ def test_a_trace_goes_on_from_the_client_through_the_gateway_to_the_provider(
 def test_answers_that_pass_through_unread_are_captured_where_that_is_asked_for(
     monitored: Callable[..., Monitored], collector: Collector
 ) -> None:
-    told = Telemetry(monitored, upstream(collector.url), captureContent=True)
-    told.client.chat("hello")
+    reported = Telemetry(monitored, upstream(collector.url), captureContent=True)
+    reported.client.chat("hello")
 
-    found = dict(told.spans["chat m"].attributes or {})
+    found = dict(reported.spans["chat m"].attributes or {})
     (output,) = json.loads(str(found["gen_ai.output.messages"]))
     assert output == {"role": "assistant", "parts": [{"type": "text", "content": "hi"}], "finish_reason": "stop"}
     assert found["gen_ai.response.model"] == "m-1"
-    kept = told.client.gateway.services.kept
-    assert kept.left == told.client.gateway.config.server.limits.max_kept_bytes
+    kept = reported.client.gateway.services.kept
+    assert kept.left == reported.client.gateway.config.server.limits.max_kept_bytes
 
 
 def test_without_tracing_the_clients_own_trace_reaches_the_provider(
@@ -368,11 +372,11 @@ monitoring:
 
 
 def test_unsampled_requests_send_no_spans_but_are_measured(monitored: Callable[..., Monitored]) -> None:
-    told = Telemetry(monitored, ECHO, sampleRatio=0)
-    told.client.chat("hello")
+    reported = Telemetry(monitored, ECHO, sampleRatio=0)
+    reported.client.chat("hello")
 
-    assert told.spans == {}
-    assert told.measured["gen_ai.server.request.duration"][0].count == 1
+    assert reported.spans == {}
+    assert reported.measured["gen_ai.server.request.duration"][0].count == 1
 
 
 def test_a_missing_extra_is_a_configuration_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Figures, health and versions of several worker processes, as one page tells them."""
+"""Figures, health and versions of several worker processes, on one page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The echo provider does what the last user message says."""
+"""The echo provider does what the last user message asks for."""
 
 import asyncio
 from functools import reduce
@@ -34,7 +34,7 @@ async def streamed(text: str, **config: Any) -> list[LLMResponse]:
     return [chunk async for chunk in made.execute_streaming(asked(text), call())]
 
 
-def test_it_says_back_what_it_was_reported() -> None:
+def test_it_repeats_the_last_message() -> None:
     reply = ask("Hello, world!")
 
     assert reply.text == "Hello, world!"

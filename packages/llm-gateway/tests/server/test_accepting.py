@@ -31,10 +31,10 @@ def test_all_that_wait_are_taken_and_served() -> None:
     async def scene(listener: socket.socket, clients: list[socket.socket]) -> None:
         accepting = Acceptor(asyncio.get_running_loop(), [listener], _Hello, shared=False)
         accepting.start()
-        said = [await asyncio.to_thread(client.recv, 10) for client in clients]
+        words = [await asyncio.to_thread(client.recv, 10) for client in clients]
         await accepting.close()
 
-        assert said == [b"hello"] * 40
+        assert words == [b"hello"] * 40
 
     _run(scene, clients=40)
 
@@ -122,7 +122,7 @@ async def _after_one_turn(listener: socket.socket) -> int:
 
 
 def _waiting(listener: socket.socket) -> int:
-    """How many connections are established and not taken yet, as Linux tells of a listening socket (tcp_info)."""
+    """How many connections are established and not taken yet, as Linux reports of a listening socket (tcp_info)."""
     return int.from_bytes(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)[24:28], "little")
 
 

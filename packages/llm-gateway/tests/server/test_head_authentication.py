@@ -40,7 +40,7 @@ def test_a_refusal_is_the_answer() -> None:
     assert answer(lambda ctx: PluginResult(success=False, error=error, status=429)) is error
 
 
-def test_nobody_known_is_401_and_a_broken_plugin_lets_nobody_in() -> None:
+def test_an_unknown_caller_is_401_and_a_broken_plugin_lets_none_in() -> None:
     unknown = answer(lambda ctx: None)
     broken = answer(lambda ctx: 1 / 0)
 

@@ -92,7 +92,7 @@ def test_a_path_like_none_gets_no_suggestion(client):
     assert "Did you mean" not in answer.text
 
 
-def test_a_request_for_a_model_at_the_root_is_answered_with_an_error_that_says_where_to_look(client):
+def test_a_request_for_a_model_at_the_root_is_answered_with_an_error_that_names_where_to_look(client):
     answer = client.post("/", {"model": "x", "messages": []})
 
     assert answer.status == 404

@@ -42,7 +42,7 @@ def test_those_who_have_read_nothing_for_longest_are_cut_until_the_rest_fits() -
     asyncio.run(main())
 
 
-def test_within_the_bound_nobody_is_cut_and_who_reads_again_is_forgotten() -> None:
+def test_within_the_bound_no_client_is_cut_and_who_reads_again_is_forgotten() -> None:
     async def main() -> None:
         slow = SlowReaders(asyncio.get_running_loop(), 10 * HELD_BYTES)
         readers = [_Reader() for _ in range(9)]

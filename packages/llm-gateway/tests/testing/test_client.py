@@ -55,8 +55,8 @@ def test_chat_goes_through_the_whole_gateway(client):
 def test_streams_are_kept_piece_by_piece(client):
     answer = client.chat("hello there", stream=True)
 
-    said = [event["choices"][0]["delta"].get("content", "") for event in answer.events if event != "[DONE]"]
-    assert "".join(said) == "HELLO THERE"
+    words = [event["choices"][0]["delta"].get("content", "") for event in answer.events if event != "[DONE]"]
+    assert "".join(words) == "HELLO THERE"
     assert answer.events[-1] == "[DONE]"
     assert len(answer.pieces) > 1
 
@@ -114,7 +114,7 @@ def test_closing_closes_plugins_once():
 
 
 @pytest.mark.parametrize("status", [400, 402, 403, 413, 418, 422, 429, 451, 500, 503])
-def test_a_client_gets_the_status_that_a_plugin_says(status):
+def test_a_client_gets_the_status_that_a_plugin_sets(status):
     class Refusing(Plugin):
         def before_model(self, ctx):
             return PluginResult(success=False, status=status, error="No.")
@@ -134,7 +134,7 @@ def broken():
 
 
 @pytest.mark.parametrize(("policy", "status"), [("fail_closed", 500), ("fail_open", 200)])
-def test_what_breaks_or_takes_too_long_is_refused_or_undone_as_yaml_says(policy, status):
+def test_what_breaks_or_takes_too_long_is_refused_or_undone_as_configured(policy, status):
     plugins = f"plugins: [{{name: guard, type: broken, timeout: 20ms, onError: {policy}}}]"
 
     with GatewayClient(ECHO + plugins, extensions=[broken()]) as client:
@@ -156,10 +156,10 @@ def test_a_plugin_that_can_not_be_loaded_is_one_problem(tmp_path):
     )
     configuration = ECHO + "availablePlugins: [{path: ./mine.py}]\nplugins: [{name: mine, type: mine}]"
 
-    with pytest.raises(ConfigError) as told:
+    with pytest.raises(ConfigError) as reported:
         GatewayClient(configuration, directory=tmp_path)
 
-    (problem,) = told.value.problems
+    (problem,) = reported.value.problems
     assert f"{tmp_path}/mine.py:4: Mine has `afterModel`" in problem.message
 
 

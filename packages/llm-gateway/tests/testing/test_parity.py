@@ -1,4 +1,4 @@
-"""PluginHarness tells the truth: the same plugin and the same model give the same through a whole gateway."""
+"""PluginHarness is faithful: the same plugin and the same model give the same through a whole gateway."""
 
 import json
 

@@ -88,7 +88,7 @@ class Book:
     def _hosts(self, provider: str) -> list[str]:
         first = _HOSTS.get(provider)
         others = [host for host in self._written if host != first]
-        # A reseller's price is nobody else's; its facts are better than none.
+        # A reseller's price is its own; its facts are better than none.
         others.sort(key=lambda host: host in _RESELLERS)
         return [first, *others] if first in self._written else others
 

@@ -83,7 +83,7 @@ def _states(name: str) -> Iterator[str]:
 
 
 def _claude(name: str) -> Iterator[str]:
-    """`claude-opus-4.5` and `claude-4-5-opus` are `claude-opus-4-5`; Claude 3 has its line behind the number."""
+    """`claude-opus-4.5` and `claude-4-5-opus` are `claude-opus-4-5`; Claude 3 has its line after the number."""
     match = _CLAUDE.match(name)
     if match is None:
         return
@@ -111,7 +111,7 @@ _DATE = re.compile(r"^(?:20\d{6}|\d{4})$")
 
 
 def _tokens(name: str) -> list[str]:
-    # grok3, qwen3.8, llama-4: a number behind the letters is a version all the same.
+    # grok3, qwen3.8, llama-4: a number after the letters is a version all the same.
     return re.sub(r"(?<=[a-z]{3})(?=\d)", "-", _STATE.sub("", name)).split("-")
 
 

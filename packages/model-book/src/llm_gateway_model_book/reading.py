@@ -94,7 +94,7 @@ def _bands(written: Mapping[str, Any]) -> tuple[Band, ...]:
 
 
 def _with_thresholds(bands: tuple[Band, ...], standard: tuple[Band, ...]) -> tuple[Band, ...]:
-    """A tier that has no thresholds of its own keeps one price, whatever the length."""
+    """A tier without its own thresholds keeps one price, whatever the length."""
     return bands or standard
 
 

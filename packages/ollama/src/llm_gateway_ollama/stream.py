@@ -14,7 +14,7 @@ _LONGEST = 64 * 1024 * 1024
 
 
 class Decoder(StreamDecoder):
-    """Thinking is part 0, text part 1, and each call a part of its own: a line holds calls whole."""
+    """Thinking is part 0, text part 1, and each call a separate part: a line holds calls whole."""
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint

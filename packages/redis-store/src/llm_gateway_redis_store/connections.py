@@ -20,7 +20,7 @@ _TLS_FILES = {"caFile": "ssl_ca_certs", "certFile": "ssl_certfile", "keyFile": "
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a URL says."""
+    """The parts of a URL."""
 
     scheme: str
     hosts: tuple[tuple[str, int], ...]

@@ -1,4 +1,4 @@
-"""Redaction of large bodies in threads of its own, so that other requests go on meanwhile.
+"""Redaction of large bodies in separate threads, so that other requests go on meanwhile.
 
 The automata are built while they are used, so no two threads share one: each thread compiles the rules for itself.
 Two threads bound what large bodies may take of the processor; further ones wait for their turn.

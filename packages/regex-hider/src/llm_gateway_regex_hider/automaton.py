@@ -4,7 +4,7 @@ Its one question is: from which place on may the text still become (part of) a m
 where it began. Of two threads in the same place of the program only the one that began earlier is followed: their
 futures are the same. So there are never more threads than instructions, whatever the text.
 
-The automaton belongs to the patterns and is shared by all streams; where a stream stands is a State and a list of
+The automaton belongs to the patterns and is shared by all streams; the place of a stream is a State and a list of
 beginnings, which the stream keeps. States are built when first met, and forgotten all together when they become many.
 """
 
@@ -116,11 +116,11 @@ class Automaton:
         contexts: dict[frozenset[int], int] = {}
         self._context_members: list[frozenset[int] | None] = [None]
         for members in self._members:
-            told = members & asserted
-            if told not in contexts:
-                contexts[told] = len(self._context_members)
-                self._context_members.append(told)
-            self._context_of.append(contexts[told])
+            sides = members & asserted
+            if sides not in contexts:
+                contexts[sides] = len(self._context_members)
+                self._context_members.append(sides)
+            self._context_of.append(contexts[sides])
         self._char_sets = [self._number[i.chars] if isinstance(i, Char) else -1 for i in instructions]
 
     def _first_sets(self) -> Iterator[CharSet]:
@@ -229,7 +229,7 @@ class Automaton:
         return groups, hit_before, patterns
 
     def _close(self, at: int, before: int, after: int | None, seen: set[int], items: list[int]) -> tuple[bool, int]:
-        """Appends what is reached without a character; says whether the rest is cut off, and which patterns matched,
+        """Appends what is reached without a character; returns whether the rest is cut off, and which patterns matched,
         as bits.
 
         `after` is None while it is not known what follows: conditions on it wait in the list.

@@ -145,7 +145,7 @@ class BodyRedactor:
             choice.logprobs = self.without_alternatives(choice.logprobs)
 
     def without_alternatives(self, logprobs: dict[str, Any]) -> dict[str, Any]:
-        """Log probabilities of the tokens that were chosen. The others spell texts that nobody has searched."""
+        """Log probabilities of the tokens that were chosen. The others spell texts that were not searched."""
         if not any(_alternatives(logprobs)):
             return logprobs
         self.dropped("choices[*].logprobs.top_logprobs", "alternatives may spell out what is redacted")

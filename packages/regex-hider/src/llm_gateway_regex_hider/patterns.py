@@ -27,7 +27,7 @@ _MAX_CHOICES = 1000
 
 
 class RuleError(ValueError):
-    """A rule that can't be honoured; `index` says which."""
+    """A rule that can't be honoured; `index` is its place."""
 
     def __init__(self, index: int, message: str) -> None:
         super().__init__(f"patterns[{index}]: {message}")
@@ -53,7 +53,7 @@ class CompiledRule:
             self.pattern: Pattern = parse(rule.pattern, ignore_case=not rule.case_sensitive)
             if width(self.pattern.root)[0] == 0:
                 raise PatternSyntaxError(f"{rule.pattern!r} can match the empty text, which hides nothing")
-            # A program of its own finds what the automaton refuses, with the rule still known.
+            # A separate program finds what the automaton refuses, with the rule still known.
             compile_program([self.pattern])
             self.regex: regex.Pattern[str] = regex.compile(render(self.pattern.root), regex.ASCII | regex.VERSION0)
             self.replace = compile_template(rule.replacement, self.pattern)
@@ -151,7 +151,7 @@ class RuleSet:
             self._openings = [opening for opening in openings if opening is not None]
 
         self.is_exact = all(is_exact(rule.pattern.root) for rule in self.rules)
-        """Whether the automaton alone tells where matches end."""
+        """Whether the automaton alone finds where matches end."""
 
     @functools.cached_property
     def hiding(self) -> Automaton:
@@ -182,7 +182,7 @@ class RuleSet:
         return found
 
     def starts(self, text: str) -> Starts | None:
-        """Where in a whole text matches can begin; None where only reading it tells."""
+        """Where in a whole text matches can begin; None where only reading it shows that."""
         return Starts(text, self._openings) if self._openings is not None else None
 
     def candidates(self, text: str) -> RuleSet | None:

@@ -162,8 +162,8 @@ class RegexHider(Plugin):
         self._count(ctx, findings, where)
         counts = {index: count for index, count in findings.matches.items() if index in self._settings.logged}
         if counts:
-            told = ", ".join(f"patterns[{index}] × {count}" for index, count in sorted(counts.items()))
-            log.info("%s: hidden in the %s: %s", ctx.request_id, where, told)
+            counted = ", ".join(f"patterns[{index}] × {count}" for index, count in sorted(counts.items()))
+            log.info("%s: hidden in the %s: %s", ctx.request_id, where, counted)
         if findings.masked:
             log.warning(
                 "%s: hidden in the %s without a match, for want of a verdict within the bounds: %d texts",

@@ -1,5 +1,5 @@
 """Patterns compiled twice: into text for the `regex` engine, which finds matches, and into instructions for the
-automaton of automaton.py, which tells from where text may still become a match.
+automaton of automaton.py, which knows from where text may still become a match.
 
 The instructions may accept more than the pattern (look-arounds and references are widened), never less.
 """
@@ -47,7 +47,7 @@ class Split:
 class Assertion:
     """A condition on the character before and the character after; each is None at the edge of the text.
 
-    `kind` says which: `boundary`, `before` (one of `chars`, or the beginning when `edge`), `after` (likewise), or
+    `kind` is one of: `boundary`, `before` (one of `chars`, or the beginning when `edge`), `after` (likewise), or
     `wait`, which holds as soon as it is known what follows.
     """
 

@@ -200,8 +200,8 @@ class StreamRedactor:
         return spans
 
     def finish_whole(self, text: str, at: int, starts: Starts | None) -> list[Span]:
-        """As `feed` and `finish` of a whole text whose beginning up to `at` is done. `starts` tells where the matches
-        in the rest can begin, if it is known."""
+        """As `feed` and `finish` of a whole text whose beginning up to `at` is done. `starts` has the places where
+        the matches in the rest can begin, if it is known."""
         self._buffer, self._beginnings = text[:at], starts
         self._done = self._at = at
         self._state = self._idle()

@@ -1,4 +1,4 @@
-"""Matches across the pieces of texts that nobody knows to come in pieces: fields of a vendor's own JSON in a stream.
+"""Matches across the pieces of texts that are not known to come in pieces: fields of a vendor's own JSON in a stream.
 
 Which of them a client joins is the vendor's affair. Known ones are held until they are decided (see `stream.py`). Of
 all others the end is remembered, and a match that goes on in the next piece is hidden from there on: it never arrives

@@ -121,7 +121,7 @@ class StreamedReplyRedactor:
         return total
 
     def push(self, chunk: LLMResponse, *, final: bool) -> LLMResponse:
-        """What may go out instead of the chunk; `final` says that nothing follows."""
+        """What may go out instead of the chunk; with `final` nothing follows."""
         ends = final or chunk.error is not None
         choices: list[Choice] = []
         has_changed = False
@@ -217,7 +217,7 @@ class StreamedReplyRedactor:
                 return [self._whole_part(part)]
 
     def _put(self, state: _ChoiceState, out: list[Part], parts: Sequence[Part]) -> None:
-        """Sends parts out, behind what is held."""
+        """Sends parts out, after what is held."""
         if state.queue:
             state.queue.extend(parts)
         else:
@@ -326,12 +326,12 @@ class StreamedReplyRedactor:
 
     def _extras(self, part: TextPart | RefusalPart | ThinkingPart) -> TextPart | RefusalPart | ThinkingPart:
         """The part with what is next to its text redacted: citations, and the vendor's own."""
-        beside = copy.deepcopy(replace(part, text=""))
-        if beside.provider_metadata:
-            self._seams.redact(beside.provider_metadata, (part.index, type(part)))
-        self._whole.part(beside)
-        beside.text = part.text
-        return part if beside == part else beside
+        rest = copy.deepcopy(replace(part, text=""))
+        if rest.provider_metadata:
+            self._seams.redact(rest.provider_metadata, (part.index, type(part)))
+        self._whole.part(rest)
+        rest.text = part.text
+        return part if rest == part else rest
 
     def _tool_call(self, state: _ChoiceState, key: Key, part: ToolCallPart) -> Sequence[Part]:
         place = state.places.get(key)
@@ -349,12 +349,12 @@ class StreamedReplyRedactor:
 
     def _named_call(self, key: Key, part: ToolCallPart) -> ToolCallPart:
         """The call with all but its arguments redacted."""
-        beside = copy.deepcopy(replace(part, arguments=""))
-        if beside.provider_metadata:
-            self._seams.redact(beside.provider_metadata, key)
-        self._whole.part(beside)
-        beside.arguments = part.arguments
-        return part if beside == part else beside
+        rest = copy.deepcopy(replace(part, arguments=""))
+        if rest.provider_metadata:
+            self._seams.redact(rest.provider_metadata, key)
+        self._whole.part(rest)
+        rest.arguments = part.arguments
+        return part if rest == part else rest
 
     def _opaque(self, state: _ChoiceState, key: Key, part: OpaquePart) -> Sequence[Part]:
         key = (*key, part.position)
@@ -417,7 +417,7 @@ class StreamedReplyRedactor:
         return tails
 
     def _drain(self, state: _ChoiceState, prefix: Key) -> list[Part]:
-        """The last fragments of a block's fields, before something comes that says them whole."""
+        """The last fragments of a block's fields, before an event repeats them whole."""
         tails: list[Part] = []
         for key in [key for key in state.places if key[: len(prefix)] == prefix]:
             place = state.places.pop(key)
@@ -463,7 +463,7 @@ class StreamedReplyRedactor:
 
 
 def is_blank(chunk: LLMResponse) -> bool:
-    """Whether the chunk tells a client nothing that it would miss if it came with the next one."""
+    """Whether a client would miss nothing if the chunk came with the next one."""
     if chunk.final or chunk.error is not None or chunk.usage is not None or chunk.provider_deltas:
         return False
     for choice in chunk.choices:

@@ -1,4 +1,4 @@
-"""One worker's copies of keys: bounded, never written back, dropped when the store says that something changed.
+"""One worker's copies of keys: bounded, never written back, dropped when the store reports a change.
 
 What is held may be used while the connection to the store's changes is alive, because every change of a key drops its
 copy. When the connection is lost nothing is known to be current any more: copies are then read anew one by one, and

@@ -60,7 +60,7 @@ def parse_key(text: str) -> str | None:
 
 
 def imported_key_id(text: str) -> str:
-    """The id of a key of another system, which has none of its own: it is derived from the key, one way."""
+    """The id of a key of another system, which has no id here: it is derived from the key, one way."""
     return (
         "x" + hashlib.sha256(b"llm-gateway imported key\0" + text.encode("utf-8", "surrogateescape")).hexdigest()[:31]
     )

@@ -1,4 +1,4 @@
-"""The dashboard as an ASGI application without a framework, and as a small server of its own for the command line.
+"""The dashboard as an ASGI application without a framework, and as a small separate server for the command line.
 
 Only GET and HEAD are served, and only from one's own origin: the pages may load nothing but their own style sheet and
 script. Everything that came from a prompt is escaped.
@@ -71,7 +71,7 @@ class Dashboard:
         open_database: Callable[[], Database] | None = None,
         guarded: bool = False,
     ) -> None:
-        """`guarded`: whoever calls has made sure of who is asking, and no credential is asked for."""
+        """`guarded`: the caller has made sure of who is asking, and no credential is asked for."""
         self._settings = settings
         self._credential = credential
         self._guarded = guarded
@@ -258,7 +258,7 @@ def dashboard_app(config: Mapping[str, Any] | TracerSettings, *, guarded: bool =
 
 
 def serve(settings: TracerSettings, host: str, port: int, *, credential: str | None = None) -> http.server.HTTPServer:
-    """A server of its own, not yet running: call `serve_forever`."""
+    """A separate server, not yet running: call `serve_forever`."""
     dashboard = Dashboard(settings, credential=credential)
 
     class Handler(http.server.BaseHTTPRequestHandler):

@@ -1,4 +1,5 @@
-"""Markdown of prompts and answers as HTML: no HTML of its own, no images, links that open nothing by themselves."""
+"""Markdown of prompts and answers as HTML: no HTML in the text itself, no images, links that open nothing by
+themselves."""
 
 from __future__ import annotations
 

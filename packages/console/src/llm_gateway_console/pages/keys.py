@@ -92,9 +92,7 @@ async def _page(
         search,
         tag("p", f"{len(items)} keys" + (" on this page" if following or "after" in view.query else "")),
         table(heads, rows, empty="There are no such keys."),
-        tag("a", "Next page", href=view.address("/keys", after=following, q=view.query.get("q", "")), class_="button")
-        if following
-        else None,
+        _next_page(view, following),
         _form(view) if view.can("admin") else None,
         status=status,
     )

@@ -25,9 +25,9 @@ __all__ = [
     "broken_output",
     "finish_that_fits",
     "has_calls",
+    "has_content",
     "join_choices",
     "parts_of_later_choice",
-    "says_something",
 ]
 
 _INDICES_PER_CHOICE = 1_000_000
@@ -68,7 +68,7 @@ def finish_that_fits(reason: str | None, *, calls: bool) -> str | None:
     return "stop" if reason == "tool_calls" else reason
 
 
-def says_something(content: Iterable[Part]) -> bool:
+def has_content(content: Iterable[Part]) -> bool:
     """Whether a message holds anything but thoughts and empty texts."""
     for part in content:
         if isinstance(part, TextPart):
@@ -89,13 +89,13 @@ def broken_end(
     for choice in choices:
         if choice.finish_reason != "error":
             return None
-        if sure is not None and choice.raw_finish_reason not in sure and says_something(choice.message.content):
+        if sure is not None and choice.raw_finish_reason not in sure and has_content(choice.message.content):
             return None
     return broken_output(choices[0].raw_finish_reason, detail) if choices else None
 
 
 def broken_output(word: str | None, detail: str | None = None) -> ErrorInfo:
-    """The error for a finish reason that says that the model's output broke. `detail`: the provider's words."""
+    """The error for a finish reason that means that the model's output broke. `detail`: the provider's words."""
     message = f"The model's output broke off ({word or 'error'})."
     return ErrorInfo(f"{message} {detail}" if detail else message, 502, "upstream", code=word)
 

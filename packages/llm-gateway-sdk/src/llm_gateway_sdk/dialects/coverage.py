@@ -1,4 +1,4 @@
-"""What a request says that the dialect it is written in has no form for: reported in one place for all dialects.
+"""What a request has that the dialect it is written in has no form for: reported in one place for all dialects.
 
 Two kinds of fields can get lost between two dialects. Those that only the sender's API knows are kept in
 `provider_metadata`, and no other dialect reads them: `report_unwritten` walks the request and lists each. Those that

@@ -1,6 +1,6 @@
 """One step between every client's dialect and every provider's: a request is made to fit its receiver.
 
-`fit` takes a canonical request and gives one that says the same within the receiver's limits. Nothing of the sender's
+`fit` takes a canonical request and gives an equal one within the receiver's limits. Nothing of the sender's
 is changed in place, since another attempt may go to another receiver, and what fits already is the very same object.
 What was changed is reported as converted, and the names of tools come back by `Fitted.names`.
 """

@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 BEGIN = "Begin."
-"""What the user says where a conversation begins without a turn of the user's."""
+"""The user's text where a conversation begins without a turn of the user's."""
 CONTINUE = "Continue."
-"""What the user says where the last turn has to be the user's and has nothing in it."""
+"""The user's text where the last turn has to be the user's and has nothing in it."""
 NO_RESULT = "No result: the call was not answered."
 
 _SYSTEM = ("system", "developer")
@@ -40,7 +40,7 @@ _SYSTEM = ("system", "developer")
 
 
 def results_after_calls(messages: list[Message], losses: Losses) -> list[Message]:
-    """The results of a turn's calls right after that turn; what was said between them follows.
+    """The results of a turn's calls right after that turn; the text between them follows.
 
     A call that was never answered gets a result that names the gap, unless its turn is the last; a result whose call
     is not in the conversation becomes a user's text.
@@ -86,7 +86,7 @@ class _Sorter:
         self._messages = messages
         self._losses = losses
         self._turn_of: dict[str, int] = {}
-        """The last message of the turn in which a call of an id stands, the latest so far."""
+        """The last message of the turn that has a call of an id, the latest so far."""
         self._calls: dict[int, list[ToolCallPart]] = {}
         self._results: dict[int, list[ToolResultPart]] = {}
         self._orphans: set[int] = set()
@@ -127,7 +127,7 @@ class _Sorter:
         if results or place + 1 < len(self._messages):
             for call in calls:
                 if call.id not in answered:
-                    self._losses.converted("messages[*].content", "a call without a result got one that says so")
+                    self._losses.converted("messages[*].content", "a call without a result got one that names the gap")
                     results = [*results, ToolResultPart(call.id, [TextPart(NO_RESULT)], is_error=True, name=call.name)]
         return results
 

@@ -167,5 +167,5 @@ def instructed(messages: list[Message], instructions: list[str]) -> list[Message
     place = 0
     while place < len(messages) and messages[place].role in _SYSTEM:
         place += 1
-    said = [Message("system", [TextPart(text)]) for text in instructions]
-    return [*messages[:place], *said, *messages[place:]]
+    system = [Message("system", [TextPart(text)]) for text in instructions]
+    return [*messages[:place], *system, *messages[place:]]

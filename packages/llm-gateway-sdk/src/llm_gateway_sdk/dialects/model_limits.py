@@ -1,4 +1,4 @@
-"""What a model takes, as far as its name says: one table for every dialect in which the model can be asked.
+"""What a model takes, as far as its name shows: one table for every dialect in which the model can be asked.
 
 A model without a number in its name counts as the newest of its family.
 """
@@ -73,7 +73,7 @@ _NUMBER = re.compile(r"claude-(?:[a-z]+-)*v?(\d{1,2})(?:[-.:](\d{1,2}))?(?!\d)")
 
 @lru_cache(maxsize=512)
 def claude_name(model: str) -> ClaudeName | None:
-    """What the name of a Claude says, on any platform; None for other models."""
+    """What the name of a Claude shows, on any platform; None for other models."""
     name = model.lower()
     place = name.find("claude")
     if place < 0:

@@ -1,4 +1,4 @@
-"""What a reply says that the client's dialect has no form for: the counterpart of `coverage` for replies.
+"""What a reply has that the client's dialect has no form for: the counterpart of `coverage` for replies.
 
 Fields of a reply that only the provider's API knows are kept in `provider_metadata`, and no other dialect writes them.
 `report_unwritten_reply` lists each of them, of a whole reply or of a chunk, by its place in the canonical reply; losses

@@ -8,7 +8,7 @@
 Recordings are real exchanges with providers, from the conformance kit: `LLM_GATEWAY_CONFORMANCE_KIT`, else
 `../shared/conformance` next to the repository. Where there is none, the laws over recordings skip visibly; those over
 generated data always run. What a dialect writes otherwise than it came, and what its format cannot hold, is declared by
-overriding `normalise_request`, `normalise_reply` and `holds`: short lists, read by whoever judges the dialect.
+overriding `normalise_request`, `normalise_reply` and `holds`: short lists, for the dialect's reviewer.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ def _bytes_of(body: Any) -> bytes:
 
 
 def counting_mint() -> Mint:
-    """Ids in sequence, and a time that stands still."""
+    """Ids in sequence, and a time that never changes."""
     count = iter(range(1_000_000))
     return Mint(lambda prefix: f"{prefix}{next(count)}", lambda: 1_750_000_000)
 
@@ -347,7 +347,7 @@ class DialectLaws:
     lost_error_kinds: ClassVar[frozenset[str]] = frozenset({"unknown"})
     """Error classes that the format cannot tell from others."""
 
-    # What the format says otherwise, or not at all.
+    # What the format writes otherwise, or not at all.
 
     def holds(self, part: Part) -> bool:
         """Whether a reply of this dialect can hold the part without loss; for generated replies."""
@@ -442,18 +442,18 @@ class DialectLaws:
         if not self.dialect.sse:
             pytest.skip("no server-sent events")
         data = (recorded_stream.stream or b"").replace(b"\r\n", b"\n")
-        told = b": hello\n\n" + data.replace(b"\n", b"\r\n").replace(b"\r\n\r\n", b"\r\n\r\n: ping\r\n\r\n")
+        noisy = b": hello\n\n" + data.replace(b"\n", b"\r\n").replace(b"\r\n\r\n", b"\r\n\r\n: ping\r\n\r\n")
 
-        assert self.decoded(told) == self.decoded(data)
+        assert self.decoded(noisy) == self.decoded(data)
 
     def test_law_3_a_stream_equals_the_whole_reply(self, recorded_stream: Recording) -> None:
-        said = self.decoded(recorded_stream.stream or b"")
-        if said.error is not None:
+        expected = self.decoded(recorded_stream.stream or b"")
+        if expected.error is not None:
             pytest.skip("a stream that reports an error has no twin")
 
-        whole = self.dialect.encode_response(said, self.echo(recorded_stream), counting_mint(), Losses("response"))
+        whole = self.dialect.encode_response(expected, self.echo(recorded_stream), counting_mint(), Losses("response"))
 
-        self.assert_alike(self.dialect.decode_response(whole, counting_mint()), said)
+        self.assert_alike(self.dialect.decode_response(whole, counting_mint()), expected)
 
     @pytest.mark.parametrize("seed", range(3))
     def test_law_4_holding_back_does_not_matter(self, recorded_stream: Recording, seed: int) -> None:
@@ -475,13 +475,13 @@ class DialectLaws:
         self.assert_alike(self.decoded(written), summed(chunks), usage=False)
 
     def test_law_6_a_reply_written_anew_is_equal(self, recorded_reply: Recording) -> None:
-        said = self.dialect.decode_response(recorded_reply.reply, counting_mint())
-        if said.error is not None:
+        expected = self.dialect.decode_response(recorded_reply.reply, counting_mint())
+        if expected.error is not None:
             pytest.skip("a reply that reports an error")
 
-        written = self.dialect.encode_response(said, self.echo(recorded_reply), counting_mint(), Losses("response"))
+        written = self.dialect.encode_response(expected, self.echo(recorded_reply), counting_mint(), Losses("response"))
 
-        self.assert_alike(self.dialect.decode_response(written, counting_mint()), said)
+        self.assert_alike(self.dialect.decode_response(written, counting_mint()), expected)
 
     def test_law_6_an_event_is_known_by_its_bytes(self, recorded_stream: Recording) -> None:
         if not self.dialect.sse:
@@ -506,11 +506,11 @@ class DialectLaws:
 
     def test_law_6_usage_is_found_without_decoding(self, recorded_stream: Recording) -> None:
         data = recorded_stream.stream or b""
-        said = self.decoded(data)
-        if said.error is not None:
+        expected = self.decoded(data)
+        if expected.error is not None:
             pytest.skip("a stream that reports an error")
 
-        assert plain_usage(self.dialect.usage_of(data, data)) == plain_usage(said.usage)
+        assert plain_usage(self.dialect.usage_of(data, data)) == plain_usage(expected.usage)
 
     def test_an_error_is_read(self, recorded_error: Recording) -> None:
         info = self.dialect.decode_error(recorded_error.reply)
@@ -555,10 +555,10 @@ class DialectLaws:
         if self.grammar is not None:
             assert type(self).grammar(sent, complete=False) == []  # type: ignore[misc]
         decoder = self.dialect.stream_decoder(counting_mint())
-        told = [*decoder.feed(sent), *decoder.close()]
+        noisy = [*decoder.feed(sent), *decoder.close()]
         assert not decoder.finished
-        assert [chunk.error.message for chunk in told if chunk.error] == ["The provider broke off."]
-        assert all(choice.finish_reason is None for chunk in told for choice in chunk.choices)
+        assert [chunk.error.message for chunk in noisy if chunk.error] == ["The provider broke off."]
+        assert all(choice.finish_reason is None for chunk in noisy for choice in chunk.choices)
 
     @_LAWFUL
     @given(body=_JSON)
@@ -669,12 +669,12 @@ class DialectLaws:
         if self.grammar is not None:
             assert type(self).grammar(stream) == []  # type: ignore[misc]
 
-    def assert_alike(self, got: LLMResponse, said: LLMResponse, *, usage: bool = True) -> None:
-        got, said = self.normalise_reply(got), self.normalise_reply(said)
+    def assert_alike(self, got: LLMResponse, expected: LLMResponse, *, usage: bool = True) -> None:
+        got, expected = self.normalise_reply(got), self.normalise_reply(expected)
         if not usage:
             # A client that did not ask for usage may not get it.
-            got.usage = said.usage = None
-        assert got == said
+            got.usage = expected.usage = None
+        assert got == expected
 
     def read_or_refuse(self, body: bytes) -> None:
         readers: list[Callable[[], object]] = [

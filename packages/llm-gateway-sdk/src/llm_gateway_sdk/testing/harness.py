@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Mount:
-    """A plugin in its place, as an entry of `plugins:` says it."""
+    """A plugin in its place, as an entry of `plugins:` has it."""
 
     plugin: type[Plugin] | Plugin
     config: Any = None
@@ -58,7 +58,7 @@ class Reply:
     chunks: list[LLMResponse]
     """Streams: what the client received that has content, piece by piece."""
     events: list[LLMResponse]
-    """Streams: the chunks and what stands around them, the opening and the end."""
+    """Streams: the chunks and what is around them, the opening and the end."""
     context: RequestContext
     requests: list[LLMRequest]
     """What the models were asked for this reply, one for each call."""

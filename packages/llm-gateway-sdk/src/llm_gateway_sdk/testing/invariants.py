@@ -284,11 +284,11 @@ def _assert_hidden(reply: Reply, hidden: list[str | re.Pattern[str]], steps: Any
     __tracebackhide__ = True
     if not hidden:
         return
-    said = ["".join(texts) for texts in _texts(reply.response).values()]
+    client_texts = ["".join(texts) for texts in _texts(reply.response).values()]
     if reply.error is not None:
-        said.append(reply.error.message)
+        client_texts.append(reply.error.message)
     for secret in hidden:
-        for text in said:
+        for text in client_texts:
             if re.search(secret, text) if isinstance(secret, re.Pattern) else secret in text:
                 how = steps if isinstance(steps, str) else f"cut into {_shown(steps)}"
                 raise AssertionError(f"the client saw {secret!r} in {text!r} when {how}")

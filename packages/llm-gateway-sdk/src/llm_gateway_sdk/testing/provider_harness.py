@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class HTTPAnswer:
-    """What the provider's server says: a body, or the pieces in which a stream's body arrives."""
+    """The answer of the provider's server: a body, or the pieces in which a stream's body arrives."""
 
     status: int = 200
     body: bytes | Sequence[bytes] = b"{}"
@@ -129,7 +129,7 @@ class ProviderReply:
 
 
 class ProviderHarness:
-    """A configured provider behind `ask` and `stream`.
+    """A configured provider with `ask` and `stream`.
 
         reply = ProviderHarness(MyProvider, {"model": "m-1"}).ask("Hello")
         assert reply.text == "…"

@@ -1,4 +1,4 @@
-"""What a model says in a test, written down beforehand."""
+"""A model's answers in a test, written down beforehand."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class ScriptedModel:
         return len(self.requests)
 
     async def execute(self, request: LLMRequest) -> LLMResponse:
-        """The whole reply. Raises what the script says."""
+        """The whole reply. Raises the script's error."""
         total = Accumulator()
         async with aclosing(self.execute_streaming(request)) as chunks:
             async for chunk in chunks:
@@ -91,7 +91,7 @@ class ScriptedModel:
         self.requests.append(copy.deepcopy(request))
         steps = _steps(turn(request) if callable(turn) else turn)
         begun = False
-        said: list[Part] = []
+        answered: list[Part] = []
         for step in _placed(steps):
             await asyncio.sleep(step.seconds if isinstance(step, Pause) else 0)
             if isinstance(step, Pause):
@@ -106,14 +106,14 @@ class ScriptedModel:
                 if step.final:
                     return
                 continue
-            said.append(step)
+            answered.append(step)
             yield LLMResponse(choices=[Choice(0, Message("assistant", [copy.deepcopy(step)]))])
         if not begun:
             yield LLMResponse("scripted-1", request.model, 0, [Choice(0, Message("assistant"))])
-        reason = "tool_calls" if any(isinstance(part, ToolCallPart) for part in said) else "stop"
+        reason = "tool_calls" if any(isinstance(part, ToolCallPart) for part in answered) else "stop"
         yield LLMResponse(
             choices=[Choice(0, Message(""), finish_reason=reason, raw_finish_reason=reason)],
-            usage=self._usage or Usage(_words(request.messages), _words([Message("assistant", said)])),
+            usage=self._usage or Usage(_words(request.messages), _words([Message("assistant", answered)])),
             final=True,
         )
 

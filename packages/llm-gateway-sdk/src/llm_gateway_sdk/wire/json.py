@@ -176,7 +176,7 @@ def peek(data: bytes) -> tuple[str | None, bool]:
 
 
 def peek_ceiling(data: bytes) -> int | None:
-    """The most output tokens that a request to a chat API allows, over all its replies; None where it says nothing, or
+    """The most output tokens that a request to a chat API allows, over all its replies; None where it sets none, or
     nothing that can be read."""
     if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
@@ -184,13 +184,13 @@ def peek_ceiling(data: bytes) -> int | None:
         top = _decode_ceilings(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    said = [top.max_tokens, top.max_completion_tokens, top.max_output_tokens]
+    limits = [top.max_tokens, top.max_completion_tokens, top.max_output_tokens]
     count = top.n
     for config in (top.generation_config, top.inference_config):
         if config is not None:
-            said += [config.max_output_tokens, config.max_tokens]
+            limits += [config.max_output_tokens, config.max_tokens]
             count = count or config.candidate_count
-    known = [number for number in said if number is not None and number >= 0]
+    known = [number for number in limits if number is not None and number >= 0]
     return max(known) * max(1, count or 1) if known else None
 
 
@@ -238,7 +238,7 @@ def members_before(data: bytes, name: str) -> tuple[JSONObject, int] | None:
 def members_from(data: bytes, name: str) -> JSONObject | None:
     """What is in an object from its last field `name` on; None where that is not a field of its top level.
 
-    `data` must end where the object does. Behind a nested field there would be a brace too many.
+    `data` must end where the object does. After a nested field there would be a brace too many.
     """
     place = data.rfind(b'"' + name.encode() + b'"')
     if place < 0:

@@ -107,7 +107,7 @@ class LongTexts:
 
 
 def _digest(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -> bytes:
-    """Of what a string says."""
+    """Of the content of a string."""
     found = blake2b(digest_size=32)
     while start < stop:
         end = _cut(data, start, stop)

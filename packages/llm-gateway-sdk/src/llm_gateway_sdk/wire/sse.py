@@ -144,7 +144,7 @@ def parse_event(raw: bytes) -> SSEEvent | None:
 
 
 def event_data(raw: bytes) -> bytes | None:
-    """The data of an event, for formats that say in it all that its name says; None where it carries none."""
+    """The data of an event, for formats whose data repeat the event's name; None where it carries none."""
     name, _, data = raw.partition(b"\n")
     if name[:6] == b"event:" and data[:6] == b"data: " and _LF not in data:
         return data[6:]

@@ -170,7 +170,8 @@ def _plugins(result: LoadResult) -> list[tuple[Any, dict[str, Any]]]:
 
 
 def _with_store(result: LoadResult, work: Any) -> Any:
-    """What `work` reads from the store of the configuration; None where that can't be reached, which is then said."""
+    """What `work` reads from the store of the configuration; None where that can't be reached, which is then
+    reported."""
     from llm_gateway.store_settings import build_store
     from llm_gateway_sdk import StoreError
 

@@ -1,7 +1,8 @@
 """Projects inherit from the default project. One pure function over settings, `inherit`, and what it is made of.
 
 - models and plugins: the default's first, then the project's own; the same name replaces in the default's position
-- the default model: the project's own, else the inherited; a replacement keeps being the default unless it says not to
+- the default model: the project's own, else the inherited; a replacement stays the default unless `isDefault: false`
+is written
 - adapters: the project's where written, else the default's, else all that are installed
 - single settings: the project's where written, else the default's, else the built-in default
 """

@@ -1,6 +1,6 @@
 """The JSON Schema of the whole configuration file, with the settings of every extension in it, for editors.
 
-It allows what the loader allows: `${…}` wherever a value stands, and durations with units.
+It allows what the loader allows: `${…}` in place of any value, and durations with units.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _rebase(schema: Any, root: str) -> Any:
 
 
 def _for_editors(schema: Any) -> Any:
-    """The schema with what the loader allows beside: units, `${…}`, `null` for what has a default."""
+    """The schema with what the loader allows in addition: units, `${…}`, `null` for what has a default."""
     if not isinstance(schema, dict):
         return schema
     if schema.get("x-duration"):

@@ -169,7 +169,7 @@ class LimitsConfig(Settings):
         default=64 << 20, description="Memory for copies of replies that plugins asked for, in all."
     )
     max_kept_reply_bytes: Size = Field(
-        default=8 << 20, description="Of these, for one reply; a longer copy is cut and says so."
+        default=8 << 20, description="Of these, for one reply; a longer copy is cut and marked as cut."
     )
     keep_alive_seconds: Duration = Field(
         default=15.0,

@@ -1,4 +1,4 @@
-"""What a JSON Schema says of one place in a value, through references and combinations.
+"""The parts of a JSON Schema that apply to one place in a value, through references and combinations.
 
 A *view* is one schema object that may hold for a place; several may, for `anyOf` and its kind are not decided here.
 """
@@ -61,7 +61,7 @@ def children(views: Sequence[Schema], key: str | int) -> Iterator[Schema]:
 
 
 def marked(value: Any, schema: Schema, marker: str) -> Iterator[tuple[Path, Any, Any]]:
-    """Path, value and what the marker says, for every place in `value` whose schema has `marker`."""
+    """Path, value and the marker's value, for every place in `value` whose schema has `marker`."""
     yield from _marked(value, [schema], schema, marker, ())
 
 

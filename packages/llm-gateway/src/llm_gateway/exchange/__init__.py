@@ -1,1 +1,1 @@
-"""One request's life, without sockets of its own and without any vendor's name."""
+"""One request's life, without sockets and without any vendor's name."""

@@ -122,8 +122,8 @@ async def _admit(request: ClientRequest, target: ModelTarget) -> tuple[ModelTarg
 
     An open breaker diverts a request that has another model to go to. One that has come to the last of its models
     waits for whichever of them recovers first, if that is within its deadline. Where a target is the only one anyway,
-    refusing would gain nothing, and nobody asks here: its calls go through, and the first that succeeds closes the
-    breaker.
+    refusing would gain nothing, and there is no choice here: its calls go through, and the first that succeeds
+    closes the breaker.
     """
     ctx, cooling = request.ctx, request.cooling
     while True:

@@ -256,7 +256,7 @@ class ClientReply:
         as_it_came = isinstance(error, ModelStreamError) and verbatim(error, self.request.dialect)
         if outlet is not None and (outlet.opened or as_it_came):
             self.status = self.status or error.status
-            # A provider's own words go out with its 200: nothing of its reply is told otherwise than it was.
+            # A provider's own words go out with its 200: nothing of its reply is changed.
             data = error.body if as_it_came and isinstance(error, ModelError) else self._error_event(error)
             if as_it_came and self._begun_by is None:
                 self._begun_by = self.attempt
@@ -301,12 +301,12 @@ class ClientReply:
         wait = retry_after_header(error.retry_after)
         if wait is not None and not any(name == b"retry-after" for name, _ in headers):
             headers.append((b"retry-after", wait))
-        # A plugin's status stands; other errors take the one that the client's API has for their kind.
+        # A plugin's status stays; other errors take the one that the client's API has for their kind.
         status = error.status if isinstance(error, RequestRejected) else wire.status
         await self.write(status, wire.body, headers)
 
     def _encode_error(self, info: ErrorInfo) -> WireReply:
-        """In the shape of the route's form, where that has one of its own."""
+        """In the shape of the route's form, where that has a shape for errors."""
         form = self.request.route.form
         own = None if form is None else form.encode_error(info)
         return own or self.request.dialect.encode_error(info)

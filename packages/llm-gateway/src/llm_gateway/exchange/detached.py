@@ -30,7 +30,7 @@ _SLICE_SECONDS = 0.001
 the loop never rests."""
 _SETTLE_STEP = 0.05
 HOOK_SECONDS = 30.0
-"""What a detached hook may take where its plugin's `timeout` says nothing."""
+"""The time of a detached hook where its plugin has no `timeout`."""
 
 
 class KeptBudget:

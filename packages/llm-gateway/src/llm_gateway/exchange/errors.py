@@ -170,8 +170,8 @@ def scrub_info(info: ErrorInfo, secrets: Sequence[str]) -> None:
     """The same for an error that has been read already."""
     if any(secrets):
         info.message = scrub(info.message.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "surrogatepass")
-        said = repr(info.provider_metadata).encode("utf-8", "replace")
-        if scrub(said, secrets) != said:
+        metadata = repr(info.provider_metadata).encode("utf-8", "replace")
+        if scrub(metadata, secrets) != metadata:
             info.provider_metadata = {}
 
 

@@ -172,7 +172,7 @@ class Exchange:
 
     async def _end_cancelled(self, cancelled: asyncio.CancelledError) -> None:
         """The request ends here: for the log, the metrics and the trace it matters who ended it. Raises `cancelled`
-        where nobody is left to be answered."""
+        where no client is left to be answered."""
         reason, client = end_reason(cancelled), self._client
         error = self._request.ctx.error = error_of(reason)
         task = asyncio.current_task(self._request.loop)

@@ -238,7 +238,7 @@ def _is_wordless(value: Slice) -> bool:
 
 
 def _is_same(original: Slice, before: Slice) -> bool:
-    """Whether the original says what the dialect writes, or says it in numbers and the like, which carry no words."""
+    """Whether the original equals what the dialect writes, or has numbers and the like there, which carry no words."""
     if original == before or json.first_byte(original) not in (STRING, ARRAY, OBJECT):
         return True
     value, written = _value(original), _value(before)

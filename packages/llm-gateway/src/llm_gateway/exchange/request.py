@@ -70,7 +70,7 @@ class ClientRequest:
         """Targets that were passed over because their breakers are open."""
         accounted = bool(chain.detached or chain.lifecycle)
         self.retains = accounted or services.keep_replies
-        """Somebody wants the reply after it has left, though nobody looks at it on its way."""
+        """The reply is wanted after it has left, though no hook reads it on its way."""
         self.wants_usage = accounted or services.needs_usage
 
     @property
@@ -112,7 +112,7 @@ class ClientRequest:
 
     @property
     def echo(self) -> Echo:
-        """The client dialect's memo of the request; decodes it where nobody has."""
+        """The client dialect's memo of the request; decodes it where that was not done yet."""
         reading = self.reading
         if reading.echo is None:
             if not self.ctx.has_request:

@@ -24,7 +24,7 @@ __all__ = ["Attendant", "Memory", "Observer", "ProjectScope", "Services", "new_i
 
 
 class Observer(Protocol):
-    """Metrics and tracing: told of each exchange, never able to change it."""
+    """Metrics and tracing: they see each exchange and never change it."""
 
     needs_usage: bool
     follows_attempts: bool

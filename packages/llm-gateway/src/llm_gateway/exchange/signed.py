@@ -52,9 +52,9 @@ def has_signed_thinking(messages: Sequence[Message]) -> bool:
 
 def withhold_edited(before: Sequence[Message], after: Sequence[Message], losses: Losses) -> None:
     """Takes signed thinking out of `after` where it differs from what it was in `before`."""
-    signed = {_signature(group): _said(group) for message in before for group in _groups(message)}
+    signed = {_signature(group): _texts(group) for message in before for group in _groups(message)}
     for place, message in enumerate(after):
-        edited = [group for group in _groups(message) if signed.get(_signature(group), _said(group)) != _said(group)]
+        edited = [group for group in _groups(message) if signed.get(_signature(group), _texts(group)) != _texts(group)]
         if edited:
             gone = {id(part) for group in edited for part in group}
             message.content = [part for part in message.content if id(part) not in gone]
@@ -114,5 +114,5 @@ def _signature(group: list[ThinkingPart]) -> str:
     return group[-1].signature or ""
 
 
-def _said(group: list[ThinkingPart]) -> list[str]:
+def _texts(group: list[ThinkingPart]) -> list[str]:
     return [part.text for part in group]

@@ -391,4 +391,4 @@ _LIMITS = (
     ("x-llm-gateway-stream-idle-timeout", "idle"),
 )
 LIMIT_HEADERS = frozenset(name for name, _ in _LIMITS)
-"""With one of these a client sets limits of its own."""
+"""With one of these a client sets its own limits."""

@@ -1,7 +1,7 @@
 """Goes with one request of the Responses API: puts in what was kept, and keeps what comes of it.
 
 It is also the request's sink. What is kept is the reply as it leaves, and the input as plugins left it. The last bytes
-of a reply leave when it is kept, so that whoever refers to it next, in whichever process, finds it. Where a provider
+of a reply leave when it is kept, so that the next reference to it, in whichever process, finds it. Where a provider
 keeps the reply itself the sink steps aside before the first byte.
 """
 

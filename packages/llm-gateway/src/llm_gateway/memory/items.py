@@ -78,7 +78,7 @@ def expanded(
 
 
 def replayed(item: Any) -> Any:
-    """An item as input. The ids of items are those of whoever kept them, and mean nothing to a provider; reasoning
+    """An item as input. The ids of items belong to the store that kept them, and mean nothing to a provider; reasoning
     keeps its own, which the API requires."""
     if not isinstance(item, dict) or item.get("type") in ("reasoning", "item_reference", None) or "id" not in item:
         return item

@@ -400,7 +400,7 @@ class OpenTelemetry:
         return labels
 
     def _address(self, project: str, model: str) -> dict[str, Any]:
-        """Host and port of the provider behind a configured model."""
+        """Host and port of the provider of a configured model."""
         if self._control is None:
             return {}
         gateway = self._control.gateway

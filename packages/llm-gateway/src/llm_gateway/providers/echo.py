@@ -1,6 +1,6 @@
 """The `echo` provider: answers without any model, key or network, so that the whole path can be tried.
 
-It says back the last user message, word by word when streamed. The words of the message steer it:
+It repeats the last user message, word by word when streamed. The words of the message steer it:
 
 - `call NAME {"json": "arguments"}`: it calls the tool of that name, if the request has it;
 - `fail 503` (any status from 400 to 599): it fails with that status; `fail 503 on MODEL` only where it plays MODEL;
@@ -111,13 +111,13 @@ class EchoProvider(Provider):
         for index, part in enumerate(parts):
             part.index = index
         calls = any(isinstance(part, ToolCallPart) for part in parts)
-        said = "".join(part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts)
+        answer = "".join(part.arguments if isinstance(part, ToolCallPart) else part.text for part in parts)
         return LLMResponse(
             call.new_id("echo-"),
             call.model,
             call.now(),
             [Choice(0, Message("assistant", list(parts)), finish_reason="tool_calls" if calls else "stop")],
-            Usage(input_tokens=estimate_tokens(request), output_tokens=_count(said), estimated=True),
+            Usage(input_tokens=estimate_tokens(request), output_tokens=_count(answer), estimated=True),
         )
 
     def _parts(self, request: LLMRequest, call: Call) -> list[TextPart | ThinkingPart | ToolCallPart]:
@@ -164,9 +164,9 @@ def _answered(request: LLMRequest) -> bool:
     return bool(request.messages) and any(isinstance(part, ToolResultPart) for part in request.messages[-1].content)
 
 
-def _count(said: str) -> int:
+def _count(answer: str) -> int:
     """Words, or about as many where there are very many."""
-    return max(1, len(_WORD.findall(said)) if len(said) < _LONG else len(said) // 4)
+    return max(1, len(_WORD.findall(answer)) if len(answer) < _LONG else len(answer) // 4)
 
 
 def _fragments(

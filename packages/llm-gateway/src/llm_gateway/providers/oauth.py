@@ -1,4 +1,4 @@
-"""`auth: {type: oauth}`: a token by OAuth 2.0's client credentials, for Databricks and whoever else gives them out.
+"""`auth: {type: oauth}`: a token by OAuth 2.0's client credentials, for Databricks and other issuers.
 
 Source: RFC 6749, sections 2.3.1 and 4.4.
 """

@@ -43,7 +43,7 @@ KEEPS_PROPERTY: dict[str, Any] = {
 
 
 class OpenAIProvider(HTTPProvider):
-    """Speaks Chat Completions or Responses, as `api` says."""
+    """Speaks Chat Completions or Responses, as `api` sets."""
 
     name = "openai"
     dialect = CHAT

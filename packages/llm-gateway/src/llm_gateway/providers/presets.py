@@ -54,7 +54,7 @@ def _preset(
     return preset
 
 
-# What OpenAI alone has: free-text tools, cache breakpoints, and fields of its own products.
+# What OpenAI alone has: free-text tools, cache breakpoints, and fields for its products.
 _COMMON: Mapping[str, Any] = {
     "cache": "none",
     "no_custom_tools": True,

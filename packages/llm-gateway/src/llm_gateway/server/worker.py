@@ -183,7 +183,7 @@ def _admin_socket(host: str, port: int, *, shared: bool) -> socket.socket:
 
 
 def _spare_the_collector() -> None:
-    """A finished request leaves no circle of references behind, so the garbage collector has little to find; with its
+    """A finished request leaves no circle of references, so the garbage collector has little to find; with its
     own settings it looks through every module that is loaded all the same, for a fifth of the gateway's time.
 
     What is loaded by now stays for the life of the process. What a configuration makes comes later, and is collected

@@ -1,6 +1,6 @@
 """The accounting of a store over any tables: what a reservation, a settlement and an expiry do to counters.
 
-The one implementation behind the stores in memory and in SQLite; the script of the Redis store does the same.
+The one implementation of the stores in memory and in SQLite; the script of the Redis store does the same.
 Synchronous and without a clock: the caller runs one step at a time, in a transaction of the tables.
 
 A lease goes through these states:

@@ -127,7 +127,11 @@ class _MemoryTables:
         self._numbers = count(1)
 
     def counter(self, domain: str, key: str) -> Counter | None:
-        return self._counters.get((domain, key))
+        """A copy, as from any other tables: what is not put back has not changed."""
+        found = self._counters.get((domain, key))
+        if found is None:
+            return None
+        return Counter(found.settled, found.open, found.level, found.at, found.ticks, found.forget)
 
     def put_counter(self, domain: str, key: str, counter: Counter) -> None:
         self._counters[domain, key] = counter

@@ -58,7 +58,7 @@ class Writer:
     """Runs steps in the order in which they came. A step that fails is undone alone; the others of its transaction are
     kept. A transaction that can't begin or be committed fails all of its steps with StoreUnavailable.
 
-    Whoever stops waiting does not undo a step: it may still be done.
+    A caller that stops waiting does not undo a step: it may still be done.
     """
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], memory: Memory, *, name: str) -> None:
@@ -209,7 +209,7 @@ def _answer(steps: list[_Step]) -> None:
     for step in steps:
         by_loop.setdefault(step.loop, []).append(step)
     for loop, group in by_loop.items():
-        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it whoever waited
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the waiting caller
             loop.call_soon_threadsafe(_deliver, group)
 
 

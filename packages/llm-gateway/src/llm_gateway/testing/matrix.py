@@ -90,7 +90,7 @@ def hook_cases(
     model: str = "model",
 ) -> Iterator[HookCase]:
     """A case for each route of the adapters, with and without the adapter's name in the path where it may be left
-    out, behind each of `prefixes` (`""` for the default project, `/shop` for another), streamed and not."""
+    out, below each of `prefixes` (`""` for the default project, `/shop` for another), streamed and not."""
     for adapter in adapters:
         for route in adapter.routes:
             for stream in (False, True) if route.operation == "generate" else (False,):
@@ -131,10 +131,10 @@ def assert_hooks_fire(client: GatewayClient, case: HookCase, *, text: str | None
     if case.operation == "generate" and not fails:
         assert answer.status == 200, f"{case}: {answer.status} {answer.text[:300]}"
         heard = "".join(each["text"] for hook, each in calls if hook == "after_chunk")
-        said = heard if case.stream else seen["after_model"]["text"]
-        assert text is None or said == text, f"{case}: the hooks saw {said!r}"
+        hooked = heard if case.stream else seen["after_model"]["text"]
+        assert text is None or hooked == text, f"{case}: the hooks saw {hooked!r}"
         kept = seen["detached_after_response"]["text"]
-        assert kept == said, f"{case}: the detached hook saw {kept!r} after {said!r}"
+        assert kept == hooked, f"{case}: the detached hook saw {kept!r} after {hooked!r}"
     return answer
 
 

@@ -22,8 +22,8 @@ class Writer(Protocol):
 
 
 class Writes:
-    """The order of writes to one connection stays. Whoever is about to do something else to a connection, such as to
-    close it, flushes first."""
+    """The order of writes to one connection stays. A caller that is about to do something else to a connection, such
+    as to close it, flushes first."""
 
     __slots__ = ("_loop", "_pending")
 

@@ -98,7 +98,7 @@ def test_how_long_to_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "words"),
     [
         (b"", "status 502 and no body"),
         (b"<html><title> Bad Gateway </title></html>", "status 502: Bad Gateway."),
@@ -109,10 +109,10 @@ def test_how_long_to_wait() -> None:
         (b"\xff\xfe", "\ufffd"),
     ],
 )
-def test_bodies_of_any_kind_give_a_sensible_message(body: bytes, said: str) -> None:
+def test_bodies_of_any_kind_give_a_sensible_message(body: bytes, words: str) -> None:
     info = DIALECT.decode_error(WireReply(502, Headers(), body))
 
-    assert said in info.message
+    assert words in info.message
     assert info.kind == "upstream"
 
 

@@ -40,13 +40,13 @@ TURN: list[dict[str, Any]] = [
 def write_and_read(dialect: Dialect, body: dict[str, Any], reply: LLMResponse, mint: Mint) -> dict[str, Any]:
     _, echo = dialect.decode_request(WireRequest(body=json.dumps(body)))
     written = dialect.encode_response(reply, echo, mint, Losses("response"))
-    said: dict[str, Any] = json.loads(written.body)
-    return said
+    words: dict[str, Any] = json.loads(written.body)
+    return words
 
 
 def chat_history(turn: LLMResponse) -> list[dict[str, Any]]:
-    said = write_and_read(OpenAIChat(), {"model": "m", "messages": []}, turn, counting_mint())
-    message = said["choices"][0]["message"]
+    words = write_and_read(OpenAIChat(), {"model": "m", "messages": []}, turn, counting_mint())
+    message = words["choices"][0]["message"]
     answers = [
         {"role": "tool", "tool_call_id": call["id"], "content": f"answer {call['id']}"}
         for call in message["tool_calls"]
@@ -56,13 +56,13 @@ def chat_history(turn: LLMResponse) -> list[dict[str, Any]]:
 
 def responses_history(turn: LLMResponse) -> list[dict[str, Any]]:
     asked = {"model": "m", "input": "hi", "include": ["reasoning.encrypted_content"], "store": False}
-    said = write_and_read(OpenAIResponses(), asked, turn, counting_mint())
+    words = write_and_read(OpenAIResponses(), asked, turn, counting_mint())
     answers = [
         {"type": "function_call_output", "call_id": item["call_id"], "output": f"answer {item['call_id']}"}
-        for item in said["output"]
+        for item in words["output"]
         if item["type"] == "function_call"
     ]
-    return [{"role": "user", "content": "hi"}, *said["output"], *answers]
+    return [{"role": "user", "content": "hi"}, *words["output"], *answers]
 
 
 @pytest.mark.parametrize("through", ["chat", "responses"])

@@ -85,7 +85,7 @@ def encode(response: LLMResponse, losses: Losses | None = None) -> dict[str, Any
     return body
 
 
-def says(*parts: Any, **choice: Any) -> LLMResponse:
+def reply_with(*parts: Any, **choice: Any) -> LLMResponse:
     return LLMResponse(choices=[Choice(0, Message("assistant", list(parts)), **choice)])
 
 
@@ -137,13 +137,13 @@ def test_optional_fields_may_be_missing_or_empty() -> None:
 
 
 def test_calls_end_in_tool_use_whatever_the_provider_called_it() -> None:
-    assert encode(says(ToolCallPart("a", "f", "{}"), finish_reason="stop"))["stop_reason"] == "tool_use"
-    assert encode(says(ToolCallPart("a", "f", "{}"), finish_reason="length"))["stop_reason"] == "max_tokens"
-    assert encode(says(TextPart("x"), finish_reason="content_filter"))["stop_reason"] == "refusal"
+    assert encode(reply_with(ToolCallPart("a", "f", "{}"), finish_reason="stop"))["stop_reason"] == "tool_use"
+    assert encode(reply_with(ToolCallPart("a", "f", "{}"), finish_reason="length"))["stop_reason"] == "max_tokens"
+    assert encode(reply_with(TextPart("x"), finish_reason="content_filter"))["stop_reason"] == "refusal"
 
 
 def test_a_refusal_is_text_with_its_own_stop_reason() -> None:
-    body = encode(says(RefusalPart("I won't."), finish_reason="stop"))
+    body = encode(reply_with(RefusalPart("I won't."), finish_reason="stop"))
 
     assert body["content"] == [{"type": "text", "text": "I won't."}]
     assert body["stop_reason"] == "refusal"
@@ -153,14 +153,14 @@ def test_a_refusal_is_text_with_its_own_stop_reason() -> None:
 def test_arguments_that_are_no_object_stay_reachable() -> None:
     losses = Losses("response")
 
-    body = encode(says(ToolCallPart("a", "f", "[1, 2]")), losses)
+    body = encode(reply_with(ToolCallPart("a", "f", "[1, 2]")), losses)
 
     assert body["content"][0]["input"] == {RAW_ARGUMENTS: "[1, 2]"}
     assert [loss.kind for loss in losses] == ["converted"]
 
 
 def test_other_providers_signatures_travel_in_the_fields_that_a_client_gives_back() -> None:
-    response = says(
+    response = reply_with(
         ThinkingPart("hm", signature="abc", signed_by="gemini"),
         TextPart("so", signature="ttt", signed_by="gemini"),
         ToolCallPart("a", "f", "{}", signature="sss", signed_by="gemini"),
@@ -182,14 +182,14 @@ def test_other_providers_signatures_travel_in_the_fields_that_a_client_gives_bac
 def test_no_empty_text_and_nothing_foreign_is_written() -> None:
     losses = Losses("response")
 
-    body = encode(says(TextPart(""), OpaquePart("openai_responses", {"type": "x"}), TextPart("y")), losses)
+    body = encode(reply_with(TextPart(""), OpaquePart("openai_responses", {"type": "x"}), TextPart("y")), losses)
 
     assert body["content"] == [{"type": "text", "text": "y"}]
     assert [str(loss) for loss in losses] == ["dropped choices[*].message.blocks[*] (x of openai_responses)"]
 
 
 def test_links_become_web_citations_and_stay_with_the_client() -> None:
-    body = encode(says(TextPart("so", [Citation(url="https://x", title="T")])))
+    body = encode(reply_with(TextPart("so", [Citation(url="https://x", title="T")])))
 
     citation = body["content"][0]["citations"][0]
     assert citation["type"] == "web_search_result_location"
@@ -204,7 +204,7 @@ def test_edited_citations_are_written_as_edited() -> None:
 
 
 def test_the_model_is_the_one_asked_for_unless_the_reply_names_another() -> None:
-    assert encode(says(TextPart("x")))["model"] == "asked-for"
+    assert encode(reply_with(TextPart("x")))["model"] == "asked-for"
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"content": 5}', b'{"content": [{"type": 5}]}'])

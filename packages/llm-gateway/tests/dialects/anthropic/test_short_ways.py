@@ -64,7 +64,7 @@ _WIRES = st.fixed_dictionaries(
 
 
 @given(st.lists(_WIRES, max_size=4))
-def test_messages_are_read_as_with_a_null_beside(wires: list[dict[str, Any]]) -> None:
+def test_messages_are_read_as_with_an_additional_null(wires: list[dict[str, Any]]) -> None:
     longer = [{**wire, "y": None} for wire in wires]
 
     assert outcome(lambda: read(messages=wires)) == outcome(lambda: read(messages=longer))
@@ -73,7 +73,7 @@ def test_messages_are_read_as_with_a_null_beside(wires: list[dict[str, Any]]) ->
 @given(
     st.dictionaries(st.sampled_from(["text", "citations", "x"]), _TEXTS | st.sampled_from([None, 0, []]), max_size=3)
 )
-def test_a_block_of_text_is_read_as_with_a_null_beside(block: dict[str, Any]) -> None:
+def test_a_block_of_text_is_read_as_with_an_additional_null(block: dict[str, Any]) -> None:
     def content(block: dict[str, Any]) -> Any:
         return read(messages=[{"role": "user", "content": [{"type": "text", **block}]}])
 
@@ -95,10 +95,10 @@ def _texts(draw: st.DrawFn) -> dict[str, Any]:
 @given(
     st.lists(st.tuples(st.sampled_from(["system", "user", "assistant"]), st.lists(_texts(), max_size=3)), max_size=4)
 )
-def test_a_request_is_written_as_one_of_texts_that_are_not_ordinary(said: list[tuple[str, Any]]) -> None:
+def test_a_request_is_written_as_one_of_texts_that_are_not_ordinary(words: list[tuple[str, Any]]) -> None:
     def written(kind: type[TextPart]) -> Any:
         losses = Losses("request")
-        messages = [Message(role, [kind(**text) for text in texts]) for role, texts in said]
+        messages = [Message(role, [kind(**text) for text in texts]) for role, texts in words]
         wire = ANTHROPIC.encode_request(LLMRequest("m", messages), Target("m"), losses)
         return wire.body, list(losses)
 
@@ -116,12 +116,12 @@ def test_a_reply_is_written_as_one_of_texts_that_are_not_ordinary(texts: list[di
 
 
 @given(st.lists(st.lists(st.tuples(_texts(), st.sampled_from([0, 0, 1, None])), max_size=2), min_size=1, max_size=5))
-def test_chunks_are_written_as_those_of_texts_that_are_not_ordinary(said: list[Any]) -> None:
+def test_chunks_are_written_as_those_of_texts_that_are_not_ordinary(words: list[Any]) -> None:
     def written(kind: type[TextPart]) -> Any:
         losses = Losses("response")
         encoder = ANTHROPIC.stream_encoder(Echo("m"), MINT, losses)
         events = []
-        for texts in said:
+        for texts in words:
             parts: list[Any] = [kind(**text, index=index) for text, index in texts] or [ThinkingPart("t", index=2)]
             events.append(encoder.encode(LLMResponse("i", "m", 0, [Choice(0, Message("assistant", parts))])))
         return events, encoder.close(), list(losses)

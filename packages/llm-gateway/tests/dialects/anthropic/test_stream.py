@@ -236,7 +236,7 @@ def test_a_call_whose_input_came_with_its_start_is_kept() -> None:
     assert total(decode(stream)).tool_calls[0].arguments == '{"a":1}'
 
 
-def test_an_error_behind_a_delta_in_the_same_packet_is_seen() -> None:
+def test_an_error_after_a_delta_in_the_same_packet_is_seen() -> None:
     error = event(type="error", error={"type": "overloaded_error", "message": "Overloaded"})
     stream = OPENING + start(0, type="text", text="") + delta(0, type="text_delta", text="x") + error
 
@@ -372,9 +372,9 @@ def test_interleaved_calls_are_written_one_after_the_other(calls: list[str], dat
     out = encode([*chunks, finish("tool_calls")])
 
     assert violations(out) == []
-    said = total(decode(out))
-    assert said.text == "so"
-    assert sorted((call.id, call.name, call.arguments or "{}") for call in said.tool_calls) == [
+    words = total(decode(out))
+    assert words.text == "so"
+    assert sorted((call.id, call.name, call.arguments or "{}") for call in words.tool_calls) == [
         (f"id{place}", f"f{place}", arguments or "{}") for place, arguments in enumerate(calls)
     ]
 

@@ -9,7 +9,7 @@ from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
 from llm_gateway_sdk.wire import json
 
 
-def told(status: int, body: object, **headers: str) -> ErrorInfo:
+def reported(status: int, body: object, **headers: str) -> ErrorInfo:
     data = body if isinstance(body, bytes) else json.dumps(body)
     return CHAT.decode_error(
         WireReply(status, Headers((key.replace("_", "-"), value) for key, value in headers.items()), data)
@@ -34,7 +34,7 @@ def told(status: int, body: object, **headers: str) -> ErrorInfo:
     ],
 )
 def test_the_class_of_an_error(status: int, error: dict[str, object], kind: ErrorClass) -> None:
-    assert told(status, {"error": error}).kind == kind
+    assert reported(status, {"error": error}).kind == kind
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_class_of_an_error(status: int, error: dict[str, object], kind: Erro
     ],
 )
 def test_messages_of_other_shapes(body: object, message: str) -> None:
-    assert told(502, body).message == message
+    assert reported(502, body).message == message
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_messages_of_other_shapes(body: object, message: str) -> None:
     ],
 )
 def test_how_long_to_wait(headers: dict[str, str], message: str, seconds: float | None) -> None:
-    assert told(429, {"error": {"message": message}}, **headers).retry_after == seconds
+    assert reported(429, {"error": {"message": message}}, **headers).retry_after == seconds
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_official_sdk_raises_what_its_users_expect(kind: ErrorClass, status:
 def test_an_own_error_keeps_its_words() -> None:
     error = {"message": "m", "type": "requests", "param": None, "code": "rate_limit_exceeded", "failed_generation": "{"}
 
-    assert json.loads(CHAT.encode_error(told(429, {"error": error})).body) == {"error": error}
+    assert json.loads(CHAT.encode_error(reported(429, {"error": error})).body) == {"error": error}
 
 
 def test_the_gateway_s_request_id_is_reported() -> None:

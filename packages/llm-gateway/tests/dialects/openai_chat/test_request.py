@@ -82,7 +82,7 @@ def test_unknown_fields_stand_at_every_level() -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "reported"),
     [
         ({"messages": 3}, "messages: expected a list, found a number"),
         ({"messages": [{"role": "user", "content": 3}]}, "messages[0].content: expected a string or a list of parts"),
@@ -93,11 +93,11 @@ def test_unknown_fields_stand_at_every_level() -> None:
         ({"tools": [{"type": "function"}]}, "tools[0].function: expected an object, found null"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_reported_with_its_place(body: dict[str, Any], told: str) -> None:
+def test_what_is_wrong_is_reported_with_its_place(body: dict[str, Any], reported: str) -> None:
     with pytest.raises(DialectError) as caught:
         read(**body)
 
-    assert str(caught.value).startswith(told)
+    assert str(caught.value).startswith(reported)
 
 
 def test_both_names_of_the_token_limit_are_kept() -> None:
@@ -224,7 +224,7 @@ def test_the_mark_of_a_failed_tool_is_read_back() -> None:
     assert messages[1].content == [ToolResultPart("b", [TextPart("no such file")], is_error=True)]
 
 
-def test_images_of_tool_results_stand_behind_the_last_result() -> None:
+def test_images_of_tool_results_follow_the_last_result() -> None:
     image = MediaPart("image", "image/png", PIXEL)
     url = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
 
@@ -301,7 +301,7 @@ def test_anthropic_cache_control_is_tolerated_and_kept() -> None:
         ({"cache": "cache_control"}, "anthropic/claude", {"cache_control": {"type": "ephemeral", "ttl": "1h"}}),
     ],
 )
-def test_a_cache_hint_is_said_in_the_server_s_way(quirks: dict[str, Any], model: str, wanted: dict[str, Any]) -> None:
+def test_a_cache_hint_is_written_in_the_servers_way(quirks: dict[str, Any], model: str, wanted: dict[str, Any]) -> None:
     request = LLMRequest(messages=[Message("system", [TextPart("Long.", cache=CacheHint("1h"))])])
 
     body, _ = write(request, model=model, **quirks)

@@ -112,19 +112,19 @@ def test_a_refusal_is_in_its_own_field() -> None:
 
 
 @pytest.mark.parametrize(
-    ("canonical", "said"),
+    ("canonical", "words"),
     [
         ("stop", "stop"), ("length", "length"), ("tool_calls", "tool_calls"), ("content_filter", "content_filter"),
         ("refusal", "content_filter"), ("pause", "stop"), (None, "stop"),
     ],
 )  # fmt: skip
-def test_finish_reasons(canonical: str | None, said: str) -> None:
+def test_finish_reasons(canonical: str | None, words: str) -> None:
     part = ToolCallPart("c", "f", "{}") if canonical == "tool_calls" else TextPart("x")
-    assert say(answer(part, finish=canonical))["choices"][0]["finish_reason"] == said
+    assert say(answer(part, finish=canonical))["choices"][0]["finish_reason"] == words
 
 
 @pytest.mark.parametrize(
-    ("part", "canonical", "said"),
+    ("part", "canonical", "words"),
     [
         (TextPart("x"), "tool_calls", "stop"),
         (ToolCallPart("c", "f", "{}"), "stop", "tool_calls"),
@@ -132,8 +132,8 @@ def test_finish_reasons(canonical: str | None, said: str) -> None:
         (ToolCallPart("c", "f", "{}"), "content_filter", "content_filter"),
     ],
 )
-def test_the_finish_reason_follows_what_is_there(part: Part, canonical: str, said: str) -> None:
-    assert say(answer(part, finish=canonical))["choices"][0]["finish_reason"] == said
+def test_the_finish_reason_follows_what_is_there(part: Part, canonical: str, words: str) -> None:
+    assert say(answer(part, finish=canonical))["choices"][0]["finish_reason"] == words
 
 
 @pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": None}, {"choices": None, "base_resp": {}}])
@@ -228,7 +228,7 @@ def test_usage_that_is_not_known_is_left_out() -> None:
     assert "usage" not in say(answer(TextPart("x")))
 
 
-def test_reasoning_counted_beside_the_completion_is_counted_in() -> None:
+def test_reasoning_counted_apart_from_the_completion_is_counted_in() -> None:
     usage = {
         "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 35,
         "completion_tokens_details": {"reasoning_tokens": 20},
@@ -241,8 +241,8 @@ def test_reasoning_counted_beside_the_completion_is_counted_in() -> None:
 
 
 def test_usage_is_found_in_the_last_event_that_has_it() -> None:
-    told = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\r\n\r\n'
-    tail = told + b'data: {"usage":null}\n\ndata: [DONE]\n\n'
+    reported = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}\r\n\r\n'
+    tail = reported + b'data: {"usage":null}\n\ndata: [DONE]\n\n'
 
     assert CHAT.usage_of(b"", tail) == Usage(1, 2)
 

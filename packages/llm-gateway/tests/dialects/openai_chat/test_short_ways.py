@@ -58,7 +58,7 @@ def outcome(work: Any) -> Any:
         },
     )
 )
-def test_a_message_of_a_request_is_read_as_with_a_null_beside(wire: dict[str, Any]) -> None:
+def test_a_message_of_a_request_is_read_as_with_an_additional_null(wire: dict[str, Any]) -> None:
     def read(message: dict[str, Any]) -> Any:
         body = json.dumps({"messages": [message]}).encode()
         return CHAT.decode_request(WireRequest("POST", "", "", Headers(), body))[0].messages
@@ -105,11 +105,11 @@ def _texts(draw: st.DrawFn) -> dict[str, Any]:
         max_size=4,
     )
 )
-def test_a_message_is_written_as_one_of_texts_that_are_not_ordinary(said: list[tuple[Any, ...]]) -> None:
+def test_a_message_is_written_as_one_of_texts_that_are_not_ordinary(words: list[tuple[Any, ...]]) -> None:
     def written(kind: type[TextPart]) -> Any:
         messages = []
-        for role, texts, name, kept, behind_media in said:
-            if behind_media:
+        for role, texts, name, kept, after_media in words:
+            if after_media:
                 messages.append(Message("tool", [ToolResultPart("call_1", [MediaPart("image", url="http://i")])]))
             content: list[Part] = [kind(**text) for text in texts]
             messages.append(Message(role, content, name, kept))
@@ -119,11 +119,11 @@ def test_a_message_is_written_as_one_of_texts_that_are_not_ordinary(said: list[t
 
 
 @given(st.lists(st.lists(_texts(), max_size=2), min_size=1, max_size=4), st.booleans())
-def test_chunks_are_written_as_those_of_texts_that_are_not_ordinary(said: list[Any], usage: bool) -> None:
+def test_chunks_are_written_as_those_of_texts_that_are_not_ordinary(words: list[Any], usage: bool) -> None:
     def written(kind: type[TextPart]) -> Any:
         losses = Losses("response")
         encoder = CHAT.stream_encoder(ChatEcho("m", True, usage), mint(), losses)
-        chunks = [answer(*(kind(**text, index=0) for text in texts), finish=None) for texts in said]
+        chunks = [answer(*(kind(**text, index=0) for text in texts), finish=None) for texts in words]
         return [encoder.encode(chunk) for chunk in chunks], encoder.close(), list(losses)
 
     assert written(TextPart) == written(Wordy)

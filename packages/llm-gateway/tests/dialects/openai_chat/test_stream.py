@@ -29,7 +29,7 @@ def call(index: int | None = 0, id: str | None = None, name: str | None = None, 
     return delta(tool_calls=[{key: value for key, value in fields.items() if value is not None}])
 
 
-def said(*events: bytes) -> list[tuple[str, str, str]]:
+def words(*events: bytes) -> list[tuple[str, str, str]]:
     """(id, name, arguments) of each call."""
     return [(part.id, part.name, part.arguments) for part in total(*events).tool_calls]
 
@@ -38,42 +38,42 @@ def said(*events: bytes) -> list[tuple[str, str, str]]:
 
 
 def test_interleaved_calls_stay_apart() -> None:
-    assert said(
+    assert words(
         call(0, "a", "f", ""), call(1, "b", "g", ""), call(0, None, None, '{"x":'), call(1, None, None, "{}"),
         call(0, None, None, "1}"), DONE,
     ) == [("a", "f", '{"x":1}'), ("b", "g", "{}")]  # fmt: skip
 
 
-def test_calls_that_all_say_index_0_are_told_by_their_ids() -> None:
-    assert said(call(0, "a", "f", "{}"), call(0, "b", "g", "{}"), DONE) == [("a", "f", "{}"), ("b", "g", "{}")]
+def test_calls_that_all_have_index_0_are_distinguished_by_their_ids() -> None:
+    assert words(call(0, "a", "f", "{}"), call(0, "b", "g", "{}"), DONE) == [("a", "f", "{}"), ("b", "g", "{}")]
 
 
-def test_calls_without_index_are_told_by_ids_and_names() -> None:
-    assert said(
+def test_calls_without_index_are_distinguished_by_ids_and_names() -> None:
+    assert words(
         call(None, "a", "f", '{"x":'), call(None, None, None, "1}"), call(None, "b", "g", "{"),
         call(None, "b", None, "}"), DONE,
     ) == [("a", "f", '{"x":1}'), ("b", "g", "{}")]  # fmt: skip
 
 
 def test_a_call_without_an_id_is_given_one() -> None:
-    assert said(call(0, None, "f", "{}"), DONE) == [("call_0", "f", "{}")]
+    assert words(call(0, None, "f", "{}"), DONE) == [("call_0", "f", "{}")]
 
 
 def test_ids_and_names_that_are_repeated_with_each_piece_count_once() -> None:
-    assert said(call(0, "a", "f", "{"), call(0, "a", "f", "}"), DONE) == [("a", "f", "{}")]
+    assert words(call(0, "a", "f", "{"), call(0, "a", "f", "}"), DONE) == [("a", "f", "{}")]
 
 
 def test_an_id_minted_anew_for_each_piece_goes_on_with_the_call() -> None:
-    assert said(call(0, "a", "f", "{"), call(0, "x9", None, "}"), DONE) == [("a", "f", "{}")]
+    assert words(call(0, "a", "f", "{"), call(0, "x9", None, "}"), DONE) == [("a", "f", "{}")]
 
 
 def test_whole_calls_in_one_chunk() -> None:
     calls = [{"id": key, "function": {"name": key, "arguments": {"k": 1}}} for key in "ab"]
 
-    assert said(delta(tool_calls=calls), DONE) == [("a", "a", '{"k":1}'), ("b", "b", '{"k":1}')]
+    assert words(delta(tool_calls=calls), DONE) == [("a", "a", '{"k":1}'), ("b", "b", '{"k":1}')]
 
 
-def test_empty_lists_and_nulls_beside_text_do_not_matter() -> None:
+def test_empty_lists_and_nulls_next_to_text_do_not_matter() -> None:
     reply = total(
         delta(role="assistant", content="", tool_calls=[], refusal=None, reasoning="", annotations=[]),
         delta(content="Hel", tool_calls=[], function_call=None, reasoning_content=None),
@@ -182,7 +182,7 @@ def test_audio_pieces_are_kept_as_they_came() -> None:
     assert [piece["audio"] for piece in deltas(stream(*chunks)) if "audio" in piece] == audio
 
 
-def test_a_stream_without_done_is_whole_where_it_said_why_it_stopped() -> None:
+def test_a_stream_without_done_is_whole_where_it_has_a_finish_reason() -> None:
     for end, finished in ((delta(finish="stop"), True), (b"", False)):
         decoder = CHAT.stream_decoder(mint())
         decoder.feed(delta(content="x") + end)
@@ -235,7 +235,7 @@ def test_what_is_not_an_event_is_refused() -> None:
 
 
 def test_a_piece_without_id_and_name_goes_on_with_the_call_before_it() -> None:
-    assert said(call(0, "a", "f", "{"), call(7, None, None, "}"), DONE) == [("a", "f", "{}")]
+    assert words(call(0, "a", "f", "{"), call(7, None, None, "}"), DONE) == [("a", "f", "{}")]
 
 
 def test_a_call_that_is_never_named_is_legal_all_the_same() -> None:
@@ -244,7 +244,7 @@ def test_a_call_that_is_never_named_is_legal_all_the_same() -> None:
     data = stream(chunk(nameless, named), chunk(finish="tool_calls"))
 
     assert violations(data) == []
-    assert said(data) == [("b", "g", "{}"), ("a", "unnamed", "{}")]
+    assert words(data) == [("b", "g", "{}"), ("a", "unnamed", "{}")]
 
 
 def test_an_index_that_is_not_a_number_is_the_place() -> None:
@@ -253,7 +253,7 @@ def test_an_index_that_is_not_a_number_is_the_place() -> None:
     assert violations(data) == []
 
 
-def test_whatever_stands_under_error_is_an_error() -> None:
+def test_any_value_under_error_is_an_error() -> None:
     chunks = listen(b'data: {"error": [true]}\n\n')
 
     assert [chunk.error.message for chunk in chunks if chunk.error] == ["[true]"]
@@ -276,7 +276,7 @@ def test_the_role_comes_first_and_everything_else_once() -> None:
     assert data.endswith(DONE)
 
 
-def test_usage_is_not_told_to_a_client_that_did_not_ask() -> None:
+def test_a_client_that_did_not_ask_gets_no_usage() -> None:
     data = stream(chunk(TextPart("x", index=0), usage=Usage(3, 4)))
 
     assert b"usage" not in data
@@ -292,11 +292,11 @@ def test_calls_are_numbered_densely_and_begin_with_id_and_name() -> None:
     )
 
     assert violations(data) == []
-    assert said(data) == [("a", "f", "{}"), ("b", "g", "{}")]
+    assert words(data) == [("a", "f", "{}"), ("b", "g", "{}")]
 
 
 def test_a_call_without_arguments_has_an_object_all_the_same() -> None:
-    assert said(stream(chunk(CALL("a", "f", index=0)), chunk(finish="tool_calls"))) == [("a", "f", "{}")]
+    assert words(stream(chunk(CALL("a", "f", index=0)), chunk(finish="tool_calls"))) == [("a", "f", "{}")]
 
 
 def test_a_call_whose_name_comes_late_waits_for_it() -> None:
@@ -305,7 +305,7 @@ def test_a_call_whose_name_comes_late_waits_for_it() -> None:
     )
 
     assert violations(data) == []
-    assert said(data) == [("a", "f", '{"x":1}')]
+    assert words(data) == [("a", "f", '{"x":1}')]
 
 
 def test_free_text_of_a_custom_tool_is_unwrapped_as_it_grows() -> None:
@@ -319,7 +319,7 @@ def test_free_text_of_a_custom_tool_is_unwrapped_as_it_grows() -> None:
     )
 
     assert violations(data) == []
-    assert said(data) == [("a", "patch", 'a\n😀 "b"')]
+    assert words(data) == [("a", "patch", 'a\n😀 "b"')]
     assert len(deltas(data)) > 6
 
 
@@ -388,7 +388,7 @@ def test_citations_come_in_one_list_before_the_end() -> None:
     assert note["url_citation"] == {"url": "https://b.example", "title": "B", "start_index": 5, "end_index": 9}
 
 
-def test_what_stands_behind_a_finish_reason_is_still_legal() -> None:
+def test_what_follows_a_finish_reason_is_still_legal() -> None:
     data = stream(chunk(TextPart("a", index=0), finish="length"), chunk(TextPart("b", index=0), finish="length"))
 
     assert violations(data) == []

@@ -257,7 +257,7 @@ def test_a_native_provider_gets_what_the_client_sent(body: dict[str, Any]) -> No
     assert not losses
 
 
-def test_an_edited_description_reaches_a_native_provider_where_the_tool_stands() -> None:
+def test_an_edited_description_reaches_a_native_provider_in_the_tools_place() -> None:
     request, _ = RESPONSES.decode_request(wire(SECOND))
     for tool in request.tools:
         if tool.name == "mcp__calendar__list_events":

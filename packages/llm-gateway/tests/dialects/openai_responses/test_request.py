@@ -233,7 +233,7 @@ def test_what_is_not_a_request_is_refused_with_its_place(body: dict[str, Any], m
     assert str(raised.value).startswith(message)
 
 
-# Writing for this provider what a client of another dialect says.
+# Writing for this provider what a client of another dialect sends.
 
 
 def test_a_plain_request_of_another_dialect() -> None:
@@ -331,7 +331,7 @@ def test_reasoning_of_this_provider_comes_back_through_a_client_of_another_diale
         ThinkingPart("a"),
     ],
 )
-def test_reasoning_of_another_provider_is_left_out_and_told(part: ThinkingPart) -> None:
+def test_reasoning_of_another_provider_is_left_out_and_reported(part: ThinkingPart) -> None:
     losses = Losses()
 
     body = encode(asked(Message("assistant", [part, TextPart("x")])), losses)

@@ -42,7 +42,7 @@ def decode(body: dict[str, Any]) -> LLMResponse:
 
 
 def history(output: list[dict[str, Any]]) -> list[Part]:
-    """What a client that sends the output back as input says."""
+    """The request of a client that sends the output back as input."""
     request, _ = DIALECT.decode_request(WireRequest(body=json.dumps({"model": "m", "input": output}).encode()))
     (message,) = request.messages
     return message.content
@@ -112,7 +112,7 @@ def test_a_turn_of_anthropic_comes_back_block_by_block() -> None:
     ]
 
 
-def test_signatures_on_calls_and_texts_travel_beside_them() -> None:
+def test_signatures_on_calls_and_texts_travel_next_to_them() -> None:
     parts: list[Part] = [
         TextPart("a", signature="s1", signed_by="gemini"),
         ToolCallPart("call_1", "f", "{}", signature="s2", signed_by="gemini"),
@@ -214,7 +214,7 @@ def test_a_generated_image_is_an_image() -> None:
     assert (part.media_type, part.data) == ("image/webp", "QUJD")
 
 
-def test_blocks_of_other_vendors_are_dropped_and_told() -> None:
+def test_blocks_of_other_vendors_are_dropped_and_reported() -> None:
     _, echo = DIALECT.decode_request(WireRequest(body=b'{"model":"m"}'))
     losses = Losses("response")
     part = OpaquePart("anthropic", {"type": "server_tool_use"})
@@ -226,7 +226,7 @@ def test_blocks_of_other_vendors_are_dropped_and_told() -> None:
     assert {loss.path for loss in losses} == {"choices[*].message.blocks[*]"}
 
 
-def test_a_call_says_tool_calls() -> None:
+def test_a_reply_with_a_call_ends_with_tool_calls() -> None:
     item = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": "{}"}
 
     reply = decode({"id": "resp_1", "status": "completed", "output": [item]})

@@ -42,7 +42,7 @@ def test_an_error_after_the_beginning_is_an_error() -> None:
     assert not any(chunk.final for chunk in chunks)
 
 
-def test_a_failed_response_is_an_error_told_once() -> None:
+def test_a_failed_response_is_an_error_reported_once() -> None:
     failed = {
         "id": "resp_1",
         "status": "failed",
@@ -109,12 +109,12 @@ def test_a_server_that_streams_only_whole_items_loses_nothing() -> None:
 
     reply = summed(read(CREATED, *(finished(item, at) for at, item in enumerate((thought, message, call))), done()))
 
-    first, second, said, called = reply.message.content
+    first, second, words, called = reply.message.content
     assert isinstance(first, ThinkingPart)
     assert isinstance(second, ThinkingPart)
     assert (first.text, first.signature, second.text, second.signature) == ("a", None, "b", "gAAA")
-    assert isinstance(said, TextPart)
-    assert said.provider_metadata == {"openai_responses": {"_item": {"phase": "final_answer"}}}
+    assert isinstance(words, TextPart)
+    assert words.provider_metadata == {"openai_responses": {"_item": {"phase": "final_answer"}}}
     assert isinstance(called, ToolCallPart)
     assert called.arguments == '{"a":1}'
 

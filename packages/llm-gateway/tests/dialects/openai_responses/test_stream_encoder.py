@@ -50,9 +50,11 @@ def test_the_first_chunk_begins_the_stream() -> None:
 
 
 def test_one_text_has_the_vendors_events() -> None:
-    told = written(chunk(TextPart("Hel", index=0)), chunk(TextPart("lo", index=0)), chunk(finish="stop", final=True))
+    reported = written(
+        chunk(TextPart("Hel", index=0)), chunk(TextPart("lo", index=0)), chunk(finish="stop", final=True)
+    )
 
-    assert [event["type"].removeprefix("response.") for event in told] == [
+    assert [event["type"].removeprefix("response.") for event in reported] == [
         "created",
         "in_progress",
         "output_item.added",
@@ -64,73 +66,73 @@ def test_one_text_has_the_vendors_events() -> None:
         "output_item.done",
         "completed",
     ]
-    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
+    assert reported[-1]["response"]["output"][0]["content"][0]["text"] == "Hello"
 
 
 def test_usage_is_at_the_end_wherever_it_came() -> None:
-    told = written(
+    reported = written(
         chunk(TextPart("x", index=0)), chunk(finish="stop"), LLMResponse(usage=Usage(3, 4, cache_read_tokens=1))
     )
 
-    assert told[-1]["response"]["usage"]["input_tokens"] == 3
-    assert told[-1]["response"]["usage"]["total_tokens"] == 7
+    assert reported[-1]["response"]["usage"]["input_tokens"] == 3
+    assert reported[-1]["response"]["usage"]["total_tokens"] == 7
 
 
 def test_interleaved_calls_have_an_output_index_each() -> None:
-    told = written(
+    reported = written(
         chunk(ToolCallPart("c0", "f", "", index=0)),
         chunk(ToolCallPart("c1", "g", "", index=1)),
         chunk(ToolCallPart(arguments='{"b":', index=1), ToolCallPart(arguments='{"a":', index=0)),
         chunk(ToolCallPart(arguments="2}", index=1), ToolCallPart(arguments="1}", index=0), finish="tool_calls"),
     )
 
-    assert [(item["call_id"], item["arguments"]) for item in told[-1]["response"]["output"]] == [
+    assert [(item["call_id"], item["arguments"]) for item in reported[-1]["response"]["output"]] == [
         ("c0", '{"a":1}'),
         ("c1", '{"b":2}'),
     ]
 
 
 def test_text_after_a_call_is_a_new_item() -> None:
-    told = written(
+    reported = written(
         chunk(TextPart("a", index=0), ToolCallPart("c0", "f", "{}", index=1), TextPart("b", index=2), finish="stop")
     )
 
-    assert [item["type"] for item in told[-1]["response"]["output"]] == ["message", "function_call", "message"]
+    assert [item["type"] for item in reported[-1]["response"]["output"]] == ["message", "function_call", "message"]
 
 
 def test_text_that_was_held_back_until_the_end_is_late_but_not_lost() -> None:
-    told = written(
+    reported = written(
         chunk(TextPart("a", index=0)),
         chunk(ToolCallPart("c0", "f", "{}", index=1)),
         chunk(TextPart("b", index=0), finish="tool_calls"),
     )
 
-    output = told[-1]["response"]["output"]
+    output = reported[-1]["response"]["output"]
     texts = [part["text"] for item in output if item["type"] == "message" for part in item["content"]]
     assert texts == ["a", "b"]
 
 
 def test_arguments_that_never_came_are_an_empty_object() -> None:
-    told = written(chunk(ToolCallPart("c0", "f", "", index=0)), chunk(finish="tool_calls"))
+    reported = written(chunk(ToolCallPart("c0", "f", "", index=0)), chunk(finish="tool_calls"))
 
-    assert told[-1]["response"]["output"][0]["arguments"] == "{}"
+    assert reported[-1]["response"]["output"][0]["arguments"] == "{}"
 
 
 def test_arguments_that_are_no_json_are_kept() -> None:
-    told = written(chunk(ToolCallPart("c0", "f", '{"a": "', index=0)), chunk(finish="length"))
+    reported = written(chunk(ToolCallPart("c0", "f", '{"a": "', index=0)), chunk(finish="length"))
 
-    assert told[-1]["type"] == "response.incomplete"
-    item = told[-1]["response"]["output"][0]
+    assert reported[-1]["type"] == "response.incomplete"
+    item = reported[-1]["response"]["output"][0]
     assert (item["arguments"], item["status"]) == ('{"a": "', "incomplete")
 
 
 def test_a_call_whose_name_comes_later_waits_for_it() -> None:
-    told = written(
+    reported = written(
         chunk(ToolCallPart("c0", "", '{"a"', index=0)),
         chunk(ToolCallPart("", "f", ":1}", index=0), finish="tool_calls"),
     )
 
-    (item,) = told[-1]["response"]["output"]
+    (item,) = reported[-1]["response"]["output"]
     assert (item["name"], item["arguments"]) == ("f", '{"a":1}')
 
 
@@ -138,9 +140,9 @@ def test_parts_without_a_number_are_distinguished() -> None:
     blocks = [OpaquePart("openai_responses", {"type": "web_search_call", "id": f"ws_{at}"}) for at in range(2)]
     calls = [ToolCallPart(f"c{at}", "f", "{}") for at in range(2)]
 
-    told = written(chunk(TextPart("a"), *calls, TextPart("b"), *blocks, finish="stop"))
+    reported = written(chunk(TextPart("a"), *calls, TextPart("b"), *blocks, finish="stop"))
 
-    assert [item["type"] for item in told[-1]["response"]["output"]] == [
+    assert [item["type"] for item in reported[-1]["response"]["output"]] == [
         "message",
         "function_call",
         "function_call",
@@ -151,25 +153,25 @@ def test_parts_without_a_number_are_distinguished() -> None:
 
 
 def test_a_signature_that_comes_after_the_text_is_in_the_done_item() -> None:
-    told = written(
+    reported = written(
         chunk(ThinkingPart("Hm", index=0)),
         chunk(ThinkingPart(index=0, signature="sig", signed_by="anthropic")),
         chunk(ThinkingPart(index=1, signature="sig2", signed_by="anthropic")),
         chunk(TextPart("x", index=2), finish="stop"),
     )
 
-    first, second, _ = told[-1]["response"]["output"]
+    first, second, _ = reported[-1]["response"]["output"]
     assert first["encrypted_content"] == "gw1.anthropic.sig"
     assert first["summary"] == [{"type": "summary_text", "text": "Hm"}]
     assert (second["encrypted_content"], second["summary"]) == ("gw1.anthropic.sig2", [])
 
 
 def test_sources_are_reported_as_they_come() -> None:
-    told = written(chunk(TextPart("see", index=0)), chunk(TextPart("", [Citation(url="https://x")], index=0)))
+    reported = written(chunk(TextPart("see", index=0)), chunk(TextPart("", [Citation(url="https://x")], index=0)))
 
-    (note,) = [event for event in told if event["type"] == "response.output_text.annotation.added"]
+    (note,) = [event for event in reported if event["type"] == "response.output_text.annotation.added"]
     assert note["annotation"]["url"] == "https://x"
-    assert told[-1]["response"]["output"][0]["content"][0]["annotations"] == [note["annotation"]]
+    assert reported[-1]["response"]["output"][0]["content"][0]["annotations"] == [note["annotation"]]
 
 
 def test_a_server_tool_is_reported_with_new_numbers() -> None:
@@ -182,15 +184,15 @@ def test_a_server_tool_is_reported_with_new_numbers() -> None:
     }
     done = {"type": "response.output_item.done", "output_index": 9, "item": {**item, "status": "completed"}}
 
-    told = written(
+    reported = written(
         chunk(TextPart("a", index=0)),
         chunk(OpaquePart("openai_responses", item, index=1)),
         chunk(OpaquePart("openai_responses", None, [searching, done], index=1)),
         chunk(finish="stop"),
     )
 
-    assert [event["output_index"] for event in told if event["type"] == searching["type"]] == [1]
-    assert told[-1]["response"]["output"][1]["status"] == "completed"
+    assert [event["output_index"] for event in reported if event["type"] == searching["type"]] == [1]
+    assert reported[-1]["response"]["output"][1]["status"] == "completed"
 
 
 def test_a_further_choice_continues_the_answer() -> None:
@@ -259,10 +261,10 @@ def test_the_official_reader_sees_a_failure() -> None:
     data = writer.encode(chunk(TextPart("half", index=0)))
     data += writer.fail(ErrorInfo("The context is full.", 400, "context_length"))
 
-    told = list(sdk(data).responses.create(model="m", input="x", stream=True))
+    reported = list(sdk(data).responses.create(model="m", input="x", stream=True))
 
-    assert told[-1].type == "response.failed"
-    assert told[-1].response.error is not None
-    assert told[-1].response.error.code == "context_length_exceeded"
+    assert reported[-1].type == "response.failed"
+    assert reported[-1].response.error is not None
+    assert reported[-1].response.error.code == "context_length_exceeded"
     with sdk(data).responses.stream(model="m", input="x") as stream, pytest.raises(RuntimeError):
         stream.get_final_response()

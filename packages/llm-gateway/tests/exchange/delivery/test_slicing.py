@@ -1,4 +1,4 @@
-"""Slices of chunks: short, in order, and in sum what the chunk says."""
+"""Slices of chunks: short, in order, and in sum equal to the chunk."""
 
 from __future__ import annotations
 

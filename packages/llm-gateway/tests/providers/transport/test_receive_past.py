@@ -1,4 +1,4 @@
-"""A reader who leaves pieces to a function sleeps until one is left to it; nothing is lost or told twice."""
+"""A reader who leaves pieces to a function sleeps until one is left to it; nothing is lost or given twice."""
 
 from __future__ import annotations
 

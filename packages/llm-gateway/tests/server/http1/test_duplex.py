@@ -34,7 +34,7 @@ def test_what_came_is_read_in_order_and_then_the_end() -> None:
     assert asyncio.run(main()) == [b"ab", b"c", b""]
 
 
-def test_reading_pauses_while_nobody_takes_what_came() -> None:
+def test_reading_pauses_while_what_came_is_not_taken() -> None:
     async def main() -> None:
         connection = Connection()
         duplex = Duplex(connection)

@@ -39,7 +39,7 @@ class _Connection:
 
 
 @pytest.mark.parametrize("left", [True, False])
-def test_one_probe_tells_them_apart(left: bool) -> None:
+def test_one_probe_distinguishes_them(left: bool) -> None:
     async def main() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
         client = socket.create_connection(listener.getsockname())

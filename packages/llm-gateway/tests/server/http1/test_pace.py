@@ -100,7 +100,7 @@ def test_silence_ends_a_body() -> None:
     assert refused == [30.0]
 
 
-def test_the_time_in_which_nothing_is_read_counts_against_nobody() -> None:
+def test_the_time_in_which_nothing_is_read_does_not_count() -> None:
     pace, clock, refused, slow = paced()
     pace.body(1000, slow)
     pace.hold()

@@ -135,7 +135,7 @@ def test_thousands_of_pipelined_offers_to_upgrade_are_all_declined() -> None:
     assert shown(read(offer * 3000)) == [head("GET", "/", ("host", "g")), "end"] * 3000
 
 
-def test_only_http_1_1_is_told_to_continue() -> None:
+def test_only_http_1_1_gets_a_continue() -> None:
     for version, expected in ((b"1.1", True), (b"1.0", False)):
         data = b"POST / HTTP/%b\r\nhost: g\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n" % version
         first = read(data)[0]

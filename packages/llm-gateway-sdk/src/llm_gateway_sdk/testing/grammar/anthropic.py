@@ -39,7 +39,7 @@ _START_FIELDS: dict[str, dict[str, type]] = {
 def violations(stream: bytes, *, complete: bool = True) -> list[str]:
     """What is wrong, in order; nothing for a legal stream.
 
-    `complete` False is for a stream that broke off: its end is not asked for, but nothing may stand behind an error.
+    `complete` False is for a stream that broke off: its end is not asked for, but nothing may follow an error.
     """
     checker = _Checker()
     for at, (name, data) in enumerate(_events(stream)):

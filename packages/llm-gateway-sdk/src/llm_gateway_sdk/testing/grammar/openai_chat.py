@@ -2,7 +2,7 @@
 
 It follows platform.openai.com/docs/api-reference/chat-streaming and what the official SDKs ask for: every event is an
 unnamed `chat.completion.chunk` of one id; a choice begins with its role; a tool call begins with index, id and name,
-indices are dense from 0, and an id never changes; nothing is behind a choice's finish reason, which comes once;
+indices are dense from 0, and an id never changes; nothing follows a choice's finish reason, which comes once;
 usage is in its own chunk without choices; `[DONE]` is last.
 """
 
@@ -83,7 +83,7 @@ class _Checker:
             if not isinstance(body["usage"].get("prompt_tokens"), int):
                 wrong("usage without prompt_tokens")
         elif not choices and "usage" in body:
-            wrong("says nothing")
+            wrong("is empty")
         if self.usage and choices:
             wrong("choices after usage")
         for choice in choices or ():
@@ -151,23 +151,23 @@ class _ChoiceState:
             self.finished = True
 
     def _call(self, call: dict[str, Any], wrong: Any) -> None:
-        index, said = call.get("index"), call.get("custom") if "custom" in call else call.get("function")
-        if not isinstance(index, int) or not isinstance(said, dict):
+        index, function = call.get("index"), call.get("custom") if "custom" in call else call.get("function")
+        if not isinstance(index, int) or not isinstance(function, dict):
             wrong(f"tool call {call!r}")
             return
-        text = said.get("input") if "custom" in call else said.get("arguments")
+        text = function.get("input") if "custom" in call else function.get("arguments")
         if text is not None and not isinstance(text, str):
             wrong(f"arguments of call {index} are {text!r}")
         if index not in self.calls:
             if index != len(self.calls):
                 wrong(f"call {index} after {len(self.calls)} calls")
-            if not call.get("id") or not said.get("name") or call.get("type") not in ("function", "custom"):
+            if not call.get("id") or not function.get("name") or call.get("type") not in ("function", "custom"):
                 wrong(f"call {index} begins without id, name or type")
             self.calls[index] = str(call.get("id"))
             return
         if call.get("id") not in (None, self.calls[index]):
             wrong(f"call {index} changes its id")
-        if said.get("name"):
+        if function.get("name"):
             wrong(f"call {index} is named again")
 
 

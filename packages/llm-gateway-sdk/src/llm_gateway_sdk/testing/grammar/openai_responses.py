@@ -45,7 +45,7 @@ _ITEM_FIELDS: dict[str, dict[str, type]] = {
 def violations(stream: bytes, *, complete: bool = True) -> list[str]:
     """What is wrong, in order; nothing for a legal stream.
 
-    `complete` False is for a stream that broke off: its end is not asked for, but nothing may stand behind one.
+    `complete` False is for a stream that broke off: its end is not asked for, but nothing may follow one.
     """
     checker = _Checker()
     for at, (name, data) in enumerate(_events(stream)):

@@ -39,7 +39,7 @@ def event_kind(event: bytes) -> EventKind:
         name = match[1] if match else b""
     kind = _EVENT_KINDS.get(name, "other")
     if kind == "content" and name == b"content_block_start":
-        # The start of a text says nothing yet, as a rule; a tool's says which.
+        # The start of a text has no content, as a rule; a tool's has the name.
         return "preamble" if _EMPTY_START.search(event) else "content"
     return kind
 

@@ -119,7 +119,7 @@ def _status(error: ErrorInfo) -> int:
         return usual
     if error.kind == "timeout" and error.status == 408 and error.type is None:
         return 408
-    # A finer status of the same sort (422 among bad requests, 503 among failures) says more than the usual one.
+    # A finer status of the same sort (422 among bad requests, 503 among failures) is more exact than the usual one.
     return status_of_kind(error, usual) if error.status // 100 == usual // 100 else usual
 
 
@@ -173,7 +173,7 @@ _TYPES: dict[ErrorClass, str] = {
     "content_policy": "invalid_request_error",
     "upstream": "api_error",
 }
-# Kinds that this format tells by other means than its types.
+# Kinds that this format does not show by its types.
 _FINER = frozenset({"context_length", "content_policy", "quota"})
 _CONTEXT = re.compile(r"prompt is too long|exceeds? (the )?(maximum )?context|context (window|limit|length)", re.I)
 _CREDIT = re.compile(r"credit balance is too low|spend limit", re.I)

@@ -51,19 +51,19 @@ class Turn:
     as_string: bool = False
     extra: Block = field(default_factory=dict)
     raw: Block | None = None
-    """A message that stands as it is."""
+    """A message that stays as it is."""
 
     def write(self) -> Block:
         if self.raw is not None:
             return self.raw
         if self.role == "user" and len(self.blocks) > 1:
             # The API wants the results of the turn before first.
-            self.blocks.sort(key=_is_no_result)
+            self.blocks.sort(key=_is_other_than_result)
         content: Any = self.blocks[0]["text"] if self.as_string else self.blocks
         return {"role": self.role, "content": content, **self.extra}
 
 
-def _is_no_result(block: Block) -> bool:
+def _is_other_than_result(block: Block) -> bool:
     kind: str = block["type"]
     return kind != "tool_result"
 

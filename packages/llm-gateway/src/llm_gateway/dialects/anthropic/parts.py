@@ -126,11 +126,11 @@ def decode_block(block: object, path: str, *, from_client: bool) -> Part:
         case "text":
             if len(source) == 2 and type(text := source.get("text")) is str:
                 return TextPart(text)
-            said = TextPart(
+            text_part = TextPart(
                 read_string(source.get("text", ""), f"{path}.text"),
                 decode_citations(source.get("citations"), f"{path}.citations"),
             )
-            return _decode_marks(said, source, path, _TEXT_KEYS)
+            return _decode_marks(text_part, source, path, _TEXT_KEYS)
         case "thinking":
             signature, issuer = _signature(source.get("signature"), f"{path}.signature", from_client=from_client)
             return ThinkingPart(

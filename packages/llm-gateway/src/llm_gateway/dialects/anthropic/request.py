@@ -1,6 +1,6 @@
 """Messages requests ↔ LLMRequest, after docs.anthropic.com/en/api/messages and …/api/migration-2026-10-21.
 
-`encode_request(decode_request(body))` says the same as `body`, with these normalisations: null and empty optional
+`encode_request(decode_request(body))` means the same as `body`, with these normalisations: null and empty optional
 fields, `is_error: false`, `strict: false`, `stream: false` and `disable_parallel_tool_use: false` are left out;
 blank texts are left out; tool results stand first in their message.
 """
@@ -128,8 +128,8 @@ def _decode_messages(value: object, messages: list[Message]) -> list[Message]:
 
 
 def _decode_spoken(source: object, before: str) -> Message | None:
-    """A turn of one side, said in one string and not twice in a row, as most are: what the general way makes of it, in
-    a few steps. None for any other."""
+    """A turn of one side, written in one string and not twice in a row, as most are: what the general way makes of
+    it, in a few steps. None for any other."""
     if type(source) is not dict or len(source) != 2:
         return None
     role, text = source.get("role"), source.get("content")

@@ -106,7 +106,7 @@ class _Encoder:
             body["thinking"] = thinking
 
     def _ceiling(self, thinking: Block | None) -> int:
-        """The most that the model can answer, where its name tells."""
+        """The most that the model can answer, where its name is known."""
         most = self.limits.max_output
         if most is None:
             budget = thinking.get("budget_tokens") if thinking is not None else None

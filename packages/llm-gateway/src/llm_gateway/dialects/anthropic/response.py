@@ -77,8 +77,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the reply is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the reply is not a JSON object")
-    if body.get("content") is None and (told := error_of_body(body)) is not None:
-        raise DialectError(f"an error in place of a message: {told.message}")
+    if body.get("content") is None and (provider_error := error_of_body(body)) is not None:
+        raise DialectError(f"an error in place of a message: {provider_error.message}")
     if body.get("content") is None:
         raise DialectError("expected a list of blocks, found nothing", path="content")
     parts, _ = decode_content(body.get("content"), "content", from_client=False)
@@ -214,7 +214,7 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
 
 
 def encode_part(part: Part, path: str, mint: Mint, losses: Losses) -> list[Block]:
-    """The part's blocks: none where the client's format cannot hold it, two where a signature needs one of its own."""
+    """The part's blocks: none where the client's format cannot hold it, two where a signature needs a separate one."""
     if is_bare_text(part):
         return [{"type": "text", "text": part.text}] if part.text else []
     match part:
@@ -290,7 +290,7 @@ def _carrier(part: Part, form: str) -> list[Block]:
 
 def stop_reason(choice: Choice, *, calls: bool) -> str:
     """The vendor's word. A message that calls tools and did not stop for another reason ends in `tool_use`; one that
-    calls none does not, whatever the provider said: clients would wait for a call that is not there."""
+    calls none does not, whatever the provider sent: clients would wait for a call that is not there."""
     raw = own(choice.provider_metadata).get("finish_reason")
     if isinstance(raw, str):
         return raw

@@ -134,17 +134,19 @@ class AnthropicStreamDecoder(StreamDecoder):
         part.index = block.index
         match part:
             case TextPart() | RefusalPart():
-                said = bool(part.text or part.provider_metadata or (isinstance(part, TextPart) and part.citations))
+                has_content = bool(
+                    part.text or part.provider_metadata or (isinstance(part, TextPart) and part.citations)
+                )
             case ThinkingPart():
                 # A signature ends the part, so one that comes first waits for the block's end.
                 block.signature, part.signature = part.signature, None
-                said = bool(part.text or part.redacted is not None or part.provider_metadata)
+                has_content = bool(part.text or part.redacted is not None or part.provider_metadata)
             case ToolCallPart():
                 block.arguments, part.arguments = part.arguments, ""
-                said = True
+                has_content = True
             case _:
-                said = True
-        return _chunk(part) if said else None
+                has_content = True
+        return _chunk(part) if has_content else None
 
     def _delta(self, body: dict[str, Any]) -> LLMResponse | None:
         delta = body.get("delta")
@@ -222,7 +224,7 @@ class _OpenBlock:
         self.index = index
         self.signature: str | None = None
         self.arguments = ""
-        """A call's input as its start gave it; what stands if no fragments follow."""
+        """A call's input as its start gave it; the whole input if no fragments follow."""
 
 
 def _chunk(part: Part) -> LLMResponse:

@@ -217,7 +217,7 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._hold(part, out)
 
     def _hold(self, part: Part, out: list[bytes]) -> None:
-        """Something stands open that must be whole first; what belongs to it is written, the rest waits in order."""
+        """A block is open that must be whole first; what belongs to it is written, the rest waits in order."""
         writing = self._open
         if writing is not None and writing.takes(part):
             self._write(writing, part, out)
@@ -367,7 +367,7 @@ class _Writing:
         self._scanner = _ObjectScanner() if isinstance(part, ToolCallPart) else None
 
     def takes(self, part: Part) -> bool:
-        """Whether the part goes on where this block stands."""
+        """Whether the part goes on in this block."""
         if type(part) is not self._type or part.index != self.key:
             return False
         if isinstance(part, ToolCallPart):
@@ -448,7 +448,7 @@ class _Group:
 
 
 class _ObjectScanner:
-    """Tells when fragments of JSON are a whole object, at a cost that grows with their length only.
+    """Knows when fragments of JSON are a whole object, at a cost that grows with their length only.
 
     Fragments are looked at when somebody asks, which is when another block wants to start.
     """

@@ -34,7 +34,7 @@ _EARLY_EFFORTS = ("low", "medium", "high", "max")
 
 
 def is_native(reasoning: Reasoning) -> bool:
-    """Whether a client of this dialect said it, who knows which forms its model takes."""
+    """Whether a client of this dialect wrote it, which knows the forms that its model takes."""
     return reasoning.mode in _MODES or NAME in reasoning.provider_metadata
 
 

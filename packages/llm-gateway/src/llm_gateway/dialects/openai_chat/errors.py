@@ -36,7 +36,7 @@ def decode_error(wire: WireReply) -> ErrorInfo:
 
 
 def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | None:
-    """The error that an object tells of, a reply's body or a stream's event; None where it tells of none."""
+    """The error in an object, a reply's body or a stream's event; None where it has none."""
     error = body.get("error")
     if error and not isinstance(error, dict):
         error = {"message": error}
@@ -220,7 +220,7 @@ _USUAL_STATUSES: dict[ErrorClass, int] = {
 
 
 def error_body(error: ErrorInfo) -> dict[str, Any]:
-    """The error in OpenAI's words; its own type and code stay, those of other dialects are said anew."""
+    """The error in OpenAI's words; its own type and code stay, those of other dialects are written anew."""
     kind, code = _WORDS.get(error.kind, ("server_error", None))
     rest = error.provider_metadata.get(NAME)
     if rest is not None:

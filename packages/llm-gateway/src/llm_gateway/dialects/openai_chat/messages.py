@@ -1,4 +1,4 @@
-"""Messages of a request: who said what, in both directions."""
+"""Messages of a request, in both directions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ __all__ = ["decode_messages", "encode_messages"]
 
 
 ACKNOWLEDGEMENT = "Understood."
-"""What the assistant says where a server takes no user's message right after a tool's."""
+"""The assistant's text where a server takes no user's message right after a tool's."""
 
 
 def decode_messages(value: Any) -> list[Message]:
@@ -274,8 +274,8 @@ class _Writer:
                 return
         content = self._content(rest, message, path)
         if self._moved:
-            said = [{"type": "text", "text": content}] if isinstance(content, str) else content
-            content = self._moved + [part for part in said if part.get("text") != ""]
+            written_parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+            content = self._moved + [part for part in written_parts if part.get("text") != ""]
             self._moved = []
         self._append("user", message, {"content": content})
 
@@ -356,7 +356,7 @@ class _Writer:
         calls.append(wire)
 
     def _call_id(self, call_id: str) -> str:
-        """The id, or where the server wants ids of its own form one made of it, alike for a call and its result."""
+        """The id, or where the server wants another form of ids, one made of it, alike for a call and its result."""
         length = self._quirks.get("call_id_length")
         if not length or (len(call_id) == length and call_id.isalnum() and call_id.isascii()):
             return call_id

@@ -1,6 +1,6 @@
 """Content parts of messages: text, media, refusals, reasoning, cache hints and signatures.
 
-OpenAI API reference, "Create chat completion", `messages[].content[]`; vendors' additions as each function says.
+OpenAI API reference, "Create chat completion", `messages[].content[]`; vendors' additions as each function names them.
 """
 
 from __future__ import annotations

@@ -212,12 +212,12 @@ def _decode_reasoning(body: dict[str, Any]) -> Reasoning | None:
     wire = body.get("reasoning")
     if isinstance(wire, dict):
         # OpenRouter's object.
-        said = optional_str(wire.get("effort"), "reasoning.effort")
+        written = optional_str(wire.get("effort"), "reasoning.effort")
         enabled = optional_bool(wire.get("enabled"), "reasoning.enabled")
         budget = optional_int(wire.get("max_tokens"), "reasoning.max_tokens")
         rest = extras(wire, frozenset({"effort", "max_tokens", "enabled"}))
         form = {"object": True, "effort": effort} if effort is not None else {"object": True}
-        return Reasoning(said or effort, budget, enabled, provider_metadata=metadata(rest, form))
+        return Reasoning(written or effort, budget, enabled, provider_metadata=metadata(rest, form))
     if wire is not None:
         raise DialectError(f"expected an object, found {describe(wire)}", path="reasoning")
     return Reasoning(effort) if effort is not None else None

@@ -147,12 +147,12 @@ def _encode_reasoning(
 ) -> None:
     form = form_of(wanted.provider_metadata)
     if form.get("object") or quirks.get("reasoning_object"):
-        said = {"effort": wanted.effort, "max_tokens": wanted.budget_tokens, "enabled": wanted.enabled}
+        wanted_fields = {"effort": wanted.effort, "max_tokens": wanted.budget_tokens, "enabled": wanted.enabled}
         if wanted.effort is not None and form.get("effort") == wanted.effort:
             body["reasoning_effort"] = wanted.effort
         elif form.get("effort") is not None:
             body["reasoning_effort"] = form["effort"]
-        body["reasoning"] = {key: value for key, value in said.items() if value is not None} | own(
+        body["reasoning"] = {key: value for key, value in wanted_fields.items() if value is not None} | own(
             wanted.provider_metadata
         )
         return

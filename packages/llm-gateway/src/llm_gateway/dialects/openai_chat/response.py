@@ -77,7 +77,7 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
         error = error_in(body)
         if error is None:
             raise DialectError("the reply holds no answer", path="choices")
-        # OpenRouter answers 200 and says in the body that its provider failed.
+        # OpenRouter answers 200 with a body that reports that its provider failed.
         return LLMResponse(model=text_of(body.get("model")), error=error)
     response = LLMResponse(
         text_of(body.get("id")),
@@ -126,8 +126,8 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     wire = as_object(wire, path)
     index = wire.get("index")
     finish, raw = decode_finish(optional_str(wire.get("finish_reason"), f"{path}.finish_reason"))
-    said = as_object(wire.get("message"), f"{path}.message")
-    message = _decode_spoken(said) or _decode_message(said, f"{path}.message", mint)
+    wire_message = as_object(wire.get("message"), f"{path}.message")
+    message = _decode_spoken(wire_message) or _decode_message(wire_message, f"{path}.message", mint)
     choice = Choice(index if type(index) is int else place, message, finish, raw)
     if wire.get("logprobs") is not None:
         choice.logprobs = as_object(wire["logprobs"], f"{path}.logprobs")
@@ -280,7 +280,7 @@ _CANONICAL = {
 
 
 def decode_finish(raw: str | None) -> tuple[str | None, str | None]:
-    """(canonical, raw). A word that nobody knows is an end like any other."""
+    """(canonical, raw). An unknown word is an end like any other."""
     if not raw:
         return None, None
     return _CANONICAL.get(raw) or _CANONICAL.get(raw.lower()) or "stop", raw

@@ -15,7 +15,7 @@ __all__ = ["as_chat_body", "is_responses_body"]
 
 _STORED = ("previous_response_id", "conversation", "prompt")
 _LEFT_OUT = frozenset({"include", "truncation", "background", "prompt_cache_retention", "client_metadata"})
-"""What says nothing to a model that is asked by Chat Completions."""
+"""Fields without a meaning for a model that is asked by Chat Completions."""
 _RENAMED = {"max_output_tokens": "max_completion_tokens"}
 
 

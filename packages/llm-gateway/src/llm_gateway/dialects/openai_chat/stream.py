@@ -1,7 +1,7 @@
 """Streams of `chat.completion.chunk`: events without names, ended by `data: [DONE]`.
 
 Decoder: whatever servers of the format do differently (ids or indices left out or repeated, several calls at one index,
-usage on the finish chunk, empty lists beside text) becomes parts of stable index. Encoder: role first, calls numbered
+usage on the finish chunk, empty lists next to text) becomes parts of stable index. Encoder: role first, calls numbered
 densely and each begun by id and name, one finish reason at the very end, usage only where it was asked for.
 """
 
@@ -51,13 +51,13 @@ __all__ = ["ChatStreamDecoder"]
 
 
 class ChatStreamDecoder(StreamDecoder):
-    __slots__ = ("_choices", "_head", "_heads_read", "_mint", "_said", "_splitter", "_stopped", "finished")
+    __slots__ = ("_choices", "_head", "_heads_read", "_known", "_mint", "_splitter", "_stopped", "finished")
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
         self._splitter = EventSplitter()
         self._choices: dict[int, _ChoiceDecoder] = {}
-        self._said: dict[str, Any] = {}
+        self._known: dict[str, Any] = {}
         """Fields that every chunk repeats; they are given on when they change."""
         self._head: _Head | None = None
         self._heads_read = 0
@@ -90,7 +90,7 @@ class ChatStreamDecoder(StreamDecoder):
                 break
             head = self._head
             if head is not None and raw.startswith(head.bytes):
-                chunk = self._decode_behind(head, raw)
+                chunk = self._decode_after_head(head, raw)
                 if chunk is not None:
                     chunks.append(chunk)
                     continue
@@ -117,7 +117,7 @@ class ChatStreamDecoder(StreamDecoder):
                 chunks.append(chunk)
         return chunks
 
-    def _decode_behind(self, head: _Head, raw: bytes) -> LLMResponse | None:
+    def _decode_after_head(self, head: _Head, raw: bytes) -> LLMResponse | None:
         """The chunk of an event that begins as the one before did; None where that has to be read as a whole."""
         rest = raw[len(head.bytes) :]
         if _LF in rest:
@@ -126,7 +126,7 @@ class ChatStreamDecoder(StreamDecoder):
             body = json.loads(b"{" + rest)
         except ValueError:
             return None
-        if "choices" not in body or not _BEHIND.issuperset(body):
+        if "choices" not in body or not _AFTER_HEAD.issuperset(body):
             # What else a server puts there, each of its events will have.
             self._heads_read = _MOST_HEADS
             return None
@@ -169,8 +169,8 @@ class ChatStreamDecoder(StreamDecoder):
             self._sources = sources_of(body) or self._sources
         self._decode_choices(body, chunk)
         for key, value in body.items():
-            if key not in REPLY_FIELDS and value is not None and self._said.get(key) != value:
-                self._said[key] = value
+            if key not in REPLY_FIELDS and value is not None and self._known.get(key) != value:
+                self._known[key] = value
                 chunk.provider_metadata.setdefault(NAME, {})[key] = value
         if self._heads_read < _MOST_HEADS:
             self._heads_read += 1
@@ -215,10 +215,10 @@ class ChatStreamDecoder(StreamDecoder):
 
 
 class _Head:
-    """What an event says before its `choices`. Nearly all events of a stream say the same there in the same bytes, so
+    """The fields of an event before its `choices`. Nearly all events of a stream have the same bytes there, so
     that the next one is read from `choices` on.
 
-    The event from which it was taken has told all that it says, so that the chunks of the next ones repeat only what
+    The event from which it was taken was decoded whole, so that the chunks of the next ones repeat only what
     every chunk has. It is given up when an event begins otherwise, for that one may tell something else.
     """
 
@@ -242,9 +242,9 @@ class _Head:
 
 
 _LF = ord("\n")
-_BEHIND = frozenset({"choices", "usage", "obfuscation"})
-"""What may stand from `choices` on; anything else might say again what the head says."""
-_NOT_IN_HEADS = _BEHIND | {"error", "x_groq"}
+_AFTER_HEAD = frozenset({"choices", "usage", "obfuscation"})
+"""What may follow from `choices` on; anything else might repeat a field of the head."""
+_NOT_IN_HEADS = _AFTER_HEAD | {"error", "x_groq"}
 _MOST_HEADS = 8
 """A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
 
@@ -254,12 +254,12 @@ class _ChoiceDecoder:
         "_at",
         "_calls",
         "_kind",
+        "_known",
         "_last_call",
         "_last_text",
         "_mint",
         "_next",
-        "_said",
-        "_told",
+        "_text_seen",
         "finished",
         "index",
     )
@@ -275,8 +275,8 @@ class _ChoiceDecoder:
         self._calls: dict[Any, _Call] = {}
         self._last_call: _Call | None = None
         self._last_text: int | None = None
-        self._said: dict[str, Any] = {}
-        self._told = False
+        self._known: dict[str, Any] = {}
+        self._text_seen = False
         """Reasoning has been reported as plain text, so that a block repeats it."""
 
     @property
@@ -306,13 +306,13 @@ class _ChoiceDecoder:
         if logprobs is not None:
             choice.logprobs = optional_object(logprobs, "choices[*].logprobs")
         if not CHOICE_FIELDS.issuperset(wire):
-            self._decode_beside(wire, choice)
+            self._decode_extra_fields(wire, choice)
         return choice
 
-    def _decode_beside(self, wire: dict[str, Any], choice: Choice) -> None:
+    def _decode_extra_fields(self, wire: dict[str, Any], choice: Choice) -> None:
         for key, value in wire.items():
-            if key not in CHOICE_FIELDS and value is not None and self._said.get(key) != value:
-                self._said[key] = value
+            if key not in CHOICE_FIELDS and value is not None and self._known.get(key) != value:
+                self._known[key] = value
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
 
     def _decode_finish(self, raw: Any, choice: Choice) -> None:
@@ -382,8 +382,8 @@ class _ChoiceDecoder:
 
     def _decode_rest(self, delta: dict[str, Any], content: list[Part]) -> None:
         for key, value in delta.items():
-            if key not in MESSAGE_FIELDS and value is not None and self._said.get(key) != value:
-                self._said[key] = value
+            if key not in MESSAGE_FIELDS and value is not None and self._known.get(key) != value:
+                self._known[key] = value
                 if content:
                     # On the part, since a chunk's message is made by the choice.
                     part = content[-1]
@@ -410,7 +410,7 @@ class _ChoiceDecoder:
         for field in ("reasoning_content", "reasoning"):
             text = delta.get(field)
             if isinstance(text, str) and text and not delta.get("reasoning_details"):
-                self._told = True
+                self._text_seen = True
                 content.append(
                     ThinkingPart(
                         text, index=self._place(("thinking", field)), provider_metadata=metadata({}, {"field": field})
@@ -421,7 +421,7 @@ class _ChoiceDecoder:
             text = None
         blocks = delta.get("thinking_blocks")
         if isinstance(blocks, list) and blocks:
-            self._decode_blocks(blocks, content, told=text is not None)
+            self._decode_blocks(blocks, content, has_text=text is not None)
         elif text is None and isinstance(delta.get("reasoning_details"), list):
             for part, wire in zip(decode_thinking(delta, "choices[*].delta"), delta["reasoning_details"], strict=False):
                 place = wire.get("index") if isinstance(wire, dict) else None
@@ -430,18 +430,18 @@ class _ChoiceDecoder:
                     self._kind = None
                 content.append(part)
 
-    def _decode_blocks(self, blocks: list[Any], content: list[Part], *, told: bool) -> None:
-        """A block ends what `reasoning_content` has told of it so far; its own text counts only where it had none.
+    def _decode_blocks(self, blocks: list[Any], content: list[Part], *, has_text: bool) -> None:
+        """A block ends what `reasoning_content` has given of it so far; its own text counts only where it had none.
 
         LiteLLM gives text fragments in both fields at once, then the signature; this gateway gives whole blocks.
         """
-        self._told = self._told or told
+        self._text_seen = self._text_seen or has_text
         for part in decode_thinking({"thinking_blocks": blocks}, "choices[*].delta"):
             growing = isinstance(self._kind, tuple) and self._kind[0] == "thinking"
             if part.redacted is not None:
                 part.index = self._new()
-            elif part.signature is None and self._told:
-                if growing and not told:
+            elif part.signature is None and self._text_seen:
+                if growing and not has_text:
                     self._kind = None
                 continue
             elif growing and self._kind != ("thinking", "thinking_blocks"):
@@ -457,26 +457,26 @@ class _ChoiceDecoder:
     def _decode_call(self, wire: dict[str, Any], content: list[Part]) -> None:
         custom = wire.get("custom")
         kind = "custom" if wire.get("type") == "custom" or isinstance(custom, dict) else "function"
-        said = wire.get(kind)
+        call = wire.get(kind)
         call_id = wire.get("id")
         call_id = call_id if isinstance(call_id, str) else str(call_id) if isinstance(call_id, int) else None
         self._decode_piece(
-            wire.get("index"), call_id or None, said if isinstance(said, dict) else {}, kind, content, wire=wire
+            wire.get("index"), call_id or None, call if isinstance(call, dict) else {}, kind, content, wire=wire
         )
 
     def _decode_piece(
         self,
         key: Any,
         call_id: str | None,
-        said: dict[str, Any],
+        fields: dict[str, Any],
         kind: str,
         content: list[Part],
         *,
         legacy: bool = False,
         wire: dict[str, Any] | None = None,
     ) -> None:
-        name = optional_str(said.get("name"), "choices[*].delta.tool_calls[*].name")
-        arguments = arguments_text(said.get("input" if kind == "custom" else "arguments"))
+        name = optional_str(fields.get("name"), "choices[*].delta.tool_calls[*].name")
+        arguments = arguments_text(fields.get("input" if kind == "custom" else "arguments"))
         call = self._find_call(key, call_id, name, arguments)
         part = ToolCallPart(arguments=arguments)
         if call is None:

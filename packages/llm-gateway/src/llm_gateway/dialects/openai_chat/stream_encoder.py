@@ -283,7 +283,7 @@ class _ChoiceEncoder:
             self._flush_blocks(deltas)
 
     def _flush_blocks(self, deltas: list[dict[str, Any]]) -> None:
-        """Tells the blocks that are whole. One block without a proof needs no telling."""
+        """Names the blocks that are whole. One block without a proof is not named."""
         blocks = []
         for known in self._thinking.values():
             if not known.written:
@@ -369,7 +369,18 @@ class _OutThinking:
 class _OutCall:
     """One tool call on its way out. Its first piece waits for the name."""
 
-    __slots__ = ("_begun", "_extra", "_held", "_id", "_index", "_indices", "_kind", "_reader", "_said", "legacy")
+    __slots__ = (
+        "_begun",
+        "_extra",
+        "_has_arguments",
+        "_held",
+        "_id",
+        "_index",
+        "_indices",
+        "_kind",
+        "_reader",
+        "legacy",
+    )
 
     def __init__(self, indices: Iterator[int], *, legacy: bool) -> None:
         self._indices = indices
@@ -380,7 +391,7 @@ class _OutCall:
         self._held = ""
         self._kind = "function"
         self._reader: CustomInputReader | None = None
-        self._said = False
+        self._has_arguments = False
         self._extra: dict[str, Any] | None = None
 
     def encode(self, part: ToolCallPart, echo: ChatEcho, mint: Mint) -> dict[str, Any] | None:
@@ -410,7 +421,7 @@ class _OutCall:
         if self._reader is not None:
             rest = self._reader.close()
             return self._delta(self._piece(rest), None) if rest else None
-        if not self._said and self._kind == "function":
+        if not self._has_arguments and self._kind == "function":
             # A call without arguments: clients parse this text.
             return self._delta(self._piece("{}"), None)
         return None
@@ -419,13 +430,13 @@ class _OutCall:
         if self._reader is not None:
             text = self._reader.feed(text) if text else ""
         if text:
-            self._said = True
+            self._has_arguments = True
         return text
 
     def _begin(self, name: str, text: str, mint: Mint) -> dict[str, Any]:
         self._begun = True
         self._index = next(self._indices)
-        self._said = self._said or bool(text)
+        self._has_arguments = self._has_arguments or bool(text)
         self._id = self._id or mint.id("call_")
         piece = {"name": name, **self._piece(text)}
         if self.legacy:

@@ -23,7 +23,7 @@ def event_kind(event: bytes) -> EventKind:
     if known is not None:
         return known
     if kind == b"response.output_item.added":
-        # What only announces a message or reasoning has said nothing yet.
+        # What only announces a message or reasoning has no content yet.
         return "preamble" if _ANNOUNCED.search(event) else "content"
     return "content" if kind.startswith(b"response.") else "other"
 

@@ -41,8 +41,8 @@ def own(node: Any) -> dict[str, Any]:
     """What this dialect has put aside at a node of the canonical form; empty where that is nothing.
 
     Keys are the vendor's own fields, verbatim, but for those beginning with `_`, which say how the node was written:
-    `_item` (fields of its input item beside content and id), `_form` (`string` or `list` content), `_name` (a tool's
-    name before it was flattened).
+    `_item` (fields of its input item other than content and id), `_form` (`string` or `list` content), `_name` (a
+    tool's name before it was flattened).
     """
     value: dict[str, Any] | None = node.provider_metadata.get(NAME)
     return value if value is not None else {}

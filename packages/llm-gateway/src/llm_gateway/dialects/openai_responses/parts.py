@@ -212,7 +212,7 @@ def _decode_file(raw: dict[str, Any], path: str) -> MediaPart | OpaquePart:
         if split is not None:
             part.media_type, part.data = split
         else:
-            # The vendor takes bare base64 too; what it is then only the name says.
+            # The vendor takes bare base64 too; only the name then shows the type.
             part.data, part.media_type = data, _media_type_of(name)
             part.provider_metadata = {NAME: {**own(part), "_bare": True}}
     elif url is not None:

@@ -186,7 +186,7 @@ def envelope(echo: ResponsesEcho, id_: str, created: int, model: str) -> dict[st
 
 
 def reply_metadata(body: dict[str, Any]) -> ProviderMetadata:
-    """What a `response` object says beyond the canonical fields."""
+    """The fields of a `response` object beyond the canonical ones."""
     memo = {key: value for key, value in body.items() if key not in _CANONICAL and key[:1] != "_"}
     id_ = body.get("id")
     if isinstance(id_, str) and not id_.startswith("resp_"):

@@ -285,7 +285,7 @@ class ResponsesStreamDecoder(StreamDecoder):
     # Parts.
 
     def _part_added(self, event: dict[str, Any]) -> LLMResponse | None:
-        """Takes the part's number; nothing is said before there is something to say."""
+        """Takes the part's number; no event is written before there is content."""
         self._index_of(self._item(event), ("content", _int(event, "content_index")))
         return None
 

@@ -1,7 +1,7 @@
 """Tools and the choice among them; names of tools in namespaces are made flat here, and the memo kept to undo it.
 
 Source: OpenAI API reference, `responses.create` (tools, tool_choice); Codex sends `namespace`, `custom` and
-`tool_search` tools beside functions.
+`tool_search` tools in addition to functions.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def decode_tool_choice(value: Any, names: ToolNames, path: str = "tool_choice") 
 
 
 def encode_tool_choice(choice: ToolChoice, request: LLMRequest, losses: Losses) -> Any:
-    """None where nothing is to be said."""
+    """None where there is nothing to write."""
     tools = {tool.name: tool for tool in request.tools if isinstance(tool, Tool)}
     names = ToolNames(
         by_flat={

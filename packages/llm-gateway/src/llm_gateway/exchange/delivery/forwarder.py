@@ -26,7 +26,7 @@ class StreamForwarder:
     """One per stream.
 
     After `feed`, `committed` reports whether content has been released and `finished` that the terminal event came.
-    `error` holds what an error event said; `error_event` that event and what followed it, with what was still held,
+    `error` holds the error of an error event; `error_event` that event and what followed it, with what was still held,
     for the case that this is the reply in the end.
     """
 

@@ -1,7 +1,7 @@
 """Chunks of bounded length: what comes at once, a whole reply or one large event, goes on in slices.
 
 Hooks and encoders work on a chunk at a time, and hold the event loop meanwhile. A slice is a chunk like any other: the
-sum of the slices says what the chunk says.
+sum of the slices equals the chunk.
 """
 
 from __future__ import annotations

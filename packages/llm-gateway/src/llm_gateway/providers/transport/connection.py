@@ -305,7 +305,7 @@ class Connection(Pumping):
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
         headers = self._headers
-        self._headers = []  # takes trailers, which nobody reads
+        self._headers = []  # takes trailers, which are not read
         if status < 200:
             if status == 101:
                 raise ModelProtocolError("The reply switches to another protocol, which the request did not ask for.")
@@ -315,7 +315,7 @@ class Connection(Pumping):
             raise _head_too_large()
         reply = cast(Reply, self._reply)
         self._keep = self._parser.should_keep_alive()
-        self._framed = self._keep or _tells_length(headers)
+        self._framed = self._keep or _has_length(headers)
         if self._encoding and not self._bodyless:
             reply.decoder = find_decoder(self._encoding)
             headers = decode_headers(reply.decoder, status, headers)
@@ -333,7 +333,7 @@ class Connection(Pumping):
         self._ended = True
 
 
-def _tells_length(headers: list[tuple[str, str]]) -> bool:
+def _has_length(headers: list[tuple[str, str]]) -> bool:
     return any(
         name == "content-length" or (name == "transfer-encoding" and value.lower().endswith("chunked"))
         for name, value in headers

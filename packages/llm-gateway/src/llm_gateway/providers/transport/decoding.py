@@ -43,7 +43,7 @@ def find_decoder(encoding: str) -> ContentDecoder | None:
 
 
 class Undecodable:
-    """A coding that was not asked for and can't be undone: whoever needs the body gets an error that names it. The
+    """A coding that was not asked for and can't be undone: reading the body raises an error that names it. The
     body of an error is left out instead, since its status is worth more."""
 
     finished = True
@@ -99,7 +99,8 @@ async def receive_decoded(decoder: ContentDecoder, receive: Callable[[], Awaitab
 
 
 class _Inflater:
-    """Gzip members may follow one another. `deflate` means zlib, but some servers send it raw: the first byte tells."""
+    """Gzip members may follow one another. `deflate` means zlib, but some servers send it raw: the first byte
+    decides."""
 
     def __init__(self, window_bits: int) -> None:
         self._window_bits = window_bits

@@ -65,7 +65,8 @@ class Dialer:
                 )
             except BaseException:
                 # The socket belongs to a transport now, which a cancelled handshake may leave alive: it must not be
-                # closed behind the event loop's back, but at the end of the stream the transport closes it itself.
+                # closed without the event loop's knowledge, but at the end of the stream the transport closes it
+                # itself.
                 with suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
                 raise

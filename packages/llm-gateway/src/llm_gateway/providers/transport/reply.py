@@ -27,7 +27,7 @@ class Body(Protocol):
     def take(self) -> bytes: ...
 
     def resume(self) -> None:
-        """Reading may have been paused while nobody waited."""
+        """Reading may have been paused while no reader waited."""
         ...
 
     def arm(self, when: float) -> None: ...
@@ -112,7 +112,7 @@ class Reply:
             return data
         pieces: list[bytes] = []
         length = 0
-        # Nobody looks at the parts of a whole body: wait until all of it, or too much of it, is there.
+        # The parts of a whole body are not looked at: wait until all of it, or too much of it, is there.
         self.patience = inf if limit is None or self.decoder is not None else limit
         try:
             while piece := await self.receive():
@@ -127,7 +127,7 @@ class Reply:
 
     def expire_at(self, when: float, reason: str) -> None:
         """Only waiting is limited: what a slow reader finds already complete is still given out after `when`, and an
-        unfinished body that nobody is waiting for is aborted at the next `receive`."""
+        unfinished body without a reader is aborted at the next `receive`."""
         self.deadline = when
         self.reason = reason
         body = self.body

@@ -28,7 +28,7 @@ class TransportSettings:
     """Seconds after which an unused connection is closed. Below the keep-alive of common servers (20 s to 75 s), so
     that a request rarely meets a connection that its server has just given up."""
     high_water: int = 256 * 1024
-    """Bytes of a body that may wait for a slow reader before the upstream is told to pause."""
+    """Bytes of a body that may wait for a slow reader before the upstream has to pause."""
     max_head: int = 64 * 1024
     """Bytes of status line and headers (or of trailers and chunk extensions in a row) that are accepted."""
     happy_eyeballs_delay: float = 0.25

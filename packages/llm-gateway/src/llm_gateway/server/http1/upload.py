@@ -1,4 +1,4 @@
-"""A body that is handed on while it arrives. Reading from its connection pauses while nobody takes what has come."""
+"""A body that is handed on while it arrives. Reading from its connection pauses while what has come is not taken."""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""Keys in the console: made, shown once, searched, rotated and revoked, by who may."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+
+def made(person: Any, **fields: str) -> Any:
+    return person.post("/keys", {"token": person.token, "name": "reports", **fields})
+
+
+def key_id(page: str) -> str:
+    found = re.search(r'name="id" value="(\w+)"', page)
+    assert found is not None
+    return found[1]
+
+
+def test_a_new_key_is_shown_this_once(admin: Any) -> None:
+    page = made(admin, team="search", models="echo, other ,", projects="").text
+    (secret,) = re.findall(r'id="made-key">([^<]+)<', page)
+
+    assert "The key has been made." in page
+    assert "models: echo, other" in page
+    assert "team search" in page
+    again = admin.get("/keys").text
+    assert secret not in again
+    assert "made-key" not in again
+
+
+def test_a_key_that_was_made_opens_the_gateway_until_it_is_revoked(admin: Any) -> None:
+    page = made(admin).text
+    (secret,) = re.findall(r'id="made-key">([^<]+)<', page)
+    body = b'{"model": "echo", "messages": [{"role": "user", "content": "hi"}]}'
+    ask = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+    assert admin.gateway.request("POST", "/openai/v1/chat/completions", body=body, headers=ask).status == 200
+
+    revoked = admin.post("/keys/revoke", {"token": admin.token, "id": key_id(page)})
+
+    assert "The key has been revoked." in revoked.text
+    assert admin.gateway.request("POST", "/openai/v1/chat/completions", body=body, headers=ask).status == 401
+    assert 'badge error">revoked<' in revoked.text
+    assert "Rotate" not in revoked.text, "what is revoked stays so"
+
+
+def test_a_rotated_key_has_another_secret_and_the_former_one_a_grace(admin: Any) -> None:
+    page = made(admin).text
+
+    rotated = admin.post("/keys/rotate", {"token": admin.token, "id": key_id(page), "grace": "3600"}).text
+
+    assert "The key has another secret." in rotated
+    assert "former secret until" in rotated
+    assert re.findall(r'id="made-key">([^<]+)<', rotated) != re.findall(r'id="made-key">([^<]+)<', page)
+
+
+@pytest.mark.parametrize("grace", ["-1", "1e9", "9" * 20, "x"])
+def test_a_grace_that_is_not_a_number_ends_the_former_secret_at_once(admin: Any, grace: str) -> None:
+    page = made(admin).text
+
+    rotated = admin.post("/keys/rotate", {"token": admin.token, "id": key_id(page), "grace": grace})
+
+    assert rotated.status == 200
+    assert "former secret until" not in rotated.text
+
+
+def test_a_date_that_can_not_be_read_makes_no_key(admin: Any) -> None:
+    page = made(admin, expires="tomorrow<b>").text
+
+    assert "“tomorrow&lt;b&gt;” is not a date." in page
+    assert "0 keys" in page
+
+
+def test_an_expiry_in_the_past_is_refused_or_shown_as_expired(admin: Any) -> None:
+    page = made(admin, expires="2001-01-01T00:00").text
+
+    assert 'badge ok">active<' not in page
+
+
+def test_names_are_searched_and_escaped(admin: Any) -> None:
+    made(admin, name="<i>one")
+    made(admin, name="two")
+
+    page = admin.get("/keys?q=one").text
+    assert "&lt;i&gt;one" in page
+    assert "1 keys" in page
+    assert "There are no such keys." in admin.get("/keys?q=three").text
+
+
+@pytest.mark.parametrize("id_", ["", "unknown", "../keys", "a b"])
+def test_a_key_that_does_not_exist_is_reported(admin: Any, id_: str) -> None:
+    answer = admin.post("/keys/revoke", {"token": admin.token, "id": id_})
+
+    assert answer.status == 404
+    assert 'role="alert"' in answer.text
+
+
+def test_each_role_is_offered_what_it_may_do(admin: Any, operator: Any, viewer: Any) -> None:
+    page = made(admin).text
+
+    assert "Make the key" not in operator.get("/keys").text
+    assert "Revoke for good" in operator.get("/keys").text
+    assert "Rotate" not in operator.get("/keys").text
+    assert "Revoke" not in viewer.get("/keys").text
+    refused = viewer.post("/keys/revoke", {"token": viewer.token, "id": key_id(page)})
+    assert refused.status == 403
+    assert 'badge ok">active<' in admin.get("/keys").text
+
+
+def test_more_keys_than_a_page_holds_go_on_the_next(admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway_console.pages.keys._PAGE", 2)
+    for number in range(3):
+        made(admin, name=f"key-{number}")
+
+    page = admin.get("/keys").text
+    (next_page,) = re.findall(r'<a href="/console(/keys\?after=[^"]+)"', page)
+    rest = admin.get(next_page.replace("&amp;", "&")).text
+    assert "2 keys on this page" in page
+    assert "1 keys on this page" in rest
+    assert sorted(re.findall(r"key-\d(?=<)", page + rest)) == ["key-0", "key-1", "key-2"]
