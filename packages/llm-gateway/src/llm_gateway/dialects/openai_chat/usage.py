@@ -17,24 +17,29 @@ def decode_usage(wire: Any) -> Usage | None:
     """None where nothing is counted. Counts that are no whole numbers are taken as absent."""
     if not isinstance(wire, dict):
         return None
-    prompt, completion = _count(wire.get("prompt_tokens")), _count(wire.get("completion_tokens"))
+    prompt, completion = wire.get("prompt_tokens"), wire.get("completion_tokens")
+    if type(prompt) is not int or type(completion) is not int or prompt < 0 or completion < 0:
+        prompt, completion = _count(prompt), _count(completion)
     if prompt is None and completion is None:
         return None
     usage = Usage(prompt, completion)
     rest = {} if _FIELDS.issuperset(wire) else {key: value for key, value in wire.items() if key not in _FIELDS}
     details = wire.get("prompt_tokens_details")
     if isinstance(details, dict):
-        usage.cache_read_tokens = _count(details.get("cached_tokens"))
-        usage.cache_write_tokens = _count(details.get("cache_write_tokens"))
-        usage.input_audio_tokens = _count(details.get("audio_tokens"))
+        read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
+        heard = details.get("audio_tokens")
+        usage.cache_read_tokens = read if read is None or (type(read) is int and read >= 0) else _count(read)
+        usage.cache_write_tokens = None if written is None else _count(written)
+        usage.input_audio_tokens = None if heard is None else _count(heard)
         if not _PROMPT_DETAILS.issuperset(details):
             _keep_more(rest, "prompt_tokens_details", details, _PROMPT_DETAILS)
     if rest and usage.cache_read_tokens is None:
         usage.cache_read_tokens = _first(wire.get("prompt_cache_hit_tokens"), wire.get("cached_tokens"))
     details = wire.get("completion_tokens_details")
     if isinstance(details, dict):
-        usage.reasoning_tokens = _count(details.get("reasoning_tokens"))
-        usage.output_audio_tokens = _count(details.get("audio_tokens"))
+        thought, spoken = details.get("reasoning_tokens"), details.get("audio_tokens")
+        usage.reasoning_tokens = thought if type(thought) is int and thought >= 0 else _count(thought)
+        usage.output_audio_tokens = None if spoken is None else _count(spoken)
         if not _COMPLETION_DETAILS.issuperset(details):
             _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
     if prompt is not None and usage.cache_read_tokens:
