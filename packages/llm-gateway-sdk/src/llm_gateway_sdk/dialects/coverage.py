@@ -57,8 +57,12 @@ def report_unwritten(request: LLMRequest, dialect: str, lacks: frozenset[Lack], 
     leading = True
     for message in request.messages:
         leading = leading and message.role in ("system", "developer")
-        if message.provider_metadata:
-            _report(message.provider_metadata, "messages[*]", dialect, losses)
+        for name, values in message.provider_metadata.items():
+            if name != dialect:
+                for key in values:
+                    if key[:1] != "_":  # most messages have nothing but a note on how they were written
+                        report_fields(values, "messages[*]", losses)
+                        break
         if message.name is not None and "messages.name" in lacks:
             losses.dropped("messages[*].name")
         for part in message.content:
