@@ -56,6 +56,8 @@ def test_without_a_command_the_help_is_shown(capsys):
     [
         (["strat"], 'no command "strat"; did you mean "start"?'),
         (["plugins", "lsit"], 'no command "lsit"; did you mean "list"?'),
+        (["check", "prod.yaml"], 'extra argument (prod.yaml); did you mean "--config prod.yaml"?'),
+        (["start", "--port", "1", "x.json"], 'extra argument (x.json); did you mean "--config x.json"?'),
         (["check", "--confg", "x"], "--config"),
         (["plugins"], "Commands:"),
     ],

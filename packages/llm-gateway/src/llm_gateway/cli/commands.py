@@ -40,6 +40,16 @@ class _WithExamples(click.Command):
 class ExampleCommand(_WithExamples):
     """A command whose examples follow its options."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [arg for arg in args if arg.endswith((".yaml", ".yml", ".json"))]
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            takes_config = any("--config" in parameter.opts for parameter in self.params)
+            if takes_config and given and "unexpected extra argument" in error.message:
+                error.message += f'; did you mean "--config {given[-1]}"?'
+            raise
+
 
 class ExampleGroup(_WithExamples, click.Group):
     """A group that suggests the nearest command for a misspelled one."""
