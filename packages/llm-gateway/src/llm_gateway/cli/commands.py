@@ -47,7 +47,8 @@ class ExampleCommand(_WithExamples):
         except click.UsageError as error:
             takes_config = any("--config" in parameter.opts for parameter in self.params)
             if takes_config and given and "unexpected extra argument" in error.message:
-                error.message += f'; did you mean "--config {given[-1]}"?'
+                hint = f'{error.message}; did you mean "--config {given[-1]}"?'
+                raise click.UsageError(hint, ctx=error.ctx) from None
             raise
 
 
