@@ -479,3 +479,34 @@ def test_media_in_a_system_prompt_is_left_out_and_reported() -> None:
 
     assert body["messages"] == [{"role": "system", "content": "Be brief."}]
     assert losses == ["dropped system.content[*].media (a system prompt holds no image)"]
+
+
+GIVEN_FORMS: dict[str, dict[str, Any]] = {
+    "document by URL": {"type": "file", "file": {"filename": "a.pdf", "file_data": "https://example.com/a.pdf"}},
+    "video by URL": {"type": "video_url", "video_url": {"url": "https://example.com/a.mp4"}},
+    "video by data": {"type": "video_url", "video_url": {"url": "data:video/mp4;base64,AAAA"}},
+    "sound by URL": {"type": "input_audio", "input_audio": "https://example.com/a.mp3"},
+    "sound by bare data": {"type": "input_audio", "input_audio": "SUQz"},
+    "sound by data URL": {"type": "input_audio", "input_audio": "data:audio/mpeg;base64,SUQz"},
+    "image by bare URL": {"type": "image_url", "image_url": "https://example.com/a.png"},
+    "image with detail": {"type": "image_url", "image_url": {"url": "https://example.com/a.png", "detail": "low"}},
+    "document_url": {"type": "document_url", "document_url": "https://example.com/a.pdf"},
+    "thinking": {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+}
+
+
+@pytest.mark.parametrize("form", GIVEN_FORMS)
+@pytest.mark.parametrize("place", ["user", "tool"])
+def test_forms_of_some_servers_alone_are_written_as_their_client_wrote_them(form: str, place: str) -> None:
+    """As a plugin sees and edits them, between a client and a provider that both speak Chat."""
+    content = [{"type": "text", "text": "Look."}, GIVEN_FORMS[form]]
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: list[Any] = [{"role": "user", "content": content if place == "user" else "Go."}]
+    if place == "tool":
+        messages += [{"role": "assistant", "content": None, "tool_calls": [call]}]
+        messages += [{"role": "tool", "tool_call_id": "call_1", "content": content}]
+
+    written, losses = write_messages(*read_messages(*messages))
+
+    assert written == messages
+    assert losses == []

@@ -43,7 +43,9 @@ from .parts import (
     decode_thinking,
     encode_part,
     encode_texts,
+    is_kept,
     is_packed_detail,
+    keep_media,
     read_extra_content,
     thinking_block,
     thinking_detail,
@@ -163,6 +165,8 @@ def _decode_result(wire: dict[str, Any], role: str, path: str, open_calls: _Open
     if not call_id:
         raise DialectError("expected the id of a preceding tool call, found none", path=f"{path}.tool_call_id")
     open_calls.close(call_id)
+    if form:
+        keep_media(content, wire["content"])
     part = ToolResultPart(call_id, content, name=name)
     first = content[0] if content else None
     if isinstance(first, TextPart) and first.text.startswith(TOOL_ERROR_PREFIX):
@@ -283,7 +287,7 @@ class _Writer:
         texts: list[Part] = []
         moved: list[dict[str, Any]] = []
         for place, inner in enumerate(part.content):
-            if isinstance(inner, MediaPart) and inner.text is None:
+            if isinstance(inner, MediaPart) and inner.text is None and not is_kept(inner):
                 wire = encode_part(
                     inner, f"{path}.results[*].content[{place}]", self._losses, self._quirks, self._model
                 )

@@ -18,6 +18,7 @@ from llm_gateway_sdk.parts import (
     MediaPart,
     OpaquePart,
     Part,
+    ProviderMetadata,
     RefusalPart,
     TextPart,
     ThinkingPart,
@@ -48,7 +49,9 @@ __all__ = [
     "decode_thinking",
     "encode_part",
     "encode_texts",
+    "is_kept",
     "is_packed_detail",
+    "keep_media",
     "read_extra_content",
     "thinking_block",
     "thinking_detail",
@@ -97,17 +100,29 @@ def _decode_refusal(wire: dict[str, Any], path: str) -> Part:
 def _decode_image(wire: dict[str, Any], path: str) -> Part:
     # Mistral's and some clients' short form is the bare address.
     image = wire.get("image_url")
-    if isinstance(image, str):
+    short = isinstance(image, str)
+    if short:
         image = {"url": image}
     image = as_object(image, f"{path}.image_url")
     url = required_str(image.get("url"), f"{path}.image_url.url")
     part = MediaPart("image", detail=optional_str(image.get("detail"), f"{path}.image_url.detail"))
+    if short:
+        part.provider_metadata = metadata({}, {"short": True})
     _place(part, url)
     return part
 
 
 def _decode_audio(wire: dict[str, Any], path: str) -> Part:
-    audio = as_object(wire.get("input_audio"), f"{path}.input_audio")
+    audio = wire.get("input_audio")
+    if isinstance(audio, str):
+        # Mistral's form: an address, or the bare data.
+        sound = MediaPart("audio", provider_metadata=_as_given())
+        if audio.startswith(("http://", "https://", "data:")):
+            _place(sound, audio)
+        else:
+            sound.data = audio
+        return sound
+    audio = as_object(audio, f"{path}.input_audio")
     data = required_str(audio.get("data"), f"{path}.input_audio.data")
     form = optional_str(audio.get("format"), f"{path}.input_audio.format")
     return MediaPart("audio", media_type=_AUDIO_TYPES.get(form, f"audio/{form}") if form else None, data=data)
@@ -123,6 +138,8 @@ def _decode_file(wire: dict[str, Any], path: str) -> Part:
     if data:
         if data.startswith(("http://", "https://")) or data[:5].lower() == "data:":
             _place(part, data)
+            if part.url is not None:
+                rest[FORM] = {"given": True}
         else:
             part.data = data
             part.media_type = _type_of_name(name)
@@ -140,7 +157,7 @@ def _decode_video(wire: dict[str, Any], path: str) -> Part:
     """`video_url` of vLLM and OpenRouter."""
     video = wire.get("video_url")
     url = video.get("url") if isinstance(video, dict) else video
-    part = MediaPart("video")
+    part = MediaPart("video", provider_metadata=_as_given())
     _place(part, required_str(url, f"{path}.video_url.url"))
     return part
 
@@ -204,6 +221,25 @@ _NAME_TYPES = {
 
 def _type_of_name(name: str | None) -> str:
     return _NAME_TYPES.get((name or "").rpartition(".")[2].lower(), "application/pdf")
+
+
+def _as_given() -> ProviderMetadata:
+    """Of media in a form that some servers of this dialect take, and which is written to no other: the client that
+    wrote it knows its server."""
+    return metadata({}, {"given": True})
+
+
+def keep_media(content: list[Part], wires: list[Any]) -> None:
+    """Notes on the images of a tool's result that they are written there again: OpenAI's tool messages hold text alone,
+    but those of some servers hold images, and the client knows its server."""
+    for part, wire in zip(content, wires, strict=True):
+        if isinstance(part, MediaPart) and wire["type"] not in ("image", "document"):
+            values = part.provider_metadata.get(NAME, {})
+            part.provider_metadata = {NAME: {**values, FORM: {**form_of(part.provider_metadata), "in_result": True}}}
+
+
+def is_kept(part: MediaPart) -> bool:
+    return bool(form_of(part.provider_metadata).get("in_result"))
 
 
 def _place(part: MediaPart, url: str) -> None:
@@ -458,15 +494,20 @@ def _encode_media(part: MediaPart, path: str, losses: Losses, quirks: Mapping[st
         return {"type": "text", "text": f"{part.name}\n\n{part.text}" if part.name else part.text}
     url = build_data_url(part.media_type or _default_type(part), part.data) if part.data is not None else part.url
     if part.kind == "image" and url is not None:
+        if form_of(part.provider_metadata).get("short"):
+            return {"type": "image_url", "image_url": url}
         image: dict[str, Any] = {"url": url}
         if part.detail is not None:
             image["detail"] = part.detail
         return {"type": "image_url", "image_url": image}
+    given = form_of(part.provider_metadata).get("given")
+    if part.kind == "audio" and given:
+        return {"type": "input_audio", "input_audio": part.url or (url if part.media_type else part.data)}
     if part.kind == "audio" and part.data is not None:
         media_type = part.media_type or "audio/wav"
         form = _AUDIO_FORMATS.get(media_type, media_type.rpartition("/")[2])
         return {"type": "input_audio", "input_audio": {"data": part.data, "format": form}}
-    if part.kind == "video" and url is not None and quirks.get("video_url"):
+    if part.kind == "video" and url is not None and (given or quirks.get("video_url")):
         return {"type": "video_url", "video_url": {"url": url}}
     if part.kind == "document" and part.file_id is not None:
         return {"type": "file", "file": {"file_id": part.file_id, **({"filename": part.name} if part.name else {})}}
@@ -476,7 +517,7 @@ def _encode_media(part: MediaPart, path: str, losses: Losses, quirks: Mapping[st
             "type": "file",
             "file": {"filename": part.name or "document.pdf", "file_data": part.data if bare else url},
         }
-    if part.kind == "document" and part.url is not None and quirks.get("file_url"):
+    if part.kind == "document" and part.url is not None and (given or quirks.get("file_url")):
         return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": part.url}}
     how = "file id" if part.file_id is not None else "URL" if part.url is not None else "data"
     raise DialectError(f"the Chat Completions API takes no {part.kind} by {how}", path=path)
