@@ -26,6 +26,7 @@ from llm_gateway_sdk import (
     Losses,
     Message,
     Reasoning,
+    ResponseFormat,
     Target,
     TextPart,
     Tool,
@@ -114,6 +115,41 @@ def test_a_tool_is_forced_where_the_model_can_be_forced(api: str) -> None:
         forced = any(word in choice for word in ('"any"', '"required"', '"ANY"'))
         if entry.facts.forced_tools is not None and forced != entry.facts.forced_tools:
             wrong.append(entry.name)
+
+    assert not wrong
+
+
+SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+FORMATS = {"response_format", "format", "responseJsonSchema", "responseSchema", "textFormat"}
+
+
+@each_api
+def test_an_output_schema_is_sent_to_models_that_hold_to_it(api: str) -> None:
+    """The others are asked for it in words."""
+    host, dialect, endpoint = APIS[api]
+    wrong = []
+    for entry in entries(host, endpoint):
+        body = sent(dialect, entry, response_format=ResponseFormat("json_schema", SCHEMA, "answer"))
+        asked = bool(keys_of(body) & FORMATS)
+        if entry.facts.structured is not None and asked != entry.facts.structured:
+            wrong.append(entry.name)
+        if not asked and '"required"' not in json.dumps_text(body).replace('\\"', '"'):
+            wrong.append(f"{entry.name}: not even in words")
+
+    assert not wrong
+
+
+@each_api
+def test_strict_tools_are_sent_to_models_that_hold_to_them(api: str) -> None:
+    host, dialect, endpoint = APIS[api]
+    wrong = []
+    for entry in entries(host, endpoint):
+        body = sent(dialect, entry, tools=[Tool("f", "d", SCHEMA, strict=True)])
+        strict = '"strict":true' in json.dumps_text(body)
+        if entry.facts.strict_tools is False and strict:
+            wrong.append(entry.name)
+        if entry.facts.strict_tools and not strict and api != "generateContent":
+            wrong.append(f"{entry.name}: not strict")
 
     assert not wrong
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_gateway_sdk.dialects.model_limits import ANY_MODEL, claude_name, limits_of, openai_version
+from llm_gateway_sdk.model_facts import ModelFacts
 
 
 @pytest.mark.parametrize(
@@ -130,3 +131,42 @@ def test_openais_models_know_words_for_how_much_to_reason(model: str, takes: str
 
     assert takes in efforts
     assert refuses not in efforts
+
+
+@pytest.mark.parametrize(
+    ("model", "structured", "strict"),
+    [
+        ("claude-sonnet-4-20250514", False, False),
+        ("claude-sonnet-4-5", True, True),
+        ("gpt-3.5-turbo", False, True),
+        ("gpt-35-turbo", False, True),
+        ("openai/gpt-4", False, True),
+        ("gpt-4-turbo-2024-04-09", False, True),
+        ("gpt-4-32k-0613", False, True),
+        ("gpt-4o-2024-05-13", False, True),
+        ("gpt-4o-audio-preview", False, True),
+        ("gpt-audio-mini", False, True),
+        ("chatgpt-4o-latest", False, True),
+        ("o1-mini", False, True),
+        ("o1", True, True),
+        ("gpt-4o", True, True),
+        ("gpt-4o-mini", True, True),
+        ("gpt-4o-2024-08-06", True, True),
+        ("gpt-4.1-nano", True, True),
+        ("gpt-4.5-preview", True, True),
+        ("gpt-5.6", True, True),
+        ("gpt-oss-120b", True, True),
+    ],
+)
+def test_schemas_of_answers_and_strict_tools(model: str, structured: bool, strict: bool) -> None:
+    limits = limits_of(model)
+
+    assert (limits.structured, limits.strict_tools) == (structured, strict)
+
+
+def test_a_vendors_no_to_schemas_is_believed_where_its_servers_refuse() -> None:
+    facts = ModelFacts(name="m", vendor="openai", structured=False, strict_tools=True)
+
+    assert not limits_of("gpt-6-pro", facts=facts).structured
+    assert limits_of("gpt-6-pro", facts=facts).strict_tools
+    assert limits_of("m", facts=ModelFacts(name="m", vendor="someone", structured=False)).structured

@@ -14,9 +14,9 @@ _HEAD = """\
 # Which model takes what
 
 This page is made from the model book: `llm-gateway models list --all --markdown`. Every entry of the book has a source
-and the day on which it was read; `llm-gateway models show NAME` prints them, with all prices (cache, batch and
-priority tiers, long inputs, audio, calls of the vendor's tools). Prices here are list prices in US dollars per million
-tokens, of the standard tier and short inputs.
+and the day on which it was read; `llm-gateway models show NAME` prints them, with all prices and their source (cache,
+batch and priority tiers, long inputs, audio, calls of the vendor's tools). Prices here are list prices in US dollars
+per million tokens, of the standard tier and short inputs.
 
 The gateway asks the book once per model name, and uses the answer everywhere: to fit requests to what a model takes,
 for costs in metrics and traces, and for budgets. What is wrong for you, the configuration corrects:
@@ -39,7 +39,10 @@ marked as assumed, so that no cost in metrics and traces is built on it.
 | thinking | how reasoning is asked for; `always`: can't be switched off, `off`: can |
 | forced | a tool can be forced |
 | schema | answers by a JSON schema are guaranteed |
+| strict | so are the arguments of tools with `strict` |
 | prefill | the conversation may end with the assistant's turn |
+| retires | the day from which the vendor may refuse it |
+| source | where and when the facts were read |
 
 An empty field is unknown.
 """
@@ -66,7 +69,7 @@ def _is_general(entry: BookEntry) -> bool:
 
 _COLUMNS = (
     "model", "context", "output", "in $", "out $", "cached $", "input", "sampling", "thinking", "forced", "schema",
-    "prefill", "retires",
+    "strict", "prefill", "retires", "source",
 )  # fmt: skip
 
 
@@ -88,9 +91,15 @@ def _row(name: str, facts: ModelFacts, prices: Prices | None) -> list[str]:
         ", ".join(sorted(facts.thinking)) or "none" if facts.thinking is not None else "",
         _yes(facts.forced_tools),
         _yes(facts.structured),
+        _yes(facts.strict_tools),
         _yes(facts.prefill),
         facts.retires or "",
+        _source(facts),
     ]
+
+
+def _source(facts: ModelFacts) -> str:
+    return f"[{facts.checked}]({facts.source})" if facts.source.startswith("https://") else facts.checked
 
 
 def _count(number: int | None) -> str:

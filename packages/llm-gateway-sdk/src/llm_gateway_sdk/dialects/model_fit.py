@@ -45,8 +45,8 @@ def fit_model(request: LLMRequest, limits: ModelLimits, losses: Losses) -> LLMRe
         losses.converted("tool_choice", "asked for in the system prompt: the model takes no forced tool")
         instructions.append(_forcing(choice))
         changes["tool_choice"] = _left_to_the_model(choice)
-    if not limits.structured:
-        _fit_structure(request, losses, changes, instructions)
+    if not limits.structured or not limits.strict_tools:
+        _fit_structure(request, limits, losses, changes, instructions)
     messages = request.messages
     if instructions:
         messages = instructed(messages, instructions)
@@ -143,13 +143,15 @@ def _left_to_the_model(choice: ToolChoice) -> ToolChoice:
     return ToolChoice("auto")
 
 
-def _fit_structure(request: LLMRequest, losses: Losses, changes: dict[str, Any], instructions: list[str]) -> None:
+def _fit_structure(
+    request: LLMRequest, limits: ModelLimits, losses: Losses, changes: dict[str, Any], instructions: list[str]
+) -> None:
     wanted = request.response_format
-    if wanted is not None and wanted.kind == "json_schema" and wanted.schema is not None:
+    if not limits.structured and wanted is not None and wanted.kind == "json_schema" and wanted.schema is not None:
         losses.converted("response_format", "asked for in the system prompt: the model takes no output schema")
         instructions.append(JSON_SCHEMA + json.dumps_text(wanted.schema))
         changes["response_format"] = None
-    if any(_is_strict(tool) for tool in request.tools):
+    if not limits.strict_tools and any(_is_strict(tool) for tool in request.tools):
         losses.dropped("tools[*].strict", "the model has no strict tools")
         changes["tools"] = [_loose(tool) for tool in request.tools]
 

@@ -38,7 +38,8 @@ class ModelLimits:
     forced_tools: bool = True
     """A tool can be forced."""
     structured: bool = True
-    """Takes output schemas and strict tools."""
+    """Takes output schemas."""
+    strict_tools: bool = True
     prefill: bool = True
     """The conversation may end with a turn of the assistant's."""
     checked_labels: bool = True
@@ -92,6 +93,7 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
     # platform.claude.com, "What's new in Claude 4.7": sampling parameters are removed. From 4.1 on temperature and
     # top_p exclude each other. "What's new in Opus 5.5": thinking cannot be disabled, forced tool use is an error, both
     # as with Fable 5.1. "Structured outputs": Claude 4.5 and newer, and Opus 4.1. "Extended thinking".
+    structured = version >= (4, 5) or (line == "opus" and version >= (4, 1))
     sampling: Literal["all", "one", "none"] = "all"
     if version >= (4, 7) or line in ("fable", "mythos"):
         sampling = "none"
@@ -102,7 +104,8 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
         thinking=_claude_thinking(version),
         thinking_off=not always,
         forced_tools=not unforced,
-        structured=version >= (4, 5) or (line == "opus" and version >= (4, 1)),
+        structured=structured,
+        strict_tools=structured,
         prefill=version < (4, 6),
         # Claude 3.5 takes an image under another image's type; newer ones compare the two.
         checked_labels=version >= (3, 7),
@@ -149,6 +152,14 @@ _OPENAI = re.compile(r"(?:^|[/.:])(?:(o)(\d)|gpt-(\d+)(?:\.(\d+))?)(?=$|[-:@])(?
 
 # gpt-4o, gpt-5-chat-latest, chatgpt-4o-latest: they refuse the fields of reasoning.
 _MADE_FOR_CHATGPT = re.compile(r"(?:^|[/.:])(?:chatgpt-|gpt-[34](?!\d)|gpt-\d+(?:\.\d+)?-chat)")
+
+
+# OpenAI, "Structured outputs": schemas of answers from gpt-4o-2024-08-06 on. Older models, those made for ChatGPT, and
+# those that speak refuse them; strict tools they take.
+_WITHOUT_SCHEMAS = re.compile(
+    r"(?:^|[/.:])(?:gpt-3(?!\d)|gpt-35|gpt-4(?!\d)(?!\.|o|-1(?!106))|gpt-4o-2024-05-13|gpt-4o(?:-mini)?-audio|gpt-audio"
+    r"|chatgpt-4o|o1-mini|o1-preview)"
+)
 
 
 @lru_cache(maxsize=512)
@@ -198,9 +209,11 @@ def _of_name(model: str) -> ModelLimits:
     if claude is not None:
         return _claude_limits(claude)
     openai = openai_version(model)
-    if openai is None and _MADE_FOR_CHATGPT.search(model.lower()):
-        return _UNTHINKING
-    return ANY_MODEL if openai is None else _openai_limits(model.lower(), *openai)
+    if openai is not None:
+        limits = _openai_limits(model.lower(), *openai)
+    else:
+        limits = _UNTHINKING if _MADE_FOR_CHATGPT.search(model.lower()) else ANY_MODEL
+    return replace(limits, structured=False) if _WITHOUT_SCHEMAS.search(model.lower()) else limits
 
 
 def limits_of(model: str, quirks: Mapping[str, Any] | None = None, facts: ModelFacts | None = None) -> ModelLimits:
@@ -223,6 +236,11 @@ def limits_of(model: str, quirks: Mapping[str, Any] | None = None, facts: ModelF
     return ANY_MODEL if changed == ANY_MODEL else changed
 
 
+_PROMISES = ("structured", "strict_tools", "prefill")
+_REFUSING = ("anthropic", "openai", "google")
+"""Vendors that answer with an error where a model of theirs does not have a feature."""
+
+
 def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) -> None:
     for name, value in (
         ("sampling", facts.sampling),
@@ -230,11 +248,12 @@ def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) 
         ("stop", facts.stop),
         ("forced_tools", facts.forced_tools),
         ("structured", facts.structured),
+        ("strict_tools", facts.strict_tools),
         ("prefill", facts.prefill),
     ):
         # Servers often take more than their documents promise: only where refusals are known, or the operator asks for
         # it, is a request rewritten.
-        if name in ("structured", "prefill") and not (facts.vendor == "anthropic" or facts.source == "configuration"):
+        if name in _PROMISES and not (facts.vendor in _REFUSING or facts.source == "configuration"):
             continue
         if value is not None:
             changes[name] = value
