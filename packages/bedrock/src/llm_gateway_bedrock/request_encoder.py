@@ -298,7 +298,7 @@ class _Encoder:
         effort, enabled = reasoning.effort, reasoning.enabled
         if enabled is False or effort == "none":
             if self._can.thinks_adaptively and self._can.limits.thinking_off:
-                additional["thinking"] = {"type": "disabled"}
+                additional["thinking"] = {"type": self._can.limits.off_form}
             return False
         if effort is None and reasoning.budget_tokens is None and not enabled:
             return False
@@ -321,11 +321,12 @@ class _Encoder:
         if not self._can.thinks:
             self._losses.dropped("reasoning", "the model does not think")
             return False
-        if forces_tool(self._request.tool_choice):
-            self._losses.dropped("reasoning", "Claude does not think where it must call a tool")
-            return False
         budget = reasoning.budget_tokens
-        if self._can.thinks_adaptively and (budget is None or not self._can.takes_budget):
+        adaptive = self._can.thinks_adaptively and (budget is None or not self._can.takes_budget)
+        if not adaptive and forces_tool(self._request.tool_choice):
+            self._losses.dropped("reasoning", "Claude does not think by a budget where it must call a tool")
+            return False
+        if adaptive:
             thinking: dict[str, Any] = {"type": "adaptive"}
             if budget is not None and reasoning.effort is None:
                 output["effort"] = effort_of_budget(budget)

@@ -71,7 +71,13 @@ def test_sampling(model: str, sampling: str) -> None:
         ("claude-opus-6", False, False),
         ("claude-fable-5", False, True),
         ("claude-fable-5-1", False, False),
-        ("claude-sonnet-5-5", True, True),
+        ("claude-sonnet-5-5", True, False),
+        ("claude-sonnet-5", True, True),
+        ("claude-haiku-5-5", True, True),
+        ("claude-mythos-5", False, True),
+        ("us.anthropic.claude-mythos-5-1", False, False),
+        ("claude-fable-5-2", False, False),
+        ("claude-opus", False, False),
     ],
 )
 def test_claudes_that_always_think(model: str, off: bool, forced: bool) -> None:
@@ -170,3 +176,19 @@ def test_a_vendors_no_to_schemas_is_believed_where_its_servers_refuse() -> None:
     assert not limits_of("gpt-6-pro", facts=facts).structured
     assert limits_of("gpt-6-pro", facts=facts).strict_tools
     assert limits_of("m", facts=ModelFacts(name="m", vendor="someone", structured=False)).structured
+
+
+@pytest.mark.parametrize(
+    ("model", "form"),
+    [
+        ("claude-sonnet-5", "disabled"),
+        ("claude-sonnet-5-5", "between_tools"),
+        ("anthropic/claude-sonnet-5.5", "between_tools"),
+        ("us.anthropic.claude-sonnet-5-5-20260928-v1:0", "between_tools"),
+        ("claude-sonnet-6", "between_tools"),
+        ("claude-haiku-5-5", "disabled"),
+        ("claude-opus-5", "disabled"),
+    ],
+)
+def test_the_word_that_switches_thinking_off(model: str, form: str) -> None:
+    assert limits_of(model).off_form == form

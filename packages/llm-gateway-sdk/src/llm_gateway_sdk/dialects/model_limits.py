@@ -35,6 +35,8 @@ class ModelLimits:
     """Takes a wish for reasoning, of whatever form."""
     thinking_off: bool = True
     """Thinking can be switched off."""
+    off_form: Literal["disabled", "between_tools"] = "disabled"
+    """The word by which Claude's thinking is switched off."""
     forced_tools: bool = True
     """A tool can be forced."""
     structured: bool = True
@@ -88,11 +90,13 @@ def claude_name(model: str) -> ClaudeName | None:
 
 def _claude_limits(claude: ClaudeName) -> ModelLimits:
     line, version = claude.line, claude.version
-    always = line == "fable" or (line == "opus" and (5, 5) <= version < (99, 0))
-    unforced = (line == "fable" and version >= (5, 1)) or (line == "opus" and (5, 5) <= version < (99, 0))
+    always = line in ("fable", "mythos") or (line == "opus" and version >= (5, 5))
+    unforced = version >= _UNFORCED.get(line, _NEVER)
     # platform.claude.com, "What's new in Claude 4.7": sampling parameters are removed. From 4.1 on temperature and
     # top_p exclude each other. "What's new in Opus 5.5": thinking cannot be disabled, forced tool use is an error, both
-    # as with Fable 5.1. "Structured outputs": Claude 4.5 and newer, and Opus 4.1. "Extended thinking".
+    # as with Fable 5.1. "Structured outputs": Claude 4.5 and newer, and Opus 4.1. "Extended thinking". "What's
+    # new in Claude Sonnet 5.5": `disabled` is an error, `between_tools` the lowest setting, and tools can't be forced.
+    # "Migrate to Claude Fable 5": on it and on Mythos 5 thinking is always on.
     structured = version >= (4, 5) or (line == "opus" and version >= (4, 1))
     sampling: Literal["all", "one", "none"] = "all"
     if version >= (4, 7) or line in ("fable", "mythos"):
@@ -103,6 +107,7 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
         sampling=sampling,
         thinking=_claude_thinking(version),
         thinking_off=not always,
+        off_form="between_tools" if line == "sonnet" and version >= (5, 5) else "disabled",
         forced_tools=not unforced,
         structured=structured,
         strict_tools=structured,
@@ -113,6 +118,11 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
         # From 4.5 on an answer may be asked for that is longer than what is left ("Context windows").
         bounded_context=200_000 if version < (4, 5) else None,
     )
+
+
+# platform.claude.com, "Thinking with tool use": the Claudes that answer a forced tool with an error, by line.
+_UNFORCED = {"opus": (5, 5), "sonnet": (5, 5), "fable": (5, 1), "mythos": (5, 1)}
+_NEVER = (1000, 0)
 
 
 def _claude_thinking(version: tuple[int, int]) -> Thinking:

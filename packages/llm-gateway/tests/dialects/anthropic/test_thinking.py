@@ -122,6 +122,36 @@ def test_thinking_is_not_asked_for_where_the_api_would_refuse_it() -> None:
     assert encode(asks(reasoning=Reasoning(effort="none")))["thinking"] == {"type": "disabled"}
 
 
+@pytest.mark.parametrize(
+    ("model", "thinking"),
+    [
+        ("claude-sonnet-5", {"type": "disabled"}),
+        ("claude-sonnet-5-5", {"type": "between_tools"}),
+        ("claude-haiku-5-5", {"type": "disabled"}),
+        ("claude-opus-5-5", None),
+        ("claude-mythos-5", None),
+        ("claude-sonnet-4", {"type": "disabled"}),
+    ],
+)
+def test_thinking_is_switched_off_by_the_word_of_the_model(model: str, thinking: Any) -> None:
+    body = encode(asks(reasoning=Reasoning(effort="none"), max_tokens=50), model=model)
+
+    assert body.get("thinking") == thinking
+    assert "output_config" not in body
+
+
+def test_adaptive_thinking_goes_with_a_forced_tool() -> None:
+    losses = Losses()
+    choice = ToolChoice("required")
+    forced = asks(reasoning=Reasoning(effort="low"), tools=[Tool("f")], tool_choice=choice, max_tokens=2000)
+
+    body = encode(forced, losses, model="claude-opus-4-8")
+
+    assert body["thinking"] == {"type": "adaptive"}
+    assert body["tool_choice"] == {"type": "any"}
+    assert listed(losses) == []
+
+
 def test_a_wanted_summary_asks_for_visible_thinking() -> None:
     body = encode(asks(reasoning=Reasoning(effort="low", summary="auto")), model="claude-opus-4-8")
 

@@ -82,12 +82,13 @@ class ThinkingEncoder:
                 self.losses.dropped("reasoning.effort", "this model does not think")
             return None
         if off:
-            return {"type": "disabled"} if self.limits.thinking_off else None
+            return {"type": self.limits.off_form} if self.limits.thinking_off else None
+        if form == "adaptive":
+            # Where a tool is forced the model skips its thinking by itself.
+            return {"type": "adaptive"}
         if forces_tool(self.request.tool_choice):
             self.losses.dropped("reasoning.effort", "thinking and a forced tool exclude each other")
             return None
-        if form == "adaptive":
-            return {"type": "adaptive"}
         budget = self._budget(reasoning)
         if budget is None:
             self.losses.dropped("reasoning.effort", "max_tokens leaves no room for thinking")
@@ -130,7 +131,7 @@ class ThinkingEncoder:
         effort = reasoning.effort
         if is_native(reasoning):
             return effort
-        if self._form() != "adaptive" or (thinking is not None and thinking["type"] == "disabled"):
+        if self._form() != "adaptive" or (thinking is not None and thinking["type"] in ("disabled", "between_tools")):
             # The budget expresses it.
             return effort if thinking is None and self._speaks_effort(reasoning) else None
         if effort is None and reasoning.budget_tokens is not None and reasoning.budget_tokens > 0:
