@@ -98,6 +98,8 @@ NO_LOSS_TO = {
     **{(path, name): "a schema of answers always holds strictly there" for path in _STRICT for name in _SCHEMAS_HOLD},
     ("thinking.<enabled>.display", "openai_responses"): "no summary is what holds there without it",
     ("thinking.<adaptive>.display", "openai_responses"): "no summary is what holds there without it",
+    ("thinking.<enabled>.display", "openai_chat"): "no reasoning is what its replies hold",
+    ("thinking.<adaptive>.display", "openai_chat"): "no reasoning is what its replies hold",
     ("reasoning.summary", "anthropic"): "without an effort nothing is thought",
 }
 

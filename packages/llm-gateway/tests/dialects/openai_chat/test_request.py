@@ -510,3 +510,24 @@ def test_forms_of_some_servers_alone_are_written_as_their_client_wrote_them(form
 
     assert written == messages
     assert losses == []
+
+
+@pytest.mark.parametrize(
+    ("summary", "quirks", "exclude", "lost"),
+    [
+        ("auto", {}, None, True),
+        ("detailed", {}, None, True),
+        ("omitted", {}, None, False),
+        ("none", {}, None, False),
+        ("auto", {"reasoning_field": "reasoning_content"}, None, False),
+        ("omitted", {"reasoning_field": "reasoning_content"}, None, True),
+        ("auto", {"reasoning_object": True, "reasoning_field": "reasoning"}, None, False),
+        ("omitted", {"reasoning_object": True, "reasoning_field": "reasoning"}, True, False),
+    ],
+)
+def test_whether_the_reply_shows_its_reasoning(summary: str, quirks: dict[str, Any], exclude: Any, lost: bool) -> None:
+    body, losses = write(LLMRequest(reasoning=Reasoning(effort="low", summary=summary)), **quirks)
+
+    assert body.get("reasoning", {}).get("exclude") is exclude
+    assert [loss for loss in losses if "reasoning.summary" in loss] == losses
+    assert bool(losses) is lost

@@ -46,7 +46,7 @@ class OpenAIChat(Dialect):
     name: ClassVar[str] = "openai_chat"
     field_names = FIELD_NAMES
     reply_field_names = REPLY_FIELD_NAMES
-    lacks = frozenset({"citations", "reasoning.summary"})
+    lacks = frozenset({"citations"})
     reply_lacks = frozenset({"stop_sequence", "tool_calls.namespace"})
     reply_tiers = SERVICE_TIERS
     quirks: ClassVar[Quirks] = QUIRKS

@@ -148,6 +148,8 @@ def _encode_reasoning(
     form = form_of(wanted.provider_metadata)
     if form.get("object") or quirks.get("reasoning_object"):
         wanted_fields = {"effort": wanted.effort, "max_tokens": wanted.budget_tokens, "enabled": wanted.enabled}
+        if wanted.summary in _HIDDEN:
+            wanted_fields["exclude"] = True
         if wanted.effort is not None and form.get("effort") == wanted.effort:
             body["reasoning_effort"] = wanted.effort
         elif form.get("effort") is not None:
@@ -156,6 +158,8 @@ def _encode_reasoning(
             wanted.provider_metadata
         )
         return
+    if wanted.summary is not None:
+        _report_summary(wanted.summary, losses, quirks)
     effort = wanted.effort
     if effort is None and wanted.budget_tokens is not None and wanted.enabled is not False:
         effort = effort_of_budget(wanted.budget_tokens)
@@ -181,6 +185,19 @@ def _encode_reasoning(
             losses.clamped("reasoning.effort", f"{effort} to {nearest}")
         effort = nearest
     body["reasoning_effort"] = effort
+
+
+_HIDDEN = ("omitted", "none")
+
+
+def _report_summary(summary: str, losses: Losses, quirks: Mapping[str, Any]) -> None:
+    """Whether the reply is to hold the reasoning, or a summary of it: there is no field for it. OpenAI's replies hold
+    none, those of servers with a field for reasoning hold all of it."""
+    shown = bool(quirks.get("reasoning_field"))
+    if shown and summary in _HIDDEN:
+        losses.dropped("reasoning.summary", "the reply holds the reasoning")
+    elif not shown and summary not in _HIDDEN:
+        losses.dropped("reasoning.summary", "the reply holds no reasoning")
 
 
 # OpenAI's models before and next to the reasoning ones refuse the field.
