@@ -29,7 +29,6 @@ llm_gateway/exchange/batches.py
 llm_gateway/exchange/delivery/chunks.py
 llm_gateway/exchange/delivery/direct.py
 llm_gateway/exchange/delivery/forward.py
-llm_gateway/exchange/delivery/whole.py
 llm_gateway/exchange/exchange.py
 llm_gateway/exchange/operations.py
 llm_gateway/exchange/reply_texts.py

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import time
 from contextlib import aclosing
 from typing import Any
@@ -38,7 +37,7 @@ from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
 from .client import ClientReply
-from .delivery.chunks import decoded, decoded_body, deliver_chunks, rest_of
+from .delivery.chunks import EVENTS, decoded, decoded_body, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
 from .delivery.forward import forward
 from .delivery.slicing import in_slices
@@ -69,8 +68,6 @@ __all__ = ["Exchange"]
 
 log = logging.getLogger("llm_gateway.exchange")
 
-_EVENTS = re.compile(rb"\s*(?:data|event|id|retry)?:")
-"""How a stream of server-sent events begins, whatever its server calls it."""
 _STREAMS = ("text/event-stream", "application/vnd.amazon.eventstream")
 _DECODED_AT_ONCE = 64 * 1024
 """Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
@@ -336,7 +333,7 @@ class Exchange:
         if not request.ctx.streaming:
             if not streamed:
                 return await deliver_whole(request, client, attempt, reply, call)
-            response = await collect(request, attempt, reply, call)
+            response = await collect(request, attempt, decoded(request, attempt, reply, call))
             return await deliver_response(request, client, attempt, response)
         if not streamed and kind.startswith("application/json"):
             # Asked for a stream, and got the whole at once.
@@ -354,7 +351,7 @@ class Exchange:
         body = await reply.read(request.services.max_reply_bytes)
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
         attempt.is_heavy = is_heavy(body)
-        if call.dialect.sse and _EVENTS.match(body):
+        if call.dialect.sse and EVENTS.match(body):
             return await deliver_chunks(request, self._client, attempt, decoded_body(request, attempt, body, call))
         decoding = (call.dialect, wire, request.services.mint, call.names)
         whole = await run_aside(decode_whole, *decoding) if attempt.is_heavy else decode_whole(*decoding)

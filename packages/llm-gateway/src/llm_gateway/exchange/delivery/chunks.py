@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import replace
 
@@ -35,8 +36,10 @@ from ..signed import StreamedSignatures
 from ..upstream import UpstreamCall, secrets_of
 from .slicing import in_slices
 
-__all__ = ["decoded", "decoded_body", "deliver_chunks", "rest_of"]
+__all__ = ["EVENTS", "decoded", "decoded_body", "deliver_chunks", "rest_of"]
 
+EVENTS = re.compile(rb"\s*(?:data|event|id|retry)?:")
+"""How a stream of server-sent events begins, whatever its server calls it."""
 _REST_SECONDS = 0.5
 _HEAVY_BYTES = 256 * 1024
 """Of a stream: what ends it, or puts it together, is done aside."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import ParamSpec, TypeVar
 
@@ -35,7 +35,7 @@ from ..errors import refuse_failure, scrub_info
 from ..request import ClientRequest
 from ..signed import has_signed_thinking, withhold_edited_reply
 from ..upstream import UpstreamCall, secrets_of
-from .chunks import decoded
+from .chunks import EVENTS, decoded_body
 
 __all__ = ["collect", "decode_whole", "deliver_response", "deliver_whole"]
 
@@ -56,6 +56,10 @@ async def deliver_whole(
     dialect, mint, names = call.dialect, request.services.mint, call.names
     wire = WireReply(reply.status, Headers.of(reply.headers), body)
     heavy = attempt.is_heavy = len(body) > LIGHT_BYTES and is_heavy(body)
+    if body[:1] != b"{" and dialect.sse and EVENTS.match(body):
+        # Some servers stream whatever was asked for, and call it a document.
+        collected = await collect(request, attempt, decoded_body(request, attempt, body, call))
+        return await deliver_response(request, client, attempt, collected)
     if not call.same_dialect:
         payload = ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
         ctx.upstream_response = wire
@@ -149,11 +153,13 @@ async def deliver_response(
     return None
 
 
-async def collect(request: ClientRequest, attempt: LiveAttempt, reply: HTTPReply, call: UpstreamCall) -> LLMResponse:
+async def collect(
+    request: ClientRequest, attempt: LiveAttempt, stream: AsyncGenerator[list[LLMResponse], None]
+) -> LLMResponse:
     """A stream where a whole was asked for."""
     total = Accumulator()
     try:
-        async with aclosing(decoded(request, attempt, reply, call)) as batches:
+        async with aclosing(stream) as batches:
             async for chunks in batches:
                 for chunk in chunks:
                     if chunk.error is not None:
