@@ -115,9 +115,8 @@ class Conversation:
         return heard
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
-        own = {"messages": "anthropic", "converse": "bedrock"}
-        if own.get(self.client) == model and self.unthought:
-            thinking = False  # Claude with a budget refuses it, and what a client of Anthropic's API asks goes as it is
+        if self.client == "converse" and model == "bedrock" and self.unthought:
+            thinking = False  # Claude with a budget refuses it, and what a client of Converse asks goes as it is
         self.thought = thinking
         heard: Heard = self.talker.ask(model, streamed=streamed, thinking=thinking)
         return heard

@@ -259,6 +259,9 @@ class Dialect(ABC):
     """Found in every whole reply that holds an answer. A reply without it is decoded before it is passed on as it came,
     so that a success by status alone counts as the failure that it is. None where no expression is sure."""
 
+    refusal_markers: ClassVar[tuple[bytes, bytes] | None] = None
+    """Two byte strings that both occur in every request which `fit_own` changes."""
+
     reasoning_markers: ClassVar[tuple[bytes, ...]] = ()
     """Bytes of which at least one occurs in every request that gives back reasoning which other servers of this dialect
     refuse (the quirk `no_reasoning_history`)."""
@@ -284,6 +287,11 @@ class Dialect(ABC):
 
         Raises DialectError where the request rests on what the vendor keeps, such as a stored conversation.
         """
+
+    def fit_own(self, body: bytes, model: str, losses: Losses) -> bytes:
+        """The body of a request in this dialect as the vendor takes it, where a conversation that was in part held with
+        other vendors' models would be refused. The same bytes where nothing is to be changed."""
+        return body
 
     @abstractmethod
     def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply: ...

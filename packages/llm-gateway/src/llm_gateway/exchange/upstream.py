@@ -279,6 +279,10 @@ def _same_dialect(
     if api.quirks and payload is not None and (own := _quirks_for_own(dialect, api.quirks, wire.body)):
         losses = losses or Losses("request")
         wire.body = _with_quirks(request, dialect, replace(api, quirks=own), wire, losses)
+    marks = dialect.refusal_markers
+    if marks is not None and payload is not None and marks[0] in wire.body and marks[1] in wire.body:
+        losses = losses or Losses("request", dialect.field_names, wire.body)
+        wire.body = dialect.fit_own(wire.body, api.model, losses)
     if api.model and api.model != ctx.requested_model:
         wire = dialect.retarget(wire, api)
     version_header = dialect.version_header

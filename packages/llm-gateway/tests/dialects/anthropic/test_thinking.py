@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from anthropic_requests import asks, decode, encode, listed, user
 
+from llm_gateway.dialects.anthropic.thinking import without_refused_budget
 from llm_gateway_sdk import (
     Losses,
     Message,
@@ -18,6 +19,7 @@ from llm_gateway_sdk import (
     ToolChoice,
     ToolResultPart,
 )
+from llm_gateway_sdk.wire import json
 
 
 def test_thinking_goes_back_only_to_whom_it_came_from() -> None:
@@ -156,3 +158,45 @@ def test_a_wanted_summary_asks_for_visible_thinking() -> None:
     body = encode(asks(reasoning=Reasoning(effort="low", summary="auto")), model="claude-opus-4-8")
 
     assert body["thinking"] == {"type": "adaptive", "display": "summarized"}
+
+
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "1"}
+THOUGHT = {"type": "thinking", "thinking": "hm", "signature": "c2ln"}
+GO = {"role": "user", "content": "Go."}
+
+
+@pytest.mark.parametrize(
+    ("model", "thinking", "messages", "changed"),
+    [
+        ("claude-sonnet-4-5", "enabled", [GO, [CALL], [RESULT]], True),
+        ("us.anthropic.claude-haiku-4-5", "enabled", [GO, [{"type": "text", "text": "a"}, CALL], [RESULT]], True),
+        ("claude-sonnet-4-5", "enabled", [GO, [THOUGHT, CALL], [RESULT]], False),
+        ("claude-sonnet-4-5", "enabled", [GO, [{"type": "redacted_thinking", "data": "x"}, CALL], [RESULT]], False),
+        ("claude-sonnet-4-5", "enabled", [GO, [CALL], [RESULT], "Done.", GO], False),
+        ("claude-sonnet-4-5", "enabled", [GO, [CALL], [RESULT], [THOUGHT, CALL], [RESULT]], False),
+        ("claude-sonnet-4-5", "enabled", [GO, [THOUGHT, CALL], [RESULT], [CALL], [RESULT]], True),
+        ("claude-sonnet-4-5", "disabled", [GO, [CALL], [RESULT]], False),
+        ("claude-opus-4-8", "adaptive", [GO, [CALL], [RESULT]], False),
+        ("kimi-k2", "enabled", [GO, [CALL], [RESULT]], False),
+    ],
+    ids=[str(number) for number in range(10)],
+)  # fmt: skip
+def test_an_own_clients_budget_is_left_out_where_calls_came_without_thinking(
+    model: str, thinking: str, messages: list[Any], changed: bool
+) -> None:
+    asked = []
+    for place, content in enumerate(messages):
+        if isinstance(content, dict):
+            asked.append(content)
+        else:
+            asked.append({"role": "assistant" if place % 2 else "user", "content": content})
+    body = json.dumps({"model": "m", "thinking": {"type": thinking, "budget_tokens": 2000}, "messages": asked})
+    losses = Losses()
+
+    fitted = without_refused_budget(body, model, losses)
+
+    assert (fitted != body) is changed
+    assert bool(losses) is changed
+    if changed:
+        assert json.loads(fitted) == {**json.loads(body), "thinking": {"type": "disabled"}}

@@ -25,7 +25,7 @@ from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 
-from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
+from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder, thinking
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .parts import NAME
 from .quirks import QUIRKS
@@ -47,12 +47,16 @@ class Anthropic(Dialect):
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"content"\s*:\s*\[')
     end_markers = (b"message_stop",)
     error_markers = (b'"error"',)
+    refusal_markers = (b'"budget_tokens"', b'"tool_use"')
     request_id_header = errors.REQUEST_ID_HEADER
     version_header: ClassVar[str] = "anthropic-version"
     default_version = VERSION_2023
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         return request.decode_request(wire)
+
+    def fit_own(self, body: bytes, model: str, losses: Losses) -> bytes:
+        return thinking.without_refused_budget(body, model, losses)
 
     def encode_response(self, response_: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
         return response.encode_response(response_, echo, mint, losses)

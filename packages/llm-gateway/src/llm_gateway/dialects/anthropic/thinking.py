@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from llm_gateway_sdk import (
     LLMRequest,
     Losses,
     Reasoning,
     Target,
 )
-from llm_gateway_sdk.dialects.model_limits import ModelLimits
+from llm_gateway_sdk.dialects.model_limits import ModelLimits, claude_name
 from llm_gateway_sdk.dialects.thinking import (
     MIN_BUDGET,
     budget_of_effort,
@@ -18,6 +21,7 @@ from llm_gateway_sdk.dialects.thinking import (
     is_wanted,
     lower_effort,
 )
+from llm_gateway_sdk.wire import json
 
 from .messages import Turn
 from .parts import (
@@ -26,7 +30,7 @@ from .parts import (
     encode_extras,
 )
 
-__all__ = ["ThinkingEncoder", "is_native"]
+__all__ = ["ThinkingEncoder", "is_native", "without_refused_budget"]
 
 _MODES = frozenset({"enabled", "adaptive", "disabled", "between_tools"})
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
@@ -102,7 +106,7 @@ class ThinkingEncoder:
     def _lacks_thinking(self, turns: list[Turn]) -> bool:
         """The API wants the thinking that led to the calls; a client of another dialect may not have kept it, and what
         another provider thought is not taken."""
-        if not _unthought_calls(turns):
+        if not _unthought_calls([(turn.role, turn.blocks) for turn in turns]):
             return False
         self.losses.dropped("reasoning.effort", "tool calls in the history came without their thinking")
         return True
@@ -148,12 +152,41 @@ class ThinkingEncoder:
         return self.target.quirks.get("effort") is True and reasoning.effort in _EFFORTS
 
 
-def _unthought_calls(turns: list[Turn]) -> bool:
+def _unthought_calls(turns: Sequence[tuple[Any, list[Block]]]) -> bool:
     """Whether the tool calls which the last message answers were made without thinking before them."""
-    for turn in reversed(turns):
-        if turn.role == "assistant":
-            calls = any(block["type"] == "tool_use" for block in turn.blocks)
-            return calls and turn.blocks[0]["type"] not in ("thinking", "redacted_thinking")
-        if turn.role == "user" and not any(block["type"] == "tool_result" for block in turn.blocks):
+    for role, blocks in reversed(turns):
+        if role == "assistant":
+            calls = any(block.get("type") == "tool_use" for block in blocks)
+            return calls and blocks[0].get("type") not in ("thinking", "redacted_thinking")
+        if role == "user" and not any(block.get("type") == "tool_result" for block in blocks):
             return False
     return False
+
+
+def _blocks_of(message: dict[str, Any]) -> list[Block]:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return [{"type": "text"}]
+    return [block for block in content if isinstance(block, dict)]
+
+
+def without_refused_budget(body: bytes, model: str, losses: Losses) -> bytes:
+    """A client's own request, without thinking by a budget where the calls that it answers came without thinking.
+
+    Claude refuses that ("a final assistant message must start with a thinking block"), and a client whose calls were
+    made by another vendor's model can't know. Where another server of this API is asked the body stays as it is.
+    """
+    if claude_name(model) is None:
+        return body
+    try:
+        asked = json.loads(body)
+    except ValueError:
+        return body
+    thinking, messages = (asked.get("thinking"), asked.get("messages")) if isinstance(asked, dict) else (None, None)
+    if not isinstance(thinking, dict) or thinking.get("type") != "enabled" or not isinstance(messages, list):
+        return body
+    turns = [(message.get("role"), _blocks_of(message)) for message in messages if isinstance(message, dict)]
+    if not _unthought_calls(turns):
+        return body
+    losses.converted("reasoning", "disabled for this turn: tool calls in the history came without their thinking")
+    return json.replace_top_level(body, {"thinking": {"type": "disabled"}})
