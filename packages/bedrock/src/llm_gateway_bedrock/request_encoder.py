@@ -323,8 +323,11 @@ class _Encoder:
             return False
         budget = reasoning.budget_tokens
         adaptive = self._can.thinks_adaptively and (budget is None or not self._can.takes_budget)
-        if not adaptive and forces_tool(self._request.tool_choice):
-            self._losses.dropped("reasoning", "Claude does not think by a budget where it must call a tool")
+        if forces_tool(self._request.tool_choice):
+            if adaptive:
+                self._losses.converted("reasoning", "no thinking before a forced tool")
+            else:
+                self._losses.dropped("reasoning", "Claude does not think by a budget where it must call a tool")
             return False
         if adaptive:
             thinking: dict[str, Any] = {"type": "adaptive"}

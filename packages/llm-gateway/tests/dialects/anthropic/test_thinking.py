@@ -142,16 +142,16 @@ def test_thinking_is_switched_off_by_the_word_of_the_model(model: str, thinking:
     assert "output_config" not in body
 
 
-def test_adaptive_thinking_goes_with_a_forced_tool() -> None:
+def test_before_a_forced_tool_there_is_no_thinking() -> None:
     losses = Losses()
     choice = ToolChoice("required")
     forced = asks(reasoning=Reasoning(effort="low"), tools=[Tool("f")], tool_choice=choice, max_tokens=2000)
 
     body = encode(forced, losses, model="claude-opus-4-8")
 
-    assert body["thinking"] == {"type": "adaptive"}
+    assert "thinking" not in body
     assert body["tool_choice"] == {"type": "any"}
-    assert listed(losses) == []
+    assert listed(losses) == ["converted reasoning.effort"]
 
 
 def test_a_wanted_summary_asks_for_visible_thinking() -> None:

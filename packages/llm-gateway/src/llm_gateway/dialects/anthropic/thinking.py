@@ -87,12 +87,15 @@ class ThinkingEncoder:
             return None
         if off:
             return {"type": self.limits.off_form} if self.limits.thinking_off else None
-        if form == "adaptive":
-            # Where a tool is forced the model skips its thinking by itself.
-            return {"type": "adaptive"}
         if forces_tool(self.request.tool_choice):
-            self.losses.dropped("reasoning.effort", "thinking and a forced tool exclude each other")
+            if form == "adaptive":
+                # "Thinking with tool use": the models that take both skip the thinking; others answer with an error.
+                self.losses.converted("reasoning.effort", "no thinking before a forced tool")
+            else:
+                self.losses.dropped("reasoning.effort", "thinking and a forced tool exclude each other")
             return None
+        if form == "adaptive":
+            return {"type": "adaptive"}
         budget = self._budget(reasoning)
         if budget is None:
             self.losses.dropped("reasoning.effort", "max_tokens leaves no room for thinking")
