@@ -86,3 +86,20 @@ def test_servers_that_constrain_by_any_schema_get_it() -> None:
     asked, request, _ = fitted({"type": "array"}, replace(CHAT, object_formats=False))
 
     assert request is asked
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("answer", "answer"), ("My Format é", "My_Format__"), ("a" * 70, "a" * 64), ("a.b/c", "a_b_c"), (None, None)],
+)
+def test_the_name_of_a_format_is_one_that_openai_takes(name: str | None, wanted: str | None) -> None:
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    request = LLMRequest(response_format=ResponseFormat("json_schema", schema, name))
+    losses = Losses()
+
+    fitted = fit_format(request, CHAT, losses)
+
+    assert fitted.response_format is not None
+    assert fitted.response_format.name == wanted
+    assert [loss.path for loss in losses] == ([] if name == wanted else ["response_format.name"])
+    assert (fitted is request) is (name == wanted)

@@ -14,6 +14,7 @@ from ..losses import Losses
 from ..parts import MediaPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..reasoning import EFFORTS
 from ..request import LLMRequest, Message, Reasoning, Tool, ToolLike
+from .bounds import fit_bounds, fit_cache_marks, fit_json_with_tools, fit_tool_count
 from .call_ids import fit_ids
 from .files import refuse_foreign_files
 from .formats import fit_format
@@ -46,7 +47,13 @@ class Fitted:
 def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "") -> Fitted:
     """Makes a request fit. `sender` is the dialect of the client. Raises DialectError for what cannot be sent at all,
     such as a file that only another vendor has."""
-    kinds = {type(part) for message in request.messages for part in message.content}
+    # Types of the parts, and whether any has a cache mark: True for one that has.
+    kinds: set[type | bool] = {
+        each
+        for message in request.messages
+        for part in message.content
+        for each in (type(part), part.cache is not None)
+    }
     names: dict[str, str] = {}
     rule = receiver.tool_names
     if rule is not None and (request.tools or ToolCallPart in kinds):
@@ -66,6 +73,20 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         request = fit_model(request, receiver.model, losses)
     if request.response_format is not None:
         request = fit_format(request, receiver, losses)
+    most, tokens = receiver.bounds.max_tokens, request.max_tokens
+    if (
+        True in kinds
+        or request.tools[1:]  # one tool has no other of its name, and one mark at most
+        or request.stop
+        or request.metadata
+        or request.response_format is not None
+        or request.n is not None
+        or request.seed is not None
+        or request.top_k is not None
+        or request.parallel_tool_calls is not None
+        or (most is not None and tokens is not None and tokens > most)
+    ):
+        request = _fit_counts(request, receiver, losses, marked=True in kinds)
     changes: dict[str, Any] = {}
     messages = _fit_messages(request.messages, kinds, receiver, losses, sender)
     if messages is not request.messages:
@@ -80,6 +101,21 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         if tools is not request.tools:
             changes["tools"] = tools
     return Fitted(replace(request, **changes) if changes else request, names)
+
+
+def _fit_counts(request: LLMRequest, receiver: Receiver, losses: Losses, *, marked: bool) -> LLMRequest:
+    """The request within the receiver's bounds."""
+    bounds = receiver.bounds
+    request = fit_bounds(request, receiver, losses)
+    if request.tools:
+        tools = fit_tool_count(request, bounds, losses)
+        if tools is not request.tools:
+            request = replace(request, tools=tools)
+        if request.response_format is not None and not bounds.json_with_tools:
+            request = fit_json_with_tools(request, losses)
+    if bounds.cache_marks is not None and (marked or any(tool.cache is not None for tool in request.tools)):
+        request = fit_cache_marks(request, bounds.cache_marks, losses)
+    return request
 
 
 def _fit_effort(
@@ -97,11 +133,11 @@ def _fit_effort(
 
 _OPENAI = frozenset({"openai_chat", "openai_responses"})
 """Dialects whose clients do not expect that their last turn is continued."""
-_PLAIN = frozenset({TextPart, RefusalPart, ThinkingPart})
+_PLAIN: frozenset[type | bool] = frozenset({TextPart, RefusalPart, ThinkingPart, True, False})
 
 
 def _fit_messages(
-    messages: list[Message], kinds: set[type], receiver: Receiver, losses: Losses, sender: str
+    messages: list[Message], kinds: set[type | bool], receiver: Receiver, losses: Losses, sender: str
 ) -> list[Message]:
     if not kinds <= _PLAIN:
         if MediaPart in kinds or ToolResultPart in kinds:

@@ -6,6 +6,7 @@ answers; where there is no such form, it is asked for in the system prompt.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -45,9 +46,18 @@ def fit_format(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
     if receiver.strict == "openai" and strict and not is_openai_strict(schema):
         losses.dropped("response_format.strict", "the schema is not in the form of strict mode")
         strict = False
-    if schema is wanted.schema and strict is wanted.strict:
+    name = wanted.name
+    if receiver.strict == "openai" and name and _NAME.fullmatch(name) is None:
+        name = _LETTERS.sub("_", name)[:64]
+        losses.converted("response_format.name", name)
+    if schema is wanted.schema and strict is wanted.strict and name is wanted.name:
         return request
-    return replace(request, response_format=replace(wanted, schema=schema, strict=strict))
+    return replace(request, response_format=replace(wanted, schema=schema, strict=strict, name=name))
+
+
+# OpenAI API reference, `response_format.json_schema.name`.
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LETTERS = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def _object_root(schema: dict[str, Any]) -> dict[str, Any] | None:

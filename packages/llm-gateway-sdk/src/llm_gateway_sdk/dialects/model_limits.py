@@ -52,6 +52,12 @@ class ModelLimits:
     """Reasons as OpenAI's models do, which take tools and reasoning together only at the Responses API."""
     max_output: int | None = None
     """The most tokens of an answer, thinking included."""
+    ceiling: int | None = None
+    """The same, where asking for more is an error."""
+    parallel_tools: bool = True
+    """Takes the setting whether several tools may be called at a time."""
+    json_with_tools: bool = True
+    """Takes the form of its answer together with tools."""
     bounded_context: int | None = None
     """The context in tokens, where a conversation and the bound of the answer together may not exceed it."""
 
@@ -97,6 +103,7 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
     # as with Fable 5.1. "Structured outputs": Claude 4.5 and newer, and Opus 4.1. "Extended thinking". "What's
     # new in Claude Sonnet 5.5": `disabled` is an error, `between_tools` the lowest setting, and tools can't be forced.
     # "Migrate to Claude Fable 5": on it and on Mythos 5 thinking is always on.
+    ceiling = _claude_ceiling(line, version)
     structured = version >= (4, 5) or (line == "opus" and version >= (4, 1))
     sampling: Literal["all", "one", "none"] = "all"
     if version >= (4, 7) or line in ("fable", "mythos"):
@@ -114,7 +121,8 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
         prefill=version < (4, 6),
         # Claude 3.5 takes an image under another image's type; newer ones compare the two.
         checked_labels=version >= (3, 7),
-        max_output=_claude_ceiling(line, version),
+        max_output=ceiling,
+        ceiling=None if version[0] == 99 else ceiling,
         # From 4.5 on an answer may be asked for that is longer than what is left ("Context windows").
         bounded_context=200_000 if version < (4, 5) else None,
     )
@@ -209,8 +217,16 @@ def _openai_limits(model: str, line: str, version: tuple[int, int]) -> ModelLimi
         penalties=False,
         stop=not (line == "o" and version >= (3, 0)),
         efforts=_openai_efforts(model, line, version),
+        # "Unsupported parameter: 'parallel_tool_calls' is not supported with this model" (the API's own answer).
+        parallel_tools=line != "o",
         reasons=True,
     )
+
+
+# Gemini's own answer: "Function calling with a response mime type: 'application/json' is unsupported". From Gemini 3 on
+# both go together ("Structured outputs with tools").
+_GEMINI_2 = re.compile(r"gemini-[12](?:\.\d+)?(?!\d)")
+_JSON_OR_TOOLS = ModelLimits(json_with_tools=False)
 
 
 @lru_cache(maxsize=512)
@@ -219,6 +235,8 @@ def _of_name(model: str) -> ModelLimits:
     if claude is not None:
         return _claude_limits(claude)
     openai = openai_version(model)
+    if _GEMINI_2.search(model):
+        return _JSON_OR_TOOLS
     if openai is not None:
         limits = _openai_limits(model.lower(), *openai)
     else:
@@ -269,6 +287,10 @@ def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) 
             changes[name] = value
     if facts.max_output is not None and (limits.max_output is not None or facts.source == "configuration"):
         changes["max_output"] = facts.max_output
+    if facts.max_output is not None and facts.vendor in (*_REFUSING, "amazon"):
+        changes["ceiling"] = facts.max_output
+    if facts.parallel_tools is not None and facts.vendor == "openai":
+        changes["parallel_tools"] = facts.parallel_tools
     thinking = facts.thinking
     if thinking is None:
         return

@@ -19,6 +19,7 @@ __all__ = [
     "GENERATE_CONTENT",
     "MESSAGES",
     "RESPONSES",
+    "Bounds",
     "CallIds",
     "Receiver",
     "ToolNames",
@@ -67,6 +68,28 @@ class UserIds:
 
 
 @dataclass(slots=True, frozen=True)
+class Bounds:
+    """The largest counts and numbers that are taken; None is any. Of a model: what of it bounds a request so."""
+
+    stop: int | None = None
+    """Stop sequences."""
+    tools: int | None = None
+    cache_marks: int | None = None
+    answers: int | None = None
+    """Answers to one request."""
+    seed: int | None = None
+    """Seeds are below this number, and not below its negative."""
+    top_k: int | None = None
+    metadata: tuple[int, int, int] | None = None
+    """Entries, letters of a key, letters of a value."""
+    max_tokens: int | None = None
+    parallel_tools: bool = True
+    """Takes the setting whether several tools may be called at a time."""
+    json_with_tools: bool = True
+    """Takes the form of an answer together with tools."""
+
+
+@dataclass(slots=True, frozen=True)
 class Receiver:
     """What one API, or one server that speaks it, takes. The defaults take everything."""
 
@@ -101,19 +124,36 @@ class Receiver:
     """Takes audio in messages."""
     vendors: frozenset[str] | None = None
     """Dialects of clients whose file ids this receiver has issued; None takes all."""
+    bounds: Bounds = Bounds()
     model: ModelLimits = ANY_MODEL
-    """What the model takes."""
+    """What the model takes, beyond the bounds."""
 
     def of_model(self, limits: ModelLimits) -> Receiver:
         """The same receiver with the limits of one of its models."""
         if limits is ANY_MODEL:
             return self
-        return replace(self, model=limits, checked_labels=self.checked_labels and limits.checked_labels)
+        bounds = replace(
+            self.bounds,
+            max_tokens=limits.ceiling,
+            parallel_tools=limits.parallel_tools,
+            json_with_tools=limits.json_with_tools,
+        )
+        model = replace(limits, ceiling=None, parallel_tools=True, json_with_tools=True)
+        return replace(
+            self,
+            bounds=bounds,
+            model=ANY_MODEL if model == ANY_MODEL else model,
+            checked_labels=self.checked_labels and limits.checked_labels,
+        )
 
 
 _WORD = re.compile(r"[^a-zA-Z0-9_-]")
 _OPENAI_FILES = frozenset({"openai_chat", "openai_responses"})
 _ASSISTANT = frozenset({"assistant"})
+
+# OpenAI API reference, chat/create: at most 128 tools; `metadata` of 16 entries, keys of at most 64 letters, values of
+# at most 512.
+_OPENAI_BOUNDS = Bounds(tools=128, metadata=(16, 64, 512))
 
 # Names: "a-z, A-Z, 0-9, underscores and dashes, maximum length of 64" (OpenAI API reference, chat/create,
 # `tools[].function.name`). Ids: "string too long. Expected a string with maximum length 40" (the API's own answer).
@@ -131,6 +171,7 @@ CHAT = Receiver(
     continues=False,
     joined=_ASSISTANT,
     vendors=_OPENAI_FILES,
+    bounds=_OPENAI_BOUNDS,
 )
 
 # OpenAI API reference, responses/create: as above, `call_id` at most 64 letters.
@@ -145,8 +186,11 @@ RESPONSES = Receiver(
     continues=False,
     audio=False,
     vendors=_OPENAI_FILES,
+    bounds=_OPENAI_BOUNDS,
 )
 
+# Prompt caching: "a maximum of 4 blocks with cache_control may be provided", and none of an hour after one of five
+# minutes (the API's own answers).
 # Anthropic API reference, messages: tool names `^[a-zA-Z0-9_-]{1,128}$`, ids of calls `^[a-zA-Z0-9_-]+$` and unique
 # over the conversation, `metadata.user_id` at most 256 letters and without names, mail addresses or telephone numbers.
 # The API's own answers: texts "must contain non-whitespace text", "final assistant content cannot end with trailing
@@ -165,8 +209,11 @@ MESSAGES = Receiver(
     trailing_blank=False,
     checked_labels=True,
     vendors=frozenset({"anthropic"}),
+    bounds=Bounds(cache_marks=4),
 )
 
+# AWS, "Prompt caching": four checkpoints per request. `requestMetadata`: 16 entries, keys and values of at most 256
+# letters. Anthropic Claude on Bedrock: `top_k` from 0 to 500.
 # AWS, Bedrock Runtime API reference: ToolSpecification.name `[a-zA-Z0-9_-]+` of 1 to 64 letters, toolUseId
 # `[a-zA-Z0-9_.:-]+` of 1 to 64, "A conversation must start with a user message", "The text field in the ContentBlock
 # object … is blank".
@@ -182,8 +229,10 @@ CONVERSE = Receiver(
     trailing_blank=False,
     checked_labels=True,
     vendors=frozenset({"bedrock"}),
+    bounds=Bounds(cache_marks=4, top_k=500, metadata=(16, 256, 256)),
 )
 
+# Gemini API reference, GenerationConfig: up to 5 stop sequences, 1 to 8 candidates, a seed of 32 bits.
 # Gemini API reference, FunctionDeclaration.name: "Must be a-z, A-Z, 0-9, or contain underscores, colons, dots, and
 # dashes, with a maximum length of 128", beginning with a letter or an underscore. "Function calling": a call's turn
 # comes immediately after a turn of the user or of results.
@@ -194,4 +243,5 @@ GENERATE_CONTENT = Receiver(
     user_before_assistant=True,
     joined=_ASSISTANT,
     vendors=frozenset({"gemini"}),
+    bounds=Bounds(stop=5, answers=8, seed=2**31),
 )
