@@ -2,8 +2,9 @@
 
 from .adapter import BedrockAdapter
 from .dialect import Bedrock
+from .invoke_dialect import BedrockInvoke
 from .provider import BedrockProvider
 
 __version__ = "0.1.0"
 
-__all__ = ["Bedrock", "BedrockAdapter", "BedrockProvider"]
+__all__ = ["Bedrock", "BedrockAdapter", "BedrockInvoke", "BedrockProvider"]

@@ -14,8 +14,9 @@ from llm_gateway_sdk import Adapter, ErrorInfo, Headers, ModelEntry, Route, Wire
 from llm_gateway_sdk.wire import json
 
 from .errors import encode_error
+from .invoke_dialect import BedrockInvoke
 from .parts import NAME
-from .paths import CONVERSE, CONVERSE_STREAM, COUNT_TOKENS
+from .paths import CONVERSE, CONVERSE_STREAM, COUNT_TOKENS, INVOKE, INVOKE_STREAM
 
 __all__ = ["BedrockAdapter"]
 
@@ -26,6 +27,8 @@ class BedrockAdapter(Adapter):
     routes: ClassVar[Sequence[Route]] = (
         Route("POST", f"/model/{{model}}/{CONVERSE}", "generate", NAME),
         Route("POST", f"/model/{{model}}/{CONVERSE_STREAM}", "generate", NAME),
+        Route("POST", f"/model/{{model}}/{INVOKE}", "generate", BedrockInvoke.name),
+        Route("POST", f"/model/{{model}}/{INVOKE_STREAM}", "generate", BedrockInvoke.name),
         Route("POST", f"/model/{{model}}/{COUNT_TOKENS}", "count_tokens", NAME),
         Route("GET", "/foundation-models", "models", NAME),
         Route("GET", "/foundation-models/{model}", "models", NAME),

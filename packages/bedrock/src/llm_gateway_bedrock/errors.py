@@ -10,7 +10,9 @@ from llm_gateway_sdk.errors import kind_of_status
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
-__all__ = ["decode_error", "encode_error", "exception_name", "read_exception"]
+from .eventstream import encode_message
+
+__all__ = ["decode_error", "encode_error", "encode_exception", "exception_name", "read_exception"]
 
 _KINDS: dict[str, tuple[ErrorClass, int]] = {
     "ValidationException": ("bad_request", 400),
@@ -124,3 +126,14 @@ def encode_error(error: ErrorInfo) -> WireReply:
         headers.append(("retry-after", f"{error.retry_after:g}"))
     status = error.status if error.type in _KINDS else _KINDS[name][1]
     return WireReply(status, Headers.of(headers), json.dumps({"message": error.message}))
+
+
+def encode_exception(error: ErrorInfo) -> bytes:
+    """The same as a message of the stream, which it ends."""
+    name = exception_name(error)
+    headers = {
+        ":exception-type": name[:1].lower() + name[1:],
+        ":content-type": "application/json",
+        ":message-type": "exception",
+    }
+    return encode_message(headers, json.dumps({"message": error.message}))

@@ -22,7 +22,7 @@ from .errors import decode_error
 from .eventstream import EventStreamDecoder, EventStreamError, EventStreamMessage
 from .paths import COUNT_TOKENS, INVOKE, INVOKE_STREAM, build_path
 
-__all__ = ["COUNT", "MESSAGES", "AnthropicReply", "to_invoke_model"]
+__all__ = ["COUNT", "MESSAGES", "AnthropicReply", "event_of", "to_invoke_model"]
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
@@ -81,7 +81,7 @@ class AnthropicReply:
                 messages = self._decoder.feed(data)
             except EventStreamError as error:
                 raise ModelProtocolError(f"The provider's stream can't be read: {error}") from None
-            if events := b"".join(map(_event_of, messages)):
+            if events := b"".join(map(event_of, messages)):
                 return events
         return b""
 
@@ -103,7 +103,7 @@ class AnthropicReply:
         self._inner.close()
 
 
-def _event_of(message: EventStreamMessage) -> bytes:
+def event_of(message: EventStreamMessage) -> bytes:
     """One message as an event of Anthropic's stream; nothing for messages without meaning."""
     kind = message.headers.get(":message-type")
     if kind in ("exception", "error"):

@@ -30,7 +30,7 @@ from llm_gateway_sdk.response import merge_metadata, merge_parts, refusal_of
 from llm_gateway_sdk.wire import json
 
 from .carriers import carried_signature
-from .errors import exception_name
+from .errors import encode_exception
 from .eventstream import encode_message
 from .parts import NAME, BlockEncoder, encode_citation, own, wire_id, write_blob
 from .response import build_metadata, build_usage, encode_stop
@@ -88,13 +88,7 @@ class Encoder(StreamEncoder):
         return out + _event("messageStop", stop) + _event("metadata", metadata)
 
     def fail(self, error: ErrorInfo) -> bytes:
-        name = exception_name(error)
-        headers = {
-            ":exception-type": name[:1].lower() + name[1:],
-            ":content-type": "application/json",
-            ":message-type": "exception",
-        }
-        return encode_message(headers, json.dumps({"message": error.message}))
+        return encode_exception(error)
 
     def keep_alive(self) -> bytes:
         """The encoding has no comments."""
