@@ -34,7 +34,15 @@ def written(file: Path, secret: str) -> None:
 def test_a_signed_request_names_key_region_and_service() -> None:
     headers = Headers.of([("content-type", "application/json"), ("x-other", "1")])
     signed = dict(
-        sign("POST", URL, headers, b"{}", credentials=FixedCredentials("AKID", "s").current(), region="eu-west-1")
+        sign(
+            "POST",
+            URL,
+            headers,
+            b"{}",
+            credentials=FixedCredentials("AKID", "s").current(),
+            region="eu-west-1",
+            service="bedrock",
+        )
     )
 
     assert set(signed) == {"authorization", "x-amz-date"}
@@ -46,7 +54,7 @@ def test_a_signed_request_names_key_region_and_service() -> None:
 
 def test_a_temporary_key_sends_its_token() -> None:
     credentials = FixedCredentials("AKID", "s", "token").current()
-    signed = dict(sign("POST", URL, Headers(), b"{}", credentials=credentials, region="eu-west-1"))
+    signed = dict(sign("POST", URL, Headers(), b"{}", credentials=credentials, region="eu-west-1", service="bedrock"))
 
     assert signed["x-amz-security-token"] == "token"
 

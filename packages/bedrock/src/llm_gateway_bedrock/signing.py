@@ -12,8 +12,6 @@ from llm_gateway_sdk import Headers, ModelError
 
 __all__ = ["CredentialSource", "Credentials", "FixedCredentials", "SessionCredentials", "session_region", "sign"]
 
-SERVICE = "bedrock"
-
 _RECHECK_SECONDS = 60.0
 """How often temporary credentials are looked at; botocore renews them 15 minutes before they end."""
 _STALE_SECONDS = 600.0
@@ -139,7 +137,7 @@ def session_region(profile: str | None) -> str | None:
 
 
 def sign(
-    method: str, url: str, headers: Headers, body: bytes, *, credentials: Credentials, region: str
+    method: str, url: str, headers: Headers, body: bytes, *, credentials: Credentials, region: str, service: str
 ) -> list[tuple[str, str]]:
     """The headers that make the request a signed one; only its type, host and body are signed, so that nothing which
     an HTTP client adds can break the signature."""
@@ -147,7 +145,7 @@ def sign(
     from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
 
     request = AWSRequest(method=method, url=url, data=body, headers={"content-type": headers.get("content-type", "")})
-    SigV4Auth(credentials, SERVICE, region).add_auth(request)
+    SigV4Auth(credentials, service, region).add_auth(request)
     return [(name.lower(), value) for name, value in request.headers.items() if name.lower() in _SIGNED]
 
 

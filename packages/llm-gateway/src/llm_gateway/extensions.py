@@ -42,6 +42,7 @@ _ELSEWHERE = {
     ("provider", "ollama-native"): "ollama",
     **{("store", scheme): "redis" for scheme in ("redis", "rediss", "redis+sentinel", "redis+cluster")},
     ("provider", "bedrock"): "bedrock",
+    ("provider", "sagemaker"): "bedrock",
 }
 """Types of the project's own optional distributions, as `tools/install.py` names them. Not as `pip install` would: on
 the public index the name `llm-gateway` belongs to another project."""
