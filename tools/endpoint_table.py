@@ -87,8 +87,12 @@ Events pass as they come, in both directions, each at the pace of the side that 
   where that is configured, else at the session's. A response that breaks off is estimated.
 - The model stays the one that was asked for. A name that is not configured goes to the provider as it is. Where a
   caller is bound to models, that holds for the model of its transcripts too.
-- Where a plugin edits requests or replies there are no sessions (403), for it could not see what is spoken;
-  `allowUnseenNative` allows them.
+- Where a plugin edits requests or replies it sees the words of each event, in both directions: instructions, items,
+  tools, answers, transcripts, arguments of calls. A text or transcript that comes in pieces is then held until it is
+  whole and goes out as one delta. An event that a plugin refuses does not go on; the client gets an `error` event for it.
+- Sound is seen by no plugin. Where one edits, sound that the client sends is refused with an `error` event and sound of
+  the provider is left out: ask for `output_modalities: ["text"]`. `allowUnseenNative` lets it pass, the words still
+  edited.
 - A session goes on with the configuration with which it began, to its end.
 - Bounds are in [`server.realtime`](configuration.md): size of a message, rate of messages, silence, longest time,
   pings. At shutdown a session ends with code 1001 once the response under way is done, at the latest with the drain.

@@ -32,7 +32,8 @@ class Visit:
 
 
 class RealtimeVendor:
-    """Asked in words: `slow` begins a response and never ends it, `bye` closes, `break` breaks the connection off."""
+    """Asked in words: `slow` begins a response and never ends it, `speak …` has sound in it, `bye` closes, `break`
+    breaks the connection off."""
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
@@ -111,9 +112,13 @@ class _Session:
     def _answer(self) -> None:
         response: dict[str, Any] = {"id": f"resp_{self._count}", "object": "realtime.response", "status": "in_progress"}
         self._send({"type": "response.created", "response": response})
-        text = f"echo: {self._asked}"
+        text = f"echo: {self._asked}".replace("s3 and cret", "s3cret")
         kind = "response.text.delta" if self._beta else "response.output_text.delta"
-        for piece in (text[:5], text[5:]):
+        if self._asked.startswith("speak"):
+            self._send({"type": "response.output_audio.delta", "response_id": response["id"], "delta": "BBBB"})
+        # A cut within the word.
+        cut = text.index("s3") + 2 if "s3" in text else 5
+        for piece in (text[:cut], text[cut:]):
             self._send({"type": kind, "response_id": response["id"], "item_id": "item_1", "delta": piece})
         match self._asked:
             case "slow":
@@ -121,6 +126,8 @@ class _Session:
             case "break":
                 self._connection.socket.close()
                 return
+        end = {"response_id": response["id"], "item_id": "item_1", "text": text}
+        self._send({"type": kind.replace(".delta", ".done"), **end})
         content = [{"type": "text" if self._beta else "output_text", "text": text}]
         item = {"id": "item_1", "type": "message", "role": "assistant", "content": content}
         done = {**response, "status": "completed", "output": [item], "usage": USAGE}

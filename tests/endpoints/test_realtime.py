@@ -20,6 +20,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 PRICES = {"input": 4, "output": 16}
+PATTERNS = [
+    {"pattern": "s3cret", "replacement": "[hidden]"},
+    {"pattern": "nightfall", "blockOnMatch": True},
+]
 FALLING_BACK = """
 from llm_gateway_sdk import Plugin, PluginResult, plugin_metadata
 
@@ -62,7 +66,12 @@ def configuration(url: str, folder: Path) -> dict[str, Any]:
             {"name": "governed", "plugins": [{"name": "limits", "type": "limits", "config": {"limits": limits}}]},
             {
                 "name": "hiding",
-                "plugins": [{"name": "hider", "type": "regex-hider", "config": {"patterns": [{"pattern": "x"}]}}],
+                "plugins": [{"name": "hider", "type": "regex-hider", "config": {"patterns": PATTERNS}}],
+            },
+            {
+                "name": "trusting",
+                "allowUnseenNative": True,
+                "plugins": [{"name": "hider", "type": "regex-hider", "config": {"patterns": PATTERNS}}],
             },
         ],
         "server": {"realtime": {"maxMessageBytes": "1MB", "ping": "5s"}},
@@ -227,12 +236,60 @@ def test_sessions_at_once_are_limited_and_free_again_after_the_end(served: Serve
     raise AssertionError("the place was not given back")
 
 
-def test_where_a_plugin_edits_requests_there_are_no_sessions(served: ServedGateway, vendor: RealtimeVendor) -> None:
-    before = len(vendor.visits)
-    with pytest.raises(InvalidStatus) as refused:
-        session(served, "key-of-ann", path="/hiding/openai/v1/realtime?model=voice")
-    assert refused.value.response.status_code == 403
-    assert len(vendor.visits) == before
+def test_what_a_plugin_hides_is_hidden_both_ways(served: ServedGateway, vendor: RealtimeVendor) -> None:
+    path = "/hiding/openai/v1/realtime?model=voice&intent=conversation&note=s3cret"
+    with session(served, "key-of-ann", path=path) as connection:
+        connection.recv(5)
+        connection.send(json.dumps({"type": "session.update", "session": {"instructions": "the s3cret rules"}}))
+        assert json.loads(connection.recv(5))["type"] == "session.updated"
+        told = ask(connection, "a s3cret of mine")
+        again = ask(connection, "say s3 and cret")
+
+    visit = vendor.visits[-1]
+    assert "s3cret" not in json.dumps(visit.events)
+    assert "the [hidden] rules" in json.dumps(visit.events)
+    assert visit.path == "/v1/realtime?model=gpt-realtime&intent=conversation"
+    assert [event["delta"] for event in told if "delta" in event] == ["echo: a [hidden] of mine"]
+    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "echo: a [hidden] of mine"
+    assert [event["type"] for event in told][-3:] == [
+        "response.output_text.delta", "response.output_text.done", "response.done",
+    ]  # fmt: skip
+    # The vendor says what was hidden from nobody: it has put the word together itself, and it comes in two pieces.
+    assert [event["delta"] for event in again if "delta" in event] == ["echo: say [hidden]"]
+
+
+def test_what_a_plugin_refuses_does_not_go_on(served: ServedGateway, vendor: RealtimeVendor) -> None:
+    with session(served, "key-of-ann", path="/hiding/openai/v1/realtime?model=voice") as connection:
+        connection.recv(5)
+        item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "nightfall"}]}
+        connection.send(json.dumps({"type": "conversation.item.create", "item": item, "event_id": "e1"}))
+        error = json.loads(connection.recv(5))
+        assert ask(connection, "hi")[-1]["type"] == "response.done", "the session goes on"
+
+    assert (error["type"], error["error"]["event_id"]) == ("error", "e1")
+    assert "nightfall" not in json.dumps(vendor.visits[-1].events)
+    assert "nightfall" not in json.dumps(error)
+
+
+@pytest.mark.parametrize("project", ["hiding", "trusting"])
+def test_sound_is_not_handed_on_where_a_plugin_edits_unless_the_project_allows_it(
+    served: ServedGateway, vendor: RealtimeVendor, project: str
+) -> None:
+    with session(served, "key-of-ann", path=f"/{project}/openai/v1/realtime?model=voice") as connection:
+        connection.recv(5)
+        connection.send(json.dumps({"type": "input_audio_buffer.append", "audio": "AAAA"}))
+        answer = json.loads(connection.recv(5))
+        told = ask(connection, "speak s3cret")
+
+    assert "s3cret" not in json.dumps(told)
+    sounds = [event for event in told if event["type"] == "response.output_audio.delta"]
+    if project == "hiding":
+        assert (answer["type"], answer["error"]["code"]) == ("error", "unseen_by_plugins")
+        assert sounds == []
+        assert "AAAA" not in json.dumps(vendor.visits[-1].events)
+    else:
+        assert answer["type"] == "heard"
+        assert len(sounds) == 1
 
 
 def test_a_message_that_is_too_large_ends_the_session(served: ServedGateway, vendor: RealtimeVendor) -> None:

@@ -40,12 +40,12 @@ def family_of(body: dict[str, Any]) -> Family:
     if "anthropic_version" in body:
         return "anthropic"
     if "schemaVersion" in body or "inferenceConfig" in body:
-        return NAME
+        return "bedrock"
     if "messages" in body:
         for message in optional_list(body["messages"], "messages"):
             content = message.get("content") if isinstance(message, dict) else None
             if isinstance(content, list) and any(isinstance(block, dict) and "type" not in block for block in content):
-                return NAME
+                return "bedrock"
         return "openai_chat"
     if {"inputText", "texts", "inputs"} & body.keys() and "textGenerationConfig" not in body:
         raise DialectError("embeddings are asked for at /v1/embeddings, not by InvokeModel")

@@ -16,7 +16,6 @@ from llm_gateway_sdk import (
     ModelError,
     ModelHTTPError,
     NotFound,
-    RequestRejected,
     Verdict,
     WireReply,
     WireRequest,
@@ -61,7 +60,6 @@ async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed
         return await _native_target(request, client, narrowed=narrowed)
     if ctx.operation == "realtime":
         refuse_plain(request)
-        refuse_unheard(request)
         return realtime_target(request)
     assert form is not None
     if not isinstance(form, OwnedForm):
@@ -275,18 +273,6 @@ def refuse_unseen(request: ClientRequest) -> None:
     if request.project.allow_unseen_native or not request.wire.body:
         return
     _refuse_unseen(request, "this one")
-
-
-def refuse_unheard(request: ClientRequest) -> None:
-    """What is spoken in a session is seen by no plugin: where one edits requests or replies there are none. Raises
-    RequestRejected."""
-    chain = request.chain
-    if request.project.allow_unseen_native or not (chain.edits_request or chain.edits_reply):
-        return
-    raise RequestRejected(
-        "A plugin of this project edits requests or replies and can't see what is spoken in a session.",
-        status=403, code="unseen_by_plugins", kind="permission",
-    )  # fmt: skip
 
 
 def _refuse_unseen(request: ClientRequest, what: str) -> None:

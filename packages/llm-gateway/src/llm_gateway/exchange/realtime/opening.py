@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from urllib.parse import quote
@@ -139,6 +140,8 @@ def _wire(request: ClientRequest, attempt: LiveAttempt, http: HTTPProvider) -> W
     client_key = http.settings.credentials == "client"
     headers = Headers.of(crossing.headers(original.headers.items, credentials=client_key))
     query = session_query(crossing.query(original.query), attempt.model, asked=asked is not None)
+    if request.chain.edits_request:
+        query = _seen(query)
     wire = WireRequest("GET", "/realtime", query, headers, b"")
     if client_key and (token := bearer_or_key(original.headers.items)):
         http.forward_credential(wire.headers, token)
@@ -153,3 +156,12 @@ def session_query(query: str, model: str, *, asked: bool) -> str:
     if asked or not any(pair.startswith("intent=") for pair in pairs):
         pairs.insert(0, f"model={quote(model, safe='')}")
     return "&".join(pairs)
+
+
+def _seen(query: str) -> str:
+    """The query without what is free text, which no plugin sees."""
+    known = [pair for pair in query.split("&") if _KNOWN(pair) is not None or pair.startswith("model=")]
+    return "&".join(known)
+
+
+_KNOWN = re.compile(r"(?:intent|api-version)=[A-Za-z0-9_-]{1,40}").fullmatch

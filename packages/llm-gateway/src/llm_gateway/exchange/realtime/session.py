@@ -29,6 +29,7 @@ from llm_gateway_sdk.wire import json
 from ..attempt import LiveAttempt
 from ..outlet import ByteSource
 from ..request import ClientRequest
+from .edits import EventEdits, carries_sound
 from .message_pace import MessagePace
 from .peer import GOING_AWAY, INTERNAL, POLICY, Closing, Message, Peer
 from .session_limits import RealtimeLimits
@@ -69,6 +70,7 @@ class Session:
         self._provider = provider
         self._turns = turns
         self._limits = limits
+        self._edits = EventEdits(request)
         self._loop = request.loop
         self._last_message = self._loop.time()
         self._transcriber: str | None = None
@@ -135,11 +137,30 @@ class Session:
             await self._report(InvalidRequest("A message has to be a JSON object with a `type`."))
             return None
         kind = event["type"]
+        if self._edits.edits:
+            refused = await self._edited(event)
+            if refused is not None:
+                await self._report(refused, event.get("event_id"))
+                return None
+            message = Message(json.dumps(event))  # and nothing that is written twice
         if kind == "conversation.item.create":
             self._turns.remember(message_of_item(event.get("item")))
         elif kind in _UPDATES:
             return await self._judge_update(message, event)
         return message
+
+    async def _edited(self, event: dict[str, Any]) -> GatewayError | None:
+        """Changes the event to what plugins make of it; why it does not go on, where one refuses it."""
+        if self._edits.hides_sound and carries_sound(event):
+            return RequestRejected(
+                "A plugin of this project edits what is said, and can't hear sound: send text.",
+                status=403, code="unseen_by_plugins", kind="permission",
+            )  # fmt: skip
+        try:
+            await self._edits.to_provider(event)
+        except GatewayError as refusal:
+            return refusal
+        return None
 
     async def _judge_update(self, message: Message, event: dict[str, Any]) -> Message | None:
         """Settings of the session: its model stays the one that was asked for, under the provider's name."""
@@ -191,15 +212,36 @@ class Session:
         return _End(closing.sendable(), closing.sendable())
 
     async def _hand_on(self, message: Message) -> _End | None:
-        head = message.data[:_HEAD]
-        if b'audio.delta"' in head:  # by far the most, and nothing in them but sound
+        edits = self._edits
+        if not edits.edits and b'audio.delta"' in message.data[:_HEAD]:  # by far the most, and nothing but sound
             self._turns.came(audio_bytes=len(message.data))
             await self._client.send(message)
             return None
         event = read_event(message.data)
         if event is None:
-            await self._client.send(message)
+            if not edits.edits:
+                await self._client.send(message)
             return None
+        if edits.edits and event["type"].endswith("audio.delta"):
+            self._turns.came(audio_bytes=len(message.data))
+            if not edits.hides_sound:
+                await self._client.send(Message(json.dumps(event)))
+            return None
+        if not edits.of_replies:
+            return await self._pass(message, event)
+        if event["type"] in TEXT_DELTAS:
+            self._turns.came(text=str(event.get("delta")))
+        try:
+            events = await edits.to_client(event)
+        except GatewayError as refusal:
+            return _End(Closing(POLICY, refusal.message), Closing(GOING_AWAY), refusal)
+        for each in events:
+            end = await self._pass(Message(json.dumps(each)), each)
+            if end is not None:
+                return end
+        return None
+
+    async def _pass(self, message: Message, event: dict[str, Any]) -> _End | None:
         kind = event["type"]
         if kind in _SESSION_EVENTS and self._alias is not None:
             message = _renamed(message, event, self._attempt.model, self._alias)
@@ -208,7 +250,7 @@ class Session:
 
     async def _keep_books(self, kind: str, event: dict[str, Any]) -> _End | None:
         turns = self._turns
-        if kind in TEXT_DELTAS:
+        if kind in TEXT_DELTAS and not self._edits.of_replies:
             delta = event.get("delta")
             turns.came(text=delta if isinstance(delta, str) else "")
         elif kind == "response.created":

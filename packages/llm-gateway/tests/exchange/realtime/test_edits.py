@@ -1,0 +1,140 @@
+"""Events of a session as plugins see and change them."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from llm_gateway.exchange.realtime import edits
+from llm_gateway.exchange.realtime.edits import EventEdits, carries_sound
+from llm_gateway.exchange.request import ClientRequest
+from llm_gateway_sdk import (
+    GatewayError,
+    HookChain,
+    Message,
+    MountedPlugin,
+    Plugin,
+    PluginResult,
+    RequestContext,
+    RequestRejected,
+    TextPart,
+    plugin_metadata,
+)
+
+
+@plugin_metadata(name="shouting")
+class Shouting(Plugin):
+    """Puts everything in capital letters; refuses `no`, adds a message for `more`."""
+
+    edits_request = True
+    seen: list[tuple[str, str]]
+
+    def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        self.seen = [(message.role, message.text) for message in ctx.request.messages]
+        if any(message.text == "no" for message in ctx.request.messages):
+            return PluginResult(success=False, error=RequestRejected("Not that.", status=403))
+        if any(message.text == "more" for message in ctx.request.messages):
+            ctx.request.messages.append(Message("user", [TextPart("added")]))
+        ctx.request.map_text(str.upper, kinds=None)
+        return None
+
+    def after_model(self, ctx: RequestContext) -> None:
+        assert ctx.response is not None
+        ctx.response.map_text(str.upper, kinds=None)
+
+
+def made(plugin: Plugin | None, *, allows_unseen: bool = False) -> EventEdits:
+    ctx = RequestContext(request_id="r", operation="realtime")
+    chain = HookChain([MountedPlugin("x", plugin)] if plugin is not None else []).select(ctx)
+    project = SimpleNamespace(allow_unseen_native=allows_unseen)
+    return EventEdits(cast(ClientRequest, SimpleNamespace(chain=chain, project=project, ctx=ctx)))
+
+
+def item(text: str, role: str = "user") -> dict[str, Any]:
+    content = [{"type": "input_text", "text": text}]
+    return {"type": "conversation.item.create", "item": {"type": "message", "role": role, "content": content}}
+
+
+def test_words_are_changed_where_they_are_and_nothing_else() -> None:
+    plugin = Shouting()
+    event = {**item("hi", "system"), "event_id": "event_1"}
+
+    asyncio.run(made(plugin).to_provider(event))
+
+    assert event == {**item("HI", "system"), "event_id": "event_1"}
+    assert plugin.seen == [("system", "hi")]
+
+
+def test_instructions_and_tools_are_the_operators() -> None:
+    plugin = Shouting()
+    tool = {"type": "function", "name": "look", "description": "looks"}
+    event = {"type": "session.update", "session": {"instructions": "be brief", "tools": [tool]}}
+
+    asyncio.run(made(plugin).to_provider(event))
+
+    assert plugin.seen == [("system", "be brief"), ("system", "looks")]
+    assert event["session"] == {"instructions": "BE BRIEF", "tools": [{**tool, "description": "LOOKS"}]}
+
+
+@pytest.mark.parametrize(("text", "message"), [("no", "Not that"), ("more", "added or removed")])
+def test_what_can_not_go_on_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(GatewayError, match=message):
+        asyncio.run(made(Shouting()).to_provider(item(text)))
+
+
+def delta(text: str, place: int = 0) -> dict[str, Any]:
+    return {"type": "response.output_text.delta", "item_id": "i", "content_index": place, "delta": text}
+
+
+def test_a_text_in_pieces_is_held_until_it_is_whole() -> None:
+    async def main() -> list[list[dict[str, Any]]]:
+        events = made(Shouting())
+        return [
+            await events.to_client(delta("a")),
+            await events.to_client(delta("x", 1)),
+            await events.to_client(delta("b")),
+            await events.to_client({**delta(""), "type": "response.output_text.done", "text": "ab"}),
+            await events.to_client({**delta("", 1), "type": "response.output_text.done", "text": "x"}),
+        ]
+
+    *held, first, second = asyncio.run(main())
+
+    assert held == [[], [], []]
+    assert [event.get("text", event["delta"]) for event in first] == ["AB", "AB"]
+    assert second[0]["delta"] == "X"
+
+
+def test_a_text_without_an_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edits, "_MOST_HELD", 10)
+
+    async def main() -> None:
+        events = made(Shouting())
+        for _ in range(3):
+            await events.to_client(delta("four"))
+
+    with pytest.raises(RequestRejected, match="waits for its end"):
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("plugin", "allows", "edited", "hidden"),
+    [(None, False, False, False), (Shouting(), False, True, True), (Shouting(), True, True, False)],
+    ids=["none", "edits", "allowed"],
+)
+def test_sound_is_hidden_where_a_plugin_edits(plugin: Plugin | None, allows: bool, edited: bool, hidden: bool) -> None:
+    found = made(plugin, allows_unseen=allows)
+
+    assert (found.edits, found.hides_sound) == (edited, hidden)
+
+
+def test_what_carries_sound() -> None:
+    spoken = {"type": "conversation.item.create", "item": {"content": [{"type": "input_audio", "audio": "AA"}]}}
+
+    assert carries_sound(spoken)
+    assert carries_sound({"type": "input_audio_buffer.append", "audio": "AA"})
+    assert carries_sound({"type": "input_audio_buffer.commit"})
+    assert not carries_sound({"type": "input_audio_buffer.clear"})
+    assert not carries_sound(item("hi"))
