@@ -89,7 +89,7 @@ Events pass as they come, in both directions, each at the pace of the side that 
   caller is bound to models, that holds for the model of its transcripts too.
 - Where a plugin edits requests or replies it sees the words of each event, in both directions: instructions, items,
   tools, answers, transcripts, arguments of calls. A text or transcript that comes in pieces is then held until it is
-  whole and goes out as one delta. An event that a plugin refuses does not go on; the client gets an `error` event for it.
+  whole and goes out as one delta. An event that a plugin refuses does not go on; the client gets an `error` event.
 - Sound is seen by no plugin. Where one edits, sound that the client sends is refused with an `error` event and sound of
   the provider is left out: ask for `output_modalities: ["text"]`. `allowUnseenNative` lets it pass, the words still
   edited.
