@@ -96,9 +96,25 @@ Events pass as they come, in both directions, each at the pace of the side that 
 - A session goes on with the configuration with which it began, to its end.
 - Bounds are in [`server.realtime`](configuration.md): size of a message, rate of messages, silence, longest time,
   pings. At shutdown a session ends with code 1001 once the response under way is done, at the latest with the drain.
-- Sessions need the gateway's own server and its own HTTP client (`upstream.engine: auto`). Keys for direct sessions
-  (`/v1/realtime/client_secrets`) and WebRTC calls lead past the gateway and are not served, unless `nativePaths` lists
-  them.
+- Realtime sessions need the gateway's own server and its own HTTP client (`upstream.engine: auto`). Keys for direct
+  sessions (`/v1/realtime/client_secrets`) and WebRTC calls lead past the gateway and are not served, unless
+  `nativePaths` lists them.
+
+## Responses by WebSocket
+
+`GET /v1/responses` with `Upgrade: websocket` opens a connection whose every message is a request: `response.create`
+with the fields of `POST /v1/responses`. Models of any provider answer; events come as by HTTP, one per message.
+
+    with client.responses.connect() as connection:
+        connection.response.create(model="claude", input="Hello", store=False)
+
+- Each message takes the walk of a request by itself: who asks, limits, plugins, fallbacks, ledger, trace. Why one is
+  refused is an `error` event with `status` and `error`; the connection goes on. A stranger gets no connection.
+- `previous_response_id` continues a response of the same connection that was not stored (`store: false`), and one that
+  was only prepared (`generate: false`, which asks no model). Other ids go on to whoever stores responses.
+- Messages of one `stream_id` are answered in their order, those of several side by side. `response.steer` is not taken.
+- A client that leaves cancels what runs. Bounds are those of `server.realtime`; at shutdown the connection ends with
+  code 1001 once what runs is done. It needs the gateway's own server, not its HTTP client.
 """
 
 

@@ -30,6 +30,9 @@ class Route:
     bare: bool = True
     form: OperationForm[Any, Any] | None = None
     """How clients write the operation, where it is one that can be translated; `dialect` gives the shape of errors."""
+    messages: bool = False
+    """Of a WebSocket: each of its messages is a request as by POST to the same path, in the form that
+    `operations.response_messages` reads."""
 
 
 @dataclass(slots=True, frozen=True)

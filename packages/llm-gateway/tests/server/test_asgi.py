@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
 from llm_gateway.server.app import GatewayApp
@@ -115,3 +117,27 @@ def test_the_lifespan_starts_and_ends_the_gateway() -> None:
             assert sent == [("lifespan.startup.complete", True), ("lifespan.shutdown.complete", False)]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_websocket_is_refused_with_the_reason_where_the_server_can_send_one(answers: bool) -> None:
+    found: list[Any] = []
+
+    async def main() -> None:
+        async def receive() -> Any:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Any) -> None:
+            found.append(message)
+
+        extensions = {"websocket.http.response": {}} if answers else {}
+        async with _Gateway() as gateway:
+            await gateway.form({"type": "websocket", "extensions": extensions}, receive, send)
+
+    asyncio.run(main())
+
+    if answers:
+        assert found[0]["status"] == 501
+        assert "own server" in json.loads(found[1]["body"])["error"]["message"]
+    else:
+        assert found == [{"type": "websocket.close"}]

@@ -79,6 +79,10 @@ def _routes() -> tuple[Route, ...]:
         for prefix in ("/v1", "")
         for path, form in _FORMS.items()
     ]
+    routes += [
+        Route("GET", prefix + "/responses", "realtime", "openai_responses", "/responses", messages=True)
+        for prefix in ("/v1", "")
+    ]
     routes.append(Route("*", "/v1/{rest}", "native", "openai_chat", "/{rest}"))
     routes += [
         Route(method, prefix + path, form.operation, "openai_chat", path, form=form)

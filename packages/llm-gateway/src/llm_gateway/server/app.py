@@ -54,6 +54,7 @@ from .cors import Cors
 from .generation import Generation
 from .head_authentication import authenticate_from_head
 from .http1.door import Door, Limits
+from .http1.duplex import Duplex
 from .incoming import EdgeRequest, Incoming
 from .pages import ASGIApp, serve_page
 from .refusing import edge_error, encode_refusal, refuse_page
@@ -214,6 +215,9 @@ class GatewayApp:
                 self._keep_strangers_out(request.index)
             if incoming.refusal is not None:
                 raise incoming.refusal
+            if match.route.messages and incoming.duplex is not None:
+                await _converse(self, match, incoming, incoming.duplex)
+                return
             if not admission.try_acquire():
                 await admission.acquire()
             admitted = True
@@ -376,6 +380,22 @@ def _is_heavy(route: Route, body: bytes, max_items: int) -> bool:
     if route.operation != "generate":
         return is_heavy(body)
     return is_long(body) or may_have_more_items(body, max_items)
+
+
+async def _converse(app: GatewayApp, match: Match, incoming: Incoming, duplex: Duplex) -> None:
+    """Each message is a request; the connection has no place among the requests at once. Raises GatewayError."""
+    asked = app.authenticates_early(incoming)
+    refusal = await asked if asked is not None else None
+    if refusal is not None:
+        raise refusal
+    from .message_session import MessageSession  # the library of frames, which few gateways need
+
+    services = app.generation.gateway.services
+    dialect = services.dialects[match.route.dialect]
+    session = MessageSession(
+        incoming, duplex, services.realtime, app.handle, lambda error: dialect.encode_error(error).body
+    )
+    await session.run()
 
 
 def _is_form(headers: list[tuple[str, str]]) -> bool:

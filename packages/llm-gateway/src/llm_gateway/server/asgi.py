@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from llm_gateway_sdk import GatewayError, PayloadTooLarge
+from llm_gateway_sdk.wire import json
 
 from ..exchange.ending import EndReason
 from .app import GatewayApp
@@ -49,7 +50,7 @@ class ASGIForm:
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
         else:
-            await send({"type": "websocket.close"})
+            await _refuse_session(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         for phase, work in (("startup", self._startup), ("shutdown", self._shutdown)):
@@ -86,6 +87,23 @@ class ASGIForm:
         finally:
             if not watch.fired:
                 watch.close()
+
+
+async def _refuse_session(scope: Scope, receive: Receive, send: Send) -> None:
+    """Sessions need the gateway's own server. Says so where the server can, else closes the handshake (403)."""
+    await receive()
+    if "websocket.http.response" not in (scope.get("extensions") or {}):
+        await send({"type": "websocket.close"})
+        return
+    error = {"message": _NO_SESSIONS, "type": "invalid_request_error", "param": None, "code": "not_supported"}
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": json.dumps({"error": error})})
+
+
+_NO_SESSIONS = (
+    "WebSocket sessions are served by the gateway's own server alone (`llm-gateway start`), not through ASGI."
+)
 
 
 class ASGIRequest:
