@@ -212,7 +212,7 @@ class GatewayApp:
                     return await self._handle_page(incoming)
                 raise edge_error(generation.routes, wire.method, path)
             if match.project.name in generation.open_projects:
-                self._keep_strangers_out(request.index)
+                _keep_strangers_out(self._guard, request.index)
             if incoming.refusal is not None:
                 raise incoming.refusal
             if match.route.messages and incoming.duplex is not None:
@@ -273,13 +273,6 @@ class GatewayApp:
             content = await form.only_file("file", self.limits.body_bytes)
             return await asyncio.to_thread(owned.read_files, fields, content)
         return fields
-
-    def _keep_strangers_out(self, index: dict[str, str]) -> None:
-        known = "host" in index and index["host"] in self._guard.known_hosts
-        if not known or "origin" in index or "sec-fetch-site" in index:
-            stranger = self._guard.refusal(index)
-            if stranger is not None:
-                raise stranger
 
     def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> tuple[str | None, bool]:
         """What a heavy body asks for. Raises PayloadTooLarge where it has too many values, InvalidRequest."""
@@ -380,6 +373,14 @@ def _is_heavy(route: Route, body: bytes, max_items: int) -> bool:
     if route.operation != "generate":
         return is_heavy(body)
     return is_long(body) or may_have_more_items(body, max_items)
+
+
+def _keep_strangers_out(guard: BrowserGuard, index: dict[str, str]) -> None:
+    known = "host" in index and index["host"] in guard.known_hosts
+    if not known or "origin" in index or "sec-fetch-site" in index:
+        stranger = guard.refusal(index)
+        if stranger is not None:
+            raise stranger
 
 
 async def _converse(app: GatewayApp, match: Match, incoming: Incoming, duplex: Duplex) -> None:
