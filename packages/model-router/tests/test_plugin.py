@@ -214,3 +214,12 @@ def test_it_is_known_which_errors_lead_on(on):
     PluginHarness([Mount(ModelRouter, {**FOUNDING, "on": on}), Mount(Look)], models=models).ask()
 
     assert seen == [(True, frozenset(on))]
+
+
+def test_only_the_kinds_of_requests_that_are_named_are_routed():
+    router = harness({"model": "gpt", "operations": ["image"]}, **says("gpt"))
+
+    assert router.ask().text == "default"
+    assert router.plugin.operations == {"image"}
+    with pytest.raises(ConfigError, match="operations"):
+        harness({"model": "gpt", "operations": ["chat"]}, **says("gpt"))

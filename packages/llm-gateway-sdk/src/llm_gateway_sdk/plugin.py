@@ -121,7 +121,8 @@ class Plugin:
     metadata: ClassVar[PluginMetadata]
 
     operations: ClassVar[frozenset[str] | None] = None
-    """The operations (`generate`, `count_tokens`, `embed`, `models`, `native`) that the hooks run for; None is all."""
+    """The operations (`generate`, `count_tokens`, `embed`, `models`, `native`) that the hooks run for; None is all. An
+    instance may set others in `configure`."""
 
     on_stream: ClassVar[Literal["skip", "whole", "refuse"] | None] = None
     """For plugins with `after_model` and no `after_chunk`: on a stream leave it out, hold the stream and run it once on

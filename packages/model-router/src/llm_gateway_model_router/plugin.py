@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from typing import Any
+from typing import Any, get_args
 
-from llm_gateway_sdk import GatewayError, Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk import GatewayError, Operation, Plugin, PluginResult, RequestContext, plugin_metadata
 
 from .balance import least_in_flight, rotated, sticky, weighted
 
@@ -20,6 +20,7 @@ _DEFAULT_CAUSES = [
     "rate_limit", "quota", "overloaded", "timeout", "upstream", "context_length", "authentication", "permission",
     "not_found", "unknown",
 ]  # fmt: skip
+_OPERATIONS = ("generate", "count_tokens", "embed", "stored", "native")
 _TRANSIENT = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 _REMEMBERED_CONVERSATIONS = 50_000
 
@@ -68,6 +69,13 @@ _SCHEMA: dict[str, Any] = {
             "default": _DEFAULT_CAUSES,
             "description": "The causes of failure that lead to a fallback.",
         },
+        "operations": {
+            "type": "array",
+            "items": {"enum": list(get_args(Operation))},
+            "minItems": 1,
+            "default": list(_OPERATIONS),
+            "description": "The kinds of requests that are routed; another router may have the others.",
+        },
     },
     "anyOf": [{"required": ["model"]}, {"required": ["models"]}, {"required": ["fallbacks"]}],
     "not": {"required": ["model", "models"]},
@@ -84,7 +92,7 @@ _SCHEMA: dict[str, Any] = {
     keywords=("routing", "fallback", "load balancing"),
 )
 class ModelRouter(Plugin):
-    operations = frozenset({"generate", "count_tokens", "embed", "stored", "native"})
+    operations = frozenset(_OPERATIONS)
 
     async def validate_config(self, config: Any) -> bool | str:
         weights = [entry.get("weight", 1) for entry in config.get("models", [])]
@@ -106,6 +114,7 @@ class ModelRouter(Plugin):
         self._strategy: str = config.get("strategy", "weighted")
         self._sticky_by: str = config.get("stickyBy", "conversation")
         self._causes = frozenset(config.get("on", _DEFAULT_CAUSES))
+        self.operations = frozenset(config.get("operations", _OPERATIONS))  # type: ignore[misc]
         self._falls_back_from_failures = bool(self._causes & _TRANSIENT)
         self._in_flight: Counter[str] = Counter()
         self._conversations: OrderedDict[str, str] = OrderedDict()
