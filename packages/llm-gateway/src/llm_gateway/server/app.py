@@ -216,8 +216,7 @@ class GatewayApp:
             if incoming.refusal is not None:
                 raise incoming.refusal
             if match.route.messages and incoming.duplex is not None:
-                await _converse(self, match, incoming, incoming.duplex)
-                return
+                return await _converse(self, match, incoming, incoming.duplex)
             if not admission.try_acquire():
                 await admission.acquire()
             admitted = True
