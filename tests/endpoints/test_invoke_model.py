@@ -100,13 +100,13 @@ def test_claudes_body_calls_tools(bedrock: Any, model: str) -> None:
 
 @pytest.mark.parametrize("model", DIALECTS)
 def test_claudes_body_streams(bedrock: Any, model: str) -> None:
-    told = events(bedrock(), model, claude("Hello there"))
+    found = events(bedrock(), model, claude("Hello there"))
 
-    assert told[0]["type"] == "message_start"
-    text = "".join(event["delta"].get("text", "") for event in told if event["type"] == "content_block_delta")
+    assert found[0]["type"] == "message_start"
+    text = "".join(event["delta"].get("text", "") for event in found if event["type"] == "content_block_delta")
     assert text == "upstream heard: Hello there [system: Be brief.]"
     counts = {"inputTokenCount": INPUT_TOKENS, "outputTokenCount": OUTPUT_TOKENS}
-    assert (told[-1]["type"], told[-1]["amazon-bedrock-invocationMetrics"]) == ("message_stop", counts)
+    assert (found[-1]["type"], found[-1]["amazon-bedrock-invocationMetrics"]) == ("message_stop", counts)
 
 
 @pytest.mark.parametrize("model", ["anthropic", "bedrock", "openai_responses"])
@@ -145,8 +145,8 @@ def test_failures_are_awss(bedrock: Any) -> None:
 def test_what_is_hidden_stays_hidden(bedrock: Any, apis: FiveApis, model: str) -> None:
     before = len(apis.received)
     reply = whole(bedrock("hiding"), model, claude("the s3cret word"))
-    told = events(bedrock("hiding"), model, claude("the s3cret word"))
+    found = events(bedrock("hiding"), model, claude("the s3cret word"))
 
     assert "s3cret" not in json.dumps([received.body for received in apis.received[before:]])
     assert "[hidden]" in json.dumps(apis.received[-1].body)
-    assert "s3cret" not in json.dumps([reply, told])
+    assert "s3cret" not in json.dumps([reply, found])

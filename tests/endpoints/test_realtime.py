@@ -242,16 +242,16 @@ def test_what_a_plugin_hides_is_hidden_both_ways(served: ServedGateway, vendor: 
         connection.recv(5)
         connection.send(json.dumps({"type": "session.update", "session": {"instructions": "the s3cret rules"}}))
         assert json.loads(connection.recv(5))["type"] == "session.updated"
-        told = ask(connection, "a s3cret of mine")
+        found = ask(connection, "a s3cret of mine")
         again = ask(connection, "say s3 and cret")
 
     visit = vendor.visits[-1]
     assert "s3cret" not in json.dumps(visit.events)
     assert "the [hidden] rules" in json.dumps(visit.events)
     assert visit.path == "/v1/realtime?model=gpt-realtime&intent=conversation"
-    assert [event["delta"] for event in told if "delta" in event] == ["echo: a [hidden] of mine"]
-    assert told[-1]["response"]["output"][0]["content"][0]["text"] == "echo: a [hidden] of mine"
-    assert [event["type"] for event in told][-3:] == [
+    assert [event["delta"] for event in found if "delta" in event] == ["echo: a [hidden] of mine"]
+    assert found[-1]["response"]["output"][0]["content"][0]["text"] == "echo: a [hidden] of mine"
+    assert [event["type"] for event in found][-3:] == [
         "response.output_text.delta", "response.output_text.done", "response.done",
     ]  # fmt: skip
     # The vendor says what was hidden from nobody: it has put the word together itself, and it comes in two pieces.
@@ -279,10 +279,10 @@ def test_sound_is_not_handed_on_where_a_plugin_edits_unless_the_project_allows_i
         connection.recv(5)
         connection.send(json.dumps({"type": "input_audio_buffer.append", "audio": "AAAA"}))
         answer = json.loads(connection.recv(5))
-        told = ask(connection, "speak s3cret")
+        found = ask(connection, "speak s3cret")
 
-    assert "s3cret" not in json.dumps(told)
-    sounds = [event for event in told if event["type"] == "response.output_audio.delta"]
+    assert "s3cret" not in json.dumps(found)
+    sounds = [event for event in found if event["type"] == "response.output_audio.delta"]
     if project == "hiding":
         assert (answer["type"], answer["error"]["code"]) == ("error", "unseen_by_plugins")
         assert sounds == []

@@ -28,6 +28,8 @@ def models_for(path: str) -> list[str]:
         "/v2/rerank": ["cohere", "voyage", "bedrock-rerank"],
         "/v1/rerank": ["cohere", "jina"],
         "/v1/moderations": ["openai", "mistral"],
+        "/api/embed": ["openai", "cohere"],
+        "/api/embeddings": ["google"],
         "/v1/images/generations": ["openai", "imagen", "gemini-image", "nova-canvas"],
         "/v1/audio/speech": ["openai"],
     }[path]

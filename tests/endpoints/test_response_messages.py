@@ -171,24 +171,24 @@ def test_limits_count_each_message(served: ServedGateway) -> None:
 def test_what_a_plugin_hides_is_hidden_both_ways(served: ServedGateway, apis: FiveApis) -> None:
     before = len(apis.received)
     with connection(served, "hiding") as side:
-        told = ask(side, model="gemini", input="the s3cret word")
+        found = ask(side, model="gemini", input="the s3cret word")
 
     assert "s3cret" not in json.dumps([each.body for each in apis.received[before:]])
     assert "the # word" in json.dumps(apis.received[-1].body)
-    assert "s3cret" not in json.dumps(told)
+    assert "s3cret" not in json.dumps(found)
 
 
 def test_lanes_are_named_and_a_prepared_response_is_continued(served: ServedGateway) -> None:
     with connection(served) as side:
         ready = ask(side, model="openai_chat", input="hello", generate=False, stream_id="a")
-        told = ask(side, model="openai_chat", input="there", previous_response_id=ready[-1]["response"]["id"],
+        found = ask(side, model="openai_chat", input="there", previous_response_id=ready[-1]["response"]["id"],
                    stream_id="a", store=False)  # fmt: skip
         for lane in ("b", "c"):
             side.send(json.dumps({"type": "response.create", "model": "gemini", "input": lane, "stream_id": lane}))
         ends = {end["stream_id"]: end for end in (answer(side)[-1], answer(side)[-1])}
 
-    assert {event["stream_id"] for event in (*ready, *told)} == {"a"}
-    text = told[-1]["response"]["output"][-1]["content"][0]["text"]
+    assert {event["stream_id"] for event in (*ready, *found)} == {"a"}
+    text = found[-1]["response"]["output"][-1]["content"][0]["text"]
     assert text == "upstream heard: hello there"
     assert set(ends) == {"b", "c"}
 

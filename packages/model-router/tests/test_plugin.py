@@ -217,9 +217,9 @@ def test_it_is_known_which_errors_lead_on(on):
 
 
 def test_only_the_kinds_of_requests_that_are_named_are_routed():
-    router = harness({"model": "gpt", "operations": ["image"]}, **says("gpt"))
+    router = harness({"model": "gpt", "operations": ["image"]}, **models_named("gpt"))
 
     assert router.ask().text == "default"
     assert router.plugin.operations == {"image"}
     with pytest.raises(ConfigError, match="operations"):
-        harness({"model": "gpt", "operations": ["chat"]}, **says("gpt"))
+        harness({"model": "gpt", "operations": ["chat"]}, **models_named("gpt"))
