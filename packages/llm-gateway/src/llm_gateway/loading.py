@@ -16,6 +16,7 @@ from typing import Any
 from llm_gateway.config.checks import check_file
 from llm_gateway.config.document import Node, Path, plain
 from llm_gateway.config.inherit import default_project, inherit
+from llm_gateway.config.limits_section import LIMITS
 from llm_gateway.config.loader import Draft, read, read_file, validate
 from llm_gateway.config.problems import Problems, unknown
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
@@ -139,6 +140,8 @@ class _Place:
     type_key: str
     type_name: str
     node: Node
+    settings: Node | None
+    settings_path: Path
 
 
 def _places(root: Node) -> Iterator[_Place]:
@@ -157,23 +160,27 @@ def _places(root: Node) -> Iterator[_Place]:
                 for type_key in ("type", "name") if kind == "adapter" else ("type",):
                     named = node.get(type_key)
                     if named is not None and isinstance(named.value, str) and named.value:
-                        yield _Place(kind, place, type_key, named.value, node)
+                        yield _Place(kind, place, type_key, named.value, node, node.get("config"), (*place, "config"))
                         break
+        section = level.get(LIMITS)
+        if section is not None and isinstance(section.value, list) and section.value:
+            settings = Node({LIMITS: section}, section.line)
+            yield _Place("plugin", (*path, LIMITS), "type", LIMITS, section, settings, path)
 
 
 def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | None:
     """Fills and checks the settings of one extension."""
     problems = draft.problems
-    path: Path = (*place.path, "config")
+    path = place.settings_path
     try:
         extension = extensions.get(place.kind, place.type_name)
     except ConfigError as error:
         if not _may_be_declared(place, problems, extensions):
             problems.add((*place.path, place.type_key), error.problems[0].message)
-        if place.kind != "plugin" and (settings_node := place.node.get("config")) is not None:
-            resolve(settings_node, {}, draft.variables, problems, path)  # a plugin's may hold templates
+        if place.kind != "plugin" and place.settings is not None:
+            resolve(place.settings, {}, draft.variables, problems, path)  # a plugin's may hold templates
         return None
-    node = place.node.get("config") or Node({}, place.node.line)
+    node = place.settings or Node({}, place.node.line)
     if node.value is None:
         node.value = {}
     resolve(node, extension.schema, draft.variables, problems, path)
@@ -183,7 +190,7 @@ def _settle(place: _Place, draft: Draft, extensions: Extensions) -> Extension | 
     for below, message in check_schema(extension, settings, show_of(node)):
         if not problems.below((*path, *below)):
             problems.add((*path, *below), message)
-    if not problems.below(path):
+    if not problems.below(place.path if place.path[-1:] == (LIMITS,) else path):
         for below, message in (*check_by_itself(extension, settings), *check_provider(extension, settings)):
             problems.add((*path, *below), message)
     return extension

@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from llm_gateway.config.document import Node, Path, located, read_document
 from llm_gateway.config.env import Variables, read_dotenv
+from llm_gateway.config.limits_section import take_limits
 from llm_gateway.config.problems import Problems, closest, unknown_key
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
@@ -76,6 +77,7 @@ def read(text: str, *, file: str, directory: FilePath, environ: Mapping[str, str
 def validate(draft: Draft) -> GatewayFile:
     """The settings; what is wrong is noted in the draft's problems and left out."""
     data = located(draft.root)
+    take_limits(data, draft.problems)
     first = True
     while True:
         try:

@@ -531,6 +531,9 @@ class ProjectSettings(ProjectFlags):
     description: str | None = Field(default=None, description="Free text.")
     models: list[ModelConfig] = Field(default=[], description="Further models, in addition to the inherited.")
     plugins: list[PluginConfig] = Field(default=[], description="Further plugins, after the inherited.")
+    limits: list[FreeMapping] = Field(
+        default=[], description="Limits of this project, instead of the inherited `limits`; see the plugin `limits`."
+    )
     adapters: list[AdapterConfig] | None = Field(
         default=None, description="The APIs it offers, instead of the inherited."
     )
@@ -699,6 +702,11 @@ class GatewayFile(ProjectFlags):
     )
     plugins: list[PluginConfig] = Field(
         default=[], description="Plugins of the default project, inherited by all projects."
+    )
+    limits: list[FreeMapping] = Field(
+        default=[],
+        description="Rates, token limits and budgets: short for a plugin of the type `limits` after the others, with "
+        "these as its `limits`.",
     )
     adapters: list[AdapterConfig] | None = Field(
         default=None, description="The APIs that clients can speak; all where left out."
