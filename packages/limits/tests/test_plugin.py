@@ -292,6 +292,28 @@ def test_a_dearer_model_is_topped_up_and_charged_at_its_price() -> None:
         assert counted(client, "budget|")[1] == 0
 
 
+@pytest.mark.parametrize(("overdraft", "statuses"), [("refuse", [429, 429]), ("allow", [200, 429])])
+def test_a_dearer_fallback_is_refused_or_leaves_debt(overdraft: str, statuses: list[int]) -> None:
+    models = [
+        {"name": "cheap", "isDefault": True, "provider": {"type": "echo"}, "metadata": {"prices": PRICES}},
+        {"name": "dear", "provider": {"type": "echo"}, "metadata": {"prices": {"input": 100, "output": 1000}}},
+    ]
+    limit = {"name": "budget", "cost": "0.01 USD", "window": "lifetime", "overdraft": overdraft}
+    text = {
+        "store": {"url": "memory:"},
+        "models": models,
+        "plugins": [{"name": "router", "type": "model-router", "config": {"model": "dear"}}],
+        "limits": [limit],
+    }
+    with GatewayClient(yaml.safe_dump(text), environ={}) as client:
+        question = "word " * 40
+        answers = [client.chat(question, model="cheap", max_tokens=60) for _ in range(2)]
+        assert [answer.status for answer in answers] == statuses
+        spent, still_open = counted(client, "budget|")
+        assert still_open == 0
+        assert (spent > 10_000_000) == (overdraft == "allow")
+
+
 class Watched(MemoryStore):
     """Remembers how full the counter was after each step."""
 

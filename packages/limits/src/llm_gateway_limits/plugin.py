@@ -8,7 +8,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 from weakref import WeakSet
@@ -66,6 +66,8 @@ class _Applied:
     """What is reserved, in the units of the measure."""
     held: int
     """The same in the counter's units, or what is to be added to it."""
+    tops_up: bool = False
+    """It is what a dearer model takes beyond what was reserved."""
 
     @property
     def rule(self) -> Rule:
@@ -73,7 +75,8 @@ class _Applied:
 
     @property
     def entry(self) -> Entry:
-        return self.term.entry(self.held)
+        entry = self.term.entry(self.held)
+        return replace(entry, enforce=False) if self.tops_up and self.rule.overdraft else entry
 
 
 @dataclass(slots=True)
@@ -225,7 +228,7 @@ class Limits(Plugin):
                 continue
             more = self._estimator.reserve(each.rule, ctx, spending.usage, model) - each.amount
             if more > 0:
-                missing.append(_Applied(each.term, more, each.rule.scaled(more)))
+                missing.append(_Applied(each.term, more, each.rule.scaled(more), tops_up=True))
                 topped_up.append(each)
         try:
             name = self.gateway.model_name(model) or model

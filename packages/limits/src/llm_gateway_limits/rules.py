@@ -103,6 +103,8 @@ class Rule:
     on_crash: Literal["charge", "release"] = "charge"
     overrides: tuple[Override, ...] = ()
     unknown_price: Literal["refuse", "estimate", "free"] = "refuse"
+    overdraft: bool = False
+    """A fallback that is dearer than what was reserved goes on though the difference is not left."""
     refuse_missing: bool = False
     queue: bool = False
     queue_seconds: float = 30.0
@@ -237,6 +239,7 @@ def _compile(written: Mapping[str, Any], place: str) -> Rule:
         on_crash=written.get("onCrash", "charge"),
         overrides=overrides,
         unknown_price=written.get("unknownPrice", "refuse"),
+        overdraft=written.get("overdraft") == "allow",
         refuse_missing=written.get("missing") == "refuse",
         queue=written.get("onExceed") == "queue",
         queue_seconds=float(written.get("queueTimeout", 30_000)) / 1000,

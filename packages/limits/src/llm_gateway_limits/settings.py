@@ -106,6 +106,12 @@ _LIMIT: dict[str, Any] = {
             "description": "Of a cost limit: a model without a price is refused, counted at the dearest known price, "
             "or counted as nothing.",
         },
+        "overdraft": {
+            "enum": ["refuse", "allow"],
+            "default": "refuse",
+            "description": "Of a cost limit: a fallback to a dearer model, for which the difference to what was "
+            "reserved is not left, is refused, or goes on and leaves debt.",
+        },
         "missing": {
             "enum": ["skip", "refuse"],
             "default": "skip",
