@@ -93,7 +93,7 @@ def test_claudes_body_calls_tools(bedrock: Any, model: str) -> None:
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": use["id"], "content": "rain"}]},
     ]
     answered = whole(bedrock(), model, asked)
-    assert answered["content"][-1]["text"].startswith("the tools said: rain")
+    assert answered["content"][-1]["text"].startswith("tool results: rain")
     if model in ("anthropic", "gemini", "bedrock"):
         assert "[signatures: 1]" in answered["content"][-1]["text"]
 

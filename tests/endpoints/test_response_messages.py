@@ -126,7 +126,7 @@ def test_the_official_client_converses_with_any_model(served: ServedGateway, mod
                 break
 
     assert json.loads(call.arguments) == {"city": "Paris"}
-    assert text.startswith("the tools said: rain"), "what was not stored is continued on its connection"
+    assert text.startswith("tool results: rain"), "what was not stored is continued on its connection"
     client.close()
 
 
