@@ -76,18 +76,18 @@ def thrice(flaky: FlakyApis, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @contextmanager
 def client(name: str, url: str, model: str = "anthropic") -> Iterator[Ask]:
     """What asks once, with retries as the client has them by default."""
-    said: Any = [{"role": "user", "content": "hi"}]
+    words: Any = [{"role": "user", "content": "hi"}]
     if name.startswith("openai"):
         http = openai.DefaultHttpxClient(trust_env=False)
         with openai.OpenAI(base_url=f"{url}/v1", api_key="k", http_client=http) as gpt:
             if name == "openai responses":
                 yield lambda: gpt.responses.create(model=model, input="hi").output_text
             else:
-                yield lambda: gpt.chat.completions.create(model=model, messages=said).choices[0].message.content
+                yield lambda: gpt.chat.completions.create(model=model, messages=words).choices[0].message.content
     elif name == "anthropic":
         http = anthropic.DefaultHttpxClient(trust_env=False)
         with anthropic.Anthropic(base_url=url, api_key="k", http_client=http) as claude:
-            yield lambda: claude.messages.create(model=model, max_tokens=50, messages=said).content
+            yield lambda: claude.messages.create(model=model, max_tokens=50, messages=words).content
     elif name == "google":
         with genai.Client(api_key="k", http_options=types.HttpOptions(base_url=url)) as google:
             yield lambda: google.models.generate_content(model=model, contents="hi").text

@@ -1,4 +1,4 @@
-"""A provider of five APIs that fails as often as it is told to, before it answers."""
+"""A provider of five APIs that fails as often as configured, before it answers."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_a_request_for_more_tokens_than_the_model_gives_is_clamped() -> None:
     assert fitted(MESSAGES.of_model(limits_of("claude-next")), max_tokens=500_000)[0].max_tokens == 500_000
 
 
-def test_what_bounds_a_request_alone_is_no_limit_of_the_model() -> None:
+def test_what_bounds_a_request_alone_is_not_a_limit_of_the_model() -> None:
     facts = ModelFacts(name="gemini-3-pro", vendor="google", max_output=65536)
 
     receiver = GENERATE_CONTENT.of_model(limits_of("gemini-3-pro", None, facts))

@@ -113,7 +113,7 @@ def test_an_array_comes_as_several_fields(name: bytes) -> None:
 @pytest.mark.parametrize("size", [1, 5, 64, 10_000])
 @pytest.mark.parametrize("second", [FIELD.replace(b"\r\nm\r\n", b"\r\nother\r\n"), PROMPT])
 def test_no_other_field_comes_twice_wherever_the_second_is(second: bytes, size: int, all_fields: bool) -> None:
-    """Nobody knows which of them the provider takes. What comes after a file is seen before it leaves."""
+    """It is not known which of them the provider takes. What comes after a file is seen before it leaves."""
     for body in (FIELD + PROMPT + second + FILE + END, FIELD + PROMPT + FILE + second + FILE + END):
         with pytest.raises(DialectError, match="given twice"):
             passed(Pieces(body, size), all_fields=all_fields)

@@ -60,6 +60,8 @@ class Server:
         with open(self._folder / "server.log", "ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         for _ in range(200):
+            if self._process.poll() is not None:
+                break  # it has ended: the log has the reason
             with contextlib.suppress(redis.RedisError, OSError), self.client() as client:
                 client.ping()
                 return

@@ -17,6 +17,8 @@ _LONG_TEXT: Final = 6000
 _REDACTED: Final = re.compile(r"(\[(?:REDACTED|HIDDEN|MASKED|REMOVED)\b[^\[\]\n]{0,60}\])")
 """What redaction usually leaves in place of a secret."""
 _SHOWN_HISTORY: Final = 6
+_DEEPEST: Final = 40
+"""Levels of JSON that are indented; clients may send a thousand."""
 
 
 def load(text: str) -> dict[str, Any]:
@@ -154,7 +156,7 @@ def _marked(words: str) -> list[Child]:
 def _indented(value: Any, depth: int = 0) -> str:
     """JSON with line breaks, keeping short lists and objects on one line."""
     flat = json.dumps_text(value)
-    if len(flat) + 2 * depth <= 100 or not isinstance(value, dict | list) or not value:
+    if len(flat) + 2 * depth <= 100 or depth >= _DEEPEST or not isinstance(value, dict | list) or not value:
         return flat
     inner, outer = "  " * (depth + 1), "  " * depth
     if isinstance(value, dict):

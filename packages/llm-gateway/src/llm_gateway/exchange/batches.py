@@ -69,7 +69,7 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     if rests_on is not None:
         file = await _mine(request, "file", rests_on)
         if not file.lines:
-            # Nobody has looked at what it holds: whether the caller may use its models, and what it will cost.
+            # What it holds was not looked at: whether the caller may use its models, and what it will cost.
             raise InvalidRequest(f"The file '{rests_on}' was not uploaded as a batch's.", param="input_file_id")
         return _target_of(request, file)
     if not lines:

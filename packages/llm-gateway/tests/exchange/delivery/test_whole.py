@@ -66,12 +66,12 @@ def test_it_is_read_where_it_is_complete(address: str, client: str, kind: str, b
     answer = _ask(address, client, before + WHOLE + DONE, kind)
 
     assert answer.status == 200
-    said = answer.json()
+    words = answer.json()
     if client == "chat":
-        assert said["object"] == "chat.completion"
-        assert said["choices"][0]["message"]["content"] == "Hello there."
+        assert words["object"] == "chat.completion"
+        assert words["choices"][0]["message"]["content"] == "Hello there."
     else:
-        assert said["content"] == [{"type": "text", "text": "Hello there."}]
+        assert words["content"] == [{"type": "text", "text": "Hello there."}]
 
 
 @pytest.mark.parametrize(
