@@ -4,6 +4,23 @@ The thread takes what has gathered and writes it in one call. Each time that it 
 loop more than all else here: the loop has to stop, and waits until the thread has found a core. So nothing wakes
 it while requests come; it looks by itself some thirty times a second, asks for the interpreter twice each time (after
 its sleep and after the write), and sleeps longer only where nothing has come for long.
+
+The thread's states:
+
+    gathering ── 30 ms ──▶ writing ──▶ gathering          a record came within the last half minute
+        │                     │ OSError
+        │                     └──▶ retrying ── 0.1 to 5 s ──▶ writing
+        └── nothing for long, or each record is waited for ──▶ asleep ── submit ──▶ writing
+
+With a full spool and `onFull: block` writing ends with records still in `_waiting`; it is tried again every 50 ms.
+`close` leads out of every state: what can't be written before its deadline is given up.
+
+What always holds:
+
+- Each record that was submitted is acknowledged once: True after it is in the spool, False where it was given up.
+- Records are written in the order in which they were submitted.
+- `submit` never waits and takes no lock: `deque.append` is one step, and `_asleep` is read after it. The thread sets
+  `_asleep` before it looks at the queue a last time, so that one of the two sees the other.
 """
 
 from __future__ import annotations

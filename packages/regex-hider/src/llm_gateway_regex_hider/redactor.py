@@ -2,6 +2,32 @@
 
 No I/O, no clock but the one that bounds the engine. Text is held only from the first place on where a match may still
 begin or grow; the automaton knows that place, and the `regex` engine is asked only where it saw a match end.
+
+The buffer is the text that is not given out yet, after a few characters of context:
+
+    context | done, given out | held: a match may begin or grow here | not read yet
+            0               _done                                  _at
+
+The states:
+
+    idle ── a character that may begin a match ──▶ reading ── all threads end ──▶ idle
+                                                     │  a match has ended
+                                                     ├──▶ candidate: a longer or a preferred one may still come
+                                                     │        └── it can't any more ──▶ the engine decides ──▶ idle
+                                                     └── more than `max_size` characters ──▶ masking ──▶ idle
+
+`idle`       No thread of the automaton is alive. Pieces in which nothing can begin go out without being read.
+`reading`    `_starts` has, for each thread, where its match would begin; the first of them bounds what may go out.
+`candidate`  `_candidate` and its end are known; the text is held until no other match can take its place.
+`masking`    A possible match is larger than the bound. What has to be hidden is replaced although no match is
+             proven, until every thread that was alive has ended.
+
+What always holds:
+
+- The sum of what is given out is the redaction of the whole text, wherever it was cut (test_whole_texts.py).
+- Nothing before `_done` changes any more, and nothing from `_starts[0]` on has gone out.
+- No more than `max_size` characters and a run of white space are held.
+- Work is charged to `Budget`. Where that is spent, or the engine takes too long, the rest is masked or refused.
 """
 
 from __future__ import annotations

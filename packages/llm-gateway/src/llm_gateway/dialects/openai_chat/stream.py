@@ -3,6 +3,25 @@
 Decoder: whatever servers of the format do differently (ids or indices left out or repeated, several calls at one index,
 usage on the finish chunk, empty lists next to text) becomes parts of stable index. Encoder: role first, calls numbered
 densely and each begun by id and name, one finish reason at the very end, usage only where it was asked for.
+
+The decoder's state is one `_ChoiceDecoder` for each choice, and in it the part that is growing (`_kind`):
+
+    none ── text ──▶ text ── reasoning ──▶ thinking ── a call's piece ──▶ none ── …
+
+A fragment of the kind that is growing continues that part; one of another kind begins the next, whose index is one
+higher. Calls differ: several grow at once, so that each piece is matched to its call by index, else by id, else by
+being the last (servers leave out or repeat any of the three), and a call ends what was growing before it.
+
+What always holds:
+
+- A part's index never changes and never has two types; parts are numbered in the order in which they began.
+- Fields that every event repeats are given on once, and again only when they change (`_known`).
+- A finish reason does not end a choice: what a server sends after it is read too.
+- `finished` means that the stream is whole: `[DONE]`, or its end after a finish reason of every choice.
+
+The short way: nearly all events of a stream begin with the same bytes. `_Head` is that beginning with the chunk that it
+decodes to, and an event that begins likewise is decoded from there on. It is only taken where the rest has no field
+that the head could have (`_AFTER_HEAD`), so that both ways give the same chunk.
 """
 
 from __future__ import annotations

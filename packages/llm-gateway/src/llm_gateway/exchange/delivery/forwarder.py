@@ -2,7 +2,28 @@
 
 Sans-IO: provider bytes in, bytes for the client out. Nothing is sent before the first content event, so that a provider
 which fails before it can be replaced unseen; what arrives together leaves together; the unfinished tail waits for its
-blank line, so that errors and keep-alives always stand between events.
+blank line, so that errors and keep-alives are always between events.
+
+The states, of which two flags and a list hold which one it is:
+
+    holding ── first content ──▶ committed ── terminal event ──▶ finished
+       │                             │
+       └──── error event ────────────┴──▶ failed
+
+`holding`    Events gather in `_held`. Nothing has been sent, so the attempt may still fail without a trace.
+`committed`  `_held` has been released; every whole event leaves as soon as its blank line is there.
+`finished`   The reply is whole. What follows is passed on too, for clients that count on it.
+`failed`     `error` is set. That event, and all that follows it, goes into `error_event` and not to the client: the
+             gateway decides whether to answer with another provider or to end the stream with an error of its form.
+
+What always holds:
+
+- Bytes in are bytes out: what is released, held and in `error_event` is what was fed, in its order. Exceptions are
+  usage events that the client did not ask for, and a blank line or terminal event that the provider left out.
+- What is released ends with a blank line. A boundary may be cut anywhere, within a CR LF too: `_seam` has the last
+  bytes before the cut, so that a boundary across two reads is found.
+- An event larger than `max_event_bytes` raises; memory is bounded by that, `head`, and the last four blocks, which
+  are kept because usage and the terminal event are in them.
 """
 
 from __future__ import annotations
