@@ -96,7 +96,7 @@ def test_the_configuration_of_the_chart_loads() -> None:
 def test_the_chart_is_linted_and_rendered(extra: tuple[str, ...]) -> None:
     subprocess.run(["helm", "lint", "--strict", str(CHART), *extra], check=True, capture_output=True)
     rendered = subprocess.run(
-        ["helm", "template", "x", str(CHART), *extra], check=True, capture_output=True, text=True
+        ["helm", "template", "x", str(CHART), "--kube-version", "1.30.0", *extra], check=True, capture_output=True, text=True
     ).stdout
 
     kinds = {document["kind"] for document in yaml.safe_load_all(rendered) if document}
