@@ -60,7 +60,16 @@ def test_the_configuration_of_compose_loads_with_its_defaults(compose: dict[str,
     config = load(DEPLOY / "compose" / "gateway.yaml", environ=environ).config
 
     (project,) = config.projects.values()
-    assert [plugin.type for plugin in project.plugins] == ["basic-apikey-auth", "clickhouse-tracer"]
+    assert [plugin.type for plugin in project.plugins] == ["basic-apikey-auth", "limits", "clickhouse-tracer"]
+
+
+def test_each_service_of_compose_is_used_by_the_gateway_or_reads_from_it(compose: dict[str, Any]) -> None:
+    folder = DEPLOY / "compose"
+    settings = "".join(path.read_text() for path in folder.rglob("*.y*ml") if path.name != "compose.yaml")
+    unused = [name for name in compose["services"] if name != "grafana" and f"//{name}:" not in settings]
+
+    # Prometheus reads from `gateway:3000`, Grafana from the others.
+    assert [name for name in unused if f'"{name}:' not in settings] == []
 
 
 @pytest.mark.parametrize("file", [DEPLOY / "gateway.yaml", DEPLOY / "kubernetes" / "gateway.yaml"], ids=str)
@@ -96,7 +105,10 @@ def test_the_configuration_of_the_chart_loads() -> None:
 def test_the_chart_is_linted_and_rendered(extra: tuple[str, ...]) -> None:
     subprocess.run(["helm", "lint", "--strict", str(CHART), *extra], check=True, capture_output=True)
     rendered = subprocess.run(
-        ["helm", "template", "x", str(CHART), "--kube-version", "1.30.0", *extra], check=True, capture_output=True, text=True
+        ["helm", "template", "x", str(CHART), "--kube-version", "1.30.0", *extra],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
     kinds = {document["kind"] for document in yaml.safe_load_all(rendered) if document}

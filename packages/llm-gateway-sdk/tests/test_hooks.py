@@ -472,8 +472,23 @@ def test_the_watchdog_names_a_hook_that_holds_the_loop(caplog, monkeypatch):
         PluginHarness(plugin(before_model=before_model, after_model=after_model), name="hog").ask()
 
     assert "plugin 'hog' held the event loop for" in caplog.text
-    assert "in before_model; declare `blocking = True`" in caplog.text
+    assert "in before_model; its author can declare `blocking = True`" in caplog.text
     assert "in after_model" in caplog.text
+
+
+def test_the_watchdog_reports_the_first_time_and_each_tenfold(caplog, monkeypatch):
+    monkeypatch.setattr("llm_gateway_sdk.calling.WATCHDOG_SECONDS", 0.001)
+
+    def before_model(self, ctx):
+        time.sleep(0.002)
+
+    with caplog.at_level(logging.WARNING), PluginHarness(plugin(before_model=before_model), name="hog") as harness:
+        for _ in range(12):
+            harness.ask()
+
+    held = [record.getMessage() for record in caplog.records if "held the event loop" in record.getMessage()]
+    assert len(held) == 2
+    assert "(10 times so far)" in held[1]
 
 
 def test_waiting_is_not_holding(caplog, monkeypatch):

@@ -85,6 +85,8 @@ class Hook:
     key: str
     asynchronous: bool
     threaded: bool
+    held: int = 0
+    """How often it held the event loop for too long."""
 
 
 async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
@@ -368,11 +370,17 @@ class _Overtime:
 
 
 def _watch(hook: Hook, held: float) -> None:
-    if held > WATCHDOG_SECONDS:
-        log.warning(
-            "plugin '%s' held the event loop for %.0f ms in %s; declare `blocking = True` or wait asynchronously",
-            hook.mounted.name, held * 1000, hook.phase,
-        )  # fmt: skip
+    """Reports the first time, the tenth, the hundredth, …: on a busy machine any plugin is slow now and then."""
+    if held <= WATCHDOG_SECONDS:
+        return
+    hook.held += 1
+    if str(hook.held).strip("0") != "1":
+        return
+    log.warning(
+        "plugin '%s' held the event loop for %.0f ms in %s%s; its author can declare `blocking = True` or wait "
+        "asynchronously, and on a busy machine it may be nothing",
+        hook.mounted.name, held * 1000, hook.phase, f" ({hook.held} times so far)" if hook.held > 1 else "",
+    )  # fmt: skip
 
 
 def _withhold(phase: str, ctx: RequestContext) -> None:

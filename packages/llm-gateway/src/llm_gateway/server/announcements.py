@@ -34,4 +34,5 @@ def log_stopping(app: GatewayApp) -> None:
     """The first signal."""
     running = app.generation.exchanges
     drain = app.generation.gateway.config.server.limits.drain_timeout_seconds
-    log.info("stopping: %d requests in flight have up to %g s", running, drain)
+    noun = "request in flight has" if running == 1 else "requests in flight have"
+    log.info("stopping: %d %s up to %g s", running, noun, drain)
