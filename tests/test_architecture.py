@@ -486,7 +486,6 @@ MAX_FUNCTION_LINES = 60
 LARGER = {
     "llm_gateway/dialects/openai_responses/stream.py:ResponsesStreamDecoder": "state machine over the API's events",
     "llm_gateway/dialects/openai_responses/stream_encoder.py:ResponsesStreamEncoder": "state machine over open items",
-    "llm_gateway/server/admin_core.py:core_routes": "the table of the administration's routes",
     "llm_gateway/monitoring/otel.py:OpenTelemetry": "one observer, span by span",
     "llm_gateway/monitoring/metrics.py:Metrics": "one observer, series by series",
     "llm_gateway_sdk/context.py:__init__": "the fields of the context, each with what it is",
@@ -509,7 +508,10 @@ def larger() -> set[str]:
 
 
 def test_no_class_and_no_function_is_too_large() -> None:
-    assert sorted(larger() - LARGER.keys()) == []
+    found = larger()
+
+    assert sorted(found - LARGER.keys()) == []
+    assert sorted(LARGER.keys() - found) == [], "these are small enough now: take them off the list"
 
 
 @pytest.mark.parametrize("package", packages())

@@ -111,7 +111,7 @@ with the fields of `POST /v1/responses`. Models of any provider answer; events c
 - Each message takes the walk of a request by itself: who asks, limits, plugins, fallbacks, ledger, trace. Why one is
   refused is an `error` event with `status` and `error`; the connection goes on. A stranger gets no connection.
 - `previous_response_id` continues a response of the same connection that was not stored (`store: false`), and one that
-  was only prepared (`generate: false`, which asks no model). Other ids go on to whoever stores responses.
+  was only prepared (`generate: false`, which asks no model). Other ids go on to the provider that stores responses.
 - Messages of one `stream_id` are answered in their order, those of several side by side. `response.steer` is not taken.
 - A client that leaves cancels what runs. Bounds are those of `server.realtime`; at shutdown the connection ends with
   code 1001 once what runs is done. It needs the gateway's own server, not its HTTP client.

@@ -254,7 +254,7 @@ def test_what_a_plugin_hides_is_hidden_both_ways(served: ServedGateway, vendor: 
     assert [event["type"] for event in found][-3:] == [
         "response.output_text.delta", "response.output_text.done", "response.done",
     ]  # fmt: skip
-    # The vendor says what was hidden from nobody: it has put the word together itself, and it comes in two pieces.
+    # The vendor sends what was never hidden: it has put the word together itself, and it comes in two pieces.
     assert [event["delta"] for event in again if "delta" in event] == ["echo: say [hidden]"]
 
 

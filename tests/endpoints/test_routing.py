@@ -1,4 +1,4 @@
-"""Each kind of request has a router with fallbacks of its own: where the first provider fails, the next one answers."""
+"""Each kind of request has a router with its own fallbacks: where the first provider fails, the next one answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ASKED: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def down(model: dict[str, Any]) -> dict[str, Any]:
-    """The same model at an address where nobody is."""
+    """The same model at an address without a server."""
     config = {**model["provider"]["config"], "baseUrl": "http://127.0.0.1:9", "connectTimeout": "1s"}
     name = f"{model['name']}-down"
     return {"name": name, "provider": {**model["provider"], "config": config}}

@@ -28,7 +28,7 @@ models:
 
 
 class Endpoint(BaseHTTPRequestHandler):
-    """Says what it is asked; `fail` is refused by the container, `break` breaks off within the stream."""
+    """Answers as it is asked to; `fail` is refused by the container, `break` breaks off within the stream."""
 
     received: list[tuple[str, dict[str, str], Any]]
 

@@ -30,7 +30,7 @@ AWS_PROPERTIES: dict[str, Any] = {
 class AWSProvider(HTTPProvider):
     """Credentials, in this order: `apiKey` (a bearer token), where the service has such; `accessKeyId` and
     `secretAccessKey`; botocore's chain, of `profile` if that is written. With `accessKeyId` written the API key is not
-    used, whatever `apiKey` says: who writes both means to sign."""
+    used, also if `apiKey` is set: who writes both means to sign."""
 
     service: ClassVar[str]
     """The name by which requests are signed."""

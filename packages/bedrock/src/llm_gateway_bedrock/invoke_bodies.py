@@ -1,4 +1,4 @@
-"""Bodies of InvokeModel as clients send them: each model vendor's own, told apart by their fields.
+"""Bodies of InvokeModel as clients send them: each model vendor's own, distinguished by their fields.
 
 | body | known by | read as |
 |---|---|---|

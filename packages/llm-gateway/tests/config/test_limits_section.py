@@ -65,7 +65,7 @@ def test_none_makes_no_plugin(written: str) -> None:
     assert load_text(f"{MODELS}{written}\n").config.projects["default"].plugins == []
 
 
-def test_what_is_no_list_is_reported() -> None:
+def test_what_is_not_a_list_is_reported() -> None:
     with pytest.raises(ConfigError) as caught:
         load_text(f"{MODELS}limits: 5\n")
 

@@ -3,7 +3,7 @@ stream. Pure functions, and what a connection remembers.
 
 A response that is not stored (`store: false`) can be continued by `previous_response_id` all the same, as long as the
 connection lasts: it is remembered here, and the request that continues it is made whole. So is one that was only
-prepared (`generate: false`). For any other the id goes on, to whoever stores responses.
+prepared (`generate: false`). For any other the id goes on, to the provider that stores responses.
 
 Source: OpenAI's reference, "Responses", WebSocket events, and its guide "WebSocket mode".
 """
@@ -63,7 +63,7 @@ def read_create(data: bytes) -> Create:
 
 
 class Remembered:
-    """The responses of a connection that nobody else keeps; the oldest go first."""
+    """The responses of a connection that no store keeps; the oldest go first."""
 
     def __init__(self) -> None:
         self._items: OrderedDict[str, tuple[list[Any], int]] = OrderedDict()
@@ -79,7 +79,7 @@ class Remembered:
         return whole
 
     def take(self, body: JSON, data: bytes) -> None:
-        """An event of the reply to the (complete) request `body`: its last one is remembered, if nobody keeps it."""
+        """An event of the reply to the (complete) request `body`: its last one is remembered, if no store keeps it."""
         if body.get("store") is not False or (b".completed" not in data and b".incomplete" not in data):
             return
         try:
@@ -89,7 +89,7 @@ class Remembered:
         response = event.get("response") if isinstance(event, dict) and event.get("type") in _ENDS else None
         if isinstance(response, dict) and isinstance(response.get("id"), str):
             output = response.get("output")
-            self.keep(response["id"], [*_items(body.get("input")), *filter(_stands_alone, _list(output))])
+            self.keep(response["id"], [*_items(body.get("input")), *filter(_is_separate, _list(output))])
 
     def keep(self, identity: str, items: list[Any]) -> None:
         size = len(json.dumps(items))
@@ -153,6 +153,6 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _stands_alone(item: Any) -> bool:
+def _is_separate(item: Any) -> bool:
     """Reasoning without its encrypted content is a reference to what was not stored."""
     return not isinstance(item, dict) or item.get("type") != "reasoning" or bool(item.get("encrypted_content"))

@@ -90,7 +90,7 @@ class ASGIForm:
 
 
 async def _refuse_session(scope: Scope, receive: Receive, send: Send) -> None:
-    """Sessions need the gateway's own server. Says so where the server can, else closes the handshake (403)."""
+    """Sessions need the gateway's own server. Answers that where the server can, else closes the handshake (403)."""
     await receive()
     if "websocket.http.response" not in (scope.get("extensions") or {}):
         await send({"type": "websocket.close"})

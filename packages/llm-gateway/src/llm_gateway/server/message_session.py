@@ -1,4 +1,4 @@
-"""A WebSocket each of whose messages is a request of its own, as if it had come by HTTP.
+"""A WebSocket each of whose messages is a separate request, as if it had come by HTTP.
 
     client ── response.create ──▶ POST to the same path ──▶ the whole walk: who asks, limits, plugins, any provider
     client ◀── one message per event of the reply's stream; an error of any status is an event as well

@@ -4,7 +4,7 @@
     client ◀── event ── after_model of plugins that edit replies   ◀── provider
 
 Every string of an event that may carry words is offered, wherever it is (`llm_gateway_sdk.texts`). Each event has a
-context of its own, for the plugins keep nothing of one for the next.
+separate context, for the plugins keep nothing of one for the next.
 
 What comes in pieces can't be judged by the piece: a word that has to be hidden may be cut anywhere. So the deltas of a
 text wait until its end has come (`….delta` until `….done`, `.completed` or `.failed` of the same place), and then go
