@@ -6,6 +6,8 @@ from base64 import b64decode
 
 import openai
 import pytest
+from google import genai
+from google.genai import types
 from served_gateway import ServedGateway
 from vendors import PIXEL, Vendors
 
@@ -18,6 +20,16 @@ def test_openais_client_on_each_provider(gateway: ServedGateway, model: str) -> 
 
     assert reply.data is not None
     assert [image.b64_json for image in reply.data] == [PIXEL] * 6
+
+
+def test_googles_client_asks_an_image_model(gemini_client: genai.Client) -> None:
+    config = types.GenerateContentConfig(response_modalities=["IMAGE"])
+
+    reply = gemini_client.models.generate_content(model="gemini-image", contents="a cat", config=config)
+
+    assert reply.parts is not None
+    (image,) = [part.inline_data for part in reply.parts if part.inline_data is not None]
+    assert (image.mime_type, image.data) == ("image/png", b64decode(PIXEL))
 
 
 @pytest.mark.parametrize("model", PROVIDERS[1:])

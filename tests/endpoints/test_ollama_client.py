@@ -73,7 +73,13 @@ def served(native: FakeUpstream, vendors: Vendors, tmp_path_factory: pytest.Temp
         {"name": "native", "provider": {"type": "ollama-native", "config": config}},
         *({**model, "isDefault": False} for model in embedding_models(vendors.url) if model["name"] != "anthropic"),
     ]
-    gateway = ServedGateway({"models": [{**models[0], "isDefault": True}, *models[1:]]}, tmp_path_factory.mktemp("o"))
+    rules = {"patterns": [{"pattern": "s3cret", "replacement": "[hidden]"}]}
+    hiding = {"name": "hiding", "plugins": [{"name": "hider", "type": "regex-hider", "config": rules}]}
+    configuration = {
+        "models": [{**models[0], "isDefault": True}, *models[1:]],
+        "projects": [hiding],
+    }
+    gateway = ServedGateway(configuration, tmp_path_factory.mktemp("o"))
     yield gateway
     gateway.stop()
     apis.close()
@@ -205,3 +211,21 @@ def test_what_is_lost_is_reported_in_the_clients_words(served: ServedGateway) ->
 def test_a_tool_sees_that_it_runs(served: ServedGateway, path: str) -> None:
     with served.http() as http:
         assert http.get(path).text == "Ollama is running"
+
+
+@pytest.mark.parametrize("model", ["anthropic", "native"])
+@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
+def test_what_is_hidden_stays_hidden(served: ServedGateway, native: FakeUpstream, model: str, streamed: bool) -> None:
+    said = []
+    with ollama.Client(f"{served.url}/hiding", trust_env=False, timeout=20) as client:
+        asked: list[Any] = [{"role": "system", "content": "a s3cret"}, {"role": "user", "content": "my s3cret"}]
+        found = client.chat(model, asked, stream=streamed)
+        said += [line.message.content for line in (found if streamed else [found])]
+        written = client.generate(model, "the s3cret", system="a s3cret", stream=streamed)
+        said += [line.response for line in (written if streamed else [written])]
+
+    whole = "".join(text or "" for text in said)
+    assert "my [hidden]" in whole
+    assert "the [hidden]" in whole
+    assert "s3cret" not in whole
+    assert all(b"s3cret" not in received.body for received in native.received)

@@ -73,3 +73,18 @@ def test_what_is_not_there_is_named(manager: type[Manager], monkeypatch: pytest.
     monkeypatch.delenv("GOOGLE_CLOUD_PROJECT")
     with pytest.raises(SecretUnavailable, match="GOOGLE_CLOUD_PROJECT"):
         GoogleSecrets().read("openai")
+
+
+def test_a_changed_secret_is_read(manager: type[Manager]) -> None:
+    source = GoogleSecrets()
+    assert source.read("openai") == "sk-1"
+    manager.secrets = {**manager.secrets, "projects/p/secrets/openai/versions/latest": "sk-4"}
+
+    assert source.read("openai") == "sk-4"
+
+
+def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_MANAGER_EMULATOR_HOST", "127.0.0.1:9")
+
+    with pytest.raises(SecretUnavailable, match="can't be asked"):
+        GoogleSecrets().read("projects/p/secrets/openai")

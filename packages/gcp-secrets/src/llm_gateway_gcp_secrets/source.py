@@ -44,6 +44,8 @@ class GoogleSecrets(SecretSource):
             raise SecretUnavailable(f"no credential of Google Cloud: {type(error).__name__}") from None
         except UnicodeDecodeError:
             raise SecretUnavailable("the secret is not text") from None
+        except OSError as error:  # what `requests` raises where there is no connection
+            raise SecretUnavailable(f"Google Secret Manager can't be asked: {type(error).__name__}") from None
         return member(text, key)
 
 
