@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
@@ -126,3 +127,39 @@ def test_only_asymmetric_algorithms_can_be_allowed() -> None:
     allowed = _SCHEMA["properties"]["algorithms"]["items"]["enum"]
 
     assert not [name for name in allowed if name.startswith("HS") or name.lower() == "none"]
+
+
+ROLES = {"claim": "realm_access.roles", "viewer": ["finance"], "operator": ["platform"], "admin": ["owners"]}
+
+
+@pytest.mark.parametrize(
+    ("claims", "identity"),
+    [
+        ({"realm_access": {"roles": ["finance"]}}, ("ann@example.com", "viewer")),
+        ({"realm_access": {"roles": ["finance", "owners"]}}, ("ann@example.com", "admin")),
+        ({"realm_access": {"roles": "platform other"}}, ("ann@example.com", "operator")),
+        ({"realm_access": {"roles": ["other"]}}, None),
+        ({}, None),
+        ({"realm_access": {"roles": ["owners"]}, "exp": time.time() - 600}, None),
+        ({"realm_access": {"roles": ["owners"]}, "aud": "other"}, None),
+        ({"realm_access": {"roles": ["owners"]}, "iss": "https://other.example.com"}, None),
+    ],
+    ids=["viewer", "highest", "words", "another", "none", "expired", "audience", "issuer"],
+)
+def test_a_claim_gives_a_role_in_the_administration(claims: dict[str, Any], identity: Any) -> None:
+    plugin = PluginHarness(JWTAuth, {**CONFIG, "adminRoles": ROLES}).plugin
+
+    assert asyncio.run(plugin.admin_identity(token(**claims))) == identity
+
+
+@pytest.mark.parametrize(
+    "credential", ["", "root-key", token(STRANGER), unsigned(alg="none")], ids=["empty", "key", "stranger", "unsigned"]
+)
+def test_what_is_not_a_token_of_the_issuer_has_no_role(credential: str) -> None:
+    plugin = PluginHarness(JWTAuth, {**CONFIG, "adminRoles": ROLES}).plugin
+
+    assert asyncio.run(plugin.admin_identity(credential)) is None
+
+
+def test_without_roles_no_token_is_one_of_an_administrator() -> None:
+    assert asyncio.run(PluginHarness(JWTAuth, CONFIG).plugin.admin_identity(token())) is None

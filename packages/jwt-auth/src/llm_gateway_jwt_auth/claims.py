@@ -7,7 +7,7 @@ from typing import Any
 
 from llm_gateway_sdk import Principal
 
-__all__ = ["DEFAULT_MAPPING", "claim_of", "principal_of"]
+__all__ = ["DEFAULT_MAPPING", "claim_of", "principal_of", "values_of"]
 
 DEFAULT_MAPPING: Mapping[str, Any] = {
     "id": "sub",
@@ -30,6 +30,12 @@ def claim_of(claims: Mapping[str, Any], path: str | list[str]) -> Any:
         if value is not None:
             return value
     return None
+
+
+def values_of(claim: Any) -> frozenset[str]:
+    """What a claim holds: the texts of a list, or the words of a text."""
+    values = claim if isinstance(claim, list) else str(claim).split() if claim is not None else []
+    return frozenset(map(str, values))
 
 
 def principal_of(claims: Mapping[str, Any], mapping: Mapping[str, Any], issuer: str) -> Principal:

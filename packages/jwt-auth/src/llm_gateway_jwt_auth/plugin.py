@@ -7,9 +7,10 @@ from typing import Any
 import jwt
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, plugin_metadata
+from llm_gateway_sdk.admin import AdminError, Role
 from llm_gateway_sdk.principal import credentials_of
 
-from .claims import principal_of
+from .claims import claim_of, principal_of, values_of
 from .key_set import KeySet, KeysUnavailable
 
 __all__ = ["JWTAuth"]
@@ -20,6 +21,7 @@ _ASYMMETRIC = (
 _PATH = {
     "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
+_ROLES: tuple[Role, ...] = ("admin", "operator", "viewer")
 _MEANINGS = {
     "id": "Who it is, unique within the issuer; `sub` if left out.",
     "name": "What logs and traces call the caller; user name, mail address or name if left out.",
@@ -77,6 +79,24 @@ _SCHEMA: dict[str, Any] = {
             "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
             "description": "Claims that must have, or contain, one of these values.",
         },
+        "adminRoles": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["claim"],
+            "description": "Lets holders of tokens into the administration API, with the highest role that their claim "
+            "has a value of.",
+            "properties": {
+                "claim": {**_PATH, "description": "The claim with groups or roles, as in `claims`."},
+                **{
+                    role: {
+                        "type": "array",
+                        "items": {"type": "string", "minLength": 1},
+                        "description": f"Its values that make one {'an' if role[0] in 'oa' else 'a'} {role}.",
+                    }
+                    for role in ("viewer", "operator", "admin")
+                },
+            },
+        },
         "refreshEvery": {
             "type": "number",
             "minimum": 10,
@@ -123,6 +143,7 @@ class JWTAuth(Plugin):
         self._skew = float(config.get("skew", 30))
         self._claims = config.get("claims") or {}
         self._required = config.get("required") or {}
+        self._admin_roles = config.get("adminRoles") or {}
         self._keys = KeySet(
             self._fetch,
             self._algorithms,
@@ -169,6 +190,23 @@ class JWTAuth(Plugin):
                 return None
         return refusal
 
+    async def admin_identity(self, credential: str) -> tuple[str, Role] | None:
+        if not self._admin_roles:
+            return None
+        try:
+            header = jwt.get_unverified_header(credential)
+            claims = await self._verified(credential, header)
+            name = principal_of(claims, self._claims, self._issuer).name
+        except KeysUnavailable:
+            raise AdminError(503, "Tokens can't be checked at the moment.") from None
+        except (jwt.PyJWTError, ValueError):
+            return None
+        held = values_of(claim_of(claims, self._admin_roles["claim"]))
+        for role in _ROLES:
+            if held & set(self._admin_roles.get(role, ())):
+                return name, role
+        return None
+
     async def _verified(self, token: str, header: dict[str, Any]) -> dict[str, Any]:
         """Its claims. Raises PyJWTError or ValueError where it may not be believed, and KeysUnavailable."""
         algorithm = header.get("alg")
@@ -197,12 +235,8 @@ class JWTAuth(Plugin):
         raise failure
 
     def _check_required(self, claims: dict[str, Any]) -> None:
-        from .claims import claim_of
-
         for path, allowed in self._required.items():
-            found = claim_of(claims, path)
-            values = found if isinstance(found, list) else str(found).split() if found is not None else []
-            if not set(map(str, values)) & set(allowed):
+            if not values_of(claim_of(claims, path)) & set(allowed):
                 raise jwt.InvalidTokenError("a required claim is missing")
 
 

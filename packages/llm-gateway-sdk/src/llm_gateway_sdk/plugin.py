@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
-from .admin import AdminRoute
+from .admin import AdminRoute, Role
 from .context import Attempt, PluginResult, RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
@@ -200,6 +200,11 @@ class Plugin:
     def admin_routes(self) -> Sequence[AdminRoute]:
         """What the plugin adds to the administration API. Asked once per generation of the configuration."""
         return ()
+
+    async def admin_identity(self, credential: str) -> tuple[str, Role] | None:
+        """Name and role of a credential for the administration API, for plugins that check credentials; None where it
+        is not one of theirs, or has no role. Raises AdminError where it can't be checked at the moment."""
+        return None
 
     def attempts_wanted(self) -> int:
         """How many passes after failures the plugin may need; raises `maxRetries`."""

@@ -15,6 +15,7 @@ from llm_gateway.config.schema import AdminConfig
 from llm_gateway.server.admin_api import AdminAPI
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk import StoreUnavailable
+from llm_gateway_sdk.admin import AdminError
 from llm_gateway_sdk.checks import problems_of
 from llm_gateway_sdk.guesses import GuessLimit
 
@@ -33,7 +34,8 @@ class API:
         self.store = MemoryStore()
         rules = compile_rules(LIMITS)
         plugin = SimpleNamespace(
-            admin_routes=lambda: [*key_routes(self.store, b""), *limit_routes(self.store, lambda: rules)]
+            admin_routes=lambda: [*key_routes(self.store, b""), *limit_routes(self.store, lambda: rules)],
+            admin_identity=self.identity_of,
         )
         mounted = SimpleNamespace(plugin=plugin)
         project = SimpleNamespace(scope=SimpleNamespace(chain=SimpleNamespace(plugins=[mounted, mounted])))
@@ -46,6 +48,11 @@ class API:
         control: Any = SimpleNamespace(gateway=gateway, guesses=GuessLimit())
         self.client = TestClient(AdminAPI(config, control, "1.2.3"), base_url="http://testserver")
 
+    async def identity_of(self, credential: str) -> tuple[str, str] | None:
+        if credential == "token-of-an-outage":
+            raise AdminError(503, "Tokens can't be checked at the moment.")
+        return {"token-of-cyd": ("cyd", "admin"), "token-of-eve": ("eve", "viewer")}.get(credential)
+
     def __call__(self, method: str, path: str, body: Any = None, key: str = "root-key", **headers: str) -> Any:
         given = {"authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
         return self.client.request(method, f"/admin/v1{path}", json=body, headers=given)
@@ -54,6 +61,15 @@ class API:
 @pytest.fixture
 def api() -> API:
     return API()
+
+
+def test_a_plugin_that_checks_credentials_lets_in_by_role(api: API) -> None:
+    assert api("POST", "/keys", {"name": "reports"}, key="token-of-cyd").status_code == 201
+    assert api("GET", "/keys", key="token-of-eve").status_code == 200
+    assert api("POST", "/keys", {"name": "other"}, key="token-of-eve").status_code == 403
+    assert api("GET", "/audit").json()["items"][0]["event"]["by"] == "cyd"
+    assert api("GET", "/keys", key="token-of-dan").status_code == 401
+    assert api("GET", "/keys", key="token-of-an-outage").status_code == 503
 
 
 def test_a_key_is_made_changed_rotated_and_revoked(api: API) -> None:

@@ -74,7 +74,7 @@ class AdminAPI:
 
     async def _answer(self, request: Request) -> Response:
         path = request.scope["path"].removeprefix(self._root) or "/"
-        by, role = self._caller(request)
+        by, role = await self._caller(request)
         allowed: set[str] = set()
         for pattern, route in self._known():
             match = pattern.fullmatch(path)
@@ -92,7 +92,7 @@ class AdminAPI:
             return response
         raise AdminError(404, "There is nothing here.")
 
-    def _caller(self, request: Request) -> tuple[str, Role]:
+    async def _caller(self, request: Request) -> tuple[str, Role]:
         within: tuple[str, Role] | None = request.scope.get(CALLER)
         if within is not None:
             return within
@@ -101,13 +101,22 @@ class AdminAPI:
         address = request.client.host if request.client else None
         if self._failures.refuses(address, given):
             raise AdminError(429, "Too many wrong credentials.")
-        found = self.identify(given)
+        found = self.identify(given) or await self._ask_plugins(given)
         if found is not None:
             self._failures.succeeded(address, given)
             return found
         if self._failures.failed(address):
             raise AdminError(429, "Too many wrong credentials.")
         raise AdminError(401, "The administration credential is missing or wrong.")
+
+    async def _ask_plugins(self, credential: str) -> tuple[str, Role] | None:
+        """What plugins that check credentials know of this one. Raises AdminError."""
+        for project in self._control.gateway.projects.values() if credential else ():
+            for mounted in project.scope.chain.plugins:
+                found = await mounted.plugin.admin_identity(credential)
+                if found is not None:
+                    return found
+        return None
 
     def identify(self, credential: str) -> tuple[str, Role] | None:
         """Name and role of a credential; None where it is wrong."""
