@@ -41,6 +41,7 @@ from llm_gateway_sdk import (
     TextPart,
     WireRequest,
 )
+from llm_gateway_sdk.dialects.receiver import CHAT, CONVERSE, GENERATE_CONTENT, MESSAGES, RESPONSES
 from llm_gateway_sdk.losses import Loss, Losses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -161,7 +162,7 @@ def _judge(original: Any, arrived: Any, losses: tuple[Loss, ...]) -> Crossing:
 
 def page() -> str:
     """The whole page."""
-    parts = [_INTRODUCTION, "## Requests"]
+    parts = [_INTRODUCTION, _LIMITS, _limits_table(), "## Requests"]
     for sender in DIALECTS:
         parts.append(f"### From clients of {TITLES[sender]}")
         parts += _tables(sender, REQUESTS, cross_request)
@@ -175,6 +176,39 @@ def page() -> str:
     for sender in DIALECTS:
         parts += [f"### Fields of replies of {TITLES[sender]}", field_table(sender, reply_field_rows(sender))]
     return "\n\n".join(parts) + "\n"
+
+
+_RECEIVERS = (CHAT, RESPONSES, MESSAGES, GENERATE_CONTENT, CONVERSE)
+
+
+def _limits_table() -> str:
+    """What the descriptions of receivers bound."""
+    rows: list[tuple[str, list[int | None]]] = [
+        ("letters of a tool's name", [one.tool_names.length if one.tool_names else None for one in _RECEIVERS]),
+        ("letters of a call's id", [one.call_ids.length if one.call_ids else None for one in _RECEIVERS]),
+        ("letters of an end user's id", [one.users.length if one.users else None for one in _RECEIVERS]),
+        ("tools", [one.bounds.tools for one in _RECEIVERS]),
+        ("stop sequences", [one.bounds.stop for one in _RECEIVERS]),
+        ("cache marks", [one.bounds.cache_marks for one in _RECEIVERS]),
+        ("answers to one request", [one.bounds.answers for one in _RECEIVERS]),
+        ("seed, below", [one.bounds.seed for one in _RECEIVERS]),
+        ("`top_k`", [one.bounds.top_k for one in _RECEIVERS]),
+        *(
+            (name, [one.bounds.metadata[place] if one.bounds.metadata else None for one in _RECEIVERS])
+            for place, name in enumerate(("metadata entries", "letters of a key", "letters of a value"))
+        ),
+    ]
+    lines = ["| | " + " | ".join(TITLES[name] for name in DIALECTS) + " |", "|---" * (len(DIALECTS) + 1) + "|"]
+    for name, values in rows:
+        lines.append(f"| {name} | " + " | ".join("" if value is None else f"{value:,}" for value in values) + " |")
+    return "\n".join(lines)
+
+
+_LIMITS = """## Limits
+
+Counts, lengths and numbers beyond what a receiver takes are brought within it before a request is sent, and reported.
+Names of tools that had to be shortened come back as the client's own. An empty cell: no limit is applied. The most
+tokens of an answer are the model's, see [Which model takes what](models.md)."""
 
 
 def field_table(sender: str, rows: Iterable[tuple[str, tuple[str, ...]]]) -> str:

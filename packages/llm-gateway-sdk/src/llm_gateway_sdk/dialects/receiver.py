@@ -171,7 +171,7 @@ CHAT = Receiver(
     continues=False,
     joined=_ASSISTANT,
     vendors=_OPENAI_FILES,
-    bounds=_OPENAI_BOUNDS,
+    bounds=replace(_OPENAI_BOUNDS, stop=4),
 )
 
 # OpenAI API reference, responses/create: as above, `call_id` at most 64 letters.

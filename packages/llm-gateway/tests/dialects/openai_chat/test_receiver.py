@@ -108,3 +108,8 @@ def test_a_request_that_fits_is_written_as_without_quirks() -> None:
 
     assert written == json.loads(dialect.encode_request(request, Target("m"), Losses()).body)
     assert not losses
+
+
+def test_a_server_may_take_more_stop_sequences_than_openai() -> None:
+    assert receiver_of(Target("m")).bounds.stop == 4
+    assert receiver_of(Target("m", quirks={"max_stop": 16})).bounds.stop == 16
