@@ -28,6 +28,7 @@ from llm_gateway_sdk.store import (
 )
 
 from .connections import Address, close_client, decode_url, make_client, make_subscriber
+from .gathering import Gathering
 from .guard import Guard
 from .scripts import APPEND, EXTEND, RESERVE, SETTLE, WRITE, Script
 
@@ -73,6 +74,8 @@ class RedisStore(Store):
         self._address: Address | None = None
         self._client: Any = None
         self._guard = Guard(0.05)
+        self._gathering: Gathering | None = None
+        """None for a cluster, whose client spreads commands over its nodes."""
         self._prefix = "llmgw"
         self._connections = 64
         self._starting = asyncio.Lock()
@@ -87,6 +90,8 @@ class RedisStore(Store):
                 raise ValueError(f"{key}: there is no file {file}")
         self._address = decode_url(url, {**config, **files})
         self._guard = Guard(float(config.get("deadline", 50)) / 1000, at_once=int(config.get("connections", 64)))
+        if self._address.scheme != "redis+cluster":
+            self._gathering = Gathering(lambda: self._redis, self._guard.deadline)
         self._prefix = str(config.get("prefix", "llmgw"))
         self._connections = int(config.get("connections", 64))
 
@@ -148,7 +153,7 @@ class RedisStore(Store):
     # Documents.
 
     async def get(self, key: str) -> Document | None:
-        found = await self._guard.call(lambda: self._redis.hget(self._documents("values"), key))
+        found = await self._guard.call(lambda: self._run("HGET", self._documents("values"), key))
         return None if found is None else _document(key, found)
 
     async def put(self, key: str, value: bytes, *, expected: int | None = None) -> int:
@@ -300,6 +305,12 @@ class RedisStore(Store):
             raise Conflict(f"{key} has version {number}, not {expected}")
         return int(number)
 
+    async def _run(self, *command: Any) -> Any:
+        """A command on the path of a request."""
+        if self._gathering is None:
+            return await self._redis.execute_command(*command)
+        return await self._gathering.run(*command)
+
     async def _eval(
         self, script: Script, keys: Sequence[str], arguments: Sequence[Any], *, deadline: float | None = None
     ) -> Any:
@@ -307,7 +318,9 @@ class RedisStore(Store):
             if not self._ready:
                 await self._initialize()
             try:
-                return await self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
+                if deadline is not None:
+                    return await self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
+                return await self._run("EVALSHA", script.sha, len(keys), *keys, *arguments)
             except NoScriptError:  # the server is new, or was restarted
                 return await self._redis.eval(script.text, len(keys), *keys, *arguments)
 
