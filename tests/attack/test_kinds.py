@@ -112,6 +112,9 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/endpoints/test_batches.py::test_a_form_of_which_another_reader_may_read_other_lines_is_refused",
         "tests/endpoints/test_batches.py::test_no_batch_is_made_of_a_file_whose_lines_were_not_seen",
     ),
+    "a provider reads another model than the one that was looked at": (
+        "tests/attack/test_one_model.py::test_a_second_model_does_not_leave",
+    ),
     "an open breaker forgets what it learns": (f"{GATEWAY}/test_breaker.py::test_an_open_breaker_takes_the_later_end",),
     "a policy is bound to a spelling": (
         f"{GATEWAY}/test_conditions.py::test_no_spelling_of_a_path_goes_around_a_guard",

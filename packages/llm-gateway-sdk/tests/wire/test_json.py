@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,31 @@ def test_what_is_not_an_object_has_no_fields_to_pick() -> None:
     assert pick(b"{") is None
     assert pick(b"") is None
     assert pick(rb'{"usage":"\ud83d"}') == {"usage": "\ud83d"}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ('{"model":"a","x":{"model":"b"}}', None),
+        ('{"model":"a","model":"b"}', '{"model":"b"}'),
+        ('{"model":"a","x":1e5,"mod\\u0065l":"b"}', '{"model":"b","x":1e5}'),
+        ('{"model":"a","Model":"b","MODEL":"c","modeL":"d"}', '{"model":"a"}'),
+        ('{"Model":"b"}', "{}"),
+        ('{"a":"\\ud83d","model":"a","model":"b"}', '{"a":"\\ud83d","model":"b"}'),
+        ('["model","model"]', None),
+        ("nothing", None),
+    ],
+)
+def test_one_member_of_a_name_is_left_in_whatever_letters(data: str, expected: str | None) -> None:
+    changed = json.with_one(data.encode(), "model")
+
+    assert changed == (data if expected is None else expected).encode()
+
+
+def test_one_member_of_a_name_is_left_next_to_a_long_string() -> None:
+    text = "x" * (2 << 20)
+
+    changed = json.with_one(f'{{"model":"a","text":"{text}","Model":"b"}}'.encode(), "model")
+
+    assert changed == f'{{"model":"a","text":"{text}"}}'.encode()
+    assert json.with_one(changed, "model") is changed

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json as _stdlib
 from collections.abc import Callable
+from functools import cache
+from itertools import product
 from typing import Any, TypeAlias
 
 import msgspec
@@ -31,6 +33,7 @@ __all__ = [
     "picker",
     "replace_top_level",
     "slices",
+    "with_one",
 ]
 
 JSON: TypeAlias = Any
@@ -285,6 +288,38 @@ def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
         else:
             slices[key] = value
     return dumps(slices)
+
+
+def with_one(data: bytes, name: str) -> bytes:
+    """The object with at most one member of that name at its top level, the last, and none that differs from it in
+    capitals only. The same bytes where that is so already and nothing is between the members, or where `data` is not a
+    JSON object."""
+    if data[LONG_BODY:_BEYOND]:
+        rest, places = cut_out(data)
+        if places:
+            changed = with_one(rest, name)
+            return data if changed is rest else put_back_written(changed, data, places)
+    try:
+        members: dict[str, Any] = _decode_slices(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            members = loads_exact(data)
+        except ValueError:
+            return data
+        if not isinstance(members, dict):
+            return data
+    spellings = _spellings(name)
+    for key in [key for key in members if key in spellings]:
+        del members[key]
+    written = dumps(members)
+    return data if len(written) == len(data) else written
+
+
+@cache
+def _spellings(name: str) -> frozenset[str]:
+    """The name in all mixtures of small letters and capitals, but the name itself."""
+    mixed = product(*[(letter.lower(), letter.upper()) for letter in name])
+    return frozenset(map("".join, mixed)) - {name}
 
 
 def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:

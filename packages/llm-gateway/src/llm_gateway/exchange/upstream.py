@@ -28,6 +28,7 @@ from llm_gateway_sdk.credentials import CredentialUnavailable
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import is_long
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.secrets import is_secret_header
 
@@ -283,8 +284,11 @@ def _same_dialect(
     if marks is not None and payload is not None and marks[0] in wire.body and marks[1] in wire.body:
         losses = losses or Losses("request", dialect.field_names, wire.body)
         wire.body = dialect.fit_own(wire.body, api.model, losses)
-    if api.model and api.model != ctx.requested_model:
-        wire = dialect.retarget(wire, api)
+    if api.model:
+        if _may_name_two_models(wire.body):
+            wire.body = json.with_one(wire.body, "model")
+        if api.model != ctx.requested_model:
+            wire = dialect.retarget(wire, api)
     version_header = dialect.version_header
     if version_header is not None:
         if api.api_version is not None:
@@ -292,6 +296,18 @@ def _same_dialect(
         elif version_header not in headers:
             headers.set(version_header, dialect.default_version)
     return wire, losses
+
+
+def _may_name_two_models(body: bytes) -> bool:
+    """Whether another reader may take a second `model` that was not looked at: the first of two, one in capitals, or
+    one that is written with escapes."""
+    if body[_LARGE : _LARGE + 1] or b"\\u006" in body or b"\\u004" in body:
+        return True
+    return body.lower().count(b'"model"') > 1
+
+
+_LARGE = 512 * 1024
+"""Bytes of a body that is not searched for a second one, but written anew."""
 
 
 def _edited_body(
