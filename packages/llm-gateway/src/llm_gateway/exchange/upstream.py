@@ -28,9 +28,9 @@ from llm_gateway_sdk.credentials import CredentialUnavailable
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import is_long
 from llm_gateway_sdk.losses import Losses
-from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.secrets import is_secret_header
+from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.crossing import CREDENTIAL_HEADERS
