@@ -19,13 +19,16 @@ WITHIN: dict[str, tuple[str, str]] = {
     "*/dialects/*/usage.py": ("test_response.py", "counts are a part of replies"),
     "*/exchange/realtime/turns.py": ("test_session.py", "turns are those of a session"),
     "*/exchange/realtime/session_*.py": ("test_session.py", "with which model, and within which bounds"),
+    "*/exchange/batches/calls.py": ("test_settling.py", "calls are made by who settles"),
     "*/dialects/anthropic/versions.py": ("test_request.py", "two constants"),
 }
 """Source files whose subject can't be looked at alone: where their tests are, and why."""
 
 THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/exchange/attempts.py": ("tests/reliability/test_attempts.py", "tries need a provider that fails"),
-    "llm_gateway/exchange/batches.py": ("tests/endpoints/test_batches.py", "needs a provider's files and a store"),
+    "llm_gateway/exchange/batches/crossing.py": ("tests/endpoints/test_batch_crossing.py", "needs both vendors' APIs"),
+    "llm_gateway/exchange/batches/endpoints.py": ("tests/endpoints/test_batches.py", "needs a provider and a store"),
+    "llm_gateway/exchange/batches/lines.py": ("tests/endpoints/test_batches.py", "needs a client's request"),
     "llm_gateway/exchange/delivery/chunks.py": ("tests/reliability/test_chaos.py", "streams cut at every place"),
     "llm_gateway/exchange/delivery/direct.py": (
         "packages/llm-gateway/tests/providers/test_echo.py",

@@ -45,23 +45,41 @@ traces. A plugin names the operations that it runs for in `operations`.
 _TAIL = """
 Sizes: forms with files (transcriptions, translations, edits) go on while they arrive and may be as large as
 `server.limits.maxUploadBytes`; fields are best written before the files, for then nothing is kept. Where a plugin
-edits requests, a form is kept in a temporary file until all of its fields have been seen. A form that is translated is
-held in memory, at most 64 MiB of it. Embeddings in more inputs than a provider takes in one call are split; token
-arrays go only to providers of OpenAI's own form. Imagen makes images and edits none.
+edits requests, a form is kept in a temporary file until all of its fields have been seen. A form that is translated
+is held in memory, at most 64 MiB of it. A form has at most 1000 parts; a field that is no array (`include`,
+`timestamp_granularities`, names that end in `[]`) may come once, before or after the files. Embeddings in more inputs
+than a provider takes in one call are split; token arrays go only to providers of OpenAI's own form. Imagen makes
+images and edits none.
 
 ## Files and batches
 
 OpenAI's `/v1/files` and `/v1/batches` go to providers of OpenAI's API, Anthropic's `/v1/messages/batches` and the
 `/v1/files` of its Files API (beta) to those of Anthropic's. They need a [store](configuration.md#store) that all
-workers share.
+workers share. Batches of conversations go across too: OpenAI's client with the models of an Anthropic provider, and
+Anthropic's client with those of OpenAI's.
 
+- Across, the gateway keeps the uploaded file in its store (for 30 days), translates each line when the batch is
+  created, and each result while it is read; ids are the gateway's. A line that the provider can't be asked is named
+  in a 400, and nothing is handed in. A `custom_id` that the provider does not take goes as another and comes back as
+  it was. Lines that failed are in the client's form too: in OpenAI's file of errors, or as `errored`, `canceled`,
+  `expired`.
 - A file or batch belongs to who created it: principal, caller, or credential. To anybody else its id does not exist, in
   the same project and through the same API; lists hold what is the caller's own.
 - The lines of a batch are checked when they are handed in: their form, that each `custom_id` is given once, that the
   caller may use each model, that all models are one provider's. They are seen by plugins as one request, and sent with
   the provider's names of the models. A batch's results are seen by `after_model`.
-- The input of the lines is estimated and booked with the batch; what it has used beyond that is booked once, when its
-  end or its results are first read, at the batch tier's price.
+- What the lines may use at most, input and output, is reserved when they are handed in, at the batch tier's price and
+  under the limits of each line's model; a batch that can't be paid is refused (429). What it did use is settled when it
+  has ended: the gateway asks the provider by itself (`batches.pollInterval`), and reads the usage line by line. Of a
+  batch that was cancelled or has expired the lines that were done are paid. It works once over any number of gateways
+  that share the store, whatever of them is restarted or killed meanwhile, and whether or not the client ever looks.
+  Limits of `requests` and `concurrent` count the submission alone.
+- Metrics and traces have a row for the settlement: operation `batch`, the caller's name, the tokens by model, and
+  `batch` and `submission` (the ids of the batch and of the request that handed it in) in the metadata.
+- Where `credentials: client` is set the gateway can't ask by itself: such a batch is settled when its client looks.
+- Where callers are authenticated, what a request's body names by its id (files in messages and tools, a conversation,
+  `vector_store_ids`, Gemini's `fileUri` and `cachedContent`) has to be the caller's own, else the answer is 404. What
+  no endpoint of the gateway keeps can be named where `nativePaths` lists its path, as `/v1/vector_stores`.
 - Other files than those of the purpose `batch` are not read. Where a plugin edits requests they are refused, unless
   `allowUnseenNative` is on.
 - Paths that `nativePaths` lists are handed on as they are, without owners.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ import openai
 import pytest
 from endpoint_models import models_of
 from served_gateway import ServedGateway
-from vendors import KEPT, Vendors
+from vendors import KEPT, Reply, Vendors
 
 LINE = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions"}
 ASKED = {"model": "openai", "messages": [{"role": "user", "content": "call 555-1234"}]}
@@ -43,6 +44,14 @@ def served(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     gateway = ServedGateway(config, folder)
     yield gateway
     gateway.stop()
+
+
+def quiet(vendors: Vendors) -> None:
+    """Waits until the batches that have ended are settled, so that nothing goes out by itself."""
+    number = -1
+    while number != len(vendors.seen):
+        number = len(vendors.seen)
+        time.sleep(0.3)
 
 
 @pytest.fixture
@@ -79,6 +88,7 @@ def test_what_belongs_to_one_caller_is_hidden_from_others(
     file = ann.files.create(file=("a.jsonl", lines(ASKED)), purpose="batch")
     batch = ann.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
     ann.batches.retrieve(batch.id)
+    quiet(vendors)
     before = len(vendors.seen)
 
     for attempt in (
@@ -183,28 +193,6 @@ def test_files_of_anthropics_client_belong_to_who_uploaded_them(
         gateway.stop()
 
 
-def test_what_a_batch_uses_is_booked_once(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = tmp_path_factory.mktemp("booked")
-    limits = {"limits": [{"name": "spent", "per": ["ip"], "tokens": 1100, "window": "lifetime"}]}
-    config = {
-        "models": models_of(vendors.url),
-        "plugins": [{"name": "limits", "type": "limits", "config": limits}],
-        "store": {"url": f"sqlite:{folder}/state.db"},
-    }
-    gateway = ServedGateway(config, folder)
-    try:
-        client = gateway.openai()
-        file = client.files.create(file=("a.jsonl", lines(ASKED)), purpose="batch")
-        batch = client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
-        for _ in range(3):
-            client.batches.retrieve(batch.id)  # 1050 tokens, of which what was handed in is booked already
-        client.embeddings.create(model="openai", input="a")
-        with pytest.raises(openai.RateLimitError):
-            client.embeddings.create(model="openai", input="a" * 400)
-    finally:
-        gateway.stop()
-
-
 def test_where_the_operator_lists_the_path_it_is_handed_on(served: ServedGateway, vendors: Vendors) -> None:
     with served.http() as http:
         headers = {"authorization": "Bearer key-of-ann"}
@@ -250,3 +238,35 @@ def test_no_batch_is_made_of_a_file_whose_lines_were_not_seen(served: ServedGate
 
     assert refused.value.param == "input_file_id"
     assert len(vendors.seen) == before
+
+
+def test_a_file_in_a_message_is_its_owners_alone(vendors: Vendors, tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("named")
+    keys = {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": ["key-of-ann", "key-of-bob"]}}
+    config = {"models": models_of(vendors.url), "plugins": [keys], "store": {"url": f"sqlite:{folder}/state.db"}}
+    config["projects"] = [{"name": "open", "nativePaths": ["/v1/files"]}]
+    vendors.routes.insert(0, (r"POST /v1/(?:messages|responses)", lambda seen: Reply({"error": {}}, 418)))
+    gateway = ServedGateway(config, folder)
+    try:
+        ann, bob = gateway.anthropic(api_key="key-of-ann"), gateway.anthropic(api_key="key-of-bob")
+        file = ann.beta.files.upload(file=("a.pdf", b"%PDF of ann", "application/pdf"))
+        before = len(vendors.seen)
+
+        def ask(client: anthropic.Anthropic, id_: str) -> int:
+            source: Any = {"type": "document", "source": {"type": "file", "file_id": id_}}
+            messages: Any = [{"role": "user", "content": [source]}]
+            with pytest.raises(anthropic.APIStatusError) as failed:
+                client.messages.create(model="anthropic", max_tokens=5, messages=messages)
+            return failed.value.status_code
+
+        assert ask(bob, file.id) == ask(bob, "file-that-never-was") == 404
+        assert len(vendors.seen) == before, "nothing went out"
+        assert ask(ann, file.id) == 418, "the provider answers"
+        assert ask(gateway.anthropic("/open", api_key="key-of-bob"), "whatever") == 418, "the operator hands them on"
+        body = {"model": "openai", "input": "hi", "tools": [{"type": "file_search", "vector_store_ids": ["vs_1"]}]}
+        with gateway.http() as http:
+            reply = http.post("/v1/responses", json=body, headers={"authorization": "Bearer key-of-bob"})
+        assert (reply.status_code, "vs_1" in reply.text) == (404, True)
+    finally:
+        gateway.stop()
+        vendors.routes.pop(0)

@@ -140,6 +140,19 @@ class Books:
         amounts = [Amount(entry.key, used, entry.ends) for entry, used in zip(hold.entries, actual, strict=True)]
         await self._settle(Settlement(hold.lease_id, tuple(amounts), hold.reserved, hold.note))
 
+    async def defer(self, hold: Hold, seconds: float) -> None:
+        """Lets a hold outlive its request: from here on it is settled by its lease's id alone, by whatever process.
+        Raises StoreUnavailable."""
+        hold.settled = True
+        self._open.pop(hold.lease_id, None)
+        self.figures.store_calls += 1
+        await self.store.extend([hold.lease_id], seconds)
+
+    async def settle_deferred(self, lease_id: str, amounts: Sequence[Amount], *, reserved: bool, note: str) -> None:
+        """Ends what `defer` has let go on, once: a second time it changes nothing."""
+        self.figures.store_calls += 1
+        await self.store.settle(lease_id, amounts, reserved=reserved, note=note if self._ledger else "")
+
     def without_store(self, entries: Sequence[Entry], *, note: str = "") -> Hold:
         """A hold of a request that goes on though the store could not be asked."""
         amounts = [entry.amount for entry in entries]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestRejected
+from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.charges import cost_of
 
 from .amounts import decode_amount
@@ -19,8 +20,8 @@ _BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "stored", 
 """Operations that spend tokens. Counting tokens is a request like others, and costs nothing; so is looking at
 what is stored."""
 
-_NO_OUTPUT = frozenset({"embed", "rerank", "moderate", "batch"})
-"""Operations for whose replies no tokens are reserved: they have none, or as with a batch's they come much later."""
+_NO_OUTPUT = frozenset({"embed", "rerank", "moderate"})
+"""Operations for whose replies no tokens are reserved: they have none."""
 
 
 @dataclass(slots=True)
@@ -64,7 +65,7 @@ class Estimator:
         RequestRejected where a price is missing."""
         if rule.measure in ("requests", "concurrent"):
             return _one
-        if ctx.operation not in _BILLED:
+        if not _is_billed(ctx):
             return _nothing
         if rule.measure == "inputTokens":
             return _input
@@ -81,6 +82,31 @@ class Estimator:
             return _nothing
         return lambda usage: prices.ceiling(usage.input_tokens, output(usage)) or 0
 
+    def reserve_share(self, rule: Rule, share: BatchShare) -> int:
+        """What the lines of one model in a batch may take at most, at the price of the batch tier where there is one;
+        what one line may take, times the lines. Raises RequestRejected where a price is missing."""
+        if rule.measure in ("requests", "concurrent"):
+            return 1
+        output = share.output_tokens
+        if share.unbounded:
+            output += share.unbounded * self._usual_output(rule, share.model)
+        match rule.measure:
+            case "inputTokens":
+                return share.input_tokens
+            case "outputTokens":
+                return output
+            case "tokens":
+                return share.input_tokens + output
+        prices = self._prices_of_attempt(Attempt(share.model, f"/{share.provider_model}"))
+        if prices is None or prices.assumed_from is not None:
+            prices = self._price_for(rule, share.model)
+        if prices is None:
+            return 0
+        lines = max(1, share.lines)
+        one = (-(-share.input_tokens // lines), -(-output // lines))
+        most = prices.ceiling(*one, "batch")
+        return lines * ((prices.ceiling(*one) if most is None else most) or 0)
+
     def settle(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
         """What its `attempts` did take, those of the request that count for this limit. `reserved` (in the units of the
         measure) is taken where the real figure is unknown."""
@@ -91,8 +117,8 @@ class Estimator:
             if not ctx.attempts:
                 return 0 if ctx.session is not None else reserved
             return reserved if attempts else 0
-        if ctx.operation not in _BILLED or not attempts:
-            return 0  # nothing was sent to a provider
+        if ctx.operation not in _BILLED or not attempts or (ctx.operation == "batch" and not ctx.batch):
+            return 0  # nothing was sent to a provider, or it was only looked at
         if ctx.operation == "native" and _all_failed(attempts):
             return 0
         if rule.measure == "cost":
@@ -142,10 +168,14 @@ class Estimator:
     def _output(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
         if ctx.operation in _NO_OUTPUT:
             return _nothing
+        usual = self._usual_output(rule, model)
+        return lambda usage: usual if usage.output_tokens is None else usage.output_tokens
+
+    def _usual_output(self, rule: Rule, model: str | None) -> int:
+        """What is reserved for the answer to a request that sets no maximum."""
         facts = self._facts_of(model)
         most = facts.max_output if facts is not None else None
-        usual = rule.default_output if most is None else min(most, rule.default_output)
-        return lambda usage: usual if usage.output_tokens is None else usage.output_tokens
+        return rule.default_output if most is None else min(most, rule.default_output)
 
     def _price_for(self, rule: Rule, model: str | None, *, refuse: bool = True) -> Prices | None:
         prices = self.price(model)
@@ -197,6 +227,11 @@ def _nothing(usage: Usage) -> int:
 
 def _input(usage: Usage) -> int:
     return usage.input_tokens
+
+
+def _is_billed(ctx: RequestContext) -> bool:
+    """Of batches the submission and the settlement; looking at one costs nothing."""
+    return ctx.operation in _BILLED and (ctx.operation != "batch" or bool(ctx.batch))
 
 
 def _all_failed(attempts: Sequence[Attempt]) -> bool:

@@ -23,7 +23,7 @@ from .estimates import Estimator, Usage
 from .overrides import LiveRules
 from .rules import Asker, Rule
 
-__all__ = ["Plan", "Planner", "Shown", "Subject", "Term"]
+__all__ = ["Plan", "Planner", "Shown", "Subject", "Term", "missing"]
 
 Subject = tuple[tuple[str, str], ...]
 """Whom a limit counts for, by what it is `per`."""
@@ -149,7 +149,7 @@ class Planner:
             subject = rule.subject(asker)
             if subject is None:
                 if rule.refuse_missing and rule.enforce:
-                    raise _missing(rule, asker)
+                    raise missing(rule, asker)
                 continue
             blank = rule.entry(subject, 0, now)
             if blank is not None:
@@ -161,7 +161,8 @@ class Planner:
         return self._services.model_provider(model) or ""
 
 
-def _missing(rule: Rule, asker: Asker) -> RequestRejected:
+def missing(rule: Rule, asker: Asker) -> RequestRejected:
+    """The refusal where the caller lacks what a limit counts per."""
     lacking = ", ".join(each for each in rule.per if asker.value(each) is None)
     return RequestRejected(
         f"The limit '{rule.name}' counts per {', '.join(rule.per)}, and this caller has no {lacking}.",

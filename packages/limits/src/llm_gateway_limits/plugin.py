@@ -32,6 +32,7 @@ from llm_gateway_sdk.admin import AdminRoute
 
 from .admin import limit_routes
 from .amounts import show_amount
+from .batches import HELD_SECONDS, Part, charges_of, parts_of, written_of
 from .blocks import BlockSettings
 from .books import Books, Hold
 from .estimates import Estimator, Usage
@@ -93,6 +94,8 @@ class _Spending:
     holds: list[tuple[list[_Applied], Hold]]
     named: set[str]
     """The models, by the names under which they are counted."""
+    waiting: Sequence[tuple[Part, _Applied]] = ()
+    """What the lines of a batch have reserved, in the last of `holds`."""
 
 
 @plugin_metadata(
@@ -196,6 +199,9 @@ class Limits(Plugin):
 
     async def before_request(self, ctx: RequestContext) -> PluginResult | None:
         try:
+            if ctx.batch:
+                await self._reserve_batch(ctx)
+                return None
             plan = self._planner.plan(ctx)
             if not plan.terms and not self._by_model:
                 return None
@@ -216,6 +222,47 @@ class Limits(Plugin):
             self._refuse(ctx, refusal)
             raise
         return None
+
+    async def _reserve_batch(self, ctx: RequestContext) -> None:
+        """Raises RequestRejected."""
+        provider_of, now = self._planner.provider_of, time.time()
+        asker = Asker.of(ctx, self.gateway.model_name, provider_of)
+        found = []
+        for part in parts_of(self._live.rules, ctx, asker, self._estimator, provider_of):
+            blank = part.rule.entry(part.subject, 0, now)
+            if blank is not None:
+                term = Term(part.rule, part.subject, blank, part.most)
+                found.append((part, _Applied(term, part.amount, part.rule.scaled(part.amount))))
+        if not found:
+            return
+        spending = ctx.plugin_data[_HOLDS] = _Spending(asker, Usage(), [], asker.model, [], {asker.model})
+        waiting = [(part, each) for part, each in found if part.waits]
+        for applied in ([each for part, each in found if not part.waits], [each for _, each in waiting]):
+            if applied:
+                hold = await self._reserve(ctx, spending, applied)
+                spending.applied += applied
+                self._note(ctx, applied, hold.states)
+        spending.waiting = waiting
+
+    async def defer_request(self, ctx: RequestContext) -> Any:
+        """What the lines of a batch have reserved is held until it has ended."""
+        spending: _Spending | None = ctx.plugin_data.get(_HOLDS)
+        if spending is None or not spending.waiting:
+            return None
+        _, hold = spending.holds.pop()
+        spending.applied = spending.applied[: -len(spending.waiting)]
+        try:
+            await self._books.defer(hold, HELD_SECONDS)
+        except StoreUnavailable as error:
+            log.warning("a batch's reservation may end before the batch does: %s", error)
+        entries = [written_of(part, each.entry) for part, each in spending.waiting]
+        return {"lease": hold.lease_id, "reserved": hold.reserved, "entries": entries}
+
+    async def settle_deferred(self, held: Any, ctx: RequestContext) -> None:
+        charges = charges_of(held["entries"], ctx, self._estimator)
+        await self._books.settle_deferred(
+            str(held["lease"]), charges, reserved=bool(held["reserved"]), note=ctx.request_id
+        )
 
     async def before_model(self, ctx: RequestContext) -> None:
         """A router or a fallback chose another model than was reserved for: tops up where it is dearer, reserves what
@@ -263,7 +310,7 @@ class Limits(Plugin):
             await self._books.settle(hold, charged)
         else:
             await self._settle_in_turn(ctx, spending)
-        if self._by_model and not self._as_asked(ctx, spending):
+        if self._by_model and not ctx.batch and not self._as_asked(ctx, spending):
             await self._charge_unreserved(ctx, spending)
 
     def _taken(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> int:
@@ -398,7 +445,7 @@ class Limits(Plugin):
         return answer
 
     async def _ask(self, ctx: RequestContext, applied: Sequence[_Applied], *, tried: bool = False) -> Hold | Refused:
-        alone = any(each.rule.on_store_down == "deny" for each in applied)
+        alone = bool(ctx.batch) or any(each.rule.on_store_down == "deny" for each in applied)
         ask = self._books.reserve_in_store if tried else self._books.reserve
         return await ask([each.entry for each in applied], note=ctx.request_id, alone=alone)
 

@@ -35,11 +35,13 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "attempts_wanted": (),
     "metrics": (),
     "pages": (),
+    "defer_request": ("ctx",),
+    "settle_deferred": ("held", "ctx"),
 }
 """What the gateway calls, and with how many arguments next to `self`."""
 
 _SYNCHRONOUS = ("wants", "attempts_wanted", "metrics", "pages")
-_ASYNCHRONOUS = ("configure", "close")
+_ASYNCHRONOUS = ("configure", "close", "defer_request", "settle_deferred")
 _SETTINGS = ("operations", "on_stream", "edits_request", "edits_reply", "blocking", "single_process", "api_version")
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
+from .batch_share import BatchShare
 from .context_fields import FIELDS
 from .dialect import Headers, WireReply, WireRequest
 from .losses import Loss
@@ -259,6 +260,9 @@ class RequestContext:
         """One entry per call of a provider, in order; the last is the current one."""
         self.error: Exception | None = None
         """The last failure, as `on_model_error` sees it; None after a success."""
+        self.batch: Sequence[BatchShare] = ()
+        """What a batch that is handed in may use, by model; for the request that settles it too. Empty for
+        all else."""
         self.session: str | None = None
         """The id of the realtime session that this request is one response of; None for all else, the session itself
         included."""

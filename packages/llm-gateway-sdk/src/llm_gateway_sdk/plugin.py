@@ -219,6 +219,16 @@ class Plugin:
         """Exactly once for each `before_request` that was begun, however the request ended: success, failure, refusal,
         a client that left, a gateway that ends. `ctx.metrics` is final. Not on the client's time; ends after 5 s."""
 
+    async def defer_request(self, ctx: RequestContext) -> Any:
+        """The request has begun what ends later and elsewhere, such as a batch: what this plugin holds for it lasts
+        until `settle_deferred`. Returns what that needs, as a value that JSON can hold, or None for nothing.
+        `after_request` follows as always, for what is not deferred."""
+
+    async def settle_deferred(self, held: Any, ctx: RequestContext) -> None:
+        """What was deferred has ended: `ctx.attempts` has what it has used. `held` is what `defer_request` returned,
+        perhaps in another process, before a restart. May be called again for the same `held`, after a crash: the
+        second time it must change nothing."""
+
     def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         """Before the model is called: authentication, validation, changes to `ctx.request`, choice of
         `ctx.target_model`."""

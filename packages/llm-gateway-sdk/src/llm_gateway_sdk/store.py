@@ -240,6 +240,10 @@ class Store(ABC):
     async def aclose(self) -> None:  # noqa: B027, a store may have nothing to end
         """Ends connections and threads. What was answered before is kept."""
 
+    def exists(self) -> bool:
+        """Whether anything may be in it. False where it would be made by looking, as a file that is not there yet."""
+        return True
+
     @abstractmethod
     async def check(self) -> list[str]:
         """Reaches for the store. Returns what about it may lose counts, such as an eviction policy."""

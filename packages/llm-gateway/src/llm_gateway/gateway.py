@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import chain
 from typing import Any, Protocol, cast
 
@@ -30,6 +31,7 @@ from llm_gateway_sdk import (
     Store,
 )
 from llm_gateway_sdk.failures import is_failure
+from llm_gateway_sdk.operations.owned import OwnedForm
 
 from .authenticating import is_authenticating
 from .breaker import Breaker, BreakerSettings
@@ -37,6 +39,8 @@ from .conditions import compile_conditions
 from .config.project import GatewayConfig, ProjectConfig
 from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
 from .describing import ModelDescriptions
+from .exchange.batches.pending import PendingBatches
+from .exchange.batches.settling import Settler
 from .exchange.belongings import Belongings
 from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.realtime.session_limits import RealtimeLimits
@@ -236,6 +240,8 @@ class Gateway:
         self._providers: list[Any] = []
         self._provider_services = SharedClient(lambda: self.client(TransportSettings()))
         self._plugins: dict[str, _MountedEntry] = {}
+        self._polling: list[asyncio.Task[None]] = []
+        self._settlers: list[Settler] = []
         self._former = former
         limits, realtime = self.config.server.limits, self.config.server.realtime
         self.services: Services = Services(
@@ -264,6 +270,8 @@ class Gateway:
             self.services.dialects = _Dialects(self.extensions)
             for name, project in self.config.projects.items():
                 self.projects[name] = await self._project(project)
+            for served in self.projects.values():
+                self._look_after_batches(served)
         except BaseException:
             await self.close()
             raise
@@ -272,6 +280,10 @@ class Gateway:
     async def close(self) -> None:
         """Closes what this generation alone uses. Its last exchange must be over."""
         task = asyncio.current_task()
+        for polling in self._polling:
+            polling.cancel()
+        await asyncio.gather(*self._polling, *(settler.close() for settler in self._settlers), return_exceptions=True)
+        self._polling, self._settlers = [], []
         for entry in self._plugins.values():
             entry.users -= 1
             if entry.users == 0:
@@ -354,7 +366,23 @@ class Gateway:
         kind = self.extensions.get("store", self.config.store.type).cls
         if self.workers > 1 and not kind.shared:
             return None
-        return Belongings(lambda: cast(Store, self.use_shared(*self.store_factory())), config.name)
+        return Belongings(self._store_when_used(), config.name)
+
+    def _store_when_used(self) -> Callable[[], Store]:
+        """Gives the gateway's store, which is made when first asked for."""
+        return cache(lambda: cast(Store, self.use_shared(*self.store_factory())))
+
+    def _look_after_batches(self, project: ServedProject) -> None:
+        """Books the project's batches when they have ended, wherever they were submitted."""
+        forms = [route.form for adapter in project.adapters for route in adapter.routes]
+        apis = {form.api.name: form.api for form in forms if isinstance(form, OwnedForm) and form.api is not None}
+        if project.scope.belongings is None or not apis:
+            return
+        pending = PendingBatches(self._store_when_used(), project.config.name)
+        settler = project.scope.settler = Settler(project.scope, self.services, pending, apis)
+        self._settlers.append(settler)
+        interval = project.config.batches.poll_interval_seconds
+        self._polling.append(asyncio.create_task(settler.run(interval)))
 
     def _memory(self, config: ProjectConfig, adapters: Sequence[Adapter]) -> Memory | None:
         """What keeps responses for the project's clients; None where nothing is kept."""
@@ -370,7 +398,7 @@ class Gateway:
             )  # fmt: skip
             return None
         return ResponsesMemory(
-            lambda: cast(Store, self.use_shared(*self.store_factory())),
+            self._store_when_used(),
             config.name,
             seconds=settings.time_to_live_seconds,
             max_bytes=settings.max_bytes,

@@ -37,7 +37,7 @@ def test_of_two_that_change_it_one_is_too_late() -> None:
         assert one is not None
         assert other is not None
 
-        one.settled = other.settled = True
+        one.shares = other.shares = [{"lines": 1}]
         assert [await things.put("ann", "batch", each) for each in (one, other)] == [True, False]
 
     asyncio.run(run())

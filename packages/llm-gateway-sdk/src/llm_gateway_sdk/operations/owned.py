@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from ..dialect import Target, WireRequest
+from .batch import BatchAPI, BatchResult, BatchStatus
 from .form import OperationForm
 
 __all__ = ["BatchLine", "OwnedForm", "Role"]
@@ -21,15 +22,20 @@ class BatchLine:
     body: dict[str, Any]
     place: str
     """Where it is, for messages."""
+    writes: bool = True
+    """Whether its reply is text that a model writes, as long as the line allows."""
+    dialect: str = ""
+    """The dialect of `body`; empty where it is not a conversation."""
 
 
 class OwnedForm(OperationForm[None, None]):
     """One endpoint in one of its roles. A file is created by a multipart form, whose content `read_files` puts into the
     body that plugins see, and `file_content` takes out again."""
 
-    final: ClassVar[frozenset[str]] = frozenset()
-    """Words of `state` after which a batch changes no more."""
-    state: ClassVar[str] = "status"
+    api: ClassVar[BatchAPI | None] = None
+    """Of batches: how their vendor shows them."""
+    id_prefix: ClassVar[str] = "batch_"
+    """How the ids of batches begin that the gateway gives."""
 
     def __init__(self, role: Role, *, multipart: bool = False) -> None:
         self.role = role
@@ -50,6 +56,41 @@ class OwnedForm(OperationForm[None, None]):
     def rests_on(self, body: dict[str, Any]) -> str | None:
         """The id of what has to be the caller's already. Raises DialectError."""
         return None
+
+    # Batches at a provider with another API: what the client sees of them.
+
+    def facts(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What of the submission each description of the batch repeats."""
+        return {}
+
+    def show_batch(self, id_: str, status: BatchStatus, facts: dict[str, Any]) -> dict[str, Any]:
+        """The batch in this API's shape."""
+        raise NotImplementedError
+
+    def files_of(self, id_: str, status: BatchStatus) -> dict[str, str]:
+        """The files of results that a batch which has ended has, by what is in them (`output`, `errors`)."""
+        return {}
+
+    def show_file(self, id_: str, purpose: str, size: int, created: int) -> dict[str, Any]:
+        """A file that the gateway itself gives out."""
+        raise NotImplementedError
+
+    def show_result(self, result: BatchResult, body: dict[str, Any]) -> tuple[str, bytes]:
+        """In which of `files_of` a result is (empty where there are none), and its line there. `body` is the reply in
+        the client's dialect, of an error its body."""
+        raise NotImplementedError
+
+    def show_deleted(self, id_: str) -> dict[str, Any]:
+        """What answers that something was deleted."""
+        raise NotImplementedError
+
+    def lines_of(self, content: bytes) -> list[BatchLine]:
+        """The requests in a file that was kept; the inverse of `file_content`."""
+        raise NotImplementedError
+
+    def own_addresses(self, body: bytes) -> bytes:
+        """A provider's description with the gateway's addresses in place of the provider's."""
+        return body
 
     def brings(self, answer: dict[str, Any]) -> list[str]:
         """Ids of files that the provider has made for the owner of this."""

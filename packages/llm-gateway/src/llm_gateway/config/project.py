@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from llm_gateway.config.schema import (
     AdapterConfig,
     AdminConfig,
+    BatchesConfig,
     BreakerConfig,
     LoggingConfig,
     ModelConfig,
@@ -51,6 +52,7 @@ class ProjectConfig:
     allow_unseen_native: bool = False
     hide_refused_models: bool = False
     responses: ResponsesConfig = field(default_factory=ResponsesConfig)
+    batches: BatchesConfig = field(default_factory=BatchesConfig)
 
     def model(self, name: str) -> ModelConfig | None:
         """The model of this name or alias; names come before aliases, plain aliases before patterns."""

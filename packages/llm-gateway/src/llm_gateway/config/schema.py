@@ -466,6 +466,18 @@ class ResponsesConfig(Settings):
     )
 
 
+class BatchesConfig(Settings):
+    """How the gateway looks after batches, whose cost is known when they have ended."""
+
+    poll_interval_seconds: Duration = Field(
+        default=60.0,
+        ge=0.1,
+        alias="pollInterval",
+        description="How long after a batch was handed in its provider is asked for the first time whether it has "
+        "ended; for one that takes long it is asked less often.",
+    )
+
+
 class ProjectFlags(Settings):
     """Settings that stand at the top level, for all projects, and in a project, for itself.
 
@@ -510,6 +522,11 @@ class ProjectFlags(Settings):
     responses: ResponsesConfig | None = Field(
         default=None,
         description="What is kept for clients of the Responses API.",
+        json_schema_extra={"x-default": {}},
+    )
+    batches: BatchesConfig | None = Field(
+        default=None,
+        description="How batches are looked after.",
         json_schema_extra={"x-default": {}},
     )
     hide_refused_models: bool | None = Field(

@@ -8,17 +8,21 @@ An id is found under its owner's name alone: to anybody else it does not exist, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from llm_gateway_sdk import Conflict, Store
+from llm_gateway_sdk import Conflict, NotFound, Store
 from llm_gateway_sdk.wire import json
 
 __all__ = ["Belonging", "Belongings"]
 
 _SECONDS = 60 * 86_400
 """Longer than any vendor keeps a batch's results."""
+
+
+_PIECE = 256 * 1024
+"""Bytes of a file's content in one record."""
 
 
 @dataclass(slots=True)
@@ -29,12 +33,24 @@ class Belonging:
     object: dict[str, Any] = field(default_factory=dict)
     """As the provider last showed it."""
     created: float = 0.0
-    lines: int = 0
-    """Requests of a batch."""
-    input_tokens: int = 0
-    """What they were estimated to use when they were handed in."""
-    settled: bool = False
-    """What the batch has used is in the books."""
+    shares: list[dict[str, Any]] = field(default_factory=list)
+    """Of a file of requests: what they may use, as `BatchShare` writes it."""
+    # Where its provider has another API than its client: what the gateway keeps of it.
+    api: str = ""
+    """The name of the provider's batch API; empty where the provider has the thing itself, under this id."""
+    upstream: str = ""
+    """The provider's id of the batch."""
+    part: str = ""
+    """Of a file, what is in it: `input`, or one of the form's `files_of`."""
+    pieces: int = 0
+    """In how many records its content is kept."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """The client's names of lines by those that were sent, where they differ."""
+    tools: dict[str, str] = field(default_factory=dict)
+    """The same of tools."""
+    dialect: str = ""
+    """The client's, of the lines."""
     version: int = 0
 
 
@@ -64,6 +80,27 @@ class Belongings:
     async def remove(self, owner: str, operation: str, id_: str) -> None:
         await self._store().delete(self._key(owner, operation, id_))
 
+    async def keep_content(self, owner: str, id_: str, content: bytes) -> int:
+        """Keeps a file's content, in so many pieces as it returns."""
+        count = -(-len(content) // _PIECE)
+        for number in range(count):
+            piece = content[number * _PIECE : (number + 1) * _PIECE]
+            await self._store().keep({self._piece(owner, id_, number): piece}, _SECONDS / 2)
+        return count
+
+    async def content(self, owner: str, id_: str, pieces: int) -> AsyncIterator[bytes]:
+        """Piece by piece. Raises NotFound where it has ended."""
+        for number in range(pieces):
+            key = self._piece(owner, id_, number)
+            found = (await self._store().recall([key])).get(key)
+            if found is None:
+                raise NotFound(f"The content of '{id_}' is not kept any more.")
+            yield found
+
+    async def forget_content(self, owner: str, id_: str, pieces: int) -> None:
+        for number in range(pieces):
+            await self._store().forget([self._piece(owner, id_, number)])
+
     async def all(self, owner: str, operation: str) -> list[Belonging]:
         """The newest first; what is older than any vendor keeps it is forgotten."""
         found: list[Belonging] = []
@@ -77,6 +114,9 @@ class Belongings:
                     found.append(thing)
             after = documents[-1].key
         return sorted(found, key=lambda thing: -thing.created)
+
+    def _piece(self, owner: str, id_: str, number: int) -> str:
+        return f"{self._key(owner, 'content', id_)}/{number}"
 
     def _key(self, owner: str, operation: str, id_: str) -> str:
         return f"belongings/{self._project}/{owner}/{operation}/{id_}"

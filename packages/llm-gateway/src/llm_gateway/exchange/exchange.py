@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -36,6 +38,7 @@ from llm_gateway_sdk.walk import walk
 from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
+from .batches.endpoints import take_shares
 from .client import ClientReply
 from .delivery.chunks import EVENTS, decoded, decoded_body, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
@@ -50,6 +53,7 @@ from .multipart import FormUpload
 from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
 from .reading import Reading
+from .references import check_references, may_name
 from .request import ClientRequest
 from .rights import check_rights
 from .services import ProjectScope, Services
@@ -227,7 +231,9 @@ class Exchange:
         deadlines.enter(task, request.deadline + _GRACE_SECONDS, request.loop)
         try:
             attendant = self._client.attendant
-            recall = None if attendant is None else attendant.recall
+            recall: Callable[[], Awaitable[None]] | None = None if attendant is None else attendant.recall
+            if request.ctx.operation == "batch":
+                recall = partial(take_shares, request)
             await walk(request.ctx, request.chain, self, request.project.limits, self._lifecycle, recall)
         except asyncio.CancelledError:
             if deadlines.has_ended(task) and task.uncancel() == 0:
@@ -280,6 +286,16 @@ class Exchange:
     async def _call(self, attempt: LiveAttempt) -> Verdict | None:
         request, client = self._request, self._client
         http = attempt.target.http
+        if request.chain.authentication and http is not None:
+            body = request.wire.body
+            if (
+                b"file" in body
+                or b"vector_" in body
+                or b"ached" in body
+                or b'"conversation"' in body
+                or b"\\u00" in body
+            ) and may_name(body):  # a look ahead that costs no call
+                await check_references(request, http)
         if request.ctx.operation != "generate":
             return await perform_operation(request, client, attempt)
         if http is None:

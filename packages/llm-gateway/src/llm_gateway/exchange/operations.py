@@ -30,7 +30,7 @@ from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
 from ..wire.native_paths import is_listed
 from .attempt import LiveAttempt
-from .batches import list_belongings, owned_target, perform_owned
+from .batches.endpoints import list_belongings, owned_target, perform_owned
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
 from .errors import http_error, refuse_web_page

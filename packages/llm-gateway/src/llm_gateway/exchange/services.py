@@ -20,7 +20,7 @@ from .detached import DetachedSupervisor, KeptBudget
 from .outlet import Sink
 from .realtime.session_limits import RealtimeLimits
 
-__all__ = ["Attendant", "Memory", "Observer", "ProjectScope", "Services", "new_id"]
+__all__ = ["Attendant", "BatchSettler", "Memory", "Observer", "ProjectScope", "Services", "new_id"]
 
 
 class Observer(Protocol):
@@ -76,6 +76,19 @@ class Memory(Protocol):
         ...
 
 
+class BatchSettler(Protocol):
+    """Books batches once they have ended; `settling.Settler`."""
+
+    @property
+    def pending(self) -> Any:
+        """`PendingBatches` of the project."""
+        ...
+
+    def soon(self, kind: str, owner: str, id_: str, token: str | None = None) -> None: ...
+
+    async def now(self, kind: str, owner: str, id_: str, token: str | None = None) -> None: ...
+
+
 @dataclass(slots=True)
 class ProjectScope:
     """A project, ready to serve."""
@@ -93,6 +106,8 @@ class ProjectScope:
     native_paths: tuple[str, ...] = ()
     belongings: Belongings | None = None
     """Whose files and batches are whose; None without a store that all workers share."""
+    settler: BatchSettler | None = None
+    """Who books batches when they have ended; None without such a store."""
     memory: Memory | None = None
     limits: WalkLimits = field(init=False)
 

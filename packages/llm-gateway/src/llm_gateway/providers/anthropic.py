@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
 from llm_gateway_sdk.dialects.quirks import quirks_schema
+from llm_gateway_sdk.operations.form import OperationForm
 
 from ..dialects.anthropic import Anthropic
+from ..operations.batches.anthropic_api import AnthropicBatchAPI
 
 __all__ = ["AnthropicProvider"]
 
@@ -22,6 +25,7 @@ class AnthropicProvider(HTTPProvider):
     default_base_url = "https://api.anthropic.com"
     api_key_variable = "ANTHROPIC_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(Anthropic.quirks))
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (AnthropicBatchAPI(),)
 
     async def configure(self, config: dict[str, Any]) -> None:
         await super().configure(config)

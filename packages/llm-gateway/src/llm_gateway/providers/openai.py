@@ -16,6 +16,7 @@ from ..dialects.openai_chat.quirks import QUIRKS as CHAT_QUIRKS
 from ..dialects.openai_responses.quirks import QUIRKS as RESPONSES_QUIRKS
 from ..operations.audio.speech import OpenAISpeech
 from ..operations.audio.transcription import OpenAITranscription
+from ..operations.batches.openai_api import OpenAIBatchAPI
 from ..operations.embeddings.openai import OpenAIEmbeddings
 from ..operations.images.openai import OpenAIImages
 from ..operations.moderation.openai import OpenAIModeration
@@ -74,6 +75,7 @@ class OpenAIProvider(HTTPProvider):
         OpenAIImages(),
         OpenAISpeech(),
         OpenAITranscription(),
+        OpenAIBatchAPI(),
     )
 
     def read_settings(self, config: Mapping[str, Any]) -> HTTPSettings:

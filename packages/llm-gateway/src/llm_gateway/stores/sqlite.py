@@ -103,6 +103,9 @@ class SQLiteStore(Store):
         self._deadline = float(config.get("deadline", 1000)) / 1000
         self._synchronous = str(config.get("synchronous", "normal")).upper()
 
+    def exists(self) -> bool:
+        return self._path.exists()
+
     async def check(self) -> list[str]:
         await self.epoch()
         return []

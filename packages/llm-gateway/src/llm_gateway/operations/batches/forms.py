@@ -7,19 +7,110 @@ and with what plugins edit, and comes back as the provider gives it.
 from __future__ import annotations
 
 import re
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from llm_gateway_sdk import DialectError
+from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus, ResultKind
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.operations.reading import object_of
 from llm_gateway_sdk.wire import json
+
+from .anthropic_api import AnthropicBatchAPI
+from .openai_api import OpenAIBatchAPI
 
 __all__ = ["AnthropicBatches", "AnthropicFiles", "OpenAIBatches", "OpenAIFiles"]
 
 _LINE_URLS = re.compile(r"/v1/(?:chat/completions|responses|embeddings|completions|moderations|images/generations)")
 
+_WRITTEN = ("/chat/completions", "/responses", "/completions")
+"""Endpoints whose replies are written by a model, token by token."""
+_DIALECTS = {"/v1/chat/completions": "openai_chat", "/v1/responses": "openai_responses"}
 
-class OpenAIFiles(OwnedForm):
+
+_UNDONE = {
+    "expired": "This request could not be executed before the completion window expired.",
+    "cancelled": "This request was not executed because the batch was cancelled.",
+}
+
+
+class _OpenAIForm(OwnedForm):
+    """What clients are shown of batches at other vendors' providers, and of their files."""
+
+    name = "openai"
+
+    def show_deleted(self, id_: str) -> dict[str, Any]:
+        return {"id": id_, "object": "file", "deleted": True}
+
+    def show_file(self, id_: str, purpose: str, size: int, created: int) -> dict[str, Any]:
+        return {
+            "id": id_,
+            "object": "file",
+            "bytes": size,
+            "created_at": created,
+            "expires_at": None,
+            "filename": f"{id_}.jsonl",
+            "purpose": purpose,
+            "status": "processed",
+            "status_details": None,
+        }
+
+    def facts(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {key: body[key] for key in ("endpoint", "input_file_id", "completion_window", "metadata") if key in body}
+
+    def show_batch(self, id_: str, status: BatchStatus, facts: dict[str, Any]) -> dict[str, Any]:
+        created, counts = status.created or int(facts.get("created", 0)), status.counts
+        files = self.files_of(id_, status)
+        batch: dict[str, Any] = {
+            "id": id_,
+            "object": "batch",
+            "endpoint": facts.get("endpoint", "/v1/chat/completions"),
+            "errors": {"object": "list", "data": status.problems} if status.problems else None,
+            "input_file_id": facts.get("input_file_id", ""),
+            "completion_window": facts.get("completion_window", "24h"),
+            "status": status.phase,
+            "output_file_id": files.get("output"),
+            "error_file_id": files.get("errors"),
+            "created_at": created,
+            "in_progress_at": created,
+            "expires_at": status.expires or created + 86_400,
+            "finalizing_at": None,
+            "request_counts": {
+                "total": int(facts.get("total", 0)),
+                "completed": counts.get("succeeded", 0),
+                "failed": sum(counts.values()) - counts.get("succeeded", 0),
+            },
+            "metadata": facts.get("metadata"),
+        }
+        batch.update(dict.fromkeys(("completed_at", "failed_at", "expired_at", "cancelling_at", "cancelled_at")))
+        if status.is_final:
+            batch[f"{status.phase}_at"] = status.ended or created
+        return batch
+
+    def lines_of(self, content: bytes) -> list[BatchLine]:
+        files = OpenAIFiles("create")
+        return files.lines(object_of(files.read_files(b'{"purpose": "batch"}', content)))
+
+    def files_of(self, id_: str, status: BatchStatus) -> dict[str, str]:
+        if not status.is_final or status.phase == "failed":
+            return {}
+        counts = status.counts
+        found = {"output": f"file-{id_}-output"}
+        if sum(counts.values()) > counts.get("succeeded", 0):
+            found["errors"] = f"file-{id_}-errors"
+        return found
+
+    def show_result(self, result: BatchResult, body: dict[str, Any]) -> tuple[str, bytes]:
+        line: dict[str, Any] = {"id": f"batch_req_{result.custom_id}", "custom_id": result.custom_id}
+        if result.kind in ("succeeded", "errored"):
+            response = {"status_code": result.status, "request_id": result.request_id, "body": body}
+            line.update(response=response, error=None)
+        else:
+            line.update(response=None, error={"code": f"batch_{result.kind}", "message": _UNDONE[result.kind]})
+        return "output" if result.kind == "succeeded" else "errors", json.dumps(line) + b"\n"
+
+
+class OpenAIFiles(_OpenAIForm):
     """`/v1/files`. A file of the purpose `batch` is read: its lines are the requests of a batch to come."""
 
     name = "openai"
@@ -38,7 +129,8 @@ class OpenAIFiles(OwnedForm):
             url = line.get("url")
             if line.get("method") != "POST" or not isinstance(url, str) or _LINE_URLS.fullmatch(url) is None:
                 raise DialectError("expected the method POST and the url of an endpoint that batches have", path=place)
-            found.append(BatchLine(line["custom_id"], inner, place))
+            writes, dialect = url.endswith(_WRITTEN), _DIALECTS.get(url, "")
+            found.append(BatchLine(line["custom_id"], inner, place, writes, dialect))
         return found
 
     def reads_files(self, fields: bytes) -> bool:
@@ -58,13 +150,12 @@ class OpenAIFiles(OwnedForm):
         return b"".join(json.dumps(line) + b"\n" for line in lines)
 
 
-class OpenAIBatches(OwnedForm):
+class OpenAIBatches(_OpenAIForm):
     """`/v1/batches`, over a file that was uploaded."""
 
     name = "openai"
     operation = "batch"
-    final = frozenset({"completed", "failed", "expired", "cancelled"})
-    state = "status"
+    api: ClassVar[BatchAPI] = OpenAIBatchAPI()
 
     def rests_on(self, body: dict[str, Any]) -> str | None:
         given = body.get("input_file_id")
@@ -88,8 +179,8 @@ class AnthropicBatches(OwnedForm):
 
     name = "anthropic"
     operation = "batch"
-    final = frozenset({"ended"})
-    state = "processing_status"
+    id_prefix = "msgbatch_"
+    api: ClassVar[BatchAPI] = AnthropicBatchAPI()
 
     def lines(self, body: dict[str, Any]) -> list[BatchLine]:
         requests = body.get("requests")
@@ -101,8 +192,65 @@ class AnthropicBatches(OwnedForm):
             inner = line.get("params") if isinstance(line, dict) else None
             if not isinstance(inner, dict) or not isinstance(line.get("custom_id"), str):
                 raise DialectError("expected an object with custom_id and params", path=place)
-            found.append(BatchLine(line["custom_id"], inner, place))
+            found.append(BatchLine(line["custom_id"], inner, place, dialect="anthropic"))
         return found
+
+    def show_batch(self, id_: str, status: BatchStatus, facts: dict[str, Any]) -> dict[str, Any]:
+        counts, word = status.counts, "ended" if status.is_final else "in_progress"
+        total = int(facts.get("total", 0))
+        created = status.created or int(facts.get("created", 0))
+        cancelled = status.phase in ("cancelling", "cancelled")
+        done = sum(counts.values())
+        if status.is_final and done < total:  # OpenAI counts as failed, or not at all, what it has not done
+            rest: ResultKind = "cancelled" if cancelled else "errored" if status.phase == "failed" else "expired"
+            counts = {**counts, rest: counts.get(rest, 0) + total - done}
+        return {
+            "id": id_,
+            "type": "message_batch",
+            "processing_status": "canceling" if status.phase == "cancelling" else word,
+            "request_counts": {
+                "processing": 0 if status.is_final else total,
+                "succeeded": counts.get("succeeded", 0) if status.is_final else 0,
+                "errored": counts.get("errored", 0) if status.is_final else 0,
+                "canceled": counts.get("cancelled", 0),
+                "expired": counts.get("expired", 0),
+            },
+            "created_at": _time(created),
+            "expires_at": _time(status.expires or created + 86_400),
+            "ended_at": _time(status.ended or created) if status.is_final else None,
+            "cancel_initiated_at": _time(status.ended or created) if cancelled else None,
+            "archived_at": None,
+            "results_url": results_path(id_) if status.is_final else None,
+        }
+
+    def show_deleted(self, id_: str) -> dict[str, Any]:
+        return {"id": id_, "type": "message_batch_deleted"}
+
+    def own_addresses(self, body: bytes) -> bytes:
+        batch = object_of(body)
+        if not isinstance(batch.get("id"), str) or not batch.get("results_url"):
+            return body
+        return json.replace_top_level(body, {"results_url": results_path(batch["id"])})
+
+    def facts(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"total": len(self.lines(body))}
+
+    def show_result(self, result: BatchResult, body: dict[str, Any]) -> tuple[str, bytes]:
+        shown: dict[str, Any] = {"type": "canceled" if result.kind == "cancelled" else result.kind}
+        if result.kind == "succeeded":
+            shown["message"] = body
+        elif result.kind == "errored":
+            shown["error"] = {**body, "request_id": body.get("request_id") or result.request_id or None}
+        return "", json.dumps({"custom_id": result.custom_id, "result": shown}) + b"\n"
+
+
+def results_path(id_: str) -> str:
+    """Where the results of a batch are. SDKs resolve it against their base URL, whatever proxies are between."""
+    return f"/v1/messages/batches/{id_}/results"
+
+
+def _time(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _line(text: bytes, number: int) -> Any:

@@ -4,8 +4,7 @@
     read, content, cancel, delete ── only of what belongs to the caller ── sent to the provider that has it
     list ── what belongs to the caller, from the store
 
-What the lines will use is estimated and booked when they are handed in, as far as their input goes; what a batch has
-used beyond that is booked once, when its end is first seen.
+What the lines may use is reserved when they are handed in; what a batch that has ended did use is booked by `settling`.
 """
 
 from __future__ import annotations
@@ -19,36 +18,38 @@ from llm_gateway_sdk import (
     GatewayError,
     HTTPProvider,
     InvalidRequest,
-    ModelNotFound,
     NotFound,
-    RequestRejected,
-    Usage,
     Verdict,
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.batch_share import BatchShare
+from llm_gateway_sdk.deferral import defer
 from llm_gateway_sdk.dialect import Headers
-from llm_gateway_sdk.estimate import estimate_text
-from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.numerals import whole_number
+from llm_gateway_sdk.operations.batch import BatchAPI
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
 
-from ..models import ModelTarget
-from .attempt import LiveAttempt
-from .belongings import Belonging, Belongings
-from .client import ClientReply
-from .errors import http_error
-from .headers import find
-from .multipart import FormBody
-from .reply_texts import look_at_reply, wants_to_look
-from .request import ClientRequest
-from .seen import seen_query
-from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
-from .upstream import secrets_of
+from ...models import ModelTarget
+from ...wire.headers import bearer_or_key
+from ..attempt import LiveAttempt
+from ..belongings import Belonging, Belongings
+from ..client import ClientReply
+from ..errors import http_error
+from ..headers import find
+from ..multipart import FormBody
+from ..reply_texts import look_at_reply, wants_to_look
+from ..request import ClientRequest
+from ..seen import seen_query
+from ..side_calls import MAX_ERROR_BYTES, call_endpoint, relay
+from ..upstream import secrets_of
+from .crossing import Crossed, crossing_api
+from .lines import asked_model, check_lines, shares_of, target_of_line
+from .pending import PendingBatch, written_principal
 
-__all__ = ["list_belongings", "owned_target", "perform_owned"]
+__all__ = ["list_belongings", "owned_target", "perform_owned", "take_shares"]
 
 _ID = re.compile(r"/(?:files|batches)/([^/]+)")
 
@@ -68,24 +69,15 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
         raise InvalidRequest(str(error), param=error.path) from None
     if rests_on is not None:
         file = await _mine(request, "file", rests_on)
-        if not file.lines:
+        if not file.shares:
             # What it holds was not looked at: whether the caller may use its models, and what it will cost.
             raise InvalidRequest(f"The file '{rests_on}' was not uploaded as a batch's.", param="input_file_id")
         return _target_of(request, file)
     if not lines:
         return _first_of(request)
-    target: ModelTarget | None = None
-    seen: set[str] = set()
-    for line in lines:
-        if line.custom_id in seen:
-            raise InvalidRequest(f"{line.place}: the custom_id '{line.custom_id}' is given twice.")
-        seen.add(line.custom_id)
-        found = _target_of_line(request, line)
-        if target is not None and found is not target and _address(found) != _address(target):
-            raise InvalidRequest(f"{line.place}: the models of one batch have to be the same provider's.")
-        target = target or found
-    assert target is not None
-    if target.http is None or target.http.dialect not in {route.dialect for route in request.adapter.routes}:
+    target = check_lines(request, lines)
+    native = target.http is not None and target.http.dialect in {route.dialect for route in request.adapter.routes}
+    if not native and crossing_api(request, target) is None:
         raise NotFound(f"The model '{target.name}' (provider '{target.provider.name}') has no batches in this form.")
     return registry.resolve(target.name, None)
 
@@ -105,26 +97,29 @@ async def perform_owned(
     form, http = _form(request), attempt.target.http
     if http is None:
         raise NotFound(f"The model '{attempt.target.name}' has no such endpoint.")
+    if (api := crossing_api(request, attempt.target)) is not None:
+        return await _perform_crossed(request, client, attempt, body, api)
+    if form.role == "delete" and form.operation == "batch" and request.project.settler is not None:
+        # With the batch its results are gone, and with them what it has used.
+        token = bearer_or_key(request.wire.headers.items)
+        await request.project.settler.now(_kind(request, "batch"), owner_of(request.ctx), _id_of(request), token)
     body, upload, lines = _named(request, form, body)
     reply = await call_endpoint(request, attempt, http, _wire(request, http, body), upload)
     try:
         if not 200 <= reply.status < 300:
             failed = await reply.read(MAX_ERROR_BYTES)
             raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http))
-        unsettled = form.role == "content" and form.operation == "batch"
-        if form.role == "content" and not unsettled and not wants_to_look(request, form):
+        if form.role == "content" and form.operation == "batch":
+            look_soon(request, _id_of(request))
+        if form.role == "content" and not wants_to_look(request, form):
             return await relay(request, client, attempt, reply)
         answer = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
     finally:
         reply.close()
+    answer.body = form.own_addresses(answer.body)
     attempt.settled = True
     attempt.content_type = find(answer.headers.items, "content-type")
     if form.role == "content":
-        if unsettled:
-            await _settle_results(request, attempt, answer.body)
-        if not wants_to_look(request, form):
-            await client.relay_whole(answer, attempt)
-            return None
         verdict, answer = await look_at_reply(request, form, answer)
         if verdict is not None:
             return verdict
@@ -138,6 +133,63 @@ async def perform_owned(
             return verdict
     await client.relay_whole(answer, attempt)
     return None
+
+
+async def _perform_crossed(
+    request: ClientRequest, client: ClientReply, attempt: LiveAttempt, body: bytes, api: BatchAPI
+) -> Verdict | None:
+    """What is at a provider with another API than the client's."""
+    form, http, owner = _form(request), attempt.target.http, owner_of(request.ctx)
+    assert http is not None
+    belongings, kind, files = _belongings(request), _kind(request, form.operation), _kind(request, "file")
+    crossed = Crossed(request, client, attempt, form, http, api, belongings, kind, files)
+    attempt.settled = True
+    if form.role != "create":
+        thing = crossed.thing = await _mine(request, form.operation, _id_of(request))
+    answer: dict[str, Any]
+    if form.role == "content":
+        if form.operation == "batch":
+            look_soon(request, thing.id)
+        return await crossed.give_content()
+    if form.role == "create":
+        answer = await _create_crossed(request, crossed, body)
+    elif form.role == "delete":
+        if form.operation == "batch" and request.project.settler is not None:
+            await request.project.settler.now(kind, owner, thing.id, bearer_or_key(request.wire.headers.items))
+        await belongings.forget_content(owner, thing.id, thing.pieces)
+        await belongings.remove(owner, kind, thing.id)
+        answer = form.show_deleted(thing.id)
+    elif form.operation == "batch":
+        status = await crossed.status(cancel=form.role == "cancel")
+        if status.is_final:
+            look_soon(request, thing.id)
+        answer = thing.object
+    else:
+        answer = thing.object
+    wire = WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(answer))
+    if request.chain.edits_reply:
+        verdict, wire = await look_at_reply(request, form, wire)
+        if verdict is not None:
+            return verdict
+    await client.own(wire)
+    return None
+
+
+async def _create_crossed(request: ClientRequest, crossed: Crossed, body: bytes) -> dict[str, Any]:
+    form, fields = crossed.form, _read(body)
+    if form.operation == "file":
+        lines = form.lines(fields)
+        crossed.shares = [share.to_json() for share in await request.work(shares_of, request, lines)]
+        return await crossed.keep_file(form.file_content(fields) or b"")
+    lines = form.lines(fields)
+    if (given := form.rests_on(fields)) is not None:
+        file = await _mine(request, "file", given)
+        pieces = crossed.belongings.content(owner_of(request.ctx), file.id, file.pieces)
+        content = b"".join([piece async for piece in pieces])
+        lines = await request.work(form.lines_of, content)
+    thing = await crossed.submit(lines, fields)
+    await _begin(request, crossed.api.name, thing.id, thing.upstream, thing.model)
+    return thing.object
 
 
 async def list_belongings(request: ClientRequest) -> WireReply:
@@ -217,28 +269,6 @@ def _first_of(request: ClientRequest) -> ModelTarget:
     return next((each for each in found if each.is_default), found[0])
 
 
-def _target_of_line(request: ClientRequest, line: BatchLine) -> ModelTarget:
-    model, principal = line.body.get("model"), request.ctx.principal
-    try:
-        target = request.project.registry.resolve(None, model if isinstance(model, str) else None)
-    except ModelNotFound as error:
-        raise InvalidRequest(f"{line.place}: {error.message}") from None
-    names = [target.name] + ([model] if isinstance(model, str) and request.project.registry.find(model) else [])
-    if principal is not None and not any(map(principal.may_use, names)):
-        raise RequestRejected(
-            f"{line.place}: the model '{model or target.name}' is not open to this caller.",
-            status=403, code="model_not_allowed", kind="permission",
-        )  # fmt: skip
-    if line.body.get("stream") is True:
-        raise InvalidRequest(f"{line.place}: a request of a batch can't be a stream.")
-    return target
-
-
-def _address(target: ModelTarget) -> tuple[str, str, str | None]:
-    http = target.http
-    return (target.provider.name, http.base_url, http.settings.api_key) if http is not None else (target.name, "", None)
-
-
 # Sending.
 
 
@@ -249,8 +279,8 @@ def _named(request: ClientRequest, form: OwnedForm, body: bytes) -> tuple[bytes,
     if isinstance(fields, dict) and (lines := form.lines(fields)):
         changed = False
         for line in lines:
-            target, model = _target_of_line(request, line), line.body.get("model")
-            upstream = target.upstream_model(model if isinstance(model, str) else None)
+            model = asked_model(line)
+            upstream = target_of_line(request, line).upstream_model(model)
             if upstream != model:
                 line.body["model"], changed = upstream, True
         if changed and request.form is None:
@@ -274,10 +304,29 @@ def _wire(request: ClientRequest, http: HTTPProvider, body: bytes) -> WireReques
 # The books.
 
 
+async def take_shares(request: ClientRequest) -> None:
+    """Finds out what a batch that is handed in may use, before limits are asked. Raises GatewayError."""
+    form = request.route.form
+    if not isinstance(form, OwnedForm) or form.operation != "batch" or form.role != "create":
+        return
+    asked = await request.work(_read, request.wire.body) if request.wire.body else {}
+    if not isinstance(asked, dict):
+        raise InvalidRequest("The body is not a JSON object.")
+    try:
+        given, lines = form.rests_on(asked), form.lines(asked)
+    except DialectError as error:
+        raise InvalidRequest(str(error), param=error.path) from None
+    if given is not None:
+        file = await _mine(request, "file", given)
+        request.ctx.batch = [BatchShare.of_json(each) for each in file.shares]
+    else:
+        request.ctx.batch = await request.work(shares_of, request, lines)
+
+
 async def _keep(
     request: ClientRequest, attempt: LiveAttempt, form: OwnedForm, body: bytes, lines: list[BatchLine], *, shown: bytes
 ) -> None:
-    """Writes down whose the answer is, and what it has used. `shown` is the answer as plugins have left it."""
+    """Writes down whose the answer is. `shown` is the answer as plugins have left it."""
     belongings, owner = _belongings(request), owner_of(request.ctx)
     operation, files = _kind(request, form.operation), _kind(request, "file")
     if form.role == "delete":
@@ -293,90 +342,45 @@ async def _keep(
     if thing is None:
         thing = Belonging(answer["id"], attempt.target.name)
     thing.object = answer if shown is body else json.loads(shown)
-    if form.role == "create":
-        await _book_input(request, attempt, form, thing, lines)
+    if form.role == "create" and form.operation == "file" and lines:
+        thing.shares = [share.to_json() for share in await request.work(shares_of, request, lines)]
     for made in form.brings(answer):
         if await belongings.find(owner, files, made) is None:
             await belongings.put(owner, files, Belonging(made, attempt.target.name))
-    used = _usage_of(answer)
-    ended = answer.get(form.state) in form.final and not thing.settled and used is not None
-    thing.settled = thing.settled or ended
-    if await belongings.put(owner, operation, thing) and ended and used is not None:
-        used.input_tokens = max(0, (used.input_tokens or 0) - thing.input_tokens)
-        record(attempt.entry, used)
+    await belongings.put(owner, operation, thing)
+    if form.operation == "batch" and form.api is not None:
+        if form.role == "create":
+            await _begin(request, form.api.name, thing.id, thing.id, thing.model)
+        elif _has_ended(form, body):
+            look_soon(request, thing.id)
 
 
-async def _book_input(
-    request: ClientRequest, attempt: LiveAttempt, form: OwnedForm, thing: Belonging, lines: list[BatchLine]
-) -> None:
-    """A file's lines are counted when it comes, and booked with the batch that is made of it."""
-    if lines:
-        thing.lines = len(lines)
-        thing.input_tokens = round(sum(estimate_text(json.dumps_text(line.body)) for line in lines))
-    elif (given := form.rests_on(_read(request.wire.body))) is not None:
-        file = await _mine(request, "file", given)
-        thing.lines, thing.input_tokens = file.lines, file.input_tokens
-    if form.operation == "batch":
-        record(
-            attempt.entry,
-            Usage(thing.input_tokens, estimated=True, service_tier="batch", requests=max(1, thing.lines)),
-        )
-
-
-async def _settle_results(request: ClientRequest, attempt: LiveAttempt, body: bytes) -> None:
-    """Books what the results of a batch report, line by line, the first time that they are read."""
-    belongings, owner = _belongings(request), owner_of(request.ctx)
-    batches = _kind(request, "batch")
-    thing = await belongings.find(owner, batches, _id_of(request))
-    if thing is None or thing.settled:
+async def _begin(request: ClientRequest, api: str, id_: str, upstream_id: str, model: str) -> None:
+    """From here on the batch is settled whatever becomes of this process."""
+    settler, ctx = request.project.settler, request.ctx
+    if settler is None:
         return
-    used = Usage(0, 0, 0, 0, service_tier="batch", cache_write_1h_tokens=0, requests=max(1, thing.lines))
-    for line in body.splitlines():
-        try:
-            result = json.loads(line).get("result") if line.strip() else None
-        except (ValueError, AttributeError):
-            return  # not what its API promises: nothing is booked that is not known
-        message = result.get("message") if isinstance(result, dict) else None
-        usage = message.get("usage") if isinstance(message, dict) else None
-        if isinstance(usage, dict):
-            _add_line(used, usage)
-    thing.settled = True
-    if await belongings.put(owner, batches, thing):
-        used.input_tokens = max(0, (used.input_tokens or 0) - thing.input_tokens)
-        record(attempt.entry, used)
+    held = await defer(request.chain, ctx)
+    await settler.pending.add(
+        PendingBatch(
+            id_, _kind(request, "batch"), owner_of(ctx), model, api, upstream_id, ctx.request_id,
+            adapter=ctx.adapter, client_dialect=ctx.client_dialect, client_ip=ctx.client_ip,
+            caller=ctx.caller, principal=written_principal(ctx),
+            shares=[share.to_json() for share in ctx.batch], held=held,
+        )
+    )  # fmt: skip
 
 
-def _add_line(used: Usage, line: dict[str, Any]) -> None:
-    """Adds the usage of one result, in the shape of the Messages API."""
-    fresh, read, written = (
-        _whole(line.get(name)) for name in ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    )
-    kept, tools = line.get("cache_creation"), line.get("server_tool_use")
-    used.input_tokens = (used.input_tokens or 0) + fresh + read + written
-    used.output_tokens = (used.output_tokens or 0) + _whole(line.get("output_tokens"))
-    used.cache_read_tokens = (used.cache_read_tokens or 0) + read
-    used.cache_write_tokens = (used.cache_write_tokens or 0) + written
-    if isinstance(kept, dict):
-        used.cache_write_1h_tokens = (used.cache_write_1h_tokens or 0) + _whole(kept.get("ephemeral_1h_input_tokens"))
-    if isinstance(tools, dict) and (searches := _whole(tools.get("web_search_requests"))):
-        used.tool_calls = {"web_search": (used.tool_calls or {}).get("web_search", 0) + searches}
+def look_soon(request: ClientRequest, id_: str) -> None:
+    """A client has seen that its batch has ended."""
+    settler = request.project.settler
+    if settler is not None:
+        token = bearer_or_key(request.wire.headers.items)
+        settler.soon(_kind(request, "batch"), owner_of(request.ctx), id_, token)
 
 
-def _whole(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else 0
-
-
-def _usage_of(answer: dict[str, Any]) -> Usage | None:
-    """What a batch reports to have used."""
-    usage = answer.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    used, made = usage.get("input_tokens"), usage.get("output_tokens")
-    if not isinstance(used, int) or not isinstance(made, int):
-        return None
-    details = usage.get("input_tokens_details")
-    read = details.get("cached_tokens") if isinstance(details, dict) else None
-    counts, lines = answer.get("request_counts"), 1
-    if isinstance(counts, dict):
-        lines = max(1, _whole(counts.get("completed")) + _whole(counts.get("failed")))
-    return Usage(used, made, read if isinstance(read, int) else None, service_tier="batch", requests=lines)
+def _has_ended(form: OwnedForm, body: bytes) -> bool:
+    try:
+        return form.api is not None and form.api.decode_status(body).is_final
+    except DialectError:
+        return False

@@ -1,0 +1,113 @@
+"""What the results of a batch report to have used, added up by model while they come, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import fields
+
+from llm_gateway_sdk import Dialect, DialectError, HTTPReply, Mint, ModelProtocolError, Usage
+from llm_gateway_sdk.batch_share import BatchShare
+from llm_gateway_sdk.dialect import Headers, WireReply
+from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult
+from llm_gateway_sdk.wire import json
+
+from ..usage import usage_in_body
+
+__all__ = ["Tally", "blocks_of"]
+
+_BLOCK = 256 * 1024
+"""Bytes of lines that are worked on at a time."""
+
+
+async def blocks_of(reply: HTTPReply, most: int) -> AsyncIterator[list[bytes]]:
+    """The lines of a body, some at a time, however large the body is. Raises ModelProtocolError for a line of more than
+    `most` bytes, and what `receive` raises."""
+    rest, lines, size = b"", list[bytes](), 0
+    while data := await reply.receive():
+        pieces = (rest + data).split(b"\n") if b"\n" in data else None
+        if pieces is None:
+            rest += data
+            if len(rest) > most:
+                raise ModelProtocolError("A line of the batch's results is too long.")
+            continue
+        rest = pieces.pop()
+        lines += pieces
+        size += sum(map(len, pieces))
+        if size >= _BLOCK:
+            yield lines
+            lines, size = [], 0
+    if rest:
+        lines.append(rest)
+    if lines:
+        yield lines
+
+
+class Tally:
+    """Adds up. `shares` are the models of the lines, by whose names replies are attributed."""
+
+    def __init__(
+        self, api: BatchAPI, shares: Sequence[BatchShare], dialects: Mapping[str, Dialect], mint: Mint
+    ) -> None:
+        self._api = api
+        self._shares = list(shares)
+        self._dialects = dialects
+        self._mint = mint
+        self.used: dict[int, Usage] = {}
+        """By the position of the share."""
+
+    async def take(self, reply: HTTPReply, most: int) -> None:
+        async for lines in blocks_of(reply, most):
+            await run_aside(self.add, lines)
+
+    def add(self, lines: Sequence[bytes]) -> None:
+        """What is not a result of this API is left out: nothing is booked that is not known."""
+        for line in lines:
+            try:
+                result = self._api.decode_result(line)
+            except DialectError:
+                continue
+            if result is not None and result.kind == "succeeded" and result.body is not None:
+                usage = self._usage(result)
+                if usage is not None:
+                    self._add(self._share_of(str(result.body.get("model") or "")), usage)
+
+    def take_whole(self, usage: Usage) -> None:
+        """What the provider reports for all lines together."""
+        usage.service_tier = "batch"
+        self.used = {0: usage}
+
+    def _usage(self, result: BatchResult) -> Usage | None:
+        dialect = self._dialects.get(self._api.dialect_of(result))
+        body = json.dumps(result.body)
+        if dialect is not None:
+            wire = WireReply(200, Headers.of([("content-type", "application/json")]), body)
+            try:
+                return dialect.decode_response(wire, self._mint).usage
+            except (DialectError, ValueError):
+                pass
+        return usage_in_body(body, body)
+
+    def _share_of(self, name: str) -> int:
+        """Replies name a model with its date, requests often without."""
+        best, longest = 0, -1
+        for position, share in enumerate(self._shares):
+            length = len(share.provider_model) if name.startswith(share.provider_model) else -1
+            if length > longest:
+                best, longest = position, length
+        return best
+
+    def _add(self, position: int, usage: Usage) -> None:
+        known = self.used.get(position)
+        if known is None:
+            known = self.used[position] = Usage(0, 0, service_tier="batch", requests=0)
+        known.requests += 1
+        for name in _COUNTS:
+            more = getattr(usage, name)
+            if more is not None:
+                setattr(known, name, (getattr(known, name) or 0) + more)
+        for kind, calls in (usage.tool_calls or {}).items():
+            known.tool_calls = {**(known.tool_calls or {}), kind: (known.tool_calls or {}).get(kind, 0) + calls}
+
+
+_COUNTS = tuple(each.name for each in fields(Usage) if each.name.endswith("_tokens"))

@@ -1,0 +1,114 @@
+"""Ids in a request's body of things that a provider keeps: files, stores of files, caches, conversations.
+
+A provider keeps them for the gateway's key, and gives them to whoever names them with that key. Where the gateway
+knows its callers apart, each may name what is its own: a file that it has uploaded through the gateway. What is another
+caller's, or is kept by no endpoint of the gateway, is answered like something that does not exist.
+
+Not checked is what needs no ownership: with the caller's own credentials the provider looks itself, and where
+`nativePaths` lists the endpoint of a thing the operator hands all of them on.
+
+Bytes are looked at first: nearly every body names nothing, and is not read for this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from llm_gateway_sdk import HTTPProvider, NotFound
+from llm_gateway_sdk.principal import owner_of
+from llm_gateway_sdk.wire import json
+
+from ..wire.native_paths import is_listed
+from .request import ClientRequest
+
+__all__ = ["check_references", "may_name", "references_in"]
+
+_SIGNS = (b"file_id", b"fileUri", b"file_uri", b"vector_store", b"cachedContent", b"cached_content", b'"conversation"')
+_ESCAPED = re.compile(rb"\\u00(?:5[fF]|[46][0-9a-fA-F]|[57][0-9aA])")
+"""A letter or an underscore of ASCII, written as an escape: no encoder does that, and it would hide a sign."""
+
+_FILE, _STORE, _CACHE, _CONVERSATION = "file", "vector_store", "cached_content", "conversation"
+_KINDS = {
+    "file_id": _FILE, "file_ids": _FILE, "fileUri": _FILE, "file_uri": _FILE,
+    "vector_store_ids": _STORE, "vector_store_id": _STORE,
+    "cachedContent": _CACHE, "cached_content": _CACHE,
+}  # fmt: skip
+_PATHS = {
+    _FILE: "/v1/files",
+    _STORE: "/v1/vector_stores",
+    _CACHE: "/v1/cachedContents",
+    _CONVERSATION: "/v1/conversations",
+}
+_UNNAMED = frozenset({
+    "input", "args", "arguments", "response", "json",
+    "parameters", "parametersJsonSchema", "input_schema", "inputSchema", "schema", "responseSchema",
+    "responseJsonSchema", "metadata", "annotations", "citations", "results",
+})  # fmt: skip
+"""Objects and lists of a client's or a model's own making, and what replies say of files that they have used: what they
+call `file_id` gives no access to anything. (`input` as a list is a conversation.)"""
+_OUTPUTS = re.compile(r".*code_execution_output")
+_URI = re.compile(r"(?:https?://[^/]*(?:generativelanguage|aiplatform)[^/]*/.*|(?!\w+:).*)?files/[^/]+")
+"""Of a file that Google's API keeps; other addresses are of the public web, or of a bucket with rights of its own."""
+
+
+def may_name(body: bytes) -> bool:
+    """Whether a body may name something that a provider keeps. False is certain."""
+    for sign in _SIGNS:
+        if sign in body:
+            return True
+    return b"\\u00" in body and _ESCAPED.search(body) is not None
+
+
+def references_in(body: Any) -> Iterator[tuple[str, str]]:
+    """The kinds and ids of all that is named, at any depth of a decoded body."""
+    if isinstance(body, dict):
+        conversation = body.get("conversation")
+        if isinstance(conversation, dict):
+            conversation = conversation.get("id")
+        if isinstance(conversation, str):
+            yield _CONVERSATION, conversation
+    waiting = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting += value
+        elif isinstance(value, dict) and not _OUTPUTS.fullmatch(str(value.get("type"))):
+            for key, inner in value.items():
+                kind = _KINDS.get(key)
+                if kind is None or isinstance(inner, dict):
+                    if key not in _UNNAMED or (key == "input" and isinstance(inner, list)):
+                        waiting.append(inner)
+                    continue
+                for name in inner if isinstance(inner, list) else [inner]:
+                    if isinstance(name, str) and name and (not key.lower().endswith("uri") or _URI.fullmatch(name)):
+                        yield kind, name
+
+
+async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
+    """Raises NotFound for what is not the caller's."""
+    if http.settings.credentials == "client":
+        return
+    try:
+        value = await request.work(json.loads, request.wire.body)
+    except ValueError:
+        return  # reported when it is read
+    project, seen = request.project, set[tuple[str, str]]()
+    for kind, name in references_in(value):
+        if (kind, name) in seen or is_listed(_PATHS[kind], project.native_paths):
+            continue
+        seen.add((kind, name))
+        belongings = project.belongings
+        known = None
+        if kind == _FILE and belongings is not None:
+            known = await belongings.find(owner_of(request.ctx), f"{request.adapter.name}.file", name)
+        if known is None or not _is_at(request, known.model, http):
+            raise NotFound(f"No such {kind.replace('_', ' ')}: '{name}'.")
+
+
+def _is_at(request: ClientRequest, model: str, http: HTTPProvider) -> bool:
+    """Whether the provider of the model that has it is the one that is called."""
+    target = request.project.registry.find(model)
+    their = None if target is None else target.http
+    return their is not None and (their.base_url, their.settings.api_key) == (http.base_url, http.settings.api_key)

@@ -1,0 +1,85 @@
+"""The usage of results, line by line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from llm_gateway.dialects.anthropic import Anthropic
+from llm_gateway.dialects.openai_chat import OpenAIChat
+from llm_gateway.exchange.batches.counting import Tally, blocks_of
+from llm_gateway.operations.batches.anthropic_api import AnthropicBatchAPI
+from llm_gateway.operations.batches.openai_api import OpenAIBatchAPI
+from llm_gateway_sdk import Mint, ModelProtocolError
+from llm_gateway_sdk.batch_share import BatchShare
+
+MINT = Mint(lambda prefix: prefix + "1", lambda: 1)
+
+
+class Reply:
+    """A body that comes in these pieces."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = list(pieces)
+
+    async def receive(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+def read(*pieces: bytes, most: int = 1 << 20) -> list[bytes]:
+    async def run() -> list[bytes]:
+        reply: Any = Reply(*pieces)
+        return [line async for block in blocks_of(reply, most) for line in block]
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+def test_lines_are_whole_however_they_come(size: int) -> None:
+    body = b'{"a": 1}\n{"b": 2}\n\n{"c": 3}'
+
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+
+    assert [line for line in read(*pieces) if line] == [b'{"a": 1}', b'{"b": 2}', b'{"c": 3}']
+
+
+def test_a_line_without_end_is_refused() -> None:
+    with pytest.raises(ModelProtocolError):
+        read(b"x" * 60, b"x" * 60, most=100)
+
+
+def message(model: str, **usage: Any) -> bytes:
+    body = {
+        "id": "m", "type": "message", "role": "assistant", "model": model, "stop_reason": "end_turn",
+        "content": [{"type": "text", "text": "hi"}], "usage": {"input_tokens": 10, "output_tokens": 3, **usage},
+    }  # fmt: skip
+    return json.dumps({"custom_id": "a", "result": {"type": "succeeded", "message": body}}).encode()
+
+
+def test_lines_are_added_to_the_model_that_answered() -> None:
+    shares = [BatchShare("small", "claude-haiku-4-5"), BatchShare("large", "claude-opus-4-5")]
+    tally = Tally(AnthropicBatchAPI(), shares, {"anthropic": Anthropic()}, MINT)
+
+    tally.add([message("claude-opus-4-5-20251101"), message("claude-haiku-4-5"), message("claude-opus-4-5")])
+    tally.add([message("claude-haiku-4-5", cache_read_input_tokens=100, service_tier="standard"), b"", b"{}", b"no"])
+    tally.add([json.dumps({"custom_id": "b", "result": {"type": "expired"}}).encode()])
+
+    small, large = tally.used[0], tally.used[1]
+    assert (small.input_tokens, small.output_tokens, small.cache_read_tokens, small.requests) == (120, 6, 100, 2)
+    assert (large.input_tokens, large.output_tokens, large.requests) == (20, 6, 2)
+    assert {small.service_tier, large.service_tier} == {"batch"}, "whatever a line says"
+
+
+def test_replies_that_are_not_of_a_dialect_are_counted_too() -> None:
+    body = {"object": "list", "data": [], "model": "e", "usage": {"prompt_tokens": 8, "total_tokens": 8}}
+    line = {"custom_id": "a", "response": {"status_code": 200, "body": body}}
+    refused = {"custom_id": "b", "response": {"status_code": 400, "body": {"error": {}}}}
+    tally = Tally(OpenAIBatchAPI(), [BatchShare("e", "e")], {"openai_chat": OpenAIChat()}, MINT)
+
+    tally.add([json.dumps(each).encode() for each in (line, refused)])
+
+    assert tally.used[0].input_tokens == 8
+    assert tally.used[0].requests == 1

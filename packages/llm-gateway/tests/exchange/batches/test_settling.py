@@ -1,0 +1,193 @@
+"""How the gateway looks after batches: with a provider that fails, that has forgotten one, or that is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from llm_gateway.exchange.batches.pending import PendingBatch, PendingBatches
+from llm_gateway.exchange.batches.settling import Settler
+from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
+from llm_gateway.exchange.services import ProjectScope, Services
+from llm_gateway.operations.batches.openai_api import OpenAIBatchAPI
+from llm_gateway.providers.openai import OpenAIProvider
+from llm_gateway.stores.memory import MemoryStore
+from llm_gateway_sdk import HookChain, ModelConnectionError, MountedPlugin, Plugin, RequestContext, plugin_metadata
+
+
+@plugin_metadata(name="books")
+class Books(Plugin):
+    """Remembers what it was asked to settle."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[Any, RequestContext]] = []
+        self.fails = False
+
+    async def settle_deferred(self, held: Any, ctx: RequestContext) -> None:
+        if self.fails:
+            raise RuntimeError("no")
+        self.settled.append((held, ctx))
+
+
+class Reply:
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status, self.headers, self._body = status, list[tuple[str, str]](), body
+
+    async def receive(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def read(self, limit: int | None = None) -> bytes:
+        return await self.receive()
+
+    def expire_at(self, when: float, reason: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class Vendor:
+    """An HTTP client before a scripted vendor: replies by path."""
+
+    def __init__(self, replies: Mapping[str, Reply | Exception]) -> None:
+        self.replies = dict(replies)
+        self.asked: list[str] = []
+
+    async def send(self, method: str, url: str, headers: Any, body: bytes, **_: Any) -> Reply:
+        path = url.partition("/v1")[2]
+        self.asked.append(path)
+        reply = self.replies[path]
+        if isinstance(reply, Exception):
+            raise reply
+        return Reply(reply.status, reply._body)
+
+
+class Watched:
+    def __init__(self) -> None:
+        self.ended_with: list[RequestContext] = []
+
+    needs_usage = follows_attempts = False
+
+    def ended(self, ctx: RequestContext, status: int) -> None:
+        self.ended_with.append(ctx)
+
+
+class World:
+    def __init__(self, replies: Mapping[str, Reply | Exception], **settings: Any) -> None:
+        self.vendor, self.books, self.watched, self.store = Vendor(replies), Books(), Watched(), MemoryStore()
+        self._settings = {"apiKey": "k", "baseUrl": "https://vendor.example/v1", "model": "gpt-x", **settings}
+
+    async def settler(self) -> Settler:
+        provider: Any = OpenAIProvider()
+        await provider.configure(self._settings)
+        provider.http = self.vendor
+
+        class Target:
+            name, http = "chat", provider
+
+        Target.provider = provider  # type: ignore[attr-defined]
+        registry: Any = type("Registry", (), {"names": ["chat"], "find": lambda self, name: Target})()
+        chain = HookChain([MountedPlugin("books", self.books)])
+        scope = ProjectScope("p", registry, chain)
+        watched: Any = self.watched
+        services = Services({}, DetachedSupervisor(), KeptBudget(1, 1), observers=[watched])
+        return Settler(scope, services, PendingBatches(lambda: self.store, "p"), {"openai": OpenAIBatchAPI()})
+
+    def look(self, *, times: int = 1, **more: Any) -> PendingBatch | None:
+        async def run() -> PendingBatch | None:
+            settler = await self.settler()
+            fields: dict[str, Any] = {"shares": [share()], "held": {"books": "held"}, **more}
+            await settler.pending.add(PendingBatch("b1", "k", "ann", "chat", "openai", "b1", "req_1", **fields))
+            for _ in range(times):
+                await settler.now("k", "ann", "b1")
+            return await settler.pending.find("k", "ann", "b1")
+
+        return asyncio.run(run())
+
+
+def share(**more: Any) -> dict[str, Any]:
+    return {"model": "chat", "provider_model": "gpt-x", "names": ["chat"], "lines": 2, **more}
+
+
+def status(word: str, **more: Any) -> Reply:
+    return Reply(200, json.dumps({"id": "b1", "status": word, **more}).encode())
+
+
+USED = {"input_tokens": 30, "output_tokens": 4, "total_tokens": 34}
+
+
+def test_what_has_ended_is_settled_and_published_once() -> None:
+    world = World({"/batches/b1": status("completed", usage=USED, request_counts={"completed": 2})})
+
+    assert world.look(times=3, caller="ann") is None
+    ((held, ctx),) = world.books.settled
+    assert held == "held"
+    assert (ctx.metrics.input_tokens, ctx.metrics.output_tokens, ctx.caller) == (30, 4, "ann")
+    assert (ctx.attempts[0].model, ctx.attempts[0].target) == ("chat", "openai/gpt-x")
+    assert ctx.metadata["batch"] == "b1"
+    assert world.watched.ended_with == [ctx]
+    assert world.vendor.asked == ["/batches/b1"]
+
+
+def test_what_goes_on_is_looked_at_later() -> None:
+    world = World({"/batches/b1": status("in_progress")})
+
+    left = world.look(created=time.time() - 3000)
+
+    assert left is not None
+    assert left.claimed == 0
+    assert 250 < left.due - time.time() < 350, "a tenth of its age"
+    assert world.books.settled == []
+
+
+@pytest.mark.parametrize(
+    "reply", [ModelConnectionError("gone"), Reply(500, b""), Reply(200, b"<html>"), Reply(401, b"")]
+)
+def test_a_provider_that_fails_is_asked_again(reply: Reply | Exception) -> None:
+    left = World({"/batches/b1": reply}).look(times=2)
+
+    assert left is not None
+    assert left.failures == 2
+    assert left.claimed == 0
+
+
+def test_what_its_provider_has_forgotten_is_charged_as_reserved() -> None:
+    world = World({"/batches/b1": Reply(404, b"")})
+
+    assert world.look(times=5) is None
+    ((_, ctx),) = world.books.settled
+    assert ctx.attempts[0].usage is None, "unknown, which is not zero"
+
+
+def test_of_a_batch_that_failed_as_a_whole_nothing_was_used() -> None:
+    world = World({"/batches/b1": status("failed", errors={"data": [{"code": "bad", "message": "no"}]})})
+
+    assert world.look() is None
+    assert world.books.settled[0][1].metrics.total_tokens == 0
+
+
+def test_where_a_plugin_can_not_settle_the_batch_stays() -> None:
+    world = World({"/batches/b1": status("completed", usage=USED)})
+    world.books.fails = True
+
+    assert world.look() is not None
+    assert world.watched.ended_with == []
+
+
+def test_with_credentials_of_clients_no_provider_is_asked_without_one() -> None:
+    world = World({}, credentials="client", apiKey=None)
+
+    assert world.look() is not None
+    assert world.vendor.asked == []
+
+
+def test_results_are_read_where_the_batch_reports_no_usage() -> None:
+    body = {"object": "chat.completion", "model": "gpt-x", "usage": {"prompt_tokens": 5, "completion_tokens": 2}}
+    line = json.dumps({"custom_id": "a", "response": {"status_code": 200, "body": body}}).encode() + b"\n"
+    world = World({"/batches/b1": status("expired", output_file_id="out"), "/files/out/content": Reply(200, line * 3)})
+
+    assert world.look() is None
+    assert world.books.settled[0][1].metrics.input_tokens == 15

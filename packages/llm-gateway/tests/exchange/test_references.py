@@ -1,0 +1,93 @@
+"""What a body names of what a provider keeps."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from llm_gateway.exchange.references import may_name, references_in
+
+NAMED = {
+    "chat, a file": ({"messages": [{"content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "file"),
+    "responses, a file": ({"input": [{"content": [{"type": "input_file", "file_id": "f"}]}]}, "file"),
+    "responses, an image": ({"input": [{"content": [{"type": "input_image", "file_id": "f"}]}]}, "file"),
+    "responses, the result of a tool": (
+        {"input": [{"type": "function_call_output", "output": [{"type": "input_file", "file_id": "f"}]}]},
+        "file",
+    ),
+    "responses, a mask": ({"tools": [{"type": "image_generation", "input_image_mask": {"file_id": "f"}}]}, "file"),
+    "responses, a container": (
+        {"tools": [{"type": "code_interpreter", "container": {"type": "auto", "file_ids": ["f"]}}]},
+        "file",
+    ),
+    "responses, a search": ({"tools": [{"type": "file_search", "vector_store_ids": ["f"]}]}, "vector_store"),
+    "responses, a conversation": ({"conversation": "f"}, "conversation"),
+    "responses, a conversation's object": ({"conversation": {"id": "f"}}, "conversation"),
+    "anthropic, a document": (
+        {"messages": [{"content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}]},
+        "file",
+    ),
+    "anthropic, an upload": ({"messages": [{"content": [{"type": "container_upload", "file_id": "f"}]}]}, "file"),
+    "anthropic, within a result": (
+        {"messages": [{"content": [{"type": "tool_result", "content": [{"source": {"file_id": "f"}}]}]}]},
+        "file",
+    ),
+    "gemini, a file": ({"contents": [{"parts": [{"fileData": {"fileUri": "files/f"}}]}]}, "file"),
+    "gemini, snake case": (
+        {"contents": [{"parts": [{"file_data": {"file_uri": "https://generativelanguage.googleapis.com/v1beta/files/f"}}]}]},
+        "file",
+    ),
+    "gemini, a cache": ({"cachedContent": "cachedContents/f"}, "cached_content"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_named_is_found(name: str) -> None:
+    body, kind = NAMED[name]
+
+    assert may_name(json.dumps(body).encode())
+    ((found, id_),) = references_in(body)
+    assert found == kind
+    assert "f" in id_
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_and_however_its_name_is_written(name: str) -> None:
+    """A letter of the field's name as an escape is the same field to whoever reads it."""
+    written = json.dumps(NAMED[name][0])
+    for sign in ("file_id", "fileUri", "file_uri", "vector_store", "cachedContent", "conversation"):
+        for place in range(len(sign)):
+            hidden = written.replace(sign, f"{sign[:place]}\\u{ord(sign[place]):04x}{sign[place + 1 :]}")
+            assert may_name(hidden.encode())
+            assert list(references_in(json.loads(hidden))) == list(references_in(NAMED[name][0]))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"content": [{"type": "tool_use", "input": {"file_id": "mine"}}]}]},
+        {"tools": [{"function": {"parameters": {"properties": {"file_id": {"type": "string"}}}}}]},
+        {"tools": [{"input_schema": {"properties": {"file_id": {"default": "x"}}, "required": ["file_id"]}}]},
+        {"contents": [{"parts": [{"functionCall": {"args": {"file_id": "x"}}}]}]},
+        {"contents": [{"parts": [{"fileData": {"fileUri": "https://www.youtube.com/watch?v=x"}}]}]},
+        {"contents": [{"parts": [{"fileData": {"fileUri": "gs://bucket/files/x"}}]}]},
+        {"input": [{"content": [{"type": "output_text", "annotations": [{"type": "file_citation", "file_id": "x"}]}]}]},
+        {"input": [{"type": "file_search_call", "results": [{"file_id": "x"}]}]},
+        {"messages": [{"content": [{"content": [{"type": "bash_code_execution_output", "file_id": "x"}]}]}]},
+        {"messages": [{"content": "my file_id is file-1"}], "metadata": {"file_id": "x"}},
+    ],
+    ids=[
+        "a call", "a schema", "another", "gemini's call", "a page", "a bucket", "a citation", "a search", "an output",
+        "words",
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_it_is_not(body: Any) -> None:
+    assert list(references_in(body)) == []
+
+
+def test_nearly_every_body_is_not_read() -> None:
+    for text in ("hello", "Grüße \u2014 \u4f60\u597d", "<b>&amp;</b>\n\t\x00", "C:\\users\\u"):
+        assert not may_name(json.dumps({"messages": [{"role": "user", "content": text}]}).encode())
+    assert not may_name(b'{"content": "\\u003cb\\u003e \\u0026 \\u0027 \\u001b \\u00e9"}')

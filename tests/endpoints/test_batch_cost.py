@@ -1,0 +1,217 @@
+"""What a batch costs: reserved when it is handed in, settled once when it has ended, whatever becomes of the gateway
+that took it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import httpx
+import openai
+import pytest
+from batch_vendor import USED, BatchVendor
+from served_gateway import ServedGateway
+
+ADMIN = "key-of-the-admin"
+PRICES = {"input": 10, "output": 20, "tiers": {"batch": {"input": 5, "output": 10}}}
+"""Dollars per million tokens."""
+COST = (USED[0] * 5 + USED[1] * 10) * 1000
+"""Of a line at the batch tier's price, in nano-dollars."""
+
+
+KEYS = [f"key-of-{n:02}" for n in range(10)]
+
+
+@pytest.fixture(scope="module")
+def vendor() -> Iterator[BatchVendor]:
+    server = BatchVendor()
+    yield server
+    server.close()
+
+
+def configured(url: str, folder: Path, *, poll: str = "200ms") -> dict[str, Any]:
+    def model(name: str, kind: str, base: str) -> dict[str, Any]:
+        config = {"baseUrl": url + base, "apiKey": "sk-1", "model": f"{name}-model", "retryAttempts": 1}
+        return {"name": name, "provider": {"type": kind, "config": config}, "prices": PRICES}
+
+    limits = [
+        {"name": "spent", "per": ["key"], "cost": "1 USD", "window": "lifetime"},
+        {"name": "tokens", "per": ["key"], "tokens": 1000, "window": "lifetime"},
+        {"name": "claude", "per": ["key"], "tokens": 400, "window": "lifetime", "when": {"models": ["claude*"]}},
+    ]
+    callers = [{"name": key, "key": key} for key in KEYS]
+    return {
+        "models": [{**model("chat", "openai", "/v1"), "isDefault": True}, model("claude", "anthropic", "")],
+        "plugins": [
+            {
+                "name": "keys",
+                "type": "basic-apikey-auth",
+                "config": {"apikeys": callers},
+            },
+            {"name": "limits", "type": "limits", "config": {"limits": limits, "ledger": True}},
+        ],
+        "batches": {"pollInterval": poll},
+        "store": {"url": f"sqlite:{folder}/state.db"},
+        "admin": {"enabled": True, "apiKey": ADMIN},
+    }
+
+
+@pytest.fixture(scope="module")
+def gateway(vendor: BatchVendor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
+    folder = tmp_path_factory.mktemp("cost")
+    served = ServedGateway(configured(vendor.url, folder), folder)
+    yield served
+    served.stop()
+
+
+def lines(number: int, *, ceiling: int = 50, model: str = "chat") -> bytes:
+    body = {"model": model, "max_tokens": ceiling, "messages": [{"role": "user", "content": "hello"}]}
+    written = [
+        {"custom_id": f"line-{n}", "method": "POST", "url": "/v1/chat/completions", "body": body} for n in range(number)
+    ]
+    return b"".join(json.dumps(each).encode() + b"\n" for each in written)
+
+
+def submit(client: openai.OpenAI, content: bytes) -> str:
+    file = client.files.create(file=("a.jsonl", content), purpose="batch")
+    window: Any = "24h"
+    return client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window=window).id
+
+
+def submit_messages(client: anthropic.Anthropic, number: int) -> str:
+    params: Any = {"model": "claude", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
+    requests: Any = [{"custom_id": f"line-{n}", "params": params} for n in range(number)]
+    return client.messages.batches.create(requests=requests).id
+
+
+def asked(gateway: ServedGateway, path: str) -> Any:
+    headers = {"authorization": f"Bearer {ADMIN}"}
+    reply = httpx.get(f"{gateway.url}/admin/v1{path}", headers=headers, trust_env=False)
+    assert reply.status_code == 200, reply.text
+    return reply.json()
+
+
+def state(gateway: ServedGateway, key: str, limit: str) -> dict[str, int] | None:
+    """What is settled and what is reserved, once the limit shows whom it counts for."""
+    rows = [row for row in asked(gateway, "/limits")["items"] if row["limit"] == limit and key in str(row["subject"])]
+    return {"settled": rows[0]["settled"], "open": rows[0]["open"]} if rows else None
+
+
+def until(wanted: Callable[[], int | None]) -> int:
+    deadline = time.monotonic() + 15
+    while (found := wanted()) is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
+def held(gateway: ServedGateway, key: str, limit: str = "spent") -> int:
+    """What is reserved."""
+
+    def look() -> int | None:
+        found = state(gateway, key, limit)
+        return found["open"] if found is not None and found["open"] else None
+
+    return until(look)
+
+
+def settled(gateway: ServedGateway, key: str, limit: str = "spent") -> int:
+    """What is settled, once nothing is reserved any more."""
+
+    def look() -> int | None:
+        found = state(gateway, key, limit)
+        return found["settled"] if found is not None and not found["open"] and found["settled"] else None
+
+    return until(look)
+
+
+def test_reserved_on_submission_and_settled_at_the_batch_price(gateway: ServedGateway, vendor: BatchVendor) -> None:
+    key = KEYS[0]
+    id_ = submit(gateway.openai(api_key=key), lines(3))
+
+    assert held(gateway, key) > 3 * 50 * 10 * 1000, "the input too"
+    assert state(gateway, key, "spent") == {"settled": 0, "open": held(gateway, key)}
+    vendor.end(id_)
+    assert settled(gateway, key) == 3 * COST
+    assert settled(gateway, key, "tokens") == 3 * sum(USED)
+    used = [each for each in asked(gateway, "/usage")["items"] if key in str(each)]
+    assert {each["amount"] for each in used} >= {3 * COST, 3 * sum(USED)}
+
+
+def test_a_batch_that_can_not_be_paid_is_refused(gateway: ServedGateway, vendor: BatchVendor) -> None:
+    client, before = gateway.openai(api_key=KEYS[1]), len(vendor.batches)
+
+    with pytest.raises(openai.RateLimitError, match="tokens"):
+        submit(client, lines(20))
+    assert len(vendor.batches) == before
+    submit(client, lines(5))
+    with pytest.raises(openai.RateLimitError):
+        submit(client, lines(10))
+    submit(gateway.openai(api_key=KEYS[2]), lines(2))
+    assert len(vendor.batches) == before + 2
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired"])
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+def test_of_a_batch_that_ends_early_what_was_done_is_paid(
+    gateway: ServedGateway, vendor: BatchVendor, api: str, status: str
+) -> None:
+    key = KEYS[3 + ["openai", "anthropic"].index(api) * 2 + ["cancelled", "expired"].index(status)]
+    if api == "openai":
+        id_ = submit(gateway.openai(api_key=key), lines(5))
+    else:
+        id_ = submit_messages(gateway.anthropic(api_key=key), 5)
+    held(gateway, key)
+
+    vendor.end(id_, status=status, done=2)
+
+    assert settled(gateway, key) == 2 * COST
+
+
+def test_a_limit_of_one_model_counts_its_lines_alone(gateway: ServedGateway, vendor: BatchVendor) -> None:
+    key = KEYS[8]
+    vendor.end(submit(gateway.openai(api_key=key), lines(5)))
+    assert settled(gateway, key, "tokens") == 5 * sum(USED)
+
+    assert state(gateway, key, "claude") is None
+    with pytest.raises(anthropic.RateLimitError, match="claude"):
+        submit_messages(gateway.anthropic(api_key=key), 6)
+
+
+def test_a_batch_that_its_client_deletes_is_paid(gateway: ServedGateway, vendor: BatchVendor) -> None:
+    key = KEYS[9]
+    client = gateway.anthropic(api_key=key)
+    id_ = submit_messages(client, 1)
+    vendor.end(id_)
+
+    client.messages.batches.delete(id_)
+
+    assert settled(gateway, key) == COST
+
+
+def test_settled_by_another_process_where_the_first_was_killed(vendor: BatchVendor, tmp_path: Path) -> None:
+    """Three gateways share a store; the one that took the batch is killed. It is paid once."""
+    key = KEYS[0]
+    first = ServedGateway(configured(vendor.url, tmp_path, poll="1h"), tmp_path / "first")
+    others: list[ServedGateway] = []
+    try:
+        id_ = submit(first.openai(api_key=key), lines(4))
+        held(first, key)
+        first.process.kill()
+        first.process.wait()
+        vendor.end(id_)
+        config = configured(vendor.url, tmp_path, poll="100ms")
+        others = [ServedGateway(config, tmp_path / f"other-{n}") for n in range(2)]
+        assert settled(others[0], key) == 4 * COST
+        time.sleep(0.5)
+        assert settled(others[1], key) == 4 * COST
+        reads = [seen for seen in vendor.seen if seen.path.endswith(f"{id_}-output/content")]
+        assert len(reads) == 1, "one process alone reads the results"
+    finally:
+        first.stop()
+        for each in others:
+            each.stop()
