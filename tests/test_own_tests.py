@@ -26,8 +26,6 @@ WITHIN: dict[str, tuple[str, str]] = {
 
 THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/exchange/attempts.py": ("tests/reliability/test_attempts.py", "tries need a provider that fails"),
-    "llm_gateway/exchange/batches/crossing.py": ("tests/endpoints/test_batch_crossing.py", "needs both vendors' APIs"),
-    "llm_gateway/exchange/batches/endpoints.py": ("tests/endpoints/test_batches.py", "needs a provider and a store"),
     "llm_gateway/exchange/batches/lines.py": ("tests/endpoints/test_batches.py", "needs a client's request"),
     "llm_gateway/exchange/delivery/chunks.py": ("tests/reliability/test_chaos.py", "streams cut at every place"),
     "llm_gateway/exchange/delivery/direct.py": (

@@ -7,7 +7,7 @@
     content of a file   ──▶  each result translated as it comes  ◀──────────  results
 
 An API without files of lines has them in the body of the batch, and its results at the batch. The gateway gives batch
-and files ids of its own, under which their owner alone finds them; the provider's id is kept with them. Lines are
+and files new ids, under which their owner alone finds them; the provider's id is kept with them. Lines are
 translated as conversations are, each by itself, and so are results: one line of them is held at a time. A name of a
 line that the provider does not take goes as another, and comes back as it was.
 """

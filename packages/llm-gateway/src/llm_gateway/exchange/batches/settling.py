@@ -12,8 +12,9 @@ It works once for each batch over any number of gateways and workers, whatever o
 * plugins settle by what they have held, which they do once however often they are asked;
 * who has removed the batch from the store publishes it to metrics and traces; only one can.
 
-A batch whose use is unknown, because its provider does not know it any more, is charged with what was reserved for it. Providers that are called with their clients' own credentials can only be asked when a client of
-theirs asks; what was reserved for their batches ends, and is charged, after two days.
+A batch whose use is unknown, because its provider does not know it any more, is charged with what was reserved for
+it. Providers that are called with their clients' own credentials can only be asked when a client of theirs asks; what
+was reserved for their batches ends, and is charged, after two days.
 """
 
 from __future__ import annotations
