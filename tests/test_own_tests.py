@@ -35,7 +35,6 @@ THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/exchange/delivery/forward.py": ("tests/reliability/test_cut_streams.py", "streams cut anywhere"),
     "llm_gateway/exchange/exchange.py": ("tests/reliability/test_fallback.py", "the order of all the others"),
     "llm_gateway/exchange/operations.py": ("tests/endpoints/test_accounting.py", "every endpoint in turn"),
-    "llm_gateway/exchange/reply_texts.py": ("tests/endpoints/test_redaction.py", "every endpoint's replies"),
     "llm_gateway/exchange/side_calls.py": ("tests/compatibility/test_side_endpoints.py", "needs all APIs"),
     "llm_gateway/exchange/upstream.py": ("tests/reliability/test_time_limits.py", "needs a slow provider"),
     "llm_gateway/gateway.py": ("tests/end_to_end/test_http_surface.py", "puts all the others together"),
@@ -68,12 +67,7 @@ THROUGH: dict[str, tuple[str, str]] = {
         "packages/regex-hider/tests/test_whole_texts.py",
         "laws over generated patterns",
     ),
-    "llm_gateway_sdk/calling.py": ("packages/llm-gateway-sdk/tests/test_hooks.py", "calls are those of hooks"),
     "llm_gateway_sdk/http.py": ("packages/llm-gateway-sdk/tests/testing/test_provider_harness.py", "protocols alone"),
-    "llm_gateway_sdk/testing/store_laws.py": (
-        "packages/llm-gateway/tests/stores/test_memory.py",
-        "tests themselves, which each store runs",
-    ),
 }
 """Source files whose behaviour is tested through a larger whole: by which test, and why. A new file gets a test."""
 

@@ -85,7 +85,10 @@ def test_to_terminate_needs_a_reply(has_reply: bool, action: str) -> None:
 
 def test_a_refusal_after_the_models_error_leaves_that_error() -> None:
     order: list[str] = []
-    hooks = [hook(lambda ctx: no(), phase="on_model_error"), hook(lambda ctx: order.append("next"), phase="on_model_error")]
+    hooks = [
+        hook(lambda ctx: no(), phase="on_model_error"),
+        hook(lambda ctx: order.append("next"), phase="on_model_error"),
+    ]
 
     assert phase(*hooks) is None
     assert order == ["next"]
@@ -210,7 +213,6 @@ def test_a_detached_hooks_failure_is_returned_and_logged(caplog: pytest.LogCaptu
 
 def test_a_plugins_threads_are_its_own() -> None:
     seen: list[str] = []
-
 
     def note(ctx: RequestContext) -> None:
         seen.append(threading.current_thread().name)
