@@ -41,7 +41,7 @@ ORDINARY = re.compile(
 )
 """Phrases of everyday technical English: a server behind a proxy, a look-behind, what is left behind."""
 
-AT_MOST = 3
+AT_MOST = 12
 """Places with such a word in one area. What is added is corrected when it is found, and holds up no other change."""
 
 NOT_OURS = ("CHANGELOG.md", "tests/test_plain_words.py")

@@ -216,15 +216,15 @@ def test_a_tool_sees_that_it_runs(served: ServedGateway, path: str) -> None:
 @pytest.mark.parametrize("model", ["anthropic", "native"])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_what_is_hidden_stays_hidden(served: ServedGateway, native: FakeUpstream, model: str, streamed: bool) -> None:
-    said = []
+    words = []
     with ollama.Client(f"{served.url}/hiding", trust_env=False, timeout=20) as client:
         asked: list[Any] = [{"role": "system", "content": "a s3cret"}, {"role": "user", "content": "my s3cret"}]
         found = client.chat(model, asked, stream=streamed)
-        said += [line.message.content for line in (found if streamed else [found])]
+        words += [line.message.content for line in (found if streamed else [found])]
         written = client.generate(model, "the s3cret", system="a s3cret", stream=streamed)
-        said += [line.response for line in (written if streamed else [written])]
+        words += [line.response for line in (written if streamed else [written])]
 
-    whole = "".join(text or "" for text in said)
+    whole = "".join(text or "" for text in words)
     assert "my [hidden]" in whole
     assert "the [hidden]" in whole
     assert "s3cret" not in whole
