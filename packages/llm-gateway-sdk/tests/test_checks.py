@@ -148,5 +148,20 @@ def test_settings_are_handed_on_as_the_gateway_does():
         "wait": 1500,
         "steps": [{"after": 120000}],
     }
-    with pytest.raises(ConfigError, match=r"config\.wait: .*'soon' is not of type 'number'"):
-        prepare_config(schema, {"wait": "soon"})
+
+
+@pytest.mark.parametrize("kind", ["number", "string", ["number", "string"]], ids=str)
+def test_what_is_no_duration_is_refused_as_the_gateway_does(kind):
+    schema = {
+        "type": "object",
+        "properties": {
+            "wait": {"type": kind, "x-duration": True},
+            "steps": {"type": "array", "items": {"type": kind, "x-duration": True}},
+        },
+    }
+
+    with pytest.raises(ConfigError) as refused:
+        prepare_config(schema, {"wait": "fast", "steps": ["later"]})
+
+    assert [problem.path for problem in refused.value.problems] == ["config.wait", "config.steps.0"]
+    assert all("is not a duration; write milliseconds" in problem.message for problem in refused.value.problems)

@@ -200,36 +200,50 @@ def prepare_config(schema: Mapping[str, Any], config: Any) -> Any:
     """
     import jsonschema
 
-    config = _milliseconds(config, [schema], schema)
+    unreadable: list[ConfigProblem] = []
+    config = _milliseconds(config, [schema], schema, "config", unreadable)
     validator = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     problems = [
         ConfigProblem(str(error.message), ".".join(["config", *(str(key) for key in error.absolute_path)]))
         for error in validator(schema).iter_errors(config)
     ]
+    named = {problem.path for problem in unreadable}
+    problems = unreadable + [problem for problem in problems if problem.path not in named]
     if problems:
         raise ConfigError(problems)
     return config
 
 
-def _milliseconds(value: Any, schemas: list[Mapping[str, Any]], root: Mapping[str, Any]) -> Any:
-    """`15s` becomes 15000 wherever the schema specifies `x-duration`."""
+def _milliseconds(
+    value: Any,
+    schemas: list[Mapping[str, Any]],
+    root: Mapping[str, Any],
+    path: str,
+    unreadable: list[ConfigProblem],
+) -> Any:
+    """`15s` becomes 15000 wherever the schema specifies `x-duration`; what can't be read as one goes to `unreadable`."""
     views = [view for schema in schemas for view in _views(schema, root)]
     if isinstance(value, str) and any(view.get("x-duration") for view in views):
         try:
             milliseconds = parse_duration(value) * 1000
-        except ValueError:
+        except ValueError as error:
+            unreadable.append(ConfigProblem(str(error), path))
             return value
         return round(milliseconds) if milliseconds == round(milliseconds) else milliseconds
     if isinstance(value, dict):
         return {
             key: _milliseconds(
-                inner, [view["properties"][key] for view in views if key in view.get("properties", {})], root
+                inner,
+                [view["properties"][key] for view in views if key in view.get("properties", {})],
+                root,
+                f"{path}.{key}",
+                unreadable,
             )
             for key, inner in value.items()
         }
     if isinstance(value, list):
         items = [view["items"] for view in views if isinstance(view.get("items"), dict)]
-        return [_milliseconds(inner, items, root) for inner in value]
+        return [_milliseconds(inner, items, root, f"{path}.{at}", unreadable) for at, inner in enumerate(value)]
     return value
 
 
