@@ -221,7 +221,7 @@ def _milliseconds(
     path: str,
     unreadable: list[ConfigProblem],
 ) -> Any:
-    """`15s` becomes 15000 wherever the schema specifies `x-duration`; what can't be read as one goes to `unreadable`."""
+    """`15s` becomes 15000 where the schema has `x-duration`; what can't be read as one goes to `unreadable`."""
     views = [view for schema in schemas for view in _views(schema, root)]
     if isinstance(value, str) and any(view.get("x-duration") for view in views):
         try:
