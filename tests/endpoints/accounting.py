@@ -74,6 +74,7 @@ OWN = {
     "gemini": "gemini",
     "bedrock": "bedrock",
     "ollama": "ollama",
+    "bedrock_invoke": "claude",
 }
 """By dialect the model whose provider speaks it."""
 
@@ -106,7 +107,7 @@ class Case:
 
     @property
     def streams_by_path(self) -> bool:
-        return self.route.path.endswith((":streamGenerateContent", "/converse-stream"))
+        return self.route.path.endswith((":streamGenerateContent", "/converse-stream", "-response-stream"))
 
     @property
     def path(self) -> str:
@@ -174,7 +175,8 @@ def _cases() -> Iterator[Case]:
         targets = [own]
         if generates and first:
             targets += [each for each in OWN.values() if each != own] if long else [_foreign(own)]
-        streams = (False, True) if generates and route.dialect not in ("gemini", "bedrock") else (False,)
+        by_body = generates and route.dialect not in ("gemini", "bedrock", "bedrock_invoke")
+        streams = (False, True) if by_body else (False,)
         for target in targets:
             for stream in streams:
                 case = Case(adapter, route, target, stream, "ok")
@@ -235,6 +237,8 @@ def _body_of(case: Case) -> dict[str, Any]:
             return {"input": {"converse": {"messages": [{"role": "user", "content": [{"text": "Go on."}]}]}}}
         case (_, "bedrock"):
             return {"messages": [{"role": "user", "content": [{"text": "Go on."}]}]}
+        case (_, "bedrock_invoke"):
+            return {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 4000, "messages": [QUESTION]}
         case ("generate", "ollama"):
             asked = {"prompt": "Go on."} if "generate" in case.route.path else {"messages": [QUESTION]}
             return {"model": model, "stream": case.stream, **asked}
