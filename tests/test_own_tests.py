@@ -54,7 +54,6 @@ THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/server/control.py": ("tests/reliability/test_workers.py", "needs several processes"),
     "llm_gateway/server/supervisor.py": ("tests/reliability/test_workers.py", "needs several processes"),
     "llm_gateway/server/worker.py": ("tests/reliability/test_workers.py", "needs several processes"),
-    "llm_gateway/server/worker_main.py": ("tests/reliability/test_workers.py", "needs several processes"),
     "llm_gateway_clickhouse_tracer/frames.py": (
         "packages/clickhouse-tracer-plugin/tests/test_record.py",
         "what frames hold is read as records",
