@@ -45,8 +45,6 @@ class Conversation:
     count: int = 0
     due: tuple[str, str] | None = None
     """Who signed the last answer with calls, and how."""
-    unthought: bool = False
-    """The last answer has calls, and no thinking before them."""
     thought: bool = False
     """The last request asked for thinking."""
 
@@ -108,15 +106,12 @@ class Conversation:
             script.calls = [(i, str(list(self.talker.tools).index(name)), given) for i, name, given in script.calls]
         self.servers.answers.append(script)
         heard = self.ask(model, streamed=streamed, thinking=thinking)
-        self.unthought = bool(script.calls) and not script.thinking
         self.check()
         self.check_proof(model, thinking=self.thought)
         self.compare(script, heard, model)
         return heard
 
     def ask(self, model: str, *, streamed: bool, thinking: bool) -> Heard:
-        if self.client == "converse" and model == "bedrock" and self.unthought:
-            thinking = False  # Claude with a budget refuses it, and what a client of Converse asks goes as it is
         self.thought = thinking
         heard: Heard = self.talker.ask(model, streamed=streamed, thinking=thinking)
         return heard

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llm_gateway_bedrock.claude import additional_fields, is_client_tool
+from llm_gateway_bedrock.claude import additional_fields, is_client_tool, without_refused_budget
 
 from llm_gateway_sdk import LLMRequest, Losses, OpaqueTool, Tool
+from llm_gateway_sdk.wire import json
 
 
 def fields_of(asked: dict[str, Any], *tools: Tool | OpaqueTool) -> tuple[dict[str, Any], list[str]]:
@@ -67,3 +68,43 @@ def test_a_tool_brings_the_name_of_its_feature(kind: str, beta: list[str] | None
 )
 def test_tools_that_run_at_the_vendor_are_not_the_clients(dialect: str, data: dict[str, Any], client: bool) -> None:
     assert is_client_tool(OpaqueTool(dialect, data)) is client
+
+
+CALL = {"toolUse": {"toolUseId": "a", "name": "f", "input": {}}}
+RESULT = {"toolResult": {"toolUseId": "a", "content": [{"text": "1"}]}}
+THOUGHT = {"reasoningContent": {"reasoningText": {"text": "hm", "signature": "c2ln"}}}
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "blocks", "changed"),
+    [
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "enabled", [[CALL], [RESULT]], True),
+        ("anthropic.claude-haiku-4-5", "enabled", [[THOUGHT, CALL], [RESULT]], False),
+        ("anthropic.claude-haiku-4-5", "enabled", [[CALL], [RESULT], [{"text": "Done."}], [{"text": "Go."}]], False),
+        ("anthropic.claude-haiku-4-5", "disabled", [[CALL], [RESULT]], False),
+        ("amazon.nova-pro-v1:0", "enabled", [[CALL], [RESULT]], False),
+        ("anthropic.claude-haiku-4-5", "enabled", [], False),
+    ],
+    ids=[str(number) for number in range(6)],
+)
+def test_an_own_clients_budget_is_left_out_where_calls_came_without_thinking(
+    model: str, kind: str, blocks: list[Any], changed: bool
+) -> None:
+    turns = [{"role": "user", "content": [{"text": "Go."}]}]
+    turns += [{"role": ("assistant", "user")[place % 2], "content": content} for place, content in enumerate(blocks)]
+    additional = {"thinking": {"type": kind, "budget_tokens": 2000}, "top_k": 5}
+    body = json.dumps({"messages": turns, "additionalModelRequestFields": additional})
+    losses = Losses()
+
+    fitted = without_refused_budget(body, model, losses)
+
+    assert (fitted != body) is changed
+    assert bool(losses) is changed
+    if changed:
+        expected = {"thinking": {"type": "disabled"}, "top_k": 5}
+        assert json.loads(fitted) == {"messages": turns, "additionalModelRequestFields": expected}
+
+
+def test_a_body_in_another_form_is_left_to_the_service() -> None:
+    for body in (b"[]", b"{}", b"x", b'{"additionalModelRequestFields": 1, "messages": [1]}'):
+        assert without_refused_budget(body, "anthropic.claude-haiku-4-5", Losses()) == body

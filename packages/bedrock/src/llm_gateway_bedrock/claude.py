@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from llm_gateway_sdk import LLMRequest, Losses, OpaqueTool
+from llm_gateway_sdk.dialects.model_limits import claude_name
+from llm_gateway_sdk.wire import json
 
-__all__ = ["additional_fields", "is_client_tool"]
+__all__ = ["additional_fields", "is_client_tool", "unthought_calls", "without_refused_budget"]
 
 _BETAS: dict[str, tuple[str, ...]] = {
     "computer-use-2024-10-22": (),
@@ -65,3 +67,32 @@ def is_client_tool(tool: OpaqueTool) -> bool:
 
 def _fields_of(betas: Iterable[str]) -> list[str]:
     return [name for beta in betas for name in _BETAS[beta]]
+
+
+def unthought_calls(turns: list[Any]) -> bool:
+    """Whether the tool calls which the last turn answers were made without thinking before them."""
+    for turn in reversed(turns):
+        content = turn.get("content") or [{}]
+        if turn.get("role") == "assistant":
+            return any("toolUse" in block for block in content) and "reasoningContent" not in content[0]
+        if not any("toolResult" in block for block in content):
+            return False
+    return False
+
+
+def without_refused_budget(body: bytes, model: str, losses: Losses) -> bytes:
+    """A client's own request, without thinking by a budget where the calls that it answers came without thinking, which
+    Claude refuses. A client whose calls were made by another vendor's model can't know."""
+    if claude_name(model) is None:
+        return body
+    try:
+        asked = json.loads(body)
+        additional, turns = asked["additionalModelRequestFields"], asked["messages"]
+        refused = additional["thinking"]["type"] == "enabled" and unthought_calls(turns)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        return body  # not in Converse's form, which the service reports
+    if not refused:
+        return body
+    losses.converted("reasoning", "disabled for this turn: tool calls in the history came without their thinking")
+    changed = {**additional, "thinking": {"type": "disabled"}}
+    return json.replace_top_level(body, {"additionalModelRequestFields": changed})

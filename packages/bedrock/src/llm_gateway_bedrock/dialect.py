@@ -26,7 +26,7 @@ from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import CONVERSE, Receiver
 from llm_gateway_sdk.wire import json
 
-from . import errors, request, request_encoder, response, stream, stream_encoder
+from . import claude, errors, request, request_encoder, response, stream, stream_encoder
 from .eventstream import EventStreamDecoder, EventStreamError
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .parts import NAME
@@ -58,6 +58,11 @@ class Bedrock(Dialect):
     quirks: ClassVar[Quirks] = QUIRKS
     sse: ClassVar[bool] = False
     request_id_header: ClassVar[str] = "x-amzn-requestid"
+
+    refusal_markers = (b'"budget_tokens"', b'"toolUse"')
+
+    def fit_own(self, body: bytes, model: str, losses: Losses) -> bytes:
+        return claude.without_refused_budget(body, model, losses)
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         return request.decode_request(wire)

@@ -29,7 +29,7 @@ from llm_gateway_sdk.dialects.thinking import MIN_BUDGET, budget_of_effort, effo
 from llm_gateway_sdk.request import ToolLike
 from llm_gateway_sdk.wire import json
 
-from .claude import additional_fields, is_client_tool
+from .claude import additional_fields, is_client_tool, unthought_calls
 from .models import Capabilities, capabilities_of
 from .parts import (
     DOCUMENT_ONLY,
@@ -100,7 +100,7 @@ class _Encoder:
             additional.update(additional_fields(request, self._losses))
         output: dict[str, Any] = dict(self._metadata.get("outputConfig") or {})
         thinks = self._reasoning(additional, output)
-        if _is_enabled(additional.get("thinking")) and _unthought_calls(body["messages"]):
+        if _is_enabled(additional.get("thinking")) and unthought_calls(body["messages"]):
             # Claude wants the thinking that led to the calls which are answered now.
             self._losses.dropped("reasoning.effort", "tool calls in the history came without their thinking")
             del additional["thinking"]
@@ -472,14 +472,3 @@ def _thinking(reasoning: Reasoning, native: dict[str, Any]) -> dict[str, Any]:
 
 def _is_enabled(thinking: Any) -> bool:
     return isinstance(thinking, dict) and thinking.get("type") == "enabled"
-
-
-def _unthought_calls(turns: list[dict[str, Any]]) -> bool:
-    """Whether the tool calls which the last turn answers were made without thinking before them."""
-    for turn in reversed(turns):
-        if turn["role"] == "assistant":
-            calls = any("toolUse" in block for block in turn["content"])
-            return calls and "reasoningContent" not in turn["content"][0]
-        if not any("toolResult" in block for block in turn["content"]):
-            return False
-    return False
