@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from llm_gateway_sdk import HTTPProvider, NotFound
+from llm_gateway_sdk import HTTPProvider, InvalidRequest, NotFound
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
 
@@ -87,7 +87,7 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
 
 
 async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
-    """Raises NotFound for what is not the caller's."""
+    """Raises NotFound for what is not the caller's, for a conversation InvalidRequest as where none is known."""
     if http.settings.credentials == "client":
         return
     try:
@@ -103,6 +103,8 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
         known = None
         if kind == _FILE and belongings is not None:
             known = await belongings.find(owner_of(request.ctx), f"{request.adapter.name}.file", name)
+        if kind == _CONVERSATION:
+            raise InvalidRequest(f"Conversation with id '{name}' not found.", param="conversation")
         if known is None or not _is_at(request, known.model, http):
             raise NotFound(f"No such {kind.replace('_', ' ')}: '{name}'.")
 

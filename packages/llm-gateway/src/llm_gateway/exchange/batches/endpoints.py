@@ -28,7 +28,7 @@ from llm_gateway_sdk.deferral import defer
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.batch import BatchAPI
-from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
+from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
 
@@ -103,7 +103,7 @@ async def perform_owned(
         # With the batch its results are gone, and with them what it has used.
         token = bearer_or_key(request.wire.headers.items)
         await request.project.settler.now(_kind(request, "batch"), owner_of(request.ctx), _id_of(request), token)
-    body, upload, lines = _named(request, form, body)
+    body, upload, shares = _named(request, form, body)
     reply = await call_endpoint(request, attempt, http, _wire(request, http, body), upload)
     try:
         if not 200 <= reply.status < 300:
@@ -128,7 +128,7 @@ async def perform_owned(
         if request.chain.edits_reply:
             verdict, answer = await look_at_reply(request, form, answer)
         # What is listed later is what the caller is shown now: nothing, where a plugin refused it.
-        await _keep(request, attempt, form, came, lines, shown=answer.body if verdict is None else b"{}")
+        await _keep(request, attempt, form, came, shares, shown=answer.body if verdict is None else b"{}")
         if verdict is not None:
             return verdict
     await client.relay_whole(answer, attempt)
@@ -272,12 +272,13 @@ def _first_of(request: ClientRequest) -> ModelTarget:
 # Sending.
 
 
-def _named(request: ClientRequest, form: OwnedForm, body: bytes) -> tuple[bytes, FormBody | None, list[BatchLine]]:
-    """The body, or the multipart form, with the provider's names of the models, and the lines in it."""
-    lines: list[BatchLine] = []
+def _named(request: ClientRequest, form: OwnedForm, body: bytes) -> tuple[bytes, FormBody | None, list[BatchShare]]:
+    """The body, or the multipart form, with the provider's names of the models, and what a file's lines may use."""
+    shares: list[BatchShare] = []
     fields: Any = _read(body) if body and form.role == "create" else None
     if isinstance(fields, dict) and (lines := form.lines(fields)):
         changed = False
+        shares = shares_of(request, lines) if form.operation == "file" else []
         for line in lines:
             model = asked_model(line)
             upstream = target_of_line(request, line).upstream_model(model)
@@ -286,10 +287,10 @@ def _named(request: ClientRequest, form: OwnedForm, body: bytes) -> tuple[bytes,
         if changed and request.form is None:
             body = json.replace_top_level(body, {"requests": fields["requests"]})
     if request.form is None:
-        return body, None, lines
+        return body, None, shares
     content = form.file_content(fields) if isinstance(fields, dict) else None
     replaced = {} if content is None else {"file": content}
-    return b"{}", request.form.body(fields, anew=request.chain.edits_request, replaced=replaced), lines
+    return b"{}", request.form.body(fields, anew=request.chain.edits_request, replaced=replaced), shares
 
 
 def _wire(request: ClientRequest, http: HTTPProvider, body: bytes) -> WireRequest:
@@ -324,7 +325,13 @@ async def take_shares(request: ClientRequest) -> None:
 
 
 async def _keep(
-    request: ClientRequest, attempt: LiveAttempt, form: OwnedForm, body: bytes, lines: list[BatchLine], *, shown: bytes
+    request: ClientRequest,
+    attempt: LiveAttempt,
+    form: OwnedForm,
+    body: bytes,
+    shares: list[BatchShare],
+    *,
+    shown: bytes,
 ) -> None:
     """Writes down whose the answer is. `shown` is the answer as plugins have left it."""
     belongings, owner = _belongings(request), owner_of(request.ctx)
@@ -342,8 +349,8 @@ async def _keep(
     if thing is None:
         thing = Belonging(answer["id"], attempt.target.name)
     thing.object = answer if shown is body else json.loads(shown)
-    if form.role == "create" and form.operation == "file" and lines:
-        thing.shares = [share.to_json() for share in await request.work(shares_of, request, lines)]
+    if shares:
+        thing.shares = [share.to_json() for share in shares]
     for made in form.brings(answer):
         if await belongings.find(owner, files, made) is None:
             await belongings.put(owner, files, Belonging(made, attempt.target.name))
