@@ -145,8 +145,8 @@ def test_anthropics_client_at_openais_batches(gateway: ServedGateway, vendor: Ba
     client, bob = gateway.anthropic(api_key="key-of-ann"), gateway.anthropic(api_key="key-of-bob")
 
     def request(name: str) -> Any:
-        said = [{"role": "user", "content": [{"type": "text", "text": f"hello {name}"}]}]
-        return {"custom_id": name, "params": {"model": "gpt", "max_tokens": 9, "system": "be kind", "messages": said}}
+        words = [{"role": "user", "content": [{"type": "text", "text": f"hello {name}"}]}]
+        return {"custom_id": name, "params": {"model": "gpt", "max_tokens": 9, "system": "be kind", "messages": words}}
 
     vendor.failing = {"two"}
     made = client.messages.batches.create(requests=[request(name) for name in ("one", "two", "three")])
@@ -211,7 +211,7 @@ def test_plugins_see_lines_and_results(gateway: ServedGateway, vendor: BatchVend
     assert found["a"]["response"]["body"]["choices"][0]["message"]["content"] == "heard [hidden]"
 
 
-def test_a_line_that_can_not_be_said_is_named(gateway: ServedGateway, vendor: BatchVendor) -> None:
+def test_a_line_that_can_not_be_expressed_is_named(gateway: ServedGateway, vendor: BatchVendor) -> None:
     client, before = gateway.openai(api_key="key-of-ann"), len(vendor.batches)
     good, bad = lines(["a"]), lines(["b"], temperature="hot")
 

@@ -55,7 +55,7 @@ def test_what_is_named_is_found(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMED)
 def test_and_however_its_name_is_written(name: str) -> None:
-    """A letter of the field's name as an escape is the same field to whoever reads it."""
+    """A letter of the field's name as an escape is the same field to every reader."""
     written = json.dumps(NAMED[name][0])
     for sign in ("file_id", "fileUri", "file_uri", "vector_store", "cachedContent", "conversation"):
         for place in range(len(sign)):

@@ -1,6 +1,6 @@
 """Ids in a request's body of things that a provider keeps: files, stores of files, caches, conversations.
 
-A provider keeps them for the gateway's key, and gives them to whoever names them with that key. Where the gateway
+A provider keeps them for the gateway's key, and gives them to all who name them with that key. Where the gateway
 knows its callers apart, each may name what is its own: a file that it has uploaded through the gateway. What is another
 caller's, or is kept by no endpoint of the gateway, is answered like something that does not exist.
 
@@ -50,7 +50,7 @@ _UNNAMED = frozenset({
 call `file_id` gives no access to anything. (`input` as a list is a conversation.)"""
 _OUTPUTS = re.compile(r".*code_execution_output")
 _URI = re.compile(r"(?:https?://[^/]*(?:generativelanguage|aiplatform)[^/]*/.*|(?!\w+:).*)?files/[^/]+")
-"""Of a file that Google's API keeps; other addresses are of the public web, or of a bucket with rights of its own."""
+"""Of a file that Google's API keeps; other addresses are of the public web, or of a bucket with its own rights."""
 
 
 def may_name(body: bytes) -> bool:
