@@ -63,6 +63,20 @@ def load(path: str | os.PathLike[str] | None, *, environ: Mapping[str, str] | No
     return _load(read_file(source), str(path), source.resolve().parent, environ, source=source)
 
 
+def load_extensions(path: str | os.PathLike[str]) -> Extensions:
+    """What is installed, and what a file declares; whatever else is wrong in the file does not matter here.
+
+    Raises `ConfigError` where the file can't be read, or a declared extension can't be loaded.
+    """
+    source = FilePath(path)
+    directory = source.resolve().parent
+    draft = read(read_file(source), file=str(path), directory=directory, environ=os.environ)
+    problems = Problems(str(path), draft.root)
+    extensions = find(list(_declared(draft.root)), directory=directory, problems=problems, notices=draft.notices)
+    problems.raise_if_any()
+    return extensions
+
+
 def load_text(
     text: str,
     *,

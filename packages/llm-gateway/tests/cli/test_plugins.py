@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,14 @@ def test_plugins_docs_prints_options_defaults_an_example_and_hooks(file, capsys)
     assert '| `mode` | `refuse`, `mask` | `"refuse"` |' in page
     assert "type: guard\n    config:\n      words:\n        - secret\n" in page
     assert "- `before_model`" in page
+
+
+def test_plugins_docs_are_printed_while_something_else_in_the_file_is_wrong(file, capsys):
+    broken = Path(file)
+    broken.write_text(broken.read_text() + "\nsomething: else\n")
+
+    assert cli.main(["plugins", "docs", "guard", "--config", str(broken)]) == 0
+    assert capsys.readouterr().out.startswith("# guard\n")
 
 
 def test_plugins_docs_of_a_vendor_shows_its_provider_and_its_adapter(capsys):

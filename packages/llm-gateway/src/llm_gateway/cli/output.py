@@ -98,9 +98,9 @@ def extensions_of(config: str | None) -> Extensions:
         from llm_gateway.extensions import installed
 
         return installed()
-    from llm_gateway.loading import load
+    from llm_gateway.loading import load_extensions
 
-    return load(config).extensions
+    return load_extensions(config)
 
 
 def importable(extensions: Extensions) -> list[Extension]:
