@@ -46,7 +46,7 @@ _TAIL = """
 Sizes: forms with files (transcriptions, translations, edits) go on while they arrive and may be as large as
 `server.limits.maxUploadBytes`; fields are best written before the files, for then nothing is kept. Where a plugin
 edits requests, a form is kept in a temporary file until all of its fields have been seen. A form that is translated
-is held in memory, at most 64 MiB of it. A form has at most 1000 parts; a field that is no array (`include`,
+is held in memory, at most 64 MiB of it. A form has at most 1000 parts; a field that is not an array (`include`,
 `timestamp_granularities`, names that end in `[]`) may come once, before or after the files. Embeddings in more inputs
 than a provider takes in one call are split; token arrays go only to providers of OpenAI's own form. Imagen makes
 images and edits none.

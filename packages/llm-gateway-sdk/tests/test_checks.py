@@ -151,7 +151,7 @@ def test_settings_are_handed_on_as_the_gateway_does():
 
 
 @pytest.mark.parametrize("kind", ["number", "string", ["number", "string"]], ids=str)
-def test_what_is_no_duration_is_refused_as_the_gateway_does(kind):
+def test_what_is_not_a_duration_is_refused_as_the_gateway_does(kind):
     schema = {
         "type": "object",
         "properties": {
