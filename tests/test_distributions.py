@@ -56,6 +56,17 @@ def test_each_has_a_readme_a_licence_and_types(folder: str) -> None:
     assert PROJECTS[folder]["project"]["license"] == "MIT"
 
 
+@pytest.mark.parametrize("folder", PROJECTS)
+def test_each_is_described_for_an_index(folder: str) -> None:
+    project = PROJECTS[folder]["project"]
+
+    assert len(project["description"]) > 20
+    assert project["authors"]
+    assert len(project["keywords"]) >= 3
+    versions = {each.rpartition(" ")[2] for each in project["classifiers"] if "Python :: 3." in each}
+    assert {"3.11", "3.12", "3.13", "3.14"} <= versions
+
+
 @pytest.mark.parametrize("folder", [folder for folder in PROJECTS if not folder.startswith("llm-gateway")])
 def test_an_extension_requires_the_sdk_and_not_the_gateway(folder: str) -> None:
     ours = {each for each in requirements(folder) if each.startswith("llm-gateway")}
