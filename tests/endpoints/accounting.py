@@ -205,8 +205,15 @@ def _outcomes(case: Case) -> Iterator[str]:
     if operation in FALLING_BACK and not (case.route.form is not None and case.route.form.multipart):
         found = ("fallback", *found)
     for outcome in found:
+        if outcome == "over the limit" and rests_on_a_file(case):
+            continue  # who may make no request has no file, and another's is answered as one that there is not
         if case.reaches_a_provider or outcome in ("ok", "refused", "over the limit", "stranger"):
             yield outcome
+
+
+def rests_on_a_file(case: Case) -> bool:
+    """A batch whose requests are the lines of an uploaded file."""
+    return case.route.operation == "batch" and case.adapter == "openai"
 
 
 CASES = list(_cases())

@@ -52,9 +52,13 @@ def ask(http: httpx.Client, path: str, route: Route, key: str) -> httpx.Response
         headers["content-type"] = "multipart/form-data; boundary=b"
         return http.post(path, content=FORM, headers=headers)
     content = {"parts": [{"text": "a"}]}
+    line = {
+        "custom_id": "a",
+        "params": {"model": "anthropic", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}]},
+    }
     body: dict[str, Any] = {
         "model": "openai", "input": "a", "texts": ["a"], "query": "a", "documents": ["a"], "prompt": "a",
-        "voice": "alloy", "content": content, "contents": [content], "requests": [{"content": content}],
+        "voice": "alloy", "content": content, "contents": [content], "requests": [{"content": content, **line}],
         "max_tokens": 5,
         "messages": [{"role": "user", "content": [{"text": "a", "type": "text"}]}],
     }  # fmt: skip

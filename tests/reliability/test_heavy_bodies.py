@@ -75,7 +75,9 @@ def judge(bystanders: Bystanders, ask: Callable[[], tuple[int, bytes]]) -> str |
         if os.environ.get("HEAVY_SHOW"):
             took = time.perf_counter() - began
             print(status, reply[:120], f"{bystanders.longest(began) * 1000:.0f} ms of {took:.2f} s")
-        if status >= 500 or status in (401, 403, 404):
+        # An id of a file or store that the caller does not have is answered as one that there is not.
+        is_foreign_id = status == 404 and b"No such" in reply
+        if status >= 500 or (status in (401, 403, 404) and not is_foreign_id):
             return f"answered {status}: {reply[:300]!r}"
         waited.append(bystanders.longest(began))
         if waited[-1] < HEALTH_SECONDS:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway_sdk import Headers
-from llm_gateway_sdk.waiting import LONGEST_WAIT_SECONDS, bounded_seconds, decode_reset, decode_retry_after, retry_after
+from llm_gateway_sdk.waiting import (
+    LONGEST_WAIT_SECONDS,
+    bounded_seconds,
+    decode_reset,
+    decode_retry_after,
+    retry_after,
+    seconds_of_moment,
+)
 
 NOW = 1_700_000_000.0
 
@@ -74,3 +81,20 @@ def test_a_bounded_wait(value):
     seconds = bounded_seconds(value)
     assert (seconds is None) == (value is None or math.isnan(value))
     assert seconds is None or 0 <= seconds <= LONGEST_WAIT_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-28T10:00:00Z", 1795860000),
+        ("2026-11-28T11:00:00.123456789+01:00", 1795860000),
+        ("2026-11-28T10:00:00", 1795860000),
+        ("0001-01-01T00:00:00+14:00", -62135647200),
+        ("now", None),
+        ("9" * 10_000, None),
+        (None, None),
+        (5, None),
+    ],
+)
+def test_moments_are_seconds(text: object, expected: int | None) -> None:
+    assert seconds_of_moment(text) == expected

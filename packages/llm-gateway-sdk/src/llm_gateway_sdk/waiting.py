@@ -21,6 +21,7 @@ __all__ = [
     "decode_retry_after",
     "retry_after",
     "seconds_of_duration",
+    "seconds_of_moment",
 ]
 
 LONGEST_WAIT_SECONDS = 31 * 24 * 3600.0
@@ -82,6 +83,19 @@ def decode_reset(value: str | None, *, now: float) -> float | None:
             return bounded_seconds(number / 1000 - now)
         return bounded_seconds(number - now if number >= _EPOCH_SECONDS else number)
     return decode_retry_after(text, now=now)
+
+
+def seconds_of_moment(value: object) -> int | None:
+    """Seconds since 1970 of a moment in RFC 3339, in UTC where it names no zone; None for anything else.
+
+    Some servers give nanoseconds, of which only the microseconds are read."""
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, OverflowError):
+        return None
 
 
 def seconds_of_duration(text: str) -> float | None:

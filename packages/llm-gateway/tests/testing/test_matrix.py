@@ -109,7 +109,8 @@ def test_every_hook_fires_on_the_routes_of_every_other_adapter_that_is_installed
 
 
 def test_the_cases_are_what_they_claim_to_be():
-    assert {case.operation for case in CASES} == {"generate", "count_tokens", "embed", "models", "native"}
+    operations = {"generate", "count_tokens", "embed", "models", "native", "stored", "realtime"}
+    assert {case.operation for case in CASES} == operations
     assert {(case.dialect, case.stream) for case in CASES if case.operation == "generate"} == {
         (dialect, stream) for dialect in DIALECTS for stream in (False, True)
     }

@@ -28,6 +28,7 @@ from llm_gateway_sdk.dialects.fields import (
     read_object,
 )
 from llm_gateway_sdk.dialects.metadata import keep
+from llm_gateway_sdk.waiting import seconds_of_moment
 from llm_gateway_sdk.wire import json
 
 from .parts import NAME, decode_call, encode_parts
@@ -73,7 +74,9 @@ def read_reply(body: dict[str, Any], mint: Mint) -> LLMResponse:
     choice = Choice(0, Message("assistant", parts))
     if found := optional_list(body.get("logprobs"), "logprobs"):
         choice.logprobs = {"content": found}
-    reply = LLMResponse("", optional_str(body.get("model"), "model") or "", _seconds(body.get("created_at")), [choice])
+    reply = LLMResponse(
+        "", optional_str(body.get("model"), "model") or "", seconds_of_moment(body.get("created_at")), [choice]
+    )
     reply.provider_metadata = keep(NAME, body, _KNOWN | _DURATIONS)
     if optional_bool(body.get("done"), "done"):
         reply.final = True
@@ -118,11 +121,3 @@ def write_end(finish: str | None, usage: Usage | None) -> dict[str, Any]:
     if usage is not None:
         end |= {"prompt_eval_count": usage.input_tokens or 0, "eval_count": usage.output_tokens or 0}
     return end
-
-
-def _seconds(value: Any) -> int | None:
-    """Servers give nanoseconds, which Python's reader of dates cuts off."""
-    try:
-        return int(datetime.fromisoformat(value).timestamp())
-    except (TypeError, ValueError, OverflowError):
-        return None

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
 from llm_gateway_sdk import DialectError, Headers, WireRequest
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchPhase, BatchResult, BatchStatus, ResultKind
 from llm_gateway_sdk.operations.reading import object_of
+from llm_gateway_sdk.waiting import seconds_of_moment
 from llm_gateway_sdk.wire import json
 
 __all__ = ["AnthropicBatchAPI"]
@@ -51,9 +51,9 @@ class AnthropicBatchAPI(BatchAPI):
         return BatchStatus(
             id_,
             phase,
-            created=_seconds(batch.get("created_at")),
-            ended=_seconds(batch.get("ended_at")),
-            expires=_seconds(batch.get("expires_at")),
+            created=seconds_of_moment(batch.get("created_at")),
+            ended=seconds_of_moment(batch.get("ended_at")),
+            expires=seconds_of_moment(batch.get("expires_at")),
             counts=found,
             results=[id_] if word == "ended" else [],
         )
@@ -106,15 +106,6 @@ def _end(counts: dict[ResultKind, int], batch: dict[str, Any]) -> BatchPhase:
         return "cancelled"
     done = counts["succeeded"] + counts["errored"]
     return "expired" if counts["expired"] and not done else "completed"
-
-
-def _seconds(value: Any) -> int | None:
-    if not isinstance(value, str):
-        return None
-    try:
-        return int(datetime.fromisoformat(value).timestamp())
-    except ValueError:
-        return None
 
 
 def _whole(value: Any) -> int:
