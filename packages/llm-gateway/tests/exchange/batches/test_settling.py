@@ -27,6 +27,15 @@ class Books(Plugin):
     def __init__(self) -> None:
         self.settled: list[tuple[Any, RequestContext]] = []
         self.fails = False
+        self.is_choosy = False
+
+    def before_model(self, ctx: RequestContext) -> None:
+        return None
+
+    def wants(self, phase: str, ctx: RequestContext) -> bool:
+        if self.is_choosy:
+            raise KeyError("x-header")
+        return True
 
     async def settle_deferred(self, held: Any, ctx: RequestContext) -> None:
         if self.fails:
@@ -130,6 +139,15 @@ def test_what_has_ended_is_settled_and_published_once() -> None:
     assert ctx.metadata["batch"] == "b1"
     assert world.watched.ended_with == [ctx]
     assert world.vendor.asked == ["/batches/b1"]
+
+
+def test_a_plugin_that_breaks_over_the_record_does_not_keep_the_batch(caplog: pytest.LogCaptureFixture) -> None:
+    world = World({"/batches/b1": status("completed", usage=USED, request_counts={"completed": 2})})
+    world.books.is_choosy = True
+
+    assert world.look(times=2) is None
+    assert len(world.books.settled) == 1
+    assert "batch b1 has no record" in caplog.text
 
 
 def test_what_goes_on_is_looked_at_later() -> None:

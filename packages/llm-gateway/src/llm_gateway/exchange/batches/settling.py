@@ -33,6 +33,7 @@ from llm_gateway_sdk import (
     HTTPReply,
     ModelError,
     ModelHTTPError,
+    PluginError,
     RequestContext,
     StoreError,
     StoreUnavailable,
@@ -246,7 +247,11 @@ class Settler:
             observer.attempt_ended(ctx)
         for observer in services.observers:
             observer.ended(ctx, 200)
-        chain = self._scope.chain.select(ctx)
+        try:
+            chain = self._scope.chain.select(ctx)
+        except PluginError as error:  # it is settled all the same
+            log.error("batch %s has no record: %s", ctx.metadata["batch"], error.message)
+            return
         if chain.detached:
             services.supervisor.submit(chain, ctx)
 
