@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,8 @@ def whole(client: Any, model: str, body: dict[str, Any]) -> Any:
 
 def events(client: Any, model: str, body: dict[str, Any]) -> list[Any]:
     stream = client.invoke_model_with_response_stream(modelId=model, body=json.dumps(body))["body"]
-    return [json.loads(event["chunk"]["bytes"]) for event in stream]
+    with closing(stream):
+        return [json.loads(event["chunk"]["bytes"]) for event in stream]
 
 
 @pytest.mark.parametrize("model", DIALECTS)

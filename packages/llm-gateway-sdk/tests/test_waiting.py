@@ -10,6 +10,7 @@ from llm_gateway_sdk.waiting import (
     bounded_seconds,
     decode_reset,
     decode_retry_after,
+    moment_of_seconds,
     retry_after,
     seconds_of_moment,
 )
@@ -98,3 +99,12 @@ def test_a_bounded_wait(value):
 )
 def test_moments_are_seconds(text: object, expected: int | None) -> None:
     assert seconds_of_moment(text) == expected
+
+
+@given(st.integers() | st.floats())
+def test_any_number_has_a_moment(seconds: float) -> None:
+    moment = moment_of_seconds(seconds)
+
+    assert seconds_of_moment(moment) is not None
+    if 0 <= seconds < 2**33:
+        assert seconds_of_moment(moment) == int(seconds)

@@ -19,6 +19,7 @@ __all__ = [
     "bounded_seconds",
     "decode_reset",
     "decode_retry_after",
+    "moment_of_seconds",
     "retry_after",
     "seconds_of_duration",
     "seconds_of_moment",
@@ -37,6 +38,8 @@ _LONGEST_TEXT = 256
 _EPOCH_SECONDS = 1e9
 _EPOCH_MILLISECONDS = 1e12
 """A reset above these is a moment, not a wait: some vendors write seconds or milliseconds since 1970."""
+_LAST_MOMENT = 253402300799.0
+"""The end of the year 9999."""
 
 
 def bounded_seconds(seconds: float | None) -> float | None:
@@ -96,6 +99,12 @@ def seconds_of_moment(value: object) -> int | None:
         return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
     except (ValueError, OverflowError):
         return None
+
+
+def moment_of_seconds(seconds: float) -> str:
+    """A moment in RFC 3339 (`2026-11-28T10:00:00Z`) of seconds since 1970, kept between then and the year 9999."""
+    bounded = min(max(seconds, 0.0), _LAST_MOMENT) if seconds == seconds else 0.0
+    return datetime.fromtimestamp(int(bounded), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds_of_duration(text: str) -> float | None:

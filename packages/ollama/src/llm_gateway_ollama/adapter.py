@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from llm_gateway_sdk import Adapter, Headers, ModelEntry, Route, WireReply, WireRequest
+from llm_gateway_sdk.waiting import moment_of_seconds
 from llm_gateway_sdk.wire import json
 
 from .embeddings import OllamaEmbeddings, OllamaPromptEmbedding
@@ -156,7 +156,7 @@ def _context(entry: ModelEntry) -> int:
 
 
 def _moment(entry: ModelEntry) -> str:
-    return datetime.fromtimestamp(entry.created, UTC).isoformat().replace("+00:00", "Z")
+    return moment_of_seconds(entry.created)
 
 
 def _missing(name: str) -> WireReply:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -28,7 +27,7 @@ from llm_gateway_sdk.dialects.fields import (
     read_object,
 )
 from llm_gateway_sdk.dialects.metadata import keep
-from llm_gateway_sdk.waiting import seconds_of_moment
+from llm_gateway_sdk.waiting import moment_of_seconds, seconds_of_moment
 from llm_gateway_sdk.wire import json
 
 from .parts import NAME, decode_call, encode_parts
@@ -106,7 +105,7 @@ def write_reply(
     echo: OllamaEcho, model: str, created: int, fields: dict[str, Any], end: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """A whole reply or a line of a stream; `end` is what the last one has."""
-    when = datetime.fromtimestamp(created, UTC).isoformat().replace("+00:00", "Z")
+    when = moment_of_seconds(created)
     body: dict[str, Any] = {"model": model or echo.model, "created_at": when}
     if echo.generate:
         rest = {name: value for name, value in fields.items() if name not in ("content", "images")}

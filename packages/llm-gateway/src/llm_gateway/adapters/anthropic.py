@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote
 
 from llm_gateway_sdk import Adapter, Headers, ModelEntry, ModelNotFound, Route, WireReply, WireRequest
 from llm_gateway_sdk.numerals import whole_number
+from llm_gateway_sdk.waiting import moment_of_seconds
 from llm_gateway_sdk.wire import json
 
 from ..dialects.anthropic import Anthropic
@@ -101,7 +101,7 @@ def _page(names: list[str], query: str) -> tuple[list[str], bool]:
 
 def _model_info(name: str, model: ModelEntry) -> dict[str, Any]:
     """After the SDK's `ModelInfo`; what the configuration specifies of limits is in the model's metadata."""
-    created = datetime.fromtimestamp(model.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    created = moment_of_seconds(model.created)
     metadata = model.metadata
     display = metadata.get("displayName", metadata.get("display_name"))
     info: dict[str, Any] = {

@@ -7,13 +7,13 @@ and with what plugins edit, and comes back as the provider gives it.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from llm_gateway_sdk import DialectError
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus, ResultKind
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.operations.reading import object_of
+from llm_gateway_sdk.waiting import moment_of_seconds
 from llm_gateway_sdk.wire import json
 
 from .anthropic_api import AnthropicBatchAPI
@@ -250,7 +250,7 @@ def results_path(id_: str) -> str:
 
 
 def _time(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment_of_seconds(seconds)
 
 
 def _line(text: bytes, number: int) -> Any:
