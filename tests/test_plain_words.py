@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 INSTEAD = {
     r"(?:told|tells)": "reported, reports",
     r"(?:says|said)": "states, sets, has; answered",
-    r"stands": "is, goes",
+    r"stands?(?!-in)": "is, goes",
     r"beside": "next to, in addition to",
     r"behind": "after",
     r"(?:nobody|whoever)": "name who, or leave it out",

@@ -211,7 +211,7 @@ def sets(**values: Any) -> Callable[[LLMRequest, str], None]:
 
 def calls(*made: ToolCallPart, results: list[ToolResultPart] | None = None, before: Any = None) -> Any:
     def say(request: LLMRequest, sender: str) -> None:
-        request.tools = [Tool("weather", "Says the weather.", SCHEMA)]
+        request.tools = [Tool("weather", "The weather of a city.", SCHEMA)]
         content: list[Any] = list(before(sender)) if before else []
         request.messages.append(Message("assistant", [*content, *made]))
         answers = results or [ToolResultPart(call.id, [TextPart("rain")], kind=call.kind) for call in made]
@@ -237,7 +237,7 @@ def signed(sender: str) -> list[Any]:
     return [ThinkingPart("hm", signature=PROOF, signed_by=sender)]
 
 
-WEATHER = Tool("weather", "Says the weather.", SCHEMA)
+WEATHER = Tool("weather", "The weather of a city.", SCHEMA)
 CUSTOM = Tool("patch", "Applies a patch.", kind="custom")
 _GRAMMAR = Tool(
     "patch", kind="custom", format={"type": "grammar", "syntax": "lark", "definition": 'start: "x"'}

@@ -15,7 +15,7 @@ each_pair = pytest.mark.parametrize(("client", "model"), PAIRS, ids=[f"{a} to {b
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_losses_stand_in_a_header(gateway: ServedGateway, stream: bool) -> None:
+def test_losses_are_in_a_header(gateway: ServedGateway, stream: bool) -> None:
     more = {"seed": 7, "temperature": 1.5, "logit_bias": {"50256": -100}}
 
     reply = post(gateway, "openai_chat", "anthropic", "Hello", stream=stream, **more)

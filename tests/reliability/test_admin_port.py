@@ -46,7 +46,7 @@ def wait_until_it_answers(port: int, seconds: float = 30.0) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_admin_pages_stand_on_their_own_port_alone_and_answer_for_all_workers(workers: int, tmp_path: Path) -> None:
+def test_admin_pages_are_on_their_own_port_alone_and_answer_for_all_workers(workers: int, tmp_path: Path) -> None:
     port, admin_port = free_port(), free_port()
     config = tmp_path / "gateway.yaml"
     settings = {

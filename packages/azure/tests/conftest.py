@@ -15,6 +15,6 @@ from microsoft import Microsoft
 def microsoft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Microsoft]:
     for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE"):
         monkeypatch.delenv(name, raising=False)
-    stand_in = Microsoft(tmp_path)
-    yield stand_in
-    stand_in.close()
+    server = Microsoft(tmp_path)
+    yield server
+    server.close()

@@ -71,7 +71,7 @@ def test_the_holder_is_the_caller_and_the_key_is_nowhere(harness):
     assert "your-api-key-2" not in repr((named.context.metadata, named.context.plugin_data))
 
 
-def test_a_digest_may_stand_for_a_key():
+def test_a_digest_may_replace_a_key():
     digest = hashlib.sha256(b"schl\xc3\xbcssel").hexdigest().upper()
     harness = PluginHarness(BasicApiKeyAuth, {"apikeys": [{"name": "ann", "sha256": digest}]})
 

@@ -114,7 +114,7 @@ def test_the_address_follows_the_region(region: str, host: str) -> None:
     assert urlsplit(configured(**{**KEYS, "region": region}).base_url).netloc == host
 
 
-def test_the_region_may_stand_in_the_address() -> None:
+def test_the_region_may_be_in_the_address() -> None:
     provider = configured(
         accessKeyId="a", secretAccessKey="b", baseUrl="https://bedrock-runtime-fips.us-gov-west-1.amazonaws.com"
     )

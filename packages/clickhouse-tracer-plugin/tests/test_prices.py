@@ -48,7 +48,7 @@ def test_a_cost_that_cannot_be_known_is_none_and_not_zero(counts: Usage) -> None
     assert TABLE.cost(counts, "gemini-2.5-pro") is None
 
 
-def test_one_s_own_prices_stand_before_the_table() -> None:
+def test_one_s_own_prices_are_before_the_table() -> None:
     table = PriceTable.load(overrides={"gpt-4.1": {"input": 1, "output": 1}, "local": {"input": 0, "output": 0}})
 
     assert table.cost(Usage(1_000_000, 1_000_000), "gpt-4.1") == 2

@@ -51,7 +51,7 @@ def reported(losses: Losses) -> list[str]:
     return [f"{loss.kind} {loss.path}" for loss in losses]
 
 
-def test_model_and_stream_stand_in_the_path() -> None:
+def test_model_and_stream_are_in_the_path() -> None:
     wire = WireRequest("POST", "/v1beta/models/gemini-3-pro:streamGenerateContent", "alt=sse", body=b'{"contents": []}')
 
     request, echo = GEMINI.decode_request(wire)
@@ -125,7 +125,7 @@ def test_a_system_turn_within_the_conversation_becomes_the_users() -> None:
     assert reported(losses) == ["converted messages[*].role"]
 
 
-def test_all_results_of_a_turn_stand_in_one_content_and_their_names_are_found() -> None:
+def test_all_results_of_a_turn_are_in_one_content_and_their_names_are_found() -> None:
     body = write(
         ask(
             Message("assistant", [ToolCallPart("1", "a", "{}"), ToolCallPart("2", "b", '{"x": 1}')]),

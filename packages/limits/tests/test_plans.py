@@ -79,7 +79,7 @@ def test_requests_that_are_alike_have_one_plan() -> None:
         lambda: asked(replace(ANN, team="blue")), lambda: asked(replace(ANN, id="bob")), lambda: asked(None),
         lambda: asked(model="another"), lambda: asked(operation="embed"), lambda: asked(replace(ANN, source="jwt")),
     ],
-    ids=["team", "id", "nobody", "model", "operation", "source"],
+    ids=["team", "id", "no caller", "model", "operation", "source"],
 )  # fmt: skip
 def test_another_kind_of_request_has_another_plan(other: Callable[[], RequestContext]) -> None:
     case = Case(RATE, TEAM)

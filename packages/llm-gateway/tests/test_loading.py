@@ -246,7 +246,7 @@ def test_a_missing_file_is_reported_with_the_one_that_was_meant(tmp_path):
         load(tmp_path / "gatewy.yaml")
 
 
-def test_secrets_do_not_stand_in_messages(folder):
+def test_secrets_are_not_in_messages(folder):
     text = """
 models: [{name: gpt, provider: {type: made, config: {apiKey: [sk-canary-0123456789], model: {a: 1}}}}]
 admin: {apiKey: [canary]}

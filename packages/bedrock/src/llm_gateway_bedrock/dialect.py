@@ -110,7 +110,7 @@ class Bedrock(Dialect):
         return errors.encode_error(error)
 
     def peek(self, wire: WireRequest) -> tuple[str | None, bool]:
-        """Both stand in the path; the body need not be read."""
+        """Both are in the path; the body need not be read."""
         model, operation = split_path(wire.path)
         return model, operation == CONVERSE_STREAM
 

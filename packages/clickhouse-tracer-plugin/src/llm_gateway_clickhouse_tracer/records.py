@@ -4,7 +4,7 @@
     {"row": ...}⏎
 
 Bodies are neither copied nor escaped until they are sent: that of a long stream has megabytes, and making text
-of it keeps all others from the interpreter. The sizes stand first, so that a reader goes from record to record without
+of it keeps all others from the interpreter. The sizes are first, so that a reader goes from record to record without
 looking into them. A record without bodies is one line of JSON.
 """
 

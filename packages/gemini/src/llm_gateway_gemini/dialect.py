@@ -100,7 +100,7 @@ class Gemini(Dialect):
         return errors.encode_error(error)
 
     def peek(self, wire: WireRequest) -> tuple[str | None, bool]:
-        """Both stand in the path; the body need not be read."""
+        """Both are in the path; the body need not be read."""
         model, method = split_path(wire.path)
         return model, method == STREAM_METHOD
 

@@ -234,7 +234,7 @@ def _decode_call(
 
 
 def decode_media(key: str, media: dict[str, Any], path: str) -> MediaPart:
-    """`inlineData` and `fileData`, as they stand in parts and in function responses."""
+    """`inlineData` and `fileData`, as they are in parts and in function responses."""
     media_type = media.get("mimeType")
     if media_type is not None and not isinstance(media_type, str):
         raise DialectError(f"expected a string, found {kind_of(media_type)}", path=f"{path}.mimeType")

@@ -22,7 +22,7 @@ __all__ = ["GeminiProvider"]
 
 
 class GeminiProvider(HTTPProvider):
-    """Authorises by `x-goog-api-key`. A caller's key, which may stand in the query, never goes upstream unless
+    """Authorises by `x-goog-api-key`. A caller's key, which may be in the query, never goes upstream unless
     `credentials: client` reports it."""
 
     name: ClassVar[str] = "gemini"

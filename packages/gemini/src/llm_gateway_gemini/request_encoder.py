@@ -151,7 +151,7 @@ def _build_system(messages: list[Message], losses: Losses) -> dict[str, Any] | N
 class _Contents:
     """Builds `contents`.
 
-    Function responses stand in one content right after the call's, which is all the service accepts; what else a user
+    Function responses are in one content right after the call's, which is all the service accepts; what else a user
     wrote goes into its own content. Contents that were Gemini's to begin with keep their form.
     """
 

@@ -207,7 +207,7 @@ class StreamEncoder(ABC):
         """The dialect's in-stream error; nothing follows, and no event marks the reply as whole."""
 
     def keep_alive(self) -> bytes:
-        """Bytes that keep the connection busy and mean nothing; they may stand between any two events."""
+        """Bytes that keep the connection busy and mean nothing; they may be between any two events."""
         return b": keep-alive\n\n"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from llm_gateway_sdk import Target, WireRequest
+from llm_gateway_sdk import DialectError, Target, WireRequest
 from llm_gateway_sdk.context import Operation
+from llm_gateway_sdk.operations.batch import BatchResult, BatchStatus
 from llm_gateway_sdk.operations.owned import OwnedForm, Role
 
 
@@ -32,3 +35,18 @@ def test_nothing_is_read_of_what_the_form_does_not_know() -> None:
     assert form.lines({"requests": [{}]}) == []
     assert form.rests_on({"input_file_id": "f"}) is None
     assert form.brings({"output_file_id": "f"}) == []
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda form: form.show_batch("b", BatchStatus("b", "running"), {}),
+        lambda form: form.show_file("f", "batch", 1, 1),
+        lambda form: form.show_result(BatchResult("a", "succeeded", {}), {}),
+        lambda form: form.show_deleted("f"),
+        lambda form: form.lines_of(b""),
+    ],
+)
+def test_a_form_without_batches_of_other_providers_is_an_error_of_the_request(show: Any) -> None:
+    with pytest.raises(DialectError, match="Kept has no form for batches"):
+        show(Kept("read"))

@@ -183,7 +183,7 @@ def check_by_itself(extension: Extension, settings: dict[str, Any]) -> list[Foun
 
 
 def _placed(answer: str) -> Found:
-    """`patterns[2].pattern: missing )` names its own place below the settings; other answers stand for the whole."""
+    """`patterns[2].pattern: missing )` names its own place below the settings; other answers are about the whole."""
     match = re.match(r"((?:[A-Za-z_][\w-]*|\[\d+\])(?:\.[A-Za-z_][\w-]*|\[\d+\])*): (.+)", answer, re.DOTALL)
     if match is None or not re.search(r"[\[.]|^[a-z]\w*$", match[1]):
         return (), answer

@@ -48,7 +48,7 @@ projects:
   then the project's own; the same `name` replaces. A single setting in a project counts there.
 - **Unknown keys are errors**, save keys at the top level that begin with `x-`, a place for YAML anchors.
 - YAML is read by the core schema of version 1.2: `yes`, `no`, `on` and `off` are words (and taken as true or false
-  where a setting is one of these); no key may stand twice.
+  where a setting is one of these); no key may occur twice.
 
 """
 
@@ -123,7 +123,7 @@ def _http_section() -> str:
 
 
 def _in_order(schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """The definitions under the path where they stand first: `server`, `server.cors`, …"""
+    """The definitions under the path where they are first: `server`, `server.cors`, …"""
     yield from _below("", schema, schema, set())
 
 

@@ -57,7 +57,7 @@ def test_an_unknown_model_is_an_openai_error_that_names_the_others() -> None:
         ("/embeddings", "embed", "openai_chat"),
     ],
 )
-def test_endpoints_stand_with_and_without_the_version(prefix: str, path: str, operation: str, dialect: str) -> None:
+def test_endpoints_are_with_and_without_the_version(prefix: str, path: str, operation: str, dialect: str) -> None:
     route = next(route for route in OpenAIAdapter.routes if route.path == prefix + path)
 
     assert (route.method, route.operation, route.dialect, route.upstream) == ("POST", operation, dialect, path)

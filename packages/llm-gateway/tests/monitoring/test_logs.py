@@ -178,7 +178,7 @@ def test_words_after_a_settings_name_are_not_a_credential(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("form", ["json", "simple"])
-def test_configured_secrets_are_masked_wherever_they_stand(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+def test_configured_secrets_are_masked_wherever_they_are(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     config = load_text(
         """
 models:

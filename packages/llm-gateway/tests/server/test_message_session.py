@@ -93,7 +93,7 @@ async def echo(request: Incoming) -> None:
     body = json.loads(request.take_body())
     await asyncio.sleep(body.get("wait", 0))
     await request.start(200, EVENTS)
-    await request.write(b"data: " + json.dumps({"type": "x", "said": body["input"]}).encode() + b"\n\n", more=True)
+    await request.write(b"data: " + json.dumps({"type": "x", "heard": body["input"]}).encode() + b"\n\n", more=True)
     await request.write(b"data: [DONE]\n\n", more=False)
 
 
@@ -114,7 +114,7 @@ def test_each_message_is_a_request_and_each_event_a_message() -> None:
         assert side.status == 101
         return heard
 
-    assert asyncio.run(main()) == [{"type": "x", "said": "a"}]
+    assert asyncio.run(main()) == [{"type": "x", "heard": "a"}]
     (head,) = heads
     assert (head.method, head.path) == ("POST", "/v1/responses")
     assert dict(head.headers)["authorization"] == "Bearer k"
@@ -131,7 +131,7 @@ def test_messages_of_one_lane_follow_each_other() -> None:
         heard = await side.heard(3)
         side.close()
         await asyncio.wait_for(running, 5)
-        return [(each["said"], each["stream_id"]) for each in heard]
+        return [(each["heard"], each["stream_id"]) for each in heard]
 
     assert asyncio.run(main()) == [(3, "b"), (1, "a"), (2, "a")]
 

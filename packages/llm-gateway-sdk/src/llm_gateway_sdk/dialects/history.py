@@ -1,6 +1,6 @@
 """The order of a conversation, as receivers want it.
 
-Senders differ in what may stand where: a client of Responses may steer between two results of one turn, Google's SDKs
+Senders differ in what may be where: a client of Responses may steer between two results of one turn, Google's SDKs
 send one content per chunk of a stream, a system text may come at any time. Each function takes the messages and gives
 the same list where nothing has to change; neither messages nor parts of the sender's are changed in place.
 """

@@ -15,7 +15,7 @@ _NATIONAL = re.compile(r"(?:tel:|\()?\d(?:[\s().\-/]{0,2}\d){6,14}")
 
 
 def user_fitting(user: str, rule: UserIds) -> str:
-    """The id itself, or 64 letters that stand for it."""
+    """The id itself, or 64 letters that represent it."""
     if len(user) <= rule.length and not (rule.anonymous and names_a_person(user)):
         return user
     return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()

@@ -98,10 +98,10 @@ class BatchAPI(OperationForm[None, None]):
     def dialect_of(self, result: BatchResult) -> str:
         """The dialect in which the body of a result is written; empty for replies other than generated ones."""
 
+    @abstractmethod
     def next_call(
         self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes]
     ) -> WireRequest | None:
         """The calls that hand in lines (`custom_id`, body in `dialect`), one after another: `replies` are those of the
         calls before. None after the last one, whose reply is the batch's status. Raises DialectError where a reply is
         not what the API promises."""
-        raise NotImplementedError

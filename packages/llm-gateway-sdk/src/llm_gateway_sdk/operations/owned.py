@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from ..dialect import Target, WireRequest
+from ..errors import DialectError
 from .batch import BatchAPI, BatchResult, BatchStatus
 from .form import OperationForm
 
@@ -57,15 +58,18 @@ class OwnedForm(OperationForm[None, None]):
         """The id of what has to be the caller's already. Raises DialectError."""
         return None
 
-    # Batches at a provider with another API: what the client sees of them.
+    # Batches at a provider with another API: what the client sees of them. A form whose API has none leaves these out.
+
+    def _without(self) -> DialectError:
+        return DialectError(f"{type(self).__name__} has no form for batches at a provider with another API")
 
     def facts(self, body: dict[str, Any]) -> dict[str, Any]:
         """What of the submission each description of the batch repeats."""
         return {}
 
     def show_batch(self, id_: str, status: BatchStatus, facts: dict[str, Any]) -> dict[str, Any]:
-        """The batch in this API's shape."""
-        raise NotImplementedError
+        """The batch in this API's shape. Raises DialectError where the API has none, as do the next ones."""
+        raise self._without()
 
     def files_of(self, id_: str, status: BatchStatus) -> dict[str, str]:
         """The files of results that a batch which has ended has, by what is in them (`output`, `errors`)."""
@@ -73,20 +77,20 @@ class OwnedForm(OperationForm[None, None]):
 
     def show_file(self, id_: str, purpose: str, size: int, created: int) -> dict[str, Any]:
         """A file that the gateway itself gives out."""
-        raise NotImplementedError
+        raise self._without()
 
     def show_result(self, result: BatchResult, body: dict[str, Any]) -> tuple[str, bytes]:
         """In which of `files_of` a result is (empty where there are none), and its line there. `body` is the reply in
         the client's dialect, of an error its body."""
-        raise NotImplementedError
+        raise self._without()
 
     def show_deleted(self, id_: str) -> dict[str, Any]:
         """What answers that something was deleted."""
-        raise NotImplementedError
+        raise self._without()
 
     def lines_of(self, content: bytes) -> list[BatchLine]:
         """The requests in a file that was kept; the inverse of `file_content`."""
-        raise NotImplementedError
+        raise self._without()
 
     def own_addresses(self, body: bytes) -> bytes:
         """A provider's description with the gateway's addresses in place of the provider's."""

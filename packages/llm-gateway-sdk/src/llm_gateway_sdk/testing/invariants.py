@@ -26,7 +26,7 @@ TEXTS = (
     '```json\n{"key": [1, 2, {"deep": "value"}]}\n```',
     "x",
 )
-"""Texts that stand for what models say, where a test names none."""
+"""Texts that represent what models write, where a test names none."""
 
 Content = str | Sequence[Part]
 _FULLY_CUT = 24

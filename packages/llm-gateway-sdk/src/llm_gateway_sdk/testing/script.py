@@ -58,7 +58,7 @@ class ScriptedModel:
 
     A turn is a text, a part (`tool_call("weather", {"city": "Rome"})`, `ThinkingPart("…")`), an error (an exception,
     or a status such as 503), or a list of steps, each of which is one chunk of a stream: texts, parts, pauses, errors.
-    A text that is a whole turn is streamed word by word. A function of the request may stand for any turn.
+    A text that is a whole turn is streamed word by word. A function of the request may replace any turn.
 
         ScriptedModel(503, tool_call("weather", {"city": "Rome"}), ["It is ", pause(0.1), "sunny."])
 

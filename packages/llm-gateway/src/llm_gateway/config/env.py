@@ -152,7 +152,7 @@ def read_dotenv(directory: Path) -> dict[str, str]:
 
 
 def decode_dotenv(text: str, file: str = ".env") -> dict[str, str]:
-    """The variables of such a file as python-dotenv reads them: `export` may stand before a name, quoted values may go
+    """The variables of such a file as python-dotenv reads them: `export` may be before a name, quoted values may go
     over several lines, `'…'` is literal, `"…"` knows escapes, ` #` begins a comment. Nothing in a value is replaced.
 
     Lines that are not assignments are passed over. Raises ConfigError for a quote that is not closed.

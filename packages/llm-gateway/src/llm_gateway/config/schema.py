@@ -479,7 +479,7 @@ class BatchesConfig(Settings):
 
 
 class ProjectFlags(Settings):
-    """Settings that stand at the top level, for all projects, and in a project, for itself.
+    """Settings that are at the top level, for all projects, and in a project, for itself.
 
     None is "not written here"; the defaults are those of `ProjectConfig`, and `x-default` shows them.
     """

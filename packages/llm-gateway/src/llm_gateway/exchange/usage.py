@@ -129,7 +129,7 @@ def _what_came(request: ClientRequest, attempt: LiveAttempt) -> LLMResponse | No
 
 
 def _by_bytes(request: ClientRequest, attempt: LiveAttempt) -> int:
-    """Of a stream that was forwarded and not retained: its last events stand for the others."""
+    """Of a stream that was forwarded and not retained: its last events represent the others."""
     dialect, sample = attempt.dialect, attempt.ends_with
     if dialect is None or not attempt.sent_bytes or not sample:
         return 0

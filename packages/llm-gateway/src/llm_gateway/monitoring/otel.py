@@ -331,7 +331,7 @@ class OpenTelemetry:
     def _draw_plugins(self, trace: _Trace, ctx: RequestContext) -> None:
         """A span per plugin and phase, as long as its hooks took in all.
 
-        Only their lengths are measured: those before the model stand one after the other from the request's start,
+        Only their lengths are measured: those before the model are one after the other from the request's start,
         the others one after the other up to its end.
         """
         assert self._tracer is not None

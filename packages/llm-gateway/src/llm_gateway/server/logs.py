@@ -93,10 +93,10 @@ _known: set[str] = set()
 
 
 def mask_secrets_of(config: object) -> None:
-    """From now on the secrets of this configuration are masked wherever they stand in a line."""
+    """From now on the secrets of this configuration are masked wherever they are in a line."""
     global _configured
     _known.update(value for value in secret_values(config) if len(value) >= MIN_SECRET)
-    # A secret may stand inside JSON or a Python value, escaped.
+    # A secret may be inside JSON or a Python value, escaped.
     written = {form for value in _known for form in (value, repr(value)[1:-1])}
     forms = written | {json.dumps(form)[1:-1] for form in written}
     if forms:

@@ -535,7 +535,7 @@ def test_a_reply_without_content_is_whole_too() -> None:
     assert violations(encode([finish()])) == []
 
 
-def test_keep_alives_may_stand_anywhere() -> None:
+def test_keep_alives_may_be_anywhere() -> None:
     encoder = DIALECT.stream_encoder(Echo("m", True), MINT, Losses())
 
     out = encoder.encode(chunk(TextPart("a", index=0))) + encoder.keep_alive() + encoder.encode(finish())

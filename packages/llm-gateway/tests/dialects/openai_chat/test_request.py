@@ -70,7 +70,7 @@ def test_an_unknown_part_crosses_as_it_is() -> None:
     assert write(request)[0]["messages"][0]["content"] == [part]
 
 
-def test_unknown_fields_stand_at_every_level() -> None:
+def test_unknown_fields_are_at_every_level() -> None:
     message = {"role": "user", "content": [{"type": "text", "text": "Hi", "weight": 2}], "mood": "good"}
     request, _ = read(messages=[message], logit_bias={"50256": -100}, guided_json={"type": "object"})
 

@@ -186,7 +186,7 @@ def test_sources_are_annotations() -> None:
     ]
 
 
-def test_log_probabilities_stand_with_the_text_they_spell() -> None:
+def test_log_probabilities_are_with_the_text_they_spell() -> None:
     entries = [
         {
             "token": token,

@@ -70,7 +70,7 @@ def test_lines_are_added_to_the_model_that_answered() -> None:
     small, large = tally.used[0], tally.used[1]
     assert (small.input_tokens, small.output_tokens, small.cache_read_tokens, small.requests) == (120, 6, 100, 2)
     assert (large.input_tokens, large.output_tokens, large.requests) == (20, 6, 2)
-    assert {small.service_tier, large.service_tier} == {"batch"}, "whatever a line says"
+    assert {small.service_tier, large.service_tier} == {"batch"}, "whatever the tier of a line"
 
 
 def test_replies_that_are_not_of_a_dialect_are_counted_too() -> None:

@@ -209,3 +209,28 @@ def test_results_are_read_where_the_batch_reports_no_usage() -> None:
 
     assert world.look() is None
     assert world.books.settled[0][1].metrics.input_tokens == 15
+
+
+def test_a_batch_that_can_not_be_settled_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> list[str]:
+        settler = await World({}).settler()
+        for name in ("b1", "b2", "b3"):
+            fields: dict[str, Any] = {"shares": [share()], "held": {}}
+            await settler.pending.add(PendingBatch(name, "k", "ann", "chat", "openai", name, "req_1", **fields))
+        seen: list[str] = []
+        ended = asyncio.Event()
+
+        async def look_at(batch: PendingBatch, interval: float, token: str | None = None) -> None:
+            seen.append(batch.id)
+            if len(seen) == 3:
+                ended.set()
+            raise KeyError("poison")
+
+        monkeypatch.setattr(settler, "look_at", look_at)
+        running = asyncio.create_task(settler.run(0.01))
+        async with asyncio.timeout(5):
+            await ended.wait()
+        running.cancel()
+        return seen[:3]
+
+    assert sorted(asyncio.run(main())) == ["b1", "b2", "b3"]

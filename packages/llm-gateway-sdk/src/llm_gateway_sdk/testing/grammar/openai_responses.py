@@ -22,7 +22,7 @@ _STATUS_OF_END = {
     "response.incomplete": "incomplete",
     "response.failed": "failed",
 }
-# Deltas: (the item they stand in, where its whole is called done, the done event's field).
+# Deltas: (the item they are in, where its whole is called done, the done event's field).
 _TEXTS = {
     "response.output_text": ("message", "text"),
     "response.refusal": ("message", "refusal"),

@@ -65,7 +65,7 @@ __all__ = [
 NAME = "anthropic"
 
 RAW_ARGUMENTS = "_raw_arguments"
-"""A tool call's arguments that are no JSON object stand as the string under this one key, and are taken out again."""
+"""Arguments of a tool call that are not a JSON object are a string under this one key, and are taken out again."""
 
 CARRIER_BEFORE = "tool:"
 CARRIER_AFTER = "after:"

@@ -2,7 +2,7 @@
 
 `encode_request(decode_request(body))` means the same as `body`, with these normalisations: null and empty optional
 fields, `is_error: false`, `strict: false`, `stream: false` and `disable_parallel_tool_use: false` are left out;
-blank texts are left out; tool results stand first in their message.
+blank texts are left out; tool results are first in their message.
 """
 
 from __future__ import annotations

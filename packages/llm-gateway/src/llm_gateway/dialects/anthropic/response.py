@@ -103,7 +103,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
 
 
 def read_stop(choice: Choice, source: Mapping[str, Any]) -> None:
-    """`stop_reason` and `stop_sequence`, which stand in a reply and in a `message_delta` alike."""
+    """`stop_reason` and `stop_sequence`, which are in a reply and in a `message_delta` alike."""
     reason = source.get("stop_reason")
     if not isinstance(reason, str):
         return

@@ -147,7 +147,7 @@ def _decode_assistant(wire: dict[str, Any], path: str, open_calls: _OpenCalls) -
     if wire.get("function_call") is not None:
         calls.append(decode_function_call(wire["function_call"], f"{path}.function_call"))
     if form:
-        # Anthropic's blocks, which stand among the texts.
+        # Anthropic's blocks, which are among the texts.
         for part in spoken:
             if type(part) is ToolCallPart:
                 open_calls.open(part)

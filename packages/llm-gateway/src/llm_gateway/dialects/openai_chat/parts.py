@@ -398,7 +398,7 @@ def thinking_detail(part: ThinkingPart) -> dict[str, Any]:
 def read_extra_content(wire: dict[str, Any], part: TextPart | ToolCallPart) -> None:
     """`extra_content` of a tool call, message or delta: the carrier of signatures that Chat has no field for.
 
-    Gemini's OpenAI-compatible API puts them in `google.thought_signature`; ours stand in `llm_gateway.signature`.
+    Gemini's OpenAI-compatible API puts them in `google.thought_signature`; ours are in `llm_gateway.signature`.
     """
     extra = wire.get("extra_content")
     if not isinstance(extra, dict) or not extra:

@@ -292,7 +292,7 @@ def encode_finish(choice: Choice, *, calls: bool, refused: bool, legacy: bool) -
     if reason == "tool_calls" and legacy:
         return "function_call"
     if reason == "refusal" and refused:
-        return "stop"  # the words stand in `refusal`
+        return "stop"  # the words are in `refusal`
     return FINISH_REASONS.get(reason, "stop")
 
 

@@ -91,7 +91,7 @@ def _messages(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _message(item: dict[str, Any], path: str) -> dict[str, Any]:
-    """Messages of Chat's own form may stand among the items; what they have beyond Responses stays."""
+    """Messages of Chat's own form may be among the items; what they have beyond Responses stays."""
     rest = {key: value for key, value in item.items() if key not in ("type", "id", "status", "phase")}
     return {**rest, "content": _content(item.get("content"), f"{path}.content")}
 

@@ -197,7 +197,7 @@ class ChatStreamDecoder(StreamDecoder):
         return chunk
 
     def _decode_choices(self, body: dict[str, Any], chunk: LLMResponse) -> None:
-        """`choices`, and `usage`, which may stand next to them."""
+        """`choices`, and `usage`, which may come with them."""
         choices = body.get("choices")
         if choices:
             if not isinstance(choices, list):

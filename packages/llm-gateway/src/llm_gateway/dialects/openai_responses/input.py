@@ -35,7 +35,7 @@ __all__ = ["decode_input", "encode_input", "tools_in_items"]
 
 
 def tools_in_items(items: list[Any]) -> list[tuple[list[Any], str]]:
-    """The tool lists which stand inside of input items, each with its path."""
+    """The tool lists which are inside of input items, each with its path."""
     lists = []
     for position, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get("tools"), list):
@@ -200,7 +200,7 @@ class _InputWriter:
         return self._items
 
     def _write_message(self, message: Message, path: str) -> None:
-        """A user, system or tool message; results that stand in it become items of their own, in their places."""
+        """A user, system or tool message; results that are in it become items of their own, in their places."""
         memo = own(message)
         pending: list[dict[str, Any]] = []
         simple: str | None = None

@@ -74,7 +74,7 @@ def decode_tools(
 ) -> tuple[list[ToolLike], ToolNames]:
     """The request's tools, and the flat names of all.
 
-    `found_later` are lists of tools, each with its path, that stand in input items (`additional_tools`,
+    `found_later` are lists of tools, each with its path, that are in input items (`additional_tools`,
     `tool_search_output`): they are tools for everybody else, but this dialect leaves them in their items (`_loaded`).
     """
     names = ToolNames()

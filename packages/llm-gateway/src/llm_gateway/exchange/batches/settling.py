@@ -36,7 +36,6 @@ from llm_gateway_sdk import (
     PluginError,
     RequestContext,
     StoreError,
-    StoreUnavailable,
     Usage,
 )
 from llm_gateway_sdk.deferral import settle
@@ -84,11 +83,18 @@ class Settler:
             await asyncio.sleep(interval * random.uniform(0.5, 1.0))  # workers start together
             try:
                 async for batch in self.pending.due(time.time()):
-                    await self.look_at(batch, interval)
-            except StoreUnavailable as error:
+                    await self._try(batch, interval)
+            except StoreError as error:
                 log.debug("the store can't be reached: %s", error)
-            except Exception:
-                log.exception("batches could not be looked after")
+
+    async def _try(self, batch: PendingBatch, interval: float, token: str | None = None) -> None:
+        """Looks at one batch, so that one which can't be settled holds up no other. Raises StoreError."""
+        try:
+            await self.look_at(batch, interval, token)
+        except StoreError:
+            raise
+        except Exception:  # of a plugin, or a fault here: tried again when the claim has ended
+            log.exception("batch %s could not be settled", batch.id)
 
     def soon(self, kind: str, owner: str, id_: str, token: str | None = None) -> None:
         """A client has seen that its batch has ended, or is to: looks at it at once, in the background."""
@@ -101,11 +107,9 @@ class Settler:
         try:
             batch = await self.pending.find(kind, owner, id_)
             if batch is not None and batch.claimed <= time.time():
-                await self.look_at(batch, 60.0, token)
+                await self._try(batch, 60.0, token)
         except StoreError as error:
             log.debug("the store can't be reached: %s", error)
-        except Exception:
-            log.exception("batch %s could not be settled", id_)
 
     async def close(self) -> None:
         """Waits for what is under way; what it does not end another process takes up."""
