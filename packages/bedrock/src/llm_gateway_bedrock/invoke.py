@@ -18,15 +18,15 @@ from llm_gateway_sdk import Headers, HTTPReply, ModelProtocolError, WireReply, W
 from llm_gateway_sdk.errors import ErrorClass
 from llm_gateway_sdk.wire import json
 
+from .carried_reply import CarriedReply, exception_of
 from .errors import decode_error
-from .eventstream import EventStreamDecoder, EventStreamError, EventStreamMessage
+from .eventstream import EventStreamMessage
 from .paths import COUNT_TOKENS, INVOKE, INVOKE_STREAM, build_path
 
 __all__ = ["COUNT", "MESSAGES", "AnthropicReply", "event_of", "to_invoke_model"]
 
 ANTHROPIC_VERSION = "bedrock-2023-05-31"
 MESSAGES, COUNT = "/v1/messages", "/v1/messages/count_tokens"
-_EVENT_STREAM = "application/vnd.amazon.eventstream"
 _MAX_COUNT_BYTES = 64 * 1024
 
 
@@ -52,62 +52,35 @@ def to_invoke_model(wire: WireRequest) -> None:
     wire.path, wire.query, wire.body = build_path(model or "", operation), "", body
 
 
-class AnthropicReply:
-    """A reply of InvokeModel in the form of Anthropic's API: an HTTPReply around the service's own."""
+class AnthropicReply(CarriedReply):
+    """A reply of InvokeModel in the form of Anthropic's API."""
 
     def __init__(self, inner: HTTPReply) -> None:
-        self._inner = inner
-        self.status = inner.status
-        self._decoder: EventStreamDecoder | None = None
-        kind = next((value for name, value in inner.headers if name == "content-type"), "")
-        self.headers = inner.headers
-        if kind.startswith(_EVENT_STREAM):
-            self._decoder = EventStreamDecoder()
-            self.headers = [item for item in inner.headers if item[0] not in ("content-type", "content-length")]
-            self.headers.append(("content-type", "text/event-stream"))
-        self._counts = kind.startswith("application/json") and self._decoder is None
+        super().__init__(inner)
+        self._counts = self.kind.startswith("application/json") and not self.is_stream
         if self._counts:
             self.headers = [item for item in inner.headers if item[0] != "content-length"]
         self._whole: bytes | None = None
 
-    async def receive(self) -> bytes:
-        if self._decoder is None:
-            if self._whole is None:
-                self._whole = await self.read()
-                return self._whole
-            return b""
-        while data := await self._inner.receive():
-            try:
-                messages = self._decoder.feed(data)
-            except EventStreamError as error:
-                raise ModelProtocolError(f"The provider's stream can't be read: {error}") from None
-            if events := b"".join(map(event_of, messages)):
-                return events
-        return b""
+    def part_of(self, message: EventStreamMessage) -> bytes:
+        return event_of(message)
 
-    async def read(self, limit: int | None = None) -> bytes:
-        if self._decoder is not None:
-            pieces = []
-            while data := await self.receive():
-                pieces.append(data)
-            return b"".join(pieces)
-        body = await self._inner.read(limit)
+    async def receive_whole(self) -> bytes:
+        """All at once: what it counts is known from the whole body."""
+        if self._whole is not None:
+            return b""
+        self._whole = await self.read()
+        return self._whole
+
+    def whole_of(self, body: bytes) -> bytes:
         if self.status >= 400:
             return _error_body(WireReply(self.status, Headers.of(self._inner.headers), body))
         return _count_of(body) if self._counts and len(body) < _MAX_COUNT_BYTES else body
 
-    def expire_at(self, when: float, reason: str) -> None:
-        self._inner.expire_at(when, reason)
-
-    def close(self) -> None:
-        self._inner.close()
-
 
 def event_of(message: EventStreamMessage) -> bytes:
     """One message as an event of Anthropic's stream; nothing for messages without meaning."""
-    kind = message.headers.get(":message-type")
-    if kind in ("exception", "error"):
-        name = str(message.headers.get(":exception-type") or message.headers.get(":error-code") or "")
+    if (name := exception_of(message)) is not None:
         # Within a stream names begin with a small letter.
         headers = Headers.of([("x-amzn-errortype", name[:1].upper() + name[1:])])
         body = message.payload or json.dumps({"message": str(message.headers.get(":error-message") or name)})

@@ -14,15 +14,15 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from llm_gateway_sdk import Headers, HTTPReply, ModelProtocolError, WireRequest, http_provider_schema
+from llm_gateway_sdk import Headers, HTTPReply, WireRequest, http_provider_schema
 from llm_gateway_sdk.wire import json
 
 from .aws import AWS_PROPERTIES, AWSProvider
-from .eventstream import EventStreamDecoder, EventStreamError, EventStreamMessage
+from .carried_reply import CarriedReply, exception_of
+from .eventstream import EventStreamMessage
 
 __all__ = ["SageMakerProvider", "SageMakerReply"]
 
-_EVENT_STREAM = "application/vnd.amazon.eventstream"
 _TARGETS = {
     "inferenceComponent": "x-amzn-sagemaker-inference-component",
     "targetVariant": "x-amzn-sagemaker-target-variant",
@@ -83,59 +83,20 @@ class SageMakerProvider(AWSProvider):
         return SageMakerReply(reply)
 
 
-class SageMakerReply:
-    """A reply of an endpoint as the container gave it: an HTTPReply around the service's own."""
+class SageMakerReply(CarriedReply):
+    """A reply of an endpoint as the container gave it."""
 
-    def __init__(self, inner: HTTPReply) -> None:
-        self._inner = inner
-        self.status = inner.status
-        self.headers = inner.headers
-        kind = next((value for name, value in inner.headers if name == "content-type"), "")
-        self._decoder: EventStreamDecoder | None = None
-        if kind.startswith(_EVENT_STREAM):
-            self._decoder = EventStreamDecoder()
-            self.headers = [item for item in inner.headers if item[0] not in ("content-type", "content-length")]
-            self.headers.append(("content-type", "text/event-stream"))
+    def part_of(self, message: EventStreamMessage) -> bytes:
+        """The container's bytes; an exception of the service as an error event of the container's API."""
+        if (name := exception_of(message)) is not None:
+            _, body = _error_of(500, message.payload, name)
+            return b"data: " + body + b"\n\n"
+        return message.payload if message.headers.get(":event-type") == "PayloadPart" else b""
 
-    async def receive(self) -> bytes:
-        if self._decoder is None:
-            return await self._inner.receive()
-        while data := await self._inner.receive():
-            try:
-                messages = self._decoder.feed(data)
-            except EventStreamError as error:
-                raise ModelProtocolError(f"The provider's stream can't be read: {error}") from None
-            if part := b"".join(map(_bytes_of, messages)):
-                return part
-        return b""
-
-    async def read(self, limit: int | None = None) -> bytes:
-        if self._decoder is not None:
-            pieces = []
-            while data := await self.receive():
-                pieces.append(data)
-            return b"".join(pieces)
-        body = await self._inner.read(limit)
-        if self.status < 400:
-            return body
-        self.status, body = _error_of(self.status, body)
+    def whole_of(self, body: bytes) -> bytes:
+        if self.status >= 400:
+            self.status, body = _error_of(self.status, body)
         return body
-
-    def expire_at(self, when: float, reason: str) -> None:
-        self._inner.expire_at(when, reason)
-
-    def close(self) -> None:
-        self._inner.close()
-
-
-def _bytes_of(message: EventStreamMessage) -> bytes:
-    """The container's bytes; an exception of the service as an error event of the container's API."""
-    kind = message.headers.get(":message-type")
-    if kind in ("exception", "error"):
-        name = str(message.headers.get(":exception-type") or message.headers.get(":error-code") or "")
-        _, body = _error_of(500, message.payload, name)
-        return b"data: " + body + b"\n\n"
-    return message.payload if message.headers.get(":event-type") == "PayloadPart" else b""
 
 
 def _error_of(status: int, body: bytes, name: str = "") -> tuple[int, bytes]:
