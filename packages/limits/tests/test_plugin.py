@@ -117,7 +117,7 @@ def test_a_refused_request_does_not_count() -> None:
         assert statuses == [200, 429, 429, 429]
         assert answer.status == 200
         assert answer.headers["x-ratelimit-remaining-requests"] == "0"
-        assert plugin_of(client)._counts["refused_total"] == 3
+        assert plugin_of(client).metrics()["refused_total"] == 3
 
 
 def test_tokens_are_reserved_at_most_and_settled_as_used() -> None:
@@ -225,7 +225,7 @@ def test_a_shadow_limit_reports_and_never_refuses() -> None:
         answers = [ask(client) for _ in range(3)]
         assert [answer.status for answer in answers] == [200] * 3
         assert "ratelimit" not in answers[-1].headers
-        assert plugin_of(client)._counts["shadow_total"] == 2
+        assert plugin_of(client).metrics()["shadow_total"] == 2
 
 
 def test_keys_of_the_simplest_authentication_count_apart() -> None:

@@ -1,6 +1,6 @@
 """A reply whose stream AWS's event stream carries, in the form that the dialect of its model reads.
 
-A subclass says what a message of the stream is in that form, and what a whole body is.
+A subclass defines what a message of the stream is in that form, and what a whole body is.
 """
 
 from __future__ import annotations

@@ -6,21 +6,16 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 from weakref import WeakSet
 
 from llm_gateway_sdk import (
-    Attempt,
     CounterState,
-    Entry,
     Operation,
     Plugin,
     PluginResult,
-    Refused,
     RequestContext,
     RequestRejected,
     Store,
@@ -32,19 +27,21 @@ from llm_gateway_sdk.admin import AdminRoute
 
 from .admin import limit_routes
 from .amounts import show_amount
-from .batches import HELD_SECONDS, Part, charges_of, parts_of, written_of
+from .applied import Applied, Spending, applied_of, shown_of
+from .batches import HELD_SECONDS, charges_of, parts_of, written_of
 from .blocks import BlockSettings
-from .books import Books, Hold
+from .books import Books
 from .estimates import Estimator, Usage
-from .headers import LimitState, limit_headers
+from .headers import limit_headers
 from .journal import Journal, default_folder
 from .overrides import LiveRules
-from .plans import Plan, Planner, Shown, Subject, Term
-from .queueing import FairQueue
-from .refusals import refusal_of, store_down, tightest
-from .reporting import SUBJECTS, simulate, state_of
+from .plans import Plan, Planner, Shown, Term
+from .records import Records
+from .reporting import simulate, state_of
+from .reserving import Reserver
 from .rules import Asker, Rule, compile_rules
 from .settings import SCHEMA
+from .settling import Settlement
 
 __all__ = ["Limits"]
 
@@ -54,48 +51,6 @@ _KEEP_SECONDS = 0.5
 _READING = ("GET", "HEAD", "DELETE", "OPTIONS")
 """Native calls that ask for nothing new."""
 _HOLDS = "llm_gateway_limits.holds"
-_AT_ONCE = 64
-"""Subjects that are written together."""
-_MOST_EVENTS = 1000
-"""Events that wait for the log; more are left out and counted."""
-
-
-@dataclass(slots=True)
-class _Applied:
-    """One limit that applies to a request."""
-
-    term: Term
-    amount: int
-    """What is reserved, in the units of the measure."""
-    held: int
-    """The same in the counter's units, or what is to be added to it."""
-    tops_up: bool = False
-    """It is what a dearer model takes beyond what was reserved."""
-
-    @property
-    def rule(self) -> Rule:
-        return self.term.rule
-
-    @property
-    def entry(self) -> Entry:
-        entry = self.term.entry(self.held)
-        return replace(entry, enforce=False) if self.tops_up and self.rule.overdraft else entry
-
-
-@dataclass(slots=True)
-class _Spending:
-    """What one request has reserved."""
-
-    asker: Asker
-    usage: Usage
-    applied: list[_Applied]
-    model: str
-    """The model whose price was reserved."""
-    holds: list[tuple[list[_Applied], Hold]]
-    named: set[str]
-    """The models, by the names under which they are counted."""
-    waiting: Sequence[tuple[Part, _Applied]] = ()
-    """What the lines of a batch have reserved, in the last of `holds`."""
 
 
 @plugin_metadata(
@@ -126,8 +81,6 @@ class Limits(Plugin):
     async def configure(self, config: Any) -> None:
         self._configured = compile_rules(config["limits"])
         self._live = LiveRules(self._configured, self.gateway.store)
-        self._by_model = any(rule.by_model for rule in self._configured)
-        self._by_name = any("model" in rule.when for rule in self._configured)
         self._estimator = Estimator(
             config.get("paths", ()),
             prices_of=self.gateway.prices_of,
@@ -149,15 +102,10 @@ class Limits(Plugin):
             lease_seconds=float(config.get("lease", 60_000)) / 1000,
             ledger=bool(config.get("ledger", False)),
         )
-        self._weights: Mapping[str, float] = config.get("weights", {})
+        self._records = Records(self.gateway, int(config.get("explainRetention", 10_000)))
+        self._reserver = Reserver(self._books, self._records, config.get("weights", {}))
+        self._settlement = Settlement(self._configured, self._live, self._planner, self._estimator, self._books)
         self._show = bool(config.get("headers", True))
-        self._retention = int(config.get("explainRetention", 10_000))
-        self._queues: dict[str, FairQueue] = {}
-        self._events: deque[dict[str, Any]] = deque()
-        self._subjects: set[tuple[str, Subject]] = set()
-        self._new_subjects: deque[tuple[Rule, Subject]] = deque()
-        self._counts: dict[str, float] = {"refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0}
-        self._counts.update(queued_total=0, queued_seconds_total=0.0)
         self._keeper = asyncio.create_task(self._keep())
         self._live.start()
         self._plugins: WeakSet[Limits] = self.gateway.shared("limits:plugins", WeakSet)
@@ -171,7 +119,7 @@ class Limits(Plugin):
             await self._keeper
         with contextlib.suppress(StoreError):
             await self._books.close()
-            await self._flush()
+            await self._records.flush()
 
     def admin_routes(self) -> Sequence[AdminRoute]:
         return limit_routes(self.gateway.store, self._of_all_projects)
@@ -186,7 +134,7 @@ class Limits(Plugin):
     def metrics(self) -> dict[str, float]:
         figures = self._books.figures
         return {
-            **self._counts,
+            **self._records.counts,
             "store_calls_total": figures.store_calls,
             "from_blocks_total": figures.from_blocks,
             "store_failures_total": figures.store_failures,
@@ -203,18 +151,18 @@ class Limits(Plugin):
                 await self._reserve_batch(ctx)
                 return None
             plan = self._planner.plan(ctx)
-            if not plan.terms and not self._by_model:
+            if not plan.terms and not self._settlement.by_model:
                 return None
             usage = self._usage(ctx)
-            applied = _applied(plan.terms, usage)
-            spending = _Spending(plan.asker, usage, applied, plan.model, [], {plan.asker.model})
+            applied = applied_of(plan.terms, usage)
+            spending = Spending(plan.asker, usage, applied, plan.model, [], {plan.asker.model})
             ctx.plugin_data[_HOLDS] = spending
             if not applied:
                 return None
             # Nearly every request of a caller that asks often is served by a block, without a step in the store.
             hold = None if plan.alone else self._books.reserve_in_block(plan.keys, [each.held for each in applied])
             if hold is None:
-                hold = await self._reserve(ctx, spending, applied, tried=not plan.alone)
+                hold = await self._reserver.reserve(ctx, spending, applied, tried=not plan.alone)
             else:
                 spending.holds.append((applied, hold))
             self._note(ctx, applied, hold.states, plan)
@@ -232,21 +180,21 @@ class Limits(Plugin):
             blank = part.rule.entry(part.subject, 0, now)
             if blank is not None:
                 term = Term(part.rule, part.subject, blank, part.most)
-                found.append((part, _Applied(term, part.amount, part.rule.scaled(part.amount))))
+                found.append((part, Applied(term, part.amount, part.rule.scaled(part.amount))))
         if not found:
             return
-        spending = ctx.plugin_data[_HOLDS] = _Spending(asker, Usage(), [], asker.model, [], {asker.model})
+        spending = ctx.plugin_data[_HOLDS] = Spending(asker, Usage(), [], asker.model, [], {asker.model})
         waiting = [(part, each) for part, each in found if part.waits]
         for applied in ([each for part, each in found if not part.waits], [each for _, each in waiting]):
             if applied:
-                hold = await self._reserve(ctx, spending, applied)
+                hold = await self._reserver.reserve(ctx, spending, applied)
                 spending.applied += applied
                 self._note(ctx, applied, hold.states)
         spending.waiting = waiting
 
     async def defer_request(self, ctx: RequestContext) -> Any:
         """What the lines of a batch have reserved is held until it has ended."""
-        spending: _Spending | None = ctx.plugin_data.get(_HOLDS)
+        spending: Spending | None = ctx.plugin_data.get(_HOLDS)
         if spending is None or not spending.waiting:
             return None
         _, hold = spending.holds.pop()
@@ -267,7 +215,7 @@ class Limits(Plugin):
     async def before_model(self, ctx: RequestContext) -> None:
         """A router or a fallback chose another model than was reserved for: tops up where it is dearer, reserves what
         its own limits take, or refuses that model."""
-        spending: _Spending | None = ctx.plugin_data.get(_HOLDS)
+        spending: Spending | None = ctx.plugin_data.get(_HOLDS)
         model = ctx.target_model
         if spending is None or model is None or model == spending.model:
             return
@@ -277,14 +225,14 @@ class Limits(Plugin):
                 continue
             more = self._estimator.reserve(each.rule, ctx, spending.usage, model) - each.amount
             if more > 0:
-                missing.append(_Applied(each.term, more, each.rule.scaled(more), tops_up=True))
+                missing.append(Applied(each.term, more, each.rule.scaled(more), tops_up=True))
                 topped_up.append(each)
         try:
             name = self.gateway.model_name(model) or model
             asker = spending.asker.choosing(name, self._planner.provider_of(name), model)
-            new = self._not_yet(ctx, spending, asker, model)
+            new = self._settlement.not_yet(ctx, spending, asker, model)
             if missing or new:
-                hold = await self._reserve(ctx, spending, [*missing, *new])
+                hold = await self._reserver.reserve(ctx, spending, [*missing, *new])
                 self._note(ctx, [*missing, *new], hold.states)
         except RequestRejected as refusal:
             self._refuse(ctx, refusal)
@@ -297,94 +245,10 @@ class Limits(Plugin):
             each.amount += more_of_it.amount
 
     async def after_request(self, ctx: RequestContext) -> None:
-        spending: _Spending | None = ctx.plugin_data.pop(_HOLDS, None)
+        spending: Spending | None = ctx.plugin_data.pop(_HOLDS, None)
         if spending is None:
             return
-        if len(spending.holds) == 1:
-            [(applied, hold)] = spending.holds
-            charged = []
-            for each in applied:
-                rule = each.term.rule
-                attempts = self._counting(ctx, spending, each) if self._by_model else ctx.attempts
-                charged.append(rule.scaled(self._estimator.settle(rule, ctx, attempts, each.amount)))
-            await self._books.settle(hold, charged)
-        else:
-            await self._settle_in_turn(ctx, spending)
-        if self._by_model and not ctx.batch and not self._as_asked(ctx, spending):
-            await self._charge_unreserved(ctx, spending)
-
-    def _taken(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> int:
-        """What the request did take of a limit, in the units of the measure."""
-        return self._estimator.settle(each.rule, ctx, self._counting(ctx, spending, each), each.amount)
-
-    async def _settle_in_turn(self, ctx: RequestContext, spending: _Spending) -> None:
-        """Settles several reservations of one request, or none."""
-        # Each reservation is charged with no more than it holds, and the last one with what is left over: settling one
-        # must not count what another still holds, or the counter would pass its limit between the two steps.
-        used = {each.term.counter: self._taken(ctx, spending, each) for each in spending.applied}
-        for number, (applied, hold) in enumerate(spending.holds):
-            later = {each.term.counter for more, _ in spending.holds[number + 1 :] for each in more}
-            charged = []
-            for each in applied:
-                counter = each.term.counter
-                left = used.get(counter, 0)
-                part = min(left, each.held * each.rule.scale) if counter in later else left
-                used[counter] = left - part
-                charged.append(each.rule.scaled(part))
-            await self._books.settle(hold, charged)
-
-    async def _charge_unreserved(self, ctx: RequestContext, spending: _Spending) -> None:
-        """Models that a plugin after this one has chosen have limits of their own: they are charged all the same."""
-        for attempt in ctx.attempts:
-            for each in self._not_yet(ctx, spending, self._at(spending, attempt), attempt.model, refuse=False):
-                if each.rule.measure == "concurrent":
-                    continue
-                spending.applied = [*spending.applied, each]
-                hold = self._books.without_store([each.entry], note=ctx.request_id)
-                await self._books.settle(hold, [each.rule.scaled(self._taken(ctx, spending, each))])
-
-    def _counting(self, ctx: RequestContext, spending: _Spending, each: _Applied) -> Sequence[Attempt]:
-        """The attempts that count for a limit."""
-        rule = each.rule
-        if not rule.by_model or self._as_asked(ctx, spending):
-            return ctx.attempts
-        askers = [(attempt, self._at(spending, attempt)) for attempt in ctx.attempts]
-        return [
-            attempt for attempt, asker in askers if rule.applies(asker) and rule.subject(asker) == each.term.subject
-        ]
-
-    def _as_asked(self, ctx: RequestContext, spending: _Spending) -> bool:
-        """Whether the model that was reserved for is the one that was asked, as it is for nearly all requests."""
-        asker = spending.asker
-        for attempt in ctx.attempts:
-            if attempt.model != asker.model:
-                return False
-            if self._by_name and attempt.target.partition("/")[2] not in (asker.model, *asker.names):
-                return False
-        return True
-
-    def _at(self, spending: _Spending, attempt: Attempt) -> Asker:
-        """The request as it was when it made this attempt."""
-        provider, _, upstream = attempt.target.partition("/")
-        # A model that passes names on counts under the name that was asked of it.
-        model = upstream if upstream in spending.named else attempt.model
-        return spending.asker.choosing(model, provider, upstream)
-
-    def _not_yet(
-        self, ctx: RequestContext, spending: _Spending, asker: Asker, model: str, *, refuse: bool = True
-    ) -> list[_Applied]:
-        """The limits that depend on the model and have not been applied to the request."""
-        if not self._by_model:
-            return []
-        rules = [rule for rule in self._live.rules if rule.by_model]
-        known = {each.term.counter for each in spending.applied}
-        try:
-            terms = self._planner.terms(ctx, asker, model, rules, time.time())
-        except RequestRejected:
-            if refuse:
-                raise
-            return []
-        return _applied([term for term in terms if term.counter not in known], spending.usage)
+        await self._settlement.settle(ctx, spending)
 
     # For the command line.
 
@@ -425,99 +289,21 @@ class Limits(Plugin):
         estimate = ctx.estimate()
         return Usage(estimate.input_tokens, estimate.output_tokens)
 
-    async def _reserve(
-        self, ctx: RequestContext, spending: _Spending, applied: list[_Applied], *, tried: bool = False
-    ) -> Hold:
-        """`tried`: no block has it. Raises RequestRejected."""
-        try:
-            answer = await self._ask(ctx, applied, tried=tried)
-            if isinstance(answer, Refused):
-                answer = await self._queue(ctx, spending, applied, answer)
-        except StoreUnavailable:
-            strict = next(
-                (each.rule for each in applied if each.rule.enforce and each.rule.on_store_down != "allow"), None
-            )
-            if strict is not None:
-                raise store_down(strict.name) from None
-            self._counts["unasked_total"] += 1
-            answer = self._books.without_store([each.entry for each in applied], note=ctx.request_id)
-        spending.holds.append((applied, answer))
-        return answer
-
-    async def _ask(self, ctx: RequestContext, applied: Sequence[_Applied], *, tried: bool = False) -> Hold | Refused:
-        alone = bool(ctx.batch) or any(each.rule.on_store_down == "deny" for each in applied)
-        ask = self._books.reserve_in_store if tried else self._books.reserve
-        return await ask([each.entry for each in applied], note=ctx.request_id, alone=alone)
-
-    async def _queue(self, ctx: RequestContext, spending: _Spending, applied: list[_Applied], refused: Refused) -> Hold:
-        """Waits in turn where every limit that refused is one to wait for. Raises RequestRejected."""
-        began = time.monotonic()
-        until = began + min((each.rule.queue_seconds for each in applied if each.rule.queue), default=0.0)
-        answer: Hold | Refused = refused
-        waited = False
-        position = _refusing(applied, refused.states)
-        queue = self._queues.setdefault(applied[position].entry.key, FairQueue())
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                while isinstance(answer, Refused):
-                    wait = _wait(applied, answer.states)
-                    if wait is None or time.monotonic() + wait > until:
-                        raise self._refusal(applied, answer.states)
-                    if not waited:
-                        who, weight = self._weight(spending.asker)
-                        waited = True
-                        async with asyncio.timeout(until - time.monotonic()):
-                            await stack.enter_async_context(queue.turn(who, weight=weight))
-                        answer = await self._ask(ctx, applied)
-                        continue
-                    await asyncio.sleep(max(0.005, wait))
-                    answer = await self._ask(ctx, applied)
-        except TimeoutError:
-            raise self._refusal(applied, refused.states) from None
-        finally:
-            if waited:
-                seconds = time.monotonic() - began
-                ctx.timings["limits.queue"] = ctx.timings.get("limits.queue", 0.0) + seconds
-                self._counts["queued_total"] += 1
-                self._counts["queued_seconds_total"] += seconds
-            if queue.idle:
-                self._queues.pop(applied[position].entry.key, None)
-        return answer
-
-    def _weight(self, asker: Asker) -> tuple[str, float]:
-        """Who waits, and with which weight: the team's, else the user's, else the key's own."""
-        for dimension in ("team", "user", "key"):
-            value = asker.value(dimension)
-            if value is not None and value in self._weights:
-                return f"{dimension}={value}", float(self._weights[value])
-        return f"key={asker.value('key')}", 1.0
-
     # What is shown and written down.
 
-    def _refusal(self, applied: Sequence[_Applied], states: Sequence[CounterState]) -> RequestRejected:
-        each = applied[_refusing(applied, states)]
-        state = states[applied.index(each)]
-        whom = ", ".join(f"{dimension} {value}" for dimension, value in each.term.subject)
-        refusal = refusal_of(each.rule, state, each.held, whom=whom, resets_after=each.term.resets_after)
-        for one, its in zip(applied, states, strict=True):
-            if its.refused:
-                self._event("refused", one, its)
-        return refusal
-
     def _refuse(self, ctx: RequestContext, refusal: RequestRejected) -> None:
-        self._counts["refused_total"] += 1
+        self._records.counts["refused_total"] += 1
         if refusal.retry_after is None:
             ctx.reply_headers["x-should-retry"] = "false"  # official SDKs would try a spent budget again
-        for event in self._events:
-            event.setdefault("request", ctx.request_id)
+        self._records.name_request(ctx.request_id)
 
     def _note(
-        self, ctx: RequestContext, applied: Sequence[_Applied], states: Sequence[CounterState], plan: Plan | None = None
+        self, ctx: RequestContext, applied: Sequence[Applied], states: Sequence[CounterState], plan: Plan | None = None
     ) -> None:
         """What the client is shown of its limits. `plan` is where all of `applied` come from."""
         if plan is None or not plan.counted:
             for each in applied:
-                self._remember(each.term)
+                self._records.remember(each.term)
             if plan is not None:
                 plan.counted = True
         if plan is None or plan.shadow:
@@ -529,45 +315,18 @@ class Limits(Plugin):
         if shown is not None and shown.states is states and shown.second == int(now) and shown.dialect == dialect:
             headers = shown.headers
         if headers is None:
-            headers = limit_headers(_shown(applied, states), dialect, now)
+            headers = limit_headers(shown_of(applied, states), dialect, now)
             if plan is not None:
                 plan.shown = Shown(states, int(now), dialect, headers)
         ctx.reply_headers.update(headers)
         if "x-llm-gateway-limit-warning" in headers:
-            self._counts["warned_total"] += 1
+            self._records.counts["warned_total"] += 1
 
-    def _note_shadow(self, ctx: RequestContext, applied: Sequence[_Applied], states: Sequence[CounterState]) -> None:
+    def _note_shadow(self, ctx: RequestContext, applied: Sequence[Applied], states: Sequence[CounterState]) -> None:
         for each, state in zip(applied, states, strict=False):
             if state.limit is not None and state.exceeded and not each.rule.enforce:
-                self._counts["shadow_total"] += 1
-                self._event("shadow", each, state, request=ctx.request_id)
-
-    def _event(self, kind: str, each: _Applied, state: CounterState, **more: Any) -> None:
-        if len(self._events) >= _MOST_EVENTS:
-            return
-        scale = each.rule.scale
-        self._events.append(
-            {
-                "kind": kind,
-                "limit": each.rule.name,
-                "measure": each.rule.measure,
-                "subject": dict(each.term.subject),
-                "asked": each.amount,
-                "settled": state.settled * scale,
-                "open": state.open * scale,
-                "of": (state.limit or 0) * scale,
-                "retryAfter": state.retry_after,
-                "project": self.gateway.project,
-                "place": each.rule.place,
-                **more,
-            }
-        )
-
-    def _remember(self, term: Term) -> None:
-        """Keeps a list of subjects, so that the state of a limit can be shown for all of them."""
-        if term.counter not in self._subjects and len(self._subjects) < 100_000:
-            self._subjects.add(term.counter)
-            self._new_subjects.append((term.rule, term.subject))
+                self._records.counts["shadow_total"] += 1
+                self._records.event("shadow", each, state, request=ctx.request_id)
 
     # In the background.
 
@@ -579,64 +338,8 @@ class Limits(Plugin):
             await asyncio.sleep(_KEEP_SECONDS)
             try:
                 await self._books.keep()
-                await self._flush()
+                await self._records.flush()
             except StoreUnavailable as error:
                 log.debug("the store can't be reached: %s", error)
             except Exception:
                 log.exception("limits failed in the background")
-
-    async def _write_subject(self, rule: Rule, subject: Subject) -> None:
-        key = f"{SUBJECTS}{rule.key(subject, '')}"
-        if await self.gateway.store.get(key) is None:
-            await self.gateway.store.put(key, b"")
-
-    async def _flush(self) -> None:
-        while self._new_subjects:
-            # Together, so that a store that groups its steps has something to group.
-            some = [self._new_subjects[place] for place in range(min(_AT_ONCE, len(self._new_subjects)))]
-            failures = await asyncio.gather(*(self._write_subject(*each) for each in some), return_exceptions=True)
-            for failure in failures:
-                if failure is not None:
-                    raise failure
-            for _ in some:
-                self._new_subjects.popleft()
-        if self._events:
-            events = [self._events.popleft() for _ in range(len(self._events))]
-            await self.gateway.store.append("limits", events, keep=self._retention)
-
-
-def _applied(terms: Sequence[Term], usage: Usage) -> list[_Applied]:
-    found = []
-    for term in terms:
-        amount = term.most(usage)
-        found.append(_Applied(term, amount, term.rule.scaled(amount)))
-    return found
-
-
-def _shown(applied: Sequence[_Applied], states: Sequence[CounterState]) -> list[LimitState]:
-    found = []
-    for each, state in zip(applied, states, strict=False):
-        remaining, rule = state.remaining, each.rule
-        if state.limit is not None and remaining is not None:
-            resets = state.resets_after if rule.is_rate else each.term.resets_after
-            found.append(LimitState(rule, state.limit * rule.scale, remaining * rule.scale, resets))
-    return found
-
-
-def _refusing(applied: Sequence[_Applied], states: Sequence[CounterState]) -> int:
-    return tightest([each.rule for each in applied], states, [each.term.resets_after for each in applied])
-
-
-def _wait(applied: Sequence[_Applied], states: Sequence[CounterState]) -> float | None:
-    """Seconds until the limits that refused may let the request through; None where one is not to be waited for."""
-    longest = 0.0
-    for each, state in zip(applied, states, strict=True):
-        if not state.refused:
-            continue
-        if not each.rule.queue or each.rule.is_budget:
-            return None
-        wait = 0.05 if each.rule.measure == "concurrent" else state.retry_after
-        if wait is None:
-            return None
-        longest = max(longest, wait)
-    return longest

@@ -1,0 +1,96 @@
+"""The limits that apply to one request, what they hold for it, and what their states mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from llm_gateway_sdk import CounterState, Entry
+
+from .batches import Part
+from .books import Hold
+from .estimates import Usage
+from .headers import LimitState
+from .plans import Term
+from .refusals import tightest
+from .rules import Asker, Rule
+
+__all__ = ["Applied", "Spending", "applied_of", "refusing", "shown_of", "wait_of"]
+
+
+@dataclass(slots=True)
+class Applied:
+    """One limit that applies to a request."""
+
+    term: Term
+    amount: int
+    """What is reserved, in the units of the measure."""
+    held: int
+    """The same in the counter's units, or what is to be added to it."""
+    tops_up: bool = False
+    """It is what a dearer model takes beyond what was reserved."""
+
+    @property
+    def rule(self) -> Rule:
+        return self.term.rule
+
+    @property
+    def entry(self) -> Entry:
+        entry = self.term.entry(self.held)
+        return replace(entry, enforce=False) if self.tops_up and self.rule.overdraft else entry
+
+
+@dataclass(slots=True)
+class Spending:
+    """What one request has reserved."""
+
+    asker: Asker
+    usage: Usage
+    applied: list[Applied]
+    model: str
+    """The model whose price was reserved."""
+    holds: list[tuple[list[Applied], Hold]]
+    named: set[str]
+    """The models, by the names under which they are counted."""
+    waiting: Sequence[tuple[Part, Applied]] = ()
+    """What the lines of a batch have reserved, in the last of `holds`."""
+
+
+def applied_of(terms: Sequence[Term], usage: Usage) -> list[Applied]:
+    """What the terms reserve for a request of this estimated usage."""
+    found = []
+    for term in terms:
+        amount = term.most(usage)
+        found.append(Applied(term, amount, term.rule.scaled(amount)))
+    return found
+
+
+def shown_of(applied: Sequence[Applied], states: Sequence[CounterState]) -> list[LimitState]:
+    """What a client is shown of the limits that have an amount."""
+    found = []
+    for each, state in zip(applied, states, strict=False):
+        remaining, rule = state.remaining, each.rule
+        if state.limit is not None and remaining is not None:
+            resets = state.resets_after if rule.is_rate else each.term.resets_after
+            found.append(LimitState(rule, state.limit * rule.scale, remaining * rule.scale, resets))
+    return found
+
+
+def refusing(applied: Sequence[Applied], states: Sequence[CounterState]) -> int:
+    """The position of the limit that is reported, of those that refused."""
+    return tightest([each.rule for each in applied], states, [each.term.resets_after for each in applied])
+
+
+def wait_of(applied: Sequence[Applied], states: Sequence[CounterState]) -> float | None:
+    """Seconds until the limits that refused may let the request through; None where one is not to be waited for."""
+    longest = 0.0
+    for each, state in zip(applied, states, strict=True):
+        if not state.refused:
+            continue
+        if not each.rule.queue or each.rule.is_budget:
+            return None
+        wait = 0.05 if each.rule.measure == "concurrent" else state.retry_after
+        if wait is None:
+            return None
+        longest = max(longest, wait)
+    return longest
