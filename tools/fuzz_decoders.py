@@ -8,6 +8,7 @@ bodies of each API. A finding is printed with the seed that leads to it again, a
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import sys
 import time
@@ -86,6 +87,8 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="the one input of --seed, with its whole traceback")
     options = parser.parse_args()
     known = {name: dialect for name, dialect in dialects().items() if options.only in ("", name)}
+    if not known:
+        parser.error("no dialect of this name is installed")
     seeds = {name: list(seeds_of(name)) for name in known}
     seed = options.seed if options.seed is not None else time.time_ns() % 10**9
     began, counts, findings, runs = time.monotonic(), Counter[str](), 0, 0
@@ -119,15 +122,19 @@ def try_one(known: dict[str, Dialect], name: str, seeds: list[bytes], seed: int)
     chance = random.Random(seed)
     data = mutated(chance.choice(seeds), chance)
     for read in readers(known, name, data, chance):
-        began = time.process_time()
-        try:
-            read()
-        except DialectError:
-            pass
-        except Exception:
-            return f"{data[:300]!r}\n" + "".join(traceback.format_exc().splitlines(keepends=True)[-7:])
-        took = time.process_time() - began
-        if took > SECONDS_PER_INPUT:
+        took = math.inf
+        for _ in range(3):  # what is slow for its length is slow each time, what the machine holds up is not
+            began = time.process_time()
+            try:
+                read()
+            except DialectError:
+                pass
+            except Exception:
+                return f"{data[:300]!r}\n" + "".join(traceback.format_exc().splitlines(keepends=True)[-7:])
+            took = min(took, time.process_time() - began)
+            if took <= SECONDS_PER_INPUT:
+                break
+        else:
             return f"{len(data)} bytes took {took:.1f} s: {data[:300]!r}"
     return None
 

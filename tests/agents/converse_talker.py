@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import closing
 from typing import Any
 
 from botocore.config import Config  # type: ignore[import-untyped]
@@ -24,7 +25,7 @@ class ConverseTalker:
     tools = {"look": _PLACE, "a_tool-with-Everything_that_a_name_may_have__and_of_64_letters_x": _PLACE}
 
     def __init__(self, gateway: ServedGateway) -> None:
-        self.client = Session().create_client(
+        client = Session().create_client(
             "bedrock-runtime",
             region_name="eu-central-1",
             endpoint_url=f"{gateway.url}/bedrock",
@@ -32,6 +33,7 @@ class ConverseTalker:
             aws_secret_access_key="anything",
             config=Config(retries={"total_max_attempts": 1}, proxies={}, read_timeout=20),
         )
+        self.client = gateway.closes(client)
         self.messages: list[dict[str, Any]] = []
 
     def say(self, text: str, *, picture: bool = False) -> None:
@@ -59,7 +61,8 @@ class ConverseTalker:
         if thinking:
             asked["additionalModelRequestFields"] = {"thinking": {"type": "enabled", "budget_tokens": 2000}}
         if streamed:
-            message = joined(self.client.converse_stream(**asked)["stream"])
+            with closing(self.client.converse_stream(**asked)["stream"]) as events:
+                message = joined(events)
         else:
             message = self.client.converse(**asked)["output"]["message"]
         if message["content"]:

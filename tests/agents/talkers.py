@@ -91,7 +91,8 @@ class ChatTalker:
             **({"reasoning_effort": "low"} if thinking else {}),
         }
         if streamed:
-            message = joined(self.client.chat.completions.create(stream=True, **asked))
+            with self.client.chat.completions.create(stream=True, **asked) as chunks:
+                message = joined(chunks)
         else:
             answered = self.client.chat.completions.create(**asked).choices[0].message
             message = answered.model_dump(exclude_none=True)
@@ -288,7 +289,7 @@ class GeminiTalker:
     def __init__(self, gateway: ServedGateway) -> None:
         retries = types.HttpRetryOptions(attempts=1)
         options = types.HttpOptions(base_url=f"{gateway.url}/gemini", retry_options=retries, timeout=20_000)
-        self.client = genai.Client(api_key="sk-test", http_options=options)
+        self.client = gateway.closes(genai.Client(api_key="sk-test", http_options=options))
         self.contents: list[types.Content] = []
 
     def say(self, text: str, *, picture: bool = False) -> None:

@@ -30,6 +30,7 @@ class ServedGateway:
         file.write_text(config if isinstance(config, str) else json.dumps(config))
         self._log = folder / "gateway.log"
         self._clients: dict[tuple[str, str, str, str], Any] = {}
+        self._others: list[Any] = []
         given = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
         given.update(environ or {})
         command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file)]
@@ -64,7 +65,7 @@ class ServedGateway:
 
     def stop(self, timeout: float = 20) -> int:
         """Ends it as an operator would; its exit status."""
-        for client in self._clients.values():
+        for client in (*self._clients.values(), *self._others):
             client.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -74,6 +75,11 @@ class ServedGateway:
             self.process.kill()
             self.process.wait()
             raise
+
+    def closes(self, client: Any) -> Any:
+        """A client that a test made for this gateway; it is closed when the gateway is stopped."""
+        self._others.append(client)
+        return client
 
     def openai(self, project: str = "", *, adapter: str = "/openai", api_key: str = "sk-test") -> openai.OpenAI:
         """The official client, for which only the base URL is changed."""
