@@ -94,3 +94,11 @@ def test_one_member_of_a_name_is_left_next_to_a_long_string() -> None:
 
     assert changed == f'{{"model":"a","text":"{text}"}}'.encode()
     assert json.with_one(changed, "model") is changed
+
+
+def test_a_text_with_half_a_letter_is_read_as_it_is() -> None:
+    """A text that was a value of JSON itself, as the arguments of a call are, may hold half of a surrogate pair."""
+    assert json.loads('{"a":"\ud800"}') == {"a": "\ud800"}
+    for broken in ("\ud800", '{"\ud800', "[" * 100_000 + '"\ud800"'):
+        with pytest.raises(ValueError):
+            json.loads(broken)

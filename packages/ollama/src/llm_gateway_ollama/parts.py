@@ -204,7 +204,7 @@ def encode_parts(parts: Sequence[Part], losses: Losses, path: str, root: str = "
 
 def _encode_call(part: ToolCallPart, losses: Losses, path: str) -> dict[str, Any]:
     try:
-        arguments = read_object(part.arguments.encode() or b"{}")
+        arguments = read_object(part.arguments or "{}", "the arguments of a call")
     except DialectError:
         arguments = {"input": part.arguments}
         losses.converted(f"{path}.arguments", "not a JSON object; under the key `input`")

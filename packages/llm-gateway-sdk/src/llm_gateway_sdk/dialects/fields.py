@@ -55,7 +55,7 @@ def join_path(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
 
 
-def read_object(data: bytes, what: str = "the body") -> dict[str, Any]:
+def read_object(data: bytes | str, what: str = "the body") -> dict[str, Any]:
     """Parses a body or an event that has to be a JSON object. Raises DialectError."""
     try:
         value = json.loads(data)

@@ -98,10 +98,19 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
             return put_back(loads(rest), [read_text(data, start, stop, loads) for start, stop in places])
     try:
         return _decode(data)
+    except UnicodeEncodeError:  # half a letter as it is, in a text that was itself a value of JSON
+        return _read_half_letters(str(data))
     except msgspec.DecodeError as error:
         text = data if isinstance(data, str) else bytes(data).decode()
         if "\\u" not in text:
             raise ValueError(str(error)) from None
+        return _read_half_letters(text)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply") from None
+
+
+def _read_half_letters(text: str) -> JSON:
+    try:
         return _stdlib.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None

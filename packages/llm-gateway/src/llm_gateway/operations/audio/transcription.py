@@ -64,7 +64,7 @@ class OpenAITranscription(OperationForm[TranscriptionRequest, TranscriptionReply
             return WireReply(200, Headers.of([("content-type", "text/event-stream; charset=utf-8")]), events)
         if request.plain:
             kind = Headers.of([("content-type", "text/plain; charset=utf-8")])
-            return WireReply(200, kind, reply.text.encode() + b"\n")
+            return WireReply(200, kind, reply.text.encode(errors="replace") + b"\n")
         return json_reply({"text": reply.text, **usage})
 
 
