@@ -25,6 +25,8 @@ __all__ = [
     "styled",
 ]
 
+_LEAST_FOLDED = 20  # characters to which a table's last column may be folded
+
 
 def styled(text: str, *, err: bool = False, **style: Any) -> str:
     """`text` in a style of click's, where the stream is a terminal that shows colours."""
@@ -79,17 +81,40 @@ def print_problems(error: Exception, *, as_json: bool) -> None:
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their cells; on a terminal the last column is folded to its width."""
+    """Columns as wide as their cells. On a terminal no line is wider than it: the last column is folded, and where even
+    that leaves too little room, each row has its last cells on lines of their own below it, with their names."""
     table = [list(header), *(list(row) for row in rows)]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header) - 1)]
-    indent = sum(widths) + 2 * len(widths)
-    room = _terminal_width() - indent
+    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    width = _terminal_width()
+    fitting = _columns_that_fit(widths, width)
     for number, row in enumerate(table):
-        start = "".join(cell.ljust(width) + "  " for cell, width in zip(row, widths, strict=False))
-        folded = _fold(row[-1], room)
-        lines = [start + folded[0], *(" " * indent + line for line in folded[1:])]
-        for line in lines:
+        for line in _lines_of_row(header, row, widths, fitting, width):
             click.echo(styled(line.rstrip(), bold=True) if number == 0 else line.rstrip())
+
+
+def _columns_that_fit(widths: Sequence[int], width: int) -> int:
+    """How many columns are printed side by side; the last of all may be folded to 20 characters."""
+    used = 0
+    for column, needed in enumerate(widths):
+        least = min(needed, _LEAST_FOLDED) if column == len(widths) - 1 else needed
+        if column and used + least > width:
+            return column
+        used += needed + 2
+    return len(widths)
+
+
+def _lines_of_row(
+    header: Sequence[str], row: Sequence[str], widths: Sequence[int], fitting: int, width: int
+) -> list[str]:
+    start = "".join(cell.ljust(room) + "  " for cell, room in zip(row[: fitting - 1], widths, strict=False))
+    folded = _fold(row[fitting - 1], width - len(start))
+    lines = [start + folded[0], *(" " * len(start) + line for line in folded[1:])]
+    if row == list(header):
+        return lines
+    for name, cell in zip(header[fitting:], row[fitting:], strict=True):
+        if cell:
+            lines += _fold(f"    {name.lower()}: {cell}", width, indent="      ")
+    return lines
 
 
 def extensions_of(config: str | None) -> Extensions:
@@ -122,9 +147,9 @@ def _terminal_width() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000_000
 
 
-def _fold(text: str, room: int) -> list[str]:
-    if room < 20 or len(text) <= room:
+def _fold(text: str, room: int, *, indent: str = "") -> list[str]:
+    if len(text) <= room:
         return [text]
     import textwrap
 
-    return textwrap.wrap(text, room) or [""]
+    return textwrap.wrap(text, max(room, 2 * len(indent), 1), subsequent_indent=indent, drop_whitespace=True) or [""]
