@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from .commands import CommandTable, ExampleCommand
+from .commands import CommandTable, ExampleCommand, ignore_closed_output
 from .output import is_config_error, print_problems
 
 __all__ = ["ExampleCommand", "application", "main"]
@@ -64,9 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        _ignore_closed_output()
-        return 0
     except Exception as error:
         if not is_config_error(error):
             raise
@@ -75,12 +72,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _ignore_closed_output()
+        ignore_closed_output()
     return result if isinstance(result, int) else 0
-
-
-def _ignore_closed_output() -> None:
-    """The reader of a pipe, such as `head`, has left: what Python would still flush at exit goes nowhere."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

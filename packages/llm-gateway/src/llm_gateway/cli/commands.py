@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -17,12 +20,16 @@ __all__ = [
     "ExampleGroup",
     "config_option",
     "file_argument",
+    "ignore_closed_output",
     "print_version",
+    "unknown_command",
+    "versions",
 ]
 
 DEFAULT_FILE = "gateway.yaml"
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+_WHOLE = 1_000  # click shortens a command's line in the list to 45 characters; folded lines may have all of it
 
 
 class _WithExamples(click.Command):
@@ -65,6 +72,12 @@ class ExampleGroup(_WithExamples, click.Group):
             raise click.UsageError(unknown_command(name, self.list_commands(ctx)), ctx=ctx)
         return super().resolve_command(ctx, args)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(limit=_WHOLE)) for name, command in commands if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
 
 class CommandTable(ExampleGroup):
     """The top level: its own commands from a table, those of other distributions by entry points.
@@ -79,6 +92,14 @@ class CommandTable(ExampleGroup):
         self._lazy = lazy
         self._group = entry_points
         self._found: dict[str, EntryPoint] | None = None
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_leave():  # options such as --help print here
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self._lazy, *sorted(self._installed().keys() - self._lazy.keys())]
@@ -143,15 +164,40 @@ def _summary(entry: EntryPoint) -> str:
     return entry.dist.metadata["Summary"] or f"Provided by {entry.dist.name}."
 
 
-def print_version() -> None:
-    """Prints the versions of gateway, SDK and Python in one line."""
+def ignore_closed_output() -> None:
+    """The reader of a pipe has left: what Python would still flush at exit goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Ends the program with 0 where the reader of a pipe, such as `head`, has left; click would end it with 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        ignore_closed_output()
+        raise click.exceptions.Exit(0) from None
+
+
+def versions() -> dict[str, str]:
+    """The versions of gateway, SDK and Python by their names."""
     import platform
 
     import llm_gateway_sdk
     from llm_gateway import __version__
 
-    sdk = llm_gateway_sdk.__version__
-    click.echo(f"llm-gateway {__version__} (llm-gateway-sdk {sdk}, Python {platform.python_version()})")
+    return {
+        "llm-gateway": __version__,
+        "llm-gateway-sdk": llm_gateway_sdk.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def print_version() -> None:
+    """Prints the versions of gateway, SDK and Python in one line."""
+    found = versions()
+    sdk, python = found["llm-gateway-sdk"], found["python"]
+    click.echo(f"llm-gateway {found['llm-gateway']} (llm-gateway-sdk {sdk}, Python {python})")
 
 
 def _version_option() -> click.Option:
