@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from llm_gateway_redis_store import ClusterRedisStore, RedisStore, SecureRedisStore, SentinelRedisStore
-from llm_gateway_redis_store.testing import ClusterServers, SentinelServers, Server, server_program
+from llm_gateway_redis_store.testing import ClusterServers, SentinelServers, Server, ToxicProxy, server_program
 
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk.store import (
     Amount,
+    Conflict,
     CounterState,
+    Document,
     Entry,
     Granted,
     Lease,
@@ -80,6 +82,13 @@ class TestRedisStoreLaws(StoreLaws):
     def recipe(self) -> Recipe | None:
         return "llm_gateway_redis_store:RedisStore", self.server.url, {"deadline": 5000}
 
+    def impatient_recipe(self) -> Recipe | None:
+        return "llm_gateway_redis_store:RedisStore", self.server.url, {"deadline": 200}
+
+    def pause(self, seconds: float) -> bool:
+        self.server.pause(seconds)
+        return True
+
     def restart(self) -> bool:
         self.server.kill()
         self.server.start()
@@ -102,6 +111,16 @@ class TestClusterRedisStoreLaws(StoreLaws):
 
     def recipe(self) -> Recipe | None:
         return "llm_gateway_redis_store:ClusterRedisStore", self.cluster.url, {"deadline": 5000}
+
+    def impatient_recipe(self) -> Recipe | None:
+        return "llm_gateway_redis_store:ClusterRedisStore", self.cluster.url, {"deadline": 200}
+
+    def pause(self, seconds: float) -> bool:
+        for server in self.cluster.servers:
+            if server.holds("{llmgw:d:}:x"):
+                server.pause(seconds)
+                return True
+        raise RuntimeError("no server has the counters")
 
     def restart(self) -> bool:
         self.cluster.restart()
@@ -194,6 +213,48 @@ def test_a_server_that_lost_its_scripts_gets_them_again(server: Server) -> None:
         await store.aclose()
 
     asyncio.run(use())
+
+
+@needs_server
+def test_a_command_whose_answer_is_lost_is_done_once(server: Server) -> None:
+    """The client sends it again on another connection."""
+    proxy = ToxicProxy(server.port)
+
+    async def use(store: RedisStore) -> None:
+        async def losing(work: Awaitable[Any]) -> Any:
+            proxy.lost = 1
+            answer = await work
+            assert proxy.lost == 0
+            return answer
+
+        await store.read([Entry("a", 0)])
+        held = Lease(new_lease_id(), 30)
+        assert isinstance(await losing(store.reserve([Entry("a", 60, 100)], held)), Granted)
+        await losing(store.settle(held.id, [Amount("a", 50)]))
+        (state,) = await store.read([Entry("a", 0)])
+        assert (state.settled, state.open) == (50, 0)
+        version = await losing(store.put("document", b"first", expected=0))
+        second = await losing(store.put("document", b"second", expected=version))
+        assert await store.get("document") == Document("document", b"second", second)
+        with pytest.raises(Conflict):
+            await store.put("document", b"third", expected=version)
+        assert await losing(store.delete("document", expected=second)) is True
+        await losing(store.append("audit", [{"n": 1}, {"n": 2}]))
+        assert [each.event["n"] for each in await store.read_since("audit")] == [1, 2]
+
+    async def closing() -> None:
+        store = RedisStore()
+        store.configure(f"redis://127.0.0.1:{proxy.port}/0", {"deadline": 5000})
+        try:
+            await use(store)
+        finally:
+            await store.aclose()
+
+    server.flush()
+    try:
+        asyncio.run(closing())
+    finally:
+        proxy.close()
 
 
 @needs_server

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,21 @@ def test_what_was_acknowledged_is_there_after_a_kill(tmp_path: Path) -> None:
     finally:
         server.kill()
     server.kill()
+
+
+def test_a_server_that_is_paused_answers_late(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    server.start()
+    try:
+        pausing = threading.Thread(target=server.pause, args=(0.5,))
+        pausing.start()
+        time.sleep(0.1)
+        began = time.monotonic()
+        assert not server.holds("a")
+        assert time.monotonic() - began > 0.2
+        pausing.join()
+    finally:
+        server.kill()
 
 
 def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:

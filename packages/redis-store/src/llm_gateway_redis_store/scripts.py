@@ -285,7 +285,24 @@ return open
 """
 )
 
-WRITE = Script("""
+_ONCE = """
+-- A command that the client has sent again, for it has lost the answer, is answered as it was. `done` is its own key.
+local done = KEYS[1] .. ':done:' .. ARGV[1]
+local answered = redis.call('GET', done)
+local function answer(word, number)
+  redis.call('SET', done, word .. ' ' .. string.format('%.0f', number), 'PX', 60000)
+  return {word, number}
+end
+if answered then
+  local word, number = string.match(answered, '^(%a+) (%d+)$')
+  return {word, tonumber(number)}
+end
+table.remove(ARGV, 1)
+"""
+
+WRITE = Script(
+    _ONCE
+    + """
 -- Writes (or with ARGV[3] == 'delete' removes) a document. KEYS: values, order, epoch.
 local key, expected, present, version = ARGV[1], ARGV[2], redis.call('HGET', KEYS[1], ARGV[1]), 0
 if present then version = tonumber(string.match(present, '^(%d+):')) end
@@ -300,10 +317,14 @@ else
   redis.call('ZADD', KEYS[2], 0, key)
 end
 redis.call('PUBLISH', ARGV[5], string.format('%.0f', epoch) .. ' ' .. key)
-return {'written', epoch}
-""")
+return answer('written', epoch)
+"""
+)
 
-APPEND = Script("""
+APPEND = Script(
+    _ONCE
+    + """
 for i = 2, #ARGV do redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[1], '*', 'e', ARGV[i]) end
-return #ARGV - 1
-""")
+return answer('appended', #ARGV - 1)
+"""
+)

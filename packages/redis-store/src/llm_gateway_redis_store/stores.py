@@ -25,6 +25,7 @@ from llm_gateway_sdk.store import (
     Store,
     StoreError,
     StoreUnavailable,
+    new_lease_id,
 )
 
 from .connections import Address, close_client, decode_url, make_client, make_subscriber
@@ -250,7 +251,8 @@ class RedisStore(Store):
     ) -> None:
         if events:
             texts = [json.dumps(event, separators=(",", ":"), ensure_ascii=False) for event in events]
-            await self._eval(APPEND, [f"{self._base(domain)}g:{log}"], [keep, *texts], deadline=_SLOW_SECONDS)
+            arguments = [new_lease_id(), keep, *texts]
+            await self._eval(APPEND, [f"{self._base(domain)}g:{log}"], arguments, deadline=_SLOW_SECONDS)
 
     async def read_since(self, log: str, cursor: str = "", *, limit: int = 1000, domain: str = "") -> list[LogEvent]:
         name, start = f"{self._base(domain)}g:{log}", f"({cursor}" if cursor else "-"
@@ -299,7 +301,7 @@ class RedisStore(Store):
 
     async def _write(self, key: str, what: str, value: bytes, expected: int | None) -> int:
         keys = [self._documents(part) for part in ("values", "order", "epoch")]
-        arguments = [key, "" if expected is None else expected, what, value, self._channel]
+        arguments = [new_lease_id(), key, "" if expected is None else expected, what, value, self._channel]
         word, number = await self._eval(WRITE, keys, arguments)
         if word == b"conflict":
             raise Conflict(f"{key} has version {number}, not {expected}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -75,12 +76,28 @@ class Server:
             self._process.wait()
             self._process = None
 
+    def pause(self, seconds: float) -> None:
+        """Stops it for so long. What is sent to it meanwhile waits."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            self._process.send_signal(signal.SIGCONT)
+
     def client(self) -> redis.Redis:
         return redis.Redis(port=self.port)
 
     def command(self, *parts: str | int) -> object:
         with self.client() as client:
             return client.execute_command(*parts)
+
+    def holds(self, key: str) -> bool:
+        """Whether the key is on this server of a cluster."""
+        try:
+            return bool(self.command("EXISTS", key))
+        except redis.ResponseError:
+            return False
 
     def flush(self) -> None:
         self.command("FLUSHALL")
@@ -236,12 +253,13 @@ class SentinelServers:
 
 class ToxicProxy:
     """Between a client and a server on this machine: `delay` seconds before each piece goes on, or nothing goes at
-    all."""
+    all. Of the next `lost` answers the connection is closed instead."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self.delay = 0.0
         self.gone = False
+        self.lost = 0
         self._sockets: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -259,17 +277,22 @@ class ToxicProxy:
             far = socket.create_connection(("127.0.0.1", self._target))
             self._sockets += [near, far]
             for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._copy, args=(source, target), daemon=True).start()
+                threading.Thread(target=self._copy, args=(source, target, source is far), daemon=True).start()
 
-    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+    def _copy(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
         try:
             while data := source.recv(65536):
                 time.sleep(self.delay)
+                if answers and self.lost:
+                    self.lost -= 1
+                    return
                 target.sendall(data)
         except OSError:
             pass
         finally:
             for each in (source, target):
+                with contextlib.suppress(OSError):  # `close` alone waits for the other thread's `recv`
+                    each.shutdown(socket.SHUT_RDWR)
                 each.close()
 
     def vanish(self) -> None:
