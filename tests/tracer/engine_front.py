@@ -91,6 +91,7 @@ class Engine:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # as the real server does; a reply of two writes would wait 40 ms for the second
     engine: Engine
 
     def do_GET(self) -> None:

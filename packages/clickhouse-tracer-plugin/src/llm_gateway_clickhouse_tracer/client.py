@@ -63,11 +63,19 @@ class DatabaseFailure(Exception):
 
 
 class Database:
-    """One connection, used by one thread at a time. Every method raises DatabaseFailure."""
+    """A database. Every method raises DatabaseFailure.
+
+    Over HTTP several threads may use it at once, the embedded engine is used by one at a time.
+    """
 
     def __init__(self, client: Any, settings: ClickHouseSettings) -> None:
         self._client = client
         self._settings = settings
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether several threads may query at once."""
+        return self._settings.embedded_path is None
 
     @property
     def name(self) -> str:
