@@ -105,6 +105,45 @@ def test_a_server_that_is_silent_is_given_up() -> None:
     asyncio.run(main())
 
 
+def test_a_command_that_is_given_up_leaves_its_connection_to_the_next_ones() -> None:
+    """It is answered, and not broken off: to make another connection may take longer than a caller waits."""
+
+    async def main() -> None:
+        client = Client()
+        client.seconds = 0.1
+        gathering = Gathering(lambda: client, 10)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(gathering.run("GET", 1), 0.01)
+        (sending,) = gathering._sending
+        await asyncio.wait_for(sending, 5)
+        assert not sending.cancelled()
+
+    asyncio.run(main())
+
+
+def test_closing_ends_what_is_on_its_way() -> None:
+    async def main() -> None:
+        client = Client()
+        client.seconds = 60
+        gathering = Gathering(lambda: client, 60)
+        asked = asyncio.ensure_future(gathering.run("GET", 1))
+        await asyncio.sleep(0.01)
+        await gathering.aclose()
+        with pytest.raises(ConnectionAbortedError):
+            await asked
+        assert not gathering._sending
+
+    asyncio.run(main())
+
+
+def test_commands_for_a_cluster_go_one_by_one() -> None:
+    client = Client()
+    gathering = Gathering(lambda: client, 1, together=False)
+
+    assert asyncio.run(together(gathering, ("GET", 1), ("GET", 2))) == [1, 2]
+    assert client.sent == [1, 1]
+
+
 def test_who_gives_up_disturbs_nothing() -> None:
     async def main() -> None:
         client = Client()

@@ -258,6 +258,35 @@ def test_a_command_whose_answer_is_lost_is_done_once(server: Server) -> None:
 
 
 @needs_server
+def test_a_server_that_takes_longer_to_connect_than_a_call_may_wait_is_used(server: Server) -> None:
+    """A connection takes several round trips, a call one. The calls that begin before there is one are given up."""
+    proxy = ToxicProxy(server.port)
+    proxy.delay = 0.1
+
+    async def use(store: RedisStore) -> None:
+        until, connected = time.monotonic() + 60, False
+        while not connected and time.monotonic() < until:
+            try:
+                connected = bool(await store.read([Entry("a", 0)]))
+            except StoreUnavailable:
+                await asyncio.sleep(0.1)
+        assert connected
+
+    async def closing() -> None:
+        store = RedisStore()
+        store.configure(f"redis://127.0.0.1:{proxy.port}/0", {"deadline": 350})
+        try:
+            await use(store)
+        finally:
+            await store.aclose()
+
+    try:
+        asyncio.run(closing())
+    finally:
+        proxy.close()
+
+
+@needs_server
 def test_what_may_lose_counts_is_reported(tmp_path: Path) -> None:
     server = Server(tmp_path, ("--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru"))
     server.start()

@@ -2,6 +2,10 @@
 
 A command by itself costs the client some 100 µs of Python: a connection out of the pool and back, a write, a read. In a
 pipeline all share these. Commands that have nothing to share them with are sent by themselves.
+
+A caller that gives a command up does not end the pipeline: to make a connection takes several round trips, more than
+the deadline of a call may allow, and one that is broken off begins anew with the next call, without end. So the
+pipeline goes on for a while, and leaves its connection to the next ones.
 """
 
 from __future__ import annotations
@@ -19,12 +23,13 @@ Command = tuple[Any, ...]
 
 
 class Gathering:
-    """`client` gives the client of one server. No pipeline is waited for longer than `deadline` seconds: its connection
-    is closed then, as that of a single command that is given up."""
+    """`client` gives the client. A pipeline ends after `patience` seconds, and its connection is closed. `together`
+    False sends each command by itself, for a cluster, whose client spreads them over its nodes."""
 
-    def __init__(self, client: Callable[[], Any], deadline: float) -> None:
+    def __init__(self, client: Callable[[], Any], patience: float, *, together: bool = True) -> None:
         self._client = client
-        self._deadline = deadline
+        self._patience = patience
+        self._most = _MOST if together else 1
         self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop that will send what waits."""
@@ -40,18 +45,24 @@ class Gathering:
             loop.call_soon(self._send, loop)
         return await answer
 
+    async def aclose(self) -> None:
+        """Ends what is on its way."""
+        for task in self._sending:
+            task.cancel()
+        await asyncio.gather(*self._sending, return_exceptions=True)
+
     def _send(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = None
         waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), _MOST):
-            task = loop.create_task(self._send_some(waiting[start : start + _MOST]))
+        for start in range(0, len(waiting), self._most):
+            task = loop.create_task(self._send_some(waiting[start : start + self._most]))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)
 
     async def _send_some(self, commands: list[tuple[Command, asyncio.Future[Any]]]) -> None:
         commands = [each for each in commands if not each[1].done()]
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(self._patience):
                 found = await self._ask([command for command, _ in commands])
         except BaseException as error:
             for _, answer in commands:

@@ -75,11 +75,10 @@ class RedisStore(Store):
         self._address: Address | None = None
         self._client: Any = None
         self._guard = Guard(0.05)
-        self._gathering: Gathering | None = None
-        """None for a cluster, whose client spreads commands over its nodes."""
+        self._gathering = Gathering(lambda: self._redis, _SLOW_SECONDS)
         self._prefix = "llmgw"
         self._connections = 64
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._ready = False
 
     def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:
@@ -91,12 +90,16 @@ class RedisStore(Store):
                 raise ValueError(f"{key}: there is no file {file}")
         self._address = decode_url(url, {**config, **files})
         self._guard = Guard(float(config.get("deadline", 50)) / 1000, at_once=int(config.get("connections", 64)))
-        if self._address.scheme != "redis+cluster":
-            self._gathering = Gathering(lambda: self._redis, self._guard.deadline)
+        together = self._address.scheme != "redis+cluster"
+        self._gathering = Gathering(lambda: self._redis, _SLOW_SECONDS, together=together)
         self._prefix = str(config.get("prefix", "llmgw"))
         self._connections = int(config.get("connections", 64))
 
     async def aclose(self) -> None:
+        await self._gathering.aclose()
+        if self._starting is not None:
+            self._starting.cancel()
+            await asyncio.gather(self._starting, return_exceptions=True)
         client, self._client = self._client, None
         if client is not None:
             await close_client(client)
@@ -265,11 +268,16 @@ class RedisStore(Store):
     # The server.
 
     async def _initialize(self) -> None:
-        """Lets the client of a cluster find its nodes once, before many calls want to do so at the same time."""
-        async with self._starting:
-            if not self._ready:
-                await self._redis.initialize()
-                self._ready = True
+        """Lets the client of a cluster find its nodes once, before many calls want to do so at the same time. A call that
+        gives up does not end it, for the next one would have to begin anew."""
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._find_nodes())
+        await asyncio.shield(self._starting)
+
+    async def _find_nodes(self) -> None:
+        async with asyncio.timeout(_SLOW_SECONDS):
+            await self._redis.initialize()
+        self._ready = True
 
     @property
     def _redis(self) -> Any:
@@ -309,8 +317,6 @@ class RedisStore(Store):
 
     async def _run(self, *command: Any) -> Any:
         """A command on the path of a request."""
-        if self._gathering is None:
-            return await self._redis.execute_command(*command)
         return await self._gathering.run(*command)
 
     async def _eval(
@@ -324,7 +330,7 @@ class RedisStore(Store):
                     return await self._redis.evalsha(script.sha, len(keys), *keys, *arguments)
                 return await self._run("EVALSHA", script.sha, len(keys), *keys, *arguments)
             except NoScriptError:  # the server is new, or was restarted
-                return await self._redis.eval(script.text, len(keys), *keys, *arguments)
+                return await self._run("EVAL", script.text, len(keys), *keys, *arguments)
 
         return await self._guard.call(call, deadline=deadline)
 

@@ -764,7 +764,7 @@ def _spawn(recipe: Recipe, file: Path, lease_seconds: float) -> subprocess.Popen
 
 def _wait_for_lines(files: Sequence[Path]) -> None:
     """Until every process has begun: starting Python takes longer than the test."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not all(file.exists() and file.stat().st_size > 5000 for file in files):
         assert time.monotonic() < until, "the processes of the test do not start"
         time.sleep(0.02)
@@ -773,7 +773,7 @@ def _wait_for_lines(files: Sequence[Path]) -> None:
 def _wait_for_settlements(files: Sequence[Path]) -> None:
     """Until every process has settled something more than it had."""
     had = [file.read_text().count('"settled"') for file in files]
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while any(file.read_text().count('"settled"') <= before for file, before in zip(files, had, strict=True)):
         assert time.monotonic() < until, "the processes of the test do not go on"
         time.sleep(0.05)
