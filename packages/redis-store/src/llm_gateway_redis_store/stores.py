@@ -268,8 +268,8 @@ class RedisStore(Store):
     # The server.
 
     async def _initialize(self) -> None:
-        """Lets the client of a cluster find its nodes once, before many calls want to do so at the same time. A call that
-        gives up does not end it, for the next one would have to begin anew."""
+        """Lets the client of a cluster find its nodes once, before many calls want to do so at the same time. A call
+        that gives up does not end it, for the next one would have to begin anew."""
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._find_nodes())
         await asyncio.shield(self._starting)
