@@ -5,6 +5,7 @@ A hundred thousand rows in CI. With HEAVY_LONG=1 it is ten million, which takes 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -117,3 +118,10 @@ def test_an_interaction_is_listed_with_all_its_requests_though_it_began_before_t
 
     assert "4 requests" in page
     assert not re.search(r">[23] requests<", page)
+
+
+def test_figures_of_callers_have_the_moment_of_their_last_request(dashboard: Dashboard) -> None:
+    rows = json.loads(shown(dashboard, "/figures.json?range=30d&by=caller&last=1"))
+
+    assert len(rows) == 40
+    assert all(row["requests"] > 100 and abs(row["last"] - time.time()) < 86400 for row in rows)

@@ -36,7 +36,8 @@ class Recorded(Plugin):
         async def app(scope: Any, receive: Any, send: Any) -> None:
             body = "\n".join(json.dumps(each) for each in records())
             if scope["path"] == "/figures.json":
-                body = json.dumps(FIGURES)
+                last = {"last": time.time() - 3 * 3600} if b"last=1" in scope["query_string"] else {}
+                body = json.dumps([{**each, **last} for each in FIGURES])
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": body.encode()})
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from llm_gateway_sdk.page_host import PageHost
+from llm_gateway_sdk.wire import json
 
-__all__ = ["AreaFailure", "fetched"]
+__all__ = ["AreaFailure", "fetched", "recorded_by"]
 
 
 class AreaFailure(ValueError):
@@ -39,3 +42,14 @@ async def fetched(host: PageHost, area: str, path: str, query: str = "") -> byte
     if status != 200:
         raise AreaFailure("The recorded requests can't be read: the database does not answer.")
     return bytes(body)
+
+
+async def recorded_by(
+    host: PageHost, field: str, span: str, *, with_last: bool = False
+) -> dict[str, Mapping[str, Any]]:
+    """What the recorded requests of a span add up to, by value of a field: `requests`, `errors`, `input_tokens`,
+    `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last one, where it is asked for. Empty where
+    nothing is recorded. Raises AreaFailure."""
+    asked = {"range": span, "by": field, **({"last": "1"} if with_last else {})}
+    figures = await fetched(host, "traces", "/figures.json", urlencode(asked))
+    return {row["name"]: row for row in json.loads(figures)} if figures else {}

@@ -84,7 +84,7 @@ def test_names_are_searched_and_escaped(admin: Any) -> None:
 
     page = admin.get("/keys?q=one").text
     assert "&lt;i&gt;one" in page
-    assert "1 keys" in page
+    assert "1 key<" in page
     assert "There are no such keys." in admin.get("/keys?q=three").text
 
 
@@ -117,5 +117,18 @@ def test_more_keys_than_a_page_holds_go_on_the_next(admin: Any, monkeypatch: pyt
     (next_page,) = re.findall(r'<a href="/console(/keys\?after=[^"]+)"', page)
     rest = admin.get(next_page.replace("&amp;", "&")).text
     assert "2 keys on this page" in page
-    assert "1 keys on this page" in rest
+    assert "1 key on this page" in rest
     assert sorted(re.findall(r"key-\d(?=<)", page + rest)) == ["key-0", "key-1", "key-2"]
+
+
+def test_a_key_shows_what_it_spent_and_when_it_was_used(traced_admin: Any) -> None:
+    for name in ("search", "idle"):
+        made(traced_admin, name=name)
+
+    page = traced_admin.get("/keys").text
+    rows = {re.findall(r"<a [^>]*>([^<]+)<", row)[0]: row for row in re.findall(r"<tr>(.*?)</tr>", page)[1:]}
+    assert "$20.00" in rows["search"]
+    assert 'href="/console/traces/interactions?caller=search&amp;range=30d">20 requests<' in rows["search"]
+    assert 'caller=search&amp;range=30d&amp;status=failed">2 failed<' in rows["search"]
+    assert "last used 3 hours ago" in rows["search"]
+    assert "not used" in rows["idle"]

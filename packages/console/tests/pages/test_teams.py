@@ -17,7 +17,7 @@ def test_teams_are_listed_by_cost_with_keys_and_ways_on(traced_admin: Any) -> No
     assert "40 % of all" in rows[1]
     assert 'href="/console/traces/interactions?team=search&amp;range=30d&amp;status=failed">2<' in rows[1]
     assert 'href="/console/keys?q=search">2<' in rows[1]
-    assert "$0.0000" in rows[2]
+    assert "$0.00" in rows[2]
 
 
 def test_a_team_shows_its_limits_the_fullest_first(admin: Any) -> None:

@@ -150,8 +150,7 @@ class Dashboard:
                 body = b"".join(json.dumps(row) + b"\n" for row in rows)
                 return Reply(200, body, {"content-type": "application/x-ndjson"})
             case ["figures.json"] if query.get("by") in _BREAKDOWNS:
-                figures = queries.breakdown(self._connected(), Filter.load(query), query["by"], most=1000)
-                return Reply(200, json.dumps(figures), {"content-type": "application/json"})
+                return self._figures(Filter.load(query), query["by"], with_last=query.get("last") == "1")
             case ["export.csv"]:
                 return self._csv(query)
             case ["static", name] if (found := static_file(name)) is not None:
@@ -172,6 +171,16 @@ class Dashboard:
         )
         parts = dict(zip(_BREAKDOWNS, found, strict=True))
         return _page(overview_page(base, chosen, sums, points, parts, offered, earlier=earlier, providers=providers))
+
+    def _figures(self, chosen: Filter, field: str, *, with_last: bool) -> Reply:
+        database = self._connected()
+        asked = [partial(queries.breakdown, database, chosen, field, most=1000)]
+        if with_last:
+            asked.append(partial(queries.last_seen, database, chosen, field))
+        rows, *last = _together(database, *asked)
+        for row in rows if last else ():
+            row["last"] = last[0].get(row["name"])
+        return Reply(200, json.dumps(rows), {"content-type": "application/json"})
 
     def _body(self, request_id: str, name: str, base: str) -> Reply:
         row = next(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..client import Database
 from .filter import FIELDS, Filter
 
-__all__ = ["breakdown", "choices", "series", "series_by", "totals"]
+__all__ = ["breakdown", "choices", "last_seen", "series", "series_by", "totals"]
 
 _OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
 _MOST_CHOICES: Final = 100
@@ -87,6 +87,17 @@ def breakdown(database: Database, chosen: Filter, field: str, *, most: int = 12)
         FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT {most} {_SETTINGS}""",
         parameters,
     )
+
+
+def last_seen(database: Database, chosen: Filter, field: str) -> dict[str, float]:
+    """When each value of a field had its last request in the span, in Unix seconds."""
+    where, parameters = chosen.where()
+    rows = database.query(
+        f"""SELECT {FIELDS[field]} AS name, toUnixTimestamp(max(ts)) AS moment
+        FROM {database.table} WHERE {where} GROUP BY name {_SETTINGS}""",
+        parameters,
+    )
+    return {row["name"]: float(row["moment"]) for row in rows}
 
 
 def choices(database: Database, chosen: Filter) -> dict[str, list[str]]:

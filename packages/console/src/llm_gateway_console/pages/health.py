@@ -39,7 +39,7 @@ async def shown(view: View) -> Response:
             _tile(
                 "Configuration",
                 version["version"][:8],
-                [_reloaded(reload_), " · ", tag("a", "next to its file", href=view.address("/configuration"))],
+                [_reloaded(reload_), " · ", tag("a", "compare with its file", href=view.address("/configuration"))],
                 bad=bool(reload_.get("error")),
             ),
             _tile(
@@ -74,7 +74,7 @@ def _store(ok: bool, body: Any) -> str:
 
 def _reloaded(found: Mapping[str, Any]) -> Child:
     if not found:
-        return "as at the start"
+        return "unchanged since the start"
     if found.get("error"):
         return "the last reload was refused"
     return ["taken ", moment(found.get("at"))]
@@ -105,7 +105,7 @@ def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str,
         rows.append(
             (
                 [
-                    tag("a", model or "before a model", href=listed) if listed else model or "before a model",
+                    tag("a", model or "no model reached", href=listed) if listed else model or "no model reached",
                     tag("div", project, class_="sub"),
                 ],
                 target.provider or "–" if target else "–",

@@ -12,11 +12,13 @@ from starlette.responses import Response
 from llm_gateway_sdk.page_host import AdminAnswer
 from llm_gateway_sdk.web import Child, Markup, tag
 
-from .view import View, moment, table
+from ..areas import AreaFailure, recorded_by
+from .view import View, ago, dollars, moment, table
 
 __all__ = ["created", "listed", "revoked", "rotated"]
 
 _PAGE: Final = 100
+_SPAN: Final = "30d"
 _GRACES: Final = (("0", "at once"), ("3600", "in an hour"), ("86400", "in a day"), ("604800", "in a week"))
 _LISTS: Final = ("models", "projects")
 
@@ -75,8 +77,12 @@ async def _page(
         text = "No project has the plugin virtual-keys." if answer.status == 404 else answer.detail
         return view.message("Keys", text, answer.status)
     items, following = answer.body["items"], answer.body["next"]
-    heads = ("Name", "Holder", "May use", "State", "Created", "Change")
-    rows = [_row(view, key) for key in items]
+    try:
+        used, problem = await recorded_by(view.host, "caller", _SPAN, with_last=True), problem
+    except AreaFailure as failure:
+        used, problem = {}, problem or str(failure)
+    heads = ("Name", "Holder", "May use", "Last 30 days", "State", "Created", "Change")
+    rows = [_row(view, key, used.get(key["name"])) for key in items]
     search = tag(
         "form",
         tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, team, user, id…",
@@ -90,12 +96,20 @@ async def _page(
         tag("p", problem, class_="failure", role="alert") if problem else None,
         _secret(secret) if secret else None,
         search,
-        tag("p", f"{len(items)} keys" + (" on this page" if following or "after" in view.query else "")),
+        tag(
+            "p",
+            f"{len(items)} key{'s' * (len(items) != 1)}"
+            + (" on this page" if following or "after" in view.query else ""),
+        ),
         table(heads, rows, empty="There are no such keys."),
         _next_page(view, following),
         _form(view) if view.can("admin") else None,
         status=status,
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _next_page(view: View, following: str | None) -> Markup | None:
@@ -114,9 +128,9 @@ def _secret(secret: str) -> Markup:
     )
 
 
-def _row(view: View, key: Mapping[str, Any]) -> tuple[Child, ...]:
+def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None) -> tuple[Child, ...]:
     holder = [f"{kind} {key[kind]}" for kind in ("user", "team", "org") if key.get(kind)]
-    traced = view.traces(caller=key["name"], range="7d")
+    traced = view.traces(caller=key["name"], range=_SPAN)
     rights = [f"{name}: {', '.join(key[name])}" for name in _LISTS if key.get(name)]
     expires = key.get("expires")
     state = "expired" if expires and expires < time.time() and key["state"] == "active" else key["state"]
@@ -127,6 +141,7 @@ def _row(view: View, key: Mapping[str, Any]) -> tuple[Child, ...]:
         ],
         ", ".join(holder) or "–",
         [tag("div", right) for right in rights] or "everything",
+        _use(view, key["name"], used) if traced else "–",
         [
             tag("span", state, class_=f"badge {'ok' if state == 'active' else 'error'}"),
             tag("div", "until ", moment(expires), class_="sub") if expires else None,
@@ -140,6 +155,24 @@ def _row(view: View, key: Mapping[str, Any]) -> tuple[Child, ...]:
         ],
         _changes(view, key) if key["state"] == "active" else "–",
     )
+
+
+def _use(view: View, name: str, used: Mapping[str, Any] | None) -> Child:
+    """What a key has spent, its requests and failures, and when it was used last."""
+    if used is None:
+        return "not used"
+    requests, errors = used["requests"], used["errors"]
+    listed, failed = (view.traces(caller=name, range=_SPAN, **more) for more in ({}, {"status": "failed"}))
+    return [
+        dollars(float(used["cost"] or 0)),
+        tag(
+            "div",
+            tag("a", _count(requests, "request"), href=listed),
+            [", ", tag("a", f"{errors:,} failed", href=failed)] if errors else None,
+            class_="sub",
+        ),
+        tag("div", "last used ", ago(time.time() - used["last"]), class_="sub") if used.get("last") else None,
+    ]
 
 
 def _changes(view: View, key: Mapping[str, Any]) -> list[Child]:

@@ -10,10 +10,9 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from llm_gateway_sdk.web import Child, Markup, tag
-from llm_gateway_sdk.wire import json
 
-from ..areas import AreaFailure, fetched
-from .view import View, table
+from ..areas import AreaFailure, recorded_by
+from .view import View, dollars, table
 
 __all__ = ["shown"]
 
@@ -39,11 +38,11 @@ async def shown(view: View) -> Response:
     teams: dict[str, _Team] = defaultdict(_Team)
     problem = None
     try:
-        figures = await fetched(view.host, "traces", "/figures.json", f"range={span}&by=team")
+        figures = await recorded_by(view.host, "team", span)
     except AreaFailure as failure:
-        figures, problem = None, str(failure)
-    for row in json.loads(figures) if figures else []:
-        team = teams[row["name"]]
+        figures, problem = {}, str(failure)
+    for name, row in figures.items():
+        team = teams[name]
         team.requests, team.errors = row["requests"], row["errors"]
         team.tokens = (row["input_tokens"] or 0) + (row["output_tokens"] or 0)
         team.cost = float(row["cost"] or 0)
@@ -99,7 +98,7 @@ def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[C
     share = f"{100 * team.cost / whole:.0f} % of all" if whole else ""
     return (
         tag("a", name or "(none)", href=listed) if listed else name or "(none)",
-        [f"${team.cost:,.2f}" if team.cost >= 1 else f"${team.cost:,.4f}", tag("div", share, class_="sub")],
+        [dollars(team.cost), tag("div", share, class_="sub")],
         tag("a", f"{team.requests:,}", href=listed) if listed and team.requests else f"{team.requests:,}",
         tag("a", f"{team.errors:,}", href=failed) if failed and team.errors else f"{team.errors:,}",
         f"{team.tokens:,}",

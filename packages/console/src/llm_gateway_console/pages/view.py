@@ -18,7 +18,7 @@ from llm_gateway_sdk.web import Child, Markup, Shell, page, tag
 
 from ..sessions import Session, can
 
-__all__ = ["View", "moment", "table"]
+__all__ = ["View", "ago", "dollars", "moment", "table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +75,17 @@ def moment(seconds: float | None) -> Child:
         return "–"
     when = datetime.fromtimestamp(seconds, UTC)
     text = when.strftime("%Y-%m-%d %H:%M:%S")
-    return tag("time", f"{text} UTC", datetime=when.isoformat(), title=_ago(time.time() - seconds))
+    return tag("time", f"{text} UTC", datetime=when.isoformat(), title=ago(time.time() - seconds))
 
 
-def _ago(seconds: float) -> str:
+def dollars(amount: float) -> str:
+    if 0 < amount < 0.0001:
+        return "under $0.0001"
+    return f"${amount:,.2f}" if amount >= 1 or not amount else f"${amount:,.4f}"
+
+
+def ago(seconds: float) -> str:
+    """A span of time from or to now, in words."""
     size = abs(seconds)
     for length, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if size >= 2 * length:
