@@ -174,7 +174,7 @@ class Dashboard:
 
     def _figures(self, chosen: Filter, field: str, *, with_last: bool) -> Reply:
         database = self._connected()
-        asked = [partial(queries.breakdown, database, chosen, field, most=1000)]
+        asked: list[Callable[[], Any]] = [partial(queries.breakdown, database, chosen, field, most=1000)]
         if with_last:
             asked.append(partial(queries.last_seen, database, chosen, field))
         rows, *last = _together(database, *asked)
