@@ -112,3 +112,19 @@ def test_a_payload_without_bytes_has_always_changed():
     assert Payload(None, "a").changed
     with pytest.raises(ValueError, match="no pristine value"):
         Payload(None, "a").pristine()
+
+
+def test_the_status_is_that_of_the_reply():
+    ctx = context()
+    assert ctx.status is None
+
+    ctx.metadata["status"] = 429
+    assert ctx.status == 429
+
+
+def test_what_is_known_of_a_kept_reply_ends_with_its_attempt():
+    ctx = context()
+    ctx.reply_truncated = True
+    Engine.begin_attempt(ctx, None)
+
+    assert ctx.reply_truncated is False

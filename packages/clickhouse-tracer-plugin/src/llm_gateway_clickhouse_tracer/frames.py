@@ -100,7 +100,7 @@ class FrameTaker:
         attempts, metadata = ctx.attempts, ctx.metadata
         plain = ctx.error is None and (not attempts or (len(attempts) == 1 and attempts[0].error is None))
         tagged = len(metadata) > 1 or (metadata and "status" not in metadata)
-        cut = ctx.attempt_data.get("reply_truncated")
+        cut = ctx.reply_truncated
         principal = ctx.principal if ctx.caller is not None else None
         if principal is not None and principal.id == principal.name and not (principal.team or principal.labels):
             principal = None  # it is all in its name
@@ -185,9 +185,9 @@ def _response(
 
 
 def _outcome(ctx: RequestContext) -> tuple[str, int]:
-    """(status, HTTP status). The gateway notes the status that went out in `metadata`."""
+    """(status, HTTP status). `ctx.status` is the one that went out."""
     error = ctx.error
-    sent = ctx.metadata.get("status")
+    sent = ctx.status
     if error is None:
         return "ok", sent if isinstance(sent, int) and sent else 200
     http_status = sent if isinstance(sent, int) and sent else int(getattr(error, "status", None) or 500)

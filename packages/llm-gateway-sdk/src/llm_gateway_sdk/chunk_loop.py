@@ -12,7 +12,7 @@ from typing import Protocol
 
 from .calling import Verdict
 from .context import Engine, RequestContext
-from .errors import ErrorInfo, ModelError, ModelStreamError, RequestRejected
+from .errors import TRANSIENT_KINDS, ErrorInfo, ModelError, ModelStreamError, RequestRejected
 from .hooks import ActiveChain
 from .response import LLMResponse, Usage, merge_usage
 
@@ -157,6 +157,6 @@ def reported_error(info: ErrorInfo, kind: type[ModelError] = ModelError) -> Mode
         code=info.code,
         kind=info.kind,
         retry_after=info.retry_after,
-        retryable=info.kind in ("rate_limit", "overloaded", "timeout", "upstream", "unknown"),
+        retryable=info.kind in TRANSIENT_KINDS,
         info=info,
     )

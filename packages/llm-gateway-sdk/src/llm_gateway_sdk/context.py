@@ -248,6 +248,8 @@ class RequestContext:
         """For the whole request: what a plugin keeps for itself, under its own name."""
         self.attempt_data: dict[str, Any] = {}
         """What a plugin keeps for the current attempt; emptied for each."""
+        self.reply_truncated = False
+        """The reply that was kept is only its beginning: it was longer than what is kept."""
         self.reply_headers: dict[str, str] = {}
         """Headers for the client's reply. A stream's leave with its first content."""
         self.metrics = RequestMetrics(started)
@@ -292,6 +294,12 @@ class RequestContext:
         self._query_params: dict[str, str] | None = None
 
     # What was asked and answered.
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the reply that was sent, for hooks after the request; None before. A response of a
+        realtime session or a batch has the status that it would have had over HTTP. `metadata["status"]` is the same."""
+        return self.metadata.get("status")
 
     @property
     def request(self) -> LLMRequest:
@@ -459,6 +467,7 @@ class Engine:
         ctx.chunk = None
         ctx.final_chunk = False
         ctx.attempt_data = {}
+        ctx.reply_truncated = False
         ctx.has_fallback = False
         ctx.fallback_kinds = None
 

@@ -43,6 +43,7 @@ FIELDS: dict[str, str] = {
     "plugin_data": "For the whole request: what a plugin keeps for itself, under its own name.",
     "project": "Name of the project whose path the client called.",
     "reply_headers": "Headers for the client's reply. A stream's leave with its first content.",
+    "reply_truncated": "The reply that was kept is only its beginning: it was longer than what is kept.",
     "request_id": (
         "The client's `x-request-id` where it sent a usable one, else one of the gateway's; in every log, "
         "trace and reply."

@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 __all__ = [
     "LONGEST_MESSAGE",
+    "TRANSIENT_KINDS",
     "ConfigError",
     "ConfigProblem",
     "DialectError",
@@ -70,6 +71,9 @@ ErrorClass = Literal[
 """What kind of failure it is, whatever the dialect calls it. `quota` is a spend cap or an empty account: waiting does
 not help. `upstream` is a broken or unreachable provider. `client_disconnected` is recorded
 where no client was left to be answered."""
+
+TRANSIENT_KINDS: frozenset[ErrorClass] = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
+"""Failures that may be over at the next try, or do not happen at another provider."""
 
 
 LONGEST_MESSAGE = 16 * 1024

@@ -23,6 +23,7 @@ from .model_facts import ModelFacts
 from .operations.form import OperationForm
 from .request import LLMRequest
 from .response import LLMResponse
+from .secrets import CREDENTIAL_HEADERS
 from .token_command import TokenCommand
 
 __all__ = [
@@ -153,7 +154,7 @@ class HTTPProvider(Provider):
     default_api_version: ClassVar[str | None] = None
     forms: ClassVar[Sequence[OperationForm[Any, Any]]] = ()
     """The operations next to generation that the provider has, each in the form that it takes."""
-    credential_headers: ClassVar[tuple[str, ...]] = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
+    credential_headers: ClassVar[tuple[str, ...]] = tuple(sorted(CREDENTIAL_HEADERS))
     """Headers of the client's which hold credentials; forwarded only with `credentials: client`."""
 
     adapts_replies: bool = False

@@ -11,7 +11,10 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote
 
-__all__ = ["is_secret_header", "is_secret_name", "mask", "mask_text", "secrets_in_text"]
+__all__ = ["CREDENTIAL_HEADERS", "is_secret_header", "is_secret_name", "mask", "mask_text", "secrets_in_text"]
+
+CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+"""Headers in which clients send the key of an API; they reach a provider only with `credentials: client`."""
 
 _SECRET_WORDS = frozenset(
     {

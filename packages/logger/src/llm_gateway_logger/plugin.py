@@ -71,7 +71,7 @@ class RequestLogger(Plugin):
         return None
 
     def _write(self, ctx: RequestContext) -> None:
-        status = ctx.metadata.get("status", 0)
+        status = ctx.status or 0
         failed = ctx.error is not None or status >= 400
         severity = (
             logging.ERROR if status >= 500 or (failed and status < 400) else logging.WARNING if failed else logging.INFO

@@ -7,6 +7,7 @@ from collections import Counter, OrderedDict
 from typing import Any, get_args
 
 from llm_gateway_sdk import GatewayError, Operation, Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk.errors import TRANSIENT_KINDS
 
 from .balance import least_in_flight, rotated, sticky, weighted
 
@@ -21,7 +22,6 @@ _DEFAULT_CAUSES = [
     "not_found", "unknown",
 ]  # fmt: skip
 _OPERATIONS = ("generate", "count_tokens", "embed", "stored", "native")
-_TRANSIENT = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 _REMEMBERED_CONVERSATIONS = 50_000
 
 _SCHEMA: dict[str, Any] = {
@@ -115,7 +115,7 @@ class ModelRouter(Plugin):
         self._sticky_by: str = config.get("stickyBy", "conversation")
         self._causes = frozenset(config.get("on", _DEFAULT_CAUSES))
         self.operations = frozenset(config.get("operations", _OPERATIONS))  # type: ignore[misc]
-        self._falls_back_from_failures = bool(self._causes & _TRANSIENT)
+        self._falls_back_from_failures = bool(self._causes & TRANSIENT_KINDS)
         self._in_flight: Counter[str] = Counter()
         self._conversations: OrderedDict[str, str] = OrderedDict()
         self._single = next(iter(self._weights)) if len(self._weights) == 1 else None

@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
-from ..errors import GatewayError, ModelHTTPError, ModelStreamError, kind_of_status
+from ..errors import TRANSIENT_KINDS, GatewayError, ModelHTTPError, ModelStreamError, kind_of_status
 from ..parts import (
     Citation,
     MediaPart,
@@ -162,9 +162,8 @@ def _error(step: int | Exception, *, streaming: bool) -> Exception:
         own.__dict__.update(step.__dict__)
         return own
     kind = kind_of_status(step)
-    retryable = kind in ("rate_limit", "overloaded", "timeout", "upstream", "unknown")
     cls = ModelStreamError if streaming else ModelHTTPError
-    return cls(f"The scripted model fails with {step}.", status=step, kind=kind, retryable=retryable)
+    return cls(f"The scripted model fails with {step}.", status=step, kind=kind, retryable=kind in TRANSIENT_KINDS)
 
 
 def _words(messages: Sequence[Message]) -> int:

@@ -23,11 +23,6 @@ class Problems:
         problem = ConfigProblem(message, shown, self.file, self.root.line_of(path))
         self._found.setdefault((shown, message), problem)
 
-    def add_all(self, problems: Iterable[ConfigProblem]) -> None:
-        """Notes problems that already know their place."""
-        for problem in problems:
-            self._found.setdefault((problem.path, problem.message), problem)
-
     def below(self, path: Path) -> bool:
         """Whether a problem at `path`, or below it, was noted."""
         shown = show_path(path)

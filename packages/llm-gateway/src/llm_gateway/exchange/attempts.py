@@ -14,6 +14,7 @@ from math import inf
 from typing import get_args
 
 from llm_gateway_sdk import Attempt, ErrorClass, ModelError, ModelTimeout, Verdict
+from llm_gateway_sdk.errors import TRANSIENT_KINDS
 from llm_gateway_sdk.metering import add_attempt
 
 from ..models import ModelTarget
@@ -29,7 +30,6 @@ log = logging.getLogger("llm_gateway.exchange")
 
 LONGEST_PAUSE = 60.0
 """Seconds that a request waits before another try; a client is better served by the provider's 429 than by silence."""
-_BREAKING_KINDS = frozenset({"overloaded", "timeout", "upstream", "unknown", "rate_limit"})
 _BREAKER_POLL_SECONDS = 0.25
 _ALL_KINDS: frozenset[str] = frozenset(get_args(ErrorClass))
 
@@ -164,7 +164,7 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
         entry.status = error.status
     error.model = target.name
     error.provider = target.provider.name
-    if error.kind not in _BREAKING_KINDS:
+    if error.kind not in TRANSIENT_KINDS:
         target.breaker.success()
         return True
     if request.has_own_limit and isinstance(error, ModelTimeout) and error.reason != "connect":

@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 from math import inf
 
-__all__ = ["Deadlines"]
+from ..wire.timers import CLOCK_STEP
 
-_CLOCK_STEP = 0.001
-"""uvloop's clock has milliseconds: a timer may fire that much before its time."""
+__all__ = ["Deadlines"]
 
 
 class Deadlines:
@@ -48,7 +47,7 @@ class Deadlines:
     def _end_what_is_due(self) -> None:
         loop = self._loop
         assert loop is not None
-        now = loop.time() + _CLOCK_STEP
+        now = loop.time() + CLOCK_STEP
         for task in [task for task, when in self._due.items() if when <= now]:
             del self._due[task]
             task.cancel()

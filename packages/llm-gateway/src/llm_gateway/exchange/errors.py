@@ -21,7 +21,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.chunk_loop import reported_error
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
-from llm_gateway_sdk.errors import ErrorInfo, kind_of_status
+from llm_gateway_sdk.errors import TRANSIENT_KINDS, ErrorInfo, kind_of_status
 from llm_gateway_sdk.secrets import mask_text
 from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
@@ -44,7 +44,6 @@ log = logging.getLogger("llm_gateway.exchange")
 _SAME: Mapping[str, str] = {}
 _LASTING = frozenset({405, 407, 426, 501, 505})
 """Statuses that the same call meets again: another model may do, another try does not."""
-_RETRYABLE = frozenset({"rate_limit", "overloaded", "timeout", "upstream", "unknown"})
 
 
 def http_error(
@@ -77,7 +76,7 @@ def http_error(
     if names:
         info.message = restore_text(info.message, names)
     info.retry_after = bounded_seconds(info.retry_after if info.retry_after is not None else retry_after_of(headers))
-    retryable = (info.kind in _RETRYABLE or status == 408) and status not in _LASTING
+    retryable = (info.kind in TRANSIENT_KINDS or status == 408) and status not in _LASTING
     for name, value in headers:
         if name == "x-should-retry":
             retryable = value.strip().lower() == "true" and info.kind != "quota"

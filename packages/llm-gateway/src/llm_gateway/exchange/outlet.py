@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from ..wire.timers import CLOCK_STEP
+
 __all__ = ["ByteSource", "Outlet", "Sink"]
 
 Headers = list[tuple[bytes, bytes]]
-
-
-_CLOCK_STEP = 0.01
-"""Event loops round their timers to milliseconds, and may fire a little early."""
 
 
 class Sink(Protocol):
@@ -126,7 +124,7 @@ class Outlet:
     def _tick(self) -> None:
         due = self._last_write + self._interval
         now = self._loop.time()
-        if now + _CLOCK_STEP >= due and not self._writing and self._task is None:
+        if now + CLOCK_STEP >= due and not self._writing and self._task is None:
             self._last_write = now
             due = now + self._interval
             self.opened = True  # from now on no other status is possible, even before the task has run

@@ -29,11 +29,10 @@ from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import is_long
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.numerals import whole_number
-from llm_gateway_sdk.secrets import is_secret_header
+from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS, is_secret_header
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
-from ..wire.crossing import CREDENTIAL_HEADERS
 from ..wire.headers import bearer_or_key
 from .errors import unsendable
 from .patch import Comparison, merge_edit, merge_seen

@@ -30,7 +30,7 @@ from llm_gateway_sdk import (
     Usage,
     parse_duration,
 )
-from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.errors import TRANSIENT_KINDS, kind_of_status
 from llm_gateway_sdk.estimate import estimate_tokens
 from llm_gateway_sdk.heavy import run_aside
 
@@ -146,7 +146,7 @@ class EchoProvider(Provider):
                 f"The echo provider was asked to fail with {status}.",
                 status=status,
                 kind=kind,
-                retryable=kind in ("rate_limit", "overloaded", "timeout", "upstream"),
+                retryable=kind in TRANSIENT_KINDS,
             )
 
 

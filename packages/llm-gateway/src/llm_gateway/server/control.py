@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -291,9 +291,6 @@ class Control:
         task = asyncio.get_running_loop().create_task(_retire(old, retired))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
-
-    def loaded_plugins(self) -> Sequence[str]:
-        return [mounted.name for project in self.gateway.projects.values() for mounted in project.scope.chain.plugins]
 
 
 async def _retire(gateway: Gateway, generation: Generation) -> None:

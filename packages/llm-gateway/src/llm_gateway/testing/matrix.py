@@ -53,7 +53,7 @@ class HookProbe(Plugin):
 
     def detached_after_response(self, ctx: RequestContext) -> None:
         text = ctx.response.text if ctx.response else None
-        _note(ctx, "detached_after_response", text=text, status=ctx.metadata.get("status"))
+        _note(ctx, "detached_after_response", text=text, status=ctx.status)
 
 
 def _note(ctx: RequestContext, hook: str, **seen: Any) -> None:

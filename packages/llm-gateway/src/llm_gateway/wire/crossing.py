@@ -14,11 +14,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from urllib.parse import unquote_plus
 
-from llm_gateway_sdk.secrets import is_secret_header, is_secret_name
+from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS, is_secret_header, is_secret_name
 
-__all__ = ["CREDENTIAL_HEADERS", "FORWARD_PATTERN", "Crossing", "never_forwarded", "upstream_to_client"]
+__all__ = ["FORWARD_PATTERN", "Crossing", "never_forwarded", "upstream_to_client"]
 
-CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
 FORWARD_PATTERN = r"^[!#$%&'+.^_`|~0-9A-Za-z-]+\*?$"
 """A name, or the beginning of names followed by `*`."""
 

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS
 from llm_gateway_sdk.waiting import bounded_seconds, decode_reset, decode_retry_after
-
-from .crossing import CREDENTIAL_HEADERS
 
 __all__ = ["bearer_or_key", "translate_limits"]
 

@@ -302,8 +302,9 @@ async def test_limit_can_be_moved_while_waiting(any_client: Any, serve: Any) -> 
 
     loop = asyncio.get_running_loop()
     async with serve(slow) as upstream:
-        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 0.2)
-        loop.call_later(0.05, reply.expire_at, loop.time() + 5, "total")
+        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 60)
+        reply.expire_at(loop.time() + 0.25, "total")
+        loop.call_soon(reply.expire_at, loop.time() + 60, "total")
         assert await reply.receive() == b"hi"
         loop.call_later(0.05, reply.expire_at, loop.time() + 0.1, "idle")
         with pytest.raises(ModelTimeout, match="idle"):

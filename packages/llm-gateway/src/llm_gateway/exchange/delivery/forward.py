@@ -195,4 +195,4 @@ class _Driver:
             request.ctx.response_payload = Payload(kept.decode)
             attempt.kept = kept
             if attempt.truncated:
-                request.ctx.attempt_data["reply_truncated"] = True
+                request.ctx.reply_truncated = True

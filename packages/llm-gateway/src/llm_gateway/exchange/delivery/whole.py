@@ -86,7 +86,7 @@ async def deliver_whole(
         ctx.upstream_response = wire
         ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
         if attempt.truncated:
-            ctx.attempt_data["reply_truncated"] = True
+            ctx.reply_truncated = True
     if request.wants_usage:
         usage = await run_aside(dialect.usage_of, b"", body) if heavy else dialect.usage_of(b"", body)
         record(attempt.entry, usage)

@@ -16,6 +16,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
+from ...wire.header_names import HeaderNames
+from ...wire.timers import CLOCK_STEP
 from ...wire.writes import Writes
 from .decoding import decode_headers, find_decoder
 from .pumping import Pumping
@@ -178,7 +180,7 @@ class Connection(Pumping):
         reply = self._reply
         if reply is None:
             return
-        if self.loop.time() + _CLOCK_STEP < reply.deadline:
+        if self.loop.time() + CLOCK_STEP < reply.deadline:
             self.arm(reply.deadline)
         elif reply.waiter is not None:
             self.break_off(ModelTimeout(reply.reason))
@@ -294,9 +296,7 @@ class Connection(Pumping):
             raise _Surplus
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        known = _NAMES.get(name)
-        if known is None:
-            known = _learn(name)
+        known = _NAMES[name]
         text = value.decode("latin-1").rstrip(" \t")
         if known is _CONTENT_ENCODING:
             self._encoding = text
@@ -359,20 +359,10 @@ def _describe(error: Exception) -> str:
     return str(error) if isinstance(error, HttpParserError) else "upgrade"
 
 
-def _learn(name: bytes) -> str:
-    known = sys.intern(name.decode("latin-1").lower())
-    if len(_NAMES) < _MAX_LEARNT:
-        _NAMES[name] = known
-    return known
-
-
 _CONTENT_ENCODING = sys.intern("content-encoding")
-_NAMES: dict[bytes, str] = {}
-_MAX_LEARNT = 2048  # upstreams may invent names: the table must not grow with them
+_NAMES = HeaderNames()
 _JOIN_BELOW = 16 * 1024
 """Bodies up to here are copied after the head, which is cheaper than two buffers; both ways are one write."""
 _FULL_READ = 128 * 1024
 """Reading at least as much at once means that there is probably more."""
-_CLOCK_STEP = 0.001
-"""uvloop's clock has milliseconds: a timer may fire that much before its time."""
 _NO_TRANSPORT = asyncio.Transport()

@@ -24,6 +24,7 @@ from collections.abc import Awaitable
 
 from llm_gateway_sdk import GatewayError, Overloaded, PayloadTooLarge
 
+from ...wire.timers import CLOCK_STEP
 from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
@@ -41,8 +42,6 @@ _IDLE_GRACE_SECONDS = 0.5
 _PIPELINED = 8
 """Requests that may wait while another is answered before reading pauses."""
 _PIPELINED_BYTES = 1 << 20
-_CLOCK_STEP = 0.01
-"""uvloop's clock has milliseconds."""
 
 
 class HTTPConnection(Channel):
@@ -312,7 +311,7 @@ class HTTPConnection(Channel):
         if self.cycles or self._pace.reading:
             return  # it is armed again when the reply is complete
         left = self._idle_since + self.door.limits.idle_timeout - self.loop.time()
-        if left > _CLOCK_STEP:
+        if left > CLOCK_STEP:
             self._idle_timer = self.loop.call_later(left, self._check_idle)
         elif not self.transport.is_closing():
             self.close()

@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from ...wire.timers import CLOCK_STEP
+
 __all__ = ["SLOWEST", "Pace"]
 
 SLOWEST = 1024
 """Bytes per second of a body below which its sender is not uploading but holding on."""
-_CLOCK_STEP = 0.01
 
 
 class _Limits(Protocol):
@@ -98,7 +99,7 @@ class Pace:
         if not self.reading:
             return
         now, patience = self._door.loop.time(), self._door.limits.header_timeout
-        if now + _CLOCK_STEP >= self._began + patience:
+        if now + CLOCK_STEP >= self._began + patience:
             elapsed = now - self._began
             if not self._in_body or self._seen - self._window_bytes < SLOWEST * elapsed:
                 self._too_slow()
@@ -107,7 +108,7 @@ class Pace:
         due = self._began + patience
         if self._in_body:
             due = min(due, self._last + patience)
-            if now + _CLOCK_STEP >= due:
+            if now + CLOCK_STEP >= due:
                 self._too_slow()
                 return
         self._arm(due - now)

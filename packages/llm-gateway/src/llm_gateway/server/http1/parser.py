@@ -22,13 +22,14 @@ that was accepted on this connection. Where the next bytes are equal to it, and 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
 import httptools
+
+from ...wire.header_names import HeaderNames
 
 __all__ = ["END", "Bad", "End", "Event", "Head", "RequestParser", "TextHeaders"]
 
@@ -275,7 +276,7 @@ class RequestParser:
             raise _Stop
         if self._in_body:
             return  # a trailer is not a header
-        self._headers.append((_NAMES.get(name) or _learn(name), value.decode("latin-1")))
+        self._headers.append((_NAMES[name], value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         if self._dead:
@@ -382,13 +383,6 @@ def _judge(headers: TextHeaders, version: str) -> _Framing | Bad:
     return _Framing(length, expects_continue)
 
 
-def _learn(name: bytes) -> str:
-    known = sys.intern(name.decode("latin-1").lower())
-    if len(_NAMES) < _MAX_LEARNT:
-        _NAMES[name] = known
-    return known
-
-
 def _take_apart(url: bytes) -> tuple[str, str]:
     """Path and query of a request's target."""
     parsed = httptools.parse_url(url)
@@ -401,8 +395,8 @@ def _take_apart(url: bytes) -> tuple[str, str]:
     return path, query
 
 
-_NAMES: dict[bytes, str] = {}
+_NAMES = HeaderNames()
 _PATHS: dict[bytes, tuple[str, str]] = {}
 _MAX_LEARNT = 2048
 _LONGEST_LEARNT = 256
-"""Clients may invent names and paths: the tables must not grow with them."""
+"""Clients may invent paths: the table must not grow with them."""
