@@ -298,7 +298,7 @@ class RequestContext:
     @property
     def status(self) -> int | None:
         """The HTTP status of the reply that was sent, for hooks after the request; None before. A response of a
-        realtime session or a batch has the status that it would have had over HTTP. `metadata["status"]` is the same."""
+        realtime session or a batch has the status that it would have had over HTTP. Also in `metadata`."""
         return self.metadata.get("status")
 
     @property

@@ -275,18 +275,18 @@ async def test_time_limits_name_their_reason(any_client: Any, serve: Any) -> Non
         with pytest.raises(ModelTimeout) as caught:
             await any_client.send("POST", upstream.url, [], b"", expires=start + 0.5, reason="first_token")
         assert caught.value.reason == "first_token"
-        assert 0.49 <= loop.time() - start < 4
+        assert 0.49 <= loop.time() - start < 30
         await asyncio.wait_for(upstream.left.wait(), 10)
 
         upstream.left.clear()
-        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 5)
+        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 60)
         assert await reply.receive() == b"hi"
         start = loop.time()
         reply.expire_at(start + 0.1, "idle")
         with pytest.raises(ModelTimeout) as caught:
             await reply.receive()
         assert caught.value.reason == "idle"
-        assert 0.09 <= loop.time() - start < 4
+        assert 0.09 <= loop.time() - start < 30
         await asyncio.wait_for(upstream.left.wait(), 10)
         with pytest.raises(ModelTimeout):
             await reply.receive()
@@ -321,8 +321,9 @@ async def test_limit_that_passed_unnoticed_ends_the_next_receive(any_client: Any
 
     loop = asyncio.get_running_loop()
     async with serve(endless) as upstream:
-        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 0.7)
-        await asyncio.sleep(0.8)
+        reply = await any_client.send("POST", upstream.url, [], b"", expires=loop.time() + 60)
+        reply.expire_at(loop.time() + 0.1, "total")
+        await asyncio.sleep(0.2)
         with pytest.raises(ModelTimeout, match="total"):
             await reply.receive()
         await upstream.until_open(0)
@@ -420,10 +421,10 @@ async def test_connecting_has_its_own_limit(engine: Any, serve: Any, answering: 
                 [],
                 b"",
                 connect_timeout=0.1,
-                expires=start + 5,
+                expires=start + 60,
             )
         assert caught.value.reason == "connect"
-        assert loop.time() - start < 1
+        assert loop.time() - start < 30
         await client.aclose()
     finally:
         for each in [listener, *fillers]:
