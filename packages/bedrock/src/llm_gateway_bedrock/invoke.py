@@ -95,7 +95,7 @@ def event_of(message: EventStreamMessage) -> bytes:
         raise ModelProtocolError("The provider's stream can't be read: a chunk does not hold an event.") from None
     if b"\n" in data or b"\r" in data:
         data = json.dumps(event)
-    return b"event: " + str(name).encode() + b"\ndata: " + data + b"\n\n"
+    return b"event: " + str(name).encode(errors="replace") + b"\ndata: " + data + b"\n\n"
 
 
 def _error_body(wire: WireReply) -> bytes:

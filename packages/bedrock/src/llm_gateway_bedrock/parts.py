@@ -189,7 +189,7 @@ def read_blob(value: str) -> tuple[str, str]:
 
 def write_blob(value: str, signed_by: str | None) -> str:
     wrapped = wrap_signature(value, signed_by, NAME)
-    return value if wrapped is value else base64.b64encode(wrapped.encode()).decode()
+    return value if wrapped is value else base64.b64encode(wrapped.encode("utf-8", "surrogatepass")).decode()
 
 
 _WRAPPED = "Z3cxL"

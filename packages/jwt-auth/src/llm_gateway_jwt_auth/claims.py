@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llm_gateway_sdk import Principal
+from llm_gateway_sdk.writable import writable
 
 __all__ = ["DEFAULT_MAPPING", "claim_of", "principal_of", "values_of"]
 
@@ -70,7 +71,7 @@ def _text(value: Any) -> str | None:
         value = value[0] if value else None
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
         return None
-    return str(value)
+    return writable(str(value))
 
 
 def _texts(value: Any) -> tuple[str, ...]:

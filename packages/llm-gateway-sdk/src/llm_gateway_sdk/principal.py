@@ -75,7 +75,7 @@ def owner_of(ctx: Any) -> str:
         who = f"caller\0{ctx.caller}"
     else:
         who = "\0".join(["credential", *sorted(credentials_of(ctx))])
-    return hashlib.sha256(who.encode()).hexdigest()[:32]
+    return hashlib.sha256(who.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 _OTHER_FORMS = re.compile(r"gw_[0-9A-Za-z]+_[0-9A-Za-z]+|eyJ[\w-]+\.[\w-]+\.[\w-]*")

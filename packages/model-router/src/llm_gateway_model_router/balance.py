@@ -34,7 +34,7 @@ def sticky(weights: Mapping[str, float], key: str) -> str:
     share of keys moves."""
 
     def score(name: str) -> float:
-        digest = hashlib.blake2b(f"{name}\0{key}".encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(f"{name}\0{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
         uniform = (int.from_bytes(digest, "big") + 1) / (2**64 + 1)
         return -math.log(uniform) / weights[name]
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from llm_gateway_sdk import (
     UNSIGNED,
@@ -33,6 +34,7 @@ from llm_gateway_sdk.text_exclusions import CANONICAL
 from .bodies import BodyRedactor, is_named_plainly
 from .joined import JoinedTexts, Slot
 from .json_text import JSONRedactor
+from .logprobs import StreamedLogprobs
 from .patterns import RuleSet
 from .redactor import Budget, Findings, OnLimit, StreamRedactor
 from .seams import Seams
@@ -44,6 +46,7 @@ _STREAMED_FIELDS = frozenset({"text", "thinking", "partial_json", "delta", "argu
 _is_word = CANONICAL["LLMResponse.service_tier"]
 _TEXTS = frozenset({TextPart, RefusalPart, ThinkingPart})
 
+_Redactor = TypeVar("_Redactor", StreamRedactor, JSONRedactor)
 Path = tuple[str, ...]
 Key = tuple[object, ...]
 
@@ -86,10 +89,8 @@ class _ChoiceState:
     """What goes out, in order; it waits where a text is held that came before it."""
     changed: set[Key] = field(default_factory=set)
     """Thinking in which something was hidden: its signature may come late."""
-    logprobs: list[dict[str, Any]] = field(default_factory=list)
-    """Kept back with the text that they spell out."""
-    changes: int = 0
-    """As of when log probabilities were last given out."""
+    logprobs: StreamedLogprobs | None = None
+    """Kept back with the text that they spell out; None until there are any."""
 
 
 class StreamedReplyRedactor:
@@ -113,8 +114,10 @@ class StreamedReplyRedactor:
     def findings(self) -> Findings:
         """What was hidden so far, in all texts."""
         total = Findings()
-        open_places = (place.findings for state in self._choices.values() for place in state.places.values())
-        for findings in (self._whole.findings, self._rows, *self._retired, *open_places):
+        states = self._choices.values()
+        open_places = (place.findings for state in states for place in state.places.values())
+        spelled = (state.logprobs.findings for state in states if state.logprobs is not None)
+        for findings in (self._whole.findings, self._rows, *self._retired, *open_places, *spelled):
             for index, count in findings.matches.items():
                 total.add(index, count)
             total.masked += findings.masked
@@ -132,12 +135,11 @@ class StreamedReplyRedactor:
             choices.append(redacted)
         if ends:
             present = {choice.index for choice in choices}
-            for index, state in self._choices.items():
+            for index in self._choices:
                 if index not in present:
-                    last: list[Part] = []
-                    self._end(state, last)
-                    if last:
-                        choices.append(Choice(index, Message("assistant", last)))
+                    last = self._choice(Choice(index, Message("assistant", [])), ends=True)
+                    if last.message.content or last.logprobs is not None:
+                        choices.append(last)
                         has_changed = True
         if has_changed:
             chunk = with_choices(chunk, choices)
@@ -199,7 +201,7 @@ class StreamedReplyRedactor:
         if content != message.content:
             choice = with_content(choice, content)
         if choice.logprobs is not None or state.logprobs:
-            choice = self._with_logprobs(state, choice)
+            choice = self._with_logprobs(state, choice, ends=ends)
         if choice.provider_metadata or message.provider_metadata:
             choice = self._with_metadata(choice)
         if choice.finish_message is not None:
@@ -397,11 +399,13 @@ class StreamedReplyRedactor:
 
     def _place(self, part: Part, *, is_json: bool, path: Path = ()) -> _Place:
         findings = Findings()
-        make = JSONRedactor if is_json else StreamRedactor
-        redactor = make(
+        redactor = self._redactor(JSONRedactor if is_json else StreamRedactor, findings)
+        return _Place(redactor, findings, part, path)
+
+    def _redactor(self, kind: type[_Redactor], findings: Findings) -> _Redactor:
+        return kind(
             self._rules, max_size=self._max_size, on_limit=self._on_limit, findings=findings, budget=self._budget
         )
-        return _Place(redactor, findings, part, path)
 
     def _tails(self, state: _ChoiceState, beginning: Key | None) -> list[Part]:
         """The last fragments of texts that are final now that `beginning` begins (None: that the choice ends)."""
@@ -429,27 +433,25 @@ class StreamedReplyRedactor:
         text = place.redactor.close()
         return [_fragment(place, text)] if text else []
 
-    def _with_logprobs(self, state: _ChoiceState, choice: Choice) -> Choice:
+    def _with_logprobs(self, state: _ChoiceState, choice: Choice, *, ends: bool) -> Choice:
         """Log probabilities go out with the text that they spell out, or not at all if it was changed."""
+        held = state.logprobs
+        if held is None:
+            held = state.logprobs = StreamedLogprobs(partial(self._redactor, StreamRedactor))
         if choice.logprobs is not None:
-            state.logprobs.append(choice.logprobs)
-        if choice.logprobs is not None:
-            state.logprobs[-1] = self._whole.without_alternatives(choice.logprobs)
-        if any(place.redactor.is_holding for place in state.places.values()) or any(
-            row.is_holding for row in state.rows.values()
+            held.push(self._whole.without_alternatives(choice.logprobs))
+        if ends:
+            held.end()
+        if (
+            held.is_holding
+            or any(place.redactor.is_holding for place in state.places.values())
+            or any(row.is_holding for row in state.rows.values())
         ):
             return replace(choice, logprobs=None)
-        changes = self.findings().total
-        if changes != state.changes:
-            state.changes = changes
+        may_go = held.take(self.findings().total) if held else None
+        if may_go is None:
             self._whole.dropped("choices[*].logprobs", "they spell out text that was redacted")
-            state.logprobs = []
-            return replace(choice, logprobs=None)
-        kept, state.logprobs = state.logprobs, []
-        if any(self._whole.is_spelled(one) for one in kept):
-            self._whole.dropped("choices[*].logprobs", "they spell out text that was redacted")
-            return replace(choice, logprobs=None)
-        return choice if len(kept) == 1 and kept[0] is choice.logprobs else replace(choice, logprobs=_joined(kept))
+        return choice if may_go is choice.logprobs else replace(choice, logprobs=may_go)
 
     def _with_metadata(self, choice: Choice) -> Choice:
         redacted = replace(
@@ -585,12 +587,3 @@ def _set_at(event: Any, path: Path, value: str) -> None:
     for name in path[:-1]:
         event = event[name]
     event[path[-1]] = value
-
-
-def _joined(several: list[dict[str, Any]]) -> dict[str, Any] | None:
-    joined: dict[str, Any] = {}
-    for one in several:
-        for name, value in one.items():
-            old = joined.get(name)
-            joined[name] = [*old, *value] if isinstance(old, list) and isinstance(value, list) else value
-    return joined or None

@@ -14,6 +14,7 @@ from typing import Any
 
 from llm_gateway_sdk import Conflict, NotFound, Store
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.writable import writable
 
 __all__ = ["Belonging", "Belongings"]
 
@@ -119,7 +120,7 @@ class Belongings:
         return f"{self._key(owner, 'content', id_)}/{number}"
 
     def _key(self, owner: str, operation: str, id_: str) -> str:
-        return f"belongings/{self._project}/{owner}/{operation}/{id_}"
+        return f"belongings/{self._project}/{owner}/{operation}/{writable(id_)}"
 
 
 def _read(value: bytes, version: int) -> Belonging:

@@ -95,7 +95,7 @@ def request_id(ctx: RequestContext, client: Dialect, given: str | None = None) -
     name = client.request_id_header
     if name == "x-request-id":
         return []
-    return [(name.encode("latin-1"), (given or ctx.request_id).encode("latin-1", "replace"))]
+    return [(name.encode("latin-1"), _value(given or ctx.request_id))]
 
 
 def find(headers: HeaderPairs, name: str, default: str = "") -> str:
@@ -106,11 +106,11 @@ def find(headers: HeaderPairs, name: str, default: str = "") -> str:
 
 
 def content_type(headers: HeaderPairs) -> tuple[bytes, bytes]:
-    return b"content-type", find(headers, "content-type", "application/json").encode("latin-1", "replace")
+    return b"content-type", _value(find(headers, "content-type", "application/json"))
 
 
 def encode(headers: HeaderPairs) -> Headers:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    return [(name.encode("latin-1"), _value(value)) for name, value in headers]
 
 
 def loss_text(losses: Losses) -> str | None:
@@ -123,6 +123,11 @@ def loss_text(losses: Losses) -> str | None:
         listed.pop()
         text = "; ".join(listed) + f"; … and {len(losses) - len(listed)} more"
     return _CONTROL.sub(" ", text)
+
+
+def _value(text: str) -> bytes:
+    """A header's value, whatever a provider's error named: what no head can hold is replaced."""
+    return _CONTROL.sub(" ", text).encode("latin-1", "replace")
 
 
 def _ascii(text: str) -> bytes:

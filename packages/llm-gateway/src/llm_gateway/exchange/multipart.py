@@ -214,7 +214,7 @@ class FormUpload:
             values = given if isinstance(given, list) else [given]
             value = values[place] if place < len(values) else None
             if isinstance(value, str):
-                found.append((item, value.encode("utf-8")))
+                found.append((item, value.encode("utf-8", "replace")))
         return found
 
     async def _kept(self, pieces: list[bytes | FormFile]) -> AsyncIterator[bytes]:

@@ -85,7 +85,7 @@ async def look_at_reply(
         if place.text != text:
             place.text = text
     if not is_json:
-        return None, WireReply(wire.status, _same_headers(wire), body["text"].encode())
+        return None, WireReply(wire.status, _same_headers(wire), body["text"].encode(errors="replace"))
     if is_heavy(wire.body):
         edited = await run_aside(_edited, wire.body, body)
     else:

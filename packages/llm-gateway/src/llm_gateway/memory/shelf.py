@@ -16,6 +16,7 @@ from typing import Any
 from llm_gateway_sdk import Store
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.writable import writable
 
 from .turns import Turns
 
@@ -173,7 +174,7 @@ class Shelf:
     # Records.
 
     def _key(self, owner: str, kind: str, id_: str) -> str:
-        return f"responses/{self._project}/{owner}/{kind}/{id_}"
+        return f"responses/{self._project}/{owner}/{kind}/{writable(id_)}"
 
     async def _read(self, owner: str, kind: str, ids: Sequence[str]) -> dict[str, Any]:
         keys: Mapping[str, str] = {self._key(owner, kind, id_): id_ for id_ in ids if len(id_) <= _LONGEST_ID}

@@ -53,7 +53,8 @@ def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
 def _file(path: str) -> logging.Handler:
     """A file that may be rotated from outside."""
     try:
-        return logging.handlers.WatchedFileHandler(path, encoding="utf-8")
+        # Half a letter, which UTF-8 can't write, is written as an escape, as the console does: the line is not lost.
+        return logging.handlers.WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         problem = ConfigProblem(f"'{path}' can't be written: {error.strerror}", path="logging.file_path")
         raise ConfigError([problem]) from None

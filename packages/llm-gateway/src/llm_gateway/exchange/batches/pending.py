@@ -16,6 +16,7 @@ from typing import Any
 from llm_gateway_sdk import Conflict, Principal, RequestContext, Store
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.writable import writable
 
 __all__ = ["PendingBatch", "PendingBatches", "principal_of", "written_principal"]
 
@@ -71,10 +72,10 @@ class PendingBatches:
     async def add(self, batch: PendingBatch) -> None:
         self._used = True
         batch.created = batch.created or time.time()
-        batch.version = await self._store().put(self._key(batch), _dump(batch))
+        batch.version = await self._store().put(self._key_of(batch), _dump(batch))
 
     async def find(self, kind: str, owner: str, id_: str) -> PendingBatch | None:
-        document = await self._store().get(f"batches/{self._project}/{kind}/{owner}/{id_}")
+        document = await self._store().get(self._key(kind, owner, id_))
         return None if document is None else _load(document.value, document.version)
 
     async def due(self, now: float) -> AsyncIterator[PendingBatch]:
@@ -102,19 +103,22 @@ class PendingBatches:
     async def remove(self, batch: PendingBatch) -> bool:
         """Removes a claimed one; False where another process has taken it over meanwhile."""
         try:
-            return await self._store().delete(self._key(batch), expected=batch.version)
+            return await self._store().delete(self._key_of(batch), expected=batch.version)
         except Conflict:
             return False
 
     async def _put(self, batch: PendingBatch) -> bool:
         try:
-            batch.version = await self._store().put(self._key(batch), _dump(batch), expected=batch.version)
+            batch.version = await self._store().put(self._key_of(batch), _dump(batch), expected=batch.version)
         except Conflict:
             return False
         return True
 
-    def _key(self, batch: PendingBatch) -> str:
-        return f"batches/{self._project}/{batch.kind}/{batch.owner}/{batch.id}"
+    def _key_of(self, batch: PendingBatch) -> str:
+        return self._key(batch.kind, batch.owner, batch.id)
+
+    def _key(self, kind: str, owner: str, id_: str) -> str:
+        return f"batches/{self._project}/{kind}/{owner}/{writable(id_)}"
 
 
 def written_principal(ctx: RequestContext) -> dict[str, Any] | None:
