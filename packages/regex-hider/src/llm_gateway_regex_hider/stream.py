@@ -399,8 +399,9 @@ class StreamedReplyRedactor:
 
     def _place(self, part: Part, *, is_json: bool, path: Path = ()) -> _Place:
         findings = Findings()
-        redactor = self._redactor(JSONRedactor if is_json else StreamRedactor, findings)
-        return _Place(redactor, findings, part, path)
+        if is_json:
+            return _Place(self._redactor(JSONRedactor, findings), findings, part, path)
+        return _Place(self._redactor(StreamRedactor, findings), findings, part, path)
 
     def _redactor(self, kind: type[_Redactor], findings: Findings) -> _Redactor:
         return kind(

@@ -95,7 +95,8 @@ def request_id(ctx: RequestContext, client: Dialect, given: str | None = None) -
     name = client.request_id_header
     if name == "x-request-id":
         return []
-    return [(name.encode("latin-1"), _value(given or ctx.request_id))]
+    value = _value(given) if given else ctx.request_id.encode("latin-1", "replace")
+    return [(name.encode("latin-1"), value)]
 
 
 def find(headers: HeaderPairs, name: str, default: str = "") -> str:
@@ -106,7 +107,7 @@ def find(headers: HeaderPairs, name: str, default: str = "") -> str:
 
 
 def content_type(headers: HeaderPairs) -> tuple[bytes, bytes]:
-    return b"content-type", _value(find(headers, "content-type", "application/json"))
+    return b"content-type", find(headers, "content-type", "application/json").encode("latin-1", "replace")
 
 
 def encode(headers: HeaderPairs) -> Headers:
