@@ -56,6 +56,6 @@ def test_a_header_whose_name_is_not_a_string_is_the_plugins_error() -> None:
 
 @pytest.mark.parametrize("value", ["a\r\nset-cookie: x=1", "a\nb", "a\0b", "half \ud800", "日本"], ids=ascii)
 def test_what_no_head_can_hold_is_replaced(value: str) -> None:
-    [(_, written)] = headers.encode([("x-amzn-errortype", value)])
+    [(_, written)] = headers.of_error([("x-amzn-errortype", value)], [])
 
     assert not set(b"\r\n\0") & set(written)

@@ -111,7 +111,8 @@ def content_type(headers: HeaderPairs) -> tuple[bytes, bytes]:
 
 
 def encode(headers: HeaderPairs) -> Headers:
-    return [(name.encode("latin-1"), _value(value)) for name, value in headers]
+    """Of headers that have come in a head."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
 
 
 def loss_text(losses: Losses) -> str | None:
@@ -175,4 +176,5 @@ def _server_timing(ctx: RequestContext) -> bytes:
 def of_error(written: list[tuple[str, str]], present: Headers) -> Headers:
     """What a dialect writes of an error in headers, such as the error's type, beyond those that are there."""
     known = {name for name, _ in present} | {b"retry-after"}
-    return [item for item in encode(written) if item[0] not in known]
+    made = [(name.encode("latin-1"), _value(value)) for name, value in written]
+    return [item for item in made if item[0] not in known]
