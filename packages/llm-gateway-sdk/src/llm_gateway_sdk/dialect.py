@@ -153,6 +153,10 @@ class Echo:
     model: str = ""
     """The model as the client named it."""
     stream: bool = False
+    is_bare: bool = field(default=False, kw_only=True, compare=False)
+    """Each message that was read is one text of a user, an assistant, a developer or the system, with no name, cache
+    mark or field that other dialects do not have, and no two neighbours are of one role: there is nothing in it that
+    a translation could lose, and `check_portable` has nothing to find. A dialect that does not look leaves it False."""
 
 
 class Mint:
@@ -329,11 +333,14 @@ class Dialect(ABC):
         """A request of a client of the dialect `sender`, made to fit `target`. Raises DialectError."""
         return fit(request, self.receiver(target), losses, sender)
 
-    def translate(self, request: LLMRequest, target: Target, losses: Losses, sender: str = "") -> WireRequest:
-        """Writes a request of a client of another dialect: made to fit `target`, then encoded. Raises DialectError."""
-        fitted = fit(request, self.receiver(target), losses, sender)
+    def translate(
+        self, request: LLMRequest, target: Target, losses: Losses, sender: str = "", *, is_bare: bool = False
+    ) -> WireRequest:
+        """Writes a request of a client of another dialect: made to fit `target`, then encoded. `is_bare` is what
+        `Echo.is_bare` has, of a request that is as it was read. Raises DialectError."""
+        fitted = fit(request, self.receiver(target), losses, sender, is_bare=is_bare)
         wire = self.encode_request(fitted.request, target, losses)
-        report_unwritten(request, self.name, self.lacks, losses)
+        report_unwritten(request, self.name, self.lacks, losses, is_bare=is_bare)
         if fitted.names:
             wire.names = fitted.names
         return wire

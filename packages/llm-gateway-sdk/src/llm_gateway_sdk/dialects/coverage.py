@@ -49,13 +49,16 @@ _QUIET = frozenset({"stream_options", "client_metadata"})
 """Fields of a request that ask for what every reply has, or say nothing to a model."""
 
 
-def report_unwritten(request: LLMRequest, dialect: str, lacks: frozenset[Lack], losses: Losses) -> None:
-    """Lists what of `request` a request in `dialect`, which has no form for `lacks`, does not hold.
+def report_unwritten(
+    request: LLMRequest, dialect: str, lacks: frozenset[Lack], losses: Losses, *, is_bare: bool = False
+) -> None:
+    """Lists what of `request` a request in `dialect`, which has no form for `lacks`, does not hold. Messages that are
+    bare (`Dialect.translate`) have nothing to list.
 
     The request's own `provider_metadata` is left to the encoders: some of it they do understand.
     """
     leading = True
-    for message in request.messages:
+    for message in () if is_bare else request.messages:
         leading = leading and message.role in ("system", "developer")
         for name, values in message.provider_metadata.items():
             if name != dialect:

@@ -7,6 +7,7 @@ What was changed is reported as converted, and the names of tools come back by `
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,20 +45,14 @@ class Fitted:
     """The client's names of tools by those that were sent, where they differ."""
 
 
-def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "") -> Fitted:
-    """Makes a request fit. `sender` is the dialect of the client. Raises DialectError for what cannot be sent at all,
-    such as a file that only another vendor has."""
-    # Types of the parts, and whether any has a cache mark: True for one that has.
-    kinds: set[type | bool] = {
-        each
-        for message in request.messages
-        for part in message.content
-        for each in (type(part), part.cache is not None)
-    }
+def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "", *, is_bare: bool = False) -> Fitted:
+    """Makes a request fit. `sender` is the dialect of the client; `is_bare` as in `Dialect.translate`. Raises
+    DialectError for what cannot be sent at all, such as a file that only another vendor has."""
+    kinds = _BARE if is_bare else _kinds(request.messages)
     names: dict[str, str] = {}
     rule = receiver.tool_names
     if rule is not None and (request.tools or ToolCallPart in kinds):
-        fitting = fit_names(request, rule)
+        fitting = fit_names(request, rule, of_messages=not is_bare)
         if fitting:
             losses.converted("tools[*].name", "a name that the provider takes; replies have the client's own")
             request = replace(
@@ -88,7 +83,7 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
     ):
         request = _fit_counts(request, receiver, losses, marked=True in kinds)
     changes: dict[str, Any] = {}
-    messages = _fit_messages(request.messages, kinds, receiver, losses, sender)
+    messages = _fit_messages(request.messages, kinds, receiver, losses, sender, is_bare=is_bare)
     if messages is not request.messages:
         changes["messages"] = messages
     if request.user is not None and receiver.users is not None:
@@ -101,6 +96,11 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         if tools is not request.tools:
             changes["tools"] = tools
     return Fitted(replace(request, **changes) if changes else request, names)
+
+
+def _kinds(messages: list[Message]) -> Set[type | bool]:
+    """Types of the parts, and whether any has a cache mark: True for one that has."""
+    return {each for message in messages for part in message.content for each in (type(part), part.cache is not None)}
 
 
 def _fit_counts(request: LLMRequest, receiver: Receiver, losses: Losses, *, marked: bool) -> LLMRequest:
@@ -134,11 +134,19 @@ def _fit_effort(
 _OPENAI = frozenset({"openai_chat", "openai_responses"})
 """Dialects whose clients do not expect that their last turn is continued."""
 _PLAIN: frozenset[type | bool] = frozenset({TextPart, RefusalPart, ThinkingPart, True, False})
+_BARE: frozenset[type | bool] = frozenset({TextPart, False})
 
 
 def _fit_messages(
-    messages: list[Message], kinds: set[type | bool], receiver: Receiver, losses: Losses, sender: str
+    messages: list[Message],
+    kinds: Set[type | bool],
+    receiver: Receiver,
+    losses: Losses,
+    sender: str,
+    *,
+    is_bare: bool,
 ) -> list[Message]:
+    came = messages
     if not kinds <= _PLAIN:
         if MediaPart in kinds or ToolResultPart in kinds:
             messages = fit_media(messages, losses, checked=receiver.checked_labels)
@@ -153,7 +161,7 @@ def _fit_messages(
         messages = without_blank_texts(messages, losses)
     if receiver.one_system:
         messages = one_system_message(messages, losses)
-    if receiver.joined:
+    if receiver.joined and not (is_bare and messages is came):
         messages = join_turns(messages, receiver.joined)
     if receiver.begins_with_user or receiver.user_before_assistant:
         messages = begin_with_user(messages, losses, always=receiver.begins_with_user)

@@ -46,9 +46,10 @@ def name_fitting(name: str, rule: ToolNames, taken: Iterable[str] = ()) -> str:
         digits += 1
 
 
-def fit_names(request: LLMRequest, rule: ToolNames) -> dict[str, str]:
-    """Fitting names by the client's own, of those that have to change: of tools, the choice among them and history."""
-    if not _has_unfit(request, rule):
+def fit_names(request: LLMRequest, rule: ToolNames, *, of_messages: bool = True) -> dict[str, str]:
+    """Fitting names by the client's own, of those that have to change: of tools, the choice among them and history,
+    unless no message has any (`of_messages`)."""
+    if not _has_unfit(request, rule, of_messages=of_messages):
         return {}
     names: dict[str, None] = {tool.name: None for tool in request.tools if isinstance(tool, Tool)}
     for message in request.messages:
@@ -69,12 +70,12 @@ def fit_names(request: LLMRequest, rule: ToolNames) -> dict[str, str]:
     return fitting
 
 
-def _has_unfit(request: LLMRequest, rule: ToolNames) -> bool:
+def _has_unfit(request: LLMRequest, rule: ToolNames, *, of_messages: bool) -> bool:
     fits = rule.pattern.fullmatch
     for tool in request.tools:
         if type(tool) is Tool and not fits(tool.name):
             return True
-    for message in request.messages:
+    for message in request.messages if of_messages else ():
         for part in message.content:
             if type(part) is not ToolCallPart and type(part) is not ToolResultPart:
                 continue

@@ -231,9 +231,12 @@ def _translated(
     request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider
 ) -> tuple[WireRequest, Losses]:
     """The request in the provider's dialect, which is not the client's."""
-    ctx = request.ctx
+    ctx, payload = request.ctx, request.ctx.request_payload
     losses = Losses("request", request.dialect.field_names, request.wire.body)
+    is_fresh = payload is not None and not payload.opened and not payload.replaced
     decoded = ctx.request
+    # A request that no plugin has opened is as it was read.
+    is_bare = is_fresh and request.reading.echo is not None and request.reading.echo.is_bare
     decoded.stream = ctx.streaming
     if request.chain.before and has_signed_thinking(decoded.messages):
         withhold_edited(ctx.base_request.messages, decoded.messages, losses)
@@ -241,8 +244,9 @@ def _translated(
     if decoded.store and memory is not None and memory.dialect == request.dialect.name:
         decoded = replace(decoded, store=None)  # done by the gateway
     try:
-        request.dialect.check_portable(decoded, losses)
-        wire = dialect.translate(decoded, api, losses, request.dialect.name)
+        if not is_bare:
+            request.dialect.check_portable(decoded, losses)
+        wire = dialect.translate(decoded, api, losses, request.dialect.name, is_bare=is_bare)
     except DialectError as error:
         if error.path is None:
             raise

@@ -62,9 +62,11 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, AnthropicEcho]:
         raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the body is not a JSON object")
+    messages, system_is_bare = _decode_system(body.get("system"))
+    is_bare = _decode_messages(body.get("messages"), messages) and system_is_bare
     request = LLMRequest(
         read_optional_string(body.get("model"), "model") or "",
-        _decode_messages(body.get("messages"), _decode_system(body.get("system"))),
+        messages,
         [decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(_list(body, "tools"))],
     )
     for key, value in body.items():
@@ -81,34 +83,44 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, AnthropicEcho]:
         request.user = read_optional_string(metadata.get("user_id"), "metadata.user_id")
         if rest := {key: value for key, value in metadata.items() if key != "user_id"}:
             kept["metadata"] = rest
-    version = wire.headers.get("anthropic-version")
-    if version is not None and version != VERSION_2023:
-        kept["_version"] = version
-    lines = wire.headers.get_all("anthropic-beta")
+    version: str | None = VERSION_2023
+    if _COMMON not in wire.headers.items:
+        version = wire.headers.get("anthropic-version")
+        if version is not None and version != VERSION_2023:
+            kept["_version"] = version
+    lines = wire.headers.get_all("anthropic-beta") if "anthropic-beta" in dict(wire.headers.items) else None
     if lines and (betas := [beta for line in lines for beta in _words(line)]):
         kept["_betas"] = betas
     request.provider_metadata = {NAME: kept} if kept else {}
-    return request, AnthropicEcho(request.model, request.stream, version or VERSION_2023)
+    return request, AnthropicEcho(request.model, request.stream, version or VERSION_2023, is_bare=is_bare)
 
 
-def _decode_system(value: object) -> list[Message]:
+_COMMON = ("anthropic-version", VERSION_2023)
+
+
+def _decode_system(value: object) -> tuple[list[Message], bool]:
+    """(messages, whether they are bare)."""
     parts, as_string = decode_content(value, "system", from_client=True)
     if not parts:
-        return []
-    return [Message("system", parts, provider_metadata={NAME: {"_string": True}} if as_string else {})]
+        return [], True
+    return [Message("system", parts, None, {NAME: {"_string": True}} if as_string else {})], as_string
 
 
-def _decode_messages(value: object, messages: list[Message]) -> list[Message]:
-    """Adds them to `messages`, which hold the system prompt."""
+def _decode_messages(value: object, messages: list[Message]) -> bool:
+    """Adds them to `messages`, which hold the system prompt. Returns whether all are bare."""
     if value is None:
-        return messages
-    before = ""
+        return True
+    before, is_bare = "", True
     for at, item in enumerate(read_list(value, "messages")):
-        message = _decode_spoken(item, before)
-        if message is not None:
-            messages.append(message)
-            before = message.role
-            continue
+        # A turn of one side, written in one string and not twice in a row, as most are: what the general way makes of
+        # it, in a few steps.
+        if type(item) is dict and len(item) == 2:
+            role, text = item.get("role"), item.get("content")
+            if type(text) is str and text and role in _SIDES and role != before:
+                messages.append(Message(role, [TextPart(text, [])], None, {NAME: {"_string": True}}))
+                before = role
+                continue
+        is_bare = False
         source = read_object(item, f"messages[{at}]")
         role = read_string(source.get("role"), f"messages[{at}].role")
         if role not in ("user", "assistant", "system"):
@@ -124,18 +136,10 @@ def _decode_messages(value: object, messages: list[Message]) -> list[Message]:
             kept["_turn"] = True
         before = role
         messages.append(Message(role, parts, provider_metadata={NAME: kept} if kept else {}))
-    return messages
+    return is_bare
 
 
-def _decode_spoken(source: object, before: str) -> Message | None:
-    """A turn of one side, written in one string and not twice in a row, as most are: what the general way makes of
-    it, in a few steps. None for any other."""
-    if type(source) is not dict or len(source) != 2:
-        return None
-    role, text = source.get("role"), source.get("content")
-    if type(text) is not str or not text or (role != "user" and role != "assistant") or role == before:
-        return None
-    return Message(role, [TextPart(text, [])], None, {NAME: {"_string": True}})
+_SIDES = ("user", "assistant")
 
 
 def _decode_output(request: LLMRequest, body: dict[str, Any], kept: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import filterfalse
 from typing import Any
 
 from llm_gateway_sdk.dialects.fields import (
@@ -49,7 +50,7 @@ def extras(wire: dict[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """The fields that have no canonical place; nulls are left out."""
     if known.issuperset(wire):
         return {}
-    return {key: value for key, value in wire.items() if key not in known and value is not None}
+    return {key: value for key in filterfalse(known.__contains__, wire) if (value := wire[key]) is not None}
 
 
 def metadata(values: dict[str, Any], form: dict[str, Any] | None = None) -> ProviderMetadata:

@@ -60,24 +60,25 @@ ACKNOWLEDGEMENT = "Understood."
 """The assistant's text where a server takes no user's message right after a tool's."""
 
 
-def decode_messages(value: Any) -> list[Message]:
+def decode_messages(value: Any) -> tuple[list[Message], bool]:
+    """(messages, whether all are bare, see `Echo`)."""
     open_calls = _OpenCalls()
     messages: list[Message] = []
+    before, is_bare = None, True
     for place, wire in enumerate(as_list(value, "messages")):
-        message = _decode_spoken(wire)
-        messages.append(message or _decode_message(wire, f"messages[{place}]", open_calls))
-    return messages
-
-
-def _decode_spoken(wire: Any) -> Message | None:
-    """A role and a text and nothing else, which most messages are: what `_decode_message` makes of it, in a few steps.
-    None for any other."""
-    if type(wire) is not dict or len(wire) != 2:
-        return None
-    role, text = wire.get("role"), wire.get("content")
-    if type(text) is not str or not text or role not in _SPEAKERS:
-        return None
-    return Message(role, [TextPart(text, [])], None, {})
+        # A role and a text and nothing else, which most messages are: what `_decode_message` makes of it, in a few
+        # steps.
+        if type(wire) is dict and len(wire) == 2:
+            role, text = wire.get("role"), wire.get("content")
+            if type(text) is str and text and role in _SPEAKERS:
+                messages.append(Message(role, [TextPart(text, [])], None, {}))
+                if role == before:
+                    is_bare = False
+                before = role
+                continue
+        is_bare = False
+        messages.append(_decode_message(wire, f"messages[{place}]", open_calls))
+    return messages, is_bare
 
 
 @dataclass(slots=True)
@@ -206,15 +207,25 @@ class _Writer:
         self._names: dict[str, str] = {}
 
     def write(self, messages: list[Message]) -> list[dict[str, Any]]:
-        leading = True
+        leading, out = True, self._out
         for place, message in enumerate(messages):
-            leading = leading and message.role in ("system", "developer")
-            text = _spoken_text(message)
-            if text is not None and not self._moved:
-                self._out.append({"role": message.role, "content": text})
-                continue
+            role, content = message.role, message.content
+            if leading and role not in _LEADERS:
+                leading = False
+            if len(content) == 1 and role in _UNCHANGED_ROLES and not self._moved and message.name is None:
+                # One bare text, which most messages are: it has nothing else to say in this dialect.
+                part = content[0]
+                if (
+                    type(part) is TextPart
+                    and not (part.citations or part.provider_metadata)
+                    and part.cache is None
+                    and part.signature is None
+                    and NAME not in message.provider_metadata
+                ):
+                    out.append({"role": role, "content": part.text})
+                    continue
             path = "system" if leading else f"messages[{place}]"
-            match message.role:
+            match role:
                 case "user" | "tool":
                     self._write_turn(message, path)
                 case "assistant":
@@ -419,17 +430,7 @@ class _Writer:
         self._out.append(wire)
 
 
-def _spoken_text(message: Message) -> str | None:
-    """The text of a message that has nothing else to say in this dialect, None for any other."""
-    content = message.content
-    if len(content) != 1 or message.name is not None or NAME in message.provider_metadata:
-        return None
-    part = content[0]
-    if type(part) is not TextPart or part.citations or part.provider_metadata or part.cache is not None:
-        return None
-    return part.text if part.signature is None and message.role in _UNCHANGED_ROLES else None
-
-
+_LEADERS = ("system", "developer")
 _UNCHANGED_ROLES = ("user", "assistant", "system")
 
 

@@ -49,9 +49,10 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ChatEcho]:
         raise DialectError("expected a list, found nothing", path="messages")
     form: dict[str, Any] = {}
     rest: dict[str, Any] = {}
+    messages, is_bare = decode_messages(body["messages"])
     request = LLMRequest(
         optional_str(body.get("model"), "model") or "",
-        decode_messages(body["messages"]),
+        messages,
         decode_tools(body),
         decode_tool_choice(body),
     )
@@ -68,7 +69,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, ChatEcho]:
         _decode_formed(request, body, form, rest)
     # Always there, so that an encoder knows that the values are in this dialect's own words.
     request.provider_metadata = metadata(rest, form) or {NAME: {}}
-    return request, _echo_of(request, body)
+    return request, _echo_of(request, body, is_bare=is_bare)
 
 
 _FIELDS: dict[str, tuple[str, Callable[[Any, str], Any]]] = {
@@ -115,8 +116,8 @@ def _decode_formed(request: LLMRequest, body: dict[str, Any], form: dict[str, An
         request.metadata = _decode_metadata(body["metadata"])
 
 
-def _echo_of(request: LLMRequest, body: dict[str, Any]) -> ChatEcho:
-    echo = ChatEcho(request.model, request.stream)
+def _echo_of(request: LLMRequest, body: dict[str, Any], *, is_bare: bool) -> ChatEcho:
+    echo = ChatEcho(request.model, request.stream, is_bare=is_bare)
     options = optional_object(body.get("stream_options"), "stream_options")
     if options:
         echo.include_usage = optional_bool(options.get("include_usage"), "stream_options.include_usage") or False

@@ -19,6 +19,7 @@ Headers = list[tuple[bytes, bytes]]
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODYLESS = (204, 304)
+_LINE_OF = b": ".join
 
 
 class Shared(Protocol):
@@ -127,45 +128,32 @@ class Cycle:
     async def start(self, status: int, headers: Headers) -> None:
         """Raises ValueError where a header would break the head."""
         self.started = True
-        pieces = [STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, self._connection.door.date_line]
-        framed = False
-        count = 2
-        for source in (headers, self.extra or ()):
-            for name, value in source:
-                if name == b"content-length":
-                    framed = True
-                elif name == b"connection" and value == b"close":
-                    self.keep_alive = False
-                    continue
-                pieces += (name, b": ", value, b"\r\n")
-                count += 1
+        if self.extra is not None:
+            headers = [*headers, *self.extra]
+        names = dict(headers)
+        if b"connection" in names:
+            kept = [(name, value) for name, value in headers if name != b"connection" or value != b"close"]
+            if len(kept) < len(headers):
+                headers, self.keep_alive = kept, False
+        lines, count = b"\r\n".join([*map(_LINE_OF, headers), b""]), len(headers)
+        if lines.count(b"\n") != count or lines.count(b"\r") != count or 0 in lines:
+            raise ValueError("a reply header holds a line break or NUL")
+        status_line = STATUS_LINES[status] if status in STATUS_LINES else b"HTTP/1.1 %d \r\n" % status
+        head = status_line + self._connection.door.date_line + lines
         if status == 101:
-            self._begin_raw(pieces, headers)
+            self._connection.send(head + b"\r\n")  # another protocol goes on after it
             return
         if status in _BODYLESS:
             self._bodyless = True
-        http10 = self.head.http10
-        self._chunked = not framed and not self._bodyless and not http10
-        if not framed and http10:
-            self.keep_alive = False  # the end of the connection is the end of the body
+        if b"content-length" in names:
+            self._chunked = False
+        elif self.head.http10:
+            self._chunked = self.keep_alive = False  # the end of the connection is the end of the body
+        else:
+            self._chunked = not self._bodyless
         if not self.keep_alive:
-            pieces.append(b"connection: close\r\n")
-            count += 1
-        if self._chunked:
-            pieces.append(b"transfer-encoding: chunked\r\n")
-            count += 1
-        head = b"".join(pieces)
-        if head.count(b"\n") != count or head.count(b"\r") != count or 0 in head:
-            raise ValueError("a reply header holds a line break or NUL")
-        self._unsent_head = head + b"\r\n"
-
-    def _begin_raw(self, pieces: list[bytes], headers: Headers) -> None:
-        """Another protocol goes on after this head: what is written from here on goes out as it is."""
-        head = b"".join(pieces)
-        lines = 2 + len(headers) + len(self.extra or ())
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or 0 in head:
-            raise ValueError("a reply header holds a line break or NUL")
-        self._connection.send(head + b"\r\n")
+            head += b"connection: close\r\n"
+        self._unsent_head = head + (b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n")
 
     async def write(self, data: bytes, *, more: bool) -> None:
         connection = self._connection
