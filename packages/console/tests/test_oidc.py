@@ -132,7 +132,7 @@ def test_somebody_signs_in_with_the_highest_of_their_roles(issuer: Issuer, brows
     assert (browser.session.name, browser.session.role) == ("ann@example.com", "operator")
 
 
-@pytest.mark.parametrize("groups", [[], ["others"], None, "other", 5 * ["x"]])
+@pytest.mark.parametrize("groups", [[], ["others"], None, "other", 5 * ["x"], 7, True, [["staff"]], {"x": "staff"}])
 def test_somebody_without_a_role_stays_outside(issuer: Issuer, browser: Browser, groups: Any) -> None:
     issuer.claims["groups"] = groups
     _, headers, _ = browser.get("/oidc")
@@ -197,3 +197,45 @@ def test_a_provider_that_does_not_answer_is_reported(issuer: Issuer, browser: Br
 
     assert status == 403
     assert "provider" in body
+
+
+def test_a_way_back_leads_in_once(issuer: Issuer, browser: Browser) -> None:
+    _, headers, _ = browser.get("/oidc")
+    kept, back = browser.cookies.copy(), issuer.approve(headers["location"])
+    assert browser.get("/oidc/back", back)[0] == 200
+
+    assert browser.get("/oidc/back", back)[0] == 403
+    browser.cookies = kept
+    assert browser.get("/oidc/back", back)[0] == 403
+    assert browser.session is None
+
+
+@pytest.mark.parametrize("query", ["state=&code=code-0", "code=code-0", "state=%ED%A0%80&code=code-0"])
+def test_a_session_is_not_the_beginning_of_a_sign_in(issuer: Issuer, browser: Browser, query: str) -> None:
+    browser.get("/oidc")
+    name = next(iter(browser.cookies))
+    browser.cookies[name] = browser.sessions.begin("bob", "viewer")
+
+    assert browser.get("/oidc/back", query)[0] == 403
+
+
+def test_the_beginning_of_a_sign_in_is_not_a_session(browser: Browser) -> None:
+    browser.get("/oidc")
+    [begun] = browser.cookies.values()
+
+    assert browser.sessions.read(begun) is None
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["//evil.example", "https://evil.example", "/%5C%5Cevil.example", "%2F%2Fevil.example", "/%09/evil.example",
+     "javascript:alert(1)", "/x%0D%0Aset-cookie:a=b", "@evil.example", ".evil.example"],
+)  # fmt: skip
+def test_a_sign_in_ends_in_the_console(issuer: Issuer, browser: Browser, wanted: str) -> None:
+    _, headers, _ = browser.get("/oidc", f"next={wanted}")
+
+    status, _, body = browser.get("/oidc/back", issuer.approve(headers["location"]))
+
+    assert status == 200
+    assert "url=/console/" in body
+    assert "evil" not in body

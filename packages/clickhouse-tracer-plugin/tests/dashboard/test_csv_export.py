@@ -23,7 +23,7 @@ def test_what_was_written_is_read_again() -> None:
     assert (found["cost_usd"], found["ttft_us"]) == ("0.25", "")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "  =1", "\uff1d1", "\uff201"])
 def test_a_text_that_looks_like_a_formula_stays_a_text(text: str) -> None:
     [found] = read({"prompt": text, "output_tokens": -1})
 

@@ -66,7 +66,8 @@ class OIDC:
 
     async def end(self, query: Mapping[str, str], way: Mapping[str, Any]) -> tuple[str, Role]:
         """Name and role of who comes back. Raises SignInFailure."""
-        if not way or not hmac.compare_digest(query.get("state", "").encode(), str(way["state"]).encode()):
+        begun = str(way.get("state", ""))
+        if not begun or not hmac.compare_digest(query.get("state", "").encode(errors="replace"), begun.encode()):
             raise SignInFailure("This sign-in was not begun here, or took too long. Begin again.")
         if "error" in query:
             raise SignInFailure(f"The provider refused: {query.get('error_description') or query['error']}")
@@ -90,7 +91,7 @@ class OIDC:
         settings = self._settings
         name = str(claims.get(settings.name_claim) or claims.get("sub") or "")
         values = claims.get(settings.role_claim, ())
-        held = [values] if isinstance(values, str) else [str(value) for value in values or ()]
+        held = list(map(str, values)) if isinstance(values, list | tuple | Mapping) else [str(values)]
         roles = [settings.roles[value] for value in held if value in settings.roles]
         if not name or not roles:
             raise SignInFailure(f"{name or 'This account'} has no role here.")

@@ -44,3 +44,16 @@ def test_what_lies_across_two_pieces_is_found_and_replaced(place: int) -> None:
     assert match is not None
     assert match.start() == place
     assert pieces.replaced(data, b'"gw1.', b"").count(b"-") == len(pieces.replaced(data, b'"gw1.', b"")) == 40
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_sign_is_seen_wherever_it_is(seed: int) -> None:
+    data = some_bytes(seed)
+
+    for signs in ([b"gw1."], [b'"gw1."'], [b"zz", b"{,{"], [b"\xc3\xa9a", b"zz"], []):
+        assert pieces.has_any(data, *signs) == any(sign in data for sign in signs)
+
+
+@pytest.mark.parametrize("before", range(40))
+def test_a_sign_that_a_piece_ends_in_is_seen(before: int) -> None:
+    assert pieces.has_any(b"-" * before + b"gw1." + b"-" * 40, b"zz", b"gw1.")

@@ -17,7 +17,19 @@ CSV_COLUMNS: Final = (
     "tool_calls", "losses", "prompt", "answer",
 )  # fmt: skip
 
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA: Final = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\N{FULLWIDTH EQUALS SIGN}",
+    "\N{FULLWIDTH PLUS SIGN}",
+    "\N{FULLWIDTH HYPHEN-MINUS}",
+    "\N{FULLWIDTH COMMERCIAL AT}",
+)
 
 
 def csv_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
@@ -35,7 +47,7 @@ def _cell(value: Any) -> str:
     if not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     # A spreadsheet would run a text of a prompt that begins like a formula.
-    return f"'{value}" if value.startswith(_FORMULA) else value
+    return f"'{value}" if value.lstrip(" ").startswith(_FORMULA) else value
 
 
 def _line(cells: Iterable[str]) -> bytes:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from io import BytesIO
 
-__all__ = ["PIECE_BYTES", "counted", "found", "joined", "joined_text", "replaced"]
+__all__ = ["PIECE_BYTES", "counted", "found", "has_any", "joined", "joined_text", "replaced"]
 
 PIECE_BYTES = 256 * 1024
 
@@ -47,6 +47,19 @@ def counted(data: bytes, *signs: bytes) -> int:
         for sign in signs:
             total += data.count(sign, start, start + PIECE_BYTES)
     return total
+
+
+def has_any(data: bytes, *signs: bytes) -> bool:
+    """Whether one of these is in `data`."""
+    size = len(data)
+    if size <= PIECE_BYTES:
+        return any([sign in data for sign in signs])
+    for sign in signs:
+        longest = len(sign) - 1
+        for start in range(0, size, PIECE_BYTES):
+            if data.find(sign, start, start + PIECE_BYTES + longest) >= 0:
+                return True
+    return False
 
 
 def found(pattern: re.Pattern[bytes], data: bytes, longest: int, start: int = 0) -> re.Match[bytes] | None:

@@ -53,7 +53,7 @@ from .multipart import FormUpload
 from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
 from .reading import Reading
-from .references import check_references, may_name
+from .references import check_references
 from .request import ClientRequest
 from .rights import check_rights
 from .services import ProjectScope, Services
@@ -288,13 +288,13 @@ class Exchange:
         http = attempt.target.http
         if request.chain.authentication and http is not None:
             body = request.wire.body
-            if (
+            if request.is_large or (
                 b"file" in body
                 or b"vector_" in body
                 or b"ached" in body
                 or b'"conversation"' in body
                 or b"\\u00" in body
-            ) and may_name(body):  # a look ahead that costs no call
+            ):  # a look ahead that costs no call
                 await check_references(request, http)
         if request.ctx.operation != "generate":
             return await perform_operation(request, client, attempt)

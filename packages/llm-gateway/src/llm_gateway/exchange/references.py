@@ -19,6 +19,7 @@ from typing import Any
 from llm_gateway_sdk import HTTPProvider, InvalidRequest, NotFound
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import found, has_any
 
 from ..wire.native_paths import is_listed
 from .request import ClientRequest
@@ -55,10 +56,7 @@ _URI = re.compile(r"(?:https?://[^/]*(?:generativelanguage|aiplatform)[^/]*/.*|(
 
 def may_name(body: bytes) -> bool:
     """Whether a body may name something that a provider keeps. False is certain."""
-    for sign in _SIGNS:
-        if sign in body:
-            return True
-    return b"\\u00" in body and _ESCAPED.search(body) is not None
+    return has_any(body, *_SIGNS) or (has_any(body, b"\\u00") and found(_ESCAPED, body, 6) is not None)
 
 
 def references_in(body: Any) -> Iterator[tuple[str, str]]:
@@ -86,19 +84,22 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
                         yield kind, name
 
 
+def _named_in(body: bytes) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(references_in(json.loads(body)))) if may_name(body) else []
+
+
 async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
     """Raises NotFound for what is not the caller's, for a conversation InvalidRequest as where none is known."""
     if http.settings.credentials == "client":
         return
     try:
-        value = await request.work(json.loads, request.wire.body)
+        named = await request.work(_named_in, request.wire.body)
     except ValueError:
         return  # reported when it is read
-    project, seen = request.project, set[tuple[str, str]]()
-    for kind, name in references_in(value):
-        if (kind, name) in seen or is_listed(_PATHS[kind], project.native_paths):
+    project = request.project
+    for kind, name in named:
+        if is_listed(_PATHS[kind], project.native_paths):
             continue
-        seen.add((kind, name))
         belongings = project.belongings
         known = None
         if kind == _FILE and belongings is not None:
