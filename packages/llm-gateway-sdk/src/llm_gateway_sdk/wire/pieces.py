@@ -53,7 +53,7 @@ def has_any(data: bytes, *signs: bytes) -> bool:
     """Whether one of these is in `data`."""
     size = len(data)
     if size <= PIECE_BYTES:
-        return any([sign in data for sign in signs])
+        return any(sign in data for sign in signs)
     for sign in signs:
         longest = len(sign) - 1
         for start in range(0, size, PIECE_BYTES):
