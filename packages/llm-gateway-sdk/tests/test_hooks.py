@@ -601,3 +601,33 @@ def test_requests_that_plugins_judge_alike_share_a_chain() -> None:
     assert streamed[0] is streamed[1]
     assert len(streamed[0].chunk) == 1
     assert whole.chunk == []
+
+
+def active(*plugins):
+    mounted = [MountedPlugin(made.metadata.name, made) for made in plugins]
+    return HookChain(mounted).select(RequestContext(request_id="r1"))
+
+
+def test_an_instance_runs_only_the_hooks_that_it_names():
+    hooks = dict.fromkeys(("before_model", "after_model", "after_chunk"), lambda self, ctx: None)
+    every = plugin("every", **hooks)()
+    some = plugin("some", **hooks, hooks=lambda self: ("before_model",))()
+
+    chain = active(every, some)
+    assert [hook.mounted.name for hook in chain.before] == ["every", "some"]
+    assert [hook.mounted.name for hook in chain.after] == ["every"]
+    assert [hook.mounted.name for hook in chain.chunk] == ["every"]
+
+
+def test_without_its_after_model_a_plugin_holds_no_stream():
+    members = {"on_stream": "whole", "after_model": lambda self, ctx: None}
+
+    assert active(plugin("made", **members)()).chunk
+    assert not active(plugin("made", **members, hooks=lambda self: ())()).chunk
+
+
+def test_a_hook_that_does_not_exist_is_refused_at_start():
+    made = plugin("made", hooks=lambda self: ("after_modle",))()
+
+    with pytest.raises(ValueError, match=r"'after_modle' is not a hook: before_request, .*after_model"):
+        active(made)

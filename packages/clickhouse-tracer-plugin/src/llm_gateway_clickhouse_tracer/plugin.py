@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, plugin_metadata
@@ -67,9 +67,6 @@ class ClickHouseTracer(Plugin):
         # a long one in slices before.
         capture = settings.capture
         self.reads_reply = "metadata" in (capture.request, capture.response) and capture.response != "none"
-        # A hook that exists costs something in every request, and `after_chunk` takes streams off the short way: an
-        # instance has only those hooks which its settings need. Chains are put together after this.
-        self.__class__ = _VARIANTS[settings.spool.durability == "power", settings.spool.on_full == "block"]
         try:
             # Tracers of several projects, and of two generations of a configuration, share what is exclusive.
             self.tracer = self.gateway.shared(f"clickhouse-tracer:{_fingerprint(config)}", lambda: _started(config))
@@ -84,8 +81,48 @@ class ClickHouseTracer(Plugin):
         if not self._shared:
             await asyncio.to_thread(self.tracer.close)
 
+    def hooks(self) -> Collection[str]:
+        """A hook costs something in every request, and `after_chunk` takes streams off the short way: an instance uses
+        only those which its settings need."""
+        spool, used = self.settings.spool, ["detached_after_response"]
+        if spool.on_full == "block":
+            used.append("before_model")
+        if spool.durability == "power":
+            used += ("after_model", "after_chunk")
+        return used
+
+    async def before_model(self, ctx: RequestContext) -> PluginResult | None:
+        """`onFull: block`: a request begins only when its record will have a place."""
+        while self.tracer.crowded:  # noqa: ASYNC110 - it is another thread that makes room
+            await asyncio.sleep(_ROOM_PAUSE_SECONDS)
+        return None
+
+    async def after_model(self, ctx: RequestContext) -> PluginResult | None:
+        """`durability: power`: the last of a reply goes out when its record is on the disk."""
+        await self._record_and_wait(ctx)
+        return None
+
+    async def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
+        if ctx.final_chunk:
+            await self._record_and_wait(ctx)
+        return None
+
     def detached_after_response(self, ctx: RequestContext) -> Awaitable[None] | None:
-        return self._record(ctx)
+        return None if _DONE in ctx.plugin_data else self._record(ctx)
+
+    async def _record_and_wait(self, ctx: RequestContext) -> None:
+        """Returns when the record is on disk, or is given up; the client waits for that long."""
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+
+        def acknowledged(_kept: bool) -> None:
+            loop.call_soon_threadsafe(_finish, written)
+
+        recording = self._record(ctx, acknowledged)
+        if recording is not None:
+            await recording
+        await written
+        ctx.plugin_data[_DONE] = True
 
     def _record(
         self, ctx: RequestContext, acknowledged: Callable[[bool], None] | None = None
@@ -121,57 +158,6 @@ class ClickHouseTracer(Plugin):
     def counters(self) -> Mapping[str, float]:
         """Figures for metrics: records by fate, and how much waits in the spool for how long."""
         return self.tracer.figures()
-
-
-class _HoldingBack(ClickHouseTracer):
-    """`onFull: block`: a request begins only when its record will have a place."""
-
-    async def before_model(self, ctx: RequestContext) -> PluginResult | None:
-        while self.tracer.crowded:  # noqa: ASYNC110 - it is another thread that makes room
-            await asyncio.sleep(_ROOM_PAUSE_SECONDS)
-        return None
-
-
-class _WaitingForDisk(ClickHouseTracer):
-    """`durability: power`: the last of a reply goes out when its record is on the disk."""
-
-    async def after_model(self, ctx: RequestContext) -> PluginResult | None:
-        await self._record_and_wait(ctx)
-        return None
-
-    async def after_chunk(self, ctx: RequestContext) -> PluginResult | None:
-        if ctx.final_chunk:
-            await self._record_and_wait(ctx)
-        return None
-
-    def detached_after_response(self, ctx: RequestContext) -> Awaitable[None] | None:
-        return None if _DONE in ctx.plugin_data else self._record(ctx)
-
-    async def _record_and_wait(self, ctx: RequestContext) -> None:
-        """Returns when the record is on disk, or is given up; the client waits for that long."""
-        loop = asyncio.get_running_loop()
-        written = loop.create_future()
-
-        def acknowledged(_kept: bool) -> None:
-            loop.call_soon_threadsafe(_finish, written)
-
-        recording = self._record(ctx, acknowledged)
-        if recording is not None:
-            await recording
-        await written
-        ctx.plugin_data[_DONE] = True
-
-
-class _WaitingAndHoldingBack(_WaitingForDisk, _HoldingBack):
-    pass
-
-
-_VARIANTS: Final = {
-    (False, False): ClickHouseTracer,
-    (False, True): _HoldingBack,
-    (True, False): _WaitingForDisk,
-    (True, True): _WaitingAndHoldingBack,
-}
 
 
 def _fingerprint(config: Mapping[str, Any]) -> str:

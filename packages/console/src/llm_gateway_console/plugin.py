@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 
@@ -36,18 +36,13 @@ class Console(Plugin):
         secret = self.gateway.secret(_PURPOSE)
         self.sessions = Sessions(secret, settings.session_seconds, store=lambda: self.gateway.store) if secret else None
         self._app = ConsoleApp(settings, self.sessions, self.gateway.http_client)
-        if settings.signed_in_principals:
-            self.__class__ = _SigningIn
+        self.authenticates = self.authenticates_from_head = settings.signed_in_principals
+
+    def hooks(self) -> Collection[str]:
+        return ("before_model",) if self.settings.signed_in_principals else ()
 
     def pages(self) -> Mapping[str, Any]:
         return {self.settings.path: self._app}
-
-
-class _SigningIn(Console):
-    """A session is a credential of the project: for the playground, which is a page of the same origin."""
-
-    authenticates = True
-    authenticates_from_head = True
 
     async def before_model(self, ctx: RequestContext) -> PluginResult | None:
         session = self._session(ctx)

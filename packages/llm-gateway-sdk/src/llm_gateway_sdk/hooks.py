@@ -144,12 +144,12 @@ class HookChain:
 
     def head_authentication(self) -> list[Hook]:
         """The hooks that authenticate, where all of them need a request's head alone, for any request; else none."""
-        authenticating = [mounted for mounted in self.plugins if type(mounted.plugin).authenticates]
+        authenticating = [mounted for mounted in self.plugins if mounted.plugin.authenticates]
         for mounted in authenticating:
             cls = type(mounted.plugin)
             conditional = mounted.condition is not None or mounted.late_condition is not None
             selective = mounted.plugin.operations is not None or cls.wants is not Plugin.wants
-            if conditional or selective or not cls.authenticates_from_head:
+            if conditional or selective or not mounted.plugin.authenticates_from_head:
                 return []
         return self._all.authentication if authenticating else []
 
@@ -179,7 +179,7 @@ class HookChain:
             for phase in phases or ():
                 if phase in _LIFECYCLE:
                     continue
-                if phase == "before_model" and cls.authenticates:
+                if phase == "before_model" and mounted.plugin.authenticates:
                     chain.authentication.append(_hook(mounted, phase))
                 elif phase != "after_chunk" or cls.after_chunk is not Plugin.after_chunk:
                     lists[phase].append(_hook(mounted, phase))
@@ -202,10 +202,10 @@ def _moved_ahead(plugins: Sequence[MountedPlugin]) -> list[str]:
     others = False
     moved = []
     for mounted in plugins:
-        cls = type(mounted.plugin)
-        if cls.authenticates and others:
+        authenticates = mounted.plugin.authenticates
+        if authenticates and others:
             moved.append(mounted.name)
-        others = others or (not cls.authenticates and cls.before_model is not Plugin.before_model)
+        others = others or (not authenticates and "before_model" in _phases(mounted.plugin))
     return moved
 
 
@@ -219,7 +219,7 @@ class _Slot:
         self.mounted = mounted
         self.operations = mounted.plugin.operations
         self.wants = None if cls.wants is Plugin.wants else mounted.plugin.wants
-        self.phases: tuple[str, ...] = tuple(phase for phase in _PHASES if _takes_part(cls, phase))
+        self.phases: tuple[str, ...] = _phases(mounted.plugin)
 
 
 _LIFECYCLE = ("before_request", "after_request")
@@ -227,10 +227,19 @@ _PHASES = (*_LIFECYCLE, "before_model", "after_model", "after_chunk", "on_model_
 _MAX_COMPILED = 256
 
 
-def _takes_part(cls: type[Plugin], phase: str) -> bool:
-    if getattr(cls, phase) is not getattr(Plugin, phase):
-        return True
-    return phase == "after_chunk" and cls.after_model is not Plugin.after_model and cls.on_stream in ("whole", "refuse")
+def _phases(plugin: Plugin) -> tuple[str, ...]:
+    """The hooks in which a plugin takes part. Raises ValueError where `hooks` names one that there is not."""
+    cls, used = type(plugin), plugin.hooks()
+    if used is not None and (unknown := sorted(set(used) - set(_PHASES))):
+        raise ValueError(f"{cls.__name__}.hooks(): '{unknown[0]}' is not a hook: {', '.join(_PHASES)}")
+    phases = [
+        phase
+        for phase in _PHASES
+        if getattr(cls, phase) is not getattr(Plugin, phase) and (used is None or phase in used)
+    ]
+    if "after_model" in phases and "after_chunk" not in phases and cls.on_stream in ("whole", "refuse"):
+        phases.append("after_chunk")
+    return tuple(phases)
 
 
 def _hook(mounted: MountedPlugin, phase: str, *, always: bool = False) -> Hook:

@@ -1,13 +1,4 @@
-"""Content: the typed parts of a message. Plain values without validation; `merge` rules are in `response.py`.
-
-Every part has, in addition to its content:
-
-- `index`: its place in the message, which links a fragment of a stream to its part; None in requests.
-- `item_id`: the vendor's id of the item that the part came from (Responses).
-- `signature`, `signed_by`: the proof that a provider wants back unchanged, and the name of the dialect that issued it.
-- `cache`: the part ends a prefix that is to be cached.
-- `provider_metadata`: per dialect, what there is no field for. A dialect emits only its own.
-"""
+"""Content: the typed parts of a message. Plain values without validation; `merge` rules are in `response.py`."""
 
 from __future__ import annotations
 
@@ -21,6 +12,7 @@ __all__ = [
     "MediaPart",
     "OpaquePart",
     "Part",
+    "PartFields",
     "ProviderMetadata",
     "RefusalPart",
     "TextPart",
@@ -57,33 +49,39 @@ class Citation:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
+@dataclass(slots=True, kw_only=True)
+class PartFields:
+    """What every part has in addition to its content; given by name."""
+
+    index: int | None = None
+    """The part's place in the message, which links a fragment of a stream to its part; None in requests."""
+    item_id: str | None = None
+    """The vendor's id of the item that the part came from (Responses)."""
+    signature: str | None = None
+    """The proof that a provider wants back unchanged: of thinking, or of a tool call."""
+    signed_by: str | None = None
+    """Name of the dialect that issued `signature`."""
+    cache: CacheHint | None = None
+    """The part ends a prefix that is to be cached."""
+    provider_metadata: ProviderMetadata = field(default_factory=dict)
+    """Per dialect, what there is no field for. A dialect emits only its own."""
+
+
 @dataclass(slots=True)
-class TextPart:
+class TextPart(PartFields):
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class RefusalPart:
+class RefusalPart(PartFields):
     """The model declines, in its own words: Chat `refusal`, Responses `refusal` parts."""
 
     text: str = ""
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class ThinkingPart:
+class ThinkingPart(PartFields):
     """Reasoning that the model shows.
 
     An empty `text` with a signature is legal and must be sent back. A Responses reasoning item with several summaries
@@ -95,32 +93,20 @@ class ThinkingPart:
     """The text is a summary of the reasoning, not the reasoning itself."""
     redacted: str | None = None
     """Encrypted reasoning in place of the text: Anthropic `redacted_thinking.data`, Bedrock `redactedContent`."""
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class ToolCallPart:
+class ToolCallPart(PartFields):
     id: str = ""
     name: str = ""
     arguments: str = ""
     """The JSON text that the model wrote, valid or not; with kind `custom` free text. In a chunk a fragment of it."""
     kind: Literal["function", "custom"] = "function"
     namespace: str | None = None
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class ToolResultPart:
+class ToolResultPart(PartFields):
     """What a tool answered. `content` holds text, media and opaque parts."""
 
     tool_call_id: str = ""
@@ -129,19 +115,13 @@ class ToolResultPart:
     name: str | None = None
     """The tool's name, where the dialect has it (Gemini) or it is known from the call."""
     kind: Literal["function", "custom"] = "function"
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 MediaKind = Literal["image", "document", "audio", "video"]
 
 
 @dataclass(slots=True)
-class MediaPart:
+class MediaPart(PartFields):
     """An image, document, audio or video: exactly one of `data`, `url`, `file_id`, `text` is set."""
 
     kind: MediaKind = "image"
@@ -157,16 +137,10 @@ class MediaPart:
     """File name or title."""
     detail: str | None = None
     """OpenAI's `detail`: auto, low, high, original."""
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 @dataclass(slots=True)
-class OpaquePart:
+class OpaquePart(PartFields):
     """A block, item or event that only its own dialect understands. The same dialect emits it verbatim; another drops
     it and lists the loss."""
 
@@ -177,12 +151,6 @@ class OpaquePart:
     """The stream events that followed, in order, for the dialect to fold."""
     position: Literal["block", "event"] = "block"
     """`event`: a stream event that belongs to no block."""
-    index: int | None = None
-    item_id: str | None = None
-    signature: str | None = None
-    signed_by: str | None = None
-    cache: CacheHint | None = None
-    provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
 Part: TypeAlias = TextPart | RefusalPart | ThinkingPart | ToolCallPart | ToolResultPart | MediaPart | OpaquePart

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
@@ -128,13 +128,13 @@ class Plugin:
     """For plugins with `after_model` and no `after_chunk`: on a stream leave it out, hold the stream and run it once on
     the whole, or refuse the request. Unset is `skip`, with a warning at start."""
 
-    authenticates: ClassVar[bool] = False
+    authenticates: bool = False
     """`before_model` finds out who is asking, and sets `ctx.principal`. It then runs in its own phase: once per
     request, before all plugins that do not authenticate, and never again for fallbacks or follow-ups. A plugin that
     does not know the form of a credential returns None; where none of them has set a principal, the request is refused
     with 401."""
 
-    authenticates_from_head: ClassVar[bool] = False
+    authenticates_from_head: bool = False
     """With `authenticates`: `before_model` looks at nothing but the request's head (headers, method, path, query) and
     `ctx.client_ip`. Where all authenticating plugins of a project declare it, a body that takes time to arrive is
     waited for only after they have let the caller in, so that strangers can't fill the memory for uploads. They are
@@ -177,6 +177,12 @@ class Plugin:
 
     async def close(self) -> None:
         """Called once, after the last request."""
+
+    def hooks(self) -> Collection[str] | None:
+        """Names of the hooks that this instance uses with its configuration, of those which its class has; None: all.
+        Asked once after `configure`, before any request. A hook that is left out costs nothing: without `after_chunk`
+        streams stay on the fast path."""
+        return None
 
     def wants(self, phase: str, ctx: RequestContext) -> bool:
         """Whether the hook of that phase has anything to do for this request, asked once before the first hook. False

@@ -514,12 +514,12 @@ def with_text(part: TextPart | RefusalPart | ThinkingPart, text: str) -> TextPar
     return TextPart(
         text,
         part.citations,
-        part.index,
-        part.item_id,
-        part.signature,
-        part.signed_by,
-        part.cache,
-        part.provider_metadata,
+        index=part.index,
+        item_id=part.item_id,
+        signature=part.signature,
+        signed_by=part.signed_by,
+        cache=part.cache,
+        provider_metadata=part.provider_metadata,
     )
 
 

@@ -259,7 +259,7 @@ class GatewayApp:
             mounted.plugin.edits_request for mounted in match.project.chain.plugins
         )
         is_known = match.project.name in self.generation.head_authentication or not any(
-            type(mounted.plugin).authenticates for mounted in match.project.chain.plugins
+            mounted.plugin.authenticates for mounted in match.project.chain.plugins
         )
         # Who is not authenticated yet fills no disk.
         most = None if is_known else self.limits.body_bytes

@@ -156,7 +156,7 @@ class AnthropicStreamDecoder(StreamDecoder):
         index, part = block.index, block.part
         if delta.get("type") == "text_delta" and type(part) is TextPart:
             text = delta.get("text")
-            return _chunk(TextPart(text, [], index)) if isinstance(text, str) and text else None
+            return _chunk(TextPart(text, [], index=index)) if isinstance(text, str) and text else None
         if isinstance(part, OpaquePart):
             return _chunk(OpaquePart(NAME, None, [delta], index=index))
         match delta.get("type"):

@@ -148,7 +148,7 @@ def _decode_spoken(wire: dict[str, Any]) -> Message | None:
     for key, value in wire.items():
         if value is not None and key != "content" and key != "role" and (value != [] or key not in _LISTS):
             return None
-    return Message("assistant", [TextPart(text, [], 0)])
+    return Message("assistant", [TextPart(text, [], index=0)])
 
 
 _LISTS = frozenset({"annotations", "tool_calls", "images"})

@@ -230,7 +230,7 @@ class ChatStreamDecoder(StreamDecoder):
             at = self._choices[choice.index].last_text
             if choice.finish_reason is not None and at is not None:
                 cited = citations_in("".join(spoken), self._sources)
-                choice.message.content.append(TextPart("", cited, at))
+                choice.message.content.append(TextPart("", cited, index=at))
 
 
 class _Head:
@@ -314,7 +314,7 @@ class _ChoiceDecoder:
         if type(text) is str and (len(delta) == 1 or (len(delta) == 2 and "role" in delta)):
             if text:
                 at = self._at if self._kind == "text" else self._place("text")
-                content.append(TextPart(text, [], at))
+                content.append(TextPart(text, [], index=at))
         else:
             self._decode_delta(delta, content)
         choice = Choice(self.index, Message("assistant", content))

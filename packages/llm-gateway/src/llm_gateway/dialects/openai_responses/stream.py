@@ -315,7 +315,7 @@ class ResponsesStreamDecoder(StreamDecoder):
         key = ("content", _int(event, "content_index"))
         if key in item.seen:
             # The common case: nothing but text.
-            chunk = _chunk(TextPart(delta, [], item.parts[key], item.id))
+            chunk = _chunk(TextPart(delta, [], index=item.parts[key], item_id=item.id))
         else:
             item.seen[key] = 1
             chunk = self._give(item, key, TextPart(delta))
