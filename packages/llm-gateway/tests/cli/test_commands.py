@@ -55,6 +55,7 @@ def test_without_a_command_the_help_is_shown(capsys):
     ("arguments", "hint"),
     [
         (["strat"], 'no command "strat"; did you mean "start"?'),
+        (["keys", "lsit"], 'no command "lsit"; did you mean "list"?'),
         (["plugins", "lsit"], 'no command "lsit"; did you mean "list"?'),
         (["check", "prod.yaml"], 'extra argument (prod.yaml); did you mean "--config prod.yaml"?'),
         (["start", "--port", "1", "x.json"], 'extra argument (x.json); did you mean "--config x.json"?'),

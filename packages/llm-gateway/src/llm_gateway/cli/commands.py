@@ -115,7 +115,7 @@ class CommandTable(ExampleGroup):
         loaded = entry.load()
         if not isinstance(loaded, click.Command):
             raise click.ClickException(f"the entry point {entry.value} is not a click.Command")
-        return loaded
+        return _with_suggestions(loaded) if type(loaded) is click.Group else loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(name, about) for name, (_, about) in self._lazy.items()]
@@ -127,6 +127,18 @@ class CommandTable(ExampleGroup):
         if self._found is None:
             self._found = {entry.name: entry for entry in entry_points(group=self._group)}
         return self._found
+
+
+def _with_suggestions(group: click.Group) -> ExampleGroup:
+    """A plain group of another distribution behaves as those of this one do."""
+    return ExampleGroup(
+        group.name,
+        commands=group.commands,
+        params=group.params,
+        callback=group.callback,
+        help=group.help,
+        epilog=group.epilog,
+    )
 
 
 def unknown_command(name: str, known: Iterable[str]) -> str:
