@@ -122,12 +122,24 @@ class Attempt:
     error: str | None = None
     kind: str | None = None
     """Error class, as in ErrorInfo.kind."""
+    reason: str = ""
+    """Where no answer came: what failed at which host, or which time limit passed (ModelConnectionError, ModelTimeout).
+    In the gateway's words, for the log."""
     resent: bool = False
     """A reused connection had been closed by the provider, and the request was sent again."""
     usage: Usage | None = None
     """What this attempt used."""
     input_precision: Precision | None = None
     output_precision: Precision | None = None
+
+    @property
+    def outcome(self) -> str:
+        """One line for a log: `200`, `429 rate_limit`, `502 upstream (api.openai.com: connection refused)`. It quotes
+        neither the client nor the provider."""
+        words = self.kind or ""
+        if self.reason:
+            words += f" ({self.reason})"
+        return f"{self.status or ''} {words}".strip() or "no answer"
 
 
 @dataclass(slots=True)

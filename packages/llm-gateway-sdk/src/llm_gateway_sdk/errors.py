@@ -330,7 +330,15 @@ class ModelTimeout(ModelError):
 
 
 class ModelConnectionError(ModelError):
-    """No connection, or it broke."""
+    """No connection, or it broke.
+
+    `reason` is for the operator's log, which has neither a client's nor a provider's words: what failed at which host,
+    such as `api.openai.com: its name has no address`. The client gets `message` alone.
+    """
+
+    def __init__(self, message: str, *, reason: str = "", **details: Any) -> None:
+        super().__init__(message, **details)
+        self.reason = reason
 
 
 class ModelProtocolError(ModelError):

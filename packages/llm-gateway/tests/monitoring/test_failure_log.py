@@ -1,4 +1,5 @@
 import logging
+import socket
 
 import pytest
 
@@ -120,3 +121,49 @@ def test_causes_are_bounded(clock, lines):
         failures.ended(context(BAD, error=Overloaded("x"), project=f"p{number}"), 529)
 
     assert len(failures._causes) <= 1000
+
+
+def test_what_failed_on_the_way_to_which_host_is_named(clock, lines):
+    unreachable = Attempt(
+        "claude", "anthropic/claude", status=502, kind="upstream", reason="api.anthropic.com: connection refused"
+    )
+    FailureLog(clock=clock).ended(context(unreachable, GOOD), 200)
+
+    failed = "claude (anthropic/claude): 502 upstream (api.anthropic.com: connection refused)"
+    assert lines() == [f"fallback: project team, {failed}; gpt answered"]
+
+
+@pytest.mark.parametrize("engine", ["httptools", "aiohttp"])
+def test_a_provider_that_cant_be_reached_is_named_in_the_log_and_not_to_the_client(
+    engine, gateway_client, lines, caplog
+):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]  # bound and not listening: connections are refused
+        gateway = gateway_client(
+            f"""
+            maxRetries: 1
+            upstream: {{engine: {engine}}}
+            models:
+              - name: gpt
+                isDefault: true
+                provider:
+                  type: openai
+                  config:
+                    baseUrl: "http://127.0.0.1:{port}/v1"
+                    apiKey: sk-x
+                    retryAttempts: 2
+                    retryDelay: 1ms
+            """
+        )
+        caplog.set_level(logging.INFO, "llm_gateway.exchange")
+        reply = gateway.post(
+            "/v1/chat/completions", json={"model": "gpt", "messages": [{"role": "user", "content": "Hello"}]}
+        )
+
+    FailureLog().ended(reply.context, reply.status)
+    assert reply.status == 502
+    assert str(port) not in reply.text
+    found = lines()
+    assert [f"127.0.0.1:{port}: connection refused" in line for line in found] == [True] * len(found)
+    assert len(found) == 2  # the retry, and the failure

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Container
 from math import inf
 from typing import get_args
 
-from llm_gateway_sdk import Attempt, ErrorClass, ModelError, ModelTimeout, Verdict
+from llm_gateway_sdk import Attempt, ErrorClass, ModelConnectionError, ModelError, ModelTimeout, Verdict
 from llm_gateway_sdk.errors import TRANSIENT_KINDS
 from llm_gateway_sdk.metering import add_attempt
 
@@ -75,8 +75,8 @@ async def try_target(
                 raise
             attempt.release()
             log.info(
-                "request %s: %s failed (%s, status %s), next try in %.2f s",
-                ctx.request_id, target.name, error.kind, attempt.entry.status, pause,
+                "request %s: %s failed (%s), next try in %.2f s",
+                ctx.request_id, target.name, attempt.entry.outcome, pause,
             )  # fmt: skip
         finally:
             if probe and not learnt:
@@ -160,6 +160,8 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
     entry, target = attempt.entry, attempt.target
     entry.error = _without_words(error) if request.chain.error else error.message
     entry.kind = error.kind
+    if isinstance(error, (ModelConnectionError, ModelTimeout)):
+        entry.reason = error.reason
     if entry.status is None:
         entry.status = error.status
     error.model = target.name

@@ -1,7 +1,8 @@
 """One line in the log for each request that failed, was refused, or was answered by another model than the first.
 
 Requests that succeed at once cost one comparison. A cause that repeats is logged once in a while, with the number of
-requests that were left out. What a provider or a client wrote never appears here: kinds and status codes only.
+requests that were left out. What a provider or a client wrote never appears here: kinds, status codes, and what failed
+on the way to which host.
 """
 
 from __future__ import annotations
@@ -117,5 +118,5 @@ class FailureLog:
 
 
 def _attempt(attempt: Attempt) -> str:
-    outcome = " ".join(str(word) for word in (attempt.status, attempt.kind) if word) or "no answer"
-    return f"{attempt.model} ({attempt.target}): {outcome}" if attempt.target else f"{attempt.model}: {outcome}"
+    name = f"{attempt.model} ({attempt.target})" if attempt.target else attempt.model
+    return f"{name}: {attempt.outcome}"

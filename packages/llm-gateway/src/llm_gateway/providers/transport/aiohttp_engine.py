@@ -205,10 +205,13 @@ async def _note_reuse(_session: Any, context: SimpleNamespace, _params: Any) -> 
 def _raise(error: aiohttp.ClientError, when: str) -> NoReturn:
     match error:
         case aiohttp.ClientSSLError():
-            raise ModelConnectionError("No TLS with the model's provider.") from error
+            where = f"{error.host}:{error.port}"
+            raise ModelConnectionError("No TLS with the model's provider.", reason=f"{where}: no TLS") from error
         case aiohttp.ClientConnectorError():
             text = describe_os_error(error.os_error)
-            raise ModelConnectionError(f"No connection to the model's provider: {text}.") from error
+            raise ModelConnectionError(
+                f"No connection to the model's provider: {text}.", reason=f"{error.host}:{error.port}: {text}"
+            ) from error
         case aiohttp.ClientHttpProxyError():
             raise ModelConnectionError(
                 f"No connection to the model's provider: the proxy refused the tunnel: {error.status}."

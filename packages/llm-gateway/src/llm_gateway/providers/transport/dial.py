@@ -71,11 +71,19 @@ class Dialer:
                     sock.shutdown(socket.SHUT_RDWR)
                 raise
         except ssl.SSLError as error:
-            raise ModelConnectionError(f"No TLS with the model's provider: {describe_os_error(error)}.") from error
+            raise self._failure("No TLS with the model's provider", error) from error
         except OSError as error:
             self._resolved_until = 0.0
-            raise ModelConnectionError(f"No connection to the model's provider: {describe_os_error(error)}.") from error
+            raise self._failure("No connection to the model's provider", error) from error
         return protocol
+
+    def _failure(self, what: str, error: OSError) -> ModelConnectionError:
+        """The client reads what failed; the log also where: the provider's host, or the proxy's on the way to it."""
+        kind = describe_os_error(error)
+        place = self._origin.authority
+        if self._proxy is not None:
+            place = f"{place} by way of the proxy {self._proxy.host}:{self._proxy.port}"
+        return ModelConnectionError(f"{what}: {kind}.", reason=f"{place}: {kind}")
 
     async def _only_address(self) -> tuple[str, int] | None:
         """Where there is nothing to race: the event loop's own way to a connection is half as dear as ours."""
