@@ -117,7 +117,15 @@ def _say(error: Any, path: Path, show: Show) -> str:
         near = closest(error.instance, [value for value in error.validator_value if isinstance(value, str)])
         hint = f'; did you mean "{near}"?' if near else ""
         return f"expected {_expectation(error)}, found {show(error.instance, path)}{hint}"
-    return f"expected {_expectation(error)}, found {show(error.instance, path)}{_quote(error, [error])}"
+    return f"expected {_expectation(error)}, found {show(error.instance, path)}{_remedy(error)}"
+
+
+def _remedy(error: Any) -> str:
+    """How to write what was probably meant."""
+    is_one = isinstance(error.instance, str | int | float) and not isinstance(error.instance, bool)
+    if error.validator == "type" and _as_list(error.validator_value) == ["array"] and is_one:
+        return "; put it in brackets: `[…]`"
+    return _quote(error, [error])
 
 
 _PATTERNS = {

@@ -11,7 +11,8 @@ from typing import Any
 from llm_gateway_sdk.checks import streaming_gap
 
 from .config.document import Node, Path, plain, show_path
-from .config.loader import Draft, file_schema
+from .config.known_keys import file_schema
+from .config.loader import Draft
 from .config.project import GatewayConfig, ProjectConfig
 from .config.units import decode_duration, decode_size, show_duration, show_size
 from .config.views import Schema, children, expand
@@ -26,7 +27,29 @@ _RATIO = 100
 
 _MONTH = 30 * 86_400
 
-_UNFILLED = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*|%[A-Z_]{3,}%|\{\{\s*[A-Z_]{3,}\s*\}\}")
+_UNFILLED = re.compile(
+    r"\$(?P<shell>[A-Za-z_][A-Za-z0-9_]*)|%(?P<batch>[A-Z_]{3,})%|\{\{\s*(?:\.?env\.)?(?P<template>[A-Z_]{3,})\s*\}\}"
+    r"|(?:os\.environ/|(?:process\.)?env[.:]|ENV\[)['\"]?(?P<program>[A-Za-z_][A-Za-z0-9_]*)['\"]?\]?"
+)
+"""A variable as shells, batch files, templates and other programs write it."""
+
+_PLACEHOLDER = re.compile(
+    r"<[^>]*>|(?:sk-)?(?:\.{3}|…|x{3,}|\*{3,})|(?:sk-)?(?:your|my|the|insert|put|replace|add)[-_ ].*"
+    r"|change[-_]?me|todo|dummy|placeholder|api[-_ ]?key(?:[-_ ]here)?",
+    re.IGNORECASE,
+)
+"""What documentation writes where a credential is to be."""
+
+_KEYS_OF = {
+    "sk-ant-": "anthropic",
+    "sk-proj-": "openai",
+    "sk-or-": "openrouter",
+    "gsk_": "groq",
+    "xai-": "xai",
+    "pplx-": "perplexity",
+    "AIza": "gemini",
+}
+"""How the keys of vendors begin, by the vendor's provider type."""
 
 
 def notices(draft: Draft, config: GatewayConfig, extensions: Extensions) -> Iterator[str]:
@@ -137,7 +160,10 @@ def _of_extensions(draft: Draft, extensions: Extensions) -> Iterator[tuple[Path,
                     yield place, f'the plugin type "{extension.name}" {gap}'
                 if kind == "provider":
                     yield from _missing_key(settings, extension, place)
-                    yield from (((*below, *at), message) for at, message in address_notices(plain(settings) or {}))
+                    yield from _doubtful_key(settings, extension, place)
+                    usual = getattr(extension.cls, "default_base_url", "")
+                    found = address_notices(plain(settings) or {}, usual)
+                    yield from (((*below, *at), message) for at, message in found)
 
 
 def _levels(root: Node) -> Iterator[tuple[Path, Node]]:
@@ -157,9 +183,9 @@ def _named(node: Node | None, kind: str, extensions: Extensions) -> Extension | 
 def _unfilled(node: Node, schemas: list[Schema], root: Schema, path: Path) -> Iterator[tuple[Path, str]]:
     """Credentials and addresses that hold the name of a variable instead of its value."""
     views = list(expand(schemas, root))
-    if isinstance(node.value, str) and not node.variables and _UNFILLED.fullmatch(node.value.strip()):
+    if isinstance(node.value, str) and not node.variables and (found := _UNFILLED.fullmatch(node.value.strip())):
         if not any(view.get("x-template") or view.get("enum") for view in views):
-            name = re.sub(r"\W", "", node.value)
+            name = next(filter(None, found.groups()))
             yield path, f'"{node.value}" is taken as it is written; write "${{{name}}}" for the variable\'s value'
         return
     for key, child in node.items():
@@ -173,6 +199,21 @@ def _missing_key(settings: Node, extension: Extension, place: Path) -> Iterator[
     given = given or getattr(extension.cls, "finds_credentials", False)
     if variable and "apiKey" in extension.schema.get("properties", {}) and not given:
         yield place, f'no `apiKey`: {extension.name} will refuse every request; add `apiKey: "${{{variable}}}"`'
+
+
+def _doubtful_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:
+    """An `apiKey` that is an example's text, or another vendor's. Never shows what is written."""
+    node = settings.get("apiKey")
+    key = node.value if node is not None else None
+    variable = getattr(extension.cls, "api_key_variable", "")
+    if node is None or node.variables or not isinstance(key, str) or not variable:
+        return
+    at = (*place, "config", "apiKey")
+    if _PLACEHOLDER.fullmatch(key.strip()):
+        yield at, f'this is the text of an example, not a key; write "${{{variable}}}", or the key'
+    vendor = next((vendor for prefix, vendor in _KEYS_OF.items() if key.startswith(prefix)), extension.name)
+    if vendor != extension.name and extension.name in _KEYS_OF.values() and settings.get("baseUrl") is None:
+        yield at, f"it begins as the keys of {vendor} do; {extension.name} will refuse it"
 
 
 # Plugins.

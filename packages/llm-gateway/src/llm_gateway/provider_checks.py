@@ -81,6 +81,8 @@ def _problem_of_address(url: str) -> str | None:
         return f"not an address: {error}; write https://host[:port]/path"
     if not parts.hostname:
         return "the address has no host; write https://host[:port]/path"
+    if parts.hostname in ("http", "https"):
+        return "the address has its scheme twice; write https://host[:port]/path"
     if parts.username is not None or parts.password is not None:
         return "an address can't hold user and password; write the credential in `apiKey` or in `headers`"
     if port == 0:
@@ -191,8 +193,8 @@ _VERSIONED = {
 """Vendors whose every endpoint is below a version, and that path."""
 
 
-def address_notices(settings: Mapping[str, Any]) -> Iterator[Found]:
-    """What of an address works, and is probably not meant."""
+def address_notices(settings: Mapping[str, Any], usual: str = "") -> Iterator[Found]:
+    """What of an address works, and is probably not meant. `usual` is the provider's address where none is written."""
     url = settings.get("baseUrl")
     if not isinstance(url, str) or _problem_of_address(url) is not None:
         return
@@ -213,3 +215,8 @@ def address_notices(settings: Mapping[str, Any]) -> Iterator[Found]:
     if host in _VERSIONED and not path:
         wanted = f"https://{host}{_VERSIONED[host]}"
         yield ("baseUrl",), f"{host} answers below {_VERSIONED[host]}; write {wanted}, or leave `baseUrl` out"
+    elif not path and (below := urlsplit(usual).path.rstrip("/")):
+        yield (
+            ("baseUrl",),
+            f"the address has no path; such servers mostly answer below {below}: {url.rstrip('/')}{below}",
+        )

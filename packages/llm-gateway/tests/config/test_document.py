@@ -68,7 +68,7 @@ def test_a_duplicate_key_in_json_is_a_problem_too():
     ("text", "line", "words"),
     [
         ("a:\n\t- b", 2, "tabs"),
-        ("a: [1, 2", 2, "not valid YAML"),
+        ("a: [1, 2", 1, "the [ (column 4) is not closed"),
         ("a: 1\n---\nb: 2", 2, "not valid YAML"),
         ("a: !python/object:os.system x", 1, "tag"),
         ("- a", 1, "mapping"),

@@ -129,7 +129,10 @@ def read_document(text: str, file: str) -> Node:
     if root is None or root.value is None:
         root = Node({}, 1)
     if not isinstance(root.value, dict):
-        reader.problems.append(ConfigProblem("expected a mapping of settings at the top level", "", file, root.line))
+        message = "expected a mapping of settings at the top level"
+        if isinstance(root.value, str):
+            message += "; write `name: value`"
+        reader.problems.append(ConfigProblem(message, "", file, root.line))
     if reader.problems:
         raise ConfigError(reader.problems)
     return root

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -17,11 +16,11 @@ from pydantic_core import ErrorDetails
 
 from llm_gateway.config.document import Node, Path, located, read_document
 from llm_gateway.config.env import Variables, read_dotenv
+from llm_gateway.config.known_keys import describe_unknown_key, file_schema, known_keys
 from llm_gateway.config.limits_section import take_limits
-from llm_gateway.config.problems import Problems, closest, unknown_key
+from llm_gateway.config.problems import Problems, closest
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
-from llm_gateway.config.views import children, expand
 from llm_gateway.config.wording import Show, show_of
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
@@ -36,12 +35,6 @@ class Draft:
     variables: Variables
     problems: Problems
     notices: list[str] = field(default_factory=list)
-
-
-@cache
-def file_schema() -> dict[str, Any]:
-    """JSON Schema of the configuration file, the settings of extensions left open."""
-    return GatewayFile.model_json_schema(by_alias=True)
 
 
 def read_file(path: FilePath) -> str:
@@ -126,9 +119,7 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
     context, found = error.get("ctx", {}), show(error["input"], place)
     match error["type"]:
         case "extra_forbidden":
-            key, known = str(place[-1]), known_keys(place[:-1])
-            near = closest(key, known)
-            return place, _elsewhere(key, place) or unknown_key(key, near, known)
+            return place, describe_unknown_key(place)
         case "missing":
             return place[:-1], f'"{place[-1]}" is missing'
         case "literal_error":
@@ -147,6 +138,8 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
             return place, f"expected {context['le']} or less, found {found}"
         case "string_pattern_mismatch" if place[-1] == "name":
             return place, f"expected a name of letters, digits and . _ ~ -, as it is used in addresses, found {found}"
+        case "string_pattern_mismatch" if context["pattern"].startswith("^http"):
+            return place, f"expected an address that begins with http:// or https://, found {found}"
         case "string_pattern_mismatch":
             return place, f"expected a path such as /health, found {found}"
         case kind:
@@ -156,36 +149,29 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
 
 def _remedy(place: Path, expected: str, value: object) -> str:
     """How to write what was probably meant."""
-    if (
-        expected == "a mapping"
-        and isinstance(value, str)
-        and place[:1] in (("availablePlugins",), ("availableExtensions",))
-    ):
-        kind = "path" if value.startswith((".", "/")) or value.endswith(".py") else "module"
-        return f"; write `{{{kind}: {value}}}`"
-    if expected == "a mapping" and isinstance(value, str) and place[-1] == "provider":
-        return f"; write `{{type: {value}}}`"
-    if expected == "a mapping" and isinstance(value, str) and place[-2:-1] == ("models",):
-        return f"; write `{{name: {value}, provider: {{type: …}}}}`"
-    if expected == "a list" and isinstance(value, dict):
-        return "; begin each entry with `- `"
-    if expected == "a list" and isinstance(value, str) and value.lstrip().startswith("- "):
-        return "; remove the `|` or `>` after the key, which makes a text of what follows"
-    if expected == "text" and isinstance(value, int | float) and not isinstance(value, bool):
-        return "; put the number in quotes"
+    match expected:
+        case "a mapping" if isinstance(value, str) and place[:1] in (("availablePlugins",), ("availableExtensions",)):
+            kind = "path" if value.startswith((".", "/")) or value.endswith(".py") else "module"
+            return f"; write `{{{kind}: {value}}}`"
+        case "a mapping" if isinstance(value, str) and place[-1] == "provider":
+            return f"; write `{{type: {value}}}`"
+        case "a mapping" if isinstance(value, str) and place[-2:-1] == ("models",):
+            return f"; write `{{name: {value}, provider: {{type: …}}}}`"
+        case "a mapping" if isinstance(value, str) and place[-2:-1] == ("plugins",):
+            return f"; write `{{name: {value}, type: {value}}}`"
+        case "a mapping" if isinstance(value, str) and place[-2:-1] == ("projects",):
+            return f"; write `{{name: {value}}}`"
+        case "a mapping" if known := known_keys(place):
+            return f"; its settings are {', '.join(known)}"
+        case "a list" if isinstance(value, dict):
+            return "; begin each entry with `- `"
+        case "a list" if isinstance(value, str) and value.lstrip().startswith("- "):
+            return "; remove the `|` or `>` after the key, which makes a text of what follows"
+        case "a list" if isinstance(value, str | int | float) and not isinstance(value, bool):
+            return "; put it in brackets: `[…]`"
+        case "text" if isinstance(value, int | float) and not isinstance(value, bool):
+            return "; put the number in quotes"
     return ""
-
-
-def _elsewhere(key: str, place: Path) -> str | None:
-    """The message for a key that is right in another place of the file."""
-    top = known_keys(())
-    if len(place) > 1 and key in top and place[0] == "projects":
-        return f'unknown key "{key}": it is a setting of the top level, not of a project'
-    if len(place) == 1:
-        owners = [name for name in top if key in known_keys((name,))]
-        if owners:
-            return f'unknown key "{key}"; did you mean `{owners[0]}.{key}`?'
-    return None
 
 
 _EXPECTED = {
@@ -198,15 +184,6 @@ _EXPECTED = {
     "bool": "true or false",
 }
 """By the first word of pydantic's error type (`int_parsing`, `int_from_float`, …)."""
-
-
-def known_keys(path: Path) -> list[str]:
-    """The settings that the mapping at `path` can have."""
-    schema = file_schema()
-    views = list(expand([schema], schema))
-    for key in path:
-        views = list(expand(list(children(views, key)), schema))
-    return [name for view in views for name in view.get("properties", ())]
 
 
 def _leave_out(data: Any, errors: list[ErrorDetails]) -> None:

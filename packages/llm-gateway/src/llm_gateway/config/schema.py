@@ -594,6 +594,7 @@ class OtelConfig(Settings):
     enabled: bool = Field(default=False, description="Send them.")
     endpoint: str | None = Field(
         default=None,
+        pattern=r"^https?://",
         description="Base address of the collector, e.g. `http://localhost:4318`; else `OTEL_EXPORTER_OTLP_ENDPOINT`.",
     )
     headers: dict[str, SecretStr] = Field(default={}, description="Headers for the collector, such as its credential.")

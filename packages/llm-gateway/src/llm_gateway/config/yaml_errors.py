@@ -22,10 +22,9 @@ def describe_syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[int |
     message = " ".join(part for part in (error.context, error.problem) if part)
     if number is None or mark is None:
         return None, message
-    if (found := _open_quote(error, lines)) is not None:
-        return found
-    if (found := _unquoted_variable(error, lines)) is not None:
-        return found
+    for find in (_strange_line, _escape, _open_quote, _unquoted_variable, _open_bracket):
+        if (found := find(error, lines)) is not None:
+            return found
     if isinstance(error, yaml.composer.ComposerError) and "undefined alias" in message:
         name = re.match(r"\*([\w-]*)", lines[number][mark.column :]) if number < len(lines) else None
         alias = f"*{name[1]}" if name else "this alias"
@@ -38,6 +37,53 @@ def describe_syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[int |
         )
     line = lines[number] if number < len(lines) else ""
     return number + 1, f"{message} (column {mark.column + 1}){_hint(line, lines, number, message, text)}"
+
+
+def _strange_line(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
+    """A line that is another kind of text, at the place where the parser gave up or before it."""
+    mark = error.problem_mark or error.context_mark
+    last = mark.line if mark else 0
+    for number, line in enumerate(lines[: last + 1]):
+        if found := next((hint for pattern, hint in _STRANGE if pattern.match(line)), None):
+            return number + 1, found
+    return None
+
+
+_STRANGE = (
+    (re.compile(r"<{7} |={7}$|>{7} "), "this is a mark of a merge conflict; choose one side, and remove the marks"),
+    (re.compile(r"```|~~~"), "this line is Markdown; remove it"),
+    (
+        re.compile(r"\[[A-Za-z][\w.-]*\]$"),
+        "this looks like TOML or INI; write `name:`, and its settings below it",
+    ),
+    (re.compile(r"[A-Za-z_][\w.]*\s*=\s*\S"), "write `name: value`; variables of the environment are in a file .env"),
+)
+"""What is not YAML, and what to do."""
+
+
+def _escape(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
+    """`"\\d"`: in double quotes a backslash begins an escape, which patterns and paths of Windows don't mean."""
+    mark = error.problem_mark
+    if mark is None or "escape" not in (error.problem or "") or mark.line >= len(lines):
+        return None
+    place = lines[mark.line].rfind("\\", 0, mark.column + 1)
+    escape = lines[mark.line][place : place + 2]
+    return mark.line + 1, (
+        f"{escape} (column {place + 1}) is not an escape; write text with backslashes in single quotes, or each "
+        "backslash twice"
+    )
+
+
+def _open_bracket(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
+    """A bracket that is not closed on its line is reported there."""
+    mark = error.context_mark
+    if mark is None or "flow" not in (error.context or "") or mark.line >= len(lines):
+        return None
+    rest = lines[mark.line][mark.column :]
+    closing = {"{": "}", "[": "]"}.get(rest[:1])
+    if closing is None or rest.count(rest[0]) <= rest.count(closing):
+        return None
+    return mark.line + 1, f"the {rest[0]} (column {mark.column + 1}) is not closed; close it with {closing}"
 
 
 def _open_quote(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
@@ -63,6 +109,8 @@ def _unquoted_variable(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[i
 
 
 def _hint(line: str, lines: list[str], number: int, message: str, text: str) -> str:
+    if "another document" in message:
+        return "; remove the line `---`: a configuration is one document"
     if "\t" in text and ("cannot start any token" in message or "tab character" in message):
         return "; indent with spaces, not with tabs"
     before = lines[number - 1] if number else ""
