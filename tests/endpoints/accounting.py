@@ -238,6 +238,8 @@ def _body_of(case: Case) -> dict[str, Any]:
         case ("embed", "gemini"):
             named = {"content": content, "model": f"models/{model}"}
             return {"requests": [named]} if "batch" in case.route.path else named
+        case ("image", "gemini"):
+            return {"instances": [{"prompt": "Go on."}], "parameters": {"sampleCount": 1}}
         case (_, "gemini"):
             return {"contents": [content]}
         case ("count_tokens", "bedrock"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from pathlib import Path
 
 import openai
 import pytest
@@ -30,6 +31,35 @@ def test_googles_client_asks_an_image_model(gemini_client: genai.Client) -> None
     assert reply.parts is not None
     (image,) = [part.inline_data for part in reply.parts if part.inline_data is not None]
     assert (image.mime_type, image.data) == ("image/png", b64decode(PIXEL))
+
+
+@pytest.mark.filterwarnings("ignore:The generate_images method is deprecated")
+@pytest.mark.parametrize("model", PROVIDERS)
+def test_googles_client_of_imagen_on_each_provider(gemini_client: genai.Client, vendors: Vendors, model: str) -> None:
+    config = types.GenerateImagesConfig(number_of_images=3, aspect_ratio="16:9")
+
+    reply = gemini_client.models.generate_images(model=model, prompt="a cat", config=config)
+
+    images = [each.image for each in reply.generated_images or []]
+    assert [(image.mime_type, image.image_bytes) for image in images if image is not None] == [
+        ("image/png", b64decode(PIXEL))
+    ] * 3
+    if model == "imagen":
+        assert vendors.last(":predict").path.endswith("/imagen-4.0-generate-001:predict")
+
+
+def test_a_model_of_imagen_need_not_be_configured(vendors: Vendors, tmp_path: Path) -> None:
+    google = {"baseUrl": f"{vendors.url}/v1beta", "apiKey": "k", "model": "gemini-3-flash"}
+    served = ServedGateway({"models": [{"name": "chat", "provider": {"type": "gemini", "config": google}}]}, tmp_path)
+    try:
+        with served.http() as http:
+            body = {"instances": [{"prompt": "a cat"}], "parameters": {"sampleCount": 1}}
+            reply = http.post("/v1beta/models/imagen-4.0-fast-generate-001:predict", json=body)
+    finally:
+        served.stop()
+
+    assert len(reply.json()["predictions"]) == 1
+    assert vendors.last(":predict").path == "/v1beta/models/imagen-4.0-fast-generate-001:predict"
 
 
 @pytest.mark.parametrize("model", PROVIDERS[1:])

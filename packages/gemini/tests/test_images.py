@@ -1,11 +1,12 @@
-"""Images of Google's models: Imagen's and Gemini's bodies."""
+"""Images of Gemini's models, and which of Google's models is asked how."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from llm_gateway_gemini.images import GeminiImages, ImagenImages, images_of, parts_of, usage_of
+from llm_gateway_gemini.imagen import ImagenImages
+from llm_gateway_gemini.images import GeminiImages, images_of, parts_of, usage_of
 
 from llm_gateway_sdk import DialectError, Target, Usage, WireReply
 from llm_gateway_sdk.losses import Losses
@@ -13,7 +14,7 @@ from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.images import Image, ImageRequest
 from llm_gateway_sdk.wire import json
 
-IMAGEN, GEMINI = ImagenImages(), GeminiImages()
+GEMINI = GeminiImages()
 PICTURE = Image("YQ==", "image/jpeg")
 
 
@@ -34,15 +35,9 @@ def test_the_form_follows_from_the_models_name(model: str, cls: type, most: int)
     assert form.most_inputs(Target(model=model)) == most
 
 
-def test_imagen_has_parameters() -> None:
-    path, body, lost = sent(IMAGEN, n=2, width=1024, height=768, output_format="jpeg", quality="high", user="u")
-
-    assert path == "/models/m:predict"
-    assert body["instances"] == [{"prompt": "a cat"}]
-    assert body["parameters"] == {
-        "sampleCount": 2, "aspectRatio": "4:3", "outputOptions": {"mimeType": "image/jpeg"},
-    }  # fmt: skip
-    assert lost == ["converted size", "dropped quality", "dropped user"]
+@pytest.mark.parametrize(("model", "cls"), [("gemini-3-flash", ImagenImages), ("gemini-2.5-flash-image", GeminiImages)])
+def test_a_client_of_imagen_reaches_what_its_provider_has_by_a_model_without_images(model: str, cls: type) -> None:
+    assert type(images_of(model, "imagen")) is cls
 
 
 def test_gemini_edits_what_is_in_the_conversation() -> None:
@@ -58,16 +53,11 @@ def test_gemini_edits_what_is_in_the_conversation() -> None:
 
 
 def test_what_a_model_cannot_do_is_refused() -> None:
-    with pytest.raises(DialectError, match="from a prompt only"):
-        sent(IMAGEN, images=[PICTURE])
     with pytest.raises(DialectError, match="no mask"):
         sent(GEMINI, images=[PICTURE], mask=PICTURE)
 
 
 def test_replies_are_read() -> None:
-    imagen = (
-        b'{"predictions": [{"bytesBase64Encoded": "YQ==", "mimeType": "image/jpeg", "prompt": "better"}, {"x": 1}]}'
-    )
     gemini = json.dumps(
         {
             "modelVersion": "gemini-1",
@@ -77,13 +67,12 @@ def test_replies_are_read() -> None:
     )
     request = ImageRequest("m", "a cat")
 
-    assert IMAGEN.decode_reply(WireReply(200, body=imagen), request).images == [Image("YQ==", "image/jpeg", "better")]
     reply = GEMINI.decode_reply(WireReply(200, body=gemini), request)
     assert reply.images == [Image("Yg==")]
     assert (reply.model, reply.usage) == ("gemini-1", Usage(input_tokens=3, output_tokens=1290))
 
 
-@pytest.mark.parametrize("form", [IMAGEN, GEMINI], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [ImagenImages(), GEMINI], ids=lambda form: form.name)
 @pytest.mark.parametrize(
     "body",
     [{}, {"predictions": 1, "candidates": 1}, {"candidates": [1, {"content": 1}, {"content": {"parts": 1}}]},

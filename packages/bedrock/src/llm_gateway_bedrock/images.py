@@ -60,7 +60,8 @@ class StabilityImages(OperationForm[ImageRequest, ImageReply]):
             body.update(mode="image-to-image", image=request.images[0].data, strength=0.7)
         elif request.aspect_ratio is not None:
             body["aspect_ratio"] = request.aspect_ratio
-            losses.converted("size", "the nearest aspect ratio")
+            if request.ratio is None:
+                losses.converted("size", "the nearest aspect ratio")
         _report_unwritten(request, losses, "user", "quality")
         return invocation(target.model, body)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import unquote
 
 from llm_gateway_sdk import Adapter, ErrorInfo, Headers, ModelEntry, Route, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
+from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.wire import json
 
 from .embeddings import GeminiEmbeddings
 from .errors import encode_error
+from .imagen import ImagenImages
 from .parts import NAME
 
 __all__ = ["GeminiAdapter"]
@@ -23,8 +25,9 @@ _METHODS: tuple[tuple[str, Operation], ...] = (
     ("countTokens", "count_tokens"),
     ("embedContent", "embed"),
     ("batchEmbedContents", "embed"),
+    ("predict", "image"),
 )
-_EMBEDDINGS = GeminiEmbeddings()
+_FORMS: Mapping[Operation, OperationForm[Any, Any]] = {"embed": GeminiEmbeddings(), "image": ImagenImages()}
 
 
 def _routes() -> list[Route]:
@@ -33,7 +36,7 @@ def _routes() -> list[Route]:
         for collection in ("models", "tunedModels"):
             for method, operation in _METHODS:
                 path = f"/{collection}/{{model}}:{method}"
-                form = _EMBEDDINGS if operation == "embed" else None
+                form = _FORMS.get(operation)
                 routes.append(Route("POST", version + path, operation, NAME, path, form=form))
         routes.append(Route("GET", f"{version}/models", "models", NAME, "/models"))
         routes.append(Route("GET", f"{version}/models/{{model}}", "models", NAME, "/models/{model}"))

@@ -1,5 +1,4 @@
-"""Images of Google's models: Imagen by `predict`, Gemini's image models by `generateContent`
-(ai.google.dev/gemini-api/docs/imagen, …/image-generation)."""
+"""Images of Gemini's image models, by `generateContent` (ai.google.dev/gemini-api/docs/image-generation)."""
 
 from __future__ import annotations
 
@@ -12,39 +11,11 @@ from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
 from llm_gateway_sdk.operations.reading import json_request, object_of
 
+from .imagen import ImagenImages, report_unwritten
 from .paths import build_path
 from .response import decode_usage
 
-__all__ = ["GeminiImages", "ImagenImages", "images_of", "parts_of"]
-
-
-class ImagenImages(OperationForm[ImageRequest, ImageReply]):
-    name: ClassVar[str] = "imagen"
-    operation: ClassVar[Operation] = "image"
-
-    def encode_request(self, request: ImageRequest, target: Target, losses: Losses) -> WireRequest:
-        if request.images or request.mask is not None:
-            raise DialectError("this model makes images from a prompt only; it edits none")
-        parameters: dict[str, Any] = {"sampleCount": request.n}
-        if request.aspect_ratio is not None:
-            parameters["aspectRatio"] = request.aspect_ratio
-        if request.output_format in ("png", "jpeg"):
-            parameters["outputOptions"] = {"mimeType": f"image/{request.output_format}"}
-        report_unwritten(request, losses)
-        body = {"instances": [{"prompt": request.prompt}], "parameters": parameters}
-        return json_request(build_path(target.model, "predict"), body)
-
-    def decode_reply(self, wire: WireReply, request: ImageRequest) -> ImageReply:
-        found = object_of(wire.body).get("predictions")
-        images = [
-            Image(each["bytesBase64Encoded"], str(each.get("mimeType") or "image/png"), each.get("prompt"))
-            for each in (found if isinstance(found, list) else [])
-            if isinstance(each, dict) and isinstance(each.get("bytesBase64Encoded"), str)
-        ]
-        return ImageReply(images).checked()
-
-    def most_inputs(self, target: Target) -> int | None:
-        return 4
+__all__ = ["GeminiImages", "images_of", "parts_of", "usage_of"]
 
 
 class GeminiImages(OperationForm[ImageRequest, ImageReply]):
@@ -64,7 +35,7 @@ class GeminiImages(OperationForm[ImageRequest, ImageReply]):
             generation["imageConfig"] = {"aspectRatio": request.aspect_ratio}
         if request.output_format is not None:
             losses.dropped("output_format")
-        report_unwritten(request, losses)
+        report_unwritten(request, losses, self.name)
         contents = [{"role": "user", "parts": [*parts, {"text": request.prompt}]}]
         body = {"contents": contents, "generationConfig": generation}
         return json_request(build_path(target.model, "generateContent"), body)
@@ -82,8 +53,12 @@ class GeminiImages(OperationForm[ImageRequest, ImageReply]):
         return 1
 
 
-def images_of(model: str) -> OperationForm[ImageRequest, ImageReply]:
-    return _IMAGEN if "imagen" in model else _GEMINI
+def images_of(model: str, client_form: str = "") -> OperationForm[ImageRequest, ImageReply]:
+    """How a model of Google's is asked. A client of Imagen that names a model which is not configured reaches it by a
+    model of its provider which makes no images."""
+    if "imagen" in model or (client_form == _IMAGEN.name and "image" not in model):
+        return _IMAGEN
+    return _GEMINI
 
 
 _IMAGEN, _GEMINI = ImagenImages(), GeminiImages()
@@ -105,14 +80,3 @@ def usage_of(body: dict[str, Any]) -> Usage | None:
     if not isinstance(usage, dict):
         return None
     return decode_usage(usage, final=True)
-
-
-def report_unwritten(request: ImageRequest, losses: Losses) -> None:
-    for name in ("user", "quality"):
-        if getattr(request, name) is not None:
-            losses.dropped(name)
-    if request.width is not None:
-        losses.converted("size", "the nearest aspect ratio")
-    for fields in request.provider_metadata.values():
-        for field in fields:
-            losses.dropped(field)

@@ -34,7 +34,9 @@ class GeminiProvider(HTTPProvider):
     forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(), GeminiSpeech(), GeminiTranscription())
 
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
-        return images_of(model) if operation == "image" else super().form_for(operation, client_form, model)
+        if operation == "image":
+            return images_of(model, client_form)
+        return super().form_for(operation, client_form, model)
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -99,7 +101,10 @@ class VertexProvider(HTTPProvider):
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
         if self.dialect_for("", "", model) != _GEMINI:
             return None  # other publishers' models have none of these
-        return super().form_for(operation, client_form, model)
+        own = super().form_for(operation, client_form, model)
+        if own is not None or (google := _gemini_api()) is None:
+            return own
+        return google.form_for(operation, client_form, model)
 
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:
@@ -137,6 +142,16 @@ class VertexProvider(HTTPProvider):
     def _with_query(self, url: str, query: str) -> str:
         kept = "&".join(part for part in query.split("&") if part and not part.startswith("key="))
         return f"{url}?{kept}" if kept else url
+
+
+@cache
+def _gemini_api() -> HTTPProvider | None:
+    """The provider type of the Gemini API, whose images, speech and transcriptions Vertex AI takes in the same form;
+    it is found as the gateway itself finds it."""
+    for point in entry_points(group="llm_gateway.providers", name=_GEMINI):
+        cls: type[HTTPProvider] = point.load()
+        return cls()
+    return None
 
 
 _MESSAGES, _COUNT = "/v1/messages", "/v1/messages/count_tokens"

@@ -26,6 +26,8 @@ class ImageRequest:
     model: str
     prompt: str
     n: int = 1
+    ratio: str | None = None
+    """`16:9` and the like, where the client asked for a ratio rather than a size; `width` and `height` have it too."""
     width: int | None = None
     height: int | None = None
     quality: str | None = None
@@ -44,6 +46,8 @@ class ImageRequest:
     @property
     def aspect_ratio(self) -> str | None:
         """`16:9` and the like; None where no size is asked for."""
+        if self.ratio is not None:
+            return self.ratio
         if self.width is None or self.height is None:
             return None
         ratio, known = self.width / self.height, ("1:1", "2:3", "3:2", "3:4", "4:3", "4:5", "5:4", "9:16", "16:9")

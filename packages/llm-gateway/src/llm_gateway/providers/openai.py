@@ -18,7 +18,7 @@ from ..operations.audio.speech import OpenAISpeech
 from ..operations.audio.transcription import OpenAITranscription
 from ..operations.batches.openai_api import OpenAIBatchAPI
 from ..operations.embeddings.openai import OpenAIEmbeddings
-from ..operations.images.openai import OpenAIImages
+from ..operations.images.openai import OPENAI_SIZES, OpenAIImages
 from ..operations.moderation.openai import OpenAIModeration
 
 __all__ = ["API_PROPERTY", "KEEPS_PROPERTY", "OpenAIProvider"]
@@ -72,7 +72,7 @@ class OpenAIProvider(HTTPProvider):
     forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (
         OpenAIEmbeddings(2048),
         OpenAIModeration(),
-        OpenAIImages(),
+        OpenAIImages(sizes=OPENAI_SIZES),
         OpenAISpeech(),
         OpenAITranscription(),
         OpenAIBatchAPI(),

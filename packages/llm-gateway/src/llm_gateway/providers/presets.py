@@ -144,7 +144,13 @@ together = _preset(
     "together",
     "https://api.together.xyz/v1",
     "TOGETHER_API_KEY",
-    forms=[OpenAIEmbeddings(), OpenAIImages(), OpenAISpeech(), OpenAITranscription(), CohereRerank("/rerank")],
+    forms=[
+        OpenAIEmbeddings(),
+        OpenAIImages(inline="base64"),
+        OpenAISpeech(),
+        OpenAITranscription(),
+        CohereRerank("/rerank"),
+    ],
     quirks={**_OLD_LIMIT, "top_k": True, **_without("user")},
 )
 xai = _preset(

@@ -1,25 +1,36 @@
 """OpenAI's images: `generations` in JSON, `edits` as a multipart form or in JSON
-(platform.openai.com/docs/api-reference/images)."""
+(platform.openai.com/docs/api-reference/images); other hosts take `generations` too (docs.together.ai/reference)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from math import log
 from typing import Any, ClassVar
 
-from llm_gateway_sdk import DialectError, Mint, Usage, WireReply, WireRequest
+from llm_gateway_sdk import DialectError, Mint, Target, Usage, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
+from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
-from llm_gateway_sdk.operations.images import ImageReply, ImageRequest
-from llm_gateway_sdk.operations.reading import count, json_reply, object_of, positive, text
+from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
+from llm_gateway_sdk.operations.reading import count, json_reply, json_request, object_of, positive, text
 
-__all__ = ["OpenAIImages", "read_options"]
+__all__ = ["OPENAI_SIZES", "OpenAIImages", "read_options"]
 
 _SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 _KNOWN = frozenset(
     {"model", "prompt", "n", "size", "quality", "response_format", "output_format", "user", "image", "mask", "stream"}
 )
 _QUALITIES = {"standard": "medium", "hd": "high", "auto": None}
+_OLD_QUALITIES = {"high": "hd"}
+"""DALL·E's names of them; the others are `standard`."""
 _FORMATS = ("png", "jpeg", "webp")
+OPENAI_SIZES: Mapping[str, Sequence[tuple[int, int]]] = {
+    "dall-e-2": ((1024, 1024), (512, 512), (256, 256)),
+    "dall-e-3": ((1024, 1024), (1792, 1024), (1024, 1792)),
+    "": ((1024, 1024), (1536, 1024), (1024, 1536)),
+}
+"""Of OpenAI's own models, by the beginning of their names. Of several of one shape the first is taken."""
 
 
 class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
@@ -27,6 +38,13 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
     operation: ClassVar[Operation] = "image"
     # `generations` and `edits` are one operation: the path of the request is the provider's.
     reply_texts: ClassVar[frozenset[str]] = frozenset({"revised_prompt"})
+
+    def __init__(
+        self, *, inline: str = "b64_json", sizes: Mapping[str, Sequence[tuple[int, int]]] | None = None
+    ) -> None:
+        """`inline`: the `response_format` by which the images themselves are asked for. `sizes`: what models take, by
+        the beginning of their names; without them any."""
+        self._inline, self._sizes = inline, sizes
 
     def decode_request(self, wire: WireRequest) -> ImageRequest:
         return read_options(object_of(wire.body), self.name)
@@ -48,6 +66,59 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
                 "input_tokens_details": {"text_tokens": usage.input_tokens or 0, "image_tokens": 0},
             }
         return json_reply(body)
+
+    def encode_request(self, request: ImageRequest, target: Target, losses: Losses) -> WireRequest:
+        if request.images or request.mask is not None:
+            raise DialectError("images of another API's clients are not edited here")
+        body: dict[str, Any] = {"model": target.model, "prompt": request.prompt, "n": request.n}
+        dated = target.model.startswith("dall-e")
+        if self._sizes is None or dated:
+            # OpenAI's newer models answer with the image itself, and refuse to be asked for it.
+            body["response_format"] = self._inline
+            if request.output_format is not None:
+                losses.dropped("output_format")
+        elif request.output_format is not None:
+            body["output_format"] = request.output_format
+        if (size := self._size(request, target.model, losses)) is not None:
+            body["size"] = size
+        if request.quality is not None:
+            body["quality"] = _OLD_QUALITIES.get(request.quality, "standard") if dated else request.quality
+        if request.user is not None:
+            body["user"] = request.user
+        for own, fields in request.provider_metadata.items():
+            if own == self.name:
+                body.update(fields)
+            else:
+                for field in fields:
+                    losses.dropped(field)
+        return json_request("/images/generations", body)
+
+    def _size(self, request: ImageRequest, model: str, losses: Losses) -> str | None:
+        if request.width is None or request.height is None:
+            return None
+        wanted = (request.width, request.height)
+        known = next((known for name, known in (self._sizes or {}).items() if model.startswith(name)), ())
+        if known and wanted not in known:
+            ratio = request.width / request.height
+            width, height = min(known, key=lambda each: abs(log(each[0] / each[1] / ratio)))
+            if request.ratio is None or width * request.height != height * request.width:
+                losses.converted("size", f"{width}x{height}")
+            wanted = (width, height)
+        return f"{wanted[0]}x{wanted[1]}"
+
+    def decode_reply(self, wire: WireReply, request: ImageRequest) -> ImageReply:
+        body = object_of(wire.body)
+        kind = body.get("output_format") or request.output_format or "png"
+        found = body.get("data")
+        images: list[Image] = []
+        for each in found if isinstance(found, list) else []:
+            if isinstance(each, dict) and isinstance(each.get("b64_json"), str):
+                revised = each.get("revised_prompt")
+                images.append(Image(each["b64_json"], f"image/{kind}", revised if isinstance(revised, str) else None))
+        model = body.get("model")
+        return ImageReply(
+            images, model if isinstance(model, str) else "", self.usage_of(body), count(body.get("created"))
+        ).checked()
 
     def usage_of(self, body: dict[str, Any]) -> Usage | None:
         usage = body.get("usage")
