@@ -113,6 +113,7 @@ class Case:
     def path(self) -> str:
         """With names in it, and without the id of what the request is about."""
         path = self.route.path.replace("{model}", self.target).replace("{rest}", NATIVE.lstrip("/"))
+        path = path.replace("{place}", "projects/p/locations/l/publishers/google")
         query = "?alt=sse" if path.endswith(":streamGenerateContent") else ""
         return f"/{self.adapter}{path.replace('{item}', 'item_1')}{query}"
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from google import genai
 from google.genai import types
+from google.oauth2.credentials import Credentials
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path += [str(TESTS / "endpoints"), str(TESTS / "end_to_end")]
@@ -44,5 +45,15 @@ def cohere_client(gateway: ServedGateway) -> Iterator[cohere.ClientV2]:
 def gemini_client(gateway: ServedGateway) -> Iterator[genai.Client]:
     options = types.HttpOptions(base_url=f"{gateway.url}/gemini", client_args={"trust_env": False})
     client = genai.Client(api_key="k", vertexai=False, http_options=options)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def vertex_client(gateway: ServedGateway) -> Iterator[genai.Client]:
+    """Google's client as it asks Vertex AI."""
+    options = types.HttpOptions(base_url=f"{gateway.url}/gemini", client_args={"trust_env": False})
+    login = Credentials("k")  # type: ignore[no-untyped-call]
+    client = genai.Client(vertexai=True, project="p", location="global", credentials=login, http_options=options)
     yield client
     client.close()

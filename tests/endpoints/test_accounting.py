@@ -241,7 +241,7 @@ def reported(case: Case) -> tuple[int, int | None] | None:
         return REPORTED
     if operation == "embed":
         return None if case.target == "gemini" else (2, 0)
-    if operation == "image" and case.route.path.endswith(":predict"):
+    if operation == "image" and case.target == "gemini":
         return None
     if operation == "image" and "edits" in case.route.path:
         return None

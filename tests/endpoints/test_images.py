@@ -35,10 +35,10 @@ def test_googles_client_asks_an_image_model(gemini_client: genai.Client) -> None
 
 @pytest.mark.filterwarnings("ignore:The generate_images method is deprecated")
 @pytest.mark.parametrize("model", PROVIDERS)
-def test_googles_client_of_imagen_on_each_provider(gemini_client: genai.Client, vendors: Vendors, model: str) -> None:
+def test_googles_client_of_imagen_on_each_provider(vertex_client: genai.Client, vendors: Vendors, model: str) -> None:
     config = types.GenerateImagesConfig(number_of_images=3, aspect_ratio="16:9")
 
-    reply = gemini_client.models.generate_images(model=model, prompt="a cat", config=config)
+    reply = vertex_client.models.generate_images(model=model, prompt="a cat", config=config)
 
     images = [each.image for each in reply.generated_images or []]
     assert [(image.mime_type, image.image_bytes) for image in images if image is not None] == [

@@ -19,6 +19,8 @@ from .parts import NAME
 __all__ = ["GeminiAdapter"]
 
 _VERSIONS = ("/v1beta", "/v1", "/v1alpha")
+_VERTEX_VERSIONS = ("/v1beta1", "/v1")
+"""In addresses of Vertex AI, which google-genai writes with `vertexai=True`."""
 _METHODS: tuple[tuple[str, Operation], ...] = (
     ("generateContent", "generate"),
     ("streamGenerateContent", "generate"),
@@ -40,6 +42,13 @@ def _routes() -> list[Route]:
                 routes.append(Route("POST", version + path, operation, NAME, path, form=form))
         routes.append(Route("GET", f"{version}/models", "models", NAME, "/models"))
         routes.append(Route("GET", f"{version}/models/{{model}}", "models", NAME, "/models/{model}"))
+    for version in _VERTEX_VERSIONS:
+        # `place` is `publishers/google`, with or without a project and a location before it, which here are the
+        # gateway's to choose.
+        for method, operation in _METHODS:
+            path, upstream = f"{version}/{{place}}/models/{{model}}:{method}", f"/models/{{model}}:{method}"
+            routes.append(Route("POST", path, operation, NAME, upstream, form=_FORMS.get(operation)))
+        routes.append(Route("GET", f"{version}/{{place}}/models/{{model}}", "models", NAME, "/models/{model}"))
     return routes
 
 
@@ -50,7 +59,7 @@ class GeminiAdapter(Adapter):
 
     def claims(self, wire: WireRequest) -> bool:
         """`/v1/models` is everybody's: Google's clients are known by their header, key or version."""
-        if wire.path.startswith(("/v1beta/", "/v1alpha/")):
+        if wire.path.startswith(("/v1beta/", "/v1beta1/", "/v1alpha/")):
             return True
         names = wire.headers
         return "x-goog-api-key" in names or "x-goog-api-client" in names or "key=" in wire.query

@@ -37,7 +37,8 @@ class RouteTable:
     def __init__(self, gateway: Gateway) -> None:
         self._exact: dict[tuple[str, str], list[Match]] = {}
         self._methods: dict[str, set[str]] = {}
-        self._patterns: list[tuple[str, _Pattern]] = []
+        self._patterns: dict[tuple[str, str], list[_Pattern]] = {}
+        """By method and how the path ends, so that a request is compared with few of them."""
         self._native: list[tuple[str, ServedProject, Adapter, Route]] = []
         self._first_adapter: Adapter | None = None
         default = gateway.default_project
@@ -67,7 +68,8 @@ class RouteTable:
             # Names of models hold slashes and colons (`meta-llama/Llama-3:free`): what follows one in the route is
             # looked for from the right.
             expression = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(path)) + r"\Z", re.DOTALL)
-            self._patterns.append((route.method, _Pattern(expression, match)))
+            ending = "" if path.endswith("}") else _ending(path)
+            self._patterns.setdefault((route.method, ending), []).append(_Pattern(expression, match))
         else:
             self._exact.setdefault((route.method, path), []).append(match)
             self._methods.setdefault(path, set()).add(route.method)
@@ -79,8 +81,8 @@ class RouteTable:
         if found is not None:
             return found[0] if len(found) == 1 else _claimed(found, wire)
         candidates: list[Match] = []
-        for verb, pattern in self._patterns:
-            if verb == method and (groups := pattern.expression.match(path)) is not None:
+        for pattern in (*self._patterns.get((method, _ending(path)), ()), *self._patterns.get((method, ""), ())):
+            if (groups := pattern.expression.match(path)) is not None:
                 if not all(map(_is_name, groups.groupdict().values())):
                     continue
                 match = pattern.match
@@ -124,7 +126,7 @@ class RouteTable:
         return next(iter(difflib.get_close_matches(path, self._methods, n=1, cutoff=0.85)), None)
 
     def _begins_a_route(self, path: str) -> bool:
-        return any(pattern.expression.match(path) for _, pattern in self._patterns)
+        return any(pattern.expression.match(path) for found in self._patterns.values() for pattern in found)
 
     def allowed(self, path: str) -> list[str]:
         """The methods that a known path takes."""
@@ -156,6 +158,11 @@ class RouteTable:
             upstream = (route.upstream or route.path).replace("{rest}", rest)
             found.append(Match(project.scope, adapter, route, upstream))
         return _claimed(found, wire) if found else None
+
+
+def _ending(path: str) -> str:
+    """The last segment or method of a path: `/invoke`, `:generateContent`."""
+    return path[max(path.rfind("/"), path.rfind(":")) :]
 
 
 def _is_name(value: str) -> bool:

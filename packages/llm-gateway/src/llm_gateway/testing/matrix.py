@@ -154,7 +154,7 @@ def _request(
 ) -> tuple[str, bytes, list[tuple[str, str]]] | None:
     """(path, body, headers) of a request on this route; None where the route is not for such a one."""
     if route.operation == "models":
-        return route.path.replace("{model}", model), b"", []
+        return route.path.replace("{model}", model).replace("{place}", "publishers/google"), b"", []
     if route.operation in ("native", "stored"):
         return route.path.replace("{rest}", "files"), b'{"native": true}', []
     if route.operation == "embed":
@@ -167,7 +167,7 @@ def _request(
     wire = wire or dialect.encode_request(request, target, Losses("request"))
     if not _leads_to(route, wire.path):
         return None
-    path = route.path.replace("{model}", model)
+    path = route.path.replace("{model}", model).replace("{place}", "publishers/google")
     return f"{path}?{wire.query}" if wire.query else path, wire.body, list(wire.headers)
 
 

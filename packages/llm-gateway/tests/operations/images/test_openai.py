@@ -52,7 +52,7 @@ def test_the_nearest_size_that_a_model_makes_is_asked_for(model: str, size: tupl
     assert lost == ([] if chosen == f"{size[0]}x{size[1]}" else ["converted size"])
 
 
-def test_a_ratio_that_a_model_makes_is_no_loss() -> None:
+def test_a_ratio_that_a_model_makes_loses_nothing() -> None:
     assert sent(OPENAI, "dall-e-2", width=2048, height=2048, ratio="1:1")[1] == []
 
 
