@@ -197,6 +197,9 @@ def _limits_table() -> str:
             (name, [one.bounds.metadata[place] if one.bounds.metadata else None for one in _RECEIVERS])
             for place, name in enumerate(("metadata entries", "letters of a key", "letters of a value"))
         ),
+        ("letters of a prompt cache's key", [one.bounds.cache_key for one in _RECEIVERS]),
+        *((name, [getattr(one.grammar, field, None) for one in _RECEIVERS]) for name, field in _GRAMMAR_ROWS),
+        *((name, [getattr(one.images, field, None) for one in _RECEIVERS]) for name, field in _IMAGE_ROWS),
     ]
     lines = ["| | " + " | ".join(TITLES[name] for name in DIALECTS) + " |", "|---" * (len(DIALECTS) + 1) + "|"]
     for name, values in rows:
@@ -204,11 +207,33 @@ def _limits_table() -> str:
     return "\n".join(lines)
 
 
+_GRAMMAR_ROWS = (
+    ("strict tools", "tools"),
+    ("optional properties of strict schemas", "optional"),
+    ("properties of several types in strict schemas", "unions"),
+    ("properties of a strict schema", "properties"),
+    ("levels of objects in a strict schema", "levels"),
+    ("values of enumerations in a strict schema", "enum_values"),
+    ("letters of names and values in a strict schema", "letters"),
+)
+_IMAGE_ROWS = (
+    ("images", "count"),
+    ("documents in a message", "documents"),
+    ("letters of an image in base64", "letters"),
+    ("pixels of an image's longer side", "side"),
+    ("the same, with more than 20 images", "many_side"),
+)
+
 _LIMITS = """## Limits
 
 Counts, lengths and numbers beyond what a receiver takes are brought within it before a request is sent, and reported.
 Names of tools that had to be shortened come back as the client's own. An empty cell: no limit is applied. The most
-tokens of an answer are the model's, see [Which model takes what](models.md)."""
+tokens of an answer are the model's, see [Which model takes what](models.md).
+
+Tools beyond the bounds of strict schemas are sent without the promise. Where there are more images than are taken, the
+oldest of the conversation are left out, with a text in their place; a request whose last turn alone has too many, or
+one that is too large, is refused with 400. Bedrock's counts of images and documents are those of one message; Claudes
+with a context of 200,000 tokens take 100 images."""
 
 
 def field_table(sender: str, rows: Iterable[tuple[str, tuple[str, ...]]]) -> str:

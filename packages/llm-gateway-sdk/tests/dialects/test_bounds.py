@@ -68,6 +68,16 @@ def test_what_is_beyond_is_brought_within_and_reported(
     assert (len(reported) if isinstance(losses, int) else reported) == losses
 
 
+def test_a_long_cache_key_stays_one_key() -> None:
+    keys = [fitted(RESPONSES, cache_key=key)[0].cache_key for key in ("k" * 65, "k" * 65, "k" * 66, "k" * 64)]
+
+    assert keys[0] == keys[1]
+    assert len(set(keys)) == 3
+    assert [len(key or "") for key in keys] == [64] * 4
+    assert keys[3] == "k" * 64
+    assert fitted(CHAT, cache_key="k" * 65)[1] == ["converted cache_key"]
+
+
 def test_a_request_for_more_tokens_than_the_model_gives_is_clamped() -> None:
     facts = ModelFacts(name="gpt-4o", vendor="openai", max_output=16384)
     receiver = CHAT.of_model(limits_of("gpt-4o", None, facts))

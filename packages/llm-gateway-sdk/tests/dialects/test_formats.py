@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from llm_gateway_sdk import LLMRequest, Losses, Message, ResponseFormat, TextPart
+from llm_gateway_sdk.dialects.fit import fit
 from llm_gateway_sdk.dialects.formats import fit_format
+from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.receiver import CHAT, CONVERSE, GENERATE_CONTENT, MESSAGES, RESPONSES, Receiver
 
 A = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
@@ -103,3 +105,39 @@ def test_the_name_of_a_format_is_one_that_openai_takes(name: str | None, wanted:
     assert fitted.response_format.name == wanted
     assert [loss.path for loss in losses] == ([] if name == wanted else ["response_format.name"])
     assert (fitted is request) is (name == wanted)
+
+
+@pytest.mark.parametrize("receiver", [CHAT, RESPONSES], ids=["chat", "responses"])
+@pytest.mark.parametrize(
+    ("text", "added"),
+    [("Give me a Json list", False), ("Answer as {}", True), ("", True)],
+    ids=["word", "none", "empty"],
+)
+def test_the_conversation_has_the_word_where_json_is_wanted(receiver: Receiver, text: str, added: bool) -> None:
+    asked = LLMRequest(messages=[Message("user", [TextPart(text)])], response_format=ResponseFormat("json_object"))
+    losses = Losses()
+
+    fitted = fit(asked, receiver, losses).request
+
+    assert fitted.response_format == ResponseFormat("json_object")
+    assert any("json" in message.text.lower() for message in fitted.messages)
+    assert bool(losses) is added
+    assert [message.role for message in fitted.messages] == (["developer", "user"] if added else ["user"])
+
+
+@pytest.mark.parametrize(
+    ("model", "taken"),
+    [
+        ("gpt-4", False), ("gpt-4-0613", False), ("openai/gpt-4-32k", False), ("gpt-3.5-turbo-16k", False),
+        ("gpt-35-turbo-instruct", False), ("o1-mini", False), ("gpt-4-turbo", True), ("gpt-4-1106-preview", True),
+        ("gpt-4-0125-preview", True), ("gpt-3.5-turbo", True), ("gpt-4o", True), ("gpt-4.1", True), ("o1", True),
+        ("gpt-5.6", True), ("qwen3", True),
+    ],
+)  # fmt: skip
+def test_json_is_asked_for_in_words_of_models_without_the_setting(model: str, taken: bool) -> None:
+    asked = LLMRequest(messages=[Message("user", [TextPart("json")])], response_format=ResponseFormat("json_object"))
+
+    fitted = fit(asked, CHAT.of_model(limits_of(model)), Losses()).request
+
+    assert (fitted.response_format is not None) is taken
+    assert (fitted.messages[0].role == "system") is not taken

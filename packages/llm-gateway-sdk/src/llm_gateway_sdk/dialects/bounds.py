@@ -7,6 +7,7 @@ are data of the receiver (`receiver.Bounds`), with their sources.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -45,6 +46,10 @@ def fit_bounds(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
         metadata = _metadata(request.metadata, bounds.metadata, losses)
         if len(metadata) != len(request.metadata):
             changes["metadata"] = metadata
+    key = request.cache_key
+    if key is not None and bounds.cache_key is not None and len(key) > bounds.cache_key:
+        losses.converted("cache_key", "a hash of a key that is longer than the provider takes")
+        changes["cache_key"] = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[: bounds.cache_key]
     if request.parallel_tool_calls is not None and not bounds.parallel_tools:
         if request.parallel_tool_calls is False:
             losses.converted("parallel_tool_calls", "the model makes one call at a time")

@@ -19,6 +19,7 @@ from .bounds import fit_bounds, fit_cache_marks, fit_json_with_tools, fit_tool_c
 from .call_ids import fit_ids
 from .files import refuse_foreign_files
 from .formats import fit_format
+from .grammar import fit_strict_tools
 from .history import (
     begin_with_user,
     join_turns,
@@ -27,6 +28,7 @@ from .history import (
     without_blank_texts,
     without_trailing_blank,
 )
+from .images import fit_images
 from .media import fit_media, refuse_audio
 from .model_fit import fit_model
 from .model_limits import ANY_MODEL
@@ -78,6 +80,7 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
         or request.n is not None
         or request.seed is not None
         or request.top_k is not None
+        or request.cache_key is not None
         or request.parallel_tool_calls is not None
         or (most is not None and tokens is not None and tokens > most)
     ):
@@ -93,6 +96,8 @@ def fit(request: LLMRequest, receiver: Receiver, losses: Losses, sender: str = "
             changes["user"] = user
     if request.tools:
         tools = _fit_tools(request.tools, receiver, losses)
+        if receiver.grammar is not None:
+            tools = fit_strict_tools(request, tools, receiver, losses)
         if tools is not request.tools:
             changes["tools"] = tools
     return Fitted(replace(request, **changes) if changes else request, names)
@@ -150,6 +155,8 @@ def _fit_messages(
     if not kinds <= _PLAIN:
         if MediaPart in kinds or ToolResultPart in kinds:
             messages = fit_media(messages, losses, checked=receiver.checked_labels)
+            if receiver.images is not None:
+                messages = fit_images(messages, receiver.images, losses)
             if receiver.vendors is not None and sender not in receiver.vendors:
                 refuse_foreign_files(messages)
             if not receiver.audio:

@@ -7,12 +7,15 @@ answers; where there is no such form, it is asked for in the system prompt.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from ..losses import Losses
-from ..request import LLMRequest, ResponseFormat
+from ..parts import TextPart
+from ..request import LLMRequest, Message, ResponseFormat
 from ..wire import json
+from .grammar import size_of, too_large
 from .model_fit import JSON_SCHEMA, instructed
 from .receiver import Receiver
 from .schemas import is_openai_strict, is_recursive, plain_root, resolve, structured_schema, whole_root
@@ -25,7 +28,11 @@ _PATH = "response_format.schema"
 def fit_format(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRequest:
     """The request with a schema of its answer that the receiver takes; the same object where it does so already."""
     wanted = request.response_format
-    if wanted is None or wanted.kind != "json_schema" or wanted.schema is None:
+    if wanted is None:
+        return request
+    if wanted.kind == "json_object":
+        return _fit_json(request, receiver, losses)
+    if wanted.kind != "json_schema" or wanted.schema is None:
         return request
     schema = wanted.schema
     if receiver.object_formats:
@@ -46,6 +53,13 @@ def fit_format(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
     if receiver.strict == "openai" and strict and not is_openai_strict(schema):
         losses.dropped("response_format.strict", "the schema is not in the form of strict mode")
         strict = False
+    if receiver.grammar is not None and (strict or receiver.grammar.together):
+        reason = too_large(size_of(schema), receiver.grammar)
+        if reason and receiver.grammar.together:
+            return _asked_for(request, wanted, reason, losses)
+        if reason:
+            losses.dropped("response_format.strict", reason)
+            strict = False
     name = wanted.name
     if receiver.strict == "openai" and name and _NAME.fullmatch(name) is None:
         name = _LETTERS.sub("_", name)[:64]
@@ -53,6 +67,25 @@ def fit_format(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
     if schema is wanted.schema and strict is wanted.strict and name is wanted.name:
         return request
     return replace(request, response_format=replace(wanted, schema=schema, strict=strict, name=name))
+
+
+def _fit_json(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRequest:
+    """The wish for JSON of any form, in words where the model does not take it; with the word, where that is asked."""
+    if not receiver.model.json_mode:
+        losses.converted("response_format", "asked for in the system prompt: the model takes no such setting")
+        return replace(request, messages=instructed(request.messages, [_JSON]), response_format=None)
+    if not receiver.json_word or any("json" in part.text.lower() for part in _texts(request.messages)):
+        return request
+    losses.converted("response_format", "the word JSON is added to the conversation, as the provider wants")
+    # Not a system message: a leading one becomes a field of the request that is not looked at.
+    return replace(request, messages=instructed(request.messages, [_JSON], role="developer"))
+
+
+_JSON = "Answer with one JSON object and nothing else."
+
+
+def _texts(messages: list[Message]) -> Iterator[TextPart]:
+    return (part for message in messages for part in message.content if isinstance(part, TextPart))
 
 
 # OpenAI API reference, `response_format.json_schema.name`.

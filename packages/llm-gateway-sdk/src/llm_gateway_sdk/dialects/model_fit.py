@@ -164,10 +164,10 @@ def _loose(tool: ToolLike) -> ToolLike:
     return tool if isinstance(tool, OpaqueTool) or not tool.strict else replace(tool, strict=None)
 
 
-def instructed(messages: list[Message], instructions: list[str]) -> list[Message]:
+def instructed(messages: list[Message], instructions: list[str], role: str = "system") -> list[Message]:
     """The messages with further system texts after the leading ones."""
     place = 0
     while place < len(messages) and messages[place].role in _SYSTEM:
         place += 1
-    system = [Message("system", [TextPart(text)]) for text in instructions]
+    system = [Message(role, [TextPart(text)]) for text in instructions]
     return [*messages[:place], *system, *messages[place:]]

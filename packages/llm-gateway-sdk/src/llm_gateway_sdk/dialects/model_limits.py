@@ -37,10 +37,14 @@ class ModelLimits:
     """Thinking can be switched off."""
     off_form: Literal["disabled", "between_tools"] = "disabled"
     """The word by which Claude's thinking is switched off."""
+    binds_thinking: bool = False
+    """Refuses signed thinking where the conversation before it is not the one that led to it."""
     forced_tools: bool = True
     """A tool can be forced."""
     structured: bool = True
     """Takes output schemas."""
+    json_mode: bool = True
+    """Takes the wish for JSON of any form."""
     strict_tools: bool = True
     prefill: bool = True
     """The conversation may end with a turn of the assistant's."""
@@ -58,6 +62,8 @@ class ModelLimits:
     """Takes the setting whether several tools may be called at a time."""
     json_with_tools: bool = True
     """Takes the form of its answer together with tools."""
+    images: int | None = None
+    """The most images of a request, where the model takes fewer than others of its API."""
     bounded_context: int | None = None
     """The context in tokens, where a conversation and the bound of the answer together may not exceed it."""
 
@@ -115,6 +121,8 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
         thinking=_claude_thinking(version),
         thinking_off=not always,
         off_form="between_tools" if line == "sonnet" and version >= (5, 5) else "disabled",
+        # platform.claude.com, "Preserved thinking": Fable runs the check from 5.1 on, Mythos does not.
+        binds_thinking=line == "fable" and version >= (5, 1),
         forced_tools=not unforced,
         structured=structured,
         strict_tools=structured,
@@ -123,6 +131,8 @@ def _claude_limits(claude: ClaudeName) -> ModelLimits:
         checked_labels=version >= (3, 7),
         max_output=ceiling,
         ceiling=None if version[0] == 99 else ceiling,
+        # "Vision": 600 images, 100 of models with a context of 200,000 tokens.
+        images=100 if version < (4, 6) else None,
         # From 4.5 on an answer may be asked for that is longer than what is left ("Context windows").
         bounded_context=200_000 if version < (4, 5) else None,
     )
@@ -177,6 +187,14 @@ _MADE_FOR_CHATGPT = re.compile(r"(?:^|[/.:])(?:chatgpt-|gpt-[34](?!\d)|gpt-\d+(?
 _WITHOUT_SCHEMAS = re.compile(
     r"(?:^|[/.:])(?:gpt-3(?!\d)|gpt-35|gpt-4(?!\d)(?!\.|o|-1(?!106))|gpt-4o-2024-05-13|gpt-4o(?:-mini)?-audio|gpt-audio"
     r"|chatgpt-4o|o1-mini|o1-preview)"
+)
+
+
+# OpenAI, "JSON mode": from gpt-4-turbo and gpt-3.5-turbo-1106 on; o1-mini and o1-preview have none. Older models answer
+# "'response_format' of type 'json_object' is not supported with this model".
+_WITHOUT_JSON_MODE = re.compile(
+    r"(?:^|[/.:])(?:gpt-4(?:-0314|-0613|-32k|-1106-vision|-vision)?(?![\w.]|-(?!0314|0613|32k|vision))"
+    r"|gpt-3(?:\.?5)-turbo(?:-0301|-0613|-16k|-instruct)|o1-mini|o1-preview)"
 )
 
 
@@ -241,7 +259,9 @@ def _of_name(model: str) -> ModelLimits:
         limits = _openai_limits(model.lower(), *openai)
     else:
         limits = _UNTHINKING if _MADE_FOR_CHATGPT.search(model.lower()) else ANY_MODEL
-    return replace(limits, structured=False) if _WITHOUT_SCHEMAS.search(model.lower()) else limits
+    if _WITHOUT_SCHEMAS.search(model.lower()):
+        limits = replace(limits, structured=False)
+    return replace(limits, json_mode=False) if _WITHOUT_JSON_MODE.search(model.lower()) else limits
 
 
 def limits_of(model: str, quirks: Mapping[str, Any] | None = None, facts: ModelFacts | None = None) -> ModelLimits:
@@ -291,6 +311,8 @@ def _add_facts(facts: ModelFacts, limits: ModelLimits, changes: dict[str, Any]) 
         changes["ceiling"] = facts.max_output
     if facts.parallel_tools is not None and facts.vendor == "openai":
         changes["parallel_tools"] = facts.parallel_tools
+    if facts.context_window is not None and limits.images is not None and facts.context_window > 200_000:
+        changes["images"] = None
     thinking = facts.thinking
     if thinking is None:
         return

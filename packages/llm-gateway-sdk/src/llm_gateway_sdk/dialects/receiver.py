@@ -21,6 +21,8 @@ __all__ = [
     "RESPONSES",
     "Bounds",
     "CallIds",
+    "Grammar",
+    "Images",
     "Receiver",
     "ToolNames",
     "UserIds",
@@ -82,11 +84,48 @@ class Bounds:
     top_k: int | None = None
     metadata: tuple[int, int, int] | None = None
     """Entries, letters of a key, letters of a value."""
+    cache_key: int | None = None
+    """Letters of the key by which a prompt cache is shared."""
     max_tokens: int | None = None
     parallel_tools: bool = True
     """Takes the setting whether several tools may be called at a time."""
     json_with_tools: bool = True
     """Takes the form of an answer together with tools."""
+
+
+@dataclass(slots=True, frozen=True)
+class Grammar:
+    """The largest schemas that are compiled where they are promised strictly; None is any. `grammar.SchemaSize` has
+    what each count means."""
+
+    properties: int | None = None
+    levels: int | None = None
+    enum_values: int | None = None
+    letters: int | None = None
+    long_enum_letters: int | None = None
+    optional: int | None = None
+    unions: int | None = None
+    tools: int | None = None
+    """Strict tools."""
+    together: bool = False
+    """All schemas of a request count together, not each by itself."""
+
+
+@dataclass(slots=True, frozen=True)
+class Images:
+    """The most images and documents, and the largest; None is any."""
+
+    count: int | None = None
+    per_message: bool = False
+    """The counts are of one message, not of the request."""
+    documents: int | None = None
+    letters: int | None = None
+    """Base64 letters of an image."""
+    side: int | None = None
+    """Pixels of the longer side of an image."""
+    many: int | None = None
+    """With more images than these each may have `many_side` pixels only."""
+    many_side: int | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -124,6 +163,10 @@ class Receiver:
     """Takes audio in messages."""
     vendors: frozenset[str] | None = None
     """Dialects of clients whose file ids this receiver has issued; None takes all."""
+    json_word: bool = False
+    """An answer in JSON is given only where the conversation has the word."""
+    grammar: Grammar | None = None
+    images: Images | None = None
     bounds: Bounds = Bounds()
     model: ModelLimits = ANY_MODEL
     """What the model takes, beyond the bounds."""
@@ -138,9 +181,13 @@ class Receiver:
             parallel_tools=limits.parallel_tools,
             json_with_tools=limits.json_with_tools,
         )
-        model = replace(limits, ceiling=None, parallel_tools=True, json_with_tools=True)
+        model = replace(limits, ceiling=None, parallel_tools=True, json_with_tools=True, images=None)
+        images = self.images
+        if images is not None and images.count is not None and limits.images is not None:
+            images = replace(images, count=min(images.count, limits.images))
         return replace(
             self,
+            images=images,
             bounds=bounds,
             model=ANY_MODEL if model == ANY_MODEL else model,
             checked_labels=self.checked_labels and limits.checked_labels,
@@ -152,8 +199,14 @@ _OPENAI_FILES = frozenset({"openai_chat", "openai_responses"})
 _ASSISTANT = frozenset({"assistant"})
 
 # OpenAI API reference, chat/create: at most 128 tools; `metadata` of 16 entries, keys of at most 64 letters, values of
-# at most 512.
-_OPENAI_BOUNDS = Bounds(tools=128, metadata=(16, 64, 512))
+# at most 512. `prompt_cache_key`: "string too long. Expected a string with maximum length 64" (the API's own answer).
+_OPENAI_BOUNDS = Bounds(tools=128, metadata=(16, 64, 512), cache_key=64)
+# "Structured Outputs", "Supported schemas": 5,000 properties, 10 levels, 1,000 values of enumerations, 120,000 letters
+# of names and values, 15,000 of one enumeration of more than 250 values.
+_OPENAI_GRAMMAR = Grammar(properties=5000, levels=10, enum_values=1000, letters=120_000, long_enum_letters=15_000)
+# "Images and vision": "up to 500 individual image inputs per request". JSON mode: "'messages' must contain the word
+# 'json' in some form, to use 'response_format' of type 'json_object'" (the API's own answer).
+_OPENAI_IMAGES = Images(count=500)
 
 # Names: "a-z, A-Z, 0-9, underscores and dashes, maximum length of 64" (OpenAI API reference, chat/create,
 # `tools[].function.name`). Ids: "string too long. Expected a string with maximum length 40" (the API's own answer).
@@ -171,6 +224,9 @@ CHAT = Receiver(
     continues=False,
     joined=_ASSISTANT,
     vendors=_OPENAI_FILES,
+    json_word=True,
+    grammar=_OPENAI_GRAMMAR,
+    images=_OPENAI_IMAGES,
     bounds=replace(_OPENAI_BOUNDS, stop=4),
 )
 
@@ -186,6 +242,9 @@ RESPONSES = Receiver(
     continues=False,
     audio=False,
     vendors=_OPENAI_FILES,
+    json_word=True,
+    grammar=_OPENAI_GRAMMAR,
+    images=_OPENAI_IMAGES,
     bounds=_OPENAI_BOUNDS,
 )
 
@@ -196,6 +255,10 @@ RESPONSES = Receiver(
 # The API's own answers: texts "must contain non-whitespace text", "final assistant content cannot end with trailing
 # whitespace", "input_schema does not support oneOf, allOf, or anyOf at the top level", "specified using the image/png
 # media type, but the image appears to be a image/jpeg image".
+# "Vision", "General limits": 600 images per request, 100 of models with a context of 200,000 tokens; images of at most
+# 5 MB (as base64) and 8000 pixels, of 2000 where there are more than 20. "Structured outputs", "Schema complexity
+# limits": 20 strict tools, 24 optional properties and 16 of several types, of all strict schemas together.
+_CLAUDE_GRAMMAR = Grammar(optional=24, unions=16, tools=20, together=True)
 MESSAGES = Receiver(
     tool_names=ToolNames(128),
     call_ids=CallIds(None, _WORD, unique=True),
@@ -209,9 +272,12 @@ MESSAGES = Receiver(
     trailing_blank=False,
     checked_labels=True,
     vendors=frozenset({"anthropic"}),
+    grammar=_CLAUDE_GRAMMAR,
+    images=Images(count=600, letters=5 * 1024 * 1024, side=8000, many=20, many_side=2000),
     bounds=Bounds(cache_marks=4),
 )
 
+# AWS, Bedrock Runtime API reference, Message: up to 20 images of 3.75 MB and 8000 pixels, up to five documents.
 # AWS, "Prompt caching": four checkpoints per request. `requestMetadata`: 16 entries, keys and values of at most 256
 # letters. Anthropic Claude on Bedrock: `top_k` from 0 to 500.
 # AWS, Bedrock Runtime API reference: ToolSpecification.name `[a-zA-Z0-9_-]+` of 1 to 64 letters, toolUseId
@@ -229,6 +295,8 @@ CONVERSE = Receiver(
     trailing_blank=False,
     checked_labels=True,
     vendors=frozenset({"bedrock"}),
+    grammar=_CLAUDE_GRAMMAR,
+    images=Images(count=20, per_message=True, documents=5, letters=5 * 1024 * 1024, side=8000),
     bounds=Bounds(cache_marks=4, top_k=500, metadata=(16, 256, 256)),
 )
 

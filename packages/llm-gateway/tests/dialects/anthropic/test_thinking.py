@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from anthropic_requests import asks, decode, encode, listed, user
 
+from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway.dialects.anthropic.thinking import without_refused_budget
 from llm_gateway_sdk import (
     Losses,
     Message,
     Reasoning,
+    Target,
     TextPart,
     ThinkingPart,
     Tool,
@@ -45,6 +47,34 @@ def test_thinking_goes_back_only_to_whom_it_came_from() -> None:
     assert [block["type"] for block in blocks] == ["thinking", "thinking", "tool_use"]
     assert [block["thinking"] for block in blocks[:2]] == ["mine", "of Claude on Bedrock"]
     assert "dropped messages[*].content[*].signature" in listed(losses)
+
+
+@pytest.mark.parametrize(
+    ("model", "signed_by", "asks_to_drop"),
+    [
+        ("claude-fable-5-1", "anthropic", True),
+        ("claude-fable-5-2", "anthropic", True),
+        ("claude-fable-5", "anthropic", False),
+        ("claude-opus-5-5", "anthropic", False),
+        ("claude-fable-5-1", "gemini", False),
+    ],
+)
+def test_thinking_of_another_conversation_is_left_out_and_not_refused(
+    model: str, signed_by: str, asks_to_drop: bool
+) -> None:
+    request = asks(
+        user(TextPart("hi")),
+        Message("assistant", [ThinkingPart("so", signature="s", signed_by=signed_by), TextPart("ok")]),
+        user(TextPart("and now?")),
+        max_tokens=50,
+    )
+
+    wire = Anthropic().translate(request, Target(model), Losses(), "openai_chat")
+
+    body = json.loads(wire.body)
+    asked = body.get("thinking", {}).get("block_binding") == {"prefix_mismatch_behavior": "drop_block"}
+    assert asked is asks_to_drop
+    assert ("thinking-binding-controls-2026-08-01" in (wire.headers.get("anthropic-beta") or "")) is asks_to_drop
 
 
 def test_other_providers_signatures_are_unwrapped_from_where_they_travelled() -> None:

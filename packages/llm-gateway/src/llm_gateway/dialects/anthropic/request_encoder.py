@@ -68,7 +68,7 @@ class _Encoder:
         self.own = own(request.provider_metadata)
         self.version: str = target.api_version or self.own.get("_version") or VERSION_2023
         self.betas: list[str] = list(self.own.get("_betas") or [])
-        self.thinking = ThinkingEncoder(request, target, losses, self.limits)
+        self.thinking = ThinkingEncoder(request, target, losses, self.limits, self.betas)
 
     def encode(self) -> WireRequest:
         request = self.request

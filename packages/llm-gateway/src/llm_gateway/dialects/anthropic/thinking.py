@@ -34,6 +34,8 @@ __all__ = ["ThinkingEncoder", "is_native", "without_refused_budget"]
 
 _MODES = frozenset({"enabled", "adaptive", "disabled", "between_tools"})
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
+# platform.claude.com, "Preserved thinking": the name of the beta feature with which the field goes.
+_BINDING = "thinking-binding-controls-2026-08-01"
 _EARLY_EFFORTS = ("low", "medium", "high", "max")
 
 
@@ -46,14 +48,28 @@ class ThinkingEncoder:
     """Writes how a model is to think. A client of this dialect knows which forms its model takes; others give an
     effort or a budget, which is brought into the form of the model."""
 
-    def __init__(self, request: LLMRequest, target: Target, losses: Losses, limits: ModelLimits) -> None:
+    def __init__(
+        self, request: LLMRequest, target: Target, losses: Losses, limits: ModelLimits, betas: list[str]
+    ) -> None:
         self.request = request
         self.target = target
         self.losses = losses
         self.limits = limits
+        self.betas = betas
+        """Names of beta features that the request asks for; those of its thinking are added."""
+        self.native = bool(request.provider_metadata.get(NAME))
 
     def config(self, turns: list[Turn]) -> Block | None:
         """The field `thinking`; None leaves it out."""
+        config = self._config(turns)
+        if self.limits.binds_thinking and not self.native and _has_thinking(turns):
+            # What a client of another API sends is not always what the model was sent before, word for word.
+            config = {"type": "adaptive"} if config is None else config
+            config.setdefault("block_binding", {"prefix_mismatch_behavior": "drop_block"})
+            self.betas.append(_BINDING)
+        return config
+
+    def _config(self, turns: list[Turn]) -> Block | None:
         reasoning = self.request.reasoning
         if reasoning is None:
             return None
@@ -153,6 +169,10 @@ class ThinkingEncoder:
 
     def _speaks_effort(self, reasoning: Reasoning) -> bool:
         return self.target.quirks.get("effort") is True and reasoning.effort in _EFFORTS
+
+
+def _has_thinking(turns: list[Turn]) -> bool:
+    return any(block.get("type") in ("thinking", "redacted_thinking") for turn in turns for block in turn.blocks)
 
 
 def _unthought_calls(turns: Sequence[tuple[Any, list[Block]]]) -> bool:
