@@ -60,19 +60,20 @@ async def calls_per_chunk(name: str, configuration: str = "") -> float:
     return (counts[1] - counts[0]) / 100
 
 
-async def circles_per_request(name: str) -> int:
-    """Objects that only the garbage collector can free when a request is over: the least of three requests, for what
-    else is done meanwhile is not a request's."""
+async def circles_per_request(name: str, *, once: bool = False) -> int:
+    """Objects that only the garbage collector can free when a request is over, or with `once` its connection too: the
+    least of three requests, for what else is done meanwhile is not a request's."""
     request = _request(name)
     async with InProcess(_configuration(name)) as gateway:
+        ask = gateway.ask_once if once else gateway.ask
         for _ in range(_WARM_UP):
-            await gateway.ask(request)
+            await ask(request)
         gc.collect()
         gc.disable()
         found = []
         try:
             for _ in range(3):
-                await gateway.ask(request)
+                await ask(request)
                 found.append(gc.collect())
             return min(found)
         finally:

@@ -83,10 +83,21 @@ class InProcess:
         """The whole reply, head and body, on one connection that is kept."""
         written = self._transport.written
         written.clear()
-        self.protocol.data_received(request)
-        while self.protocol.cycles:  # noqa: ASYNC110 — the reply comes in callbacks of this very loop
-            await asyncio.sleep(0)
+        await self._send(self.protocol, request)
         return b"".join(written)
+
+    async def ask_once(self, request: bytes) -> bytes:
+        """The same on a connection that is opened for it, and closes."""
+        transport, protocol = _Transport(), HTTPConnection(self._door)
+        protocol.connection_made(cast(Any, transport))
+        await self._send(protocol, request)
+        protocol.connection_lost(None)
+        return b"".join(transport.written)
+
+    async def _send(self, protocol: HTTPConnection, request: bytes) -> None:
+        protocol.data_received(request)
+        while protocol.cycles:  # noqa: ASYNC110 — the reply comes in callbacks of this very loop
+            await asyncio.sleep(0)
 
 
 def raw_request(path: str, body: bytes, headers: Sequence[str] = ()) -> bytes:

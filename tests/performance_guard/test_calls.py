@@ -59,6 +59,10 @@ def test_a_finished_request_leaves_nothing_to_the_garbage_collector(scenario: st
     assert asyncio.run(circles_per_request(scenario)) == 0
 
 
+def test_a_closed_connection_leaves_nothing_to_the_garbage_collector() -> None:
+    assert asyncio.run(circles_per_request("P1", once=True)) == 0
+
+
 def test_a_plugin_that_does_nothing_costs_next_to_nothing_per_request(tmp_path: Path) -> None:
     one, three = (asyncio.run(calls_per_request("P1", _plugins(tmp_path, "gatekeeper", count))) for count in (1, 3))
 

@@ -204,3 +204,13 @@ def test_with_and_without_the_memo_the_same_is_read() -> None:
         pieces = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
 
         assert shown(read(*pieces)) == expected
+
+
+def test_a_closed_parser_reads_nothing() -> None:
+    parser = RequestParser(max_head_bytes=1000)
+    request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+    assert len(parser.feed(request)) == 2
+
+    parser.close()
+
+    assert parser.feed(request) == []

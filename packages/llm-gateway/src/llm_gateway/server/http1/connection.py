@@ -71,6 +71,7 @@ class HTTPConnection(Channel):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pace.end()
+        self._parser.close()
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None

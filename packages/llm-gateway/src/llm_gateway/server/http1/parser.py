@@ -157,6 +157,13 @@ class RequestParser:
         self.is_between_requests = not (self._in_message or self._left)
         return events
 
+    def close(self) -> None:
+        """Nothing more is read. llhttp holds this object's methods, and this object may hold its connection's: without
+        this they would wait for the garbage collector."""
+        self._dead = True
+        self._takes_offer = None
+        del self._llhttp
+
     def _recall(self, data: bytes) -> bytes | None:
         """Reads a request with the head that is remembered; what is left of `data`, or None where it has another."""
         remembered = self._remembered
