@@ -132,13 +132,17 @@ class Planner:
     def _make(self, ctx: RequestContext, now: float) -> Plan:
         services, rules = self._services, self._live.rules
         made_from = ctx.principal, rules, services.models_version
-        asker = Asker.of(ctx, services.model_name, self.provider_of)
+        asker = self.asker(ctx)
         model = ctx.target_model or asker.model
         terms = self.terms(ctx, asker, model, rules, now)
         ends = [term.blank.ends for term in terms if term.blank.ends]
         # An override that ends may also bring a limit back.
         ends += [each.until for rule in rules for each in rule.overrides if each.until is not None and each.until > now]
         return Plan(asker, model, tuple(terms), made_from, min(ends, default=inf))
+
+    def asker(self, ctx: RequestContext) -> Asker:
+        """What limits look at in the request."""
+        return Asker.of(ctx, self._services.model_name, self.provider_of)
 
     def terms(self, ctx: RequestContext, asker: Asker, model: str, rules: Sequence[Rule], now: float) -> list[Term]:
         """Those of `rules` that apply where this model answers. Raises RequestRejected."""

@@ -42,6 +42,7 @@ from .reserving import Reserver
 from .rules import Asker, Rule, compile_rules
 from .settings import SCHEMA
 from .settling import Settlement
+from .sharing import UpstreamShares
 
 __all__ = ["Limits"]
 
@@ -66,7 +67,7 @@ class Limits(Plugin):
 
     async def validate_config(self, config: Any) -> bool | str | None:
         try:
-            compile_rules(config["limits"])
+            compile_rules(config.get("limits", ()))
             Estimator(
                 config.get("paths", ()),
                 prices_of=lambda name: None,
@@ -79,7 +80,7 @@ class Limits(Plugin):
         return None
 
     async def configure(self, config: Any) -> None:
-        self._configured = compile_rules(config["limits"])
+        self._configured = compile_rules(config.get("limits", ()))
         self._live = LiveRules(self._configured, self.gateway.store)
         self._estimator = Estimator(
             config.get("paths", ()),
@@ -89,7 +90,9 @@ class Limits(Plugin):
             models=self.gateway.models,
         )
         self._planner = Planner(self.gateway, self._live, self._estimator)
-        self._estimates = any(rule.measure not in ("requests", "concurrent") for rule in self._configured)
+        self._estimates = "upstreamQueue" in config or any(
+            rule.measure not in ("requests", "concurrent") for rule in self._configured
+        )
         blocks: Mapping[str, Any] = config.get("blocks", {})
         store = self.gateway.store
         folder = (Path(config["journal"]) if "journal" in config else default_folder()) / (store.identity or "store")
@@ -104,6 +107,7 @@ class Limits(Plugin):
         )
         self._records = Records(self.gateway, int(config.get("explainRetention", 10_000)))
         self._reserver = Reserver(self._books, self._records, config.get("weights", {}))
+        self._shares = UpstreamShares.configured(config, self.gateway, self._records)
         self._settlement = Settlement(self._configured, self._live, self._planner, self._estimator, self._books)
         self._show = bool(config.get("headers", True))
         self._keeper = asyncio.create_task(self._keep())
@@ -217,6 +221,8 @@ class Limits(Plugin):
         its own limits take, or refuses that model."""
         spending: Spending | None = ctx.plugin_data.get(_HOLDS)
         model = ctx.target_model
+        if self._shares is not None and not ctx.batch and ctx.operation != "realtime":
+            await self._share(ctx, spending)
         if spending is None or model is None or model == spending.model:
             return
         missing, topped_up = [], []
@@ -244,7 +250,19 @@ class Limits(Plugin):
         for each, more_of_it in zip(topped_up, missing, strict=True):
             each.amount += more_of_it.amount
 
+    async def _share(self, ctx: RequestContext, spending: Spending | None) -> None:
+        """Waits for what the provider has left. Raises RequestRejected."""
+        assert self._shares is not None
+        asker = spending.asker if spending is not None else self._planner.asker(ctx)
+        try:
+            await self._shares.admit(ctx, asker, ctx.target_model or ctx.requested_model, self._usage(ctx))
+        except RequestRejected as refusal:
+            self._refuse(ctx, refusal)
+            raise
+
     async def after_request(self, ctx: RequestContext) -> None:
+        if self._shares is not None:
+            self._shares.release(ctx)
         spending: Spending | None = ctx.plugin_data.pop(_HOLDS, None)
         if spending is None:
             return
@@ -260,14 +278,14 @@ class Limits(Plugin):
     @classmethod
     async def state_of(cls, config: Mapping[str, Any], store: Store) -> list[dict[str, Any]]:
         """One row per limit and subject, as in `reporting.state_of`."""
-        live = LiveRules(compile_rules(config["limits"]), store)
+        live = LiveRules(compile_rules(config.get("limits", ())), store)
         await live.load()
         return await state_of(live.rules, store)
 
     @classmethod
     def simulate(cls, config: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """What each limit would have done with recorded requests. Raises ValueError where they can't be read."""
-        found = simulate(compile_rules(config["limits"]), records)
+        found = simulate(compile_rules(config.get("limits", ())), records)
         return [
             {
                 "limit": name,

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-__all__ = ["FairQueue"]
+from .rules import Asker
+
+__all__ = ["FairQueue", "weight_of"]
+
+
+def weight_of(asker: Asker, weights: Mapping[str, float]) -> tuple[str, float]:
+    """Who waits, and with which weight: the team's, else the user's, else the key's own."""
+    for dimension in ("team", "user", "key"):
+        value = asker.value(dimension)
+        if value is not None and value in weights:
+            return f"{dimension}={value}", float(weights[value])
+    return f"key={asker.value('key')}", 1.0
 
 
 class FairQueue:

@@ -11,10 +11,9 @@ from llm_gateway_sdk import CounterState, Refused, RequestContext, RequestReject
 
 from .applied import Applied, Spending, refusing, wait_of
 from .books import Books, Hold
-from .queueing import FairQueue
+from .queueing import FairQueue, weight_of
 from .records import Records
 from .refusals import refusal_of, store_down
-from .rules import Asker
 
 __all__ = ["Reserver"]
 
@@ -66,7 +65,7 @@ class Reserver:
                     if wait is None or time.monotonic() + wait > until:
                         raise self._refusal(applied, answer.states)
                     if not waited:
-                        who, weight = self._weight(spending.asker)
+                        who, weight = weight_of(spending.asker, self._weights)
                         waited = True
                         async with asyncio.timeout(until - time.monotonic()):
                             await stack.enter_async_context(queue.turn(who, weight=weight))
@@ -85,14 +84,6 @@ class Reserver:
             if queue.idle:
                 self._queues.pop(applied[position].entry.key, None)
         return answer
-
-    def _weight(self, asker: Asker) -> tuple[str, float]:
-        """Who waits, and with which weight: the team's, else the user's, else the key's own."""
-        for dimension in ("team", "user", "key"):
-            value = asker.value(dimension)
-            if value is not None and value in self._weights:
-                return f"{dimension}={value}", float(self._weights[value])
-        return f"key={asker.value('key')}", 1.0
 
     def _refusal(self, applied: Sequence[Applied], states: Sequence[CounterState]) -> RequestRejected:
         each = applied[refusing(applied, states)]

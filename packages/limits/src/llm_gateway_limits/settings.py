@@ -136,7 +136,7 @@ _LIMIT: dict[str, Any] = {
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
-    "required": ["limits"],
+    "anyOf": [{"required": ["limits"]}, {"required": ["upstreamQueue"]}],
     "examples": [
         {
             "limits": [
@@ -186,6 +186,19 @@ SCHEMA: dict[str, Any] = {
             **_DURATION,
             "default": 60_000,
             "description": "How long the reservations of a gateway that was killed stay open.",
+        },
+        "upstreamQueue": {
+            "type": "object",
+            "additionalProperties": False,
+            "description": "Requests wait in turn, by weight, for what their provider reports to have left of its "
+            "rates, instead of meeting its 429. Nothing else is configured: the rates are in the provider's replies.",
+            "properties": {
+                "timeout": {
+                    **_DURATION,
+                    "default": 30_000,
+                    "description": "Longest wait; a request that would wait longer is refused at once, with 429.",
+                },
+            },
         },
         "weights": {
             "type": "object",

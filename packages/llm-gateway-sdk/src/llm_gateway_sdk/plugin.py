@@ -12,6 +12,7 @@ from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
 from .page_host import ConsoleArea
 from .store import Store
+from .upstream_quota import UpstreamQuota
 
 __all__ = [
     "API_VERSION",
@@ -95,6 +96,11 @@ class GatewayServices:
     def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
         """What the model costs that was asked in this attempt, whatever name the client or a router gave it."""
         return self.prices_of(attempt.model)
+
+    def upstream_quota(self, model: str | None) -> UpstreamQuota | None:
+        """What the provider of the model that answers for `model` reports to be left of its rates, kept from the first
+        time that it is asked for; None where there is no such model, or its provider has no HTTP API."""
+        return None
 
     def secret(self, purpose: str) -> bytes:
         """32 bytes for signing, which follow from the administration's credentials: the same in all workers and

@@ -32,6 +32,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.failures import is_failure
 from llm_gateway_sdk.operations.owned import OwnedForm
+from llm_gateway_sdk.upstream_quota import UpstreamQuota
 
 from .authenticating import is_authenticating
 from .breaker import Breaker, BreakerSettings
@@ -189,6 +190,14 @@ class _PluginServices(GatewayServices):
     def model_provider(self, name: str) -> str | None:
         model = self._config.model(name)
         return None if model is None else model.provider.type
+
+    def upstream_quota(self, model: str | None) -> UpstreamQuota | None:
+        target = self.registry.answering_target(model)
+        if target is None or target.http is None:
+            return None
+        if target.quota is None:
+            target.quota = UpstreamQuota()
+        return target.quota
 
     def secret(self, purpose: str) -> bytes:
         if not self._admin.enabled:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_gateway_sdk import Attempt, HTTPProvider, ModelEntry, ModelNotFound, Prices, Provider
+from llm_gateway_sdk.upstream_quota import UpstreamQuota
 from llm_gateway_sdk.wildcards import wildcard
 
 from .breaker import Breaker
@@ -32,6 +33,8 @@ class ModelTarget:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     descriptions: ModelDescriptions | None = None
     in_flight: int = 0
+    quota: UpstreamQuota | None = None
+    """What the provider reports to be left of its rates, where a plugin asks for it."""
     http: HTTPProvider | None = field(init=False)
     """The provider, where it is one whose API is a dialect over HTTP."""
 

@@ -63,6 +63,7 @@ from .upstream import (
     belongs_aside,
     build_call,
     check_losses,
+    learn_quota,
     limit_of_header,
     secrets_of,
     send,
@@ -317,6 +318,8 @@ class Exchange:
             entry = attempt.entry
             entry.status = reply.status
             entry.resent = bool(getattr(reply, "resent", False))
+            if attempt.target.quota is not None:
+                learn_quota(request, attempt.target, reply)
             if not 200 <= reply.status < 300:
                 body = await reply.read(_MAX_ERROR_BYTES)
                 credentials = secrets_of(request, http)

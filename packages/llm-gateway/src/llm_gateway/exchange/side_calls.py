@@ -11,7 +11,7 @@ from .client import ClientReply
 from .errors import unsendable
 from .multipart import FormBody
 from .request import ClientRequest
-from .upstream import finish_headers, limits_of, send
+from .upstream import finish_headers, learn_quota, limits_of, send
 from .usage import usage_in_body
 
 __all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "note_usage", "protocol_error", "relay"]
@@ -39,6 +39,8 @@ async def call_endpoint(
     else:
         reply = await send(request, http, method, url, headers.items, body, expires=expires, reason="total")
     attempt.entry.status = reply.status
+    if attempt.target.quota is not None:
+        learn_quota(request, attempt.target, reply)
     return reply
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -51,6 +52,7 @@ __all__ = [
     "check_losses",
     "check_model_name",
     "finish_headers",
+    "learn_quota",
     "limit_of_header",
     "limits_of",
     "reply_name",
@@ -177,6 +179,13 @@ def finish_headers(request: ClientRequest, wire: WireRequest) -> None:
     for observer in request.services.followers:
         for header, value in observer.outgoing_headers(ctx):
             wire.headers.set(header, value)
+
+
+def learn_quota(request: ClientRequest, target: ModelTarget, reply: HTTPReply) -> None:
+    """Notes what the provider has left, for the plugins that share it out."""
+    http, quota = target.http, target.quota
+    if quota is not None and http is not None and http.settings.credentials != "client":  # not the caller's own rates
+        quota.learn(request.ctx.request_id, reply.status, reply.headers, time.time())
 
 
 async def send(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from llm_gateway_sdk import Headers
+from llm_gateway_sdk.upstream_quota import RATE_LIMIT_HEADERS
 
 from ..config.schema import CorsConfig
 
@@ -12,16 +13,7 @@ _EXPOSED = ", ".join(
     [
         "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "server-timing",
         *(f"x-llm-gateway-{name}" for name in ("model", "attempts", "losses", "error-source", "estimate")),
-        *(
-            f"x-ratelimit-{what}-{unit}"
-            for what in ("limit", "remaining", "reset")
-            for unit in ("requests", "tokens")
-        ),
-        *(
-            f"anthropic-ratelimit-{unit}-{what}"
-            for what in ("limit", "remaining", "reset")
-            for unit in ("requests", "tokens", "input-tokens", "output-tokens")
-        ),
+        *RATE_LIMIT_HEADERS,
         "openai-processing-ms", "openai-version", "anthropic-version", "content-disposition",
     ]
 ).encode()  # fmt: skip

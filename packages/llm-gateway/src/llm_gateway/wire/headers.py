@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS
+from llm_gateway_sdk.upstream_quota import RATE_LIMIT_HEADERS
 from llm_gateway_sdk.waiting import bounded_seconds, decode_reset, decode_retry_after
 
 __all__ = ["bearer_or_key", "translate_limits"]
@@ -24,16 +25,7 @@ def bearer_or_key(headers: Iterable[tuple[str, str]]) -> str | None:
 
 _MEANINGS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("retry-after", "retry-after-ms", "x-should-retry"), ("", "")),
-    **{
-        f"x-ratelimit-{what}-{unit}": (what, unit)
-        for what in ("limit", "remaining", "reset")
-        for unit in ("requests", "tokens")
-    },
-    **{
-        f"anthropic-ratelimit-{unit}-{what}": (what, unit)
-        for what in ("limit", "remaining", "reset")
-        for unit in ("requests", "tokens", "input-tokens", "output-tokens")
-    },
+    **RATE_LIMIT_HEADERS,
 }
 """Headers that tell a client when to come again: what they hold of which unit; nothing of both for those of retries."""
 _COUNT = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?", re.ASCII)
