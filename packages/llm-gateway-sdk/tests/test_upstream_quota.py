@@ -41,21 +41,32 @@ def test_what_is_left_is_sent_at_once_and_the_rest_when_it_has_come_back() -> No
 
 
 def test_a_report_has_what_was_sent_before_it_and_not_what_was_sent_later() -> None:
-    quota = learned(*openai(10))
-    for name in ("a", "b", "c"):
-        quota.take(name, {"requests": 4}, NOW)
-    quota.learn("b", 200, openai(5), NOW)
-    assert quota.wait({"requests": 1}, NOW) == 0
-    assert quota.wait({"requests": 2}, NOW) > 0, "4 of the 5 are for c"
+    quota = learned(*openai(10, limit=6000))
+    for name, at in (("a", 0), ("b", 10), ("c", 20)):
+        quota.take(name, {"requests": 4}, NOW + at)
+    quota.learn("b", 200, openai(5, reset="100h"), NOW + 20)
+    assert quota.wait({"requests": 1}, NOW + 20) == 0
+    assert quota.wait({"requests": 2}, NOW + 20) > 0, "4 of the 5 are for c"
+
+
+def test_of_requests_that_overtake_each_other_each_is_taken_off() -> None:
+    """The provider's first report is that of the request that was sent last."""
+    quota = learned(*openai(10, reset="100h"))
+    for number in range(10):
+        quota.take(f"r{number}", {"requests": 1}, NOW + number / 100)
+    quota.learn("r9", 200, openai(9, reset="100h"), NOW + 0.2)
+    assert quota.wait({"requests": 1}, NOW + 0.2) > 0
+    quota.learn("r0", 200, openai(8, reset="100h"), NOW + 0.2)
+    assert quota.wait({"requests": 1}, NOW + 0.2) > 0
 
 
 def test_the_report_of_an_earlier_request_does_not_count_after_that_of_a_later_one() -> None:
     quota = learned(*openai(10))
-    for name in ("long", "short"):
-        quota.take(name, ONE, NOW)
-    quota.learn("short", 200, openai(0), NOW)
-    quota.learn("long", 200, openai(9), NOW)
-    assert quota.wait(ONE, NOW) > 0
+    quota.take("long", ONE, NOW)
+    quota.take("short", ONE, NOW + 30)
+    quota.learn("short", 200, openai(9), NOW + 31)
+    quota.learn("long", 200, openai(0), NOW + 32)
+    assert quota.wait(ONE, NOW + 32) == 0
 
 
 def test_replies_that_begin_late_hold_up_no_others() -> None:
@@ -71,8 +82,9 @@ def test_a_request_that_has_been_answered_is_in_the_report() -> None:
     quota = learned(*openai(1))
     quota.take("a", ONE, NOW)
     assert quota.wait(ONE, NOW) > 0
-    quota.learn("a", 200, openai(1), NOW)
-    assert quota.wait(ONE, NOW) == 0
+    quota.take("b", ONE, NOW + 10)
+    quota.learn("b", 200, openai(1), NOW + 11)
+    assert quota.wait(ONE, NOW + 11) == 0
 
 
 def test_a_request_that_never_got_an_answer_takes_nothing_for_ever() -> None:

@@ -4,8 +4,10 @@ Providers write limit, rest and reset of each rate into the headers of every rep
 `x-ratelimit-reset-tokens: 6m0s` (OpenAI, Azure, Groq), `anthropic-ratelimit-input-tokens-remaining` with a moment in
 RFC 3339 (Anthropic). The reset is when the rate is full again; until then it fills evenly.
 
-A report is as old as its request: what was sent later is not in it, and is taken off here. Of two reports that of the
-later request counts, whichever comes first: a long reply begins late, with numbers of long ago.
+A report is as old as its request: what was sent later is not in it and is taken off here, and what has come back since
+is added. Requests overtake each other on their way, so that what was sent shortly before may be missing too: it is taken
+off as well, and of two reports from about the same time the lower one counts. A report of long before the one that is
+known is left out: a long reply begins late, with old numbers.
 
 Sources: https://platform.openai.com/docs/guides/rate-limits, https://docs.anthropic.com/en/api/rate-limits
 """
@@ -42,6 +44,8 @@ _COARSE_SECONDS = 10.0
 """Below which a reset in whole seconds is too inexact to measure a rate by."""
 _REFUSED_SECONDS = 1.0
 """For how long nothing is sent after a 429 that reports nothing."""
+_OVERTAKING_SECONDS = 2.0
+"""By which a request that was sent earlier may reach the provider later."""
 _MOST_SENT = 10_000
 
 
@@ -53,8 +57,8 @@ class _Rate:
     left: float
     at: float
     speed: float
-    request: int
-    """The number of the request whose report it is."""
+    sent: float
+    """When the request was sent whose report it is."""
 
     def now(self, now: float) -> float:
         return min(self.limit, self.left + self.speed * max(0.0, now - self.at))
@@ -67,13 +71,12 @@ class _Rate:
 class UpstreamQuota:
     """The rates of one configured model. Times are seconds since the epoch; not for several threads."""
 
-    __slots__ = ("_closed_until", "_number", "_rates", "_sent")
+    __slots__ = ("_closed_until", "_rates", "_sent")
 
     def __init__(self) -> None:
         self._rates: dict[str, _Rate] = {}
-        self._sent: dict[str, tuple[int, Need]] = {}
-        """Requests whose reply has not begun, with their numbers."""
-        self._number = 0
+        self._sent: dict[str, tuple[float, Need]] = {}
+        """Requests whose reply has not begun, and when they were sent."""
         self._closed_until = 0.0
 
     def wait(self, need: Need, now: float) -> float:
@@ -88,36 +91,35 @@ class UpstreamQuota:
 
     def take(self, request_id: str, need: Need, now: float) -> None:
         """The request is sent."""
-        self._number += 1
         if len(self._sent) < _MOST_SENT:
-            self._sent[request_id] = self._number, need
+            self._sent[request_id] = now, need
         for unit, rate in self._rates.items():
             rate.take(need.get(unit, 0.0), now)
 
     def release(self, request_id: str, now: float) -> None:
         """It is over. Where no reply has begun, what it took is given back."""
-        _, need = self._sent.pop(request_id, (0, {}))
+        _, need = self._sent.pop(request_id, (now, {}))
         for unit, amount in need.items():
             if unit in self._rates:
                 self._rates[unit].take(-amount, now)
 
     def learn(self, request_id: str, status: int, headers: Iterable[tuple[str, str]], now: float) -> None:
         """The reply to a request has begun. Header names are in lower case. Never raises."""
-        number, _ = self._sent.pop(request_id, (self._number, {}))
+        sent, _ = self._sent.pop(request_id, (now, {}))
         found: dict[str, dict[str, str]] = {}
         for name, value in headers:
             meaning = RATE_LIMIT_HEADERS.get(name)
             if meaning is not None:
                 found.setdefault(meaning[1], {})[meaning[0]] = value
         for unit, values in found.items():
-            self._learn_rate(unit, values, number, now)
+            self._learn_rate(unit, values, sent, now)
         if status == 429:
             seconds = retry_after(dict(headers), now=now)
             self._closed_until = max(self._closed_until, now + (_REFUSED_SECONDS if seconds is None else seconds))
 
-    def _learn_rate(self, unit: str, values: Mapping[str, str], number: int, now: float) -> None:
+    def _learn_rate(self, unit: str, values: Mapping[str, str], sent: float, now: float) -> None:
         remaining, known = _number(values.get("remaining")), self._rates.get(unit)
-        if remaining is None or (known is not None and number < known.request):
+        if remaining is None or (known is not None and sent < known.sent - _OVERTAKING_SECONDS):
             return
         limit = _number(values.get("limit"))
         if limit is None:
@@ -130,8 +132,12 @@ class UpstreamQuota:
             speed = (limit - remaining) / seconds
         else:
             speed = limit / _WINDOW_SECONDS if known is None else known.speed
-        later = sum(need.get(unit, 0.0) for sent, need in self._sent.values() if sent > number)
-        self._rates[unit] = _Rate(limit, remaining - later, now, speed, number)
+        missing = sum(need.get(unit, 0.0) for at, need in self._sent.values() if at >= sent - _OVERTAKING_SECONDS)
+        found = _Rate(limit, remaining - missing, sent, speed, sent)
+        if known is None or sent > known.sent + _OVERTAKING_SECONDS or found.now(now) <= known.now(now):
+            self._rates[unit] = found
+        else:
+            known.speed, known.limit = speed, limit
 
 
 def _number(text: str | None) -> float | None:
