@@ -5,9 +5,9 @@ Providers write limit, rest and reset of each rate into the headers of every rep
 RFC 3339 (Anthropic). The reset is when the rate is full again; until then it fills evenly.
 
 A report is as old as its request: what was sent later is not in it and is taken off here, and what has come back since
-is added. Requests overtake each other on their way, so that what was sent shortly before may be missing too: it is taken
-off as well, and of two reports from about the same time the lower one counts. A report of long before the one that is
-known is left out: a long reply begins late, with old numbers.
+is added. Requests overtake each other on their way, so that what was sent shortly before may be missing too: it is
+taken off as well, and of two reports from about the same time the lower one counts. A report of long before the one
+that is known is left out: a long reply begins late, with old numbers.
 
 Sources: https://platform.openai.com/docs/guides/rate-limits, https://docs.anthropic.com/en/api/rate-limits
 """
