@@ -158,7 +158,7 @@ def ask_all(served: ServedGateway, count: int) -> list[httpx.Response]:
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic"])
-def test_a_provider_that_reports_its_rate_refuses_nobody(kind: str, tmp_path: Path) -> None:
+def test_a_provider_that_reports_its_rate_refuses_no_request(kind: str, tmp_path: Path) -> None:
     vendor = Vendor(kind)
     with gateway(vendor, tmp_path) as served:
         replies = ask_all(served, 25)
