@@ -323,7 +323,7 @@ class BlockEncoder:
                 return self._text(part)
             case RefusalPart():
                 self._losses.converted(f"{self._root}.refusal", "written as text")
-                return {"text": part.text} if part.text.strip() else None
+                return {"text": part.text} if part.text and not part.text.isspace() else None
             case ThinkingPart():
                 return self._thinking(part)
             case ToolCallPart():
@@ -353,7 +353,7 @@ class BlockEncoder:
         if part.citations and not self._reply:
             self._losses.dropped(f"{self._root}.citations")
         # Texts of white space alone are refused; a client may get them.
-        return {"text": part.text} if part.text and (self._reply or part.text.strip()) else None
+        return {"text": part.text} if part.text and (self._reply or not part.text.isspace()) else None
 
     def _thinking(self, part: ThinkingPart) -> dict[str, Any] | None:
         if self._reply:
@@ -381,7 +381,7 @@ class BlockEncoder:
     def _arguments(self, part: ToolCallPart) -> Any:
         if part.kind == "custom":
             return {CUSTOM_TOOL_INPUT: part.arguments}
-        if not part.arguments.strip():
+        if not part.arguments or part.arguments.isspace():
             return {}
         try:
             value = json.loads(part.arguments)

@@ -313,7 +313,7 @@ def arguments_object(part: ToolCallPart, path: str, losses: Losses, *, custom: b
     text = part.arguments
     if custom:
         return {"input": text}
-    if not text.strip():
+    if not text or text.isspace():
         return {}
     try:
         value = json.loads(text)

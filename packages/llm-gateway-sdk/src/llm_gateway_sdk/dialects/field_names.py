@@ -16,6 +16,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from ..wire.pieces import has_any
+
 __all__ = ["FieldNames"]
 
 _ALIASES = {"messages[*].results[*].content[*]": "messages[*].content[*].content[*]"}
@@ -84,6 +86,6 @@ def _words(name: str) -> tuple[bytes, ...]:
 def _written(row: tuple[tuple[str, tuple[bytes, ...]], ...], body: bytes) -> str:
     if len(row) > 1:
         for name, words in row:
-            if all(word in body for word in words):
+            if all(has_any(body, word) for word in words):
                 return name
     return row[0][0]

@@ -239,7 +239,7 @@ def _without_blanks(content: list[Part]) -> list[Part]:
     kept: list[Part] = []
     changed = False
     for part in content:
-        if isinstance(part, TextPart | RefusalPart) and not part.text.strip() and not part.signature:
+        if isinstance(part, TextPart | RefusalPart) and (not part.text or part.text.isspace()) and not part.signature:
             changed = True
             before = kept[-1] if kept else None
             if part.cache is not None and before is not None and before.cache is None and _cacheable(before):

@@ -178,7 +178,7 @@ def _fragments(
         yield ToolCallPart(arguments=part.arguments[half:], index=index)
         return
     kind = ThinkingPart if isinstance(part, ThinkingPart) else TextPart
-    if not part.text.strip():
+    if not part.text or part.text.isspace():
         yield TextPart("", index=index)
     for word in _words(part.text):
         yield kind(word, index=index)

@@ -163,7 +163,7 @@ class ConversationEncoder:
     def _blocks(self, message: Message, path: str, role: str) -> list[Block]:
         blocks: list[Block] = []
         for at, part in enumerate(message.content):
-            if is_bare_text(part) and part.text.strip():
+            if is_bare_text(part) and part.text and not part.text.isspace():
                 blocks.append({"type": "text", "text": part.text})
                 continue
             place = f"{path}.content[{at}]"
@@ -190,7 +190,7 @@ class ConversationEncoder:
             self.losses.dropped(f"{path}.signature")
         if isinstance(part, RefusalPart) and part.text:
             self.losses.converted(f"{path}.refusal", "written as text")
-        if not part.text.strip():
+        if not part.text or part.text.isspace():
             # Blank texts say nothing and are refused; a cache mark on one ends the prefix just before it.
             if part.cache is not None and blocks and blocks[-1]["type"] not in _UNCACHED:
                 with_cache(blocks[-1], part.cache, self.losses, path)

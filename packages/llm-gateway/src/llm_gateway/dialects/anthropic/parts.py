@@ -450,7 +450,7 @@ def encode_input(part: ToolCallPart, losses: Losses, path: str) -> dict[str, Any
     """A call's `input`, which has to be an object."""
     if part.kind == "custom":
         return {"input": part.arguments}
-    if not part.arguments.strip():
+    if not part.arguments or part.arguments.isspace():
         return {}
     try:
         # Numbers are written again as the model wrote them.

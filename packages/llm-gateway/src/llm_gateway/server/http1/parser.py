@@ -374,7 +374,8 @@ def _judge(headers: TextHeaders, version: str) -> _Framing | Bad:
         if name == "host":
             hosts.append(value)
         elif name == "content-length":
-            length = int(value) if value.isascii() and value.isdigit() else 0
+            digits = value.strip(" \t")  # blanks around a value are not part of it
+            length = int(digits) if digits.isascii() and digits.isdigit() else 0
         elif name == "transfer-encoding":
             codings.append(value)
         elif name == "expect":
