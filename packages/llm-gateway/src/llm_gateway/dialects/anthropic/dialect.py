@@ -24,7 +24,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
-from llm_gateway_sdk.wire.pieces import has_any
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES, has_any
 
 from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder, thinking
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
@@ -101,7 +101,8 @@ class Anthropic(Dialect):
     def wants_asked_name(self, wire: WireRequest) -> bool:
         """Claude Code drops signed thinking where the reply does not name the model that it asked for, and the provider
         then misses it in the next turn."""
-        return has_any(wire.body, b'"thinking"')
+        body = wire.body
+        return b'"thinking"' in body if len(body) <= PIECE_BYTES else has_any(body, b'"thinking"')
 
     def rename_reply(self, data: bytes, model: str) -> bytes:
         return bytewise.rename_reply(data, model)
