@@ -28,7 +28,7 @@ _INLINE = re.compile(r"`((?:llm-gateway|hatch run|python tools/)[^`]*)`")
 def _commands() -> Iterator[tuple[str, list[str]]]:
     """(page, words) of each command, in blocks and in the text."""
     for page in PAGES:
-        text = page.read_text()
+        text = re.sub(r"<!--.*?-->", "", page.read_text(), flags=re.DOTALL)
         blocks = [block for language, block in _BLOCK.findall(text) if language in _SHELLS]
         written = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
         for line in [*written, *_INLINE.findall(_BLOCK.sub("", text))]:
@@ -103,7 +103,7 @@ def test_each_script_of_hatch_is_defined() -> None:
 def test_each_tool_that_is_called_is_there() -> None:
     wrong = []
     for page, words in ALL:
-        if words[0] != "python" or len(words) < 2:
+        if not re.search(r"(^|/)python3?$", words[0]) or len(words) < 2:
             continue
         if words[1] == "-m" and len(words) > 2:
             try:
@@ -116,6 +116,17 @@ def test_each_tool_that_is_called_is_there() -> None:
         if not found:
             wrong.append(f"{page}: {' '.join(words)}")
     assert wrong == []
+
+
+def test_python_is_called_by_a_name_that_every_system_has() -> None:
+    """Outside an environment there is no `python` on Debian, Ubuntu or macOS."""
+    assert [(page, " ".join(words)) for page, words in ALL if words[0] == "python"] == []
+
+
+def test_each_extra_of_the_gateway_is_on_the_page_about_installing() -> None:
+    project = tomllib.loads((ROOT / "packages" / "llm-gateway" / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs" / "install.md").read_text()
+    assert [extra for extra in project["optional-dependencies"] if f"`{extra}`" not in page] == []
 
 
 RUNNABLE = ("check", "explain", "schema", "models", "version", "completion")

@@ -169,7 +169,7 @@ def test_an_extension_that_is_not_installed_is_reported_with_the_way_to_get_it(m
     extensions = installed()
     monkeypatch.setattr(extensions, "_entry_points", {})
 
-    with pytest.raises(ConfigError, match=r"not installed: python tools/install\.py gemini"):
+    with pytest.raises(ConfigError, match=r"not installed: /.*python[0-9.]* tools/install\.py gemini"):
         extensions.get("provider", "gemini")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -174,7 +175,7 @@ def _embedded_client(path: Path) -> Any:
     except ImportError:
         raise DatabaseFailure(
             "the embedded ClickHouse is not installed: "
-            "python tools/install.py 'llm-gateway-clickhouse-tracer-plugin[embedded]' (docs/install.md), "
+            f"{sys.executable} tools/install.py 'llm-gateway-clickhouse-tracer-plugin[embedded]' (docs/install.md), "
             "or set clickhouse.url to a server",
             "access",
         ) from None

@@ -114,9 +114,7 @@ class Extensions:
         if entry_point is None:
             message = unknown(f"{kind} type", name, self.names(kind))
             if wanted := _ELSEWHERE.get((kind, name)):
-                message = (
-                    f'the {kind} type "{name}" is not installed: python tools/install.py {wanted} (docs/install.md)'
-                )
+                message = f'the {kind} type "{name}" is not installed: {_advice(wanted)}'
             raise ConfigError(message)
         if (rival := self._rivals.get((kind, name))) is not None:
             raise ConfigError(
@@ -243,7 +241,7 @@ def _from_module(name: str, extensions: Extensions, *, directory: FilePath, noti
 def _advice(distribution: str) -> str:
     """How to get a distribution: the project's own come from its wheels."""
     if distribution in _ELSEWHERE.values():
-        return f"python tools/install.py {distribution} (docs/install.md)"
+        return f"{sys.executable} tools/install.py {distribution} (docs/install.md)"
     return "install it into the Python environment in which the gateway runs"
 
 

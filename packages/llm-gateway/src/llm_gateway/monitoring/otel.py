@@ -4,6 +4,7 @@ conventions for generative AI. The only importer of OpenTelemetry; imported wher
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -41,7 +42,7 @@ except ImportError as missing:
         [
             ConfigProblem(
                 f"needs the extra `otel`, which is not installed ({missing.name or missing}): "
-                "python tools/install.py otel (docs/install.md)",
+                f"{sys.executable} tools/install.py otel (docs/install.md)",
                 path="monitoring.otel.enabled",
             )
         ]
@@ -75,7 +76,7 @@ def open_telemetry(config: OtelConfig) -> OpenTelemetry:
             [
                 ConfigProblem(
                     "needs the extra `otel`, whose exporter is not installed: "
-                    "python tools/install.py otel (docs/install.md)",
+                    f"{sys.executable} tools/install.py otel (docs/install.md)",
                     path="monitoring.otel.enabled",
                 )
             ]
