@@ -138,7 +138,12 @@ def fit_strict_tools(request: LLMRequest, tools: list[ToolLike], receiver: Recei
     The form of the answer, which has no other way to be kept, goes first, then the tools in their order.
     """
     bounds = receiver.grammar
-    if bounds is None or not any(type(tool) is Tool and tool.strict for tool in tools):
+    if bounds is None:
+        return tools
+    for tool in tools:
+        if type(tool) is Tool and tool.strict:
+            break
+    else:
         return tools
     wanted = request.response_format
     compiled = SchemaSize()

@@ -148,7 +148,7 @@ class ClientReply:
             limits = reply_headers.limits(request.ctx, request.dialect, attempt)
             await self.write(wire.status, wire.body, [*self._own_headers(), reply_headers.JSON, *limits])
         if losses:
-            request.ctx.losses.extend(losses)
+            request.ctx.losses += losses
 
     async def relay_whole(self, wire: WireReply, attempt: LiveAttempt) -> None:
         """A reply of the client's own dialect, as it came."""

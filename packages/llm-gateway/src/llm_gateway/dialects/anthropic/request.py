@@ -67,13 +67,13 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, AnthropicEcho]:
     request = LLMRequest(
         read_optional_string(body.get("model"), "model") or "",
         messages,
-        [decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(_list(body, "tools"))],
+        [decode_tool(tool, f"tools[{at}]") for at, tool in enumerate(_list(body, "tools"))] if "tools" in body else [],
     )
     for key, value in body.items():
         if value is not None and (field := _FIELDS.get(key)) is not None:
             name, read = field
             setattr(request, name, read(value, key))
-    kept = dict(own(extras(body, _KNOWN)))
+    kept = {} if _KNOWN.issuperset(body) else dict(own(extras(body, _KNOWN)))
     if "tool_choice" in body:
         decode_tool_choice(request, body["tool_choice"])
     if not _OUTPUT.isdisjoint(body):

@@ -47,7 +47,7 @@ from .parts import (
     write_extra_content,
 )
 from .request import ChatEcho
-from .sources import cite, sources_of
+from .sources import SOURCES, cite, sources_of
 from .tools import decode_call, decode_function_call, encode_call, is_legacy
 from .usage import encode_usage, usage_in
 
@@ -79,10 +79,11 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
             raise DialectError("the reply holds no answer", path="choices")
         # OpenRouter answers 200 with a body that reports that its provider failed.
         return LLMResponse(model=text_of(body.get("model")), error=error)
+    identity, model, created = body.get("id"), body.get("model"), body.get("created")
     response = LLMResponse(
-        text_of(body.get("id")),
-        text_of(body.get("model")),
-        _time(body.get("created")),
+        identity if type(identity) is str else text_of(identity),
+        model if type(model) is str else text_of(model),
+        created if type(created) is int else _time(created),
         [_decode_choice(choice, place, mint) for place, choice in enumerate(choices)],
         usage_in(body),
         optional_str(body.get("service_tier"), "service_tier"),
@@ -91,7 +92,7 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
     rest = extras(body, REPLY_FIELDS)
     if rest:
         response.provider_metadata = {NAME: rest}
-        for choice in response.choices if (sources := sources_of(rest)) else ():
+        for choice in response.choices if not SOURCES.isdisjoint(rest) and (sources := sources_of(rest)) else ():
             cite(choice, sources)
     return response
 
@@ -129,8 +130,8 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     wire_message = as_object(wire.get("message"), f"{path}.message")
     message = _decode_spoken(wire_message) or _decode_message(wire_message, f"{path}.message", mint)
     choice = Choice(index if type(index) is int else place, message, finish, raw)
-    if wire.get("logprobs") is not None:
-        choice.logprobs = as_object(wire["logprobs"], f"{path}.logprobs")
+    if (logprobs := wire.get("logprobs")) is not None:
+        choice.logprobs = as_object(logprobs, f"{path}.logprobs")
     rest = extras(wire, CHOICE_FIELDS)
     if raw is not None and finish is not None and FINISH_REASONS.get(finish) != raw:
         rest["finish_reason"] = raw

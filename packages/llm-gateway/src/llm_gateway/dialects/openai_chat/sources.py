@@ -12,7 +12,10 @@ from typing import Any
 from llm_gateway_sdk.parts import Citation, TextPart
 from llm_gateway_sdk.response import Choice
 
-__all__ = ["citations_in", "cite", "sources_of"]
+__all__ = ["SOURCES", "citations_in", "cite", "sources_of"]
+
+SOURCES = frozenset({"citations", "search_results"})
+"""Fields that list sources."""
 
 _MARK = re.compile(r"\[(\d{1,3})\]")
 

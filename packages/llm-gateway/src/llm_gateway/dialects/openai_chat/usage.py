@@ -30,7 +30,8 @@ def decode_usage(wire: Any) -> Usage | None:
         heard = details.get("audio_tokens")
         usage.cache_read_tokens = read if read is None or (type(read) is int and read >= 0) else _count(read)
         usage.cache_write_tokens = None if written is None else _count(written)
-        usage.input_audio_tokens = None if heard is None else _count(heard)
+        known = heard is None or (type(heard) is int and heard >= 0)
+        usage.input_audio_tokens = heard if known else _count(heard)
         if not _PROMPT_DETAILS.issuperset(details):
             _keep_more(rest, "prompt_tokens_details", details, _PROMPT_DETAILS)
     if rest and usage.cache_read_tokens is None:
@@ -39,7 +40,9 @@ def decode_usage(wire: Any) -> Usage | None:
     if isinstance(details, dict):
         thought, spoken = details.get("reasoning_tokens"), details.get("audio_tokens")
         usage.reasoning_tokens = thought if type(thought) is int and thought >= 0 else _count(thought)
-        usage.output_audio_tokens = None if spoken is None else _count(spoken)
+        usage.output_audio_tokens = (
+            spoken if spoken is None or (type(spoken) is int and spoken >= 0) else _count(spoken)
+        )
         if not _COMPLETION_DETAILS.issuperset(details):
             _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
     if prompt is not None and usage.cache_read_tokens:
@@ -169,7 +172,7 @@ _pick = json.picker("usage", "x_groq", "service_tier")
 def usage_in(body: dict[str, Any]) -> Usage | None:
     """The usage of a reply or chunk; Groq's older place is `x_groq`."""
     usage = decode_usage(body.get("usage"))
-    if usage is None and isinstance(body.get("x_groq"), dict):
+    if usage is None and "x_groq" in body and isinstance(body["x_groq"], dict):
         usage = decode_usage(body["x_groq"].get("usage"))
     if usage is not None and type(tier := body.get("service_tier")) is str:
         usage.service_tier = tier
