@@ -586,6 +586,9 @@ class MetricsConfig(Settings):
 
     enabled: bool = Field(default=True, description="Serve them.")
     path: str = Field(default="/metrics", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+    labels: list[str] = Field(
+        default=[], description="Labels of callers by whose values requests, tokens and cost are counted."
+    )
 
 
 class OtelConfig(Settings):

@@ -87,6 +87,17 @@ FAMILIES: dict[str, Family] = {
     "llm_gateway_team_cost_usd_total": Family(
         "counter", ("project", "team"), "US dollars by the caller's team. Requests of unknown cost are left out."
     ),
+    "llm_gateway_label_requests_total": Family(
+        "counter",
+        ("project", "label", "value"),
+        "Requests by the caller's labels that `monitoring.metrics.labels` names; after 200 values of one, `other`.",
+    ),
+    "llm_gateway_label_tokens_total": Family(
+        "counter", ("project", "label", "value", "kind"), "Tokens by these labels, input and output."
+    ),
+    "llm_gateway_label_cost_usd_total": Family(
+        "counter", ("project", "label", "value"), "US dollars by these labels. Requests of unknown cost are left out."
+    ),
     "llm_gateway_requests_in_flight": Family("gauge", (), "Requests being served."),
     "llm_gateway_requests_queued": Family("gauge", (), "Requests waiting for a place (maxConcurrent)."),
     "llm_gateway_upstream_in_flight": Family("gauge", _TARGET, "Calls to providers that are under way."),

@@ -31,6 +31,7 @@ from llm_gateway_sdk.charges import cost_of
 from .. import __version__
 from ..models import ModelTarget
 from .families import DURATION_BUCKETS, FAMILIES, PLUGIN_PREFIX, TOKEN_TIME_BUCKETS
+from .labels import LabelFigures
 from .teams import TeamFigures
 
 __all__ = ["Metrics", "Watched"]
@@ -95,7 +96,9 @@ class Metrics:
     needs_usage = True
     follows_attempts = False
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        """`labels` are those of callers by which requests are counted."""
+        self._labels = LabelFigures(labels) if labels else None
         self._series: dict[tuple[Any, ...], _Series] = {}
         self._errors: dict[tuple[str, str, str, str, str], int] = {}
         self._attempts: dict[tuple[str, str, str, str], int] = {}
@@ -166,6 +169,8 @@ class Metrics:
                 series.without_usage += 1
         if ctx.caller is not None:
             self._teams.add(ctx, cost)
+            if self._labels is not None:
+                self._labels.add(ctx, cost)
         if status >= 400:
             self._book_error(ctx, series.target, status)
         if ctx.timings:
@@ -332,6 +337,8 @@ class Metrics:
         fold = _Fold()
         self._fold_series(fold)
         self._teams.fold_into(fold)
+        if self._labels is not None:
+            self._labels.fold_into(fold)
         for errors, count in self._errors.items():
             fold.add("llm_gateway_errors_total", errors, count)
         for outcomes, count in self._attempts.items():

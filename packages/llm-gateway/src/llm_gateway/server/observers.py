@@ -18,7 +18,7 @@ def make_observers(result: Loaded) -> tuple[list[Any], Any]:
     if monitoring.enabled and monitoring.metrics.enabled:
         from ..monitoring.metrics import Metrics
 
-        metrics = Metrics()
+        metrics = Metrics(monitoring.metrics.labels)
         observers.append(metrics)
     if monitoring.otel.enabled and (monitoring.otel.traces or monitoring.otel.metrics):
         from ..monitoring.otel import open_telemetry
