@@ -77,9 +77,10 @@ Anthropic's client with those of OpenAI's.
 - Metrics and traces have a row for the settlement: operation `batch`, the caller's name, the tokens by model, and
   `batch` and `submission` (the ids of the batch and of the request that handed it in) in the metadata.
 - Where `credentials: client` is set the gateway can't ask by itself: such a batch is settled when its client looks.
-- Where callers are authenticated, what a request's body names by its id (files in messages and tools, a conversation,
-  `vector_store_ids`, Gemini's `fileUri` and `cachedContent`) has to be the caller's own, else the answer is 404. What
-  no endpoint of the gateway keeps can be named where `nativePaths` lists its path, as `/v1/vector_stores`.
+- Where callers are authenticated, what a request's body names by its id (files in messages and tools, a response, an
+  item or a conversation, containers, `vector_store_ids`, Gemini's `fileUri` and `cachedContent`) has to be the caller's
+  own, else the answer is 404 or, for responses, 400. What no endpoint of the gateway keeps can be named where
+  `nativePaths` lists its path, as `/v1/vector_stores` or `/v1/containers`.
 - Other files than those of the purpose `batch` are not read. Where a plugin edits requests they are refused, unless
   `allowUnseenNative` is on.
 - Paths that `nativePaths` lists are handed on as they are, without owners.

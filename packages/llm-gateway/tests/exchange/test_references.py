@@ -25,6 +25,15 @@ NAMED = {
     "responses, a search": ({"tools": [{"type": "file_search", "vector_store_ids": ["f"]}]}, "vector_store"),
     "responses, a conversation": ({"conversation": "f"}, "conversation"),
     "responses, a conversation's object": ({"conversation": {"id": "f"}}, "conversation"),
+    "responses, a response": ({"previous_response_id": "f"}, "previous_response"),
+    "responses, an item": ({"input": [{"type": "item_reference", "id": "f"}]}, "item"),
+    "responses, the container of a tool": ({"tools": [{"type": "code_interpreter", "container": "f"}]}, "container"),
+    "responses, the container of a shell": (
+        {"tools": [{"type": "shell", "environment": {"type": "container_reference", "container_id": "f"}}]},
+        "container",
+    ),
+    "anthropic, a container": ({"container": "f"}, "container"),
+    "anthropic, a container with skills": ({"container": {"id": "f", "skills": []}}, "container"),
     "anthropic, a document": (
         {"messages": [{"content": [{"type": "document", "source": {"type": "file", "file_id": "f"}}]}]},
         "file",

@@ -289,9 +289,14 @@ class Exchange:
         http = attempt.target.http
         if request.chain.authentication and http is not None:
             body = request.wire.body
+            if client.attendant is not None:
+                client.attendant.check(http)
             if request.is_large or (
                 b"file" in body
                 or b"vector_" in body
+                or b"previous_" in body
+                or b"item_ref" in body
+                or b"ontainer" in body
                 or b"ached" in body
                 or b'"conversation"' in body
                 or b"\\u00" in body

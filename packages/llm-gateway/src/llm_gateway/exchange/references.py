@@ -24,13 +24,17 @@ from llm_gateway_sdk.wire.pieces import found, has_any
 from ..wire.native_paths import is_listed
 from .request import ClientRequest
 
-__all__ = ["check_references", "may_name", "references_in"]
+__all__ = ["check_references", "may_hide", "may_name", "references_in"]
 
-_SIGNS = (b"file_id", b"fileUri", b"file_uri", b"vector_store", b"cachedContent", b"cached_content", b'"conversation"')
+_SIGNS = (
+    b"file_id", b"fileUri", b"file_uri", b"vector_store", b"cachedContent", b"cached_content", b'"conversation"',
+    b"previous_response_id", b"item_reference", b'"container"', b"container_reference",
+)  # fmt: skip
 _ESCAPED = re.compile(rb"\\u00(?:5[fF]|[46][0-9a-fA-F]|[57][0-9aA])")
 """A letter or an underscore of ASCII, written as an escape: no encoder does that, and it would hide a sign."""
 
 _FILE, _STORE, _CACHE, _CONVERSATION = "file", "vector_store", "cached_content", "conversation"
+_RESPONSE, _ITEM, _CONTAINER = "previous_response", "item", "container"
 _KINDS = {
     "file_id": _FILE, "file_ids": _FILE, "fileUri": _FILE, "file_uri": _FILE,
     "vector_store_ids": _STORE, "vector_store_id": _STORE,
@@ -41,6 +45,9 @@ _PATHS = {
     _STORE: "/v1/vector_stores",
     _CACHE: "/v1/cachedContents",
     _CONVERSATION: "/v1/conversations",
+    _RESPONSE: "/v1/responses",
+    _ITEM: "/v1/responses",
+    _CONTAINER: "/v1/containers",
 }
 _UNNAMED = frozenset({
     "input", "args", "arguments", "response", "json",
@@ -56,7 +63,12 @@ _URI = re.compile(r"(?:https?://[^/]*(?:generativelanguage|aiplatform)[^/]*/.*|(
 
 def may_name(body: bytes) -> bool:
     """Whether a body may name something that a provider keeps. False is certain."""
-    return has_any(body, *_SIGNS) or (has_any(body, b"\\u00") and found(_ESCAPED, body, 6) is not None)
+    return has_any(body, *_SIGNS) or may_hide(body)
+
+
+def may_hide(body: bytes) -> bool:
+    """Whether letters of a body are written as escapes, so that a name in it is not found by a look at its bytes."""
+    return has_any(body, b"\\u00") and found(_ESCAPED, body, 6) is not None
 
 
 def references_in(body: Any) -> Iterator[tuple[str, str]]:
@@ -67,12 +79,15 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
             conversation = conversation.get("id")
         if isinstance(conversation, str):
             yield _CONVERSATION, conversation
+        if isinstance(previous := body.get("previous_response_id"), str) and previous:
+            yield _RESPONSE, previous
     waiting = [body]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
         elif isinstance(value, dict) and not _OUTPUTS.fullmatch(str(value.get("type"))):
+            yield from _named_by(value)
             for key, inner in value.items():
                 kind = _KINDS.get(key)
                 if kind is None or isinstance(inner, dict):
@@ -84,12 +99,30 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
                         yield kind, name
 
 
+def _named_by(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What an object names as a whole: an item, or the container in which a tool is to run (Anthropic's may be an
+    object with an id, OpenAI's one with a description)."""
+    kind, container = value.get("type"), value.get("container")
+    if kind == "item_reference" and isinstance(value.get("id"), str):
+        yield _ITEM, value["id"]
+    if kind == "container_reference" and isinstance(value.get("container_id"), str):
+        yield _CONTAINER, value["container_id"]
+    if isinstance(container, dict):
+        container = container.get("id")
+    if isinstance(container, str) and container:
+        yield _CONTAINER, container
+
+
 def _named_in(body: bytes) -> list[tuple[str, str]]:
     return list(dict.fromkeys(references_in(json.loads(body)))) if may_name(body) else []
 
 
 async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
-    """Raises NotFound for what is not the caller's, for a conversation InvalidRequest as where none is known."""
+    """Raises NotFound for what is not the caller's, for a conversation InvalidRequest as where none is known.
+
+    Responses and their items are looked at by the project's memory, which knows whose they are; where it keeps nothing,
+    none is known.
+    """
     if http.settings.credentials == "client":
         return
     try:
@@ -104,10 +137,22 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
         known = None
         if kind == _FILE and belongings is not None:
             known = await belongings.find(owner_of(request.ctx), f"{request.adapter.name}.file", name)
+        if kind in (_RESPONSE, _ITEM):
+            if project.memory is None:
+                raise _unkept(kind, name)
+            continue
         if kind == _CONVERSATION:
             raise InvalidRequest(f"Conversation with id '{name}' not found.", param="conversation")
         if known is None or not _is_at(request, known.model, http):
             raise NotFound(f"No such {kind.replace('_', ' ')}: '{name}'.")
+
+
+def _unkept(kind: str, name: str) -> InvalidRequest:
+    why = "this project keeps no responses, and a provider's are everybody's only where `nativePaths` lists them"
+    if kind == _RESPONSE:
+        code, param = "previous_response_not_found", "previous_response_id"
+        return InvalidRequest(f"Previous response with id '{name}' not found: {why}.", code=code, param=param)
+    return InvalidRequest(f"Item with id '{name}' not found: {why}.", code="item_not_found", param="input")
 
 
 def _is_at(request: ClientRequest, model: str, http: HTTPProvider) -> bool:

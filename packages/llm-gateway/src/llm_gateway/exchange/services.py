@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from llm_gateway_sdk import Dialect, Echo, HookChain, Mint, RequestContext, WireReply
+from llm_gateway_sdk import Dialect, Echo, HookChain, HTTPProvider, Mint, RequestContext, WireReply
 from llm_gateway_sdk.walk import WalkLimits
 
 from ..models import ModelRegistry
@@ -51,6 +51,10 @@ class Attendant(Sink, Protocol):
 
     async def recall(self) -> None:
         """Puts what was kept into the request. Raises GatewayError."""
+        ...
+
+    def check(self, http: HTTPProvider) -> None:
+        """Raises InvalidRequest where the request names what the provider keeps, and is another caller's."""
         ...
 
     def echo(self, echo: Echo) -> Echo:

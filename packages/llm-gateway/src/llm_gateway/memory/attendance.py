@@ -1,8 +1,11 @@
 """Goes with one request of the Responses API: puts in what was kept, and keeps what comes of it.
 
 It is also the request's sink. What is kept is the reply as it leaves, and the input as plugins left it. The last bytes
-of a reply leave when it is kept, so that the next reference to it, in whichever process, finds it. Where a provider
-keeps the reply itself the sink steps aside before the first byte.
+of a reply leave when it is kept, so that the next reference to it, in whichever process, finds it.
+
+Where a provider keeps the reply itself, it keeps it for the gateway's key and gives it to all who name it. Callers that
+are authenticated each continue their own: the ids of such a reply and of its items are kept, and a body that names
+others is refused. Without callers to distinguish the sink steps aside before the first byte.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llm_gateway_sdk import Echo, InvalidRequest, Payload, Target, WireRequest
+from llm_gateway_sdk import Echo, HTTPProvider, InvalidRequest, Payload, Target, WireRequest
 from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.principal import owner_of
@@ -25,6 +28,7 @@ from ..exchange.client import ClientReply
 from ..exchange.errors import store_away
 from ..exchange.outlet import Headers, Sink
 from ..exchange.request import ClientRequest
+from ..wire.native_paths import is_listed
 from .items import as_items, edited_items, expanded, named, references_of
 from .shelf import Conversation, KeptResponse, Shelf, TooLarge
 
@@ -34,10 +38,13 @@ log = logging.getLogger("llm_gateway.memory")
 
 _ENDS = (b"response.completed", b"response.incomplete")
 _END_TYPES = ("response.completed", "response.incomplete")
+_PATH = "/v1/responses"
+"""Where an operator lists it, the provider's responses are everybody's."""
 
 
 class Attendance:
-    """One per request. `refers`: the body may name kept things. `keeps`: what comes of it is to be kept."""
+    """One per request. `refers`: the body may name kept things. `keeps`: what comes of it is to be kept, here or by the
+    provider."""
 
     def __init__(self, request: ClientRequest, sink: Sink, shelf: Shelf, *, keeps: bool, refers: bool) -> None:
         self.client: ClientReply | None = None
@@ -53,6 +60,10 @@ class Attendance:
         self._conversation: Conversation | None = None
         self._own: int | None = None
         """How many items at the end of the body's input are the request's own; None is all."""
+        self._unowned: InvalidRequest | None = None
+        """Why a provider that keeps responses can't be asked: the body names what is not known to be the caller's."""
+        self._marks = False
+        """The reply is the provider's to keep; its ids are kept here."""
         self._records = False
         self._streams = False
         self._body: list[bytes] = []
@@ -98,11 +109,37 @@ class Attendance:
             if self._conversation is not None:
                 history, dropped = self._conversation.items, ["conversation"]
         known = await shelf.items(owner, references.items)
+        if self._request.chain.authentication:
+            await self._look_at_rest(
+                references.previous if self._previous is None else None,
+                [id_ for id_ in references.items if id_ not in known],
+            )
         if not dropped and not known:
             return
         whole, own = expanded(body, history, known, dropped=dropped)
         self._own = len(own)
         self._replace_body(json.dumps(whole))
+
+    async def _look_at_rest(self, previous: str | None, items: list[str]) -> None:
+        """What is not kept here its provider may know: it is the caller's where its reply has gone to the caller."""
+        named = [*items, previous] if previous is not None else items
+        marked = await self._shelf.marked(self._owner, named) if named else frozenset()
+        missing = next((id_ for id_ in named if id_ not in marked), None)
+        if missing is None:
+            return
+        if missing is previous:
+            code, param = "previous_response_not_found", "previous_response_id"
+            self._unowned = InvalidRequest(f"Previous response with id '{missing}' not found.", code=code, param=param)
+        else:
+            self._unowned = InvalidRequest(f"Item with id '{missing}' not found.", code="item_not_found", param="input")
+
+    def check(self, http: HTTPProvider) -> None:
+        """Raises InvalidRequest where the body names another caller's response or item, or one that nothing is known
+        of, and the provider would give it to the gateway's key."""
+        if self._unowned is None or http.settings.credentials == "client":
+            return
+        if not is_listed(_PATH, self._request.project.native_paths):
+            raise self._unowned
 
     async def _history_of(self, last: KeptResponse) -> list[Any]:
         before = await self._shelf.responses(self._owner, last.before)
@@ -164,7 +201,9 @@ class Attendance:
         self._sink.keeps_on = keeps_on
 
     async def start(self, status: int, headers: Headers) -> None:
-        self._records = status == 200 and self._is_ours()
+        ours = self._is_ours()
+        self._marks = not ours and self._keeps and bool(self._request.chain.authentication)
+        self._records = status == 200 and (ours or self._marks)
         if self._records:
             kind = next((value for name, value in headers if name == b"content-type"), b"")
             self._streams = kind.startswith(b"text/event-stream")
@@ -194,6 +233,9 @@ class Attendance:
 
     async def _keep(self, response: Mapping[str, Any] | None) -> None:
         """A reply that can't be kept has been given all the same."""
+        if self._marks:
+            await self._mark(response)
+            return
         if response is None or response.get("status") not in ("completed", "incomplete") or not response.get("id"):
             return
         request_id = self._request.ctx.request_id
@@ -203,6 +245,13 @@ class Attendance:
             log.warning("request %s: its response is not kept, it is too large: %s", request_id, error)
         except StoreError as error:
             log.warning("request %s: its response is not kept: %s", request_id, error)
+
+    async def _mark(self, response: Mapping[str, Any] | None) -> None:
+        try:
+            if response is not None:
+                await self._shelf.mark(self._owner, response)
+        except StoreError as error:
+            log.warning("request %s: whose its response is is not kept: %s", self._request.ctx.request_id, error)
 
     async def _write(self, response: dict[str, Any]) -> None:
         items, shown = await self._request.work(self._input)

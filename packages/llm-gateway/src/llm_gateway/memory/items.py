@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
+from ..exchange.references import may_hide
+
 __all__ = [
     "References",
     "as_items",
@@ -24,7 +26,8 @@ __all__ = [
 ]
 
 _MARKERS = (b'"previous_response_id"', b'"conversation"', b'"item_reference"')
-_BARE_REFERENCE = re.compile(rb'\{\s*"id"\s*:\s*"[^"\\]*"\s*\}')
+_BARE_REFERENCE = re.compile(rb'\{\s*"id"\s*:\s*"[^"\\]*"\s*\}|"type"\s*:\s*null')
+"""An item of an id alone, or one whose type may be left out."""
 
 
 @dataclass(slots=True)
@@ -41,7 +44,7 @@ class References:
 
 def may_refer(body: bytes) -> bool:
     """False where the body surely refers to nothing that is kept: a look at its bytes."""
-    return any(marker in body for marker in _MARKERS) or _BARE_REFERENCE.search(body) is not None
+    return any(marker in body for marker in _MARKERS) or _BARE_REFERENCE.search(body) is not None or may_hide(body)
 
 
 def references_of(body: Mapping[str, Any]) -> References:

@@ -2,6 +2,7 @@
 
 responses/<project>/<owner>/r/<response id>   a response, its input, and what was before it
 responses/<project>/<owner>/i/<item id>       which response holds the item
+responses/<project>/<owner>/o/<id>            that a response or an item which its provider keeps is the owner's
 responses/<project>/<owner>/c/<id>            a conversation with its items
 responses/<project>/<owner>/turn/<id>         (a document) who is changing it
 """
@@ -127,6 +128,18 @@ class Shelf:
             if isinstance(item, dict) and isinstance(item.get("id"), str):
                 records[self._key(owner, "i", item["id"])] = holder
         await self.store.keep(records, self._seconds)
+
+    async def mark(self, owner: str, response: Mapping[str, Any]) -> None:
+        """Remembers whose a response is, and its items, that its provider keeps."""
+        output = response.get("output")
+        each = [response, *(output if isinstance(output, list) else [])]
+        ids = [item["id"] for item in each if isinstance(item, dict) and isinstance(item.get("id"), str)]
+        if ids:
+            await self.store.keep({self._key(owner, "o", id_): b"1" for id_ in ids}, self._seconds)
+
+    async def marked(self, owner: str, ids: Sequence[str]) -> frozenset[str]:
+        """Those of the ids that `mark` has remembered."""
+        return frozenset(await self._read(owner, "o", ids))
 
     async def refresh(self, owner: str, kept: Sequence[KeptResponse]) -> None:
         """Lets those last anew whose time is half over: a conversation that goes on keeps its beginning."""
