@@ -24,7 +24,7 @@ from llm_gateway_sdk.wire.pieces import found, has_any
 from ..wire.native_paths import is_listed
 from .request import ClientRequest
 
-__all__ = ["check_references", "may_hide", "may_name", "references_in"]
+__all__ = ["check_references", "keeps_for_all", "may_hide", "may_name", "references_in"]
 
 _SIGNS = (
     b"file_id", b"fileUri", b"file_uri", b"vector_store", b"cachedContent", b"cached_content", b'"conversation"',
@@ -100,8 +100,8 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
 
 
 def _named_by(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What an object names as a whole: an item, or the container in which a tool is to run (Anthropic's may be an
-    object with an id, OpenAI's one with a description)."""
+    """What an object names as a whole: an item, or the container in which a tool is to run (by its id, or in an object
+    with it; an object without is the description of a new one)."""
     kind, container = value.get("type"), value.get("container")
     if kind == "item_reference" and isinstance(value.get("id"), str):
         yield _ITEM, value["id"]
@@ -115,6 +115,11 @@ def _named_by(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _named_in(body: bytes) -> list[tuple[str, str]]:
     return list(dict.fromkeys(references_in(json.loads(body)))) if may_name(body) else []
+
+
+def keeps_for_all(request: ClientRequest) -> bool:
+    """Whether the operator hands on what a provider keeps of responses, of any caller."""
+    return is_listed(_PATHS[_RESPONSE], request.project.native_paths)
 
 
 async def check_references(request: ClientRequest, http: HTTPProvider) -> None:

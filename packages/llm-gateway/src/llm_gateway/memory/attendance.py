@@ -27,8 +27,8 @@ from ..dialects.openai_responses.echo import ResponsesEcho
 from ..exchange.client import ClientReply
 from ..exchange.errors import store_away
 from ..exchange.outlet import Headers, Sink
+from ..exchange.references import keeps_for_all
 from ..exchange.request import ClientRequest
-from ..wire.native_paths import is_listed
 from .items import as_items, edited_items, expanded, named, references_of
 from .shelf import Conversation, KeptResponse, Shelf, TooLarge
 
@@ -38,8 +38,6 @@ log = logging.getLogger("llm_gateway.memory")
 
 _ENDS = (b"response.completed", b"response.incomplete")
 _END_TYPES = ("response.completed", "response.incomplete")
-_PATH = "/v1/responses"
-"""Where an operator lists it, the provider's responses are everybody's."""
 
 
 class Attendance:
@@ -138,7 +136,7 @@ class Attendance:
         of, and the provider would give it to the gateway's key."""
         if self._unowned is None or http.settings.credentials == "client":
             return
-        if not is_listed(_PATH, self._request.project.native_paths):
+        if not keeps_for_all(self._request):
             raise self._unowned
 
     async def _history_of(self, last: KeptResponse) -> list[Any]:
