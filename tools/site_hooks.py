@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
@@ -55,6 +56,17 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
     parts = _FENCE.split(markdown)
     return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts)
+
+
+def on_page_content(html: str, page: Page, **_: Any) -> str:
+    """The reference of commands: options without a default have none, where the generator shows click's marker for it.
+
+    Raises PluginError where a marker is left: the generator has changed.
+    """
+    html = html.replace("<code>Sentinel.UNSET</code>", "")
+    if "Sentinel.UNSET" in html and page.file.src_uri == "reference/cli.md":
+        raise PluginError("reference/cli.md: defaults of options are not written as they were")
+    return html
 
 
 def on_post_build(config: MkDocsConfig, **_: Any) -> None:
