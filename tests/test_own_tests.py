@@ -26,7 +26,6 @@ WITHIN: dict[str, tuple[str, str]] = {
 
 THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/exchange/attempts.py": ("tests/reliability/test_attempts.py", "tries need a provider that fails"),
-    "llm_gateway/exchange/batches/lines.py": ("tests/endpoints/test_batches.py", "needs a client's request"),
     "llm_gateway/exchange/delivery/chunks.py": ("tests/reliability/test_chaos.py", "streams cut at every place"),
     "llm_gateway/exchange/delivery/direct.py": (
         "packages/llm-gateway/tests/providers/test_echo.py",
@@ -42,10 +41,6 @@ THROUGH: dict[str, tuple[str, str]] = {
         "packages/llm-gateway/tests/providers/transport/test_engine.py",
         "all engines pass them",
     ),
-    "llm_gateway/providers/transport/reply.py": (
-        "packages/llm-gateway/tests/providers/transport/test_connection.py",
-        "a part of its connection",
-    ),
     "llm_gateway/server/admin_core.py": (
         "packages/llm-gateway/tests/server/test_admin_api.py",
         "the administration API's own routes",
@@ -54,17 +49,9 @@ THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/server/control.py": ("tests/reliability/test_workers.py", "needs several processes"),
     "llm_gateway/server/supervisor.py": ("tests/reliability/test_workers.py", "needs several processes"),
     "llm_gateway/server/worker.py": ("tests/reliability/test_workers.py", "needs several processes"),
-    "llm_gateway_clickhouse_tracer/frames.py": (
-        "packages/clickhouse-tracer-plugin/tests/test_record.py",
-        "what frames hold is read as records",
-    ),
     "llm_gateway_clickhouse_tracer/tracer.py": (
         "packages/clickhouse-tracer-plugin/tests/test_plugin.py",
         "puts the tracer together",
-    ),
-    "llm_gateway_regex_hider/automaton.py": (
-        "packages/regex-hider/tests/test_whole_texts.py",
-        "laws over generated patterns",
     ),
     "llm_gateway_sdk/http.py": ("packages/llm-gateway-sdk/tests/testing/test_provider_harness.py", "protocols alone"),
 }
