@@ -62,7 +62,7 @@ def test_every_match_begins_with_a_character_of_the_first_set(source: str) -> No
             assert any(low <= ord(character) <= high for low, high in first)
 
 
-def test_characters_that_no_pattern_tells_apart_share_a_class() -> None:
+def test_characters_that_no_pattern_distinguishes_share_a_class() -> None:
     automaton = of("[a-y]z")
 
     assert automaton.class_of("b") == automaton.class_of("y")

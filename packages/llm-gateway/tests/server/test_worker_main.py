@@ -27,7 +27,7 @@ class Supervisor:
         self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def receive(self) -> Any:
-        return json.loads(await asyncio.wait_for(self._reader.readline(), 5))
+        return json.loads(await asyncio.wait_for(self._reader.readline(), 60))
 
     def leave(self) -> None:
         self._writer.close()
@@ -106,6 +106,18 @@ def test_a_question_that_is_not_known_is_an_error_and_the_pipe_goes_on() -> None
     supervised(scenario, answer)
 
 
+@pytest.mark.parametrize(("what", "answer"), [("reload", {"error": "OSError: disk"}), ("metrics", None)])
+def test_a_fault_is_an_answer_too_so_that_no_one_waits_for_it(what: str, answer: Any) -> None:
+    def broken(what: str) -> Any:
+        raise OSError("disk")
+
+    async def scenario(supervisor: Supervisor) -> None:
+        supervisor.send({"question": what, "number": 1})
+        assert await supervisor.receive() == {"answer": answer, "number": 1}
+
+    supervised(scenario, broken)
+
+
 def test_a_question_that_was_given_up_takes_no_later_answer() -> None:
     async def scenario(supervisor: Supervisor) -> None:
         asked = asyncio.ensure_future(supervisor.pipe.ask("health"))
@@ -125,7 +137,7 @@ def test_without_its_supervisor_a_worker_ends_in_order(monkeypatch: pytest.Monke
 
     async def scenario(supervisor: Supervisor) -> None:
         supervisor.leave()
-        for _ in range(100):
+        for _ in range(3000):
             if signals:
                 return
             await asyncio.sleep(0.01)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
 import socket
@@ -26,6 +27,8 @@ from .stopping import end_process
 from .worker import Worker, run_loop
 
 __all__ = ["main"]
+
+log = logging.getLogger("llm_gateway.server")
 
 _MAX_LINE = 64 * 1024 * 1024
 """Bytes of one message: the figures of all workers come in one."""
@@ -80,6 +83,9 @@ class _Pipe:
             answer = await self._control.answer(what)
         except ValueError as error:
             answer = {"error": str(error)}
+        except Exception as error:  # the other workers' answers do not wait for this one
+            log.exception("the supervisor's question '%s' could not be answered", what)
+            answer = None if what == "metrics" else {"error": f"{type(error).__name__}: {error}"}
         self.tell({"answer": answer, "number": number})
 
 
