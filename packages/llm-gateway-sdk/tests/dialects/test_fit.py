@@ -218,3 +218,30 @@ def test_a_last_turn_that_is_not_continued_is_reported() -> None:
         losses = Losses()
         fit(LLMRequest("m", words), CHAT, losses, sender)
         assert [loss.path for loss in losses] == expected
+
+
+@pytest.mark.parametrize(
+    "receiver", [CHAT, MESSAGES, CONVERSE, GENERATE_CONTENT], ids=["chat", "messages", "converse", "gemini"]
+)
+def test_a_late_result_leaves_the_last_turn_to_the_user(receiver: Receiver) -> None:
+    asked = LLMRequest(
+        messages=[
+            Message("user", [TextPart("u")]),
+            Message("assistant", [ToolCallPart("a", "f", "{}")]),
+            Message("user", [TextPart("wait")]),
+            Message("assistant", [TextPart("ok")]),
+            Message("tool", [ToolResultPart("a", [TextPart("late")])]),
+        ]
+    )
+
+    messages = fit(asked, receiver, Losses()).request.messages
+
+    assert [message.role for message in messages[:2]] == ["user", "assistant"]
+    assert messages[-1].role == "user"
+    assert messages[-1].text == "Continue."
+
+
+def test_an_answer_that_the_client_began_is_continued() -> None:
+    asked = LLMRequest(messages=[Message("user", [TextPart("u")]), Message("assistant", [TextPart("The")])])
+
+    assert fit(asked, MESSAGES, Losses()).request.messages[-1].text == "The"

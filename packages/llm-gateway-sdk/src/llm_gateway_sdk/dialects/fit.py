@@ -21,6 +21,7 @@ from .files import refuse_foreign_files
 from .formats import fit_format
 from .grammar import fit_strict_tools
 from .history import (
+    CONTINUE,
     begin_with_user,
     join_turns,
     one_system_message,
@@ -152,6 +153,7 @@ def _fit_messages(
     is_bare: bool,
 ) -> list[Message]:
     came = messages
+    answered = bool(messages) and messages[-1].role != "assistant"
     if not kinds <= _PLAIN:
         if MediaPart in kinds or ToolResultPart in kinds:
             messages = fit_media(messages, losses, checked=receiver.checked_labels)
@@ -172,6 +174,10 @@ def _fit_messages(
         messages = join_turns(messages, receiver.joined)
     if receiver.begins_with_user or receiver.user_before_assistant:
         messages = begin_with_user(messages, losses, always=receiver.begins_with_user)
+    if messages and messages[-1].role == "assistant" and (answered or not receiver.model.prefill):
+        # A late result went to its call, so that what followed the call is now the last.
+        losses.converted("messages", "a turn of the user's last")
+        messages = [*messages, Message("user", [TextPart(CONTINUE)])]
     if not receiver.trailing_blank:
         messages = without_trailing_blank(messages, losses)
     if not receiver.continues and messages and messages[-1].role == "assistant" and sender not in _OPENAI:
