@@ -18,10 +18,15 @@ SDK = "packages/llm-gateway-sdk/tests"
 KINDS: dict[str, tuple[str, ...]] = {
     # What leaves.
     "a provider leads the client elsewhere": (
+        "tests/attack/test_findings.py::test_a_redirect_leads_no_client_elsewhere",
+        "tests/attack/test_findings.py::test_administration_redirects_nowhere",
         "tests/reliability/test_provider_faults.py::test_a_redirect_is_the_providers_error_on_every_route",
         "tests/reliability/test_front_door.py::test_administration_pages_redirect_nowhere",
     ),
     "headers and queries cross that only the gateway or a proxy should see": (
+        "tests/attack/test_findings.py::test_what_a_proxy_put_on_a_request_stays_here",
+        "tests/attack/test_findings.py::test_a_key_in_a_query_stays_here",
+        "tests/attack/test_findings.py::test_directives_of_a_provider_do_not_reach_the_client",
         f"{GATEWAY}/wire/test_crossing.py::test_what_proxies_and_browsers_put_on_a_request_stays_here",
         f"{GATEWAY}/wire/test_crossing.py::test_what_is_meant_for_servers_and_browsers_does_not_reach_the_client",
         f"{GATEWAY}/wire/test_crossing.py::test_query_parameters",
@@ -50,6 +55,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "explanations show secrets": (f"{GATEWAY}/config/test_explain.py::test_no_secret_is_shown",),
     "web pages use a gateway that asks for no credential": (
+        "tests/attack/test_findings.py::test_pages_of_strangers_spend_nothing",
         f"{GATEWAY}/server/test_browser_guard.py::test_pages_of_strangers_are_refused",
     ),
     # What holds others up.
@@ -93,10 +99,13 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "one address means two things": ("tests/reliability/test_workers.py::test_all_addresses_means_both_families",),
     "a library's variables are settings unknowingly": (
+        "tests/attack/test_findings.py::test_variables_of_the_server_library_do_not_stop_the_start",
         "tests/reliability/test_workers.py::test_variables_of_the_server_library_have_no_effect",
     ),
     # Numbers, names and addresses from outside.
     "numbers of a provider are not bounded": (
+        "tests/attack/test_findings.py::test_a_rate_limit_in_a_header_costs_no_answer",
+        "tests/attack/test_findings.py::test_an_open_breaker_is_not_open_for_ever",
         f"{SDK}/test_waiting.py::test_no_text_raises_and_every_number_is_bounded",
         "tests/reliability/test_provider_faults.py::test_numbers_in_headers_never_cost_an_answer",
         f"{GATEWAY}/test_breaker.py::test_whatever_happens_it_is_never_closed_off_for_longer_than_the_longest_pause",
@@ -117,10 +126,12 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "an open breaker forgets what it learns": (f"{GATEWAY}/test_breaker.py::test_an_open_breaker_takes_the_later_end",),
     "a policy is bound to a spelling": (
+        "tests/attack/test_findings.py::test_no_spelling_of_a_path_goes_around_a_guard",
         f"{GATEWAY}/test_conditions.py::test_no_spelling_of_a_path_goes_around_a_guard",
         f"{GATEWAY}/test_conditions.py::test_a_model_is_guarded_under_all_its_names",
     ),
     "the part of an address list that the client writes is believed": (
+        "tests/attack/test_findings.py::test_a_client_writes_no_address_for_itself",
         f"{GATEWAY}/server/test_client_address.py::test_whatever_a_client_writes_in_front_changes_nothing",
     ),
     "credentials can be guessed without limit": (
@@ -129,6 +140,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         f"{SDK}/test_guesses.py::test_a_subscriber_with_many_ipv6_addresses_has_the_guesses_of_one",
     ),
     "more than the star of an alias is special": (
+        "tests/attack/test_findings.py::test_only_the_star_of_an_alias_is_special",
         f"{GATEWAY}/test_models.py::test_only_the_star_of_an_alias_is_special",
     ),
     "a model's name leads out of its path": (
@@ -136,21 +148,31 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     # Whose fault.
     "a success without an answer": (
+        "tests/attack/test_findings.py::test_a_success_without_an_answer_is_a_failure",
+        "tests/attack/test_findings.py::test_a_page_in_place_of_an_answer_is_a_failure",
         "tests/reliability/test_empty_success.py::test_another_model_answers_in_place_of_an_empty_reply",
     ),
     "an unreadable reply is the plugin's that reads it first": (
+        "tests/attack/test_findings.py::test_an_unreadable_reply_is_not_the_plugins_failure",
         "tests/reliability/test_provider_faults.py::test_a_reply_that_a_plugin_is_the_first_to_read_is_the_providers_failure",
     ),
-    "statuses blame the request by default": (f"{SDK}/test_errors.py::test_few_statuses_blame_the_request",),
+    "statuses blame the request by default": (
+        "tests/attack/test_findings.py::test_a_status_that_blames_no_request_is_a_failure",
+        f"{SDK}/test_errors.py::test_few_statuses_blame_the_request",
+    ),
     "a fallback for some causes takes the retries of others": (
+        "tests/attack/test_findings.py::test_a_fallback_for_some_causes_leaves_the_retries_of_others",
         "tests/reliability/test_fallback.py::test_a_fallback_for_some_causes_leaves_the_retries_of_all_others",
     ),
     "settings that can't work are found by requests": (
+        "tests/attack/test_findings.py::test_settings_that_can_not_work_are_found_by_check",
+        "tests/attack/test_findings.py::test_keys_that_can_not_be_sent_are_found_by_check",
         f"{GATEWAY}/test_provider_checks.py::test_addresses_that_can_not_work",
         f"{GATEWAY}/test_provider_checks.py::test_certificates_that_can_not_be_loaded",
         f"{GATEWAY}/test_provider_checks.py::test_credentials_that_can_not_be_sent",
     ),
     "a reply in a coding that no client can read": (
+        "tests/attack/test_findings.py::test_a_coding_that_was_not_undone_is_named",
         "tests/reliability/test_content_coding.py::test_every_endpoint_names_the_coding_that_it_can_not_read",
     ),
     "refusals leave nothing": (
@@ -163,15 +185,50 @@ KINDS: dict[str, tuple[str, ...]] = {
         f"{GATEWAY}/providers/transport/test_tls.py::test_a_renewed_file_is_used_by_the_next_connection",
     ),
     "a file of variables is cut": (
+        "tests/attack/test_findings.py::test_a_quoted_variable_goes_over_several_lines",
         f"{GATEWAY}/config/test_env.py::test_a_quoted_value_goes_over_several_lines",
         f"{GATEWAY}/config/test_env.py::test_a_quote_that_is_not_closed_is_a_problem_with_its_line",
     ),
     "a managed prompt is moved out of its place": (
+        "tests/attack/test_findings.py::test_a_managed_prompt_stays_where_instructions_are",
         "packages/prompt-manager/tests/test_plugin.py::test_instructions_of_the_responses_api_stay_instructions",
     ),
     "the image keeps the spool elsewhere": ("tests/test_deployment.py::test_what_the_image_keeps_is_on_its_volume",),
+    "a head can be read in two ways": (
+        "tests/attack/test_odd_heads.py::test_what_may_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read",
+        "tests/attack/test_findings.py::test_odd_heads_are_refused",
+    ),
+    "a text that can't be written as UTF-8 is a fault": (
+        "tests/losses/test_half_letters.py::test_no_text_of_a_request_is_a_fault",
+        "tests/losses/test_half_letters.py::test_no_text_or_key_for_any_endpoint_is_a_fault",
+        "tests/losses/test_half_letters.py::test_no_text_of_a_reply_is_a_fault",
+    ),
+    "a model's name is taken for an identifier": (
+        "tests/attack/test_findings.py::test_a_model_with_a_slash_and_a_colon_is_found",
+    ),
+    "a script may not read what its SDK goes by": ("tests/attack/test_findings.py::test_cors_shows_what_clients_read",),
 }
 """The kind of fault, and the tests that hold its absence."""
+
+
+_PROCESSES = "needs the processes and measurements of tests/reliability, which start this version"
+NOT_LIVE: dict[str, str] = {
+    "one request holds the event loop": _PROCESSES,
+    "strangers starve those who are known": _PROCESSES,
+    "slow readers fill the memory": _PROCESSES,
+    "a start that fails for good is repeated": _PROCESSES,
+    "the port is open during a drain": _PROCESSES,
+    "what a shutdown cuts off ends as if it were whole, or as the client's doing": _PROCESSES,
+    "one address means two things": _PROCESSES,
+    "explanations show secrets": "a command prints them, without a server",
+    "a provider reads a form in another way than the gateway": "the endpoint is newer than the attack",
+    "an open breaker forgets what it learns": "depends on the order of two replies, which a clock of the test decides",
+    "a model's name leads out of its path": "needs the signed addresses of providers on other hosts",
+    "a renewed certificate is not taken": "needs a certificate authority and a clock of the test",
+    "the image keeps the spool elsewhere": "is a line of the image's description",
+    "a text that can't be written as UTF-8 is a fault": "the inputs are generated from the types of the vendors' SDKs",
+}
+"""Kinds of which no test can be run against another version by `ATTACKED_PYTHON`, and why."""
 
 
 @cache
@@ -185,3 +242,9 @@ def test_each_kind_has_its_tests(kind: str) -> None:
     for test in KINDS[kind]:
         file, _, name = test.partition("::")
         assert name in names_in(file), f"{test} is gone: what shows now that this does not happen?"
+
+
+def test_each_kind_is_tried_on_a_running_gateway_of_any_version_or_has_a_reason() -> None:
+    live = {kind for kind, tests in KINDS.items() if any(test.startswith("tests/attack/") for test in tests)}
+
+    assert set(KINDS) - live == set(NOT_LIVE)
