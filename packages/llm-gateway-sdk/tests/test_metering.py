@@ -66,3 +66,19 @@ def test_texts_and_arguments_of_a_reply_are_estimated() -> None:
 
     assert estimate_output(None) == 0
     assert estimate_output(LLMResponse(choices=[Choice(0, Message("assistant", [*parts]))])) >= 6
+
+
+def test_usage_without_words_is_recorded_as_it_is() -> None:
+    details = {"openai_chat": {"completion_tokens_details": {"accepted_prediction_tokens": 0}}}
+    numbers = Usage(4, 2, service_tier="default", provider_metadata=details)
+    words = Usage(4, 2, provider_metadata={"openai_chat": {"note": "a word", "count": 3}})
+    first, second = Attempt("a", "openai/a", 0.0), Attempt("a", "openai/a", 0.0)
+
+    record(first, numbers)
+    record(second, words)
+
+    assert first.usage is numbers
+    assert numbers.service_tier == "standard"
+    assert second.usage is not None
+    assert second.usage.provider_metadata == {"openai_chat": {"count": 3}}
+    assert words.provider_metadata["openai_chat"]["note"] == "a word"

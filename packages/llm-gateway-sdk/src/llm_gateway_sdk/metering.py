@@ -86,10 +86,23 @@ def estimate_output(response: LLMResponse | None) -> int:
 
 
 def _counts(usage: Usage) -> Usage:
-    """The usage without words of the provider's, which plugins may hide and the ledger must not have."""
+    """The usage without words of the provider's, which plugins may hide and the ledger must not have; the same object
+    where it has none."""
+    tier = usage.service_tier
+    if (tier is None or tier in TIERS) and _is_numbers(usage.provider_metadata):
+        return usage
     return replace(
         usage, provider_metadata=_numbers(usage.provider_metadata), service_tier=charged_tier(usage.service_tier)
     )
+
+
+def _is_numbers(values: dict[str, Any]) -> bool:
+    """Whether `_numbers` has nothing to leave out, which is so for nearly all usage."""
+    for value in values.values():
+        kind = type(value)
+        if kind is not int and (kind is not dict or not value or not _is_numbers(value)):
+            return False
+    return True
 
 
 def _numbers(value: Any) -> Any:

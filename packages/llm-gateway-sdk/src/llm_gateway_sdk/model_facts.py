@@ -152,23 +152,29 @@ class Prices:
         # Most vendors charge images like text; those that do not have a rate for them.
         seen = (counts.input_image or 0) if rates.input_image is not None else 0
         drawn = (counts.output_image or 0) if rates.output_image is not None else 0
-        parts = (
-            (max(0, counts.input - read - written - heard - seen), rates.input),
-            (read, rates.cache_read),
-            (max(0, written - long_kept), rates.cache_write),
-            (long_kept, rates.cache_write_1h),
-            (heard, rates.input_audio),
-            (seen, rates.input_image),
-            (max(0, counts.output - spoken - drawn), rates.output),
-            (spoken, rates.output_audio),
-            (drawn, rates.output_image),
-        )
         total = 0
-        for tokens, rate in parts:
-            if tokens:
+        for tokens, rate in (
+            (counts.input - read - written - heard - seen, rates.input),
+            (counts.output - spoken - drawn, rates.output),
+        ):
+            if tokens > 0:
                 if rate is None:
                     return None
                 total += tokens * rate
+        if read or written or long_kept or heard or seen or spoken or drawn:
+            for tokens, rate in (
+                (read, rates.cache_read),
+                (max(0, written - long_kept), rates.cache_write),
+                (long_kept, rates.cache_write_1h),
+                (heard, rates.input_audio),
+                (seen, rates.input_image),
+                (spoken, rates.output_audio),
+                (drawn, rates.output_image),
+            ):
+                if tokens:
+                    if rate is None:
+                        return None
+                    total += tokens * rate
         nanos = -(-total // MILLION)
         for kind, number in counts.calls.items():
             if number:
