@@ -33,7 +33,8 @@ def finished(request_id: str = "r1") -> RequestContext:
 
 
 def hooks_of(plugin: Plugin) -> set[str]:
-    return {name for name in HOOKS if getattr(type(plugin), name) is not getattr(Plugin, name)}
+    used = plugin.hooks()
+    return set(HOOKS if used is None else used)
 
 
 def spooled(folder: Path) -> list[str]:

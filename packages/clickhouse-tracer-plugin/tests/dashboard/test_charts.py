@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from llm_gateway_clickhouse_tracer.dashboard.charts import Axis, bars, lines
+from llm_gateway_clickhouse_tracer.dashboard.figures import duration
 
 START = 1_790_000_000 // 86400 * 86400
 DAY = Axis(START, START + 86400, 3600, href="/interactions?range=24h", zoom="/?range=24h")
@@ -78,3 +79,16 @@ def test_texts_of_the_time_axis_do_not_touch(span: int, offset: int) -> None:
 
 def test_without_points_there_is_a_frame() -> None:
     assert read(lines(DAY, [], ("p50",), str, "Latency"))["points"] == []
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"),
+    [(7e6, ["0", "5 s", "10 s", "15 s"]), (9 * 60e6, ["0", "5 min", "10 min", "15 min"]),
+     (0.5e6, ["0", "200 ms", "400 ms", "600 ms"]), (80e6, ["0", "30 s", "1 min", "1.5 min"])],
+)  # fmt: skip
+def test_a_scale_of_times_has_steps_of_a_clock(most: float, ticks: list[str]) -> None:
+    figure = lines(DAY, [(START, (most,))], ("p50",), duration, "Latency").replace("\N{NO-BREAK SPACE}", " ")
+
+    assert (
+        re.findall(r'text-anchor="end">([^<]+)<', figure.partition('class="scale"')[2].partition("</svg>")[0]) == ticks
+    )

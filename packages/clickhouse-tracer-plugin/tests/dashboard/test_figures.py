@@ -31,7 +31,7 @@ def test_durations(microseconds: Any, shown: str) -> None:
 
 @pytest.mark.parametrize(
     ("dollars", "shown"),
-    [(None, "unknown"), (0, "$0"), (1234.5, "$1,234.50"), (0.5, "$0.50"), (0.0123, "$0.0123"), (0.00001, "$0.00001")],
+    [(None, "unknown"), (0, "$0"), (1234.5, "$1,234.50"), (0.5, "$0.5000"), (0.00001, "$0.000010")],
 )
 def test_money(dollars: Any, shown: str) -> None:
     assert money(dollars) == shown

@@ -15,8 +15,9 @@ def row(**changes: Any) -> dict[str, Any]:
     counts = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "ttft_us")
     return {
         **dict.fromkeys(texts, ""), **dict.fromkeys(counts), "ts": "2026-11-23 10:00:00.000000", "request_id": "req_1",
-        "interaction_id": "int_1", "status": "ok", "project": "production", "caller": "app", "model_routed": "gpt",
-        "model_requested": "default", "model_answered": "gpt-1", "provider": "openai", "adapter": "openai",
+        "interaction_id": "int_1", "status": "ok", "project": "production", "caller": "app", "team": "search",
+        "model_routed": "gpt", "model_requested": "default", "model_answered": "gpt-1", "provider": "openai",
+        "adapter": "openai",
         "operation": "generate", "duration_us": 1e6, "cost_usd": None, "usage_estimated": False, "tool_calls": [],
         "method": "POST", "path": "/v1/chat/completions", "http_status": 200, "finish_reason": "stop", "tags": {},
         "losses": [], "timings": {}, "headers": {},
@@ -27,7 +28,7 @@ def row(**changes: Any) -> dict[str, Any]:
 
 def test_a_cost_is_unknown_until_one_request_has_a_price() -> None:
     assert "<dt>Cost</dt><dd>unknown</dd>" in interaction_page("", "int_1", [row()])
-    assert "<dt>Cost</dt><dd>$0.30</dd>" in interaction_page("", "int_1", [row(cost_usd=0.1), row(cost_usd=0.2)])
+    assert "<dt>Cost</dt><dd>$0.3000</dd>" in interaction_page("", "int_1", [row(cost_usd=0.1), row(cost_usd=0.2)])
 
 
 def test_an_error_and_what_was_lost_are_shown() -> None:
@@ -69,3 +70,14 @@ def test_a_request_can_be_copied_with_the_gateway_s_own_address() -> None:
     assert "curl https://llm.example.com/v1/chat/completions" in page
     assert 'data-copy="python-req_1"' in page
     assert 'id="python-req_1"' in page
+
+
+def test_the_time_of_an_interaction_is_that_of_a_clock() -> None:
+    """Requests may overlap, as those of tools called at once do."""
+    rows = [row(), row(ts="2026-11-23 10:00:00.500000", request_id="req_2", duration_us=2e6)]
+
+    page = interaction_page("", "int_1", rows).replace("\N{NO-BREAK SPACE}", " ")
+
+    assert "<dt>Time</dt><dd>2.50 s</dd>" in page
+    assert "<dt>In requests</dt><dd>3.00 s</dd>" in page
+    assert "In requests" not in interaction_page("", "int_1", rows[:1])

@@ -37,7 +37,7 @@ def test_errors_are_a_share_and_lead_to_the_failed() -> None:
 
 @pytest.mark.parametrize(
     ("requests", "words"),
-    [(100, "▲ 100% on the span before"), (400, "▼ 50% on the span before"), (200, "as in the span before")],
+    [(100, "▲ 100 % vs previous"), (400, "▼ 50 % vs previous"), (200, "same as previous")],
 )
 def test_figures_are_compared_with_the_span_before(requests: int, words: str) -> None:
     assert words in shown(earlier={**SUMS, "requests": requests})

@@ -99,3 +99,10 @@ def test_bars_stay_in_the_picture(whole: int, timings: dict[str, int], made: lis
 
 def test_names_are_escaped() -> None:
     assert "<script>" not in str(waterfall(row(), [{"model": "<script>", "start_ms": 1}]))
+
+
+def test_a_record_without_attempts_shows_its_first_token_and_stream() -> None:
+    found = lanes({**row(), "model_routed": "gpt", "ttft_us": 50_000}, [])
+
+    assert [(bar.start, bar.end, bar.kind) for bar in found[-1].bars] == [(0, 50, "input"), (50, 200, "output")]
+    assert len(lanes(row(), [])) == 1

@@ -7,6 +7,7 @@ pointer and by arrow keys, and lead to what they count.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -14,6 +15,8 @@ from typing import Final
 
 from llm_gateway_sdk.web import Markup, join, tag
 from llm_gateway_sdk.wire import json
+
+from .figures import duration
 
 __all__ = ["Axis", "bars", "lines"]
 
@@ -29,6 +32,8 @@ _DAY: Final = 86400
 _COLOURS: Final = frozenset({"ok", "errors", "p50", "p95", "p99", "input", "output", "speed", "cost"})
 """Names of series that have colours of their own in the style sheet."""
 _OTHER_COLOURS: Final = 6
+_STEPS_OF_TIME: Final = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200)
+"""Seconds between the lines of a chart of times."""
 _TICK_STEPS: Final = (
     60, 300, 900, 1800, 3600, 2 * 3600, 6 * 3600, 12 * 3600, _DAY, 2 * _DAY, 5 * _DAY, 7 * _DAY, 14 * _DAY,
     30 * _DAY, 90 * _DAY,
@@ -74,7 +79,7 @@ def bars(
     title: str,
 ) -> Markup:
     """Stacked bars: `points` are (bucket start, one value per name)."""
-    top = _nice(max((sum(values) for _, values in points), default=0))
+    top = _top_of(label)(max((sum(values) for _, values in points), default=0))
     drawn = []
     for start, values in points:
         hint = f"{_bucket(start, axis)}: " + ", ".join(
@@ -107,7 +112,7 @@ def lines(
     title: str,
 ) -> Markup:
     """One line per name; an empty bucket breaks it."""
-    top = _nice(max((value for _, values in points for value in values if value is not None), default=0))
+    top = _top_of(label)(max((value for _, values in points for value in values if value is not None), default=0))
     drawn: list[Markup] = []
     for position, name in enumerate(names):
         run: tuple[str, str] | None = None
@@ -154,7 +159,7 @@ def _frame(
         y = HEIGHT - _BOTTOM - (HEIGHT - _BOTTOM - _TOP) * step / _GRID_LINES
         grid.append(tag("line", x1="0", x2="100%", y1=f"{y:.1f}", y2=f"{y:.1f}", class_="grid"))
         value = top * step / _GRID_LINES
-        words = label(value) if value else "0"
+        words = _short(label(value)) if value else "0"
         scale.append(tag("text", words, x="100%", y=f"{y + 4:.1f}", class_="tick", text_anchor="end"))
     times = []
     for moment in axis.ticks():
@@ -222,6 +227,22 @@ def _clock(moment: float, axis: Axis) -> str:
     if span <= _DAY + axis.bucket:
         return when.strftime("%H:%M")
     return when.strftime("%d %b" if span > 3 * _DAY else "%a %H:%M")
+
+
+def _top_of(label: Callable[[float], str]) -> Callable[[float], float]:
+    return _nice_time if label is duration else _nice
+
+
+def _short(words: str) -> str:
+    """Without zeros after the point: `40 s` in place of `40.00 s`."""
+    return re.sub(r"\.0+(?=\D|$)|(\.\d*[1-9])0+(?=\D|$)", r"\1", words)
+
+
+def _nice_time(microseconds: float) -> float:
+    """Three steps of a clock: beyond a second thirds of powers of ten are no round times."""
+    if microseconds <= 3 * _STEPS_OF_TIME[0] * 1e6:
+        return _nice(microseconds)
+    return 3e6 * next((step for step in _STEPS_OF_TIME if microseconds <= 3e6 * step), microseconds / 3e6)
 
 
 def _nice(value: float) -> float:

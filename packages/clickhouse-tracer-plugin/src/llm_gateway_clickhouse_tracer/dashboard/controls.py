@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
 from urllib.parse import urlencode
 
 from llm_gateway_sdk.web import Markup, tag
 
+from .figures import moment
 from .filter import FAILED, RANGES, Filter
 
-__all__ = ["address", "controls"]
+__all__ = ["address", "calendar", "controls"]
+
+_MOMENT: Final = "%Y-%m-%d %H:%M:%S"
 
 
 def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: bool) -> Markup:
@@ -17,9 +23,9 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
         tag(
             "a",
             key,
-            href=address(base, path, chosen, range=key),
+            href=address(base, path, replace(chosen, since="", until=""), range=key),
             title=span.title,
-            aria_current="true" if key == chosen.range else None,
+            aria_current="true" if key == chosen.range and not chosen.since else None,
         )
         for key, span in RANGES.items()
     ]
@@ -88,7 +94,21 @@ def _moments(base: str, path: str, chosen: Filter) -> Markup:
     zones = dict.fromkeys(["UTC", chosen.zone])
     return tag(
         "details",
-        tag("summary", "Times in ", tag("b", chosen.zone), " · custom range · refresh"),
+        tag("summary", tag("b", _shown_span(chosen)), f" · times in {chosen.zone} · calendar · refresh"),
+        tag(
+            "nav",
+            [
+                tag(
+                    "a",
+                    name,
+                    href=address(base, path, chosen, since=since, until=until),
+                    aria_current="true" if (since, until) == (chosen.since, chosen.until) else None,
+                )
+                for name, (since, until) in calendar(datetime.now(chosen.tzinfo)).items()
+            ],
+            class_="ranges",
+            aria_label="Calendar",
+        ),
         tag(
             "form",
             [tag("input", type="hidden", name=name, value=value) for name, value in kept.items()],
@@ -112,6 +132,31 @@ def _moments(base: str, path: str, chosen: Filter) -> Markup:
         class_="moments",
         open=bool(chosen.since or chosen.until),
     )
+
+
+def _shown_span(chosen: Filter) -> str:
+    if not chosen.since:
+        return RANGES[chosen.range].title
+    until = moment(chosen.until, chosen.tzinfo)[:16] if chosen.until else "now"
+    return f"{moment(chosen.since, chosen.tzinfo)[:16]} – {until}"
+
+
+def calendar(now: datetime) -> dict[str, tuple[str, str]]:
+    """Days, weeks (from Monday) and months of the clock of `now`, each as two moments in UTC."""
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
+    spans = {
+        "today": (today, today + timedelta(days=1)),
+        "yesterday": (today - timedelta(days=1), today),
+        "this week": (monday, monday + timedelta(days=7)),
+        "last week": (monday - timedelta(days=7), monday),
+        "this month": (first, (first + timedelta(days=31)).replace(day=1)),
+        "last month": ((first - timedelta(days=1)).replace(day=1), first),
+    }
+    return {
+        name: (start.astimezone(UTC).strftime(_MOMENT), end.astimezone(UTC).strftime(_MOMENT))
+        for name, (start, end) in spans.items()
+    }
 
 
 def _local(moment_: str) -> str:

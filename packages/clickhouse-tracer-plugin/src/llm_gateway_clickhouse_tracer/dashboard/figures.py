@@ -41,9 +41,7 @@ def money(dollars: Any) -> str:
         return "$0"
     if value >= 1:
         return f"${value:,.2f}"
-    digits = 4 if value >= 0.0001 else 6
-    short = f"{value:.{digits}f}".rstrip("0")
-    return f"${short}" if len(short.partition(".")[2]) >= 2 else f"${value:.2f}"
+    return f"${value:.4f}" if value >= 0.0001 else f"${value:.6f}"
 
 
 def share(part: Any, whole: Any) -> str:

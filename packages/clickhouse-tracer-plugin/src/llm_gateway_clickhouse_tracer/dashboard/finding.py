@@ -33,6 +33,8 @@ _WINDOWS: Final = (1 / 512, 1 / 64, 1 / 8, 1.0)
 _GROWTH: Final = 8
 _SEARCH_SECONDS: Final = 8.0
 """A longer window is not searched where that would probably take longer than this."""
+_SPENT: Final = "toUInt64(max(toUnixTimestamp64Micro(ts) + duration_us) - min(toUnixTimestamp64Micro(ts)))"
+"""Microseconds from the first request of an interaction to the end of its last one; requests may overlap."""
 _EXACT: Final = "(request_id = {search:String} OR interaction_id = {search:String} OR session_id = {search:String})"
 _ANYWHERE: Final = """(positionCaseInsensitiveUTF8(prompt, {search:String}) > 0
     OR positionCaseInsensitiveUTF8(answer, {search:String}) > 0
@@ -106,7 +108,7 @@ def _candidates(database: Database, chosen: Filter, window: str, parameters: dic
         values["before"] = chosen.before
         having.append("started < parseDateTime64BestEffortOrZero({before:String}, 6, 'UTC')")
     column = {
-        "newest": "min(ts) AS started", "oldest": "min(ts) AS started", "slowest": "sum(duration_us) AS spent_us",
+        "newest": "min(ts) AS started", "oldest": "min(ts) AS started", "slowest": f"{_SPENT} AS spent_us",
         "dearest": "sum(cost_usd) AS cost",
         "longest": "sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out",
         "first": "min(ttft_us) AS first_us", "requests": "count() AS requests",
@@ -147,10 +149,11 @@ def details(
             argMax(status, ts) AS outcome, argMax(error, ts) AS failure, argMax(finish_reason, ts) AS finish,
             argMax(error_kind, ts) AS failure_kind, argMax(http_status, ts) AS code,
             arrayDistinct(arrayFlatten(groupArray(tool_calls))) AS tools,
-            groupUniqArray(10)(model_routed) AS models, groupUniqArray(10)(provider) AS providers,
-            any(t.project) AS in_project, any(t.caller) AS who, any(t.team) AS of_team, any(t.user_id) AS end_user,
-            any(t.session_id) AS session, sum(t.attempts) AS tries,
-            sum(duration_us) AS spent_us, min(ttft_us) AS first_us,
+            groupUniqArray(10)(if(model_routed = '', model_requested, model_routed)) AS models,
+            groupUniqArray(10)(provider) AS providers,
+            argMax(t.project, ts) AS in_project, argMax(t.caller, ts) AS who, argMax(t.team, ts) AS of_team,
+            argMax(t.user_id, ts) AS end_user, argMax(t.session_id, ts) AS session, sum(t.attempts) AS tries,
+            {_SPENT} AS spent_us, min(ttft_us) AS first_us,
             sum(input_tokens) AS tokens_in, sum(output_tokens) AS tokens_out, sum(cost_usd) AS cost
         FROM {database.table} AS t WHERE {where} AND interaction_id IN {{ids:Array(String)}}
         GROUP BY interaction_id {"HAVING " + window if window else ""} ORDER BY {SORTS[chosen.sort]}, interaction_id

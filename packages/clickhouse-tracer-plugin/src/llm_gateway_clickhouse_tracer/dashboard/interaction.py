@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -31,15 +32,17 @@ def interaction_page(
     """`origin` is the gateway's address, for commands that are to be copied."""
     last, everything = rows[-1], Filter(range="30d")
     costs = [row["cost_usd"] for row in rows]
+    exported = urlencode({"interaction": last["interaction_id"]})
     facts = (
         ("Started", f"{moment(rows[0]['ts'])} UTC"),
         ("Project", linked(base, everything, "project", [last["project"]])),
+        ("Team", linked(base, everything, "team", [last["team"]])),
         ("Caller", linked(base, everything, "caller", [last["caller"]])),
         ("Session", linked(base, everything, "session", [last["session_id"]])),
         ("User", linked(base, everything, "user", [last["user_id"]])),
         ("Model", linked(base, everything, "model", [last["model_routed"]])),
         ("API", last["adapter"]),
-        ("Time", duration(sum(row["duration_us"] for row in rows))),
+        *_times(rows),
         ("Tokens", f"{count(_sum(rows, 'input_tokens'))} → {count(_sum(rows, 'output_tokens'))}"),
         (
             "Cost",
@@ -53,7 +56,13 @@ def interaction_page(
         "Interaction",
         "",
         tag("h1", "Interaction", badge(last["status"])),
-        tag("p", tag("code", interaction), class_="sub"),
+        tag(
+            "p",
+            tag("code", interaction, class_="sub"),
+            tag("a", "Export as JSON lines", href=f"{base}/export.jsonl?{exported}", class_="button"),
+            _replay(base, last),
+            class_="actions",
+        ),
         tag(
             "dl",
             [tag("div", tag("dt", name), tag("dd", value)) for name, value in facts if value],
@@ -64,18 +73,18 @@ def interaction_page(
         tag("div", tag("b", last["error_kind"]), " ", last["error"], class_="failure") if last["error"] else None,
         tag("h2", f"{len(rows)} requests" if len(rows) > 1 else "Request"),
         [_round(base, row, origin, opened=len(rows) == 1) for row in rows],
-        tag(
-            "p",
-            tag(
-                "a",
-                "Export as JSON lines",
-                href=f"{base}/export.jsonl?{urlencode({'interaction': last['interaction_id']})}",
-                class_="button",
-            ),
-            _replay(base, last),
-            class_="actions",
-        ),
     )
+
+
+def _times(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """From the first request's arrival to the last reply's end; of several requests also the sum, for they may overlap
+    or have a tool's work between them."""
+    begins = [datetime.fromisoformat(row["ts"]).timestamp() for row in rows]
+    ends = [begin + row["duration_us"] / 1e6 for begin, row in zip(begins, rows, strict=True)]
+    times = [("Time", duration((max(ends) - min(begins)) * 1e6))]
+    if len(rows) > 1:
+        times.append(("In requests", duration(sum(row["duration_us"] for row in rows))))
+    return times
 
 
 def _replay(base: str, row: Mapping[str, Any]) -> Markup | None:
@@ -95,7 +104,10 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         badge(row["status"]),
         tag("span", row["model_answered"] or row["model_routed"] or row["model_requested"] or row["operation"]),
         tag("span", duration(row["duration_us"]), class_="sub"),
-        tag("span", f"{count(row['input_tokens'])} → {count(row['output_tokens'])} tokens", class_="sub"),
+        tag("span", f"{count(row['input_tokens'])} → {count(row['output_tokens'])} tokens", class_="sub")
+        if row["input_tokens"] is not None or row["output_tokens"] is not None
+        else None,
+        tag("span", money(row["cost_usd"]), class_="sub") if row["cost_usd"] is not None else None,
         [tag("span", name, class_="chip") for name in row["tool_calls"][:6]],
     )
     made = attempts_of(row)

@@ -121,8 +121,8 @@ def _change(now: Any, before: Any) -> str:
         return ""
     part = float(now) / float(before) - 1
     if abs(part) < _SMALL_CHANGE:
-        return "as in the span before"
-    return f"{'▲' if part > 0 else '▼'} {abs(part):.0%} on the span before"
+        return "same as previous"
+    return f"{'▲' if part > 0 else '▼'} {100 * abs(part):.0f} % vs previous"
 
 
 def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | None = None, change: str = "") -> Markup:
@@ -131,7 +131,7 @@ def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | No
         tag("h2", name),
         tag("p", value, class_="value bad" if bad else "value"),
         tag("p", note, class_="note"),
-        tag("p", change, class_="note") if change else None,
+        tag("p", change, class_="note", title="compared with the span of the same length before") if change else None,
         class_="tile",
         href=link,
     )

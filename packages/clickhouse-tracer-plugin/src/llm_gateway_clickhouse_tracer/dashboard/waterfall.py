@@ -64,7 +64,7 @@ def lanes(row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> list
     """From top to bottom: the whole request, plugins before the call, attempts and what follows each, plugins after."""
     whole = row["duration_us"] / 1000
     spent = _by_phase(row.get("timings") or {})
-    calls = [_attempt(number, one, whole) for number, one in enumerate(attempts, 1)]
+    calls = [_attempt(number, one, whole) for number, one in enumerate(attempts or _unrecorded(row), 1)]
     first = calls[0].bars[0].start if calls else whole
     last = calls[-1].bars[-1].end if calls else whole
     early = [one for one in spent if one[1] in _BEFORE]
@@ -83,6 +83,13 @@ def lanes(row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> list
         *during,
         *late,
     ]
+
+
+def _unrecorded(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The call of a record without attempts, as its first token shows it."""
+    if row.get("ttft_us") is None or not row.get("model_routed"):
+        return []
+    return [{"model": row["model_routed"], "start_ms": 0.0, "first_token_ms": row["ttft_us"] / 1000}]
 
 
 def _by_phase(timings: Mapping[str, int]) -> list[tuple[str, str, float]]:

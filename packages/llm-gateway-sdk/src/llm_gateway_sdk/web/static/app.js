@@ -26,7 +26,11 @@
     apply(theme);
   }
 
-  const go = (key) => { const link = document.querySelector(`a[data-go="${key}"]`); if (link) link.click(); };
+  const go = (key) => {
+    const link = document.querySelector(`a[data-go="${key}"]`);
+    if (link) link.click();
+    return Boolean(link);
+  };
 
   const keys = {
     j: () => move(1),
@@ -34,8 +38,6 @@
     ArrowDown: () => rows().includes(document.activeElement) && move(1),
     ArrowUp: () => rows().includes(document.activeElement) && move(-1),
     "/": () => { const field = document.getElementById("search"); if (field) { field.focus(); field.select(); } else go("i"); },
-    o: () => go("o"),
-    i: () => go("i"),
     t: toggleTheme,
     "?": () => (help.open ? help.close() : help.showModal()),
   };
@@ -44,10 +46,15 @@
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
     if (event.key === "Escape" && typing) { event.target.blur(); return; }
-    const action = keys[event.key];
-    if (typing || !action) return;
+    if (typing) return;
+    const action = keys[event.key] ?? (/^[a-z]$/.test(event.key) ? () => go(event.key) : null);
+    if (!action) return;
     if (action() !== false) event.preventDefault();
   });
+
+  // On a narrow screen the list of pages scrolls: the page that is shown has to be in sight.
+  const here = document.querySelector('header nav [aria-current="page"]');
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 
   document.getElementById("theme").addEventListener("click", toggleTheme);
   document.getElementById("keys").addEventListener("click", () => help.showModal());
