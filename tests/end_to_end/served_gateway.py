@@ -18,7 +18,7 @@ import anthropic
 import httpx
 import openai
 
-START_SECONDS = 30
+START_SECONDS = 90
 
 
 class ServedGateway:

@@ -63,7 +63,7 @@ def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelServ
 
 def make(server: Server, **config: Any) -> RedisStore:
     store = RedisStore()
-    store.configure(server.url, {"deadline": 5000, **config})
+    store.configure(server.url, {"deadline": 30_000, **config})
     return store
 
 
@@ -80,7 +80,7 @@ class TestRedisStoreLaws(StoreLaws):
         return make(self.server)
 
     def recipe(self) -> Recipe | None:
-        return "llm_gateway_redis_store:RedisStore", self.server.url, {"deadline": 5000}
+        return "llm_gateway_redis_store:RedisStore", self.server.url, {"deadline": 30_000}
 
     def impatient_recipe(self) -> Recipe | None:
         return "llm_gateway_redis_store:RedisStore", self.server.url, {"deadline": 200}
@@ -106,11 +106,11 @@ class TestClusterRedisStoreLaws(StoreLaws):
 
     def make(self) -> Store:
         store = ClusterRedisStore()
-        store.configure(self.cluster.url, {"deadline": 5000})
+        store.configure(self.cluster.url, {"deadline": 30_000})
         return store
 
     def recipe(self) -> Recipe | None:
-        return "llm_gateway_redis_store:ClusterRedisStore", self.cluster.url, {"deadline": 5000}
+        return "llm_gateway_redis_store:ClusterRedisStore", self.cluster.url, {"deadline": 30_000}
 
     def impatient_recipe(self) -> Recipe | None:
         return "llm_gateway_redis_store:ClusterRedisStore", self.cluster.url, {"deadline": 200}
@@ -141,11 +141,11 @@ class TestSentinelRedisStoreLaws(StoreLaws):
 
     def make(self) -> Store:
         store = SentinelRedisStore()
-        store.configure(self.sentinels.url, {"deadline": 5000})
+        store.configure(self.sentinels.url, {"deadline": 30_000})
         return store
 
     def recipe(self) -> Recipe | None:
-        return "llm_gateway_redis_store:SentinelRedisStore", self.sentinels.url, {"deadline": 5000}
+        return "llm_gateway_redis_store:SentinelRedisStore", self.sentinels.url, {"deadline": 30_000}
 
     def restart(self) -> bool:
         self.sentinels.fail_over()
@@ -244,7 +244,7 @@ def test_a_command_whose_answer_is_lost_is_done_once(server: Server) -> None:
 
     async def closing() -> None:
         store = RedisStore()
-        store.configure(f"redis://127.0.0.1:{proxy.port}/0", {"deadline": 5000})
+        store.configure(f"redis://127.0.0.1:{proxy.port}/0", {"deadline": 30_000})
         try:
             await use(store)
         finally:

@@ -283,3 +283,17 @@ def test_when_time_is_up_all_that_is_undecided_is_hidden_and_nothing_else(piece:
     redactor = StreamRedactor(rules)
 
     assert streamed(redactor, text, lambda: piece) == "x [REDACTED] [REDACTED]"
+
+
+def test_a_pause_of_the_machine_hides_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock goes on by a second within the search for one match, as when another process has the processor."""
+    passed = iter([0.0, 1.0])
+    monkeypatch.setattr("llm_gateway_regex_hider.redactor.perf_counter", lambda: next(passed, 2.0))
+
+    redactor = StreamRedactor(RuleSet(compile_rules([Rule(r"secret-\d+", "[HIDDEN]")])), max_size=None)
+
+    pieces = [*redactor.feed("a secret-1 and more, a secret-2 and more "), *redactor.close()]
+
+    assert "".join(text if hidden is None else hidden for text, hidden in pieces) == (
+        "a [HIDDEN] and more, a [HIDDEN] and more "
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-__all__ = ["count", "duration", "moment", "money", "share"]
+__all__ = ["count", "duration", "moment", "money", "seconds", "share"]
 
 
 def count(value: Any) -> str:
@@ -57,3 +57,8 @@ def moment(text: Any, zone: tzinfo = UTC) -> str:
     except ValueError:
         return str(text)[:19]
     return when.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def seconds(text: str) -> float:
+    """Unix seconds of `2026-11-23 10:00:00.123456` (UTC), as records have their time."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

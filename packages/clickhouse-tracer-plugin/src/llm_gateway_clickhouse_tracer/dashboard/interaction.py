@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,7 +11,7 @@ from llm_gateway_sdk.wire import json
 
 from .attempts import attempts, attempts_of
 from .conversation import conversation, load, pretty
-from .figures import count, duration, moment, money
+from .figures import count, duration, moment, money, seconds
 from .filter import Filter
 from .frame import badge, linked, page
 from .snippets import snippets
@@ -79,7 +78,7 @@ def interaction_page(
 def _times(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """From the first request's arrival to the last reply's end; of several requests also the sum, for they may overlap
     or have a tool's work between them."""
-    begins = [datetime.fromisoformat(row["ts"]).timestamp() for row in rows]
+    begins = [seconds(row["ts"]) for row in rows]
     ends = [begin + row["duration_us"] / 1e6 for begin, row in zip(begins, rows, strict=True)]
     times = [("Time", duration((max(ends) - min(begins)) * 1e6))]
     if len(rows) > 1:
