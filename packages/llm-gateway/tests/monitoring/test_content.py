@@ -97,3 +97,18 @@ def test_a_long_reply_is_cut() -> None:
 
     assert MOST_LETTERS < len(text) < MOST_LETTERS + 1000
     assert loaded(text)[0]["finish_reason"] == "stop"
+
+
+def test_of_many_messages_without_parts_and_tools_without_words_few_are_kept() -> None:
+    empty = request(*[Message("user", []) for _ in range(3 * MOST_PARTS)])
+    tools = request(tools=[Tool(name="", parameters={}) for _ in range(3 * MOST_PARTS)])
+
+    assert len(loaded(input_messages(empty))) == MOST_PARTS + 1
+    assert len(loaded(tool_definitions(tools))) == MOST_PARTS
+
+
+def test_instructions_before_a_long_conversation_are_not_counted_as_left_out() -> None:
+    instructed = request(Message("system", [TextPart("Be brief.")]), *[user("a") for _ in range(MOST_PARTS)])
+
+    assert len(loaded(input_messages(instructed))) == MOST_PARTS
+    assert "Be brief." in (system_instructions(instructed) or "")

@@ -27,24 +27,35 @@ _SYSTEM = ("system", "developer")
 
 
 def input_messages(request: LLMRequest) -> str:
-    room, found, left_out = _Room(), [], 0
-    for message in reversed(request.messages):
-        if message.role in _SYSTEM:
-            continue
-        if room.is_full:
-            left_out += 1
-        else:
+    room, found = _Room(), []
+    messages = request.messages
+    first = len(messages)
+    while first and not room.is_full:
+        first -= 1
+        message = messages[first]
+        if message.role not in _SYSTEM:
+            if not message.content:
+                room.take_part()  # a message takes room even where nothing is in it
             found.append({"role": message.role, "parts": _parts(message.content, room)})
-    if left_out:
-        found.append({"role": "system", "parts": [_note(f"{left_out} earlier messages are left out")]})
+    while first and messages[first - 1].role in _SYSTEM and first <= _MOST_INSTRUCTIONS:
+        first -= 1
+    if first:
+        found.append({"role": "system", "parts": [_note(f"{first} earlier messages are left out")]})
     return json.dumps_text(found[::-1])
+
+
+_MOST_INSTRUCTIONS = 100
+"""Messages at the beginning that are looked at for whether they are instructions, which have their own attribute."""
 
 
 def system_instructions(request: LLMRequest) -> str | None:
     """JSON of the instructions before the conversation; None where there are none."""
     room, parts = _Room(), list[dict[str, Any]]()
     for message in request.messages:
-        if message.role in _SYSTEM and not room.is_full:
+        if room.is_full:
+            break
+        room.take_part()
+        if message.role in _SYSTEM:
             parts += _parts(message.content, room)
     return json.dumps_text(parts) if parts else None
 
@@ -53,7 +64,10 @@ def tool_definitions(request: LLMRequest) -> str | None:
     """JSON of the tools; None where there are none."""
     room, tools = _Room(), list[dict[str, Any]]()
     for tool in request.tools:
-        if isinstance(tool, Tool) and not room.is_full:
+        if room.is_full:
+            break
+        room.take_part()
+        if isinstance(tool, Tool):
             tools.append(
                 {
                     "type": "function",
