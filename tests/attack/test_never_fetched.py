@@ -10,7 +10,7 @@ from under_attack import PATHS, Attacked, Provider, asking, model
 
 DIALECTS = ("chat", "responses", "anthropic", "gemini")
 ELSEWHERE = "@@elsewhere@@"
-"""Stands for the address of a server that no configuration names."""
+"""In place of the address of a server that no configuration names."""
 USER = {"role": "user"}
 
 
