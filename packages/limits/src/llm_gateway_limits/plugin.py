@@ -66,6 +66,8 @@ class Limits(Plugin):
     reads_reply = False
 
     async def validate_config(self, config: Any) -> bool | str | None:
+        if "limits" not in config and "upstreamQueue" not in config:
+            return '"limits" is missing: a list of limits, or "upstreamQueue"'
         try:
             compile_rules(config.get("limits", ()))
             Estimator(

@@ -136,7 +136,6 @@ _LIMIT: dict[str, Any] = {
 SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
-    "anyOf": [{"required": ["limits"]}, {"required": ["upstreamQueue"]}],
     "examples": [
         {
             "limits": [

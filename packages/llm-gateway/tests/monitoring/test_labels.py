@@ -6,9 +6,10 @@ from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
+from llm_gateway.config.schema import MetricsConfig, MonitoringConfig
 from llm_gateway.monitoring.labels import MAX_VALUES, LabelFigures
-from llm_gateway.testing import GatewayClient
-from llm_gateway_sdk import Plugin, Principal, RequestContext, plugin_metadata
+from llm_gateway.server.observers import make_observers
+from llm_gateway_sdk import Principal, RequestContext
 
 
 class Fold:
@@ -57,22 +58,14 @@ def test_the_values_of_a_label_are_a_closed_set() -> None:
     assert found[("requests_total", "p", "run", "other")] == 2 * MAX_VALUES
 
 
-@plugin_metadata(name="who-with-labels")
-class Who(Plugin):
-    authenticates = True
-
-    async def before_model(self, ctx: RequestContext) -> None:
-        ctx.principal = Principal("ann", "ann", "who", labels={"env": "prod", "ticket": "T-1"})
-
-
 def test_the_metrics_page_has_the_labels_of_the_configuration() -> None:
-    config = """
-models: [{name: m, isDefault: true, provider: {type: echo}}]
-plugins: [{name: who, type: who-with-labels}]
-monitoring: {metrics: {labels: [env]}}
-"""
-    with GatewayClient(config, extensions=[Who], environ={}) as client:
-        assert client.chat("Hello").status == 200
-        page = client.get("/metrics").text
+    monitoring = MonitoringConfig(metrics=MetricsConfig(labels=["env"]))
+    config = SimpleNamespace(monitoring=monitoring, projects={})
+    _, metrics = make_observers(SimpleNamespace(config=config))  # type: ignore[arg-type]
+    ctx = RequestContext(request_id="r", project="default")
+    ctx.caller = "ann"
+    ctx.principal = Principal("ann", "ann", "who", labels={"env": "prod", "ticket": "T-1"})
+    metrics.ended(ctx, 200)
+    page = metrics.render([metrics.snapshot()], "")[0].decode()
     assert 'llm_gateway_label_requests_total{label="env",project="default",value="prod"} 1.0' in page
     assert "T-1" not in page
