@@ -6,6 +6,8 @@ import asyncio
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -252,6 +254,8 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]
         project("budget", cost="0.000001 USD", window={"calendar": "month"}),
         project("rate", requests=1, window="2s"),
         project("hour", requests=1, window="1h"),
+        project("teams", per=["team"], requests=1000, window="1h", missing="refuse"),
+        {"name": "keys", "plugins": [{"name": "keys", "type": "virtual-keys"}]},
     ]
     served = ServedGateway(config, folder)
     served.folder = folder  # type: ignore[attr-defined]
@@ -288,6 +292,21 @@ def test_official_clients_do_not_try_a_spent_budget_again(limited: ServedGateway
             model="model", messages=QUESTION, max_tokens=1000
         )
     assert refusals(limited, "budget") == 3, "each client asked once"
+
+
+def test_official_clients_raise_their_own_error_for_what_is_not_permitted(limited: ServedGateway) -> None:
+    folder: Path = limited.folder  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "llm_gateway", "keys", "create", "--name", "ann", "--model", "another"]
+    made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    key = made.stdout.strip()
+    for project, changes in (("/teams", {}), ("/keys", {"api_key": key})):
+        openai_client = limited.openai(project).with_options(max_retries=3, **changes)
+        with pytest.raises(openai.PermissionDeniedError):
+            openai_client.chat.completions.create(model="model", messages=QUESTION)
+        anthropic_client = limited.anthropic(project).with_options(max_retries=3, **changes)
+        with pytest.raises(anthropic.PermissionDeniedError):
+            anthropic_client.messages.create(model="model", messages=QUESTION, max_tokens=10)
+    assert refusals(limited, "teams") == 0, "who is not permitted has spent nothing"
 
 
 def test_official_clients_wait_as_long_as_they_are_asked_to(limited: ServedGateway) -> None:
