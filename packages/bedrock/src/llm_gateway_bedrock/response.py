@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk import Choice, DialectError, Echo, Headers, LLMResponse, Losses, Message, Mint, Usage, WireReply
-from llm_gateway_sdk.dialects.answer import broken_end
+from llm_gateway_sdk.dialects.answer import broken_end, join_choices
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -134,9 +134,7 @@ def _count(value: dict[str, Any], key: str) -> int | None:
 
 
 def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
-    choice = response.choices[0] if response.choices else Choice(0)
-    if len(response.choices) > 1:
-        losses.dropped("choices[*]", "Converse gives one answer")
+    choice = join_choices(response.choices)
     content = BlockEncoder(losses, "choices[*].message.content[*]", reply=True).encode(choice.message.content)
     if choice.finish_message is not None and not choice.message.refusal and refusal_of(choice):
         losses.dropped("choices[*].finish_message", "Converse has no words for it")

@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
     merge_usage,
     wrap_signature,
 )
+from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import merge_metadata, merge_parts, refusal_of
 from llm_gateway_sdk.wire import json
@@ -65,16 +66,16 @@ class Encoder(StreamEncoder):
         self._extras.service_tier = chunk.service_tier or self._extras.service_tier
         out = self._start()
         for choice in chunk.choices:
-            if choice.index != 0:
-                self._losses.dropped("choices[*]", "Converse gives one answer")
-                continue
             known = self._choice
-            known.finish_reason = choice.finish_reason or known.finish_reason
+            later = choice.index != 0
+            if not later or known.finish_reason in (None, "stop", "tool_calls"):
+                # Otherwise the first choice was cut off, and that is how the answer ends.
+                known.finish_reason = choice.finish_reason or known.finish_reason
             known.stop_sequence = choice.stop_sequence or known.stop_sequence
             if refusal_of(choice):
                 self._losses.dropped("choices[*].finish_message", "Converse has no words for it")
             known.provider_metadata = merge_metadata(known.provider_metadata, choice.provider_metadata)
-            for part in choice.message.content:
+            for part in parts_of_later_choice(choice) if later else choice.message.content:
                 out += self._add(part)
         return out
 

@@ -71,6 +71,8 @@ _READ_CONFIG = frozenset(name for name, _, _ in SAMPLING) | {
 class GeminiEcho(Echo):
     sse: bool = True
     """The stream is asked for as server-sent events, not as one JSON array."""
+    several: bool = False
+    """More than one candidate is asked for. Where it is not, all that a provider sends belongs to one answer."""
 
 
 def decode_request(wire: WireRequest) -> tuple[LLMRequest, Echo]:
@@ -99,7 +101,7 @@ def decode_request(wire: WireRequest) -> tuple[LLMRequest, Echo]:
         metadata[SPELLING] = names
     if metadata:
         request.provider_metadata = {NAME: metadata}
-    return request, GeminiEcho(request.model, request.stream, wants_sse(wire.query))
+    return request, GeminiEcho(request.model, request.stream, wants_sse(wire.query), (request.n or 1) > 1)
 
 
 def _decode_system(value: Any, request: LLMRequest) -> None:

@@ -30,7 +30,7 @@ from llm_gateway_sdk import (
     Usage,
     WireReply,
 )
-from llm_gateway_sdk.dialects.answer import broken_end, broken_output, has_content
+from llm_gateway_sdk.dialects.answer import broken_end, broken_output, has_content, join_choices
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
@@ -430,9 +430,12 @@ def _of_kind(modality: str, details: Any) -> int | None:
 
 def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
     body: dict[str, Any] = {}
+    choices = response.choices
+    if len(choices) > 1 and not getattr(echo, "several", True):
+        choices = [join_choices(choices)]
     candidates = [
         build_candidate(choice, reply_parts(choice.message.content, losses), losses)
-        for choice in response.choices
+        for choice in choices
         if not own(choice).get("_prompt_blocked")
     ]
     if candidates:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -19,6 +20,7 @@ from llm_gateway_sdk import (
     Usage,
     merge_usage,
 )
+from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.response import merge_metadata, merge_parts
 from llm_gateway_sdk.wire import json
 
@@ -54,6 +56,8 @@ class Encoder(StreamEncoder):
         self._metadata.update(own(chunk))
         candidates = []
         for choice in chunk.choices:
+            if choice.index != 0 and not self._echo.several:
+                choice = self._of_the_first(choice)
             state = self._candidates.get(choice.index)
             if state is None:
                 state = self._candidates[choice.index] = _Candidate(choice.index)
@@ -61,6 +65,14 @@ class Encoder(StreamEncoder):
             if parts:
                 candidates.append(state.build(parts, self._losses))
         return self._event(candidates) if candidates else b""
+
+    def _of_the_first(self, choice: Choice) -> Choice:
+        """A further choice, for which the client did not ask, as a part of the first."""
+        message = replace(choice.message, content=parts_of_later_choice(choice))
+        first = self._candidates.get(0)
+        if first is not None and first.is_cut_off:
+            return Choice(0, message)
+        return replace(choice, index=0, message=message)
 
     def close(self) -> bytes:
         candidates = []
@@ -113,6 +125,11 @@ class _Candidate:
         self._grounded = False
         """The citations came as `groundingMetadata`, which goes out as it is."""
         self.blocked = False
+
+    @property
+    def is_cut_off(self) -> bool:
+        """It ended otherwise than by itself."""
+        return self._choice.finish_reason not in (None, "stop", "tool_calls")
 
     def add(self, choice: Choice, losses: Losses) -> list[dict[str, Any]]:
         """The parts that can go out now."""

@@ -40,13 +40,31 @@ def webp(kind: bytes, body: bytes) -> str:
         (gif(5, 6), (5, 6)),
         (webp(b"VP8X", bytes(4) + b"\xf3\x01\x00\x0a\x00\x00"), (500, 11)),
         (webp(b"VP8L", b"\x2f" + ((99 | 199 << 14).to_bytes(4, "little"))), (100, 200)),
-        (webp(b"VP8 ", bytes(6) + b"\x40\x01\xf0\x00"), (320, 240)),
+        (webp(b"VP8 ", b"abc\x9d\x01\x2a" + b"\x40\x01\xf0\x00"), (320, 240)),
+        (webp(b"VP8 ", b"x" * 40), None),
+        (webp(b"VP8L", b"x" * 40), None),
+        (base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"x" * 40).decode(), None),
         ("AAAA", None),
         ("not base64!", None),
         ("", None),
         (base64.b64encode(b"\xff\xd8\xff\xe0\x00\x00" + bytes(20)).decode(), None),
     ],
-    ids=["png", "jpeg", "long metadata", "gif", "vp8x", "vp8l", "vp8", "other", "letters", "empty", "broken jpeg"],
+    ids=[
+        "png",
+        "jpeg",
+        "long metadata",
+        "gif",
+        "vp8x",
+        "vp8l",
+        "vp8",
+        "bad vp8",
+        "bad vp8l",
+        "bad png",
+        "other",
+        "letters",
+        "empty",
+        "broken jpeg",
+    ],
 )
 def test_pixels_are_read_from_the_head(data: str, size: tuple[int, int] | None) -> None:
     assert pixels(data) == size
@@ -65,7 +83,9 @@ WIDE = MediaPart(data=png(2560, 1440), media_type="image/png")
 
 
 def images_of(messages: list[Message]) -> int:
-    return str(messages).count("MediaPart(kind='image'")
+    parts = [part for message in messages for part in message.content]
+    inner = [one for part in parts if isinstance(part, ToolResultPart) for one in part.content]
+    return sum(isinstance(one, MediaPart) and one.kind == "image" for one in (*parts, *inner))
 
 
 def test_what_fits_is_the_very_same_list() -> None:

@@ -192,3 +192,21 @@ def test_a_vendors_no_to_schemas_is_believed_where_its_servers_refuse() -> None:
 )
 def test_the_word_that_switches_thinking_off(model: str, form: str) -> None:
     assert limits_of(model).off_form == form
+
+
+@pytest.mark.parametrize(
+    ("model", "version"),
+    [
+        ("eu.anthropic.claude-opus-v1:0", (99, 0)),
+        ("anthropic.claude-newest-v2:0", (99, 0)),
+        ("anthropic.claude-v2:1", (2, 1)),
+        ("anthropic.claude-instant-v1", (1, 0)),
+        ("us.anthropic.claude-haiku-5-5-v1:0", (5, 5)),
+        ("anthropic.claude-3-5-sonnet-20241022-v2:0", (3, 5)),
+    ],
+)
+def test_the_number_of_a_name_is_not_that_of_the_model(model: str, version: tuple[int, int]) -> None:
+    name = claude_name(model)
+
+    assert name is not None
+    assert name.version == version

@@ -60,3 +60,8 @@ def test_what_names_a_person_is_hashed(user: str) -> None:
 )
 def test_an_opaque_id_stays(user: str) -> None:
     assert user_fitting(user, ANTHROPIC) == user
+
+
+@pytest.mark.parametrize("number", ["+49 (30) 1234-5678", "+1 - 555 - 123 4567", "(030) - 1234 5678"])
+def test_several_signs_between_digits_are_of_a_number(number: str) -> None:
+    assert names_a_person(number)

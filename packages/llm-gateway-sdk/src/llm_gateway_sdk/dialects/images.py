@@ -147,7 +147,7 @@ def pixels(data: str) -> tuple[int, int] | None:
         raw = base64.b64decode(head[: len(head) // 4 * 4].replace("-", "+").replace("_", "/"))
     except (binascii.Error, ValueError):
         return None
-    if raw[:8] == b"\x89PNG\r\n\x1a\n" and len(raw) >= 24:
+    if raw[:8] == b"\x89PNG\r\n\x1a\n" and raw[12:16] == b"IHDR" and len(raw) >= 24:
         return int.from_bytes(raw[16:20], "big"), int.from_bytes(raw[20:24], "big")
     if raw[:4] == b"GIF8" and len(raw) >= 10:
         return int.from_bytes(raw[6:8], "little"), int.from_bytes(raw[8:10], "little")
@@ -161,10 +161,10 @@ def _of_webp(raw: bytes) -> tuple[int, int] | None:
     kind = raw[12:16]
     if kind == b"VP8X":
         return int.from_bytes(raw[24:27], "little") + 1, int.from_bytes(raw[27:30], "little") + 1
-    if kind == b"VP8L":
+    if kind == b"VP8L" and raw[20] == 0x2F:
         bits = int.from_bytes(raw[21:25], "little")
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    if kind == b"VP8 ":
+    if kind == b"VP8 " and raw[23:26] == b"\x9d\x01\x2a":
         return int.from_bytes(raw[26:28], "little") & 0x3FFF, int.from_bytes(raw[28:30], "little") & 0x3FFF
     return None
 
