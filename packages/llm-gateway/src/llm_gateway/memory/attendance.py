@@ -252,17 +252,20 @@ class Attendance:
             log.warning("request %s: whose its response is is not kept: %s", self._request.ctx.request_id, error)
 
     async def _write(self, response: dict[str, Any]) -> None:
-        items, shown = await self._request.work(self._input)
+        own, shown = await self._request.work(self._named_input)
         for key in response.keys() & shown.keys():
             response[key] = shown[key]
-        own = named(items, self._request.services.mint.id)
         before = [] if self._previous is None else [*self._previous.before, self._previous.id]
-        await self._shelf.keep(self._owner, KeptResponse(response, own, before))
+        await self._shelf.keep(self._owner, KeptResponse(response, own, before), aside=self._request.is_heavy)
         await self._shelf.refresh(self._owner, self._ancestors)
         if self._conversation is not None:
             output = response.get("output")
             added = [*own, *(output if isinstance(output, list) else [])]
             await self._shelf.add_items(self._owner, self._conversation.id, added)
+
+    def _named_input(self) -> tuple[list[Any], Mapping[str, Any]]:
+        items, shown = self._input()
+        return named(items, self._request.services.mint.id), shown
 
     def _input(self) -> tuple[list[Any], Mapping[str, Any]]:
         """(the request's own items, what the reply repeats of the request), both as plugins left them."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_gateway_sdk import Store
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.writable import writable
@@ -116,10 +117,10 @@ class Shelf:
             if isinstance(item, dict) and item.get("id") in wanted
         }
 
-    async def keep(self, owner: str, kept: KeptResponse) -> None:
-        """Raises TooLarge."""
+    async def keep(self, owner: str, kept: KeptResponse, *, aside: bool = False) -> None:
+        """`aside`: it may be large, and is written in the thread for heavy bodies. Raises TooLarge."""
         kept.at = time.time()
-        value = _written(kept)
+        value = await run_aside(_written, kept) if aside else _written(kept)
         if len(value) > self._max_bytes:
             raise TooLarge(f"{len(value)} bytes")
         holder = json.dumps(kept.id)
