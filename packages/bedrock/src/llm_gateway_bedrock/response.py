@@ -137,7 +137,7 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     choice = join_choices(response.choices)
     content = BlockEncoder(losses, "choices[*].message.content[*]", reply=True).encode(choice.message.content)
     if choice.finish_message is not None and not choice.message.refusal and refusal_of(choice):
-        losses.dropped("choices[*].finish_message", "Converse has no words for it")
+        losses.dropped("choices[*].finish_message", "Converse has no field for it")
     body: dict[str, Any] = {
         "metrics": {"latencyMs": 0},
         "output": {"message": {"content": content, "role": "assistant"}},

@@ -73,7 +73,7 @@ class Encoder(StreamEncoder):
                 known.finish_reason = choice.finish_reason or known.finish_reason
             known.stop_sequence = choice.stop_sequence or known.stop_sequence
             if refusal_of(choice):
-                self._losses.dropped("choices[*].finish_message", "Converse has no words for it")
+                self._losses.dropped("choices[*].finish_message", "Converse has no field for it")
             known.provider_metadata = merge_metadata(known.provider_metadata, choice.provider_metadata)
             for part in parts_of_later_choice(choice) if later else choice.message.content:
                 out += self._add(part)

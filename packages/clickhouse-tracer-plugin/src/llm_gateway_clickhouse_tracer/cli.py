@@ -221,7 +221,7 @@ def _document(file: Path) -> Any:
     try:
         import yaml  # the gateway brings it; without a gateway, --url does the same
     except ImportError:
-        raise ValueError("reading a YAML file needs PyYAML; install it, or say --url, --database and --table") from None
+        raise ValueError("reading a YAML file needs PyYAML; install it, or use --url, --database and --table") from None
     return yaml.safe_load(text)
 
 

@@ -251,7 +251,7 @@ def _claim_folder(base: Path) -> tuple[Path, FolderLock]:
     hidden.mkdir(mode=0o700)
     lock = FolderLock(hidden / "lock")
     if not lock.try_acquire():
-        raise OSError(f"{hidden}: a new lock file is locked; the file system knows no locks")
+        raise OSError(f"{hidden}: a new lock file is locked: the file system does not support locks")
     folder = base / name
     hidden.rename(folder)
     lock.file = folder / "lock"
