@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,3 +55,16 @@ def test_a_project_allows_the_passes_that_its_plugins_want(max_retries: int, wan
     scope = ProjectScope("p", None, chain, max_retries=max_retries, max_turns=7)  # type: ignore[arg-type]
 
     assert (scope.limits.max_retries, scope.limits.max_turns) == (passes, 7)
+
+
+def test_threads_that_ask_at_once_get_ids_of_their_own() -> None:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            drawn = list(threads.map(lambda _: [new_id("") for _ in range(5000)], range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+
+    ids = [each for part in drawn for each in part]
+    assert len(set(ids)) == len(ids) == 20_000

@@ -126,11 +126,15 @@ _spare_digits: list[str] = []
 
 
 def new_id(prefix: str) -> str:
-    """An id that is unlikely ever to come again. It names things and guards nothing."""
-    if not _spare_digits:
+    """An id that is unlikely ever to come again. It names things and guards nothing. Threads may ask at once."""
+    try:
+        return prefix + _spare_digits.pop()
+    except IndexError:
         drawn = _random.randbytes(500 * _ID_DIGITS).hex()
-        _spare_digits.extend(drawn[at : at + _ID_DIGITS] for at in range(0, len(drawn), _ID_DIGITS))
-    return prefix + _spare_digits.pop()
+        digits = [drawn[at : at + _ID_DIGITS] for at in range(0, len(drawn), _ID_DIGITS)]
+        mine = digits.pop()
+        _spare_digits.extend(digits)
+        return prefix + mine
 
 
 @dataclass(slots=True)
