@@ -61,6 +61,9 @@ def test_the_configuration_of_compose_loads_with_its_defaults(compose: dict[str,
 
     (project,) = config.projects.values()
     assert [plugin.type for plugin in project.plugins] == ["basic-apikey-auth", "limits", "clickhouse-tracer"]
+    dashboard = project.plugins[2].config["dashboard"]
+    assert dashboard["enabled"]
+    assert f"http://localhost:3000{dashboard.get('path', '/traces')}/" in (ROOT / "docs" / "install.md").read_text()
 
 
 def test_each_service_of_compose_is_used_by_the_gateway_or_reads_from_it(compose: dict[str, Any]) -> None:

@@ -175,3 +175,12 @@ def test_the_tracers_address_is_shown_as_it_is_written(tmp_path):
         tracer = f"{{name: t, type: clickhouse-tracer, config: {{clickhouse: {{url: '{written}'}}}}}}"
         (found,) = problems(MODEL + f"plugins: [{tracer}]", tmp_path)
         assert f"found '{shown}'" in found
+
+
+def test_settings_of_a_part_that_is_off_are_noticed_unless_its_switch_is_written():
+    text = "models: [{name: m, isDefault: true, provider: {type: echo}}]\n"
+    found = load_text(text + 'server: {cors: {origins: ["https://a.example"]}}\n').notices
+    assert [each for each in found if "server.cors: it is off" in each]
+    for written in ("true", "false"):
+        silent = load_text(text + f'server: {{cors: {{enabled: {written}, origins: ["https://a.example"]}}}}\n').notices
+        assert not [each for each in silent if "it is off" in each]

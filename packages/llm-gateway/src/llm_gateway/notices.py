@@ -56,6 +56,7 @@ def notices(draft: Draft, config: GatewayConfig, extensions: Extensions) -> Iter
     """Each with file, line and path, and with what would be right."""
     for path, message in [
         *_numbers(draft.root, [file_schema()], file_schema(), ()),
+        *_switched_off(draft.root, [file_schema()], file_schema(), ()),
         *_of_extensions(draft, extensions),
         *_replaced_plugins(draft, config),
     ]:
@@ -138,6 +139,26 @@ def _suspicious_size(number: float, default: object) -> str | None:
     return f"{number:g} is {number:g} bytes (the default is {show_size(usual)}); write {number:g}MiB for mebibytes"
 
 
+_SWITCHED_OFF = (
+    "it is off, the gateway does nothing with these settings; "
+    "write `enabled: true`, or `enabled: false` if that is meant"
+)
+
+
+def _switched_off(node: Node, schemas: list[Schema], root: Schema, path: Path) -> Iterator[tuple[Path, str]]:
+    """Settings of a part that is off unless `enabled` is written, where it is not."""
+    views = list(expand(schemas, root))
+    if any(view.get("x-extension-settings") for view in views):
+        return
+    switches = [view["properties"]["enabled"] for view in views if "enabled" in view.get("properties", {})]
+    can_be_off = any(switch.get("default") is False for switch in switches)
+    if can_be_off and isinstance(node.value, dict) and node.value and node.get("enabled") is None:
+        yield path, _SWITCHED_OFF
+        return
+    for key, child in node.items():
+        yield from _switched_off(child, list(children(views, key)), root, (*path, key))
+
+
 # Settings of extensions.
 
 
@@ -156,6 +177,7 @@ def _of_extensions(draft: Draft, extensions: Extensions) -> Iterator[tuple[Path,
                 below: Path = (*place, "config")
                 yield from _numbers(settings, [extension.schema], extension.schema, below)
                 yield from _unfilled(settings, [extension.schema], extension.schema, below)
+                yield from _switched_off(settings, [extension.schema], extension.schema, below)
                 if kind == "plugin" and (gap := streaming_gap(extension.cls)) is not None:
                     yield place, f'the plugin type "{extension.name}" {gap}'
                 if kind == "provider":
