@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from llm_gateway_console.areas import AreaFailure, fetched
+from llm_gateway_console.areas import AreaFailure, fetched, recorded_by
 
 from llm_gateway_sdk.page_host import ConsoleArea
 
@@ -45,3 +45,14 @@ def test_an_area_that_is_not_there_has_no_body() -> None:
 def test_an_area_without_an_answer_is_a_failure() -> None:
     with pytest.raises(AreaFailure, match="database"):
         read(Host(503))
+
+
+def test_figures_of_a_slow_database_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("llm_gateway_console.areas._FIGURES_WAIT", 0.01)
+    host: Any = Host(200)
+    host._areas = [ConsoleArea("traces", never)]
+    with pytest.raises(AreaFailure, match="slow"):
+        asyncio.run(recorded_by(host, "team", "7d"))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from llm_gateway_sdk.page_host import PageHost
 from llm_gateway_sdk.wire import json
 
 __all__ = ["AreaFailure", "fetched", "recorded_by"]
+
+_FIGURES_WAIT: Final = 2.0  # Seconds; the figures are an addition to a page that is useful without them.
 
 
 class AreaFailure(ValueError):
@@ -49,7 +52,11 @@ async def recorded_by(
 ) -> dict[str, Mapping[str, Any]]:
     """What the recorded requests of a span add up to, by value of a field: `requests`, `errors`, `input_tokens`,
     `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last one, where it is asked for. Empty where
-    nothing is recorded. Raises AreaFailure."""
+    nothing is recorded. Raises AreaFailure, also where the database takes more than two seconds."""
     asked = {"range": span, "by": field, **({"last": "1"} if with_last else {})}
-    figures = await fetched(host, "traces", "/figures.json", urlencode(asked))
+    try:
+        async with asyncio.timeout(_FIGURES_WAIT):
+            figures = await fetched(host, "traces", "/figures.json", urlencode(asked))
+    except TimeoutError:
+        raise AreaFailure("The database of recorded requests is slow: the page is shown without its figures.") from None
     return {row["name"]: row for row in json.loads(figures)} if figures else {}

@@ -132,3 +132,13 @@ def test_a_key_shows_what_it_spent_and_when_it_was_used(traced_admin: Any) -> No
     assert 'caller=search&amp;range=30d&amp;status=failed">2 failed<' in rows["search"]
     assert "last used 3 hours ago" in rows["search"]
     assert "not used" in rows["idle"]
+
+
+def test_a_key_is_found_by_its_pasted_beginning(admin: Any) -> None:
+    (secret,) = re.findall(r'id="made-key">([^<]+)<', made(admin, name="pasted").text)
+    made(admin, name="other")
+
+    for beginning in (secret[:9], secret[: secret.rindex("_")], secret):
+        page = admin.get(f"/keys?q={beginning}").text
+        assert "1 key<" in page
+        assert "pasted" in page

@@ -40,6 +40,13 @@ def test_meters_name_keys(admin: Any) -> None:
 
     assert "key billing service" in text
     assert "1 of 3 requests" in text
+    assert 'low="0.8" high="0.999" optimum="0"' in text, "amber from 80 %, red only when full"
+
+
+def test_the_answer_why_a_request_was_refused_is_above_the_limits(admin: Any) -> None:
+    page = admin.get("/limits?request=req_unknown").text
+
+    assert page.index("Why was this refused?") < page.index("Use of each limit")
 
 
 @pytest.mark.parametrize(

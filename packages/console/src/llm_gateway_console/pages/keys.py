@@ -70,9 +70,9 @@ async def _after(view: View, answer: AdminAnswer, done: str) -> Response:
 async def _page(
     view: View, *, notice: str = "", problem: str = "", secret: str | None = None, status: int = 200
 ) -> Response:
-    answer = await view.ask(
-        "GET", "/keys", query={"limit": str(_PAGE), **{n: view.query[n] for n in ("after", "q") if n in view.query}}
-    )
+    searched = {"after": view.query.get("after", ""), "q": _searched(view.query.get("q", ""))}
+    given = {name: value for name, value in searched.items() if value}
+    answer = await view.ask("GET", "/keys", query={"limit": str(_PAGE), **given})
     if not answer.ok:
         text = "No project has the plugin virtual-keys." if answer.status == 404 else answer.detail
         return view.message("Keys", text, answer.status)
@@ -106,6 +106,12 @@ async def _page(
         _form(view) if view.can("admin") else None,
         status=status,
     )
+
+
+def _searched(written: str) -> str:
+    """What to search for: of a pasted key, or its beginning, the id alone (`gw_<id>_<secret>`)."""
+    written = written.strip()
+    return written.removeprefix("gw_").partition("_")[0] if written.startswith("gw_") else written
 
 
 def _count(number: int, what: str) -> str:

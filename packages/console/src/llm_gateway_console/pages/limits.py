@@ -39,7 +39,10 @@ async def shown(view: View) -> Response:
     return view.page(
         "Limits",
         tag("p", done, class_="done", role="status") if done in _DONE else None,
-        tag("h2", "Meters"),
+        tag("h2", "Why was this refused?"),
+        _question(wanted),
+        _reasons(why.body["items"] if why.ok else [], why.detail) if why is not None else None,
+        tag("h2", "Use of each limit"),
         _meters(view, state.body["items"], await _key_names(view, state.body["items"]))
         if state.ok
         else tag("p", "No project has the plugin limits.", class_="panel empty"),
@@ -51,9 +54,6 @@ async def shown(view: View) -> Response:
         else None,
         overrides.section(view, given.body["items"]) if given.ok else None,
         overrides.form(view, rules.body["items"]) if rules.ok else None,
-        tag("h2", "Why was this refused?"),
-        _question(wanted),
-        _reasons(why.body["items"] if why.ok else [], why.detail) if why is not None else None,
         tag("h2", "Ledger"),
         _ledger(used.body["items"]) if used.ok else tag("p", used.detail, class_="panel empty"),
     )
@@ -83,7 +83,7 @@ async def _key_names(view: View, rows: list[Mapping[str, Any]]) -> dict[str, str
 def _meters(view: View, rows: list[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
     now = time.time()
     return table(
-        ("Limit", "Whom", "Used", "Left", "Forecast", "Window", "Amount"),
+        ("Limit", "Applies to", "Used", "Left", "Forecast", "Window", "Amount"),
         [_meter(view, row, names, now) for row in rows],
         empty="Nothing has been counted yet.",
     )
@@ -104,7 +104,8 @@ def _meter(view: View, row: Mapping[str, Any], names: Mapping[str, str], now: fl
         [
             _part(used, of, measure),
             tag(
-                "meter", f"{part:.0%}", min="0", max="1", high="0.8", optimum="0", value=f"{min(part, 1):.4f}",
+                "meter", f"{part:.0%}", min="0", max="1", low="0.8", high="0.999", optimum="0",
+                value=f"{min(part, 1):.4f}",
                 aria_label=f"{row['limit']}: {part:.0%} used",
             ),
         ],
@@ -165,7 +166,7 @@ def _reasons(items: list[Mapping[str, Any]], problem: str) -> Markup:
 def _ledger(items: list[Mapping[str, Any]]) -> Markup:
     rows = [_counted(each) for each in sorted(items, key=lambda row: -row["amount"])[:_LEDGER_ROWS]]
     return table(
-        ("Limit", "Whom", "From", "Amount"), rows, empty="The ledger is empty, or off (`ledger: true` of limits)."
+        ("Limit", "Applies to", "From", "Amount"), rows, empty="The ledger is empty, or off (`ledger: true` of limits)."
     )
 
 

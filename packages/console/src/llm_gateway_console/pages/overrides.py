@@ -139,7 +139,7 @@ def section(view: View, items: Sequence[Mapping[str, Any]]) -> list[Markup]:
         for each in items
         if each["until"] is None or each["until"] > now
     ]
-    heads = ("Limit", "Whom", "Amount", "Until", "Reason", "Change")
+    heads = ("Limit", "Applies to", "Amount", "Until", "Reason", "Change")
     return [tag("h2", "Overrides"), table(heads, rows, empty="No amount was changed at run time.")]
 
 

@@ -95,7 +95,7 @@ def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None
 def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
     listed = view.traces(team=name or "(none)", range=span)
     failed = view.traces(team=name or "(none)", range=span, status="failed")
-    share = f"{100 * team.cost / whole:.0f} % of all" if whole else ""
+    share = _share(team.cost, whole)
     return (
         tag("a", name or "(none)", href=listed) if listed else name or "(none)",
         [dollars(team.cost), tag("div", share, class_="sub")],
@@ -105,6 +105,12 @@ def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[C
         tag("a", f"{len(team.keys)}", href=view.address("/keys", q=name)) if team.keys else "0",
         _limits(view, team.limits),
     )
+
+
+def _share(cost: float, whole: float) -> str:
+    if not whole:
+        return ""
+    return "under 1 % of all" if 0 < cost < whole / 100 else f"{100 * cost / whole:.0f} % of all"
 
 
 def _limits(view: View, rows: Sequence[Mapping[str, Any]]) -> Child:
@@ -123,7 +129,8 @@ def _meter(row: Mapping[str, Any]) -> Markup:
         "div",
         tag("span", f"{row['limit']}: {words}", class_="sub"),
         tag(
-            "meter", f"{part:.0%}", min="0", max="1", high="0.8", optimum="0", value=f"{min(part, 1):.4f}",
+            "meter", f"{part:.0%}", min="0", max="1", low="0.8", high="0.999", optimum="0",
+            value=f"{min(part, 1):.4f}",
             aria_label=f"{row['limit']}: {part:.0%} used",
         ),
     )  # fmt: skip
