@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from .dialects.field_names import FieldNames
@@ -28,6 +29,11 @@ class Loss:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.path}" + (f" ({self.detail})" if self.detail else "")
+
+
+_LONGEST_KNOWN = 100
+_known = lru_cache(maxsize=1024)(Loss)
+"""A loss of a short path: replies of one provider lose the same fields again and again."""
 
 
 class Losses:
@@ -74,7 +80,8 @@ class Losses:
         if len(self._items) >= _MOST:
             path, detail = "*", "more fields than are listed"
         self._details.setdefault((kind, path), detail)
-        self._items[kind, path, detail] = Loss(kind, path, self._side, detail)
+        short = not detail and len(path) < _LONGEST_KNOWN
+        self._items[kind, path, detail] = (_known if short else Loss)(kind, path, self._side, detail)
 
     def __iter__(self) -> Iterator[Loss]:
         return iter(self._items.values())

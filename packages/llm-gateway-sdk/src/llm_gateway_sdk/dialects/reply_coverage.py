@@ -149,8 +149,8 @@ def _report_fields(values: dict[str, Any], path: str, losses: Losses, repeated: 
             continue  # addresses that its text names by number, which are citations of the text
         if key in _GROUPS and isinstance(value, dict):
             _report_fields(value, path, losses, _OF_THE_ITEM if key == "_item" else _NONE)
-        elif key[:1] == "_":
-            continue
+        elif key[:1] == "_" or (value == 0 and path[:5] == "usage"):
+            continue  # a note of a dialect; a count of nothing
         elif isinstance(value, dict) and path == "usage":
             _report_fields(value, f"{path}.{key}", losses)
         else:
