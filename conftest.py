@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -20,3 +22,16 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Long bytes are not a test's name: they may differ between the processes of a run, which must find the same."""
     return argname if isinstance(val, bytes) and len(val) > 40 else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Tests log half letters on purpose, which can't be sent from a process of a run to its parent."""
+    report = yield
+    report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
+    if report.longrepr is not None and isinstance(report.longreprtext, str):
+        try:
+            report.longreprtext.encode()
+        except UnicodeEncodeError:
+            report.longrepr = report.longreprtext.encode(errors="backslashreplace").decode()
+    return report

@@ -226,7 +226,7 @@ def test_each_figure_leads_to_as_many_requests(desktop: Any, site: str) -> None:
 def test_a_key_is_made_used_and_revoked(desktop: Any, site: str) -> None:
     desktop.goto(f"{site}/console/keys")
     desktop.locator("[name=name]").fill("browser")
-    desktop.get_by_role("button", name="Make the key").click()
+    desktop.get_by_role("button", name="Create key").click()
     key = desktop.locator("#made-key").inner_text()
     ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
     headers = {"authorization": f"Bearer {key}"}
@@ -250,7 +250,9 @@ def test_a_refusal_is_explained(desktop: Any, site: str) -> None:
     desktop.locator("a[data-row]").first.click()
     request = desktop.locator("dd code").first.inner_text()
     desktop.goto(f"{site}/console/limits?request={request}")
-    assert "day" in desktop.locator(".facts").first.inner_text()
+    answer = desktop.locator("td", has_text="refused it").first.inner_text()
+    assert "were used, and the request may take" in answer
+    assert "Would have passed: a limit of at least" in answer
 
 
 @pytest.mark.parametrize("api", ["openai /v1/chat/completions", "anthropic /v1/messages", "openai /v1/responses"])
@@ -276,8 +278,10 @@ def test_a_recorded_request_is_replayed_and_compared(desktop: Any, site: str) ->
     desktop.locator("[name=other]").select_option("second" if model == "echo" else "echo")
     desktop.get_by_role("button", name="Send").click()
 
-    desktop.get_by_role("heading", name="Compared").wait_for()
-    assert desktop.locator(".answer dt", has_text="Text").locator("xpath=../dd").inner_text() == "the same"
+    desktop.get_by_role("heading", name="Recorded: ").wait_for()
+    desktop.get_by_role("heading", name="Compared: ").nth(2).wait_for()
+    texts = desktop.locator(".answer dt", has_text="Text").locator("xpath=../dd").all_inner_texts()
+    assert texts == ["the same"] * 3, "the recorded answer with each new one, and these with each other"
     assert desktop.title() != "owned"
 
 

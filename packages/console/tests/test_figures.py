@@ -45,3 +45,23 @@ def test_lines_that_are_not_samples_are_left_out(line: str) -> None:
 
 def test_values_without_an_end_are_numbers_too() -> None:
     assert [each.value for each in samples("a +Inf\nb 1e3\nc 5 1700000000\n")] == [float("inf"), 1000.0, 5.0]
+
+
+def test_failures_before_a_fallback_and_the_slowest_requests_are_counted() -> None:
+    name = 'project="p",model="a",provider="openai"'
+    text = "\n".join(
+        [
+            f'llm_gateway_upstream_attempts_total{{{name},outcome="ok"}} 5',
+            f'llm_gateway_upstream_attempts_total{{{name},outcome="overloaded"}} 3',
+        ]
+        + [
+            f'llm_gateway_request_duration_seconds_bucket{{{name},le="{edge}"}} {count}'
+            for edge, count in (("1.0", 80), ("2.0", 90), ("4.0", 100), ("+Inf", 100))
+        ]
+    )
+
+    (target,) = targets(samples(text))
+
+    assert target.failed_attempts == 3
+    assert target.slower_than(0.95) == 3.0
+    assert target.slower_than(0.5) == 0.625

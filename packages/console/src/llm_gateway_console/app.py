@@ -50,6 +50,7 @@ Page = Callable[[View], Awaitable[Response]]
 _PAGES: Final[Mapping[tuple[str, str], Page]] = {
     ("GET", "/keys"): keys.listed,
     ("POST", "/keys"): keys.created,
+    ("POST", "/keys/search"): keys.searched,
     ("POST", "/keys/rotate"): keys.rotated,
     ("POST", "/keys/revoke"): keys.revoked,
     ("GET", "/limits"): limits.shown,

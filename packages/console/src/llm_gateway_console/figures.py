@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 __all__ = ["Sample", "Target", "samples", "targets"]
 
@@ -50,11 +50,27 @@ class Target:
     timed: float = 0
     cost: float = 0
     by_class: dict[str, float] | None = None
+    failed_attempts: float = 0
+    """Calls of the provider that failed, those included after which another model answered."""
+    buckets: dict[float, float] = field(default_factory=dict)
+    """Requests that took at most so many seconds."""
 
     @property
     def mean(self) -> float | None:
         """Seconds per request."""
         return self.seconds / self.timed if self.timed else None
+
+    def slower_than(self, part: float) -> float | None:
+        """Seconds that this part of the requests (0.95: 95 %) did not exceed, read off between two buckets."""
+        whole = max(self.buckets.values(), default=0)
+        below, before = 0.0, 0.0
+        for edge, count in sorted(self.buckets.items()):
+            if whole and count >= part * whole:
+                if edge == float("inf"):
+                    return below
+                return below + (edge - below) * (part * whole - before) / max(1e-9, count - before)
+            below, before = edge, count
+        return None
 
 
 def targets(found: Iterator[Sample]) -> list[Target]:
@@ -73,6 +89,11 @@ def targets(found: Iterator[Sample]) -> list[Target]:
                 target.errors += sample.value
                 kind = sample.labels.get("class", "")
                 classes[key][kind] = classes[key].get(kind, 0) + sample.value
+            case "llm_gateway_upstream_attempts_total" if sample.labels.get("outcome") not in ("ok", "cancelled"):
+                target.failed_attempts += sample.value
+            case "llm_gateway_request_duration_seconds_bucket":
+                edge = float(sample.labels["le"])
+                target.buckets[edge] = target.buckets.get(edge, 0) + sample.value
             case "llm_gateway_request_duration_seconds_sum":
                 target.seconds += sample.value
             case "llm_gateway_request_duration_seconds_count":
@@ -81,4 +102,5 @@ def targets(found: Iterator[Sample]) -> list[Target]:
                 target.cost += sample.value
     for key, target in by_name.items():
         target.by_class = classes.get(key)
-    return sorted((each for each in by_name.values() if each.requests), key=lambda each: -each.requests)
+    used = (each for each in by_name.values() if each.requests or each.failed_attempts)
+    return sorted(used, key=lambda each: -each.requests)

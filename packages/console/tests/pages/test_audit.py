@@ -45,3 +45,10 @@ def test_a_choice_stays_chosen(changed: Any) -> None:
     last = actions(changed.get("/audit").text)[0]
 
     assert f'<option value="{last}" selected>' in changed.get(f"/audit?action={last}").text
+
+
+def test_a_key_has_its_name_and_leads_to_itself(changed: Any) -> None:
+    page = changed.get("/audit").text
+
+    rows = re.findall(r'<td data-name="Of">(.*?)</td>', page)
+    assert re.search(r'href="/console/keys\?q=(\w+)"><code>key:\1</code></a><div class="sub">first</div>', rows[0])

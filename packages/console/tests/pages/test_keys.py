@@ -22,7 +22,7 @@ def test_a_new_key_is_shown_this_once(admin: Any) -> None:
     page = made(admin, team="search", models="echo, other ,", projects="").text
     (secret,) = re.findall(r'id="made-key">([^<]+)<', page)
 
-    assert "The key has been made." in page
+    assert "The key “reports” has been created." in page
     assert "models: echo, other" in page
     assert "team search" in page
     again = admin.get("/keys").text
@@ -39,7 +39,7 @@ def test_a_key_that_was_made_opens_the_gateway_until_it_is_revoked(admin: Any) -
 
     revoked = admin.post("/keys/revoke", {"token": admin.token, "id": key_id(page)})
 
-    assert "The key has been revoked." in revoked.text
+    assert "The key “reports” has been revoked." in revoked.text
     assert admin.gateway.request("POST", "/openai/v1/chat/completions", body=body, headers=ask).status == 401
     assert 'badge error">revoked<' in revoked.text
     assert "Rotate" not in revoked.text, "what is revoked stays so"
@@ -50,7 +50,7 @@ def test_a_rotated_key_has_another_secret_and_the_former_one_a_grace(admin: Any)
 
     rotated = admin.post("/keys/rotate", {"token": admin.token, "id": key_id(page), "grace": "3600"}).text
 
-    assert "The key has another secret." in rotated
+    assert "The key “reports” has another secret." in rotated
     assert "former secret until" in rotated
     assert re.findall(r'id="made-key">([^<]+)<', rotated) != re.findall(r'id="made-key">([^<]+)<', page)
 
@@ -99,7 +99,7 @@ def test_a_key_that_does_not_exist_is_reported(admin: Any, id_: str) -> None:
 def test_each_role_is_offered_what_it_may_do(admin: Any, operator: Any, viewer: Any) -> None:
     page = made(admin).text
 
-    assert "Make the key" not in operator.get("/keys").text
+    assert "Create key" not in operator.get("/keys").text
     assert "Revoke for good" in operator.get("/keys").text
     assert "Rotate" not in operator.get("/keys").text
     assert "Revoke" not in viewer.get("/keys").text
@@ -142,3 +142,24 @@ def test_a_key_is_found_by_its_pasted_beginning(admin: Any) -> None:
         page = admin.get(f"/keys?q={beginning}").text
         assert "1 key<" in page
         assert "pasted" in page
+
+
+def test_a_pasted_key_never_stays_in_an_address(admin: Any) -> None:
+    page = made(admin).text
+    (secret,) = re.findall(r'id="made-key">([^<]+)<', page)
+
+    answer = admin.post("/keys/search", {"token": admin.token, "q": f" {secret} "})
+
+    assert answer.status == 303
+    assert answer.headers["location"] == f"/console/keys?q={key_id(page)}"
+    assert 'action="/console/keys/search"' in page
+
+
+def test_after_a_change_the_search_is_kept(admin: Any) -> None:
+    page = made(admin, name="one").text
+    made(admin, name="two")
+
+    after = admin.post("/keys/revoke", {"token": admin.token, "id": key_id(page), "q": "one"}).text
+
+    assert "1 key<" in after
+    assert 'name="q" value="one"' in after

@@ -49,6 +49,24 @@ def test_the_answer_why_a_request_was_refused_is_above_the_limits(admin: Any) ->
     assert page.index("Why was this refused?") < page.index("Use of each limit")
 
 
+def test_a_refusal_is_explained_in_sentences(admin: Any) -> None:
+    made = admin.post("/keys", {"token": admin.token, "name": "nightly batch"})
+    secret = re.search(r'id="made-key"[^>]*>([^<]+)<', made.text)
+    assert secret is not None
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
+    headers = {"authorization": f"Bearer {secret[1]}"}
+    answers = [admin.gateway.post("/v1/chat/completions", ask, headers=headers) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+
+    request = answers[-1].headers["x-request-id"]
+    ends = time.monotonic() + 10
+    while "refused it" not in (text := admin.get(f"/limits?request={request}").text) and time.monotonic() < ends:
+        time.sleep(0.05)
+    words = re.sub(r"\s+", " ", re.sub("<[^>]+>", "", text))
+    assert "The limit few of key nightly batch refused it: 3 of 3 requests were used" in words
+    assert "Would have passed: a limit of at least 4 requests, or waiting " in words
+
+
 @pytest.mark.parametrize(
     ("settled", "ends", "window", "now", "expected"),
     [

@@ -15,6 +15,7 @@ def test_teams_are_listed_by_cost_with_keys_and_ways_on(traced_admin: Any) -> No
     rows = re.findall(r"<tr>(.*?)</tr>", page)[1:]
     assert [re.sub("<.*?>", "", re.split("</td>", row)[0]) for row in rows] == ["(none)", "search", "quiet"]
     assert "40 % of all" in rows[1]
+    assert 'href="/console/traces/?team=search&amp;range=30d">search<' in rows[1]
     assert 'href="/console/traces/interactions?team=search&amp;range=30d&amp;status=failed">2<' in rows[1]
     assert 'href="/console/keys?q=search">2<' in rows[1]
     assert "$0.00" in rows[2]

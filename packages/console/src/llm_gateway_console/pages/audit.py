@@ -35,7 +35,12 @@ async def shown(view: View) -> Response:
             break
     found = [each for each in reversed(events) if _matches(view.query, each)]
     search = _controls(view, events)
-    rows = [_row(each["at"], each["event"]) for each in found[:_SHOWN]]
+    names = {
+        str(each["event"].get("subject", "")): str(each["event"]["after"]["name"])
+        for each in events
+        if (each["event"].get("after") or {}).get("name")
+    }
+    rows = [_row(view, each["at"], each["event"], names) for each in found[:_SHOWN]]
     heads = ("When", "Who", "What", "Of", "From", "Change")
     count = tag(
         "p",
@@ -78,7 +83,14 @@ def _controls(view: View, events: Sequence[Mapping[str, Any]]) -> Markup:
     )  # fmt: skip
 
 
-def _row(at: float, event: Mapping[str, Any]) -> tuple[Child, ...]:
+def _subject(view: View, subject: str, names: Mapping[str, str]) -> list[Child]:
+    """What was changed: a key leads to itself, and has its name where the log knows it."""
+    kind, _, id_ = subject.partition(":")
+    shown = tag("a", tag("code", subject), href=view.address("/keys", q=id_)) if kind == "key" else tag("code", subject)
+    return [shown, tag("div", names[subject], class_="sub") if subject in names else None]
+
+
+def _row(view: View, at: float, event: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Child, ...]:
     before, after = event.get("before") or {}, event.get("after") or {}
     changes = [
         (name, before.get(name), after.get(name))
@@ -100,7 +112,7 @@ def _row(at: float, event: Mapping[str, Any]) -> tuple[Child, ...]:
         moment(at),
         str(event.get("by", "")),
         str(event.get("action", "")),
-        tag("code", str(event.get("subject", ""))),
+        _subject(view, str(event.get("subject", "")), names),
         str(event.get("from", "")),
         listed if changes else "–",
     )

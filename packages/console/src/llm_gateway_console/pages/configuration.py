@@ -32,7 +32,7 @@ async def shown(view: View) -> Response:
         tag("h2", "What a reload would change"),
         _changes(changes, broken=bool(problems)),
         tag("h2", "Notices"),
-        _listed(file["notices"], "There is nothing to notice.", bad=False),
+        _listed(file["notices"], "No notices.", bad=False),
     )
 
 

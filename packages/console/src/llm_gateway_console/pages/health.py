@@ -114,19 +114,27 @@ def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str,
                 else "–",
                 f"{target.requests:,.0f}" if target else "0",
                 _errors(target),
-                f"{1000 * target.mean:,.0f} ms" if target and target.mean is not None else "–",
+                _milliseconds(target.mean if target else None),
+                _milliseconds(target.slower_than(0.95) if target else None),
                 f"${target.cost:,.4f}" if target else "–",
             )
         )
-    heads = ("Model", "Provider", "Breaker", "Requests", "Errors", "Mean time", "Cost")
+    heads = ("Model", "Provider", "Breaker", "Requests", "Errors", "Mean time", "p95", "Cost")
     return table(heads, rows, empty="There are no models.")
 
 
+def _milliseconds(seconds: float | None) -> str:
+    return "–" if seconds is None else f"{1000 * seconds:,.0f} ms"
+
+
 def _errors(target: Target | None) -> Child:
-    if target is None or not target.errors:
+    if target is None:
         return "0"
+    failed = tag("div", f"{target.failed_attempts:,.0f} failed calls", class_="sub") if target.failed_attempts else None
+    if not target.errors:
+        return ["0", failed]
     kinds = ", ".join(f"{count:,.0f} {kind}" for kind, count in sorted((target.by_class or {}).items()))
-    return [tag("span", f"{target.errors:,.0f}", class_="bad"), tag("div", kinds, class_="sub")]
+    return [tag("span", f"{target.errors:,.0f}", class_="bad"), tag("div", kinds, class_="sub"), failed]
 
 
 def _plugins(figures: list[Sample]) -> list[Child] | None:

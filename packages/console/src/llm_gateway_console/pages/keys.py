@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from llm_gateway_sdk.page_host import AdminAnswer
 from llm_gateway_sdk.web import Child, Markup, tag
@@ -15,7 +15,7 @@ from llm_gateway_sdk.web import Child, Markup, tag
 from ..areas import AreaFailure, recorded_by
 from .view import View, ago, dollars, moment, table
 
-__all__ = ["created", "listed", "revoked", "rotated"]
+__all__ = ["created", "listed", "revoked", "rotated", "searched"]
 
 _PAGE: Final = 100
 _SPAN: Final = "30d"
@@ -26,6 +26,11 @@ _LISTS: Final = ("models", "projects")
 async def listed(view: View) -> Response:
     """The keys, those of one page of the administration API's."""
     return await _page(view)
+
+
+async def searched(view: View) -> Response:
+    """A search is a form that is sent, not an address: somebody may paste a whole key."""
+    return RedirectResponse(view.address("/keys", q=_searched(view.form.get("q", ""))), 303)
 
 
 async def created(view: View) -> Response:
@@ -41,18 +46,18 @@ async def created(view: View) -> Response:
             body["expires"] = datetime.fromisoformat(written).replace(tzinfo=UTC).timestamp()
         except ValueError:
             return await _page(view, problem=f"“{written[:40]}” is not a date.")
-    return await _after(view, await view.ask("POST", "/keys", body=body), "The key has been made.")
+    return await _after(view, await view.ask("POST", "/keys", body=body), "has been created")
 
 
 async def rotated(view: View) -> Response:
     grace = view.form.get("grace", "0")
     seconds = int(grace) if grace.isdecimal() and len(grace) < 10 else 0
     answer = await view.ask("POST", _path(view, "rotate"), body={"grace": seconds}, etag=view.form.get("etag", ""))
-    return await _after(view, answer, "The key has another secret.")
+    return await _after(view, answer, "has another secret")
 
 
 async def revoked(view: View) -> Response:
-    return await _after(view, await view.ask("POST", _path(view, "revoke")), "The key has been revoked.")
+    return await _after(view, await view.ask("POST", _path(view, "revoke")), "has been revoked")
 
 
 def _path(view: View, what: str) -> str:
@@ -63,15 +68,16 @@ def _path(view: View, what: str) -> str:
 async def _after(view: View, answer: AdminAnswer, done: str) -> Response:
     if not answer.ok:
         return await _page(view, problem=answer.detail, status=answer.status)
-    secret = answer.body.get("key") if isinstance(answer.body, dict) else None
-    return await _page(view, notice=done, secret=secret)
+    body = answer.body if isinstance(answer.body, dict) else {}
+    name = f"The key “{body['name']}”" if body.get("name") else "The key"
+    return await _page(view, notice=f"{name} {done}.", secret=body.get("key"))
 
 
 async def _page(
     view: View, *, notice: str = "", problem: str = "", secret: str | None = None, status: int = 200
 ) -> Response:
-    searched = {"after": view.query.get("after", ""), "q": _searched(view.query.get("q", ""))}
-    given = {name: value for name, value in searched.items() if value}
+    wanted = _searched(view.query.get("q") or view.form.get("q", ""))
+    given = {name: value for name, value in (("after", view.query.get("after", "")), ("q", wanted)) if value}
     answer = await view.ask("GET", "/keys", query={"limit": str(_PAGE), **given})
     if not answer.ok:
         text = "No project has the plugin virtual-keys." if answer.status == 404 else answer.detail
@@ -81,14 +87,17 @@ async def _page(
         used, problem = await recorded_by(view.host, "caller", _SPAN, with_last=True), problem
     except AreaFailure as failure:
         used, problem = {}, problem or str(failure)
-    heads = ("Name", "Holder", "May use", "Last 30 days", "State", "Created", "Change")
-    rows = [_row(view, key, used.get(key["name"])) for key in items]
+    heads = ("Name", "Owner", "Allowed", "Last 30 days", "State", "Created", "Change")
+    rows = [_row(view, key, used.get(key["name"]), wanted) for key in items]
     search = tag(
         "form",
-        tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, team, user, id…",
+        view.token(),
+        tag("input", type="search", name="q", value=wanted, placeholder="Name, team, user, id, or a key's beginning…",
             aria_label="Search", id="search"),
         tag("button", "Show"),
         class_="controls",
+        method="post",
+        action=f"{view.base}/keys/search",
     )  # fmt: skip
     return view.page(
         "Keys",
@@ -134,7 +143,7 @@ def _secret(secret: str) -> Markup:
     )
 
 
-def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None) -> tuple[Child, ...]:
+def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None, wanted: str) -> tuple[Child, ...]:
     holder = [f"{kind} {key[kind]}" for kind in ("user", "team", "org") if key.get(kind)]
     traced = view.traces(caller=key["name"], range=_SPAN)
     rights = [f"{name}: {', '.join(key[name])}" for name in _LISTS if key.get(name)]
@@ -159,7 +168,7 @@ def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None) -> 
             moment(key.get("created")),
             tag("div", f"by {key['createdBy']}", class_="sub") if key.get("createdBy") else None,
         ],
-        _changes(view, key) if key["state"] == "active" else "–",
+        _changes(view, key, wanted) if key["state"] == "active" else "–",
     )
 
 
@@ -181,8 +190,10 @@ def _use(view: View, name: str, used: Mapping[str, Any] | None) -> Child:
     ]
 
 
-def _changes(view: View, key: Mapping[str, Any]) -> list[Child]:
-    fields = [view.token(), tag("input", type="hidden", name="id", value=key["id"])]
+def _changes(view: View, key: Mapping[str, Any], wanted: str) -> list[Child]:
+    """Forms; the page that follows shows the same search."""
+    hidden = {"id": key["id"], "q": wanted}
+    fields = [view.token(), [tag("input", type="hidden", name=name, value=value) for name, value in hidden.items()]]
     found: list[Child] = []
     if view.can("operator"):
         revoke = tag(
@@ -225,10 +236,10 @@ def _form(view: View) -> Markup:
             field("Name", "name", "reports", required=True, maxlength=200),
             field("Team", "team"),
             field("User", "user"),
-            field("Models, by comma", "models", "all"),
-            field("Projects, by comma", "projects", "all"),
+            field("Models (comma-separated)", "models", "all"),
+            field("Projects (comma-separated)", "projects", "all"),
             field("Expires (UTC)", "expires", type="datetime-local"),
-            tag("button", "Make the key", class_="primary"),
+            tag("button", "Create key", class_="primary"),
             method="post",
             action=f"{view.base}/keys",
             class_="panel fields",

@@ -33,6 +33,7 @@ async def shown(view: View) -> Response:
     used = await view.ask("GET", "/usage", query={"by": "limit,measure,window,begins,subject"})
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
+    reasons = why.body["items"] if why is not None and why.ok else []
     given = await view.ask("GET", "/limits/overrides", query={"limit": "1000"})
     rules = await view.ask("GET", "/limits/rules")
     done = view.query.get("done", "")
@@ -41,8 +42,10 @@ async def shown(view: View) -> Response:
         tag("p", done, class_="done", role="status") if done in _DONE else None,
         tag("h2", "Why was this refused?"),
         _question(wanted),
-        _reasons(why.body["items"] if why.ok else [], why.detail) if why is not None else None,
-        tag("h2", "Use of each limit"),
+        _reasons(view, reasons, why.detail, await _key_names(view, [each["event"] for each in reasons]))
+        if why is not None
+        else None,
+        tag("h2", "Use of each limit", id="use"),
         _meters(view, state.body["items"], await _key_names(view, state.body["items"]))
         if state.ok
         else tag("p", "No project has the plugin limits.", class_="panel empty"),
@@ -71,12 +74,13 @@ def forecast(settled: float, ends: float | None, window: str, now: float) -> flo
 
 async def _key_names(view: View, rows: list[Mapping[str, Any]]) -> dict[str, str]:
     """Names by subject (`plugin:id`) of the keys that have meters on the page."""
-    subjects = dict.fromkeys(str(row["subject"]["key"]) for row in rows if "key" in row["subject"])
+    found = (row.get("subject") or {} for row in rows)
+    subjects = dict.fromkeys(str(subject["key"]) for subject in found if "key" in subject)
     names = {}
     for subject in subjects:
-        found = await view.ask("GET", f"/keys/{quote(subject.rpartition(':')[2], safe='')}")
-        if found.ok and found.body.get("name"):
-            names[subject] = str(found.body["name"])
+        key = await view.ask("GET", f"/keys/{quote(subject.rpartition(':')[2], safe='')}")
+        if key.ok and key.body.get("name"):
+            names[subject] = str(key.body["name"])
     return names
 
 
@@ -139,28 +143,50 @@ def _question(wanted: str) -> Markup:
     )  # fmt: skip
 
 
-def _reasons(items: list[Mapping[str, Any]], problem: str) -> Markup:
+def _reasons(view: View, items: list[Mapping[str, Any]], problem: str, names: Mapping[str, str]) -> Markup:
     if not items:
         return tag("p", problem, class_="panel empty")
     return table(
         ("When", "What happened"),
-        [
-            (
-                moment(each["at"]),
-                tag(
-                    "dl",
-                    [
-                        tag("div", tag("dt", name), tag("dd", str(value)))
-                        for name, value in each["event"].items()
-                        if value is not None
-                    ],
-                    class_="facts",
-                ),
-            )
-            for each in items
-        ],
+        [(moment(each["at"]), _reason(view, each["event"], names)) for each in items],
         empty="",
     )
+
+
+def _reason(view: View, event: Mapping[str, Any], names: Mapping[str, str]) -> Child:
+    """A refusal in sentences: which limit of whom, what it had left, and what would have passed."""
+    measure, of = str(event.get("measure", "")), event.get("of") or 0
+    used, asked = (event.get("settled") or 0) + (event.get("open") or 0), event.get("asked") or 0
+    whose = ", ".join(f"{kind} {names.get(value, value)}" for kind, value in (event.get("subject") or {}).items())
+    refused = event.get("kind") != "shadow"
+    ways = [f"a limit of at least {_amount(used + asked, measure)}"]
+    if asked > 1 and of > used:
+        ways.append(f"a request of at most {_amount(of - used, measure)}")
+    if (wait := event.get("retryAfter")) is not None:
+        ways.append(f"waiting {_span(wait)}" if asked <= of else "")
+    return [
+        tag(
+            "p",
+            "The limit ",
+            tag("b", str(event.get("limit", ""))),
+            f" of {whose or 'everybody'} {'refused' if refused else 'would have refused'} it: "
+            f"{_part(used, of, measure)} were used, and the request may take {_amount(asked, measure)}.",
+        ),
+        tag("p", f"Would have passed: {', or '.join(way for way in ways if way)}."),
+        tag(
+            "p",
+            tag("a", "Use of each limit, to change it", href=view.address("/limits") + "#use"),
+            f" · {event.get('place', '')} in project {event.get('project', '')}",
+            class_="sub",
+        ),
+    ]
+
+
+def _span(seconds: float) -> str:
+    for length, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {name}"
+    return f"{seconds:.0f} seconds"
 
 
 def _ledger(items: list[Mapping[str, Any]]) -> Markup:

@@ -51,7 +51,7 @@ async def shown(view: View) -> Response:
             ),
             tag("label", "System", tag("textarea", "", name="system", rows=2), class_="wide"),
             tag("label", "Message", tag("textarea", "", name="message", rows=5, required=True), class_="wide"),
-            tag("label", "Tokens at most", tag("input", type="number", name="max", value="1024", min="1")),
+            tag("label", "Maximum tokens", tag("input", type="number", name="max", value="1024", min="1")),
             tag("label", tag("input", type="checkbox", name="stream", checked=True), " streamed", class_="check"),
             tag(
                 "details",

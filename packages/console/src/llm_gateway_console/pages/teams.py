@@ -94,10 +94,11 @@ def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None
 
 def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
     listed = view.traces(team=name or "(none)", range=span)
+    summed = view.overview(team=name or "(none)", range=span)
     failed = view.traces(team=name or "(none)", range=span, status="failed")
     share = _share(team.cost, whole)
     return (
-        tag("a", name or "(none)", href=listed) if listed else name or "(none)",
+        tag("a", name or "(none)", href=summed) if summed else name or "(none)",
         [dollars(team.cost), tag("div", share, class_="sub")],
         tag("a", f"{team.requests:,}", href=listed) if listed and team.requests else f"{team.requests:,}",
         tag("a", f"{team.errors:,}", href=failed) if failed and team.errors else f"{team.errors:,}",

@@ -68,6 +68,10 @@ class View:
             return None
         return self.address("/traces/interactions", **query)
 
+    def overview(self, **query: str) -> str | None:
+        """The address of what such requests add up to, by model, key and time; None where nothing is recorded."""
+        return self.address("/traces/", **query) if self.traces() else None
+
 
 def moment(seconds: float | None) -> Child:
     """A moment in UTC; the browser shows it in its own zone as a hint."""

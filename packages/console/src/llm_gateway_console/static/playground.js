@@ -7,6 +7,7 @@
   const offered = JSON.parse(form.dataset.offered);
   const field = (name) => form.elements.namedItem(name);
   let running = null;
+  let recorded = null;  // what the request that is replayed was answered when it was recorded
 
   const make = (name, text = "", className = "") => {
     const element = document.createElement(name);
@@ -136,7 +137,13 @@
     fill(field("api"), Object.keys(project.apis));
     fill(field("model"), project.models);
     fill(field("other"), ["", ...project.models]);
-    if (!field("own").checked) field("body").value = JSON.stringify(bodyFor(field("model").value), null, 2);
+    const own = field("own").checked;
+    for (const name of ["system", "message", "max"]) field(name).closest("label").hidden = own;
+    field("message").required = !own;
+    if (!own) field("body").value = JSON.stringify(bodyFor(field("model").value), null, 2);
+    else try {  // the body names the model that is chosen
+      field("body").value = JSON.stringify(JSON.parse(written(field("model").value)), null, 2);
+    } catch { /* not valid yet */ }
   }
 
   function card(model) {
@@ -249,19 +256,54 @@
 
   function compare(one, two) {
     const box = make("article", "", "panel answer");
-    box.append(make("h2", "Compared"));
+    box.append(make("h2", `Compared: ${one.model} and ${two.model}`));
     const list = make("dl", "", "facts");
     const add = (name, value) => { const row = make("div"); row.append(make("dt", name), make("dd", value)); list.append(row); };
     const callsOf = (found) => [...found.calls.values()].map((call) => {
       try { return `${call.name} ${canonical(JSON.parse(call.args || "{}"))}`; } catch { return `${call.name} ${call.args}`; }
     });
-    add("Text", one.text.trim() === two.text.trim() ? "the same" : `different: ${one.text.length} and ${two.text.length} characters`);
+    const same = one.text.trim() === two.text.trim();
+    add("Text", same ? "the same" : `different: ${one.text.length} and ${two.text.length} characters`);
     const [a, b] = [callsOf(one), callsOf(two)];
     add("Tool calls", !a.length && !b.length ? "none" : JSON.stringify(a) === JSON.stringify(b) ? "the same" : `different: ${a.length} and ${b.length}`);
     if (one.output !== null && two.output !== null) add("Tokens out", `${one.output} and ${two.output}`);
-    add("Time", `${one.seconds.toFixed(2)} s and ${two.seconds.toFixed(2)} s`);
+    if (one.seconds !== null && two.seconds !== null) add("Time", `${one.seconds.toFixed(2)} s and ${two.seconds.toFixed(2)} s`);
     box.append(list);
+    if (!same) box.append(difference(one.text, two.text));
     answers.append(box);
+  }
+
+  // Words that only one of two texts has, by their longest common subsequence. Long texts are compared at their beginning.
+  function difference(before, after) {
+    const most = 800;
+    const [a, b] = [before, after].map((text) => text.split(/(\s+)/).filter(Boolean).slice(0, most));
+    const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1));
+    for (let i = a.length - 1; i >= 0; i -= 1) {
+      for (let j = b.length - 1; j >= 0; j -= 1) {
+        common[i][j] = a[i] === b[j] ? common[i + 1][j + 1] + 1 : Math.max(common[i + 1][j], common[i][j + 1]);
+      }
+    }
+    const shown = make("div", "", "text difference");
+    let [i, j, kind, words] = [0, 0, "span", ""];
+    const put = (next, word) => {
+      if (next !== kind && words) { shown.append(make(kind, words)); words = ""; }
+      kind = next;
+      words += word;
+    };
+    while (i < a.length || j < b.length) {
+      if (i < a.length && j < b.length && a[i] === b[j]) { put("span", a[i]); i += 1; j += 1; }
+      else if (j >= b.length || (i < a.length && common[i + 1][j] >= common[i][j + 1])) { put("del", a[i]); i += 1; }
+      else { put("ins", b[j]); j += 1; }
+    }
+    if (words) shown.append(make(kind, words));
+    return shown;
+  }
+
+  function showRecorded() {
+    const shown = card(`Recorded: ${recorded.model}`);
+    shown.sink.text(recorded.text);
+    recorded.calls.forEach((call, at) => shown.sink.call(at, call.name, call.args));
+    if (recorded.input !== null) shown.fact("Tokens", `${recorded.input} → ${recorded.output ?? "–"}`);
   }
 
   function canonical(value) {
@@ -276,9 +318,11 @@
     running = new AbortController();
     stop.disabled = false;
     answers.replaceChildren();
+    if (recorded) showRecorded();
     const models = [...new Set([field("model").value, field("other").value].filter(Boolean))];
     try {
       const found = await Promise.all(models.map((model) => send(model, running.signal)));
+      if (recorded) for (const each of found) { if (each.answered) compare(recorded, each); }
       if (found.length === 2 && found.every((each) => each.answered)) compare(...found);
     } finally {
       running = null;
@@ -341,7 +385,8 @@
     if (asked.get("project") in offered) field("project").value = asked.get("project");
     update();
     const project = offered[field("project").value];
-    const chat = Object.keys(project.apis).find((name) => project.apis[name].endsWith("/chat/completions"));
+    const chats = Object.keys(project.apis).filter((name) => project.apis[name].endsWith("/chat/completions"));
+    const chat = chats.find((name) => name.startsWith("openai ")) ?? chats[0];
     if (chat) field("api").value = chat;
     if (project.models.includes(asked.get("model"))) field("model").value = asked.get("model");
     const reply = await fetch(address, { credentials: "same-origin" });
@@ -349,8 +394,22 @@
     const body = chatBody(await reply.json());
     field("body").value = JSON.stringify(body, null, 2);
     field("own").checked = true;
-    field("message").required = false;
     field("body").closest("details").open = true;
+    update();
+    form.prepend(make("p", `Replays ${address.split("/").at(-2)} as a body of Chat Completions, with the model that is chosen here.`, "wide sub"));
+    await readRecorded(address.replace(/request\.json$/, "response.json"), asked.get("model"));
+  }
+  async function readRecorded(address, model) {
+    const reply = await fetch(address, { credentials: "same-origin" });
+    if (!reply.ok) return;
+    const kept = await reply.json();
+    const content = (kept.choices ?? []).slice(0, 1).flatMap((choice) => choice.message?.content ?? []);
+    recorded = {
+      model: model || kept.model, text: textOf(content), seconds: null, answered: true,
+      input: kept.usage?.input_tokens ?? null, output: kept.usage?.output_tokens ?? null,
+      calls: new Map(content.filter((part) => part.type === "tool_call").map((part, at) => [at, { name: part.name, args: part.arguments }])),
+    };
+    showRecorded();
   }
   update();
   replay();
