@@ -433,6 +433,7 @@ def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losse
     choices = response.choices
     if len(choices) > 1 and not getattr(echo, "several", True):
         choices = [join_choices(choices)]
+        losses.converted("choices[*]", "joined: one answer was asked for")
     candidates = [
         build_candidate(choice, reply_parts(choice.message.content, losses), losses)
         for choice in choices

@@ -68,6 +68,7 @@ class Encoder(StreamEncoder):
 
     def _of_the_first(self, choice: Choice) -> Choice:
         """A further choice, for which the client did not ask, as a part of the first."""
+        self._losses.converted("choices[*]", "joined: one answer was asked for")
         message = replace(choice.message, content=parts_of_later_choice(choice))
         first = self._candidates.get(0)
         if first is not None and first.is_cut_off:

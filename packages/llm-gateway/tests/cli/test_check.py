@@ -31,7 +31,7 @@ def test_check_gives_problems_as_json(file, folder, capsys):
     answer = json.loads(capsys.readouterr().out)
     assert answer["valid"] is False
     assert answer["problems"][0] == {
-        "message": "expected a list, found 1",
+        "message": "expected a list, found 1; put it in brackets: `[…]`",
         "path": "models",
         "file": "gateway.yaml",
         "line": 1,

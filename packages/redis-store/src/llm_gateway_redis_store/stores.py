@@ -37,6 +37,7 @@ __all__ = ["ClusterRedisStore", "RedisStore", "SecureRedisStore", "SentinelRedis
 
 _POLL_SECONDS = 2.0
 _SLOW_SECONDS = 5.0
+_LISTING_SECONDS = 0.5
 """Deadline of what is not on the path of a request."""
 _NO_RATE = ("0", "0", "0", "0")
 
@@ -176,7 +177,8 @@ class RedisStore(Store):
                 _document(key.decode(), value) for key, value in zip(keys, values, strict=True) if value is not None
             ]
 
-        return await self._guard.call(look, deadline=_SLOW_SECONDS)
+        # Two steps, of which each may find many documents; a request may wait for it, so it is no background work.
+        return await self._guard.call(look, deadline=max(_LISTING_SECONDS, 4 * self._guard.deadline))
 
     async def epoch(self) -> int:
         return int(await self._guard.call(lambda: self._redis.get(self._documents("epoch"))) or 0)
