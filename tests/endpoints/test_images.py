@@ -50,7 +50,9 @@ def test_googles_client_of_imagen_on_each_provider(vertex_client: genai.Client, 
 
 def test_a_model_of_imagen_need_not_be_configured(vendors: Vendors, tmp_path: Path) -> None:
     google = {"baseUrl": f"{vendors.url}/v1beta", "apiKey": "k", "model": "gemini-3-flash"}
-    served = ServedGateway({"models": [{"name": "chat", "provider": {"type": "gemini", "config": google}}]}, tmp_path)
+    served = ServedGateway(
+        {"models": [{"name": "chat", "isDefault": True, "provider": {"type": "gemini", "config": google}}]}, tmp_path
+    )
     try:
         with served.http() as http:
             body = {"instances": [{"prompt": "a cat"}], "parameters": {"sampleCount": 1}}
