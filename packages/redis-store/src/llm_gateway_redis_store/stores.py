@@ -177,7 +177,7 @@ class RedisStore(Store):
                 _document(key.decode(), value) for key, value in zip(keys, values, strict=True) if value is not None
             ]
 
-        # Two steps, of which each may find many documents; a request may wait for it, so it is no background work.
+        # Two steps, of which each may find many documents; and a request may wait for them.
         return await self._guard.call(look, deadline=max(_LISTING_SECONDS, 4 * self._guard.deadline))
 
     async def epoch(self) -> int:

@@ -29,7 +29,7 @@ from ..exchange.errors import store_away
 from ..exchange.outlet import Headers, Sink
 from ..exchange.references import keeps_for_all
 from ..exchange.request import ClientRequest
-from .items import as_items, edited_items, expanded, named, references_of
+from .items import as_items, edited_items, expanded, may_refer, named, references_of
 from .shelf import Conversation, KeptResponse, Shelf, TooLarge
 
 __all__ = ["Attendance"]
@@ -44,7 +44,9 @@ class Attendance:
     """One per request. `refers`: the body may name kept things. `keeps`: what comes of it is to be kept, here or by the
     provider."""
 
-    def __init__(self, request: ClientRequest, sink: Sink, shelf: Shelf, *, keeps: bool, refers: bool) -> None:
+    def __init__(
+        self, request: ClientRequest, sink: Sink, shelf: Shelf, *, keeps: bool, refers: bool, looks: bool = False
+    ) -> None:
         self.client: ClientReply | None = None
         """Whose sink this is; set before the request runs."""
         self._request = request
@@ -52,6 +54,8 @@ class Attendance:
         self._shelf = shelf
         self._keeps = keeps
         self._refers = refers
+        self._looks = looks
+        """The body is long: whether it names anything is found out aside."""
         self._owner = ""
         self._previous: KeptResponse | None = None
         self._ancestors: list[KeptResponse] = []
@@ -76,6 +80,8 @@ class Attendance:
         request = self._request
         self._owner = owner_of(request.ctx)
         if not self._refers:
+            return
+        if self._looks and not await request.work(may_refer, request.wire.body):
             return
         try:
             body = await request.work(json.loads, request.wire.body)

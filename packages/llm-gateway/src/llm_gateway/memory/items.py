@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
+from llm_gateway_sdk.wire.pieces import found, has_any
+
 from ..exchange.references import may_hide
 
 __all__ = [
@@ -29,6 +31,9 @@ _MARKERS = (b'"previous_response_id"', b'"conversation"', b'"item_reference"')
 _BARE_REFERENCE = re.compile(rb'\{\s*"id"\s*:\s*"[^"\\]*"\s*\}|"type"\s*:\s*null')
 """An item of an id alone, or one whose type may be left out."""
 
+_LONGEST_ID = 16 * 1024
+"""What is longer is not an id."""
+
 
 @dataclass(slots=True)
 class References:
@@ -43,8 +48,9 @@ class References:
 
 
 def may_refer(body: bytes) -> bool:
-    """False where the body surely refers to nothing that is kept: a look at its bytes."""
-    return any(marker in body for marker in _MARKERS) or _BARE_REFERENCE.search(body) is not None or may_hide(body)
+    """False where the body surely refers to nothing that is kept: a look at its bytes, in pieces so that in a thread it
+    holds up no other for long."""
+    return has_any(body, *_MARKERS) or found(_BARE_REFERENCE, body, _LONGEST_ID) is not None or may_hide(body)
 
 
 def references_of(body: Mapping[str, Any]) -> References:

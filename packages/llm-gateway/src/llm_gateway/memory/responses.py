@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from llm_gateway_sdk import Store, WireReply
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import has_any
 
 from ..exchange.outlet import Sink
 from ..exchange.request import ClientRequest
@@ -15,6 +16,10 @@ from .items import may_refer
 from .shelf import Shelf
 
 __all__ = ["ResponsesMemory"]
+
+
+_LOOKED_AT = 256 * 1024
+"""A longer body is not looked through here, where every other request waits; it is read aside when it is recalled."""
 
 
 class ResponsesMemory:
@@ -29,9 +34,12 @@ class ResponsesMemory:
     def attend(self, request: ClientRequest, sink: Sink) -> Attendance | None:
         """None where the request neither refers to anything that is kept nor is to be kept."""
         body = request.wire.body
+        looks = len(body) > _LOOKED_AT
         keeps = request.ctx.operation == "generate" and _is_stored(body)
-        refers = may_refer(body)
-        return Attendance(request, sink, self._shelf, keeps=keeps, refers=refers) if keeps or refers else None
+        refers = looks or may_refer(body)
+        if not keeps and not refers:
+            return None
+        return Attendance(request, sink, self._shelf, keeps=keeps, refers=refers, looks=looks)
 
     def serves(self, path: str) -> bool:
         """Whether the endpoint, relative to a base URL, is one of those that `serve` answers."""
@@ -44,7 +52,7 @@ class ResponsesMemory:
 
 def _is_stored(body: bytes) -> bool:
     """By the API's default everything is stored."""
-    if b'"store"' not in body:
+    if not has_any(body, b'"store"'):
         return True
     try:
         value = json.loads(body)
