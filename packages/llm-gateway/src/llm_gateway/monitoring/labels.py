@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from llm_gateway_sdk import RequestContext
+
+from .caller_sums import CallerSums, Fold
 
 __all__ = ["MAX_VALUES", "LabelFigures"]
 
@@ -13,16 +14,12 @@ MAX_VALUES = 200
 """Values of one label with figures of their own; those after them are counted as `other`."""
 
 
-class _Fold(Protocol):
-    def add(self, name: str, labels: tuple[str, ...], value: float) -> None: ...
-
-
 class LabelFigures:
     """Requests, tokens and cost by project, label and its value. A caller without the label is in none of them."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = tuple(dict.fromkeys(names))
-        self._sums: dict[tuple[str, str, str], list[float]] = {}
+        self._sums = CallerSums("label")
         self._values: dict[str, set[str]] = {name: set() for name in self._names}
 
     def add(self, ctx: RequestContext, nanos: int | None) -> None:
@@ -30,7 +27,6 @@ class LabelFigures:
         principal = ctx.principal
         if principal is None or not principal.labels:
             return
-        metrics = ctx.metrics
         for name in self._names:
             value = principal.labels.get(name)
             if not value:
@@ -41,17 +37,8 @@ class LabelFigures:
                     values.add(value)
                 else:
                     value = "other"
-            known = self._sums.setdefault((ctx.project, name, value), [0, 0, 0, 0.0])
-            known[0] += 1
-            known[1] += metrics.input_tokens or 0
-            known[2] += metrics.output_tokens or 0
-            if nanos is not None:
-                known[3] += nanos / 1e9
+            self._sums.add((ctx.project, name, value), ctx, nanos)
 
-    def fold_into(self, fold: _Fold) -> None:
+    def fold_into(self, fold: Fold) -> None:
         """Adds the figures to those of the metrics page."""
-        for key, (requests, read, written, dollars) in self._sums.items():
-            fold.add("llm_gateway_label_requests_total", key, requests)
-            fold.add("llm_gateway_label_tokens_total", (*key, "input"), read)
-            fold.add("llm_gateway_label_tokens_total", (*key, "output"), written)
-            fold.add("llm_gateway_label_cost_usd_total", key, dollars)
+        self._sums.fold_into(fold)
