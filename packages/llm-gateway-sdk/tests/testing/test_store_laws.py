@@ -10,7 +10,7 @@ import pytest
 memory = pytest.importorskip("llm_gateway.stores.memory", reason="the gateway's stores are not installed")
 
 from llm_gateway_sdk.store import Amount, Document, Entry, Lease, LogEvent, Store  # noqa: E402
-from llm_gateway_sdk.testing.store_laws import StoreLaws, open_store  # noqa: E402
+from llm_gateway_sdk.testing.store_laws import StoreLaws  # noqa: E402
 
 
 class Generous(memory.MemoryStore):  # type: ignore[misc, name-defined]
@@ -80,9 +80,3 @@ def broken_laws(kind: Callable[[], Store]) -> set[str]:
 @pytest.mark.parametrize("kind", [Generous, Forgetful, Repeating, Careless, Unordered])
 def test_a_store_with_a_fault_breaks_a_law(kind: Callable[[], Store]) -> None:
     assert broken_laws(kind) != set()
-
-
-def test_a_store_is_opened_by_its_recipe() -> None:
-    store = open_store(["llm_gateway.stores.memory:MemoryStore", "memory://", {}])
-
-    assert isinstance(store, memory.MemoryStore)

@@ -14,18 +14,13 @@ Times are real: the laws wait for leases of a fraction of a second.
 from __future__ import annotations
 
 import asyncio
-import importlib
 import itertools
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,23 +41,12 @@ from ..store import (
     StoreError,
     new_lease_id,
 )
+from .store_clients import BUDGET, Recipe, bounds, budget, open_store, spawn, wait_for_lines, wait_for_settlements
 
-__all__ = ["StoreLaws", "open_store"]
+__all__ = ["Recipe", "StoreLaws", "open_store"]
 
 STALL_ROUNDS = int(os.environ.get("STORE_LAWS_ROUNDS", "1"))
 """Rounds of random stalls, each with a seed."""
-
-Recipe = tuple[str, str, dict[str, Any]]
-"""`module:Class`, URL and settings of a store."""
-
-
-def open_store(recipe: Sequence[Any]) -> Store:
-    """A store as a recipe describes it."""
-    path, url, config = recipe
-    module, _, name = path.partition(":")
-    store: Store = getattr(importlib.import_module(module), name)()
-    store.configure(url, config)
-    return store
 
 
 def lease(seconds: float = 30.0, note: str = "") -> Lease:
@@ -493,8 +477,8 @@ class StoreLaws:
             children = []
             for number in range(2):
                 files.append(tmp_path / f"{round_number}-{number}.jsonl")
-                children.append(_spawn(recipe, files[-1], self.lease_seconds * 2))
-            _wait_for_lines(files[-2:])
+                children.append(spawn(recipe, files[-1], self.lease_seconds * 2))
+            wait_for_lines(files[-2:])
             time.sleep(source.random() / 2)
             for child in children:
                 os.kill(child.pid, signal.SIGKILL)
@@ -509,13 +493,13 @@ class StoreLaws:
         if recipe is None:
             pytest.skip("no other process can use this store")
         files = [tmp_path / f"{number}.jsonl" for number in range(2)]
-        children = [_spawn(recipe, file, self.lease_seconds * 2) for file in files]
+        children = [spawn(recipe, file, self.lease_seconds * 2) for file in files]
         try:
-            _wait_for_lines(files)
+            wait_for_lines(files)
             for _ in range(2):
                 if not self.restart():
                     pytest.skip("this store has no server to restart")
-                _wait_for_settlements(files)
+                wait_for_settlements(files)
         finally:
             for child in children:
                 child.kill()
@@ -533,9 +517,9 @@ class StoreLaws:
             pytest.skip("no other process can use this store")
         source = random.Random(seed)
         files = [tmp_path / f"{number}.jsonl" for number in range(3)]
-        children = [_spawn(recipe, file, self.lease_seconds * 2) for file in files]
+        children = [spawn(recipe, file, self.lease_seconds * 2) for file in files]
         try:
-            _wait_for_lines(files)
+            wait_for_lines(files)
             for _ in range(2):
                 seconds = self.lease_seconds * source.choice([0.5, 1, 3])
                 stopped = source.sample(children, source.randrange(3))
@@ -545,7 +529,7 @@ class StoreLaws:
                     time.sleep(seconds)
                 for child in stopped:
                     child.send_signal(signal.SIGCONT)
-                _wait_for_settlements(files)
+                wait_for_settlements(files)
             for child in source.sample(children, 2):
                 child.send_signal(signal.SIGSTOP)
             self.pause(self.lease_seconds * 2)
@@ -558,17 +542,17 @@ class StoreLaws:
 
     async def _audit(self, store: Store, files: Sequence[Path], *, exact: bool = True) -> None:
         """What the killed processes have written down, and what the store has, agree."""
-        state = await _budget(store)
-        assert state.settled + state.open <= _BUDGET, f"more than the budget is spent: {state}"
+        state = await budget(store)
+        assert state.settled + state.open <= BUDGET, f"more than the budget is spent: {state}"
         until = time.monotonic() + 30
         before = None
         # Two equal answers: a server that was stopped may still run what a killed client has sent.
         while (state.open or state != before) and time.monotonic() < until:
             await asyncio.sleep(self.lease_seconds / 2)
-            before, state = state, await _budget(store)
+            before, state = state, await budget(store)
         assert state.open == 0, f"leases of killed clients do not end: {state}"
-        least, most = _bounds(files)
-        assert state.settled <= min(most, _BUDGET), f"more is charged than was reserved: {state}, at most {most}"
+        least, most = bounds(files)
+        assert state.settled <= min(most, BUDGET), f"more is charged than was reserved: {state}, at most {most}"
         assert least > 0
         assert state.settled > 0
         if exact:
@@ -750,110 +734,3 @@ class StoreLaws:
             assert 100 <= len(events) <= 400
 
         self.run(scenario)
-
-
-# The processes that are killed.
-
-_BUDGET = 1_000_000_000
-
-
-def _spawn(recipe: Recipe, file: Path, lease_seconds: float) -> subprocess.Popen[bytes]:
-    script = "from llm_gateway_sdk.testing.store_laws import spend; spend()"
-    return subprocess.Popen([sys.executable, "-c", script, json.dumps(recipe), str(file), str(lease_seconds)])
-
-
-def _wait_for_lines(files: Sequence[Path]) -> None:
-    """Until every process has begun: starting Python takes longer than the test."""
-    until = time.monotonic() + 60
-    while not all(file.exists() and file.stat().st_size > 5000 for file in files):
-        assert time.monotonic() < until, "the processes of the test do not start"
-        time.sleep(0.02)
-
-
-def _wait_for_settlements(files: Sequence[Path]) -> None:
-    """Until every process has settled something more than it had."""
-    had = [file.read_text().count('"settled"') for file in files]
-    until = time.monotonic() + 60
-    while any(file.read_text().count('"settled"') <= before for file, before in zip(files, had, strict=True)):
-        assert time.monotonic() < until, "the processes of the test do not go on"
-        time.sleep(0.05)
-
-
-async def _budget(store: Store) -> CounterState:
-    """What is spent. A busy machine may keep a server from its answer for a while."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            (state,) = await store.read([Entry("budget", 0, _BUDGET)])
-            return state
-        except StoreError:
-            if time.monotonic() > until:
-                raise
-            await asyncio.sleep(0.1)
-
-
-async def _until_it_is_back(work: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            await work()
-            return
-        except StoreError:
-            await asyncio.sleep(0.05)
-
-
-def spend() -> None:
-    """Reserves and settles until it is killed, and writes down before each step what it is about to do. Where the store
-    is away, what may have been reserved is taken back, and settled is what has to be."""
-    recipe, file, lease_seconds = json.loads(sys.argv[1]), sys.argv[2], float(sys.argv[3])
-
-    async def client(store: Store, log: int, source: random.Random) -> None:
-        while True:
-            held = Lease(new_lease_id(), lease_seconds, "spend")
-            amount = source.randrange(1, 300_000)
-            os.write(log, f"{json.dumps(['reserve', held.id, amount])}\n".encode())
-            try:
-                answer = await store.reserve([Entry("budget", amount, _BUDGET), Entry("calls", 1)], held)
-            except StoreError:
-                await _until_it_is_back(partial(store.settle, held.id, []))
-                continue
-            if isinstance(answer, Refused):
-                os.write(log, f"{json.dumps(['refused', held.id, 0])}\n".encode())
-                await asyncio.sleep(0.01)
-                continue
-            os.write(log, f"{json.dumps(['granted', held.id, amount])}\n".encode())
-            await asyncio.sleep(source.random() / 100)
-            used = source.randrange(0, amount + 1)
-            os.write(log, f"{json.dumps(['settle', held.id, used])}\n".encode())
-            amounts = [Amount("budget", used), Amount("calls", 1)]
-            await _until_it_is_back(partial(store.settle, held.id, amounts, note="spend"))
-            os.write(log, f"{json.dumps(['settled', held.id, used])}\n".encode())
-
-    async def main() -> None:
-        store = open_store(recipe)
-        log = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-        source = random.Random()
-        await asyncio.gather(*(client(store, log, source) for _ in range(8)))
-
-    asyncio.run(main())
-
-
-def _bounds(files: Sequence[Path]) -> tuple[int, int]:
-    """The least and the most that the killed clients can have spent."""
-    least = most = 0
-    for file in files:
-        steps: dict[str, dict[str, int]] = {}
-        # What was cut by the end of its process was not done: each step is written down before.
-        for line in file.read_text().split("\n")[:-1] if file.exists() else ():
-            step, lease_id, amount = json.loads(line)
-            steps.setdefault(lease_id, {})[step] = amount
-        for each in steps.values():
-            if "settled" in each:
-                low = high = each["settled"]
-            elif "refused" in each:
-                low = high = 0
-            elif "settle" in each:  # settled, or expired and charged in full
-                low, high = each["settle"], each["reserve"]
-            else:
-                low, high = (each["reserve"] if "granted" in each else 0), each["reserve"]
-            least, most = least + low, most + high
-    return least, most
