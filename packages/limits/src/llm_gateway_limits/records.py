@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from typing import Any
 
-from llm_gateway_sdk import CounterState, GatewayServices
+from llm_gateway_sdk import CounterState, GatewayServices, RequestContext
 
 from .applied import Applied
 from .plans import Subject, Term
@@ -59,6 +59,12 @@ class Records:
                 **more,
             }
         )
+
+    def waited(self, ctx: RequestContext, seconds: float) -> None:
+        """A request has waited in turn for so long."""
+        ctx.timings["limits.queue"] = ctx.timings.get("limits.queue", 0.0) + seconds
+        self.counts["queued_total"] += 1
+        self.counts["queued_seconds_total"] += seconds
 
     def remember(self, term: Term) -> None:
         """Keeps a list of subjects, so that the state of a limit can be shown for all of them."""

@@ -77,10 +77,7 @@ class Reserver:
             raise self._refusal(applied, refused.states) from None
         finally:
             if waited:
-                seconds = time.monotonic() - began
-                ctx.timings["limits.queue"] = ctx.timings.get("limits.queue", 0.0) + seconds
-                self._records.counts["queued_total"] += 1
-                self._records.counts["queued_seconds_total"] += seconds
+                self._records.waited(ctx, time.monotonic() - began)
             if queue.idle:
                 self._queues.pop(applied[position].entry.key, None)
         return answer

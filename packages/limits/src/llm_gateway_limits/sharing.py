@@ -65,10 +65,7 @@ class UpstreamShares:
         try:
             await self._wait(ctx, asker, name, quota, need)
         finally:
-            seconds = time.monotonic() - began
-            ctx.timings["limits.queue"] = ctx.timings.get("limits.queue", 0.0) + seconds
-            self._records.counts["queued_total"] += 1
-            self._records.counts["queued_seconds_total"] += seconds
+            self._records.waited(ctx, time.monotonic() - began)
 
     def release(self, ctx: RequestContext) -> None:
         """The request is not on its way to a provider any more."""
