@@ -37,8 +37,9 @@ __all__ = ["ClusterRedisStore", "RedisStore", "SecureRedisStore", "SentinelRedis
 
 _POLL_SECONDS = 2.0
 _SLOW_SECONDS = 5.0
-_LISTING_SECONDS = 0.5
 """Deadline of what is not on the path of a request."""
+_LISTING_SECONDS = 0.5
+"""The least deadline of a list of documents, for which a request may wait."""
 _NO_RATE = ("0", "0", "0", "0")
 
 
@@ -177,7 +178,7 @@ class RedisStore(Store):
                 _document(key.decode(), value) for key, value in zip(keys, values, strict=True) if value is not None
             ]
 
-        # Two steps, of which each may find many documents; and a request may wait for them.
+        # Two steps, and each may find many documents.
         return await self._guard.call(look, deadline=max(_LISTING_SECONDS, 4 * self._guard.deadline))
 
     async def epoch(self) -> int:

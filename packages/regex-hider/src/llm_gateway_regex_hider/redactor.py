@@ -419,14 +419,7 @@ class StreamRedactor:
 
     def _replace_at(self, start: int, rules: list[CompiledRule]) -> bool:
         for rule in rules:
-            before = perf_counter()
-            timeout = max(self._budget.microseconds, 1.0) / 1e6
-            match: regex.Match[str] | None = rule.regex.match(self._buffer, start, timeout=timeout)
-            spent = (perf_counter() - before) * 1e6
-            if spent > _DOUBTFUL:
-                before = perf_counter()
-                rule.regex.match(self._buffer, start, timeout=timeout)
-                spent = min(spent, (perf_counter() - before) * 1e6)
+            match, spent = _timed_match(rule, self._buffer, start, max(self._budget.microseconds, 1.0) / 1e6)
             if spent > _UNCHARGED:
                 self._budget.spend(spent)
             if match is None:
@@ -600,6 +593,18 @@ def _replace_at_once(
     return at
 
 
+def _timed_match(rule: CompiledRule, text: str, at: int, timeout: float) -> tuple[regex.Match[str] | None, float]:
+    """The match at a place, and the microseconds that it took. Raises TimeoutError after `timeout` seconds."""
+    before = perf_counter()
+    match: regex.Match[str] | None = rule.regex.match(text, at, timeout=timeout)
+    spent = (perf_counter() - before) * 1e6
+    if spent > _DOUBTFUL:
+        before = perf_counter()
+        rule.regex.match(text, at, timeout=timeout)
+        spent = min(spent, (perf_counter() - before) * 1e6)
+    return match, spent
+
+
 def _match_at(
     text: str, at: int, rules: list[CompiledRule], budget: Budget
 ) -> tuple[CompiledRule, regex.Match[str]] | None:
@@ -608,14 +613,8 @@ def _match_at(
         timeout = min(budget.trials, budget.microseconds, budget.matches) / 1e6
         if timeout <= 0:
             return None
-        before = perf_counter()
         try:
-            match: regex.Match[str] | None = rule.regex.match(text, at, timeout=timeout)
-            spent = (perf_counter() - before) * 1e6
-            if spent > _DOUBTFUL:
-                before = perf_counter()
-                rule.regex.match(text, at, timeout=timeout)
-                spent = min(spent, (perf_counter() - before) * 1e6)
+            match, spent = _timed_match(rule, text, at, timeout)
         except TimeoutError:
             budget.trials = 0.0
             return None
