@@ -29,9 +29,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Tests log half letters on purpose, which can't be sent from a process of a run to its parent."""
     report = yield
     report.sections = [(title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections]
-    if report.longrepr is not None and isinstance(report.longreprtext, str):
-        try:
-            report.longreprtext.encode()
-        except UnicodeEncodeError:
-            report.longrepr = report.longreprtext.encode(errors="backslashreplace").decode()
+    failure = report.longreprtext.encode(errors="backslashreplace").decode()
+    if failure != report.longreprtext:
+        report.longrepr = failure
     return report

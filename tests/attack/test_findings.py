@@ -25,6 +25,7 @@ from under_attack import (
     answering,
     asking,
     chat_reply,
+    comes_true,
     command,
     environment,
     free_port,
@@ -292,7 +293,7 @@ def test_variables_of_the_server_library_do_not_stop_the_start(value: str, tmp_p
         cwd=tmp_path, env=environment({"WEB_CONCURRENCY": value}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        assert Attacked.wait_for(None, lambda: answers(port) or started.poll() is not None, 60)  # type: ignore[arg-type]
+        assert comes_true(lambda: answers(port) or started.poll() is not None, 60)
         assert answers(port)
     finally:
         started.terminate()

@@ -135,6 +135,16 @@ def _plain(body: bytes) -> str:
         return ""
 
 
+def comes_true(found: Callable[[], bool], seconds: float = 10) -> bool:
+    """Whether it comes true in time."""
+    deadline = time.monotonic() + seconds
+    while not found():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 class Attacked:
     """A running gateway. `url` has no path."""
 
@@ -180,12 +190,7 @@ class Attacked:
 
     def wait_for(self, found: Callable[[], bool], seconds: float = 10) -> bool:
         """Whether it comes true in time."""
-        deadline = time.monotonic() + seconds
-        while not found():
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.05)
-        return True
+        return comes_true(found, seconds)
 
     def stop(self, timeout: float = 20) -> int | None:
         """Its exit status; None where it had to be killed."""

@@ -26,6 +26,7 @@ class ServedGateway:
 
     def __init__(self, config: Mapping[str, Any] | str, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
         file = folder / "gateway.yaml"
         file.write_text(config if isinstance(config, str) else json.dumps(config))
         self._log = folder / "gateway.log"

@@ -258,7 +258,6 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]
         {"name": "keys", "plugins": [{"name": "keys", "type": "virtual-keys"}]},
     ]
     served = ServedGateway(config, folder)
-    served.folder = folder  # type: ignore[attr-defined]
     yield served
     served.stop()
 
@@ -266,7 +265,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]
 def refusals(served: ServedGateway, limit: str) -> int:
     async def read() -> int:
         store = SQLiteStore()
-        store.configure(f"sqlite:{served.folder / 'state.db'}", {})  # type: ignore[attr-defined]
+        store.configure(f"sqlite:{served.folder / 'state.db'}", {})
         events = await store.read_since("limits")
         await store.aclose()
         return sum(event.event["kind"] == "refused" and event.event["limit"] == limit for event in events)
@@ -295,9 +294,8 @@ def test_official_clients_do_not_try_a_spent_budget_again(limited: ServedGateway
 
 
 def test_official_clients_raise_their_own_error_for_what_is_not_permitted(limited: ServedGateway) -> None:
-    folder: Path = limited.folder  # type: ignore[attr-defined]
     command = [sys.executable, "-m", "llm_gateway", "keys", "create", "--name", "ann", "--model", "another"]
-    made = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+    made = subprocess.run(command, cwd=limited.folder, capture_output=True, text=True, check=True, timeout=60)
     key = made.stdout.strip()
     for project, changes in (("/teams", {}), ("/keys", {"api_key": key})):
         openai_client = limited.openai(project).with_options(max_retries=3, **changes)

@@ -48,6 +48,7 @@ from .parts import (
     redacted_signature,
     write_signature,
 )
+from .request import GeminiEcho
 from .streamed_calls import StreamedCall, is_streamed
 
 __all__ = [
@@ -431,7 +432,7 @@ def _of_kind(modality: str, details: Any) -> int | None:
 def encode_response(response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
     body: dict[str, Any] = {}
     choices = response.choices
-    if len(choices) > 1 and not getattr(echo, "several", True):
+    if len(choices) > 1 and isinstance(echo, GeminiEcho) and not echo.several:
         choices = [join_choices(choices)]
         losses.converted("choices[*]", "joined: one answer was asked for")
     candidates = [
