@@ -101,7 +101,7 @@ def test_the_overview_shows_the_day_in_figures_and_pictures(page: Any, site: str
     page.goto(f"{site}/?range=24h")
 
     assert page.locator(".tile .value").first.inner_text() == "306"
-    assert page.locator("svg[role=img]").count() == 8
+    assert page.locator("figure.chart canvas").count() == 8
     assert page.locator(".breakdowns").get_by_role("link", name="production").is_visible()
     shoot(page, "overview")
 
@@ -331,10 +331,15 @@ def test_a_range_of_the_readers_own(page: Any, site: str) -> None:
     assert page.locator("a.tile .value").first.inner_text() != "0"
 
 
+def chart(page: Any, title: str) -> Any:
+    return page.locator("figure.chart", has=page.get_by_text(title, exact=True))
+
+
 def test_a_chart_is_read_by_keys_and_leads_to_what_it_counts(page: Any, site: str) -> None:
     page.goto(f"{site}/?range=24h")
-    chart = page.get_by_role("img", name=re.compile("^Requests"))
-    chart.focus()
+    plot = chart(page, "Requests").get_by_role("img")
+    assert "ok from" in plot.get_attribute("aria-label")
+    plot.focus()
     page.keyboard.press("Home")
     figures = page.locator(".tooltip:visible").inner_text().splitlines()
     page.keyboard.press("End")
@@ -349,16 +354,82 @@ def test_a_chart_is_read_by_keys_and_leads_to_what_it_counts(page: Any, site: st
 
 def test_a_chart_shows_its_figures_under_the_pointer_and_zooms_by_dragging(page: Any, site: str) -> None:
     page.goto(f"{site}/?range=24h")
-    chart = page.locator("svg.chart").nth(2)
-    box = chart.bounding_box()
-    chart.hover(position={"x": box["width"] / 2, "y": 40})
-    assert page.locator(".tooltip:visible").count() == 1
+    over = chart(page, "Time to first token").locator(".u-over")
+    box = over.bounding_box()
+    over.hover(position={"x": box["width"] / 2, "y": 40})
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 40, steps=4)
     page.mouse.up()
     page.wait_for_url("**since=*until=*")
 
     assert page.locator("h1").inner_text() == "Overview"
+    since, until = (re.search(rf"{name}=([^&]+)", page.url)[1] for name in ("since", "until"))  # type: ignore[index]
+    assert since < until
+
+
+def test_a_span_is_chosen_by_keys_too(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h")
+    chart(page, "Cost").get_by_role("img").focus()
+    page.keyboard.press("Home")
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**since=*until=*")
+
+    assert page.locator("h1").inner_text() == "Overview"
+
+
+def test_a_click_on_a_bar_opens_what_it_counts(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h")
+    figure = chart(page, "Requests")
+    wanted = figure.locator("tbody tr", has=page.locator("td a[href*='status=ok']")).first
+    row = wanted.evaluate("row => [...row.parentElement.rows].indexOf(row)")
+    requests = wanted.locator("td").first.text_content()
+    left, top = figure.evaluate(
+        """(figure, row) => {
+          const { start, points } = JSON.parse(figure.querySelector("script").textContent), u = figure.plot;
+          const bucket = u.data[0][1] - u.data[0][0];
+          return [u.valToPos(points[row][0] + bucket / 2, "x"), u.valToPos(points[row][1] / 2, "y")];
+        }""",
+        row,
+    )
+    figure.locator(".u-over").click(position={"x": left, "y": top})
+    page.wait_for_url("**status=ok*")
+
+    assert "since=" in page.url
+    assert 0 < int(page.locator("h1 small").inner_text().split()[0]) <= int(requests)
+
+
+def test_series_are_switched_off_and_on_and_stay_so_after_a_reload(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h")
+    figure = chart(page, "Latency")
+    top = "figure => figure.plot.scales.y.max"
+    whole = figure.evaluate(top)
+    figure.get_by_role("button", name="p99").click()
+    figure.get_by_role("button", name="p95").click()
+    assert figure.evaluate(top) < whole
+    page.reload()
+
+    figure = chart(page, "Latency")
+    assert figure.get_by_role("button", name="p99").get_attribute("aria-pressed") == "false"
+    assert figure.evaluate(top) < whole
+    figure.get_by_role("button", name="p50").click(modifiers=["Control"])
+    assert figure.evaluate(top) == whole, "alone it was already, so all are shown"
+
+
+def test_a_chart_follows_its_zone_width_and_theme(page: Any, site: str) -> None:
+    page.goto(f"{site}/?range=24h&tz=Asia/Tokyo")
+    figure = chart(page, "Requests")
+    assert "Asia/Tokyo" in figure.locator("th").first.text_content()
+    assert min(figure.evaluate("figure => figure.plot.axes.map((axis) => axis.font[1] / devicePixelRatio)")) >= 11
+    before = figure.locator("canvas").bounding_box()["width"]
+    page.set_viewport_size({"width": 400, "height": 900})
+    page.wait_for_function("figure => Math.abs(figure.plot.width - figure.querySelector('.plot').clientWidth) < 2",
+                           arg=figure.element_handle())  # fmt: skip
+    assert figure.locator("canvas").bounding_box()["width"] != before
+    stroke = "figure => figure.plot.axes[0].stroke()"
+    light = figure.evaluate(stroke)
+    page.keyboard.press("t")
+    assert figure.evaluate(stroke) != light
 
 
 def test_columns_are_chosen_and_remembered(page: Any, site: str) -> None:

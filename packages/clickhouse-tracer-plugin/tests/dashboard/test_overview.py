@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from html import unescape
 from typing import Any
@@ -24,7 +26,13 @@ def shown(earlier: dict[str, Any] | None = None, **sums: Any) -> str:
         "start": int(time.time()) // 1800 * 1800, "requests": 200, "errors": 20, "latency": [1e6, 2e6, 3e6],
         "ttft": [1e5, 2e5], "input_tokens": 1000, "output_tokens": 500, "cost": 1.5, "speed": 40.0,
     }  # fmt: skip
-    return overview_page("", Filter(), {**SUMS, **sums}, [point], {"model": [ROW]}, {}, earlier=earlier)
+    statuses = [
+        {"start": point["start"], "status": status, "requests": requests}
+        for status, requests in (("ok", 180), ("error", 15), ("refused", 5))
+    ]
+    return overview_page(
+        "", Filter(), {**SUMS, **sums}, [point], {"model": [ROW]}, {}, earlier=earlier, statuses=statuses
+    )
 
 
 def test_errors_are_a_share_and_lead_to_the_failed() -> None:
@@ -47,7 +55,30 @@ def test_without_requests_there_are_no_empty_charts() -> None:
     page = shown(requests=0, errors=0)
 
     assert "No requests here" in page
-    assert "<svg" not in page
+    assert "<figure" not in page
+
+
+def data(page: str, title: str) -> Any:
+    """What the script of the chart with this title gets."""
+    figure = next(part for part in page.split("<figure")[1:] if f"<b>{title}</b>" in part)
+    return json.loads(figure.partition('<script type="application/json">')[2].partition("</script>")[0])
+
+
+def test_refusals_are_a_series_apart_from_errors() -> None:
+    page = shown()
+
+    requests = data(page, "Requests")
+    assert requests["names"] == ["ok", "refused", "errors"]
+    assert [point[1:] for point in requests["points"]] == [[180, 5, 15]]
+
+
+def test_each_figure_of_a_chart_leads_to_what_it_counts() -> None:
+    table = shown().partition("<figure")[2].partition("<tbody>")[2].partition("</tbody>")[0]
+
+    links = [unescape(link) for link in re.findall(r'href="([^"]*)"', table)]
+    assert len(links) == 4
+    assert all("since=" in link and "until=" in link for link in links)
+    assert [status for link in links for status in re.findall(r"status=(\w+)", link)] == ["ok", "refused", "error"]
 
 
 def test_a_provider_without_requests_in_a_bucket_leaves_a_gap() -> None:
@@ -56,8 +87,9 @@ def test_a_provider_without_requests_in_a_bucket_leaves_a_gap() -> None:
         {"start": now - 1800, "name": "openai", "requests": 10, "errors": 1, "latency": [1e6, 2e6, 3e6]},
         {"start": now, "name": "gemini", "requests": 4, "errors": 0, "latency": [1e6, 4e6, 5e6]},
     ]
-    page = unescape(overview_page("", Filter(), SUMS, [], {}, {}, providers=points))
+    page = overview_page("", Filter(), SUMS, [], {}, {}, providers=points)
 
-    assert '["2.00\N{NO-BREAK SPACE}s",null]' in page
-    assert '[null,"4.00\N{NO-BREAK SPACE}s"]' in page
-    assert '["10 %",null]' in page
+    latency, errors = data(page, "Latency by provider, p95"), data(page, "Errors by provider")
+    assert latency["names"] == errors["names"] == ["openai", "gemini"]
+    assert [point[1:] for point in latency["points"]] == [[2e6, None], [None, 4e6]]
+    assert [point[1:] for point in errors["points"]] == [[10, None], [None, 0]]

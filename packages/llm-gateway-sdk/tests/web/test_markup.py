@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway_sdk.web import Markup, join, tag
+from llm_gateway_sdk.web import Markup, data_block, join, tag
 
 TEXT = st.text(st.characters(exclude_characters="\r\0", exclude_categories=("Cs",)))
 
@@ -44,3 +45,11 @@ def test_attributes_can_be_left_out_or_have_no_value() -> None:
         tag("input", checked=True, disabled=False, value=None, data_x=1, for_="a")
         == '<input checked data-x="1" for="a">'
     )
+
+
+def test_no_text_ends_a_block_of_data() -> None:
+    value = {"name": "</script><!--<script>&\u2028"}
+    block = data_block(value)
+
+    assert block.count("<") == 2
+    assert json.loads(block.partition(">")[2].rpartition("<")[0]) == value

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from importlib import resources
+
 import pytest
 
+from llm_gateway_sdk import web
 from llm_gateway_sdk.web import SAFE_HEADERS, static_file
 
 
@@ -25,3 +30,13 @@ def test_the_policy_allows_nothing_inline_and_nothing_from_elsewhere() -> None:
 
     assert policy.pop("default-src") == "'none'"
     assert set(policy.values()) == {"'self'", "'none'"}
+
+
+def test_files_of_others_are_as_their_package_has_them() -> None:
+    folder = resources.files(web).joinpath("static")
+    for package in json.loads(folder.joinpath("vendored.json").read_text()).values():
+        assert package["version"]
+        assert package["license"]
+        for name, file in package["files"].items():
+            assert hashlib.sha256(folder.joinpath(name).read_bytes()).hexdigest() == file["sha256"], name
+        assert any("LICENSE" in name for name in package["files"])

@@ -160,17 +160,22 @@ class Dashboard:
     def _overview(self, chosen: Filter, base: str) -> Reply:
         database = self._connected()
         before = chosen.before_it(time.time())
-        sums, points, offered, earlier, providers, *found = _together(
+        sums, points, offered, earlier, statuses, providers, *found = _together(
             database,
             partial(queries.totals, database, chosen),
             partial(queries.series, database, chosen),
             partial(queries.choices, database, chosen),
             partial(queries.totals, database, before, compared=True),
+            partial(queries.outcomes, database, chosen),
             partial(queries.series_by, database, chosen, "provider"),
             *(partial(queries.breakdown, database, chosen, name) for name in _BREAKDOWNS),
         )
         parts = dict(zip(_BREAKDOWNS, found, strict=True))
-        return _page(overview_page(base, chosen, sums, points, parts, offered, earlier=earlier, providers=providers))
+        return _page(
+            overview_page(
+                base, chosen, sums, points, parts, offered, earlier=earlier, statuses=statuses, providers=providers
+            )
+        )
 
     def _figures(self, chosen: Filter, field: str, *, with_last: bool) -> Reply:
         database = self._connected()

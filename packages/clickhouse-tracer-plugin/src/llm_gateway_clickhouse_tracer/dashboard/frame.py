@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm_gateway_sdk.web import Child, Link, Markup, Shell, current_shell, join, tag
+from llm_gateway_sdk.web import Child, Link, Markup, Shell, chart_files, current_shell, join, tag
 from llm_gateway_sdk.web import page as framed
 
 from .controls import address
 from .filter import Filter
 
-__all__ = ["badge", "linked", "message_page", "nothing", "page", "script"]
+__all__ = ["badge", "charts_files", "linked", "message_page", "nothing", "page", "script"]
 
 
 def page(base: str, title: str, here: str, *content: Child) -> str:
@@ -22,6 +22,11 @@ def script(base: str, name: str) -> Markup:
     """A script of the shared files, for the one page that needs it."""
     static = (current_shell.get() or _shell(base)).static
     return tag("script", src=f"{static}/{name}", defer=True)
+
+
+def charts_files(base: str) -> list[Markup]:
+    """What a page with charts loads."""
+    return chart_files((current_shell.get() or _shell(base)).static)
 
 
 def _shell(base: str) -> Shell:

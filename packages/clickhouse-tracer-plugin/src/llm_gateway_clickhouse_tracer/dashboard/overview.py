@@ -6,32 +6,38 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from llm_gateway_sdk.web import Child, Markup, join, tag
+from llm_gateway_sdk.web import Axis, Child, Markup, Series, chart, tag
 
-from .charts import Axis, bars, lines
 from .controls import address, controls
 from .figures import count, duration, money, share
 from .filter import FAILED, Filter
-from .frame import nothing, page, script
+from .frame import charts_files, nothing, page
 
 __all__ = ["overview_page"]
 
+Points = Sequence[Mapping[str, Any]]
+
 _SMALL_CHANGE: Final = 0.005
+_ORDER: Final = ("ok", "refused", "error", "cancelled")
+"""Statuses from the bottom of a bar to its top. What the gateway refused (a limit, a guard, a request that is not
+valid) is apart from what failed at a provider."""
 
 
 def overview_page(
     base: str,
     chosen: Filter,
     sums: Mapping[str, Any],
-    points: Sequence[Mapping[str, Any]],
+    points: Points,
     parts: Mapping[str, Sequence[Mapping[str, Any]]],
     offered: Mapping[str, Sequence[str]],
     health: Markup | None = None,
     *,
     earlier: Mapping[str, Any] | None = None,
-    providers: Sequence[Mapping[str, Any]] = (),
+    statuses: Points = (),
+    providers: Points = (),
 ) -> str:
-    """`earlier` are the totals of the span before, to compare with; `providers` the series of each provider."""
+    """`earlier` are the totals of the span before, to compare with; `statuses` and `providers` the series of each
+    status and provider."""
     requests = sums.get("requests", 0)
     latency, ttft = sums.get("latency") or [None] * 3, sums.get("ttft") or [None] * 2
     unpriced = sums.get("unpriced") or 0
@@ -103,8 +109,8 @@ def overview_page(
         controls(base, "/", chosen, offered, search=False),
         health,
         tag("section", tiles, class_="tiles", aria_label="Totals"),
-        tag("section", _charts(base, chosen, points, providers), class_="charts") if requests else nothing(),
-        script(base, "charts.js") if requests else None,
+        tag("section", _charts(base, chosen, points, statuses, providers), class_="charts") if requests else nothing(),
+        charts_files(base) if requests else None,
         tag(
             "section",
             [_breakdown(base, chosen, field, rows) for field, rows in parts.items()],
@@ -137,53 +143,91 @@ def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | No
     )
 
 
-def _charts(
-    base: str, chosen: Filter, points: Sequence[Mapping[str, Any]], providers: Sequence[Mapping[str, Any]]
-) -> list[Markup]:
+def _charts(base: str, chosen: Filter, points: Points, statuses: Points, providers: Points) -> list[Markup]:
+    def link(changes: Mapping[str, str]) -> str:
+        return address(base, "/interactions", chosen, **changes)
+
     axis = Axis(
-        *chosen.span(time.time()), chosen.tzinfo, address(base, "/interactions", chosen), address(base, "/", chosen)
+        *chosen.span(time.time()), zone=chosen.tzinfo, zone_name=chosen.zone, link=link, zoom=address(base, "/", chosen)
     )
-    named = list(dict.fromkeys(point["name"] for point in providers))
-    slow = _by_bucket(providers, named, lambda point: point["latency"][1])
-    failing = _by_bucket(providers, named, lambda point: 100 * point["errors"] / point["requests"])
-    return [
-        bars(
+    met = {point["status"] for point in statuses}
+    ended = sorted(met, key=lambda status: (_ORDER.index(status) if status in _ORDER else len(_ORDER), status))
+    by_status = _by_bucket(statuses, "status", ended, lambda point: point["requests"], nothing=0)
+    found = [
+        chart(
             axis,
-            [(p["start"], (p["requests"] - p["errors"], p["errors"])) for p in points],
-            ("ok", "errors"),
-            count,
+            by_status,
+            [Series("errors" if status == "error" else status, {"status": status}) for status in ended],
             "Requests",
+            unit="count",
+            words=count,
+            kind="bars",
         ),
-        lines(axis, [(p["start"], tuple(p["latency"])) for p in points], ("p50", "p95", "p99"), duration, "Latency"),
-        lines(axis, [(p["start"], tuple(p["ttft"])) for p in points], ("p50", "p95"), duration, "Time to first token"),
-        bars(
+        _lines(axis, points, "latency", ("p50", "p95", "p99"), "Latency"),
+        _lines(axis, points, "ttft", ("p50", "p95"), "Time to first token"),
+        chart(
             axis,
             [(p["start"], (p["input_tokens"] or 0, p["output_tokens"] or 0)) for p in points],
-            ("input", "output"),
-            count,
+            [Series("input"), Series("output")],
             "Tokens",
+            unit="count",
+            words=count,
+            kind="bars",
         ),
-        bars(axis, [(p["start"], (p["cost"] or 0,)) for p in points], ("cost",), money, "Cost"),
-        lines(axis, slow, named, duration, "Latency by provider, p95") if named else join(None),
-        lines(axis, failing, named, lambda value: f"{value:.3g} %", "Errors by provider") if named else join(None),
-        lines(
+        chart(
+            axis,
+            [(p["start"], (float(p["cost"] or 0),)) for p in points],
+            [Series("cost")],
+            "Cost",
+            unit="money",
+            words=money,
+            kind="bars",
+        ),
+        chart(
             axis,
             [(p["start"], (p["speed"],)) for p in points],
-            ("speed",),
-            count,
+            [Series("speed")],
             "Tokens per second of streams, median",
+            unit="count",
+            words=count,
         ),
+    ]
+    return found + _by_provider(axis, providers)
+
+
+def _lines(axis: Axis, points: Points, figure: str, names: Sequence[str], title: str) -> Markup:
+    """Quantiles of a time, which the engine gives as a list."""
+    rows = [(point["start"], tuple(point[figure])) for point in points]
+    return chart(axis, rows, [Series(name) for name in names], title, unit="duration", words=duration)
+
+
+def _by_provider(axis: Axis, providers: Points) -> list[Markup]:
+    names = list(dict.fromkeys(point["name"] for point in providers))
+    if not names:
+        return []
+    slow = _by_bucket(providers, "name", names, lambda point: point["latency"][1])
+    failing = _by_bucket(providers, "name", names, lambda point: 100 * point["errors"] / point["requests"])
+    latency = [Series(name, {"provider": name}) for name in names]
+    errors = [Series(name, {"provider": name, "status": FAILED}) for name in names]
+    return [
+        chart(axis, slow, latency, "Latency by provider, p95", unit="duration", words=duration),
+        chart(axis, failing, errors, "Errors by provider", unit="percent", words=lambda value: f"{value:.3g} %"),
     ]
 
 
 def _by_bucket(
-    points: Sequence[Mapping[str, Any]], names: Sequence[str], figure: Callable[[Mapping[str, Any]], float]
+    points: Points,
+    field: str,
+    names: Sequence[str],
+    figure: Callable[[Mapping[str, Any]], float],
+    *,
+    nothing: float | None = None,
 ) -> list[tuple[int, list[float | None]]]:
-    """One entry per bucket, with one value per name; None where a name has no requests in it."""
+    """One entry per bucket, with one value per name of the field; `nothing` where a name has no requests in it."""
     found: dict[int, list[float | None]] = {}
     for point in points:
-        values = found.setdefault(point["start"], [None] * len(names))
-        values[names.index(point["name"])] = figure(point)
+        values = found.setdefault(point["start"], [nothing] * len(names))
+        values[names.index(point[field])] = figure(point)
     return list(found.items())
 
 

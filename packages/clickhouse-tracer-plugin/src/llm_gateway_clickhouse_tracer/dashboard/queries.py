@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..client import Database
 from .filter import FIELDS, Filter
 
-__all__ = ["breakdown", "choices", "last_seen", "series", "series_by", "totals"]
+__all__ = ["breakdown", "choices", "last_seen", "outcomes", "series", "series_by", "totals"]
 
 _OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
 _MOST_CHOICES: Final = 100
@@ -54,6 +54,19 @@ def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
                 output_tokens * 1e6 / (duration_us - ttft_us), stream AND duration_us > ttft_us
             ) AS speed
         FROM {database.table} WHERE {where} GROUP BY start ORDER BY start {_SETTINGS}""",
+        parameters,
+    )
+
+
+def outcomes(database: Database, chosen: Filter) -> list[dict[str, Any]]:
+    """Requests per bucket and status."""
+    where, parameters = chosen.where()
+    _, _, bucket = chosen.span(time.time())
+    return database.query(
+        f"""SELECT
+            toUnixTimestamp(toStartOfInterval({_clock(chosen, bucket)}, toIntervalSecond({bucket}))) AS start,
+            status, count() AS requests
+        FROM {database.table} WHERE {where} GROUP BY start, status ORDER BY start, status {_SETTINGS}""",
         parameters,
     )
 

@@ -1,17 +1,24 @@
 """What plugins with web pages share: escaped HTML, the frame around a page, style sheet, script, and safe headers."""
 
-from .markup import Child, Markup, join, tag
+from .charts import Axis, Series, Unit, chart, chart_files
+from .markup import Child, Markup, data_block, join, tag
 from .shell import Link, Shell, SignedIn, current_shell, page
 from .static import SAFE_HEADERS, static_file
 
 __all__ = [
     "SAFE_HEADERS",
+    "Axis",
     "Child",
     "Link",
     "Markup",
+    "Series",
     "Shell",
     "SignedIn",
+    "Unit",
+    "chart",
+    "chart_files",
     "current_shell",
+    "data_block",
     "join",
     "page",
     "static_file",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["Child", "Markup", "join", "tag"]
+from ..wire import json
+
+__all__ = ["Child", "Markup", "data_block", "join", "tag"]
 
 _VOID: Final = frozenset({"br", "input", "link", "meta", "hr", "rect", "polyline", "line", "circle"})
 
@@ -38,6 +40,14 @@ def join(children: Child) -> Markup:
     if isinstance(children, int | float):
         return Markup(children)
     return Markup("".join(join(child) for child in children))
+
+
+def data_block(value: Any) -> Markup:
+    """JSON in the page for a script of the page, which no browser runs and no text in it can end."""
+    written = json.dumps_text(value)
+    for sign in "<>&":
+        written = written.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(f'<script type="application/json">{written}</script>')
 
 
 def _attribute(key: str, value: str | int | float | bool | None) -> str:

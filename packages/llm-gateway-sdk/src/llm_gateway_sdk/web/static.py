@@ -18,11 +18,14 @@ SAFE_HEADERS: Final = {
 }
 """Pages load nothing from elsewhere, run no inline script, and are shown in no frame."""
 
+# The files of others are named in `static/vendored.json`, with version and hash, as their package has them.
 _FILES: Final = {
     "style.css": "text/css; charset=utf-8",
     "app.js": "text/javascript; charset=utf-8",
     "list.js": "text/javascript; charset=utf-8",
     "charts.js": "text/javascript; charset=utf-8",
+    "uPlot.iife.min.js": "text/javascript; charset=utf-8",
+    "uPlot.min.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
 
