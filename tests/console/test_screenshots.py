@@ -29,7 +29,7 @@ pytest.importorskip("chdb", reason="chdb is not installed")
 ROOT = Path(__file__).resolve().parents[2]
 IMAGES = ROOT / "docs" / "images"
 sys.path.insert(0, str(ROOT / "tests" / "tracer"))
-from llm_gateway_clickhouse_tracer.client import DatabaseFailure  # noqa: E402
+from llm_gateway_clickhouse_tracer.database.client import DatabaseFailure  # noqa: E402
 from tracer_harness import Front, rows  # type: ignore[import-not-found,unused-ignore]  # noqa: E402
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

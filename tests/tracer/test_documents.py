@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_gateway_clickhouse_tracer.client import Database, connect
+from llm_gateway_clickhouse_tracer.database.client import Database, connect
 from llm_gateway_clickhouse_tracer.settings import CONFIGURATION_SCHEMA, TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_harness import Front, eventually

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_gateway_clickhouse_tracer.client import connect
-from llm_gateway_clickhouse_tracer.frames import decode_frame
+from llm_gateway_clickhouse_tracer.capture.frames import decode_frame
+from llm_gateway_clickhouse_tracer.database.client import connect
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished
 from tracer_harness import Front, Producers, assert_none_lost_none_doubled, end, eventually, finish, rows

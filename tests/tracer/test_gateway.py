@@ -289,7 +289,7 @@ def status_of_whole(base: str, path: str, body: dict[str, Any], authorization: s
 
 
 def count(config: dict[str, Any]) -> int:
-    from llm_gateway_clickhouse_tracer.client import DatabaseFailure
+    from llm_gateway_clickhouse_tracer.database.client import DatabaseFailure
 
     try:
         return int(rows(config, "count() AS n")[0]["n"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from llm_gateway_clickhouse_tracer.dashboard import Dashboard
-from llm_gateway_clickhouse_tracer.schema import open_database
+from llm_gateway_clickhouse_tracer.database.schema import open_database
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from tracer_harness import Front
 from tracer_many import fill

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_gateway_clickhouse_tracer.client import connect
 from llm_gateway_clickhouse_tracer.dashboard import finding, queries
 from llm_gateway_clickhouse_tracer.dashboard.filter import RANGES, Filter
-from llm_gateway_clickhouse_tracer.schema import COLUMNS, QUARTER_DAY, ensure_table
+from llm_gateway_clickhouse_tracer.database.client import connect
+from llm_gateway_clickhouse_tracer.database.schema import COLUMNS, QUARTER_DAY, ensure_table
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished, user

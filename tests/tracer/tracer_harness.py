@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llm_gateway_clickhouse_tracer.client import DatabaseFailure, connect
+from llm_gateway_clickhouse_tracer.database.client import DatabaseFailure, connect
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 
 HERE = Path(__file__).parent

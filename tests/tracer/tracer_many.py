@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llm_gateway_clickhouse_tracer.client import Database
+from llm_gateway_clickhouse_tracer.database.client import Database
 
 __all__ = ["fill"]
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer import ClickHouseTracer
-from llm_gateway_clickhouse_tracer.frames import decode_frame
-from llm_gateway_clickhouse_tracer.records import records_of
+from llm_gateway_clickhouse_tracer.capture.frames import decode_frame
+from llm_gateway_clickhouse_tracer.spool.framing import records_of
 
 from llm_gateway_sdk import Attempt, Choice, GatewayServices, LLMResponse, Message, Plugin, RequestContext, TextPart
 

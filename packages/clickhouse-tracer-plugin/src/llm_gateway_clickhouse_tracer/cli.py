@@ -19,9 +19,9 @@ from dotenv import dotenv_values
 from llm_gateway_sdk.wire import json
 
 from . import __version__
-from .client import DatabaseFailure
 from .counters import Counters
-from .schema import create_statements, open_database
+from .database.client import DatabaseFailure
+from .database.schema import create_statements, open_database
 from .settings import TracerSettings
 from .tracer import open_spool
 
@@ -118,8 +118,8 @@ def _dashboard(settings: TracerSettings, host: str, port: int, no_credential: bo
 def _send(settings: TracerSettings) -> int:
     """Send what a gateway that is gone left in the spool."""
     from .prices import PriceTable
-    from .record import Recorder
-    from .sink import Sink
+    from .sending.rows import Recorder
+    from .sending.sink import Sink
 
     counters = Counters()
     spool = open_spool(settings, counters)

@@ -12,17 +12,17 @@ from typing import Any, Final
 from llm_gateway_sdk import RequestContext
 from llm_gateway_sdk.wire import json
 
+from .capture.frames import FrameTaker, decode_frame
 from .counters import Counters
-from .frames import FrameTaker, decode_frame
+from .database.schema import open_database
 from .prices import PriceTable
-from .record import Recorder
-from .records import Record, encode_record
-from .schema import open_database
+from .sending.rows import Recorder
+from .sending.shipper import Shipper
+from .sending.sink import Sink
 from .settings import TracerSettings
-from .shipper import Shipper
-from .sink import Sink
-from .spool import DiskSpool, MemorySpool, SegmentLimits, Spool
-from .writer import Writer
+from .spool.folder import DiskSpool, MemorySpool, SegmentLimits, Spool
+from .spool.framing import Record, encode_record
+from .spool.writer import Writer
 
 __all__ = ["Tracer", "open_spool"]
 

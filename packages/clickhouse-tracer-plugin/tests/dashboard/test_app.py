@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from llm_gateway_clickhouse_tracer.client import Database, DatabaseFailure
 from llm_gateway_clickhouse_tracer.dashboard import Dashboard, dashboard_app
 from llm_gateway_clickhouse_tracer.dashboard.conversation import conversation, pretty
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
 from llm_gateway_clickhouse_tracer.dashboard.finding import interactions
+from llm_gateway_clickhouse_tracer.database.client import Database, DatabaseFailure
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings, TracerSettings
 
 from llm_gateway_sdk.web import tag

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer.dashboard.csv_export import CSV_COLUMNS, csv_lines
-from llm_gateway_clickhouse_tracer.schema import COLUMNS
+from llm_gateway_clickhouse_tracer.database.schema import COLUMNS
 
 
 def read(*rows: dict[str, Any]) -> list[dict[str, str]]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from llm_gateway_clickhouse_tracer.client import Database
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
 from llm_gateway_clickhouse_tracer.dashboard.queries import breakdown, choices, series, series_by, totals
-from llm_gateway_clickhouse_tracer.schema import QUARTER_DAY, create_statements
+from llm_gateway_clickhouse_tracer.database.client import Database
+from llm_gateway_clickhouse_tracer.database.schema import QUARTER_DAY, create_statements
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings
 
 QUESTIONS = {

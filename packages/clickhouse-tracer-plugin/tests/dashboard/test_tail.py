@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llm_gateway_clickhouse_tracer.client import Database
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
 from llm_gateway_clickhouse_tracer.dashboard.tail import Tail
+from llm_gateway_clickhouse_tracer.database.client import Database
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings
 
 

@@ -2,10 +2,10 @@
 
 __version__ = "0.1.0"
 
-from .json_text import JSONRedactor, redact_json
 from .patterns import Rule, RuleError, RuleSet, compile_rules
 from .plugin import RegexHider
-from .redactor import StreamRedactor, redact
+from .redaction.json_text import JSONRedactor, redact_json
+from .redaction.redactor import StreamRedactor, redact
 
 __all__ = [
     "JSONRedactor",

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import regex
 
-from . import charsets
-from .automaton import Automaton
-from .openings import Opening, Starts, opening_of
-from .program import compile_program, context_width, is_exact, render, required
-from .syntax import Pattern, PatternSyntaxError, parse, width
+from .engine import charsets
+from .engine.automaton import Automaton
+from .engine.openings import Opening, Starts, opening_of
+from .engine.program import compile_program, context_width, is_exact, render, required
+from .engine.syntax import Pattern, PatternSyntaxError, parse, width
 
 DEFAULT_REPLACEMENT = "[REDACTED]"
 

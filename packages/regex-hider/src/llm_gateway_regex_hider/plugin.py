@@ -11,10 +11,10 @@ from llm_gateway_sdk.plugin import HookReturn
 
 from . import __version__
 from .aside import LARGE_BYTES, Aside
-from .bodies import BodyRedactor
-from .redactor import Blocked, Findings, LimitExceeded
+from .redaction.bodies import BodyRedactor
+from .redaction.redactor import Blocked, Findings, LimitExceeded
+from .redaction.stream import StreamedReplyRedactor, is_blank
 from .settings import SCHEMA, Direction, PatternErrors, Settings, load_settings
-from .stream import StreamedReplyRedactor, is_blank
 
 log = logging.getLogger("llm_gateway.plugins.regex_hider")
 

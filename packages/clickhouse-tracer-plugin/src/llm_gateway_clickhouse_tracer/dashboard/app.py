@@ -25,8 +25,8 @@ from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.web import SAFE_HEADERS, static_file
 from llm_gateway_sdk.wire import json
 
-from ..client import Database, DatabaseFailure
-from ..schema import open_database
+from ..database.client import Database, DatabaseFailure
+from ..database.schema import open_database
 from ..settings import TracerSettings
 from . import finding, queries
 from .csv_export import CSV_COLUMNS, csv_lines

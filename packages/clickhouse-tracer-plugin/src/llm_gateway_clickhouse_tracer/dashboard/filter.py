@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from llm_gateway_sdk.numerals import whole_number
 
-from ..schema import QUARTER_DAY
+from ..database.schema import QUARTER_DAY
 
 __all__ = ["FAILED", "FIELDS", "RANGES", "SORTS", "Filter", "Range", "is_zone"]
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from ..client import Database
+from ..database.client import Database
 from .filter import SORTS, Filter
 
 __all__ = ["PAGE_SIZE", "Page", "charged", "details", "export", "found", "interactions", "rounds"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from ..client import Database
+from ..database.client import Database
 from .filter import FIELDS, Filter
 
 __all__ = ["breakdown", "choices", "last_seen", "outcomes", "series", "series_by", "totals"]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from ..client import Database
+from ..database.client import Database
 from .filter import Filter
 from .finding import details
 

@@ -1,0 +1,1 @@
+"""ClickHouse: the client that all else uses, and the table with its upgrades."""

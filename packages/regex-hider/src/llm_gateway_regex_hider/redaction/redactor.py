@@ -1,0 +1,641 @@
+"""Redaction of text that arrives in pieces: what comes out is the redaction of the whole, wherever it was cut.
+
+No I/O, no clock but the one that bounds the engine. Text is held only from the first place on where a match may still
+begin or grow; the automaton knows that place, and the `regex` engine is asked only where it saw a match end.
+
+The buffer is the text that is not given out yet, after a few characters of context:
+
+    context | done, given out | held: a match may begin or grow here | not read yet
+            0               _done                                  _at
+
+The states:
+
+    idle ── a character that may begin a match ──▶ reading ── all threads end ──▶ idle
+                                                     │  a match has ended
+                                                     ├──▶ candidate: a longer or a preferred one may still come
+                                                     │        └── it can't any more ──▶ the engine decides ──▶ idle
+                                                     └── more than `max_size` characters ──▶ masking ──▶ idle
+
+`idle`       No thread of the automaton is alive. Pieces in which nothing can begin go out without being read.
+`reading`    `_starts` has, for each thread, where its match would begin; the first of them bounds what may go out.
+`candidate`  `_candidate` and its end are known; the text is held until no other match can take its place.
+`masking`    A possible match is larger than the bound. What has to be hidden is replaced although no match is
+             proven, until every thread that was alive has ended.
+
+What always holds:
+
+- The sum of what is given out is the redaction of the whole text, wherever it was cut (test_whole_texts.py).
+- Nothing before `_done` changes any more, and nothing from `_starts[0]` on has gone out.
+- No more than `max_size` characters and a run of white space are held.
+- Work is charged to `Budget`. Where that is spent, or the engine takes too long, the rest is masked or refused.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from operator import length_hint
+from time import perf_counter
+from typing import Literal
+
+import regex
+
+from ..engine.automaton import FREE_WORK, State
+from ..engine.openings import Starts
+from ..patterns import CompiledRule, RuleSet
+
+OnLimit = Literal["mask", "refuse"]
+DEFAULT_MAX_SIZE = 8192
+
+_WINDOW = 4096
+_SKIP_WINDOW = 48
+_KEPT = 64  # characters that are done and stay in the buffer, so that it need not be cut for every piece
+_SPACE = 32  # most characters of white space that are held for the sake of the text after them
+_UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
+_DOUBTFUL = 5_000.0
+"""Microseconds after which a match is measured again: what is slow by itself is slow twice, what the machine held up is
+not, and a text must not be hidden for that."""
+_REPLACING = 5.0  # microseconds that putting something in a match's place costs
+
+
+class Blocked(Exception):
+    """A rule with `block` matched. Carries the rule's number, never the text."""
+
+    def __init__(self, index: int, description: str) -> None:
+        super().__init__(f"patterns[{index}]" + (f" ({description})" if description else ""))
+        self.index = index
+
+
+class LimitExceeded(Exception):
+    """The text can't be judged within the bounds, and the policy is to refuse."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may be spent on a text beyond one walk through it, in microseconds. Protects against hostile text."""
+
+    microseconds: float = 250_000.0
+    per_character: float = 0.5
+    trials: float = 2_000.0
+    """For asking the engine before the automaton, where it finds nothing."""
+    trials_per_character: float = 0.02
+    matches: float = 10_000_000.0
+    """For what is found and replaced, in all. What exceeds it is hidden without having been searched."""
+
+    def found(self, microseconds: float) -> None:
+        """Charges a match, however cheap it was to find: a text may be full of them."""
+        self.matches -= microseconds + _REPLACING
+        if self.matches < 0:
+            raise _Exhausted
+
+    def spend(self, microseconds: float) -> None:
+        self.microseconds -= microseconds
+        if self.microseconds < 0:
+            raise _Exhausted
+
+
+class _Exhausted(Exception):
+    pass
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was hidden: how often by which rule, and how often for want of a verdict within the bounds."""
+
+    matches: dict[int, int] = field(default_factory=dict)
+    masked: int = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.matches.values()) + self.masked
+
+    def add(self, index: int, count: int = 1) -> None:
+        self.matches[index] = self.matches.get(index, 0) + count
+
+
+Span = tuple[str, str | None]
+"""A piece of the text and its replacement; None where it stays."""
+
+
+class StreamRedactor:
+    """One text in pieces. `push` gives what is safe by now, `close` the rest.
+
+    At most `max_size` characters are held (None: without bound, for a text that is known to end). A candidate that
+    grows longer is masked from its beginning for as long as it could go on, or refused with LimitExceeded.
+    """
+
+    __slots__ = (
+        "_at",
+        "_beginnings",
+        "_budget",
+        "_buffer",
+        "_candidate",
+        "_candidate_end",
+        "_candidate_rules",
+        "_done",
+        "_gave_up",
+        "_mask_ends",
+        "_mask_hit",
+        "_masking",
+        "_max_size",
+        "_on_limit",
+        "_rules",
+        "_skip_from",
+        "_spans",
+        "_starts",
+        "_state",
+        "_window",
+        "findings",
+    )
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        *,
+        max_size: int | None = DEFAULT_MAX_SIZE,
+        on_limit: OnLimit = "mask",
+        findings: Findings | None = None,
+        budget: Budget | None = None,
+    ) -> None:
+        self._rules = rules
+        self._max_size = max_size
+        self._on_limit: OnLimit = on_limit
+        self.findings = findings if findings is not None else Findings()
+        self._budget = budget if budget is not None else Budget()
+        self._buffer = ""  # some context, then the text that is held
+        self._done = 0  # up to here the buffer has been given out
+        self._at = 0  # up to here the automaton has read it
+        self._state: State = rules.automaton.idle("")
+        self._starts: list[int] = []  # where the automaton's groups of threads began; what is beyond them is stale
+        self._candidate = -1  # the first place at which a match may begin that the automaton has seen end
+        self._candidate_end = -1
+        self._candidate_rules = 0  # which rules it saw, as bits
+        self._masking = False  # what is read is part of something too long to be held
+        self._mask_ends: dict[int, int] = {}  # of matches that began in hidden text, where they would end
+        self._mask_hit = -1  # where something that began in hidden text may last have matched
+        self._gave_up = False
+        self._beginnings: Starts | None = None  # of a whole text, where matches can begin
+        self._spans: list[Span] = []
+        self._window = _SKIP_WINDOW  # how much is read before the next look for a place to skip to
+        self._skip_from = 0  # of a whole text, where that look is worth while again
+
+    @property
+    def is_holding(self) -> bool:
+        return self._done < len(self._buffer)
+
+    @property
+    def may_go_on(self) -> bool:
+        """A match has begun that more text may complete."""
+        return bool(self._state.threads) and not self._gave_up
+
+    @property
+    def held(self) -> int:
+        """Characters that are held."""
+        return len(self._buffer) - self._done
+
+    def fork(self, findings: Findings) -> StreamRedactor:
+        """Another one that has read the same; neither changes the other, but both draw on one budget."""
+        other = copy.copy(self)
+        other.findings = findings
+        other._starts, other._spans, other._mask_ends = list(self._starts), [], dict(self._mask_ends)
+        return other
+
+    def push(self, text: str) -> str:
+        self._advance(text, final=False)
+        spans = self._spans
+        if not spans:
+            return ""
+        self._spans = []
+        return _joined(spans)
+
+    def close(self) -> str:
+        """The rest of the text. The redactor can be used for another text afterwards."""
+        return _joined(self.finish())
+
+    def feed(self, text: str) -> list[Span]:
+        """As `push`, but reports what was replaced."""
+        self._advance(text, final=False)
+        spans, self._spans = self._spans, []
+        return spans
+
+    def finish(self) -> list[Span]:
+        """As `close`, but reports what was replaced."""
+        self._advance("", final=True)
+        spans, self._spans = self._spans, []
+        self._buffer, self._done, self._at = "", 0, 0
+        self._state, self._starts = self._rules.automaton.idle(""), []
+        self._forget_candidate()
+        self._masking = False
+        return spans
+
+    def finish_whole(self, text: str, at: int, starts: Starts | None) -> list[Span]:
+        """As `feed` and `finish` of a whole text whose beginning up to `at` is done. `starts` has the places where
+        the matches in the rest can begin, if it is known."""
+        self._buffer, self._beginnings = text[:at], starts
+        self._done = self._at = at
+        self._state = self._idle()
+        self._advance(text[at:], final=True)
+        return self._spans
+
+    def _advance(self, text: str, *, final: bool) -> None:
+        if self._gave_up:
+            if text:
+                self._spans.append((text, ""))
+            return
+        if not final and self._passes(text):
+            self._spans.append((text, None))
+            return
+        self._buffer += text
+        work = max(self._rules.automaton.work, FREE_WORK)
+        self._budget.microseconds += len(text) * self._budget.per_character
+        try:
+            self._read(final=final)
+            if self._rules.automaton.work > work:
+                self._budget.spend(self._rules.automaton.work - work)
+        except (_Exhausted, TimeoutError):
+            self._give_up()
+            return
+        if self._masking:
+            safe = self._hidden_until()
+        elif self._state.threads:
+            safe = self._before_space(self._starts[0])
+        else:
+            safe = self._at
+        if safe > self._done:
+            self._spans.append((self._buffer[self._done : safe], "" if self._masking else None))
+            self._done = safe
+        if self._done > self._rules.context + _KEPT:
+            self._drop(self._done - self._rules.context)
+
+    def _passes(self, text: str) -> bool:
+        """Whether nothing is under way and nothing begins in the piece, so that it goes out without being read."""
+        rules = self._rules
+        if self._state.threads or self._masking or not text:
+            return False
+        if not rules.is_selective or rules.first.search(text) is not None:
+            return False
+        self._budget.microseconds += len(text) * self._budget.per_character
+        self._buffer = (self._buffer + text)[-rules.context :]
+        self._done = self._at = len(self._buffer)
+        self._state = self._idle()
+        return True
+
+    def _before_space(self, safe: int) -> int:
+        """White space goes out with the text that follows it, as a provider's tokens have it."""
+        least = max(self._done, safe - _SPACE)
+        if self._max_size is not None:
+            least = max(least, len(self._buffer) - self._max_size)
+        while safe > least and self._buffer[safe - 1].isspace():
+            safe -= 1
+        return safe
+
+    def _drop(self, length: int) -> None:
+        self._buffer = self._buffer[length:]
+        self._done -= length
+        self._at -= length
+        self._candidate = max(self._candidate - length, -1)
+        self._candidate_end -= length
+        self._mask_hit -= length
+        self._starts = [start - length for start in self._starts]
+        if self._mask_ends:
+            self._mask_ends = {start - length: end - length for start, end in self._mask_ends.items()}
+
+    def _read(self, *, final: bool) -> None:
+        length = len(self._buffer)
+        max_size = self._max_size
+        while True:
+            while self._at < length:
+                if self._masking:
+                    self._mask(length)
+                    continue
+                end = min(length, self._at + _WINDOW)
+                if not self._state.threads:
+                    if self._at < self._skip_from:
+                        end = min(length, self._skip_from)
+                    elif self._beginnings is not None:
+                        end = self._skip_to(self._beginnings.after(self._at), length)
+                    elif self._rules.is_selective and length - self._at > _SKIP_WINDOW:
+                        end = self._skip(length)
+                    if max_size is not None:
+                        end = min(end, self._at + max_size + 1)
+                elif max_size is not None:
+                    end = min(end, self._starts[0] + max_size + 1)
+                self._scan(end)
+                if max_size is not None and self._state.threads and self._at - self._starts[0] > max_size:
+                    self._exceed()
+            if not final:
+                return
+            if self._masking:
+                hit = self._rules.hiding.hit_at_end(self._state)[0] if self._rules.is_exact else -1
+                if hit >= 0:
+                    self._mask_ends[self._starts[hit]] = length
+                if not self._mask_ends:
+                    return
+                self._unmask(self._mask_ends[min(self._mask_ends)])
+            elif self._state.threads:
+                hit, patterns = self._rules.automaton.hit_at_end(self._state)
+                if hit >= 0:
+                    self._candidate_rules |= patterns
+                    self._note_candidate(self._starts[hit], length)
+                self._state, self._starts = self._idle(), []
+                if self._candidate >= 0:
+                    self._settle()
+            if self._at >= length:
+                return
+
+    def _idle(self) -> State:
+        return self._rules.automaton.idle(self._buffer[self._at - 1 : self._at])
+
+    def _skip(self, length: int) -> int:
+        """Goes to the next place where a match can begin; how far to read from there."""
+        found = self._rules.first.search(self._buffer, self._at)
+        return self._skip_to(found.start() if found else -1, length)
+
+    def _skip_to(self, to: int, length: int) -> int:
+        if to < 0:
+            to = length
+        if to - self._at >= _SKIP_WINDOW:
+            self._window = _SKIP_WINDOW
+        elif self._beginnings is not None:
+            # Where little can be skipped, looking for it is not worth while as often.
+            self._window = min(2 * self._window, _WINDOW)
+            self._skip_from = to + self._window
+        if to > self._at:
+            self._at = to
+            self._state = self._idle()
+        return min(length, to + self._window)
+
+    def _scan(self, end: int) -> None:
+        """Reads up to `end`, or to where a match was replaced."""
+        state = self._state
+        characters = iter(self._buffer[self._at : end])
+        for character in characters:
+            state = state[character]
+            if (act := state.act) is None:
+                continue
+            at = end - length_hint(characters)
+            state = act.target
+            starts, count = self._starts, act.groups
+            self._candidate_rules |= act.patterns
+            if act.hit_before >= 0:
+                self._note_candidate(starts[act.hit_before] if act.hit_before < count else at - 1, at - 1)
+            if act.hit_after >= 0:
+                self._note_candidate(starts[act.hit_after] if act.hit_after < count else at - 1, at)
+            self._starts = starts = [starts[old] if old < count else at - 1 for old in act.survivors]
+            if self._candidate >= 0 and not (starts and starts[0] <= self._candidate):
+                self._state, self._at = state, at
+                if self._settle():
+                    return
+                state = self._state
+        self._state, self._at = state, end
+
+    def _note_candidate(self, start: int, end: int) -> None:
+        if self._candidate < 0 or start < self._candidate:
+            self._candidate = start
+        if end > self._candidate_end:
+            self._candidate_end = end
+
+    def _settle(self) -> bool:
+        """Asks the engine at every place that is decided by now; whether a match was replaced.
+
+        A thread that the automaton gave up for an earlier one in the same place began after that one, and ends where
+        it ends: so every match begins between the candidate and its end.
+        """
+        decided = self._starts[0] if self._state.threads else self._at
+        rules = self._rules.chosen(self._candidate_rules)
+        for start in range(self._candidate, min(self._candidate_end, decided)):
+            if self._replace_at(start, rules):
+                return True
+        if self._candidate_end > decided:
+            self._candidate = max(self._candidate, decided)
+        else:
+            self._forget_candidate()
+            self._state = self._rules.automaton.settled(self._state)
+        return False
+
+    def _forget_candidate(self) -> None:
+        self._candidate = self._candidate_end = -1
+        self._candidate_rules = 0
+
+    def _replace_at(self, start: int, rules: list[CompiledRule]) -> bool:
+        for rule in rules:
+            match, spent = _timed_match(rule, self._buffer, start, max(self._budget.microseconds, 1.0) / 1e6)
+            if spent > _UNCHARGED:
+                self._budget.spend(spent)
+            if match is None:
+                continue
+            self._budget.found(spent)
+            replaced = _replaced(rule, match, self.findings)
+            end = match.end()
+            self._keep_until(start)
+            self._spans.append(replaced)
+            read_again = self._at - end
+            self._done = self._at = end
+            self._state, self._starts = self._idle(), []
+            self._forget_candidate()
+            self._budget.spend(read_again * 0.3)
+            return True
+        return False
+
+    def _keep_until(self, end: int) -> None:
+        if end > self._done:
+            self._spans.append((self._buffer[self._done : end], None))
+            self._done = end
+
+    def _exceed(self) -> None:
+        """Hides what has been held for too long, and goes on hiding while any of it could be part of a match."""
+        if self._on_limit == "refuse":
+            raise LimitExceeded(f"text that could become a match is longer than {self._max_size} characters")
+        start, end = self._starts[0], self._at
+        self._keep_until(start)
+        self.findings.masked += 1
+        self._forget_candidate()
+        self._masking, self._mask_ends = True, {}
+        # Read again, to learn where each match that began in hidden text ended: its text can't be searched later.
+        self._at, self._starts = start, []
+        self._state = self._rules.hiding.idle(self._buffer[start - 1 : start] if start else "")
+        while self._at < end:
+            self._step_hidden()
+        self._done = self._hidden_until()
+        self._spans.append((self._buffer[start : self._done], self._rules.mask))
+
+    def _mask(self, length: int) -> None:
+        while self._at < length:
+            at = self._at
+            self._step_hidden()
+            oldest = self._starts[0] if self._state.threads else self._at
+            ended = min(self._mask_ends, default=oldest)
+            if ended < oldest:
+                # The leftmost match is decided, and what follows it is searched as if nothing had been hidden.
+                self._unmask(self._mask_ends[ended])
+                return
+            if oldest >= at and self._mask_hit == self._at:
+                if not self._state.threads:
+                    self._unmask(self._at)
+                    return
+            elif oldest >= at:
+                # Nothing that began in hidden text goes on: this character is the first to be judged afresh.
+                self._unmask(at)
+                return
+            if self._at - self._hidden_until() > (self._max_size or 0):
+                raise _Exhausted
+
+    def _hidden_until(self) -> int:
+        """Up to where the text is hidden for good; a match that is tentative yet may end before what was read."""
+        return min(self._mask_ends.values(), default=self._at)
+
+    def _unmask(self, at: int) -> None:
+        self._at = max(at, self._done)
+        if self._at > self._done:
+            self._spans.append((self._buffer[self._done : self._at], ""))
+            self._done = self._at
+        self._masking = False
+        self._state, self._starts = self._idle(), []
+
+    def _step_hidden(self) -> None:
+        state = self._state[self._buffer[self._at]]
+        self._at += 1
+        act = state.act
+        if act is not None:
+            starts, count, at = self._starts, act.groups, self._at
+            if self._rules.is_exact:
+                if act.hit_before >= 0:
+                    self._mask_ends[starts[act.hit_before] if act.hit_before < count else at - 1] = at - 1
+                if act.hit_after >= 0:
+                    self._mask_ends[starts[act.hit_after] if act.hit_after < count else at - 1] = at
+            elif 0 <= act.hit_after < count:
+                self._mask_hit = at
+            self._starts = [starts[old] if old < count else at - 1 for old in act.survivors]
+            state = self._rules.hiding.settled(act.target)
+        self._state = state
+
+    def _undecided(self) -> int:
+        """The first place at which a match may begin for all that is known."""
+        first = self._starts[0] if self._state.threads else self._at
+        return min(first, self._candidate) if self._candidate >= 0 else first
+
+    def _give_up(self) -> None:
+        """The patterns cost too much on this text: hides all that is left of it."""
+        if self._on_limit == "refuse":
+            raise LimitExceeded("the patterns cost too much on this text")
+        if not self._masking:
+            self._keep_until(self._undecided())
+            self._spans.append((self._buffer[self._done :], self._rules.mask))
+            self.findings.masked += 1
+        else:
+            self._spans.append((self._buffer[self._done :], ""))
+        self._buffer, self._done, self._at = "", 0, 0
+        self._gave_up = True
+
+
+def redact(
+    text: str,
+    rules: RuleSet,
+    *,
+    on_limit: OnLimit = "mask",
+    findings: Findings | None = None,
+    budget: Budget | None = None,
+) -> str:
+    """A whole text at once. The same string comes back if nothing in it matches."""
+    spans = redact_spans(text, rules, on_limit=on_limit, findings=findings, budget=budget)
+    return text if spans is None else _joined(spans)
+
+
+def redact_spans(
+    text: str,
+    rules: RuleSet,
+    *,
+    on_limit: OnLimit = "mask",
+    findings: Findings | None = None,
+    budget: Budget | None = None,
+) -> list[Span] | None:
+    """As `redact`, but reports what was replaced; None if nothing in the text can match."""
+    candidates = rules.candidates(text)
+    if candidates is None:
+        return None
+    starts = candidates.starts(text)
+    spans: list[Span] = []
+    at = 0
+    if starts is not None:
+        if starts.after(0) < 0:
+            return None
+        findings = findings if findings is not None else Findings()
+        budget = budget if budget is not None else Budget()
+        at = _replace_at_once(text, candidates.rules, starts, findings, budget, spans)
+        if at == len(text):
+            return spans
+    redactor = StreamRedactor(candidates, max_size=None, on_limit=on_limit, findings=findings, budget=budget)
+    return spans + redactor.finish_whole(text, at, starts)
+
+
+def _replace_at_once(
+    text: str, rules: list[CompiledRule], starts: Starts, findings: Findings, budget: Budget, spans: list[Span]
+) -> int:
+    """Replaces matches from the left on for as long as one begins wherever one can, which is the ordinary case. Up to
+    where the text is done."""
+    at = 0
+    budget.trials += len(text) * budget.trials_per_character
+    while (begin := starts.after(at)) >= 0:
+        found = _match_at(text, begin, [rules[number] for number in starts.patterns_at(begin)], budget)
+        if found is None:
+            break
+        rule, match = found
+        replaced = _replaced(rule, match, findings)
+        if begin > at:
+            spans.append((text[at:begin], None))
+        spans.append(replaced)
+        at = match.end()
+    else:
+        if at < len(text):
+            spans.append((text[at:], None))
+            at = len(text)
+    budget.microseconds += at * budget.per_character
+    return at
+
+
+def _timed_match(rule: CompiledRule, text: str, at: int, timeout: float) -> tuple[regex.Match[str] | None, float]:
+    """The match at a place, and the microseconds that it took. Raises TimeoutError after `timeout` seconds."""
+    before = perf_counter()
+    match: regex.Match[str] | None = rule.regex.match(text, at, timeout=timeout)
+    spent = (perf_counter() - before) * 1e6
+    if spent > _DOUBTFUL:
+        before = perf_counter()
+        rule.regex.match(text, at, timeout=timeout)
+        spent = min(spent, (perf_counter() - before) * 1e6)
+    return match, spent
+
+
+def _match_at(
+    text: str, at: int, rules: list[CompiledRule], budget: Budget
+) -> tuple[CompiledRule, regex.Match[str]] | None:
+    """Asks the engine without the automaton's advice. What that costs in vain is bounded for all texts of a budget."""
+    for rule in rules:
+        timeout = min(budget.trials, budget.microseconds, budget.matches) / 1e6
+        if timeout <= 0:
+            return None
+        try:
+            match, spent = _timed_match(rule, text, at, timeout)
+        except TimeoutError:
+            budget.trials = 0.0
+            return None
+        if match is None:
+            budget.trials -= spent
+            continue
+        if spent > _UNCHARGED:
+            budget.microseconds -= spent
+        budget.matches -= spent + _REPLACING
+        return rule, match
+    return None
+
+
+def _replaced(rule: CompiledRule, match: regex.Match[str], findings: Findings) -> Span:
+    if rule.rule.block:
+        raise Blocked(rule.index, rule.rule.description)
+    findings.add(rule.index)
+    return match.group(), rule.replace(match)
+
+
+def _joined(spans: list[Span]) -> str:
+    if len(spans) == 1 and spans[0][1] is None:
+        return spans[0][0]
+    return "".join([piece if replacement is None else replacement for piece, replacement in spans])
