@@ -16,10 +16,10 @@ from typing import Any
 import jsonschema
 
 from llm_gateway.config.document import Path
+from llm_gateway.config.formatting import TYPE_WORDS, Show, is_duration_pattern, show
 from llm_gateway.config.problems import closest, unknown_key
+from llm_gateway.config.schema_views import marked
 from llm_gateway.config.units import decode_duration
-from llm_gateway.config.views import marked
-from llm_gateway.config.wording import TYPE_WORDS, Show, is_duration_pattern, show
 from llm_gateway.extensions import Extension
 
 __all__ = ["Found", "check_by_itself", "check_schema", "describe", "run_to_end"]

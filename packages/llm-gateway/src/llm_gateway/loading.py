@@ -15,6 +15,7 @@ from typing import Any
 
 from llm_gateway.config.checks import check_file
 from llm_gateway.config.document import Node, Path, plain
+from llm_gateway.config.formatting import show_of
 from llm_gateway.config.inherit import default_project, inherit
 from llm_gateway.config.limits_section import LIMITS
 from llm_gateway.config.loader import Draft, read, read_file, validate
@@ -22,9 +23,8 @@ from llm_gateway.config.problems import Problems, unknown
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
-from llm_gateway.config.unconfigured import unconfigured_text
-from llm_gateway.config.views import marked
-from llm_gateway.config.wording import show_of
+from llm_gateway.config.schema_views import marked
+from llm_gateway.config.zero_config import unconfigured_text
 from llm_gateway.extension_settings import check_by_itself, check_schema
 from llm_gateway.extensions import Declared, Extension, Extensions, Kind, find, installed
 from llm_gateway.notices import notices

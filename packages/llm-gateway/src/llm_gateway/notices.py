@@ -11,12 +11,12 @@ from typing import Any
 from llm_gateway_sdk.checks import streaming_gap
 
 from .config.document import Node, Path, plain, show_path
+from .config.formatting import is_duration_pattern
 from .config.known_keys import file_schema
 from .config.loader import Draft
 from .config.project import GatewayConfig, ProjectConfig
+from .config.schema_views import Schema, children, expand
 from .config.units import decode_duration, decode_size, show_duration, show_size
-from .config.views import Schema, children, expand
-from .config.wording import is_duration_pattern
 from .extensions import Extension, Extensions
 from .provider_checks import address_notices
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
+from llm_gateway.config.formatting import TYPE_WORDS, is_duration_pattern
 from llm_gateway.config.json_schema import whole_schema
 from llm_gateway.config.resolve import types_of
 from llm_gateway.config.schema import ProjectFlags
-from llm_gateway.config.views import Schema, certain, children, expand
-from llm_gateway.config.wording import TYPE_WORDS, is_duration_pattern
+from llm_gateway.config.schema_views import Schema, certain, children, expand
 from llm_gateway.extensions import Extension
 from llm_gateway_sdk.provider import http_provider_schema
 

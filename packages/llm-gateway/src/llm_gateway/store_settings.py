@@ -8,11 +8,11 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from llm_gateway.config.document import Path, plain
+from llm_gateway.config.formatting import show_of
 from llm_gateway.config.loader import Draft
 from llm_gateway.config.problems import unknown
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import DEFAULT_STORE
-from llm_gateway.config.wording import show_of
 from llm_gateway.extension_settings import check_schema
 from llm_gateway.extensions import Extension, Extensions
 from llm_gateway_sdk.errors import ConfigError

@@ -15,7 +15,7 @@ import pytest
 from monitored_gateway import Monitored, Process
 
 from llm_gateway.config.schema import LoggingConfig
-from llm_gateway.exchange.current import current_request_id
+from llm_gateway.exchange.log_context import current_request_id
 from llm_gateway.loading import load_text
 from llm_gateway.server import logs
 from llm_gateway.server.logs import configure_logging, mask_secrets_of

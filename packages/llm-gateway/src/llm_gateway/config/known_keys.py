@@ -9,7 +9,7 @@ from typing import Any
 from llm_gateway.config.document import Path, show_path
 from llm_gateway.config.problems import closest, unknown_key
 from llm_gateway.config.schema import GatewayFile
-from llm_gateway.config.views import Schema, children, expand
+from llm_gateway.config.schema_views import Schema, children, expand
 from llm_gateway_sdk.provider import HTTP_PROVIDER_PROPERTIES
 
 __all__ = ["describe_unknown_key", "file_schema", "known_keys"]

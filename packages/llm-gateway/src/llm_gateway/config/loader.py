@@ -16,12 +16,12 @@ from pydantic_core import ErrorDetails
 
 from llm_gateway.config.document import Node, Path, located, read_document
 from llm_gateway.config.env import Variables, read_dotenv
+from llm_gateway.config.formatting import Show, show_of
 from llm_gateway.config.known_keys import describe_unknown_key, file_schema, known_keys
 from llm_gateway.config.limits_section import take_limits
 from llm_gateway.config.problems import Problems, closest
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
-from llm_gateway.config.wording import Show, show_of
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
 

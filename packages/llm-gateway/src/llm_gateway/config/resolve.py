@@ -13,8 +13,8 @@ from typing import Any
 from llm_gateway.config.document import Node, Path
 from llm_gateway.config.env import VariableProblem, Variables
 from llm_gateway.config.problems import Problems
+from llm_gateway.config.schema_views import Schema, children, expand
 from llm_gateway.config.units import decode_duration
-from llm_gateway.config.views import Schema, children, expand
 
 _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 

@@ -10,7 +10,7 @@ from llm_gateway_sdk.dialects.field_names import FieldNames
 
 from ..models import ModelTarget
 from .detached import KeptBudget
-from .kept import KeptReply
+from .kept_reply import KeptReply
 
 __all__ = ["HeaderPairs", "LiveAttempt"]
 

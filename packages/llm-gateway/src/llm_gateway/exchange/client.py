@@ -33,7 +33,7 @@ from .outlet import Headers, Outlet, Sink
 from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
 from .services import Attendant
-from .signed import has_signed_thinking, withhold_edited_reply
+from .signed_reasoning import has_signed_thinking, withhold_edited_reply
 
 __all__ = ["ClientReply"]
 

@@ -13,8 +13,8 @@ from llm_gateway_sdk import ActiveChain, RequestContext
 from llm_gateway_sdk.calling import Hook, run_detached
 from llm_gateway_sdk.lifecycle import Lifecycle
 
-from .current import current_request_id
-from .kept import HeavyRequest, KeptReply
+from .kept_reply import HeavyRequest, KeptReply
+from .log_context import current_request_id
 
 __all__ = ["DetachedSupervisor", "KeptBudget"]
 

@@ -40,6 +40,7 @@ from .attempt import LiveAttempt
 from .attempts import try_target
 from .batches.endpoints import take_shares
 from .client import ClientReply
+from .client_body import ClientBody
 from .delivery.chunks import EVENTS, decoded, decoded_body, deliver_chunks, rest_of
 from .delivery.direct import deliver_directly
 from .delivery.forward import forward
@@ -48,11 +49,10 @@ from .delivery.whole import collect, decode_whole, deliver_response, deliver_who
 from .ending import EndReason, end_reason, ends_the_request, error_of
 from .errors import http_error, internal_error, refuse_web_page, store_away
 from .headers import find, loss_text
-from .kept import HeavyRequest, KeptReply
+from .kept_reply import HeavyRequest, KeptReply
 from .multipart import FormUpload
 from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
-from .reading import Reading
 from .references import check_references
 from .request import ClientRequest
 from .rights import check_rights
@@ -93,11 +93,11 @@ class Exchange:
         adapter: Adapter,
         route: Route,
         wire: WireRequest,
-        reading: Reading,
+        client_body: ClientBody,
         ctx: RequestContext,
         sink: Sink,
     ) -> None:
-        request = self._request = ClientRequest(services, project, adapter, route, wire, reading, ctx)
+        request = self._request = ClientRequest(services, project, adapter, route, wire, client_body, ctx)
         self._task: asyncio.Task[Any] | None = None
         """What runs `run`, once other people's code may take part."""
         memory = project.memory

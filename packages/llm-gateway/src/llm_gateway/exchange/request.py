@@ -10,11 +10,11 @@ from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
 
 from ..models import ModelTarget
+from .client_body import ClientBody
 from .multipart import FormUpload
 from .outlet import ByteSource
-from .reading import Reading
 from .services import ProjectScope, Services
-from .signed import has_wrapped
+from .signed_reasoning import has_wrapped
 
 __all__ = ["ClientRequest"]
 
@@ -27,9 +27,9 @@ class ClientRequest:
     is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
-        "_has_wrapped", "_is_heavy", "adapter", "chain", "cooling", "ctx", "deadline", "dialect", "duplex", "form",
-        "has_own_limit", "is_large", "loop", "project", "reading", "retains", "route", "services", "wants_usage",
-        "wire",
+        "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
+        "duplex", "form", "has_own_limit", "is_large", "loop", "project", "retains", "route", "services",
+        "wants_usage", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -39,7 +39,7 @@ class ClientRequest:
         adapter: Adapter,
         route: Route,
         wire: WireRequest,
-        reading: Reading,
+        client_body: ClientBody,
         ctx: RequestContext,
     ) -> None:
         self.services = services
@@ -47,7 +47,7 @@ class ClientRequest:
         self.adapter = adapter
         self.route = route
         self.wire = wire
-        self.reading = reading
+        self.client_body = client_body
         self.ctx = ctx
         self.dialect = services.dialects[route.dialect]
         """The client's."""
@@ -107,20 +107,20 @@ class ClientRequest:
 
     async def prepare_echo(self) -> None:
         """Decodes a heavy body for `echo`, aside."""
-        if self.is_heavy and self.reading.echo is None and self.ctx.has_request:
-            await run_aside(self.reading.read)
+        if self.is_heavy and self.client_body.echo is None and self.ctx.has_request:
+            await run_aside(self.client_body.decode)
 
     @property
     def echo(self) -> Echo:
         """The client dialect's memo of the request; decodes it where that was not done yet."""
-        reading = self.reading
-        if reading.echo is None:
+        body = self.client_body
+        if body.echo is None:
             if not self.ctx.has_request:
                 return self.echo_if_read
-            reading.read()
-        return reading.echo or self.echo_if_read
+            body.decode()
+        return body.echo or self.echo_if_read
 
     @property
     def echo_if_read(self) -> Echo:
         """The same without decoding: errors are written for requests that can't be decoded."""
-        return self.reading.echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)
+        return self.client_body.echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)

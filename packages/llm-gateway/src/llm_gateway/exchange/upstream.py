@@ -35,12 +35,12 @@ from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
+from .client_body import TOO_DEEP
 from .errors import unsendable
 from .patch import Comparison, merge_edit, merge_seen
-from .reading import TOO_DEEP
 from .request import ClientRequest
 from .seen import compared, seen_query
-from .signed import disguise_wrapped, has_signed_thinking, withhold_edited
+from .signed_reasoning import disguise_wrapped, has_signed_thinking, withhold_edited
 
 __all__ = [
     "LIMIT_HEADERS",
@@ -245,7 +245,7 @@ def _translated(
     is_fresh = payload is not None and not payload.opened and not payload.replaced
     decoded = ctx.request
     # A request that no plugin has opened is as it was read.
-    is_bare = is_fresh and request.reading.echo is not None and request.reading.echo.is_bare
+    is_bare = is_fresh and request.client_body.echo is not None and request.client_body.echo.is_bare
     decoded.stream = ctx.streaming
     if request.chain.before and has_signed_thinking(decoded.messages):
         withhold_edited(ctx.base_request.messages, decoded.messages, losses)
@@ -361,7 +361,7 @@ def _edited_body(
         # dialect's: seen from a request in which they look like the dialect's own, that is an edit as any other.
         base, _ = dialect.decode_request(WireRequest(body=disguised, path=original.path, headers=original.headers))
     elif base is None:
-        base = request.reading.read()
+        base = request.client_body.decode()
     before = dialect.encode_request(base, target, Losses("request")).body
     if after is None:
         after = dialect.encode_request(value, target, losses).body

@@ -18,7 +18,7 @@ from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import JSON
 
 from .attempt import LiveAttempt
-from .kept import KeptReply
+from .kept_reply import KeptReply
 from .request import ClientRequest
 
 __all__ = ["count_broken_off", "count_unreported", "usage_in_body"]

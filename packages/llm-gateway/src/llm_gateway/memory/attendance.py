@@ -163,7 +163,7 @@ class Attendance:
         ctx = request.ctx
         request.replace_body(body)
         ctx.http_request.body = body
-        ctx.base_request_payload = payload = Payload(request.reading.read)
+        ctx.base_request_payload = payload = Payload(request.client_body.decode)
         Engine.begin_attempt(ctx, payload)
 
     # The reply.

@@ -40,11 +40,11 @@ from llm_gateway_sdk.heavy import (
 )
 from llm_gateway_sdk.operations.owned import OwnedForm
 
-from ..exchange.current import current_request_id
+from ..exchange.client_body import ClientBody
 from ..exchange.embeddings import EmbeddingReader
 from ..exchange.exchange import Exchange
+from ..exchange.log_context import current_request_id
 from ..exchange.multipart import FormUpload, WholeSource, boundary_of
-from ..exchange.reading import Reading
 from ..exchange.services import new_id
 from .admission import Admission
 from .body import inflate
@@ -313,12 +313,12 @@ class GatewayApp:
                 raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
         form = route.form
-        reading = Reading(client if form is None else EmbeddingReader(), wire)
+        client_body = ClientBody(client if form is None else EmbeddingReader(), wire)
         understood = (form is not None and wire.body) or operation in _READ
-        payload = Payload(reading.read) if understood else None
+        payload = Payload(client_body.decode) if understood else None
         ctx.base_request_payload = payload
         Engine.begin_attempt(ctx, payload)
-        exchange = Exchange(services, project, match.adapter, route, wire, reading, ctx, incoming)
+        exchange = Exchange(services, project, match.adapter, route, wire, client_body, ctx, incoming)
         if asked is not None:
             exchange.take_aside()
         return exchange

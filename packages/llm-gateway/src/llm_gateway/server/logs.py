@@ -16,7 +16,7 @@ from llm_gateway_sdk import ConfigError, ConfigProblem
 
 from ..config.schema import LoggingConfig
 from ..config.secrets import secret_values
-from ..exchange.current import current_request_id
+from ..exchange.log_context import current_request_id
 
 __all__ = ["configure_logging", "mask_secrets_of"]
 

@@ -32,7 +32,7 @@ from ..errors import scrub_info
 from ..outlet import Outlet
 from ..pacing import HEAVY_BYTES, PIECE_BYTES, WATCHED_BYTES, EventBound, pieces, too_large
 from ..request import ClientRequest
-from ..signed import StreamedSignatures
+from ..signed_reasoning import StreamedSignatures
 from ..upstream import UpstreamCall, secrets_of
 from .slicing import in_slices
 

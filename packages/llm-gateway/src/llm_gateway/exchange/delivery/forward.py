@@ -26,7 +26,7 @@ from llm_gateway_sdk.metering import record
 from ..attempt import LiveAttempt
 from ..client import ClientReply
 from ..errors import scrub, scrub_info
-from ..kept import KeptReply
+from ..kept_reply import KeptReply
 from ..outlet import Outlet
 from ..pacing import PIECE_BYTES, pieces, too_large
 from ..request import ClientRequest

@@ -33,7 +33,7 @@ from ..attempt import LiveAttempt
 from ..client import ClientReply
 from ..errors import refuse_failure, scrub_info
 from ..request import ClientRequest
-from ..signed import has_signed_thinking, withhold_edited_reply
+from ..signed_reasoning import has_signed_thinking, withhold_edited_reply
 from ..upstream import UpstreamCall, secrets_of
 from .chunks import EVENTS, decoded_body
 

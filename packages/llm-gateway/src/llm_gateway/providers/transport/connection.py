@@ -16,9 +16,9 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
+from ...wire.batched_writes import Writes
 from ...wire.header_names import HeaderNames
 from ...wire.timers import CLOCK_STEP
-from ...wire.writes import Writes
 from .decoding import decode_headers, find_decoder
 from .pumping import Pumping
 from .reply import Reply

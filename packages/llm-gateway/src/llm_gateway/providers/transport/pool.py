@@ -9,7 +9,7 @@ from math import inf
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelTimeout
 
-from ...wire.writes import Writes
+from ...wire.batched_writes import Writes
 from .connection import Connection
 from .dial import Dialer
 from .settings import TransportSettings

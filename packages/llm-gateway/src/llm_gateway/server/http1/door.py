@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from llm_gateway_sdk import GatewayError
 from llm_gateway_sdk.guesses import network_of
 
-from ...wire.writes import Writes
+from ...wire.batched_writes import Writes
 from ..uploads import UploadPool
 from .cycle import Cycle
 

@@ -12,7 +12,7 @@ from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, Wire
 
 from .long_names import refuse_long_names
 
-__all__ = ["TOO_DEEP", "Reading", "RequestDecoder"]
+__all__ = ["TOO_DEEP", "ClientBody", "RequestDecoder"]
 
 _SURELY_SHORT = 512 * 1024
 """Names in a body of this size cost milliseconds at most."""
@@ -23,7 +23,7 @@ class RequestDecoder(Protocol):
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]: ...
 
 
-class Reading:
+class ClientBody:
     __slots__ = ("_decoder", "_wire", "echo")
 
     def __init__(self, decoder: RequestDecoder, wire: WireRequest) -> None:
@@ -32,7 +32,7 @@ class Reading:
         self.echo: Echo | None = None
         """None until somebody has looked."""
 
-    def read(self) -> LLMRequest:
+    def decode(self) -> LLMRequest:
         """What the client's bytes say, whatever follow-ups and plugins have made of it. Raises InvalidRequest."""
         try:
             request, self.echo = self._decoder.decode_request(self._wire)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from llm_gateway.config.document import Path, read_document
-from llm_gateway.config.wording import is_duration_pattern, show, show_of
+from llm_gateway.config.formatting import is_duration_pattern, show, show_of
 
 
 @pytest.mark.parametrize(

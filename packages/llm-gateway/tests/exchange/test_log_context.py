@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from llm_gateway.exchange.current import current_request_id
+from llm_gateway.exchange.log_context import current_request_id
 from llm_gateway.testing import GatewayClient
 
 

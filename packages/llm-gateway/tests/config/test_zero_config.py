@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gateway.config.unconfigured import unconfigured_text
+from llm_gateway.config.zero_config import unconfigured_text
 from llm_gateway.loading import load_text
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.config.views import certain, children, expand, marked
+from llm_gateway.config.schema_views import certain, children, expand, marked
 
 ROOT: dict[str, Any] = {
     "$ref": "#/$defs/Top",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from llm_gateway.wire.writes import Writes
+from llm_gateway.wire.batched_writes import Writes
 
 
 class _Writer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llm_gateway.exchange.reading import TOO_DEEP, Reading
+from llm_gateway.exchange.client_body import TOO_DEEP, ClientBody
 from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, WireRequest
 
 
@@ -23,27 +23,27 @@ class Decoder:
 
 def test_the_dialects_memo_is_there_after_the_first_look_only() -> None:
     decoder = Decoder()
-    reading = Reading(decoder, WireRequest(body=b"m"))
-    assert reading.echo is None
+    body = ClientBody(decoder, WireRequest(body=b"m"))
+    assert body.echo is None
 
-    assert reading.read().model == "m"
-    assert reading.echo is decoder.echo
+    assert body.decode().model == "m"
+    assert body.echo is decoder.echo
 
 
 def test_what_is_wrong_is_the_clients_error_with_its_place() -> None:
-    reading = Reading(Decoder(DialectError("expected a string", path="messages[2].content")), WireRequest())
+    body = ClientBody(Decoder(DialectError("expected a string", path="messages[2].content")), WireRequest())
 
     with pytest.raises(InvalidRequest, match="expected a string") as caught:
-        reading.read()
+        body.decode()
 
     assert (caught.value.status, caught.value.info().param) == (400, "messages[2].content")
 
 
 def test_a_body_that_is_nested_too_deeply_is_the_clients_error() -> None:
     with pytest.raises(InvalidRequest, match=TOO_DEEP):
-        Reading(Decoder(RecursionError()), WireRequest()).read()
+        ClientBody(Decoder(RecursionError()), WireRequest()).decode()
 
 
 def test_a_fault_of_the_decoder_is_not_blamed_on_the_client() -> None:
     with pytest.raises(KeyError):
-        Reading(Decoder(KeyError("x")), WireRequest()).read()
+        ClientBody(Decoder(KeyError("x")), WireRequest()).decode()

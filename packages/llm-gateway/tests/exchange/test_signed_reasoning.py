@@ -7,7 +7,7 @@ from base64 import b64encode
 
 import pytest
 
-from llm_gateway.exchange.signed import (
+from llm_gateway.exchange.signed_reasoning import (
     StreamedSignatures,
     disguise_wrapped,
     has_signed_thinking,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from llm_gateway.dialects.openai_chat import OpenAIChat
-from llm_gateway.exchange.kept import KeptReply
+from llm_gateway.exchange.kept_reply import KeptReply
 from llm_gateway_sdk import DialectError, Mint
 
 CHUNK = (
