@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from .long_texts import LONG_BODY, Slicing, cut_out, fill_in, put_back, put_back_written, read_text, take_out
+from .many_values import MANY_BYTES, read_in_pieces
 
 __all__ = [
     "ARRAY",
@@ -44,6 +45,7 @@ Slice: TypeAlias = msgspec.Raw
 
 _BEYOND = LONG_BODY + 1
 """End of a slice that is empty where a text is not long: a slice costs less than a call of `len`."""
+_MANY = MANY_BYTES + 1
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -92,10 +94,29 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
     The fast engine refuses lone-surrogate escapes (`"\\ud83d"`), which JavaScript clients do send when they cut a
     string inside a letter; those go to the standard library's parser. `NaN` and `Infinity` stay refused.
     """
-    if data[LONG_BODY:_BEYOND] and isinstance(data, bytes):
+    if data[MANY_BYTES:_MANY] and (data[LONG_BODY:_BEYOND] or Slicing.under_way):
+        return _read_long(data)
+    return _read(data)
+
+
+def _read_long(data: bytes | bytearray | memoryview | str) -> JSON:
+    """In slices, between which other threads have their turn."""
+    if isinstance(data, bytes) and data[LONG_BODY:_BEYOND]:
         rest, places = cut_out(data)
         if places:
             return put_back(loads(rest), [read_text(data, start, stop, loads) for start, stop in places])
+    if Slicing.under_way:
+        try:
+            text = data.encode() if isinstance(data, str) else bytes(data)
+        except UnicodeEncodeError:
+            return _read(data)
+        value = read_in_pieces(text, _read)
+        if value is not None:
+            return value
+    return _read(data)
+
+
+def _read(data: bytes | bytearray | memoryview | str) -> JSON:
     try:
         return _decode(data)
     except UnicodeEncodeError:  # half a letter as it is, in a text that was itself a value of JSON

@@ -11,10 +11,10 @@ import asyncio
 from enum import Enum
 from typing import Any
 
-from llm_gateway_sdk import GatewayError, Overloaded
+from llm_gateway_sdk import GatewayError, Overloaded, PluginError
 from llm_gateway_sdk.failures import is_failure
 
-__all__ = ["EndReason", "end_reason", "ends_the_request", "error_of"]
+__all__ = ["EndReason", "end_reason", "ends_the_request", "error_of", "forget_frames"]
 
 
 class EndReason(Enum):
@@ -39,3 +39,23 @@ def error_of(reason: EndReason) -> GatewayError:
     if reason is EndReason.SHUTDOWN:
         return Overloaded("The gateway is shutting down.", code="shutting_down", retry_after=1.0)
     return GatewayError("The client left.", status=499, code="client_disconnected", kind="client_disconnected")
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Takes the frames from an error that is kept, and from those that led to it.
+
+    A frame holds the context that holds the error: such a circle, with the whole request in it, would stay until the
+    garbage collector finds it, which holds up every other request meanwhile.
+    """
+    waiting, met = [error], set[int]()
+    while waiting:
+        error = waiting.pop()
+        if error is None or id(error) in met:
+            continue
+        met.add(id(error))
+        error.__traceback__ = None
+        waiting += [error.__cause__, error.__context__]
+        if isinstance(error, PluginError):
+            waiting.append(error.cause)
+        elif isinstance(error, AttributeError):
+            error.obj = None  # a plugin that looks for what a context does not have

@@ -46,7 +46,7 @@ from .delivery.direct import deliver_directly
 from .delivery.forward import forward
 from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
-from .ending import EndReason, end_reason, ends_the_request, error_of
+from .ending import EndReason, end_reason, ends_the_request, error_of, forget_frames
 from .errors import http_error, internal_error, refuse_web_page, store_away
 from .headers import find, loss_text
 from .kept_reply import HeavyRequest, KeptReply
@@ -167,8 +167,7 @@ class Exchange:
         """The reply was read to its end for the sake of its counts; its client had left."""
         ctx, client = self._request.ctx, self._client
         left = error_of(EndReason.CLIENT_LEFT)
-        if ctx.error is None:
-            ctx.error = left
+        ctx.error = ctx.error or left
         if client.unanswered:
             client.status = left.status
 
@@ -191,13 +190,14 @@ class Exchange:
     def _finish(self) -> None:
         request, client = self._request, self._client
         ctx, services, chain = request.ctx, request.services, request.chain
+        if ctx.error is not None:
+            forget_frames(ctx.error)
         metrics, attempt = ctx.metrics, client.attempt
         metrics.ended = time.time()
         metrics.duration_ms = (metrics.ended - metrics.started) * 1000
         for observer in services.observers:
             observer.ended(ctx, client.status)
-        lifecycle = self._lifecycle
-        if lifecycle is not None and lifecycle.is_open:
+        if (lifecycle := self._lifecycle) is not None and lifecycle.is_open:
             ctx.metadata.setdefault("status", client.status)
             services.supervisor.finish(lifecycle)
         retained = attempt.retained_bytes if attempt is not None else 0

@@ -313,14 +313,12 @@ def _same_dialect(
 def _may_name_two_models(body: bytes) -> bool:
     """Whether another reader may take a second `model` that was not looked at: the first of two, one in capitals, or
     one that is written with escapes."""
-    if body[_LARGE : _LARGE + 1] or (_BACKSLASH in body and _ESCAPED_LETTER.search(body)):
+    if body[_LARGE : _LARGE + 1] or (_BACKSLASH in body and (b"\\u004" in body or b"\\u006" in body)):
         return True
-    return len(_MODEL.findall(body)) > 1
+    return body.lower().count(b'"model"') > 1
 
 
 _BACKSLASH = 0x5C
-_ESCAPED_LETTER = re.compile(rb"\\u00[46]")
-_MODEL = re.compile(rb'"[mM][oO][dD][eE][lL]"')
 _LARGE = 512 * 1024
 """Bytes of a body that is not searched for a second one, but written anew."""
 
