@@ -81,6 +81,7 @@ OBJECT, ARRAY, STRING = b'{["'
 """How the kinds of values begin, see `first_byte`."""
 _SPACE = 32
 _JUDGED_WHOLE = 64 * 1024
+_REFUSED = (UnicodeEncodeError, msgspec.DecodeError, RecursionError)
 _skip = msgspec.json.Decoder(_Nothing).decode
 _decode_top = msgspec.json.Decoder(_Top).decode
 _decode_ceilings = msgspec.json.Decoder(_Ceilings).decode
@@ -96,7 +97,10 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
     """
     if data[MANY_BYTES:_MANY] and (data[LONG_BODY:_BEYOND] or Slicing.under_way):
         return _read_long(data)
-    return _read(data)
+    try:
+        return _decode(data)
+    except _REFUSED as error:
+        return _read_otherwise(data, error)
 
 
 def _read_long(data: bytes | bytearray | memoryview | str) -> JSON:
@@ -117,17 +121,23 @@ def _read_long(data: bytes | bytearray | memoryview | str) -> JSON:
 
 
 def _read(data: bytes | bytearray | memoryview | str) -> JSON:
+    """In one piece."""
     try:
         return _decode(data)
-    except UnicodeEncodeError:  # half a letter as it is, in a text that was itself a value of JSON
-        return _read_half_letters(str(data))
-    except msgspec.DecodeError as error:
-        text = data if isinstance(data, str) else bytes(data).decode()
-        if "\\u" not in text:
-            raise ValueError(str(error)) from None
-        return _read_half_letters(text)
-    except RecursionError:
+    except _REFUSED as error:
+        return _read_otherwise(data, error)
+
+
+def _read_otherwise(data: bytes | bytearray | memoryview | str, error: Exception) -> JSON:
+    """Reads what the fast engine has refused. Raises ValueError where it is right."""
+    if isinstance(error, RecursionError):
         raise ValueError("JSON is nested too deeply") from None
+    if isinstance(error, UnicodeEncodeError):  # half a letter as it is, in a text that was itself a value of JSON
+        return _read_half_letters(str(data))
+    text = data if isinstance(data, str) else bytes(data).decode()
+    if "\\u" not in text:
+        raise ValueError(str(error)) from None
+    return _read_half_letters(text)
 
 
 def _read_half_letters(text: str) -> JSON:
