@@ -300,6 +300,26 @@ def test_callers_mistakes_never_open_a_breaker(kind: str) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("dialect", ["messages", "responses"])
+def test_a_conversation_at_which_the_models_output_breaks_opens_no_breaker(dialect: str) -> None:
+    async def broken(call: Call) -> None:
+        message = {"role": "assistant", "content": ""}
+        choice = {"index": 0, "message": message, "finish_reason": "insufficient_system_resource"}
+        await call.send(200, {"id": "c", "object": "chat.completion", "model": "a", "choices": [choice]})
+
+    async def main() -> None:
+        async with upstream(by_model(a=broken, b=answer)) as up:
+            settings = config(*two(up.url), plugins=[router(model="m", fallbacks=["n"])], breaker={"failures": 2})
+            async with gateway(settings) as served:
+                for _ in range(5):
+                    reply = await served.ask(request(dialect), path=ROUTES[dialect])
+                    assert reply.header("x-llm-gateway-model") == "n"
+                assert [call.body["model"] for call in up.calls] == ["a", "b"] * 5
+                assert served.targets()["m"].breaker.state == "closed"
+
+    run(main())
+
+
 def test_a_callers_own_rate_limit_is_not_held_against_the_provider() -> None:
     async def main() -> None:
         async with upstream(fails(429, code="rate_limit_exceeded")) as up:

@@ -102,6 +102,8 @@ class ErrorInfo:
     """Seconds to wait, from `retry-after`, `retry-after-ms` or the body."""
     request_id: str | None = None
     provider_metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    of_output: bool = False
+    """The provider works: what its model wrote for this request broke, as a call that is not valid JSON."""
 
 
 class DialectError(Exception):

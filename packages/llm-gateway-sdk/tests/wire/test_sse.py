@@ -3,10 +3,11 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway_sdk.wire.sse import EventSplitter, event_data, parse_event
+from llm_gateway_sdk.wire.sse import EventSplitter, bare_data, event_data, parse_event
 
 _PIECES = st.sampled_from(["a", "data: x", "event: e\ndata: y", ": c", " ", "\n", "\n\n", "\r", "\r\n", "\r\n\r\n"])
 _STREAMS = st.lists(_PIECES, max_size=14).map(lambda pieces: "".join(pieces).encode())
@@ -40,4 +41,22 @@ def test_events_that_arrive_one_by_one_are_given_at_once() -> None:
 def test_the_data_of_an_event_is_what_reading_it_whole_gives(stream: bytes) -> None:
     for raw in EventSplitter().feed(stream + b"\n\n"):
         event = parse_event(raw)
-        assert event_data(raw) == (event.data if event is not None else None)
+        assert event_data(raw) == (event.data if event is not None else bare_data(raw))
+
+
+@pytest.mark.parametrize(
+    ("raw", "data"),
+    [
+        (b'{"error":1}', b'{"error":1}'),
+        (b' {"error":\n1}\n', b'{"error":\n1}'),
+        (b'[{"error":1},{"error":2}]', b'{"error":1}'),
+        (b"[1]", None),
+        (b"[oops", None),
+        (b": a comment", None),
+        (b"upstream failed", None),
+        (b"", None),
+    ],
+)
+def test_a_bare_object_is_data_though_it_has_no_field_name(raw: bytes, data: bytes | None) -> None:
+    assert bare_data(raw) == data
+    assert event_data(raw) == data

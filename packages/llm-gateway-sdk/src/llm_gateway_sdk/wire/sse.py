@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import json
+
 __all__ = [
     "DEFAULT_MAX_EVENT_BYTES",
     "EventSplitter",
     "SSEDecoder",
     "SSEError",
     "SSEEvent",
+    "bare_data",
     "encode_event",
     "event_data",
     "parse_event",
@@ -144,12 +147,30 @@ def parse_event(raw: bytes) -> SSEEvent | None:
 
 
 def event_data(raw: bytes) -> bytes | None:
-    """The data of an event, for formats whose data repeat the event's name; None where it carries none."""
+    """The data of an event, for formats whose data repeat the event's name, or a bare object; None where it carries
+    neither."""
     name, _, data = raw.partition(b"\n")
     if name[:6] == b"event:" and data[:6] == b"data: " and _LF not in data:
         return data[6:]
     event = parse_event(raw)
-    return event.data if event is not None else None
+    return event.data if event is not None else bare_data(raw)
+
+
+def bare_data(raw: bytes) -> bytes | None:
+    """The JSON object of an event that has no field names, or the first object of an array; None for anything else.
+
+    Servers, and what is between them and the gateway, write an error so where a stream has begun, or in its place.
+    """
+    text = raw.strip()
+    if text[:1] == b"{":
+        return text
+    if text[:1] != b"[":
+        return None
+    try:
+        items = json.loads(text)
+    except ValueError:
+        return None
+    return next((json.dumps(item) for item in items if isinstance(item, dict)), None)
 
 
 def encode_event(data: bytes, event: str | None = None) -> bytes:

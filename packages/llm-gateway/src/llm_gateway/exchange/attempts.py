@@ -169,6 +169,8 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
     if error.kind not in TRANSIENT_KINDS:
         target.breaker.success()
         return True
+    if error.info().of_output:
+        return False  # one conversation that always ends so must not keep the others away
     if request.has_own_limit and isinstance(error, ModelTimeout) and error.reason != "connect":
         return False
     http = target.http

@@ -161,12 +161,23 @@ ENDINGS = {
         b'{\n "error": {"message": "boom", "type": "server_error", "code": 503}\n}\n',
     ),
 }
+_BARE = {
+    "an object": b'{\n "error": {"message": "boom", "type": "server_error", "code": 503}\n}\n',
+    "an object after a space": b' {"error": {"message": "boom"}}',
+    "an array": b'[{"error": {"message": "boom", "status": "UNAVAILABLE"}}]\n',
+}
+ENDINGS |= {
+    f"{name}, {form}": (before, bare)
+    for name, (before, _) in ENDINGS.items()
+    if name != "bare"
+    for form, bare in _BARE.items()
+}
 
 
 @pytest.mark.parametrize("name", ENDINGS)
 @pytest.mark.parametrize("line", [b"\n", b"\r\n"])
 def test_wherever_a_stream_with_an_error_is_cut_its_bytes_arrive(name: str, line: bytes) -> None:
-    dialect = {"openai_responses": OpenAIResponses, "anthropic": Anthropic}.get(name, OpenAIChat)()
+    dialect = {"openai_responses": OpenAIResponses, "anthropic": Anthropic}.get(name.split(",")[0], OpenAIChat)()
     before, error = (part.replace(b"\n", line) for part in ENDINGS[name])
     stream = before + error
     for cut in range(1, len(stream)):

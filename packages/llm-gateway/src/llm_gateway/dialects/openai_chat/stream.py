@@ -42,7 +42,7 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.request import Message
 from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, parse_event
+from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, bare_data, parse_event
 
 from .errors import error_in
 from .fields import NAME, as_object, describe, metadata, optional_list, optional_object, optional_str
@@ -117,12 +117,8 @@ class ChatStreamDecoder(StreamDecoder):
                 data = raw[6:]
             else:
                 event = parse_event(raw)
-                if event is not None:
-                    data = event.data.strip()
-                elif raw.lstrip()[:1] == b"{":
-                    data = raw  # no stream at all: an error, or the whole reply, in place of one
-                else:
-                    continue
+                # A bare object is an error, or the whole reply, in place of a stream.
+                data = event.data.strip() if event is not None else bare_data(raw) or b""
                 if not data:
                     continue
                 if data == b"[DONE]":

@@ -41,6 +41,8 @@ _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n|\r\n\n")
 _CR = 13
 """`13 in data` is a search for a byte, `b"\r" in data` first an attempt to read the bytes as a number."""
 _TAIL_KEPT = 64 * 1024
+_BARE = (b"{", b"[")
+"""How JSON begins that is not in the data of an event, as servers write errors."""
 
 
 class StreamForwarder:
@@ -121,7 +123,7 @@ class StreamForwarder:
         """
         rest = b"".join(self._pieces)
         self._pieces.clear()
-        if rest.lstrip()[:1] == b"{" and self.error is None:
+        if rest.lstrip()[:1] in _BARE and self.error is None:
             # An error may be bare, without `data:` and without a blank line after it.
             self.error = self._error_of(rest)
             if self.error is not None:
@@ -148,7 +150,7 @@ class StreamForwarder:
     def _error_of(self, event: bytes) -> ErrorInfo | None:
         """The error that an event reports, as the dialect reads it."""
         wire = event.strip(b"\r\n").replace(b"\r\n", b"\n")
-        if wire[:1] == b"{":
+        if wire.lstrip()[:1] in _BARE:
             wire = wire.replace(b"\n", b" ")  # one event, however many lines it has
         decoder = self._dialect.stream_decoder(Mint(lambda prefix: prefix, lambda: 0))
         try:
@@ -204,7 +206,7 @@ class StreamForwarder:
         events = _split(block)
         for position, event in enumerate(events):
             kind = dialect.event_kind(event.strip(b"\r\n"))
-            if kind == "error" or event.lstrip()[:1] == b"{":
+            if kind == "error" or event.lstrip()[:1] in _BARE:
                 self.error = self._error_of(event)
                 if self.error is not None:
                     before = b"" if self.committed else b"".join(out)
