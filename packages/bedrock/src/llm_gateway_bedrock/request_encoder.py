@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -27,6 +26,7 @@ from llm_gateway_sdk.conventions import custom_tool_parameters
 from llm_gateway_sdk.dialects.coverage import drop_from_system, drop_message, drop_tool, report_fields
 from llm_gateway_sdk.dialects.thinking import MIN_BUDGET, budget_of_effort, effort_of_budget, forces_tool, lower_effort
 from llm_gateway_sdk.request import ToolLike
+from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 
 from .claude import additional_fields, is_client_tool, unthought_calls

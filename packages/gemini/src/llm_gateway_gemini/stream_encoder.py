@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -22,6 +21,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.response import merge_metadata, merge_parts
+from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 
 from .errors import build_error

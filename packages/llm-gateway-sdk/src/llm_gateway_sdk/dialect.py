@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, ClassVar, Literal
 
 from .dialects.coverage import Lack, report_unwritten
@@ -24,6 +25,7 @@ from .losses import Losses
 from .model_facts import ModelFacts
 from .request import LLMRequest
 from .response import LLMResponse, Usage
+from .values import Value, field
 from .wire import json
 
 __all__ = [
@@ -103,8 +105,7 @@ class Headers:
         return f"Headers({len(self.items)})"  # values may be credentials
 
 
-@dataclass(slots=True)
-class WireRequest:
+class WireRequest(Value):
     """A request as it crosses the wire.
 
     `path` is relative to the provider's base URL (`/chat/completions`, `/v1/messages`,
@@ -120,8 +121,7 @@ class WireRequest:
     """The client's names of tools by those in the body, where they differ (`Dialect.translate`)."""
 
 
-@dataclass(slots=True)
-class WireReply:
+class WireReply(Value):
     status: int = 200
     headers: Headers = field(default_factory=Headers)
     body: bytes = b""
@@ -138,11 +138,11 @@ class Target:
     api_version: str | None = None
     include_usage: bool = True
     """Ask for usage on streams."""
-    quirks: Mapping[str, Any] = field(default_factory=dict)
+    quirks: Mapping[str, Any] = dataclass_field(default_factory=dict)
     """What this provider does otherwise than its dialect's document; keys are the dialect's own."""
-    facts: ModelFacts | None = field(default=None, compare=False)
+    facts: ModelFacts | None = dataclass_field(default=None, compare=False)
     """What is known about the model. A quirk goes before a fact, a fact before what the name suggests."""
-    memo: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    memo: dict[str, Any] = dataclass_field(default_factory=dict, compare=False, repr=False)
     """What a dialect has found out about this target once and for all."""
 
 
@@ -153,7 +153,7 @@ class Echo:
     model: str = ""
     """The model as the client named it."""
     stream: bool = False
-    is_bare: bool = field(default=False, kw_only=True, compare=False)
+    is_bare: bool = dataclass_field(default=False, kw_only=True, compare=False)
     """Each message that was read is one text of a user, an assistant, a developer or the system, with no name, cache
     mark or field that other dialects do not have, and no two neighbours are of one role: there is nothing in it that
     a translation could lose, and `check_portable` has nothing to find. A dialect that does not look leaves it False."""

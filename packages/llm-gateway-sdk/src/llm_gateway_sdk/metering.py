@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import ceil
 from typing import Any
 
@@ -10,6 +9,7 @@ from .charges import TIERS, charged_tier
 from .context import Attempt, Precision, RequestMetrics
 from .estimate import estimate_text
 from .response import LLMResponse, Usage
+from .values import replace
 
 __all__ = ["add_attempt", "estimate_output", "record", "record_cut"]
 

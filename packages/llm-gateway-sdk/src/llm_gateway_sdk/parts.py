@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from .values import Value, field
 
 __all__ = [
     "CacheHint",
@@ -24,8 +25,7 @@ __all__ = [
 ProviderMetadata: TypeAlias = dict[str, dict[str, Any]]
 
 
-@dataclass(slots=True)
-class CacheHint:
+class CacheHint(Value):
     """A cache breakpoint: Anthropic `cache_control`, Bedrock `cachePoint`, OpenAI `prompt_cache_breakpoint`."""
 
     ttl: str | None = None
@@ -33,8 +33,7 @@ class CacheHint:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Citation:
+class Citation(Value):
     """Where a text came from: Anthropic `citations`, OpenAI `annotations`, Gemini grounding."""
 
     kind: str = "url"
@@ -49,8 +48,7 @@ class Citation:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
-@dataclass(slots=True, kw_only=True)
-class PartFields:
+class PartFields(Value, kw_only=True):
     """What every part has in addition to its content; given by name."""
 
     index: int | None = None
@@ -67,20 +65,17 @@ class PartFields:
     """Per dialect, what there is no field for. A dialect emits only its own."""
 
 
-@dataclass(slots=True)
 class TextPart(PartFields):
     text: str = ""
     citations: list[Citation] = field(default_factory=list)
 
 
-@dataclass(slots=True)
 class RefusalPart(PartFields):
     """The model declines, in its own words: Chat `refusal`, Responses `refusal` parts."""
 
     text: str = ""
 
 
-@dataclass(slots=True)
 class ThinkingPart(PartFields):
     """Reasoning that the model shows.
 
@@ -95,7 +90,6 @@ class ThinkingPart(PartFields):
     """Encrypted reasoning in place of the text: Anthropic `redacted_thinking.data`, Bedrock `redactedContent`."""
 
 
-@dataclass(slots=True)
 class ToolCallPart(PartFields):
     id: str = ""
     name: str = ""
@@ -105,7 +99,6 @@ class ToolCallPart(PartFields):
     namespace: str | None = None
 
 
-@dataclass(slots=True)
 class ToolResultPart(PartFields):
     """What a tool answered. `content` holds text, media and opaque parts."""
 
@@ -120,7 +113,6 @@ class ToolResultPart(PartFields):
 MediaKind = Literal["image", "document", "audio", "video"]
 
 
-@dataclass(slots=True)
 class MediaPart(PartFields):
     """An image, document, audio or video: exactly one of `data`, `url`, `file_id`, `text` is set."""
 
@@ -139,7 +131,6 @@ class MediaPart(PartFields):
     """OpenAI's `detail`: auto, low, high, original."""
 
 
-@dataclass(slots=True)
 class OpaquePart(PartFields):
     """A block, item or event that only its own dialect understands. The same dialect emits it verbatim; another drops
     it and lists the loss."""

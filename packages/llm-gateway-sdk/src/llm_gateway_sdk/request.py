@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from .parts import CacheHint, Part, ProviderMetadata, RefusalPart, TextPart, ToolCallPart
 from .texts import TextKind, TextPlace, map_places, walk_message, walk_value
+from .values import Value, field
 
 __all__ = ["LLMRequest", "Message", "OpaqueTool", "Reasoning", "ResponseFormat", "Tool", "ToolChoice", "ToolLike"]
 
 
-@dataclass(slots=True)
-class Message:
+class Message(Value):
     """One turn.
 
     `role`: `system`, `developer`, `user`, `assistant`, `tool`, or `opaque` for an item without a role, which then holds
@@ -44,8 +43,7 @@ class Message:
         return walk_message(self, path)
 
 
-@dataclass(slots=True)
-class Tool:
+class Tool(Value):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
@@ -59,8 +57,7 @@ class Tool:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class OpaqueTool:
+class OpaqueTool(Value):
     """A tool that only its own dialect understands: web search, code execution, computer use and the like."""
 
     dialect: str
@@ -73,8 +70,7 @@ class OpaqueTool:
 ToolLike: TypeAlias = Tool | OpaqueTool
 
 
-@dataclass(slots=True)
-class ToolChoice:
+class ToolChoice(Value):
     """`auto`, `none`, `required` (any tool), `tool` (the one called `name`), `allowed` (one of `names`)."""
 
     mode: Literal["auto", "none", "required", "tool", "allowed", "opaque"] = "auto"
@@ -86,8 +82,7 @@ class ToolChoice:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class ResponseFormat:
+class ResponseFormat(Value):
     """`text`, `json_object` (any JSON) or `json_schema`."""
 
     kind: Literal["text", "json_object", "json_schema"] = "text"
@@ -98,8 +93,7 @@ class ResponseFormat:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Reasoning:
+class Reasoning(Value):
     """How much the model should think.
 
     `effort`: none, minimal, low, medium, high, xhigh, max. `budget_tokens`: the upper bound where a dialect counts.
@@ -115,8 +109,7 @@ class Reasoning:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class LLMRequest:
+class LLMRequest(Value):
     model: str = ""
     messages: list[Message] = field(default_factory=list)
     tools: list[ToolLike] = field(default_factory=list)

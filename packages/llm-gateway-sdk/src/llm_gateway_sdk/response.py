@@ -12,13 +12,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from .errors import ErrorInfo
 from .parts import OpaquePart, Part, ProviderMetadata, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from .request import Message
 from .texts import TextKind, TextPlace, map_places, walk_value
+from .values import Value, field, replace
 
 __all__ = [
     "Accumulator",
@@ -33,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(Value):
     """Token counts; None is unknown, never zero.
 
     `input_tokens` includes what was read from and written to a cache (OpenAI's way of counting); `output_tokens`
@@ -53,17 +53,24 @@ class Usage:
     provider_metadata: ProviderMetadata = field(default_factory=dict)
     # What only prices depend on. Each is also in the provider's own fields, where the dialect that it came from writes
     # it from; two usages that differ in nothing else are the same reply.
-    cache_write_1h_tokens: int | None = field(default=None, compare=False)
+    cache_write_1h_tokens: int | None = None
     """Those of `cache_write_tokens` that are kept for an hour."""
-    input_image_tokens: int | None = field(default=None, compare=False)
-    output_image_tokens: int | None = field(default=None, compare=False)
-    service_tier: str | None = field(default=None, compare=False)
+    input_image_tokens: int | None = None
+    output_image_tokens: int | None = None
+    service_tier: str | None = None
     """The tier that served the request, in the provider's word."""
-    tool_calls: dict[str, int] | None = field(default=None, compare=False)
+    tool_calls: dict[str, int] | None = None
     """Calls of the provider's own tools that it charges for, by their kind in `Prices.calls`: `web_search`, …; None is
     none."""
-    requests: int = field(default=1, compare=False)
+    requests: int = 1
     """How many requests to the model these counts add up: the lines of a batch."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return bool(_compared(self) == _compared(other))
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def total_tokens(self) -> int | None:
@@ -78,8 +85,10 @@ class Usage:
         return max(0, self.input_tokens - (self.cache_read_tokens or 0) - (self.cache_write_tokens or 0))
 
 
-@dataclass(slots=True)
-class Choice:
+_compared = attrgetter(*Usage.__struct_fields__[: Usage.__struct_fields__.index("cache_write_1h_tokens")])
+
+
+class Choice(Value):
     index: int = 0
     message: Message = field(default_factory=lambda: Message("assistant"))
     finish_reason: str | None = None
@@ -95,8 +104,7 @@ class Choice:
     `finishMessage` and `blockReasonMessage`. The model's own words are a RefusalPart."""
 
 
-@dataclass(slots=True)
-class LLMResponse:
+class LLMResponse(Value):
     id: str = ""
     model: str = ""
     created: int | None = None

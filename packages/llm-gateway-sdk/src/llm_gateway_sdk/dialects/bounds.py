@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from ..losses import Losses
 from ..parts import CacheHint, ToolCallPart
 from ..request import LLMRequest, Message, OpaqueTool, Tool, ToolLike
+from ..values import replace
 from ..wire import json
 from .model_fit import JSON_SCHEMA, instructed
 from .receiver import Bounds, Receiver

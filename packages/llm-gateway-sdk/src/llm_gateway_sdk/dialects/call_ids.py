@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict, deque
-from dataclasses import replace
 
 from ..losses import Losses
 from ..parts import Part, ToolCallPart, ToolResultPart
 from ..request import Message
+from ..values import replace
 from .receiver import CallIds
 
 __all__ = ["fit_ids", "id_fitting"]

@@ -8,13 +8,14 @@ What was changed is reported as converted, and the names of tools come back by `
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..losses import Losses
 from ..parts import MediaPart, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..reasoning import EFFORTS
 from ..request import LLMRequest, Message, Reasoning, Tool, ToolLike
+from ..values import replace
 from .bounds import fit_bounds, fit_cache_marks, fit_json_with_tools, fit_tool_count
 from .call_ids import fit_ids
 from .files import refuse_foreign_files

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from ..losses import Losses
 from ..parts import TextPart
 from ..request import LLMRequest, Message, ResponseFormat
+from ..values import replace
 from ..wire import json
 from .grammar import size_of, too_large
 from .model_fit import JSON_SCHEMA, instructed

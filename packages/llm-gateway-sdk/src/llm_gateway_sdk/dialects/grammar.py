@@ -8,11 +8,12 @@ is then asked for in words; both are reported.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from ..losses import Losses
 from ..request import LLMRequest, Tool, ToolLike
+from ..values import replace
 from .receiver import Grammar, Receiver
 
 __all__ = ["SchemaSize", "fit_strict_tools", "size_of", "too_large"]

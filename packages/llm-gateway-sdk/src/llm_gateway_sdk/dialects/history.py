@@ -8,12 +8,12 @@ the same list where nothing has to change; neither messages nor parts of the sen
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 from ..conventions import media_marker
 from ..losses import Losses
 from ..parts import OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from ..request import Message
+from ..values import replace
 
 __all__ = [
     "BEGIN",

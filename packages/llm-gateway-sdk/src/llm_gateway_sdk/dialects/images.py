@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..errors import DialectError
 from ..losses import Losses
 from ..parts import MediaPart, Part, TextPart, ToolResultPart
 from ..request import Message
+from ..values import replace
 from .receiver import Images
 
 __all__ = ["fit_images", "pixels"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import replace
 
 from ..errors import DialectError
 from ..losses import Losses
 from ..parts import MediaKind, MediaPart, Part, ToolResultPart
 from ..request import Message
+from ..values import replace
 
 __all__ = ["fit_media", "labelled", "refuse_audio", "sniff"]
 

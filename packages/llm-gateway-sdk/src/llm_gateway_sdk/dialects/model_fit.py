@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..losses import Losses
 from ..parts import TextPart
 from ..reasoning import EFFORTS, lower_effort
 from ..request import LLMRequest, Message, OpaqueTool, Reasoning, ToolChoice, ToolLike
+from ..values import replace
 from ..wire import json
 from .history import CONTINUE
 from .model_limits import ModelLimits

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from ..parts import Part, ToolCallPart, ToolResultPart
 from ..request import LLMRequest, Message, Tool, ToolChoice, ToolLike
 from ..response import LLMResponse
+from ..values import replace
 from .receiver import ToolNames
 
 __all__ = [

@@ -8,7 +8,6 @@ an attempt that failed before it sent anything.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from llm_gateway_sdk import (
     Echo,
@@ -24,6 +23,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.values import replace
 
 from ..wire.crossing import upstream_to_client
 from . import headers as reply_headers

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil
 
 from llm_gateway_sdk import DialectError, GatewayError, LLMResponse, Usage
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.metering import estimate_output, record_cut
+from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import JSON
 

@@ -37,8 +37,6 @@ _TEXTS = st.sampled_from(["", "a", "two words", " "])
 class Wordy(TextPart):
     """A text that is not taken for an ordinary one."""
 
-    __slots__ = ()
-
 
 def outcome(work: Any) -> Any:
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.text_exclusions import CANONICAL, PAYLOADS
 from llm_gateway_sdk.texts import TextPlace, walk_json, walk_part, walk_value
+from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire.json import dumps_text
 
 from ..patterns import RuleSet

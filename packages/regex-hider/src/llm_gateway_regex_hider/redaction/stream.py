@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -30,6 +30,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
 )
 from llm_gateway_sdk.text_exclusions import CANONICAL
+from llm_gateway_sdk.values import replace
 
 from ..patterns import RuleSet
 from .bodies import BodyRedactor, is_named_plainly

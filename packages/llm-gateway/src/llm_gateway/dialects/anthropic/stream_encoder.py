@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -26,6 +25,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialects.answer import parts_of_later_choice
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.response import Accumulator, merge_usage, refusal_of
+from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import encode_event
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
 
@@ -22,6 +22,7 @@ from llm_gateway_sdk.parts import (
     ToolResultPart,
 )
 from llm_gateway_sdk.request import Message
+from llm_gateway_sdk.values import replace
 
 from .fields import (
     NAME,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from dataclasses import replace
 
 from llm_gateway_sdk import (
     DialectError,
@@ -25,6 +24,7 @@ from llm_gateway_sdk.dialects.restoring import RestoringDecoder
 from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.values import replace
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply

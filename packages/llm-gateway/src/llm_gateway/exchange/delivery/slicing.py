@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterable, Iterator
-from dataclasses import replace
 from time import perf_counter
 
 from llm_gateway_sdk import (
@@ -21,6 +20,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
 )
 from llm_gateway_sdk.parts import Part
+from llm_gateway_sdk.values import replace
 
 __all__ = ["in_slices", "slices"]
 
