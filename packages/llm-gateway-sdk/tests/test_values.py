@@ -1,4 +1,4 @@
-"""The canonical types are dataclasses to whoever uses them."""
+"""The canonical types are dataclasses to those who use them."""
 
 from __future__ import annotations
 

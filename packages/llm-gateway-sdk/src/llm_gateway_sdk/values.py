@@ -1,7 +1,7 @@
 """The base of the canonical types: plain values with fields, made, compared and copied in C.
 
-A request makes dozens of them and a stream some for each chunk, and a dataclass runs Python code for each. To whoever
-uses them they are dataclasses: positional fields, `match`, and what the module `dataclasses` does (`fields`, `replace`,
+A request makes dozens of them and a stream some for each chunk, and a dataclass runs Python code for each. To their
+users they are dataclasses: positional fields, `match`, and what the module `dataclasses` does (`fields`, `replace`,
 `asdict`) work on them. A subclass must not be decorated with `@dataclass`: it is a value by its base.
 """
 
