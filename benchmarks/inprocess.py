@@ -6,7 +6,7 @@ Serves profiles and counts; what the event loop, the kernel and the upstream con
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
@@ -19,6 +19,7 @@ from llm_gateway.server.http1.connection import HTTPConnection
 from llm_gateway.server.http1.door import Door
 from llm_gateway.server.management import management_paths
 from llm_gateway.server.slow_readers import SlowReaders
+from llm_gateway_sdk.http import PreparedHead
 
 __all__ = ["CHAT", "MESSAGES", "InProcess", "raw_request"]
 
@@ -161,8 +162,19 @@ class _Provider:
             return _Reply(self._events, "text/event-stream")
         return _Reply(self._whole, "application/json")
 
+    def prepare_head(self, method: str, url: str, headers: Sequence[tuple[str, str]], varying: str) -> PreparedHead:
+        return _Prepared(self)
+
     async def aclose(self) -> None:
         pass
+
+
+class _Prepared:
+    def __init__(self, provider: _Provider) -> None:
+        self._provider = provider
+
+    def send(self, value: str, body: bytes, **limits: object) -> Coroutine[Any, Any, _Reply]:
+        return self._provider.send("POST", "", (), body, **limits)
 
 
 class _Transport:

@@ -9,6 +9,7 @@ from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_sc
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.dialects.quirks import quirks_schema
 from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.provider import stable
 
 from .embeddings import GeminiEmbeddings
 from .images import images_of
@@ -38,10 +39,12 @@ class GeminiProvider(HTTPProvider):
             return images_of(model, client_form)
         return super().form_for(operation, client_form, model)
 
+    @stable
     def authorize(self, headers: Headers) -> None:
         if self.settings.api_key:
             headers.set("x-goog-api-key", self.settings.api_key)
 
+    @stable
     def url(self, wire: WireRequest) -> str:
         query = wire.query if self.settings.credentials == "client" else without_key(wire.query)
         return f"{self.base_url}{wire.path}?{query}" if query else self.base_url + wire.path

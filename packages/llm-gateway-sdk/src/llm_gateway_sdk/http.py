@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Sequence
 from typing import Protocol, runtime_checkable
 
-__all__ = ["ByteStream", "HTTPClient", "HTTPReply", "StreamingHTTPClient", "TunnellingHTTPClient"]
+__all__ = [
+    "ByteStream",
+    "HTTPClient",
+    "HTTPReply",
+    "PreparedHead",
+    "PreparingHTTPClient",
+    "StreamingHTTPClient",
+    "TunnellingHTTPClient",
+]
 
 
 class HTTPReply(Protocol):
@@ -78,6 +86,32 @@ class StreamingHTTPClient(Protocol):
     ) -> HTTPReply:
         """See HTTPClient.send. The body has `length` bytes, or is sent in chunks where that is None. What the body
         raises is raised; a reply that comes before its end ends it."""
+        ...
+
+
+class PreparedHead(Protocol):
+    """A request of which all but one header and the body is known."""
+
+    async def send(
+        self,
+        value: str,
+        body: bytes,
+        *,
+        connect_timeout: float = 5.0,
+        expires: float | None = None,
+        reason: str = "total",
+    ) -> HTTPReply:
+        """See HTTPClient.send. `value` is that of the header that was left open; raises ValueError where it is not one
+        that a header can have."""
+        ...
+
+
+@runtime_checkable
+class PreparingHTTPClient(Protocol):
+    """A client that writes the head of requests that are alike once for all of them."""
+
+    def prepare_head(self, method: str, url: str, headers: Sequence[tuple[str, str]], varying: str) -> PreparedHead:
+        """A request with these headers and one called `varying`. Raises ValueError for what can't be sent."""
         ...
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from .context import Operation
@@ -35,6 +35,7 @@ __all__ = [
     "ProviderServices",
     "http_provider_schema",
     "parse_duration",
+    "stable",
 ]
 
 
@@ -106,6 +107,19 @@ class Provider:
     async def close(self) -> None:
         """Called once, after the last call."""
 
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def stable(method: Method) -> Method:
+    """Marks a method of an HTTPProvider that makes a part of a call's address or headers, and makes it of path, query,
+    headers and settings alone: not of the body, a clock, or chance. One that overrides it without the mark is taken to
+    depend on more."""
+    vars(method)["is_stable"] = True
+    return method
+
+
+_HEAD_METHODS = ("url", "authorize", "authorize_by_token", "forward_credential", "prepare")
 
 OnLeave: TypeAlias = Literal["cancel", "drain", "full"]
 
@@ -260,15 +274,24 @@ class HTTPProvider(Provider):
                 self._targets[model] = known
         return known
 
+    @classmethod
+    def has_stable_heads(cls) -> bool:
+        """Whether address and headers of a call follow from path, query, the client's headers and the settings alone,
+        so that calls that are alike in these are alike in those: every method that makes them is marked `stable`."""
+        return all(getattr(getattr(cls, name), "is_stable", False) for name in _HEAD_METHODS)
+
+    @stable
     def url(self, wire: WireRequest) -> str:
         """The absolute address of a request."""
         return f"{self.base_url}{wire.path}?{wire.query}" if wire.query else self.base_url + wire.path
 
+    @stable
     def authorize(self, headers: Headers) -> None:
         """Sets the provider's own key, `settings.api_key`; a token that ends is set by `authorize_by_token`."""
         if self.settings.api_key:
             headers.set("authorization", f"Bearer {self.settings.api_key}")
 
+    @stable
     def authorize_by_token(self, headers: Headers, token: str) -> None:
         """Sets a token of `tokens`."""
         for name in self.credential_headers:
@@ -280,10 +303,12 @@ class HTTPProvider(Provider):
         another framing."""
         return reply
 
+    @stable
     def forward_credential(self, headers: Headers, token: str) -> None:
         """Sets the caller's own credential (`credentials: client`) in the place where this provider looks for it."""
         headers.set("authorization", f"Bearer {token}")
 
+    @stable
     def prepare(self, wire: WireRequest) -> tuple[str, str, Headers, bytes]:
         """(method, URL, headers, body) of the call that is made; the place to sign requests (SigV4)."""
         headers = wire.headers

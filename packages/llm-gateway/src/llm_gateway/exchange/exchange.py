@@ -39,6 +39,7 @@ from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
 from .batches.endpoints import take_shares
+from .call_plan import CallPlans
 from .client import ClientReply
 from .client_body import ClientBody
 from .delivery.chunks import EVENTS, decoded, decoded_body, deliver_chunks, rest_of
@@ -53,20 +54,19 @@ from .kept_reply import HeavyRequest, KeptReply
 from .multipart import FormUpload
 from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
-from .references import check_references
+from .references import check_references, may_refer
 from .request import ClientRequest
 from .rights import check_rights
 from .services import ProjectScope, Services
+from .time_limits import LIMIT_HEADERS, limit_of_header
 from .upstream import (
-    LIMIT_HEADERS,
     UpstreamCall,
     belongs_aside,
     build_call,
     check_losses,
     learn_quota,
-    limit_of_header,
     secrets_of,
-    send,
+    send_call,
 )
 
 __all__ = ["Exchange"]
@@ -96,8 +96,9 @@ class Exchange:
         client_body: ClientBody,
         ctx: RequestContext,
         sink: Sink,
+        plans: CallPlans | None = None,
     ) -> None:
-        request = self._request = ClientRequest(services, project, adapter, route, wire, client_body, ctx)
+        request = self._request = ClientRequest(services, project, adapter, route, wire, client_body, ctx, plans)
         self._task: asyncio.Task[Any] | None = None
         """What runs `run`, once other people's code may take part."""
         memory = project.memory
@@ -288,19 +289,9 @@ class Exchange:
         request, client = self._request, self._client
         http = attempt.target.http
         if request.chain.authentication and http is not None:
-            body = request.wire.body
             if client.attendant is not None:
                 client.attendant.check(http)
-            if request.is_large or (
-                b"file" in body
-                or b"vector_" in body
-                or b"previous_" in body
-                or b"item_ref" in body
-                or b"ontainer" in body
-                or b"ached" in body
-                or b'"conversation"' in body
-                or b"\\u00" in body
-            ):  # a look ahead that costs no call
+            if request.is_large or may_refer(request.wire.body):
                 await check_references(request, http)
         if request.ctx.operation != "generate":
             return await perform_operation(request, client, attempt)
@@ -345,7 +336,7 @@ class Exchange:
         attempt.sent = True
         if http.settings.on_leave == "drain":
             self._client.keep_on(True)
-        return await send(request, http, call.method, call.url, call.headers, call.body, expires=expires, reason=reason)
+        return await send_call(request, http, call, expires=expires, reason=reason)
 
     async def _deliver(self, attempt: LiveAttempt, call: UpstreamCall, reply: HTTPReply) -> Verdict | None:
         """A success, on the way that fits what was asked for and what came."""

@@ -24,7 +24,7 @@ from llm_gateway_sdk.wire.pieces import found, has_any
 from ..wire.native_paths import is_listed
 from .request import ClientRequest
 
-__all__ = ["check_references", "keeps_for_all", "may_hide", "may_name", "references_in"]
+__all__ = ["check_references", "keeps_for_all", "may_hide", "may_name", "may_refer", "references_in"]
 
 _SIGNS = (
     b"file_id", b"fileUri", b"file_uri", b"vector_store", b"cachedContent", b"cached_content", b'"conversation"',
@@ -64,6 +64,20 @@ _URI = re.compile(r"(?:https?://[^/]*(?:generativelanguage|aiplatform)[^/]*/.*|(
 def may_name(body: bytes) -> bool:
     """Whether a body may name something that a provider keeps. False is certain."""
     return has_any(body, *_SIGNS) or may_hide(body)
+
+
+def may_refer(body: bytes) -> bool:
+    """The same for a short body, with less certainty and at less cost."""
+    return (
+        b"file" in body
+        or b"vector_" in body
+        or b"previous_" in body
+        or b"item_ref" in body
+        or b"ontainer" in body
+        or b"ached" in body
+        or b'"conversation"' in body
+        or b"\\u00" in body
+    )
 
 
 def may_hide(body: bytes) -> bool:

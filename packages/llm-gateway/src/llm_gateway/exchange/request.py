@@ -10,6 +10,7 @@ from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
 
 from ..models import ModelTarget
+from .call_plan import CallPlans
 from .client_body import ClientBody
 from .multipart import FormUpload
 from .outlet import ByteSource
@@ -23,12 +24,12 @@ T = TypeVar("T")
 
 
 class ClientRequest:
-    """Made once and, but for `deadline`, `duplex`, `form` and the weight, never changed. What belongs to one attempt
-    is in `LiveAttempt`, what is written for the client in `ClientReply`."""
+    """Made once and, but for `deadline`, `duplex`, `form` and the weight, never changed. What belongs to one
+    attempt is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
         "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
-        "duplex", "form", "has_own_limit", "is_large", "loop", "project", "retains", "route", "services",
+        "duplex", "form", "has_own_limit", "is_large", "loop", "plans", "project", "retains", "route", "services",
         "wants_usage", "wire",
     )  # fmt: skip
 
@@ -41,6 +42,7 @@ class ClientRequest:
         wire: WireRequest,
         client_body: ClientBody,
         ctx: RequestContext,
+        plans: CallPlans | None = None,
     ) -> None:
         self.services = services
         self.project = project
@@ -59,6 +61,8 @@ class ClientRequest:
         """The multipart form that the body is, whose fields are the body as plugins see it."""
         self.duplex: ByteSource | None = None
         """What the client sends after its head, where it goes on in another protocol."""
+        self.plans = plans
+        """What is known of calls for requests with this head."""
         self.is_large = len(wire.body) > LIGHT_BYTES
         """The body may be heavy."""
         self._is_heavy: bool | None = None if self.is_large else False

@@ -11,7 +11,8 @@ from .client import ClientReply
 from .errors import unsendable
 from .multipart import FormBody
 from .request import ClientRequest
-from .upstream import finish_headers, learn_quota, limits_of, send
+from .time_limits import limits_of
+from .upstream import finish_headers, learn_quota, send
 from .usage import usage_in_body
 
 __all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "note_usage", "protocol_error", "relay"]
@@ -28,7 +29,7 @@ async def call_endpoint(
 ) -> HTTPReply:
     """Until status and headers have come. `form` is sent in place of the body of `wire`, which has its fields. Raises
     ModelError."""
-    expires = min(request.deadline, request.loop.time() + limits_of(request, http).total)
+    expires = min(request.deadline, request.loop.time() + limits_of(request.ctx.http_request.headers, http).total)
     finish_headers(request, wire)
     if http.tokens is not None:
         await http.tokens.ready()

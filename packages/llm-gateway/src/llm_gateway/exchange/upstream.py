@@ -23,28 +23,27 @@ from llm_gateway_sdk import (
     Payload,
     Target,
     WireRequest,
-    parse_duration,
 )
 from llm_gateway_sdk.credentials import CredentialUnavailable
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import is_long
 from llm_gateway_sdk.losses import Losses
-from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS, is_secret_header
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
+from ..wire.client_headers import ClientHeaders
 from ..wire.headers import bearer_or_key
+from .call_plan import CallPlan
 from .client_body import TOO_DEEP
 from .errors import unsendable
 from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
 from .seen import compared, seen_query
 from .signed_reasoning import disguise_wrapped, has_signed_thinking, withhold_edited
+from .time_limits import Limits, limits_of
 
 __all__ = [
-    "LIMIT_HEADERS",
-    "Limits",
     "UpstreamCall",
     "apply_defaults",
     "belongs_aside",
@@ -53,21 +52,11 @@ __all__ = [
     "check_model_name",
     "finish_headers",
     "learn_quota",
-    "limit_of_header",
-    "limits_of",
     "reply_name",
     "secrets_of",
     "send",
+    "send_call",
 ]
-
-
-@dataclass(slots=True)
-class Limits:
-    """Seconds."""
-
-    total: float
-    first_token: float
-    idle: float
 
 
 @dataclass(slots=True)
@@ -87,6 +76,8 @@ class UpstreamCall:
     """What the translation lost; None where nothing was translated."""
     reply_name: str | None
     """The model's name for the reply; None leaves the provider's."""
+    prepared: Any = None
+    """The call's head as the HTTP client has prepared it; `headers` are not sent then."""
 
 
 def belongs_aside(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> bool:
@@ -121,9 +112,11 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
     if target.defaults and payload is not None:
         apply_defaults(payload.value, target)
     same, usage_asked = dialect.name == client.name and client.own_form in request.wire.body, False
+    plan = _plan_for(request, http, api) if same else None
     try:
         if same:
-            wire, losses = _same_dialect(request, dialect, api, credentials=http.settings.credentials == "client")
+            crossed = _crossed(request, dialect, api, http) if plan is None else plan.crossed
+            wire, losses = _same_dialect(request, dialect, api, http, Headers.of(crossed))
             asks = ctx.streaming and http.settings.include_usage and request.wants_usage
             if asks and not (api.quirks and api.quirks.get("no_stream_options")):
                 asking = dialect.ask_for_usage(wire)
@@ -137,14 +130,50 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
         raise InvalidRequest(f"The body is not valid JSON in UTF-8: {error}") from None
     except RecursionError:
         raise InvalidRequest(TOO_DEEP) from None
+    named = None if ctx.requested_model == model else reply_name(request, model)
+    if plan is not None and plan.fits(wire):
+        if request.chain.detached:
+            kept = Headers.of([*plan.sent, ("x-request-id", ctx.request_id)])
+            ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
+        return UpstreamCall(
+            plan.method, plan.url, [], wire.body, dialect, True, usage_asked, plan.limits, wire.names, losses, named,
+            plan.prepared,
+        )  # fmt: skip
+    limits = limits_of(ctx.http_request.headers, http)
+    call = UpstreamCall("", "", [], b"", dialect, same, usage_asked, limits, wire.names, losses, named)
+    return _finished(request, http, api, wire, call)
+
+
+def _finished(
+    request: ClientRequest, http: HTTPProvider, api: Target, wire: WireRequest, call: UpstreamCall
+) -> UpstreamCall:
+    """The call with its address, headers and body, which leaves a plan for those after it."""
+    ctx, crossed, plans = request.ctx, wire.headers.items, request.plans
+    path = WireRequest(wire.method, wire.path, wire.query)
+    leaves_plan = call.same_dialect and plans is not None and plans.wants(http)
+    if plans is not None:
+        wire.headers = Headers.of(crossed.copy())  # a plan may hold them
     finish_headers(request, wire)
     if request.chain.detached:
         kept = Headers.of([item for item in wire.headers.items if item[0] not in CREDENTIAL_HEADERS])
         ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
-    method, url, headers, body = http.prepare(wire)
-    named = None if ctx.requested_model == model else reply_name(request, model)
-    limits = limits_of(request, http)
-    return UpstreamCall(method, url, headers.items, body, dialect, same, usage_asked, limits, wire.names, losses, named)
+    call.method, call.url, headers, call.body = http.prepare(wire)
+    call.headers = headers.items
+    if leaves_plan and plans is not None and not request.services.followers and _is_as_it_came(request):
+        plans.add(http, api, path, crossed=crossed, call=(call.method, call.url, call.headers), limits=call.limits)
+    return call
+
+
+def _plan_for(request: ClientRequest, http: HTTPProvider, api: Target) -> CallPlan | None:
+    plans = request.plans
+    plan = None if plans is None else plans.find(http, api)
+    return plan if plan is not None and _is_as_it_came(request) and not request.services.followers else None
+
+
+def _is_as_it_came(request: ClientRequest) -> bool:
+    """Whether the client's headers are those of its head still."""
+    headers = request.wire.headers
+    return type(headers) is ClientHeaders and headers.is_as_it_came
 
 
 def reply_name(request: ClientRequest, upstream_model: str) -> str | None:
@@ -188,6 +217,23 @@ def learn_quota(request: ClientRequest, target: ModelTarget, reply: HTTPReply) -
         quota.learn(request.ctx.request_id, reply.status, reply.headers, time.time())
 
 
+async def send_call(
+    request: ClientRequest, http: HTTPProvider, call: UpstreamCall, *, expires: float, reason: str
+) -> HTTPReply:
+    """Until status and headers have come. Raises ModelError."""
+    prepared = call.prepared
+    if prepared is None:
+        return await send(request, http, call.method, call.url, call.headers, call.body, expires=expires, reason=reason)
+    limit = http.settings.connect_timeout
+    try:
+        reply: HTTPReply = await prepared.send(
+            request.ctx.request_id, call.body, connect_timeout=limit, expires=expires, reason=reason
+        )
+    except ValueError as error:
+        raise unsendable(error, request.ctx.request_id) from None
+    return http.adapt_reply(reply) if http.adapts_replies else reply
+
+
 async def send(
     request: ClientRequest,
     http: HTTPProvider,
@@ -199,7 +245,7 @@ async def send(
     expires: float,
     reason: str,
 ) -> HTTPReply:
-    """Until status and headers have come. Raises ModelError."""
+    """The same for a call that was not built by `build_call`."""
     try:
         reply = await http.http.send(
             method, url, headers, body, connect_timeout=http.settings.connect_timeout, expires=expires, reason=reason
@@ -268,14 +314,27 @@ def _translated(
     return wire, losses
 
 
+def _crossed(request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider) -> list[tuple[str, str]]:
+    """What of the client's headers goes to a provider that speaks its dialect, with the version of the API."""
+    credentials = http.settings.credentials == "client"
+    headers = Headers.of(request.services.crossing.headers(request.wire.headers.items, credentials=credentials))
+    version_header = dialect.version_header
+    if version_header is not None:
+        if api.api_version is not None:
+            headers.set(version_header, api.api_version)
+        elif version_header not in headers:
+            headers.set(version_header, dialect.default_version)
+    return headers.items
+
+
 def _same_dialect(
-    request: ClientRequest, dialect: Dialect, api: Target, *, credentials: bool
+    request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider, headers: Headers
 ) -> tuple[WireRequest, Losses | None]:
     """The client's own bytes, with a plugin's edits and the model's name put in."""
     ctx, original = request.ctx, request.wire
-    crossing = request.services.crossing
-    headers = Headers.of(crossing.headers(original.headers.items, credentials=credentials))
-    query = original.query and crossing.query(original.query, credentials=credentials)
+    query = original.query
+    if query:
+        query = request.services.crossing.query(query, credentials=http.settings.credentials == "client")
     wire = WireRequest(original.method, original.path, query, headers, original.body)
     payload = ctx.request_payload
     edits = request.chain.edits_request and payload is not None and payload.opened
@@ -301,12 +360,6 @@ def _same_dialect(
             wire.body = json.with_one(wire.body, "model")
         if api.model != ctx.requested_model:
             wire = dialect.retarget(wire, api)
-    version_header = dialect.version_header
-    if version_header is not None:
-        if api.api_version is not None:
-            headers.set(version_header, api.api_version)
-        elif version_header not in headers:
-            headers.set(version_header, dialect.default_version)
     return wire, losses
 
 
@@ -393,35 +446,3 @@ def _with_quirks(request: ClientRequest, dialect: Dialect, api: Target, wire: Wi
     before = dialect.encode_request(decoded, plain, Losses("request"))
     after = dialect.adapt(decoded, replace(plain, quirks=api.quirks), losses)
     return merge_edit(wire.body, before.body, after.body)
-
-
-def limits_of(request: ClientRequest, http: HTTPProvider) -> Limits:
-    settings = http.settings
-    limits = Limits(settings.timeout, settings.first_token_timeout, settings.stream_idle_timeout)
-    headers = request.ctx.http_request.headers
-    if LIMIT_HEADERS.isdisjoint(headers):
-        return limits
-    for name, attribute in _LIMITS:
-        if name in headers:
-            # A request may shorten a limit, never lengthen it.
-            setattr(limits, attribute, min(getattr(limits, attribute), limit_of_header(headers, name)))
-    return limits
-
-
-def limit_of_header(headers: Mapping[str, str], name: str) -> float:
-    """Seconds. Raises InvalidRequest."""
-    value = headers[name]
-    try:
-        number = whole_number(value)
-        return parse_duration(value if number is None else number)
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(f"Header {name}: {error}") from None
-
-
-_LIMITS = (
-    ("x-llm-gateway-timeout", "total"),
-    ("x-llm-gateway-first-token-timeout", "first_token"),
-    ("x-llm-gateway-stream-idle-timeout", "idle"),
-)
-LIMIT_HEADERS = frozenset(name for name, _ in _LIMITS)
-"""With one of these a client sets its own limits."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from llm_gateway_sdk import Headers, HTTPProvider, WireRequest, http_provider_schema
 from llm_gateway_sdk.dialects.quirks import quirks_schema
 from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.provider import stable
 
 from ..dialects.anthropic import Anthropic
 from ..operations.batches.anthropic_api import AnthropicBatchAPI
@@ -32,11 +33,13 @@ class AnthropicProvider(HTTPProvider):
         # Other vendors' addresses end in the version; here the path holds it.
         self.base_url = self.base_url.removesuffix("/v1")
 
+    @stable
     def authorize(self, headers: Headers) -> None:
         """Keys go into `x-api-key`, access tokens into `authorization`."""
         if self.settings.api_key:
             self.forward_credential(headers, self.settings.api_key)
 
+    @stable
     def forward_credential(self, headers: Headers, token: str) -> None:
         if not token.startswith(_BEARER_PREFIX):
             headers.remove("authorization")
@@ -48,6 +51,7 @@ class AnthropicProvider(HTTPProvider):
         if betas is None or _BEARER_BETA not in betas:
             headers.set("anthropic-beta", f"{betas},{_BEARER_BETA}" if betas else _BEARER_BETA)
 
+    @stable
     def prepare(self, wire: WireRequest) -> tuple[str, str, Headers, bytes]:
         version = self.settings.api_version
         if version is not None:

@@ -53,6 +53,7 @@ from .client_address import address_reader
 from .cors import Cors
 from .generation import Generation
 from .head_authentication import authenticate_from_head
+from .head_plan import HeadPlan, plan_of
 from .http1.door import Door, Limits
 from .http1.duplex import Duplex
 from .incoming import EdgeRequest, Incoming
@@ -159,7 +160,7 @@ class GatewayApp:
         if not generation.head_authentication or self.is_management(incoming.head.path):
             return None
         request = EdgeRequest(incoming)
-        match = _find(generation, request)
+        match = plan_of(generation, request).find(request)
         hooks = generation.head_authentication.get(match.project.name) if match is not None else None
         if match is None or hooks is None:
             return None
@@ -181,9 +182,9 @@ class GatewayApp:
             return
         request = EdgeRequest(incoming)
         if self._cors is not None:
-            origin = request.index.get("origin")
+            origin = request.wire.headers.get("origin")
             if origin is not None:
-                if request.wire.method == "OPTIONS" and "access-control-request-method" in request.index:
+                if request.wire.method == "OPTIONS" and "access-control-request-method" in request.wire.headers:
                     await incoming.start(204, self._cors.preflight(origin, request.wire.headers))
                     await incoming.write(b"", more=False)
                     return
@@ -200,19 +201,22 @@ class GatewayApp:
         generation = self.generation
         generation.exchanges += 1
         admission, wire, path = self.admission, request.wire, request.path
-        request_id = _request_id(request.index.get("x-request-id"))
+        plan = plan_of(generation, request)
+        request_id = plan.request_id()
         current_request_id.set(request_id)
         admitted = False
         match: Match | None = None
         form: FormUpload | None = None
         try:
-            match = _find(generation, request)
+            match = plan.find(request)
             if match is None:
                 if generation.routes.is_project_page(wire.method, path):
                     return await self._handle_page(incoming)
                 raise edge_error(generation.routes, wire.method, path)
-            if match.project.name in generation.open_projects:
-                _keep_strangers_out(self._guard, request.index)
+            if not plan.is_welcome:
+                if match.project.name in generation.open_projects:
+                    _keep_strangers_out(self._guard, request.index)
+                plan.is_welcome = True
             if incoming.refusal is not None:
                 raise incoming.refusal
             if match.route.messages and incoming.duplex is not None:
@@ -221,16 +225,15 @@ class GatewayApp:
                 await admission.acquire()
             admitted = True
             body = wire.body = incoming.take_body()
-            encoding = request.index.get("content-encoding")
-            if encoding is not None:
-                body = wire.body = await asyncio.to_thread(inflate, body, encoding, self.limits.body_bytes)
+            if plan.encoding is not None:
+                body = wire.body = await asyncio.to_thread(inflate, body, plan.encoding, self.limits.body_bytes)
             if incoming.upload is not None or (match.route.form is not None and match.route.form.multipart):
-                form = await self._form(match, request, incoming)
+                form = await self._form(match, request, incoming, plan.content_type)
                 if form is not None:
                     body = wire.body = await self._fields(match, form)
             heavy = len(body) > LIGHT_BYTES and _is_heavy(match.route, body, self._max_items)
             asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
-            exchange = self._exchange(generation, match, request, request_id, incoming, asked)
+            exchange = self._exchange(plan, match, request, request_id, incoming, asked)
             if form is not None:
                 exchange.take_form(form)
             if incoming.duplex is not None:
@@ -248,9 +251,10 @@ class GatewayApp:
                 admission.release()
             generation.leave()
 
-    async def _form(self, match: Match, request: EdgeRequest, incoming: Incoming) -> FormUpload | None:
-        """The multipart form that an endpoint takes, with its fields read; None where the body is none."""
-        form, kind = match.route.form, request.index.get("content-type", "")
+    async def _form(self, match: Match, request: EdgeRequest, incoming: Incoming, kind: str) -> FormUpload | None:
+        """The multipart form that an endpoint takes, with its fields read; None where a body of this content type is
+        none."""
+        form = match.route.form
         if form is None or not form.multipart or (boundary := boundary_of(kind)) is None:
             return None
         source = incoming.upload or WholeSource(request.wire.body)
@@ -286,7 +290,7 @@ class GatewayApp:
 
     def _exchange(
         self,
-        generation: Generation,
+        plan: HeadPlan,
         match: Match,
         request: EdgeRequest,
         request_id: str,
@@ -295,8 +299,7 @@ class GatewayApp:
     ) -> Exchange:
         """`asked`: model and streaming, where the body is heavy and they are known by now."""
         wire = request.wire
-        gateway = generation.gateway
-        route, project, services = match.route, match.project, gateway.services
+        route, project, services = match.route, match.project, plan.generation.gateway.services
         operation = route.operation
         client = services.dialects.get(route.dialect)
         if client is None:
@@ -318,7 +321,7 @@ class GatewayApp:
         payload = Payload(client_body.decode) if understood else None
         ctx.base_request_payload = payload
         Engine.begin_attempt(ctx, payload)
-        exchange = Exchange(services, project, match.adapter, route, wire, client_body, ctx, incoming)
+        exchange = Exchange(services, project, match.adapter, route, wire, client_body, ctx, incoming, plan.calls)
         if asked is not None:
             exchange.take_aside()
         return exchange
@@ -332,7 +335,7 @@ class GatewayApp:
             project=project.name,
             adapter=match.adapter.name,
             operation=match.route.operation,
-            http_request=HTTPRequest(wire.method, request.path, wire.query, wire.headers, wire.body, request.index),
+            http_request=HTTPRequest(wire.method, request.path, wire.query, wire.headers, wire.body),
             available_models=project.registry.names,
             requested_model=model,
             streaming=streaming,
@@ -407,22 +410,14 @@ def _is_form(headers: list[tuple[str, str]]) -> bool:
 
 def _match_of(app: GatewayApp, incoming: Incoming) -> Match | None:
     """The route of a request of which the head has come."""
-    return None if app.is_management(incoming.head.path) else _find(app.generation, EdgeRequest(incoming))
+    if app.is_management(incoming.head.path):
+        return None
+    request = EdgeRequest(incoming)
+    return plan_of(app.generation, request).find(request)
 
 
 def _takes_form(match: Match | None) -> bool:
     return match is not None and match.route.form is not None and match.route.form.multipart
-
-
-def _find(generation: Generation, request: EdgeRequest) -> Match | None:
-    """The route of a request. It follows from the head, and is remembered with it."""
-    known = request.facts.get("route")
-    if known is not None and known[0] is generation:
-        found: Match | None = known[1]
-        return found
-    match = generation.routes.find(request.wire.method, request.path, request.wire)
-    request.facts["route"] = (generation, match)
-    return match
 
 
 _READ = frozenset({"generate", "count_tokens"})
@@ -456,10 +451,3 @@ def _unreadable(route: Route, error: ValueError) -> InvalidRequest:
 
 def _allows_none(_: str) -> bool:
     return False
-
-
-def _request_id(given: str | None) -> str:
-    """The client's id where it is one that can be logged and passed on."""
-    if given is not None and 0 < len(given) <= 128 and given.isascii() and given.isprintable():
-        return given
-    return new_id("req_")

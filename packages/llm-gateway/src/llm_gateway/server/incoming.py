@@ -7,6 +7,7 @@ from typing import Protocol
 from llm_gateway_sdk import GatewayError, Headers, WireRequest
 
 from ..exchange.outlet import Sink
+from ..wire.client_headers import ClientHeaders
 from .http1.duplex import Duplex
 from .http1.parser import Head
 from .http1.upload import Upload
@@ -36,15 +37,19 @@ class Incoming(Sink, Protocol):
 
 
 class EdgeRequest:
-    """A request at the server's edge. Header names are lower-case; `index` holds the last of each name."""
+    """A request at the server's edge. Header names are lower-case."""
 
-    __slots__ = ("facts", "index", "path", "peer", "wire")
+    __slots__ = ("facts", "path", "peer", "wire")
 
     def __init__(self, incoming: Incoming) -> None:
         head = incoming.head
-        items = websocket_headers(head.headers) if head.upgrades else head.headers
-        self.wire = WireRequest(head.method, head.path, head.query, Headers.of(items))
-        self.index = dict(items)
+        headers = Headers.of(websocket_headers(head.headers)) if head.upgrades else ClientHeaders(head)
+        self.wire = WireRequest(head.method, head.path, head.query, headers)
         self.path = head.path
         self.facts = head.facts
         self.peer = incoming.client_ip
+
+    @property
+    def index(self) -> dict[str, str]:
+        """The headers by name; of several of one name the last. Another dictionary each time."""
+        return dict(self.wire.headers.items)

@@ -27,7 +27,8 @@ from ..client import ClientReply
 from ..errors import http_error, unsendable
 from ..outlet import ByteSource
 from ..request import ClientRequest
-from ..upstream import check_model_name, finish_headers, limits_of, secrets_of
+from ..time_limits import limits_of
+from ..upstream import check_model_name, finish_headers, secrets_of
 from .handshake import ClientHandshake, Refusal, accept_client, open_session
 from .peer import Peer
 from .session import Session
@@ -109,7 +110,7 @@ async def _open(
         await http.tokens.ready()
     _, url, headers, _ = http.prepare(wire)
     limits = request.services.realtime
-    seconds = min(limits_of(request, http).total, http.settings.first_token_timeout)
+    seconds = min(limits_of(request.ctx.http_request.headers, http).total, http.settings.first_token_timeout)
     attempt.sent = True
     try:
         return await open_session(

@@ -4,20 +4,67 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Sequence
 from math import inf
+from typing import Any
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelTimeout
 
 from .byte_stream import Stream
 from .dial import Dialer
-from .head import Origin, Target, encode_head, prepare
+from .head import Origin, Target, close_head, encode_head, encode_open_head, prepare
 from .pool import Pool
 from .reply import Reply
 from .settings import Proxy, TransportSettings
 from .tls import TlsContext
 
-__all__ = ["NativeClient"]
+__all__ = ["NativeClient", "PreparedHead"]
+
+
+async def converse(
+    pool: Pool, head: bytes, body: bytes, connect_timeout: float, deadline: float, reason: str, *, bodyless: bool
+) -> Reply:
+    """Sends a request and waits for the head of its reply. A reused connection that its server closes before any byte
+    of a reply is replaced by a fresh one, once."""
+    reply = Reply(deadline, reason)
+    connection = pool.take()
+    if connection is None:
+        connection = await pool.open(connect_timeout, deadline, reason)
+    while True:
+        connection.start(reply, head, body, bodyless=bodyless)
+        await reply.wait_for_head(connection.loop)
+        if reply.status:
+            return reply
+        if not reply.stale or reply.resent:
+            raise reply.error or ModelConnectionError("No reply.")
+        reply.resent = True
+        reply.stale = False
+        connection = await pool.open(connect_timeout, deadline, reason, fresh=True)
+
+
+class PreparedHead:
+    """See the protocol of this name: the head of requests that are alike."""
+
+    __slots__ = ("_bodyless", "_head", "_pool")
+
+    def __init__(self, pool: Pool, head: bytes, *, bodyless: bool) -> None:
+        """`head` ends where the value of the header begins that varies."""
+        self._pool = pool
+        self._head = head
+        self._bodyless = bodyless
+
+    def send(
+        self,
+        value: str,
+        body: bytes,
+        *,
+        connect_timeout: float = 5.0,
+        expires: float | None = None,
+        reason: str = "total",
+    ) -> Coroutine[Any, Any, Reply]:
+        head = close_head(self._head, value, len(body))
+        deadline = inf if expires is None else expires
+        return converse(self._pool, head, body, connect_timeout, deadline, reason, bodyless=self._bodyless)
 
 
 class NativeClient:
@@ -52,20 +99,13 @@ class NativeClient:
         start = target.starts.get(method) or self._add_start(target, method)
         head = encode_head(start, headers, len(body) if body or method not in _WITHOUT_BODY else None)
         deadline = inf if expires is None else expires
-        reply = Reply(deadline, reason)
-        connection = pool.take()
-        if connection is None:
-            connection = await pool.open(connect_timeout, deadline, reason)
-        while True:
-            connection.start(reply, head, body, bodyless=method == "HEAD")
-            await reply.wait_for_head(connection.loop)
-            if reply.status:
-                return reply
-            if not reply.stale or reply.resent:
-                raise reply.error or ModelConnectionError("No reply.")
-            reply.resent = True
-            reply.stale = False
-            connection = await pool.open(connect_timeout, deadline, reason, fresh=True)
+        return await converse(pool, head, body, connect_timeout, deadline, reason, bodyless=method == "HEAD")
+
+    def prepare_head(self, method: str, url: str, headers: Sequence[tuple[str, str]], varying: str) -> PreparedHead:
+        """See PreparingHTTPClient."""
+        target, pool = self._targets.get(url) or self._prepare(url)
+        start = target.starts.get(method) or self._add_start(target, method)
+        return PreparedHead(pool, encode_open_head(start, headers, varying), bodyless=method == "HEAD")
 
     async def send_streamed(
         self,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-__all__ = ["Origin", "Target", "check_headers", "encode_head", "prepare"]
+__all__ = ["Origin", "Target", "check_headers", "close_head", "encode_head", "encode_open_head", "prepare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,18 @@ def encode_head(start: str, headers: Sequence[tuple[str, str]], length: int | No
     if head.count("\n") != line_ends or head.count("\r") != line_ends or "\0" in head:
         raise ValueError("a header value holds CR, LF or NUL")
     return head.encode("latin-1")
+
+
+def encode_open_head(start: str, headers: Sequence[tuple[str, str]], varying: str) -> bytes:
+    """The head of requests that differ in one header, up to that header's value. Raises ValueError."""
+    return encode_head(start, [*headers, (varying, "")], None).removesuffix(b"\r\n\r\n")
+
+
+def close_head(head: bytes, value: str, length: int) -> bytes:
+    """What `encode_open_head` has begun, to its end. Raises ValueError for a value that is not printable ASCII."""
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("a header value is not printable ASCII")
+    return b"%b%b\r\ncontent-length: %d\r\n\r\n" % (head, value.encode(), length)
 
 
 def check_headers(method: str, headers: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:

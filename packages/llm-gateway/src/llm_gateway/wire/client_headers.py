@@ -1,0 +1,45 @@
+"""The headers of a client's request, copied from its head when somebody first looks at them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from llm_gateway_sdk.dialect import Headers
+
+__all__ = ["ClientHeaders", "HasHeaders"]
+
+Items = list[tuple[str, str]]
+
+
+class HasHeaders(Protocol):
+    """The head of a request."""
+
+    @property
+    def headers(self) -> Items:
+        """Names in lower case. Not to be changed."""
+        ...
+
+
+class ClientHeaders(Headers):
+    """Where nobody looks at the headers of a request that passes through, there is no list of them."""
+
+    __slots__ = ("_head", "_items")
+
+    def __init__(self, head: HasHeaders) -> None:
+        self._head = head
+        self._items: Items | None = None
+
+    @property
+    def items(self) -> Items:
+        if self._items is None:
+            self._items = self._head.headers.copy()
+        return self._items
+
+    @items.setter
+    def items(self, items: Items) -> None:
+        self._items = items
+
+    @property
+    def is_as_it_came(self) -> bool:
+        """Whether nobody has changed them."""
+        return self._items is None or self._items == self._head.headers
