@@ -119,7 +119,7 @@ def test_pipelined_replies_come_in_order_and_the_memo_changes_nothing() -> None:
         connection, transport = scene.connect()
         connection.data_received(ASK + b"one" + ASK + b"two" + ASK + b"tri")
         async with asyncio.timeout(20):
-            while connection.cycles:  # noqa: ASYNC110 — the replies come in callbacks
+            while connection.cycles:
                 await scene.settle(0.01)
         await scene.settle(0)
 
