@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from llm_gateway.server.http1.parser import Bad, Head, RequestParser
+from llm_gateway.server.http1.head import Head
+from llm_gateway.server.http1.parser import Bad, RequestParser
 
 NEXT = b"GET /next HTTP/1.1\r\nhost: g\r\n\r\n"
 REMEMBERED = b"POST /a HTTP/1.1\r\nhost: g\r\ncontent-length: 5\r\n\r\nhello"

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from llm_gateway.server.head_plan import plan_of
-from llm_gateway.server.http1.parser import Head
+from llm_gateway.server.http1.head import Head
 from llm_gateway.server.incoming import EdgeRequest
 
 

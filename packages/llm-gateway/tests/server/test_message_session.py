@@ -14,7 +14,7 @@ from websockets.uri import parse_uri
 
 from llm_gateway.exchange.realtime.session_limits import RealtimeLimits
 from llm_gateway.server.http1.duplex import Duplex
-from llm_gateway.server.http1.parser import Head
+from llm_gateway.server.http1.head import Head
 from llm_gateway.server.incoming import Incoming
 from llm_gateway.server.message_session import MessageSession
 from llm_gateway_sdk import InvalidRequest

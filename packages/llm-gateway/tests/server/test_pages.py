@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.server.http1.parser import Head
+from llm_gateway.server.http1.head import Head
 from llm_gateway.server.pages import PageApp, serve_page
 from llm_gateway_sdk import GatewayError
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gateway.server.http1.parser import Head
+from llm_gateway.server.http1.head import Head
 from llm_gateway.wire.client_headers import ClientHeaders
 
 

@@ -21,7 +21,7 @@ from llm_gateway_sdk.wire import json
 from ..exchange.ending import EndReason
 from .app import GatewayApp
 from .http1.duplex import Duplex
-from .http1.parser import Head
+from .http1.head import Head
 from .http1.upload import Upload
 from .pages import Message, Receive, Scope, Send
 

@@ -9,7 +9,7 @@ from llm_gateway_sdk import GatewayError, Headers, WireRequest
 from ..exchange.outlet import Sink
 from ..wire.client_headers import ClientHeaders
 from .http1.duplex import Duplex
-from .http1.parser import Head
+from .http1.head import Head
 from .http1.upload import Upload
 from .websocket_head import websocket_headers
 

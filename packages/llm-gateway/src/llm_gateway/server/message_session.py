@@ -37,7 +37,7 @@ from ..exchange.realtime.peer import GOING_AWAY, Closing, Message, Peer
 from ..exchange.realtime.session_limits import RealtimeLimits
 from ..exchange.services import new_id
 from .http1.duplex import Duplex
-from .http1.parser import Head
+from .http1.head import Head
 from .http1.upload import Upload
 from .incoming import Incoming
 

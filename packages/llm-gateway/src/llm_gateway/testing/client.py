@@ -22,7 +22,7 @@ from ..server.app import GatewayApp
 from ..server.control import Control
 from ..server.generation import Generation
 from ..server.http1.duplex import Duplex
-from ..server.http1.parser import Head
+from ..server.http1.head import Head
 from ..server.http1.upload import Upload
 from ..server.management import build_management, management_paths
 

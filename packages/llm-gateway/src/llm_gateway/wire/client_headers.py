@@ -21,7 +21,7 @@ class HasHeaders(Protocol):
 
 
 class ClientHeaders(Headers):
-    """Where nobody looks at the headers of a request that passes through, there is no list of them."""
+    """A request that passes through has no list of headers unless they are looked at."""
 
     __slots__ = ("_head", "_items")
 
@@ -41,5 +41,5 @@ class ClientHeaders(Headers):
 
     @property
     def is_as_it_came(self) -> bool:
-        """Whether nobody has changed them."""
+        """Whether they have not been changed."""
         return self._items is None or self._items == self._head.headers

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from llm_gateway.server.http1.cycle import Cycle
-from llm_gateway.server.http1.parser import Head
+from llm_gateway.server.http1.head import Head
 
 
 class _Connection:

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from llm_gateway.server.http1.parser import END, Bad, Event, Head, RequestParser
+from llm_gateway.server.http1.head import Head
+from llm_gateway.server.http1.parser import END, Bad, Event, RequestParser
 
 CHUNKED = b"POST / HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n"
 

@@ -29,8 +29,9 @@ from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
 from .half_close import HalfClosed
+from .head import Head
 from .pace import Pace
-from .parser import END, Bad, Head, RequestParser
+from .parser import END, Bad, RequestParser
 from .upload import Upload
 
 __all__ = ["HTTPConnection"]

@@ -10,7 +10,7 @@ from typing import Protocol
 from llm_gateway_sdk import GatewayError
 
 from .duplex import Duplex
-from .parser import Head
+from .head import Head
 from .upload import Upload
 
 __all__ = ["STATUS_LINES", "ConnectionSide", "Cycle", "Headers"]
