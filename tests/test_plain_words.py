@@ -31,6 +31,30 @@ INSTEAD = {
 }
 """Words that readers stumble over, and what to write."""
 
+IN_MESSAGES = {
+    r"can't be asked": "can't be reached",
+    r"broke off": "ended early, was lost",
+    r"(?:are|is(?: not)?) taken(?: here|[.;])": "accepted",
+    r"Most(?= (?!of\b)[a-z])|The most(?= [a-z]+ (?:of|that))": "Maximum, At most",
+    r"for good\b": "permanently",
+    r"is in service|in force": "is active, takes effect",
+    r"dear(?:er|est)": "more expensive, highest",
+    r"spar(?:ed|ing|es)": "skipped",
+    r"[Pp]lay(?:ed)? (?:recorded|with)": "replay",
+    r"begins? anew|counts anew": "starts again",
+    r"handed in": "submitted",
+    r"looked after|looks after": "polled, managed",
+    r"lets? go of": "releases",
+    r"[Tt]elling": "reporting",
+    r"unasked": "unexpectedly",
+    r"came free|come free": "was released",
+    r"given up": "dropped",
+    r"Whom\b": "name it: the subject, the caller",
+    r"not spoken": "not supported",
+    r"somebody|everybody": "another caller, all callers",
+}
+"""The same for what a user reads at run time: errors, log lines, descriptions of settings, the console."""
+
 ORDINARY = re.compile(
     r"there[ _]is[ _]no"
     r"|is[ _]no[ _](?:longer|more)"
@@ -45,6 +69,7 @@ NOT_OURS = ("CHANGELOG.md", "tests/test_plain_words.py")
 """History is left as it was written; this file lists the words."""
 
 WORD = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(INSTEAD)})(?![A-Za-z])", re.IGNORECASE)
+IN_MESSAGE = re.compile(rf"(?<![A-Za-z])(?:{'|'.join(IN_MESSAGES)})")
 
 
 @cache
@@ -85,6 +110,17 @@ def found(name: str) -> list[str]:
     return [f"{name}:{line}: {word!r} in {text.strip()[:90]!r}" for line, text in lines for word in odd_words(text)]
 
 
+def messages(source: str) -> Iterator[tuple[int, str]]:
+    """(line, text) of each string with a space that is not documentation; pieces of f-strings by themselves."""
+    tree = ast.parse(source)
+    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if id(node) in documentation or not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        if " " in node.value.strip():
+            yield node.lineno, node.value
+
+
 def area(name: str) -> str:
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0] in ("packages", "tests") and len(parts) > 2 else parts[0]
@@ -95,6 +131,18 @@ def test_code_is_in_plain_words(place: str) -> None:
     odd = [line for name in files(".py") if area(name) == place for line in found(name)]
 
     assert not odd, INSTEAD
+
+
+def test_what_users_read_is_in_plain_words() -> None:
+    odd = [
+        f"{name}:{line}: {match[0]!r} in {text.strip()[:90]!r}"
+        for name in files(".py")
+        if "/src/" in name
+        for line, text in messages((ROOT / name).read_text(encoding="utf-8"))
+        for match in IN_MESSAGE.finditer(text)
+    ]
+
+    assert not odd, IN_MESSAGES
 
 
 def test_pages_are_in_plain_words() -> None:

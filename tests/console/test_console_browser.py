@@ -234,7 +234,7 @@ def test_a_key_is_made_used_and_revoked(desktop: Any, site: str) -> None:
 
     row = desktop.locator("tr", has_text="browser")
     row.get_by_text("Revoke…").click()
-    row.get_by_role("button", name="Revoke browser for good").click()
+    row.get_by_role("button", name="Revoke browser permanently").click()
     assert desktop.locator("tr", has_text="browser").get_by_text("revoked").is_visible()
     desktop.goto(f"{site}/console/audit?q=browser")
     assert desktop.locator("tbody tr").count() == 2
@@ -292,7 +292,7 @@ def test_a_leaked_key_is_stopped_in_four_clicks(desktop: Any, site: str) -> None
     clicks.on(desktop.get_by_role("navigation").get_by_role("link", name="Keys"))
     row = desktop.locator("tr", has_text="leaked")
     clicks.on(row.get_by_text("Revoke…"))
-    clicks.on(row.get_by_role("button", name="Revoke leaked for good"))
+    clicks.on(row.get_by_role("button", name="Revoke leaked permanently"))
 
     ask = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
     leaked = {"authorization": f"Bearer {made['key']}"}

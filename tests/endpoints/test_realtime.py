@@ -399,7 +399,7 @@ def test_a_session_goes_on_where_the_configuration_changes(vendor: RealtimeVendo
             (tmp_path / "gateway.yaml").write_text(json.dumps(config))
             gateway.process.send_signal(signal.SIGHUP)
             for _ in range(100):
-                if "is in service" in gateway.log:
+                if "is active" in gateway.log:
                     break
                 time.sleep(0.05)
             assert ask(connection, "after")[-1]["response"]["output"][0]["content"][0]["text"] == "echo: after"

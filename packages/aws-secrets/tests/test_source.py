@@ -73,5 +73,5 @@ def test_what_is_not_there_is_named(manager: type[Manager], reference: str, word
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch, manager: type[Manager]) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", "http://127.0.0.1:1")
-    with pytest.raises(SecretUnavailable, match="can't be asked"):
+    with pytest.raises(SecretUnavailable, match="can't be reached"):
         AWSSecrets().read("plain")

@@ -101,7 +101,7 @@ def test_guessing_has_no_limit_where_that_is_wished():
         ({}, "'apikeys' is a required property"),
         ({"apikeys": []}, "apikeys"),
         ({"apikeys": [""]}, r"apikeys\.0"),
-        ({"apikeys": ["  "]}, "an empty key would let everybody in"),
+        ({"apikeys": ["  "]}, "an empty key would accept any caller"),
         ({"apikeys": ["a", {"name": "b", "key": "${KEY}"}]}, r"apikeys\[1\]: the key holds an unresolved"),
         ({"apikeys": [{"key": "nameless"}]}, r"apikeys\.0"),
         ({"apikeys": [{"name": "both", "key": "a", "sha256": "0" * 64}]}, r"apikeys\.0"),

@@ -157,7 +157,7 @@ def test_each_role_sees_what_it_may_do(viewer: Any, operator: Any, admin: Any) -
     assert made.status == 200
     pages = {person: person.get("/keys").text for person in (viewer, operator, admin)}
 
-    assert [("Revoke for good" in text, "Rotate" in text, "New key" in text) for text in pages.values()] == [
+    assert [("Revoke permanently" in text, "Rotate" in text, "New key" in text) for text in pages.values()] == [
         (False, False, False),
         (True, False, False),
         (True, True, True),

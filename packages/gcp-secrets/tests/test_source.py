@@ -86,5 +86,5 @@ def test_a_changed_secret_is_read(manager: type[Manager]) -> None:
 def test_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_MANAGER_EMULATOR_HOST", "127.0.0.1:9")
 
-    with pytest.raises(SecretUnavailable, match="can't be asked"):
+    with pytest.raises(SecretUnavailable, match="can't be reached"):
         GoogleSecrets().read("projects/p/secrets/openai")

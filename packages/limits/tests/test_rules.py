@@ -109,7 +109,7 @@ def test_the_last_override_that_fits_counts() -> None:
         ({"requests": "many"}, "limits[0].requests: expected a number"),
         ({"window": "soon"}, "limits[0].window:"),
         ({"overrides": [{"team": "x", "requests": 1}]}, "limits[0].overrides[0]: the limit is not per team"),
-        ({"overrides": [{"requests": 1}]}, "limits[0].overrides[0]: expected whom it is for"),
+        ({"overrides": [{"requests": 1}]}, "limits[0].overrides[0]: expected a subject"),
         ({"per": ["team"], "overrides": [{"team": "x"}]}, "limits[0].overrides[0]: expected `requests` or `unlimited"),
         ({"burst": "x"}, "limits[0].burst: expected a number"),
     ],

@@ -114,7 +114,7 @@ def test_no_access_and_no_server(vault: type[Vault], monkeypatch: pytest.MonkeyP
         VaultSecrets().read("secret/llm#openai")
     assert "another-token" not in str(failed.value)
     monkeypatch.setenv("VAULT_ADDR", "http://127.0.0.1:1")
-    with pytest.raises(SecretUnavailable, match="can't be asked"):
+    with pytest.raises(SecretUnavailable, match="can't be reached"):
         VaultSecrets().read("secret/llm#openai")
     monkeypatch.delenv("VAULT_TOKEN")
     with pytest.raises(SecretUnavailable, match="VAULT_TOKEN"):

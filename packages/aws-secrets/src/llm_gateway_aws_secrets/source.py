@@ -34,7 +34,7 @@ class AWSSecrets(SecretSource):
             code = error.response.get("Error", {}).get("Code", "unknown")
             raise SecretUnavailable(f"AWS Secrets Manager answered {code}") from None
         except BotoCoreError as error:
-            raise SecretUnavailable(f"AWS Secrets Manager can't be asked: {type(error).__name__}") from None
+            raise SecretUnavailable(f"AWS Secrets Manager can't be reached: {type(error).__name__}") from None
         text = found.get("SecretString")
         if text is None:
             try:

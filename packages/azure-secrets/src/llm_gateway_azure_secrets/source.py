@@ -37,7 +37,7 @@ class AzureSecrets(SecretSource):
             words = getattr(error.error, "code", None) or error.status_code
             raise SecretUnavailable(f"{vault} answered {words}") from None
         except AzureError as error:
-            raise SecretUnavailable(f"{vault} can't be asked: {type(error).__name__}") from None
+            raise SecretUnavailable(f"{vault} can't be reached: {type(error).__name__}") from None
         except ValueError:
             raise SecretUnavailable(f"{vault} is not the address of a vault") from None
         if found.value is None:

@@ -75,7 +75,7 @@ class BasicApiKeyAuth(Plugin):
             if key is None:
                 continue
             if not key.strip():
-                return f"apikeys[{position}]: an empty key would let everybody in"
+                return f"apikeys[{position}]: an empty key would accept any caller"
             if key != key.strip() or "\ufeff" in key:
                 return (
                     f"apikeys[{position}]: the key begins or ends with white space or a byte order mark, which no "

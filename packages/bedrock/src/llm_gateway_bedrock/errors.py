@@ -99,7 +99,7 @@ def read_exception(name: str, payload: bytes, message: str | None = None) -> Err
                 text = body[key]
     name = name[:1].upper() + name[1:]
     status = _KINDS.get(name, ("unknown", 500))[1]
-    return _info(name, text or f"The provider broke off with {name}.", status)
+    return _info(name, text or f"The provider ended the stream with {name}.", status)
 
 
 def _info(name: str, message: str, status: int) -> ErrorInfo:

@@ -65,7 +65,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                 },
             },
         },
-        "tableName": {"type": "string", "description": "Another word for `clickhouse.table`."},
+        "tableName": {"type": "string", "description": "An alias of `clickhouse.table`."},
         "flushInterval": {
             "type": ["number", "string"],
             "default": 1000,
@@ -76,7 +76,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
             "minimum": 1,
             "maximum": 10000,
             "default": 1000,
-            "description": "Most records of one insert.",
+            "description": "Maximum number of records in one insert.",
         },
         "retentionDays": {
             "type": "integer",
@@ -132,7 +132,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                     "type": "integer",
                     "minimum": 65536,
                     "default": 1073741824,
-                    "description": "Most bytes that it holds.",
+                    "description": "Maximum size in bytes.",
                 },
                 "onFull": {
                     "enum": ["dropNewest", "dropOldest", "block"],

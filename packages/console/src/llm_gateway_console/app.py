@@ -102,7 +102,7 @@ class ConsoleApp:
         """A response, or the area that gives one."""
         method = "GET" if request.method == "HEAD" else request.method
         if method not in ("GET", "POST"):
-            return Response("Only GET, HEAD and POST are taken.\n", 405, {"allow": "GET, HEAD, POST"})
+            return Response("Only GET, HEAD and POST are accepted.\n", 405, {"allow": "GET, HEAD, POST"})
         if path.startswith("/static/"):
             return _static(path.removeprefix("/static/"))
         host = page_host(request.scope)
@@ -214,7 +214,10 @@ class ConsoleApp:
             await self._sessions.end(session)
             response: Response = RedirectResponse(f"{base}/sign-in", 303)
         except StoreError:
-            why = "Signed out here. The store does not answer, so other workers may take a copied cookie until it ends."
+            why = (
+                "Signed out here. The store does not answer, so other workers may accept a copied cookie until it "
+                "expires."
+            )
             response = signing_in.refused(base, why, 503)
         self._set_cookie(response, request, "", 0)
         return response

@@ -33,7 +33,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
             "default": False,
             "description": "People who are signed in as operator or admin may call this project from the playground "
             "without a key: as the principal `console:NAME`, whose limits and rights hold. The project then asks "
-            "everybody for a credential.",
+            "all callers for a credential.",
         },
         "oidc": {
             "type": "object",

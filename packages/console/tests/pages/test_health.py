@@ -82,7 +82,7 @@ def test_what_is_wrong_is_listed_with_all_its_reasons() -> None:
 
     lines = re.findall("<li>(.*?)</li>", text)
     assert lines == [
-        "Not ready", "models[0]: &lt;x&gt;", "plugins[1]: y", "In force only after a restart: server.port",
+        "Not ready", "models[0]: &lt;x&gt;", "plugins[1]: y", "Takes effect only after a restart: server.port",
         "Store: no persistence",
     ]  # fmt: skip
     assert text.count('"value bad"') == 4

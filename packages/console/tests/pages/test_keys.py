@@ -100,7 +100,7 @@ def test_each_role_is_offered_what_it_may_do(admin: Any, operator: Any, viewer: 
     page = made(admin).text
 
     assert "Create key" not in operator.get("/keys").text
-    assert "Revoke for good" in operator.get("/keys").text
+    assert "Revoke permanently" in operator.get("/keys").text
     assert "Rotate" not in operator.get("/keys").text
     assert "Revoke" not in viewer.get("/keys").text
     refused = viewer.post("/keys/revoke", {"token": viewer.token, "id": key_id(page)})

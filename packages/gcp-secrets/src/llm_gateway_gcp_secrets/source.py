@@ -45,7 +45,7 @@ class GoogleSecrets(SecretSource):
         except UnicodeDecodeError:
             raise SecretUnavailable("the secret is not text") from None
         except OSError as error:  # what `requests` raises where there is no connection
-            raise SecretUnavailable(f"Google Secret Manager can't be asked: {type(error).__name__}") from None
+            raise SecretUnavailable(f"Google Secret Manager can't be reached: {type(error).__name__}") from None
         return member(text, key)
 
 

@@ -24,11 +24,11 @@ _PATH = {
 _ROLES: tuple[Role, ...] = ("admin", "operator", "viewer")
 _MEANINGS = {
     "id": "Who it is, unique within the issuer; `sub` if left out.",
-    "name": "What logs and traces call the caller; user name, mail address or name if left out.",
+    "name": "What logs and traces call the caller; user name, email address or name if left out.",
     "user": "The person; `sub` if left out.",
     "team": "The team; of a list the first.",
     "org": "The organisation.",
-    "models": "The models that may be asked for, as a list or a text with blanks; `*` is any text.",
+    "models": "The models that may be asked for, as a list or a text with spaces between; `*` is any text.",
     "projects": "The projects that may be used, in the same form.",
 }
 
@@ -45,7 +45,7 @@ _SCHEMA: dict[str, Any] = {
         "jwks": {"type": "object", "description": "The issuer's keys themselves: `{keys: [...]}`."},
         "audience": {
             "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
-            "description": "Whom the tokens must be for, as their claim `aud` has it; any of them.",
+            "description": "The audience that the claim `aud` of a token must name; any of these.",
         },
         "algorithms": {
             "type": "array",
@@ -64,7 +64,7 @@ _SCHEMA: dict[str, Any] = {
         "claims": {
             "type": "object",
             "additionalProperties": False,
-            "description": "Which claim is what: a name, a path with dots, or several of which the first is taken.",
+            "description": "Which claim is what: a name, a path with dots, or several of which the first is used.",
             "properties": {
                 **{name: {**_PATH, "description": about} for name, about in _MEANINGS.items()},
                 "labels": {
@@ -83,8 +83,8 @@ _SCHEMA: dict[str, Any] = {
             "type": "object",
             "additionalProperties": False,
             "required": ["claim"],
-            "description": "Lets holders of tokens into the administration API, with the highest role that their claim "
-            "has a value of.",
+            "description": "Gives holders of tokens access to the administration API, with the highest role that their "
+            "claim has a value of.",
             "properties": {
                 "claim": {**_PATH, "description": "The claim with groups or roles, as in `claims`."},
                 **{
@@ -125,7 +125,7 @@ _SCHEMA: dict[str, Any] = {
 @plugin_metadata(
     name="jwt-auth",
     version="0.1.0",
-    description="Lets in callers with a JSON Web Token of a known issuer (JWKS or OpenID Connect).",
+    description="Authenticates callers by a JSON Web Token of a known issuer (JWKS or OpenID Connect).",
     configuration_schema=_SCHEMA,
     keywords=("authentication", "security"),
 )

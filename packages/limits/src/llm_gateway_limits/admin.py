@@ -47,7 +47,7 @@ def limit_routes(store: Store, rules_of: Callable[[], Sequence[Rule]]) -> list[A
         ),
         AdminRoute(
             method="POST", path="/limits/overrides", name="createOverride",
-            summary="Gives a subject of a limit another amount, until a time or for good.", role="admin",
+            summary="Gives a subject of a limit another amount, until a time or permanently.", role="admin",
             handler=api.create, takes=NEW_OVERRIDE, gives=OVERRIDE, status=201, versioned=True,
         ),
         AdminRoute(

@@ -24,7 +24,7 @@ _TEXT = {"type": "string"}
 _SUBJECT = {
     "type": "object",
     "additionalProperties": {"type": "string"},
-    "description": "Whom it counts for, e.g. `{team: research}`; empty where one counter is for all.",
+    "description": "The subject that it counts for, e.g. `{team: research}`; empty where one counter is for all.",
 }
 _UNITS = "In units of the measure; of `cost` nano-dollars."
 _MOMENT = {"type": ["number", "null"], "description": "Seconds since the epoch."}

@@ -81,7 +81,7 @@ class Journal:
             except StoreUnavailable:
                 return
             except Exception:
-                log.exception("a settlement can't be made and is given up")
+                log.exception("a settlement failed permanently and is dropped")
                 self.lost += 1
             if self._waiting and self._waiting[0] is first:
                 self._waiting.popleft()

@@ -288,7 +288,7 @@ def _override(written: Mapping[str, Any], measure: str, per: Sequence[str], plac
         if key not in per:
             raise ValueError(f"{place}: the limit is not per {key}, so it has no override for one")
     if not subject:
-        raise ValueError(f"{place}: expected whom it is for, e.g. `{per[0] if per else 'team'}: …`")
+        raise ValueError(f"{place}: expected a subject, e.g. `{per[0] if per else 'team'}: …`")
     if written.get("unlimited") is True:
         return Override(subject, None)
     if measure not in written:

@@ -35,7 +35,7 @@ _LIMIT: dict[str, Any] = {
             "type": "string",
             "pattern": "^[^|]+$",
             "minLength": 1,
-            "description": "What refusals, headers and counters call it. A renamed limit counts anew.",
+            "description": "What refusals, headers and counters call it. A renamed limit starts again at 0.",
         },
         "per": {
             "type": "array",
@@ -85,13 +85,13 @@ _LIMIT: dict[str, Any] = {
         "onStoreDown": {
             "enum": ["lease", "allow", "deny"],
             "default": "lease",
-            "description": "Where the store can't be asked: go on with what was taken out in advance and refuse "
+            "description": "Where the store can't be reached: go on with what was taken out in advance and refuse "
             "with 503 after that (`lease`; `deny` without even that), or let all through and count it later (`allow`).",
         },
         "onCrash": {
             "enum": ["charge", "release"],
             "default": "charge",
-            "description": "What becomes of the reservations of a gateway that was killed, after their lease.",
+            "description": "What happens to the reservations of a gateway that was killed, after their lease.",
         },
         "overrides": {
             "type": "array",
@@ -103,14 +103,14 @@ _LIMIT: dict[str, Any] = {
         "unknownPrice": {
             "enum": ["refuse", "estimate", "free"],
             "default": "refuse",
-            "description": "Of a cost limit: a model without a price is refused, counted at the dearest known price, "
+            "description": "Of a cost limit: a model without a price is refused, counted at the highest known price, "
             "or counted as nothing.",
         },
         "overdraft": {
             "enum": ["refuse", "allow"],
             "default": "refuse",
-            "description": "Of a cost limit: a fallback to a dearer model, for which the difference to what was "
-            "reserved is not left, is refused, or goes on and leaves debt.",
+            "description": "Of a cost limit: a fallback to a more expensive model, for which the difference to what "
+            "was reserved is not left, is refused, or goes on and leaves debt.",
         },
         "missing": {
             "enum": ["skip", "refuse"],
@@ -175,10 +175,10 @@ SCHEMA: dict[str, Any] = {
                     "minimum": 0,
                     "maximum": 0.5,
                     "default": 0.02,
-                    "description": "Most of what is left that one block takes; 0 asks the store for each request.",
+                    "description": "Largest share of what is left in one block; 0 asks the store for each request.",
                 },
                 "duration": {**_DURATION, "default": 2000, "description": "How long a block is used."},
-                "requests": {"type": "integer", "minimum": 1, "default": 64, "description": "Most in a block."},
+                "requests": {"type": "integer", "minimum": 1, "default": 64, "description": "Maximum in a block."},
             },
         },
         "lease": {

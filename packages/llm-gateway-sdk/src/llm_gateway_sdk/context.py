@@ -275,7 +275,7 @@ class RequestContext:
         self.error: Exception | None = None
         """The last failure, as `on_model_error` sees it; None after a success."""
         self.batch: Sequence[BatchShare] = ()
-        """What a batch that is handed in may use, by model; for the request that settles it too. Empty for
+        """What a batch that is submitted may use, by model; for the request that settles it too. Empty for
         all else."""
         self.session: str | None = None
         """The id of the realtime session that this request is one response of; None for all else, the session itself

@@ -14,7 +14,7 @@ FIELDS: dict[str, str] = {
     "attempts": "One entry per call of a provider, in order; the last is the current one.",
     "available_models": "Names of the project's models.",
     "batch": (
-        "What a batch that is handed in may use, by model; for the request that settles it too. Empty for all else."
+        "What a batch that is submitted may use, by model; for the request that settles it too. Empty for all else."
     ),
     "base_request_payload": ("The client's request as it came, decoded on first use; `base_request` is a copy of it."),
     "caller": "The name of who is asking, as authentication found; never the key.",

@@ -88,7 +88,7 @@ def test_an_end_with_an_error_and_without_content_is_an_error():
 
     error = broken_end([broken], "the call could not be read")
     assert error.kind == "upstream"
-    assert error.message == "The model's output broke off (MALFORMED_FUNCTION_CALL). the call could not be read"
+    assert error.message == "The model's output ended early (MALFORMED_FUNCTION_CALL). the call could not be read"
     assert broken_end([choice(0, TextPart("x"), finish="error")], sure={"OTHER"}) is None
     assert broken_end([choice(0, TextPart("x"), finish="error")]) is not None
     assert broken_end([choice(0, TextPart("x"), finish="error"), choice(1, TextPart("y"), finish="stop")]) is None

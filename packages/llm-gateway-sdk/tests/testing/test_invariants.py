@@ -83,7 +83,7 @@ def test_state_left_behind_by_a_failed_attempt_is_found():
         ctx.buffered_chunk = merge(ctx.buffered_chunk, count)
         return None
 
-    with pytest.raises(AssertionError, match="after a first attempt that broke off after"):
+    with pytest.raises(AssertionError, match="after a first attempt that ended early, after"):
         assert_stream_invariant(plugin(after_chunk=after_chunk), texts="abcdef", every_kind=False)
 
 

@@ -57,7 +57,7 @@ def test_a_body_that_is_not_what_its_header_promises(encoding: str, sent: bytes,
 
 
 def test_an_encoding_that_is_not_taken_is_named_with_those_that_are() -> None:
-    with pytest.raises(InvalidRequest, match=r"'br' is not taken here; send gzip, deflate") as refused:
+    with pytest.raises(InvalidRequest, match=r"'br' is not accepted here; send gzip, deflate") as refused:
         inflate(BODY, "br", 10_000)
 
     assert refused.value.status == 415

@@ -65,7 +65,12 @@ class RedisStore(Store):
                 "default": "llmgw",
                 "description": "Beginning of all keys.",
             },
-            "connections": {"type": "integer", "minimum": 1, "default": 64, "description": "Most per worker."},
+            "connections": {
+                "type": "integer",
+                "minimum": 1,
+                "default": 64,
+                "description": "Maximum number of connections per worker.",
+            },
             "tls": {"type": "boolean", "default": False, "description": "For sentinels and clusters; `rediss` has it."},
             "caFile": {"type": "string", "description": "Authorities that the server's certificate may come from."},
             "certFile": {"type": "string", "description": "The client's certificate."},
@@ -119,8 +124,8 @@ class RedisStore(Store):
         notes = []
         if int(info.get("maxmemory", 0)) > 0 and info.get("maxmemory_policy") != "noeviction":
             notes.append(
-                f"its maxmemory-policy is {info.get('maxmemory_policy')}: counters may be evicted and limits begin "
-                "anew; set it to noeviction"
+                f"its maxmemory-policy is {info.get('maxmemory_policy')}: counters may be evicted and limits start "
+                "again at 0; set it to noeviction"
             )
         if not int(info.get("aof_enabled", 0)):
             notes.append("it does not append to a file (appendonly no): a restart loses what was counted since then")
@@ -272,7 +277,7 @@ class RedisStore(Store):
 
     async def _initialize(self) -> None:
         """Lets the client of a cluster find its nodes once, before many calls want to do so at the same time. A call
-        that gives up does not end it, for the next one would have to begin anew."""
+        that gives up does not end it, for the next one would have to start again at 0."""
         if self._starting is None or self._starting.done():
             self._starting = asyncio.create_task(self._find_nodes())
         await asyncio.shield(self._starting)

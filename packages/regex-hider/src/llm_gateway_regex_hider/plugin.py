@@ -24,7 +24,7 @@ _RESPONSE_PHASES = frozenset({"after_model", "after_chunk", "on_model_error"})
 @plugin_metadata(
     name="regex-hider",
     version=__version__,
-    description="Hides what regular expressions find in requests and replies, streams included, or refuses it.",
+    description="Redacts what regular expressions find in requests and replies, streams included, or refuses it.",
     configuration_schema=SCHEMA,
     keywords=("privacy", "redaction", "guardrail"),
 )
@@ -166,7 +166,7 @@ class RegexHider(Plugin):
             log.info("%s: hidden in the %s: %s", ctx.request_id, where, counted)
         if findings.masked:
             log.warning(
-                "%s: hidden in the %s without a match, for want of a verdict within the bounds: %d texts",
+                "%s: hidden in the %s without a match, because they could not be searched within the limits: %d texts",
                 ctx.request_id, where, findings.masked,
             )  # fmt: skip
 

@@ -78,14 +78,14 @@ SCHEMA: dict[str, Any] = {
                     "type": "integer",
                     "minimum": 1,
                     "default": DEFAULT_MAX_SIZE,
-                    "description": "Most characters of one text that are held back while they may become a match.",
+                    "description": "Maximum characters that are held back of one text while it may become a match.",
                 },
                 "timeout": {
                     "type": ["number", "string"],
-                    "description": "Accepted and ignored: text goes out as soon as it can't become a match.",
+                    "description": "Accepted and ignored: text is sent as soon as it can't become a match.",
                 },
                 "flushOn": {
-                    "description": "Accepted and ignored: text goes out as soon as it can't become a match.",
+                    "description": "Accepted and ignored: text is sent as soon as it can't become a match.",
                 },
             },
         },

@@ -43,7 +43,7 @@ class VaultSecrets(SecretSource):
             self._client = None  # its token may have ended
             raise SecretUnavailable(f"{_address()} does not allow to read {path}") from None
         except (VaultError, requests.RequestException) as error:
-            raise SecretUnavailable(f"{_address()} can't be asked: {type(error).__name__}") from None
+            raise SecretUnavailable(f"{_address()} can't be reached: {type(error).__name__}") from None
 
     def _read(self, path: str, key: str) -> str:
         if self._client is None:

@@ -95,7 +95,7 @@ def key_routes(store: Store, pepper: bytes) -> list[AdminRoute]:
             gives=_page_of(_KEY), query=(*_PAGING, _SEARCH),
         ),
         AdminRoute(
-            method="POST", path="/keys", name="createKey", summary="Makes a key, and shows it this once.", role="admin",
+            method="POST", path="/keys", name="createKey", summary="Creates a key, and shows it once.", role="admin",
             handler=api.create, takes=_NEW, gives=_MADE, status=201, versioned=True,
         ),
         AdminRoute(
@@ -111,7 +111,7 @@ def key_routes(store: Store, pepper: bytes) -> list[AdminRoute]:
             handler=api.rotate, takes=_ROTATION, gives=_MADE, versioned=True,
         ),
         AdminRoute(
-            method="POST", path=one + "/revoke", name="revokeKey", summary="Ends a key for good.", role="operator",
+            method="POST", path=one + "/revoke", name="revokeKey", summary="Ends a key permanently.", role="operator",
             handler=api.revoke, gives=_KEY, versioned=True,
         ),
         AdminRoute(

@@ -105,7 +105,7 @@ def _seconds(text: str) -> float:
     return parse_duration(text)
 
 
-@command.command("create", help="Make a key, and print it.")
+@command.command("create", help="Create a key, and print it.")
 @_owner_options
 @_options
 def create(config: str, pepper: str, as_json: bool, name: str, **owner: Any) -> int:
@@ -116,7 +116,7 @@ def create(config: str, pepper: str, as_json: bool, name: str, **owner: Any) -> 
     return 0
 
 
-@command.command("import", help="Take in a key of another system, read from standard input; it stays valid as it is.")
+@command.command("import", help="Import a key of another system, read from standard input; it stays valid as it is.")
 @_owner_options
 @_options
 def import_(config: str, pepper: str, as_json: bool, name: str, **owner: Any) -> int:
@@ -165,7 +165,7 @@ def rotate(config: str, pepper: str, as_json: bool, key_id: str, grace: str) -> 
     return 0
 
 
-@command.command("revoke", help="End a key for good.")
+@command.command("revoke", help="End a key permanently.")
 @click.argument("key_ids", nargs=-1, required=True, metavar="ID...")
 @_options
 def revoke(config: str, pepper: str, as_json: bool, key_ids: Sequence[str]) -> int:

@@ -30,7 +30,7 @@ _SCHEMA: dict[str, Any] = {
         "imported": {
             "type": "boolean",
             "default": False,
-            "description": "Also look for keys of other systems, which were taken in with `keys import`. Each unknown "
+            "description": "Also look for keys of other systems, which were imported with `keys import`. Each unknown "
             "credential then costs a look-up.",
         },
         "cacheSize": {"type": "integer", "minimum": 1, "default": 10000, "description": "Keys that a worker holds."},

@@ -97,7 +97,7 @@ class Shipper:
             self._end(process)
             if process.returncode == _STARVED:
                 self._urgent_until = time.monotonic() + _URGENT_SECONDS
-                logger.warning("this machine leaves no time for sending traces; they are sent at the cost of requests")
+                logger.warning("this machine has no idle time for sending traces; they are now sent at normal priority")
             elif not self._closing:
                 logger.warning("the process that sends traces ended (status %s); starting it again", process.returncode)
                 time.sleep(_RESTART_SECONDS)

@@ -202,7 +202,7 @@ class Writer:
                 return fitting
             if self._on_full == "dropOldest" and (dropped := self._drop_oldest()):
                 self._counters.dropped_old += dropped
-                self._complain("the trace spool is full; the oldest records are given up")
+                self._complain("the trace spool is full; the oldest records are dropped")
                 continue
             _, acknowledged = self._waiting.pop(0)
             self._counters.dropped_new += 1

@@ -83,7 +83,7 @@ def _reloaded(found: Mapping[str, Any]) -> Child:
 def _failed(checks: Mapping[str, Any], reload_: Mapping[str, Any], store: Mapping[str, Any]) -> Markup | None:
     lines = [f"Not {name}" for name, good in checks.items() if not good]
     lines += [str(problem) for problem in reload_.get("problems") or [reload_["error"]]] if reload_.get("error") else []
-    lines += [f"In force only after a restart: {name}" for name in reload_.get("needs_restart", ())]
+    lines += [f"Takes effect only after a restart: {name}" for name in reload_.get("needs_restart", ())]
     lines += [f"Store: {warning}" for warning in store.get("warnings", ())]
     if not lines:
         return None

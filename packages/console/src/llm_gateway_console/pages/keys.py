@@ -199,7 +199,7 @@ def _changes(view: View, key: Mapping[str, Any], wanted: str) -> list[Child]:
         revoke = tag(
             "form",
             fields,
-            tag("button", "Revoke for good", class_="danger", aria_label=f"Revoke {key['name']} for good"),
+            tag("button", "Revoke permanently", class_="danger", aria_label=f"Revoke {key['name']} permanently"),
             method="post",
             action=f"{view.base}/keys/revoke",
         )

@@ -19,7 +19,7 @@ UNTIL: Final = {
     "hour": ("for an hour", 3600.0),
     "day": ("for a day", 86400.0),
     "week": ("for a week", 7 * 86400.0),
-    "": ("for good", None),
+    "": ("permanently", None),
 }
 
 
@@ -29,7 +29,7 @@ async def made(view: View) -> Response:
     seconds = UNTIL.get(fields.get("until", ""), UNTIL["day"])[1]
     subject = _subject(fields)
     if subject is None:
-        return view.message("Limits", "Whom it is for is written as `team=research, model=gpt`.", 400)
+        return view.message("Limits", "Write the subject as `team=research, model=gpt`.", 400)
     amount = fields.get("amount", "").strip()
     body: dict[str, Any] = {
         "limit": fields.get("limit", ""), "subject": subject, "amount": amount or None,
@@ -107,12 +107,12 @@ def form(view: View, rules: Sequence[Mapping[str, Any]]) -> Markup | None:
     ]  # fmt: skip
     return tag(
         "details",
-        tag("summary", "Give somebody another amount…"),
+        tag("summary", "Override an amount…"),
         tag(
             "form",
             view.token(),
             tag("label", "Limit", tag("select", options, name="limit")),
-            tag("label", "Whom (empty: everybody)", tag("input", name="whom", placeholder="team=research")),
+            tag("label", "Subject (empty: all callers)", tag("input", name="whom", placeholder="team=research")),
             tag("label", "Amount", tag("input", name="amount", required=True, placeholder="80 USD, or 100000")),
             *_duration_and_reason(),
             tag("button", "Set", class_="primary"),
@@ -132,7 +132,7 @@ def section(view: View, items: Sequence[Mapping[str, Any]]) -> list[Markup]:
             str(each["limit"]),
             ", ".join(f"{name} {value}" for name, value in each["subject"].items()) or "everybody",
             str(each["amount"]) if each["amount"] is not None else "no limit",
-            moment(each["until"]) if each["until"] else "for good",
+            moment(each["until"]) if each["until"] else "permanently",
             [each["reason"] or "–", tag("div", f"by {each['createdBy']}", class_="sub")],
             _ending(view, each) or "–",
         )

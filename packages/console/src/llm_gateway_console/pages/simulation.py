@@ -86,7 +86,7 @@ def _form(view: View, form: Mapping[str, str]) -> Markup:
         made = [tag("option", text, value=value, selected=value == chosen) for value, text in options.items()]
         return tag("label", label, tag("select", made, name=name))
 
-    per = {"": "everybody together", **{name: f"each {name}" for name in _PER}, "team,model": "each team and model"}
+    per = {"": "all callers together", **{name: f"each {name}" for name in _PER}, "team,model": "each team and model"}
     return tag(
         "form",
         view.token(),
@@ -94,7 +94,7 @@ def _form(view: View, form: Mapping[str, str]) -> Markup:
         tag("label", "At most", tag("input", name="amount", value=form.get("amount", ""), required=True)),
         choice("Window", "window", {key: text for key, (text, _) in _WINDOWS.items()}),
         choice("For", "per", per),
-        choice("Played with requests of", "span", _SPANS),
+        choice("Replayed requests of", "span", _SPANS),
         tag("button", "Simulate", class_="primary"),
         method="post",
         action=f"{view.base}/limits/simulate",

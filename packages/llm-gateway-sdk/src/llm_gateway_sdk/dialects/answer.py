@@ -96,7 +96,7 @@ def broken_end(
 
 def broken_output(word: str | None, detail: str | None = None) -> ErrorInfo:
     """The error for a finish reason that means that the model's output broke. `detail`: the provider's words."""
-    message = f"The model's output broke off ({word or 'error'})."
+    message = f"The model's output ended early ({word or 'error'})."
     return ErrorInfo(f"{message} {detail}" if detail else message, 502, "upstream", code=word, of_output=True)
 
 

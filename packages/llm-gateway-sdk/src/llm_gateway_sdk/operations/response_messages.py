@@ -49,7 +49,7 @@ def read_create(data: bytes) -> Create:
     if not isinstance(event, dict):
         raise DialectError("a message has to be a JSON object")
     if event.get("type") != CREATE:
-        raise DialectError(f"expected `{CREATE}`; no other message is taken here", path="type")
+        raise DialectError(f"expected `{CREATE}`; no other message is accepted here", path="type")
     lane = event.get("stream_id")
     if lane is not None and not isinstance(lane, str):
         raise DialectError("expected a string", path="stream_id")

@@ -550,14 +550,14 @@ class DialectLaws:
         encoder = self.dialect.stream_encoder(self.plain_echo(), counting_mint(), Losses("response"))
         sent = b"".join(encoder.encode(chunk) for chunk in chunks[: chance.randrange(len(chunks))])
 
-        sent += encoder.fail(ErrorInfo("The provider broke off.", 502, "upstream"))
+        sent += encoder.fail(ErrorInfo("The stream ended early.", 502, "upstream"))
 
         if self.grammar is not None:
             assert type(self).grammar(sent, complete=False) == []  # type: ignore[misc]
         decoder = self.dialect.stream_decoder(counting_mint())
         noisy = [*decoder.feed(sent), *decoder.close()]
         assert not decoder.finished
-        assert [chunk.error.message for chunk in noisy if chunk.error] == ["The provider broke off."]
+        assert [chunk.error.message for chunk in noisy if chunk.error] == ["The stream ended early."]
         assert all(choice.finish_reason is None for chunk in noisy for choice in chunk.choices)
 
     @_LAWFUL

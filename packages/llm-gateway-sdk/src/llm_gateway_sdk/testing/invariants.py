@@ -172,7 +172,7 @@ def _check_failed_attempts(
                 reply = harness.stream(ScriptedModel(broken, list(parts)))
                 _assert_hidden(reply, hidden, broken)
                 if len(reply.attempts) > 1 and reference.error is None:
-                    _assert_same(reference, reply, f"after a first attempt that broke off after {_shown(begun)}")
+                    _assert_same(reference, reply, f"after a first attempt that ended early, after {_shown(begun)}")
 
 
 # Cutting.

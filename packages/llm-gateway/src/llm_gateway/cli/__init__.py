@@ -43,7 +43,7 @@ application = CommandTable(
         "explain": ("explain", "Print the effective configuration and where each value comes from."),
         "init": ("init", "Write a commented configuration that works as it is."),
         "plugins": ("plugins", "List, document or create plugins, adapters and providers."),
-        "models": ("models", "Print what models take and cost, and where that was read."),
+        "models": ("models", "Print what models accept and cost, with sources."),
         "limits": ("limits", "Show what limits have counted, explain refusals, try limits on recorded requests."),
         "schema": ("schema", "Print the JSON Schema of the configuration."),
         "completion": ("completion", "Print the completion script of a shell."),

@@ -120,7 +120,7 @@ def explain(config: str, request_id: str, as_json: bool) -> int:
 
 @command.command(
     "simulate",
-    help="Play recorded requests against the limits of the configuration: who would have been refused.",
+    help="Replay recorded requests against the limits of the configuration: who would have been refused.",
     epilog="The file has one JSON object per line: `time` and what is known of `key`, `user`, `team`, `org`,\n"
     "`labels`, `project`, `model`, `ip`, `input_tokens`, `output_tokens` and `cost` in US dollars.\n",
 )

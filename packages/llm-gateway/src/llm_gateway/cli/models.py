@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.group(
     "models",
     cls=ExampleGroup,
-    help="Print what is known about models: what they take, what they cost, and where that was read.",
+    help="Print what is known about models: what they accept, what they cost, and the source of each fact.",
     epilog="examples:\n"
     "  llm-gateway models list\n"
     "  llm-gateway models show claude-opus-5-5\n"

@@ -153,8 +153,8 @@ class LimitsConfig(Settings):
     max_items: int = Field(
         default=200_000,
         ge=1000,
-        description="Most values in the JSON of one request: elements of lists count one, fields of objects two, each "
-        "list and object one more. Beyond it: 413.",
+        description="Maximum number of values in the JSON of one request: elements of lists count one, fields of "
+        "objects two, each list and object one more. Beyond it: 413.",
     )
     max_header_bytes: Size = Field(
         default=64 << 10, description="Largest header block of a request and of a provider's reply."
@@ -166,7 +166,7 @@ class LimitsConfig(Settings):
     )
     queue_timeout_seconds: Duration = Field(default=30.0, alias="queueTimeout", description="Longest wait for a place.")
     max_kept_bytes: Size = Field(
-        default=64 << 20, description="Memory for copies of replies that plugins asked for, in all."
+        default=64 << 20, description="Total memory for copies of replies that plugins asked for."
     )
     max_kept_reply_bytes: Size = Field(
         default=8 << 20, description="Of these, for one reply; a longer copy is cut and marked as cut."
@@ -174,7 +174,7 @@ class LimitsConfig(Settings):
     keep_alive_seconds: Duration = Field(
         default=15.0,
         alias="keepAlive",
-        description="Silence on a stream after which a keep-alive is sent; `0` sends none.",
+        description="Time without data on a stream after which a keep-alive is sent; `0` sends none.",
     )
     header_timeout_seconds: Duration = Field(
         default=30.0, alias="headerTimeout", description="Longest time for a request's header."
@@ -195,7 +195,9 @@ class RealtimeConfig(Settings):
     max_message_bytes: Size = Field(default=16 << 20, description="Largest message of either side.")
     max_session_seconds: Duration = Field(default=3600.0, alias="maxSession", description="Longest time of a session.")
     idle_timeout_seconds: Duration = Field(
-        default=900.0, alias="idleTimeout", description="Silence of both sides after which a session is closed."
+        default=900.0,
+        alias="idleTimeout",
+        description="Time without a message of either side after which a session is closed.",
     )
     ping_seconds: Duration = Field(
         default=20.0,
@@ -326,25 +328,25 @@ class FactsConfig(Settings):
     vendor: str | None = Field(default=None, description="Who made it.")
     family: str | None = Field(default=None, description="The line of models that it belongs to.")
     context_window: int | None = Field(default=None, ge=1, description="Tokens of a conversation.")
-    max_output: int | None = Field(default=None, ge=1, description="The most tokens of one answer.")
+    max_output: int | None = Field(default=None, ge=1, description="Maximum number of tokens in one answer.")
     endpoints: list[str] | None = Field(default=None, description="The vendor's APIs that serve it.")
     input: list[Literal["text", "image", "audio", "video", "pdf"]] | None = Field(default=None, description="Input.")
     output: list[Literal["text", "image", "audio", "video", "embedding"]] | None = Field(
         default=None, description="Output."
     )
     sampling: Literal["all", "one", "none"] | None = Field(
-        default=None, description="Whether temperature, top_p and top_k are taken; `one`: one of them at a time."
+        default=None, description="Whether temperature, top_p and top_k are accepted; `one`: one of them at a time."
     )
-    penalties: bool | None = Field(default=None, description="Penalties and log probabilities are taken.")
-    stop: bool | None = Field(default=None, description="Stop sequences are taken.")
+    penalties: bool | None = Field(default=None, description="Penalties and log probabilities are accepted.")
+    stop: bool | None = Field(default=None, description="Stop sequences are accepted.")
     thinking: list[Literal["budget", "adaptive", "effort", "always", "off"]] | None = Field(
         default=None, description="How reasoning is asked for, and whether it can be switched off."
     )
-    tools: bool | None = Field(default=None, description="Tools are taken.")
+    tools: bool | None = Field(default=None, description="Tools are accepted.")
     forced_tools: bool | None = Field(default=None, description="A tool can be forced.")
     parallel_tools: bool | None = Field(default=None, description="Several tools may be called at once.")
     structured: bool | None = Field(default=None, description="Answers by a JSON schema are guaranteed.")
-    strict_tools: bool | None = Field(default=None, description="Strict tools are taken.")
+    strict_tools: bool | None = Field(default=None, description="Strict tools are accepted.")
     prefill: bool | None = Field(default=None, description="The conversation may end with the assistant's turn.")
     caching: bool | None = Field(default=None, description="Prompts are cached.")
     retires: str | None = Field(
@@ -423,15 +425,15 @@ class PluginConfig(Settings):
         description="Lower runs first before the model and last after it; equal: in file order.",
     )
     conditions: ConditionsConfig | None = Field(
-        default=None, description="When it takes part; without conditions always."
+        default=None, description="Conditions under which it runs; without any it always runs."
     )
     config: ExtensionSettings = Field(default={}, description="Settings of that plugin type.")
     on_error: Literal["fail_closed", "fail_open"] = Field(
         default="fail_closed",
-        description="When the plugin breaks: refuse the request, or go on without what it had changed.",
+        description="When the plugin fails: refuse the request, or continue without its changes.",
     )
     timeout_seconds: Duration | None = Field(
-        default=None, alias="timeout", description="Time for one call of a hook that waits."
+        default=None, alias="timeout", description="Time limit for one call of an asynchronous hook."
     )
 
 
@@ -462,7 +464,7 @@ class ResponsesConfig(Settings):
     max_bytes: int = Field(
         default=8 * 1024 * 1024,
         ge=1024,
-        description="The most that one response with its input, or one conversation, may take.",
+        description="Maximum size of one response with its input, or of one conversation.",
     )
 
 
@@ -473,8 +475,8 @@ class BatchesConfig(Settings):
         default=60.0,
         ge=0.1,
         alias="pollInterval",
-        description="How long after a batch was handed in its provider is asked for the first time whether it has "
-        "ended; for one that takes long it is asked less often.",
+        description="How long after a batch was submitted its provider is first asked whether it has ended; batches "
+        "that take long are polled less often.",
     )
 
 
@@ -486,7 +488,7 @@ class ProjectFlags(Settings):
 
     strict: bool | None = Field(
         default=None,
-        description="Refuse requests that the provider's API can't express in full, instead of only telling the loss.",
+        description="Refuse requests that the provider's API can't express in full, instead of reporting the loss.",
         json_schema_extra={"x-default": False},
     )
     strict_models: bool | None = Field(
@@ -498,7 +500,7 @@ class ProjectFlags(Settings):
         default=None,
         ge=0,
         le=100,
-        description="Passes of the pipeline after failures.",
+        description="Further attempts of a request after failures.",
         json_schema_extra={"x-default": 3},
     )
     max_turns: int | None = Field(
@@ -526,7 +528,7 @@ class ProjectFlags(Settings):
     )
     batches: BatchesConfig | None = Field(
         default=None,
-        description="How batches are looked after.",
+        description="How the status of batches is polled.",
         json_schema_extra={"x-default": {}},
     )
     hide_refused_models: bool | None = Field(
@@ -601,8 +603,10 @@ class OtelConfig(Settings):
         description="Base address of the collector, e.g. `http://localhost:4318`; else `OTEL_EXPORTER_OTLP_ENDPOINT`.",
     )
     headers: dict[str, SecretStr] = Field(default={}, description="Headers for the collector, such as its credential.")
-    service_name: str = Field(default="llm-gateway", description="How the gateway calls itself.")
-    sample_ratio: float = Field(default=1.0, ge=0, le=1, description="Part of the requests that is traced.")
+    service_name: str = Field(default="llm-gateway", description="The gateway's service name in traces and metrics.")
+    sample_ratio: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the requests that are traced, from 0 to 1."
+    )
     traces: bool = Field(default=True, description="Send traces.")
     metrics: bool = Field(default=True, description="Send metrics.")
     capture_content: bool = Field(default=False, description="Put prompts and answers into spans.")
@@ -611,7 +615,7 @@ class OtelConfig(Settings):
 class MonitoringConfig(Settings):
     """What the gateway reports about itself."""
 
-    enabled: bool = Field(default=True, description="Governs the health addresses and the metrics.")
+    enabled: bool = Field(default=True, description="Serves the health addresses and the metrics.")
     health_check: HealthCheckConfig = Field(
         default=HealthCheckConfig(), alias="health_check", description="Health addresses."
     )
@@ -666,19 +670,19 @@ class AdminConfig(Settings):
 class BreakerConfig(Settings):
     """Sparing a provider's target that keeps failing. The caller's own mistakes never count."""
 
-    enabled: bool = Field(default=True, description="Spare failing targets.")
+    enabled: bool = Field(default=True, description="Skip targets that keep failing.")
     failures: int = Field(
-        default=5, ge=1, description="Failures in a row within `window` after which a target is spared."
+        default=5, ge=1, description="Failures in a row within `window` after which a target is skipped."
     )
     window_seconds: Duration = Field(default=30.0, alias="window", description="How long a failure counts.")
     cooldown_seconds: Duration = Field(
-        default=15.0, alias="cooldown", description="How long it is spared at first; then it doubles."
+        default=15.0, alias="cooldown", description="How long it is skipped at first; then it doubles."
     )
     max_cooldown_seconds: Duration = Field(
-        default=300.0, alias="maxCooldown", description="Longest time that it is spared."
+        default=300.0, alias="maxCooldown", description="Longest time that it is skipped."
     )
     probes: int = Field(
-        default=1, ge=1, description="Requests that may try it after that, before it counts as well again."
+        default=1, ge=1, description="Requests that may try it after that, before it counts as healthy again."
     )
 
 
@@ -747,7 +751,9 @@ class GatewayFile(ProjectFlags):
     )
     logging: LoggingConfig = Field(default=LoggingConfig(), description="The gateway's own log.")
     admin: AdminConfig = Field(default=AdminConfig(), description="Management addresses.")
-    breaker: BreakerConfig = Field(default=BreakerConfig(), description="Sparing a target that keeps failing.")
+    breaker: BreakerConfig = Field(
+        default=BreakerConfig(), description="The circuit breaker: skips a target that keeps failing."
+    )
     upstream: UpstreamConfig = Field(default=UpstreamConfig(), description="The connections to providers.")
     store: StoreConfig = Field(default=StoreConfig(), description="Where counters, keys and logs are kept.")
     secrets: SecretsConfig = Field(default=SecretsConfig(), description="Secrets of other services.")

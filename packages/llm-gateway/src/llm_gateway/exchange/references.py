@@ -167,7 +167,7 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
 
 
 def _unkept(kind: str, name: str) -> InvalidRequest:
-    why = "this project keeps no responses, and a provider's are everybody's only where `nativePaths` lists them"
+    why = "this project keeps no responses, and a provider's own are reachable only where `nativePaths` lists them"
     if kind == _RESPONSE:
         code, param = "previous_response_not_found", "previous_response_id"
         return InvalidRequest(f"Previous response with id '{name}' not found: {why}.", code=code, param=param)

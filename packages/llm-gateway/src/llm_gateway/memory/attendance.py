@@ -255,7 +255,9 @@ class Attendance:
             if response is not None:
                 await self._shelf.mark(self._owner, response)
         except StoreError as error:
-            log.warning("request %s: whose its response is is not kept: %s", self._request.ctx.request_id, error)
+            log.warning(
+                "request %s: the owner of its response could not be stored: %s", self._request.ctx.request_id, error
+            )
 
     async def _write(self, response: dict[str, Any]) -> None:
         own, shown = await self._request.work(self._named_input)

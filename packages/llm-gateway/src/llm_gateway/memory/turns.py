@@ -57,7 +57,7 @@ class Turns:
                 except Conflict:
                     pass  # another was faster
             if time.monotonic() >= until:
-                raise StoreUnavailable("another gateway does not let go of the record")
+                raise StoreUnavailable("another gateway holds the lock on the record")
             await asyncio.sleep(_PAUSE_SECONDS * random.uniform(0.5, 2.0))
 
     async def _give_back(self, key: str, version: int) -> None:

@@ -149,7 +149,7 @@ FAMILIES: dict[str, Family] = {
     ),
     "llm_gateway_build_info": Family("gauge", ("version",), "Workers that run this version of the gateway."),
     "llm_gateway_workers": Family("gauge", (), "Worker processes that answered."),
-    "llm_gateway_worker_restarts_total": Family("counter", (), "Workers that ended unasked and were replaced."),
+    "llm_gateway_worker_restarts_total": Family("counter", (), "Workers that ended unexpectedly and were replaced."),
     "process_cpu_seconds_total": Family("counter", (), "Processor time of all workers."),
     "process_resident_memory_bytes": Family("gauge", (), "Resident memory of all workers."),
     "process_open_fds": Family("gauge", (), "Open file descriptors of all workers."),

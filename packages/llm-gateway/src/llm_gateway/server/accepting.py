@@ -93,7 +93,7 @@ class Acceptor:
         if now - self._logged >= _LOG_SECONDS:
             self._logged = now
             log.error(
-                "no connection can be taken: %s. Raise the limit of open files (ulimit -n), or lower "
+                "no connection can be accepted: %s. Raise the limit of open files (ulimit -n), or lower "
                 "server.limits.maxConcurrent.",
                 error.strerror,
             )

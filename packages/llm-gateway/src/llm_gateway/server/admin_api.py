@@ -61,7 +61,7 @@ class AdminAPI:
         except AdminError as error:
             response = _problem(error.status, error.detail, error.title)
         except Conflict as error:
-            response = _problem(412, f"It has been changed by somebody else: {error}")
+            response = _problem(412, f"It has been changed in the meantime: {error}")
         except StoreError as error:
             log.warning("administration: the store does not answer: %s", error)
             response = _problem(503, "The store does not answer.")
@@ -84,13 +84,13 @@ class AdminAPI:
                 allowed.add(route.method)
                 continue
             if _RANK[role] < _RANK[route.role]:
-                raise AdminError(403, f"This needs the role {route.role}; the credential has {role}.")
+                raise AdminError(403, f"This requires the role {route.role}; the credential has {role}.")
             return _written(await route.handler(await _call(request, route, by, match.groupdict())), request)
         if allowed:
             response = _problem(405, f"This takes {', '.join(sorted(allowed))}.")
             response.headers["allow"] = ", ".join(sorted(allowed))
             return response
-        raise AdminError(404, "There is nothing here.")
+        raise AdminError(404, "There is no such address in this API.")
 
     async def _caller(self, request: Request) -> tuple[str, Role]:
         within: tuple[str, Role] | None = request.scope.get(CALLER)
@@ -175,7 +175,7 @@ async def _call(request: Request, route: AdminRoute, by: str, path: Mapping[str,
         async for chunk in request.stream():
             size += len(chunk)
             if size > _MAX_BODY:
-                raise AdminError(413, f"At most {_MAX_BODY} bytes are taken.")
+                raise AdminError(413, f"At most {_MAX_BODY} bytes are accepted.")
             chunks.append(chunk)
         try:
             body = json.loads(b"".join(chunks) or b"{}")

@@ -76,4 +76,4 @@ class Admission:
 
 def _expire(place: asyncio.Future[None]) -> None:
     if not place.done():
-        place.set_exception(Overloaded("The gateway is at its limit; no place came free in time.", retry_after=2.0))
+        place.set_exception(Overloaded("The gateway is at its limit; no other request ended in time.", retry_after=2.0))

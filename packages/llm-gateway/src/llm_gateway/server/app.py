@@ -134,7 +134,7 @@ class GatewayApp:
         if declared > limits.body_bytes or declared > limits.upload_bytes:
             most = limits.upload_bytes if self.takes_upload(incoming) else limits.body_bytes
             if declared > most:
-                return PayloadTooLarge(f"The body has {declared} bytes; at most {most} are taken.")
+                return PayloadTooLarge(f"The body has {declared} bytes; at most {most} are accepted.")
         if self.admission.full and not self.is_management(incoming.head.path):
             self.admission.refused += 1
             return Overloaded("The gateway is at its limit of requests.", retry_after=1.0)
@@ -285,7 +285,7 @@ class GatewayApp:
             return None, False
         wire.path = match.upstream
         if route.operation not in ("native", "stored") and has_more_items(wire.body, self._max_items):
-            raise PayloadTooLarge(f"The body has more than {self._max_items} values, which is more than is taken.")
+            raise PayloadTooLarge(f"The body has more than {self._max_items} values, which is more than is accepted.")
         return _asked(route, client, wire)
 
     def _exchange(

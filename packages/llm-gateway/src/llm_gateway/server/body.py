@@ -17,7 +17,7 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
         return body
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise InvalidRequest(
-            f"content-encoding '{encoding}' is not taken here; send gzip, deflate or no encoding.", status=415
+            f"content-encoding '{encoding}' is not accepted here; send gzip, deflate or no encoding.", status=415
         )
     decompressor = zlib.decompressobj(zlib.MAX_WBITS | (16 if "gzip" in encoding else 0))
     try:

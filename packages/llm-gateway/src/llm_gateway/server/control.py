@@ -259,7 +259,11 @@ class Control:
                 if not is_failure(cause):
                     raise
                 error = cause if isinstance(cause, ConfigError) else ConfigError(f"{type(cause).__name__}: {cause}")
-                log.error("the configuration was not taken:\n%s", error, exc_info=cause if cause is not error else None)
+                log.error(
+                    "the configuration was refused, the former one stays active:\n%s",
+                    error,
+                    exc_info=cause if cause is not error else None,
+                )
                 self.reloads["refused"] += 1
                 self.last_reload = {
                     "at": time.time(),
@@ -271,13 +275,13 @@ class Control:
                 return self.last_reload
             restart = needs_restart(self.gateway.config, fresh.config)
             if restart:
-                log.warning("changed, and in force only after a restart: %s", ", ".join(restart))
+                log.warning("changed, but takes effect only after a restart: %s", ", ".join(restart))
             self._swap(fresh)
             self.reloads["taken"] += 1
             self.last_reload = {"at": time.time(), "version": fresh.version, "changed": True, "error": None}
             if restart:
                 self.last_reload["needs_restart"] = restart
-            log.info("configuration %s is in service", fresh.version)
+            log.info("configuration %s is active", fresh.version)
             return self.last_reload
 
     def _swap(self, fresh: Gateway) -> None:

@@ -129,7 +129,7 @@ class MessageSession:
             await self._report(InvalidRequest(str(error), param=error.path), None)
             return
         if self._duplex.going_away.is_set() or len(self._running) >= _MOST_WAITING:
-            full = Overloaded("No further request is taken on this connection.", retry_after=1.0)
+            full = Overloaded("No further request is accepted on this connection.", retry_after=1.0)
             await self._report(full, create.lane)
             return
         if not create.generates:
@@ -180,7 +180,7 @@ class MessageSession:
             if idle and now >= until:
                 return Closing(GOING_AWAY, "The connection has reached its longest time.")
             if idle and now - self._last_message >= limits.silence:
-                return Closing(GOING_AWAY, "Nothing came on this connection for too long.")
+                return Closing(GOING_AWAY, "Nothing was received on this connection for too long.")
             if limits.ping > 0 and now - pinged >= limits.ping:
                 if now - self._peer.heard > 2 * limits.ping:
                     return Closing(GOING_AWAY)

@@ -85,7 +85,7 @@ def test_what_the_body_raises_breaks_the_connection_off_and_is_raised() -> None:
     async def work(connection: Connection, transport: Transport) -> None:
         with pytest.raises(LookupError, match="gone"):
             await connection.pump(body(b"a", LookupError("gone")))
-        assert [error.message for error in connection.broken] == ["The request's body broke off."]
+        assert [error.message for error in connection.broken] == ["The request's body ended early."]
         assert connection.pumping is True
 
     run(work)

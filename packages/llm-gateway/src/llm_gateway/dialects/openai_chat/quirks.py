@@ -22,9 +22,9 @@ QUIRKS: Quirks = {
     "no_null_content": {**FLAG, "description": "Refuses a null `content` next to tool calls."},
     "no_message_name": {**FLAG, "description": "Refuses the `name` of a message."},
     "no_fields": {**WORDS, "description": "Further fields of a request that it refuses."},
-    "call_id_length": {**NUMBER, "description": "Ids of tool calls have just so many letters or digits."},
-    "tool_name_length": {**NUMBER, "description": "The most letters of a tool's name (64)."},
-    "user_length": {**NUMBER, "description": "The most letters of an end user's id (128)."},
+    "call_id_length": {**NUMBER, "description": "Ids of tool calls have exactly this many letters or digits."},
+    "tool_name_length": {**NUMBER, "description": "Maximum length of a tool's name (64)."},
+    "user_length": {**NUMBER, "description": "Maximum length of an end user's id (128)."},
     "system_turns": {
         **choice("keep", "first"),
         "description": "`first`: one system message, and that the first; later system texts become a user's.",

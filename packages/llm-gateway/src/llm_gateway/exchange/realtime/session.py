@@ -207,8 +207,8 @@ class Session:
                 return end
         closing = self._provider.closing
         if closing.code == _BROKEN:
-            error = ModelStreamError("The connection to the model's provider broke off.", status=502, kind="upstream")
-            return _End(Closing(INTERNAL, "The provider's connection broke off."), Closing(), error)
+            error = ModelStreamError("The connection to the model's provider was lost.", status=502, kind="upstream")
+            return _End(Closing(INTERNAL, "The provider's connection was lost."), Closing(), error)
         return _End(closing.sendable(), closing.sendable())
 
     async def _hand_on(self, message: Message) -> _End | None:
@@ -284,7 +284,7 @@ class Session:
                 error = GatewayError(text, status=408, code="session_expired", kind="timeout")
                 return _End(Closing(GOING_AWAY, text), Closing(GOING_AWAY), error)
             if now - self._last_message >= limits.silence and not self._turns.is_active:
-                text = "Nothing came on this session for too long."
+                text = "Nothing was received on this session for too long."
                 error = GatewayError(text, status=408, code="session_idle", kind="timeout")
                 return _End(Closing(GOING_AWAY, text), Closing(GOING_AWAY), error)
             if limits.ping > 0 and now - pinged >= limits.ping:

@@ -36,7 +36,7 @@ class Pumping(asyncio.Protocol):
                     return
                 self._transport.write(piece)
         except Exception:
-            self.break_off(ModelConnectionError("The request's body broke off."))
+            self.break_off(ModelConnectionError("The request's body ended early."))
             raise
         self.pumping = False
 

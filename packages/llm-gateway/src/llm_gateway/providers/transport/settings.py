@@ -60,7 +60,7 @@ class Proxy:
         except ValueError as error:
             raise ValueError(f"{expected}: {error}") from None
         if parts.scheme != "http":
-            raise ValueError(f"{expected}, found {parts.scheme!r}; TLS to the proxy and SOCKS are not spoken")
+            raise ValueError(f"{expected}, found {parts.scheme!r}; TLS to the proxy and SOCKS are not supported")
         if not parts.hostname or port == 0:
             raise ValueError(f"{expected}, found no {'port' if parts.hostname else 'host'}")
         if parts.path not in ("", "/") or parts.query or parts.fragment:

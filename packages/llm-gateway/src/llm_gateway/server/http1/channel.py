@@ -149,6 +149,6 @@ class Channel(asyncio.Protocol):
             patience = self.door.limits.idle_timeout
             done, _ = await asyncio.wait((self._writable,), timeout=patience)
             if not done and self.write_paused and transport.get_write_buffer_size() >= left:
-                log.info("a client took nothing of its reply for %g s", patience)
+                log.info("a client read nothing of its reply for %g s", patience)
                 transport.abort()
                 return

@@ -322,7 +322,7 @@ class HTTPConnection(Channel):
 
     def _refuse_slow(self) -> None:
         if not self._deaf and not self.transport.is_closing():
-            message = "The request did not come in time."
+            message = "The request was not received in time."
             self._refuse(GatewayError(message, status=408, kind="timeout", code="slow_request"))
 
     def _refuse(self, error: GatewayError) -> None:

@@ -349,7 +349,7 @@ def _judge(headers: TextHeaders, version: str) -> _Framing | Bad:
         return Bad(400, "The Host header is not valid.", "invalid_host")
     if codings:
         if version == "1.0" or len(codings) > 1 or codings[0].strip().lower() != "chunked":
-            return Bad(400, "Of the transfer codings only `chunked` is taken, in HTTP/1.1.", "invalid_transfer_coding")
+            return Bad(400, "`chunked` is the only transfer coding that is accepted.", "invalid_transfer_coding")
         length = None
     return _Framing(length, expects_continue)
 
