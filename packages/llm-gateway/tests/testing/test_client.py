@@ -1,4 +1,6 @@
 import asyncio
+import contextlib
+import gc
 
 import pytest
 
@@ -192,3 +194,28 @@ def test_a_providers_stream_is_closed_when_the_reply_ends(leaves_early):
     with GatewayClient(configuration, extensions=[Endless, plugin_metadata(name="stop")(Stop)]) as client:
         assert client.chat(stream=True).status == 200
         assert closed == [True]
+
+
+@pytest.mark.parametrize("is_running", [False, True], ids=["no loop runs", "another loop runs"])
+def test_a_client_that_is_dropped_without_being_closed_ends_its_tasks(caplog, is_running):
+    client = GatewayClient(ECHO)
+    loop = client._loop
+    tasks = asyncio.all_tasks(loop)
+    assert tasks  # the gateway polls the status of batches
+
+    async def drop():
+        nonlocal client
+        del client
+        gc.collect()
+
+    if is_running:
+        asyncio.run(drop())
+    else:
+        with contextlib.suppress(StopIteration):
+            drop().send(None)
+
+    assert loop.is_closed()
+    assert all(task.done() for task in tasks)
+    del tasks
+    gc.collect()
+    assert "destroyed" not in caplog.text
