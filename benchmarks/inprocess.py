@@ -38,12 +38,16 @@ _HEAD = (
     '"id":"chatcmpl-bench0123456789abcdefghijk","object":"%s","created":1760000000,"model":"gpt-4o-mini-2024-07-18",'
     '"service_tier":"default","system_fingerprint":"fp_bench"'
 )
+_DETAILS = (
+    '"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":0,'
+    '"audio_tokens":0}}}'
+)
+"""The end of the usage of a reply, as OpenAI sends it, and of the reply."""
 _WHOLE = (
     "{" + _HEAD % "chat.completion" + ',"choices":[{"index":0,"message":{"role":"assistant","content":"'
     + "An answer of a length such as people get, so that reading and writing it costs what it costs. " * 2
     + 'the-end","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":412,'
-    '"completion_tokens":34,"total_tokens":446,"prompt_tokens_details":{"cached_tokens":0,"audio_tokens":0},'
-    '"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0}}}'
+    '"completion_tokens":34,"total_tokens":446,' + _DETAILS
 )  # fmt: skip
 
 
@@ -116,7 +120,7 @@ def _events(chunks: int) -> list[bytes]:
     events = [head + f'{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":null}}]}}' for delta in deltas]
     events.append(head + '{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop"}]}')
     events.append(
-        head + f'],"usage":{{"prompt_tokens":412,"completion_tokens":{chunks},"total_tokens":{chunks + 412}}}}}'
+        head + f'],"usage":{{"prompt_tokens":412,"completion_tokens":{chunks},"total_tokens":{chunks + 412},' + _DETAILS
     )
     return [f"data: {event}\n\n".encode() for event in (*events, "[DONE]")]
 
