@@ -33,7 +33,7 @@ def test_each_thread_has_its_own_rules_and_keeps_them():
 def test_the_event_loop_goes_on_while_a_large_text_is_searched():
     async def main():
         aside = Aside(lambda: load_settings(CONFIG))
-        from llm_gateway_regex_hider.redaction.redactor import redact
+        from llm_gateway_regex_hider.redaction.whole_texts import redact
 
         text = "someone@company.example, " * 20_000
         ticks = 0

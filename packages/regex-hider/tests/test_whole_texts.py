@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 from llm_gateway_regex_hider import JSONRedactor, Rule, RuleError, RuleSet, StreamRedactor, compile_rules, redact
+from llm_gateway_regex_hider.redaction.bounds import Blocked, Budget, Findings, LimitExceeded, OnLimit
 from llm_gateway_regex_hider.redaction.json_text import redact_json
-from llm_gateway_regex_hider.redaction.redactor import Blocked, Budget, Findings, LimitExceeded, OnLimit
 
 ATOMS = [
     "a", "b", "[ab]", "[a-c]", "[^a]", "x", r"\d", r"\w", r"\s", "@", "-", r"\.", ".", "é", "(?:ab|b)", "(?:a|@|-1)",
@@ -144,7 +144,7 @@ def test_a_text_that_costs_too_much_has_a_policy(policy: OnLimit, is_refused: bo
 
 def test_an_exhausted_budget_is_not_a_licence_to_ask_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     # How long a match takes on this machine is not meant here.
-    monkeypatch.setattr("llm_gateway_regex_hider.redaction.redactor.perf_counter", lambda: 0.0)
+    monkeypatch.setattr("llm_gateway_regex_hider.redaction.matching.perf_counter", lambda: 0.0)
     rules = RuleSet(compile_rules([Rule(r"\d+-\d+x?")]))
     text = "at 1-2, and 3-4"
 

@@ -12,7 +12,7 @@ from llm_gateway_sdk.plugin import HookReturn
 from . import __version__
 from .aside import LARGE_BYTES, Aside
 from .redaction.bodies import BodyRedactor
-from .redaction.redactor import Blocked, Findings, LimitExceeded
+from .redaction.bounds import Blocked, Findings, LimitExceeded
 from .redaction.stream import StreamedReplyRedactor, is_blank
 from .settings import SCHEMA, Direction, PatternErrors, Settings, load_settings
 

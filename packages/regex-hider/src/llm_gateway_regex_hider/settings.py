@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from .patterns import DEFAULT_REPLACEMENT, CompiledRule, Rule, RuleError, RuleSet
-from .redaction.redactor import DEFAULT_MAX_SIZE, OnLimit
+from .redaction.bounds import DEFAULT_MAX_SIZE, OnLimit
 
 Direction = Literal["request", "response"]
 

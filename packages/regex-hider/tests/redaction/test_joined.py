@@ -6,8 +6,8 @@ import random
 
 import pytest
 from llm_gateway_regex_hider import Rule, RuleSet, compile_rules
+from llm_gateway_regex_hider.redaction.bounds import Budget, Findings
 from llm_gateway_regex_hider.redaction.joined import JoinedTexts, Slot
-from llm_gateway_regex_hider.redaction.redactor import Budget, Findings
 
 RULES = RuleSet(
     compile_rules(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_gateway_regex_hider import Rule, RuleSet, StreamRedactor, compile_rules, redact
-from llm_gateway_regex_hider.redaction.redactor import Blocked, LimitExceeded
+from llm_gateway_regex_hider.redaction.bounds import Blocked, LimitExceeded
 
 FOUNDING = [
     Rule(r"\b\d{3}-\d{2}-\d{4}\b", "[REDACTED|SSN]"),
@@ -288,7 +288,7 @@ def test_when_time_is_up_all_that_is_undecided_is_hidden_and_nothing_else(piece:
 def test_a_pause_of_the_machine_hides_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock goes on by a second within the search for one match, as when another process has the processor."""
     passed = iter([0.0, 1.0])
-    monkeypatch.setattr("llm_gateway_regex_hider.redaction.redactor.perf_counter", lambda: next(passed, 2.0))
+    monkeypatch.setattr("llm_gateway_regex_hider.redaction.matching.perf_counter", lambda: next(passed, 2.0))
 
     redactor = StreamRedactor(RuleSet(compile_rules([Rule(r"secret-\d+", "[HIDDEN]")])), max_size=None)
 

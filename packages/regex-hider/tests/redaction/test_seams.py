@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from llm_gateway_regex_hider.patterns import Rule, RuleSet, compile_rules
 from llm_gateway_regex_hider.redaction.bodies import BodyRedactor
-from llm_gateway_regex_hider.redaction.redactor import Budget
+from llm_gateway_regex_hider.redaction.bounds import Budget
 from llm_gateway_regex_hider.redaction.seams import Seams
 
 

@@ -29,9 +29,10 @@ from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire.json import dumps_text
 
 from ..patterns import RuleSet
+from .bounds import Budget, Findings, OnLimit
 from .joined import JoinedTexts
 from .json_text import redact_json
-from .redactor import Budget, Findings, OnLimit, redact
+from .whole_texts import redact
 
 
 class BodyRedactor:

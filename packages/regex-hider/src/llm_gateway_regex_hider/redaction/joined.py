@@ -17,7 +17,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..patterns import RuleSet
-from .redactor import Budget, Findings, OnLimit, Span, StreamRedactor
+from .bounds import Budget, Findings, OnLimit, Span
+from .redactor import StreamRedactor
 
 __all__ = ["JoinedTexts", "Slot"]
 

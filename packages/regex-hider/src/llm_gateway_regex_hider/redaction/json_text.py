@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..patterns import RuleSet
-from .redactor import DEFAULT_MAX_SIZE, Budget, Findings, OnLimit, Span, StreamRedactor, redact, redact_spans
+from .bounds import DEFAULT_MAX_SIZE, Budget, Findings, OnLimit, Span
+from .redactor import StreamRedactor
+from .whole_texts import redact, redact_spans
 
 _PLAIN_RUN = re.compile(r'[^"\\]+')
 _SPACE = re.compile(r"[ \t\n\r]+")

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .redactor import Findings, StreamRedactor
+from .bounds import Findings
+from .redactor import StreamRedactor
 
 __all__ = ["StreamedLogprobs", "tokens_of"]
 

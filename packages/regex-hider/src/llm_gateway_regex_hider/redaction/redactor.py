@@ -33,88 +33,22 @@ What always holds:
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
 from operator import length_hint
-from time import perf_counter
-from typing import Literal
-
-import regex
 
 from ..engine.automaton import FREE_WORK, State
 from ..engine.openings import Starts
 from ..patterns import CompiledRule, RuleSet
+from .bounds import DEFAULT_MAX_SIZE, Budget, Exhausted, Findings, LimitExceeded, OnLimit, Span
+from .masking import Mask
+from .matching import UNCHARGED, joined, replaced, timed_match
 
-OnLimit = Literal["mask", "refuse"]
-DEFAULT_MAX_SIZE = 8192
+__all__ = ["StreamRedactor"]
+
 
 _WINDOW = 4096
 _SKIP_WINDOW = 48
 _KEPT = 64  # characters that are done and stay in the buffer, so that it need not be cut for every piece
 _SPACE = 32  # most characters of white space that are held for the sake of the text after them
-_UNCHARGED = 20.0  # microseconds that asking the engine costs in the ordinary case
-_DOUBTFUL = 5_000.0
-"""Microseconds after which a match is measured again: what is slow by itself is slow twice, what the machine held up is
-not, and a text must not be hidden for that."""
-_REPLACING = 5.0  # microseconds that putting something in a match's place costs
-
-
-class Blocked(Exception):
-    """A rule with `block` matched. Carries the rule's number, never the text."""
-
-    def __init__(self, index: int, description: str) -> None:
-        super().__init__(f"patterns[{index}]" + (f" ({description})" if description else ""))
-        self.index = index
-
-
-class LimitExceeded(Exception):
-    """The text can't be judged within the bounds, and the policy is to refuse."""
-
-
-@dataclass(slots=True)
-class Budget:
-    """What may be spent on a text beyond one walk through it, in microseconds. Protects against hostile text."""
-
-    microseconds: float = 250_000.0
-    per_character: float = 0.5
-    trials: float = 2_000.0
-    """For asking the engine before the automaton, where it finds nothing."""
-    trials_per_character: float = 0.02
-    matches: float = 10_000_000.0
-    """For what is found and replaced, in all. What exceeds it is hidden without having been searched."""
-
-    def found(self, microseconds: float) -> None:
-        """Charges a match, however cheap it was to find: a text may be full of them."""
-        self.matches -= microseconds + _REPLACING
-        if self.matches < 0:
-            raise _Exhausted
-
-    def spend(self, microseconds: float) -> None:
-        self.microseconds -= microseconds
-        if self.microseconds < 0:
-            raise _Exhausted
-
-
-class _Exhausted(Exception):
-    pass
-
-
-@dataclass(slots=True)
-class Findings:
-    """What was hidden: how often by which rule, and how often for want of a verdict within the bounds."""
-
-    matches: dict[int, int] = field(default_factory=dict)
-    masked: int = 0
-
-    @property
-    def total(self) -> int:
-        return sum(self.matches.values()) + self.masked
-
-    def add(self, index: int, count: int = 1) -> None:
-        self.matches[index] = self.matches.get(index, 0) + count
-
-
-Span = tuple[str, str | None]
-"""A piece of the text and its replacement; None where it stays."""
 
 
 class StreamRedactor:
@@ -134,9 +68,7 @@ class StreamRedactor:
         "_candidate_rules",
         "_done",
         "_gave_up",
-        "_mask_ends",
-        "_mask_hit",
-        "_masking",
+        "_mask",
         "_max_size",
         "_on_limit",
         "_rules",
@@ -170,9 +102,7 @@ class StreamRedactor:
         self._candidate = -1  # the first place at which a match may begin that the automaton has seen end
         self._candidate_end = -1
         self._candidate_rules = 0  # which rules it saw, as bits
-        self._masking = False  # what is read is part of something too long to be held
-        self._mask_ends: dict[int, int] = {}  # of matches that began in hidden text, where they would end
-        self._mask_hit = -1  # where something that began in hidden text may last have matched
+        self._mask: Mask | None = None  # what is read is part of something too long to be held
         self._gave_up = False
         self._beginnings: Starts | None = None  # of a whole text, where matches can begin
         self._spans: list[Span] = []
@@ -186,7 +116,8 @@ class StreamRedactor:
     @property
     def may_go_on(self) -> bool:
         """A match has begun that more text may complete."""
-        return bool(self._state.threads) and not self._gave_up
+        is_alive = self._state.threads if self._mask is None else self._mask.is_alive
+        return bool(is_alive) and not self._gave_up
 
     @property
     def held(self) -> int:
@@ -197,7 +128,8 @@ class StreamRedactor:
         """Another one that has read the same; neither changes the other, but both draw on one budget."""
         other = copy.copy(self)
         other.findings = findings
-        other._starts, other._spans, other._mask_ends = list(self._starts), [], dict(self._mask_ends)
+        other._starts, other._spans = list(self._starts), []
+        other._mask = self._mask.fork() if self._mask is not None else None
         return other
 
     def push(self, text: str) -> str:
@@ -206,11 +138,11 @@ class StreamRedactor:
         if not spans:
             return ""
         self._spans = []
-        return _joined(spans)
+        return joined(spans)
 
     def close(self) -> str:
         """The rest of the text. The redactor can be used for another text afterwards."""
-        return _joined(self.finish())
+        return joined(self.finish())
 
     def feed(self, text: str) -> list[Span]:
         """As `push`, but reports what was replaced."""
@@ -225,7 +157,7 @@ class StreamRedactor:
         self._buffer, self._done, self._at = "", 0, 0
         self._state, self._starts = self._rules.automaton.idle(""), []
         self._forget_candidate()
-        self._masking = False
+        self._mask = None
         return spans
 
     def finish_whole(self, text: str, at: int, starts: Starts | None) -> list[Span]:
@@ -252,17 +184,18 @@ class StreamRedactor:
             self._read(final=final)
             if self._rules.automaton.work > work:
                 self._budget.spend(self._rules.automaton.work - work)
-        except (_Exhausted, TimeoutError):
+        except (Exhausted, TimeoutError):
             self._give_up()
             return
-        if self._masking:
-            safe = self._hidden_until()
+        mask = self._mask
+        if mask is not None:
+            safe = mask.hidden_until
         elif self._state.threads:
             safe = self._before_space(self._starts[0])
         else:
             safe = self._at
         if safe > self._done:
-            self._spans.append((self._buffer[self._done : safe], "" if self._masking else None))
+            self._spans.append((self._buffer[self._done : safe], None if mask is None else ""))
             self._done = safe
         if self._done > self._rules.context + _KEPT:
             self._drop(self._done - self._rules.context)
@@ -270,7 +203,7 @@ class StreamRedactor:
     def _passes(self, text: str) -> bool:
         """Whether nothing is under way and nothing begins in the piece, so that it goes out without being read."""
         rules = self._rules
-        if self._state.threads or self._masking or not text:
+        if self._state.threads or self._mask is not None or not text:
             return False
         if not rules.is_selective or rules.first.search(text) is not None:
             return False
@@ -295,18 +228,17 @@ class StreamRedactor:
         self._at -= length
         self._candidate = max(self._candidate - length, -1)
         self._candidate_end -= length
-        self._mask_hit -= length
         self._starts = [start - length for start in self._starts]
-        if self._mask_ends:
-            self._mask_ends = {start - length: end - length for start, end in self._mask_ends.items()}
+        if self._mask is not None:
+            self._mask.shift(length)
 
     def _read(self, *, final: bool) -> None:
         length = len(self._buffer)
         max_size = self._max_size
         while True:
             while self._at < length:
-                if self._masking:
-                    self._mask(length)
+                if self._mask is not None:
+                    self._hide(self._mask, length)
                     continue
                 end = min(length, self._at + _WINDOW)
                 if not self._state.threads:
@@ -325,13 +257,11 @@ class StreamRedactor:
                     self._exceed()
             if not final:
                 return
-            if self._masking:
-                hit = self._rules.hiding.hit_at_end(self._state)[0] if self._rules.is_exact else -1
-                if hit >= 0:
-                    self._mask_ends[self._starts[hit]] = length
-                if not self._mask_ends:
+            if self._mask is not None:
+                end_of_match = self._mask.end_of_match(length)
+                if end_of_match is None:
                     return
-                self._unmask(self._mask_ends[min(self._mask_ends)])
+                self._unmask(end_of_match)
             elif self._state.threads:
                 hit, patterns = self._rules.automaton.hit_at_end(self._state)
                 if hit >= 0:
@@ -419,16 +349,16 @@ class StreamRedactor:
 
     def _replace_at(self, start: int, rules: list[CompiledRule]) -> bool:
         for rule in rules:
-            match, spent = _timed_match(rule, self._buffer, start, max(self._budget.microseconds, 1.0) / 1e6)
-            if spent > _UNCHARGED:
+            match, spent = timed_match(rule, self._buffer, start, max(self._budget.microseconds, 1.0) / 1e6)
+            if spent > UNCHARGED:
                 self._budget.spend(spent)
             if match is None:
                 continue
             self._budget.found(spent)
-            replaced = _replaced(rule, match, self.findings)
+            replacement = replaced(rule, match, self.findings)
             end = match.end()
             self._keep_until(start)
-            self._spans.append(replaced)
+            self._spans.append(replacement)
             read_again = self._at - end
             self._done = self._at = end
             self._state, self._starts = self._idle(), []
@@ -450,64 +380,25 @@ class StreamRedactor:
         self._keep_until(start)
         self.findings.masked += 1
         self._forget_candidate()
-        self._masking, self._mask_ends = True, {}
-        # Read again, to learn where each match that began in hidden text ended: its text can't be searched later.
-        self._at, self._starts = start, []
-        self._state = self._rules.hiding.idle(self._buffer[start - 1 : start] if start else "")
-        while self._at < end:
-            self._step_hidden()
-        self._done = self._hidden_until()
+        mask = self._mask = Mask(self._rules, self._buffer, start)
+        mask.read_until(self._buffer, end)
+        self._starts = []
+        self._done = mask.hidden_until
         self._spans.append((self._buffer[start : self._done], self._rules.mask))
 
-    def _mask(self, length: int) -> None:
-        while self._at < length:
-            at = self._at
-            self._step_hidden()
-            oldest = self._starts[0] if self._state.threads else self._at
-            ended = min(self._mask_ends, default=oldest)
-            if ended < oldest:
-                # The leftmost match is decided, and what follows it is searched as if nothing had been hidden.
-                self._unmask(self._mask_ends[ended])
-                return
-            if oldest >= at and self._mask_hit == self._at:
-                if not self._state.threads:
-                    self._unmask(self._at)
-                    return
-            elif oldest >= at:
-                # Nothing that began in hidden text goes on: this character is the first to be judged afresh.
-                self._unmask(at)
-                return
-            if self._at - self._hidden_until() > (self._max_size or 0):
-                raise _Exhausted
-
-    def _hidden_until(self) -> int:
-        """Up to where the text is hidden for good; a match that is tentative yet may end before what was read."""
-        return min(self._mask_ends.values(), default=self._at)
+    def _hide(self, mask: Mask, length: int) -> None:
+        judged_from = mask.go_on(self._buffer, length, self._max_size or 0)
+        self._at = mask.at
+        if judged_from is not None:
+            self._unmask(judged_from)
 
     def _unmask(self, at: int) -> None:
         self._at = max(at, self._done)
         if self._at > self._done:
             self._spans.append((self._buffer[self._done : self._at], ""))
             self._done = self._at
-        self._masking = False
+        self._mask = None
         self._state, self._starts = self._idle(), []
-
-    def _step_hidden(self) -> None:
-        state = self._state[self._buffer[self._at]]
-        self._at += 1
-        act = state.act
-        if act is not None:
-            starts, count, at = self._starts, act.groups, self._at
-            if self._rules.is_exact:
-                if act.hit_before >= 0:
-                    self._mask_ends[starts[act.hit_before] if act.hit_before < count else at - 1] = at - 1
-                if act.hit_after >= 0:
-                    self._mask_ends[starts[act.hit_after] if act.hit_after < count else at - 1] = at
-            elif 0 <= act.hit_after < count:
-                self._mask_hit = at
-            self._starts = [starts[old] if old < count else at - 1 for old in act.survivors]
-            state = self._rules.hiding.settled(act.target)
-        self._state = state
 
     def _undecided(self) -> int:
         """The first place at which a match may begin for all that is known."""
@@ -518,7 +409,7 @@ class StreamRedactor:
         """The patterns cost too much on this text: hides all that is left of it."""
         if self._on_limit == "refuse":
             raise LimitExceeded("the patterns cost too much on this text")
-        if not self._masking:
+        if self._mask is None:
             self._keep_until(self._undecided())
             self._spans.append((self._buffer[self._done :], self._rules.mask))
             self.findings.masked += 1
@@ -526,116 +417,3 @@ class StreamRedactor:
             self._spans.append((self._buffer[self._done :], ""))
         self._buffer, self._done, self._at = "", 0, 0
         self._gave_up = True
-
-
-def redact(
-    text: str,
-    rules: RuleSet,
-    *,
-    on_limit: OnLimit = "mask",
-    findings: Findings | None = None,
-    budget: Budget | None = None,
-) -> str:
-    """A whole text at once. The same string comes back if nothing in it matches."""
-    spans = redact_spans(text, rules, on_limit=on_limit, findings=findings, budget=budget)
-    return text if spans is None else _joined(spans)
-
-
-def redact_spans(
-    text: str,
-    rules: RuleSet,
-    *,
-    on_limit: OnLimit = "mask",
-    findings: Findings | None = None,
-    budget: Budget | None = None,
-) -> list[Span] | None:
-    """As `redact`, but reports what was replaced; None if nothing in the text can match."""
-    candidates = rules.candidates(text)
-    if candidates is None:
-        return None
-    starts = candidates.starts(text)
-    spans: list[Span] = []
-    at = 0
-    if starts is not None:
-        if starts.after(0) < 0:
-            return None
-        findings = findings if findings is not None else Findings()
-        budget = budget if budget is not None else Budget()
-        at = _replace_at_once(text, candidates.rules, starts, findings, budget, spans)
-        if at == len(text):
-            return spans
-    redactor = StreamRedactor(candidates, max_size=None, on_limit=on_limit, findings=findings, budget=budget)
-    return spans + redactor.finish_whole(text, at, starts)
-
-
-def _replace_at_once(
-    text: str, rules: list[CompiledRule], starts: Starts, findings: Findings, budget: Budget, spans: list[Span]
-) -> int:
-    """Replaces matches from the left on for as long as one begins wherever one can, which is the ordinary case. Up to
-    where the text is done."""
-    at = 0
-    budget.trials += len(text) * budget.trials_per_character
-    while (begin := starts.after(at)) >= 0:
-        found = _match_at(text, begin, [rules[number] for number in starts.patterns_at(begin)], budget)
-        if found is None:
-            break
-        rule, match = found
-        replaced = _replaced(rule, match, findings)
-        if begin > at:
-            spans.append((text[at:begin], None))
-        spans.append(replaced)
-        at = match.end()
-    else:
-        if at < len(text):
-            spans.append((text[at:], None))
-            at = len(text)
-    budget.microseconds += at * budget.per_character
-    return at
-
-
-def _timed_match(rule: CompiledRule, text: str, at: int, timeout: float) -> tuple[regex.Match[str] | None, float]:
-    """The match at a place, and the microseconds that it took. Raises TimeoutError after `timeout` seconds."""
-    before = perf_counter()
-    match: regex.Match[str] | None = rule.regex.match(text, at, timeout=timeout)
-    spent = (perf_counter() - before) * 1e6
-    if spent > _DOUBTFUL:
-        before = perf_counter()
-        rule.regex.match(text, at, timeout=timeout)
-        spent = min(spent, (perf_counter() - before) * 1e6)
-    return match, spent
-
-
-def _match_at(
-    text: str, at: int, rules: list[CompiledRule], budget: Budget
-) -> tuple[CompiledRule, regex.Match[str]] | None:
-    """Asks the engine without the automaton's advice. What that costs in vain is bounded for all texts of a budget."""
-    for rule in rules:
-        timeout = min(budget.trials, budget.microseconds, budget.matches) / 1e6
-        if timeout <= 0:
-            return None
-        try:
-            match, spent = _timed_match(rule, text, at, timeout)
-        except TimeoutError:
-            budget.trials = 0.0
-            return None
-        if match is None:
-            budget.trials -= spent
-            continue
-        if spent > _UNCHARGED:
-            budget.microseconds -= spent
-        budget.matches -= spent + _REPLACING
-        return rule, match
-    return None
-
-
-def _replaced(rule: CompiledRule, match: regex.Match[str], findings: Findings) -> Span:
-    if rule.rule.block:
-        raise Blocked(rule.index, rule.rule.description)
-    findings.add(rule.index)
-    return match.group(), rule.replace(match)
-
-
-def _joined(spans: list[Span]) -> str:
-    if len(spans) == 1 and spans[0][1] is None:
-        return spans[0][0]
-    return "".join([piece if replacement is None else replacement for piece, replacement in spans])

@@ -14,7 +14,8 @@ from llm_gateway_sdk.texts import KeyText, walk_json
 
 from ..patterns import RuleSet
 from .bodies import BodyRedactor
-from .redactor import Budget, Findings, OnLimit, redact_spans
+from .bounds import Budget, Findings, OnLimit
+from .whole_texts import redact_spans
 
 __all__ = ["Seams"]
 

@@ -34,10 +34,11 @@ from llm_gateway_sdk.values import replace
 
 from ..patterns import RuleSet
 from .bodies import BodyRedactor, is_named_plainly
+from .bounds import Budget, Findings, OnLimit
 from .joined import JoinedTexts, Slot
 from .json_text import JSONRedactor
 from .logprobs import StreamedLogprobs
-from .redactor import Budget, Findings, OnLimit, StreamRedactor
+from .redactor import StreamRedactor
 from .seams import Seams
 
 # Fields of unknown blocks which arrive in fragments: Anthropic's deltas, Responses' `….delta` events, audio of Chat
