@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -153,3 +154,20 @@ def test_no_page_and_no_message_installs_our_names_from_the_public_index() -> No
 
     assert len(warnings) == 2
     assert found == warnings
+
+
+def test_the_page_about_dialects_shows_the_laws_that_the_example_passes() -> None:
+    """Who copies the page gets a test that passes: both define the same, statement for statement."""
+    page = (ROOT / "docs" / "dialects.md").read_text(encoding="utf-8")
+    example = (ROOT / "examples" / "dialects" / "test_ollama_native.py").read_text(encoding="utf-8")
+    [shown] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+
+    assert _definitions(shown) == {name: code for name, code in _definitions(example).items() if "test_" not in name}
+
+
+def _definitions(source: str) -> dict[str, str]:
+    return {
+        node.name: ast.unparse(node)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
