@@ -20,6 +20,9 @@ WITHIN: dict[str, tuple[str, str]] = {
     "*/exchange/realtime/turns.py": ("test_session.py", "turns are those of a session"),
     "*/exchange/realtime/session_*.py": ("test_session.py", "with which model, and within which bounds"),
     "*/exchange/batches/calls.py": ("test_settling.py", "calls are made by who settles"),
+    "*/exchange/batches/intake.py": ("test_uploads.py", "what is taken in is served in one test"),
+    "*/exchange/batches/listing.py": ("test_uploads.py", "what is listed was uploaded"),
+    "*/exchange/batches/ownership.py": ("test_uploads.py", "what is found was uploaded"),
     "*/dialects/anthropic/versions.py": ("test_request.py", "two constants"),
 }
 """Source files whose subject can't be looked at alone: where their tests are, and why."""

@@ -41,6 +41,7 @@ generate) go to every provider. In both tables of this page is:
 - **translated**: the request is read, written in the provider's form, in as many calls as it takes, and the replies are
   joined and written in the client's form. What the provider's API has no field for is listed in
   `x-llm-gateway-losses`, or refused where the reply would be of another kind;
+- **kept by the gateway**: files of requests, for batches at this provider;
 - **–**: the provider does not have it; the answer is 404 in the client's form.
 
 ## Conversations, batches, files, realtime
@@ -70,15 +71,24 @@ images and edits none.
 ## Files and batches
 
 OpenAI's `/v1/files` and `/v1/batches` go to providers of OpenAI's API, Anthropic's `/v1/messages/batches` and the
-`/v1/files` of its Files API (beta) to those of Anthropic's. They need a [store](configuration.md#store) that all
-workers share. Batches of conversations go across too: OpenAI's client with the models of an Anthropic provider, and
-Anthropic's client with those of OpenAI's.
+`/v1/files` of its Files API (beta) to those of Anthropic's, Gemini's `batchGenerateContent`, `asyncBatchEmbedContent`
+and `batches` to those of Gemini's (google-genai's `client.batches`). They need a [store](configuration.md#store) that
+all workers share. Batches of conversations go across too, from each of these clients to each of these providers.
 
 - Across, the gateway keeps the uploaded file in its store (for 30 days), translates each line when the batch is
   created, and each result while it is read; ids are the gateway's. A line that the provider can't be asked is named
   in a 400, and nothing is handed in. A `custom_id` that the provider does not take goes as another and comes back as
-  it was. Lines that failed are in the client's form too: in OpenAI's file of errors, or as `errored`, `canceled`,
-  `expired`.
+  it was. Lines that failed are in the client's form too: in OpenAI's file of errors, as `errored`, `canceled`,
+  `expired`, or as the `error` of a response.
+- Gemini's Files API uploads before any model is named. So the gateway keeps these files itself, also for providers of
+  Gemini's own API: those of requests (lines of JSON, up to 64 MiB), resumable uploads or of one request. Its lines
+  are checked and seen by plugins when the upload ends, and kept as plugins have left them. Official clients go on with
+  an upload without their key: the address that the gateway gives is random, lasts two days, and acts for who began the
+  upload. The address is made of the request's `Host` and `X-Forwarded-Proto`. Other files are refused; pictures and
+  documents can be sent within requests. A batch of Gemini's API has one model; batches of embeddings go to providers
+  of the client's own API.
+- What a batch leaves at a provider of another API is deleted there with the batch, or with the last of its files of
+  results. A batch that can't be written down in the store is cancelled at its provider, and its upload deleted.
 - A file or batch belongs to who created it: principal, caller, or credential. To anybody else its id does not exist, in
   the same project and through the same API; lists hold what is the caller's own.
 - The lines of a batch are checked when they are handed in: their form, that each `custom_id` is given once, that the
@@ -196,6 +206,15 @@ def _conversation(provider: HTTPProvider, routes: list[Route]) -> str:
 
 def _kept(provider: HTTPProvider, adapter: type[Adapter], operation: Operation) -> str:
     """How what a provider keeps, and its sessions, are reached; batches alone are translated."""
+    forms = [route.form for route in adapter.routes if route.operation == operation]
+    if any(isinstance(form, OwnedForm) and form.keeps for form in forms):
+        found = provider.form_for("batch", "", "")
+        if found is None:
+            return "–"
+        own = any(form is not None and form.name == found.name for form in forms)
+        if operation == "file":
+            return "kept by the gateway"
+        return "native" if own else "translated"
     if provider.dialect in {route.dialect for route in adapter.routes}:
         return "native"
     crosses = operation == "batch" and provider.form_for("batch", "", "") is not None

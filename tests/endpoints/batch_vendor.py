@@ -1,5 +1,5 @@
-"""OpenAI's and Anthropic's batches as one server that keeps them: files by their ids, batches that end when a test lets
-them, results line by line with what each has used."""
+"""Batches of OpenAI's, Anthropic's and Gemini's APIs as one server: files by their ids, batches that end when a test
+lets them, results line by line with what each has used."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ class Kept:
     done: int = 0
     """Lines that are done; the others are, in a batch that has ended, cancelled or expired."""
     endpoint: str = "/v1/chat/completions"
+    source: str = ""
+    """The file of its lines, where the API shows that."""
     failing: set[str] = field(default_factory=set)
     """Lines that the vendor refuses."""
 
@@ -49,6 +51,12 @@ class BatchVendor(Vendors):
             (r"POST /v1/messages/batches", self._create_messages),
             (r"GET /v1/messages/batches/[^/]+/results", self._results),
             (r"(?:GET|POST|DELETE) /v1/messages/batches/[^/]+(?:/cancel)?", self._messages),
+            (r"DELETE /v1/files/[^/]+", self._delete_file),
+            (r"POST /upload/v1beta/files", self._upload_lines),
+            (r"POST /v1beta/models/[^/]+:(?:batchGenerateContent|asyncBatchEmbedContent)", self._create_gemini),
+            (r"(?:GET|POST|DELETE) /v1beta/batches/[^/]+", self._gemini),
+            (r"GET /v1beta/files/[^/]+:download", self._download),
+            (r"DELETE /v1beta/files/[^/]+", self._delete_file),
         ]
         self.routes = [*own, *self.routes]
 
@@ -181,6 +189,95 @@ class BatchVendor(Vendors):
                 result = {"type": "succeeded", "message": _message(params)}
             lines.append(json.dumps({"custom_id": name, "result": result}).encode() + b"\n")
         return Reply(b"".join(lines), headers={"content-type": "application/x-jsonl"})
+
+    def _delete_file(self, seen: Seen) -> Reply:
+        id_ = seen.path.split("?")[0].rsplit("/", 1)[-1]
+        if self.files.pop(id_, None) is None:
+            return Reply(_missing(), 404)
+        return Reply({"id": id_, "object": "file", "deleted": True})
+
+    # Gemini.
+
+    def _upload_lines(self, seen: Seen) -> Reply:
+        assert seen.headers["x-goog-upload-protocol"] == "multipart"
+        boundary = seen.headers["content-type"].partition("boundary=")[2]
+        about, content = [
+            part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+            for part in seen.raw.split(b"--" + boundary.encode())[1:3]
+        ]
+        assert json.loads(about)["file"]["mimeType"] == "application/jsonl"
+        id_ = f"lines-{len(self.files)}"
+        self.files[id_] = content
+        return Reply({"file": {"name": f"files/{id_}", "sizeBytes": str(len(content)), "state": "ACTIVE"}})
+
+    def _create_gemini(self, seen: Seen) -> Reply:
+        model, _, method = seen.path.rsplit("/", 1)[-1].partition(":")
+        source = seen.body["batch"]["inputConfig"]["fileName"].removeprefix("files/")
+        read = [json.loads(line) for line in self.files[source].splitlines()]
+        kept = self._keep("gemini", [(line["key"], {**line["request"], "model": model}) for line in read])
+        kept.endpoint = method
+        kept.source = source
+        return Reply(self._operation(kept))
+
+    def _gemini(self, seen: Seen) -> Reply:
+        id_, _, method = seen.path.rsplit("/", 1)[-1].partition(":")
+        kept = self.batches.get(id_)
+        if kept is None:
+            return Reply({"error": {"code": 404, "message": "no such batch", "status": "NOT_FOUND"}}, 404)
+        if seen.method == "DELETE":
+            del self.batches[id_]
+            return Reply({})
+        if method == "cancel":
+            kept.status = "cancelled"
+            return Reply({})
+        return Reply(self._operation(kept))
+
+    def _operation(self, kept: Kept) -> dict[str, Any]:
+        words = {"completed": "SUCCEEDED", "cancelled": "CANCELLED", "expired": "EXPIRED", "failed": "FAILED"}
+        about: dict[str, Any] = {
+            "state": f"BATCH_STATE_{words.get(kept.status, 'RUNNING')}",
+            "createTime": "2026-01-01T00:00:00.123456789Z",
+            "inputConfig": {"fileName": f"files/{kept.source}"},
+            "batchStats": {"requestCount": str(len(kept.lines))},
+        }
+        operation: dict[str, Any] = {"name": f"batches/{kept.id}", "metadata": about}
+        if kept.status in words:
+            done = kept.lines[: kept.done]
+            good = [line for line in done if line[0] not in kept.failing]
+            about["batchStats"] |= {
+                "successfulRequestCount": str(len(good)), "failedRequestCount": str(len(done) - len(good)),
+            }  # fmt: skip
+            about["endTime"] = "2026-01-01T01:00:00Z"
+            operation["done"] = True
+            if done:
+                name = f"batch-{kept.id}"
+                self.files.setdefault(name, b"".join(_gemini_line(line, kept) for line in done[::-1]))
+                operation["response"] = about["output"] = {"responsesFile": f"files/{name}"}
+        return operation
+
+    def _download(self, seen: Seen) -> Reply:
+        id_ = seen.path.rsplit("/", 1)[-1].partition(":")[0]
+        if id_ not in self.files:
+            return Reply(_missing(), 404)
+        return Reply(self.files[id_], headers={"content-type": "application/jsonl"})
+
+
+def _gemini_line(line: tuple[str, dict[str, Any]], kept: Kept) -> bytes:
+    key, body = line
+    if key in kept.failing:
+        error = {"code": 3, "message": "max_tokens: too large", "status": "INVALID_ARGUMENT"}
+        return json.dumps({"key": key, "error": error}).encode() + b"\n"
+    if kept.endpoint == "asyncBatchEmbedContent":
+        response = {"embedding": {"values": [0.25, 0.5]}, "tokenCount": str(USED[0])}
+        return json.dumps({"key": key, "response": response}).encode() + b"\n"
+    words = "heard " + "".join(part["text"] for part in body["contents"][-1]["parts"])
+    content = {"role": "model", "parts": [{"text": words}]}
+    usage = {"promptTokenCount": USED[0], "candidatesTokenCount": USED[1], "totalTokenCount": sum(USED)}
+    response = {
+        "candidates": [{"content": content, "finishReason": "STOP", "index": 0}], "usageMetadata": usage,
+        "modelVersion": body["model"], "responseId": "r1",
+    }  # fmt: skip
+    return json.dumps({"key": key, "response": response}).encode() + b"\n"
 
 
 def _answer(body: dict[str, Any]) -> str:

@@ -9,8 +9,10 @@ from urllib.parse import unquote
 from llm_gateway_sdk import Adapter, ErrorInfo, Headers, ModelEntry, Route, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.wire import json
 
+from .batch_forms import GeminiBatches, GeminiFiles
 from .embeddings import GeminiEmbeddings
 from .errors import encode_error
 from .imagen import ImagenImages
@@ -32,6 +34,21 @@ _METHODS: tuple[tuple[str, Operation], ...] = (
 _FORMS: Mapping[Operation, OperationForm[Any, Any]] = {"embed": GeminiEmbeddings(), "image": ImagenImages()}
 
 
+_OWNED: tuple[tuple[str, str, OwnedForm], ...] = (
+    ("POST", "/models/{model}:batchGenerateContent", GeminiBatches("create")),
+    ("POST", "/models/{model}:asyncBatchEmbedContent", GeminiBatches("create")),
+    ("GET", "/batches", GeminiBatches("list")),
+    ("POST", "/batches/{id}:cancel", GeminiBatches("cancel")),
+    ("GET", "/batches/{id}", GeminiBatches("read")),
+    ("DELETE", "/batches/{id}", GeminiBatches("delete")),
+    ("GET", "/files", GeminiFiles("list")),
+    ("GET", "/files/{id}:download", GeminiFiles("content")),
+    ("GET", "/files/{id}", GeminiFiles("read")),
+    ("DELETE", "/files/{id}", GeminiFiles("delete")),
+)
+_UPLOAD = GeminiFiles("create")
+
+
 def _routes() -> list[Route]:
     routes = []
     for version in _VERSIONS:
@@ -40,6 +57,14 @@ def _routes() -> list[Route]:
                 path = f"/{collection}/{{model}}:{method}"
                 form = _FORMS.get(operation)
                 routes.append(Route("POST", version + path, operation, NAME, path, form=form))
+        routes += [
+            Route(method, version + path, form.operation, NAME, path, form=form) for method, path, form in _OWNED
+        ]
+        routes.append(Route("POST", f"/upload{version}/files", "file", NAME, "/upload/files", form=_UPLOAD))
+        routes.append(
+            Route("GET", f"/download{version}/files/{{id}}:download", "file", NAME, "/files/{id}:download",
+                  form=GeminiFiles("content"))
+        )  # fmt: skip
         routes.append(Route("GET", f"{version}/models", "models", NAME, "/models"))
         routes.append(Route("GET", f"{version}/models/{{model}}", "models", NAME, "/models/{model}"))
     for version in _VERTEX_VERSIONS:

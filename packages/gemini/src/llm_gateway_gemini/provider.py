@@ -11,6 +11,7 @@ from llm_gateway_sdk.dialects.quirks import quirks_schema
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.provider import stable
 
+from .batch_api import GeminiBatchAPI
 from .embeddings import GeminiEmbeddings
 from .images import images_of
 from .parts import NAME
@@ -32,7 +33,9 @@ class GeminiProvider(HTTPProvider):
     api_key_variable: ClassVar[str] = "GEMINI_API_KEY"
     configuration_schema: ClassVar[dict[str, Any]] = http_provider_schema(quirks=quirks_schema(QUIRKS))
 
-    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (GeminiEmbeddings(), GeminiSpeech(), GeminiTranscription())
+    forms: ClassVar[Sequence[OperationForm[Any, Any]]] = (
+        GeminiEmbeddings(), GeminiSpeech(), GeminiTranscription(), GeminiBatchAPI(),
+    )  # fmt: skip
 
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
         if operation == "image":
@@ -47,4 +50,10 @@ class GeminiProvider(HTTPProvider):
     @stable
     def url(self, wire: WireRequest) -> str:
         query = wire.query if self.settings.credentials == "client" else without_key(wire.query)
-        return f"{self.base_url}{wire.path}?{query}" if query else self.base_url + wire.path
+        base = self.base_url
+        if wire.path.startswith("/upload/"):
+            # https://host/v1beta has its uploads at https://host/upload/v1beta.
+            host, _, version = base.rpartition("/")
+            base = f"{host}/upload/{version}"
+            return base + wire.path.removeprefix("/upload")
+        return f"{base}{wire.path}?{query}" if query else base + wire.path

@@ -68,14 +68,16 @@ async def walk(
     limits: WalkLimits,
     lifecycle: Lifecycle | None = None,
     recall: Callable[[], Awaitable[None]] | None = None,
+    known: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
     """Returns when the reply is written. Raises GatewayError where the client is to get an error.
 
     `recall` is awaited once, when it is known who is asking and before any other hook sees the request. A caller
-    that gives a `lifecycle` ends it, after the reply and whatever became of that.
+    that gives a `lifecycle` ends it, after the reply and whatever became of that. `known` puts into the context who is
+    asking, where that is certain by other means than the chain's authentication; it returns whether it is.
     """
     if chain.authentication or lifecycle is not None or recall is not None:
-        verdict = await _enter(ctx, chain, performer, lifecycle, recall)
+        verdict = await _enter(ctx, chain, performer, lifecycle, recall, known)
         if verdict is not None:
             if verdict.action == "reply" and ctx.response is not None:
                 await performer.answer(ctx.response)
@@ -112,9 +114,10 @@ async def _enter(
     performer: Performer,
     lifecycle: Lifecycle | None,
     recall: Callable[[], Awaitable[None]] | None,
+    known: Callable[[], Awaitable[bool]] | None,
 ) -> Verdict | None:
     """Who is asking, and whether they may: once per request."""
-    if chain.authentication:
+    if chain.authentication and (known is None or not await known()):
         verdict = await chain.authenticate(ctx)
         if verdict is not None and verdict.action != "again":
             return verdict

@@ -101,6 +101,8 @@ class VertexProvider(HTTPProvider):
     def form_for(self, operation: Operation, client_form: str, model: str) -> OperationForm[Any, Any] | None:
         if self.dialect_for("", "", model) != _GEMINI:
             return None  # other publishers' models have none of these
+        if operation in ("batch", "file"):
+            return None  # Vertex AI has batches over buckets, in another form
         own = super().form_for(operation, client_form, model)
         if own is not None or (google := _gemini_api()) is None:
             return own

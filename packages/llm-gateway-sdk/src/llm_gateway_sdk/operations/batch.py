@@ -44,6 +44,8 @@ class BatchStatus:
     """Lines that are done, by how they ended."""
     results: list[str] = field(default_factory=list)
     """Where the results are: paths relative to the provider's base URL, or other words of the API for `results`."""
+    files: list[str] = field(default_factory=list)
+    """The provider's ids of the files that belong to it: of its requests, and of its results."""
     usage: Usage | None = None
     """What all lines together have used, where the provider reports that."""
     problems: list[dict[str, Any]] = field(default_factory=list)
@@ -75,6 +77,10 @@ class BatchAPI(OperationForm[None, None]):
     """What a line may be called."""
     seconds: ClassVar[float] = 86_400.0
     """How long the provider works on a batch at most."""
+    one_model: ClassVar[bool] = False
+    """The lines of a batch name no model: all of them are for the batch's."""
+    cancel_gives_status: ClassVar[bool] = True
+    """A cancellation is answered with the batch as it is now; else the answer has no content."""
 
     @abstractmethod
     def status_request(self, id_: str) -> WireRequest: ...
@@ -100,8 +106,20 @@ class BatchAPI(OperationForm[None, None]):
 
     @abstractmethod
     def next_call(
-        self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes]
+        self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes], model: str = ""
     ) -> WireRequest | None:
         """The calls that hand in lines (`custom_id`, body in `dialect`), one after another: `replies` are those of the
-        calls before. None after the last one, whose reply is the batch's status. Raises DialectError where a reply is
-        not what the API promises."""
+        calls before. `model` is the provider's name of the model of the first line. None after the last one, whose
+        reply is the batch's status. Raises DialectError where a reply is not what the API promises."""
+
+    def undo_requests(self, replies: Sequence[bytes]) -> list[WireRequest]:
+        """The calls that take back what the calls of `next_call` with these replies have left at the provider."""
+        return []
+
+    def delete_requests(self, status: BatchStatus) -> list[WireRequest]:
+        """The calls that delete a batch which has ended, with its files."""
+        return []
+
+    def used_by(self, result: BatchResult) -> Usage | None:
+        """What a line has used that is no generated reply; None where the reply itself reports that."""
+        return None

@@ -2,17 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from ..dialect import Target, WireRequest
+from ..dialect import Target, WireReply, WireRequest
 from ..errors import DialectError
+from ..numerals import whole_number
+from ..wire import json
 from .batch import BatchAPI, BatchResult, BatchStatus
 from .form import OperationForm
 
-__all__ = ["BatchLine", "OwnedForm", "Role"]
+__all__ = ["BatchLine", "OwnedForm", "PageAsked", "Role", "UploadStep"]
 
 Role = Literal["create", "list", "read", "content", "cancel", "delete"]
+
+
+@dataclass(slots=True)
+class PageAsked:
+    """Which part of a list a client asks for."""
+
+    after: str = ""
+    """The id of the last one of the page before."""
+    size: int = 100
+    purpose: str = ""
+    """Of files; empty means any."""
+
+
+@dataclass(slots=True)
+class UploadStep:
+    """One request of an upload that takes several.
+
+    begin ──▶ data ──▶ … ──▶ data, last        `ask` and `cancel` at any time; `whole` is all of it in one request
+    """
+
+    kind: Literal["begin", "data", "ask", "cancel", "whole"]
+    token: str = ""
+    """What names the upload, after `begin`. Whoever has it may go on with the upload: it is a credential."""
+    offset: int = 0
+    content: bytes = b""
+    last: bool = False
+    about: dict[str, Any] = field(default_factory=dict)
+    """What the client wrote of the file, with `begin` and `whole`."""
 
 
 @dataclass(slots=True)
@@ -27,6 +58,10 @@ class BatchLine:
     """Whether its reply is text that a model writes, as long as the line allows."""
     dialect: str = ""
     """The dialect of `body`; empty where it is not a conversation."""
+    model: str | None = None
+    """Where `body` does not name it."""
+    path: str = ""
+    """Of the same request outside a batch, where that names its model or method."""
 
 
 class OwnedForm(OperationForm[None, None]):
@@ -37,6 +72,10 @@ class OwnedForm(OperationForm[None, None]):
     """Of batches: how their vendor shows them."""
     id_prefix: ClassVar[str] = "batch_"
     """How the ids of batches begin that the gateway gives."""
+
+    keeps: ClassVar[bool] = False
+    """The gateway itself keeps the files, and hands each batch in as one of its own, whichever provider has it: an
+    upload of this API does not name the model whose provider is to have it."""
 
     def __init__(self, role: Role, *, multipart: bool = False) -> None:
         self.role = role
@@ -58,6 +97,45 @@ class OwnedForm(OperationForm[None, None]):
         """The id of what has to be the caller's already. Raises DialectError."""
         return None
 
+    # Files that the gateway keeps, where `keeps`.
+
+    def upload_step(self, wire: WireRequest) -> UploadStep:
+        """What a request of an upload does. Raises DialectError."""
+        raise self._without()
+
+    def upload_token(self, query: str) -> str:
+        """The token of an upload that is under way, in the query; empty where there is none."""
+        return ""
+
+    def show_upload(self, address: str, received: int, object_: Mapping[str, Any] | None) -> WireReply:
+        """How an upload is: at which address it goes on, how many bytes have come, and when it is done the file."""
+        raise self._without()
+
+    def completed(self, wire: WireRequest) -> bytes:
+        """The body of a submission, with what only the path names. Raises DialectError."""
+        return wire.body
+
+    def with_lines(self, body: dict[str, Any], content: bytes) -> bytes:
+        """A body that names a file, with the file's requests in it. Raises DialectError."""
+        raise self._without()
+
+    # Lists.
+
+    def asked_page(self, query: Mapping[str, str]) -> PageAsked:
+        size = whole_number(query.get("limit"))
+        after = query.get("after", query.get("after_id", ""))
+        return PageAsked(after, 100 if size is None else max(1, min(1000, size)), query.get("purpose", ""))
+
+    def show_page(self, objects: Sequence[dict[str, Any]], ids: Sequence[str], *, more: bool) -> dict[str, Any]:
+        """A page of a list; `ids` are those of the objects."""
+        return {
+            "object": "list",
+            "data": list(objects),
+            "first_id": ids[0] if ids else None,
+            "last_id": ids[-1] if ids else None,
+            "has_more": more,
+        }
+
     # Batches at a provider with another API: what the client sees of them. A form whose API has none leaves these out.
 
     def _without(self) -> DialectError:
@@ -70,6 +148,23 @@ class OwnedForm(OperationForm[None, None]):
     def show_batch(self, id_: str, status: BatchStatus, facts: dict[str, Any]) -> dict[str, Any]:
         """The batch in this API's shape. Raises DialectError where the API has none, as do the next ones."""
         raise self._without()
+
+    def sample(self, dialect: str) -> WireRequest:
+        """The smallest request of a client in this dialect: replies to lines are written as if to it."""
+        message = {"role": "user", "content": "-"}
+        return WireRequest("POST", "", body=json.dumps({"model": "-", "max_tokens": 1, "messages": [message]}))
+
+    def shows_results(self, facts: Mapping[str, Any]) -> bool:
+        """Whether the results of a batch which has ended are a part of its description."""
+        return False
+
+    def with_results(self, batch: dict[str, Any], results: Sequence[bytes], facts: Mapping[str, Any]) -> None:
+        """Puts results, as `show_result` has written them, into a description."""
+        raise self._without()
+
+    def show_cancelled(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """What answers a cancellation."""
+        return batch
 
     def files_of(self, id_: str, status: BatchStatus) -> dict[str, str]:
         """The files of results that a batch which has ended has, by what is in them (`output`, `errors`)."""

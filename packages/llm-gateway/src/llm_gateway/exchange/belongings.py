@@ -16,13 +16,13 @@ from llm_gateway_sdk import Conflict, NotFound, Store
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.writable import writable
 
-__all__ = ["Belonging", "Belongings"]
+__all__ = ["PIECE_BYTES", "Belonging", "Belongings"]
 
 _SECONDS = 60 * 86_400
 """Longer than any vendor keeps a batch's results."""
 
 
-_PIECE = 256 * 1024
+PIECE_BYTES = 256 * 1024
 """Bytes of a file's content in one record."""
 
 
@@ -52,6 +52,12 @@ class Belonging:
     """The same of tools."""
     dialect: str = ""
     """The client's, of the lines."""
+    filed: bool = False
+    """Of a batch: its files of results are among its owner's."""
+    principal: dict[str, Any] | None = None
+    """Of an upload: who began it."""
+    owner: str = ""
+    caller: str | None = None
     version: int = 0
 
 
@@ -81,13 +87,15 @@ class Belongings:
     async def remove(self, owner: str, operation: str, id_: str) -> None:
         await self._store().delete(self._key(owner, operation, id_))
 
-    async def keep_content(self, owner: str, id_: str, content: bytes) -> int:
-        """Keeps a file's content, in so many pieces as it returns."""
-        count = -(-len(content) // _PIECE)
+    async def keep_content(
+        self, owner: str, id_: str, content: bytes, *, first: int = 0, seconds: float = _SECONDS / 2
+    ) -> int:
+        """Keeps a file's content, or what comes after its `first` pieces; returns how many pieces there are then."""
+        count = -(-len(content) // PIECE_BYTES)
         for number in range(count):
-            piece = content[number * _PIECE : (number + 1) * _PIECE]
-            await self._store().keep({self._piece(owner, id_, number): piece}, _SECONDS / 2)
-        return count
+            piece = content[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
+            await self._store().keep({self._piece(owner, id_, first + number): piece}, seconds)
+        return first + count
 
     async def content(self, owner: str, id_: str, pieces: int) -> AsyncIterator[bytes]:
         """Piece by piece. Raises NotFound where it has ended."""
@@ -97,6 +105,10 @@ class Belongings:
             if found is None:
                 raise NotFound(f"The content of '{id_}' is not kept any more.")
             yield found
+
+    async def whole_content(self, owner: str, thing: Belonging) -> bytes:
+        """Raises NotFound where it has ended."""
+        return b"".join([piece async for piece in self.content(owner, thing.id, thing.pieces)])
 
     async def forget_content(self, owner: str, id_: str, pieces: int) -> None:
         for number in range(pieces):

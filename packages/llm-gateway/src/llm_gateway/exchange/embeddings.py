@@ -21,7 +21,7 @@ _BODY = "embedding"
 
 _TEXTS = (
     "input", "inputs", "text", "texts", "content", "contents", "parts", "messages", "requests", "documents", "query",
-    "inputText", "prompt", "instructions", "params", "body",
+    "inputText", "prompt", "instructions", "params", "body", "source", "request",
 )  # fmt: skip
 """Fields on the way to what is embedded, of all APIs that have embeddings."""
 

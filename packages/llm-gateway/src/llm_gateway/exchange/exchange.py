@@ -38,7 +38,8 @@ from llm_gateway_sdk.walk import walk
 from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .attempts import try_target
-from .batches.endpoints import take_shares
+from .batches.intake import take_owned
+from .batches.uploads import recognise_upload
 from .call_plan import CallPlans
 from .client import ClientReply
 from .client_body import ClientBody
@@ -78,6 +79,7 @@ _DECODED_AT_ONCE = 64 * 1024
 """Bytes of a kept stream whose decoding holds the event loop for a millisecond or two."""
 _GRACE_SECONDS = 0.5
 _ATTENDED = ("generate", "count_tokens")
+_OWNED = ("batch", "file")
 _MAX_ERROR_BYTES = 4 * 1024 * 1024
 
 
@@ -234,15 +236,24 @@ class Exchange:
         try:
             attendant = self._client.attendant
             recall: Callable[[], Awaitable[None]] | None = None if attendant is None else attendant.recall
-            if request.ctx.operation == "batch":
-                recall = partial(take_shares, request)
-            await walk(request.ctx, request.chain, self, request.project.limits, self._lifecycle, recall)
+            known: Callable[[], Awaitable[bool]] | None = None
+            if request.ctx.operation in _OWNED:
+                recall, known = self._take_owned, partial(recognise_upload, request)
+            await walk(request.ctx, request.chain, self, request.project.limits, self._lifecycle, recall, known)
         except asyncio.CancelledError:
             if deadlines.has_ended(task) and task.uncancel() == 0:
                 raise TimeoutError from None
             raise
         finally:
             deadlines.leave(task)
+
+    async def _take_owned(self) -> None:
+        """Puts into the request what of a file or batch is kept."""
+        request, came = self._request, self._request.wire.body
+        await take_owned(request)
+        if request.wire.body is not came:
+            looks = bool(request.chain.lifecycle or request.chain.before)
+            self.is_heavy = request.is_large and looks and request.is_heavy
 
     # What the walk asks for.
 

@@ -30,7 +30,9 @@ from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
 from ..wire.native_paths import is_listed
 from .attempt import LiveAttempt
-from .batches.endpoints import list_belongings, owned_target, perform_owned
+from .batches.endpoints import owned_target, perform_owned
+from .batches.listing import list_belongings
+from .batches.uploads import serve_kept
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
 from .errors import http_error, refuse_web_page
@@ -69,7 +71,11 @@ async def choose_target(request: ClientRequest, client: ClientReply, *, narrowed
         return None
     if request.form is not None and not form.reads_files(request.wire.body):
         refuse_unseen(request)
-    return await owned_target(request, edited_inputs(request, request.wire.body))
+    body = await request.work(edited_inputs, request, request.wire.body)
+    if form.keeps and (kept := await serve_kept(request, body)) is not None:
+        await client.own(kept)
+        return None
+    return await owned_target(request, body)
 
 
 async def _native_target(request: ClientRequest, client: ClientReply, *, narrowed: bool) -> ModelTarget | None:

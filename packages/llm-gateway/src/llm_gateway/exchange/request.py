@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 
 from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
+from llm_gateway_sdk.operations.owned import UploadStep
 
 from ..models import ModelTarget
 from .call_plan import CallPlans
@@ -24,12 +25,13 @@ T = TypeVar("T")
 
 
 class ClientRequest:
-    """Made once and, but for `deadline`, `duplex`, `form` and the weight, never changed. What belongs to one
+    """Made once and, but for `deadline`, `duplex`, `form`, `upload` and the weight, never changed. What belongs to one
     attempt is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
         "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
         "duplex", "form", "has_own_limit", "is_large", "loop", "plans", "project", "retains", "route", "services",
+        "upload",
         "wants_usage", "wire",
     )  # fmt: skip
 
@@ -63,6 +65,8 @@ class ClientRequest:
         """What the client sends after its head, where it goes on in another protocol."""
         self.plans = plans
         """What is known of calls for requests with this head."""
+        self.upload: UploadStep | None = None
+        """The step of an upload that the request is, see `batches.uploads`."""
         self.is_large = len(wire.body) > LIGHT_BYTES
         """The body may be heavy."""
         self._is_heavy: bool | None = None if self.is_large else False

@@ -40,12 +40,14 @@ from llm_gateway_sdk.heavy import (
 )
 from llm_gateway_sdk.operations.owned import OwnedForm
 
+from ..exchange.batches.uploads import finds_upload
 from ..exchange.client_body import ClientBody
 from ..exchange.embeddings import EmbeddingReader
 from ..exchange.exchange import Exchange
 from ..exchange.log_context import current_request_id
 from ..exchange.multipart import FormUpload, WholeSource, boundary_of
 from ..exchange.services import new_id
+from ..wire.headers import bearer_or_key
 from .admission import Admission
 from .body import inflate
 from .browser_guard import BrowserGuard
@@ -164,6 +166,8 @@ class GatewayApp:
         hooks = generation.head_authentication.get(match.project.name) if match is not None else None
         if match is None or hooks is None:
             return None
+        if (upload := _upload_token(match, request.wire)) is not None:
+            return _knows_upload(match, request.wire, upload)
         return authenticate_from_head(hooks, self._context(match, request, new_id("req_"), None, streaming=False))
 
     def client_address(self, incoming: Incoming) -> str | None:
@@ -284,7 +288,7 @@ class GatewayApp:
         if client is None:
             return None, False
         wire.path = match.upstream
-        if route.operation not in ("native", "stored") and has_more_items(wire.body, self._max_items):
+        if not _is_opaque(route) and has_more_items(wire.body, self._max_items):
             raise PayloadTooLarge(f"The body has more than {self._max_items} values, which is more than is accepted.")
         return _asked(route, client, wire)
 
@@ -418,6 +422,28 @@ def _match_of(app: GatewayApp, incoming: Incoming) -> Match | None:
 
 def _takes_form(match: Match | None) -> bool:
     return match is not None and match.route.form is not None and match.route.form.multipart
+
+
+def _is_opaque(route: Route) -> bool:
+    """Whether a body is not read as one JSON value."""
+    form = route.form
+    return route.operation in ("native", "stored") or (
+        isinstance(form, OwnedForm) and form.keeps and form.operation == "file"
+    )
+
+
+def _upload_token(match: Match, wire: WireRequest) -> OwnedForm | None:
+    """The form of an upload that goes on by its address alone."""
+    form = match.route.form
+    if not isinstance(form, OwnedForm) or not form.keeps or bearer_or_key(wire.headers.items) is not None:
+        return None
+    return form if form.upload_token(wire.query) else None
+
+
+async def _knows_upload(match: Match, wire: WireRequest, form: OwnedForm) -> GatewayError | None:
+    if await finds_upload(match.project.belongings, match.adapter.name, form, wire.query):
+        return None
+    return NotFound("There is no such upload.")
 
 
 _READ = frozenset({"generate", "count_tokens"})

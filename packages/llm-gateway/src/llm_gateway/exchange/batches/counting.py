@@ -78,6 +78,8 @@ class Tally:
         self.used = {0: usage}
 
     def _usage(self, result: BatchResult) -> Usage | None:
+        if (used := self._api.used_by(result)) is not None:
+            return used
         dialect = self._dialects.get(self._api.dialect_of(result))
         body = json.dumps(result.body)
         if dialect is not None:

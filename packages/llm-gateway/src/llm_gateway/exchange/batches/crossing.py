@@ -14,7 +14,9 @@ line that the provider does not take goes as another, and comes back as it was.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import copy
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +26,7 @@ from llm_gateway_sdk import (
     HTTPProvider,
     InvalidRequest,
     ModelError,
+    ModelHTTPError,
     ModelProtocolError,
     NotFound,
     Verdict,
@@ -54,16 +57,19 @@ from .lines import asked_model, target_of_line
 
 __all__ = ["Crossed", "crossing_api", "results_of"]
 
+log = logging.getLogger("llm_gateway.batches")
+
 _JSON = [("content-type", "application/json")]
 _LINES = [("content-type", "application/jsonl")]
 
 
 def crossing_api(request: ClientRequest, target: ModelTarget) -> BatchAPI | None:
-    """The provider's batches, where they are not of the client's API; None where they are, or there are none."""
-    http = target.http
-    if http is None or http.dialect in {route.dialect for route in request.adapter.routes}:
+    """The provider's batches, where the gateway hands them in itself: they are not of the client's API, or its files
+    are the gateway's to keep. None where the client's requests go on as they are, or there are none."""
+    http, form = target.http, request.route.form
+    keeps = isinstance(form, OwnedForm) and form.keeps
+    if http is None or (not keeps and http.dialect in {route.dialect for route in request.adapter.routes}):
         return None
-    form = request.route.form
     found = http.form_for("batch", form.name if form is not None else "", target.provider.model or "")
     return found if isinstance(found, BatchAPI) else None
 
@@ -87,6 +93,11 @@ class Crossed:
     shares: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    def _is_own(self) -> bool:
+        """The provider's batches are of the client's API: lines and results are not translated."""
+        return self.form.name == self.api.name
+
+    @property
     def _owner(self) -> str:
         return owner_of(self.request.ctx)
 
@@ -102,80 +113,115 @@ class Crossed:
         await self.belongings.put(self._owner, self.files, thing)
         return thing.object
 
-    async def submit(self, lines: Sequence[BatchLine], asked: dict[str, Any]) -> Belonging:
-        """Hands in the lines. Raises InvalidRequest where one can't be translated, ModelError."""
+    async def submit(
+        self, lines: Sequence[BatchLine], asked: dict[str, Any], begin: Callable[[Belonging], Awaitable[None]]
+    ) -> Belonging:
+        """Hands in the lines; `begin` puts the batch on the books. What can't be written down is taken back from the
+        provider. Raises InvalidRequest where a line can't be translated, ModelError, StoreError."""
         request, mint = self.request, self.request.services.mint
         losses = Losses("request")
         dialects = {line.dialect for line in lines}
-        if len(dialects) != 1 or "" in dialects:
+        if len(dialects) != 1 or ("" in dialects and not self._is_own):
             raise InvalidRequest("The lines of a batch for this provider have to be conversations of one API.")
         thing = Belonging("", self.attempt.target.name, api=self.api.name, dialect=dialects.pop())
-        written, theirs = await request.work(self._translated, lines, thing, losses)
+        written, theirs, model = await request.work(self._translated, lines, thing, losses)
         if losses:
             self.attempt.losses = loss_text(losses)
             check_losses(request, losses)
         replies: list[bytes] = []
         try:
-            while (call := self.api.next_call(written, theirs, replies)) is not None:
+            while (call := self.api.next_call(written, theirs, replies, model)) is not None:
                 replies.append(await self._ask(call))
             status = self.api.decode_status(replies[-1])
+            thing.id = mint.id(self.form.id_prefix)
+            thing.upstream = status.id
+            thing.facts = {**self.form.facts(asked), "total": len(lines), "created": mint.now()}
+            thing.object = self.form.show_batch(thing.id, status, thing.facts)
+            await self.belongings.put(self._owner, self.kind, thing)
+            await begin(thing)
         except DialectError as error:
+            await self._take_back(replies)
             raise protocol_error(str(error)) from None
-        thing.id = mint.id(self.form.id_prefix)
-        thing.upstream = status.id
-        thing.facts = {**self.form.facts(asked), "total": len(lines), "created": mint.now()}
-        thing.object = self.form.show_batch(thing.id, status, thing.facts)
-        await self.belongings.put(self._owner, self.kind, thing)
+        except BaseException:
+            await self._take_back(replies)
+            raise
         return thing
+
+    async def _take_back(self, replies: Sequence[bytes]) -> None:
+        """What is at the provider would belong to none."""
+        for call in self.api.undo_requests(replies):
+            await self._ask_vainly(call)
+
+    async def _ask_vainly(self, call: WireRequest) -> None:
+        """A call whose failure changes nothing for the client."""
+        try:
+            await self._ask(call)
+        except ModelError as error:
+            log.info("request %s: %s %s: %s", self.request.ctx.request_id, call.method, call.path, error.message)
 
     def _translated(
         self, lines: Sequence[BatchLine], thing: Belonging, losses: Losses
-    ) -> tuple[list[tuple[str, dict[str, Any]]], str]:
-        request = self.request
-        ours = request.services.dialects[thing.dialect]
+    ) -> tuple[list[tuple[str, dict[str, Any]]], str, str]:
+        """The lines as the provider takes them, their dialect, and the provider's name of the first one's model."""
+        request, first, name = self.request, "", ""
         written: list[tuple[str, dict[str, Any]]] = []
-        name = ""
         for number, line in enumerate(lines):
-            asked = asked_model(line)
             target = target_of_line(request, line)
-            model = target.upstream_model(asked)
+            model = target.upstream_model(asked_model(line))
             check_model_name(model)
-            name = self.http.dialect_for(ours.name, "", model)
-            theirs = request.services.dialects[name]
-            try:
-                decoded, _ = ours.decode_request(WireRequest("POST", "", body=json.dumps(line.body)))
-                decoded.stream = False
-                if decoded.store:
-                    decoded.store = None
-                if target.defaults:
-                    apply_defaults(decoded, target)
-                ours.check_portable(decoded, losses)
-                wire = theirs.translate(decoded, self.http.target(model, name), losses, ours.name)
-            except DialectError as error:
-                where = f"{line.place}.{error.path}" if error.path else line.place
-                raise InvalidRequest(f"{where}: {error.message}", param=where) from None
-            thing.tools.update(wire.names)
+            first = first or model
+            if self.api.one_model and model != first:
+                raise InvalidRequest(f"{line.place}: the lines of a batch for this provider have to be of one model.")
+            body, name = self._line(line, target, model, thing, losses)
             custom_id = line.custom_id
             if self.api.ids.fullmatch(custom_id) is None:
                 custom_id = f"llm-gateway-line-{number}"
                 thing.names[custom_id] = line.custom_id
-            written.append((custom_id, json.loads(wire.body)))
-        return written, name
+            written.append((custom_id, body))
+        return written, name, first
+
+    def _line(
+        self, line: BatchLine, target: ModelTarget, model: str, thing: Belonging, losses: Losses
+    ) -> tuple[dict[str, Any], str]:
+        """A line's body as the provider takes it, and in which dialect that is."""
+        dialects = self.request.services.dialects
+        if self._is_own and not target.defaults:
+            return {key: value for key, value in line.body.items() if key != "model"}, thing.dialect
+        ours = dialects[thing.dialect]
+        name = self.http.dialect_for(ours.name, "", model)
+        theirs = dialects[name]
+        try:
+            decoded, _ = ours.decode_request(WireRequest("POST", line.path, body=json.dumps(line.body)))
+            decoded.stream = False
+            if decoded.store:
+                decoded.store = None
+            if target.defaults:
+                apply_defaults(decoded, target)
+            ours.check_portable(decoded, losses)
+            wire = theirs.translate(decoded, self.http.target(model, name), losses, ours.name)
+        except DialectError as error:
+            where = f"{line.place}.{error.path}" if error.path else line.place
+            raise InvalidRequest(f"{where}: {error.message}", param=where) from None
+        thing.tools.update(wire.names)
+        return json.loads(wire.body), name
 
     # What has been submitted.
 
     async def status(self, *, cancel: bool = False) -> BatchStatus:
         """As the provider shows it now; keeps what the client is shown. Raises ModelError."""
         thing = self._thing()
+        if cancel and not self.api.cancel_gives_status:
+            await self._ask(self.api.cancel_request(thing.upstream))
+            cancel = False
         call = self.api.cancel_request(thing.upstream) if cancel else self.api.status_request(thing.upstream)
         try:
             status = self.api.decode_status(await self._ask(call))
         except DialectError as error:
             raise protocol_error(str(error)) from None
         thing.object = self.form.show_batch(thing.id, status, thing.facts)
-        await self.belongings.put(self._owner, self.kind, thing)
-        for part, id_ in self.form.files_of(thing.id, status).items():
-            if await self.belongings.find(self._owner, self.files, id_) is None:
+        files = self.form.files_of(thing.id, status)
+        if files and not thing.filed:
+            for part, id_ in files.items():
                 created = status.ended or self.request.services.mint.now()
                 file = Belonging(
                     id_, thing.model, self.form.show_file(id_, "batch_output", 0, created),
@@ -183,7 +229,55 @@ class Crossed:
                     dialect=thing.dialect,
                 )  # fmt: skip
                 await self.belongings.put(self._owner, self.files, file)
+            thing.filed = True  # a file that its owner deletes does not come again
+        await self.belongings.put(self._owner, self.kind, thing)
         return status
+
+    async def description(self) -> tuple[BatchStatus, dict[str, Any]]:
+        """How the batch is, and what the client is shown of it, with the results where its API has them there. Raises
+        ModelError."""
+        status, thing = await self.status(), self._thing()
+        shown = thing.object
+        if status.is_final and self.form.shows_results(thing.facts):
+            whole = await _joined(results_of(self, thing, status), self.request.services.max_reply_bytes)
+            shown = copy.deepcopy(shown)
+            await run_aside(self.form.with_results, shown, whole.splitlines(), thing.facts)
+        return status, shown
+
+    async def delete(self) -> None:
+        """Deletes a batch that has ended, at the provider too. Raises InvalidRequest where it has not."""
+        thing, status = self._thing(), await self._status_now()
+        if status is not None:
+            if not status.is_final:
+                raise InvalidRequest("The batch has not ended: cancel it first.")
+            for call in self.api.delete_requests(status):
+                await self._ask_vainly(call)
+        await self.belongings.remove(self._owner, self.kind, thing.id)
+
+    async def delete_file(self) -> None:
+        """Deletes a file; with the last one of its results the batch at the provider."""
+        thing = self._thing()
+        await self.belongings.forget_content(self._owner, thing.id, thing.pieces)
+        await self.belongings.remove(self._owner, self.kind, thing.id)
+        if not thing.upstream:
+            return
+        left = await self.belongings.all(self._owner, self.kind)
+        if any(other.upstream == thing.upstream and other.api == thing.api for other in left):
+            return
+        if (status := await self._status_now()) is not None:
+            for call in self.api.delete_requests(status):
+                await self._ask_vainly(call)
+
+    async def _status_now(self) -> BatchStatus | None:
+        """None where the provider does not know it any more. Raises ModelError."""
+        try:
+            return self.api.decode_status(await self._ask(self.api.status_request(self._thing().upstream)))
+        except DialectError as error:
+            raise protocol_error(str(error)) from None
+        except ModelHTTPError as error:
+            if error.status in (404, 410):
+                return None
+            raise
 
     async def give_content(self) -> Verdict | None:
         """The lines of a file: those that were handed in, or results, as they come."""
@@ -191,7 +285,7 @@ class Crossed:
         if thing.part == "input":
             pieces = self.belongings.content(self._owner, thing.id, thing.pieces)
         else:
-            status = await self._ended(thing)
+            status = await self._ended()
             pieces = results_of(self, thing, status)
         if wants_to_look(request, self.form):
             whole = WireReply(200, Headers.of(_LINES), await _joined(pieces, request.services.max_reply_bytes))
@@ -212,11 +306,10 @@ class Crossed:
         await client.end_relay()
         return None
 
-    async def _ended(self, thing: Belonging) -> BatchStatus:
-        try:
-            status = self.api.decode_status(await self._ask(self.api.status_request(thing.upstream)))
-        except DialectError as error:
-            raise protocol_error(str(error)) from None
+    async def _ended(self) -> BatchStatus:
+        status = await self._status_now()
+        if status is None:
+            raise NotFound("The batch's provider does not have it any more.")
         if not status.is_final:
             raise NotFound("The batch has not ended: it has no results yet.")
         return status
@@ -274,13 +367,15 @@ def _shown(crossed: Crossed, thing: Belonging, lines: Sequence[bytes]) -> bytes:
         result.custom_id = thing.names.get(result.custom_id, result.custom_id)
         body = _body(crossed, thing, result)
         part, written = crossed.form.show_result(result, body)
-        if part == thing.part:
+        if part == thing.part or not thing.part:
             found.append(written)
     return b"".join(found)
 
 
 def _body(crossed: Crossed, thing: Belonging, result: BatchResult) -> dict[str, Any]:
     """The reply to one line in the client's dialect. One that can't be read is an error of that line alone."""
+    if crossed.form.name == crossed.api.name:
+        return result.body or {}
     services = crossed.request.services
     ours = services.dialects[thing.dialect]
     theirs: Dialect = services.dialects[crossed.api.dialect_of(result) or crossed.http.dialect]
@@ -288,7 +383,7 @@ def _body(crossed: Crossed, thing: Belonging, result: BatchResult) -> dict[str, 
     if result.kind == "succeeded":
         try:
             whole = decode_whole(theirs, wire, services.mint, thing.tools)
-            shown = ours.encode_response(whole, _echo(ours), services.mint, Losses("response"))
+            shown = ours.encode_response(whole, _echo(ours, crossed.form), services.mint, Losses("response"))
             return _object(shown.body)
         except (DialectError, ModelError) as error:
             info = ModelProtocolError(str(error)).info()
@@ -301,13 +396,9 @@ def _body(crossed: Crossed, thing: Belonging, result: BatchResult) -> dict[str, 
     return _object(written.body)
 
 
-def _echo(dialect: Dialect) -> Any:
+def _echo(dialect: Dialect, form: OwnedForm) -> Any:
     """What replies are written by where nothing is known of the request."""
-    message = {"role": "user", "content": "-"}
-    body = {"model": "-", "max_tokens": 1, "messages": [message]}
-    if dialect.own_form == b'"input"':
-        body = {"model": "-", "input": [message]}
-    return dialect.decode_request(WireRequest("POST", "", body=json.dumps(body)))[1]
+    return dialect.decode_request(form.sample(dialect.name))[1]
 
 
 def _object(body: bytes) -> dict[str, Any]:

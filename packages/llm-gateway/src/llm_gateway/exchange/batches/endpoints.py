@@ -9,16 +9,17 @@ What the lines may use is reserved when they are handed in; what a batch that ha
 
 from __future__ import annotations
 
-import re
+import logging
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import quote
 
 from llm_gateway_sdk import (
     DialectError,
-    GatewayError,
     HTTPProvider,
     InvalidRequest,
+    ModelError,
     NotFound,
+    StoreError,
     Verdict,
     WireReply,
     WireRequest,
@@ -26,7 +27,6 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.deferral import defer
 from llm_gateway_sdk.dialect import Headers
-from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.batch import BatchAPI
 from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.principal import owner_of
@@ -35,7 +35,7 @@ from llm_gateway_sdk.wire import json
 from ...models import ModelTarget
 from ...wire.headers import bearer_or_key
 from ..attempt import LiveAttempt
-from ..belongings import Belonging, Belongings
+from ..belongings import Belonging
 from ..client import ClientReply
 from ..errors import http_error
 from ..headers import find
@@ -46,21 +46,23 @@ from ..seen import seen_query
 from ..side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from ..upstream import secrets_of
 from .crossing import Crossed, crossing_api
+from .intake import read_body
 from .lines import asked_model, check_lines, shares_of, target_of_line
+from .ownership import belongings_of, form_of, id_of, kind_of, mine
 from .pending import PendingBatch, written_principal
 
-__all__ = ["list_belongings", "owned_target", "perform_owned", "take_shares"]
+__all__ = ["owned_target", "perform_owned"]
 
-_ID = re.compile(r"/(?:files|batches)/([^/]+)")
+log = logging.getLogger("llm_gateway.batches")
 
 
 async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     """The model whose provider has what is asked for, or gets what is handed in. Raises NotFound, InvalidRequest."""
-    form, registry = _form(request), request.project.registry
+    form, registry = form_of(request), request.project.registry
     if form.role != "create":
-        thing = await _mine(request, form.operation, _id_of(request))
+        thing = await mine(request, form.operation, id_of(request))
         return _target_of(request, thing)
-    asked = _read(body) if body else {}
+    asked = read_body(body) if body else {}
     if not isinstance(asked, dict):
         raise InvalidRequest("The body is not a JSON object.")
     try:
@@ -68,7 +70,7 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     except DialectError as error:
         raise InvalidRequest(str(error), param=error.path) from None
     if rests_on is not None:
-        file = await _mine(request, "file", rests_on)
+        file = await mine(request, "file", rests_on)
         if not file.shares:
             # What it holds was not looked at: whether the caller may use its models, and what it will cost.
             raise InvalidRequest(f"The file '{rests_on}' was not uploaded as a batch's.", param="input_file_id")
@@ -76,25 +78,21 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
     if not lines:
         return _first_of(request)
     target = check_lines(request, lines)
-    native = target.http is not None and target.http.dialect in {route.dialect for route in request.adapter.routes}
+    native = (
+        not form.keeps
+        and target.http is not None
+        and target.http.dialect in {route.dialect for route in request.adapter.routes}
+    )
     if not native and crossing_api(request, target) is None:
         raise NotFound(f"The model '{target.name}' (provider '{target.provider.name}') has no batches in this form.")
     return registry.resolve(target.name, None)
-
-
-def _read(body: bytes) -> Any:
-    """What a client sent. Raises InvalidRequest."""
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise InvalidRequest(f"The body is not valid JSON: {error}") from None
 
 
 async def perform_owned(
     request: ClientRequest, client: ClientReply, attempt: LiveAttempt, body: bytes
 ) -> Verdict | None:
     """Sends the request to the provider that has it, and keeps whose its answer is. Raises ModelError."""
-    form, http = _form(request), attempt.target.http
+    form, http = form_of(request), attempt.target.http
     if http is None:
         raise NotFound(f"The model '{attempt.target.name}' has no such endpoint.")
     if (api := crossing_api(request, attempt.target)) is not None:
@@ -102,7 +100,7 @@ async def perform_owned(
     if form.role == "delete" and form.operation == "batch" and request.project.settler is not None:
         # With the batch its results are gone, and with them what it has used.
         token = bearer_or_key(request.wire.headers.items)
-        await request.project.settler.now(_kind(request, "batch"), owner_of(request.ctx), _id_of(request), token)
+        await request.project.settler.now(kind_of(request, "batch"), owner_of(request.ctx), id_of(request), token)
     body, upload, shares = _named(request, form, body)
     reply = await call_endpoint(request, attempt, http, _wire(request, http, body), upload)
     try:
@@ -110,7 +108,7 @@ async def perform_owned(
             failed = await reply.read(MAX_ERROR_BYTES)
             raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http))
         if form.role == "content" and form.operation == "batch":
-            look_soon(request, _id_of(request))
+            look_soon(request, id_of(request))
         if form.role == "content" and not wants_to_look(request, form):
             return await relay(request, client, attempt, reply)
         answer = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
@@ -128,7 +126,13 @@ async def perform_owned(
         if request.chain.edits_reply:
             verdict, answer = await look_at_reply(request, form, answer)
         # What is listed later is what the caller is shown now: nothing, where a plugin refused it.
-        await _keep(request, attempt, form, came, shares, shown=answer.body if verdict is None else b"{}")
+        shown = answer.body if verdict is None else b"{}"
+        try:
+            await _keep(request, attempt, form, came, shares, shown=shown)
+        except StoreError:
+            if form.role == "create":
+                await _take_back(request, attempt, form, http, came)
+            raise
         if verdict is not None:
             return verdict
     await client.relay_whole(answer, attempt)
@@ -139,13 +143,13 @@ async def _perform_crossed(
     request: ClientRequest, client: ClientReply, attempt: LiveAttempt, body: bytes, api: BatchAPI
 ) -> Verdict | None:
     """What is at a provider with another API than the client's."""
-    form, http, owner = _form(request), attempt.target.http, owner_of(request.ctx)
+    form, http, owner = form_of(request), attempt.target.http, owner_of(request.ctx)
     assert http is not None
-    belongings, kind, files = _belongings(request), _kind(request, form.operation), _kind(request, "file")
+    belongings, kind, files = belongings_of(request), kind_of(request, form.operation), kind_of(request, "file")
     crossed = Crossed(request, client, attempt, form, http, api, belongings, kind, files)
     attempt.settled = True
     if form.role != "create":
-        thing = crossed.thing = await _mine(request, form.operation, _id_of(request))
+        thing = crossed.thing = await mine(request, form.operation, id_of(request))
     answer: dict[str, Any]
     if form.role == "content":
         if form.operation == "batch":
@@ -156,14 +160,16 @@ async def _perform_crossed(
     elif form.role == "delete":
         if form.operation == "batch" and request.project.settler is not None:
             await request.project.settler.now(kind, owner, thing.id, bearer_or_key(request.wire.headers.items))
-        await belongings.forget_content(owner, thing.id, thing.pieces)
-        await belongings.remove(owner, kind, thing.id)
+        await (crossed.delete() if form.operation == "batch" else crossed.delete_file())
         answer = form.show_deleted(thing.id)
+    elif form.role == "cancel":
+        if (await crossed.status(cancel=True)).is_final:
+            look_soon(request, thing.id)
+        answer = form.show_cancelled(thing.object)
     elif form.operation == "batch":
-        status = await crossed.status(cancel=form.role == "cancel")
+        status, answer = await crossed.description()
         if status.is_final:
             look_soon(request, thing.id)
-        answer = thing.object
     else:
         answer = thing.object
     wire = WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(answer))
@@ -176,81 +182,41 @@ async def _perform_crossed(
 
 
 async def _create_crossed(request: ClientRequest, crossed: Crossed, body: bytes) -> dict[str, Any]:
-    form, fields = crossed.form, _read(body)
+    form, fields = crossed.form, read_body(body)
     if form.operation == "file":
         lines = form.lines(fields)
         crossed.shares = [share.to_json() for share in await request.work(shares_of, request, lines)]
         return await crossed.keep_file(form.file_content(fields) or b"")
     lines = form.lines(fields)
     if (given := form.rests_on(fields)) is not None:
-        file = await _mine(request, "file", given)
+        file = await mine(request, "file", given)
         pieces = crossed.belongings.content(owner_of(request.ctx), file.id, file.pieces)
         content = b"".join([piece async for piece in pieces])
         lines = await request.work(form.lines_of, content)
-    thing = await crossed.submit(lines, fields)
-    await _begin(request, crossed.api.name, thing.id, thing.upstream, thing.model)
-    return thing.object
+
+    async def begin(thing: Belonging) -> None:
+        await _begin(request, crossed.api.name, thing.id, thing.upstream, thing.model)
+
+    return (await crossed.submit(lines, fields, begin)).object
 
 
-async def list_belongings(request: ClientRequest) -> WireReply:
-    """A page of what belongs to the caller, as the provider last showed it."""
-    form = _form(request)
-    things = [
-        thing
-        for thing in await _belongings(request).all(owner_of(request.ctx), _kind(request, form.operation))
-        if thing.object
-    ]
-    query = {key: values[-1] for key, values in parse_qs(request.wire.query).items()}
-    if form.operation == "file" and "purpose" in query:
-        things = [thing for thing in things if thing.object.get("purpose") == query["purpose"]]
-    ids = [thing.id for thing in things]
-    after = query.get("after", query.get("after_id", ""))
-    if after in ids:
-        things = things[ids.index(after) + 1 :]
-    size = whole_number(query.get("limit"))
-    page = things[: 100 if size is None else max(1, min(1000, size))]
-    answer = {
-        "object": "list",
-        "data": [thing.object for thing in page],
-        "first_id": page[0].id if page else None,
-        "last_id": page[-1].id if page else None,
-        "has_more": len(things) > len(page),
-    }
-    return WireReply(200, Headers.of([("content-type", "application/json")]), json.dumps(answer))
+async def _take_back(
+    request: ClientRequest, attempt: LiveAttempt, form: OwnedForm, http: HTTPProvider, body: bytes
+) -> None:
+    """What was created, and can't be written down, would belong to none at the provider."""
+    try:
+        id_ = json.loads(body)["id"]
+        path = f"{request.wire.path}/{quote(id_, safe='')}"
+        method, path = ("DELETE", path) if form.operation == "file" else ("POST", f"{path}/cancel")
+        sent = _wire(request, http, b"")
+        sent.headers = Headers.of([each for each in sent.headers.items if not each[0].startswith("content-")])
+        reply = await call_endpoint(request, attempt, http, WireRequest(method, path, "", sent.headers, b""))
+        reply.close()
+    except (ModelError, LookupError, TypeError, ValueError) as error:
+        log.warning("request %s: what it left at the provider could not be deleted: %s", request.ctx.request_id, error)
 
 
-# What is whose.
-
-
-def _form(request: ClientRequest) -> OwnedForm:
-    form = request.route.form
-    assert isinstance(form, OwnedForm)
-    return form
-
-
-def _belongings(request: ClientRequest) -> Belongings:
-    if request.project.belongings is None:
-        raise GatewayError(
-            "Files and batches need a store that all workers share (`store.url`).", status=501, code="no_shared_store"
-        )
-    return request.project.belongings
-
-
-def _kind(request: ClientRequest, operation: str) -> str:
-    """Each vendor's API has its own files and batches."""
-    return f"{request.adapter.name}.{operation}"
-
-
-def _id_of(request: ClientRequest) -> str:
-    found = _ID.search(request.wire.path)
-    return found[1] if found is not None else ""
-
-
-async def _mine(request: ClientRequest, operation: str, id_: str) -> Belonging:
-    thing = await _belongings(request).find(owner_of(request.ctx), _kind(request, operation), id_)
-    if thing is None:
-        raise NotFound(f"There is no {operation} '{id_}' of this caller.")
-    return thing
+# Where it is.
 
 
 def _target_of(request: ClientRequest, thing: Belonging) -> ModelTarget:
@@ -275,7 +241,7 @@ def _first_of(request: ClientRequest) -> ModelTarget:
 def _named(request: ClientRequest, form: OwnedForm, body: bytes) -> tuple[bytes, FormBody | None, list[BatchShare]]:
     """The body, or the multipart form, with the provider's names of the models, and what a file's lines may use."""
     shares: list[BatchShare] = []
-    fields: Any = _read(body) if body and form.role == "create" else None
+    fields: Any = read_body(body) if body and form.role == "create" else None
     if isinstance(fields, dict) and (lines := form.lines(fields)):
         changed = False
         shares = shares_of(request, lines) if form.operation == "file" else []
@@ -305,25 +271,6 @@ def _wire(request: ClientRequest, http: HTTPProvider, body: bytes) -> WireReques
 # The books.
 
 
-async def take_shares(request: ClientRequest) -> None:
-    """Finds out what a batch that is handed in may use, before limits are asked. Raises GatewayError."""
-    form = request.route.form
-    if not isinstance(form, OwnedForm) or form.operation != "batch" or form.role != "create":
-        return
-    asked = await request.work(_read, request.wire.body) if request.wire.body else {}
-    if not isinstance(asked, dict):
-        raise InvalidRequest("The body is not a JSON object.")
-    try:
-        given, lines = form.rests_on(asked), form.lines(asked)
-    except DialectError as error:
-        raise InvalidRequest(str(error), param=error.path) from None
-    if given is not None:
-        file = await _mine(request, "file", given)
-        request.ctx.batch = [BatchShare.of_json(each) for each in file.shares]
-    else:
-        request.ctx.batch = await request.work(shares_of, request, lines)
-
-
 async def _keep(
     request: ClientRequest,
     attempt: LiveAttempt,
@@ -334,10 +281,10 @@ async def _keep(
     shown: bytes,
 ) -> None:
     """Writes down whose the answer is. `shown` is the answer as plugins have left it."""
-    belongings, owner = _belongings(request), owner_of(request.ctx)
-    operation, files = _kind(request, form.operation), _kind(request, "file")
+    belongings, owner = belongings_of(request), owner_of(request.ctx)
+    operation, files = kind_of(request, form.operation), kind_of(request, "file")
     if form.role == "delete":
-        await belongings.remove(owner, operation, _id_of(request))
+        await belongings.remove(owner, operation, id_of(request))
         return
     try:
         answer = json.loads(body)
@@ -370,7 +317,7 @@ async def _begin(request: ClientRequest, api: str, id_: str, upstream_id: str, m
     held = await defer(request.chain, ctx)
     await settler.pending.add(
         PendingBatch(
-            id_, _kind(request, "batch"), owner_of(ctx), model, api, upstream_id, ctx.request_id,
+            id_, kind_of(request, "batch"), owner_of(ctx), model, api, upstream_id, ctx.request_id,
             adapter=ctx.adapter, client_dialect=ctx.client_dialect, client_ip=ctx.client_ip,
             caller=ctx.caller, principal=written_principal(ctx),
             shares=[share.to_json() for share in ctx.batch], held=held,
@@ -383,7 +330,7 @@ def look_soon(request: ClientRequest, id_: str) -> None:
     settler = request.project.settler
     if settler is not None:
         token = bearer_or_key(request.wire.headers.items)
-        settler.soon(_kind(request, "batch"), owner_of(request.ctx), id_, token)
+        settler.soon(kind_of(request, "batch"), owner_of(request.ctx), id_, token)
 
 
 def _has_ended(form: OwnedForm, body: bytes) -> bool:

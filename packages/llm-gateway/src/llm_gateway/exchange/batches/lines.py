@@ -51,6 +51,8 @@ def target_of_line(request: ClientRequest, line: BatchLine) -> ModelTarget:
 
 
 def asked_model(line: BatchLine) -> str | None:
+    if line.model is not None:
+        return line.model
     model = line.body.get("model")
     return model if isinstance(model, str) else None
 

@@ -84,13 +84,23 @@ class AnthropicBatchAPI(BatchAPI):
         return "anthropic"
 
     def next_call(
-        self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes]
+        self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes], model: str = ""
     ) -> WireRequest | None:
         if replies:
             return None
         body = {"requests": [{"custom_id": custom_id, "params": params} for custom_id, params in lines]}
         headers = Headers.of([("content-type", "application/json")])
         return WireRequest("POST", _BASE, "", headers, json.dumps(body))
+
+    def undo_requests(self, replies: Sequence[bytes]) -> list[WireRequest]:
+        """Only a batch that has ended can be deleted."""
+        try:
+            return [self.cancel_request(self.decode_status(reply).id) for reply in replies[:1]]
+        except DialectError:
+            return []
+
+    def delete_requests(self, status: BatchStatus) -> list[WireRequest]:
+        return [WireRequest("DELETE", f"{_BASE}/{quote(status.id, safe='')}")]
 
 
 _STATUS = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar
 
-from llm_gateway_sdk import DialectError
+from llm_gateway_sdk import DialectError, WireRequest
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus, ResultKind
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.operations.reading import object_of
@@ -54,6 +54,12 @@ class _OpenAIForm(OwnedForm):
             "status": "processed",
             "status_details": None,
         }
+
+    def sample(self, dialect: str) -> WireRequest:
+        if dialect != "openai_responses":
+            return super().sample(dialect)
+        asked = {"model": "-", "input": [{"role": "user", "content": "-"}]}
+        return WireRequest("POST", "", body=json.dumps(asked))
 
     def facts(self, body: dict[str, Any]) -> dict[str, Any]:
         return {key: body[key] for key in ("endpoint", "input_file_id", "completion_window", "metadata") if key in body}

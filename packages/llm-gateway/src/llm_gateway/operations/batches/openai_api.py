@@ -56,6 +56,11 @@ class OpenAIBatchAPI(BatchAPI):
             results=[
                 batch[key] for key in ("output_file_id", "error_file_id") if isinstance(batch.get(key), str)
             ],
+            files=[
+                batch[key]
+                for key in ("input_file_id", "output_file_id", "error_file_id")
+                if isinstance(batch.get(key), str)
+            ],
             usage=_usage(batch),
             problems=[each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else [],
         )  # fmt: skip
@@ -87,7 +92,7 @@ class OpenAIBatchAPI(BatchAPI):
         return ""
 
     def next_call(
-        self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes]
+        self, lines: Sequence[tuple[str, dict[str, Any]]], dialect: str, replies: Sequence[bytes], model: str = ""
     ) -> WireRequest | None:
         """A file of the lines, then the batch."""
         url = _URLS.get(dialect)
@@ -102,12 +107,33 @@ class OpenAIBatchAPI(BatchAPI):
             ]
             headers = Headers.of([("content-type", f"multipart/form-data; boundary={_BOUNDARY}")])
             return WireRequest("POST", "/files", "", headers, _form(b"".join(written)))
-        file = object_of(replies[0]).get("id")
-        if not isinstance(file, str):
+        file = _id_in(replies[0])
+        if file is None:
             raise DialectError("expected a file with an id")
         asked = {"input_file_id": file, "endpoint": url, "completion_window": "24h"}
         headers = Headers.of([("content-type", "application/json")])
         return WireRequest("POST", "/batches", "", headers, json.dumps(asked))
+
+    def undo_requests(self, replies: Sequence[bytes]) -> list[WireRequest]:
+        ids = [_id_in(reply) for reply in replies[:2]]
+        calls = [self.cancel_request(id_) for id_ in ids[1:] if id_ is not None]
+        return calls + [_deletion(id_) for id_ in ids[:1] if id_ is not None]
+
+    def delete_requests(self, status: BatchStatus) -> list[WireRequest]:
+        """A batch itself can't be deleted; its files can."""
+        return [_deletion(file) for file in status.files]
+
+
+def _deletion(file: str) -> WireRequest:
+    return WireRequest("DELETE", f"/files/{quote(file, safe='')}")
+
+
+def _id_in(reply: bytes) -> str | None:
+    try:
+        id_ = object_of(reply).get("id")
+    except DialectError:
+        return None
+    return id_ if isinstance(id_, str) else None
 
 
 _URLS = {"openai_chat": "/v1/chat/completions", "openai_responses": "/v1/responses"}
