@@ -58,7 +58,7 @@ def test_a_batch_that_ended_with_an_error_has_failed() -> None:
 
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", operation("BATCH_STATE_ODD"), b'{"name": "models/x", "metadata": {}}'])
-def test_what_is_no_batch_is_reported(body: bytes) -> None:
+def test_what_does_not_describe_a_batch_is_reported(body: bytes) -> None:
     with pytest.raises(DialectError):
         API.decode_status(body)
 

@@ -121,5 +121,5 @@ class BatchAPI(OperationForm[None, None]):
         return []
 
     def used_by(self, result: BatchResult) -> Usage | None:
-        """What a line has used that is no generated reply; None where the reply itself reports that."""
+        """What a line has used whose reply was not generated (an embedding); None where the reply reports that."""
         return None

@@ -38,7 +38,7 @@ class UploadStep:
 
     kind: Literal["begin", "data", "ask", "cancel", "whole"]
     token: str = ""
-    """What names the upload, after `begin`. Whoever has it may go on with the upload: it is a credential."""
+    """What names the upload, after `begin`. It is a credential: a request with it goes on with the upload."""
     offset: int = 0
     content: bytes = b""
     last: bool = False
@@ -74,8 +74,8 @@ class OwnedForm(OperationForm[None, None]):
     """How the ids of batches begin that the gateway gives."""
 
     keeps: ClassVar[bool] = False
-    """The gateway itself keeps the files, and hands each batch in as one of its own, whichever provider has it: an
-    upload of this API does not name the model whose provider is to have it."""
+    """The gateway itself keeps the files, and hands in each batch under an id that it gives, whichever provider has
+    it: an upload of this API does not name a model."""
 
     def __init__(self, role: Role, *, multipart: bool = False) -> None:
         self.role = role
