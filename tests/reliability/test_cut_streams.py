@@ -212,8 +212,8 @@ async def cut_everywhere(
     waiting: set[str] = set()
     async with upstream(upstream_of(events, provider, waiting)) as up:
         target = {
-            "apiKey": "sk-upstream-key-0123456789", "retryAttempts": 1, "model": "up", "streamIdleTimeout": "2s",
-            "firstTokenTimeout": "2s", **settings, "baseUrl": up.url + settings.get("baseUrl", ""),
+            "apiKey": "sk-upstream-key-0123456789", "retryAttempts": 1, "model": "up", "streamIdleTimeout": "3s",
+            "firstTokenTimeout": "3s", **settings, "baseUrl": up.url + settings.get("baseUrl", ""),
         }  # fmt: skip
         if kind == "bedrock":
             del target["apiKey"]
@@ -231,7 +231,7 @@ async def cut_everywhere(
             cases = cases_of(events)
             _, _, _, asked, sent = DIALECTS[client]
             headers = {"x-watched": "1"} if watched else {}
-            places = asyncio.Semaphore(60)
+            places = asyncio.Semaphore(24)
 
             async def ask_in_turn(case: str) -> None:
                 async with places:

@@ -248,7 +248,20 @@ class SentinelServers:
             server.kill()
 
     def flush(self) -> None:
-        self.master.flush()
+        """Empties both servers: on a busy machine the sentinels may make the follower the master at any time, and it
+        must not bring back what was there before."""
+        for _ in range(400):
+            with contextlib.suppress(redis.RedisError, OSError, StopIteration):
+                master = self.master
+                master.flush()
+                if master.command("WAIT", 1, 1000) == 1 and not any(map(_size, self.servers)) and self.master is master:
+                    return
+            time.sleep(0.05)
+        raise RuntimeError("the follower does not follow")
+
+
+def _size(server: Server) -> int:
+    return int(server.command("DBSIZE"))
 
 
 class ToxicProxy:
