@@ -49,7 +49,11 @@ def batch_line(response: dict[str, Any]) -> bytes:
 def configuration(provider: str, store: str, *, hides: bool) -> dict[str, Any]:
     hide = {"name": "hide", "type": "regex-hider", "config": {"patterns": [{"pattern": r"canary-\d+"}]}}
     limit = {"name": "all", "per": ["project", "user"], "tokens": 10**9, "window": "1h"}
-    tracer = {"clickhouse": {"url": "http://127.0.0.1:9"}, "spool": {"path": "spool"}, "flushInterval": 100}
+    tracer = {
+        "clickhouse": {"url": "http://127.0.0.1:9"},
+        "spool": {"path": "spool", "sending": "normal"},
+        "flushInterval": 100,
+    }
     plugins = [
         {"name": "console", "type": "console"},
         {"name": "count", "type": "limits", "config": {"limits": [limit], "ledger": True}},

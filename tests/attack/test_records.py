@@ -38,7 +38,7 @@ def configuration(provider: str, collector: str, folder: Path, *, recorders_firs
     hider = {"name": "hide", "type": "regex-hider", "config": {"patterns": patterns}}
     tracer = {
         "clickhouse": {"url": "http://127.0.0.1:9"},
-        "spool": {"path": str(folder / "spool")},
+        "spool": {"path": str(folder / "spool"), "sending": "normal"},
         "flushInterval": 200,
     }
     recorders = [

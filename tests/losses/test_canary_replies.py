@@ -70,7 +70,7 @@ class Watched:
         tracer = {
             "clickhouse": {"url": "http://127.0.0.1:9", "database": "traces"},
             "flushInterval": 50,
-            "spool": {"path": str(self.spool)},
+            "spool": {"path": str(self.spool), "sending": "normal"},
         }
         more = [
             {"name": "log", "type": "logger", "config": {"level": "debug", "maxLength": 100_000}},

@@ -61,7 +61,7 @@ def plugins(folder: Path) -> list[dict[str, Any]]:
     tracer = {
         "clickhouse": {"url": "http://127.0.0.1:9", "database": "traces"},
         "flushInterval": 50,
-        "spool": {"path": str(folder / "spool")},
+        "spool": {"path": str(folder / "spool"), "sending": "normal"},
     }
     limits = [{"name": "each", "per": ["user"], "requests": 1_000_000, "window": "1h"}]
     return [

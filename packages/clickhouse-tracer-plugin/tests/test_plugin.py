@@ -22,7 +22,7 @@ def config(folder: Path, **spool: Any) -> dict[str, Any]:
     return {
         "clickhouse": {"url": "http://127.0.0.1:9", "database": "traces"},
         "flushInterval": 60000,
-        "spool": {"path": str(folder / "spool"), **spool},
+        "spool": {"path": str(folder / "spool"), "sending": "normal", **spool},
     }
 
 
