@@ -254,14 +254,13 @@ class SentinelServers:
             with contextlib.suppress(redis.RedisError, OSError, StopIteration):
                 master = self.master
                 master.flush()
-                if master.command("WAIT", 1, 1000) == 1 and not any(map(_size, self.servers)) and self.master is master:
+                if master.command("WAIT", 1, 1000) == 1 and self._are_empty() and self.master is master:
                     return
             time.sleep(0.05)
         raise RuntimeError("the follower does not follow")
 
-
-def _size(server: Server) -> int:
-    return int(server.command("DBSIZE"))
+    def _are_empty(self) -> bool:
+        return not any(server.command("DBSIZE") for server in self.servers)
 
 
 class ToxicProxy:
