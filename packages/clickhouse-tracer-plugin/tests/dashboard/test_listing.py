@@ -78,3 +78,16 @@ def test_an_event_has_whole_rows_in_one_line() -> None:
     assert made["id"] == "int_1"
     assert made["html"].startswith("<tr")
     assert "<script>" not in made["html"]
+
+
+def test_refusals_of_one_kind_are_closed_below_the_first() -> None:
+    refused = [
+        row(interaction_id=f"int_{number}", outcome="refused", failure=f"{number} tokens left", question="", cost=None)
+        for number in range(4)
+    ]
+    page = shown(Filter(), row(), *refused)
+
+    assert re.findall(r'data-alike="(\d+)">([^<]+)<', page) == [("3", "3 more alike, to 11-23 10:00:00")]
+    assert re.findall(r'data-id="([^"]+)"', page) == ["int_1", "int_0", "int_1", "int_2", "int_3"]
+    assert "(text not recorded)" in page
+    assert "unknown" not in page

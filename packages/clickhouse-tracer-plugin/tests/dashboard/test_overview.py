@@ -45,7 +45,7 @@ def test_errors_are_a_share_and_lead_to_the_failed() -> None:
 
 @pytest.mark.parametrize(
     ("requests", "words"),
-    [(100, "▲ 100 % vs previous"), (400, "▼ 50 % vs previous"), (200, "same as previous")],
+    [(100, ">▲ 100 %<"), (400, ">▼ 50 %<"), (200, ">as before<")],
 )
 def test_figures_are_compared_with_the_span_before(requests: int, words: str) -> None:
     assert words in shown(earlier={**SUMS, "requests": requests})

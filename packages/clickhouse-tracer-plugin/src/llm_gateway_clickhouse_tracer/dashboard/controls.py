@@ -72,6 +72,7 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
         if search
         else None,
         tag("button", "Show"),
+        _reset(base, path, chosen) if picked or chosen.search or chosen.tools_only else None,
         method="get",
         action=f"{base}{path}",
     )
@@ -79,6 +80,11 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
         "div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, _moments(base, path, chosen),
         class_="controls",
     )  # fmt: skip
+
+
+def _reset(base: str, path: str, chosen: Filter) -> Markup:
+    nothing = replace(chosen, fields=(), search="", tools_only=False)
+    return tag("a", "Clear", href=address(base, path, nothing), class_="button", title="Without any condition")
 
 
 def _choices(name: str, offered: Mapping[str, Sequence[str]], picked: Mapping[str, str]) -> list[str]:

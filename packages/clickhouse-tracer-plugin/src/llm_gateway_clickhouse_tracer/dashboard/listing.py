@@ -10,6 +10,7 @@ from typing import Any, Final
 from llm_gateway_sdk.web import Child, Markup, tag
 from llm_gateway_sdk.wire import json
 
+from .alike import runs
 from .controls import address, controls
 from .figures import count, duration, moment, money
 from .filter import Filter
@@ -57,7 +58,7 @@ COLUMNS: Final = (
         "tokens", "Tokens", lambda base, chosen, row: f"{count(row['tokens_in'])} → {count(row['tokens_out'])}",
         "longest", shown=True,
     ),
-    Column("cost", "Cost", lambda base, chosen, row: money(row["cost"]), "dearest", shown=True),
+    Column("cost", "Cost", lambda base, chosen, row: _cost(row), "dearest", shown=True),
     Column("requests", "Requests", lambda base, chosen, row: count(row["requests"]), "requests"),
     Column("attempts", "Attempts", lambda base, chosen, row: count(row.get("tries"))),
     Column("kind", "Error", _name("kind", "failure_kind")),
@@ -89,7 +90,7 @@ def interactions_page(
             tag(
                 "table",
                 tag("thead", head),
-                tag("tbody", [_interaction_row(base, chosen, row) for row in shown]),
+                tag("tbody", [_run(base, chosen, run) for run in runs(shown)]),
                 class_="list",
             ),
             class_="scroll panel",
@@ -168,13 +169,25 @@ def _pages(base: str, chosen: Filter, rows: Sequence[Mapping[str, Any]]) -> list
     return found
 
 
-def _interaction_row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Markup:
+def _run(base: str, chosen: Filter, run: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """Of rows that failed alike the first one has a button, with which a script opens and closes the others."""
+    if len(run) == 1:
+        return [_interaction_row(base, chosen, run[0])]
+    last = moment(run[-1]["started"], chosen.tzinfo)[5:]
+    button = tag(
+        "button", f"{len(run) - 1} more alike, to {last}", type="button", class_="alike", data_alike=len(run) - 1
+    )
+    return [_interaction_row(base, chosen, run[0], button), *(_interaction_row(base, chosen, row) for row in run[1:])]
+
+
+def _interaction_row(base: str, chosen: Filter, row: Mapping[str, Any], more: Markup | None = None) -> Markup:
     return tag(
         "tr",
         [
             tag(
                 "td",
                 column.cell(base, chosen, row),
+                more if column.key == "text" else None,
                 data_col=column.key,
                 data_name=column.title if column.key not in ("started", "text") else None,
                 hidden=not column.shown,
@@ -183,6 +196,16 @@ def _interaction_row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Marku
         ],
         data_id=row["interaction_id"],
     )
+
+
+def _without_text(row: Mapping[str, Any]) -> str:
+    """What was refused before all plugins had read it has no text in its record: it could hold what they hide."""
+    return "(text not recorded)" if row["outcome"] == "refused" else "(no text)"
+
+
+def _cost(row: Mapping[str, Any]) -> str:
+    """Of what was refused before a call there is nothing to pay, and so nothing unknown."""
+    return "–" if row["cost"] is None and row["outcome"] == "refused" else money(row["cost"])
 
 
 def _started(chosen: Filter, row: Mapping[str, Any]) -> Child:
@@ -202,7 +225,7 @@ def _texts(base: str, chosen: Filter, row: Mapping[str, Any]) -> Child:
     return [
         tag(
             "a",
-            _marked(_excerpt(row["question"], around=chosen.search), chosen.search) or "(no text)",
+            _marked(_excerpt(row["question"], around=chosen.search), chosen.search) or _without_text(row),
             href=f"{base}/interactions/{row['interaction_id']}",
             data_row=True,
         ),

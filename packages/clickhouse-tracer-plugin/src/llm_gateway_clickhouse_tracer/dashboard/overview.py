@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -18,6 +19,8 @@ __all__ = ["overview_page"]
 Points = Sequence[Mapping[str, Any]]
 
 _SMALL_CHANGE: Final = 0.005
+_BEFORE: Final = "the span of the same length before"
+_FAILURES: Final = (("refused", "refused"), ("error", "failed"), ("cancelled", "cancelled"))
 _ORDER: Final = ("ok", "refused", "error", "cancelled")
 """Statuses from the bottom of a bar to its top. What the gateway refused (a limit, a guard, a request that is not
 valid) is apart from what failed at a provider."""
@@ -61,22 +64,22 @@ def overview_page(
         _tile(
             "Errors",
             share(sums.get("errors"), requests),
-            f"{count(sums.get('errors'))} requests",
+            _failures(sums.get("errors"), statuses),
             bad=bool(sums.get("errors")),
             link=listed(status=FAILED),
             change=change("errors"),
         ),
         _tile(
-            "Latency",
+            "Latency, median",
             duration(latency[0]) if requests else "–",
-            f"median · p95 {duration(latency[1])}" if requests else "",
+            f"p95 {duration(latency[1])}" if requests else "",
             link=listed(sort="slowest"),
             change=_change(latency[0], (before.get("latency") or [None])[0]) if before.get("requests") else "",
         ),
         _tile(
-            "First token",
+            "First token, median",
             duration(ttft[0]),
-            f"median · p95 {duration(ttft[1])}" if ttft[1] is not None else "",
+            f"p95 {duration(ttft[1])}" if ttft[1] is not None else "",
             link=listed(sort="first"),
         ),
         _tile(
@@ -109,6 +112,7 @@ def overview_page(
         controls(base, "/", chosen, offered, search=False),
         health,
         tag("section", tiles, class_="tiles", aria_label="Totals"),
+        tag("p", f"▲ ▼ compared with {_BEFORE}", class_="sub compared") if before.get("requests") else None,
         tag("section", _charts(base, chosen, points, statuses, providers), class_="charts") if requests else nothing(),
         charts_files(base) if requests else None,
         tag(
@@ -121,14 +125,23 @@ def overview_page(
     )
 
 
+def _failures(errors: Any, statuses: Points) -> str:
+    """How many requests failed, and how."""
+    by_status = Counter[str]()
+    for point in statuses:
+        by_status[point["status"]] += point["requests"]
+    kinds = [f"{count(by_status[status])} {name}" for status, name in _FAILURES if by_status[status]]
+    return f"{count(errors)} requests{': ' if kinds else ''}{', '.join(kinds)}"
+
+
 def _change(now: Any, before: Any) -> str:
     """How a figure differs from the one of the span before."""
     if now is None or not before:
         return ""
     part = float(now) / float(before) - 1
     if abs(part) < _SMALL_CHANGE:
-        return "same as previous"
-    return f"{'▲' if part > 0 else '▼'} {100 * abs(part):.0f} % vs previous"
+        return "as before"
+    return f"{'▲' if part > 0 else '▼'} {100 * abs(part):.0f} %"
 
 
 def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | None = None, change: str = "") -> Markup:
@@ -137,7 +150,7 @@ def _tile(name: str, value: str, note: str, *, bad: bool = False, link: str | No
         tag("h2", name),
         tag("p", value, class_="value bad" if bad else "value"),
         tag("p", note, class_="note"),
-        tag("p", change, class_="note", title="compared with the span of the same length before") if change else None,
+        tag("p", change, class_="note", title=f"compared with {_BEFORE}") if change else None,
         class_="tile",
         href=link,
     )

@@ -5,7 +5,7 @@
   const apply = (theme) => { if (theme) root.dataset.theme = theme; };
   apply(stored());
 
-  const rows = () => [...document.querySelectorAll("a[data-row]")];
+  const rows = () => [...document.querySelectorAll("a[data-row]")].filter((each) => each.getClientRects().length);
   const help = document.getElementById("help");
 
   function move(step) {
@@ -93,6 +93,6 @@
   });
   document.addEventListener("click", (event) => {
     const row = event.target.closest("table.list tbody tr");
-    if (row && !event.target.closest("a") && !String(getSelection())) row.querySelector("a[data-row]").click();
+    if (row && !event.target.closest("a, button") && !String(getSelection())) row.querySelector("a[data-row]").click();
   });
 })();

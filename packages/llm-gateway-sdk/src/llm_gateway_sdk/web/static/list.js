@@ -21,6 +21,18 @@
     apply(table);
   });
 
+  // Rows that failed alike are closed below the first of them, until its button opens them.
+  for (const button of table?.querySelectorAll("button.alike") ?? []) {
+    const rows = [];
+    for (let row = button.closest("tr").nextElementSibling; rows.length < Number(button.dataset.alike); row = row.nextElementSibling) rows.push(row);
+    const set = (open) => {
+      button.setAttribute("aria-expanded", String(open));
+      rows.forEach((row) => { row.hidden = !open; });
+    };
+    set(false);
+    button.addEventListener("click", () => set(button.getAttribute("aria-expanded") === "false"));
+  }
+
   const live = document.getElementById("tail");
   const state = document.getElementById("tail-state");
   if (!live) return;
