@@ -30,6 +30,24 @@ FIGURES = [
 ]
 
 
+DAY = int(time.time()) // 86400 * 86400
+SERIES = {
+    "start": DAY - 6 * 86400,
+    "end": DAY + 86400,
+    "bucket": 86400,
+    "points": [{"start": DAY - 86400, "cost": 12.5}, {"start": DAY, "cost": None}],
+    "statuses": [
+        {"start": DAY - 86400, "status": "ok", "requests": 18},
+        {"start": DAY, "status": "refused", "requests": 2},
+    ],
+}
+FAILURES = [
+    {"status": "refused", "kind": "rate_limit", "caller": "search", "requests": 2, "last": time.time() - 7200,
+     "message": "The limit 'few' <b>", "request": "req_1", "interaction": "int_1"}
+]  # fmt: skip
+ANSWERS = {"/series.json": SERIES, "/failures.json": FAILURES}
+
+
 @plugin_metadata(name="recorded", version="1", description="Recorded requests.", configuration_schema={})
 class Recorded(Plugin):
     def console_areas(self) -> Sequence[ConsoleArea]:
@@ -38,6 +56,8 @@ class Recorded(Plugin):
             if scope["path"] == "/figures.json":
                 last = {"last": time.time() - 3 * 3600} if b"last=1" in scope["query_string"] else {}
                 body = json.dumps([{**each, **last} for each in FIGURES])
+            elif scope["path"] in ANSWERS:
+                body = json.dumps(ANSWERS[scope["path"]])
             await send({"type": "http.response.start", "status": 200, "headers": []})
             await send({"type": "http.response.body", "body": body.encode()})
 

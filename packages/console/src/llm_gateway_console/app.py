@@ -33,6 +33,7 @@ from .pages import (
     playground,
     signing_in,
     simulation,
+    team,
     teams,
 )
 from .sessions import Session, Sessions, can
@@ -59,6 +60,7 @@ _PAGES: Final[Mapping[tuple[str, str], Page]] = {
     ("GET", "/limits/simulate"): simulation.shown,
     ("POST", "/limits/simulate"): simulation.played,
     ("GET", "/teams"): teams.shown,
+    ("GET", "/team"): team.shown,
     ("GET", "/configuration"): configuration.shown,
     ("GET", "/playground"): playground.shown,
     ("GET", "/health"): health.shown,

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from llm_gateway_sdk.page_host import PageHost
 from llm_gateway_sdk.wire import json
 
-__all__ = ["AreaFailure", "fetched", "recorded_by"]
+__all__ = ["AreaFailure", "fetched", "recorded", "recorded_by"]
 
 _FIGURES_WAIT: Final = 2.0  # Seconds; the figures are an addition to a page that is useful without them.
 
@@ -47,16 +47,23 @@ async def fetched(host: PageHost, area: str, path: str, query: str = "") -> byte
     return bytes(body)
 
 
-async def recorded_by(
-    host: PageHost, field: str, span: str, *, with_last: bool = False
-) -> dict[str, Mapping[str, Any]]:
-    """What the recorded requests of a span add up to, by value of a field: `requests`, `errors`, `input_tokens`,
-    `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last one, where it is asked for. Empty where
-    nothing is recorded. Raises AreaFailure, also where the database takes more than two seconds."""
-    asked = {"range": span, "by": field, **({"last": "1"} if with_last else {})}
+async def recorded(host: PageHost, path: str, **query: str) -> Any:
+    """The JSON of GET `path` of the area that shows recorded requests; None where nothing is recorded. Raises
+    AreaFailure, also where the database takes more than two seconds."""
     try:
         async with asyncio.timeout(_FIGURES_WAIT):
-            figures = await fetched(host, "traces", "/figures.json", urlencode(asked))
+            found = await fetched(host, "traces", path, urlencode(query))
     except TimeoutError:
         raise AreaFailure("The database of recorded requests is slow: the page is shown without its figures.") from None
-    return {row["name"]: row for row in json.loads(figures)} if figures else {}
+    return None if found is None else json.loads(found)
+
+
+async def recorded_by(
+    host: PageHost, field: str, span: str, *, with_last: bool = False, **conditions: str
+) -> dict[str, Mapping[str, Any]]:
+    """What the recorded requests of a span add up to, by value of a field: `requests`, `errors`, `input_tokens`,
+    `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last one, where it is asked for. `conditions`
+    narrow them. Empty where nothing is recorded. Raises AreaFailure."""
+    last = {"last": "1"} if with_last else {}
+    figures = await recorded(host, "/figures.json", range=span, by=field, **last, **conditions)
+    return {row["name"]: row for row in figures or ()}

@@ -52,3 +52,17 @@ def test_a_key_has_its_name_and_leads_to_itself(changed: Any) -> None:
 
     rows = re.findall(r'<td data-name="Of">(.*?)</td>', page)
     assert re.search(r'href="/console/keys\?q=(\w+)"><code>key:\1</code></a><div class="sub">first</div>', rows[0])
+
+
+def test_older_changes_are_on_further_pages(changed: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway_console.pages.audit._SHOWN", 2)
+    page = changed.get("/audit?by=admin").text
+    (older,) = re.findall(r'<a href="/console(/audit\?[^"]+)" class="button">Older changes', page)
+    rest = changed.get(older.replace("&amp;", "&")).text
+
+    assert "3 changes, 1 to 2 shown" in page
+    assert len(actions(page)) == 2
+    assert len(actions(rest)) == 1
+    assert "by=admin" in older
+    assert "Newer changes" in rest
+    assert "Older changes" not in rest

@@ -102,23 +102,13 @@ def test_each_role_is_offered_what_it_may_do(admin: Any, operator: Any, viewer: 
     assert "Create key" not in operator.get("/keys").text
     assert "Revoke permanently" in operator.get("/keys").text
     assert "Rotate" not in operator.get("/keys").text
+    assert "Making and rotating keys needs the role admin." in operator.get("/keys").text
     assert "Revoke" not in viewer.get("/keys").text
+    assert "Revoking a key needs the role operator." in viewer.get("/keys").text
+    assert "You are signed in as" not in admin.get("/keys").text
     refused = viewer.post("/keys/revoke", {"token": viewer.token, "id": key_id(page)})
     assert refused.status == 403
     assert 'badge ok">active<' in admin.get("/keys").text
-
-
-def test_more_keys_than_a_page_holds_go_on_the_next(admin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llm_gateway_console.pages.keys._PAGE", 2)
-    for number in range(3):
-        made(admin, name=f"key-{number}")
-
-    page = admin.get("/keys").text
-    (next_page,) = re.findall(r'<a href="/console(/keys\?after=[^"]+)"', page)
-    rest = admin.get(next_page.replace("&amp;", "&")).text
-    assert "2 keys on this page" in page
-    assert "1 key on this page" in rest
-    assert sorted(re.findall(r"key-\d(?=<)", page + rest)) == ["key-0", "key-1", "key-2"]
 
 
 def test_a_key_shows_what_it_spent_and_when_it_was_used(traced_admin: Any) -> None:

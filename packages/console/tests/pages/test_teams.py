@@ -15,7 +15,7 @@ def test_teams_are_listed_by_cost_with_keys_and_ways_on(traced_admin: Any) -> No
     rows = re.findall(r"<tr>(.*?)</tr>", page)[1:]
     assert [re.sub("<.*?>", "", re.split("</td>", row)[0]) for row in rows] == ["(none)", "search", "quiet"]
     assert "40 % of all" in rows[1]
-    assert 'href="/console/traces/?team=search&amp;range=30d">search<' in rows[1]
+    assert 'href="/console/team?name=search&amp;range=30d">search<' in rows[1]
     assert 'href="/console/traces/interactions?team=search&amp;range=30d&amp;status=failed">2<' in rows[1]
     assert 'href="/console/keys?q=search">2<' in rows[1]
     assert "$0.00" in rows[2]
@@ -34,7 +34,7 @@ def test_a_team_shows_its_limits_the_fullest_first(admin: Any) -> None:
         time.sleep(0.05)
     (row,) = re.findall(r"<tr>(.*?)</tr>", page)[1:]
     assert "of-team: 1 of 50" in row
-    assert 'href="/console/limits">all limits' in row
+    assert 'aria-label="of-team: 2% used"' in row
 
 
 def test_without_traces_the_teams_of_keys_are_listed(admin: Any) -> None:

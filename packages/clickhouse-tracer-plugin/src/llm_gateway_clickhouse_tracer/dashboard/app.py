@@ -53,6 +53,7 @@ _TAIL_PAUSE_SECONDS: Final = 2.0
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _QUERIES_AT_ONCE: Final = 4
+_MOST_FIGURES: Final = 10_000
 _BREAKDOWNS: Final = ("provider", "model", "team", "caller", "project", "status")
 
 
@@ -151,6 +152,10 @@ class Dashboard:
                 return Reply(200, body, {"content-type": "application/x-ndjson"})
             case ["figures.json"] if query.get("by") in _BREAKDOWNS:
                 return self._figures(Filter.load(query), query["by"], with_last=query.get("last") == "1")
+            case ["series.json"]:
+                return self._series(Filter.load(query))
+            case ["failures.json"]:
+                return _json(queries.failures(self._connected(), Filter.load(query)))
             case ["export.csv"]:
                 return self._csv(query)
             case ["static", name] if (found := static_file(name)) is not None:
@@ -179,13 +184,21 @@ class Dashboard:
 
     def _figures(self, chosen: Filter, field: str, *, with_last: bool) -> Reply:
         database = self._connected()
-        asked: list[Callable[[], Any]] = [partial(queries.breakdown, database, chosen, field, most=1000)]
+        asked: list[Callable[[], Any]] = [partial(queries.breakdown, database, chosen, field, most=_MOST_FIGURES)]
         if with_last:
             asked.append(partial(queries.last_seen, database, chosen, field))
         rows, *last = _together(database, *asked)
         for row in rows if last else ():
             row["last"] = last[0].get(row["name"])
-        return Reply(200, json.dumps(rows), {"content-type": "application/json"})
+        return _json(rows)
+
+    def _series(self, chosen: Filter) -> Reply:
+        database = self._connected()
+        start, end, bucket = chosen.span(time.time())
+        points, statuses = _together(
+            database, partial(queries.series, database, chosen), partial(queries.outcomes, database, chosen)
+        )
+        return _json({"start": start, "end": end, "bucket": bucket, "points": points, "statuses": statuses})
 
     def _body(self, request_id: str, name: str, base: str) -> Reply:
         row = next(
@@ -238,6 +251,10 @@ class Dashboard:
 
     def close(self) -> None:
         self._forget_database()
+
+
+def _json(value: Any) -> Reply:
+    return Reply(200, json.dumps(value), {"content-type": "application/json"})
 
 
 def _together(database: Database, *queries: Callable[[], Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..database.client import Database
 from .filter import FIELDS, Filter
 
-__all__ = ["breakdown", "choices", "last_seen", "outcomes", "series", "series_by", "totals"]
+__all__ = ["breakdown", "choices", "failures", "last_seen", "outcomes", "series", "series_by", "totals"]
 
 _OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
 _MOST_CHOICES: Final = 100
@@ -111,6 +111,20 @@ def last_seen(database: Database, chosen: Filter, field: str) -> dict[str, float
         parameters,
     )
     return {row["name"]: float(row["moment"]) for row in rows}
+
+
+def failures(database: Database, chosen: Filter, *, most: int = 20) -> list[dict[str, Any]]:
+    """What failed or was refused, by status, kind and caller, that which happened last first: how often, when last
+    (Unix seconds), and the message and the ids of the last one."""
+    where, parameters = chosen.where()
+    return database.query(
+        f"""SELECT
+            status, error_kind AS kind, caller, count() AS requests, toUnixTimestamp(max(ts)) AS last,
+            argMax(error, ts) AS message, argMax(request_id, ts) AS request, argMax(interaction_id, ts) AS interaction
+        FROM {database.table} WHERE {where} AND status != 'ok'
+        GROUP BY status, kind, caller ORDER BY last DESC LIMIT {most} {_SETTINGS}""",
+        parameters,
+    )
 
 
 def choices(database: Database, chosen: Filter) -> dict[str, list[str]]:

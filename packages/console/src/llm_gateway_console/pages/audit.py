@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.web import Child, Markup, tag
 from llm_gateway_sdk.wire.json import dumps_text
 
@@ -40,15 +41,34 @@ async def shown(view: View) -> Response:
         for each in events
         if (each["event"].get("after") or {}).get("name")
     }
-    rows = [_row(view, each["at"], each["event"], names) for each in found[:_SHOWN]]
+    skip = whole_number(view.query.get("skip")) or 0
+    rows = [_row(view, each["at"], each["event"], names) for each in found[skip : skip + _SHOWN]]
     heads = ("When", "Who", "What", "Of", "From", "Change")
     count = tag(
         "p",
-        f"{len(found)} change{'s' if len(found) != 1 else ''}"
-        + (f", the newest {_SHOWN} shown" if len(found) > _SHOWN else ""),
+        f"{len(found):,} change{'s' if len(found) != 1 else ''}"
+        + (f", {skip + 1:,} to {skip + len(rows):,} shown, the newest first" if len(found) > len(rows) > 0 else ""),
     )
-    further = tag("a", "Later changes", href=view.address("/audit", after=cursor), class_="button") if cursor else None
-    return view.page("Audit", search, count, table(heads, rows, empty="Nothing has been changed."), further)
+    further = (
+        tag("a", "Changes after these", href=view.address("/audit", after=cursor), class_="button") if cursor else None
+    )
+    return view.page(
+        "Audit",
+        search,
+        count,
+        table(heads, rows, empty="Nothing has been changed."),
+        _pages(view, skip, len(found)),
+        further,
+    )
+
+
+def _pages(view: View, skip: int, whole: int) -> list[Markup]:
+    def link(title: str, to: int) -> Markup:
+        kept = {name: value for name, value in view.query.items() if name != "skip"}
+        return tag("a", title, href=view.address("/audit", **kept, skip=str(to) if to else ""), class_="button")
+
+    newer = [link("Newer changes", max(0, skip - _SHOWN))] if skip else []
+    return newer + ([link("Older changes", skip + _SHOWN)] if skip + _SHOWN < whole else [])
 
 
 def _matches(query: Mapping[str, str], each: Mapping[str, Any]) -> bool:

@@ -12,15 +12,15 @@ from starlette.responses import RedirectResponse, Response
 from llm_gateway_sdk.page_host import AdminAnswer
 from llm_gateway_sdk.web import Child, Markup, tag
 
-from ..areas import AreaFailure, recorded_by
+from . import key_list
+from .key_list import SPAN, Choice, Found
 from .view import View, ago, dollars, moment, table
 
 __all__ = ["created", "listed", "revoked", "rotated", "searched"]
 
-_PAGE: Final = 100
-_SPAN: Final = "30d"
 _GRACES: Final = (("0", "at once"), ("3600", "in an hour"), ("86400", "in a day"), ("604800", "in a week"))
 _LISTS: Final = ("models", "projects")
+_HEADS: Final = ("Name", "Owner", "Allowed", "Last 30 days", "State", "Created", "Change")
 
 
 async def listed(view: View) -> Response:
@@ -77,18 +77,11 @@ async def _page(
     view: View, *, notice: str = "", problem: str = "", secret: str | None = None, status: int = 200
 ) -> Response:
     wanted = _searched(view.query.get("q") or view.form.get("q", ""))
-    given = {name: value for name, value in (("after", view.query.get("after", "")), ("q", wanted)) if value}
-    answer = await view.ask("GET", "/keys", query={"limit": str(_PAGE), **given})
-    if not answer.ok:
-        text = "No project has the plugin virtual-keys." if answer.status == 404 else answer.detail
-        return view.message("Keys", text, answer.status)
-    items, following = answer.body["items"], answer.body["next"]
-    try:
-        used, problem = await recorded_by(view.host, "caller", _SPAN, with_last=True), problem
-    except AreaFailure as failure:
-        used, problem = {}, problem or str(failure)
-    heads = ("Name", "Owner", "Allowed", "Last 30 days", "State", "Created", "Change")
-    rows = [_row(view, key, used.get(key["name"]), wanted) for key in items]
+    choice = key_list.chosen({**view.form, **view.query}, wanted)
+    found = await key_list.read(view, choice)
+    if found.problem is not None:
+        text = "No project has the plugin virtual-keys." if found.problem.status == 404 else found.problem.detail
+        return view.message("Keys", text, found.problem.status)
     search = tag(
         "form",
         view.token(),
@@ -99,20 +92,24 @@ async def _page(
         method="post",
         action=f"{view.base}/keys/search",
     )  # fmt: skip
+    problem = problem or found.slow
     return view.page(
         "Keys",
         tag("p", notice, class_="done", role="status") if notice else None,
         tag("p", problem, class_="failure", role="alert") if problem else None,
         _secret(secret) if secret else None,
+        _form(view, is_open=not found.items and not wanted) if view.can("admin") else None,
+        view.lacks(operator="Revoking a key", admin="Making and rotating keys"),
         search,
-        tag(
-            "p",
-            f"{len(items)} key{'s' * (len(items) != 1)}"
-            + (" on this page" if following or "after" in view.query else ""),
+        key_list.states(view, found),
+        tag("p", found.count()),
+        table(
+            [key_list.heading(view, found, name) for name in _HEADS],
+            [_row(view, key, found) for key in found.items],
+            empty="There are no such keys.",
+            sorted_by=key_list.marked(found),
         ),
-        table(heads, rows, empty="There are no such keys."),
-        _next_page(view, following),
-        _form(view) if view.can("admin") else None,
+        key_list.pages(view, found),
         status=status,
     )
 
@@ -127,13 +124,6 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _next_page(view: View, following: str | None) -> Markup | None:
-    if not following:
-        return None
-    href = view.address("/keys", after=following, q=view.query.get("q", ""))
-    return tag("a", "Next page", href=href, class_="button")
-
-
 def _secret(secret: str) -> Markup:
     return tag(
         "div",
@@ -143,12 +133,11 @@ def _secret(secret: str) -> Markup:
     )
 
 
-def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None, wanted: str) -> tuple[Child, ...]:
+def _row(view: View, key: Mapping[str, Any], found: Found) -> tuple[Child, ...]:
     holder = [f"{kind} {key[kind]}" for kind in ("user", "team", "org") if key.get(kind)]
-    traced = view.traces(caller=key["name"], range=_SPAN)
+    traced = view.traces(caller=key["name"], range=SPAN)
     rights = [f"{name}: {', '.join(key[name])}" for name in _LISTS if key.get(name)]
-    expires = key.get("expires")
-    state = "expired" if expires and expires < time.time() and key["state"] == "active" else key["state"]
+    expires, state = key.get("expires"), key_list.state_of(key)
     return (
         [
             tag("a", key["name"], href=traced) if traced else key["name"],
@@ -156,7 +145,7 @@ def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None, wan
         ],
         ", ".join(holder) or "–",
         [tag("div", right) for right in rights] or "everything",
-        _use(view, key["name"], used) if traced else "–",
+        _use(view, key["name"], found.used(key)) if traced and found.knows(key) else "–",
         [
             tag("span", state, class_=f"badge {'ok' if state == 'active' else 'error'}"),
             tag("div", "until ", moment(expires), class_="sub") if expires else None,
@@ -168,7 +157,7 @@ def _row(view: View, key: Mapping[str, Any], used: Mapping[str, Any] | None, wan
             moment(key.get("created")),
             tag("div", f"by {key['createdBy']}", class_="sub") if key.get("createdBy") else None,
         ],
-        _changes(view, key, wanted) if key["state"] == "active" else "–",
+        _changes(view, key, found.choice) if key["state"] == "active" else "–",
     )
 
 
@@ -177,7 +166,7 @@ def _use(view: View, name: str, used: Mapping[str, Any] | None) -> Child:
     if used is None:
         return "not used"
     requests, errors = used["requests"], used["errors"]
-    listed, failed = (view.traces(caller=name, range=_SPAN, **more) for more in ({}, {"status": "failed"}))
+    listed, failed = (view.traces(caller=name, range=SPAN, **more) for more in ({}, {"status": "failed"}))
     return [
         dollars(float(used["cost"] or 0)),
         tag(
@@ -190,9 +179,9 @@ def _use(view: View, name: str, used: Mapping[str, Any] | None) -> Child:
     ]
 
 
-def _changes(view: View, key: Mapping[str, Any], wanted: str) -> list[Child]:
-    """Forms; the page that follows shows the same search."""
-    hidden = {"id": key["id"], "q": wanted}
+def _changes(view: View, key: Mapping[str, Any], choice: Choice) -> list[Child]:
+    """Forms; the page that follows shows the same keys."""
+    hidden = {"id": key["id"], **choice.query()}
     fields = [view.token(), [tag("input", type="hidden", name=name, value=value) for name, value in hidden.items()]]
     found: list[Child] = []
     if view.can("operator"):
@@ -223,13 +212,13 @@ def _changes(view: View, key: Mapping[str, Any], wanted: str) -> list[Child]:
     return found or ["–"]
 
 
-def _form(view: View) -> Markup:
+def _form(view: View, *, is_open: bool) -> Markup:
     def field(label: str, name: str, hint: str = "", **more: Any) -> Markup:
         return tag("label", label, tag("input", name=name, placeholder=hint or None, **more))
 
     return tag(
-        "section",
-        tag("h2", "New key"),
+        "details",
+        tag("summary", "New key…", class_="button primary"),
         tag(
             "form",
             view.token(),
@@ -244,4 +233,6 @@ def _form(view: View) -> Markup:
             action=f"{view.base}/keys",
             class_="panel fields",
         ),
+        class_="new",
+        open=is_open,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -14,7 +14,7 @@ from llm_gateway_sdk.web import Child, Markup, tag
 from . import overrides
 from .view import View, moment, table
 
-__all__ = ["forecast", "shown"]
+__all__ = ["forecast", "key_names", "meters", "shown"]
 
 _NANO: Final = 1e9
 _LEDGER_ROWS: Final = 200
@@ -37,16 +37,18 @@ async def shown(view: View) -> Response:
     given = await view.ask("GET", "/limits/overrides", query={"limit": "1000"})
     rules = await view.ask("GET", "/limits/rules")
     done = view.query.get("done", "")
+    counted = sorted(used.body["items"], key=lambda row: -row["amount"])[:_LEDGER_ROWS] if used.ok else []
     return view.page(
         "Limits",
         tag("p", done, class_="done", role="status") if done in _DONE else None,
         tag("h2", "Why was this refused?"),
         _question(wanted),
-        _reasons(view, reasons, why.detail, await _key_names(view, [each["event"] for each in reasons]))
+        _reasons(view, reasons, why.detail, await key_names(view, [each["event"] for each in reasons]))
         if why is not None
         else None,
         tag("h2", "Use of each limit", id="use"),
-        _meters(view, state.body["items"], await _key_names(view, state.body["items"]))
+        view.lacks(operator="Ending an override", admin="Giving a limit another amount") if state.ok else None,
+        meters(view, state.body["items"], await key_names(view, state.body["items"]))
         if state.ok
         else tag("p", "No project has the plugin limits.", class_="panel empty"),
         tag("a", "Next page", href=view.address("/limits", after=state.body["next"]), class_="button")
@@ -58,7 +60,14 @@ async def shown(view: View) -> Response:
         overrides.section(view, given.body["items"]) if given.ok else None,
         overrides.form(view, rules.body["items"]) if rules.ok else None,
         tag("h2", "Ledger"),
-        _ledger(used.body["items"]) if used.ok else tag("p", used.detail, class_="panel empty"),
+        tag(
+            "details",
+            tag("summary", "What each limit has counted, window by window"),
+            _ledger(counted, await key_names(view, counted)),
+            class_="panel",
+        )
+        if used.ok
+        else tag("p", used.detail, class_="panel empty"),
     )
 
 
@@ -72,7 +81,7 @@ def forecast(settled: float, ends: float | None, window: str, now: float) -> flo
     return settled * length / passed if passed >= length / 50 else None
 
 
-async def _key_names(view: View, rows: list[Mapping[str, Any]]) -> dict[str, str]:
+async def key_names(view: View, rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Names by subject (`plugin:id`) of the keys that have meters on the page."""
     found = (row.get("subject") or {} for row in rows)
     subjects = dict.fromkeys(str(subject["key"]) for subject in found if "key" in subject)
@@ -84,12 +93,14 @@ async def _key_names(view: View, rows: list[Mapping[str, Any]]) -> dict[str, str
     return names
 
 
-def _meters(view: View, rows: list[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+def meters(view: View, rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+    """A table with the use of each limit; `names` are those of keys by subject."""
     now = time.time()
     return table(
         ("Limit", "Applies to", "Used", "Left", "Forecast", "Window", "Amount"),
         [_meter(view, row, names, now) for row in rows],
         empty="Nothing has been counted yet.",
+        numbers=("Left", "Forecast"),
     )
 
 
@@ -102,7 +113,7 @@ def _meter(view: View, row: Mapping[str, Any], names: Mapping[str, str], now: fl
     return (
         [row["limit"], tag("div", row.get("mode", ""), class_="sub")],
         [
-            ", ".join(f"{kind} {names.get(value, value)}" for kind, value in row["subject"].items()) or "everybody",
+            _whose(row, names),
             tag("div", row["subject"]["key"], class_="sub") if row["subject"].get("key") in names else None,
         ],
         [
@@ -115,7 +126,7 @@ def _meter(view: View, row: Mapping[str, Any], names: Mapping[str, str], now: fl
         ],
         _amount(row["remaining"], measure),
         tag("span", _amount(ahead, measure), class_="bad" if over else None) if ahead is not None else "–",
-        [str(row.get("window", "")), tag("div", "ends ", moment(ends), class_="sub") if ends else None],
+        [_window(row), tag("div", "ends ", moment(ends), class_="sub") if ends else None],
         overrides.raising(view, row) or "–",
     )  # fmt: skip
 
@@ -157,7 +168,7 @@ def _reason(view: View, event: Mapping[str, Any], names: Mapping[str, str]) -> C
     """A refusal in sentences: which limit of whom, what it had left, and what would have passed."""
     measure, of = str(event.get("measure", "")), event.get("of") or 0
     used, asked = (event.get("settled") or 0) + (event.get("open") or 0), event.get("asked") or 0
-    whose = ", ".join(f"{kind} {names.get(value, value)}" for kind, value in (event.get("subject") or {}).items())
+    whose = _whose(event, names)
     refused = event.get("kind") != "shadow"
     ways = [f"a limit of at least {_amount(used + asked, measure)}"]
     if asked > 1 and of > used:
@@ -169,7 +180,7 @@ def _reason(view: View, event: Mapping[str, Any], names: Mapping[str, str]) -> C
             "p",
             "The limit ",
             tag("b", str(event.get("limit", ""))),
-            f" of {whose or 'everybody'} {'refused' if refused else 'would have refused'} it: "
+            f" of {whose} {'refused' if refused else 'would have refused'} it: "
             f"{_part(used, of, measure)} were used, and the request may take {_amount(asked, measure)}.",
         ),
         tag("p", f"Would have passed: {', or '.join(way for way in ways if way)}."),
@@ -189,18 +200,32 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _ledger(items: list[Mapping[str, Any]]) -> Markup:
-    rows = [_counted(each) for each in sorted(items, key=lambda row: -row["amount"])[:_LEDGER_ROWS]]
+def _ledger(items: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
     return table(
-        ("Limit", "Applies to", "From", "Amount"), rows, empty="The ledger is empty, or off (`ledger: true` of limits)."
+        ("Limit", "Applies to", "From", "Amount"),
+        [_counted(each, names) for each in items],
+        empty="The ledger is empty, or off (`ledger: true` of limits).",
+        numbers=("Amount",),
     )
 
 
-def _counted(row: Mapping[str, Any]) -> tuple[Child, ...]:
-    measure, window = str(row.get("measure", "")), row.get("window", "")
+def _whose(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """What a limit applies to, keys by their names."""
+    parts = [f"{kind} {names.get(value, value)}" for kind, value in (row.get("subject") or {}).items()]
+    return ", ".join(parts) or "everybody"
+
+
+def _window(row: Mapping[str, Any]) -> str:
+    """`month@UTC` as a person writes it."""
+    length, _, zone = str(row.get("window", "")).partition("@")
+    return f"{length} ({zone})" if zone else length
+
+
+def _counted(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Child, ...]:
+    measure = str(row.get("measure", ""))
     return (
-        [str(row.get("limit", "")), tag("div", f"{measure} per {window}", class_="sub")],
-        ", ".join(f"{name} {value}" for name, value in (row.get("subject") or {}).items()) or "everybody",
+        [str(row.get("limit", "")), tag("div", f"{measure} per {_window(row)}", class_="sub")],
+        _whose(row, names),
         str(row.get("begins") or "–"),
         _amount(row["amount"], measure),
     )

@@ -97,7 +97,7 @@ def _duration_and_reason() -> tuple[Markup, Markup]:
 
 
 def form(view: View, rules: Sequence[Mapping[str, Any]]) -> Markup | None:
-    """The form for whom no meter is shown, as nothing was counted for them yet."""
+    """The form for those without a meter, as nothing was counted for them yet."""
     if not view.can("admin") or not rules:
         return None
     options = [

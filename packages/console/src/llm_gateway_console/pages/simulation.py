@@ -121,5 +121,5 @@ def _result(result: Mapping[str, Any], played_: int, span: str) -> list[Child]:
     ]
     return [
         tag("section", lines, class_="panel", role="status"),
-        table(("Whom", "Refused"), rows, empty="The limit would have refused nothing."),
+        table(("Applies to", "Refused"), rows, numbers=("Refused",), empty="The limit would have refused nothing."),
     ]

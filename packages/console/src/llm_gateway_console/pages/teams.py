@@ -12,11 +12,11 @@ from starlette.responses import Response
 from llm_gateway_sdk.web import Child, Markup, tag
 
 from ..areas import AreaFailure, recorded_by
+from .team import SPANS
 from .view import View, dollars, table
 
 __all__ = ["shown"]
 
-_SPANS: Final = {"24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}
 _NANO: Final = 1e9
 
 
@@ -34,7 +34,7 @@ class _Team:
 async def shown(view: View) -> Response:
     """Those that spend most first."""
     span = view.query.get("range", "7d")
-    span = span if span in _SPANS else "7d"
+    span = span if span in SPANS else "7d"
     teams: dict[str, _Team] = defaultdict(_Team)
     problem = None
     try:
@@ -77,7 +77,7 @@ def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None
     whole = sum(team.cost for team in teams.values())
     ranges = [
         tag("a", key, href=view.address("/teams", range=key), title=title, aria_current="true" if key == span else None)
-        for key, title in _SPANS.items()
+        for key, title in SPANS.items()
     ]
     heads = ("Team", "Cost", "Requests", "Errors", "Tokens", "Keys", "Limits")
     return view.page(
@@ -88,23 +88,24 @@ def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None
             heads,
             [_row(view, span, name, team, whole) for name, team in ordered],
             empty="There are no teams: no key and no recorded request names one.",
+            numbers=("Cost", "Requests", "Errors", "Tokens", "Keys"),
         ),
     )
 
 
 def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
     listed = view.traces(team=name or "(none)", range=span)
-    summed = view.overview(team=name or "(none)", range=span)
+    one = view.address("/team", name=name or "(none)", range=span)
     failed = view.traces(team=name or "(none)", range=span, status="failed")
     share = _share(team.cost, whole)
     return (
-        tag("a", name or "(none)", href=summed) if summed else name or "(none)",
+        tag("a", name or "(none)", href=one),
         [dollars(team.cost), tag("div", share, class_="sub")],
         tag("a", f"{team.requests:,}", href=listed) if listed and team.requests else f"{team.requests:,}",
         tag("a", f"{team.errors:,}", href=failed) if failed and team.errors else f"{team.errors:,}",
         f"{team.tokens:,}",
         tag("a", f"{len(team.keys)}", href=view.address("/keys", q=name)) if team.keys else "0",
-        _limits(view, team.limits),
+        _limits(team.limits),
     )
 
 
@@ -114,11 +115,11 @@ def _share(cost: float, whole: float) -> str:
     return "under 1 % of all" if 0 < cost < whole / 100 else f"{100 * cost / whole:.0f} % of all"
 
 
-def _limits(view: View, rows: Sequence[Mapping[str, Any]]) -> Child:
+def _limits(rows: Sequence[Mapping[str, Any]]) -> Child:
     if not rows:
         return "–"
     fullest = sorted(rows, key=lambda row: (row["settled"] + row["open"]) / (row["of"] or 1), reverse=True)
-    return [_meter(row) for row in fullest[:3]] + [tag("div", tag("a", "all limits", href=view.address("/limits")))]
+    return [_meter(row) for row in fullest[:3]]
 
 
 def _meter(row: Mapping[str, Any]) -> Markup:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -50,6 +52,13 @@ class View:
     def page(self, title: str, *content: Child, status: int = 200, here: str | None = None) -> Response:
         shell = Shell("console", (), f"{self.base}/static")
         return HTMLResponse(page(shell, title, title if here is None else here, tag("h1", title), *content), status)
+
+    def lacks(self, **needed: str) -> Markup | None:
+        """What a page offers to higher roles than that of who is signed in, as a sentence; None where that is all.
+        `needed` maps a role to what it may do."""
+        lacking = [(role, what) for role, what in needed.items() if not can(self.session.role, role)]  # type: ignore[arg-type]
+        words = " ".join(f"{what} needs the role {role}." for role, what in lacking)
+        return tag("p", f"You are signed in as {self.session.role}. {words}", class_="sub") if lacking else None
 
     def message(self, title: str, text: str, status: int) -> Response:
         return self.page(title, tag("p", text, class_="panel empty"), status=status, here="")
@@ -97,26 +106,40 @@ def ago(seconds: float) -> str:
     return "now"
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Child]], *, empty: str) -> Markup:
-    """A table whose rows become cards on a phone."""
+def table(
+    heads: Sequence[Child],
+    rows: Sequence[Sequence[Child]],
+    *,
+    empty: str,
+    numbers: Collection[str] = (),
+    sorted_by: str = "",
+) -> Markup:
+    """A table whose rows become cards on a phone. Columns of `numbers` are right-aligned; a heading may be a link, and
+    that of `sorted_by` is marked."""
     if not rows:
         return tag("p", empty, class_="panel empty")
+    names = [_text(head) for head in heads]
+    looks = ["number" if name in numbers else None for name in names]
+    head = [
+        tag("th", head, scope="col", aria_sort="descending" if name and name == sorted_by else None, class_=look)
+        for head, name, look in zip(heads, names, looks, strict=True)
+    ]
+
+    def cells(row: Sequence[Child]) -> list[Markup]:
+        each = zip(row, names, looks, strict=True)
+        return [tag("td", cell, data_name=name or None, class_=look) for cell, name, look in each]
+
     return tag(
         "div",
-        tag(
-            "table",
-            tag("thead", tag("tr", [tag("th", head, scope="col") for head in heads])),
-            tag(
-                "tbody",
-                [
-                    tag("tr", [tag("td", cell, data_name=head or None) for head, cell in zip(heads, row, strict=True)])
-                    for row in rows
-                ],
-            ),
-            class_="cards",
-        ),
+        tag("table", tag("thead", tag("tr", head)), tag("tbody", [tag("tr", cells(row)) for row in rows]),
+            class_="cards"),
         class_="scroll panel",
         tabindex="0",
         role="region",
-        aria_label=", ".join(heads),
-    )
+        aria_label=", ".join(names),
+    )  # fmt: skip
+
+
+def _text(head: Child) -> str:
+    """The words of a heading."""
+    return unescape(re.sub("<[^>]*>", "", head)) if isinstance(head, Markup) else str(head)
