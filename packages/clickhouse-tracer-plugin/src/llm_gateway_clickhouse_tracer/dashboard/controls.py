@@ -67,7 +67,7 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
         tag("input", type="hidden", name="range", value=chosen.range),
         fixed,
         field,
-        boxes,
+        tag("details", tag("summary", _conditions(len(picked))), boxes, class_="filters", open=True) if boxes else None,
         tag("label", tag("input", type="checkbox", name="tools", value="1", checked=chosen.tools_only), " with tools")
         if search
         else None,
@@ -80,6 +80,10 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
         "div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, _moments(base, path, chosen),
         class_="controls",
     )  # fmt: skip
+
+
+def _conditions(number: int) -> str:
+    return f"Conditions ({number} chosen)" if number else "Conditions"
 
 
 def _reset(base: str, path: str, chosen: Filter) -> Markup:

@@ -29,13 +29,13 @@ SORTED: Final = 3000
 _KNOWN: Final = 10_000
 """Callers whose figures the area gives at most."""
 _STATES: Final = ("active", "unused", "expired", "revoked")
-_ORDERS: Final[Mapping[str, tuple[str, str]]] = {
-    "name": ("Name", "by name"),
-    "owner": ("Owner", "by team"),
-    "cost": ("Last 30 days", "those that spent most first"),
-    "newest": ("Created", "the newest first"),
+_ORDERS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "name": ("Name", "by name", "ascending"),
+    "owner": ("Owner", "by team", "ascending"),
+    "cost": ("Last 30 days", "those that spent most first", "descending"),
+    "newest": ("Created", "the newest first", "descending"),
 }
-"""The heading that asks for an order, and its words."""
+"""The heading that asks for an order, its words, and its direction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,16 +168,17 @@ def _orders(found: Found) -> dict[str, Callable[[Mapping[str, Any]], Any]]:
 
 def heading(view: View, found: Found, name: str) -> Child:
     """A link to the order that the column asks for; plain where the keys are in no order."""
-    order = next((order for order, (head, _) in _ORDERS.items() if head == name), None)
+    order = next((order for order, (head, *_) in _ORDERS.items() if head == name), None)
     if order is None or found.whole is None:
         return name
     href = view.address("/keys", **{**found.choice.query(), "order": order})
     return tag("a", name, href=href, title=f"Sort: {_ORDERS[order][1]}")
 
 
-def marked(found: Found) -> str:
-    """The heading of the order in use."""
-    return _ORDERS[found.choice.order][0] if found.whole is not None else ""
+def marked(found: Found) -> tuple[str, str]:
+    """The heading of the order in use, and its direction."""
+    title, _, direction = _ORDERS[found.choice.order]
+    return (title, direction) if found.whole is not None else ("", "")
 
 
 def states(view: View, found: Found) -> Markup | None:

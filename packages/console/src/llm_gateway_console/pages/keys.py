@@ -107,7 +107,7 @@ async def _page(
             [key_list.heading(view, found, name) for name in _HEADS],
             [_row(view, key, found) for key in found.items],
             empty="There are no such keys.",
-            sorted_by=key_list.marked(found),
+            order=key_list.marked(found),
         ),
         key_list.pages(view, found),
         status=status,

@@ -76,11 +76,12 @@ async def _recorded(view: View, name: str, span: str) -> _Recorded:
         recorded(view.host, "/failures.json", **given),
     )
     found.series, found.failures = series, failures or ()
-    found.models, found.callers = (
-        sorted(rows.values(), key=lambda row: (-float(row["cost"] or 0), -row["requests"]))
-        for rows in (models, callers)
-    )
+    found.models, found.callers = _by_cost(models), _by_cost(callers)
     return found
+
+
+def _by_cost(rows: Mapping[str, Mapping[str, Any]]) -> Rows:
+    return sorted(rows.values(), key=lambda row: (-float(row["cost"] or 0), -row["requests"]))
 
 
 async def _keys(view: View, name: str) -> Rows:

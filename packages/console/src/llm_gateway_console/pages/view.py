@@ -112,16 +112,16 @@ def table(
     *,
     empty: str,
     numbers: Collection[str] = (),
-    sorted_by: str = "",
+    order: tuple[str, str] = ("", ""),
 ) -> Markup:
-    """A table whose rows become cards on a phone. Columns of `numbers` are right-aligned; a heading may be a link, and
-    that of `sorted_by` is marked."""
+    """A table whose rows become cards on a phone. Columns of `numbers` are right-aligned; a heading may be a link.
+    `order` is the heading by which the rows are in order, and ascending or descending."""
     if not rows:
         return tag("p", empty, class_="panel empty")
     names = [_text(head) for head in heads]
     looks = ["number" if name in numbers else None for name in names]
     head = [
-        tag("th", head, scope="col", aria_sort="descending" if name and name == sorted_by else None, class_=look)
+        tag("th", head, scope="col", aria_sort=order[1] if name and name == order[0] else None, class_=look)
         for head, name, look in zip(heads, names, looks, strict=True)
     ]
 

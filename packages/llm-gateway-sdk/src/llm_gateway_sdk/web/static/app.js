@@ -56,6 +56,9 @@
   const here = document.querySelector('header nav [aria-current="page"]');
   if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 
+  // On a phone the conditions are closed until somebody looks for them: the list below is what is wanted.
+  if (matchMedia("(max-width: 700px)").matches) document.querySelectorAll("details.filters").forEach((each) => { each.open = false; });
+
   document.getElementById("theme").addEventListener("click", toggleTheme);
   document.getElementById("keys").addEventListener("click", () => help.showModal());
   // The reader's own time zone is offered next to UTC.
