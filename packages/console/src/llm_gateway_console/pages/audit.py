@@ -94,7 +94,7 @@ def _controls(view: View, events: Sequence[Mapping[str, Any]]) -> Markup:
         "form",
         tag("input", type="search", name="q", value=view.query.get("q", ""), placeholder="Name, key, address…",
             aria_label="Search", id="search"),
-        choice("by", "anybody"),
+        choice("by", "any person"),
         choice("action", "any change"),
         day("since", "from (UTC)"),
         day("until", "to"),

@@ -212,7 +212,7 @@ def _ledger(items: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Mar
 def _whose(row: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """What a limit applies to, keys by their names."""
     parts = [f"{kind} {names.get(value, value)}" for kind, value in (row.get("subject") or {}).items()]
-    return ", ".join(parts) or "everybody"
+    return ", ".join(parts) or "all callers"
 
 
 def _window(row: Mapping[str, Any]) -> str:

@@ -130,7 +130,7 @@ def section(view: View, items: Sequence[Mapping[str, Any]]) -> list[Markup]:
     rows = [
         (
             str(each["limit"]),
-            ", ".join(f"{name} {value}" for name, value in each["subject"].items()) or "everybody",
+            ", ".join(f"{name} {value}" for name, value in each["subject"].items()) or "all callers",
             str(each["amount"]) if each["amount"] is not None else "no limit",
             moment(each["until"]) if each["until"] else "permanently",
             [each["reason"] or "–", tag("div", f"by {each['createdBy']}", class_="sub")],
