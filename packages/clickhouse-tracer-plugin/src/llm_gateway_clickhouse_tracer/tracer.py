@@ -16,6 +16,7 @@ from .capture.frames import FrameTaker, decode_frame
 from .counters import Counters
 from .database.schema import open_database
 from .prices import PriceTable
+from .rare_warning import RareWarning
 from .sending.rows import Recorder
 from .sending.shipper import Shipper
 from .sending.sink import Sink
@@ -29,7 +30,6 @@ __all__ = ["Tracer", "open_spool"]
 logger = logging.getLogger(__name__)
 
 SHUTDOWN_SECONDS: Final = 5.0
-_LOG_EVERY_SECONDS: Final = 60.0
 
 
 class Tracer:
@@ -50,7 +50,7 @@ class Tracer:
         )
         # Where a text must not be kept it must not wait on the disk either: the row is made at once.
         self._rows_at_once = "metadata" in (settings.capture.request, settings.capture.response)
-        self._last_log = -_LOG_EVERY_SECONDS
+        self._warn = RareWarning(logger)
         self._sender: Shipper | Sink
         if isinstance(self._spool, DiskSpool) and settings.clickhouse.embedded_path is None and sys.executable:
             self._sender = Shipper(config, self._spool.base, self._spool.folder, self.counters)
@@ -89,9 +89,7 @@ class Tracer:
             return record
         except Exception:  # any plugin or dialect may have left anything in the context
             self.counters.unreadable += 1
-            if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
-                self._last_log = time.monotonic()
-                logger.exception("a trace is recorded without its bodies (request %s)", ctx.request_id)
+            self._warn("a trace is recorded without its bodies (request %s)", ctx.request_id, exc_info=True)
             return self._frames.take(ctx, with_bodies=False)
 
     @property

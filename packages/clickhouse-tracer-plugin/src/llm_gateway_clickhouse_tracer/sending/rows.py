@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -33,6 +32,7 @@ from ..capture.frames import Frame, decode_frame
 from ..capture.redaction import HIDDEN
 from ..counters import Counters
 from ..prices import PriceTable
+from ..rare_warning import RareWarning
 from ..settings import TracerSettings
 from ..spool.framing import records_of
 from .interactions import interaction_id, last_user_text, session_id, text_of, user_id
@@ -43,7 +43,6 @@ logger = logging.getLogger(__name__)
 
 _EXCERPT_CHARACTERS: Final = 2000
 _SHORTENED_TO: Final = (65_536, 4_096, 256)
-_LOG_EVERY_SECONDS: Final = 60.0
 _MINT: Final = Mint(lambda prefix: prefix, lambda: 0)
 """Ids and times that a reply lacks are of no interest in a record."""
 
@@ -83,7 +82,7 @@ class Recorder:
         self._counters = counters
         self._dialects = dialects or Dialects()
         self._gateway = socket.gethostname()
-        self._last_log = -_LOG_EVERY_SECONDS
+        self._warn = RareWarning(logger)
 
     def rows(self, segment: bytes) -> bytes:
         """A segment's records as rows, one line each, in order."""
@@ -96,19 +95,15 @@ class Recorder:
         try:
             frame = decode_frame(record)
         except ValueError as error:
-            self._complain("a record of the spool can't be read and is left out: %s", error)
+            self._counters.unreadable += 1
+            self._warn("a record of the spool can't be read and is left out: %s", error, exc_info=True)
             return b""
         try:
             return _line(self.row(frame))
         except Exception:  # a dialect of somebody else's may raise anything
-            self._complain("a trace is recorded without its bodies (request %s)", frame["id"])
+            self._counters.unreadable += 1
+            self._warn("a trace is recorded without its bodies (request %s)", frame["id"], exc_info=True)
             return _line(self._bare_row(frame))
-
-    def _complain(self, message: str, about: object) -> None:
-        self._counters.unreadable += 1
-        if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
-            self._last_log = time.monotonic()
-            logger.warning(message, about, exc_info=True)
 
     def row(self, frame: Frame) -> dict[str, Any]:
         row = self._bare_row(frame)

@@ -16,6 +16,7 @@ from typing import Final
 
 from ..counters import Counters
 from ..database.client import Database, DatabaseFailure
+from ..rare_warning import RareWarning
 from ..spool.framing import records_of
 from ..spool.segments import Segments
 
@@ -26,7 +27,6 @@ logger = logging.getLogger(__name__)
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 30.0
 _ADOPT_EVERY_SECONDS: Final = 10.0
-_LOG_EVERY_SECONDS: Final = 60.0
 
 
 class Sink:
@@ -51,7 +51,7 @@ class Sink:
         self._wake = threading.Event()
         self._stopping = False
         self._deadline: float | None = None
-        self._last_log = -_LOG_EVERY_SECONDS
+        self._warn = RareWarning(logger)
         self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-sink", daemon=True)
         self.last_error: str | None = None
         """Why the latest attempt failed; None after a success."""
@@ -98,7 +98,7 @@ class Sink:
             except DatabaseFailure as failure:
                 pause = self._after(failure, pause)
             except OSError as error:
-                self._complain(f"reading the trace spool failed: {error}")
+                self._warn("reading the trace spool failed: %s", error)
                 pause = _longer(pause)
             if stopping and (pause or not self._spool.sealed() or self._late):
                 break
@@ -164,14 +164,8 @@ class Sink:
             # Connecting anew also makes the table again, should somebody have dropped it.
             self._database.close()
             self._database = None
-        self._complain(f"traces wait in the spool: {failure}")
+        self._warn("traces wait in the spool: %s", failure)
         return _longer(pause)
-
-    def _complain(self, message: str) -> None:
-        """At most one line a minute."""
-        if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS:
-            self._last_log = time.monotonic()
-            logger.warning("%s", message)
 
 
 def _longer(pause: float) -> float:

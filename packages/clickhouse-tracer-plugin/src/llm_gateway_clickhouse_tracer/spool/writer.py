@@ -33,6 +33,7 @@ from collections.abc import Callable
 from typing import Final, TypeAlias
 
 from ..counters import Counters
+from ..rare_warning import RareWarning
 from ..settings import OnFull
 from .folder import SYNC_INTERVAL_SECONDS, Spool
 from .framing import Record
@@ -54,7 +55,6 @@ _DROWSY_SECONDS: Final = 30.0
 _BATCH_RECORDS: Final = 512
 _MAX_QUEUED: Final = 20_000
 _MAX_RETRY_SECONDS: Final = 5.0
-_LOG_EVERY_SECONDS: Final = 60.0
 _WAITING_SECONDS: Final = 0.05
 
 
@@ -87,7 +87,7 @@ class Writer:
         self._busy = False
         self._awaited = False
         self._waiting: list[_Waiting] = []
-        self._last_log = 0.0
+        self._warn = RareWarning(logger)
         self._last_record = -_DROWSY_SECONDS
         self._thread = threading.Thread(target=self._run, name="clickhouse-tracer-writer", daemon=True)
 
@@ -148,7 +148,7 @@ class Writer:
                 retry_seconds = 0.0
             except OSError as error:
                 self._counters.spool_errors += 1
-                self._complain(f"writing to the trace spool failed: {error}; trying again")
+                self._warn("writing to the trace spool failed: %s; trying again (%s)", error, self._counters)
                 retry_seconds = min(_MAX_RETRY_SECONDS, retry_seconds * 2 or 0.1)
                 self._when_stuck()
             finally:
@@ -202,13 +202,13 @@ class Writer:
                 return fitting
             if self._on_full == "dropOldest" and (dropped := self._drop_oldest()):
                 self._counters.dropped_old += dropped
-                self._complain("the trace spool is full; the oldest records are dropped")
+                self._warn("the trace spool is full; the oldest records are dropped (%s)", self._counters)
                 continue
             _, acknowledged = self._waiting.pop(0)
             self._counters.dropped_new += 1
             if acknowledged is not None:
                 acknowledged(False)
-            self._complain("the trace spool is full; new records are dropped")
+            self._warn("the trace spool is full; new records are dropped (%s)", self._counters)
         return 0
 
     def _drop_oldest(self) -> int:
@@ -225,12 +225,6 @@ class Writer:
                 acknowledged(False)
         self._waiting.clear()
         self._queue.clear()
-
-    def _complain(self, message: str) -> None:
-        """At most one line a minute, with the figures."""
-        if time.monotonic() - self._last_log >= _LOG_EVERY_SECONDS or self._last_log == 0.0:
-            self._last_log = time.monotonic()
-            logger.warning("%s (%s)", message, self._counters.snapshot())
 
 
 def _fitting(waiting: list[_Waiting], room: int) -> int:
