@@ -151,7 +151,7 @@ def test_full_collections_are_put_off_while_there_is_heavy_work_and_come_back(mo
 
     meanwhile = asyncio.run(main())
 
-    assert meanwhile[:2] == usual[:2]
+    assert meanwhile[0] == usual[0]
     assert meanwhile[2] > 1_000_000
     assert gc.get_threshold() == usual
 

@@ -2,7 +2,7 @@
 
 Decoding, translating, merging and counting take time that grows with a body: with its bytes, and far more with the
 number of its values. Up to a few milliseconds of it are done in place, for a thread costs more. All else goes to one
-thread of the process: the interpreter switches between that thread and the event loop every fifth of a millisecond
+thread of the process: the interpreter switches between that thread and the event loop every tenth of a millisecond
 (`SWITCH_SECONDS`), and what does not switch, a single call of the JSON engine, is bounded by the bounds on bytes and
 values of a body.
 
@@ -26,6 +26,7 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from .context import RequestContext
+from .wire.freeing import Freeing
 from .wire.long_texts import Slicing
 from .wire.pieces import counted
 
@@ -35,15 +36,17 @@ __all__ = [
     "has_more_items",
     "is_heavy",
     "is_heavy_exchange",
+    "is_in_slices",
     "is_long",
     "json_in_slices",
     "may_have_more_items",
+    "note_large",
     "run_aside",
 ]
 
 LIGHT_BYTES = 16 * 1024
 """A body up to this size is light, whatever it holds."""
-SWITCH_SECONDS = 0.0002
+SWITCH_SECONDS = 0.0001
 """`sys.setswitchinterval` of a worker: how long the event loop waits for its turn while the thread works."""
 _HEAVY_BYTES = 512 * 1024
 _HEAVY_ITEMS = 3000
@@ -123,12 +126,27 @@ def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaita
         _threads = ThreadPoolExecutor(1, thread_name_prefix="heavy")
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     _full_collections.put_off(loop)
+    _leftovers.free_soon(loop, _threads)
 
     def done() -> T:
         with json_in_slices():
-            return context.run(work, *args, **kwargs)
+            result = context.run(work, *args, **kwargs)
+        Freeing.note(result)
+        Freeing.free()
+        return result
 
     return loop.run_in_executor(_threads, done)
+
+
+def note_large(value: object) -> None:
+    """What heavy work has made and others go on with is freed in slices, see `wire.freeing`."""
+    if Slicing.under_way:
+        Freeing.note(value)
+
+
+def is_in_slices() -> bool:
+    """Whether heavy work is under way, so that a value is better looked through piece by piece."""
+    return Slicing.under_way > 0
 
 
 @contextmanager
@@ -150,7 +168,8 @@ class _FullCollections:
     """Puts off the garbage collector's full collections while there is heavy work.
 
     A decoded body may be a million objects. Looking through all of them takes a tenth of a second and more, holds up
-    every thread, and finds nothing, for they are freed with their request. Young objects are collected as ever.
+    every thread, and finds nothing, for they are freed with their request. Only the youngest objects are collected as
+    ever.
     """
 
     def __init__(self) -> None:
@@ -164,7 +183,7 @@ class _FullCollections:
             return
         if self._loop is None:
             self._usual = gc.get_threshold()
-            gc.set_threshold(*self._usual[:2], _NEVER)
+            gc.set_threshold(self._usual[0], _NEVER, _NEVER)
         self._loop, self._since = loop, self._last
         loop.call_later(_QUIET_SECONDS, self._allow, loop)
 
@@ -177,10 +196,33 @@ class _FullCollections:
         self._loop = None
 
 
+class _Leftovers:
+    """Frees in the thread what heavy work has left, as long as there is anything."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def free_soon(self, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_later(_FREE_SECONDS, self._begin, loop, threads)
+
+    def _begin(self, loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
+        freed = loop.run_in_executor(threads, Freeing.free)
+        freed.add_done_callback(lambda freed: self._end(freed, loop, threads))
+
+    def _end(self, freed: asyncio.Future[bool], loop: asyncio.AbstractEventLoop, threads: ThreadPoolExecutor) -> None:
+        self._loop = None
+        if not freed.cancelled() and freed.exception() is None and freed.result():
+            self.free_soon(loop, threads)
+
+
+_FREE_SECONDS = 0.1
 _QUIET_SECONDS = 30.0
 _LONGEST_SECONDS = 600.0
 _NEVER = 1_000_000_000
 _full_collections = _FullCollections()
+_leftovers = _Leftovers()
 
 
 def _has_more_signs(text: bytes, limit: int) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from .wire.freeing import Freeing
+
 __all__ = ["Payload"]
 
 T = TypeVar("T")
@@ -53,6 +55,7 @@ class Payload(Generic[T]):
         if self._value is None and self._prepared is None and self._decode is not None:
             try:
                 self._prepared = self._decode()
+                Freeing.note(self._prepared)
             except Exception as error:
                 self._prepared = error
 

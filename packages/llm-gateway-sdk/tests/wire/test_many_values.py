@@ -83,11 +83,11 @@ def outcome(data: bytes | str) -> Any:
 
 
 @pytest.mark.usefixtures("small_pieces")
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_every_text_is_read_as_in_one_piece(seed: int) -> None:
     chance = random.Random(seed)
     split = 0
-    for _ in range(120):
+    for _ in range(60):
         data = written(chance, 6).encode()
         for tried in (data, damaged(chance, data), damaged(chance, damaged(chance, data))):
             whole = outcome(tried)
@@ -95,7 +95,7 @@ def test_every_text_is_read_as_in_one_piece(seed: int) -> None:
                 assert outcome(tried) == whole, tried
             split += len(tried) > 60 and read_in_pieces(tried, json.loads) is not None
 
-    assert split > 50
+    assert split > 20
 
 
 @pytest.mark.usefixtures("small_pieces")
@@ -116,11 +116,11 @@ def test_half_a_letter_is_read_where_it_comes() -> None:
 
 
 MANY = {
-    "keys": b"{" + b",".join([b'"k%d":"v"' % index for index in range(97_000)]) + b"}",
-    "messages": b'{"messages":[' + b",".join([b'{"role":"user","content":"a"}'] * 39_000) + b"]}",
-    "texts": b"[" + b",".join([b'"a"'] * 195_000) + b"]",
-    "a deep list": b'{"a":[{"b":[[[[[' + b",".join([b'"a"'] * 195_000) + b"]]]]]}]}",
-    "deep values": b"[" + b",".join([b'{"a":' * 12 + b"1" + b"}" * 12] * 8_000) + b"]",
+    "keys": b"{" + b",".join([b'"k%d":"v"' % index for index in range(40_000)]) + b"}",
+    "messages": b'{"messages":[' + b",".join([b'{"role":"user","content":"a"}'] * 20_000) + b"]}",
+    "texts": b"[" + b",".join([b'"a"'] * 90_000) + b"]",
+    "a deep list": b'{"a":[{"b":[[[[[' + b",".join([b'"a"'] * 90_000) + b"]]]]]}]}",
+    "deep values": b"[" + b",".join([b'{"a":' * 12 + b"1" + b"}" * 12] * 2_000) + b"]",
     "long keys": b"{" + b",".join([b'"%d%b":[]' % (index, b"k" * 2000) for index in range(2_000)]) + b"}",
 }
 

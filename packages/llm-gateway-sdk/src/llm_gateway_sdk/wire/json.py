@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from .freeing import Freeing
 from .long_texts import LONG_BODY, Slicing, cut_out, fill_in, put_back, put_back_written, read_text, take_out
 from .many_values import MANY_BYTES, read_in_pieces
 
@@ -116,6 +117,7 @@ def _read_long(data: bytes | bytearray | memoryview | str) -> JSON:
             return _read(data)
         value = read_in_pieces(text, _read)
         if value is not None:
+            Freeing.note(value)
             return value
     return _read(data)
 
@@ -181,6 +183,7 @@ def has_duplicate_keys(data: bytes | str) -> bool:
 def dumps(value: JSON) -> bytes:
     """Writes compact UTF-8 JSON. Raises TypeError or ValueError for what JSON cannot hold."""
     if Slicing.under_way:
+        Freeing.note(value)
         value, texts = take_out(value)
         if texts:
             return fill_in(dumps(value), texts, dumps)

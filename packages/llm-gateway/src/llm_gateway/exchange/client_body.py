@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, WireRequest
+from llm_gateway_sdk.heavy import note_large
 
 from .long_names import refuse_long_names
 
@@ -42,4 +43,5 @@ class ClientBody:
             raise InvalidRequest(TOO_DEEP) from None
         if len(self._wire.body) > _SURELY_SHORT:
             refuse_long_names(request)
+            note_large(request)
         return request

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from operator import attrgetter
 from typing import Any
+
+import regex
 
 from llm_gateway_sdk import (
     Choice,
@@ -23,6 +25,7 @@ from llm_gateway_sdk import (
     ThinkingPart,
     ToolCallPart,
 )
+from llm_gateway_sdk.heavy import is_in_slices
 from llm_gateway_sdk.text_exclusions import CANONICAL, PAYLOADS
 from llm_gateway_sdk.texts import TextPlace, walk_json, walk_part, walk_value
 from llm_gateway_sdk.values import replace
@@ -61,10 +64,12 @@ class BodyRedactor:
         if self._may_match_in(_rest_of_request(request)):
             for place in walk_value(request, "", without=("messages", "tools")):
                 self._place(place)
-        if request.tools and self._may_match_in(request.tools):
-            for tool in request.tools:
-                for place in walk_value(tool, ""):
-                    self._place(place)
+        for start in range(0, len(request.tools), _TOGETHER):
+            tools = request.tools[start : start + _TOGETHER]
+            if self._may_match_in(tools):
+                for tool in tools:
+                    for place in walk_value(tool, ""):
+                        self._place(place)
 
     def response(self, response: LLMResponse) -> None:
         for choice in response.choices:
@@ -105,10 +110,11 @@ class BodyRedactor:
     def _may_match_in(self, value: Any) -> bool:
         """Whether any string in a value may hold a match. An escape may spell any character, and base64 a text."""
         try:
-            text = dumps_text(value)
-        except (TypeError, ValueError):
+            text = dumps_text(_opened(value) if is_in_slices() else value)
+        except (TypeError, ValueError, RecursionError):
             return True
-        return _MAY_SPELL.search(text) is not None or self._rules.candidates(text) is not None
+        may_spell = _MAY_SPELL_IN_LARGE if len(text) > _LARGE else _MAY_SPELL
+        return may_spell.search(text) is not None or self._rules.candidates(text) is not None
 
     def part(self, part: Part) -> None:
         """Every text of one part."""
@@ -232,6 +238,17 @@ class BodyRedactor:
             self.losses.append(loss)
 
 
+def _opened(value: Any) -> Any:
+    """The value with dictionaries in place of objects, whose texts can be written in slices."""
+    if isinstance(value, list | tuple):
+        return [_opened(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _opened(item) for key, item in value.items()}
+    if is_dataclass(value):
+        return {field.name: _opened(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
 def is_named_plainly(response: LLMResponse) -> bool:
     """Whether id and model have the shapes of such, so that they are no texts."""
     return not (response.id and not _is_id(response.id)) and not (response.model and not _is_id(response.model))
@@ -254,6 +271,11 @@ _rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
 _rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
 
 _MAY_SPELL = re.compile(r'\\|"data:|"(?:' + "|".join(PAYLOADS) + r')":["\\[]')
+_MAY_SPELL_IN_LARGE = regex.compile(_MAY_SPELL.pattern)
+"""The same, by an engine that lets other threads go on meanwhile."""
+_LARGE = 64 * 1024
+_TOGETHER = 100
+"""Tools that are looked through at once."""
 
 # Of blocks that are not understood: fields that hold JSON text.
 _JSON_FIELDS = ("partial_json", "arguments")
