@@ -14,14 +14,13 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from collections import deque
 from typing import Any
 
 __all__ = ["Freeing"]
 
-_LONGEST_SECONDS = 120.0
-"""What something else refers to for longer is freed where that ends."""
+_TRIES = 1000
+"""What something else refers to all that time is freed where that ends."""
 _MANY = 1000
 _LEAVES = frozenset({str, int, float, bool, bytes, type(None)})
 _NOTE_AND_LOCAL = 3
@@ -31,27 +30,27 @@ _NOTE_AND_LOCAL = 3
 class Freeing:
     """The values that are noted, by one thread at a time."""
 
-    _noted: deque[tuple[float, Any]] = deque()
+    _noted: deque[tuple[int, Any]] = deque()
 
     @classmethod
     def note(cls, value: Any) -> None:
         """The value may be large, and is freed by `free` when nothing else refers to it."""
         if value.__class__ not in _LEAVES:
-            cls._noted.append((time.monotonic(), value))
+            cls._noted.append((_TRIES, value))
 
     @classmethod
     def free(cls) -> bool:
         """Frees what only its note refers to. Whether there is more that is still in use."""
-        noted, since = cls._noted, time.monotonic() - _LONGEST_SECONDS
+        noted = cls._noted
         for _ in range(len(noted)):
             pair = noted.popleft()
-            noted_at, value = pair
+            left, value = pair
             if sys.getrefcount(value) <= _NOTE_AND_LOCAL:
                 waiting = [value]
                 del pair, value
                 _take_apart(waiting)
-            elif noted_at > since:
-                noted.append(pair)
+            elif left > 0:
+                noted.append((left - 1, value))
         return bool(noted)
 
 
