@@ -59,3 +59,30 @@ def test_what_no_head_can_hold_is_replaced(value: str) -> None:
     [(_, written)] = headers.of_error([("x-amzn-errortype", value)], [])
 
     assert not set(b"\r\n\0") & set(written)
+
+
+UPSTREAM = {
+    "plain": [("content-type", "application/json"), ("x-request-id", "r"), ("openai-processing-ms", "12")],
+    "more than once": [("x-ratelimit-a", "1"), ("x-ratelimit-a", "2")],
+    "not for clients": [("server", "x"), ("set-cookie", "a=b"), ("openai-organization", "o"), ("date", "d")],
+    "for one hop": [("connection", "keep-alive"), ("x-ratelimit-a", "1")],
+    "named by connection": [("x-ratelimit-a", "1"), ("connection", "close, X-RateLimit-A"), ("x-ratelimit-b", "2")],
+    "long": [("x-ratelimit-a", "1" * 500)],
+    "Latin-1": [("x-ratelimit-a", "\xe4")],
+}
+
+
+@pytest.mark.parametrize("kind", ["application/json", "", "application/json; charset=utf-8"])
+@pytest.mark.parametrize("case", UPSTREAM)
+def test_lines_of_a_provider_are_its_headers_as_they_are_sent(case: str, kind: str) -> None:
+    for _ in range(2):
+        pairs = headers.relayed(UPSTREAM[case], kind)
+        assert headers.relayed_lines(UPSTREAM[case], kind) == b"".join(b"%b: %b\r\n" % pair for pair in pairs)
+
+
+def test_a_line_of_a_provider_that_would_break_the_head_is_refused() -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="line break or NUL"):
+            headers.relayed_lines([("x-ratelimit-a", "1\r\nx: y")], "")
+    with pytest.raises(ValueError, match="line break or NUL"):
+        headers.relayed_lines([], "a\nb: c")

@@ -6,7 +6,7 @@ import json as _stdlib
 from collections.abc import Callable
 from functools import cache
 from itertools import product
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
@@ -19,7 +19,9 @@ __all__ = [
     "JSON",
     "OBJECT",
     "STRING",
+    "Count",
     "JSONObject",
+    "Shape",
     "Slice",
     "dumps",
     "dumps_text",
@@ -33,6 +35,7 @@ __all__ = [
     "peek",
     "peek_ceiling",
     "picker",
+    "reader",
     "replace_top_level",
     "slices",
     "with_one",
@@ -43,6 +46,13 @@ JSON: TypeAlias = Any
 JSONObject: TypeAlias = dict[str, Any]
 Slice: TypeAlias = msgspec.Raw
 """A piece of a JSON text, which `dumps` writes letter by letter. Compares by its letters."""
+
+Shape: TypeAlias = msgspec.Struct
+"""A class whose annotations are the members that an object has to have (`reader`). With `forbid_unknown_fields` in its
+head it may have no others."""
+Count = Annotated[int, msgspec.Meta(ge=0)]
+"""A whole number that is not negative."""
+Read = TypeVar("Read")
 
 _BEYOND = LONG_BODY + 1
 """End of a slice that is empty where a text is not long: a slice costs less than a call of `len`."""
@@ -261,6 +271,19 @@ def picker(*names: str) -> Callable[[bytes], JSONObject | None]:
         return {name: body.get(name) for name in names} if isinstance(body, dict) else None
 
     return pick
+
+
+def reader(shape: type[Read]) -> Callable[[bytes], Read | None]:
+    """A function that reads a JSON text into a `Shape`; None where it is not valid, or has another shape."""
+    decode = msgspec.json.Decoder(shape).decode
+
+    def read(data: bytes) -> Read | None:
+        try:
+            return decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None
+
+    return read
 
 
 def members_before(data: bytes, name: str) -> tuple[JSONObject, int] | None:

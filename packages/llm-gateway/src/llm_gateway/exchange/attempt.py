@@ -21,34 +21,48 @@ _NO_HEADERS: HeaderPairs = []
 
 
 class LiveAttempt:
-    __slots__ = (
-        "begins_with",
-        "budget",
-        "content_type",
-        "dialect",
-        "ends_with",
-        "entry",
-        "expires",
-        "field_names",
-        "headers",
-        "idle",
-        "is_heavy",
-        "kept",
-        "losses",
-        "model",
-        "partial",
-        "reply_name",
-        "reported",
-        "retained",
-        "retained_bytes",
-        "same_dialect",
-        "sent",
-        "sent_bytes",
-        "settled",
-        "target",
-        "truncated",
-        "writer",
-    )  # fmt: skip
+    # What most attempts never change is of the class: an object with thirty attributes takes its time to be made.
+    dialect: Dialect | None = None
+    """The provider's."""
+    field_names: FieldNames | None = None
+    """What the provider calls the fields of its reply, by which losses name them."""
+    same_dialect = False
+    """The provider answers in the client's dialect."""
+    headers = _NO_HEADERS
+    """Of the provider's reply."""
+    reply_name: str | None = None
+    """The model's name for the reply; None leaves the provider's."""
+    content_type = ""
+    """Of the provider's reply."""
+    is_heavy = False
+    """Work on the whole reply is done aside."""
+    losses: str | None = None
+    """What the request's translation lost, for a header."""
+    expires = 0.0
+    """When the attempt as a whole has to be over, in the loop's time."""
+    idle = 0.0
+    """Seconds that its stream may be silent."""
+    # What was sent of it.
+    writer: StreamEncoder | None = None
+    """The encoder of what has been sent, which alone can say how it fails."""
+    begins_with = b""
+    ends_with = b""
+    """The first and the last events of a stream that is forwarded as it comes."""
+    # What was used.
+    sent = False
+    """The request went out to the provider."""
+    reported: Usage | None = None
+    """What the provider has reported so far."""
+    partial: LLMResponse | None = None
+    """What came of a reply that is decoded on its way."""
+    sent_bytes = 0
+    """Of a stream that is forwarded as it comes."""
+    settled = False
+    """The ledger has the usage of all of the reply."""
+    # What is retained of the reply for those who look at it afterwards.
+    retained_bytes = 0
+    truncated = False
+    kept: KeptReply | None = None
 
     def __init__(self, target: ModelTarget, model: str, entry: Attempt, budget: KeptBudget) -> None:
         self.target = target
@@ -57,48 +71,7 @@ class LiveAttempt:
         self.entry = entry
         """The attempt's line in the ledger."""
         self.budget = budget
-        self.dialect: Dialect | None = None
-        """The provider's."""
-        self.field_names: FieldNames | None = None
-        """What the provider calls the fields of its reply, by which losses name them."""
-        self.same_dialect = False
-        """The provider answers in the client's dialect."""
-        self.headers = _NO_HEADERS
-        """Of the provider's reply."""
-        self.reply_name: str | None = None
-        """The model's name for the reply; None leaves the provider's."""
-        self.content_type = ""
-        """Of the provider's reply."""
-        self.is_heavy = False
-        """Work on the whole reply is done aside."""
-        self.losses: str | None = None
-        """What the request's translation lost, for a header."""
-        self.expires = 0.0
-        """When the attempt as a whole has to be over, in the loop's time."""
-        self.idle = 0.0
-        """Seconds that its stream may be silent."""
-        # What was sent of it.
-        self.writer: StreamEncoder | None = None
-        """The encoder of what has been sent, which alone can say how it fails."""
-        self.begins_with = b""
-        self.ends_with = b""
-        """The first and the last events of a stream that is forwarded as it comes."""
-        # What was used.
-        self.sent = False
-        """The request went out to the provider."""
-        self.reported: Usage | None = None
-        """What the provider has reported so far."""
-        self.partial: LLMResponse | None = None
-        """What came of a reply that is decoded on its way."""
-        self.sent_bytes = 0
-        """Of a stream that is forwarded as it comes."""
-        self.settled = False
-        """The ledger has the usage of all of the reply."""
-        # What is retained of the reply for those who look at it afterwards.
         self.retained: list[bytes] = []
-        self.retained_bytes = 0
-        self.truncated = False
-        self.kept: KeptReply | None = None
 
     def retain(self, data: bytes) -> None:
         """Keeps a piece of the reply, within the budget: beyond it the reply is retained in part."""

@@ -31,7 +31,7 @@ class CallPlan:
     """The call of one target for requests with one head."""
 
     __slots__ = (
-        "_api", "_client", "_count", "_credential", "_http", "_path", "_query", "crossed", "limits", "method",
+        "_client", "_count", "_credential", "_http", "_model", "_path", "_query", "api", "crossed", "limits", "method",
         "prepared", "sent", "url",
     )  # fmt: skip
 
@@ -47,7 +47,8 @@ class CallPlan:
         limits: Limits,
     ) -> None:
         self._http = http
-        self._api = api
+        self._model = api.model
+        self.api = api
         self._client = http.http
         self._credential = _credential_of(http)
         self._path, self._query = wire.path, wire.query
@@ -61,11 +62,11 @@ class CallPlan:
         """The headers as they are sent, for those who look at them later: no credentials."""
         self.limits = limits
 
-    def serves(self, http: HTTPProvider, api: Target) -> bool:
-        """Whether it was made for this target, whose credential is the same still."""
+    def serves(self, http: HTTPProvider, model: str) -> bool:
+        """Whether it was made for this model of the provider, whose credential is the same still."""
         return (
-            self._api is api
-            and self._http is http
+            self._http is http
+            and self._model == model
             and self._client is http.http
             and self._credential == _credential_of(http)
         )
@@ -90,9 +91,9 @@ class CallPlans:
         self._met = False
         self._plans: list[CallPlan] = []
 
-    def find(self, http: HTTPProvider, api: Target) -> CallPlan | None:
+    def find(self, http: HTTPProvider, model: str) -> CallPlan | None:
         for plan in self._plans:
-            if plan.serves(http, api):
+            if plan.serves(http, model):
                 return plan
         return None
 

@@ -41,24 +41,23 @@ __all__ = ["ClientReply"]
 class ClientReply:
     """One per request."""
 
-    __slots__ = ("_begun_by", "_sink", "attempt", "attendant", "outlet", "request", "started", "status", "unanswered")
+    attendant: Attendant | None = None
+    """Keeps the reply for a client that may refer to it later."""
+    outlet: Outlet | None = None
+    status = 0
+    """What went out, or is about to."""
+    started = False
+    """A whole reply, or a relayed one, was begun."""
+    unanswered = False
+    """The client had left before its reply was begun."""
+    attempt: LiveAttempt | None = None
+    """The attempt that runs, or ran last: what its translation lost is reported also where it failed."""
+    _begun_by: LiveAttempt | None = None
+    """The attempt whose content has been sent."""
 
     def __init__(self, request: ClientRequest, sink: Sink) -> None:
         self.request = request
         self._sink = sink
-        self.attendant: Attendant | None = None
-        """Keeps the reply for a client that may refer to it later."""
-        self.outlet: Outlet | None = None
-        self.status = 0
-        """What went out, or is about to."""
-        self.started = False
-        """A whole reply, or a relayed one, was begun."""
-        self.unanswered = False
-        """The client had left before its reply was begun."""
-        self._begun_by: LiveAttempt | None = None
-        """The attempt whose content has been sent."""
-        self.attempt: LiveAttempt | None = None
-        """The attempt that runs, or ran last: what its translation lost is reported also where it failed."""
 
     # A client that leaves.
 
@@ -155,8 +154,20 @@ class ClientReply:
         body = wire.body
         if attempt.reply_name is not None:
             body = await run_aside(self.renamed, body, attempt) if attempt.is_heavy else self.renamed(body, attempt)
-        headers = self._own_headers() + reply_headers.relayed(wire.headers.items, attempt.content_type)
-        await self.write(wire.status, body, headers)
+        upstream, kind = wire.headers.items, attempt.content_type
+        headers = self._own_headers()
+        if not self._send_whole(wire.status, headers, reply_headers.relayed_lines(upstream, kind), body):
+            await self.write(wire.status, body, headers + reply_headers.relayed(upstream, kind))
+
+    def _send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
+        """Where the sink takes a whole reply at once, it gets it; see `Cycle.send_whole`."""
+        sink = self._sink
+        send_whole = getattr(sink, "send_whole", None)
+        if send_whole is None or self.started:
+            return False
+        self.status, self.unanswered = status, sink.disconnected
+        self.started = send_whole(status, headers, lines, body)
+        return self.started
 
     async def relay_edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> None:
         """A reply of the client's own dialect which plugins may have edited: the edit and nothing else. Where a plugin
@@ -207,10 +218,10 @@ class ClientReply:
         return data if attempt.reply_name is None else self.request.dialect.rename_reply(data, attempt.reply_name)
 
     async def write(self, status: int, body: bytes, headers: Headers) -> None:
-        self.status = status
+        if self._send_whole(status, headers, b"", body):
+            return
+        self.status, self.unanswered, self.started = status, self._sink.disconnected, True
         headers += ((b"content-length", b"%d" % len(body)),)
-        self.started = True
-        self.unanswered = self._sink.disconnected
         await self._sink.start(status, headers)
         await self._sink.write(body, more=False)
 
@@ -265,7 +276,7 @@ class ClientReply:
         if outlet is not None:
             outlet.stop()
         if isinstance(error, ModelError) and error.body is not None and verbatim(error, self.request.dialect):
-            headers = self._error_headers(error)
+            headers = reply_headers.with_source(self._own_headers(), self.request.ctx, error)
             kept = upstream_to_client(error.headers)
             if len(ctx.attempts) > 1:
                 kept = [item for item in kept if item[0] != "x-should-retry"]
@@ -291,7 +302,7 @@ class ClientReply:
         info = error.info()
         info.request_id = info.request_id or ctx.request_id
         wire = self._encode_error(info)
-        headers = self._error_headers(error)
+        headers = reply_headers.with_source(self._own_headers(), self.request.ctx, error)
         headers.append(reply_headers.JSON)
         headers.extend(reply_headers.request_id(ctx, dialect, info.request_id))
         headers.extend(reply_headers.of_error(wire.headers.items, headers))
@@ -310,16 +321,6 @@ class ClientReply:
         form = self.request.route.form
         own = None if form is None else form.encode_error(info)
         return own or self.request.dialect.encode_error(info)
-
-    def _error_headers(self, error: GatewayError) -> Headers:
-        headers = self._own_headers()
-        upstream = isinstance(error, ModelError)
-        headers.append((b"x-llm-gateway-error-source", b"upstream" if upstream else b"gateway"))
-        if isinstance(error, RequestRejected) and error.limit is not None:
-            headers.append((b"x-llm-gateway-limit", error.limit.encode("ascii", "replace")))
-        if len(self.request.ctx.attempts) > 1:
-            headers.append((b"x-should-retry", b"false"))
-        return headers
 
     async def fail_plainly(self) -> None:
         """The last resort, where even reporting an error has failed: nothing here depends on what a plugin or a

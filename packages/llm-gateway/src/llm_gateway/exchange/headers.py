@@ -7,7 +7,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from llm_gateway_sdk import Dialect, GatewayError, RequestContext
+from llm_gateway_sdk import Dialect, GatewayError, ModelError, RequestContext, RequestRejected
 from llm_gateway_sdk.losses import Losses
 
 from ..wire.crossing import upstream_to_client
@@ -26,9 +26,11 @@ __all__ = [
     "of_error",
     "own",
     "relayed",
+    "relayed_lines",
     "request_id",
     "stream",
     "translated_limits",
+    "with_source",
 ]
 
 JSON = (b"content-type", b"application/json")
@@ -62,6 +64,70 @@ def relayed(upstream: HeaderPairs, kind: str) -> Headers:
     """A provider's, for a client of the same dialect. `kind` is the type of its content."""
     headers = encode(upstream_to_client(upstream))
     headers += ((b"content-type", kind.encode("latin-1")) if kind else JSON,)
+    return headers
+
+
+def relayed_lines(upstream: HeaderPairs, kind: str) -> bytes:
+    """The same as they are sent, each with its line end. Raises ValueError where one would break the head."""
+    lines = []
+    for item in upstream:
+        line = _LINES.get(item)
+        if line is None:
+            line = _learn(item)
+        if line:
+            if line is _NAMES_OTHERS:
+                pairs = relayed(upstream, kind)
+                return b"".join([_line(name, value) for name, value in pairs])
+            lines.append(line)
+    kind = kind or "application/json"
+    lines.append(_TYPES.get(kind) or _learn_type(kind))
+    return b"".join(lines)
+
+
+def _learn(item: tuple[str, str]) -> bytes:
+    """The line of a provider's header for a client of the same dialect; empty where it does not go there."""
+    name, value = item
+    line = b""
+    if name == "connection":
+        line = b"" if value.lower() in ("keep-alive", "close") else _NAMES_OTHERS
+    elif upstream_to_client([item]):
+        line = _line(name.encode("latin-1"), value.encode("latin-1"))
+    if len(value) <= _LONGEST_KNOWN:
+        if len(_LINES) >= _MOST_LINES:
+            _LINES.clear()  # of most, half are counts and times that do not come again
+        _LINES[item] = line
+    return line
+
+
+def _line(name: bytes, value: bytes) -> bytes:
+    line = b"%b: %b" % (name, value)
+    if b"\n" in line or b"\r" in line or 0 in line:
+        raise ValueError("a reply header holds a line break or NUL")
+    return line + b"\r\n"
+
+
+def _learn_type(kind: str) -> bytes:
+    line = _line(b"content-type", kind.encode("latin-1"))
+    if len(kind) <= _LONGEST_KNOWN and len(_TYPES) < _MOST_LINES:
+        _TYPES[kind] = line
+    return line
+
+
+_LINES: dict[tuple[str, str], bytes] = {}
+"""By header of a provider: what a client gets of it. Providers send most of their headers again and again."""
+_TYPES: dict[str, bytes] = {}
+_MOST_LINES = 2048
+_NAMES_OTHERS = b"connection"
+"""Such a header makes others the business of one hop."""
+
+
+def with_source(headers: Headers, ctx: RequestContext, error: GatewayError) -> Headers:
+    """The headers of an error: who has refused, by which limit, and that the gateway has tried again already."""
+    headers.append((b"x-llm-gateway-error-source", b"upstream" if isinstance(error, ModelError) else b"gateway"))
+    if isinstance(error, RequestRejected) and error.limit is not None:
+        headers.append((b"x-llm-gateway-limit", error.limit.encode("ascii", "replace")))
+    if len(ctx.attempts) > 1:
+        headers.append((b"x-should-retry", b"false"))
     return headers
 
 

@@ -34,6 +34,7 @@ from llm_gateway_sdk.wire import json
 from ..models import ModelTarget
 from ..wire.client_headers import ClientHeaders
 from ..wire.headers import bearer_or_key
+from .body_signs import may_name_two_models
 from .call_plan import CallPlan
 from .client_body import TOO_DEEP
 from .errors import unsendable
@@ -94,28 +95,22 @@ def _passes_unread(request: ClientRequest, target: ModelTarget, http: HTTPProvid
         return False
     if request.dialect.own_form not in request.wire.body or http.target(model, name).quirks:
         return False
-    return payload is None or not request.has_wrapped
+    return payload is None or not request.signs.has_wrapped
 
 
 def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> UpstreamCall:
     """`model` is the provider's name of it. Raises InvalidRequest where the client's request does not decode or cannot
     be stated to this provider."""
     ctx, client = request.ctx, request.dialect
-    name = http.dialect_for(client.name, request.route.upstream, model)
-    dialect = request.services.dialects.get(name)
-    if dialect is None:
-        raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
-    if "." in model or "%" in model:
-        check_model_name(model)
-    api = http.target(model, name)
+    plan = _plan_for(request, http, model)
+    dialect, api = _spoken_to(request, target, http, model) if plan is None else (client, plan.api)
     payload = ctx.request_payload
     if target.defaults and payload is not None:
         apply_defaults(payload.value, target)
-    same, usage_asked = dialect.name == client.name and client.own_form in request.wire.body, False
-    plan = _plan_for(request, http, api) if same else None
+    same, usage_asked = dialect is client and client.own_form in request.wire.body, False
     try:
         if same:
-            crossed = _crossed(request, dialect, api, http) if plan is None else plan.crossed
+            crossed = _crossed(request, api, http) if plan is None else plan.crossed
             wire, losses = _same_dialect(request, dialect, api, http, Headers.of(crossed))
             asks = ctx.streaming and http.settings.include_usage and request.wants_usage
             if asks and not (api.quirks and api.quirks.get("no_stream_options")):
@@ -131,7 +126,7 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
     except RecursionError:
         raise InvalidRequest(TOO_DEEP) from None
     named = None if ctx.requested_model == model else reply_name(request, model)
-    if plan is not None and plan.fits(wire):
+    if plan is not None and same and plan.fits(wire):
         if request.chain.detached:
             kept = Headers.of([*plan.sent, ("x-request-id", ctx.request_id)])
             ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
@@ -164,9 +159,21 @@ def _finished(
     return call
 
 
-def _plan_for(request: ClientRequest, http: HTTPProvider, api: Target) -> CallPlan | None:
+def _spoken_to(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> tuple[Dialect, Target]:
+    """The dialect in which the provider is called, and what it is called for. Raises InvalidRequest."""
+    name = http.dialect_for(request.dialect.name, request.route.upstream, model)
+    dialect = request.services.dialects.get(name)
+    if dialect is None:
+        raise InvalidRequest(f"The dialect '{name}' of model '{target.name}' is not installed.")
+    if "." in model or "%" in model:
+        check_model_name(model)
+    return dialect, http.target(model, name)
+
+
+def _plan_for(request: ClientRequest, http: HTTPProvider, model: str) -> CallPlan | None:
+    """The plan of such a call, which speaks the client's dialect."""
     plans = request.plans
-    plan = None if plans is None else plans.find(http, api)
+    plan = None if plans is None else plans.find(http, model)
     return plan if plan is not None and _is_as_it_came(request) and not request.services.followers else None
 
 
@@ -314,10 +321,11 @@ def _translated(
     return wire, losses
 
 
-def _crossed(request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider) -> list[tuple[str, str]]:
+def _crossed(request: ClientRequest, api: Target, http: HTTPProvider) -> list[tuple[str, str]]:
     """What of the client's headers goes to a provider that speaks its dialect, with the version of the API."""
     credentials = http.settings.credentials == "client"
     headers = Headers.of(request.services.crossing.headers(request.wire.headers.items, credentials=credentials))
+    dialect = request.dialect
     version_header = dialect.version_header
     if version_header is not None:
         if api.api_version is not None:
@@ -342,7 +350,7 @@ def _same_dialect(
         wire.query = seen_query(query)
     losses: Losses | None = None
     if payload is not None:
-        disguised = disguise_wrapped(original.body) if request.has_wrapped else None
+        disguised = disguise_wrapped(original.body) if request.signs.has_wrapped else None
         if disguised is not None or payload.opened or payload.replaced:
             # Reasoning stays in sight, so that what is edited in it or taken out of it is seen as an edit.
             quirks = {name: value for name, value in api.quirks.items() if name != "no_reasoning_history"}
@@ -356,24 +364,12 @@ def _same_dialect(
         losses = losses or Losses("request", dialect.field_names, wire.body)
         wire.body = dialect.fit_own(wire.body, api.model, losses)
     if api.model:
-        if _may_name_two_models(wire.body):
+        as_it_came = wire.body is original.body
+        if request.signs.may_name_two_models if as_it_came else may_name_two_models(wire.body):
             wire.body = json.with_one(wire.body, "model")
         if api.model != ctx.requested_model:
             wire = dialect.retarget(wire, api)
     return wire, losses
-
-
-def _may_name_two_models(body: bytes) -> bool:
-    """Whether another reader may take a second `model` that was not looked at: the first of two, one in capitals, or
-    one that is written with escapes."""
-    if body[_LARGE : _LARGE + 1] or (_BACKSLASH in body and (b"\\u004" in body or b"\\u006" in body)):
-        return True
-    return body.lower().count(b'"model"') > 1
-
-
-_BACKSLASH = 0x5C
-_LARGE = 512 * 1024
-"""Bytes of a body that is not searched for a second one, but written anew."""
 
 
 def _edited_body(

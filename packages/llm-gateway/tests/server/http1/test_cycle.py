@@ -81,6 +81,40 @@ def test_replies(
 def test_a_header_cannot_break_out(value: bytes) -> None:
     with pytest.raises(ValueError, match="line break or NUL"):
         asyncio.run(cycle()[0].start(200, [(b"x", value)]))
+    with pytest.raises(ValueError, match="line break or NUL"):
+        cycle()[0].send_whole(200, [(b"x", value)], b"", b"hi")
+
+
+def test_a_whole_reply_at_once_is_what_its_parts_are() -> None:
+    for keep_alive in (True, False):
+        parts, one = cycle(), cycle()
+        for replied, _ in (parts, one):
+            replied.keep_alive = keep_alive
+            replied.extra = [(b"vary", b"origin")]
+
+        async def reply(replied: Cycle = parts[0]) -> None:
+            await replied.start(429, [(b"a", b"1"), (b"b", b"2"), (b"content-length", b"2")])
+            await replied.write(b"hi", more=False)
+
+        asyncio.run(reply())
+        assert one[0].send_whole(429, [(b"a", b"1")], b"b: 2\r\n", b"hi")
+
+        assert sorted(one[1].sent.split(b"\r\n")) == sorted(parts[1].sent.split(b"\r\n"))
+        assert one[1].sent.endswith(b"\r\n\r\nhi")
+        assert one[1].completed == [one[0]]
+
+
+@pytest.mark.parametrize("case", ["HEAD", "1.0", "paused", "gone", "begun", "204", "101", "599", "close"])
+def test_what_is_not_as_plain_is_not_sent_at_once(case: str) -> None:
+    replied, connection = cycle("HEAD" if case == "HEAD" else "POST", http10=case == "1.0")
+    connection.write_paused = case == "paused"
+    replied.disconnected = case == "gone"
+    replied.started = case == "begun"
+    status = int(case) if case.isdigit() else 200
+
+    assert not replied.send_whole(status, [(b"connection", b"close")] if case == "close" else [], b"", b"hi")
+    assert connection.sent == b""
+    assert not connection.completed
 
 
 def test_pieces_of_a_body_count_as_uploading_until_it_is_taken() -> None:

@@ -171,6 +171,35 @@ def test_equal_heads_share_their_facts_and_keep_their_own_lengths() -> None:
     assert second[1:] == [b"three-and-more", END]
 
 
+def test_a_whole_request_with_the_head_that_is_remembered_is_read_at_once() -> None:
+    parser = RequestParser(max_head_bytes=4096)
+    assert parser.read_whole(ask(b"/a", b"one")) is None, "no head is remembered yet"
+    first = parser.feed(ask(b"/a", b"one"))[0]
+    whole = parser.read_whole(ask(b"/a", b"four"))
+
+    assert isinstance(first, Head)
+    assert whole is not None
+    head, body = whole
+    assert (head.length, head.facts, body) == (4, first.facts, b"four")
+    assert head.headers == [(name, "4" if name == "content-length" else value) for name, value in first.headers]
+    assert parser.feed(ask(b"/a", b"again"))[1:] == [b"again", END]
+
+
+def test_anything_else_is_not_read_at_once() -> None:
+    others = [
+        ask(b"/b", b"one"), ask(b"/a", b""), ask(b"/a", b"one")[:-1], ask(b"/a", b"one") + b"G",
+        ask(b"/a", b"one")[:30],
+        ask(b"/a", b"one").replace(b": 3", b": +3"), ask(b"/a", b"one").replace(b": 3", b": 03x"), b"",
+    ]  # fmt: skip
+    for data in others:
+        parser = RequestParser(max_head_bytes=4096)
+        parser.feed(ask(b"/a", b"one"))
+        assert parser.read_whole(data) is None, data
+    parser = RequestParser(max_head_bytes=4096)
+    parser.feed(ask(b"/a", b"one") + ask(b"/a", b"three")[:-2])
+    assert parser.read_whole(ask(b"/a", b"one")) is None, "the body before it is still to come"
+
+
 SUSPICIOUS_LENGTHS = [b"+3", b"-3", b"0x3", b"3, 3", b"3 3", b"", b"3\r\ncontent-length: 4", b"9" * 30, b"\xb2"]
 
 

@@ -134,6 +134,65 @@ def _add_details(counts: dict[str, Any], more: Any) -> None:
         counts.update(more)
 
 
+class _Prompt(json.Shape, forbid_unknown_fields=True):
+    cached_tokens: json.Count | None = None
+    cache_write_tokens: json.Count | None = None
+    audio_tokens: json.Count | None = None
+
+
+class _Completion(json.Shape, forbid_unknown_fields=True):
+    reasoning_tokens: json.Count | None = None
+    audio_tokens: json.Count | None = None
+    accepted_prediction_tokens: json.Count | None = None
+    rejected_prediction_tokens: json.Count | None = None
+
+
+class _Counts(json.Shape, forbid_unknown_fields=True):
+    prompt_tokens: json.Count
+    completion_tokens: json.Count
+    total_tokens: json.Count = 0
+    prompt_tokens_details: _Prompt | None = None
+    completion_tokens_details: _Completion | None = None
+
+
+class _End(json.Shape):
+    """What follows in a reply from its usage on."""
+
+    usage: _Counts
+
+
+_read_end = json.reader(_End)
+
+
+def _plain_usage(end: bytes) -> Usage | None:
+    """The usage that begins here and is of a reply's top level, where it has OpenAI's own fields alone and nothing of
+    it is counted in another way: what nearly all replies have, read without a dictionary. None leaves it to
+    `decode_usage`."""
+    found = _read_end(b"{" + end)
+    if found is None:
+        return None
+    counts = found.usage
+    usage = Usage(counts.prompt_tokens, counts.completion_tokens)
+    prompt, completion = counts.prompt_tokens_details, counts.completion_tokens_details
+    if prompt is not None:
+        if (prompt.cached_tokens or 0) + (prompt.cache_write_tokens or 0) > counts.prompt_tokens:
+            return None
+        usage.cache_read_tokens, usage.cache_write_tokens = prompt.cached_tokens, prompt.cache_write_tokens
+        usage.input_audio_tokens = prompt.audio_tokens
+    if completion is not None:
+        reasoning = completion.reasoning_tokens
+        if reasoning and counts.total_tokens == counts.prompt_tokens + counts.completion_tokens + reasoning:
+            return None
+        usage.reasoning_tokens, usage.output_audio_tokens = completion.reasoning_tokens, completion.audio_tokens
+        accepted, rejected = completion.accepted_prediction_tokens, completion.rejected_prediction_tokens
+        if accepted is not None and rejected is not None:
+            more = {"accepted_prediction_tokens": accepted, "rejected_prediction_tokens": rejected}
+            usage.provider_metadata = {NAME: {"completion_tokens_details": more}}
+        elif accepted is not rejected:
+            return None
+    return usage
+
+
 def find_usage(tail: bytes) -> Usage | None:
     """The usage in a whole body, or in the last of a stream's events that has one."""
     if tail.find(b'"usage"') < 0:
@@ -153,14 +212,18 @@ _LINE = re.compile(rb"\r\n|\n|\r")
 
 def _usage_of(data: bytes) -> Usage | None:
     # It is near the end, as a rule, and what comes before needs no reading.
-    end = json.members_from(data, "usage")
-    usage = decode_usage(end.get("usage")) if end is not None else None
-    if usage is not None:
-        # Inside of a JSON text a quote is escaped: this is a key.
-        place = data.find(b'"service_tier"')
-        if place >= 0 and (tier := _TIER.match(data, place)) is not None:
-            usage.service_tier = tier[1].decode()
-        return usage
+    place = data.rfind(b'"usage"')
+    if place >= 0:
+        usage = _plain_usage(data[place:])
+        if usage is None:
+            end = json.members_from(data, "usage")
+            usage = decode_usage(end.get("usage")) if end is not None else None
+        if usage is not None:
+            # Inside of a JSON text a quote is escaped: this is a key.
+            place = data.find(b'"service_tier"')
+            if place >= 0 and (tier := _TIER.match(data, place)) is not None:
+                usage.service_tier = tier[1].decode()
+            return usage
     body = _pick(data)
     return usage_in(body) if body is not None else None
 

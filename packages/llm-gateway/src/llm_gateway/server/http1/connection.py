@@ -24,12 +24,12 @@ from collections.abc import Awaitable
 
 from llm_gateway_sdk import GatewayError, Overloaded, PayloadTooLarge
 
-from ...wire.timers import CLOCK_STEP
 from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
 from .half_close import HalfClosed
 from .head import Head
+from .idle import IdleTimer
 from .pace import Pace
 from .parser import END, Bad, RequestParser
 from .upload import Upload
@@ -59,8 +59,7 @@ class HTTPConnection(Channel):
         self._greeting: asyncio.Task[None] | None = None
         self._greeted: Cycle | None = None
         """The request whose head was looked at before its body came."""
-        self._idle_since = 0.0
-        self._idle_timer: asyncio.TimerHandle | None = None
+        self._idle = IdleTimer(door, self)
         self._half_closed: HalfClosed | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,14 +67,12 @@ class HTTPConnection(Channel):
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple) and peer:
             self.client_ip = str(peer[0]).removeprefix("::ffff:")
-        self._become_idle()
+        self._idle.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pace.end()
         self._parser.close()
-        if self._idle_timer is not None:
-            self._idle_timer.cancel()
-            self._idle_timer = None
+        self._idle.end()
         if self._half_closed is not None:
             self._half_closed.end()
             self._half_closed = None
@@ -97,10 +94,10 @@ class HTTPConnection(Channel):
             self.cycles[-1].keep_alive = False
         elif not self._pace.reading:
             # A client may have sent its next request already.
-            self.loop.call_later(_IDLE_GRACE_SECONDS, self._close_if_idle)
+            self.loop.call_later(_IDLE_GRACE_SECONDS, self.close_if_idle)
 
-    def _close_if_idle(self) -> None:
-        if not self.cycles and not self._pace.reading:
+    def close_if_idle(self) -> None:
+        if not self.cycles and not self._pace.reading and not self.transport.is_closing():
             self.close()
 
     # Reading.
@@ -109,6 +106,8 @@ class HTTPConnection(Channel):
         if self._deaf:
             if self._duplex is not None:
                 self._duplex.feed(data)
+            return
+        if not self.cycles and self._take_whole(data):
             return
         for event in self._parser.feed(data):
             if type(event) is bytes:
@@ -129,6 +128,25 @@ class HTTPConnection(Channel):
             self.yield_turn_after(len(data))
         elif not self._parser.is_between_requests:
             self._pace.head(self._refuse_slow)
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Whether that is one whole request and nothing else, with a head of which it is known that nothing has to be
+        done before its body has come; it is answered then."""
+        whole = self._parser.read_whole(data)
+        if whole is None or whole[0].facts.get("upload") is not False:
+            return False
+        head, body = whole
+        cycle = Cycle(self, head, self.client_ip, keep_alive=not self.door.draining)
+        cycle.set_body(body)
+        self.cycles.append(cycle)
+        refusal = self.door.application.refuses_early(cycle)
+        if refusal is not None:
+            self._incoming = cycle
+            self._refuse(refusal)
+        else:
+            cycle.whole = True
+            self._run(cycle)
+        return True
 
     def _begin_request(self, head: Head) -> None:
         if self._pace.reading:
@@ -288,9 +306,7 @@ class HTTPConnection(Channel):
             self._pace.go_on()
             self.resume_reading()
         if not cycles:
-            self._idle_since = self.loop.time()
-            if self._idle_timer is None:
-                self._become_idle()
+            self._idle.begin()
             return
         following = cycles[0]
         if following.whole or following.refusal is not None:
@@ -301,22 +317,6 @@ class HTTPConnection(Channel):
             self._refuse(refusal)
         elif self._greeted is not following:
             self._greet(following)
-
-    def _become_idle(self) -> None:
-        """The timer outlives requests: one that finds a later idle time goes on to its end."""
-        self._idle_since = self.loop.time()
-        if self._idle_timer is None:
-            self._idle_timer = self.loop.call_later(self.door.limits.idle_timeout, self._check_idle)
-
-    def _check_idle(self) -> None:
-        self._idle_timer = None
-        if self.cycles or self._pace.reading:
-            return  # it is armed again when the reply is complete
-        left = self._idle_since + self.door.limits.idle_timeout - self.loop.time()
-        if left > CLOCK_STEP:
-            self._idle_timer = self.loop.call_later(left, self._check_idle)
-        elif not self.transport.is_closing():
-            self.close()
 
     # Refusals.
 

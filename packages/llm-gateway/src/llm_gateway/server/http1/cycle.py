@@ -19,7 +19,10 @@ Headers = list[tuple[bytes, bytes]]
 
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _BODYLESS = (204, 304)
+_WITHOUT_LENGTH = (101, *_BODYLESS)
 _LINE_OF = b": ".join
+_END = b"content-length: %d\r\n\r\n"
+_LAST_END = b"content-length: %d\r\nconnection: close\r\n\r\n"
 
 
 class Shared(Protocol):
@@ -57,11 +60,30 @@ class ConnectionSide(Protocol):
 class Cycle:
     """`refusal` is set where the request is answered without its body, or without all of it."""
 
-    __slots__ = (
-        "_bodyless", "_chunked", "_connection", "_first", "_gathered", "_unsent_head", "body_bytes", "client_ip",
-        "disconnected", "duplex", "extra", "head", "held", "keep_alive", "keeps_on", "refusal", "response_complete",
-        "share", "started", "task", "upload", "whole",
-    )  # fmt: skip
+    # What most cycles never change is of the class: there are many of them, and each has twenty attributes.
+    _first = b""
+    """The body, as long as it has come in one piece."""
+    _gathered: BytesIO | None = None
+    held = 0
+    """Bytes that count as uploading."""
+    share: str | None = None
+    """Whose share of the memory for uploads they are."""
+    body_bytes = 0
+    whole = False
+    refusal: GatewayError | None = None
+    started = False
+    disconnected = False
+    keeps_on = False
+    response_complete = False
+    extra: Headers | None = None
+    """Further headers of the reply (CORS)."""
+    task: asyncio.Task[None] | None = None
+    upload: Upload | None = None
+    """The body, where it is handed on while it arrives."""
+    duplex: Duplex | None = None
+    """What the client sends after its head, where that offered another protocol and the offer is taken."""
+    _unsent_head: bytes | None = None
+    _chunked = False
 
     def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
         self._connection = connection
@@ -69,30 +91,7 @@ class Cycle:
         self.client_ip = client_ip
         """Who is connected; a proxy, where one is in front."""
         self.keep_alive = keep_alive
-        self._first = b""
-        """The body, as long as it has come in one piece."""
-        self._gathered: BytesIO | None = None
-        self.held = 0
-        """Bytes that count as uploading."""
-        self.share: str | None = None
-        """Whose share of the memory for uploads they are."""
-        self.body_bytes = 0
-        self.whole = False
-        self.refusal: GatewayError | None = None
-        self.started = False
-        self.disconnected = False
-        self.keeps_on = False
-        self.response_complete = False
-        self.extra: Headers | None = None
-        """Further headers of the reply (CORS)."""
-        self.task: asyncio.Task[None] | None = None
-        self.upload: Upload | None = None
-        """The body, where it is handed on while it arrives."""
-        self.duplex: Duplex | None = None
-        """What the client sends after its head, where that offered another protocol and the offer is taken."""
         self._bodyless = head.method == "HEAD"
-        self._unsent_head: bytes | None = None
-        self._chunked = False
 
     # The request.
 
@@ -111,6 +110,11 @@ class Cycle:
         self.held = self.body_bytes
         self._connection.door.count_upload(self, held)
         self._gathered.write(piece)
+
+    def set_body(self, body: bytes) -> None:
+        """All of it at once."""
+        self._first = body
+        self.body_bytes = len(body)
 
     def take_body(self) -> bytes:
         """The body; a second time it is empty."""
@@ -175,6 +179,27 @@ class Cycle:
         if not more:
             self.response_complete = True
             connection.on_response_complete(self)
+
+    def send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
+        """A whole reply in one write: `headers`, its length, and `lines`, further headers as they are sent, which hold
+        nothing that would break the head. False, and nothing done, where that would have to wait or is not as plain.
+        Raises ValueError where a header would break the head."""
+        connection = self._connection
+        if self.started or self.disconnected or connection.write_paused or self._bodyless or self.head.http10:
+            return False
+        if self.extra is not None:
+            headers = [*headers, *self.extra]
+        written, count = b"\r\n".join([*map(_LINE_OF, headers), b""]), len(headers)
+        if b"connection" in written or status not in STATUS_LINES or status in _WITHOUT_LENGTH:
+            return False
+        if written.count(b"\n") != count or written.count(b"\r") != count or 0 in written:
+            raise ValueError("a reply header holds a line break or NUL")
+        self.started = self.response_complete = True
+        end = _END if self.keep_alive else _LAST_END
+        date = connection.door.date_line
+        connection.send(b"".join((STATUS_LINES[status], date, written, lines, end % len(body), body)))
+        connection.on_response_complete(self)
+        return True
 
     def write_now(self, data: bytes) -> bool:
         connection = self._connection

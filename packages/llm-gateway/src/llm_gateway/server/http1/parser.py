@@ -128,6 +128,22 @@ class RequestParser:
         self.is_between_requests = not (self._in_message or self._left)
         return events
 
+    def read_whole(self, data: bytes) -> tuple[Head, bytes] | None:
+        """The head and the body of a request, where `data` is one whole request with the head that is remembered, and
+        nothing has come before it: what most requests are. None leaves `data` to `feed`."""
+        remembered = self._remembered
+        if remembered is None or not self.is_between_requests or not data.startswith(remembered.before) or self._dead:
+            return None
+        begin, after = remembered.digits_at, remembered.after
+        end = data.find(b"\r", begin, begin + 11)
+        digits = data[begin:end]
+        if not after or end < 0 or not digits.isdigit() or not data.startswith(after, end):
+            return None
+        length, start = int(digits), end + remembered.after_length
+        if not length or len(data) != start + length:
+            return None
+        return Head.like(remembered.head, remembered.place, length), data[start:]
+
     def close(self) -> None:
         """Nothing more is read. llhttp holds this object's methods, and this object may hold its connection's: without
         this they would wait for the garbage collector."""
