@@ -154,8 +154,7 @@ class ClientReply:
         body = wire.body
         if attempt.reply_name is not None:
             body = await run_aside(self.renamed, body, attempt) if attempt.is_heavy else self.renamed(body, attempt)
-        upstream, kind = wire.headers.items, attempt.content_type
-        headers = self._own_headers()
+        upstream, kind, headers = wire.headers.items, attempt.content_type, self._own_headers()
         if not self._send_whole(wire.status, headers, reply_headers.relayed_lines(upstream, kind), body):
             await self.write(wire.status, body, headers + reply_headers.relayed(upstream, kind))
 
