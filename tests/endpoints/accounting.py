@@ -123,6 +123,8 @@ class Case:
         if self.route.operation in ("models", "stored"):
             return False  # the gateway's own lists and memory
         form = self.route.form
+        if getattr(form, "keeps", False) and self.route.operation == "file":
+            return False  # the gateway's own files
         return getattr(form, "role", None) != "list"
 
     def __str__(self) -> str:
@@ -225,6 +227,10 @@ def request_of(case: Case) -> tuple[bytes, dict[str, str]]:
     route = case.route
     if route.method in ("GET", "DELETE"):
         return b"", {}
+    if route.operation == "file" and route.dialect == "gemini":
+        return _related(), {
+            "content-type": "multipart/related; boundary=b", "x-goog-upload-protocol": "multipart",
+        }  # fmt: skip
     if route.form is not None and route.form.multipart:
         return _form_of(case), {"content-type": "multipart/form-data; boundary=b"}
     return json.dumps(_body_of(case)).encode(), {"content-type": "application/json"}
@@ -241,6 +247,9 @@ def _body_of(case: Case) -> dict[str, Any]:
             return {"requests": [named]} if "batch" in case.route.path else named
         case ("image", "gemini"):
             return {"instances": [{"prompt": "Go on."}], "parameters": {"sampleCount": 1}}
+        case ("batch", "gemini"):
+            request = {"content": content} if "Embed" in case.route.path else {"contents": [content]}
+            return {"batch": {"inputConfig": {"requests": {"requests": [{"request": request}]}}}}
         case (_, "gemini"):
             return {"contents": [content]}
         case ("count_tokens", "bedrock"):
@@ -292,6 +301,14 @@ def _form_of(case: Case) -> bytes:
     head = f'--b\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
     head += f"Content-Type: {kind}\r\n\r\n"
     return b"".join(parts) + head.encode() + content + b"\r\n--b--\r\n"
+
+
+def _related() -> bytes:
+    line = {"key": "a", "request": {"contents": [{"parts": [{"text": "Go on."}]}]}}
+    return (
+        b'--b\r\ncontent-type: application/json\r\n\r\n{"file": {"mimeType": "application/jsonl"}}\r\n'
+        b"--b\r\ncontent-type: application/jsonl\r\n\r\n" + json.dumps(line).encode() + b"\n\r\n--b--\r\n"
+    )
 
 
 # The upstream.
@@ -373,6 +390,15 @@ class Provider:
         for end, answer in COUNTS.items():
             if path.endswith(end):
                 return {}, json.dumps(answer).encode(), 200
+        if path == "/upload/v1beta/files":
+            return {}, b'{"file": {"name": "files/lines"}}', 200
+        if path.startswith("/v1beta/batches/") or path.endswith((":batchGenerateContent", ":asyncBatchEmbedContent")):
+            self._made += 1
+            about = {"state": "BATCH_STATE_SUCCEEDED", "output": {"responsesFile": "files/out"}}
+            name = path.partition("/batches/")[2] or f"n{self._made}"
+            return {}, json.dumps({"name": f"batches/{name}", "metadata": about, "done": True}).encode(), 200
+        if path.startswith("/v1beta/files/"):
+            return {}, b'{"key": "0", "response": {"embedding": {"values": [1]}, "tokenCount": "2"}}\n', 200
         found = _dialect_of(path)
         if found is not None:
             dialect, echo = found, _echo(found, call)

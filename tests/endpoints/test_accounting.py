@@ -223,7 +223,8 @@ async def created(served: Gateway, case: Case, headers: dict[str, str], rests_on
     body, kind = request_of(case)
     reply = await served.ask(body.replace(b"{id}", rests_on.encode()), path=case.path, headers={**headers, **kind})
     assert reply.status == 200, (str(case), reply.body)
-    return str(reply.json["id"])
+    made = reply.json.get("file", reply.json)
+    return str(made.get("id") or made["name"].partition("/")[2])
 
 
 # What is judged.
