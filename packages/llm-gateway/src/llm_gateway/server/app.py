@@ -118,6 +118,7 @@ class GatewayApp:
         )
         if self.door is not None:
             self.door.limits = self.limits
+            self.door.heads.clear()
         self.uploads.configure(self._memory(limits.max_body_bytes, gateway.workers), limits.max_body_bytes)
         self.admission.limit(
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds

@@ -50,7 +50,8 @@ class HTTPConnection(Channel):
 
     def __init__(self, door: Door) -> None:
         super().__init__(door)
-        self._parser = RequestParser(max_head_bytes=door.limits.head_bytes, takes_offer=self._takes_offer)
+        most = door.limits.head_bytes
+        self._parser = RequestParser(max_head_bytes=most, takes_offer=self._takes_offer, heads=door.heads)
         self.cycles: deque[Cycle] = deque()
         """Requests that have come, whole or in part, and whose replies are not written yet."""
         self._incoming: Cycle | None = None
@@ -130,8 +131,7 @@ class HTTPConnection(Channel):
             self._pace.head(self._refuse_slow)
 
     def _take_whole(self, data: bytes) -> bool:
-        """Whether that is one whole request and nothing else, with a head of which it is known that nothing has to be
-        done before its body has come; it is answered then."""
+        """Whether that is one whole request with a head that needs no work before its body has come; it is answered."""
         whole = self._parser.read_whole(data)
         if whole is None or whole[0].facts.get("upload") is not False:
             return False

@@ -15,6 +15,7 @@ from llm_gateway_sdk.guesses import network_of
 from ...wire.batched_writes import Writes
 from ..uploads import UploadPool
 from .cycle import Cycle
+from .head_memory import HeadMemory
 
 if TYPE_CHECKING:
     from ..slow_readers import Reader
@@ -94,6 +95,7 @@ class Door:
         self.limits = limits
         self.uploads = uploads
         self.slow_readers = slow_readers
+        self.heads = HeadMemory()
         self.writes = Writes(loop)
         self.connections: set[ServedConnection] = set()
         self.tasks: set[asyncio.Task[None]] = set()

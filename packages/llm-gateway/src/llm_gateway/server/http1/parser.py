@@ -14,9 +14,9 @@ not been made (RFC 9110, 7.8), unless `takes_offer` accepts it: then the head is
 it is another protocol's (`rest`).
 
 Clients on a kept connection send the same head again and again, but for the length. The parser remembers the last head
-that was accepted on this connection. Where the next bytes are equal to it, and only the digits of its one
-`content-length` differ, the request is what llhttp would find it to be, and llhttp is not asked. Such heads share
-`Head.facts`, where the application keeps what follows from a head alone.
+that was accepted on this connection, and begins with one of another connection (`HeadMemory`). Where the next bytes are
+equal to it, and only the digits of its one `content-length` differ, the request is what llhttp would find it to be, and
+llhttp is not asked. Such heads share `Head.facts`, where the application keeps what follows from a head alone.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import httptools
 
 from ...wire.header_names import HeaderNames
 from .head import Head, TextHeaders
+from .head_memory import HeadMemory, RememberedHead, split_at_length
 
 __all__ = ["END", "Bad", "End", "Event", "RequestParser"]
 
@@ -56,23 +57,8 @@ Event = Head | bytes | End | Bad
 _INVALID = Bad(400, "The request is not valid HTTP/1.1.", "invalid_http")
 _TOO_LARGE = Bad(431, "The request's headers are too large.", "headers_too_large")
 _LONGEST_REMEMBERED = 16 * 1024
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,10})(?=[ \t]*\r\n)", re.IGNORECASE)
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.%]+\]|[A-Za-z0-9._~!$&'()*+;=%-]*)(?::[0-9]*)?")
 """`uri-host [":" port]` of RFC 9110, 7.2; without the comma, by which two hosts would be one."""
-
-
-@dataclass(slots=True, frozen=True)
-class _Remembered:
-    """A head that was accepted, cut at the digits of its length."""
-
-    before: bytes
-    after: bytes
-    """Empty where it has no length, and so no body."""
-    head: Head
-    place: int
-    """Of `content-length` among the headers."""
-    digits_at: int
-    after_length: int
 
 
 class _Stop(Exception):
@@ -83,12 +69,21 @@ class RequestParser:
     """The requests of one connection. `max_head_bytes` bounds a request line with its headers. `takes_offer` decides
     whether a head that offers WebSocket is taken at its word."""
 
-    def __init__(self, *, max_head_bytes: int, takes_offer: Callable[[Head], bool] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        max_head_bytes: int,
+        takes_offer: Callable[[Head], bool] | None = None,
+        heads: HeadMemory | None = None,
+    ) -> None:
+        """`heads` are those of other connections."""
         self._max_head_bytes = max_head_bytes
+        self._heads = heads
         self._takes_offer = takes_offer
         self.rest = b""
         """After a head that `upgrades`: what came with it. No more is read."""
-        self._llhttp = httptools.HttpRequestParser(self)
+        self._llhttp: httptools.HttpRequestParser | None = None
+        """Made when it is first needed: a connection on which only known heads come has none."""
         self._events: list[Event] = []
         self._left = 0
         """Bytes of the body of a remembered head that are still to come."""
@@ -103,7 +98,7 @@ class RequestParser:
         self._head_bytes = 0
         self._chunk: bytes = b""
         """What began with the request line that llhttp reads; empty where the head came in pieces."""
-        self._remembered: _Remembered | None = None
+        self._remembered: RememberedHead | None = None
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that `data` brings. After `Bad` there are no more."""
@@ -131,7 +126,7 @@ class RequestParser:
     def read_whole(self, data: bytes) -> tuple[Head, bytes] | None:
         """The head and the body of a request, where `data` is one whole request with the head that is remembered, and
         nothing has come before it: what most requests are. None leaves `data` to `feed`."""
-        remembered = self._remembered
+        remembered = self._remembered or self._recognise(data)
         if remembered is None or not self.is_between_requests or not data.startswith(remembered.before) or self._dead:
             return None
         begin, after = remembered.digits_at, remembered.after
@@ -149,11 +144,17 @@ class RequestParser:
         this they would wait for the garbage collector."""
         self._dead = True
         self._takes_offer = None
-        del self._llhttp
+        self._llhttp = None
+
+    def _recognise(self, data: bytes) -> RememberedHead | None:
+        """The first head of this connection, where another connection had it too."""
+        if self._heads is not None and self.is_between_requests and not self._dead:
+            self._remembered = self._heads.find(data)
+        return self._remembered
 
     def _recall(self, data: bytes) -> bytes | None:
         """Reads a request with the head that is remembered; what is left of `data`, or None where it has another."""
-        remembered = self._remembered
+        remembered = self._remembered or self._recognise(data)
         if remembered is None or not data.startswith(remembered.before):
             return None
         begin = remembered.digits_at
@@ -184,6 +185,8 @@ class RequestParser:
             self._chunk = data
         rest: bytes | memoryview = data
         while rest:
+            if self._llhttp is None:
+                self._llhttp = httptools.HttpRequestParser(self)
             try:
                 self._llhttp.feed_data(rest)
             except httptools.HttpParserUpgrade as offer:
@@ -205,7 +208,12 @@ class RequestParser:
     def _accept(self) -> bool:
         """Whether the offer of the head that was just read is taken: the head is the last event then."""
         llhttp = self._llhttp
-        if self._takes_offer is None or llhttp.get_method() != b"GET" or llhttp.get_http_version() != "1.1":
+        if (
+            llhttp is None
+            or self._takes_offer is None
+            or llhttp.get_method() != b"GET"
+            or llhttp.get_http_version() != "1.1"
+        ):
             return False
         if not _offers_websocket(self._headers):
             return False
@@ -221,7 +229,8 @@ class RequestParser:
     def _decline(self) -> bool:
         """llhttp has stopped after a head, for another protocol to go on. It reads the head again, without the
         offer."""
-        if self._dead:
+        former = self._llhttp
+        if self._dead or former is None:
             return False
         self._offer = self._in_message = False
         lines = [
@@ -229,10 +238,10 @@ class RequestParser:
             for name, value in self._headers
             if name not in ("upgrade", "http2-settings", "connection")
         ]
-        method = self._llhttp.get_method()
-        self._llhttp = httptools.HttpRequestParser(self)
+        method = former.get_method()
+        llhttp = self._llhttp = httptools.HttpRequestParser(self)
         try:
-            self._llhttp.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, b"".join(lines)))
+            llhttp.feed_data(b"%b %b HTTP/1.1\r\n%b\r\n" % (method, self._url, b"".join(lines)))
         except httptools.HttpParserError:
             self._refuse(_INVALID)
         return not self._dead
@@ -273,9 +282,9 @@ class RequestParser:
         self._headers.append((_NAMES[name], value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        if self._dead:
-            raise _Stop
         llhttp = self._llhttp
+        if self._dead or llhttp is None:
+            raise _Stop
         method = llhttp.get_method().decode("ascii")
         version = llhttp.get_http_version()
         if method == "CONNECT":
@@ -320,13 +329,14 @@ class RequestParser:
         raw = data[:end]
         names = [name for name, _ in head.headers]
         if "content-length" not in names:
-            self._remembered = _Remembered(raw, b"", head, -1, len(raw), 0)
+            self._remembered = RememberedHead(raw, b"", head, -1, len(raw), 0)
             return
-        found = _LENGTH.search(raw)
-        if found is not None and names.count("content-length") == 1 and int(found[1]) == head.length:
-            place = names.index("content-length")
-            before, after = raw[: found.start(1)], raw[found.end(1) :]
-            self._remembered = _Remembered(before, after, head, place, len(before), len(after))
+        parts = split_at_length(raw)
+        if parts is not None and names.count("content-length") == 1 and int(parts[1]) == head.length:
+            place, (before, _, after) = names.index("content-length"), parts
+            self._remembered = RememberedHead(before, after, head, place, len(before), len(after))
+            if self._heads is not None:
+                self._heads.add(self._remembered)
 
 
 def _offers_websocket(headers: TextHeaders) -> bool:
