@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
@@ -10,6 +9,7 @@ from typing import Any, get_args
 from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestRejected
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.charges import cost_of
+from llm_gateway_sdk.wildcards import matches_wildcard
 
 from .amounts import decode_amount
 from .rules import Rule
@@ -204,7 +204,7 @@ class Estimator:
     def _native(self, rule: Rule, ctx: RequestContext) -> int:
         path = ctx.http_request.path
         for pattern, cost in self._paths:
-            if fnmatch.fnmatchcase(path, pattern):
+            if matches_wildcard(path, pattern):
                 return cost
         if rule.unknown_price == "refuse" and rule.enforce:
             raise RequestRejected(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from llm_gateway_sdk import MAX_AMOUNT, Entry, Principal, Rate, RequestContext
+from llm_gateway_sdk.wildcards import Wildcard
 
 from .amounts import MEASURES, decode_amount
 from .windows import Window, decode_window
@@ -322,7 +322,7 @@ def _match(pattern: str) -> Callable[[str], bool]:
         expression = re.compile(pattern[1:-1])
         return lambda value: expression.search(value) is not None
     if "*" in pattern:
-        return lambda value: fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
+        return Wildcard(pattern).matches
     return lambda value: value == pattern
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import Any
 
 from llm_gateway_sdk import Attempt, HTTPProvider, ModelEntry, ModelNotFound, Prices, Provider
 from llm_gateway_sdk.upstream_quota import UpstreamQuota
-from llm_gateway_sdk.wildcards import wildcard
+from llm_gateway_sdk.wildcards import Wildcard, wildcard
 
 from .breaker import Breaker
 from .describing import UNKNOWN, Description, ModelDescriptions
@@ -75,7 +74,7 @@ class ModelRegistry:
         self._by_name = {target.name: target for target in self.targets}
         self._strict = strict
         self.default = next((target for target in self.targets if target.is_default), None)
-        self._wildcards: list[tuple[re.Pattern[str], ModelTarget]] = []
+        self._wildcards: list[tuple[Wildcard, ModelTarget]] = []
         for target in self.targets:
             for alias in target.aliases:
                 if "*" in alias:
@@ -96,7 +95,7 @@ class ModelRegistry:
         target = self._by_name.get(name)
         if target is None:
             for pattern, candidate in self._wildcards:
-                if pattern.fullmatch(name):
+                if pattern.matches(name):
                     return candidate
         return target
 
