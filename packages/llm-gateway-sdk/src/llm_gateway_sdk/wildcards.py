@@ -1,5 +1,7 @@
-"""Patterns of one sign: `*` is any text, every other character for itself. A match takes time in proportion to the text,
-whatever the pattern, for clients choose the texts."""
+"""Patterns of one sign: `*` is any text, every other character for itself.
+
+A match takes time in proportion to the text, whatever the pattern, for clients choose the texts.
+"""
 
 from __future__ import annotations
 
