@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any, ClassVar, Literal
@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal
 from .dialects.coverage import Lack, report_unwritten
 from .dialects.field_names import FieldNames
 from .dialects.fit import Fitted, fit
+from .dialects.plain import Frames, PlainRequest, PlainTurn, frame_of
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
 from .dialects.reply_coverage import ReplyLack, report_unwritten_reply
@@ -40,6 +41,9 @@ __all__ = [
     "WireReply",
     "WireRequest",
 ]
+
+_FRAMES = "plain frames"
+"""Key in `Target.memo`."""
 
 EventKind = Literal["preamble", "content", "usage", "error", "terminal", "other"]
 
@@ -297,6 +301,11 @@ class Dialect(ABC):
         other vendors' models would be refused. The same bytes where nothing is to be changed."""
         return body
 
+    def read_plain(self, wire: WireRequest) -> PlainRequest | None:
+        """The request, where it is a conversation of texts alone (`dialects/plain.py`); else None. Whatever
+        `decode_request` refuses is None."""
+        return None
+
     @abstractmethod
     def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply: ...
 
@@ -344,6 +353,38 @@ class Dialect(ABC):
         if fitted.names:
             wire.names = fitted.names
         return wire
+
+    def write_turns(self, turns: Sequence[PlainTurn], sender: str) -> dict[str, Any] | None:
+        """The fields of a request that hold a conversation of plain texts, written for a client of the dialect `sender`
+        as `translate` writes them; None where that would change or lose anything (`dialects/plain.py`)."""
+        return None
+
+    def translate_plain(
+        self, plain: PlainRequest, target: Target, sender: str, *, streaming: bool
+    ) -> tuple[WireRequest, Echo] | None:
+        """What `translate` gives, with the client's memo of the request, where one that differs only in its texts was
+        written before; else None."""
+        frames: Frames | None = target.memo.get(_FRAMES)
+        frame = None if frames is None else frames.get((self.name, sender, streaming, plain.turns[0].role, plain.rest))
+        if frame is None:
+            return None
+        turns = self.write_turns(plain.turns, sender)
+        if turns is None:
+            return None
+        headers = Headers.of(frame.headers.copy())
+        return WireRequest(frame.method, frame.path, frame.query, headers, frame.body(turns)), frame.echo
+
+    def learn_plain(
+        self, plain: PlainRequest, target: Target, sender: str, wire: WireRequest, echo: Echo, *, streaming: bool
+    ) -> None:
+        """Keeps what `translate` gave for a plain request, without a loss, for `translate_plain`."""
+        turns = self.write_turns(plain.turns, sender)
+        if turns is None or wire.names:
+            return
+        frame = frame_of(wire.method, wire.path, wire.query, wire.headers.items.copy(), wire.body, turns, echo)
+        if frame is not None:
+            frames: Frames = target.memo.setdefault(_FRAMES, Frames())
+            frames.keep((self.name, sender, streaming, plain.turns[0].role, plain.rest), plain.rest, frame)
 
     def adapt(self, request: LLMRequest, target: Target, losses: Losses) -> WireRequest:
         """Writes a request of a client of this very dialect for a server with quirks (`for_same_dialect`): what differs

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, WireRequest
+from llm_gateway_sdk.dialects.plain import PlainRequest
 from llm_gateway_sdk.heavy import note_large
 
 from .long_names import refuse_long_names
@@ -23,15 +24,27 @@ TOO_DEEP = "The body is nested too deeply."
 class RequestDecoder(Protocol):
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]: ...
 
+    def read_plain(self, wire: WireRequest) -> PlainRequest | None: ...
+
 
 class ClientBody:
-    __slots__ = ("_decoder", "_wire", "echo")
+    __slots__ = ("_decoder", "_plain", "_wire", "echo")
 
     def __init__(self, decoder: RequestDecoder, wire: WireRequest) -> None:
         self._decoder = decoder
         self._wire = wire
         self.echo: Echo | None = None
         """None until somebody has looked."""
+        self._plain: PlainRequest | bool | None = False
+        """False until somebody has looked."""
+
+    @property
+    def plain(self) -> PlainRequest | None:
+        """The request, where it is a conversation of texts alone."""
+        known = self._plain
+        if isinstance(known, bool):
+            known = self._plain = self._decoder.read_plain(self._wire)
+        return known
 
     def decode(self) -> LLMRequest:
         """What the client's bytes say, whatever follow-ups and plugins have made of it. Raises InvalidRequest."""

@@ -46,6 +46,9 @@ class EmbeddingReader:
         request.provider_metadata = {_BODY: body}
         return request, Echo(request.model)
 
+    def read_plain(self, wire: WireRequest) -> None:
+        """Embeddings are not translated in this way."""
+
 
 def write_embedding(original: bytes, request: LLMRequest) -> bytes:
     """The body with the texts as plugins left them. Raises GatewayError where their number has changed."""

@@ -293,32 +293,46 @@ def _translated(
     request: ClientRequest, dialect: Dialect, api: Target, http: HTTPProvider
 ) -> tuple[WireRequest, Losses]:
     """The request in the provider's dialect, which is not the client's."""
-    ctx, payload = request.ctx, request.ctx.request_payload
+    ctx, payload, client = request.ctx, request.ctx.request_payload, request.dialect.name
     losses = Losses("request", request.dialect.field_names, request.wire.body)
     is_fresh = payload is not None and not payload.opened and not payload.replaced
+    memory = request.project.memory
+    plain = request.client_body.plain if is_fresh and (memory is None or memory.dialect != client) else None
+    if plain is not None:
+        known = dialect.translate_plain(plain, api, client, streaming=ctx.streaming)
+        if known is not None:
+            wire, request.client_body.echo = known
+            _forward_credential(request, http, wire)
+            return wire, losses
     decoded = ctx.request
     # A request that no plugin has opened is as it was read.
-    is_bare = is_fresh and request.client_body.echo is not None and request.client_body.echo.is_bare
+    echo = request.client_body.echo
+    is_bare = is_fresh and echo is not None and echo.is_bare
     decoded.stream = ctx.streaming
     if request.chain.before and has_signed_thinking(decoded.messages):
         withhold_edited(ctx.base_request.messages, decoded.messages, losses)
-    memory = request.project.memory
-    if decoded.store and memory is not None and memory.dialect == request.dialect.name:
+    if decoded.store and memory is not None and memory.dialect == client:
         decoded = replace(decoded, store=None)  # done by the gateway
     try:
         if not is_bare:
             request.dialect.check_portable(decoded, losses)
-        wire = dialect.translate(decoded, api, losses, request.dialect.name, is_bare=is_bare)
+        wire = dialect.translate(decoded, api, losses, client, is_bare=is_bare)
     except DialectError as error:
         if error.path is None:
             raise
         path = request.dialect.field_names.spell(error.path, request.wire.body)
         raise DialectError(error.message, path=path, code=error.code) from None
+    if plain is not None and is_bare and echo is not None and not losses:
+        dialect.learn_plain(plain, api, client, wire, echo, streaming=ctx.streaming)
+    _forward_credential(request, http, wire)
+    return wire, losses
+
+
+def _forward_credential(request: ClientRequest, http: HTTPProvider, wire: WireRequest) -> None:
     if http.settings.credentials == "client":
         token = bearer_or_key(request.wire.headers.items)
         if token:
             http.forward_credential(wire.headers, token)
-    return wire, losses
 
 
 def _crossed(request: ClientRequest, api: Target, http: HTTPProvider) -> list[tuple[str, str]]:

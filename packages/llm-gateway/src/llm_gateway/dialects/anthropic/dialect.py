@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from llm_gateway_sdk import (
     Dialect,
@@ -22,11 +23,12 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialects.model_limits import limits_of
+from llm_gateway_sdk.dialects.plain import PlainRequest, PlainTurn
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import MESSAGES, Receiver
 from llm_gateway_sdk.wire.pieces import PIECE_BYTES, has_any
 
-from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder, thinking
+from . import bytewise, errors, plain, request, request_encoder, response, stream, stream_encoder, thinking
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .parts import NAME
 from .quirks import QUIRKS
@@ -55,6 +57,12 @@ class Anthropic(Dialect):
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         return request.decode_request(wire)
+
+    def read_plain(self, wire: WireRequest) -> PlainRequest | None:
+        return plain.read_plain(wire)
+
+    def write_turns(self, turns: Sequence[PlainTurn], sender: str) -> dict[str, Any] | None:
+        return plain.write_turns(turns, sender)
 
     def fit_own(self, body: bytes, model: str, losses: Losses) -> bytes:
         return thinking.without_refused_budget(body, model, losses)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from llm_gateway_sdk.dialect import (
     Dialect,
@@ -17,6 +18,7 @@ from llm_gateway_sdk.dialect import (
     WireRequest,
 )
 from llm_gateway_sdk.dialects.fit import fit
+from llm_gateway_sdk.dialects.plain import PlainRequest, PlainTurn
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import Receiver
 from llm_gateway_sdk.errors import ErrorInfo
@@ -24,6 +26,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.request import LLMRequest
 from llm_gateway_sdk.response import LLMResponse, Usage
 
+from . import plain
 from .errors import decode_error, encode_error
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .fields import NAME
@@ -65,6 +68,12 @@ class OpenAIChat(Dialect):
 
     def decode_request(self, wire: WireRequest) -> tuple[LLMRequest, Echo]:
         return decode_request(wire)
+
+    def read_plain(self, wire: WireRequest) -> PlainRequest | None:
+        return plain.read_plain(wire)
+
+    def write_turns(self, turns: Sequence[PlainTurn], sender: str) -> dict[str, Any] | None:
+        return plain.write_turns(turns, sender)
 
     def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
         return encode_response(response, _chat_echo(echo), mint, losses)
