@@ -111,7 +111,8 @@ models:
   - name: m
     provider: {{type: openai, config: {{baseUrl: "{provider}", apiKey: k, model: x}}}}
 """
-    body = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi."}]}
+    # With a field that is not known it is not a plain request, which would skip what this walk is about.
+    body = {"model": "m", "max_tokens": 9, "x": None, "messages": [{"role": "user", "content": "Hi."}]}
     with walking() as walk, gateway_client(configuration) as client:
         client.post("/v1/messages", json=body)  # what is done once at the first request is not part of the walk
         walk.recording = True
