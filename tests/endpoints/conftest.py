@@ -14,7 +14,7 @@ from google.genai import types
 from google.oauth2.credentials import Credentials
 
 TESTS = Path(__file__).resolve().parent.parent
-sys.path += [str(TESTS / "endpoints"), str(TESTS / "end_to_end")]
+sys.path += [str(TESTS / "endpoints"), str(TESTS / "end_to_end"), str(TESTS / "reliability")]
 
 from endpoint_models import models_of  # noqa: E402
 from served_gateway import ServedGateway  # noqa: E402

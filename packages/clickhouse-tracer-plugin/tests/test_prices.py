@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from llm_gateway_clickhouse_tracer.prices import PriceTable
 
 from llm_gateway_sdk import Usage
+from llm_gateway_sdk.charges import Charge
 
 TABLE = PriceTable.load()
 
@@ -36,23 +36,25 @@ def test_a_name_that_is_not_in_the_table_has_no_price(model: str) -> None:
 
 def test_cached_tokens_are_counted_at_their_own_price() -> None:
     # 600 fresh at 2.00, 400 cached at 0.50, 100 out at 8.00, per million.
-    assert TABLE.cost(Usage(1000, 100, 400), "gpt-4.1") == Decimal("0.0022")
+    assert TABLE.charge(Usage(1000, 100, 400), "gpt-4.1") == Charge(2_200_000)
 
 
-@pytest.mark.parametrize(
-    "counts",
-    [Usage(None, 5), Usage(5, None), Usage(100, 5, 0, 50)],
-    ids=["input unknown", "output unknown", "price of cache writes unknown"],
-)
-def test_a_cost_that_cannot_be_known_is_none_and_not_zero(counts: Usage) -> None:
-    assert TABLE.cost(counts, "gemini-2.5-pro") is None
+def test_what_has_no_price_is_named_and_the_rest_is_charged() -> None:
+    # 50 tokens at 1.25 that were fresh, 50 that were written to a cache, 5 out at 10.00, per million.
+    charge = TABLE.charge(Usage(100, 5, 0, 50, tool_calls={"code_execution": 1}), "gemini-2.5-pro")
+
+    assert charge == Charge(175_000, ("cache_write", "code_execution"))
+
+
+def test_a_model_without_a_price_has_no_cost() -> None:
+    assert TABLE.charge(Usage(100, 5), "my-own-model") is None
 
 
 def test_one_s_own_prices_are_before_the_table() -> None:
     table = PriceTable.load(overrides={"gpt-4.1": {"input": 1, "output": 1}, "local": {"input": 0, "output": 0}})
 
-    assert table.cost(Usage(1_000_000, 1_000_000), "gpt-4.1") == 2
-    assert table.cost(Usage(1_000_000, 1_000_000), "local") == 0
+    assert table.charge(Usage(1_000_000, 1_000_000), "gpt-4.1") == Charge(2_000_000_000)
+    assert table.charge(Usage(1_000_000, 1_000_000), "local") == Charge(0)
 
 
 def test_a_table_of_one_s_own_replaces_the_shipped_one(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_gateway_sdk import Usage
-from llm_gateway_sdk.charges import charged_tier, cost_of
+from llm_gateway_sdk.charges import Charge, charge_of, charged_tier, cost_of
 from llm_gateway_sdk.model_facts import Band, Prices, Rates
 
 DOLLAR = 1_000_000_000
@@ -87,3 +87,85 @@ def test_a_model_that_charges_for_no_output_needs_no_count_of_it() -> None:
 def test_a_provider_s_words_are_no_tier() -> None:
     assert charged_tier("the secret is swordfish") == "unknown"
     assert charged_tier(None) is charged_tier("") is None
+
+
+BY_THE_PIECE = Prices(calls={"image": DOLLAR // 25, "second": 100_000, "character": 15_000})
+"""As image models, Whisper and the older models of speech are priced."""
+IMAGE_TOKENS = Prices(
+    tiers={"standard": (Band(0, Rates(input=DOLLAR, output=2 * DOLLAR, output_image=30 * DOLLAR)),)},
+    calls={"image": DOLLAR // 25},
+)
+HEARD = Prices(tiers={"standard": (Band(0, Rates(input=DOLLAR, output=DOLLAR, input_audio=2 * DOLLAR)),)})
+RERANK = Prices(tiers={"standard": (Band(0, Rates(input=0, output=0)),)}, calls={"search_unit": DOLLAR // 500})
+
+
+@pytest.mark.parametrize(
+    ("prices", "usage", "nanos"),
+    [
+        (BY_THE_PIECE, Usage(12, 0, pieces={"image": 3}), 3 * DOLLAR // 25),
+        (BY_THE_PIECE, Usage(12, 700, pieces={"image": 3}), 3 * DOLLAR // 25),
+        (BY_THE_PIECE, Usage(12, 0, pieces={"second": 61}), 6_100_000),
+        (BY_THE_PIECE, Usage(12, 0, service_tier="priority", pieces={"character": 1000}), 15_000_000),
+        (IMAGE_TOKENS, Usage(10, 1290, output_image_tokens=1290, pieces={"image": 1}), 10_000 + 1290 * 30_000),
+        (IMAGE_TOKENS, Usage(10, 0, pieces={"image": 1}), 10_000 + DOLLAR // 25),
+        (HEARD, Usage(50, 10, input_audio_tokens=40, pieces={"second": 4}), 10_000 + 80_000 + 10_000),
+        (RERANK, Usage(900, None, pieces={"search_unit": 2}), DOLLAR // 250),
+        (HEARD, Usage(50, 10, pieces={"session_second": 40}), 60_000),
+    ],
+    ids=[
+        "images", "images, whatever tokens are counted", "sound", "speech", "an image whose tokens are counted is not "
+        "charged twice", "an image whose tokens are not counted", "sound in tokens", "search units",
+        "a session that is paid by tokens",
+    ],
+)  # fmt: skip
+def test_pieces_are_charged_where_their_tokens_are_not(prices: Prices, usage: Usage, nanos: int) -> None:
+    assert cost_of(prices, usage) == nanos
+    assert charge_of(prices, usage) == Charge(nanos)
+
+
+@pytest.mark.parametrize(
+    ("prices", "usage", "nanos", "unpriced"),
+    [
+        (PRICES, Usage(100, 10, tool_calls={"file_search": 2, "web_search": 1}), 10_300_000, ("file_search",)),
+        (PRICES, Usage(100, 10, input_audio_tokens=60), 300_000, ("input_audio",)),
+        (HEARD, Usage(100, 10, 30, 20), 110_000, ("cache_read", "cache_write")),
+        (HEARD, Usage(12, 10, pieces={"second": 9}), 22_000, ("second",)),
+        (IMAGE_TOKENS, Usage(10, 5, output_audio_tokens=5), 20_000, ("output_audio",)),
+        (Prices(tiers={"standard": (Band(0, Rates(input=DOLLAR)),)}), Usage(10, 5), 10_000, ("output",)),
+        (PRICES, Usage(None, 10), 100_000, ()),
+    ],
+    ids=[
+        "calls of a tool", "sound", "a cache", "sound that the provider has not counted in tokens", "speech", "output",
+        "a count that is unknown",
+    ],
+)  # fmt: skip
+def test_what_has_no_price_is_named_and_the_rest_is_charged(
+    prices: Prices, usage: Usage, nanos: int, unpriced: tuple[str, ...]
+) -> None:
+    assert cost_of(prices, usage) is None
+    assert charge_of(prices, usage) == Charge(nanos, unpriced)
+
+
+def test_what_is_free_has_no_kind_without_a_price() -> None:
+    free = Prices(tiers={"standard": (Band(0, Rates(**dict.fromkeys(Rates.__dataclass_fields__, 0))),)})
+
+    assert charge_of(free, Usage(10, 5, pieces={"image": 2, "second": 3})) == Charge(0)
+
+
+def test_an_assumed_price_is_no_charge() -> None:
+    assert charge_of(Prices(tiers=PRICES.tiers, assumed_from="another"), Usage(10, 5)) is None
+
+
+@pytest.mark.parametrize(
+    ("prices", "tokens", "pieces", "nanos"),
+    [
+        (PRICES, (100, 10), {"web_search": 2}, 580_000 + DOLLAR // 50),
+        (BY_THE_PIECE, (100, 4096), {"image": 2}, 2 * DOLLAR // 25),
+        (IMAGE_TOKENS, (10, 1000), None, 10_000 + 30_000_000),
+    ],
+    ids=["tokens and calls", "pieces alone", "the dearest kind of output"],
+)
+def test_the_ceiling_counts_pieces(
+    prices: Prices, tokens: tuple[int, int], pieces: dict[str, int] | None, nanos: int
+) -> None:
+    assert prices.ceiling(*tokens, pieces=pieces) == nanos

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from llm_gateway_model_book import Book, read_prices, shipped_book, spellings
 
 from llm_gateway_sdk import Usage
-from llm_gateway_sdk.charges import cost_of
+from llm_gateway_sdk.charges import Charge, charge_of
 from llm_gateway_sdk.model_facts import Prices
 from llm_gateway_sdk.wire import json
 
 __all__ = ["PriceTable"]
-
-_QUANTUM: Final = Decimal("0.000000001")
 
 
 class PriceTable:
@@ -63,13 +60,10 @@ class PriceTable:
             return None
         return entry.prices
 
-    def cost(self, usage: Usage, *models: str, provider: str = "") -> Decimal | None:
-        """US dollars; None where the model, its price or a count is unknown."""
+    def charge(self, usage: Usage, *models: str, provider: str = "") -> Charge | None:
+        """What is known of the cost, and the kinds without a price; None where the model or its price is unknown."""
         price = self.find(*models, provider=provider)
-        if price is None:
-            return None
-        nanos = cost_of(price, usage)
-        return None if nanos is None else nanos * _QUANTUM
+        return None if price is None else charge_of(price, usage)
 
 
 def _price(name: str, entry: Mapping[str, Any]) -> Prices:

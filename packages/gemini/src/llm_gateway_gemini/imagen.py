@@ -14,7 +14,7 @@ from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
-from llm_gateway_sdk.operations.reading import json_reply, json_request, object_of, positive, text
+from llm_gateway_sdk.operations.reading import json_reply, json_request, number_in, object_of, positive, text
 
 from .paths import build_path, split_path
 
@@ -67,6 +67,9 @@ class ImagenImages(OperationForm[ImageRequest, ImageReply]):
             output_format=_format_of(parameters.get("outputOptions")),
             provider_metadata={self.name: left},
         )
+
+    def pieces_of(self, body: bytes, size: int) -> dict[str, int] | None:
+        return {"image": number_in(body, "parameters", "sampleCount") or _MOST}
 
     def encode_request(self, request: ImageRequest, target: Target, losses: Losses) -> WireRequest:
         if request.images or request.mask is not None:

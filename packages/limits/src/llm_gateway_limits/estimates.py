@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, get_args
 
 from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestRejected
 from llm_gateway_sdk.batch_share import BatchShare
-from llm_gateway_sdk.charges import cost_of
+from llm_gateway_sdk.charges import charge_of, cost_of
 from llm_gateway_sdk.wildcards import matches_wildcard
 
 from .amounts import decode_amount
@@ -31,6 +31,8 @@ class Usage:
     input_tokens: int = 0
     output_tokens: int | None = None
     """What the request itself sets as its maximum; None where it sets none."""
+    pieces: Mapping[str, int] | None = None
+    """What it asks for that is charged by the piece, by the kinds of `Prices.calls`."""
 
 
 class Estimator:
@@ -80,7 +82,7 @@ class Estimator:
         prices = self._price_for(rule, model)
         if prices is None:
             return _nothing
-        return lambda usage: prices.ceiling(usage.input_tokens, output(usage)) or 0
+        return lambda usage: prices.ceiling(usage.input_tokens, output(usage), pieces=usage.pieces) or 0
 
     def reserve_share(self, rule: Rule, share: BatchShare) -> int:
         """What the lines of one model in a batch may take at most, at the price of the batch tier where there is one;
@@ -148,19 +150,19 @@ class Estimator:
         total, counted = 0, False
         for attempt in attempts:
             usage = attempt.usage
-            if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
+            if usage is None or (usage.input_tokens is None and usage.output_tokens is None and not usage.pieces):
                 continue
             counted = True
             prices = self._price_of_attempt(rule, attempt)
             if prices is None:
                 total += 0 if rule.unknown_price == "free" else reserved
                 continue
-            used = usage
-            if used.input_tokens is None or used.output_tokens is None:
-                used = replace(usage, input_tokens=usage.input_tokens or 0, output_tokens=usage.output_tokens or 0)
-            exact = cost_of(prices, used, tier="batch" if ctx.operation == "batch" else None)
-            most = prices.ceiling(used.input_tokens or 0, used.output_tokens or 0) if exact is None else exact
-            total += reserved if most is None else most
+            tier = "batch" if ctx.operation == "batch" else None
+            exact = cost_of(prices, usage, tier=tier)
+            if exact is None:
+                charge = charge_of(prices, usage, tier=tier)
+                exact = reserved if charge is None else charge.nanos
+            total += exact
         if counted:
             return total
         return 0 if _all_failed(attempts) else reserved

@@ -307,7 +307,7 @@ class Limits(Plugin):
         if ctx.operation == "native" and ctx.http_request.method in _READING:
             return Usage(0, 0)
         estimate = ctx.estimate()
-        return Usage(estimate.input_tokens, estimate.output_tokens)
+        return Usage(estimate.input_tokens, estimate.output_tokens, estimate.pieces)
 
     # What is shown and written down.
 

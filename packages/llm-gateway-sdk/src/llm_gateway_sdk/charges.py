@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .model_facts import Prices, TokenCounts, tier_of
 from .response import Usage
 
-__all__ = ["TIERS", "charged_tier", "cost_of"]
+__all__ = ["TIERS", "Charge", "charge_of", "charged_tier", "cost_of"]
 
 TIERS = frozenset({"standard", "batch", "flex", "priority", "ultrafast"})
 """The service tiers that prices are written for."""
@@ -29,7 +31,36 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> int | N
     """
     if prices.assumed_from is not None:
         return None
-    served = usage.service_tier or tier
+    return _cost(prices, _counts_of(prices, usage), usage.service_tier or tier)
+
+
+@dataclass(slots=True, frozen=True)
+class Charge:
+    """What is known of a cost."""
+
+    nanos: int
+    unpriced: tuple[str, ...] = ()
+    """Kinds that were used and have no price, by their names in `Rates` and in `Prices.calls`, sorted. Tokens of such a
+    kind are charged like plain ones, pieces not at all."""
+
+
+def charge_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> Charge | None:
+    """The same where the price of a kind that was used may be missing: what is known is charged, and the rest named. A
+    count that is unknown is taken for none. None where the model has no price, or only an assumed one.
+
+    It takes longer than `cost_of`, which goes first where nearly all requests have a price.
+    """
+    if prices.assumed_from is not None:
+        return None
+    counts = _counts_of(prices, usage)
+    counts.input, counts.output = counts.input or 0, counts.output or 0
+    unpriced: list[str] = []
+    nanos = _cost(prices, counts, usage.service_tier or tier, unpriced)
+    return None if nanos is None else Charge(nanos, tuple(sorted(set(unpriced))))
+
+
+def _counts_of(prices: Prices, usage: Usage) -> TokenCounts:
+    calls = usage.tool_calls or {}
     counts = TokenCounts(
         input=usage.input_tokens,
         output=usage.output_tokens,
@@ -40,12 +71,16 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> int | N
         output_audio=usage.output_audio_tokens,
         input_image=usage.input_image_tokens,
         output_image=usage.output_image_tokens,
-        calls=usage.tool_calls or {},
+        calls={**calls, **usage.pieces} if usage.pieces else calls,
         requests=usage.requests,
     )
     if counts.output is None and not any(band.rates.output for bands in prices.tiers.values() for band in bands):
         counts.output = 0  # a model that charges for no output: embeddings, moderation
-    if served is None or served in prices.tiers or tier_of(served) in prices.tiers:
-        return prices.cost(counts, served)
-    known = [prices.cost(counts, name) for name in prices.tiers if name != "batch"]
+    return counts
+
+
+def _cost(prices: Prices, counts: TokenCounts, served: str | None, unpriced: list[str] | None = None) -> int | None:
+    if served is None or served in prices.tiers or tier_of(served) in prices.tiers or not prices.tiers:
+        return prices.cost(counts, served, unpriced)
+    known = [prices.cost(counts, name, unpriced) for name in prices.tiers if name != "batch"]
     return max((cost for cost in known if cost is not None), default=None)

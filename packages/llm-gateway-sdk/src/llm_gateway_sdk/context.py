@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -194,6 +194,7 @@ class RequestContext:
                 "_buffered_rope",
                 "_estimate",
                 "_follow_up",
+                "_pieces_of",
                 "_principal",
                 "_query_params",
                 "_request",
@@ -302,6 +303,7 @@ class RequestContext:
         self._buffered_rope: Accumulator | None = None
         self._accumulated: Accumulator | None = None
         self._estimate: RequestEstimate | None = None
+        self._pieces_of: Callable[[], Mapping[str, int] | None] | None = None
         self._follow_up: list[Message] | None = None
         self._query_params: dict[str, str] | None = None
 
@@ -420,6 +422,10 @@ class RequestContext:
         if principal is not None:
             self.caller = principal.name
 
+    def count_pieces_by(self, count: Callable[[], Mapping[str, int] | None]) -> None:
+        """The gateway's: how `estimate` finds what the request asks for that is charged by the piece."""
+        self._pieces_of = count
+
     def estimate(self) -> RequestEstimate:
         """What the request may use at most, about, before it is sent; decodes nothing that is not decoded already."""
         known = self._estimate
@@ -427,6 +433,8 @@ class RequestContext:
             return known
         body, payload = self.http_request.body, self._request
         estimate = estimate_request(body, payload.value if payload is not None and payload.opened else None)
+        if self._pieces_of is not None:
+            estimate = self._estimate = replace(estimate, pieces=self._pieces_of())
         if len(body) >= CANONICAL_BELOW:  # of a shorter one it changes with what is decoded
             self._estimate = estimate
         return estimate

@@ -117,7 +117,7 @@ class TokenCounts:
     input_image: int | None = None
     output_image: int | None = None
     calls: Mapping[str, int] = field(default_factory=dict)
-    """Calls of the vendor's own tools by kind, such as `web_search`."""
+    """What is charged by the piece, by the kinds of `Prices.calls`."""
     requests: int = 1
     """How many requests these counts add up; prices of long inputs go by the input of one."""
 
@@ -129,8 +129,10 @@ class Prices:
     tiers: Mapping[str, tuple[Band, ...]] = field(default_factory=dict)
     """By service tier: `standard`, `batch`, `flex`, `priority`, `ultrafast`. Bands go up; the first is above 0."""
     calls: Mapping[str, int] = field(default_factory=dict)
-    """Nano-dollars per call of one of the vendor's own tools (`web_search`, `file_search`), per `image`, per
-    `search_unit` of a reranker, per `page`."""
+    """Nano-dollars by the piece: per call of one of the vendor's own tools (`web_search`, `file_search`), per `image`
+    and `song` that is made, per `search_unit` of a reranker, per `page` that is read, per `second` of sound that is
+    heard and per `session_second` of a realtime session, per `character` that is spoken. A model with no other price
+    charges nothing for tokens."""
     assumed_from: str | None = None
     """The price of this other model, because the name itself is unknown."""
     source: str = ""
@@ -140,66 +142,124 @@ class Prices:
         """The rates of a request with so many input tokens; None where the model has no price in this tier."""
         return _rates_in(self.tiers.get(tier_of(tier)), input_tokens)
 
-    def cost(self, counts: TokenCounts, tier: str | None = None) -> int | None:
-        """Nano-dollars, rounded up once; None where a count or the price of a kind that was used is unknown."""
+    def cost(self, counts: TokenCounts, tier: str | None = None, unpriced: list[str] | None = None) -> int | None:
+        """Nano-dollars, rounded up once; None where a count or the price of a kind that was used is unknown.
+
+        With a list as `unpriced` kinds without a price are added to it, by their names in `Rates` and `calls`. Tokens
+        of such a kind then cost what plain tokens do, and pieces nothing.
+        """
         if counts.input is None or counts.output is None:
             return None
         rates = self.rates(counts.input // max(1, counts.requests), tier)
         if rates is None:
-            return None
+            if self.tiers or not self.calls:
+                return None
+            rates = _FREE
         read, written, long_kept = counts.cache_read or 0, counts.cache_write or 0, counts.cache_write_1h or 0
         heard, spoken = counts.input_audio or 0, counts.output_audio or 0
         # Most vendors charge images like text; those that do not have a rate for them.
         seen = (counts.input_image or 0) if rates.input_image is not None else 0
         drawn = (counts.output_image or 0) if rates.output_image is not None else 0
         total = 0
-        for tokens, rate in (
-            (counts.input - read - written - heard - seen, rates.input),
-            (counts.output - spoken - drawn, rates.output),
+        for kind, tokens, rate in (
+            ("input", counts.input - read - written - heard - seen, rates.input),
+            ("output", counts.output - spoken - drawn, rates.output),
         ):
             if tokens > 0:
-                if rate is None:
-                    return None
-                total += tokens * rate
-        if read or written or long_kept or heard or seen or spoken or drawn:
-            for tokens, rate in (
-                (read, rates.cache_read),
-                (max(0, written - long_kept), rates.cache_write),
-                (long_kept, rates.cache_write_1h),
-                (heard, rates.input_audio),
-                (seen, rates.input_image),
-                (spoken, rates.output_audio),
-                (drawn, rates.output_image),
-            ):
-                if tokens:
-                    if rate is None:
-                        return None
+                if rate is not None:
                     total += tokens * rate
-        nanos = -(-total // MILLION)
-        for kind, number in counts.calls.items():
-            if number:
-                price = self.calls.get(kind)
-                if price is None:
+                elif unpriced is None:
                     return None
-                nanos += number * price
+                else:
+                    unpriced.append(kind)
+        if read or written or long_kept or heard or seen or spoken or drawn:
+            special = (
+                ("cache_read", read, rates.cache_read, rates.input),
+                ("cache_write", max(0, written - long_kept), rates.cache_write, rates.input),
+                ("cache_write_1h", long_kept, rates.cache_write_1h, rates.input),
+                ("input_audio", heard, rates.input_audio, rates.input),
+                ("input_image", seen, rates.input_image, rates.input),
+                ("output_audio", spoken, rates.output_audio, rates.output),
+                ("output_image", drawn, rates.output_image, rates.output),
+            )
+            for kind, tokens, rate, plain in special:
+                if tokens:
+                    if rate is not None:
+                        total += tokens * rate
+                    elif unpriced is None:
+                        return None
+                    else:
+                        unpriced.append(kind)
+                        total += tokens * (plain or 0)
+        nanos = -(-total // MILLION)
+        if counts.calls:
+            by_piece = self._cost_of_pieces(counts, rates, unpriced)
+            return None if by_piece is None else nanos + by_piece
         return nanos
 
-    def ceiling(self, input_tokens: int, output_tokens: int, tier: str | None = None) -> int | None:
-        """The most nano-dollars that so many tokens can cost, whatever of them is cached or audio; None where unknown.
-        Without a tier, that of the dearest one: which tier serves a request is not certain before it is answered."""
+    def _cost_of_pieces(self, counts: TokenCounts, rates: Rates, unpriced: list[str] | None) -> int | None:
+        total = 0
+        for kind, number in counts.calls.items():
+            price, by_token = self.calls.get(kind), _rate_in_place_of(kind, counts, rates)
+            if not number or (by_token is not None and (by_token or price is None)):
+                continue  # its tokens are charged
+            if price is not None:
+                total += number * price
+            elif rates != _FREE:
+                if unpriced is None:
+                    return None
+                unpriced.append(kind)
+        return total
+
+    def ceiling(
+        self, input_tokens: int, output_tokens: int, tier: str | None = None, pieces: Mapping[str, int] | None = None
+    ) -> int | None:
+        """The most nano-dollars that so many tokens can cost, whatever of them is cached, sound or images, and so many
+        `pieces` of the kinds of `calls`; None where unknown. Without a tier, that of the dearest one: which tier serves
+        a request is not certain before it is answered."""
+        by_piece = sum(number * self.calls.get(kind, 0) for kind, number in pieces.items()) if pieces else 0
+        if not self.tiers and self.calls:
+            return by_piece
         names = [tier_of(tier)] if tier is not None else self.tiers
         found: int | None = None
         for name in names:
             if name == "batch" and tier is None:
                 continue
             rates = _rates_in(self.tiers.get(name), input_tokens)
-            if rates is None or rates.input is None or (rates.output is None and output_tokens):
+            if rates is None or rates.input is None:
+                continue
+            made = (rates.output, rates.output_audio, rates.output_image)
+            if output_tokens and made == (None, None, None):
                 continue
             dearest_in = max(rates.input, rates.cache_write or 0, rates.cache_write_1h or 0)
-            total = input_tokens * dearest_in + output_tokens * (rates.output or 0)
-            nanos = -(-total // MILLION)
+            dearest_out = max(rate or 0 for rate in made)
+            total = input_tokens * dearest_in + output_tokens * dearest_out
+            nanos = -(-total // MILLION) + by_piece
             found = nanos if found is None else max(found, nanos)
         return found
+
+
+_FREE = Rates(**{each.name: 0 for each in fields(Rates)})
+
+
+def _rate_in_place_of(kind: str, counts: TokenCounts, rates: Rates) -> int | None:
+    """What a token costs of a kind of piece that some vendors count in tokens; None where none were counted."""
+    match kind:
+        case "image":
+            rate = rates.output if rates.output_image is None else rates.output_image
+            return rate if counts.output_image or counts.output else None
+        case "character":
+            rate = rates.output if rates.output_audio is None else rates.output_audio
+            return rate if counts.output_audio or counts.output else None
+        case "second":
+            if rates.input_audio is not None:
+                return rates.input_audio if counts.input_audio else None
+            return rates.input if counts.input else None
+        case "search_unit":
+            return rates.input if counts.input else None
+        case "session_second":
+            return rates.input
+    return None
 
 
 def _rates_in(bands: tuple[Band, ...] | None, input_tokens: int) -> Rates | None:

@@ -7,7 +7,7 @@ body: text is counted by its length, and media in base64 are recognised and coun
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from .estimate import estimate_tokens
@@ -22,6 +22,9 @@ class RequestEstimate:
     input_tokens: int
     output_tokens: int | None
     """The most that the request allows, over all its choices; None where it sets no bound."""
+    pieces: Mapping[str, int] | None = None
+    """What is charged by the piece, by the kinds of `Prices.calls`: the images that are asked for, the characters to
+    speak."""
 
 
 BYTES_PER_TOKEN = 3

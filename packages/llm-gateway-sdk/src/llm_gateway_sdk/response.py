@@ -62,6 +62,9 @@ class Usage(Value):
     tool_calls: dict[str, int] | None = None
     """Calls of the provider's own tools that it charges for, by their kind in `Prices.calls`: `web_search`, …; None is
     none."""
+    pieces: dict[str, int] | None = None
+    """What else is charged by the piece and not by tokens, by its kind in `Prices.calls`: `image`, `search_unit`,
+    `second` of sound, `character` of a text that is spoken, `page`, …; None is nothing."""
     requests: int = 1
     """How many requests to the model these counts add up: the lines of a batch."""
 
@@ -210,6 +213,7 @@ def merge_usage(a: Usage | None, b: Usage | None) -> Usage | None:
         _latest_count(a.output_image_tokens, b.output_image_tokens),
         b.service_tier or a.service_tier,
         b.tool_calls or a.tool_calls,
+        b.pieces or a.pieces,
     )
 
 

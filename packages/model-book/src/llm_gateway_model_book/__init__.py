@@ -4,6 +4,7 @@ from .book import Book, BookEntry, shipped_book
 from .names import LOCAL_PROVIDERS, family_of, spellings
 from .page import models_page
 from .reading import overlay_prices, read_facts, read_prices, written_facts, written_prices
+from .unpriced import unpriced_kinds
 
 __version__ = "0.1.0"
 
@@ -18,6 +19,7 @@ __all__ = [
     "read_prices",
     "shipped_book",
     "spellings",
+    "unpriced_kinds",
     "written_facts",
     "written_prices",
 ]

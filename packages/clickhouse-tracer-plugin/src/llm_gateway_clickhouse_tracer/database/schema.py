@@ -91,6 +91,7 @@ COLUMNS: Final = (
     Column("reasoning_tokens", "Nullable(UInt32)", "output spent on thinking", "ZSTD(1)"),
     Column("usage_estimated", "Bool", "the gateway counted the tokens, not the provider"),
     Column("cost_usd", "Nullable(Decimal(18, 9))", "by the price table; null where a price is unknown", "ZSTD(1)"),
+    Column("unpriced", f"Array({_NAME})", "kinds that were used and have no price; cost_usd lacks them", "ZSTD(1)"),
     Column("finish_reason", _NAME, "stop, length, tool_calls, content_filter, refusal, pause or error"),
     Column("raw_finish_reason", _NAME, "the provider's own word"),
     Column("tool_calls", f"Array({_NAME})", "names of the tools that the model called", "ZSTD(1)"),

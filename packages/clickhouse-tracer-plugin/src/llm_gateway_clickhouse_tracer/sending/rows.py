@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
     WireReply,
     WireRequest,
 )
+from llm_gateway_sdk.charges import Charge
 from llm_gateway_sdk.wire import json
 
 from ..capture.canonical import dump_request, dump_response
@@ -49,12 +50,13 @@ _MINT: Final = Mint(lambda prefix: prefix, lambda: 0)
 _ROW_AT_ONCE: Final = b'{"row":'
 """A record that was made a row before it went into the spool."""
 
+_NANO: Final = Decimal("0.000000001")
 _USAGE: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens")
 
 _PAID: Final = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
     "input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens", "service_tier",
-    "tool_calls", "requests",
+    "tool_calls", "pieces", "requests",
 )  # fmt: skip
 
 
@@ -228,23 +230,26 @@ class Recorder:
         for name, count in zip(_USAGE, booked, strict=True):
             row[name] = count if count is not None else reported.get(name)
         row["usage_estimated"] = bool(estimated or reported.get("estimated"))
-        if row["input_tokens"] is not None and (cost := self._cost(row, frame["attempts"])) is not None:
-            row["cost_usd"] = str(cost)
+        if row["input_tokens"] is not None and (charges := self._charges(row, frame["attempts"])):
+            row["cost_usd"] = str(sum(each.nanos for each in charges) * _NANO)
+            row["unpriced"] = sorted({kind for each in charges for kind in each.unpriced})
 
-    def _cost(self, row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> Decimal | None:
-        """US dollars of all attempts, each at the price of its model; None where that of one is unknown."""
+    def _charges(self, row: Mapping[str, Any], attempts: Sequence[Mapping[str, Any]]) -> list[Charge]:
+        """Of all attempts, each at the price of its model; empty where that of one is unknown."""
         used = [each for each in attempts if each.get("usage")]
-        if not used:
+        if used:
+            charges = [self._charge(_paid(each["usage"]), each, row, last=each is attempts[-1]) for each in used]
+        else:
             # The gateway has booked nothing; the reply reports it.
             usage = Usage(**{name: row[name] for name in _USAGE})
-            return self._price(usage, attempts[-1] if attempts else {}, row, last=True)
-        costs = [self._price(_paid(each["usage"]), each, row, last=each is attempts[-1]) for each in used]
-        return None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0))
+            charges = [self._charge(usage, attempts[-1] if attempts else {}, row, last=True)]
+        known = [each for each in charges if each is not None]
+        return known if len(known) == len(charges) else []
 
-    def _price(self, usage: Usage, attempt: Mapping[str, Any], row: Mapping[str, Any], *, last: bool) -> Decimal | None:
+    def _charge(self, usage: Usage, attempt: Mapping[str, Any], row: Mapping[str, Any], *, last: bool) -> Charge | None:
         provider, _, target = attempt.get("target", "").partition("/")
         answered = str(row.get("model_answered", "")) if last else ""
-        return self._prices.cost(usage, answered, target, attempt.get("model", ""), provider=provider)
+        return self._prices.charge(usage, answered, target, attempt.get("model", ""), provider=provider)
 
     def _body(self, value: Mapping[str, Any], row: dict[str, Any]) -> str:
         """JSON that is cut inside its longest strings, so that it stays JSON."""

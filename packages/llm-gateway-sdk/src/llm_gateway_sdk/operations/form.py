@@ -80,6 +80,11 @@ class OperationForm(ABC, Generic[Q, A]):
         """The error in the vendor's shape; None leaves it to the route's dialect."""
         return None
 
+    def pieces_of(self, body: bytes, size: int) -> dict[str, int] | None:
+        """What the request asks for that some vendors charge by the piece, by the kinds of `Prices.calls`; None where
+        there is nothing of the kind. `size` are the bytes of a form with its files, 0 where unknown."""
+        return None
+
     # The provider's side.
 
     def retarget(self, wire: WireRequest, target: Target) -> WireRequest:

@@ -6,9 +6,13 @@ from typing import Any
 
 from ..dialect import Headers, WireReply, WireRequest
 from ..errors import DialectError
+from ..numerals import whole_number
 from ..wire import json
 
-__all__ = ["count", "json_reply", "json_request", "numbers", "object_of", "positive", "text", "texts"]
+__all__ = [
+    "count", "json_reply", "json_request", "number_in", "numbers", "object_of", "positive", "text", "texts",
+    "value_in",
+]  # fmt: skip
 
 _NUMBERS = frozenset({int, float})
 """Types of a JSON document's numbers; `true` and `false` are neither."""
@@ -62,6 +66,24 @@ def count(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def number_in(body: bytes, *names: str) -> int | None:
+    """The whole number, 1 or more, under these names one in another, as a form writes it or as JSON does; None for
+    anything else. For counting, where what is not valid is somebody else's to refuse."""
+    found = value_in(body, *names)
+    return count(whole_number(found) if isinstance(found, str) else found) or None
+
+
+def value_in(body: bytes, *names: str) -> Any:
+    """The value under these names one in another; None where there is none."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return None
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def json_request(path: str, body: dict[str, Any]) -> WireRequest:

@@ -8,6 +8,7 @@ OpenAI's reference, "Realtime": client events and server events. The two interfa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from ..parts import Part, TextPart, ToolCallPart, ToolResultPart
@@ -32,6 +33,9 @@ TEXT_DELTAS = frozenset(
     }
 )  # fmt: skip
 
+_LONGEST = 1e6
+"""Seconds of sound that are believed."""
+
 Event = dict[str, Any]
 
 
@@ -50,9 +54,14 @@ def error_event(error: Mapping[str, Any], event_id: str, about: str | None = Non
 
 
 def usage_of(found: Any) -> Usage | None:
-    """Of `response.usage`, or of the usage of a transcript; None where it counts no tokens."""
-    if not isinstance(found, dict) or found.get("type") == "duration":
+    """Of `response.usage`, or of the usage of a transcript; None where it counts neither tokens nor seconds."""
+    if not isinstance(found, dict):
         return None
+    if found.get("type") == "duration":
+        heard = found.get("seconds")
+        if isinstance(heard, bool) or not isinstance(heard, int | float) or not 0 < heard < _LONGEST:
+            return None
+        return Usage(pieces={"second": ceil(heard)})
     inputs = _object(found.get("input_token_details"))
     outputs = _object(found.get("output_token_details"))
     usage = Usage(

@@ -138,13 +138,13 @@ def _configured(loaded: GatewayConfig, project: str) -> list[tuple[str, str, Des
 
 def as_mapping(description: Description) -> dict[str, Any]:
     """Facts and prices as JSON, in the names of the configuration; prices in US dollars per million tokens."""
-    from llm_gateway_model_book import written_facts, written_prices
+    from llm_gateway_model_book import unpriced_kinds, written_facts, written_prices
 
     facts, prices = description.facts, description.prices
-    return {
-        "facts": None if facts is None else written_facts(facts),
-        "prices": None if prices is None else written_prices(prices),
-    }
+    written = None if prices is None else written_prices(prices)
+    if written is not None and prices is not None and (lacking := unpriced_kinds(facts, prices)):
+        written["unpriced"] = lacking
+    return {"facts": None if facts is None else written_facts(facts), "prices": written}
 
 
 def _row(description: Description) -> tuple[str, ...]:

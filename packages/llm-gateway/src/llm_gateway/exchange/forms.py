@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -26,6 +27,7 @@ from llm_gateway_sdk.dialect import Headers, Target
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.form import OperationForm, UploadedFile
 from llm_gateway_sdk.wire import json
 
@@ -85,7 +87,11 @@ async def perform_form(
             f"{request.wire.method} {request.ctx.http_request.path}: the model '{attempt.target.name}' (provider "
             f"'{attempt.target.provider.name}') does not have this endpoint."
         )
-    job = _Job(request, attempt, http, form, theirs, body)
+    size = whole_number(find(request.wire.headers.items, "content-length")) if form.multipart else None
+    pieces = await request.work(form.pieces_of, body, size or 0)
+    if pieces:
+        attempt.reported = Usage(pieces=pieces)
+    job = _Job(request, attempt, http, form, theirs, body, pieces)
     try:
         if theirs.name == form.name and not await request.work(job.has_to_be_split):
             return await _pass_through(job, client)
@@ -102,6 +108,7 @@ class _Job:
     form: Form
     theirs: Form
     body: bytes
+    pieces: dict[str, int] | None
 
     @property
     def wire(self) -> WireRequest:
@@ -110,6 +117,12 @@ class _Job:
     def target(self, model: str) -> Target:
         check_model_name(model)
         return self.http.target(model, self.http.dialect)
+
+    def counted(self, usage: Usage | None, share: float = 1.0) -> Usage | None:
+        """With the pieces that were asked for, or a share of them, where the provider has not counted them."""
+        if usage is not None and usage.pieces is None and self.pieces:
+            usage.pieces = {kind: ceil(number * share) for kind, number in self.pieces.items()}
+        return usage
 
     def has_to_be_split(self) -> bool:
         """Whether the provider takes fewer inputs than there are."""
@@ -196,7 +209,7 @@ async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
     answers = await _ask_all(job, parts, calls)
     whole = asked.join(answers) if len(answers) > 1 else answers[0]
     whole.model = whole.model or attempt.model
-    record(attempt.entry, whole.usage)
+    record(attempt.entry, job.counted(whole.usage))
     attempt.settled = True
     wire = await request.work(job.form.encode_reply, whole, asked, request.services.mint)
     if wants_to_look(request, job.form):
@@ -224,7 +237,7 @@ async def _ask_all(job: _Job, parts: list[Any], calls: list[WireRequest]) -> lis
     except BaseException:
         came = [answer for answer in answers if answer is not None]
         if came:
-            record(job.attempt.entry, parts[0].join(came).usage)
+            record(job.attempt.entry, job.counted(parts[0].join(came).usage, share=len(came) / len(calls)))
             job.attempt.settled = True
         raise
     finally:
@@ -253,8 +266,10 @@ async def _ask(job: _Job, part: Any, call: WireRequest) -> Any:
         raise protocol_error(str(error)) from None
     finally:
         reply.close()
-    if answer.usage is None:
-        answer.usage = Usage(input_tokens=round(estimate_text(json_text(call.body))), estimated=True)
+    usage = answer.usage
+    if usage is None or usage.input_tokens is None:
+        usage = answer.usage = Usage(estimated=True) if usage is None else replace(usage, estimated=True)
+        usage.input_tokens = round(estimate_text(json_text(call.body)))
     return answer
 
 

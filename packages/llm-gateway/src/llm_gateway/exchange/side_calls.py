@@ -5,6 +5,7 @@ from __future__ import annotations
 from llm_gateway_sdk import HTTPProvider, HTTPReply, ModelError, ModelProtocolError, Verdict, WireRequest
 from llm_gateway_sdk.http import StreamingHTTPClient
 from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.operations.owned import OwnedForm
 
 from .attempt import HeaderPairs, LiveAttempt
 from .client import ClientReply
@@ -100,9 +101,16 @@ async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttemp
 
 def note_usage(request: ClientRequest, attempt: LiveAttempt, begin: bytes, end: bytes) -> None:
     """Puts on the books what the beginning and the end of a reply report. What they do not report is estimated."""
-    operation = request.ctx.operation
+    operation, form = request.ctx.operation, request.route.form
     if operation != "count_tokens":
-        record(attempt.entry, usage_in_body(begin, end))
+        usage = usage_in_body(begin, end, None if isinstance(form, OwnedForm) else form)
+        asked = attempt.reported.pieces if attempt.reported is not None else None
+        if usage is not None and usage.pieces is None:
+            usage.pieces = asked
+        if usage is not None and usage.input_tokens is None and operation in _ESTIMATED:
+            attempt.reported = usage
+        else:
+            record(attempt.entry, usage)
     attempt.settled = attempt.entry.usage is not None or operation not in _ESTIMATED
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from math import ceil
+from typing import Any
 
 from llm_gateway_sdk import DialectError, GatewayError, LLMResponse, Usage
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.metering import estimate_output, record_cut
+from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import JSON
@@ -23,7 +25,7 @@ from .request import ClientRequest
 
 __all__ = ["count_broken_off", "count_unreported", "usage_in_body"]
 
-_USAGE = re.compile(rb'"(?:usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_USAGE = re.compile(rb'"(usage|usageMetadata|meta)"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _BARE = re.compile(rb'"prompt_eval_count"\s*:\s*(\d{1,15})\b')
 """Ollama's, which is in no object by itself."""
 _TEXTS = re.compile(
@@ -31,19 +33,25 @@ _TEXTS = re.compile(
     rb'\s*:\s*"((?:[^"\\]|\\.)*)"'
 )
 """What a reply's events write their text in, of any dialect."""
+_DURATION = re.compile(rb'"duration"\s*:\s*"?(\d{1,9}(?:\.\d{1,20})?)|(?:.*)-->\s*(?:(\d+):)?(\d\d):(\d\d)', re.DOTALL)
+"""How long a recording was: of JSON with times, else the last time of subtitles."""
 _UNCOUNTED = frozenset({"count_tokens", "models", "stored", "native", "file"})
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "total_tokens", "totalTokenCount")
 _OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount")
 
 
-def usage_in_body(begin: bytes, end: bytes) -> Usage | None:
-    """What a JSON body that was handed on reports, found in its first and last bytes; None where it reports nothing."""
+def usage_in_body(begin: bytes, end: bytes, form: OperationForm[Any, Any] | None = None) -> Usage | None:
+    """What a JSON body that was handed on reports, found in its first and last bytes; None where it reports nothing.
+    `form` is the provider's, where it has one."""
     for part in (end, begin):
         for match in reversed(list(_USAGE.finditer(part))):
             try:
-                found = json.loads(match[1])
+                found = json.loads(match[2])
             except ValueError:
                 continue
+            own = form.usage_of({match[1].decode(): found}) if form is not None else None
+            if own is not None and (own.input_tokens is not None or own.pieces):
+                return own
             found = found.get("billed_units", found)  # Cohere's
             if not isinstance(found, dict):
                 continue
@@ -51,7 +59,18 @@ def usage_in_body(begin: bytes, end: bytes) -> Usage | None:
             if counted is not None:
                 return Usage(input_tokens=counted, output_tokens=produced)
     bare = _BARE.search(end) or _BARE.search(begin)
-    return None if bare is None else Usage(input_tokens=int(bare[1]))
+    if bare is not None:
+        return Usage(input_tokens=int(bare[1]))
+    if form is None or form.operation != "transcribe":
+        return None
+    length = _DURATION.search(begin) or _DURATION.search(end)
+    return None if length is None else form.usage_of({"duration": _seconds_of(length)})
+
+
+def _seconds_of(length: re.Match[bytes]) -> float:
+    written, hours, minutes, seconds = length.groups()
+    # The last words of subtitles end a moment before the recording does.
+    return float(written) if written else int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + 1
 
 
 def _first_count(found: JSON, names: Sequence[str]) -> int | None:

@@ -78,6 +78,12 @@ FAMILIES: dict[str, Family] = {
         _TARGET,
         "US dollars, by the prices of model book and configuration. Requests of unknown cost are left out.",
     ),
+    "llm_gateway_unpriced_total": Family(
+        "counter",
+        (*_TARGET, "kind"),
+        "Answered requests that used a kind without a price, such as `web_search`, `second` or `cache_read`. Tokens of "
+        "such a kind are in the cost at the price of plain ones, pieces are not.",
+    ),
     "llm_gateway_team_requests_total": Family(
         "counter", ("project", "team"), "Requests by the caller's team; after 1000 teams of a worker, `other`."
     ),

@@ -25,8 +25,9 @@ from llm_gateway_sdk import (
     Prices,
     RequestContext,
     RequestRejected,
+    Usage,
 )
-from llm_gateway_sdk.charges import cost_of
+from llm_gateway_sdk.charges import charge_of, cost_of
 
 from .. import __version__
 from ..models import ModelTarget
@@ -107,6 +108,8 @@ class Metrics:
         self._fallbacks: dict[tuple[str, str, str], int] = {}
         self._plugins: dict[tuple[str, str], list[float]] = {}
         self._overflow = 0
+        self._unpriced: dict[tuple[str, str, str, str], int] = {}
+        """Requests by target and a kind that has no price."""
         self._teams = TeamFigures()
         self._control: Watched | None = None
         self._priced: Any = None
@@ -237,6 +240,8 @@ class Metrics:
             cost = self._cost(series, attempts)
         else:
             cost = cost_of(prices, usage) if prices is not None else None
+            if cost is None and prices is not None:
+                cost = self._known_cost(series, prices, usage)
         if cost is not None:
             series.cost += cost / 1e9
             series.costed = True
@@ -257,10 +262,22 @@ class Metrics:
                 target = self._targets.get((series.target[0], attempt.model))
                 prices = target.prices_of_attempt(attempt) if target is not None else None
             cost = cost_of(prices, usage) if prices is not None else None
+            if cost is None and prices is not None:
+                cost = self._known_cost(series, prices, usage)
             if cost is None:
                 return None
             total += cost
         return total
+
+    def _known_cost(self, series: _Series, prices: Prices, usage: Usage) -> int | None:
+        """Where the price of a kind that was used is missing. What is known is booked, and the rest counted."""
+        charge = charge_of(prices, usage)
+        if charge is None:
+            return None
+        for kind in charge.unpriced:
+            key = (*series.target, kind)
+            self._unpriced[key] = self._unpriced.get(key, 0) + 1
+        return charge.nanos
 
     def _book_error(self, ctx: RequestContext, target: Target, status: int) -> None:
         error = ctx.error
@@ -349,6 +366,8 @@ class Metrics:
             fold.add("llm_gateway_retries_total", target, count)
         for models, count in self._fallbacks.items():
             fold.add("llm_gateway_fallbacks_total", models, count)
+        for unpriced, count in self._unpriced.items():
+            fold.add("llm_gateway_unpriced_total", unpriced, count)
         for (project, name), (seconds, requests) in self._plugins.items():
             plugin, _, phase = name.rpartition(".")
             fold.add("llm_gateway_plugin_seconds_total", (project, plugin, phase), seconds)

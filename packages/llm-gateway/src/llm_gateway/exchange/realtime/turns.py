@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from math import ceil
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -71,6 +72,8 @@ class Turns:
         self._text_tokens = self._audio_tokens = 0.0
         """What came of the response under way, estimated."""
         self._last_input = 0
+        self._counted_until = time.monotonic()
+        """Until when the session is on the books, for models that are paid by its length."""
 
     @property
     def is_active(self) -> bool:
@@ -218,7 +221,11 @@ class Turns:
         assert ctx is not None
         request = self._request
         services, chain = request.services, request.chain
-        now = time.time()
+        now, until = time.time(), time.monotonic()
+        usage = self._entry.usage
+        if usage is not None and usage.pieces is None:
+            usage.pieces = {"session_second": ceil(until - self._counted_until)}
+            self._counted_until = until
         for entry in ctx.attempts:
             entry.ended = entry.ended or now
             add_attempt(ctx.metrics, entry)

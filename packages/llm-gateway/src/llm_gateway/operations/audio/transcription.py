@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from llm_gateway_sdk import DialectError, Headers, Mint, Usage, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.operations.form import OperationForm, UploadedFile
-from llm_gateway_sdk.operations.reading import json_reply, object_of, text
+from llm_gateway_sdk.operations.reading import count, json_reply, object_of, text
 from llm_gateway_sdk.operations.transcription import TranscriptionReply, TranscriptionRequest, audio_type
 from llm_gateway_sdk.wire import json
 
@@ -20,6 +20,10 @@ __all__ = ["OpenAITranscription"]
 
 _KNOWN = frozenset({"file", "model", "language", "prompt", "temperature", "response_format", "stream"})
 _FORMATS = ("json", "text")
+_BYTES_PER_SECOND = 8000
+"""Of compressed speech, at least: what is estimated from the size of a recording is rather too long."""
+_LONGEST = 1e6
+"""Seconds of a recording that are believed."""
 
 
 class OpenAITranscription(OperationForm[TranscriptionRequest, TranscriptionReply]):
@@ -55,6 +59,27 @@ class OpenAITranscription(OperationForm[TranscriptionRequest, TranscriptionReply
             provider_metadata={self.name: {key: value for key, value in body.items() if key not in _KNOWN}},
         )
 
+    def pieces_of(self, body: bytes, size: int) -> dict[str, int] | None:
+        return {"second": -(-size // _BYTES_PER_SECOND)} if size else None
+
+    def usage_of(self, body: dict[str, Any]) -> Usage | None:
+        usage = body.get("usage")
+        if not isinstance(usage, dict):
+            heard = _seconds(body.get("duration"))
+            return None if heard is None else Usage(pieces={"second": heard})
+        # OpenAI counts tokens or seconds; Mistral counts both.
+        heard = _seconds(usage.get("seconds")) or _seconds(usage.get("prompt_audio_seconds"))
+        asked, made = count(usage.get("input_tokens")), count(usage.get("output_tokens"))
+        found = Usage(
+            input_tokens=count(usage.get("prompt_tokens")) if asked is None else asked,
+            output_tokens=count(usage.get("completion_tokens")) if made is None else made,
+            pieces=None if heard is None else {"second": heard},
+        )
+        details = usage.get("input_token_details")
+        if isinstance(details, dict):
+            found.input_audio_tokens = count(details.get("audio_tokens"))
+        return found
+
     def encode_reply(self, reply: TranscriptionReply, request: TranscriptionRequest, mint: Mint) -> WireReply:
         usage = _usage(reply.usage)
         if request.streamed:
@@ -66,6 +91,18 @@ class OpenAITranscription(OperationForm[TranscriptionRequest, TranscriptionReply
             kind = Headers.of([("content-type", "text/plain; charset=utf-8")])
             return WireReply(200, kind, reply.text.encode(errors="replace") + b"\n")
         return json_reply({"text": reply.text, **usage})
+
+
+def _seconds(value: Any) -> int | None:
+    """As vendors charge: whole seconds, begun ones too."""
+    if isinstance(value, str):  # how the longest replies of Whisper's servers write it
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LONGEST:
+        return None
+    return math.ceil(value)
 
 
 def _field(body: dict[str, Any], name: str) -> str | None:

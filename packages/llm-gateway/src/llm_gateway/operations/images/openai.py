@@ -13,7 +13,7 @@ from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
-from llm_gateway_sdk.operations.reading import count, json_reply, json_request, object_of, positive, text
+from llm_gateway_sdk.operations.reading import count, json_reply, json_request, number_in, object_of, positive, text
 
 __all__ = ["OPENAI_SIZES", "OpenAIImages", "read_options"]
 
@@ -48,6 +48,9 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
 
     def decode_request(self, wire: WireRequest) -> ImageRequest:
         return read_options(object_of(wire.body), self.name)
+
+    def pieces_of(self, body: bytes, size: int) -> dict[str, int] | None:
+        return {"image": number_in(body, "n") or 1}
 
     def encode_reply(self, reply: ImageReply, request: ImageRequest, mint: Mint) -> WireReply:
         data: list[dict[str, Any]] = []

@@ -8,7 +8,7 @@ from llm_gateway_sdk import DialectError, ErrorInfo, Mint, Target, Usage, WireRe
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
-from llm_gateway_sdk.operations.reading import count, json_reply, json_request, object_of, positive, text
+from llm_gateway_sdk.operations.reading import count, json_reply, json_request, object_of, positive, text, value_in
 from llm_gateway_sdk.operations.rerank import RerankReply, RerankRequest, decode_results
 from llm_gateway_sdk.wire import json
 
@@ -21,6 +21,8 @@ _KNOWN = frozenset(
     {"model", "query", "documents", "top_n", "return_documents", "max_tokens_per_doc", "max_chunks_per_doc",
      "rank_fields"}
 )  # fmt: skip
+_DOCUMENTS_PER_UNIT = 100
+"""Long documents, which are split, make more; the reply reports how many."""
 
 
 class CohereRerank(OperationForm[RerankRequest, RerankReply]):
@@ -50,6 +52,10 @@ class CohereRerank(OperationForm[RerankRequest, RerankReply]):
             provider_metadata={self.name: {key: value for key, value in body.items() if key not in _KNOWN}},
         )
 
+    def pieces_of(self, body: bytes, size: int) -> dict[str, int] | None:
+        documents = value_in(body, "documents")
+        return {"search_unit": -(-len(documents) // _DOCUMENTS_PER_UNIT)} if isinstance(documents, list) else None
+
     def encode_request(self, request: RerankRequest, target: Target, losses: Losses) -> WireRequest:
         body: dict[str, Any] = {"model": target.model, "query": request.query, "documents": request.documents}
         if request.top is not None:
@@ -61,9 +67,7 @@ class CohereRerank(OperationForm[RerankRequest, RerankReply]):
 
     def decode_reply(self, wire: WireReply, request: RerankRequest) -> RerankReply:
         body = object_of(wire.body)
-        meta = body.get("meta")
-        billed = meta.get("billed_units") if isinstance(meta, dict) else None
-        units = count(billed.get("search_units")) if isinstance(billed, dict) else None
+        units = _search_units(body)
         results = decode_results(body.get("results"), len(request.documents))
         return RerankReply(results, "", self.usage_of(body), units, str(body.get("id") or ""))
 
@@ -90,7 +94,16 @@ class CohereRerank(OperationForm[RerankRequest, RerankReply]):
         usage = body.get("usage")
         if used is None and isinstance(usage, dict):
             used = count(usage.get("total_tokens"))  # vLLM's
-        return None if used is None else Usage(input_tokens=used)
+        units = _search_units(body)
+        if used is None and units is None:
+            return None
+        return Usage(input_tokens=used, pieces=None if units is None else {"search_unit": units})
+
+
+def _search_units(body: dict[str, Any]) -> int | None:
+    meta = body.get("meta")
+    billed = meta.get("billed_units") if isinstance(meta, dict) else None
+    return count(billed.get("search_units")) if isinstance(billed, dict) else None
 
 
 def report_unwritten(
