@@ -74,6 +74,17 @@ def test_a_model_without_prices_has_no_cost(monitored: Start) -> None:
     assert value(client.scrape(), "llm_gateway_cost_usd_total") is None
 
 
+def test_a_kind_without_a_price_is_counted_and_the_rest_is_booked(monitored: Start) -> None:
+    client = monitored("models: [{name: echo, isDefault: true, provider: {type: echo}, prices: {input: 2}}]")
+    usage = client.chat("hello there").json()["usage"]
+
+    found = client.scrape()
+
+    cost = 2 * usage["prompt_tokens"] / 1e6
+    assert value(found, "llm_gateway_cost_usd_total", model="echo") == pytest.approx(cost)
+    assert value(found, "llm_gateway_unpriced_total", model="echo", kind="output") == 1
+
+
 def test_a_price_that_cannot_be_read_is_reported_and_left_out(
     monitored: Start, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -318,7 +318,10 @@ class PricesConfig(TierPricesConfig):
         default={}, description="Other service tiers."
     )
     calls: dict[str, Dollars] = Field(
-        default={}, description="US dollars per call of a tool that the vendor runs, e.g. `webSearch: 0.01`."
+        default={},
+        description="US dollars by the piece: per call of a tool that the vendor runs (`webSearch`, `fileSearch`, …), "
+        "`image`, `song`, `second` of sound, `sessionSecond`, `character` that is spoken, `searchUnit`, `page`. Where "
+        "nothing else has a price, tokens cost nothing.",
     )
 
 

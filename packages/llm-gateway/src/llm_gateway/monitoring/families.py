@@ -76,7 +76,7 @@ FAMILIES: dict[str, Family] = {
     "llm_gateway_cost_usd_total": Family(
         "counter",
         _TARGET,
-        "US dollars, by the prices of model book and configuration. Requests of unknown cost are left out.",
+        "US dollars, by the prices of model book and configuration. Requests of models without a price are left out.",
     ),
     "llm_gateway_unpriced_total": Family(
         "counter",
