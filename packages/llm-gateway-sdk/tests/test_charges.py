@@ -152,7 +152,7 @@ def test_what_is_free_has_no_kind_without_a_price() -> None:
     assert charge_of(free, Usage(10, 5, pieces={"image": 2, "second": 3})) == Charge(0)
 
 
-def test_an_assumed_price_is_no_charge() -> None:
+def test_an_assumed_price_charges_nothing() -> None:
     assert charge_of(Prices(tiers=PRICES.tiers, assumed_from="another"), Usage(10, 5)) is None
 
 
