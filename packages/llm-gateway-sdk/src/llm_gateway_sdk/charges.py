@@ -22,44 +22,16 @@ def charged_tier(word: str | None) -> str | None:
     return tier if tier in TIERS else "unknown"
 
 
-def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> int | None:
+def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None, unpriced: list[str] | None = None) -> int | None:
     """Nano-dollars, rounded up; None where a count or the price of a kind that was used is unknown, and where the price
-    is only assumed from a similar model's name.
+    is only assumed from a similar model's name. With a list as `unpriced` it is that of `charge_of`.
 
     The tier is the one that served the request, else `tier`. One without a separate price is charged like the
     dearest that has one: what was used is never left out of the books for it.
     """
     if prices.assumed_from is not None:
         return None
-    return _cost(prices, _counts_of(prices, usage), usage.service_tier or tier)
-
-
-@dataclass(slots=True, frozen=True)
-class Charge:
-    """What is known of a cost."""
-
-    nanos: int
-    unpriced: tuple[str, ...] = ()
-    """Kinds that were used and have no price, by their names in `Rates` and in `Prices.calls`, sorted. Tokens of such a
-    kind are charged like plain ones, pieces not at all."""
-
-
-def charge_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> Charge | None:
-    """The same where the price of a kind that was used may be missing: what is known is charged, and the rest named. A
-    count that is unknown is taken for none. None where the model has no price, or only an assumed one.
-
-    It takes longer than `cost_of`, which goes first where nearly all requests have a price.
-    """
-    if prices.assumed_from is not None:
-        return None
-    counts = _counts_of(prices, usage)
-    counts.input, counts.output = counts.input or 0, counts.output or 0
-    unpriced: list[str] = []
-    nanos = _cost(prices, counts, usage.service_tier or tier, unpriced)
-    return None if nanos is None else Charge(nanos, tuple(sorted(set(unpriced))))
-
-
-def _counts_of(prices: Prices, usage: Usage) -> TokenCounts:
+    served = usage.service_tier or tier
     calls = usage.tool_calls or {}
     counts = TokenCounts(
         input=usage.input_tokens,
@@ -74,13 +46,29 @@ def _counts_of(prices: Prices, usage: Usage) -> TokenCounts:
         calls={**calls, **usage.pieces} if usage.pieces else calls,
         requests=usage.requests,
     )
-    if counts.output is None and not any(band.rates.output for bands in prices.tiers.values() for band in bands):
+    if unpriced is not None:
+        counts.input, counts.output = counts.input or 0, counts.output or 0
+    elif counts.output is None and not any(band.rates.output for bands in prices.tiers.values() for band in bands):
         counts.output = 0  # a model that charges for no output: embeddings, moderation
-    return counts
-
-
-def _cost(prices: Prices, counts: TokenCounts, served: str | None, unpriced: list[str] | None = None) -> int | None:
     if served is None or served in prices.tiers or tier_of(served) in prices.tiers or not prices.tiers:
         return prices.cost(counts, served, unpriced)
     known = [prices.cost(counts, name, unpriced) for name in prices.tiers if name != "batch"]
     return max((cost for cost in known if cost is not None), default=None)
+
+
+@dataclass(slots=True, frozen=True)
+class Charge:
+    """What is known of a cost."""
+
+    nanos: int
+    unpriced: tuple[str, ...] = ()
+    """Kinds that were used and have no price, by their names in `Rates` and in `Prices.calls`, sorted. Tokens of such a
+    kind are charged like plain ones, pieces not at all."""
+
+
+def charge_of(prices: Prices, usage: Usage, *, tier: str | None = None) -> Charge | None:
+    """The same where the price of a kind that was used may be missing: what is known is charged, and the rest named. A
+    count that is unknown is taken for none. None where the model has no price, or only an assumed one."""
+    unpriced: list[str] = []
+    nanos = cost_of(prices, usage, tier=tier, unpriced=unpriced)
+    return None if nanos is None else Charge(nanos, tuple(sorted(set(unpriced))))

@@ -228,11 +228,13 @@ class Prices:
             rates = _rates_in(self.tiers.get(name), input_tokens)
             if rates is None or rates.input is None:
                 continue
-            made = (rates.output, rates.output_audio, rates.output_image)
-            if output_tokens and made == (None, None, None):
+            spoken, drawn = rates.output_audio, rates.output_image
+            if output_tokens and rates.output is None and spoken is None and drawn is None:
                 continue
             dearest_in = max(rates.input, rates.cache_write or 0, rates.cache_write_1h or 0)
-            dearest_out = max(rate or 0 for rate in made)
+            dearest_out = rates.output or 0
+            if spoken is not None or drawn is not None:
+                dearest_out = max(dearest_out, spoken or 0, drawn or 0)
             total = input_tokens * dearest_in + output_tokens * dearest_out
             nanos = -(-total // MILLION) + by_piece
             found = nanos if found is None else max(found, nanos)

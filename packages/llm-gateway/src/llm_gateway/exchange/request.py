@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
+from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.owned import UploadStep
 
 from ..models import ModelTarget
 from .body_signs import BodySigns, signs_of
 from .call_plan import CallPlans
 from .client_body import ClientBody
+from .headers import find
 from .multipart import FormUpload
 from .outlet import ByteSource
 from .services import ProjectScope, Services
@@ -67,6 +70,10 @@ class ClientRequest:
         """What is known of calls for requests with this head."""
         self.upload: UploadStep | None = None
         """The step of an upload that the request is, see `batches.uploads`."""
+        form = route.form
+        if form is not None and wire.body:
+            size = whole_number(find(wire.headers.items, "content-length")) if form.multipart else None
+            ctx.count_pieces_by(partial(form.pieces_of, wire.body, size or 0))
         self.is_large = len(wire.body) > LIGHT_BYTES
         """The body may be heavy."""
         self._is_heavy: bool | None = None if self.is_large else False

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -39,7 +38,6 @@ from llm_gateway_sdk.heavy import (
     may_have_more_items,
     run_aside,
 )
-from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.owned import OwnedForm
 
 from ..exchange.batches.uploads import finds_upload
@@ -323,9 +321,6 @@ class GatewayApp:
                 raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
         form = route.form
-        if form is not None and wire.body:
-            size = whole_number(request.index.get("content-length", "")) if form.multipart else None
-            ctx.count_pieces_by(partial(form.pieces_of, wire.body, size or 0))
         client_body = ClientBody(client if form is None else EmbeddingReader(), wire)
         understood = (form is not None and wire.body) or operation in _READ
         payload = Payload(client_body.decode) if understood else None
