@@ -35,10 +35,23 @@ def test_usage_counts_audio_and_what_was_cached() -> None:
 
 
 @pytest.mark.parametrize(
-    "found", [None, [], {}, {"type": "duration", "seconds": 3}, {"input_tokens": "many"}, {"input_tokens": -1}]
+    "found",
+    [
+        None,
+        [],
+        {},
+        {"type": "duration"},
+        {"type": "duration", "seconds": -3},
+        {"input_tokens": "many"},
+        {"input_tokens": -1},
+    ],
 )
-def test_usage_that_counts_no_tokens_is_none(found: object) -> None:
+def test_usage_that_counts_nothing_is_none(found: object) -> None:
     assert usage_of(found) is None
+
+
+def test_usage_of_a_transcription_is_its_seconds() -> None:
+    assert usage_of({"type": "duration", "seconds": 3}) == Usage(pieces={"second": 3})
 
 
 @pytest.mark.parametrize(
