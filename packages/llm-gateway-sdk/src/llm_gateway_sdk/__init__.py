@@ -36,6 +36,7 @@ from .errors import (
     RequestRejected,
     Unauthorized,
 )
+from .field_docs import show_fields
 from .hook_contexts import ChunkContext, ResponseContext
 from .hooks import ActiveChain, ChunkRun, Hook, HookChain, MountedPlugin, Verdict
 from .http import HTTPClient, HTTPReply
@@ -209,3 +210,5 @@ __all__ = [
     "unwrap_signature",
     "wrap_signature",
 ]
+
+show_fields(globals()[name] for name in __all__)

@@ -23,11 +23,17 @@ class Route:
     """
 
     method: str
+    """The HTTP method, in capitals; `*` is any. A WebSocket is opened by `GET`."""
     path: str
+    """Begins with a slash."""
     operation: Operation
+    """What is asked for, as in `RequestContext.operation`."""
     dialect: str
+    """Name of the dialect that reads the request and writes the reply."""
     upstream: str = ""
+    """Empty: the same as `path`."""
     bare: bool = True
+    """The path is found without the adapter's name, too."""
     form: OperationForm[Any, Any] | None = None
     """How clients write the operation, where it is one that can be translated; `dialect` gives the shape of errors."""
     messages: bool = False
@@ -40,25 +46,40 @@ class ModelEntry:
     """A configured model, as listings show it."""
 
     name: str
+    """By which clients ask for it."""
     provider: str = ""
+    """Type of its provider, such as `openai`."""
     aliases: tuple[str, ...] = ()
+    """Other names that clients may use."""
     description: str | None = None
+    """For people."""
     is_default: bool = False
+    """It answers requests that name no model, or one that the project does not have."""
     metadata: dict[str, Any] = field(default_factory=dict)
+    """Any further facts from the configuration; listings show them."""
     created: int = 0
+    """Seconds since the epoch."""
 
 
 class Adapter:
+    """An API that clients speak: its routes, each with the dialect that reads and writes it.
+
+    A subclass is found by its entry point in the group `llm_gateway.adapters`.
+    """
+
     name: ClassVar[str]
     """Its `type` in YAML and its segment in paths."""
 
     routes: ClassVar[Sequence[Route]] = ()
+    """The endpoints."""
     dialect: ClassVar[str]
     """The dialect of its errors where no route matched."""
 
     configuration_schema: ClassVar[dict[str, Any]] = {"type": "object"}
+    """JSON Schema of its settings in YAML."""
 
     def configure(self, config: dict[str, Any]) -> None:
+        """Called once, before the first request, with the settings, which fit `configuration_schema`."""
         self.config = config
 
     def claims(self, wire: WireRequest) -> bool:

@@ -49,13 +49,18 @@ class MountedPlugin:
     """A configured plugin in its place in a project's chain."""
 
     name: str
+    """As configured; unique in its project."""
     plugin: Plugin
+    """The instance, shared by all requests."""
     priority: int = 1000
+    """Lower runs first."""
     condition: Callable[[RequestContext], bool] | None = None
     """Whether the plugin is active for a request; None is always."""
     late_condition: Callable[[RequestContext], bool] | None = None
     """Asked before each hook call: conditions on what other plugins find out first, such as the caller."""
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
+    """What a hook that raises, or takes too long, does to its request: `fail_closed` refuses it, `fail_open` goes on
+    without the hook."""
     timeout: float | None = None
     """Seconds that one hook call may take."""
     threads: ThreadPoolExecutor | None = None
@@ -71,8 +76,11 @@ class Verdict:
     """
 
     action: Literal["refuse", "reply", "again", "end"]
+    """What happens next."""
     plugin: str
+    """Name of the plugin that decided it."""
     error: GatewayError | None = None
+    """With `refuse`: the error for the client."""
 
 
 @dataclass(slots=True)
@@ -80,11 +88,17 @@ class Hook:
     """One hook of one plugin, ready to be called."""
 
     mounted: MountedPlugin
+    """The plugin that it belongs to."""
     call: Callable[[RequestContext], Any]
+    """The hook itself."""
     phase: str
+    """Its name, such as `before_model`."""
     key: str
+    """`plugin.phase`, under which `RequestContext.timings` has its time."""
     asynchronous: bool
+    """It is an `async def`."""
     threaded: bool
+    """It runs in a thread."""
     held: int = 0
     """How often it held the event loop for too long."""
 

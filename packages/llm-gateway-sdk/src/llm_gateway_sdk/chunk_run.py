@@ -33,6 +33,7 @@ class ChunkRun:
 
     @property
     def holding(self) -> bool:
+        """Whether a plugin keeps chunks back."""
         return any(held is not None for held in self._held)
 
     async def push(self, chunk: LLMResponse) -> LLMResponse | None:

@@ -83,27 +83,40 @@ class RequestMetrics:
     milliseconds."""
 
     started: float = 0.0
+    """When the request arrived."""
     ended: float | None = None
+    """When the last byte of the reply was sent; None while it goes on."""
     first_token: float | None = None
+    """When the first content came from a provider; None where none has come."""
     duration_ms: float | None = None
+    """From `started` to `ended`."""
     input_tokens: int | None = None
+    """As in `Usage`: with what was read from and written to a cache."""
     output_tokens: int | None = None
+    """As in `Usage`: with reasoning."""
     total_tokens: int | None = None
+    """`input_tokens` and `output_tokens` together."""
     cache_read_tokens: int | None = None
+    """Those of `input_tokens` that came from a cache."""
     cache_write_tokens: int | None = None
+    """Those of `input_tokens` that were written to a cache."""
     reasoning_tokens: int | None = None
+    """Those of `output_tokens` that were spent on thinking."""
     usage_estimated: bool = False
     """At least one of the counts is estimated."""
     input_precision: Precision | None = None
     """How `input_tokens` and what is part of them are known; None where they are not."""
     output_precision: Precision | None = None
+    """The same for `output_tokens`."""
 
     @property
     def start_time(self) -> datetime:
+        """`started` in UTC."""
         return datetime.fromtimestamp(self.started, UTC)
 
     @property
     def end_time(self) -> datetime | None:
+        """`ended` in UTC; None while the request goes on."""
         return None if self.ended is None else datetime.fromtimestamp(self.ended, UTC)
 
 
@@ -116,10 +129,15 @@ class Attempt:
     target: str = ""
     """`<provider type>/<the provider's model name>`."""
     started: float = 0.0
+    """When the call was made."""
     first_token: float | None = None
+    """When its first content came; None where none has come."""
     ended: float | None = None
+    """When it ended; None while it goes on."""
     status: int | None = None
+    """HTTP status of the provider's reply; None where there was none."""
     error: str | None = None
+    """What failed, in words; None after a success."""
     kind: str | None = None
     """Error class, as in ErrorInfo.kind."""
     reason: str = ""
@@ -130,7 +148,10 @@ class Attempt:
     usage: Usage | None = None
     """What this attempt used."""
     input_precision: Precision | None = None
+    """How the input of `usage` is known: `exact`, as the provider reports it; `partial`, at least so many;
+    `estimated`."""
     output_precision: Precision | None = None
+    """The same for the output."""
 
     @property
     def outcome(self) -> str:
@@ -144,6 +165,8 @@ class Attempt:
 
 @dataclass(slots=True)
 class StreamState:
+    """How far a reply has left for the client."""
+
     opened: bool = False
     """Status and headers went out."""
     committed: bool = False
@@ -154,7 +177,7 @@ class StreamState:
 class PluginResult:
     """What a hook decides. Returning None is the same as returning `PluginResult()`.
 
-    Which flag means what in which hook is the table in docs/plugins/hooks.md.
+    Which flag means what in which hook is the table of the documentation's page about hooks.
     """
 
     success: bool = True
@@ -162,6 +185,7 @@ class PluginResult:
     context: RequestContext | None = None
     """A context whose fields are merged into the shared one, for hooks that did not change that in place."""
     error: Exception | str | None = None
+    """Why the request is refused: text for the client, or an exception whose message it gets."""
     status: int | None = None
     """HTTP status of a refusal; default 500."""
     retry_after: float | None = None

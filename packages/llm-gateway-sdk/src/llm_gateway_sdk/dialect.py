@@ -64,12 +64,14 @@ class Headers:
         return headers
 
     def get(self, name: str, default: str | None = None) -> str | None:
+        """The first value of that name."""
         for key, value in self.items:
             if key == name:
                 return value
         return default
 
     def get_all(self, name: str) -> list[str]:
+        """All values of that name, in order."""
         return [value for key, value in self.items if key == name]
 
     def set(self, name: str, value: str) -> None:
@@ -88,9 +90,11 @@ class Headers:
         self.items = items
 
     def remove(self, name: str) -> None:
+        """Removes every header of that name."""
         self.items = [item for item in self.items if item[0] != name]
 
     def copy(self) -> Headers:
+        """Another list of the same headers."""
         return Headers.of(list(self.items))
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
@@ -117,18 +121,28 @@ class WireRequest(Value):
     """
 
     method: str = "POST"
+    """In capitals."""
     path: str = ""
+    """Begins with a slash."""
     query: str = ""
+    """Encoded, as it is sent."""
     headers: Headers = field(default_factory=Headers)
+    """Without those of the connection."""
     body: bytes = b""
+    """Bytes, not compressed."""
     names: Mapping[str, str] = field(default_factory=dict)
     """The client's names of tools by those in the body, where they differ (`Dialect.translate`)."""
 
 
 class WireReply(Value):
+    """A reply as it crosses the wire."""
+
     status: int = 200
+    """HTTP status."""
     headers: Headers = field(default_factory=Headers)
+    """Without those of the connection."""
     body: bytes = b""
+    """The whole body, not compressed."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -140,6 +154,7 @@ class Target:
     provider: str = ""
     """Provider type, e.g. `openai`."""
     api_version: str | None = None
+    """The API's version to send; None is the dialect's own."""
     include_usage: bool = True
     """Ask for usage on streams."""
     quirks: Mapping[str, Any] = dataclass_field(default_factory=dict)
@@ -157,6 +172,7 @@ class Echo:
     model: str = ""
     """The model as the client named it."""
     stream: bool = False
+    """The client asked for a stream."""
     is_bare: bool = dataclass_field(default=False, kw_only=True, compare=False)
     """Each message that was read is one text of a user, an assistant, a developer or the system, with no name, cache
     mark or field that other dialects do not have, and no two neighbours are of one role: there is nothing in it that
@@ -201,6 +217,7 @@ class StreamEncoder(ABC):
     """Chunks → client bytes, legal in the dialect's grammar for any chunks and any merging of them."""
 
     content_type: str = "text/event-stream; charset=utf-8"
+    """The `content-type` of the stream."""
 
     @abstractmethod
     def encode(self, chunk: LLMResponse) -> bytes:
@@ -283,6 +300,7 @@ class Dialect(ABC):
     version_header: ClassVar[str | None] = None
     """The header that names the API's version, and its value where neither client nor provider give one."""
     default_version: ClassVar[str] = ""
+    """The value of `version_header`."""
 
     # The client's side: read a request, write a reply.
 
@@ -307,10 +325,13 @@ class Dialect(ABC):
         return None
 
     @abstractmethod
-    def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply: ...
+    def encode_response(self, response: LLMResponse, echo: Echo, mint: Mint, losses: Losses) -> WireReply:
+        """A whole reply for the client that sent the request of `echo`; what its API has no form for is added to
+        `losses`."""
 
     @abstractmethod
-    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder: ...
+    def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
+        """A new encoder for one stream to the client that sent the request of `echo`."""
 
     def break_off(self, error: ErrorInfo, head: bytes, tail: bytes, mint: Mint) -> bytes:
         """The end of a forwarded stream that broke off: an error event that fits after `head` (its first event) and
@@ -392,10 +413,12 @@ class Dialect(ABC):
         return self.encode_request(request, target, losses)
 
     @abstractmethod
-    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse: ...
+    def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
+        """A provider's whole reply of success. Raises DialectError naming the place."""
 
     @abstractmethod
-    def stream_decoder(self, mint: Mint) -> StreamDecoder: ...
+    def stream_decoder(self, mint: Mint) -> StreamDecoder:
+        """A new decoder for one stream of a provider."""
 
     @abstractmethod
     def decode_error(self, wire: WireReply) -> ErrorInfo:

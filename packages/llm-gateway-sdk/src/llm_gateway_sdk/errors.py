@@ -90,8 +90,11 @@ class ErrorInfo:
     """An error as a dialect reads and writes it."""
 
     message: str
+    """For people."""
     status: int = 500
+    """HTTP status, as the provider gave it."""
     kind: ErrorClass = "unknown"
+    """The class of the error, the same for all vendors."""
     type: str | None = None
     """The vendor's own type, e.g. `invalid_request_error`."""
     code: str | None = None
@@ -101,7 +104,9 @@ class ErrorInfo:
     retry_after: float | None = None
     """Seconds to wait, from `retry-after`, `retry-after-ms` or the body."""
     request_id: str | None = None
+    """The vendor's id of the request."""
     provider_metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By dialect name, what there is no field for. A dialect writes only its own."""
     of_output: bool = False
     """The provider works: what its model wrote for this request broke, as a call that is not valid JSON."""
 
@@ -122,8 +127,11 @@ class GatewayError(Exception):
     """Base of everything that the gateway raises on purpose."""
 
     status: int = 500
+    """HTTP status of the reply to the client."""
     code: str | None = None
+    """For programs, in the client's error body; None leaves it to the dialect."""
     kind: ErrorClass = "unknown"
+    """The class of the error, the same for all vendors."""
     longest_message: int | None = LONGEST_MESSAGE
     """Characters; what is longer is cut, for a message may quote what somebody sent."""
 
@@ -173,10 +181,13 @@ class ConfigProblem:
     """One thing that is wrong with a configuration, and what would be right."""
 
     message: str
+    """What was expected, what was found, and what would be right."""
     path: str = ""
     """Where in the document, e.g. `projects[1].plugins[0].config.patterns`."""
     file: str | None = None
+    """The file that it is in; None for what comes from elsewhere."""
     line: int | None = None
+    """Counted from 1."""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
@@ -198,21 +209,29 @@ class ConfigError(GatewayError):
 
 
 class InvalidRequest(GatewayError):
+    """The client's request can't be read or makes no sense: 400."""
+
     status = 400
     kind: ErrorClass = "bad_request"
 
 
 class Unauthorized(GatewayError):
+    """No credential, or an unknown one: 401."""
+
     status = 401
     kind: ErrorClass = "authentication"
 
 
 class NotFound(GatewayError):
+    """There is no such path, project or thing: 404."""
+
     status = 404
     kind: ErrorClass = "not_found"
 
 
 class ModelNotFound(NotFound):
+    """No model of the project has the name that was asked for: 404, code `model_not_found`."""
+
     code = "model_not_found"
 
     def __init__(self, model: str, available: Sequence[str] = ()) -> None:
@@ -222,11 +241,15 @@ class ModelNotFound(NotFound):
 
 
 class PayloadTooLarge(GatewayError):
+    """The body is larger than the configured limit: 413."""
+
     status = 413
     kind: ErrorClass = "too_large"
 
 
 class Overloaded(GatewayError):
+    """The gateway has as many requests as it may have at once: 503."""
+
     status = 503
     kind: ErrorClass = "overloaded"
     code = "overloaded"
@@ -305,6 +328,7 @@ class ModelError(GatewayError):
         self._info = info
 
     def info(self) -> ErrorInfo:
+        """The provider's own error, where it was read; else one made from this exception."""
         return self._info if self._info is not None else super().info()
 
 

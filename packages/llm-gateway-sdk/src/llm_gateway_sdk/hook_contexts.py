@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         """In `after_chunk`: `chunk` and `buffered_chunk` are there."""
 
         chunk: LLMResponse
+        """What just came. For reading."""
 
         @property
         def buffered_chunk(self) -> LLMResponse:

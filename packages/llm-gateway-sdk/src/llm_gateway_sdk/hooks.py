@@ -44,11 +44,17 @@ class ActiveChain:
     authentication: list[Hook] = field(default_factory=list)
     """`before_model` of the plugins that authenticate."""
     lifecycle: list[LifecycleHooks] = field(default_factory=list)
+    """`before_request` and `after_request`."""
     before: list[Hook] = field(default_factory=list)
+    """`before_model` of the other plugins."""
     after: list[Hook] = field(default_factory=list)
+    """`after_model`."""
     chunk: list[Hook] = field(default_factory=list)
+    """`after_chunk`."""
     error: list[Hook] = field(default_factory=list)
+    """`on_model_error`."""
     detached: list[Hook] = field(default_factory=list)
+    """`detached_after_response`."""
     refuse_streams: list[str] = field(default_factory=list)
     """Names of plugins that cannot work on streams and say so."""
     edits_request: bool = False
@@ -61,6 +67,7 @@ class ActiveChain:
         return await run_authentication(self.authentication, ctx)
 
     async def before_model(self, ctx: RequestContext) -> Verdict | None:
+        """Runs `before`; refuses a stream that a plugin can't work on. None: go on."""
         if self.refuse_streams and ctx.streaming:
             name = self.refuse_streams[0]
             message = f"Plugin '{name}' does not allow streaming here; send the request with `stream: false`."
@@ -68,9 +75,11 @@ class ActiveChain:
         return await run_phase(self.before, ctx) if self.before else None
 
     async def after_model(self, ctx: RequestContext) -> Verdict | None:
+        """Runs `after`. None: go on."""
         return await run_phase(self.after, ctx) if self.after else None
 
     async def on_model_error(self, ctx: RequestContext) -> Verdict | None:
+        """Runs `error`. None: the client gets the error."""
         return await run_phase(self.error, ctx) if self.error else None
 
     @property
@@ -93,6 +102,7 @@ class ActiveChain:
         return failures
 
     def chunk_run(self, ctx: RequestContext) -> ChunkRun:
+        """`chunk` over one stream."""
         return ChunkRun(self.chunk, ctx)
 
 
@@ -154,6 +164,7 @@ class HookChain:
         return self._all.authentication if authenticating else []
 
     async def close(self) -> None:
+        """Closes every plugin; one that fails is logged and keeps none of the others open."""
         for mounted in self.plugins:
             try:
                 await mounted.plugin.close()

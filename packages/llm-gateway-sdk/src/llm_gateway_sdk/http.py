@@ -20,6 +20,7 @@ class HTTPReply(Protocol):
     """A reply whose status and headers have come and whose body is still on its way."""
 
     status: int
+    """HTTP status."""
     headers: list[tuple[str, str]]
     """Names in lower case, in the order in which they came."""
 
@@ -65,7 +66,8 @@ class HTTPClient(Protocol):
         """
         ...
 
-    async def aclose(self) -> None: ...
+    async def aclose(self) -> None:
+        """Closes its connections."""
 
 
 @runtime_checkable

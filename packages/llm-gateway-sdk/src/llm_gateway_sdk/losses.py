@@ -19,13 +19,17 @@ _INDEX = re.compile(r"\[\d+\]")
 
 @dataclass(slots=True, frozen=True)
 class Loss:
+    """Something of a request or reply that a translation could not keep."""
+
     kind: Literal["dropped", "clamped", "converted"]
     """`dropped`: gone. `clamped`: a number brought into range. `converted`: written in another way, no meaning lost."""
     path: str
     """The field as its sender calls it, indices folded: `messages[*].content[*].cache_control`,
     `generationConfig.topK`. Where the sender's API is not known, by its name in the canonical types."""
     side: Literal["request", "response"] = "request"
+    """What it was lost from."""
     detail: str = ""
+    """Why, or which element of a list, where that is not plain."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.path}" + (f" ({self.detail})" if self.detail else "")
@@ -57,12 +61,15 @@ class Losses:
         """The first detail of each kind and path."""
 
     def dropped(self, path: str, detail: str = "") -> None:
+        """Lists what is gone."""
         self._add("dropped", path, detail)
 
     def clamped(self, path: str, detail: str = "") -> None:
+        """Lists a number that was brought into the range that the receiver takes."""
         self._add("clamped", path, detail)
 
     def converted(self, path: str, detail: str = "") -> None:
+        """Lists what is written in another way and keeps its meaning."""
         self._add("converted", path, detail)
 
     def _add(self, kind: Literal["dropped", "clamped", "converted"], path: str, detail: str) -> None:

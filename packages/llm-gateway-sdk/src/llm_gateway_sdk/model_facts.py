@@ -46,12 +46,15 @@ class ModelFacts:
     """How reasoning is asked for: by a token `budget`, `adaptive`, by an `effort`; `always` where it can't be switched
     off, `off` where it can. Empty: the model does not reason."""
     tools: bool | None = None
+    """Calls of tools."""
     forced_tools: bool | None = None
     """A tool can be forced."""
     parallel_tools: bool | None = None
+    """Several calls of tools in one turn."""
     structured: bool | None = None
     """Answers by a JSON schema, guaranteed by the vendor."""
     strict_tools: bool | None = None
+    """Arguments of tools by their JSON schema, guaranteed by the vendor."""
     prefill: bool | None = None
     """The conversation may end with a turn of the assistant's, which the model continues."""
     caching: bool | None = None
@@ -73,16 +76,25 @@ class Rates:
     """Nano-dollars (US) per million tokens, as integers: 3 USD per million tokens is 3_000_000_000. None is unknown."""
 
     input: int | None = None
+    """Text that is read, and all input without a separate rate."""
     output: int | None = None
+    """Text that is written, reasoning included."""
     cache_read: int | None = None
+    """Input that comes from the vendor's cache."""
     cache_write: int | None = None
     """For five minutes, or for the only time that the vendor has."""
     cache_write_1h: int | None = None
+    """For an hour."""
     input_audio: int | None = None
+    """Sound that is heard."""
     output_audio: int | None = None
+    """Sound that is made."""
     cache_read_audio: int | None = None
+    """Sound that comes from the cache."""
     input_image: int | None = None
+    """Images that are seen."""
     output_image: int | None = None
+    """Images that are made."""
 
     def over(self, base: Rates) -> Rates:
         """These rates, completed by those of `base`."""
@@ -97,7 +109,9 @@ class Band:
     """Rates of requests whose input, cache included, has more than `above` tokens."""
 
     above: int
+    """Tokens."""
     rates: Rates
+    """Of the whole request, not only of what is above."""
 
 
 @dataclass(slots=True, kw_only=True)  # not frozen: one is made for each request, and freezing costs a call per field
@@ -106,16 +120,23 @@ class TokenCounts:
     images, `output` includes reasoning. None is unknown."""
 
     input: int | None = None
+    """All input."""
     output: int | None = None
+    """All output."""
     cache_read: int | None = None
+    """Input that came from a cache."""
     cache_write: int | None = None
     """All writes."""
     cache_write_1h: int | None = None
     """Those of `cache_write` that are kept for an hour."""
     input_audio: int | None = None
+    """Those of `input` that are sound."""
     output_audio: int | None = None
+    """Those of `output` that are sound."""
     input_image: int | None = None
+    """Those of `input` that are images."""
     output_image: int | None = None
+    """Those of `output` that are images."""
     calls: Mapping[str, int] = field(default_factory=dict)
     """What is charged by the piece, by the kinds of `Prices.calls`."""
     requests: int = 1
@@ -136,7 +157,9 @@ class Prices:
     assumed_from: str | None = None
     """The price of this other model, because the name itself is unknown."""
     source: str = ""
+    """The page where the prices were read, or `configuration`."""
     checked: str = ""
+    """The day on which they were read (YYYY-MM-DD)."""
 
     def rates(self, input_tokens: int = 0, tier: str | None = None) -> Rates | None:
         """The rates of a request with so many input tokens; None where the model has no price in this tier."""

@@ -29,10 +29,12 @@ class Payload(Generic[T]):
 
     @property
     def opened(self) -> bool:
+        """Whether it was decoded."""
         return self._value is not None
 
     @property
     def value(self) -> T:
+        """The decoded value; raises what decoding raises."""
         if self._value is None:
             prepared = self._prepared
             if prepared is None:

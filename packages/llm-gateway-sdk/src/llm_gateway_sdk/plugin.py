@@ -109,6 +109,7 @@ class GatewayServices:
 
     @property
     def project(self) -> str:
+        """Name of the project that the plugin is configured in."""
         return "default"
 
     @property
@@ -125,6 +126,7 @@ class Plugin:
     """
 
     metadata: ClassVar[PluginMetadata]
+    """From `@plugin_metadata`."""
 
     operations: ClassVar[frozenset[str] | None] = None
     """The operations (`generate`, `count_tokens`, `embed`, `models`, `native`) that the hooks run for; None is all. An
@@ -167,8 +169,10 @@ class Plugin:
     """Cannot run in several worker processes at once."""
 
     api_version: ClassVar[tuple[int, int]] = API_VERSION
+    """(major, minor) of this interface that the plugin was written for."""
 
     gateway: GatewayServices = GatewayServices()
+    """What the gateway offers; set before `configure`."""
 
     async def configure(self, config: Any) -> None:
         """Takes the validated configuration: a dict, or the pydantic model given as `configuration_schema`. Called
@@ -262,16 +266,24 @@ class Plugin:
 
 @dataclass(slots=True, frozen=True)
 class PluginMetadata:
+    """The name, version and settings of a plugin, as given to `@plugin_metadata`."""
+
     name: str
+    """Its `type` in YAML."""
     version: str = "0.0.0"
+    """For people and traces."""
     description: str = ""
+    """One sentence; `llm-gateway plugins list` shows it."""
     configuration_schema: dict[str, Any] = field(default_factory=lambda: {"type": "object"})
     """JSON Schema of the plugin's configuration."""
     configuration_model: Any = None
     """The pydantic model that the schema came from, where it did."""
     author: str | None = None
+    """For `plugins docs`."""
     homepage: str | None = None
+    """An address, for `plugins docs`."""
     keywords: tuple[str, ...] = ()
+    """For `plugins docs`."""
 
 
 P = TypeVar("P", bound=type)

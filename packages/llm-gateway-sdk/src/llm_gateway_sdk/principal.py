@@ -24,9 +24,13 @@ class Principal:
     source: str = ""
     """The plugin that made it."""
     user: str | None = None
+    """The user on whose budget it is; None where it belongs to none."""
     team: str | None = None
+    """The team, likewise."""
     org: str | None = None
+    """The organisation, likewise."""
     labels: Mapping[str, str] = field(default_factory=dict)
+    """Further words that limits, conditions and metrics may go by, such as `{"app": "search"}`."""
     models: tuple[str, ...] | None = None
     """The models that may be asked for, `*` standing for any text; None is all."""
     projects: tuple[str, ...] | None = None

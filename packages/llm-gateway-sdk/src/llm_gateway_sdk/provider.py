@@ -58,11 +58,17 @@ class Call:
     """
 
     request_id: str
+    """The client's request; the same in every log and trace."""
     model: str
+    """The provider's name of the model."""
     attempt: int = 0
+    """0 for the first call of a request."""
     new_id: Callable[[str], str] = _new_id
+    """Makes a fresh id that begins with the text it is given."""
     now: Callable[[], int] = _now
+    """Seconds since the epoch."""
     heavy: bool = False
+    """The request is very large."""
 
 
 class ProviderServices:
@@ -81,12 +87,14 @@ class Provider:
     """Its `type` in YAML."""
 
     configuration_schema: ClassVar[dict[str, Any]] = {"type": "object"}
+    """JSON Schema of its settings in YAML."""
     dialect: ClassVar[str] = ""
     """The dialect which the provider speaks; empty for providers over canonical types."""
 
     model: str | None = None
     """The provider's own name of the model; None passes the client's name on."""
     bypass_model: bool = False
+    """The client's model name is passed on even where `model` is set."""
     gateway: ProviderServices = ProviderServices()
     """Set by the gateway, and by the harness, before `configure`."""
 
@@ -129,27 +137,46 @@ class HTTPSettings:
     """What every HTTP provider takes. Times are seconds."""
 
     base_url: str = ""
+    """The API's address, without a slash at the end."""
     api_key: str | None = None
+    """The provider's key; None where it needs none or has another credential."""
     credentials: Literal["gateway", "client"] = "gateway"
+    """`client` forwards the caller's own credential in place of `api_key`."""
     model: str | None = None
+    """The provider's name of the model; None passes the client's on."""
     bypass_model: bool = False
+    """The client's model name is passed on even where `model` is set."""
     headers: dict[str, str] = field(default_factory=dict)
+    """Further headers of each call."""
     timeout: float = 600.0
+    """For a whole call."""
     connect_timeout: float = 5.0
+    """For a connection, TLS included."""
     first_token_timeout: float = 300.0
+    """From the request to the first content of the reply."""
     stream_idle_timeout: float = 300.0
+    """Between two pieces of a stream."""
     retry_attempts: int = 3
+    """Tries per target, the first included."""
     retry_attempts_written: bool = False
+    """The number is the configuration's own, not the default."""
     retry_delay: float = 1.0
+    """Before the second try; it doubles, with jitter."""
     on_leave: OnLeave = "cancel"
     """What becomes of a call whose client leaves: `cancel` ends it, and what came is counted; `drain` reads its reply
     to the end, for exact counts; `full` ends it and counts the most that the request allows."""
     include_usage: bool = True
+    """Ask for usage on streams where a provider gives none unasked."""
     api_version: str | None = None
+    """The API's version to send; None is the dialect's own."""
     proxy: str | None = None
+    """HTTP proxy for calls, `http://host:port`."""
     ca_file: str | None = None
+    """PEM file of the authorities to trust; None is the system's."""
     client_cert: str | Sequence[str] | None = None
+    """PEM file of the client certificate, or (certificate, key)."""
     quirks: dict[str, Any] = field(default_factory=dict)
+    """What this server does otherwise than the API's document; keys are the dialect's."""
 
 
 class HTTPProvider(Provider):
@@ -160,12 +187,15 @@ class HTTPProvider(Provider):
     """
 
     default_base_url: ClassVar[str] = ""
+    """Where no `baseUrl` is configured."""
     api_key_variable: ClassVar[str] = ""
     """Environment variable that customarily holds the key; for messages and `init`, never read by itself."""
     finds_credentials: ClassVar[bool] = False
     """Whether calls can be authorised without `apiKey`, by credentials that the vendor's own library finds."""
     quirks: ClassVar[Mapping[str, Any]] = {}
+    """What its servers do otherwise than the dialect's document; the configuration's own go before them."""
     default_api_version: ClassVar[str | None] = None
+    """Where no `version` is configured; None is the dialect's own."""
     forms: ClassVar[Sequence[OperationForm[Any, Any]]] = ()
     """The operations next to generation that the provider has, each in the form that it takes."""
     credential_headers: ClassVar[tuple[str, ...]] = tuple(sorted(CREDENTIAL_HEADERS))
@@ -185,6 +215,7 @@ class HTTPProvider(Provider):
     """The facts of a model by the provider's name of it; set by the gateway before the first request."""
 
     async def configure(self, config: dict[str, Any]) -> None:
+        """Reads the settings; an override calls this one first."""
         await super().configure(config)
         self.settings = self.read_settings(config)
         self._targets: dict[str, Target] = {}
@@ -332,6 +363,7 @@ class HTTPProvider(Provider):
         return (self.settings.api_key, *known) if self.settings.api_key else known
 
     async def close(self) -> None:
+        """Ends what refreshes the credential."""
         if self.tokens is not None:
             await self.tokens.aclose()
         if self._credential is not None:

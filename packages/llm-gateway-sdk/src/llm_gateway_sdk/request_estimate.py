@@ -19,7 +19,10 @@ __all__ = ["CANONICAL_BELOW", "RequestEstimate", "estimate_request"]
 
 @dataclass(slots=True, frozen=True)
 class RequestEstimate:
+    """What a request may use, before it is sent."""
+
     input_tokens: int
+    """About, from the length of what is sent."""
     output_tokens: int | None
     """The most that the request allows, over all its choices; None where it sets no bound."""
     pieces: Mapping[str, int] | None = None

@@ -42,21 +42,31 @@ class Usage(Value):
     """
 
     input_tokens: int | None = None
+    """All input, cached or not."""
     output_tokens: int | None = None
+    """All output, reasoning included."""
     cache_read_tokens: int | None = None
+    """Those of `input_tokens` that came from the vendor's cache."""
     cache_write_tokens: int | None = None
+    """Those of `input_tokens` that were written to it."""
     reasoning_tokens: int | None = None
+    """Those of `output_tokens` that were spent on thinking."""
     input_audio_tokens: int | None = None
+    """Those of `input_tokens` that are sound."""
     output_audio_tokens: int | None = None
+    """Those of `output_tokens` that are sound."""
     estimated: bool = False
     """The gateway counted, not the provider."""
     provider_metadata: ProviderMetadata = field(default_factory=dict)
+    """By dialect name, what there is no field for. A dialect writes only its own."""
     # What only prices depend on. Each is also in the provider's own fields, where the dialect that it came from writes
     # it from; two usages that differ in nothing else are the same reply.
     cache_write_1h_tokens: int | None = None
     """Those of `cache_write_tokens` that are kept for an hour."""
     input_image_tokens: int | None = None
+    """Those of `input_tokens` that are images."""
     output_image_tokens: int | None = None
+    """Those of `output_tokens` that are images."""
     service_tier: str | None = None
     """The tier that served the request, in the provider's word."""
     tool_calls: dict[str, int] | None = None
@@ -77,12 +87,14 @@ class Usage(Value):
 
     @property
     def total_tokens(self) -> int | None:
+        """Input and output together; None where both are unknown."""
         if self.input_tokens is None and self.output_tokens is None:
             return None
         return (self.input_tokens or 0) + (self.output_tokens or 0)
 
     @property
     def uncached_input_tokens(self) -> int | None:
+        """Input without what was read from or written to a cache; None where the input is unknown."""
         if self.input_tokens is None:
             return None
         return max(0, self.input_tokens - (self.cache_read_tokens or 0) - (self.cache_write_tokens or 0))
@@ -92,34 +104,48 @@ _compared = attrgetter(*Usage.__struct_fields__[: Usage.__struct_fields__.index(
 
 
 class Choice(Value):
+    """One of the answers to a request; `n` asks for several."""
+
     index: int = 0
+    """Its place among them, from 0."""
     message: Message = field(default_factory=lambda: Message("assistant"))
+    """The answer, of role `assistant`; in a chunk fragments of its parts."""
     finish_reason: str | None = None
     """`stop`, `length`, `tool_calls`, `content_filter`, `refusal`, `pause` or `error`; None while it goes on."""
     raw_finish_reason: str | None = None
     """The provider's own word."""
     stop_sequence: str | None = None
+    """The text of `LLMRequest.stop` at which it ended."""
     logprobs: dict[str, Any] | None = None
     """In Chat Completions' form: `{content: [{token, logprob, bytes, top_logprobs}], refusal: […]}`."""
     provider_metadata: ProviderMetadata = field(default_factory=dict)
+    """By dialect name, what there is no field for. A dialect writes only its own."""
     finish_message: str | None = None
     """The provider's own words on why the answer ended so: Anthropic `stop_details.explanation`, Gemini
     `finishMessage` and `blockReasonMessage`. The model's own words are a RefusalPart."""
 
 
 class LLMResponse(Value):
+    """What a model answers: the whole reply, or a chunk of a stream, which holds fragments; `merge` adds chunks up."""
+
     id: str = ""
+    """The provider's id of the reply."""
     model: str = ""
+    """The model that answered, as the provider names it; the client is shown the name that it asked for."""
     created: int | None = None
     """Seconds since the epoch."""
     choices: list[Choice] = field(default_factory=list)
+    """The answers; most requests want one."""
     usage: Usage | None = None
+    """What it cost in tokens; of a stream mostly in its last chunks. None where the provider gave none."""
     service_tier: str | None = None
+    """The tier that served it, in the provider's word."""
     error: ErrorInfo | None = None
     """A chunk only: the provider reports an error inside its stream, which ends with it."""
     final: bool = False
     """A chunk only: the provider's terminal event. In a merged response: the stream reached its end."""
     provider_metadata: ProviderMetadata = field(default_factory=dict)
+    """By dialect name, what there is no field for. A dialect writes only its own."""
     provider_deltas: list[tuple[str, Any]] = field(default_factory=list)
     """(dialect, event): stream events without a place of their own, in order."""
 
@@ -135,14 +161,17 @@ class LLMResponse(Value):
 
     @property
     def tool_calls(self) -> list[ToolCallPart]:
+        """The tool calls of the first choice."""
         return self.message.tool_calls
 
     @property
     def thinking(self) -> str:
+        """The reasoning of the first choice, joined."""
         return "".join(part.text for part in self.message.content if isinstance(part, ThinkingPart))
 
     @property
     def finish_reason(self) -> str | None:
+        """That of the first choice; None where there is no choice."""
         return self.choices[0].finish_reason if self.choices else None
 
     @property
@@ -256,6 +285,7 @@ class Accumulator:
         self._deltas: list[tuple[str, Any]] = []
 
     def add(self, chunk: LLMResponse) -> None:
+        """Adds a chunk."""
         if chunk.id:
             self._id = chunk.id
         if chunk.model:
@@ -281,6 +311,7 @@ class Accumulator:
             rope.add(choice)
 
     def value(self) -> LLMResponse:
+        """The sum so far."""
         return LLMResponse(
             id=self._id,
             model=self._model,

@@ -124,6 +124,7 @@ class Lease:
     id: str
     """From `new_lease_id`."""
     seconds: float
+    """From the reservation or the last extension."""
     note: str = ""
     """Where it is not empty, each charge of this lease is written to the domain's log `ledger` in the same step."""
 
@@ -133,7 +134,9 @@ class Amount:
     """What was used of one counter of a lease."""
 
     key: str
+    """Names the counter within its domain."""
     amount: int
+    """In the counter's own unit, 0 to `MAX_AMOUNT`."""
     ends: float = 0.0
     """As in `Entry`, for a counter that does not exist yet."""
 
@@ -143,11 +146,13 @@ class CounterState:
     """One counter as the store saw it, after a reservation that was granted or before one that was not."""
 
     key: str
+    """Names the counter within its domain."""
     settled: int
     """What was charged. Of a rate: the units in the bucket, rounded up."""
     open: int
     """The sum of open reservations. Of a rate 0: they are in the bucket."""
     limit: int | None
+    """As in the entry; None only counts."""
     exceeded: bool = False
     """The entry did not fit, whether or not that was a reason to refuse."""
     refused: bool = False
@@ -165,7 +170,10 @@ class CounterState:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
+    """All entries fit and are reserved."""
+
     lease_id: str
+    """As it was given in the lease."""
     expires: float
     """By the store's clock, in seconds since the epoch."""
     states: tuple[CounterState, ...]
@@ -174,14 +182,20 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
+    """At least one entry that is enforced does not fit; nothing is reserved."""
+
     states: tuple[CounterState, ...]
     """In the order of the entries; those with `refused` are why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
+    """A value under a key, with a version by which changes are made safely."""
+
     key: str
+    """Within the whole store."""
     value: bytes
+    """As it was put."""
     version: int
     """1 for the first; grows with each change, and goes on growing when a deleted key is written again."""
 
@@ -198,11 +212,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class LogEvent:
+    """One line of a log."""
+
     cursor: str
     """Its place in the log, for `read_since`."""
     at: float
     """Seconds since the epoch, by the store's clock."""
     event: dict[str, Any]
+    """What was appended; JSON."""
 
 
 def new_lease_id() -> str:
@@ -276,7 +293,8 @@ class Store(ABC):
     # Documents.
 
     @abstractmethod
-    async def get(self, key: str) -> Document | None: ...
+    async def get(self, key: str) -> Document | None:
+        """The document under this key; None where there is none."""
 
     @abstractmethod
     async def put(self, key: str, value: bytes, *, expected: int | None = None) -> int:

@@ -35,15 +35,19 @@ class TextPlace:
     """One text, readable and writable where it is."""
 
     kind: TextKind
+    """Whose words they are, or what else: `system`, `user`, `assistant`, `thinking`, `tool_arguments`, …."""
     path: str
     """Where, in canonical terms: `messages[2].content[0].text`."""
     holder: Any
+    """The object, list or mapping that the text is in."""
     key: Any
+    """Its name or place there."""
     part: Any = None
     """The part that the text belongs to, None outside of messages."""
 
     @property
     def text(self) -> str:
+        """The words; setting them changes the request or reply."""
         value = getattr(self.holder, str(self.key)) if self.is_field else self.holder[self.key]
         return value if isinstance(value, str) else ""
 

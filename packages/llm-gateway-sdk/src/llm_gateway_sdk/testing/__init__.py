@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ..field_docs import show_fields
+
 if TYPE_CHECKING:
     from .harness import Mount, PluginHarness, Reply
     from .invariants import assert_stream_invariant, assert_survives_every_part
@@ -58,4 +60,6 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    found = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    show_fields([found])
+    return found

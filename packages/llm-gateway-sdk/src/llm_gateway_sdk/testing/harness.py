@@ -34,11 +34,15 @@ class Mount:
     """A plugin in its place, as an entry of `plugins:` has it."""
 
     plugin: type[Plugin] | Plugin
+    """The class, or an instance that the test has made."""
     config: Any = None
+    """As in YAML; None where the plugin takes no settings."""
     name: str | None = None
     """Default: the plugin's type."""
     priority: int = 1000
+    """Lower runs first."""
     on_error: Literal["fail_closed", "fail_open"] = "fail_closed"
+    """What a hook that raises does to its request: `fail_closed` refuses it, `fail_open` goes on without it."""
     timeout: float | None = None
     """Seconds that one hook call may take."""
     condition: Callable[[RequestContext], bool] | None = None
@@ -60,6 +64,7 @@ class Reply:
     events: list[LLMResponse]
     """Streams: the chunks and what is around them, the opening and the end."""
     context: RequestContext
+    """The request's context, as the last hook left it."""
     requests: list[LLMRequest]
     """What the models were asked for this reply, one for each call."""
     detached: dict[str, Exception | None] = field(default_factory=dict)
@@ -67,18 +72,22 @@ class Reply:
 
     @property
     def text(self) -> str:
+        """The text of the reply's first choice."""
         return self.response.text
 
     @property
     def thinking(self) -> str:
+        """The reasoning of the reply's first choice."""
         return self.response.thinking
 
     @property
     def tool_calls(self) -> list[ToolCallPart]:
+        """The tool calls of the reply's first choice."""
         return self.response.tool_calls
 
     @property
     def parts(self) -> list[Part]:
+        """All parts of the reply's first choice, in order."""
         return self.response.message.content
 
     @property

@@ -30,8 +30,11 @@ class HTTPAnswer:
     """The answer of the provider's server: a body, or the pieces in which a stream's body arrives."""
 
     status: int = 200
+    """HTTP status."""
     body: bytes | Sequence[bytes] = b"{}"
+    """The whole body, or its pieces in the order in which they arrive."""
     headers: dict[str, str] = field(default_factory=lambda: {"content-type": "application/json"})
+    """By name."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,7 @@ class ScriptedHTTP:
         expires: float | None = None,
         reason: str = "total",
     ) -> _ScriptedReply:
+        """The next answer. `sent` lists what it was given."""
         answer = self._answers[min(len(self.sent), len(self._answers) - 1)]
         self.sent.append(SentRequest(method, url, Headers(headers), body))
         return _ScriptedReply(answer)
@@ -101,8 +105,11 @@ class ProviderReply:
     """
 
     response: LLMResponse
+    """The whole reply, or the sum of the chunks."""
     chunks: list[LLMResponse]
+    """Those of a stream, in order."""
     error: GatewayError | None = None
+    """What the provider raised; None after a success."""
 
     @property
     def text(self) -> str:

@@ -34,6 +34,7 @@ class Pause:
     """The model is silent for `seconds`."""
 
     seconds: float
+    """How long; the test waits as well."""
 
 
 def pause(seconds: float) -> Pause:
