@@ -17,7 +17,7 @@ import jsonschema
 
 from llm_gateway.config.document import Path
 from llm_gateway.config.formatting import TYPE_WORDS, Show, is_duration_pattern, show
-from llm_gateway.config.problems import closest, unknown_key
+from llm_gateway.config.problems import closest, json_in_text, unknown_key
 from llm_gateway.config.schema_views import marked
 from llm_gateway.config.units import decode_duration
 from llm_gateway.extensions import Extension
@@ -122,6 +122,10 @@ def _say(error: Any, path: Path, show: Show) -> str:
 
 def _remedy(error: Any) -> str:
     """How to write what was probably meant."""
+    wanted = _as_list(error.validator_value) if error.validator == "type" else []
+    kinds = tuple(kind for name, kind in (("object", dict), ("array", list)) if name in wanted)
+    if kinds and (hint := json_in_text(error.instance, kinds)):
+        return hint
     is_one = isinstance(error.instance, str | int | float) and not isinstance(error.instance, bool)
     if error.validator == "type" and _as_list(error.validator_value) == ["array"] and is_one:
         return "; put it in brackets: `[…]`"

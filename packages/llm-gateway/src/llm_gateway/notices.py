@@ -33,6 +33,9 @@ _UNFILLED = re.compile(
 )
 """A variable as shells, batch files, templates and other programs write it."""
 
+_FILE = re.compile(r"(?:~|\.{1,2})?/?(?:[\w.-]+/)*[\w-]+\.(?:json|key|md|pem|secret|txt)")
+"""The path of a file that holds a text."""
+
 _PLACEHOLDER = re.compile(
     r"<[^>]*>|(?:sk-)?(?:\.{3}|…|x{3,}|\*{3,})|(?:sk-)?(?:your|my|the|insert|put|replace|add)[-_ ].*"
     r"|change[-_]?me|todo|dummy|placeholder|api[-_ ]?key(?:[-_ ]here)?",
@@ -205,6 +208,11 @@ def _named(node: Node | None, kind: str, extensions: Extensions) -> Extension | 
 def _unfilled(node: Node, schemas: list[Schema], root: Schema, path: Path) -> Iterator[tuple[Path, str]]:
     """Credentials and addresses that hold the name of a variable instead of its value."""
     views = list(expand(schemas, root))
+    if isinstance(node.value, str) and not node.variables and _FILE.fullmatch(node.value.strip()):
+        if any(view.get("x-template") for view in views):
+            yield path, "this is a path, and is taken as it is written; write the file's text here, below a `|`"
+        elif any(view.get("writeOnly") for view in views):
+            yield path, 'this is a path, and is taken as it is written; write "${file:PATH}" for the file\'s text'
     if isinstance(node.value, str) and not node.variables and (found := _UNFILLED.fullmatch(node.value.strip())):
         if not any(view.get("x-template") or view.get("enum") for view in views):
             name = next(filter(None, found.groups()))

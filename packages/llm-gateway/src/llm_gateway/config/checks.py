@@ -122,6 +122,8 @@ def _problem_of_host(host: str) -> str | None:
     """Why this is not an address to listen on; None where it may be one."""
     if "://" in host or "/" in host:
         return "expected an address or a host name without scheme and path, such as 127.0.0.1 or 0.0.0.0"
+    if "*" in host:
+        return "expected an address or a host name; write 0.0.0.0 for all addresses of the machine"
     bare = host.removeprefix("[").removesuffix("]")
     if ":" in bare:
         try:

@@ -219,7 +219,11 @@ class _YAMLReader:
             key_line = key_node.start_mark.line + 1
             if key_node.tag == "tag:yaml.org,2002:merge":
                 value = self._node(value_node)
-                merged += value.value if isinstance(value.value, list) else [value]
+                others = value.value if isinstance(value.value, list) else [value]
+                if any(not isinstance(other.value, dict) for other in others):
+                    self.problems.append(ConfigProblem("`<<` takes a mapping", "", self.file, key_line))
+                    others = []
+                merged += others
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
                 self.problems.append(ConfigProblem("a key must be a word", "", self.file, key_line))
@@ -230,9 +234,6 @@ class _YAMLReader:
             result.value[key] = self._node(value_node)
             result.key_lines[key] = key_line
         for other in merged:
-            if not isinstance(other.value, dict):
-                self.problems.append(ConfigProblem("`<<` takes a mapping", "", self.file, other.line))
-                continue
             for key, child in other.value.items():
                 if key not in result.value:
                     result.value[key] = child
@@ -344,6 +345,8 @@ class _JSONReader:
             return " before the end of the file; a bracket is not closed"
         if self.text.startswith(("//", "/*", "#"), offset):
             return "; JSON has no comments: remove it, or write the file in YAML"
+        if offset and self.text.startswith("{{", offset - 1):
+            return "; this is a template: give the gateway the file that is made from it"
         return ""
 
 

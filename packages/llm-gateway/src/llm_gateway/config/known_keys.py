@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -10,6 +11,7 @@ from llm_gateway.config.document import Path, show_path
 from llm_gateway.config.problems import closest, unknown_key
 from llm_gateway.config.schema import GatewayFile
 from llm_gateway.config.schema_views import Schema, children, expand
+from llm_gateway_sdk import LLMRequest
 from llm_gateway_sdk.provider import HTTP_PROVIDER_PROPERTIES
 
 __all__ = ["describe_unknown_key", "file_schema", "known_keys"]
@@ -19,6 +21,10 @@ _SETTINGS = ("args", "arguments", "configuration", "options", "params", "paramet
 
 _EXTENDED = (("plugins",), ("adapters",), ("provider",))
 """Lists and keys whose entries name an extension: its settings are below their `config`."""
+
+_REQUEST_FIELDS = frozenset(field.name for field in dataclasses.fields(LLMRequest)) - {"model", "metadata"}  # type: ignore[arg-type]
+
+_TLS = ("cert", "certFile", "certificate", "https", "keyFile", "ssl", "tls")
 
 _MOST_PLACES = 2
 """A key that is known in more places than these is too common a word to be a hint."""
@@ -47,6 +53,8 @@ def describe_unknown_key(place: Path) -> str:
         return f'unknown key "{key.strip()}"; the line has a space that is not an ordinary one (U+00A0): type it again'
     if key[:2] in ("+ ", "- "):
         return f'unknown key "{key}"; remove the mark of a comparison at the beginning of the line'
+    if parent == ("server",) and key in _TLS:
+        return f'unknown key "{key}"; the gateway listens for HTTP without TLS: let a proxy in front of it end TLS'
     if (meant := _in_settings(key, parent, known) or _in_another_place(key, parent)) is not None:
         return f'unknown key "{key}"; {meant}'
     return unknown_key(key, closest(key, known), known)
@@ -64,6 +72,8 @@ def _in_settings(key: str, parent: Path, known: list[str]) -> str | None:
     if names == ("models",):
         if key in ("type", "config"):
             return f"did you mean `provider: {{{key}: …}}`? Its lines begin further to the right than `provider`"
+        if key.replace("-", "_") in _REQUEST_FIELDS and closest(key, known) is None:
+            return f"did you mean `modelConfig: {{{key}: …}}`?"
         if key in HTTP_PROVIDER_PROPERTIES and closest(key, known) is None:
             return f"did you mean `provider.config.{key}`?"
     return None

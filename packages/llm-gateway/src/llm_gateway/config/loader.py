@@ -19,7 +19,7 @@ from llm_gateway.config.env import Variables, read_dotenv
 from llm_gateway.config.formatting import Show, show_of
 from llm_gateway.config.known_keys import describe_unknown_key, file_schema, known_keys
 from llm_gateway.config.limits_section import take_limits
-from llm_gateway.config.problems import Problems, closest
+from llm_gateway.config.problems import Problems, closest, json_in_text
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
@@ -149,6 +149,9 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
 
 def _remedy(place: Path, expected: str, value: object) -> str:
     """How to write what was probably meant."""
+    kinds = {"a mapping": dict, "a list": list}
+    if expected in kinds and (hint := json_in_text(value, kinds[expected])):
+        return hint
     match expected:
         case "a mapping" if isinstance(value, str) and place[:1] in (("availablePlugins",), ("availableExtensions",)):
             kind = "path" if value.startswith((".", "/")) or value.endswith(".py") else "module"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable
 
 from llm_gateway.config.document import Node, Path, show_path
+from llm_gateway.config.other_names import letters, other_name
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
 
@@ -50,6 +52,17 @@ def unknown_key(key: str, near: str | None, known: Iterable[str]) -> str:
     return f'unknown key "{key}"' + (f'; did you mean "{near}"?' if near else f" (known: {_listed(list(known))})")
 
 
+def json_in_text(value: object, wanted: type | tuple[type, ...]) -> str:
+    """The remedy where a mapping or a list was written as JSON inside a text; else empty."""
+    if not isinstance(value, str) or value.strip()[:1] not in ("{", "["):
+        return ""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return ""
+    return "; it is JSON inside a text: remove the quotes around it" if isinstance(found, wanted) else ""
+
+
 def _listed(names: list[str]) -> str:
     return ", ".join(names) or "none"
 
@@ -58,7 +71,9 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     """The known name that `name` was probably meant to be."""
     names = list(known)
     for candidate in names:
-        if candidate.replace("_", "").replace("-", "").lower() == name.replace("_", "").replace("-", "").lower():
+        if letters(candidate) == letters(name):
             return candidate
+    if (meant := other_name(name, names)) is not None:
+        return meant
     matches = difflib.get_close_matches(name, names, n=1, cutoff=0.65)
     return matches[0] if matches else None

@@ -12,6 +12,8 @@ _UNQUOTED_VARIABLE = re.compile(r"""(?<!["'$])\$\{[^}]*\}(?!["'])""")
 _TWO_COLONS = re.compile(r"^\s*(?:-\s+)?[\w-]+:\s+(?P<value>[^\s\"'\[{|>&*#][^#]*?:\s.*|[^\s\"'\[{|>&*#][^#]*?:)$")
 _NO_SPACE = re.compile(r"^\s*(?:-\s+)?([A-Za-z]\w*):([^\s/:][^:]*)$")
 """`name:value`"""
+_RESERVED = re.compile(r"(?:^|[\s:\[,])(?P<value>[%@`][^\s,}\]]*)")
+"""A text that begins with a sign which YAML keeps for itself."""
 
 
 def describe_syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[int | None, str]:
@@ -113,6 +115,8 @@ def _hint(line: str, lines: list[str], number: int, message: str, text: str) -> 
         return "; remove the line `---`: a configuration is one document"
     if "\t" in text and ("cannot start any token" in message or "tab character" in message):
         return "; indent with spaces, not with tabs"
+    if "cannot start any token" in message and (found := _RESERVED.search(line)):
+        return f'; put quotes around the text: "{found["value"]}"'
     before = lines[number - 1] if number else ""
     for candidate in (line, before):
         if (found := _TWO_COLONS.match(candidate)) and "mapping values" in message:
