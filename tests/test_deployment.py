@@ -5,6 +5,7 @@ configuration that loads.
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import runpy
 import shutil
@@ -22,6 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
 CHART = DEPLOY / "helm" / "llm-gateway"
 KEYS = {"OPENAI_API_KEY": "sk-1", "GATEWAY_KEY": "key-of-the-team"}
+
+
+COMPOSE_VARIABLES = set(re.findall(r"\$\{(\w+)", (DEPLOY / "compose" / "gateway.yaml").read_text()))
 
 
 @pytest.fixture
@@ -73,6 +77,69 @@ def test_each_service_of_compose_is_used_by_the_gateway_or_reads_from_it(compose
 
     # Prometheus reads from `gateway:3000`, Grafana from the others.
     assert [name for name in unused if f'"{name}:' not in settings] == []
+
+
+def test_prometheus_reads_the_address_where_the_gateway_has_its_metrics(compose: dict[str, Any]) -> None:
+    settings = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())
+    config = load(DEPLOY / "compose" / "gateway.yaml", environ=dict.fromkeys(COMPOSE_VARIABLES, "value-of-it")).config
+    mounted = {mount.split(":")[1] for mount in compose["services"]["prometheus"]["volumes"]}
+    (job,) = settings["scrape_configs"]
+
+    assert job["metrics_path"] == config.monitoring.metrics.path
+    assert job["static_configs"] == [{"targets": [f"gateway:{config.server.port}"]}]
+    assert set(settings["rule_files"]) <= mounted
+
+
+def test_the_gateway_of_compose_is_given_each_variable_that_it_reads(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]["gateway"]["environment"]) == COMPOSE_VARIABLES
+
+
+def test_each_dashboard_has_a_data_source_of_its_kind(compose: dict[str, Any]) -> None:
+    folder = DEPLOY / "compose" / "grafana" / "provisioning"
+    sources = yaml.safe_load((folder / "datasources" / "datasources.yaml").read_text())["datasources"]
+    (provider,) = yaml.safe_load((folder / "dashboards" / "dashboards.yaml").read_text())["providers"]
+    grafana = compose["services"]["grafana"]
+    mounts = dict(mount.split(":")[:2] for mount in grafana["volumes"])
+    dashboards = [file for file, place in mounts.items() if place.startswith(provider["options"]["path"] + "/")]
+
+    assert len(dashboards) == 2
+    for file in dashboards:
+        variables = json.loads((DEPLOY / "compose" / file).read_text())["templating"]["list"]
+        wanted = {variable["query"] for variable in variables if variable["type"] == "datasource"}
+        assert wanted
+        assert wanted <= {source["type"] for source in sources}
+    plugins = {source["type"] for source in sources} - {"prometheus"}
+    assert plugins <= set(grafana["environment"]["GF_PLUGINS_PREINSTALL"].split(","))
+
+
+def test_the_tracer_and_grafana_read_one_database(compose: dict[str, Any]) -> None:
+    """Named in the configuration, the compose file and the data source of Grafana."""
+    given = compose["services"]["clickhouse"]["environment"]
+    config = yaml.safe_load((DEPLOY / "compose" / "gateway.yaml").read_text())
+    tracer = next(
+        plugin["config"]["clickhouse"] for plugin in config["plugins"] if plugin["type"] == "clickhouse-tracer"
+    )
+    file = DEPLOY / "compose" / "grafana" / "provisioning" / "datasources" / "datasources.yaml"
+    source = next(
+        source["jsonData"]
+        for source in yaml.safe_load(file.read_text())["datasources"]
+        if source["type"] != "prometheus"
+    )
+
+    assert tracer["username"] == source["username"] == given["CLICKHOUSE_USER"]
+    assert tracer["database"] == source["defaultDatabase"] == given["CLICKHOUSE_DB"]
+    assert tracer["url"] == f"http://{source['host']}:{source['port']}"
+
+
+def test_what_the_image_copies_exists_and_is_not_left_out() -> None:
+    copied = re.findall(r"^COPY (?!--from)(\S+) ", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    kept = {
+        line.removeprefix("!") for line in (DEPLOY / "Dockerfile.dockerignore").read_text().split() if line[0] == "!"
+    }
+
+    assert copied
+    assert [name for name in copied if not (ROOT / name).exists()] == []
+    assert set(copied) == kept
 
 
 @pytest.mark.parametrize("file", [DEPLOY / "gateway.yaml", DEPLOY / "kubernetes" / "gateway.yaml"], ids=str)
@@ -127,6 +194,18 @@ def test_the_unit_runs_the_command_and_does_not_repeat_a_wrong_configuration() -
     assert service["ExecStart"].endswith("llm-gateway start --config /etc/llm-gateway/gateway.yaml")
     assert service["RestartPreventExitStatus"] == "2"
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="the program systemd-analyze is missing")
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd" / "llm-gateway.service").read_text()
+    file = tmp_path / "llm-gateway.service"
+    file.write_text(text.replace("/opt/llm-gateway/bin/llm-gateway", "/bin/true"))
+
+    found = subprocess.run(["systemd-analyze", "verify", str(file)], capture_output=True, text=True, check=False)
+
+    assert [line for line in found.stderr.splitlines() if file.name in line] == []
+    assert found.returncode == 0
 
 
 def test_the_lock_of_the_image_has_all_that_the_packages_need_with_hashes() -> None:

@@ -22,7 +22,7 @@ _SETTINGS = ("args", "arguments", "configuration", "options", "params", "paramet
 _EXTENDED = (("plugins",), ("adapters",), ("provider",))
 """Lists and keys whose entries name an extension: its settings are below their `config`."""
 
-_REQUEST_FIELDS = frozenset(field.name for field in dataclasses.fields(LLMRequest)) - {"model", "metadata"}  # type: ignore[arg-type]
+_REQUEST_FIELDS = frozenset(field.name for field in dataclasses.fields(LLMRequest)) - {"model", "metadata"}
 
 _TLS = ("cert", "certFile", "certificate", "https", "keyFile", "ssl", "tls")
 
