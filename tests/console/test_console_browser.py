@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.skipif(BROWSER is None, reason="no Chromium is install
 ADMIN = "admin-credential-0123456789"
 CANARY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>'\"&"
 PAGES = (
-    "/traces/?range=1h", "/traces/interactions?range=1h", "/keys", "/teams", "/team?name=(none)", "/limits",
-    "/limits/simulate", "/playground", "/health", "/configuration", "/audit",
+    "/traces/?range=1h", "/traces/interactions?range=1h", "/traces/sessions?range=1h", "/keys", "/teams",
+    "/team?name=(none)", "/limits", "/limits/simulate", "/playground", "/health", "/configuration", "/audit",
 )  # fmt: skip
 VIEWS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
@@ -57,7 +57,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 "config": {
                     "clickhouse": {"url": f"chdb://{folder}/engine"},
                     "flushInterval": 100,
-                    "spool": {"path": str(folder / "spool")},
+                    "spool": {"path": str(folder / "spool"), "sending": "normal"},
                 },
             },
             {"name": "console", "type": "console", "config": {"signedInPrincipals": True}},

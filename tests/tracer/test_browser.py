@@ -38,7 +38,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
     yield {
         "clickhouse": {"url": front.url, "database": "traces"},
         "flushInterval": 200,
-        "spool": {"path": str(folder / "spool")},
+        "spool": {"path": str(folder / "spool"), "sending": "normal"},
     }
     front.kill()
 
@@ -46,7 +46,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
 @pytest.fixture
 def tracer(config: dict[str, Any], tmp_path: Path) -> Iterator[Tracer]:
     """Another gateway's."""
-    started = Tracer({**config, "spool": {"path": str(tmp_path / "spool")}})
+    started = Tracer({**config, "spool": {"path": str(tmp_path / "spool"), "sending": "normal"}})
     started.start()
     yield started
     started.close()

@@ -6,14 +6,15 @@ With CLICKHOUSE_URL these tests run against that server (a database of their own
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from llm_gateway_clickhouse_tracer.dashboard import finding, queries
-from llm_gateway_clickhouse_tracer.dashboard.filter import RANGES, Filter
+from llm_gateway_clickhouse_tracer.dashboard import finding, queries, sessions
+from llm_gateway_clickhouse_tracer.dashboard.filter import RANGES, SESSION_SORTS, Filter
 from llm_gateway_clickhouse_tracer.database.client import connect
 from llm_gateway_clickhouse_tracer.database.schema import COLUMNS, QUARTER_DAY, ensure_table
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
@@ -21,6 +22,8 @@ from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished, user
 from tracer_harness import Front, eventually, rows
 from tracer_samples import samples
+
+from llm_gateway_sdk import ModelHTTPError
 
 
 @pytest.fixture
@@ -33,7 +36,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, 
     config = {
         "clickhouse": {"url": url, "database": f"tracer_test_{uuid.uuid4().hex[:12]}"},
         "flushInterval": 200,
-        "spool": {"path": str(tmp_path / "spool")},
+        "spool": {"path": str(tmp_path / "spool"), "sending": "normal"},
     }
     yield config
     database = connect(TracerSettings.load(config).clickhouse)
@@ -149,4 +152,41 @@ def test_every_question_of_the_dashboard_has_an_answer(place: dict[str, Any]) ->
     older = finding.interactions(database, Filter(range="24h", before=str(page[49]["started"]))).rows
     assert not {row["interaction_id"] for row in page[:50]} & {row["interaction_id"] for row in older}
     assert len(page[:50]) + len(older) == 64
+    database.close()
+
+
+def test_sessions_add_up_their_requests_in_every_order(place: dict[str, Any]) -> None:
+    now = time.time()
+    contexts = [
+        finished(
+            f"r-{session}-{number}",
+            headers={"x-session-id": f"session-{session:03d}"},
+            started=now - 60 * session - number,
+            caller=f"key-{session % 3}",
+            error=ModelHTTPError("overloaded", status=503) if number == 1 and session % 10 == 0 else None,
+        )
+        for session in range(60)
+        for number in range(2 if session < 59 else 5)
+    ]
+    traced(place, *contexts, finished("without"))
+    database = connect(TracerSettings.load(place).clickhouse)
+    day = Filter(range="24h")
+
+    page = sessions.sessions(database, day)
+    assert [row["session"] for row in page[:50]] == [f"session-{number:03d}" for number in range(50)]
+    assert sessions.found(database, day) == 60
+    older = sessions.sessions(database, Filter(range="24h", before=str(page[49]["latest"])))
+    assert [row["session"] for row in older] == [f"session-{number:03d}" for number in range(50, 60)]
+    [longest, *_] = sessions.sessions(database, Filter(range="24h", sort="requests"))
+    assert (longest["session"], longest["requests"], longest["tokens_in"]) == ("session-059", 5, 5000)
+    failing = sessions.sessions(database, Filter(range="24h", sort="failing"))
+    assert [row["errors"] for row in failing[:7]] == [1] * 6 + [0]
+    assert {row["session"] for row in sessions.sessions(database, Filter(range="24h", search="SSION-05"))} == {
+        f"session-05{number}" for number in range(10)
+    }
+    for sort in SESSION_SORTS:
+        rest = sessions.sessions(database, Filter(range="24h", sort=sort, skip=50 if sort != "newest" else 0))
+        assert len(rest) == (51 if sort == "newest" else 10)
+    [one] = sessions.sessions(database, Filter.load({"session": "session-007", "caller": "key-1"}))
+    assert (one["callers"], one["interactions"], one["models"]) == (["key-1"], 2, ["gpt-mini"])
     database.close()

@@ -148,7 +148,7 @@ class ClickHouseTracer(Plugin):
         """The same pages, for a console, which has its own login."""
         from .dashboard import dashboard_app
 
-        links = (("Overview", "/", "o"), ("Interactions", "/interactions", "i"))
+        links = (("Overview", "/", "o"), ("Interactions", "/interactions", "i"), ("Sessions", "/sessions", "s"))
         return (ConsoleArea("traces", dashboard_app(self.settings, guarded=True), links),)
 
     def metrics(self) -> dict[str, float]:

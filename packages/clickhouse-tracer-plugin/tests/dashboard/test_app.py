@@ -40,7 +40,7 @@ def basic(password: str) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"me:{password}".encode()).decode()}
 
 
-@pytest.mark.parametrize("path", ["/", "/interactions", "/static/style.css", "/export.jsonl"])
+@pytest.mark.parametrize("path", ["/", "/interactions", "/sessions", "/static/style.css", "/export.jsonl"])
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

@@ -18,8 +18,8 @@ def test_an_address_keeps_what_was_chosen_and_changes_one_thing() -> None:
 
 
 def test_failed_is_offered_where_there_are_failures() -> None:
-    bar = controls("", "/interactions", Filter(), {"status": ["error", "ok"]}, search=True)
-    fine = controls("", "/interactions", Filter(), {"status": ["ok"]}, search=True)
+    bar = controls("", "/interactions", Filter(), {"status": ["error", "ok"]}, search="Search…")
+    fine = controls("", "/interactions", Filter(), {"status": ["ok"]}, search="Search…")
 
     assert '<option value="failed">failed</option>' in bar
     assert "failed" not in fine
@@ -53,7 +53,7 @@ def test_the_week_in_which_the_clocks_change_has_its_own_length() -> None:
 
 
 def test_a_range_takes_the_place_of_a_custom_one() -> None:
-    bar = controls("", "/", Filter.load({"since": "2026-11-01", "until": "2026-11-08"}), {}, search=False)
+    bar = controls("", "/", Filter.load({"since": "2026-11-01", "until": "2026-11-08"}), {})
 
     ranges = bar.partition('aria-label="Time range"')[2].partition("</nav>")[0]
     assert "since" not in ranges

@@ -28,13 +28,14 @@ from llm_gateway_sdk.wire import json
 from ..database.client import Database, DatabaseFailure
 from ..database.schema import open_database
 from ..settings import TracerSettings
-from . import finding, queries
+from . import finding, queries, sessions
 from .csv_export import CSV_COLUMNS, csv_lines
-from .filter import Filter
+from .filter import SESSION_SORTS, Filter
 from .frame import message_page
 from .interaction import interaction_page
 from .listing import interactions_page, tail_event
 from .overview import overview_page
+from .session_list import sessions_page
 from .tail import Tail
 
 __all__ = ["Dashboard", "Reply", "dashboard_app", "serve"]
@@ -138,6 +139,8 @@ class Dashboard:
                     partial(queries.choices, database, chosen),
                 )
                 return _page(interactions_page(base, chosen, page, offered, total))
+            case ["sessions"]:
+                return self._sessions(Filter.load(query, SESSION_SORTS), base)
             case ["interactions", interaction]:
                 rows = finding.rounds(self._connected(), unquote(interaction))
                 if rows:
@@ -181,6 +184,16 @@ class Dashboard:
                 base, chosen, sums, points, parts, offered, earlier=earlier, statuses=statuses, providers=providers
             )
         )
+
+    def _sessions(self, chosen: Filter, base: str) -> Reply:
+        database = self._connected()
+        rows, total, offered = _together(
+            database,
+            partial(sessions.sessions, database, chosen),
+            partial(sessions.found, database, chosen),
+            partial(queries.choices, database, chosen),
+        )
+        return _page(sessions_page(base, chosen, rows, offered, total))
 
     def _figures(self, chosen: Filter, field: str, *, with_last: bool) -> Reply:
         database = self._connected()

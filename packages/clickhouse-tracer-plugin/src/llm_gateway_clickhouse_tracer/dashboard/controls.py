@@ -18,7 +18,11 @@ __all__ = ["address", "calendar", "controls"]
 _MOMENT: Final = "%Y-%m-%d %H:%M:%S"
 
 
-def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: bool) -> Markup:
+def controls(
+    base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: str = "", tools: bool = False
+) -> Markup:
+    """`search` is what the field of the search says; without it there is none. `tools`: whether to offer that only what
+    called a tool is shown."""
     ranges = [
         tag(
             "a",
@@ -55,7 +59,7 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
             type="search",
             name="q",
             value=chosen.search,
-            placeholder="Search prompts, answers, ids…",
+            placeholder=search,
             aria_label="Search",
             id="search",
         )
@@ -69,7 +73,7 @@ def controls(base: str, path: str, chosen: Filter, offered: Mapping[str, Sequenc
         field,
         tag("details", tag("summary", _conditions(len(picked))), boxes, class_="filters", open=True) if boxes else None,
         tag("label", tag("input", type="checkbox", name="tools", value="1", checked=chosen.tools_only), " with tools")
-        if search
+        if tools
         else None,
         tag("button", "Show"),
         _reset(base, path, chosen) if picked or chosen.search or chosen.tools_only else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,7 +12,7 @@ from llm_gateway_sdk.numerals import whole_number
 
 from ..database.schema import QUARTER_DAY
 
-__all__ = ["FAILED", "FIELDS", "RANGES", "SORTS", "Filter", "Range", "is_zone"]
+__all__ = ["FAILED", "FIELDS", "RANGES", "SESSION_SORTS", "SORTS", "Filter", "Range", "is_zone"]
 
 
 @dataclass(slots=True, frozen=True)
@@ -47,6 +47,15 @@ SORTS: Final[Mapping[str, str]] = {
     "first": "first_us DESC NULLS LAST",
     "requests": "requests DESC",
 }
+
+SESSION_SORTS: Final[Mapping[str, str]] = {
+    "newest": "latest DESC",
+    "dearest": "cost DESC NULLS LAST",
+    "longest": "tokens_in + tokens_out DESC NULLS LAST",
+    "requests": "requests DESC",
+    "failing": "errors DESC",
+}
+"""Orders of the list of sessions."""
 
 
 def is_zone(name: str) -> bool:
@@ -106,8 +115,8 @@ class Filter:
     until: str = ""
 
     @classmethod
-    def load(cls, query: Mapping[str, str]) -> Filter:
-        """From a query string; what is unknown is ignored."""
+    def load(cls, query: Mapping[str, str], sorts: Collection[str] = SORTS) -> Filter:
+        """From a query string; what is unknown is ignored. `sorts` are the orders that the page has."""
         chosen = query.get("range", "24h")
         return cls(
             range=chosen if chosen in RANGES else "24h",
@@ -115,7 +124,7 @@ class Filter:
             search=query.get("q", "").strip()[:500],
             tools_only=query.get("tools") == "1",
             before=query.get("before", "")[:40],
-            sort=query["sort"] if query.get("sort") in SORTS else "newest",
+            sort=query["sort"] if query.get("sort") in sorts else "newest",
             skip=min(whole_number(query.get("skip")) or 0, 100_000),
             zone=query["tz"] if is_zone(query.get("tz", "")) else "UTC",
             since=_moment(query.get("since", "")),

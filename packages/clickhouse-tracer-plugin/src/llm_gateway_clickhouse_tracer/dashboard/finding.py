@@ -21,14 +21,26 @@ from typing import Any, Final
 from ..database.client import Database
 from .filter import SORTS, Filter
 
-__all__ = ["PAGE_SIZE", "Page", "charged", "details", "export", "found", "interactions", "rounds"]
+__all__ = [
+    "PAGE_SIZE",
+    "WINDOWS",
+    "Page",
+    "charged",
+    "details",
+    "ends",
+    "export",
+    "found",
+    "interactions",
+    "rounds",
+    "seconds_of",
+]
 
 PAGE_SIZE: Final = 50
 _EXPORT_CHUNK: Final = 200
 _NARROW_CHUNK: Final = 5000
 _MAX_ROUNDS: Final = 200
 _MOST_CHARGED: Final = 100_000
-_WINDOWS: Final = (1 / 512, 1 / 64, 1 / 8, 1.0)
+WINDOWS: Final = (1 / 512, 1 / 64, 1 / 8, 1.0)
 """Parts of the span, counted from where the list begins."""
 _GROWTH: Final = 8
 _SEARCH_SECONDS: Final = 8.0
@@ -60,12 +72,12 @@ def interactions(database: Database, chosen: Filter, *, thorough: bool = False) 
         return Page(named)
     if chosen.sort not in ("newest", "oldest"):
         return Page(details(database, chosen, _candidates(database, chosen, "", {})))
-    start, end, _ = chosen.span(time.time())
+    start, end = ends(chosen)
     began = time.monotonic()
-    for number, part in enumerate(_WINDOWS):
+    for number, part in enumerate(WINDOWS):
         window, parameters = _window(chosen, start, end, part)
         rows = details(database, chosen, _candidates(database, chosen, window, parameters), window, parameters)
-        if len(rows) > PAGE_SIZE or number == len(_WINDOWS) - 1:
+        if len(rows) > PAGE_SIZE or number == len(WINDOWS) - 1:
             return Page(rows)
         spent = time.monotonic() - began
         if chosen.search and not thorough and spent * _GROWTH > _SEARCH_SECONDS:
@@ -82,12 +94,18 @@ def found(database: Database, chosen: Filter) -> int | None:
     return int(rows[0]["n"]) if rows else 0
 
 
-def _window(chosen: Filter, start: int, end: int, part: float) -> tuple[str, dict[str, Any]]:
+def ends(chosen: Filter) -> tuple[float, float]:
+    """The span in Unix seconds, to now at most: the last bucket of a chart has not ended yet."""
+    start, end, _ = chosen.span(now := time.time())
+    return start, min(end, now)
+
+
+def _window(chosen: Filter, start: float, end: float, part: float) -> tuple[str, dict[str, Any]]:
     """A condition on when an interaction began; `edge` is the far end of the window. Empty for the whole span."""
     if part == 1:
         return "", {}
     oldest_first = chosen.sort == "oldest"
-    last = min(float(end), _seconds(chosen.before) + 1) if chosen.before else float(end)
+    last = min(end, seconds_of(chosen.before) + 1) if chosen.before else end
     edge = start + (end - start) * part if oldest_first else last - (last - start) * part
     text = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(edge))
     moment = "toDateTime64({edge:String}, 6, 'UTC')"
@@ -162,7 +180,8 @@ def details(
     )
 
 
-def _seconds(moment: str) -> float:
+def seconds_of(moment: str) -> float:
+    """Unix seconds of a moment of an address (UTC), or now where it is none."""
     try:
         return datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -10,7 +10,7 @@ from llm_gateway_sdk.web import page as framed
 from .controls import address
 from .filter import Filter
 
-__all__ = ["badge", "charts_files", "linked", "message_page", "nothing", "page", "script"]
+__all__ = ["badge", "charts_files", "linked", "marked", "message_page", "nothing", "page", "script"]
 
 
 def page(base: str, title: str, here: str, *content: Child) -> str:
@@ -30,7 +30,11 @@ def charts_files(base: str) -> list[Markup]:
 
 
 def _shell(base: str) -> Shell:
-    links = (Link("Overview", f"{base}/", "o"), Link("Interactions", f"{base}/interactions", "i"))
+    links = (
+        Link("Overview", f"{base}/", "o"),
+        Link("Interactions", f"{base}/interactions", "i"),
+        Link("Sessions", f"{base}/sessions", "s"),
+    )
     return Shell("traces", links, f"{base}/static")
 
 
@@ -56,3 +60,15 @@ def linked(base: str, chosen: Filter, field: str, names: Sequence[str]) -> list[
 
 def nothing() -> Markup:
     return join(tag("p", "No requests here: choose a longer time or fewer conditions.", class_="empty panel"))
+
+
+def marked(text: str, search: str) -> list[Child]:
+    """The text with each place that was searched for marked."""
+    if not search:
+        return [text] if text else []
+    parts: list[Child] = []
+    lower, wanted, start = text.lower(), search.lower(), 0
+    while (at := lower.find(wanted, start)) >= 0 and len(lower) == len(text):
+        parts += [text[start:at], tag("mark", text[at : at + len(search)])]
+        start = at + len(search)
+    return [*parts, text[start:]] if text else []

@@ -15,7 +15,7 @@ from .controls import address, controls
 from .figures import count, duration, moment, money
 from .filter import Filter
 from .finding import PAGE_SIZE, Page
-from .frame import badge, linked, nothing, page, script
+from .frame import badge, linked, marked, nothing, page, script
 
 __all__ = ["COLUMNS", "Column", "interactions_page", "tail_event"]
 
@@ -83,7 +83,7 @@ def interactions_page(
         "Interactions",
         "Interactions",
         tag("h1", "Interactions", tag("small", f"{count(total)} found", class_="sub") if total is not None else None),
-        controls(base, "/interactions", chosen, offered, search=True),
+        controls(base, "/interactions", chosen, offered, search="Search prompts, answers, ids…", tools=True),
         _choosing(base, chosen),
         tag(
             "div",
@@ -225,11 +225,11 @@ def _texts(base: str, chosen: Filter, row: Mapping[str, Any]) -> Child:
     return [
         tag(
             "a",
-            _marked(_excerpt(row["question"], around=chosen.search), chosen.search) or _without_text(row),
+            marked(_excerpt(row["question"], around=chosen.search), chosen.search) or _without_text(row),
             href=f"{base}/interactions/{row['interaction_id']}",
             data_row=True,
         ),
-        tag("div", _marked(_excerpt(below, around=chosen.search), chosen.search), class_="sub"),
+        tag("div", marked(_excerpt(below, around=chosen.search), chosen.search), class_="sub"),
         tag("div", "found in an earlier message or an id", class_="sub hit") if elsewhere else None,
         tag("div", chips, class_="chips") if chips else None,
     ]
@@ -274,15 +274,3 @@ def _excerpt(text: str, length: int = 160, *, around: str = "") -> str:
         return words[: length - 1] + "…"
     start = at - length // 3
     return f"…{words[start : start + length - 2]}…"
-
-
-def _marked(text: str, search: str) -> list[Child]:
-    """The text with each place that was searched for marked."""
-    if not search:
-        return [text] if text else []
-    parts: list[Child] = []
-    lower, wanted, start = text.lower(), search.lower(), 0
-    while (at := lower.find(wanted, start)) >= 0 and len(lower) == len(text):
-        parts += [text[start:at], tag("mark", text[at : at + len(search)])]
-        start = at + len(search)
-    return [*parts, text[start:]] if text else []

@@ -109,7 +109,7 @@ def overview_page(
         "Overview",
         "Overview",
         tag("h1", "Overview"),
-        controls(base, "/", chosen, offered, search=False),
+        controls(base, "/", chosen, offered),
         health,
         tag("section", tiles, class_="tiles", aria_label="Totals"),
         tag("p", f"▲ ▼ compared with {_BEFORE}", class_="sub compared") if before.get("requests") else None,
