@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -157,11 +158,18 @@ def test_each_role_sees_what_it_may_do(viewer: Any, operator: Any, admin: Any) -
     assert made.status == 200
     pages = {person: person.get("/keys").text for person in (viewer, operator, admin)}
 
-    assert [("Revoke permanently" in text, "Rotate" in text, "New key" in text) for text in pages.values()] == [
+    actions = ("Revoke permanently", "Rotate reports", "Create key")
+    assert [tuple(action in text for action in actions) for text in pages.values()] == [
         (False, False, False),
         (True, False, False),
         (True, True, True),
     ]
+    denied = [re.findall(r'<button [^>]*disabled[^>]*title="([^"]*)"[^>]*>([^<]+)<', text) for text in pages.values()]
+    revoke, rotate, make = (
+        ("needs the role operator", "Revoke…"),
+        *(("needs the role admin", label) for label in ("Rotate…", "New key…")),
+    )
+    assert [sorted(found) for found in denied] == [sorted([revoke, rotate, make]), sorted([rotate, make]), []]
     assert viewer.get("/playground").status == 403
     assert [person.get("/audit").status for person in pages] == [403, 403, 200]
 

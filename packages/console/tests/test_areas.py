@@ -55,4 +55,4 @@ def test_figures_of_a_slow_database_are_given_up(monkeypatch: pytest.MonkeyPatch
     host: Any = Host(200)
     host._areas = [ConsoleArea("traces", never)]
     with pytest.raises(AreaFailure, match="slow"):
-        asyncio.run(recorded_by(host, "team", "7d"))
+        asyncio.run(recorded_by(host, "team", {"range": "7d"}))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
-from zoneinfo import ZoneInfo
 
-from llm_gateway_clickhouse_tracer.dashboard.controls import address, calendar, controls
+from llm_gateway_clickhouse_tracer.dashboard.controls import address, controls
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
 
 
@@ -34,22 +32,6 @@ def test_what_is_unknown_in_a_query_is_ignored() -> None:
 
 def test_a_moment_with_an_offset_is_taken_in_utc() -> None:
     assert Filter.load({"since": "2026-11-23T10:00+01:00"}).since == "2026-11-23 09:00:00"
-
-
-def test_the_calendar_is_that_of_the_reader_s_clock() -> None:
-    spans = calendar(datetime(2026, 11, 25, 1, 30, tzinfo=ZoneInfo("Asia/Tokyo")))
-
-    assert spans["today"] == ("2026-11-24 15:00:00", "2026-11-25 15:00:00")
-    assert spans["yesterday"] == ("2026-11-23 15:00:00", "2026-11-24 15:00:00")
-    assert spans["last week"] == ("2026-11-15 15:00:00", "2026-11-22 15:00:00")
-    assert spans["this month"] == ("2026-10-31 15:00:00", "2026-11-30 15:00:00")
-    assert spans["last month"] == ("2026-09-30 15:00:00", "2026-10-31 15:00:00")
-
-
-def test_the_week_in_which_the_clocks_change_has_its_own_length() -> None:
-    start, end = calendar(datetime(2026, 10, 28, 12, tzinfo=ZoneInfo("Europe/Berlin")))["last week"]
-
-    assert (start, end) == ("2026-10-18 22:00:00", "2026-10-25 23:00:00")
 
 
 def test_a_range_takes_the_place_of_a_custom_one() -> None:

@@ -158,8 +158,9 @@ class ConsoleApp:
             Link(title, f"{base}/{area.path}{path}", key) for area in host.areas() for title, path, key in area.links
         ]
         links += [
-            Link(title, base + path, key) for title, path, key, role in _LINKS if can(session.role, role)  # type: ignore[arg-type]
-        ]  # fmt: skip
+            Link(title, base + path, key, "" if can(session.role, role) else f"Needs the role {role}.")  # type: ignore[arg-type]
+            for title, path, key, role in _LINKS
+        ]
         user = SignedIn(session.name, session.role, f"{base}/sign-out", session.token)
         playground = f"{base}/playground" if can(session.role, "operator") else None
         return Shell("console", links, f"{base}/static", (), user, playground, f"{base}/limits")

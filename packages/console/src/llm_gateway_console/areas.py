@@ -59,11 +59,11 @@ async def recorded(host: PageHost, path: str, **query: str) -> Any:
 
 
 async def recorded_by(
-    host: PageHost, field: str, span: str, *, with_last: bool = False, **conditions: str
+    host: PageHost, field: str, span: Mapping[str, str], *, with_last: bool = False, **conditions: str
 ) -> dict[str, Mapping[str, Any]]:
-    """What the recorded requests of a span add up to, by value of a field: `requests`, `errors`, `input_tokens`,
-    `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last one, where it is asked for. `conditions`
-    narrow them. Empty where nothing is recorded. Raises AreaFailure."""
+    """What the recorded requests of a span (`range`, or `since` and `until`) add up to, by value of a field:
+    `requests`, `errors`, `input_tokens`, `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last
+    one, where it is asked for. `conditions` narrow them. Empty where nothing is recorded. Raises AreaFailure."""
     last = {"last": "1"} if with_last else {}
-    figures = await recorded(host, "/figures.json", range=span, by=field, **last, **conditions)
+    figures = await recorded(host, "/figures.json", **span, by=field, **last, **conditions)
     return {row["name"]: row for row in figures or ()}

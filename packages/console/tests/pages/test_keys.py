@@ -101,9 +101,9 @@ def test_each_role_is_offered_what_it_may_do(admin: Any, operator: Any, viewer: 
 
     assert "Create key" not in operator.get("/keys").text
     assert "Revoke permanently" in operator.get("/keys").text
-    assert "Rotate" not in operator.get("/keys").text
+    assert "former secret ends" not in operator.get("/keys").text
     assert "Making and rotating keys needs the role admin." in operator.get("/keys").text
-    assert "Revoke" not in viewer.get("/keys").text
+    assert "/keys/revoke" not in viewer.get("/keys").text
     assert "Revoking a key needs the role operator." in viewer.get("/keys").text
     assert "You are signed in as" not in admin.get("/keys").text
     refused = viewer.post("/keys/revoke", {"token": viewer.token, "id": key_id(page)})

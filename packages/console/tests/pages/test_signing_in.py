@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from llm_gateway_console.pages.signing_in import done, refused, shown, switched_off
 from starlette.responses import Response
 
@@ -55,3 +57,13 @@ def test_without_administration_there_is_no_form() -> None:
     assert response.status_code == 503
     assert "admin.apiKey" in text(response)
     assert "sign-in" not in text(response)
+
+
+def test_where_there_is_an_organisation_its_sign_in_comes_first() -> None:
+    page = text(shown("/console", "/keys", oidc=True))
+    wrong = text(shown("/console", "/keys", "This credential is wrong.", 401, oidc=True))
+
+    assert page.index("Sign in with your organisation") < page.index("Administration credential")
+    assert re.search(r'class="button primary"[^>]*>Sign in with your organisation<', page)
+    assert "<details><summary>Sign in with a credential" in page
+    assert "<details open><summary>Sign in with a credential" in wrong, "who has tried it sees why it failed"

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 from urllib.parse import urlencode
 
-from llm_gateway_sdk.web import Markup, tag
+from llm_gateway_sdk.web import Markup, calendar_spans, tag
 
 from .figures import moment
 from .filter import FAILED, RANGES, Filter
 
-__all__ = ["address", "calendar", "controls"]
-
-_MOMENT: Final = "%Y-%m-%d %H:%M:%S"
+__all__ = ["address", "controls"]
 
 
 def controls(
     base: str, path: str, chosen: Filter, offered: Mapping[str, Sequence[str]], *, search: str = "", tools: bool = False
 ) -> Markup:
-    """`search` is what the field of the search says; without it there is none. `tools`: whether to offer that only what
-    called a tool is shown."""
+    """`search` is the hint in the field of the search; without it there is none. `tools` offers to show only what
+    called a tool."""
     ranges = [
         tag(
             "a",
@@ -118,7 +115,7 @@ def _moments(base: str, path: str, chosen: Filter) -> Markup:
                     href=address(base, path, chosen, since=since, until=until),
                     aria_current="true" if (since, until) == (chosen.since, chosen.until) else None,
                 )
-                for name, (since, until) in calendar(datetime.now(chosen.tzinfo)).items()
+                for name, (since, until) in calendar_spans(datetime.now(chosen.tzinfo)).items()
             ],
             class_="ranges",
             aria_label="Calendar",
@@ -153,24 +150,6 @@ def _shown_span(chosen: Filter) -> str:
         return RANGES[chosen.range].title
     until = moment(chosen.until, chosen.tzinfo)[:16] if chosen.until else "now"
     return f"{moment(chosen.since, chosen.tzinfo)[:16]} – {until}"
-
-
-def calendar(now: datetime) -> dict[str, tuple[str, str]]:
-    """Days, weeks (from Monday) and months of the clock of `now`, each as two moments in UTC."""
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    monday, first = today - timedelta(days=today.weekday()), today.replace(day=1)
-    spans = {
-        "today": (today, today + timedelta(days=1)),
-        "yesterday": (today - timedelta(days=1), today),
-        "this week": (monday, monday + timedelta(days=7)),
-        "last week": (monday - timedelta(days=7), monday),
-        "this month": (first, (first + timedelta(days=31)).replace(day=1)),
-        "last month": ((first - timedelta(days=1)).replace(day=1), first),
-    }
-    return {
-        name: (start.astimezone(UTC).strftime(_MOMENT), end.astimezone(UTC).strftime(_MOMENT))
-        for name, (start, end) in spans.items()
-    }
 
 
 def _local(moment_: str) -> str:

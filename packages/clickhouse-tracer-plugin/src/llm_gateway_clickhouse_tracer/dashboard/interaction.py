@@ -89,8 +89,15 @@ def _times(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
 def _replay(base: str, row: Mapping[str, Any]) -> Markup | None:
     """In a console with a playground, the way to send the request again."""
     shell = current_shell.get()
-    if shell is None or shell.playground is None or not row["request"]:
+    if shell is not None and shell.playground is None and shell.user is not None:
+        why = "needs the role operator"
+        return tag("button", "Replay and compare", type="button", disabled=True, title=why)
+    if shell is None or not row["request"]:
         return None
+    if shell.playground is None:
+        if shell.user is None:
+            return None
+        return tag("button", "Replay and compare", type="button", disabled=True, title="needs the role operator")
     recorded = f"{base}/requests/{row['request_id']}/request.json"
     query = urlencode({"replay": recorded, "project": row["project"], "model": row["model_routed"]})
     return tag("a", "Replay and compare", href=f"{shell.playground}?{query}", class_="button")

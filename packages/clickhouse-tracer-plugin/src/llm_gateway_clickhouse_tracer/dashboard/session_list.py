@@ -82,7 +82,7 @@ def _heading(base: str, chosen: Filter, column: _Column) -> Markup:
 
 
 def _row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Markup:
-    # The list of requests has orders of its own, and searches other things than a session's id.
+    # The list of requests has other orders, and searches other things than a session's id.
     plain = replace(chosen, search="", sort="newest", before="", skip=0)
     this = {"session": row["session"]}
     cells: tuple[Child, ...] = (
@@ -96,13 +96,15 @@ def _row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Markup:
         _moment(chosen, row["first"]),
         [
             _moment(chosen, row["latest"]),
+            " ",
             tag("div", "after ", duration(1e6 * (seconds(row["latest"]) - seconds(row["first"]))), class_="sub")
             if row["requests"] > 1
             else None,
         ],
         [
             count(row["requests"]),
-            tag("div", f"{count(row['interactions'])} interactions", class_="sub")
+            " ",
+            tag("div", f"{count(row['interactions'])} interaction{'s' * (row['interactions'] > 1)}", class_="sub")
             if row["interactions"] != row["requests"]
             else None,
         ],

@@ -1,8 +1,8 @@
 """Sessions that a filter finds: what the requests that name one session add up to.
 
 As with interactions, the ids of a page are found first, from narrow columns, and by ever longer windows from the end of
-the span where the list is in the order of time. A session stands where its last request is, so those of a window
-are known for good, however far back they go.
+the span where the list is in the order of time. A session is listed by its last request, so those of a window are
+known for good, however far back they go.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ async def read(view: View, choice: Choice) -> Found:
     """The keys of a page, with what they spent."""
     found = Found(choice)
     try:
-        found.figures = await recorded_by(view.host, "caller", SPAN, with_last=True)
+        found.figures = await recorded_by(view.host, "caller", {"range": SPAN}, with_last=True)
     except AreaFailure as failure:
         found.slow = str(failure)
     keys, after = await _keys(view, found)

@@ -98,7 +98,7 @@ async def _page(
         tag("p", notice, class_="done", role="status") if notice else None,
         tag("p", problem, class_="failure", role="alert") if problem else None,
         _secret(secret) if secret else None,
-        _form(view, is_open=not found.items and not wanted) if view.can("admin") else None,
+        _form(view, is_open=not found.items and not wanted),
         view.lacks(operator="Revoking a key", admin="Making and rotating keys"),
         search,
         key_list.states(view, found),
@@ -193,6 +193,8 @@ def _changes(view: View, key: Mapping[str, Any], choice: Choice) -> list[Child]:
             action=f"{view.base}/keys/revoke",
         )
         found.append(tag("details", tag("summary", "Revoke…"), revoke))
+    else:
+        found.append(view.denied("Revoke…", "operator"))
     if view.can("admin"):
         grace = tag(
             "select",
@@ -209,10 +211,15 @@ def _changes(view: View, key: Mapping[str, Any], choice: Choice) -> list[Child]:
             action=f"{view.base}/keys/rotate",
         )
         found.append(tag("details", tag("summary", "Rotate…"), rotate))
-    return found or ["–"]
+    else:
+        found.append(view.denied("Rotate…", "admin"))
+    return found
 
 
 def _form(view: View, *, is_open: bool) -> Markup:
+    if not view.can("admin"):
+        return tag("p", view.denied("New key…", "admin"))
+
     def field(label: str, name: str, hint: str = "", **more: Any) -> Markup:
         return tag("label", label, tag("input", name=name, placeholder=hint or None, **more))
 

@@ -127,7 +127,7 @@ def _meter(view: View, row: Mapping[str, Any], names: Mapping[str, str], now: fl
         _amount(row["remaining"], measure),
         tag("span", _amount(ahead, measure), class_="bad" if over else None) if ahead is not None else "–",
         [_window(row), tag("div", "ends ", moment(ends), class_="sub") if ends else None],
-        overrides.raising(view, row) or "–",
+        overrides.raising(view, row),
     )  # fmt: skip
 
 

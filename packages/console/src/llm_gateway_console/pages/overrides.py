@@ -65,10 +65,10 @@ def _subject(form: Mapping[str, str]) -> dict[str, str] | None:
     return written if all(written) and all(written.values()) else None
 
 
-def raising(view: View, row: Mapping[str, Any]) -> Markup | None:
+def raising(view: View, row: Mapping[str, Any]) -> Markup:
     """The form that gives the subject of a meter another amount."""
     if not view.can("admin"):
-        return None
+        return view.denied("Change…", "admin")
     named = f"{row['limit']} {', '.join(row['subject'].values())}".strip()
     hint = "80 USD" if row["measure"] == "cost" else "100000"
     return tag(
@@ -98,8 +98,10 @@ def _duration_and_reason() -> tuple[Markup, Markup]:
 
 def form(view: View, rules: Sequence[Mapping[str, Any]]) -> Markup | None:
     """The form for those without a meter, as nothing was counted for them yet."""
-    if not view.can("admin") or not rules:
+    if not rules:
         return None
+    if not view.can("admin"):
+        return tag("p", view.denied("Override an amount…", "admin"))
     options = [
         tag("option", f"{rule['name']} (per {', '.join(rule['per'])})" if rule["per"] else rule["name"],
             value=rule["name"])
@@ -134,7 +136,7 @@ def section(view: View, items: Sequence[Mapping[str, Any]]) -> list[Markup]:
             str(each["amount"]) if each["amount"] is not None else "no limit",
             moment(each["until"]) if each["until"] else "permanently",
             [each["reason"] or "–", tag("div", f"by {each['createdBy']}", class_="sub")],
-            _ending(view, each) or "–",
+            _ending(view, each),
         )
         for each in items
         if each["until"] is None or each["until"] > now
@@ -143,9 +145,9 @@ def section(view: View, items: Sequence[Mapping[str, Any]]) -> list[Markup]:
     return [tag("h2", "Overrides"), table(heads, rows, empty="No amount was changed at run time.")]
 
 
-def _ending(view: View, override: Mapping[str, Any]) -> Markup | None:
+def _ending(view: View, override: Mapping[str, Any]) -> Markup:
     if not view.can("operator"):
-        return None
+        return view.denied("End", "operator")
     return tag(
         "form",
         view.token(),

@@ -12,26 +12,34 @@ __all__ = ["done", "refused", "shown", "switched_off"]
 
 
 def shown(base: str, wanted: str, problem: str = "", status: int = 200, *, oidc: bool = False) -> Response:
-    """The form."""
+    """The form; where people sign in with their organisation, that comes first."""
     form = tag(
         "form",
         tag("input", type="hidden", name="next", value=wanted),
         tag(
             "label",
             "Administration credential",
-            tag("input", type="password", name="credential", required=True, autofocus=True,
+            tag("input", type="password", name="credential", required=True, autofocus=not oidc,
                 autocomplete="current-password"),
         ),
         tag("p", problem, class_="failure", role="alert") if problem else None,
-        tag("button", "Sign in", class_="primary"),
+        tag("button", "Sign in", class_=None if oidc else "primary"),
         method="post",
         action=f"{base}/sign-in",
         class_="panel stack narrow",
     )  # fmt: skip
-    other = tag(
-        "p", tag("a", "Sign in with your organisation", href=f"{base}/oidc?next={quote(wanted)}", class_="button")
-    )
-    return _page(base, "Sign in", form, other if oidc else None, status=status)
+    if not oidc:
+        return _page(base, "Sign in", form, status=status)
+    organisation = tag(
+        "p",
+        tag(
+            "a", "Sign in with your organisation", href=f"{base}/oidc?next={quote(wanted)}", class_="button primary",
+            autofocus=not problem,
+        ),
+        class_="panel narrow",
+    )  # fmt: skip
+    other = tag("details", tag("summary", "Sign in with a credential of the administration"), form, open=bool(problem))
+    return _page(base, "Sign in", organisation, other, status=status)
 
 
 def done(base: str, wanted: str) -> Response:

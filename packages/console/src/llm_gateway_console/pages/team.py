@@ -12,13 +12,14 @@ from starlette.responses import Response
 from llm_gateway_sdk.web import Axis, Child, Markup, Series, chart, chart_files, tag
 
 from ..areas import AreaFailure, recorded, recorded_by
+from . import spans
 from .key_list import state_of
 from .limits import key_names, meters
+from .spans import Span
 from .view import View, ago, dollars, table
 
-__all__ = ["SPANS", "shown"]
+__all__ = ["shown"]
 
-SPANS: Final = {"24h": "last day", "7d": "last 7 days", "30d": "last 30 days"}
 _NONE: Final = "(none)"
 _MOST: Final = 20
 """Rows of each table; the rest is one link away."""
@@ -30,8 +31,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 async def shown(view: View) -> Response:
     """`name` is the team's; `(none)` is what no team has asked for."""
-    name, span = view.query.get("name", _NONE) or _NONE, view.query.get("range", "7d")
-    span = span if span in SPANS else "7d"
+    name, span = view.query.get("name", _NONE) or _NONE, spans.chosen(view)
     problem, found = "", _Recorded()
     try:
         found = await _recorded(view, name, span)
@@ -41,14 +41,15 @@ async def shown(view: View) -> Response:
     limits = await _limits(view, name, keys)
     return view.page(
         f"Team {name}",
-        tag("p", tag("a", "All teams", href=view.address("/teams", range=span))),
-        _ranges(view, name, span),
+        tag("p", tag("a", "All teams", href=view.address("/teams", range=span.key))),
+        spans.ranges(view, "/team", span, name=name),
         tag("p", problem, class_="failure") if problem else None,
         _tiles(view, name, span, found) if found.series else None,
         _charts(view, name, span, found.series) if found.series and found.series["points"] else None,
         _spent(view, name, span, "Spend by model", "model", found.models) if found.series else None,
         _spent(view, name, span, "Spend by key", "caller", found.callers) if found.series else None,
         tag("h2", "Limits"),
+        view.lacks(admin="Giving a limit another amount") if limits else None,
         meters(view, limits, await key_names(view, limits)),
         tag("h2", "Keys"),
         _key_table(view, name, keys),
@@ -66,13 +67,13 @@ class _Recorded:
     failures: Rows = ()
 
 
-async def _recorded(view: View, name: str, span: str) -> _Recorded:
+async def _recorded(view: View, name: str, span: Span) -> _Recorded:
     found = _Recorded()
-    given = {"range": span, "team": name}
+    given = {**span.query, "team": name}
     series, models, callers, failures = await asyncio.gather(
         recorded(view.host, "/series.json", **given),
-        recorded_by(view.host, "model", span, team=name),
-        recorded_by(view.host, "caller", span, team=name),
+        recorded_by(view.host, "model", span.query, team=name),
+        recorded_by(view.host, "caller", span.query, team=name),
         recorded(view.host, "/failures.json", **given),
     )
     found.series, found.failures = series, failures or ()
@@ -124,16 +125,7 @@ async def _limits(view: View, name: str, keys: Rows) -> Rows:
     return sorted(found, key=fullest)[:_MOST]
 
 
-def _ranges(view: View, name: str, span: str) -> Markup:
-    links = [
-        tag("a", key, href=view.address("/team", name=name, range=key), title=title,
-            aria_current="true" if key == span else None)
-        for key, title in SPANS.items()
-    ]  # fmt: skip
-    return tag("div", tag("nav", links, class_="ranges", aria_label="Time range"), class_="controls")
-
-
-def _tiles(view: View, name: str, span: str, found: _Recorded) -> Markup:
+def _tiles(view: View, name: str, span: Span, found: _Recorded) -> Markup:
     def summed(field: str) -> float:
         return sum(float(row[field] or 0) for row in found.models)
 
@@ -145,16 +137,16 @@ def _tiles(view: View, name: str, span: str, found: _Recorded) -> Markup:
     kinds = _by_status((found.series or {}).get("statuses", ()))
     note = ", ".join(f"{kinds[status]:,} {status}" for status in _STATUSES[1:] if kinds.get(status)) or "none"
     tiles = (
-        tile("Cost", dollars(summed("cost")), SPANS[span], view.traces(team=name, range=span, sort="dearest")),
-        tile("Requests", f"{requests:,.0f}", f"{len(found.callers):,} callers", view.traces(team=name, range=span)),
+        tile("Cost", dollars(summed("cost")), span.title, view.traces(team=name, **span.query, sort="dearest")),
+        tile("Requests", f"{requests:,.0f}", f"{len(found.callers):,} callers", view.traces(team=name, **span.query)),
         tile(
-            "Refused or failed", f"{errors:,.0f}", note, view.traces(team=name, range=span, status="failed"),
+            "Refused or failed", f"{errors:,.0f}", note, view.traces(team=name, **span.query, status="failed"),
             bad=bool(errors),
         ),
         tile(
             "Tokens", f"{summed('input_tokens') + summed('output_tokens'):,.0f}",
             f"{summed('input_tokens'):,.0f} in, {summed('output_tokens'):,.0f} out",
-            view.traces(team=name, range=span, sort="longest"),
+            view.traces(team=name, **span.query, sort="longest"),
         ),
     )  # fmt: skip
     return tag("section", tiles, class_="tiles", aria_label="Totals")
@@ -167,11 +159,11 @@ def _by_status(statuses: Rows) -> dict[str, int]:
     return found
 
 
-def _charts(view: View, name: str, span: str, series: Mapping[str, Any]) -> list[Child]:
+def _charts(view: View, name: str, span: Span, series: Mapping[str, Any]) -> list[Child]:
     def link(changes: Mapping[str, str]) -> str:
-        return view.traces(team=name, range=span, **changes) or ""
+        return view.traces(**{"team": name, **span.query, **changes}) or ""
 
-    zoom = view.overview(team=name, range=span) or ""
+    zoom = view.overview(team=name, **span.query) or ""
     axis = Axis(series["start"], series["end"], series["bucket"], link=link, zoom=zoom)
     met = [status for status in _STATUSES if status in _by_status(series["statuses"])]
     by_bucket: dict[int, list[float | None]] = {}
@@ -189,11 +181,11 @@ def _charts(view: View, name: str, span: str, series: Mapping[str, Any]) -> list
     return [tag("section", drawn, class_="charts"), chart_files(f"{view.base}/static")]
 
 
-def _spent(view: View, name: str, span: str, title: str, field: str, rows: Rows) -> list[Child]:
+def _spent(view: View, name: str, span: Span, title: str, field: str, rows: Rows) -> list[Child]:
     whole = sum(float(row["cost"] or 0) for row in rows)
 
     def line(row: Mapping[str, Any]) -> tuple[Child, ...]:
-        this = {"team": name, field: row["name"] or _NONE, "range": span}
+        this = {"team": name, field: row["name"] or _NONE, **span.query}
         cost, listed, failed = float(row["cost"] or 0), view.traces(**this), view.traces(**this, status="failed")
         return (
             tag("a", row["name"] or _NONE, href=view.overview(**this)),
@@ -206,7 +198,7 @@ def _spent(view: View, name: str, span: str, title: str, field: str, rows: Rows)
 
     heads = (field.title(), "Cost", "Share", "Requests", "Errors", "Tokens")
     shown = table(heads, [line(row) for row in rows[:_MOST]], empty="Nothing was asked for.", numbers=heads[1:])
-    more = tag("p", tag("a", f"All {len(rows):,}", href=view.overview(team=name, range=span)))
+    more = tag("p", tag("a", f"All {len(rows):,}", href=view.overview(team=name, **span.query)))
     return [tag("h2", title), shown, more if len(rows) > _MOST else None]
 
 

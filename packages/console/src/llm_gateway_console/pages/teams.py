@@ -12,7 +12,8 @@ from starlette.responses import Response
 from llm_gateway_sdk.web import Child, Markup, tag
 
 from ..areas import AreaFailure, recorded_by
-from .team import SPANS
+from . import spans
+from .spans import Span
 from .view import View, dollars, table
 
 __all__ = ["shown"]
@@ -33,12 +34,11 @@ class _Team:
 
 async def shown(view: View) -> Response:
     """Those that spend most first."""
-    span = view.query.get("range", "7d")
-    span = span if span in SPANS else "7d"
+    span = spans.chosen(view)
     teams: dict[str, _Team] = defaultdict(_Team)
     problem = None
     try:
-        figures = await recorded_by(view.host, "team", span)
+        figures = await recorded_by(view.host, "team", span.query)
     except AreaFailure as failure:
         figures, problem = {}, str(failure)
     for name, row in figures.items():
@@ -72,17 +72,13 @@ async def _all(view: View, path: str, size: str) -> list[Mapping[str, Any]] | No
             return found
 
 
-def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None) -> Response:
+def _page(view: View, span: Span, teams: Mapping[str, _Team], problem: str | None) -> Response:
     ordered = sorted(teams.items(), key=lambda each: (-each[1].cost, -each[1].requests, each[0]))
     whole = sum(team.cost for team in teams.values())
-    ranges = [
-        tag("a", key, href=view.address("/teams", range=key), title=title, aria_current="true" if key == span else None)
-        for key, title in SPANS.items()
-    ]
     heads = ("Team", "Cost", "Requests", "Errors", "Tokens", "Keys", "Limits")
     return view.page(
         "Teams",
-        tag("div", tag("nav", ranges, class_="ranges", aria_label="Time range"), class_="controls"),
+        spans.ranges(view, "/teams", span),
         tag("p", problem, class_="failure") if problem else None,
         table(
             heads,
@@ -93,10 +89,10 @@ def _page(view: View, span: str, teams: Mapping[str, _Team], problem: str | None
     )
 
 
-def _row(view: View, span: str, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
-    listed = view.traces(team=name or "(none)", range=span)
-    one = view.address("/team", name=name or "(none)", range=span)
-    failed = view.traces(team=name or "(none)", range=span, status="failed")
+def _row(view: View, span: Span, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
+    listed = view.traces(team=name or "(none)", **span.query)
+    one = view.address("/team", name=name or "(none)", range=span.key)
+    failed = view.traces(team=name or "(none)", **span.query, status="failed")
     share = _share(team.cost, whole)
     return (
         tag("a", name or "(none)", href=one),

@@ -60,6 +60,11 @@ class View:
         words = " ".join(f"{what} needs the role {role}." for role, what in lacking)
         return tag("p", f"You are signed in as {self.session.role}. {words}", class_="sub") if lacking else None
 
+    def denied(self, label: str, role: Role) -> Markup:
+        """In place of what a higher role may do: a button that does nothing, with the reason."""
+        reason = f"needs the role {role}"
+        return tag("button", label, type="button", disabled=True, title=reason, aria_label=f"{label} ({reason})")
+
     def message(self, title: str, text: str, status: int) -> Response:
         return self.page(title, tag("p", text, class_="panel empty"), status=status, here="")
 

@@ -1,5 +1,6 @@
 """What plugins with web pages share: escaped HTML, the frame around a page, style sheet, script, and safe headers."""
 
+from .calendar import calendar_spans
 from .charts import Axis, Series, Unit, chart, chart_files
 from .markup import Child, Markup, data_block, join, tag
 from .shell import Link, Shell, SignedIn, current_shell, page
@@ -15,6 +16,7 @@ __all__ = [
     "Shell",
     "SignedIn",
     "Unit",
+    "calendar_spans",
     "chart",
     "chart_files",
     "current_shell",

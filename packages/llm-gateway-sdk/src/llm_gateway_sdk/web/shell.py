@@ -24,6 +24,8 @@ class Link:
     href: str
     key: str | None = None
     """The key that leads there."""
+    denied: str = ""
+    """Why it leads nowhere for who is signed in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def page(own: Shell, title: str, here: str, *content: Child) -> str:
 def _top(shell: Shell, here: str) -> Markup:
     links = [
         tag("a", link.title, href=link.href, aria_current="page" if here == link.title else None, data_go=link.key)
+        if not link.denied
+        else tag("a", link.title, role="link", aria_disabled="true", title=link.denied)
         for link in shell.links
     ]
     return tag(
@@ -114,7 +118,7 @@ def _user(user: SignedIn | None) -> Markup | None:
     return tag(
         "form",
         tag("input", type="hidden", name="token", value=user.token),
-        tag("span", user.name, " ", tag("small", user.role), class_="who"),
+        tag("span", user.name, " ", tag("small", user.role), class_="who", title=f"{user.name}, {user.role}"),
         tag("button", "Sign out"),
         method="post",
         action=user.sign_out,
@@ -123,7 +127,7 @@ def _user(user: SignedIn | None) -> Markup | None:
 
 
 def _help(links: Sequence[Link]) -> Markup:
-    keys = [*_KEYS[:3], *((link.key, link.title.lower()) for link in links if link.key), *_KEYS[3:]]
+    keys = [*_KEYS[:3], *((link.key, link.title.lower()) for link in links if link.key and not link.denied), *_KEYS[3:]]
     return tag(
         "dialog",
         tag("h2", "Keys"),
