@@ -29,8 +29,12 @@ PAGES = (
     "/?range=24h", "/?range=7d", "/?range=30d", "/?range=30d&model=claude", "/?range=30d&team=search&caller=key-10",
     "/interactions?range=24h", "/interactions?range=30d", "/interactions?range=30d&status=failed",
     "/interactions?range=30d&sort=oldest", "/interactions?range=24h&sort=slowest", "/interactions?range=30d&q=umbrella",
-    "/interactions?range=30d&q=session-17",
+    "/interactions?range=30d&q=session-17", "/sessions?range=24h", "/sessions?range=30d",
+    "/sessions?range=30d&sort=dearest", "/sessions?range=30d&sort=failing", "/sessions?range=30d&q=ION-17",
+    "/figures.json?range=30d&by=team", "/figures.json?range=30d&by=caller&last=1", "/series.json?range=30d&team=search",
+    "/failures.json?range=30d&team=search", "/failures.json?range=30d",
 )  # fmt: skip
+"""With what the console's pages of keys and teams ask for."""
 
 
 class Engine(Front):
@@ -99,6 +103,29 @@ def test_tiles_and_tables_lead_to_lists_of_the_same_number(dashboard: Dashboard,
     assert f"{interactions[1]} found" in shown(dashboard, f"/interactions?range={key}")
     assert len(teams) >= 4
     assert all(" found" in shown(dashboard, unescape(address)) for address in teams[:2])
+
+
+def test_a_session_leads_to_as_many_requests_as_it_has(dashboard: Dashboard) -> None:
+    page = shown(dashboard, "/sessions?range=30d&sort=requests")
+    row = re.search(r'href="(/interactions\?[^"]*session=session-\d+)".*?data-name="Requests"[^>]*>(\d+)', page)
+
+    assert row is not None
+    assert row[2] == "100"
+    interactions = re.search(r'data-name="Requests"[^>]*>100 <div class="sub">(\d+) interactions', page)
+    assert interactions is not None
+    assert f"{interactions[1]} found" in shown(dashboard, unescape(row[1]))
+
+
+def test_a_live_list_takes_a_small_part_of_a_core(dashboard: Dashboard, engine: Engine) -> None:
+    """It asks every two seconds, and no request of a client waits for it, or knows of it."""
+    step = dashboard.tail("range=30d", "", resumed=False)
+    step()
+    began = engine.seconds() + time.process_time()
+    for _ in range(10):
+        assert step()
+    taken = engine.seconds() + time.process_time() - began
+
+    assert taken / 10 < 0.05 * 2.0, taken
 
 
 def test_pages_follow_each_other_without_gap_or_repetition(dashboard: Dashboard) -> None:

@@ -114,12 +114,12 @@ def test_every_page_has_its_role() -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), NEEDED)
-def test_a_page_refuses_whoever_has_too_low_a_role_or_none(gateway: GatewayClient, method: str, path: str) -> None:
+def test_a_page_refuses_a_lower_role_and_strangers(gateway: GatewayClient, method: str, path: str) -> None:
     ranks = list(ROLES)
     for role, credential in ROLES.items():
         person = Person(gateway).sign_in(credential)
-        # An id that nobody has: it is refused for the role, or else not found.
-        fields = {"token": person.token, "id": "0", "limit": "few", "whom": "key=nobody", "name": "", "amount": "-"}
+        # An unknown id: it is refused for the role, or else not found.
+        fields = {"token": person.token, "id": "0", "limit": "few", "whom": "key=unknown", "name": "", "amount": "-"}
         answer = person.get(path) if method == "GET" else person.post(path, fields)
         denied = ranks.index(role) < ranks.index(NEEDED[method, path])
         assert (answer.status == 403) is denied, f"{role}: {answer.status}"
@@ -131,7 +131,7 @@ def test_a_page_refuses_whoever_has_too_low_a_role_or_none(gateway: GatewayClien
 
 
 @pytest.mark.parametrize("path", ["/traces/", "/traces/figures.json?by=team", "/traces/records.jsonl"])
-def test_recorded_requests_are_shown_to_nobody_without_a_session(gateway: GatewayClient, path: str) -> None:
+def test_recorded_requests_need_a_session(gateway: GatewayClient, path: str) -> None:
     answer = Person(gateway).get(path)
 
     assert answer.status == 303

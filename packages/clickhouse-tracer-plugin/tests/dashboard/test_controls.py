@@ -41,3 +41,11 @@ def test_a_range_takes_the_place_of_a_custom_one() -> None:
     assert "since" not in ranges
     assert "aria-current" not in ranges, "no range is the present one"
     assert "2026-11-01 00:00 – 2026-11-08 00:00" in bar
+
+
+def test_a_condition_without_a_field_is_shown_and_taken_away_by_a_click() -> None:
+    bar = controls("", "/interactions", Filter.load({"session": "s <1>", "model": "gpt"}), {})
+
+    assert ">× session s &lt;1&gt;</a>" in bar
+    assert '<a href="/interactions?range=24h&amp;model=gpt" title="Without this condition' in bar
+    assert 'type="hidden" name="session" value="s &lt;1&gt;"' in bar, "another choice keeps it"

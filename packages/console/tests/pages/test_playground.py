@@ -8,11 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from console_people import ADMIN, CONFIGURATION, OPERATOR, VIEWER, Person
 from console_recorded import Recorded
 
 from llm_gateway.testing import GatewayClient
-
-ADMIN = "admin-credential-0123456789"
 
 
 def offered(page: str) -> dict[str, Any]:
@@ -74,3 +73,24 @@ plugins: [{{name: console, type: console}}]
 
     assert '"><b>' not in page.text
     assert offered(page.text)["default"]["models"] == ['a"><b>']
+
+
+def test_what_a_session_sends_is_on_its_own_budget_and_redacted(tmp_path: Path) -> None:
+    hide = {"pattern": "[\\w.]+@[\\w.]+\\w", "replacement": "[ADDRESS]"}
+    text = (
+        f"{CONFIGURATION}  - {json.dumps({'name': 'redaction', 'type': 'regex-hider', 'config': {'patterns': [hide]}})}"
+    )
+    ask = {"model": "echo", "messages": [{"role": "user", "content": "Write to ann@example.com"}]}
+    with GatewayClient(text, directory=tmp_path) as client:
+
+        def sent(person: Person) -> Any:
+            cookie = f"llm_gateway_console={person.cookies['llm_gateway_console']}"
+            headers = {"cookie": cookie, "x-llm-gateway-console": person.token}
+            return client.post("/v1/chat/completions", ask, headers=headers)
+
+        otto, admin, viewer = (Person(client).sign_in(each) for each in (OPERATOR, ADMIN, VIEWER))
+        answers = [sent(otto) for _ in range(4)]
+        assert [answer.status for answer in answers] == [200, 200, 200, 429], "`few` allows three an hour per key"
+        assert "Write to [ADDRESS]" in answers[0].text
+        assert sent(admin).status == 200, "each has a budget"
+        assert sent(viewer).status in (401, 403)

@@ -43,6 +43,6 @@ def test_what_a_team_spent_on_each_model_last_week_is_one_page(traced_admin: Any
     }
 
 
-def test_a_span_that_nobody_knows_is_the_usual_one(traced_admin: Any) -> None:
+def test_an_unknown_span_is_the_usual_one(traced_admin: Any) -> None:
     for key in ("", "1y", "<b>"):
         assert "last 7 days (UTC)" in traced_admin.get(f"/teams?range={key}").text

@@ -34,7 +34,7 @@ def controls(
     boxes = [
         tag(
             "select",
-            tag("option", f"any {name}", value=""),
+            tag("option", name.title(), value=""),
             [
                 tag("option", value, value=value, selected=picked.get(name) == value)
                 for value in _choices(name, offered, picked)
@@ -46,7 +46,7 @@ def controls(
         if offered.get(name) or name in picked
     ]
     fixed = [
-        tag("input", type="hidden", name=name, value=picked[name])
+        [tag("input", type="hidden", name=name, value=picked[name]), _condition(base, path, chosen, name)]
         for name in ("session", "user", "kind")
         if name in picked
     ]
@@ -80,6 +80,15 @@ def controls(
     return tag(
         "div", tag("nav", ranges, class_="ranges", aria_label="Time range"), form, _moments(base, path, chosen),
         class_="controls",
+    )  # fmt: skip
+
+
+def _condition(base: str, path: str, chosen: Filter, name: str) -> Markup:
+    """A condition that has no field, with the way back to what is found without it."""
+    others = tuple(pair for pair in chosen.fields if pair[0] != name)
+    return tag(
+        "a", f"× {name} {dict(chosen.fields)[name]}", href=address(base, path, replace(chosen, fields=others)),
+        title=f"Without this condition: {name} {dict(chosen.fields)[name]}", class_="button condition",
     )  # fmt: skip
 
 

@@ -255,6 +255,7 @@ def _breakdown(base: str, chosen: Filter, field: str, rows: Sequence[Mapping[str
                     "a",
                     row["name"] or "(none)",
                     href=address(base, "/interactions", chosen, **{field: row["name"] or "(none)"}),
+                    title=row["name"] or None,
                 ),
                 tag("span", class_=f"meter w{round(20 * row['requests'] / most)}"),
             ),

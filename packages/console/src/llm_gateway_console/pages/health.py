@@ -120,7 +120,7 @@ def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str,
             )
         )
     heads = ("Model", "Provider", "Breaker", "Requests", "Errors", "Mean time", "p95", "Cost")
-    return table(heads, rows, empty="There are no models.")
+    return table(heads, rows, empty="There are no models.", numbers=heads[3:])
 
 
 def _milliseconds(seconds: float | None) -> str:
@@ -154,7 +154,7 @@ def _plugins(figures: list[Sample]) -> list[Child] | None:
         )
         for each in own
     ]
-    shown = table(("Figure", "Of", "Value"), rows, empty="")
+    shown = table(("Figure", "Of", "Value"), rows, empty="", numbers=("Value",))
     return [tag("h2", "Figures of plugins"), tag("details", tag("summary", f"{len(rows)} figures"), shown)]
 
 
