@@ -87,10 +87,10 @@ def _row(base: str, chosen: Filter, row: Mapping[str, Any]) -> Markup:
     this = {"session": row["session"]}
     cells: tuple[Child, ...] = (
         [
-            tag(
+            tag("div", tag(
                 "a", marked(row["session"], chosen.search), href=address(base, "/interactions", plain, **this),
                 title=row["session"], data_row=True, class_="id",
-            ),
+            )),
             tag("div", _people(base, plain, row), class_="sub"),
         ],
         _moment(chosen, row["first"]),
