@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator
 
 import pytest
@@ -17,6 +18,12 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     if config.args and config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return None
     return "the whole suite: about 7 minutes on two cores (`hatch run test -k redaction` runs a part of it)"
+
+
+def pytest_collection_finish() -> None:
+    """Gateways collect garbage when they start: that must not go through all tests of the repository each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
