@@ -43,7 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "banner": {"version", "sdk", "config", "extensions", "authenticating"},
     "breaker": {"sdk"},
     "stores": {"sdk"},
-    "spellings": {"sdk"},
+    "spellings": {"sdk", "wire"},
     "conditions": {"sdk", "config", "spellings"},
     "describing": {"sdk", "config"},
     "store_access": {"sdk", "loading", "store_settings"},

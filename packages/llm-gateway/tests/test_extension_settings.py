@@ -1,7 +1,8 @@
+import jsonschema
 import pytest
 
 from llm_gateway.extension_settings import check_by_itself, check_schema
-from llm_gateway.extensions import Extension
+from llm_gateway.extensions import KINDS, Extension, installed
 from llm_gateway_sdk import Plugin, plugin_metadata
 
 
@@ -12,6 +13,23 @@ def extension(schema, **methods):
 
 def words(schema, settings):
     return check_schema(extension(schema), settings)
+
+
+def test_schemas_that_come_with_the_gateway_are_valid():
+    """They are not checked at each start."""
+    extensions = installed()
+    own = [found for kind in KINDS for name in extensions.names(kind) if (found := extensions.get(kind, name))]
+
+    assert {each.distribution for each in own} > {"llm-gateway"}
+    for each in own:
+        jsonschema.Draft202012Validator.check_schema(each.schema)
+
+
+def test_a_schema_of_a_plugin_that_is_not_valid_is_the_plugins_mistake():
+    ((place, message),) = words({"type": "objekt"}, {})
+
+    assert place == ()
+    assert 'the plugin "mine" (test) has a configuration schema that is not a JSON Schema' in message
 
 
 @pytest.mark.parametrize(

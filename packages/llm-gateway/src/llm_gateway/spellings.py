@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from llm_gateway.wire.route_paths import path_expression
 from llm_gateway_sdk import Adapter, RequestContext, Route
 
 __all__ = ["Spellings"]
@@ -21,7 +22,9 @@ class Spellings:
     """For one project's adapters."""
 
     def __init__(self, adapters: Iterable[Adapter]) -> None:
-        self._routes = {adapter.name: [(_expression(route), route) for route in adapter.routes] for adapter in adapters}
+        self._adapters = {adapter.name: adapter for adapter in adapters}
+        self._routes: dict[str, list[tuple[re.Pattern[str], Route]]] = {}
+        """Of the adapters that were asked for: only conditions and policies on paths ask."""
         self._remembered: dict[tuple[str, str], tuple[str, ...]] = {}
 
     def of(self, ctx: RequestContext) -> tuple[str, ...]:
@@ -50,7 +53,7 @@ class Spellings:
 
     def _meant(self, path: str, ctx: RequestContext) -> Iterable[tuple[Route, str]]:
         """Every route that is the same endpoint as `path` (relative to the adapter), with its path filled in."""
-        routes = self._routes.get(ctx.adapter, [])
+        routes = self._routes_of(ctx.adapter)
         for expression, route in routes:
             matched = expression.fullmatch(path)
             if matched is None or route.operation != ctx.operation:
@@ -59,13 +62,14 @@ class Spellings:
                 if _endpoint(other) == _endpoint(route):
                     yield other, _filled(other.path, matched.groupdict())
 
+    def _routes_of(self, name: str) -> list[tuple[re.Pattern[str], Route]]:
+        if name not in self._routes and (adapter := self._adapters.get(name)) is not None:
+            self._routes[name] = [(path_expression(route.path), route) for route in adapter.routes]
+        return self._routes.get(name, [])
+
 
 def _endpoint(route: Route) -> tuple[str, str, str, str]:
     return route.method, route.operation, route.dialect, route.upstream or route.path
-
-
-def _expression(route: Route) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(route.path)), re.DOTALL)
 
 
 def _filled(path: str, names: dict[str, str]) -> str:

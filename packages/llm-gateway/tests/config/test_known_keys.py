@@ -7,6 +7,11 @@ import re
 import pytest
 
 from llm_gateway.config.known_keys import describe_unknown_key, file_schema, known_keys
+from llm_gateway.config.schema import GatewayFile
+
+
+def test_the_kept_schema_is_that_of_the_settings():
+    assert file_schema() == GatewayFile.model_json_schema(by_alias=True), "run `hatch run python tools/file_schema.py`"
 
 
 def test_keys_of_a_place():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path as FilePath
 from typing import Any
 
 from llm_gateway.config.document import Path, show_path
 from llm_gateway.config.problems import closest, unknown_key
-from llm_gateway.config.schema import GatewayFile
 from llm_gateway.config.schema_views import Schema, children, expand
 from llm_gateway_sdk import LLMRequest
 from llm_gateway_sdk.provider import HTTP_PROVIDER_PROPERTIES
@@ -32,8 +33,13 @@ _MOST_PLACES = 2
 
 @cache
 def file_schema() -> dict[str, Any]:
-    """JSON Schema of the configuration file, the settings of extensions left open."""
-    return GatewayFile.model_json_schema(by_alias=True)
+    """JSON Schema of the configuration file, the settings of extensions left open.
+
+    Kept in a file, because every start needs it and making it takes longer than reading a configuration. A test
+    compares the two; `hatch run python tools/file_schema.py` writes the file anew.
+    """
+    schema: dict[str, Any] = json.loads(FilePath(__file__).with_name("file_schema.json").read_bytes())
+    return schema
 
 
 def known_keys(path: Path) -> list[str]:

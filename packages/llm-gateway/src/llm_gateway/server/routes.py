@@ -12,6 +12,7 @@ from llm_gateway_sdk import Adapter, Route, WireRequest
 from ..exchange.services import ProjectScope
 from ..gateway import Gateway, ServedProject
 from ..wire.native_paths import is_listed
+from ..wire.route_paths import path_expression
 
 __all__ = ["Match", "RouteTable"]
 
@@ -25,10 +26,17 @@ class Match:
     """The path relative to a provider's base URL."""
 
 
-@dataclass(slots=True, frozen=True)
+@dataclass(slots=True)
 class _Pattern:
-    expression: re.Pattern[str]
+    path: str
     match: Match
+    compiled: re.Pattern[str] | None = None
+    """When a request is first compared with it: of a hundred routes in each project most are never asked for."""
+
+    def fullmatch(self, path: str) -> re.Match[str] | None:
+        if self.compiled is None:
+            self.compiled = path_expression(self.path)
+        return self.compiled.fullmatch(path)
 
 
 class RouteTable:
@@ -65,11 +73,8 @@ class RouteTable:
             if project.scope.native_paths:
                 self._native.append((prefix, project, adapter, route))
         elif "{" in route.path:
-            # Names of models hold slashes and colons (`meta-llama/Llama-3:free`): what follows one in the route is
-            # looked for from the right.
-            expression = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(path)) + r"\Z", re.DOTALL)
             ending = "" if path.endswith("}") else _ending(path)
-            self._patterns.setdefault((route.method, ending), []).append(_Pattern(expression, match))
+            self._patterns.setdefault((route.method, ending), []).append(_Pattern(path, match))
         else:
             self._exact.setdefault((route.method, path), []).append(match)
             self._methods.setdefault(path, set()).add(route.method)
@@ -82,7 +87,7 @@ class RouteTable:
             return found[0] if len(found) == 1 else _claimed(found, wire)
         candidates: list[Match] = []
         for pattern in (*self._patterns.get((method, _ending(path)), ()), *self._patterns.get((method, ""), ())):
-            if (groups := pattern.expression.match(path)) is not None:
+            if (groups := pattern.fullmatch(path)) is not None:
                 if not all(map(_is_name, groups.groupdict().values())):
                     continue
                 match = pattern.match
@@ -126,7 +131,7 @@ class RouteTable:
         return next(iter(difflib.get_close_matches(path, self._methods, n=1, cutoff=0.85)), None)
 
     def _begins_a_route(self, path: str) -> bool:
-        return any(pattern.expression.match(path) for found in self._patterns.values() for pattern in found)
+        return any(pattern.fullmatch(path) for found in self._patterns.values() for pattern in found)
 
     def allowed(self, path: str) -> list[str]:
         """The methods that a known path takes."""
