@@ -93,6 +93,7 @@ ROOMS: dict[str, set[str]] = {
         "banner",
         "server",
     },
+    "asgi": {"loading", "server"},
     "__main__": {"cli"},
     "version": set(),
 }
@@ -109,7 +110,7 @@ THIRD_PARTIES: dict[str, tuple[str, ...]] = {
     "httptools": ("providers/transport/", "server/http1/parser.py"),
     "httpx": ("providers/transport/", "testing/"),
     "starlette": ("server/",),
-    "websockets": ("exchange/realtime/",),
+    "websockets": ("exchange/realtime/", "server/asgi_session.py"),
     "uvloop": ("server/worker.py",),
     "prometheus_client": ("monitoring/",),
     "opentelemetry": ("monitoring/",),

@@ -141,7 +141,8 @@ Events pass as they come, in both directions, each at the pace of the side that 
 - A session goes on with the configuration with which it began, to its end.
 - Bounds are in [`server.realtime`](configuration.md): size of a message, rate of messages, silence, longest time,
   pings. At shutdown a session ends with code 1001 once the response under way is done, at the latest with the drain.
-- Realtime sessions need the gateway's own server and its own HTTP client (`upstream.engine: auto`). Keys for direct
+- Realtime sessions need the gateway's own HTTP client (`upstream.engine: auto`), and run under its own server or
+  [another one for ASGI](operations.md#another-server). Keys for direct
   sessions (`/v1/realtime/client_secrets`) and WebRTC calls lead past the gateway and are not served, unless
   `nativePaths` lists them.
 
@@ -159,7 +160,7 @@ with the fields of `POST /v1/responses`. Models of any provider answer; events c
   was only prepared (`generate: false`, which asks no model). Other ids go on to the provider that stores responses.
 - Messages of one `stream_id` are answered in their order, those of several side by side. `response.steer` is not taken.
 - A client that leaves cancels what runs. Bounds are those of `server.realtime`; at shutdown the connection ends with
-  code 1001 once what runs is done. It needs the gateway's own server, not its HTTP client.
+  code 1001 once what runs is done.
 """
 
 

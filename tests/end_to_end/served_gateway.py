@@ -22,11 +22,19 @@ START_SECONDS = 90
 
 
 class ServedGateway:
-    """A gateway that answers. `url` has no path."""
+    """A gateway that answers, under its own server or another for ASGI. `url` has no path."""
 
-    def __init__(self, config: Mapping[str, Any] | str, folder: Path, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any] | str,
+        folder: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        asgi: bool = False,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
+        self.has_own_server = not asgi
         file = folder / "gateway.yaml"
         file.write_text(config if isinstance(config, str) else json.dumps(config))
         self._log = folder / "gateway.log"
@@ -35,6 +43,9 @@ class ServedGateway:
         given = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
         given.update(environ or {})
         command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file)]
+        if asgi:
+            given["LLM_GATEWAY_CONFIG"] = str(file)
+            command = [sys.executable, "-m", "uvicorn", "--factory", "llm_gateway.asgi:application"]
         command += ["--host", "127.0.0.1", "--port", "0"]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=given, stdout=log, stderr=log)
@@ -53,7 +64,7 @@ class ServedGateway:
     def _address(self) -> str:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
-            found = re.search(r"Address\s+http://[\d.]+:(\d+)", self.log)
+            found = re.search(r"(?:Address\s+|running on )http://[\d.]+:(\d+)", self.log)
             if found is not None:
                 url = f"http://127.0.0.1:{found[1]}"
                 try:

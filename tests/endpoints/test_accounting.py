@@ -15,7 +15,6 @@ import pytest
 from accounting import (
     ANSWERED,
     CASES,
-    NATIVE,
     REPORTED,
     UNHEARD,
     Case,
@@ -25,53 +24,11 @@ from accounting import (
     request_of,
     rests_on_a_file,
 )
-from loopback import Client, Gateway, Reply, config, gateway, run, until, upstream
+from books import INPUT_PRICE, KEY, OUTPUT_PRICE, SPENT, Book, settings
+from loopback import Client, Gateway, Reply, gateway, run, until, upstream
 
 from llm_gateway_sdk import Operation
 from llm_gateway_sdk.estimate import estimate_text
-
-PLUGINS = """
-from llm_gateway_sdk import *
-
-SEEN = {}
-
-@plugin_metadata(name="keeper", version="1.0.0", configuration_schema={})
-class Keeper(Plugin):
-    def before_request(self, ctx):
-        SEEN.setdefault(ctx.headers["x-case"], []).append(("before", ctx.request_id))
-        self.seen = SEEN
-
-    def after_request(self, ctx):
-        SEEN.setdefault(ctx.headers["x-case"], []).append(("after", ctx.metrics, ctx.attempts, ctx.request_id))
-
-    def after_chunk(self, ctx):
-        return None
-
-    def wants(self, phase, ctx):
-        return phase != "after_chunk" or "watched" in ctx.headers["x-outcome"]
-
-@plugin_metadata(name="gate", version="1.0.0", configuration_schema={})
-class Gate(Plugin):
-    def before_model(self, ctx):
-        outcome = ctx.headers["x-outcome"]
-        if outcome == "refused":
-            return PluginResult(success=False, error="no", status=400)
-        if outcome == "cached":
-            message = Message("assistant", [TextPart("from the cache")])
-            ctx.response = LLMResponse(id="r", model="m", choices=[Choice(0, message, "stop")])
-            return PluginResult(terminate=True)
-        if outcome == "fallback" and ctx.attempts:
-            ctx.target_model = ctx.headers["x-target"] + "-twin"
-
-    def on_model_error(self, ctx):
-        if ctx.headers["x-outcome"] == "fallback" and len(ctx.attempts) == 1:
-            return PluginResult(reevaluate_request=True)
-"""
-
-KEY, SPENT = "key-of-ann", "key-of-bob"
-MEASURES = ("requests", "inputTokens", "outputTokens", "cost")
-INPUT_PRICE, OUTPUT_PRICE = 1000, 10_000
-"""Nano-dollars per token."""
 
 
 @dataclass(slots=True)
@@ -86,42 +43,10 @@ class Found:
     sent: bytes = b""
 
 
-def settings(folder: Path, url: str) -> dict[str, Any]:
-    (folder / "plugins.py").write_text(PLUGINS)
-    limits = [
-        {"name": "requests", "requests": "1M", "window": "lifetime"},
-        {"name": "inputTokens", "inputTokens": "1000M", "window": "lifetime"},
-        {"name": "outputTokens", "outputTokens": "1000M", "window": "lifetime"},
-        {"name": "cost", "cost": "100000 USD", "window": "lifetime"},
-        {"name": "spent", "requests": 1, "window": "lifetime", "when": {"keys": "*:bob"}},
-    ]
-    keys = [{"name": "ann", "key": KEY}, {"name": "bob", "key": SPENT}]
-    given = {
-        "limits": limits,
-        "blocks": {"share": 0},
-        "ledger": True,
-        "journal": str(folder),
-        "paths": [{"path": f"*{NATIVE}", "cost": "0.001 USD"}],
-    }
-    return config(
-        *models_of(url),
-        availablePlugins=[{"path": str(folder / "plugins.py")}],
-        plugins=[
-            {"name": "keeper", "type": "keeper"},
-            {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": keys}},
-            {"name": "limits", "type": "limits", "config": given},
-            {"name": "gate", "type": "gate"},
-        ],
-        store={"url": f"sqlite:{folder}/state.db"},
-        nativePaths=[f"/v1{NATIVE}"],
-        breaker={"enabled": False},
-    )
-
-
 async def everything(folder: Path) -> dict[str, Found]:
     """What became of each case, by its name."""
     provider = Provider()
-    async with upstream(provider) as up, gateway(settings(folder, up.url)) as served:
+    async with upstream(provider) as up, gateway(settings(folder, models_of(up.url))) as served:
         book = Book(served)
         burnt = await served.ask({"model": "chat", "messages": []}, headers={"authorization": f"Bearer {SPENT}",
                                  "x-case": "burnt", "x-outcome": "refused"})  # fmt: skip
@@ -139,24 +64,6 @@ async def everything(folder: Path) -> dict[str, Found]:
                 if hook[0] == "before":
                     each.lines = book.lines.get(hook[1], [])
         return found
-
-
-@dataclass(slots=True)
-class Book:
-    """The ledger by request."""
-
-    served: Gateway
-    lines: dict[str, list[dict[str, int]]] = field(default_factory=dict)
-
-    async def read(self) -> None:
-        store, cursor = self.served.plugins[2].gateway.store, ""
-        while events := await store.read_since("ledger", cursor):
-            cursor = events[-1].cursor
-            for event in events:
-                line = dict.fromkeys(MEASURES, 0)
-                for key, amount in event.event["charges"].items():
-                    line[key.partition("|")[0]] = int(amount)
-                self.lines.setdefault(event.event["note"], []).append(line)
 
 
 async def one(served: Gateway, provider: Provider, book: Book, case: Case) -> Found:

@@ -74,10 +74,12 @@ def configuration(url: str, folder: Path) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
-def served(apis: FiveApis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
+@pytest.fixture(scope="module", params=[False, True], ids=["own", "asgi"])
+def served(
+    apis: FiveApis, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[ServedGateway]:
     folder = tmp_path_factory.mktemp("messages")
-    gateway = ServedGateway(configuration(apis.url, folder), folder)
+    gateway = ServedGateway(configuration(apis.url, folder), folder, asgi=request.param)
     yield gateway
     gateway.stop()
 

@@ -17,10 +17,11 @@ from llm_gateway_sdk.secret_source import SecretUnavailable
 class Vault(BaseHTTPRequestHandler):
     secrets: dict[str, Any] = {}
     logins: list[Any] = []
+    token = "the-token"
 
     def do_GET(self) -> None:
         path = self.path.removeprefix("/v1/")
-        if self.headers.get("x-vault-token") != "the-token":
+        if self.headers.get("x-vault-token") != self.token:
             self.send(403, {"errors": ["permission denied"]})
         elif path.startswith("sys/internal/ui/mounts/"):
             second = path.startswith("sys/internal/ui/mounts/secret/")
@@ -33,7 +34,7 @@ class Vault(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.logins.append((self.path, json.loads(self.rfile.read(int(self.headers["content-length"])))))
-        self.send(200, {"auth": {"client_token": "the-token", "lease_duration": 3600, "renewable": True}})
+        self.send(200, {"auth": {"client_token": self.token, "lease_duration": 3600, "renewable": True}})
 
     def send(self, status: int, body: Any) -> None:
         data = json.dumps(body).encode()
@@ -50,7 +51,7 @@ class Vault(BaseHTTPRequestHandler):
 @pytest.fixture
 def vault(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[type[Vault]]:
     Vault.secrets = {"secret/data/llm": {"data": {"openai": "sk-1"}, "metadata": {"version": 1}}, "kv/llm": {"a": "b"}}
-    Vault.logins = []
+    Vault.logins, Vault.token = [], "the-token"
     server = ThreadingHTTPServer(("127.0.0.1", 0), Vault)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     for name in ("VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_NAMESPACE", "VAULT_K8S_ROLE"):
@@ -92,6 +93,19 @@ def test_an_application_logs_in(vault: type[Vault], monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("VAULT_K8S_TOKEN_FILE", str(tmp_path / "jwt"))
     assert VaultSecrets().read("kv/llm#a") == "b"
     assert vault.logins[1] == ("/v1/auth/kubernetes/login", {"role": "gateway", "jwt": "the-jwt"})
+
+
+def test_an_application_whose_token_has_ended_logs_in_again(
+    vault: type[Vault], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VAULT_TOKEN")
+    monkeypatch.setenv("VAULT_ROLE_ID", "role")
+    monkeypatch.setenv("VAULT_SECRET_ID", "secret-id")
+    source = VaultSecrets()
+    assert source.read("kv/llm#a") == "b"
+    vault.token = "another-token"
+    assert source.read("kv/llm#a") == "b"
+    assert len(vault.logins) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """`${vault:…}` in a configuration, with a source that represents an installed one."""
 
+import threading
+
 import pytest
 
 from llm_gateway.config import secret_sources
@@ -90,3 +92,21 @@ def test_a_source_that_is_not_installed_is_named(monkeypatch):
         load_text(CONFIGURATION.replace("vault:", "gcp-sm:"), environ={})
     with pytest.raises(ConfigError, match="is not understood"):
         load_text(CONFIGURATION.replace("vault:", "unknown:"), environ={})
+
+
+def test_a_source_that_never_answers_is_waited_for_once(source, monkeypatch):
+    monkeypatch.setattr(secret_sources, "DEADLINE", 0.1)
+    monkeypatch.setattr(secret_sources, "SLOW_FAILURE", 0.1)
+    ends = threading.Event()
+    source.read = lambda reference: source.asked.append(reference) or ends.wait() or "late"
+    with pytest.raises(ConfigError) as refused:
+        load_text(CONFIGURATION, environ={})
+    ends.set()
+
+    assert len(source.asked) == 1, "the second secret of a silent source is not waited for"
+    assert [each.path for each in refused.value.problems] == [
+        "models[0].provider.config.apiKey",
+        "models[0].provider.config.headers.x-team",
+        "models[0].provider.config.headers.user-agent",
+    ]
+    assert all("did not answer within 0.1 s" in each.message for each in refused.value.problems)

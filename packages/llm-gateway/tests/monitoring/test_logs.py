@@ -30,7 +30,7 @@ def kept_logging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The process's logging is put back as it was."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
-    levels = {name: logging.getLogger(name).level for name in ("llm_gateway.exchange", "uvicorn", "httpx", "asyncio")}
+    levels = {name: logging.getLogger(name).level for name in ("llm_gateway.exchange", "httpx", "asyncio")}
     monkeypatch.setattr(logs, "_configured", None)
     monkeypatch.setattr(logs, "_known", set())
     yield

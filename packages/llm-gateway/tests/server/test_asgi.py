@@ -6,8 +6,6 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
-
 from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
 from llm_gateway.server.app import GatewayApp
@@ -23,8 +21,8 @@ server: {limits: {maxBodyBytes: 5000}}
 """
 
 
-class _Gateway:
-    async def __aenter__(self) -> _Gateway:
+class ServedForm:
+    async def __aenter__(self) -> ServedForm:
         loaded = load_text(ECHO)
         self.gateway = Gateway(loaded)
         await self.gateway.start()
@@ -77,7 +75,7 @@ def chat(text: str) -> bytes:
 
 def test_model_routes_and_pages_are_served() -> None:
     async def main() -> None:
-        async with _Gateway() as served:
+        async with ServedForm() as served:
             await served.control.startup()
             status, body = await served.ask("/openai/v1/chat/completions", chat("hello"))
             assert status == 200
@@ -90,7 +88,7 @@ def test_model_routes_and_pages_are_served() -> None:
 
 def test_a_client_that_leaves_ends_its_request() -> None:
     async def main() -> None:
-        async with _Gateway() as served:
+        async with ServedForm() as served:
             for moment in (0.0, 0.05):
                 body = json.loads(chat("w " * 200)) | {"stream": True}
                 _, reply = await served.ask("/openai/v1/chat/completions", json.dumps(body).encode(), leave=moment)
@@ -103,7 +101,7 @@ def test_a_client_that_leaves_ends_its_request() -> None:
 
 def test_the_lifespan_starts_and_ends_the_gateway() -> None:
     async def main() -> None:
-        async with _Gateway() as served:
+        async with ServedForm() as served:
             sent: list[Any] = []
             messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
 
@@ -117,27 +115,3 @@ def test_the_lifespan_starts_and_ends_the_gateway() -> None:
             assert sent == [("lifespan.startup.complete", True), ("lifespan.shutdown.complete", False)]
 
     asyncio.run(main())
-
-
-@pytest.mark.parametrize("answers", [True, False])
-def test_a_websocket_is_refused_with_the_reason_where_the_server_can_send_one(answers: bool) -> None:
-    found: list[Any] = []
-
-    async def main() -> None:
-        async def receive() -> Any:
-            return {"type": "websocket.connect"}
-
-        async def send(message: Any) -> None:
-            found.append(message)
-
-        extensions = {"websocket.http.response": {}} if answers else {}
-        async with _Gateway() as gateway:
-            await gateway.form({"type": "websocket", "extensions": extensions}, receive, send)
-
-    asyncio.run(main())
-
-    if answers:
-        assert found[0]["status"] == 501
-        assert "own server" in json.loads(found[1]["body"])["error"]["message"]
-    else:
-        assert found == [{"type": "websocket.close"}]

@@ -35,12 +35,15 @@ class VaultSecrets(SecretSource):
         path = path.strip("/")
         if key is None:
             raise SecretUnavailable("write the key as well: ${vault:path#key}")
+        is_new = self._client is None
         try:
             return self._read(path, key)
         except InvalidPath:
             raise SecretUnavailable(f"{_address()} has no secret {path}") from None
         except Forbidden:
             self._client = None  # its token may have ended
+            if not is_new:
+                return self.read(reference)
             raise SecretUnavailable(f"{_address()} does not allow to read {path}") from None
         except (VaultError, requests.RequestException) as error:
             raise SecretUnavailable(f"{_address()} can't be reached: {type(error).__name__}") from None

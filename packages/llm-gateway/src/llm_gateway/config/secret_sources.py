@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from importlib.metadata import EntryPoint, entry_points
 
 from pydantic import SecretStr
@@ -14,6 +15,13 @@ __all__ = ["Secrets", "secret_scheme"]
 GROUP = "llm_gateway.secrets"
 _WHEELS = {"vault": "vault-secrets", "aws-sm": "aws-secrets", "gcp-sm": "gcp-secrets", "azure-kv": "azure-secrets"}
 """The wheels of this project, for the message where one is missing."""
+
+DEADLINE = 15.0
+"""Seconds for one secret. The project's own sources give up sooner; a reload, which waits for all, must not wait for a
+source that never does."""
+SLOW_FAILURE = 2.0
+"""Seconds. What fails after so long is a service that does not answer, not one that refuses: its other secrets are not
+waited for in the same reading."""
 
 _sources: dict[str, SecretSource] = {}
 _lock = threading.Lock()
@@ -30,6 +38,8 @@ class Secrets:
 
     def __init__(self) -> None:
         self._known: dict[str, str | SecretUnavailable] = {}
+        self._silent: dict[str, SecretUnavailable] = {}
+        """By source, what the first secret of it failed with after a long wait."""
 
     def values(self) -> tuple[SecretStr, ...]:
         """What was read."""
@@ -38,22 +48,43 @@ class Secrets:
     def read(self, name: str) -> str:
         """`name` is `scheme:reference`. Raises SecretUnavailable."""
         if name not in self._known:
-            self._known[name] = _read(name)
+            self._known[name] = self._ask(name)
         found = self._known[name]
         if isinstance(found, SecretUnavailable):
             raise found
+        return found
+
+    def _ask(self, name: str) -> str | SecretUnavailable:
+        scheme = name.partition(":")[0]
+        if scheme in self._silent:
+            return self._silent[scheme]
+        began = time.monotonic()
+        found = _read(name)
+        if isinstance(found, SecretUnavailable) and time.monotonic() - began >= SLOW_FAILURE:
+            self._silent[scheme] = found
         return found
 
 
 def _read(name: str) -> str | SecretUnavailable:
     scheme, _, reference = name.partition(":")
     with _lock:
-        try:
-            return _source(scheme).read(reference)
-        except SecretUnavailable as error:
-            return error
-        except Exception as error:  # a library's own error may quote what it was sent
-            return SecretUnavailable(f"it can't be read: {type(error).__name__}")
+        found: list[str | SecretUnavailable] = []
+        asking = threading.Thread(target=lambda: found.append(_ask_source(scheme, reference)), daemon=True)
+        asking.start()
+        asking.join(DEADLINE)
+        if found:
+            return found[0]
+        _sources.pop(scheme, None)  # it still waits: another is made for the next reading
+    return SecretUnavailable(f"it did not answer within {DEADLINE:g} s")
+
+
+def _ask_source(scheme: str, reference: str) -> str | SecretUnavailable:
+    try:
+        return _source(scheme).read(reference)
+    except SecretUnavailable as error:
+        return error
+    except Exception as error:  # a library's own error may quote what it was sent
+        return SecretUnavailable(f"it can't be read: {type(error).__name__}")
 
 
 def _source(scheme: str) -> SecretSource:

@@ -13,10 +13,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_gateway_sdk import GatewayError, PayloadTooLarge
-from llm_gateway_sdk.wire import json
 
 from ..exchange.ending import EndReason
 from .app import GatewayApp
@@ -25,9 +24,13 @@ from .http1.head import Head
 from .http1.upload import Upload
 from .pages import Message, Receive, Scope, Send
 
+if TYPE_CHECKING:
+    from .asgi_session import ASGISession
+
 __all__ = ["ASGIForm", "ASGIRequest", "DisconnectWatch"]
 
 Headers = list[tuple[bytes, bytes]]
+Work = Callable[[], Awaitable[None]]
 
 
 class ASGIForm:
@@ -37,23 +40,45 @@ class ASGIForm:
         self,
         app: GatewayApp,
         *,
-        startup: Callable[[], Awaitable[None]] | None = None,
-        shutdown: Callable[[], Awaitable[None]] | None = None,
+        startup: Work | None = None,
+        shutdown: Work | None = None,
     ) -> None:
         self._app = app
         self._startup = startup
         self._shutdown = shutdown
+        self._sessions: set[ASGISession] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await self.lifespan(receive, send, self._startup, self._end)
         elif scope["type"] == "http":
             await self._http(scope, receive, send)
         else:
-            await _refuse_session(scope, receive, send)
+            await self._session(scope, receive, send)
 
-    async def _lifespan(self, receive: Receive, send: Send) -> None:
-        for phase, work in (("startup", self._startup), ("shutdown", self._shutdown)):
+    async def _session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        from .asgi_session import ASGISession  # the library of frames, which few gateways need
+
+        session = ASGISession(scope, receive, send)
+        self._sessions.add(session)
+        try:
+            await session.serve(self._app)
+        finally:
+            self._sessions.discard(session)
+
+    def go_away(self) -> None:
+        """Sessions under way end once what runs in them is done."""
+        for session in self._sessions:
+            session.go_away()
+
+    async def _end(self) -> None:
+        self.go_away()
+        if self._shutdown is not None:
+            await self._shutdown()
+
+    @staticmethod
+    async def lifespan(receive: Receive, send: Send, startup: Work | None, shutdown: Work | None) -> None:
+        for phase, work in (("startup", startup), ("shutdown", shutdown)):
             await receive()
             if work is not None:
                 await work()
@@ -87,23 +112,6 @@ class ASGIForm:
         finally:
             if not watch.fired:
                 watch.close()
-
-
-async def _refuse_session(scope: Scope, receive: Receive, send: Send) -> None:
-    """Sessions need the gateway's own server. Answers that where the server can, else closes the handshake (403)."""
-    await receive()
-    if "websocket.http.response" not in (scope.get("extensions") or {}):
-        await send({"type": "websocket.close"})
-        return
-    error = {"message": _NO_SESSIONS, "type": "invalid_request_error", "param": None, "code": "not_supported"}
-    headers = [(b"content-type", b"application/json")]
-    await send({"type": "websocket.http.response.start", "status": 501, "headers": headers})
-    await send({"type": "websocket.http.response.body", "body": json.dumps({"error": error})})
-
-
-_NO_SESSIONS = (
-    "WebSocket sessions are served by the gateway's own server alone (`llm-gateway start`), not through ASGI."
-)
 
 
 class ASGIRequest:

@@ -43,8 +43,7 @@ def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
         handler.setFormatter(formatter)
         root.addHandler(handler)
     root.setLevel((level or config.level).upper())
-    logging.getLogger("uvicorn.access").disabled = True
-    for noisy in ("httpx", "httpcore", "asyncio", "uvicorn", "uvicorn.error", "urllib3", "opentelemetry"):
+    for noisy in ("httpx", "httpcore", "asyncio", "urllib3", "opentelemetry"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     for name, wanted in config.levels.items():
         logging.getLogger(name).setLevel(wanted.upper())

@@ -11,34 +11,26 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from llm_gateway_sdk import ConfigError, ConfigProblem
 from llm_gateway_sdk.heavy import SWITCH_SECONDS
 
-from ..gateway import Gateway, Loaded
-from ..monitoring.failure_log import FailureLog
 from .announcements import log_listening, log_stopping
 from .app import GatewayApp
+from .assembly import Source, assemble
 from .control import Control
-from .generation import Generation
 from .http1.door import Door, Limits
-from .management import build_management, management_paths
-from .observers import make_observers
+from .management import build_management
 from .pages import PageApp
 from .server import Server
 from .slow_readers import SlowReaders
 from .stopping import end_process, handle_stop_signals
 from .uploads import UploadPool, slow_reader_bytes
 
-__all__ = ["Source", "Worker", "run_loop", "serve_alone"]
+__all__ = ["Source", "Worker", "refresh_secrets", "run_loop", "serve_alone"]
 
 log = logging.getLogger("llm_gateway.server")
-
-
-class Source(Loaded, Protocol):
-    @property
-    def source(self) -> Path | None: ...
 
 
 def serve_alone(result: Source, *, sockets: list[socket.socket], reload: bool) -> int:
@@ -84,17 +76,8 @@ class Worker:
         config = self.result.config
         _spare_the_collector()
         sys.setswitchinterval(SWITCH_SECONDS)  # heavy bodies are worked on in a thread
-        observers, metrics = make_observers(self.result)
-        gateway = Gateway(self.result, observers=observers, workers=self.workers)
-        await gateway.start()
-        control = self.control = Control(gateway, reload_config=self._reloader(), metrics=metrics)
-        if customise is not None:
-            customise(control)
-        app = GatewayApp(Generation(gateway), build_management(config, control), management_paths(config, control))
-        control.app = app
-        app.failure_log = next((each for each in observers if isinstance(each, FailureLog)), None)
-        for observer in observers:
-            observer.watch(control)
+        app, control, observers = await assemble(self.result, workers=self.workers, customise=customise)
+        self.control = control
         loop = asyncio.get_running_loop()
         server = self.server = self._server(app, sockets)
         admin = self._admin_server(control)
@@ -106,7 +89,7 @@ class Worker:
         if watch and self.result.source:
             watchers.append(loop.create_task(_watch_file(self.result.source, control)))
         if config.read_secrets and config.secrets.refresh_seconds:
-            watchers.append(loop.create_task(_refresh_secrets(config.secrets.refresh_seconds, control)))
+            watchers.append(loop.create_task(refresh_secrets(config.secrets.refresh_seconds, control)))
         try:
             await control.startup()
             server.start()
@@ -138,18 +121,6 @@ class Worker:
 
         drain = self.result.config.server.limits.drain_timeout_seconds
         return Server(door, sockets, drain_seconds=drain, shared=self.workers > 1, on_stop=stopping)
-
-    def _reloader(self) -> Callable[[], Loaded] | None:
-        source = self.result.source
-        if source is None:
-            return None
-
-        def load_again() -> Loaded:
-            from ..loading import load
-
-            return load(source)
-
-        return load_again
 
     def _admin_server(self, control: Control) -> Server | None:
         """The administration pages on a port of their own, where that is configured. With several workers each listens
@@ -203,7 +174,7 @@ def _spawn(work: Any) -> None:
     task.add_done_callback(_tasks.discard)
 
 
-async def _refresh_secrets(seconds: float, control: Control) -> None:
+async def refresh_secrets(seconds: float, control: Control) -> None:
     """Reads the configuration again for its secrets; where none has changed, nothing else happens. One that can't be
     read leaves all as it is."""
     while True:

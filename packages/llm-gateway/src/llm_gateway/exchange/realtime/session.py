@@ -245,6 +245,8 @@ class Session:
         kind = event["type"]
         if kind in _SESSION_EVENTS and self._alias is not None:
             message = _renamed(message, event, self._attempt.model, self._alias)
+        if kind == "response.done":
+            self._turns.reported(event.get("response"))
         await self._client.send(message)
         return await self._keep_books(kind, event)
 

@@ -14,6 +14,7 @@ requests, tokens and cost.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from math import ceil
@@ -72,6 +73,9 @@ class Turns:
         self._text_tokens = self._audio_tokens = 0.0
         """What came of the response under way, estimated."""
         self._last_input = 0
+        self._reported: Usage | None = None
+        """What the provider has counted of the response under way, whose end the client may not have taken yet."""
+        self._settling: asyncio.Task[GatewayError | None] | None = None
         self._counted_until = time.monotonic()
         """Until when the session is on the books, for models that are paid by its length."""
 
@@ -119,8 +123,18 @@ class Turns:
         if ctx is not None and ctx.metrics.first_token is None:
             ctx.metrics.first_token = self._entry.first_token = time.time()
 
+    def reported(self, response: Any) -> None:
+        """The provider has ended a response; the client is about to get that."""
+        if isinstance(response, dict):
+            self._reported = usage_of(response.get("usage"))
+
     async def done(self, response: dict[str, Any], reply: LLMResponse) -> GatewayError | None:
         """A response is done: settles it. Returns what `admit` returns for the next one."""
+        # The session may end meanwhile, which must not end what settles it: `end` waits for that.
+        self._settling = asyncio.ensure_future(self._done(response, reply))
+        return await asyncio.shield(self._settling)
+
+    async def _done(self, response: dict[str, Any], reply: LLMResponse) -> GatewayError | None:
         if not self._active:
             self.began(response)
         self._active.discard(str(response.get("id")))
@@ -156,6 +170,8 @@ class Turns:
 
     async def end(self) -> None:
         """The session ends: settles what is open. What was under way is estimated."""
+        if self._settling is not None:
+            await asyncio.wait((self._settling,))
         ctx = self._ctx
         if ctx is None:
             return
@@ -209,9 +225,13 @@ class Turns:
         entry = self._entry = Attempt(of_session.model, of_session.target, time.time(), status=200)
         ctx.attempts = [entry]
         self._text_tokens = self._audio_tokens = 0.0
+        self._reported = None
         return ctx
 
     def _estimate(self, entry: Attempt) -> None:
+        if self._reported is not None:
+            record(entry, self._reported)
+            return
         tokens = round(self._text_tokens + self._audio_tokens)
         record_cut(entry, Usage(), input_tokens=self._last_input, output_tokens=tokens)
 
