@@ -50,6 +50,10 @@ class Client:
     def emit(self, chunk: LLMResponse) -> None:
         self.written.append(chunk.text)
 
+    def emit_text(self, chunk: LLMResponse, text: str) -> None:
+        assert chunk.text == text
+        self.emit(chunk)
+
     async def flush(self) -> None:
         self.written.append("<flush>")
 

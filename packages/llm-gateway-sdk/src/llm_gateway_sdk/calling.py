@@ -12,10 +12,11 @@ import copy
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
+from types import CoroutineType
 from typing import Any, Literal
 
 from .context import Engine, RequestContext
@@ -29,6 +30,7 @@ __all__ = [
     "Verdict",
     "call_hook",
     "decide",
+    "decide_now",
     "refuse",
     "run_authentication",
     "run_detached",
@@ -101,12 +103,19 @@ class Hook:
     """It runs in a thread."""
     held: int = 0
     """How often it held the event loop for too long."""
+    is_direct: bool = field(init=False)
+    """A plain function, whose failure refuses the request: nothing is to be awaited, nor undone."""
+
+    def __post_init__(self) -> None:
+        self.is_direct = not (self.asynchronous or self.threaded) and self.mounted.on_error != "fail_open"
 
 
 async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
     try:
         for hook in hooks:
-            result = await decide(hook, ctx)
+            result = decide_now(hook, ctx)
+            if isinstance(result, CoroutineType):
+                result = await result
             if result is None:
                 continue
             if not result.success:
@@ -135,7 +144,9 @@ async def run_authentication(hooks: Sequence[Hook], ctx: RequestContext) -> Verd
     unknown: tuple[PluginResult, Hook] | None = None
     try:
         for hook in hooks:
-            result = await decide(hook, ctx)
+            result = decide_now(hook, ctx)
+            if isinstance(result, CoroutineType):
+                result = await result
             if result is None:
                 continue
             if not result.success and _is_unknown(result, ctx):
@@ -160,33 +171,59 @@ def _is_unknown(result: PluginResult, ctx: RequestContext) -> bool:
     return status == 401 or (status == 429 and ctx.principal is None and ctx.caller is None)
 
 
-async def decide(hook: Hook, ctx: RequestContext) -> PluginResult | None:
-    """Calls one hook under its error policy and merges the context that it returned."""
-    mounted = hook.mounted
-    undo = _snapshot(ctx) if mounted.on_error == "fail_open" else None
+def decide_now(hook: Hook, ctx: RequestContext) -> PluginResult | Coroutine[Any, Any, PluginResult | None] | None:
+    """As `decide`. Most hooks return at once, and are called without a coroutine; for another one it is returned."""
+    if not hook.is_direct:
+        return decide(hook, ctx)
+    started = perf_counter()
     try:
-        result = await call_hook(hook, ctx)
+        result = hook.call(ctx)
+    except BaseException as error:
+        _time(hook, ctx, perf_counter() - started)
+        return _failed(hook, ctx, _raised(error) if isinstance(error, GeneratorExit) else error, None)
+    _time(hook, ctx, perf_counter() - started)
+    if result is None or (type(result) is PluginResult and result.context is None):
+        return result
+    return decide(hook, ctx, lambda _: result)
+
+
+async def decide(
+    hook: Hook, ctx: RequestContext, call: Callable[[RequestContext], Any] | None = None
+) -> PluginResult | None:
+    """Calls one hook under its error policy and merges the context that it returned. `call` takes the hook's place
+    where that has been called already."""
+    undo = _snapshot(ctx) if hook.mounted.on_error == "fail_open" else None
+    try:
+        result = await call_hook(hook, ctx, call=call)
         if result is not None and not isinstance(result, PluginResult):
             raise TypeError(f"{hook.phase} must return a PluginResult or None, not {type(result).__name__}")
-    except (InvalidRequest, RequestRejected) as error:
-        # The client's body did not decode when the hook first looked, or the hook refuses by raising.
-        return PluginResult(success=False, error=error, status=error.status)
     except BaseException as error:
-        if not _is_failure_of(hook, error):
-            raise
-        failure = PluginError(mounted.name, hook.phase, error, project=ctx.project)
-        log.error(
-            "plugin '%s' failed in %s (project '%s', request %s, %s)",
-            mounted.name, hook.phase, ctx.project, ctx.request_id, mounted.on_error, exc_info=error,
-        )  # fmt: skip
-        if undo is None:
-            return PluginResult(success=False, error=failure, status=failure.status)
-        undo()
-        return None
+        return _failed(hook, ctx, error, undo)
     if result is not None and result.context is not None and result.context is not ctx:
         _merge_context(ctx, result.context)
     decision: PluginResult | None = result
     return decision
+
+
+def _failed(
+    hook: Hook, ctx: RequestContext, error: BaseException, undo: Callable[[], None] | None
+) -> PluginResult | None:
+    """What becomes of a hook that raised. Raises what is no failure of the plugin."""
+    if isinstance(error, (InvalidRequest, RequestRejected)):
+        # The client's body did not decode when the hook first looked, or the hook refuses by raising.
+        return PluginResult(success=False, error=error, status=error.status)
+    if not _is_failure_of(hook, error):
+        raise error
+    mounted = hook.mounted
+    failure = PluginError(mounted.name, hook.phase, error, project=ctx.project)
+    log.error(
+        "plugin '%s' failed in %s (project '%s', request %s, %s)",
+        mounted.name, hook.phase, ctx.project, ctx.request_id, mounted.on_error, exc_info=error,
+    )  # fmt: skip
+    if undo is None:
+        return PluginResult(success=False, error=failure, status=failure.status)
+    undo()
+    return None
 
 
 def _is_failure_of(hook: Hook, error: BaseException) -> bool:
@@ -217,16 +254,22 @@ async def run_detached(hook: Hook, ctx: RequestContext, *, limit: float | None =
     return None
 
 
-async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None) -> Any:
+async def call_hook(
+    hook: Hook,
+    ctx: RequestContext,
+    limit: float | None = None,
+    *,
+    call: Callable[[RequestContext], Any] | None = None,
+) -> Any:
     """What the hook returns. `limit` is the seconds that it may take, in place of what the plugin's configuration
-    allows. Raises what the hook raises, and TimeoutError."""
+    allows; `call` takes the hook's place. Raises what the hook raises, and TimeoutError."""
     started = perf_counter()
     waited = hook.threaded
     try:
         if hook.threaded:
             return await _limited(_in_thread(hook, ctx), hook, limit)
         try:
-            result = hook.call(ctx)
+            result = (call or hook.call)(ctx)
         except GeneratorExit as error:
             raise _raised(error) from error
         if not hook.asynchronous:
@@ -245,11 +288,14 @@ async def call_hook(hook: Hook, ctx: RequestContext, limit: float | None = None)
         _watch(hook, perf_counter() - started)
         return await _limited(_Resumed(result, waiting, hook), hook, limit)
     finally:
-        spent = perf_counter() - started
-        timings, key = ctx.timings, hook.key
-        timings[key] = timings.get(key, 0.0) + spent
-        if spent > WATCHDOG_SECONDS and not waited:
-            _watch(hook, spent)
+        _time(hook, ctx, perf_counter() - started, waited=waited)
+
+
+def _time(hook: Hook, ctx: RequestContext, spent: float, *, waited: bool = False) -> None:
+    timings, key = ctx.timings, hook.key
+    timings[key] = timings.get(key, 0.0) + spent
+    if spent > WATCHDOG_SECONDS and not waited:
+        _watch(hook, spent)
 
 
 async def _limited(work: Awaitable[Any], hook: Hook, limit: float | None) -> Any:

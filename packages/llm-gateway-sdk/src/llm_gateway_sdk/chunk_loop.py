@@ -8,6 +8,7 @@ together leaves together. The gateway and the test harness use this one implemen
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from types import CoroutineType
 from typing import Protocol
 
 from .calling import Verdict
@@ -15,6 +16,7 @@ from .context import Engine, RequestContext
 from .errors import TRANSIENT_KINDS, ErrorInfo, ModelError, ModelStreamError, RequestRejected
 from .hooks import ActiveChain
 from .response import LLMResponse, Usage, merge_usage
+from .text_run import TextRun
 
 __all__ = ["ChunkLoop", "ChunkReceiver", "reported_error"]
 
@@ -25,7 +27,8 @@ class ChunkReceiver(Protocol):
     came: Callable[[LLMResponse], None]
     """Takes a chunk as the provider sent it, before the hooks; only called where there are any."""
     let_through: Callable[[LLMResponse], None]
-    """Takes a chunk as the hooks let it go, before it is sent, and may change it; only called where there are hooks."""
+    """Takes a chunk as the hooks let it go, before it is sent, and may change it; only called where there are hooks,
+    and not for what `emit_text` takes."""
 
     def commit(self) -> None:
         """The first content is about to go: from here on no other attempt is possible."""
@@ -33,6 +36,11 @@ class ChunkReceiver(Protocol):
 
     def emit(self, chunk: LLMResponse) -> None:
         """The chunk goes to the client with the next `flush` or `end`."""
+        ...
+
+    def emit_text(self, chunk: LLMResponse, text: str) -> None:
+        """The same for a chunk that equals the last one but for its text, and tells nothing else. It has not been
+        handed to `let_through`."""
         ...
 
     async def flush(self) -> None: ...
@@ -45,7 +53,7 @@ class ChunkReceiver(Protocol):
 class ChunkLoop:
     """One per attempt."""
 
-    __slots__ = ("_accumulate", "_committed", "_ctx", "_done", "_hooks", "_receiver", "_waiting", "usage")
+    __slots__ = ("_accumulate", "_committed", "_ctx", "_done", "_hooks", "_receiver", "_run", "_waiting", "usage")
 
     def __init__(
         self, ctx: RequestContext, chain: ActiveChain, receiver: ChunkReceiver, *, accumulate: bool = True
@@ -56,6 +64,8 @@ class ChunkLoop:
         self._hooks = chain.chunk_run(ctx) if chain.chunk else None
         self._accumulate = accumulate or self._hooks is not None
         self._waiting: list[LLMResponse] = []
+        self._run: TextRun | None = None
+        """The last chunk that was emitted, where that was a text alone."""
         self._committed = False
         self._done = False
         self.usage: Usage | None = None
@@ -75,7 +85,9 @@ class ChunkLoop:
                         self._emit(chunk)
                     else:
                         self._receiver.came(chunk)
-                        emitted = await hooks.push(chunk)
+                        emitted = hooks.push_now(chunk)
+                        if isinstance(emitted, CoroutineType):
+                            emitted = await emitted
                         if emitted is not None:
                             self._emit(emitted)
                         if hooks.verdict is not None:
@@ -92,6 +104,14 @@ class ChunkLoop:
             raise
 
     def _emit(self, chunk: LLMResponse) -> None:
+        if self._run is not None:
+            text = self._run.text_of(chunk)
+            if text is not None:
+                if self._accumulate:
+                    Engine.accumulate_text(self._ctx, chunk)
+                self._receiver.emit_text(chunk, text)
+                return
+            self._run = None
         if chunk.final:
             self._done = True
         if self._hooks is not None:
@@ -100,6 +120,7 @@ class ChunkLoop:
             Engine.accumulate(self._ctx, chunk)
         if self._committed:
             self._receiver.emit(chunk)
+            self._run = TextRun.of(chunk)
             return
         self._waiting.append(chunk)
         if self._done or chunk.has_content:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from types import CoroutineType
+from typing import Any
 
-from .calling import Hook, Verdict, decide, refuse
+from .calling import Hook, Verdict, decide_now, refuse
 from .context import Engine, RequestContext
 from .errors import RequestRejected
+from .plugin import PluginResult
 from .response import Accumulator, LLMResponse, merge
 
 __all__ = ["ChunkRun"]
@@ -41,58 +44,99 @@ class ChunkRun:
 
         After the call `verdict` may be set; a chunk returned along with it goes out first.
         """
+        emitted = self.push_now(chunk)
+        return await emitted if isinstance(emitted, CoroutineType) else emitted
+
+    def push_now(self, chunk: LLMResponse) -> LLMResponse | Coroutine[Any, Any, LLMResponse | None] | None:
+        """As `push`, without a coroutine where no hook waits; else that coroutine."""
+        self._ctx.final_chunk = chunk.final
+        return self._through(0, chunk)
+
+    def _through(
+        self, first: int, current: LLMResponse
+    ) -> LLMResponse | Coroutine[Any, Any, LLMResponse | None] | None:
+        """Through the hooks from one on."""
+        ctx = self._ctx
         try:
-            final = chunk.final
-            ctx = self._ctx
-            current: LLMResponse = chunk
-            ctx.final_chunk = final
-            for position, hook in enumerate(self._hooks):
-                held = self._held[position]
+            for position in range(first, len(self._hooks)):
+                hook, held = self._hooks[position], self._held[position]
                 ctx.chunk = current
                 if held is None:
                     Engine.set_buffer(ctx, current, None)
                 else:
                     held.add(current)
                     Engine.set_buffer(ctx, None, held)
-                result = await decide(hook, ctx)
-                if result is None or result.success:
-                    if result is not None and result.reevaluate_request and not ctx.stream.committed:
-                        self.verdict = Verdict("again", hook.mounted.name)
-                        return None
-                    if result is not None and result.reevaluate_request:
-                        log.warning("plugin '%s' asked for another attempt after content was sent", hook.mounted.name)
-                    if result is not None and not result.emit_chunk and not final and not result.terminate:
-                        if held is None:
-                            held = self._held[position] = Accumulator()
-                            held.add(ctx.buffered_chunk or current)
-                        elif ctx.buffered_chunk is not None:
-                            # The hook may have changed what it holds.
-                            held = self._held[position] = Accumulator()
-                            held.add(ctx.buffered_chunk)
-                        self._held_bytes[position] += _weight(current)
-                        if self._held_bytes[position] > MAX_HELD_BYTES:
-                            name = hook.mounted.name
-                            error = RequestRejected(f"Plugin '{name}' held back too much of the reply.", plugin=name)
-                            self.verdict = Verdict("refuse", name, error)
-                            Engine.withhold_reply(ctx)
-                        return None
-                    current = ctx.buffered_chunk or current
-                    if final and not current.final:
-                        current.final = True
-                    self._held[position] = None
-                    self._held_bytes[position] = 0
-                    if result is not None and (result.terminate or result.skip_remaining):
-                        current = self._release_after(position, current)
-                        if result.terminate:
-                            self.verdict = Verdict("end", hook.mounted.name)
-                        return current
+                result = decide_now(hook, ctx)
+                if isinstance(result, CoroutineType):
+                    return self._wait(position, current, result)
+                if result is not None or held is not None or current.final:
+                    emitted = self._follow(position, current, result)
+                    if emitted is None or self.verdict is not None or (result is not None and result.skip_remaining):
+                        return emitted
+                    current = emitted
                 else:
-                    self.verdict = refuse(result, hook, ctx)
-                    return None
+                    current = ctx.buffered_chunk or current
             return current
+        except BaseException:
+            Engine.withhold_reply(ctx)
+            raise
+
+    async def _wait(
+        self, position: int, current: LLMResponse, decision: Coroutine[Any, Any, PluginResult | None]
+    ) -> LLMResponse | None:
+        """For the hook at `position`, and on through those behind it."""
+        try:
+            result = await decision
         except BaseException:
             Engine.withhold_reply(self._ctx)
             raise
+        emitted = self._follow(position, current, result)
+        if emitted is None or self.verdict is not None or (result is not None and result.skip_remaining):
+            return emitted
+        rest = self._through(position + 1, emitted)
+        return await rest if isinstance(rest, CoroutineType) else rest
+
+    def _follow(self, position: int, current: LLMResponse, result: PluginResult | None) -> LLMResponse | None:
+        """Does what a hook decided: the chunk that goes on, None where it is held or the stream ends without it."""
+        ctx, hook = self._ctx, self._hooks[position]
+        if result is not None and not result.success:
+            self.verdict = refuse(result, hook, ctx)
+            return None
+        if result is not None and result.reevaluate_request:
+            if not ctx.stream.committed:
+                self.verdict = Verdict("again", hook.mounted.name)
+                return None
+            log.warning("plugin '%s' asked for another attempt after content was sent", hook.mounted.name)
+        final = ctx.final_chunk
+        if result is not None and not result.emit_chunk and not final and not result.terminate:
+            self._hold(position, current)
+            return None
+        current = ctx.buffered_chunk or current
+        if final and not current.final:
+            current.final = True
+        self._held[position] = None
+        self._held_bytes[position] = 0
+        if result is not None and (result.terminate or result.skip_remaining):
+            current = self._release_after(position, current)
+            if result.terminate:
+                self.verdict = Verdict("end", hook.mounted.name)
+        return current
+
+    def _hold(self, position: int, current: LLMResponse) -> None:
+        ctx, held = self._ctx, self._held[position]
+        if held is None:
+            held = self._held[position] = Accumulator()
+            held.add(ctx.buffered_chunk or current)
+        elif ctx.buffered_chunk is not None:
+            # The hook may have changed what it holds.
+            held = self._held[position] = Accumulator()
+            held.add(ctx.buffered_chunk)
+        self._held_bytes[position] += _weight(current)
+        if self._held_bytes[position] > MAX_HELD_BYTES:
+            name = self._hooks[position].mounted.name
+            error = RequestRejected(f"Plugin '{name}' held back too much of the reply.", plugin=name)
+            self.verdict = Verdict("refuse", name, error)
+            Engine.withhold_reply(ctx)
 
     def _release_after(self, position: int, current: LLMResponse) -> LLMResponse:
         for later in range(position + 1, len(self._hooks)):

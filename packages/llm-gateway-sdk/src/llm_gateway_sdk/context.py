@@ -535,6 +535,12 @@ class Engine:
         ctx._accumulated.add(chunk)
 
     @staticmethod
+    def accumulate_text(ctx: RequestContext, chunk: LLMResponse) -> None:
+        """`chunk` went to the client, and equals the last one but for its text (`TextRun`)."""
+        if ctx._accumulated is not None:
+            ctx._accumulated.add_text(chunk)
+
+    @staticmethod
     def withhold_request(ctx: RequestContext) -> None:
         """A plugin refused the request before all had seen it: its body is in no view of it any more."""
         ctx._request = ctx.base_request_payload = None

@@ -223,6 +223,11 @@ class StreamEncoder(ABC):
     def encode(self, chunk: LLMResponse) -> bytes:
         """The events of this chunk, perhaps none. After a chunk with `final` only `close` follows."""
 
+    def encode_text(self, text: str) -> bytes | None:
+        """As `encode` of a chunk that equals the last one but for its text, and tells nothing else (`TextRun`). None,
+        and nothing done, where there is no shorter way than that."""
+        return None
+
     @abstractmethod
     def close(self) -> bytes:
         """What ends a whole reply: open blocks, finish, usage, terminal event."""
@@ -415,6 +420,11 @@ class Dialect(ABC):
     @abstractmethod
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         """A provider's whole reply of success. Raises DialectError naming the place."""
+
+    def reads_all_of(self, wire: WireReply) -> bool:
+        """Whether it is known without further work that each word of a reply is in what `decode_response` gives, so
+        that a plugin that edits replies has seen it."""
+        return False
 
     @abstractmethod
     def stream_decoder(self, mint: Mint) -> StreamDecoder:

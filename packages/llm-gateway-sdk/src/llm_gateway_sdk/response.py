@@ -270,9 +270,12 @@ class Accumulator:
     added since the last call are folded in.
     """
 
-    __slots__ = ("_choices", "_created", "_deltas", "_error", "_final", "_id", "_metadata", "_model", "_tier", "_usage")
+    __slots__ = (
+        "_choices", "_created", "_deltas", "_error", "_final", "_id", "_last", "_metadata", "_model", "_tier", "_usage",
+    )  # fmt: skip
 
     def __init__(self) -> None:
+        self._last: _ChoiceRope | None = None
         self._id = ""
         self._model = ""
         self._created: int | None = None
@@ -309,6 +312,14 @@ class Accumulator:
             if rope is None:
                 rope = self._choices[choice.index] = _ChoiceRope(choice.index)
             rope.add(choice)
+            self._last = rope
+
+    def add_text(self, chunk: LLMResponse) -> None:
+        """Adds a chunk that equals the last one but for its text, and tells nothing else (`TextRun`)."""
+        if self._last is None:
+            self.add(chunk)
+        else:
+            self._last.growing.append(chunk.choices[0].message.content[0])
 
     def value(self) -> LLMResponse:
         """The sum so far."""
@@ -327,9 +338,11 @@ class Accumulator:
 
 
 class _ChoiceRope:
-    __slots__ = ("_base", "_groups")
+    __slots__ = ("_base", "_groups", "growing")
 
     def __init__(self, index: int) -> None:
+        self.growing: list[Part] = []
+        """The fragments of the part that was added last."""
         self._base = Choice(index, Message(""))
         self._groups: list[list[Part]] = []
 
@@ -357,13 +370,15 @@ class _ChoiceRope:
         for part in message.content:
             group = self._group_of(part)
             if group is None:
-                self._groups.append([part])
+                group = [part]
+                self._groups.append(group)
             else:
                 signed = group[-1].signature is not None
                 group.append(part)
                 if signed:
                     # The next fragment is judged by the last one, which has to know of the signature.
                     group[:] = [_joined(group)]
+            self.growing = group
 
     def _group_of(self, part: Part) -> list[Part] | None:
         # The part that grows is nearly always the last; interleaved tool calls are the exception.

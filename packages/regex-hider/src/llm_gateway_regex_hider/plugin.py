@@ -100,7 +100,7 @@ class RegexHider(Plugin):
         if self._settings.response is None or chunk is None:
             return None
         final = ctx.final_chunk
-        redactor = self._stream(ctx)
+        redactor = ctx.attempt_data.get(self._state_key) or self._stream(ctx)
         try:
             redacted = redactor.push(chunk, final=final)
         except (Blocked, LimitExceeded) as reason:

@@ -189,6 +189,9 @@ class _Receiver:
     def emit(self, chunk: LLMResponse) -> None:
         self._sent.append(copy.deepcopy(chunk))  # what was sent does not change any more
 
+    def emit_text(self, chunk: LLMResponse, text: str) -> None:
+        self.emit(chunk)
+
     async def flush(self) -> None:
         pass
 

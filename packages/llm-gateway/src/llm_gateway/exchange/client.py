@@ -185,13 +185,17 @@ class ClientReply:
         request = self.request
         dialect, echo, mint = request.dialect, request.echo, request.services.mint
         losses, edited = Losses("response", attempt.field_names), payload.value
-        after = written = None
+        after = written = came = None
         if request.chain.edits_reply:
+            if dialect.reads_all_of(wire):
+                came = payload.pristine()
+                if came == edited:
+                    return wire.body
             written = Comparison(wire.body)
             after = dialect.encode_response(edited, echo, mint, losses)
             if written.is_same(after.body) and not written.has_duplicate_keys:
                 return wire.body
-        came = payload.pristine()
+        came = came or payload.pristine()
         before = dialect.encode_response(came, echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
             losses, after = Losses("response", attempt.field_names), None

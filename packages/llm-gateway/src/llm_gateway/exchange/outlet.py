@@ -95,12 +95,11 @@ class Outlet:
         self._writing = False
         self._last_write = self._loop.time()
 
-    def write_now(self, data: bytes, now: float) -> bool:
-        """The same from a callback, in the middle of a stream, at the loop's time `now`; False where it would have to
-        wait."""
+    def write_now(self, data: bytes, now: float | None = None) -> bool:
+        """The same at once, in the middle of a stream, at the loop's time `now`; False where it would have to wait."""
         if self._task is not None or not self._started or not self._sink.write_now(data):
             return False
-        self._last_write = now
+        self._last_write = self._loop.time() if now is None else now
         return True
 
     @property

@@ -42,6 +42,7 @@ from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
 from .seen import compared, seen_query
 from .signed_reasoning import disguise_wrapped, has_signed_thinking, withhold_edited
+from .text_edits import TextEdits
 from .time_limits import Limits, limits_of
 
 __all__ = [
@@ -369,7 +370,13 @@ def _same_dialect(
             # Reasoning stays in sight, so that what is edited in it or taken out of it is seen as an edit.
             quirks = {name: value for name, value in api.quirks.items() if name != "no_reasoning_history"}
             edit_target = Target(ctx.requested_model or api.model, api.provider, api.api_version, False, quirks)
-            wire.body, losses = _edited_body(request, dialect, edit_target, payload, disguised, edits=edits)
+            known = None if disguised is not None or payload.replaced else TextEdits.of(api)
+            body = None if known is None else known.body(request, edit_target, payload.value)
+            if body is None:
+                body, losses = _edited_body(request, dialect, edit_target, payload, disguised, edits=edits)
+                if known is not None and not losses:
+                    known.learn(request, edit_target, payload.value, body)
+            wire.body = body
     if api.quirks and payload is not None and (own := _quirks_for_own(dialect, api.quirks, wire.body)):
         losses = losses or Losses("request")
         wire.body = _with_quirks(request, dialect, replace(api, quirks=own), wire, losses)

@@ -23,6 +23,10 @@ MAX_EDGES = 100_000
 FREE_WORK = 1_000_000
 """Units of building that are not charged to any text: what patterns need once, however many they are."""
 
+MAX_PASSAGES = 10_000
+LONGEST_PASSAGE = 24
+"""Models write the same few ten thousand pieces again and again."""
+
 Items = tuple[int, ...]
 Threads = tuple[Items, ...]
 
@@ -48,13 +52,15 @@ class Act:
 class State(dict[str, "State"]):
     """Where each character leads. Steps that need an act lead to a State that holds only the act."""
 
-    __slots__ = ("_automaton", "_by_class", "act", "context", "pending", "threads")
+    __slots__ = ("_automaton", "_by_class", "act", "context", "passages", "pending", "threads")
 
     def __init__(
         self, automaton: Automaton, context: int, threads: Threads, *, pending: bool, act: Act | None = None
     ) -> None:
         self._automaton = automaton
         self._by_class: dict[int, State] = {}
+        self.passages: dict[str, Passage | None] = {}
+        """Where whole pieces of text lead; None where something in them needs a look."""
         self.context = context
         self.threads = threads
         self.pending = pending
@@ -70,6 +76,11 @@ class State(dict[str, "State"]):
         return edge
 
 
+Passage = tuple[State, tuple[int, ...]]
+"""The state behind a piece of text in which no match was seen to end, and where its threads began: the number of an
+earlier thread, or `~place` in the piece."""
+
+
 class Automaton:
     def __init__(self, program: Program, *, cut: bool = True) -> None:
         """With `cut`, what a proven match makes irrelevant is not followed further."""
@@ -79,6 +90,7 @@ class Automaton:
         self.edges = 0
         self.work = 0
         """Units of building done so far, about a microsecond each."""
+        self._passages = 0
         self._idle: dict[str, State] = {}
         self._classify()
         self.first = charsets.union(*(chars for chars in self._first_sets()))
@@ -170,9 +182,10 @@ class Automaton:
         for state in self._states.values():
             state.clear()
             state._by_class.clear()
+            state.passages.clear()
         self._states.clear()
         self._idle.clear()
-        self.edges = 0
+        self.edges = self._passages = 0
 
     def step(self, state: State, klass: int) -> State:
         context = self._context_of[klass]
@@ -204,6 +217,17 @@ class Automaton:
             return target
         act = Act(target, len(state.threads), tuple(survivors), hit_before, hit_after, patterns)
         return State(self, context, (), pending=False, act=act)
+
+    def remember(self, state: State, piece: str) -> None:
+        """Notes where a short piece of text, which has just been read from this state, leads from it."""
+        if len(piece) > LONGEST_PASSAGE or piece in state.passages:
+            return
+        if self._passages >= MAX_PASSAGES:
+            for each in self._states.values():
+                each.passages.clear()
+            self._passages = 0
+        self._passages += 1
+        state.passages[piece] = _passage(state, piece)
 
     def hit_at_end(self, state: State) -> tuple[int, int]:
         """The earliest group that matches if the text ends here, or -1, and which patterns, as bits."""
@@ -270,3 +294,17 @@ class Automaton:
                 number = self._number[assertion.chars]
                 found = assertion.edge if neighbour is None else number in neighbour
                 return found != assertion.negated
+
+
+def _passage(state: State, piece: str) -> Passage | None:
+    begun = list(range(len(state.threads)))
+    for place, character in enumerate(piece):
+        state = state[character]
+        act = state.act
+        if act is None:
+            continue
+        if act.hit_before >= 0 or act.hit_after >= 0:
+            return None
+        state = act.target
+        begun = [begun[old] if old < act.groups else ~place for old in act.survivors]
+    return state, tuple(begun[: len(state.threads)])

@@ -50,15 +50,17 @@ class BodyRedactor:
         self.losses: list[Loss] = []
 
     def text(self, text: str) -> str:
-        if self._rules.candidates(text) is None:
-            return text
         return redact(text, self._rules, on_limit=self._on_limit, findings=self.findings, budget=self._budget)
 
     def json_text(self, text: str) -> str:
         return redact_json(text, self._rules, on_limit=self._on_limit, findings=self.findings, budget=self._budget)
 
     def request(self, request: LLMRequest) -> None:
-        messages = [message for message in request.messages if not self._is_emptied(message, "messages[*]")]
+        messages = [
+            message
+            for message in request.messages
+            if self._is_text_alone(message) or not self._is_emptied(message, "messages[*]")
+        ]
         if len(messages) < len(request.messages):
             request.messages = messages
         if self._may_match_in(_rest_of_request(request)):
@@ -112,6 +114,8 @@ class BodyRedactor:
         try:
             text = dumps_text(_opened(value) if is_in_slices() else value)
         except (TypeError, ValueError, RecursionError):
+            return True
+        if "\\" in text or '"data:' in text:
             return True
         may_spell = _MAY_SPELL_IN_LARGE if len(text) > _LARGE else _MAY_SPELL
         return may_spell.search(text) is not None or self._rules.candidates(text) is not None
@@ -172,6 +176,16 @@ class BodyRedactor:
             if self.text(joined) != joined:
                 return True
         return False
+
+    def _is_text_alone(self, message: Message) -> bool:
+        """Whether a message is one text, as nearly all are; it is redacted then."""
+        content = message.content
+        if len(content) != 1 or type(part := content[0]) is not TextPart or message.name or message.provider_metadata:
+            return False
+        if part.citations or part.provider_metadata or part.item_id:
+            return False
+        part.text = self.text(part.text)
+        return True
 
     def _is_emptied(self, message: Message, path: str) -> bool:
         had_content = bool(message.content)
@@ -270,7 +284,7 @@ _rest_of_request = attrgetter(*_names(LLMRequest, ("messages", "tools", "model")
 _rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
 _rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
 
-_MAY_SPELL = re.compile(r'\\|"data:|"(?:' + "|".join(PAYLOADS) + r')":["\\[]')
+_MAY_SPELL = re.compile(r'"(?:' + "|".join(PAYLOADS) + r')":["\\[]')
 _MAY_SPELL_IN_LARGE = regex.compile(_MAY_SPELL.pattern)
 """The same, by an engine that lets other threads go on meanwhile."""
 _LARGE = 64 * 1024

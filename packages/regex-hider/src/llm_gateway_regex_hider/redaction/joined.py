@@ -94,6 +94,15 @@ class JoinedTexts:
             self._follow(self._fork.feed(text))
         return slot
 
+    @property
+    def is_alone(self) -> bool:
+        """One text is written, and nothing is kept back of it or of others."""
+        return self.open is not None and not self.open.released and self._fork is None
+
+    def push_alone(self, text: str) -> str:
+        """As `push` and `take`, where the row is alone."""
+        return self._own.push(text)
+
     def end(self) -> None:
         slot, self.open = self.open, None
         if slot is None:

@@ -35,7 +35,7 @@ from __future__ import annotations
 import copy
 from operator import length_hint
 
-from ..engine.automaton import FREE_WORK, State
+from ..engine.automaton import FREE_WORK, Passage, State
 from ..engine.openings import Starts
 from ..patterns import CompiledRule, RuleSet
 from .bounds import DEFAULT_MAX_SIZE, Budget, Exhausted, Findings, LimitExceeded, OnLimit, Span
@@ -133,12 +133,46 @@ class StreamRedactor:
         return other
 
     def push(self, text: str) -> str:
+        state = self._state
+        passage = state.passages.get(text)
+        if passage is not None and self._is_plain(text):
+            return self._pass(text, passage)
         self._advance(text, final=False)
+        self._rules.automaton.remember(state, text)
         spans = self._spans
         if not spans:
             return ""
         self._spans = []
         return joined(spans)
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether nothing is under way but threads of the automaton, nor will be."""
+        if self._candidate >= 0 or self._mask is not None or self._gave_up:
+            return False
+        return self._max_size is None or len(self._buffer) + len(text) - self._done <= self._max_size
+
+    def _pass(self, text: str, passage: Passage) -> str:
+        """Goes to the end of a piece that the automaton knows, and in which no match ends."""
+        at = self._at
+        buffer = self._buffer = self._buffer + text
+        self._state, begun = passage
+        old = self._starts
+        starts = self._starts = [old[number] if number >= 0 else at + ~number for number in begun]
+        self._at = safe = len(buffer)
+        self._budget.microseconds += len(text) * self._budget.per_character
+        done = self._done
+        if starts:
+            safe = starts[0]
+            if safe > done and buffer[safe - 1].isspace():
+                safe -= 1
+                if safe > done and buffer[safe - 1].isspace():
+                    safe = self._before_space(safe)
+        if safe <= done:
+            return ""
+        self._done = safe
+        if safe > self._rules.context + _KEPT:
+            self._drop(safe - self._rules.context)
+        return buffer[done:safe]
 
     def close(self) -> str:
         """The rest of the text. The redactor can be used for another text afterwards."""
@@ -174,16 +208,23 @@ class StreamRedactor:
             if text:
                 self._spans.append((text, ""))
             return
-        if not final and self._passes(text):
+        if not final and not self._state.threads and self._rules.is_selective and self._passes(text):
             self._spans.append((text, None))
             return
         self._buffer += text
-        work = max(self._rules.automaton.work, FREE_WORK)
-        self._budget.microseconds += len(text) * self._budget.per_character
+        automaton, budget = self._rules.automaton, self._budget
+        work = automaton.work if automaton.work > FREE_WORK else FREE_WORK
+        budget.microseconds += len(text) * budget.per_character
         try:
-            self._read(final=final)
-            if self._rules.automaton.work > work:
-                self._budget.spend(self._rules.automaton.work - work)
+            if final or len(text) > _SKIP_WINDOW or self._mask is not None or self._may_exceed:
+                self._read(final=final)
+            else:
+                # There is nothing to skip in a short piece, and it is all read.
+                length = len(self._buffer)
+                while self._at < length:
+                    self._scan(length)
+            if automaton.work > work:
+                budget.spend(automaton.work - work)
         except (Exhausted, TimeoutError):
             self._give_up()
             return
@@ -191,7 +232,9 @@ class StreamRedactor:
         if mask is not None:
             safe = mask.hidden_until
         elif self._state.threads:
-            safe = self._before_space(self._starts[0])
+            safe = self._starts[0]
+            if safe > self._done and self._buffer[safe - 1].isspace():
+                safe = self._before_space(safe)
         else:
             safe = self._at
         if safe > self._done:
@@ -212,6 +255,11 @@ class StreamRedactor:
         self._done = self._at = len(self._buffer)
         self._state = self._idle()
         return True
+
+    @property
+    def _may_exceed(self) -> bool:
+        """Whether what is held could be more than the bound."""
+        return self._max_size is not None and len(self._buffer) - self._done > self._max_size
 
     def _before_space(self, safe: int) -> int:
         """White space goes out with the text that follows it, as a provider's tokens have it."""

@@ -30,6 +30,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
 )
 from llm_gateway_sdk.text_exclusions import CANONICAL
+from llm_gateway_sdk.text_run import TextRun
 from llm_gateway_sdk.values import replace
 
 from ..patterns import RuleSet
@@ -103,6 +104,8 @@ class StreamedReplyRedactor:
         self._budget = Budget()
         self._whole = BodyRedactor(rules, on_limit=on_limit, side="response")
         self._seams = Seams(rules, self._whole, on_limit=on_limit, budget=self._budget)
+        self._run: tuple[TextRun, JoinedTexts, _Text] | None = None
+        """The last chunk, where it was a text alone, with what it was written to."""
         self._named: tuple[str, str, str | None] = ("", "", None)
         """Id, model and service tier of the last chunk, which need no second look."""
         self._choices: dict[int, _ChoiceState] = {}
@@ -127,6 +130,17 @@ class StreamedReplyRedactor:
 
     def push(self, chunk: LLMResponse, *, final: bool) -> LLMResponse:
         """What may go out instead of the chunk; with `final` nothing follows."""
+        if not final:
+            redacted_text = self.more_text(chunk)
+            if redacted_text is not None:
+                return redacted_text
+        self._run = None
+        redacted = self._redacted(chunk, final=final)
+        if not final:
+            self._run = self._run_of(chunk)
+        return redacted
+
+    def _redacted(self, chunk: LLMResponse, *, final: bool) -> LLMResponse:
         ends = final or chunk.error is not None
         choices: list[Choice] = []
         has_changed = False
@@ -154,6 +168,31 @@ class StreamedReplyRedactor:
         ):
             chunk = self._envelope(chunk)
         return chunk
+
+    def more_text(self, chunk: LLMResponse) -> LLMResponse | None:
+        """The short way of nearly all chunks: more of the text that is being written, and nothing else. None, and
+        nothing done, for any other."""
+        if self._run is None:
+            return None
+        run, row, text = self._run
+        piece = run.text_of(chunk)
+        if piece is None:
+            return None
+        safe = row.push_alone(piece)
+        text.latest = chunk.choices[0].message.content[0]  # type: ignore[assignment]
+        return chunk if safe == piece else run.with_text(safe)
+
+    def _run_of(self, chunk: LLMResponse) -> tuple[TextRun, JoinedTexts, _Text] | None:
+        """For the chunks that come next, where they may be more of the text of this one; None where something waits
+        that more text could let go."""
+        run = TextRun.of(chunk)
+        if run is None or (chunk.id, chunk.model, chunk.service_tier) != self._named:
+            return None
+        state = self._choices[chunk.choices[0].index]
+        row, text = state.rows.get(TextPart), state.texts.get(TextPart)
+        if row is None or text is None or not row.is_alone or state.queue or state.logprobs is not None:
+            return None
+        return run, row, text
 
     def _is_named_oddly(self, chunk: LLMResponse) -> bool:
         tier = chunk.service_tier

@@ -58,6 +58,8 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._started = False
         self._ended = False
         self._open: _Writing | None = None
+        self._written: _Writing | None = None
+        """The block of the last chunk's last part, where more text for it is written as that was."""
         self._held: list[_Group] = []
         self._count = 0
         self._calls = False
@@ -70,7 +72,12 @@ class AnthropicStreamEncoder(StreamEncoder):
         self._extra: dict[str, Any] = {}
         self._opening_extra: dict[str, Any] = {}
 
+    def encode_text(self, text: str) -> bytes | None:
+        writing = self._written
+        return None if writing is None else b"%b%b%b" % (writing.text_head, json.dumps(text), _TEXT_END)
+
     def encode(self, chunk: LLMResponse) -> bytes:
+        self._written = None
         if self._ended:
             return b""
         out: list[bytes] = []
@@ -188,6 +195,7 @@ class AnthropicStreamEncoder(StreamEncoder):
                 if writing is not None and writing.text_head and writing.key == part.index and not self._held:
                     # Nearly all parts are this: more text for the block that is open.
                     out += (writing.text_head, json.dumps(part.text), _TEXT_END)
+                    self._written = writing
                     return
         elif isinstance(part, OpaquePart):
             if part.dialect != NAME:

@@ -31,6 +31,7 @@ from .errors import decode_error, encode_error
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
 from .fields import NAME
 from .parts import THINKING_FIELDS
+from .plain_replies import has_no_other_words, read_plain_reply
 from .quirks import QUIRKS
 from .receiver import receiver_of, receiver_of_own
 from .request import ChatEcho, ask_for_usage, decode_request
@@ -98,7 +99,10 @@ class OpenAIChat(Dialect):
         return encode_request(fitted.request, target, losses)
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
-        return decode_response(wire, mint)
+        return read_plain_reply(wire.body) or decode_response(wire, mint)
+
+    def reads_all_of(self, wire: WireReply) -> bool:
+        return has_no_other_words(wire.body)
 
     def stream_decoder(self, mint: Mint) -> StreamDecoder:
         return ChatStreamDecoder(mint)

@@ -19,9 +19,11 @@ What always holds:
 - A finish reason does not end a choice: what a server sends after it is read too.
 - `finished` means that the stream is whole: `[DONE]`, or its end after a finish reason of every choice.
 
-The short way: nearly all events of a stream begin with the same bytes. `_Head` is that beginning with the chunk that it
-decodes to, and an event that begins likewise is decoded from there on. It is only taken where the rest has no field
-that the head could have (`_AFTER_HEAD`), so that both ways give the same chunk.
+The short ways: nearly all events of a stream begin with the same bytes. `_Head` is that beginning with the chunk that
+it decodes to, and an event that begins likewise is decoded from there on. It is only taken where the rest has no field
+that the head could have (`_AFTER_HEAD`), so that both ways give the same chunk. Most of these are a piece of text in an
+event that is otherwise the same: a `TextShape` reads nothing but the text. It is given up with the first event that
+has another shape.
 """
 
 from __future__ import annotations
@@ -63,6 +65,7 @@ from .response import (
     text_of,
 )
 from .sources import citations_in, sources_of
+from .text_events import TextShape
 from .tools import LEGACY, arguments_text
 from .usage import usage_in
 
@@ -70,7 +73,10 @@ __all__ = ["ChatStreamDecoder"]
 
 
 class ChatStreamDecoder(StreamDecoder):
-    __slots__ = ("_choices", "_head", "_heads_read", "_known", "_mint", "_splitter", "_stopped", "finished")
+    __slots__ = (
+        "_choices", "_head", "_heads_read", "_known", "_mint", "_shape", "_shapes_taken", "_splitter", "_stopped",
+        "finished",
+    )  # fmt: skip
 
     def __init__(self, mint: Mint) -> None:
         self._mint = mint
@@ -80,6 +86,8 @@ class ChatStreamDecoder(StreamDecoder):
         """Fields that every chunk repeats; they are given on when they change."""
         self._head: _Head | None = None
         self._heads_read = 0
+        self._shape: TextShape | None = None
+        self._shapes_taken = 0
         self._stopped = False
         self._sources: list[tuple[str, str | None]] = []
         """What the reply cites by number."""
@@ -107,11 +115,18 @@ class ChatStreamDecoder(StreamDecoder):
         for raw in events:
             if self._stopped:
                 break
+            if self._shape is not None:
+                chunk = self._shape.read(raw)
+                if chunk is not None:
+                    chunks.append(chunk)
+                    continue
+                self._shape = None
             head = self._head
             if head is not None and raw.startswith(head.bytes):
                 chunk = self._decode_after_head(head, raw)
                 if chunk is not None:
                     chunks.append(chunk)
+                    self._take_shape(raw, chunk)
                     continue
             if raw.startswith(b"data: {") and _LF not in raw:
                 data = raw[6:]
@@ -148,6 +163,12 @@ class ChatStreamDecoder(StreamDecoder):
         chunk = LLMResponse(head.id, head.model, head.created, [], None, head.service_tier, None, False, {}, [])
         self._decode_choices(body, chunk)
         return chunk
+
+    def _take_shape(self, raw: bytes, chunk: LLMResponse) -> None:
+        """For the next events, where this one is a text alone. Texts that are cited are kept by the long way."""
+        if self._shapes_taken < _MOST_SHAPES and not self._sources and TextShape.KEY in raw:
+            self._shapes_taken += 1
+            self._shape = TextShape.of(raw, chunk)
 
     def _decode_event(self, data: bytes) -> LLMResponse | None:
         self._head = None
@@ -262,6 +283,8 @@ _AFTER_HEAD = frozenset({"choices", "usage", "obfuscation"})
 _NOT_IN_HEADS = _AFTER_HEAD | {"error", "x_groq"}
 _MOST_HEADS = 8
 """A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
+_MOST_SHAPES = 8
+"""As many are taken before it is seen that a server's events differ in more than their text."""
 
 
 class _ChoiceDecoder:

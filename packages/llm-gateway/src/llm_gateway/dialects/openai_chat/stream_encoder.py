@@ -52,7 +52,7 @@ class ChatStreamEncoder(StreamEncoder):
 
     __slots__ = (
         "_choices", "_created", "_echo", "_extra", "_head", "_id", "_losses", "_mint", "_model", "_tail", "_tier",
-        "_usage",
+        "_usage", "_written",
     )  # fmt: skip
 
     def __init__(self, echo: ChatEcho, mint: Mint, losses: Losses) -> None:
@@ -70,8 +70,18 @@ class ChatStreamEncoder(StreamEncoder):
         )
         self._usage: Usage | None = None
         self._choices: dict[int, _ChoiceEncoder] = {}
+        self._written: _ChoiceEncoder | None = None
+        """Whose text the last chunk was, where it was a text alone."""
+
+    def encode_text(self, text: str) -> bytes | None:
+        encoder = self._written
+        if encoder is None:
+            return None
+        encoder.text_at += len(text)
+        return b"%b%b%b" % (encoder.text_head, json.dumps(text), self._tail)
 
     def encode(self, chunk: LLMResponse) -> bytes:
+        self._written = None
         if chunk.usage is not None:
             self._usage = merge_usage(self._usage, chunk.usage)
         if chunk.provider_metadata:
@@ -103,6 +113,7 @@ class ChatStreamEncoder(StreamEncoder):
                     out += (encoder.text_head or self._text_head(index), json.dumps(part.text), self._tail)
                     if choice.finish_reason is not None:
                         encoder.finish(choice)
+                    self._written = encoder
                     continue
             deltas = encoder.encode(choice)
             rest = own(choice.provider_metadata)

@@ -128,13 +128,22 @@ class _Receiver:
         else:
             self._out.append(self._encoder.encode(chunk))
 
+    def emit_text(self, chunk: LLMResponse, text: str) -> None:
+        data = self._encoder.encode_text(text)
+        if data is None:
+            self.emit(chunk)
+        else:
+            self._out.append(data)
+
     async def flush(self) -> None:
         if self._ending:
             await self._encode_end()
-        data = b"".join(self._out)
-        self._out = []
-        if data:
-            await self._outlet.write(data)
+        out = self._out
+        if out:
+            data = out[0] if len(out) == 1 else b"".join(out)
+            out.clear()
+            if data and not self._outlet.write_now(data):
+                await self._outlet.write(data)
 
     async def end(self) -> None:
         if self._ending:
