@@ -12,7 +12,7 @@ import copy
 import functools
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -171,20 +171,24 @@ def _is_unknown(result: PluginResult, ctx: RequestContext) -> bool:
     return status == 401 or (status == 429 and ctx.principal is None and ctx.caller is None)
 
 
-def decide_now(hook: Hook, ctx: RequestContext) -> PluginResult | Coroutine[Any, Any, PluginResult | None] | None:
+def decide_now(hook: Hook, ctx: RequestContext) -> PluginResult | CoroutineType[Any, Any, PluginResult | None] | None:
     """As `decide`. Most hooks return at once, and are called without a coroutine; for another one it is returned."""
     if not hook.is_direct:
-        return decide(hook, ctx)
+        return decide(hook, ctx)  # type: ignore[return-value]  # what `async def` gives is a CoroutineType
     started = perf_counter()
     try:
         result = hook.call(ctx)
     except BaseException as error:
-        _time(hook, ctx, perf_counter() - started)
         return _failed(hook, ctx, _raised(error) if isinstance(error, GeneratorExit) else error, None)
-    _time(hook, ctx, perf_counter() - started)
+    finally:
+        spent = perf_counter() - started
+        timings, key = ctx.timings, hook.key
+        timings[key] = timings[key] + spent if key in timings else spent
+        if spent > WATCHDOG_SECONDS:
+            _watch(hook, spent)
     if result is None or (type(result) is PluginResult and result.context is None):
         return result
-    return decide(hook, ctx, lambda _: result)
+    return decide(hook, ctx, lambda _: result)  # type: ignore[return-value]
 
 
 async def decide(
@@ -288,14 +292,11 @@ async def call_hook(
         _watch(hook, perf_counter() - started)
         return await _limited(_Resumed(result, waiting, hook), hook, limit)
     finally:
-        _time(hook, ctx, perf_counter() - started, waited=waited)
-
-
-def _time(hook: Hook, ctx: RequestContext, spent: float, *, waited: bool = False) -> None:
-    timings, key = ctx.timings, hook.key
-    timings[key] = timings.get(key, 0.0) + spent
-    if spent > WATCHDOG_SECONDS and not waited:
-        _watch(hook, spent)
+        spent = perf_counter() - started
+        timings, key = ctx.timings, hook.key
+        timings[key] = timings[key] + spent if key in timings else spent
+        if spent > WATCHDOG_SECONDS and not waited:
+            _watch(hook, spent)
 
 
 async def _limited(work: Awaitable[Any], hook: Hook, limit: float | None) -> Any:

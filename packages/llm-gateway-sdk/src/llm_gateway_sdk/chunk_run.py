@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from types import CoroutineType
 from typing import Any
 
@@ -47,14 +47,14 @@ class ChunkRun:
         emitted = self.push_now(chunk)
         return await emitted if isinstance(emitted, CoroutineType) else emitted
 
-    def push_now(self, chunk: LLMResponse) -> LLMResponse | Coroutine[Any, Any, LLMResponse | None] | None:
+    def push_now(self, chunk: LLMResponse) -> LLMResponse | CoroutineType[Any, Any, LLMResponse | None] | None:
         """As `push`, without a coroutine where no hook waits; else that coroutine."""
         self._ctx.final_chunk = chunk.final
         return self._through(0, chunk)
 
     def _through(
         self, first: int, current: LLMResponse
-    ) -> LLMResponse | Coroutine[Any, Any, LLMResponse | None] | None:
+    ) -> LLMResponse | CoroutineType[Any, Any, LLMResponse | None] | None:
         """Through the hooks from one on."""
         ctx = self._ctx
         try:
@@ -68,7 +68,7 @@ class ChunkRun:
                     Engine.set_buffer(ctx, None, held)
                 result = decide_now(hook, ctx)
                 if isinstance(result, CoroutineType):
-                    return self._wait(position, current, result)
+                    return self._wait(position, current, result)  # type: ignore[return-value]  # see `decide_now`
                 if result is not None or held is not None or current.final:
                     emitted = self._follow(position, current, result)
                     if emitted is None or self.verdict is not None or (result is not None and result.skip_remaining):
@@ -82,7 +82,7 @@ class ChunkRun:
             raise
 
     async def _wait(
-        self, position: int, current: LLMResponse, decision: Coroutine[Any, Any, PluginResult | None]
+        self, position: int, current: LLMResponse, decision: CoroutineType[Any, Any, PluginResult | None]
     ) -> LLMResponse | None:
         """For the hook at `position`, and on through those behind it."""
         try:

@@ -13,8 +13,11 @@ from typing import Any, ClassVar
 
 import msgspec
 
-__all__ = ["Value", "field", "replace"]
+__all__ = ["UNSET", "Unset", "Value", "field", "replace"]
 
+UNSET = msgspec.UNSET
+"""Of a shape that JSON is read into: a field that was not there, and is not written."""
+Unset = msgspec.UnsetType
 field = msgspec.field
 replace = msgspec.structs.replace
 """A copy with some fields changed: `dataclasses.replace`, ten times as fast."""

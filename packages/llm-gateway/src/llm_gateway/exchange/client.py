@@ -187,21 +187,17 @@ class ClientReply:
         losses, edited = Losses("response", attempt.field_names), payload.value
         after = written = came = None
         if request.chain.edits_reply:
-            if dialect.reads_all_of(wire):
-                came = payload.pristine()
-                if came == edited:
-                    return wire.body
+            if dialect.reads_all_of(wire) and (came := payload.pristine()) == edited:
+                return wire.body
             written = Comparison(wire.body)
             after = dialect.encode_response(edited, echo, mint, losses)
             if written.is_same(after.body) and not written.has_duplicate_keys:
                 return wire.body
-        came = came or payload.pristine()
-        before = dialect.encode_response(came, echo, mint, Losses("response"))
+        before = dialect.encode_response(came := came or payload.pristine(), echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
             losses, after = Losses("response", attempt.field_names), None
             withhold_edited_reply(came.choices, edited.choices, losses)
-        if after is None:
-            after = dialect.encode_response(edited, echo, mint, losses)
+        after = after or dialect.encode_response(edited, echo, mint, losses)
         request.ctx.losses.extend(losses)
         merge = merge_edit if written is None or written.is_covered(before.body) else merge_seen
         return merge(wire.body, before.body, after.body)

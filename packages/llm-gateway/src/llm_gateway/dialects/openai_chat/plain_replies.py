@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
-
 from llm_gateway_sdk.parts import TextPart
 from llm_gateway_sdk.request import Message
 from llm_gateway_sdk.response import Choice, LLMResponse
-from llm_gateway_sdk.values import Value
+from llm_gateway_sdk.values import UNSET, Unset, Value
 from llm_gateway_sdk.wire import json
 
 from .fields import NAME
@@ -23,23 +21,21 @@ __all__ = ["has_no_other_words", "read_plain_reply"]
 
 _LONGEST = 16 * 1024
 """Bytes of a body that is read in one go."""
-_Unset = msgspec.UnsetType
-_UNSET = msgspec.UNSET
 
 
 class _Message(Value, forbid_unknown_fields=True):
     content: str
-    role: Literal["assistant"] | _Unset = _UNSET
-    refusal: _Unset | None = _UNSET
-    annotations: tuple[()] | _Unset | None = _UNSET
-    tool_calls: tuple[()] | _Unset | None = _UNSET
+    role: Literal["assistant"] | Unset = UNSET
+    refusal: Unset | None = UNSET
+    annotations: tuple[()] | Unset | None = UNSET
+    tool_calls: tuple[()] | Unset | None = UNSET
 
 
 class _Choice(Value, forbid_unknown_fields=True):
     index: int
     message: _Message
     finish_reason: Literal["stop", "length"]
-    logprobs: _Unset | None = _UNSET
+    logprobs: Unset | None = UNSET
 
 
 class _Reply(Value, forbid_unknown_fields=True):
@@ -48,9 +44,9 @@ class _Reply(Value, forbid_unknown_fields=True):
     created: int
     model: str
     choices: tuple[_Choice]
-    usage: dict[str, int | dict[str, int | None] | None] | _Unset = _UNSET
-    service_tier: str | _Unset | None = _UNSET
-    system_fingerprint: str | _Unset | None = _UNSET
+    usage: dict[str, int | dict[str, int | None] | None] | Unset = UNSET
+    service_tier: str | Unset | None = UNSET
+    system_fingerprint: str | Unset | None = UNSET
 
 
 _read = json.reader(_Reply)
@@ -73,7 +69,7 @@ def read_plain_reply(data: bytes) -> LLMResponse | None:
     message = Message("assistant", [TextPart(text, [], index=0)])
     response = LLMResponse(reply.id, reply.model, reply.created, [Choice(choice.index, message, end, end)], usage, tier)
     fingerprint: Any = reply.system_fingerprint
-    if fingerprint is not None and fingerprint is not _UNSET:
+    if fingerprint is not None and fingerprint is not UNSET:
         response.provider_metadata = {NAME: {"system_fingerprint": fingerprint}}
     return response
 

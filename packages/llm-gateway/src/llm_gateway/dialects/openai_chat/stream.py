@@ -19,11 +19,11 @@ What always holds:
 - A finish reason does not end a choice: what a server sends after it is read too.
 - `finished` means that the stream is whole: `[DONE]`, or its end after a finish reason of every choice.
 
-The short ways: nearly all events of a stream begin with the same bytes. `_Head` is that beginning with the chunk that
-it decodes to, and an event that begins likewise is decoded from there on. It is only taken where the rest has no field
-that the head could have (`_AFTER_HEAD`), so that both ways give the same chunk. Most of these are a piece of text in an
-event that is otherwise the same: a `TextShape` reads nothing but the text. It is given up with the first event that
-has another shape.
+The short ways: nearly all events of a stream begin with the same bytes. `EventHead` is that beginning with the chunk
+that it decodes to, and an event that begins likewise is decoded from there on. It is only taken where the rest has no
+field that the head could have (`AFTER_HEAD`), so that both ways give the same chunk. Most of these are a piece of text
+in an event that is otherwise the same: a `TextShape` reads nothing but the text. It is given up with the first event
+that has another shape.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ from .response import (
     text_of,
 )
 from .sources import citations_in, sources_of
-from .text_events import TextShape
+from .text_events import AFTER_HEAD, EventHead, TextShape
 from .tools import LEGACY, arguments_text
 from .usage import usage_in
 
@@ -84,7 +84,7 @@ class ChatStreamDecoder(StreamDecoder):
         self._choices: dict[int, _ChoiceDecoder] = {}
         self._known: dict[str, Any] = {}
         """Fields that every chunk repeats; they are given on when they change."""
-        self._head: _Head | None = None
+        self._head: EventHead | None = None
         self._heads_read = 0
         self._shape: TextShape | None = None
         self._shapes_taken = 0
@@ -147,7 +147,7 @@ class ChatStreamDecoder(StreamDecoder):
                 chunks.append(chunk)
         return chunks
 
-    def _decode_after_head(self, head: _Head, raw: bytes) -> LLMResponse | None:
+    def _decode_after_head(self, head: EventHead, raw: bytes) -> LLMResponse | None:
         """The chunk of an event that begins as the one before did; None where that has to be read as a whole."""
         rest = raw[len(head.bytes) :]
         if _LF in rest:
@@ -156,7 +156,7 @@ class ChatStreamDecoder(StreamDecoder):
             body = json.loads(b"{" + rest)
         except ValueError:
             return None
-        if "choices" not in body or not _AFTER_HEAD.issuperset(body):
+        if "choices" not in body or not AFTER_HEAD.issuperset(body):
             # What else a server puts there, each of its events will have.
             self._heads_read = _MOST_HEADS
             return None
@@ -210,7 +210,7 @@ class ChatStreamDecoder(StreamDecoder):
                 chunk.provider_metadata.setdefault(NAME, {})[key] = value
         if self._heads_read < _MOST_HEADS:
             self._heads_read += 1
-            self._head = _Head.of(data, chunk)
+            self._head = EventHead.of(data, chunk)
         return chunk
 
     def _decode_choices(self, body: dict[str, Any], chunk: LLMResponse) -> None:
@@ -250,37 +250,7 @@ class ChatStreamDecoder(StreamDecoder):
                 choice.message.content.append(TextPart("", cited, index=at))
 
 
-class _Head:
-    """The fields of an event before its `choices`. Nearly all events of a stream have the same bytes there, so
-    that the next one is read from `choices` on.
-
-    The event from which it was taken was decoded whole, so that the chunks of the next ones repeat only what
-    every chunk has. It is given up when an event begins otherwise, for that one may tell something else.
-    """
-
-    __slots__ = ("bytes", "created", "id", "model", "service_tier")
-
-    def __init__(self, bytes: bytes, chunk: LLMResponse) -> None:
-        self.bytes = bytes
-        """With the name of the event's field."""
-        self.id = chunk.id
-        self.model = chunk.model
-        self.created = chunk.created
-        self.service_tier = chunk.service_tier
-
-    @classmethod
-    def of(cls, data: bytes, chunk: LLMResponse) -> _Head | None:
-        """The head of an event and what was read of it; None where `choices` come first, or other things of weight."""
-        found = json.members_before(data, "choices")
-        if found is None or not _NOT_IN_HEADS.isdisjoint(found[0]):
-            return None
-        return cls(b"data: " + data[: found[1]], chunk)
-
-
 _LF = ord("\n")
-_AFTER_HEAD = frozenset({"choices", "usage", "obfuscation"})
-"""What may follow from `choices` on; anything else might repeat a field of the head."""
-_NOT_IN_HEADS = _AFTER_HEAD | {"error", "x_groq"}
 _MOST_HEADS = 8
 """A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
 _MOST_SHAPES = 8

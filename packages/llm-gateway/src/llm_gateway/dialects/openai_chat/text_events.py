@@ -1,4 +1,4 @@
-"""The plainest events of a stream: a piece of text, in an event that is otherwise, byte for byte, as the one before.
+"""Events of a stream that repeat what the one before says: its head, or all of it but a piece of text.
 
 A shape is taken from an event that was read whole. It is proven by reading that event once more with another text in
 its place: what is in the shape then differs in the text alone, whatever a server puts around it.
@@ -12,12 +12,43 @@ from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.text_run import TextRun
 from llm_gateway_sdk.wire import json
 
-__all__ = ["TextShape"]
+__all__ = ["AFTER_HEAD", "EventHead", "TextShape"]
+
+AFTER_HEAD = frozenset({"choices", "usage", "obfuscation"})
+"""What may follow from `choices` on; anything else might repeat a field of the head."""
+_NOT_IN_HEADS = AFTER_HEAD | {"error", "x_groq"}
 
 _NOISE = b',"obfuscation":"'
 """OpenAI's padding against readers of encrypted lengths; it differs in each event and tells nothing."""
 _PROBE = "a text that no model writes"
 _QUOTE, _BACKSLASH, _LF = b'"\\\n'
+
+
+class EventHead:
+    """The fields of an event before its `choices`. Nearly all events of a stream have the same bytes there, so
+    that the next one is read from `choices` on.
+
+    The event from which it was taken was decoded whole, so that the chunks of the next ones repeat only what
+    every chunk has. It is given up when an event begins otherwise, for that one may tell something else.
+    """
+
+    __slots__ = ("bytes", "created", "id", "model", "service_tier")
+
+    def __init__(self, bytes: bytes, chunk: LLMResponse) -> None:
+        self.bytes = bytes
+        """With the name of the event's field."""
+        self.id = chunk.id
+        self.model = chunk.model
+        self.created = chunk.created
+        self.service_tier = chunk.service_tier
+
+    @classmethod
+    def of(cls, data: bytes, chunk: LLMResponse) -> EventHead | None:
+        """The head of an event and what was read of it; None where `choices` come first, or other things of weight."""
+        found = json.members_before(data, "choices")
+        if found is None or not _NOT_IN_HEADS.isdisjoint(found[0]):
+            return None
+        return cls(b"data: " + data[: found[1]], chunk)
 
 
 class TextShape:
