@@ -63,7 +63,7 @@ def _odd() -> dict[str, LLMResponse]:
 
 
 @pytest.mark.parametrize("name", _odd())
-def test_a_chunk_that_tells_anything_else_is_not(name: str) -> None:
+def test_a_chunk_that_holds_anything_else_is_not(name: str) -> None:
     run = TextRun.of(chunk())
     assert run is not None
     other = _odd()[name]

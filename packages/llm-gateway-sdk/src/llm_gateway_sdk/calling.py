@@ -212,7 +212,7 @@ async def decide(
 def _failed(
     hook: Hook, ctx: RequestContext, error: BaseException, undo: Callable[[], None] | None
 ) -> PluginResult | None:
-    """What becomes of a hook that raised. Raises what is no failure of the plugin."""
+    """What becomes of a hook that raised. Raises what is not the plugin's failure."""
     if isinstance(error, (InvalidRequest, RequestRejected)):
         # The client's body did not decode when the hook first looked, or the hook refuses by raising.
         return PluginResult(success=False, error=error, status=error.status)

@@ -39,7 +39,7 @@ class ChunkReceiver(Protocol):
         ...
 
     def emit_text(self, chunk: LLMResponse, text: str) -> None:
-        """The same for a chunk that equals the last one but for its text, and tells nothing else. It has not been
+        """The same for a chunk that equals the last one but for its text, and holds nothing else. It has not been
         handed to `let_through`."""
         ...
 

@@ -84,7 +84,7 @@ class ChunkRun:
     async def _wait(
         self, position: int, current: LLMResponse, decision: CoroutineType[Any, Any, PluginResult | None]
     ) -> LLMResponse | None:
-        """For the hook at `position`, and on through those behind it."""
+        """For the hook at `position`, and on through those after it."""
         try:
             result = await decision
         except BaseException:

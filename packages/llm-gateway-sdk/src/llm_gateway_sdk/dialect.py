@@ -224,7 +224,7 @@ class StreamEncoder(ABC):
         """The events of this chunk, perhaps none. After a chunk with `final` only `close` follows."""
 
     def encode_text(self, text: str) -> bytes | None:
-        """As `encode` of a chunk that equals the last one but for its text, and tells nothing else (`TextRun`). None,
+        """As `encode` of a chunk that equals the last one but for its text, and holds nothing else (`TextRun`). None,
         and nothing done, where there is no shorter way than that."""
         return None
 

@@ -315,7 +315,7 @@ class Accumulator:
             self._last = rope
 
     def add_text(self, chunk: LLMResponse) -> None:
-        """Adds a chunk that equals the last one but for its text, and tells nothing else (`TextRun`)."""
+        """Adds a chunk that equals the last one but for its text, and holds nothing else (`TextRun`)."""
         if self._last is None:
             self.add(chunk)
         else:

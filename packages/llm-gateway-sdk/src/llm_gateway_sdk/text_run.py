@@ -1,4 +1,4 @@
-"""Chunks that are more of one text, as nearly all chunks of a stream are, told from others by one comparison in C."""
+"""Chunks that are more of one text, as nearly all chunks of a stream are, recognised by one comparison in C."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["TextRun"]
 
 
 class TextRun:
-    """Chunks that equal one another but for their text, and tell nothing else."""
+    """Chunks that equal one another but for their text, and hold nothing else."""
 
     __slots__ = ("_chunk", "_part")
 
@@ -21,7 +21,7 @@ class TextRun:
 
     @classmethod
     def of(cls, chunk: LLMResponse) -> TextRun | None:
-        """The run of which a chunk is one; None where it tells more than a text, or has none."""
+        """The run of which a chunk is one; None where it holds more than a text, or has none."""
         choices = chunk.choices
         if len(choices) != 1 or len(choices[0].message.content) != 1:
             return None

@@ -133,7 +133,7 @@ def _written(dialect: Dialect, value: LLMRequest, target: Target) -> bytes:
 
 
 def _with_texts(body: bytes, turns: int, edited: Sequence[tuple[int, str]]) -> bytes | None:
-    """The body with other texts in some turns, of which the first may be the system prompt in a field of its own."""
+    """The body with other texts in some turns, of which the first may be the system prompt in a separate field."""
     members = json.slices(body)
     if not isinstance(members, dict) or not isinstance(messages := json.slices(members["messages"]), list):
         return None

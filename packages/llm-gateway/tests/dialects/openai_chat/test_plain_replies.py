@@ -86,10 +86,10 @@ def test_each_word_of_such_a_reply_is_in_the_canonical_form(reply: dict[str, Any
     wire = _wire(reply)
     if has_no_other_words(wire.body):
         read = OpenAIChat().decode_response(wire, mint())
-        assert _strings(reply) - {"", "chat.completion", "assistant"} <= _strings(json.loads(_told(read)))
+        assert _strings(reply) - {"", "chat.completion", "assistant"} <= _strings(json.loads(_written(read)))
 
 
-def _told(response: LLMResponse) -> bytes:
+def _written(response: LLMResponse) -> bytes:
     import msgspec
 
     return msgspec.json.encode(response)

@@ -112,5 +112,5 @@ def test_other_events_are_left_to_the_long_way(event: bytes) -> None:
         b'data: {"choices":[{"index":0,"delta":{"content":"one"}}],"usage":{"prompt_tokens":1}}',
     ],
 )
-def test_an_event_that_tells_more_has_no_shape(event: bytes) -> None:
+def test_an_event_that_holds_more_has_no_shape(event: bytes) -> None:
     assert _taken(event) is None

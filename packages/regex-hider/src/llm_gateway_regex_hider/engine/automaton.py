@@ -77,7 +77,7 @@ class State(dict[str, "State"]):
 
 
 Passage = tuple[State, tuple[int, ...]]
-"""The state behind a piece of text in which no match was seen to end, and where its threads began: the number of an
+"""The state after a piece of text in which no match was seen to end, and where its threads began: the number of an
 earlier thread, or `~place` in the piece."""
 
 

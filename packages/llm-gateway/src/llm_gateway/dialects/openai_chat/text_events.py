@@ -1,4 +1,4 @@
-"""Events of a stream that repeat what the one before says: its head, or all of it but a piece of text.
+"""Events of a stream that repeat the one before: its head, or all of it but a piece of text.
 
 A shape is taken from an event that was read whole. It is proven by reading that event once more with another text in
 its place: what is in the shape then differs in the text alone, whatever a server puts around it.
@@ -19,7 +19,7 @@ AFTER_HEAD = frozenset({"choices", "usage", "obfuscation"})
 _NOT_IN_HEADS = AFTER_HEAD | {"error", "x_groq"}
 
 _NOISE = b',"obfuscation":"'
-"""OpenAI's padding against readers of encrypted lengths; it differs in each event and tells nothing."""
+"""OpenAI's padding against readers of encrypted lengths; it differs in each event and has no meaning."""
 _PROBE = "a text that no model writes"
 _QUOTE, _BACKSLASH, _LF = b'"\\\n'
 
@@ -60,7 +60,7 @@ class TextShape:
     __slots__ = ("_after", "_before", "_created", "_id", "_index", "_least", "_model", "_part", "_tier")
 
     def __init__(self, before: bytes, after: bytes, chunk: LLMResponse) -> None:
-        """What is before and behind the text's letters in an event."""
+        """What is before and after the text's letters in an event."""
         choice = chunk.choices[0]
         self._before, self._after = before, after
         self._least = len(before) + len(after)
@@ -69,7 +69,7 @@ class TextShape:
 
     @classmethod
     def of(cls, raw: bytes, chunk: LLMResponse) -> TextShape | None:
-        """The shape of an event that gave this chunk; None where it tells more than a text."""
+        """The shape of an event that gave this chunk; None where it holds more than a text."""
         at = raw.find(cls.KEY)
         if at < 1 or raw[at - 1] == _BACKSLASH or _LF in raw or not raw.startswith(b"data: {"):
             return None
