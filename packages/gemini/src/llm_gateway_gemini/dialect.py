@@ -46,6 +46,8 @@ class Gemini(Dialect):
     lacks = frozenset({"citations", "media.name", "messages.name", "response_format.description"})
     reply_lacks = frozenset({"logprobs.refusal", "stop_sequence", "tool_calls.namespace", "usage.cache_write_tokens"})
     reply_tiers = frozenset()
+    thoughts = "hidden"
+    signs_texts = True
     quirks: ClassVar[Quirks] = QUIRKS
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(
         rb'"candidates"\s*:\s*\[\s*\{\s*"|"promptFeedback"\s*:\s*\{'

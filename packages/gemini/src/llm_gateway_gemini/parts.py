@@ -1,8 +1,7 @@
 """Gemini `Part` ↔ canonical parts, as both requests and replies hold them.
 
-A thought signature is on any part. On a function call it becomes the call's `signature`, on a thought the
-thought's. On visible text it becomes a ThinkingPart without text right after that text, for clients of every other
-dialect have a home for signed thinking and few have one for signed text; the encoder puts it back.
+A thought signature is on any part, and becomes the signature of the canonical part. Where a part holds nothing else it
+becomes a ThinkingPart without text.
 """
 
 from __future__ import annotations
@@ -129,8 +128,8 @@ def write_signature(signature: str, signed_by: str | None) -> str:
 
 
 def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part]:
-    """The canonical parts of one part that is not a function response: two for signed text, none for an empty text
-    unless `keep_empty`."""
+    """The canonical parts of one part that is not a function response: two for a text that carries encrypted reasoning,
+    none for an empty text unless `keep_empty`."""
     part = fields(value, path)
     signed = read_signature(part.get("thoughtSignature"))
     extra = {key: inner for key, inner in part.items() if key not in _KNOWN}
@@ -164,12 +163,14 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
     metadata = {NAME: extra} if extra else {}
     if part.get("thought"):
         return [_decode_thought(text, signed, metadata)]
-    parts: list[Part] = []
-    if text or (signed is None and (extra or keep_empty)):
-        parts.append(TextPart(text, provider_metadata=metadata))
-    if signed is not None:
-        parts.append(_signature_part(signed, {"_on": "text" if text else "part"}))
-    return parts
+    if signed is None:
+        return [TextPart(text, provider_metadata=metadata)] if text or extra or keep_empty else []
+    mark = _signature_part(signed, {"_on": "part"})
+    if not text:
+        return [mark]
+    if mark.redacted is not None:
+        return [TextPart(text, provider_metadata=metadata), mark]
+    return [TextPart(text, signature=signed[0], signed_by=signed[1], provider_metadata=metadata)]
 
 
 def _decode_thought(text: str, signed: tuple[str, str] | None, metadata: dict[str, Any]) -> ThinkingPart:

@@ -239,10 +239,11 @@ class _Contents:
             encoded: dict[str, Any] | None = None
             match part:
                 case TextPart() | RefusalPart():
-                    encoded = {"text": part.text, **own(part)} if part.text or native or own(part) else None
+                    signature = self._signature(part)
+                    if part.text or native or own(part) or signature is not None:
+                        encoded = {"text": part.text, **own(part)}
                     if isinstance(part, RefusalPart):
                         self._losses.converted("messages[*].content[*].refusal", "written as text")
-                    signature = self._signature(part)
                     if encoded is not None and signature is not None:
                         encoded["thoughtSignature"] = signature
                 case ThinkingPart():

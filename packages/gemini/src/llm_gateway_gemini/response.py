@@ -215,7 +215,7 @@ def _block_message(body: dict[str, Any]) -> str | None:
 
 
 class CandidateReader:
-    __slots__ = ("_called", "_index", "_joined", "_kind", "_last_text", "_mark", "_mint", "_next", "_open", "_texts")
+    __slots__ = ("_called", "_index", "_joined", "_kind", "_last_text", "_mint", "_next", "_open", "_proof", "_texts")
 
     def __init__(self, index: int, mint: Mint, *, joined: bool) -> None:
         self._index = index
@@ -230,7 +230,7 @@ class CandidateReader:
         self._last_text: int | None = None
         self._open: StreamedCall | None = None
         """A call whose arguments are still coming."""
-        self._mark: ThinkingPart | None = None
+        self._proof: TextPart | None = None
         """The signature of a text that still goes on: it follows the whole text, as in a reply at once."""
 
     def read(self, candidate: dict[str, Any], path: str) -> Choice:
@@ -300,13 +300,18 @@ class CandidateReader:
                 self._append(content, part)
 
     def _append(self, content: list[Part], part: Part) -> None:
-        kind = type(part)
-        if self._joined and self._kind is TextPart and _is_mark(part) and part.signed_by == NAME:
-            self._release(content)
-            assert isinstance(part, ThinkingPart)
-            part.provider_metadata = {NAME: {"_on": "text"}}
-            self._mark = part
-            return
+        kind, proof = type(part), None
+        if self._joined and part.signature is not None:
+            proof = TextPart("", signature=part.signature, signed_by=part.signed_by)
+            if kind is TextPart:
+                self._release(content)
+                part.signature = part.signed_by = None
+            elif self._kind is TextPart and _is_mark(part):
+                self._release(content)
+                self._proof = proof
+                return
+            else:
+                proof = None
         if self._joined and kind is self._kind and kind in (TextPart, ThinkingPart) and not _is_mark(part):
             part.index = self._next - 1
         else:
@@ -323,14 +328,15 @@ class CandidateReader:
                 part.id = self._mint.id("call_")
                 part.provider_metadata = {NAME: {**own(part), "_no_id": True}}
         content.append(part)
+        if proof is not None:
+            self._proof = proof
 
     def _release(self, content: list[Part]) -> None:
-        if self._mark is not None:
-            self._mark.index = self._next
-            self._next += 1
+        if self._proof is not None:
+            self._proof.index = self._last_text
             self._kind = None
-            content.append(self._mark)
-            self._mark = None
+            content.append(self._proof)
+            self._proof = None
 
     def _finish(self, choice: Choice, value: Any) -> None:
         self._end_call(choice.message.content, "candidates[*].content.parts[*]")
@@ -490,7 +496,7 @@ def reply_parts(content: Sequence[Part], losses: Losses, *, called: bool = False
     """
     parts: list[dict[str, Any]] = []
     for part in content:
-        encoded = _reply_part(part, parts, losses)
+        encoded = _reply_part(part, losses)
         if encoded is None:
             continue
         if isinstance(part, ToolCallPart):
@@ -501,13 +507,13 @@ def reply_parts(content: Sequence[Part], losses: Losses, *, called: bool = False
     return parts
 
 
-def _reply_part(part: Part, before: list[dict[str, Any]], losses: Losses) -> dict[str, Any] | None:
+def _reply_part(part: Part, losses: Losses) -> dict[str, Any] | None:
     signature = None if part.signature is None else write_signature(part.signature, part.signed_by)
     match part:
         case TextPart() | RefusalPart():
             encoded: dict[str, Any] | None = {"text": part.text, **own(part)} if part.text or own(part) else None
         case ThinkingPart():
-            return _reply_thought(part, signature, before, losses)
+            return _reply_thought(part, signature, losses)
         case ToolCallPart():
             encoded = _reply_call(part, losses)
         case MediaPart():
@@ -538,19 +544,13 @@ def _reply_call(part: ToolCallPart, losses: Losses) -> dict[str, Any]:
     return {"functionCall": {**call, **metadata.get("call", {})}, **metadata.get("part", {})}
 
 
-def _reply_thought(
-    part: ThinkingPart, signature: str | None, before: list[dict[str, Any]], losses: Losses
-) -> dict[str, Any] | None:
+def _reply_thought(part: ThinkingPart, signature: str | None, losses: Losses) -> dict[str, Any] | None:
     if part.redacted is not None:
         signature = redacted_signature(part)
         if signature is None:
             losses.dropped("choices[*].message.thoughts[*].redacted")
     metadata = own(part)
     if not part.text and not metadata.get("_thought") and part.signed_by == NAME and part.redacted is None:
-        last = before[-1] if before else {}
-        if metadata.get("_on") == "text" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
-            last["thoughtSignature"] = signature
-            return None
         return {"thoughtSignature": signature} if metadata.get("_bare") else {"text": "", "thoughtSignature": signature}
     if not part.text and signature is None:
         return None

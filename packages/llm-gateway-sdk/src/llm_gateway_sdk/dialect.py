@@ -21,6 +21,7 @@ from .dialects.plain import Frames, PlainRequest, PlainTurn, frame_of
 from .dialects.quirks import Quirks
 from .dialects.receiver import Receiver
 from .dialects.reply_coverage import ReplyLack, report_unwritten_reply
+from .dialects.thinking import is_wanted
 from .errors import DialectError, ErrorInfo
 from .losses import Losses
 from .model_facts import ModelFacts
@@ -273,6 +274,13 @@ class Dialect(ABC):
     reply_tiers: ClassVar[frozenset[str] | None] = None
     """The service tiers that a reply can name; None where it takes any word."""
 
+    thoughts: ClassVar[Literal["blocks", "apart", "hidden"]] = "blocks"
+    """Where a reply holds reasoning: in blocks among the others, in a field beside the answer, or in parts that clients
+    pass over. See `dialects/unasked_thoughts.py`."""
+
+    signs_texts: ClassVar[bool] = False
+    """A text of a reply has a field for its signature."""
+
     sse: ClassVar[bool] = True
     """Streams are server-sent events, so that the same dialect can be forwarded event by event."""
 
@@ -342,6 +350,10 @@ class Dialect(ABC):
         """The end of a forwarded stream that broke off: an error event that fits after `head` (its first event) and
         `tail` (its last ones)."""
         return self.stream_encoder(Echo(), mint, Losses("response")).fail(error)
+
+    def asks_for_thoughts(self, request: LLMRequest) -> bool:
+        """Whether a client of this dialect that sends `request` takes reasoning of which it sees no words."""
+        return request.reasoning is not None and is_wanted(request.reasoning)
 
     def report_unwritten(self, response: LLMResponse, losses: Losses) -> None:
         """Lists what of another dialect's reply, or of a chunk of it, a reply in this dialect does not hold."""

@@ -50,6 +50,7 @@ class Ollama(Dialect):
     sse: ClassVar[bool] = False
     quirks: ClassVar[Quirks] = QUIRKS
     field_names = FIELD_NAMES
+    thoughts = "apart"
     end_markers: ClassVar[tuple[bytes, ...]] = (b'"done":true', b'"done": true')
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"(?:message|response)"\s*:')
     lacks = frozenset(

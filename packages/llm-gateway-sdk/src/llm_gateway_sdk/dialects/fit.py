@@ -18,6 +18,7 @@ from ..request import LLMRequest, Message, Reasoning, Tool, ToolLike
 from ..values import replace
 from .bounds import fit_bounds, fit_cache_marks, fit_json_with_tools, fit_tool_count
 from .call_ids import fit_ids
+from .documents import fit_documents
 from .files import refuse_foreign_files
 from .formats import fit_format
 from .grammar import fit_strict_tools
@@ -162,6 +163,8 @@ def _fit_messages(
                 messages = fit_images(messages, receiver.images, losses)
             if receiver.vendors is not None and sender not in receiver.vendors:
                 refuse_foreign_files(messages)
+            if receiver.documents is not None:
+                messages = fit_documents(messages, receiver.documents, losses)
             if not receiver.audio:
                 refuse_audio(messages)
         if ToolCallPart in kinds or ToolResultPart in kinds:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from .documents import OFFICE, PDF
 from .model_limits import ANY_MODEL, ModelLimits
 
 __all__ = [
@@ -161,6 +162,9 @@ class Receiver:
     """The type that an image is labelled with is compared with its bytes."""
     audio: bool = True
     """Takes audio in messages."""
+    documents: frozenset[str] | None = None
+    """Media types of documents that are taken as data, `text/*` for all of text; None takes all. Text can be sent
+    everywhere."""
     vendors: frozenset[str] | None = None
     """Dialects of clients whose file ids this receiver has issued; None takes all."""
     json_word: bool = False
@@ -198,6 +202,7 @@ _WORD = re.compile(r"[^a-zA-Z0-9_-]")
 _OPENAI_FILES = frozenset({"openai_chat", "openai_responses"})
 _ASSISTANT = frozenset({"assistant"})
 
+# "File inputs": Chat Completions takes PDF only; Responses also texts, and what office programs write.
 # OpenAI API reference, chat/create: at most 128 tools; `metadata` of 16 entries, keys of at most 64 letters, values of
 # at most 512. `prompt_cache_key`: "string too long. Expected a string with maximum length 64" (the API's own answer).
 _OPENAI_BOUNDS = Bounds(tools=128, metadata=(16, 64, 512), cache_key=64)
@@ -223,6 +228,7 @@ CHAT = Receiver(
     object_formats=True,
     continues=False,
     joined=_ASSISTANT,
+    documents=PDF,
     vendors=_OPENAI_FILES,
     json_word=True,
     grammar=_OPENAI_GRAMMAR,
@@ -241,6 +247,7 @@ RESPONSES = Receiver(
     object_formats=True,
     continues=False,
     audio=False,
+    documents=PDF | OFFICE | {"text/*", "application/json", "application/xml"},
     vendors=_OPENAI_FILES,
     json_word=True,
     grammar=_OPENAI_GRAMMAR,
@@ -271,6 +278,7 @@ MESSAGES = Receiver(
     blank_texts=False,
     trailing_blank=False,
     checked_labels=True,
+    documents=PDF,
     vendors=frozenset({"anthropic"}),
     grammar=_CLAUDE_GRAMMAR,
     images=Images(count=600, letters=5 * 1024 * 1024, side=8000, many=20, many_side=2000),
@@ -278,11 +286,19 @@ MESSAGES = Receiver(
 )
 
 # AWS, Bedrock Runtime API reference, Message: up to 20 images of 3.75 MB and 8000 pixels, up to five documents.
+# DocumentBlock.format: pdf, csv, doc, docx, xls, xlsx, html, txt, md.
 # AWS, "Prompt caching": four checkpoints per request. `requestMetadata`: 16 entries, keys and values of at most 256
 # letters. Anthropic Claude on Bedrock: `top_k` from 0 to 500.
 # AWS, Bedrock Runtime API reference: ToolSpecification.name `[a-zA-Z0-9_-]+` of 1 to 64 letters, toolUseId
 # `[a-zA-Z0-9_.:-]+` of 1 to 64, "A conversation must start with a user message", "The text field in the ContentBlock
 # object … is blank".
+_CONVERSE_DOCUMENTS = PDF | {
+    "application/msword",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "application/vnd.ms-excel",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "text/*",
+}
 CONVERSE = Receiver(
     tool_names=ToolNames(64),
     call_ids=CallIds(64, re.compile(r"[^a-zA-Z0-9_.:-]"), unique=True),
@@ -294,12 +310,15 @@ CONVERSE = Receiver(
     blank_texts=False,
     trailing_blank=False,
     checked_labels=True,
+    documents=_CONVERSE_DOCUMENTS,
     vendors=frozenset({"bedrock"}),
     grammar=_CLAUDE_GRAMMAR,
     images=Images(count=20, per_message=True, documents=5, letters=5 * 1024 * 1024, side=8000),
     bounds=Bounds(cache_marks=4, top_k=500, metadata=(16, 256, 256)),
 )
 
+# Documents: PDF and text ("Document understanding"); "Unsupported MIME type:
+# application/vnd.openxmlformats-officedocument.wordprocessingml.document" (googleapis/python-genai#829).
 # Gemini API reference, GenerationConfig: up to 5 stop sequences, 1 to 8 candidates, a seed of 32 bits.
 # Gemini API reference, FunctionDeclaration.name: "Must be a-z, A-Z, 0-9, or contain underscores, colons, dots, and
 # dashes, with a maximum length of 128", beginning with a letter or an underscore. "Function calling": a call's turn
@@ -310,6 +329,7 @@ GENERATE_CONTENT = Receiver(
     plain_roots=True,
     user_before_assistant=True,
     joined=_ASSISTANT,
+    documents=PDF | {"text/*"},
     vendors=frozenset({"gemini"}),
     bounds=Bounds(stop=5, answers=8, seed=2**31),
 )

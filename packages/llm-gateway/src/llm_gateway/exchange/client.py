@@ -34,6 +34,7 @@ from .patch import Comparison, merge_edit, merge_seen
 from .request import ClientRequest
 from .services import Attendant
 from .signed_reasoning import has_signed_thinking, withhold_edited_reply
+from .thoughts import settle_thoughts
 
 __all__ = ["ClientReply"]
 
@@ -123,6 +124,7 @@ class ClientReply:
         if attempt is not None and attempt.reply_name is not None:
             response = replace(response, model=attempt.reply_name)
         request.dialect.report_unwritten(response, losses)
+        response = settle_thoughts(request, attempt, response, losses)
         if request.ctx.streaming:
             outlet = self.open_outlet()
             encoder = self.stream_encoder(losses)
@@ -205,8 +207,7 @@ class ClientReply:
     async def own(self, wire: WireReply) -> None:
         """A reply that the gateway made itself."""
         request = self.request
-        headers = self._own_headers()
-        headers.extend(reply_headers.encode(wire.headers.items))
+        headers = self._own_headers() + reply_headers.encode(wire.headers.items)
         headers.extend(reply_headers.request_id(request.ctx, request.dialect))
         if "content-type" not in wire.headers:
             headers.append(reply_headers.JSON)

@@ -65,6 +65,9 @@ _COMMON: Mapping[str, Any] = {
     "no_fields": ("store", "metadata", "verbosity", "prompt_cache_key"),
 }
 _OLD_LIMIT = {"max_tokens_field": "max_tokens"}
+_NO_DOCUMENTS = {"documents": "none"}
+"""Their messages are of texts and images: a part of another type is a 400 (vllm-project/vllm#41121, ggml-org/llama.cpp
+`oaicompat_chat_params_parse`, api-docs.deepseek.com, console.groq.com/docs/vision)."""
 _FOR_ALL = {"for_same_dialect": True}
 """These refuse fields, roles and names of messages that OpenAI's own clients send."""
 
@@ -82,6 +85,7 @@ groq = _preset(
     forms=[OpenAISpeech(), OpenAITranscription()],
     quirks={
         **_FOR_ALL,
+        **_NO_DOCUMENTS,
         "no_message_name": True,
         "reasoning_field": "reasoning",
         "efforts": ("none", "low", "medium", "high"),
@@ -98,6 +102,7 @@ mistral = _preset(
         **_OLD_LIMIT,
         **_FOR_ALL,
         "no_stream_options": True,
+        "documents": "document_url",
         "no_reasoning": True,
         "no_reasoning_history": True,
         "seed_field": "random_seed",
@@ -115,6 +120,7 @@ deepseek = _preset(
     quirks={
         **_OLD_LIMIT,
         **_FOR_ALL,
+        **_NO_DOCUMENTS,
         "no_json_schema": True,
         "no_parallel_tool_calls": True,
         "string_content": True,
@@ -175,7 +181,9 @@ perplexity = _preset(
     "PERPLEXITY_API_KEY",
     quirks={**_OLD_LIMIT, "top_k": True, "no_parallel_tool_calls": True, **_without("user", "seed", "logprobs", "n")},
 )
-cerebras = _preset("cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", quirks={"string_content": True})
+cerebras = _preset(
+    "cerebras", "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", quirks={"string_content": True, **_NO_DOCUMENTS}
+)
 deepinfra = _preset(
     "deepinfra",
     "https://api.deepinfra.com/v1/openai",
@@ -213,29 +221,29 @@ nvidia = _preset(
 )
 huggingface = _preset("huggingface", "https://router.huggingface.co/v1", "HF_TOKEN", quirks={**_OLD_LIMIT})
 # The templates of many models that run locally take one system message, the first (vllm-project/vllm#41114).
-_ONE_SYSTEM = {"system_turns": "first"}
+_LOCAL = {"system_turns": "first", **_NO_DOCUMENTS}
 ollama = _preset(
     "ollama",
     "http://127.0.0.1:11434/v1",
     forms=[OpenAIEmbeddings()],
-    quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "reasoning_field": "reasoning"},
+    quirks={**_OLD_LIMIT, **_LOCAL, "reasoning_field": "reasoning"},
 )
 vllm = _preset(
     "vllm",
     "http://127.0.0.1:8000/v1",
     "VLLM_API_KEY",
     forms=[OpenAIEmbeddings(), CohereRerank("/rerank"), OpenAITranscription()],
-    quirks={**_ONE_SYSTEM, "top_k": True, "video_url": True, "reasoning_field": "reasoning"},
+    quirks={**_LOCAL, "top_k": True, "video_url": True, "reasoning_field": "reasoning"},
 )
 lmstudio = _preset(
     "lmstudio",
     "http://127.0.0.1:1234/v1",
     forms=[OpenAIEmbeddings()],
-    quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True},
+    quirks={**_OLD_LIMIT, **_LOCAL, "top_k": True},
 )
 llamacpp = _preset(
     "llamacpp",
     "http://127.0.0.1:8080/v1",
     forms=[OpenAIEmbeddings(), CohereRerank("/rerank")],
-    quirks={**_OLD_LIMIT, **_ONE_SYSTEM, "top_k": True, "reasoning_field": "reasoning_content"},
+    quirks={**_OLD_LIMIT, **_LOCAL, "top_k": True, "reasoning_field": "reasoning_content"},
 )

@@ -53,6 +53,8 @@ class OpenAIChat(Dialect):
     lacks = frozenset({"citations"})
     reply_lacks = frozenset({"stop_sequence", "tool_calls.namespace"})
     reply_tiers = SERVICE_TIERS
+    thoughts = "apart"
+    signs_texts = True
     quirks: ClassVar[Quirks] = QUIRKS
     own_form: ClassVar[bytes] = b'"messages"'
     answer_sign: ClassVar[re.Pattern[bytes] | None] = re.compile(rb'"message"\s*:\s*\{\s*"')

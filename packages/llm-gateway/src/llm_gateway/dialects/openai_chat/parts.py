@@ -511,6 +511,9 @@ def _encode_media(part: MediaPart, path: str, losses: Losses, quirks: Mapping[st
         return {"type": "video_url", "video_url": {"url": url}}
     if part.kind == "document" and part.file_id is not None:
         return {"type": "file", "file": {"file_id": part.file_id, **({"filename": part.name} if part.name else {})}}
+    if part.kind == "document" and url is not None and not given and quirks.get("documents") == "document_url":
+        document = {"type": "document_url", "document_url": url}
+        return {**document, "document_name": part.name} if part.name else document
     if part.kind == "document" and part.data is not None:
         bare = form_of(part.provider_metadata).get("bare")
         return {

@@ -55,6 +55,10 @@ QUIRKS: Quirks = {
         **choice("breakpoint", "cache_control", "none"),
         "description": "How cache hints are written: OpenAI's way, OpenRouter's, or not at all.",
     },
+    "documents": {
+        **choice("file", "document_url", "none"),
+        "description": "How it takes PDF documents: OpenAI's way (`file`), Mistral's, or not at all.",
+    },
     "file_url": {**FLAG, "description": "Takes files by URL."},
     "video_url": {**FLAG, "description": "Takes videos by URL."},
     "for_same_dialect": {

@@ -61,6 +61,9 @@ class OpenAIResponses(Dialect):
     def stream_encoder(self, echo: Echo, mint: Mint, losses: Losses) -> StreamEncoder:
         return ResponsesStreamEncoder(_own_echo(echo), mint, losses)
 
+    def asks_for_thoughts(self, request_: LLMRequest) -> bool:
+        return request.takes_encrypted_reasoning(request_) or super().asks_for_thoughts(request_)
+
     def break_off(self, error: ErrorInfo, head: bytes, tail: bytes, mint: Mint) -> bytes:
         return break_off(error, head, tail) or super().break_off(error, head, tail, mint)
 

@@ -142,6 +142,11 @@ def check_portable(request: LLMRequest, losses: Losses) -> None:
             losses.dropped("include", str(word))
 
 
+def takes_encrypted_reasoning(request: LLMRequest) -> bool:
+    """Whether the client asks for the proofs of reasoning, which it sends back."""
+    return ENCRYPTED_REASONING in own(request).get("_quiet", {}).get("include", [])
+
+
 def _is_reference(item: Any) -> bool:
     return isinstance(item, dict) and item.get("type", "item_reference") == "item_reference"
 

@@ -16,6 +16,7 @@ from llm_gateway_sdk import (
     OpaquePart,
     StreamEncoder,
     TextPart,
+    ThinkingPart,
     ToolCallPart,
     Verdict,
 )
@@ -33,6 +34,7 @@ from ..outlet import Outlet
 from ..pacing import HEAVY_BYTES, PIECE_BYTES, WATCHED_BYTES, EventBound, pieces, too_large
 from ..request import ClientRequest
 from ..signed_reasoning import StreamedSignatures
+from ..thoughts import thought_gate
 from ..upstream import UpstreamCall, secrets_of
 from .slicing import in_slices
 
@@ -83,6 +85,7 @@ class _Receiver:
         "_dialect",
         "_encoder",
         "_ending",
+        "_gate",
         "_name",
         "_out",
         "_outlet",
@@ -101,6 +104,7 @@ class _Receiver:
         self._name = attempt.reply_name
         self._out: list[bytes] = []
         self._ending: list[LLMResponse] = []
+        self._gate = thought_gate(client.request, attempt, self.losses)
         signatures = StreamedSignatures(self.losses)
         self.came: Callable[[LLMResponse], None] = signatures.came
         self.let_through: Callable[[LLMResponse], None] = signatures.judge
@@ -114,15 +118,20 @@ class _Receiver:
             chunk = replace(chunk, model=self._name)
         # Most chunks are a piece of text alone, and looking at them is without a call.
         unwritten: object = chunk.usage is not None or chunk.provider_metadata
+        proven = False
         for choice in chunk.choices:
             unwritten = unwritten or choice.provider_metadata or choice.message.provider_metadata
             unwritten = unwritten or choice.logprobs is not None or choice.stop_sequence is not None
             for part in choice.message.content:
+                proven = proven or part.signature is not None or type(part) is ThinkingPart
                 unwritten = unwritten or part.provider_metadata or type(part) is OpaquePart
                 unwritten = unwritten or (type(part) is TextPart and part.citations)
                 unwritten = unwritten or (type(part) is ToolCallPart and part.namespace is not None)
         if unwritten:
             self._dialect.report_unwritten(chunk, self.losses)
+        gate = self._gate
+        if gate is not None and (proven or gate.watches):
+            chunk = gate.let_through(chunk)
         if self._attempt.is_heavy and (chunk.final or _is_ending(chunk)):
             self._ending.append(chunk)
         else:
@@ -148,6 +157,8 @@ class _Receiver:
     async def end(self) -> None:
         if self._ending:
             await self._encode_end()
+        if self._gate is not None:
+            self._gate.close()
         data = b"".join(self._out)
         self._client.status = 200
         close = self._encoder.close
