@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from base64 import b64encode
 
@@ -82,14 +83,12 @@ def test_each_receiver_gets_what_it_reads(receiver: str, where: str) -> None:
             document: Part = MediaPart("document", media_type=label, data=data)
             content: list[Part] = [document if where == "message" else ToolResultPart("c", [TextPart("x"), document])]
             messages, losses = [Message("user", content)], Losses()
-            try:
-                [message] = fit_documents(messages, described.documents, losses)
-            except DialectError as error:
-                assert media_type in BYTES
-                assert media_type not in read
-                assert media_type in str(error)
-                assert error.path == "messages[0].content[0]" + ("" if where == "message" else ".content[1]")
+            if media_type in BYTES and media_type not in read:
+                with pytest.raises(DialectError, match=re.escape(media_type)) as refused:
+                    fit_documents(messages, described.documents, losses)
+                assert refused.value.path == "messages[0].content[0]" + ("" if where == "message" else ".content[1]")
                 continue
+            [message] = fit_documents(messages, described.documents, losses)
             part = message.content[0]
             sent = part.content[1] if isinstance(part, ToolResultPart) else part
             assert isinstance(sent, MediaPart)

@@ -46,6 +46,22 @@ def test_openai_s_own_servers_take_no_reasoning_back(config: dict[str, Any], ref
     assert bool(target.quirks.get("no_reasoning_history")) is refuses
 
 
+ONLY_RESPONSES = ["codex-mini-latest", "gpt-5.1-codex-max", "o3-pro", "gpt-5.4-pro-2026-03-05", "o4-mini-deep-research"]
+
+
+@pytest.mark.parametrize("model", [*ONLY_RESPONSES, "computer-use-preview", "openai/gpt-5-codex"])
+def test_a_model_that_is_served_by_one_api_alone_is_asked_there_by_every_client(model: str) -> None:
+    for client in ("openai_chat", "openai_responses", "anthropic", "gemini"):
+        assert made(OpenAIProvider).dialect_for(client, "/x", model) == "openai_responses"
+        assert made(OpenAIProvider, api="chat").dialect_for(client, "/x", model) == "openai_chat"
+    assert made(OpenAIProvider, api="both").dialect_for("openai_chat", "/x", model) == "openai_chat"
+
+
+@pytest.mark.parametrize("model", ["gpt-5.6", "o3", "gpt-5-mini", "gpt-4.1", "prodigy-pro", "gpt-5-chat-latest"])
+def test_a_chat_client_keeps_its_api_elsewhere(model: str) -> None:
+    assert made(OpenAIProvider).dialect_for("openai_chat", "/x", model) == "openai_chat"
+
+
 def test_tokens_are_counted_by_the_responses_api_where_there_is_one() -> None:
     assert made(OpenAIProvider).dialect_for("anthropic", "/v1/messages/count_tokens") == "openai_responses"
     elsewhere = made(OpenAIProvider, baseUrl="https://llm.example/v1")

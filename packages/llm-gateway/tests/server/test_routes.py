@@ -2,7 +2,14 @@ import pytest
 
 from llm_gateway.testing import GatewayClient
 
-NAMES = ["meta-llama/Llama-3:free", "hf.co/org/model:Q4_K_M", "a/b/c", "qwen2.5:7b", "anthropic.claude-v1:0"]
+NAMES = [
+    "meta-llama/Llama-3:free",
+    "hf.co/org/model:Q4_K_M",
+    "a/b/c",
+    "qwen2.5:7b",
+    "anthropic.claude-v1:0",
+    "s3://bucket/a//model",
+]
 
 
 @pytest.fixture(scope="module")

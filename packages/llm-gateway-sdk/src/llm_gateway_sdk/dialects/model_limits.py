@@ -54,6 +54,8 @@ class ModelLimits:
     """The words for how much to reason that it takes; empty takes any."""
     reasons: bool = False
     """Reasons as OpenAI's models do, which take tools and reasoning together only at the Responses API."""
+    only_responses: bool = False
+    """OpenAI serves it at the Responses API alone."""
     max_output: int | None = None
     """The most tokens of an answer, thinking included."""
     ceiling: int | None = None
@@ -178,6 +180,14 @@ def _claude_ceiling(line: str, version: tuple[int, int]) -> int:
 _OPENAI = re.compile(r"(?:^|[/.:])(?:(o)(\d)|gpt-(\d+)(?:\.(\d+))?)(?=$|[-:@])(?!.*-chat)")
 
 
+# "This model is only supported in v1/responses and not in v1/chat/completions" (the API's own answer).
+_ONLY_RESPONSES = re.compile(
+    r"(?:^|[/.:])(?:codex-mini|computer-use-preview|(?:o\d|gpt-5(?:\.\d+)?)(?:-mini)?-(?:codex|pro|deep-research))"
+)
+# codex-mini-latest is a version of o4-mini.
+_CODEX_MINI = re.compile(r"(?:^|[/.:])codex-mini(?=$|[-:@])")
+
+
 # gpt-4o, gpt-5-chat-latest, chatgpt-4o-latest: they refuse the fields of reasoning.
 _MADE_FOR_CHATGPT = re.compile(r"(?:^|[/.:])(?:chatgpt-|gpt-[34](?!\d)|gpt-\d+(?:\.\d+)?-chat)")
 
@@ -203,7 +213,7 @@ def openai_version(model: str) -> tuple[str, tuple[int, int]] | None:
     """(`o`, (3, 0)) of o3, (`gpt`, (5, 6)) of gpt-5.6; None for other models and for those made for ChatGPT."""
     match = _OPENAI.search(model.lower())
     if match is None:
-        return None
+        return ("o", (4, 0)) if _CODEX_MINI.search(model.lower()) else None
     if match[1]:
         return "o", (int(match[2]), 0)
     return "gpt", (int(match[3]), int(match[4] or 0))
@@ -257,6 +267,10 @@ def _of_name(model: str) -> ModelLimits:
         return _JSON_OR_TOOLS
     if openai is not None:
         limits = _openai_limits(model.lower(), *openai)
+        if _ONLY_RESPONSES.search(model.lower()):
+            limits = replace(limits, only_responses=True)
+    elif _ONLY_RESPONSES.search(model.lower()):
+        limits = ModelLimits(only_responses=True)
     else:
         limits = _UNTHINKING if _MADE_FOR_CHATGPT.search(model.lower()) else ANY_MODEL
     if _WITHOUT_SCHEMAS.search(model.lower()):

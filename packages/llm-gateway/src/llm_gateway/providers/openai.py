@@ -32,8 +32,8 @@ API_PROPERTY: dict[str, Any] = {
     "enum": ["auto", "chat", "responses", "both"],
     "default": "auto",
     "description": "Which API to call. `auto`: where the server is known to have Responses, that for its own clients, "
-    "and for all others but Chat's where the model reasons; else Chat Completions. `both`: the server has both APIs, "
-    "whatever its address.",
+    "for all others but Chat's where the model reasons, and for every client where the model is served there alone; "
+    "else Chat Completions. `both`: the server has both APIs, whatever its address.",
 }
 
 KEEPS_PROPERTY: dict[str, Any] = {
@@ -112,8 +112,10 @@ class OpenAIProvider(HTTPProvider):
             return RESPONSES if self.api == "responses" or self.speaks_responses else CHAT
         if self.api == "responses":
             return RESPONSES
-        if client_dialect == CHAT or not self.speaks_responses:
+        if not self.speaks_responses:
             return CHAT
+        limits = limits_of(model or self.model or "")
+        if client_dialect == CHAT:
+            return RESPONSES if limits.only_responses and self.api == "auto" else CHAT
         # OpenAI's reasoning models take tools and reasoning together only there, and give reasoning back only there.
-        reasons = limits_of(model or self.model or "").reasons
-        return RESPONSES if client_dialect == RESPONSES or reasons else CHAT
+        return RESPONSES if client_dialect == RESPONSES or limits.reasons or limits.only_responses else CHAT

@@ -171,8 +171,10 @@ def _ending(path: str) -> str:
 
 
 def _is_name(value: str) -> bool:
-    """Whether a part of a path can be a model's name: no step to another folder, no empty segment."""
-    return not any(segment in ("", ".", "..") for segment in value.split("/"))
+    """Whether a part of a path can be a model's name: no step to another folder, no slash at either end. Some hold two
+    slashes in a row (`s3://bucket/model`)."""
+    segments = value.split("/")
+    return bool(segments[0] and segments[-1]) and not any(segment in (".", "..") for segment in segments)
 
 
 def _claimed(found: list[Match], wire: WireRequest) -> Match:
