@@ -1,7 +1,7 @@
 """No answer ends in a thought without words, and none comes to a client that did not ask for thinking.
 
 Gemini signs the last text of each answer, OpenAI's reasoning comes encrypted, Claude's on Bedrock redacted, and
-OpenRouter's proofs come behind the text. Each goes to a client of each other API, whole and streamed. What a call
+OpenRouter's proofs come after the text. Each goes to a client of each other API, whole and streamed. What a call
 needs comes back to its provider.
 """
 

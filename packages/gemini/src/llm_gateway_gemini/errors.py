@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk import DialectError, ErrorClass, ErrorInfo, Headers, LLMResponse, WireReply
+from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.errors import kind_of_status
 from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
 from llm_gateway_sdk.wire import json
@@ -72,10 +73,9 @@ def decode_error(wire: WireReply) -> ErrorInfo:
         body = None
     if isinstance(body, list) and body:
         body = body[0]
-    error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
-        text = error if isinstance(error, str) else _plain(wire)
-        return ErrorInfo(text, wire.status, kind_of_status(wire.status), retry_after=retry_after(wire.headers))
+    error = named_error(body) if isinstance(body, dict) else None
+    if error is None:
+        return ErrorInfo(_plain(wire), wire.status, kind_of_status(wire.status), retry_after=retry_after(wire.headers))
     info = read_error(error, wire.status)
     if info.retry_after is None:
         info.retry_after = retry_after(wire.headers)
@@ -110,9 +110,9 @@ def read_error(error: dict[str, Any], status: int | None = None) -> ErrorInfo:
 def check_answer(response: LLMResponse, bodies: list[dict[str, Any]]) -> LLMResponse:
     """A whole reply with the error that is in place of an answer. Raises DialectError where it holds neither."""
     for body in bodies if not response.choices and response.error is None else ():
-        failure = body.get("error")
+        failure = named_error(body)
         if failure is not None:
-            response.error = read_error(failure if isinstance(failure, dict) else {"message": str(failure)})
+            response.error = read_error(failure)
             return response
     if not response.choices and response.error is None:
         raise DialectError("the reply holds no answer", path="candidates")

@@ -12,6 +12,7 @@ from llm_gateway_sdk import (
     Mint,
     StreamDecoder,
 )
+from llm_gateway_sdk.dialects.bare_errors import error_data, named_error
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, parse_event
 
@@ -65,6 +66,8 @@ class Decoder(StreamDecoder):
             elif raw.lstrip()[:1] in (b"{", b"["):
                 # Errors in mid-stream come as bare JSON.
                 chunks.extend(self._read(item) for item in ArraySplitter().feed(raw))
+            elif event is None and not self.finished and (failure := error_data(raw)) is not None:
+                chunks.append(self._read(failure))
         return chunks
 
     def _read(self, data: bytes) -> LLMResponse:
@@ -74,11 +77,11 @@ class Decoder(StreamDecoder):
             raise DialectError(f"an event is not valid JSON: {error}") from None
         if not isinstance(body, dict):
             raise DialectError("expected a JSON object in the event")
-        failure = body.get("error")
+        failure = named_error(body)
         if failure is not None:
             self._failed = True
             self.finished = False
-            return LLMResponse(error=read_error(failure if isinstance(failure, dict) else {"message": str(failure)}))
+            return LLMResponse(error=read_error(failure))
         chunk = self._reader.read(body)
         self.finished = self._reader.ended
         return chunk

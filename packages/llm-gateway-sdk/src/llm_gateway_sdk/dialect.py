@@ -275,8 +275,8 @@ class Dialect(ABC):
     """The service tiers that a reply can name; None where it takes any word."""
 
     thoughts: ClassVar[Literal["blocks", "apart", "hidden"]] = "blocks"
-    """Where a reply holds reasoning: in blocks among the others, in a field beside the answer, or in parts that clients
-    pass over. See `dialects/unasked_thoughts.py`."""
+    """Where a reply holds reasoning: in blocks among the others, in a field next to the answer, or in parts that
+    clients pass over. See `dialects/unasked_thoughts.py`."""
 
     signs_texts: ClassVar[bool] = False
     """A text of a reply has a field for its signature."""

@@ -106,8 +106,8 @@ def test_a_server_without_documents_gets_texts_alone() -> None:
         with pytest.raises(DialectError, match="no documents but texts"):
             fit_documents([Message("user", [MediaPart("document", label, data)])], NO_DOCUMENTS, Losses())
 
-    told = MediaPart("document", "text/plain", text="told")
-    assert fit_documents([Message("user", [told])], NO_DOCUMENTS, Losses())[0].content == [told]
+    given = MediaPart("document", "text/plain", text="given")
+    assert fit_documents([Message("user", [given])], NO_DOCUMENTS, Losses())[0].content == [given]
 
 
 def test_text_that_is_not_utf8_is_refused() -> None:

@@ -109,7 +109,7 @@ def test_a_proof_goes_out_before_what_needs_it_and_else_not(request_: LLMRequest
         assert not content or not is_proof(content[-1]), where
         if request_ is UNASKED:
             for part, following in pairwise(content):
-                # Those of one call stand together before it.
+                # Those of one call are together before it.
                 assert not is_proof(part) or is_proof(following) or isinstance(following, ToolCallPart), where
         words = [part for part in content if not is_proof(part)]
         assert [type(part) for part in words] == [
@@ -124,7 +124,7 @@ def test_a_proof_goes_out_before_what_needs_it_and_else_not(request_: LLMRequest
             assert sent >= before, where
 
 
-def test_a_field_beside_the_answer_takes_what_is_asked_for_at_its_end() -> None:
+def test_a_field_next_to_the_answer_takes_what_is_asked_for_at_its_end() -> None:
     fragments = [*made("signed text", 0), *made("proof", 1)]
 
     content, lost = passed(fragments, ASKED, 1, Apart())

@@ -1,4 +1,4 @@
-"""Documents of the types that a receiver reads: what is text goes as text, what nobody there can read is refused.
+"""Documents of the types that a receiver reads: what is text goes as text, the rest is refused.
 
 A document's type is read from its first bytes where these say it, then from its label, then from its name. Pure
 functions.
@@ -122,7 +122,7 @@ def _fitted_document(part: MediaPart, taken: frozenset[str], path: str, losses: 
         return part
     media_type = document_type(part)
     if media_type is None:
-        # Nothing says what it is: a PDF, as most are, where the receiver reads any.
+        # Nothing shows what it is: a PDF, as most are, where the receiver reads any.
         media_type = "application/pdf"
     elif _takes(taken, media_type):
         if media_type == part.media_type:

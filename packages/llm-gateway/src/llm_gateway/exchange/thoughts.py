@@ -1,4 +1,4 @@
-"""The reasoning of a translated reply, which goes to the client as `unasked_thoughts` of the SDK says."""
+"""The reasoning of a translated reply, which goes to the client by the rules in `unasked_thoughts` of the SDK."""
 
 from __future__ import annotations
 

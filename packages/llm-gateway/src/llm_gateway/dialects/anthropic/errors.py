@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
+from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.errors import kind_of_status, status_of_kind
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
@@ -37,10 +38,8 @@ def decode_error(wire: WireReply) -> ErrorInfo:
 
 def error_of_body(body: dict[str, Any], status: int | None = None) -> ErrorInfo | None:
     """The error in a body or stream event; None where there is none. Without `status` the type decides it."""
-    error = body.get("error")
-    if isinstance(error, str):
-        error = {"message": error}
-    if not isinstance(error, dict):
+    error = named_error(body)
+    if error is None:
         return None
     kind_name, message, details = error.get("type"), error.get("message"), error.get("details")
     type_ = kind_name if isinstance(kind_name, str) else None
@@ -48,7 +47,8 @@ def error_of_body(body: dict[str, Any], status: int | None = None) -> ErrorInfo 
     code = details.get("error_code") if isinstance(details, dict) else None
     code = code if isinstance(code, str) else None
     if status is None:
-        status = _STATUSES.get(type_ or "", 500)
+        named = error.get("code")
+        status = named if isinstance(named, int) and 400 <= named < 600 else _STATUSES.get(type_ or "", 500)
     kind = _classify(type_, code, text, status)
     request_id = body.get("request_id")
     metadata = {NAME: {"details": details}} if isinstance(details, dict) else {}

@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
     ToolCallPart,
     Usage,
 )
+from llm_gateway_sdk.dialects.bare_errors import error_data
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, event_data
 
@@ -74,7 +75,7 @@ class AnthropicStreamDecoder(StreamDecoder):
     def _read(self, events: list[bytes]) -> list[LLMResponse]:
         chunks: list[LLMResponse] = []
         for raw in events:
-            data = event_data(raw)
+            data = event_data(raw) or (None if self.finished else error_data(raw))
             if data is None or data == b"[DONE]":
                 continue
             try:
@@ -108,7 +109,7 @@ class AnthropicStreamDecoder(StreamDecoder):
             case "error":
                 info = error_of_body(body)
                 return LLMResponse(error=info or ErrorInfo(json.dumps_text(body), 500, "upstream"))
-        if (info := error_of_body(body)) is not None:
+        if (body.get("type") is None or "error" in body) and (info := error_of_body(body)) is not None:
             return LLMResponse(error=info)
         return LLMResponse(provider_deltas=[(NAME, body)])
 

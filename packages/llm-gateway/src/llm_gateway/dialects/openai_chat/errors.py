@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
+from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_conversation, status_of_kind
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
@@ -37,13 +38,9 @@ def decode_error(wire: WireReply) -> ErrorInfo:
 
 def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | None:
     """The error in an object, a reply's body or a stream's event; None where it has none."""
-    error = body.get("error")
-    if error and not isinstance(error, dict):
-        error = {"message": error}
-    if not error:
-        error = _bare_error(body)
-        if error is None:
-            return None
+    error = named_error(body)
+    if error is None:
+        return None
     message = error.get("message")
     if not isinstance(message, str) or not message:
         message = json.dumps_text(error) if error.get("message") is None else json.dumps_text(error["message"])
@@ -67,21 +64,6 @@ def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | Non
 
 
 _ERROR_FIELDS = frozenset({"message", "type", "param", "code"})
-
-
-def _bare_error(body: dict[str, Any]) -> dict[str, Any] | None:
-    """Without an `error` object: `{"object": "error", "message": …}` (Mistral, vLLM), FastAPI's `{"detail": …}`."""
-    if "choices" in body:
-        return None
-    if body.get("message") and (body.get("object") == "error" or "code" in body or "type" in body or len(body) <= 3):
-        return {key: value for key, value in body.items() if key not in ("object", "request_id")}
-    detail = body.get("detail")
-    if isinstance(detail, list) and detail and isinstance(detail[0], dict) and detail[0].get("msg"):
-        place = ".".join(str(step) for step in detail[0].get("loc") or [] if step != "body")
-        return {"message": f"{place}: {detail[0]['msg']}" if place else str(detail[0]["msg"]), "param": place or None}
-    if isinstance(detail, dict) and detail.get("message"):
-        return detail
-    return {"message": detail} if isinstance(detail, str) and detail else None
 
 
 def _provider_detail(extra: Any) -> str:

@@ -32,6 +32,7 @@ from typing import Any
 
 from llm_gateway_sdk.dialect import Mint, StreamDecoder
 from llm_gateway_sdk.dialects.answer import broken_output
+from llm_gateway_sdk.dialects.bare_errors import error_data
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.parts import (
     OpaquePart,
@@ -133,7 +134,7 @@ class ChatStreamDecoder(StreamDecoder):
             else:
                 event = parse_event(raw)
                 # A bare object is an error, or the whole reply, in place of a stream.
-                data = event.data.strip() if event is not None else bare_data(raw) or b""
+                data = event.data.strip() if event is not None else bare_data(raw) or error_data(raw) or b""
                 if not data:
                     continue
                 if data == b"[DONE]":

@@ -43,7 +43,12 @@ def decode_usage(wire: Any) -> Usage | None:
         usage.output_audio_tokens = (
             spoken if spoken is None or (type(spoken) is int and spoken >= 0) else _count(spoken)
         )
-        if not _COMPLETION_DETAILS.issuperset(details):
+        accepted, rejected = details.get("accepted_prediction_tokens"), details.get("rejected_prediction_tokens")
+        if accepted is not None and rejected is not None and details.keys() == _OPENAI_COMPLETION:
+            # All that OpenAI's own replies have.
+            more = {"accepted_prediction_tokens": accepted, "rejected_prediction_tokens": rejected}
+            rest["completion_tokens_details"] = more
+        elif not _COMPLETION_DETAILS.issuperset(details):
             _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
     if prompt is not None and usage.cache_read_tokens:
         _reconcile(usage, prompt, usage.cache_read_tokens)
@@ -72,6 +77,7 @@ _FIELDS = frozenset(
 )
 _PROMPT_DETAILS = frozenset({"cached_tokens", "cache_write_tokens", "audio_tokens"})
 _COMPLETION_DETAILS = frozenset({"reasoning_tokens", "audio_tokens"})
+_OPENAI_COMPLETION = _COMPLETION_DETAILS | {"accepted_prediction_tokens", "rejected_prediction_tokens"}
 
 
 def _keep_more(rest: dict[str, Any], key: str, details: dict[str, Any], known: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
+from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_conversation, status_of_kind
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
@@ -24,10 +25,8 @@ def decode_error(wire: WireReply) -> ErrorInfo:
         body = json.loads(wire.body)
     except ValueError:
         body = None
-    raw = body.get("error") if isinstance(body, dict) else None
-    if isinstance(raw, str):
-        raw = {"message": raw}
-    if not isinstance(raw, dict):
+    raw = named_error(body) if isinstance(body, dict) else None
+    if raw is None:
         raw = body if isinstance(body, dict) else {}
     info = _info(raw, wire.status)
     if not info.message:
@@ -70,8 +69,8 @@ def decode_error_event(event: dict[str, Any]) -> ErrorInfo:
     """An `error` event, flat as documented, or with a nested `error` as some servers send it."""
     nested = event.get("error")
     raw = nested if isinstance(nested, dict) else event
-    status = event.get("status", raw.get("status"))
-    info = _info(raw, status if isinstance(status, int) and 400 <= status < 600 else 500)
+    named = (event.get("status"), raw.get("status"), raw.get("code"))
+    info = _info(raw, next((word for word in named if isinstance(word, int) and 400 <= word < 600), 500))
     if raw is event:
         info.type = None
     info.message = info.message or "The provider reports an error."

@@ -10,6 +10,7 @@ from typing import Any
 from llm_gateway_sdk.conventions import unwrap_custom_input
 from llm_gateway_sdk.dialect import Headers, Mint, WireReply
 from llm_gateway_sdk.dialects.answer import broken_output, join_choices
+from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
@@ -30,7 +31,7 @@ from llm_gateway_sdk.wire import json
 
 from .charges import add_charges
 from .echo import ResponsesEcho
-from .errors import decode_response_error, encode_response_error
+from .errors import decode_error_event, decode_response_error, encode_response_error
 from .fields import NAME, found, integer, mapping, own, sequence, text
 from .items import (
     OF_TEXT,
@@ -75,6 +76,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError(f"expected the body to be an object, found {found(body)}")
+    if body.get("output") is None and "status" not in body and (error := named_error(body)) is not None:
+        return LLMResponse(error=decode_error_event({"error": error}))
     if body.get("output") is None and body.get("status") in _ENDS_WITH_OUTPUT:
         raise DialectError("the reply holds no answer", path="output")
     return decode_reply(body, mint)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llm_gateway_sdk.dialect import Mint, StreamDecoder
+from llm_gateway_sdk.dialects.bare_errors import error_data, named_error
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.parts import OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from llm_gateway_sdk.request import Message
@@ -74,7 +75,7 @@ class ResponsesStreamDecoder(StreamDecoder):
     def _read_all(self, events: list[bytes]) -> list[LLMResponse]:
         chunks: list[LLMResponse] = []
         for raw in events:
-            data = event_data(raw)
+            data = event_data(raw) or error_data(raw)
             if data is not None and (chunk := self._read(data)) is not None:
                 chunks.append(chunk)
         return chunks
@@ -92,8 +93,8 @@ class ResponsesStreamDecoder(StreamDecoder):
         handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
         if handler is not None:
             return handler(self, event)
-        if kind is None and event.get("error"):
-            return self._error(event)
+        if kind is None and (error := named_error(event)) is not None:
+            return self._error({"error": error})
         return self._other(event)
 
     # The envelope.

@@ -31,6 +31,7 @@ from __future__ import annotations
 import re
 
 from llm_gateway_sdk import Dialect, Mint
+from llm_gateway_sdk.dialects.bare_errors import plain_error
 from llm_gateway_sdk.errors import DialectError, ErrorInfo
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import parse_event
@@ -43,6 +44,11 @@ _CR = 13
 _TAIL_KEPT = 64 * 1024
 _BARE = (b"{", b"[")
 """How JSON begins that is not in the data of an event, as servers write errors."""
+
+
+def _may_be_bare(event: bytes, *, plain: bool = True) -> bool:
+    """Whether what looks like an event is JSON or plain text without field names, as servers write errors."""
+    return event.lstrip()[:1] in _BARE or (plain and plain_error(event) is not None)
 
 
 class StreamForwarder:
@@ -123,7 +129,7 @@ class StreamForwarder:
         """
         rest = b"".join(self._pieces)
         self._pieces.clear()
-        if rest.lstrip()[:1] in _BARE and self.error is None:
+        if self.error is None and _may_be_bare(rest, plain=not self.finished):
             # An error may be bare, without `data:` and without a blank line after it.
             self.error = self._error_of(rest)
             if self.error is not None:
@@ -145,6 +151,10 @@ class StreamForwarder:
                 self._held.clear()
             if self.finished:
                 out += self._dialect.end_event
+            elif self.committed and not out and (events := _split(self._last)):
+                # It has gone to the client as it came, for nothing in it marks an error.
+                self.error = self._error_of(events[-1])
+                self.error_event = b"" if self.error is not None else None
         return out
 
     def _error_of(self, event: bytes) -> ErrorInfo | None:
@@ -206,7 +216,7 @@ class StreamForwarder:
         events = _split(block)
         for position, event in enumerate(events):
             kind = dialect.event_kind(event.strip(b"\r\n"))
-            if kind == "error" or event.lstrip()[:1] in _BARE:
+            if kind == "error" or _may_be_bare(event, plain=not self.finished):
                 self.error = self._error_of(event)
                 if self.error is not None:
                     before = b"" if self.committed else b"".join(out)
