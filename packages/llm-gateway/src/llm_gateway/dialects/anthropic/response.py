@@ -77,8 +77,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the reply is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError("the reply is not a JSON object")
-    if body.get("content") is None and (error := error_of_body(body)) is not None:
-        return LLMResponse(error=error)
+    if body.get("content") is None and (failure := error_of_body(body)) is not None:
+        return LLMResponse(error=failure)
     if body.get("content") is None:
         raise DialectError("expected a list of blocks, found nothing", path="content")
     parts, _ = decode_content(body.get("content"), "content", from_client=False)

@@ -76,8 +76,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
         raise DialectError(f"the body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise DialectError(f"expected the body to be an object, found {found(body)}")
-    if body.get("output") is None and "status" not in body and (error := named_error(body)) is not None:
-        return LLMResponse(error=decode_error_event({"error": error}))
+    if body.get("output") is None and "status" not in body and (failure := named_error(body)) is not None:
+        return LLMResponse(error=decode_error_event({"error": failure}))
     if body.get("output") is None and body.get("status") in _ENDS_WITH_OUTPUT:
         raise DialectError("the reply holds no answer", path="output")
     return decode_reply(body, mint)

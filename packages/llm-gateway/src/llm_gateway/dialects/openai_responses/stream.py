@@ -93,8 +93,8 @@ class ResponsesStreamDecoder(StreamDecoder):
         handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
         if handler is not None:
             return handler(self, event)
-        if kind is None and (error := named_error(event)) is not None:
-            return self._error({"error": error})
+        if kind is None and (failure := named_error(event)) is not None:
+            return self._error({"error": failure})
         return self._other(event)
 
     # The envelope.
