@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -41,7 +42,9 @@ VIEW: dict[str, Any] = {"viewport": {"width": 1280, "height": 860}, "color_schem
 PAGES = {
     "overview": "/traces/?range=24h",
     "interactions": "/traces/interactions?range=24h",
+    "sessions": "/traces/sessions?range=24h",
     "keys": "/keys",
+    "team": "/team?name=research&range=this-week",
     "limits": "/limits",
     "playground": "/playground",
 }
@@ -195,7 +198,9 @@ def feed(url: str, tracer: dict[str, Any], engine: str) -> None:
             key = made.json()["key"]
             for number, question in enumerate(QUESTIONS * 2):
                 body = {"model": model, "stream": number % 3 == 0, "messages": [{"role": "user", "content": question}]}
-                reply = client.post("/v1/chat/completions", headers={"authorization": f"Bearer {key}"}, json=body)
+                session = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{team} {number // 4}"))
+                headers = {"authorization": f"Bearer {key}", "x-session-id": session}
+                reply = client.post("/v1/chat/completions", headers=headers, json=body)
                 assert reply.status_code == 200, reply.text
                 sent += 1
         sent += plan_a_walk(client)
@@ -207,6 +212,7 @@ def feed(url: str, tracer: dict[str, Any], engine: str) -> None:
         "INSERT INTO traces.traces SELECT * EXCEPT (copy) REPLACE("
         "concat(request_id, '-', toString(copy)) AS request_id, "
         "concat(interaction_id, '-', toString(copy)) AS interaction_id, "
+        "concat(left(session_id, 24), lower(leftPad(hex(cityHash64(session_id, copy)), 12, '0'))) AS session_id, "
         "ts - toIntervalMinute(cityHash64(request_id, copy) % 1380) AS ts, "
         "ttft_us + cityHash64(copy, request_id, 1) % 400000 AS ttft_us, "
         "duration_us + 300000 + cityHash64(copy, request_id) % 2500000 AS duration_us) "

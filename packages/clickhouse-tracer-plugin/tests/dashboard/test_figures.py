@@ -23,7 +23,8 @@ def test_counts(value: Any, shown: str) -> None:
 @pytest.mark.parametrize(
     ("microseconds", "shown"),
     [(None, "–"), (float("nan"), "–"), (0, "0"), (999, f"999{SPACE}µs"), (1_000, f"1{SPACE}ms"),
-     (999_400, f"999{SPACE}ms"), (1_500_000, f"1.50{SPACE}s"), (90_000_000, f"1.5{SPACE}min")],
+     (999_400, f"999{SPACE}ms"), (1_500_000, f"1.50{SPACE}s"), (90_000_000, f"1.5{SPACE}min"),
+     (7.1e9, f"118.3{SPACE}min"), (36e9, f"10.0{SPACE}h"), (864e9, f"10.0{SPACE}days")],
 )  # fmt: skip
 def test_durations(microseconds: Any, shown: str) -> None:
     assert duration(microseconds) == shown

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
 __all__ = ["count", "duration", "moment", "money", "seconds", "share"]
+
+
+_LONG: Final = ((86400e6, "days"), (3600e6, "h"), (60e6, "min"))
 
 
 def count(value: Any) -> str:
@@ -30,7 +33,10 @@ def duration(microseconds: Any) -> str:
         return f"{value:.0f}\N{NO-BREAK SPACE}µs"
     if value < 1e6:
         return f"{value / 1e3:.0f}\N{NO-BREAK SPACE}ms"
-    return f"{value / 1e6:.2f}\N{NO-BREAK SPACE}s" if value < 60e6 else f"{value / 60e6:.1f}\N{NO-BREAK SPACE}min"
+    if value < 60e6:
+        return f"{value / 1e6:.2f}\N{NO-BREAK SPACE}s"
+    size, unit = next((size, unit) for size, unit in _LONG if value >= 2 * size or unit == "min")
+    return f"{value / size:.1f}\N{NO-BREAK SPACE}{unit}"
 
 
 def money(dollars: Any) -> str:

@@ -134,11 +134,12 @@ def _tiles(view: View, name: str, span: Span, found: _Recorded) -> Markup:
         return tag("a" if href else "div", tag("h2", title), *figures, class_="tile", href=href)
 
     requests, errors = summed("requests"), summed("errors")
+    callers = f"{len(found.callers):,} caller{'s' * (len(found.callers) != 1)}"
     kinds = _by_status((found.series or {}).get("statuses", ()))
     note = ", ".join(f"{kinds[status]:,} {status}" for status in _STATUSES[1:] if kinds.get(status)) or "none"
     tiles = (
         tile("Cost", dollars(summed("cost")), span.title, view.traces(team=name, **span.query, sort="dearest")),
-        tile("Requests", f"{requests:,.0f}", f"{len(found.callers):,} callers", view.traces(team=name, **span.query)),
+        tile("Requests", f"{requests:,.0f}", callers, view.traces(team=name, **span.query)),
         tile(
             "Refused or failed", f"{errors:,.0f}", note, view.traces(team=name, **span.query, status="failed"),
             bad=bool(errors),
