@@ -20,6 +20,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
+_FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["']?((?:https?:)?//[^"'\s>]+)""")
+"""What a page loads from another host: scripts, styles, pictures and frames."""
 _HOME = "repository"
 
 _titles: dict[str, str] = {}
@@ -70,14 +72,28 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
 
 
 def on_post_build(config: MkDocsConfig, **_: Any) -> None:
-    """Writes `llms.txt`: the pages with their titles, for language models that read documentation."""
+    """Writes `llms.txt`: the pages with their titles, for language models that read documentation.
+
+    Raises PluginError where a page loads something from another host: the site has to work offline.
+    """
     lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
     lines += [
         f"- [{title}]({uri.removesuffix('.md')}.html)"
         for uri, title in sorted(_titles.items())
         if not uri.startswith(_HOME)
     ]
-    (Path(config.site_dir) / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    site = Path(config.site_dir)
+    (site / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    foreign = sorted(
+        {address for page in site.rglob("*.html") for address in _loaded(page.read_text(encoding="utf-8"))}
+    )
+    if foreign:
+        raise PluginError(f"pages load from other hosts: {', '.join(foreign)}")
+
+
+def _loaded(html: str) -> list[str]:
+    """The addresses of other hosts from which a page loads scripts, styles, pictures or frames."""
+    return _FOREIGN.findall(html)
 
 
 def _outside(uri: str, target: str) -> Path | None:
