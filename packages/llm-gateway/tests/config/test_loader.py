@@ -65,6 +65,10 @@ def test_keys_for_anchors_are_left_out() -> None:
         ("logging: {level: loud}", "logging.level: expected"),
         ("monitoring: {metrics: {path: metrics}}", "expected a path such as /health"),
         ("projects: [{name: 'a b'}]", "expected a name of letters, digits"),
+        ("models: [{name: a, provider: {type: echo}, facts: {retires: soon}}]", "expected a date such as 2026-11-28"),
+        ("upstream: {forwardHeaders: ['x team']}", "expected the name of a header, or the beginning of several"),
+        ("upstream: {forwardQuery: ['a=b']}", "expected the name of a parameter, or the beginning of several"),
+        ("monitoring: {otel: {endpoint: 'localhost:4318'}}", "expected an address that begins with http://"),
     ],
 )
 def test_a_message_shows_what_would_be_right(text: str, message: str) -> None:

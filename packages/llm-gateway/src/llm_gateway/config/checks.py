@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from llm_gateway.config.document import Path
 from llm_gateway.config.problems import Problems
 from llm_gateway.config.project import DEFAULT_PROJECT
-from llm_gateway.config.schema import GatewayFile, ModelConfig, PluginConfig, ProjectSettings, Settings
+from llm_gateway.config.schema import GatewayFile, ModelConfig, PluginConfig, ProjectSettings
+from llm_gateway.config.value_types import Settings
 
 RESERVED = ("v1", "v1beta", "health", "metrics", "admin")
 """First path segments that a project can't have, in addition to the names of adapters and the configured addresses."""

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from llm_gateway.config.document import Node, Path
 from llm_gateway.config.loader import Draft
 from llm_gateway.config.project import GatewayConfig, ProjectConfig
-from llm_gateway.config.schema import ProjectFlags, Settings
+from llm_gateway.config.schema import ProjectFlags
 from llm_gateway.config.schema_views import Schema, children, expand
 from llm_gateway.config.secret_sources import secret_scheme
 from llm_gateway.config.secrets import is_secret_name, is_secret_place, mask, mask_text
 from llm_gateway.config.units import show_duration, show_size
+from llm_gateway.config.value_types import Settings
 
 _DEFAULT = "default"
 SchemaOf = Callable[[str, str], Mapping[str, Any]]

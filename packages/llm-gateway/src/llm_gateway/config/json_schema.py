@@ -9,8 +9,9 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from llm_gateway.config.schema import DURATION_SCHEMA, GatewayFile
+from llm_gateway.config.schema import GatewayFile
 from llm_gateway.config.units import show_duration, show_size
+from llm_gateway.config.value_types import DURATION_SCHEMA
 
 _HOLDERS = {"plugin": "PluginConfig", "provider": "ProviderConfig", "adapter": "AdapterConfig"}
 _VARIABLE = {"type": "string", "pattern": r"\$\{", "description": "A variable."}

@@ -22,6 +22,7 @@ from llm_gateway.config.limits_section import take_limits
 from llm_gateway.config.problems import Problems, closest, json_in_text
 from llm_gateway.config.resolve import resolve
 from llm_gateway.config.schema import GatewayFile
+from llm_gateway.config.value_types import TEXT_FORMS
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
 
 
@@ -136,12 +137,8 @@ def _describe(error: ErrorDetails, show: Show) -> tuple[Path, str]:
             return place, f"expected {context['ge']} or more, found {found}"
         case "less_than_equal":
             return place, f"expected {context['le']} or less, found {found}"
-        case "string_pattern_mismatch" if place[-1] == "name":
-            return place, f"expected a name of letters, digits and . _ ~ -, as it is used in addresses, found {found}"
-        case "string_pattern_mismatch" if context["pattern"].startswith("^http"):
-            return place, f"expected an address that begins with http:// or https://, found {found}"
         case "string_pattern_mismatch":
-            return place, f"expected a path such as /health, found {found}"
+            return place, f"expected {TEXT_FORMS[context['pattern']]}, found {found}"
         case kind:
             expected = _EXPECTED.get(kind.split("_")[0], error["msg"])
             return place, f"expected {expected}, found {found}{_remedy(place, expected, error['input'])}"

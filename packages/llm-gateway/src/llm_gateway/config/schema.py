@@ -7,118 +7,25 @@ Unknown keys are errors. The `config` blocks of extensions stay plain mappings: 
 
 from __future__ import annotations
 
-import ipaddress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    PrivateAttr,
-    SecretStr,
-    StrictBool,
-    ValidationInfo,
-    WithJsonSchema,
-    field_validator,
-    model_validator,
+from pydantic import Field, SecretStr, StrictBool, model_validator
+
+from llm_gateway.config.value_types import (
+    Date,
+    Duration,
+    ExtensionSettings,
+    ForwardedHeader,
+    ForwardedName,
+    FreeMapping,
+    HttpAddress,
+    Level,
+    Network,
+    PagePath,
+    ProjectName,
+    Settings,
+    Size,
 )
-from pydantic.alias_generators import to_camel
-
-from llm_gateway.config.document import Path, show_path, unlocated
-from llm_gateway.config.units import decode_duration, decode_size
-from llm_gateway.wire.crossing import FORWARD_PATTERN, never_forwarded
-
-DURATION_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "number", "minimum": 0, "description": "Milliseconds."},
-        {"type": "string", "pattern": r"^\s*(\d+(\.\d+)?\s*(ms|s|m|min|h|d)?\s*)+$", "examples": ["15s"]},
-    ],
-    "x-unit": "duration",
-}
-SIZE_SCHEMA: dict[str, Any] = {
-    "anyOf": [
-        {"type": "integer", "minimum": 0, "description": "Bytes."},
-        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([bB]|[kKmMgG]([iI]?[bB])?)?\s*$", "examples": ["10MiB"]},
-    ],
-    "x-unit": "size",
-}
-
-
-def _forwardable(name: str) -> str:
-    if never_forwarded(name.removesuffix("*")):
-        raise ValueError(f"`{name}` never goes to a provider: it is a credential, or of one connection alone")
-    return name
-
-
-Duration = Annotated[float, BeforeValidator(decode_duration), WithJsonSchema(DURATION_SCHEMA)]
-Size = Annotated[int, BeforeValidator(decode_size), WithJsonSchema(SIZE_SCHEMA)]
-ForwardedName = Annotated[str, Field(pattern=r"^[^\s*&=#]+\*?$", examples=["x-team-*"])]
-ForwardedHeader = Annotated[str, Field(pattern=FORWARD_PATTERN, examples=["x-team-*"]), AfterValidator(_forwardable)]
-FreeMapping = Annotated[dict[str, Any], BeforeValidator(unlocated)]
-ExtensionSettings = Annotated[FreeMapping, Field(json_schema_extra={"x-extension-settings": True})]
-
-
-def _network(value: object) -> object:
-    """An IP network or a single address, as text. Raises ValueError saying what would be right."""
-    try:
-        return str(ipaddress.ip_network(str(value).strip(), strict=False))
-    except ValueError:
-        raise ValueError("expected a network or an address, such as 10.0.0.0/8 or 192.0.2.7") from None
-
-
-Network = Annotated[str, BeforeValidator(_network)]
-
-LogLevel = Literal["debug", "info", "warning", "error"]
-
-_LEVELS = {"warn": "warning", "verbose": "debug", "trace": "debug", "critical": "error", "fatal": "error"}
-
-
-def _level(value: object) -> object:
-    return _LEVELS.get(value.lower(), value.lower()) if isinstance(value, str) else value
-
-
-Level = Annotated[
-    LogLevel,
-    BeforeValidator(_level),
-    WithJsonSchema({"type": "string", "enum": ["debug", "info", "warning", "error", *_LEVELS]}),
-]
-
-
-class Settings(BaseModel):
-    """A mapping of the configuration file. `place` and `where` tell where it is written; empty: nowhere."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", frozen=True, serialize_by_alias=True)
-
-    _place: Path = PrivateAttr(())
-
-    @property
-    def place(self) -> Path:
-        return self._place
-
-    @property
-    def where(self) -> str:
-        return show_path(self._place)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _nothing_is_the_default(cls, value: Any, info: ValidationInfo) -> Any:
-        """`plugins:` with nothing after it is not a mistake."""
-        if value is None and info.field_name is not None:
-            field = cls.model_fields[info.field_name]
-            return (
-                value if field.is_required() else field.get_default(call_default_factory=True, validated_data=info.data)
-            )
-        return value
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _remember_place(cls, value: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
-        settings = handler({} if value is None else value)
-        settings._place = getattr(value, "where", ())
-        return settings
 
 
 class CorsConfig(Settings):
@@ -352,9 +259,7 @@ class FactsConfig(Settings):
     strict_tools: bool | None = Field(default=None, description="Strict tools are accepted.")
     prefill: bool | None = Field(default=None, description="The conversation may end with the assistant's turn.")
     caching: bool | None = Field(default=None, description="Prompts are cached.")
-    retires: str | None = Field(
-        default=None, pattern=r"^\d{4}-\d{2}-\d{2}$", description="The day from which it may be refused."
-    )
+    retires: Date | None = Field(default=None, description="The day from which it may be refused.")
     successor: str | None = Field(default=None, description="What the vendor recommends in its place.")
 
 
@@ -549,7 +454,7 @@ class ProjectFlags(Settings):
 class ProjectSettings(ProjectFlags):
     """A project as written, before it inherits from the top level."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$", description="The first path segment of its addresses.")
+    name: ProjectName = Field(description="The first path segment of its addresses.")
     description: str | None = Field(default=None, description="Free text.")
     models: list[ModelConfig] = Field(default=[], description="Further models, in addition to the inherited.")
     plugins: list[PluginConfig] = Field(default=[], description="Further plugins, after the inherited.")
@@ -583,14 +488,14 @@ class HealthCheckConfig(Settings):
     interval_seconds: Duration = Field(
         default=30.0, alias="interval", description="Accepted; health is computed when asked for."
     )
-    endpoint: str = Field(default="/health", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+    endpoint: PagePath = Field(default="/health", description="Their path.")
 
 
 class MetricsConfig(Settings):
     """Prometheus metrics."""
 
     enabled: bool = Field(default=True, description="Serve them.")
-    path: str = Field(default="/metrics", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+    path: PagePath = Field(default="/metrics", description="Their path.")
     labels: list[str] = Field(
         default=[], description="Labels of callers by whose values requests, tokens and cost are counted."
     )
@@ -600,9 +505,8 @@ class OtelConfig(Settings):
     """OpenTelemetry traces and metrics, sent by OTLP. Needs the extra `llm-gateway[otel]`."""
 
     enabled: bool = Field(default=False, description="Send them.")
-    endpoint: str | None = Field(
+    endpoint: HttpAddress | None = Field(
         default=None,
-        pattern=r"^https?://",
         description="Base address of the collector, e.g. `http://localhost:4318`; else `OTEL_EXPORTER_OTLP_ENDPOINT`.",
     )
     headers: dict[str, SecretStr] = Field(default={}, description="Headers for the collector, such as its credential.")
@@ -657,7 +561,7 @@ class AdminConfig(Settings):
     """The management addresses: reload, version of the configuration, workers."""
 
     enabled: bool = Field(default=False, description="Serve them.")
-    path: str = Field(default="/admin", pattern=r"^/[^\s?#]*[^\s?#/]$", description="Their path.")
+    path: PagePath = Field(default="/admin", description="Their path.")
     api_key: SecretStr | None = Field(
         default=None, description="The credential, as bearer token. Required when enabled."
     )
