@@ -1,4 +1,7 @@
-"""A circuit breaker per provider target: stops calling what fails, and probes whether it has recovered."""
+"""A circuit breaker per provider target: stops calling what fails, and probes whether it has recovered.
+
+Which errors count as failures is decided by who calls it, `exchange/attempts.py`.
+"""
 
 from __future__ import annotations
 
@@ -75,7 +78,7 @@ class Breaker:
         return min(self._pause, _PROBE_SECONDS)
 
     def release(self) -> None:
-        """A probe ended without telling anything (the client left)."""
+        """A probe ended without an outcome (the client left)."""
         if self._probing:
             self._probing -= 1
 

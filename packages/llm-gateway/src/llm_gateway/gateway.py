@@ -436,12 +436,12 @@ class Gateway:
             )
         breaker_config = self.config.breaker
         settings_of_breaker = BreakerSettings(
-            breaker_config.enabled,
-            breaker_config.failures,
-            breaker_config.window_seconds,
-            breaker_config.cooldown_seconds,
-            breaker_config.max_cooldown_seconds,
-            breaker_config.probes,
+            enabled=breaker_config.enabled,
+            failures=breaker_config.failures,
+            window=breaker_config.window_seconds,
+            cooldown=breaker_config.cooldown_seconds,
+            max_cooldown=breaker_config.max_cooldown_seconds,
+            probes=breaker_config.probes,
         )
         breaker = self.use_shared(
             f"breaker:{key}:{settings_of_breaker}", lambda: Breaker(settings_of_breaker, time.monotonic)

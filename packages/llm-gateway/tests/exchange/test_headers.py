@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llm_gateway.exchange import headers
+from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
+from llm_gateway.exchange.services import Services
 from llm_gateway_sdk import GatewayError, Losses, RequestContext
 
 
@@ -32,8 +34,11 @@ def test_nothing_lost_is_not_a_header() -> None:
     assert headers.loss_text(Losses()) is None
 
 
+SERVICES = Services({}, DetachedSupervisor(), KeptBudget(1, 1))
+
+
 def names(ctx: RequestContext) -> dict[bytes, bytes]:
-    return dict(headers.own(ctx, None, timing=False))
+    return dict(headers.own(ctx, None, SERVICES))
 
 
 def test_plugins_set_headers_but_not_those_that_frame_the_body() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from llm_gateway.config.schema import CorsConfig
 from llm_gateway.server.cors import Cors
 from llm_gateway_sdk import Headers
@@ -40,3 +43,18 @@ def test_a_preflight_is_allowed_the_headers_that_it_asks_for() -> None:
     answer = dict(cors(origins=["*"], headers=[]).preflight("https://app.example", asked))
 
     assert answer[b"access-control-allow-headers"] == b"x-stainless-os, authorization"
+
+
+def test_scripts_may_read_each_header_that_the_gateway_adds_to_replies() -> None:
+    exposed = dict(cors(origins=["https://a.example"]).headers("https://a.example"))[b"access-control-expose-headers"]
+    packages = Path(__file__).parents[3]
+    written = {
+        name
+        for source in packages.glob("*/src/**/*.py")
+        for name in re.findall(
+            r'(?:\(b|headers\[|headers\.set\()"(x-llm-gateway-[a-z-]+)"[,\]]', source.read_text(encoding="utf-8")
+        )
+    }
+
+    assert len(written) > 5
+    assert written <= set(exposed.decode().split(", "))

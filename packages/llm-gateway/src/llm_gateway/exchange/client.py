@@ -104,8 +104,7 @@ class ClientReply:
         request = self.request
         request.ctx.stream.opened = True
         self.unanswered = self._sink.disconnected
-        timing = request.services.server_timing
-        return reply_headers.stream(request.ctx, request.dialect, self._begun_by, timing=timing)
+        return reply_headers.stream(request.ctx, request.dialect, self._begun_by, request.services)
 
     def stream_encoder(self, losses: Losses) -> StreamEncoder:
         request = self.request
@@ -332,10 +331,8 @@ class ClientReply:
         info = internal_error().info()
         info.request_id = request_id
         wire = self._encode_error(info)
-        headers = [(b"x-request-id", request_id.encode("latin-1", "replace"))]
-        headers += [(b"x-llm-gateway-error-source", b"gateway"), reply_headers.JSON]
-        await self.write(internal_error().status, wire.body, headers)
+        await self.write(internal_error().status, wire.body, reply_headers.of_refusal(request_id))
 
     def _own_headers(self) -> Headers:
         request = self.request
-        return reply_headers.own(request.ctx, self.attempt, timing=request.services.server_timing)
+        return reply_headers.own(request.ctx, self.attempt, request.services)

@@ -14,6 +14,7 @@ from ..wire.crossing import upstream_to_client
 from ..wire.headers import translate_limits
 from .attempt import HeaderPairs, LiveAttempt
 from .outlet import Headers
+from .services import Services
 
 __all__ = [
     "EVENT_STREAM",
@@ -24,6 +25,7 @@ __all__ = [
     "limits",
     "loss_text",
     "of_error",
+    "of_refusal",
     "own",
     "relayed",
     "relayed_lines",
@@ -42,7 +44,7 @@ _FRAMING = frozenset({"connection", "content-encoding", "content-length", "conte
 _LONGEST_LOSSES = 1000
 
 
-def own(ctx: RequestContext, attempt: LiveAttempt | None, *, timing: bool) -> Headers:
+def own(ctx: RequestContext, attempt: LiveAttempt | None, services: Services) -> Headers:
     """The gateway's own, and those that plugins have set. `attempt` is the one that the reply comes from, or the last
     one where it comes from none."""
     headers: Headers = [(b"x-request-id", ctx.request_id.encode("latin-1", "replace"))]
@@ -53,11 +55,20 @@ def own(ctx: RequestContext, attempt: LiveAttempt | None, *, timing: bool) -> He
             headers.append((b"x-llm-gateway-attempts", b"%d" % len(attempts)))
     if attempt is not None and attempt.losses is not None:
         headers.append((b"x-llm-gateway-losses", _ascii(attempt.losses)))
-    if timing or "x-llm-gateway-timing" in ctx.http_request.headers:
+    if services.server_timing or "x-llm-gateway-timing" in ctx.http_request.headers:
         headers.append((b"server-timing", _server_timing(ctx)))
     if ctx.reply_headers:
         headers.extend(_of_plugins(ctx))
     return headers
+
+
+def of_refusal(request_id: str) -> Headers:
+    """The headers of an error without an exchange: there is none yet, or it could not even report its failure."""
+    return [
+        (b"x-request-id", request_id.encode("latin-1", "replace")),
+        (b"x-llm-gateway-error-source", b"gateway"),
+        JSON,
+    ]
 
 
 def relayed(upstream: HeaderPairs, kind: str) -> Headers:
@@ -147,13 +158,13 @@ def translated_limits(client: Dialect, upstream: HeaderPairs) -> Headers:
     return encode(translate_limits(upstream, client.name, now=time.time()))
 
 
-def stream(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None, *, timing: bool) -> Headers:
+def stream(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None, services: Services) -> Headers:
     """Of a streamed reply. `attempt` is the one whose content opens it; None where a keep-alive does, before it is
     known which attempt will answer."""
     writer = attempt.writer if attempt is not None else None
     kind = EVENT_STREAM if writer is None else (b"content-type", writer.content_type.encode("latin-1"))
     rest = [item for item in limits(ctx, client, attempt) if item[0] not in (b"cache-control", b"x-accel-buffering")]
-    return [*own(ctx, attempt, timing=timing), kind, *_UNBUFFERED, *rest]
+    return [*own(ctx, attempt, services), kind, *_UNBUFFERED, *rest]
 
 
 def request_id(ctx: RequestContext, client: Dialect, given: str | None = None) -> Headers:

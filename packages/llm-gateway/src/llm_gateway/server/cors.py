@@ -9,11 +9,13 @@ from ..config.schema import CorsConfig
 
 __all__ = ["Cors"]
 
+_OWN = ("model", "attempts", "losses", "error-source", "estimate", "limit", "limit-warning")
+"""The gateway's own headers of replies, after `x-llm-gateway-`."""
 _EXPOSED = ", ".join(
     [
         "x-request-id", "request-id", "retry-after", "retry-after-ms", "x-should-retry", "server-timing",
-        *(f"x-llm-gateway-{name}" for name in ("model", "attempts", "losses", "error-source", "estimate")),
-        *RATE_LIMIT_HEADERS,
+        *(f"x-llm-gateway-{name}" for name in _OWN),
+        *RATE_LIMIT_HEADERS, "ratelimit", "ratelimit-policy",
         "openai-processing-ms", "openai-version", "anthropic-version", "content-disposition",
     ]
 ).encode()  # fmt: skip

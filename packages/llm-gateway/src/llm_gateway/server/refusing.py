@@ -6,6 +6,7 @@ import json
 
 from llm_gateway_sdk import GatewayError, NotFound
 
+from ..exchange.headers import of_refusal
 from .generation import Generation
 from .incoming import EdgeRequest, Incoming
 from .routes import Match, RouteTable
@@ -41,12 +42,7 @@ def encode_refusal(
     dialect = services.dialects.get(dialect_name or "") or next(iter(services.dialects.values()))
     form = match.route.form if match is not None else None
     reply = (form.encode_error(info) if form is not None else None) or dialect.encode_error(info)
-    headers: list[tuple[bytes, bytes]] = [
-        (b"x-request-id", request_id.encode("latin-1", "replace")),
-        (b"x-llm-gateway-error-source", b"gateway"),
-        (b"content-type", b"application/json"),
-        (b"content-length", b"%d" % len(reply.body)),
-    ]
+    headers: HeaderList = [*of_refusal(request_id), (b"content-length", b"%d" % len(reply.body))]
     known = {name for name, _ in headers} | {b"retry-after"}
     headers += [
         (name.encode(), value.encode("latin-1", "replace"))
