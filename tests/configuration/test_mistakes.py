@@ -11,10 +11,12 @@ from llm_gateway.cli import main
 
 TEXT = (Path(__file__).parent / "mistakes.txt").read_text() + "\n"
 CASES = re.findall(r"^=== (.+)\n((?:.*\n)*?)---\n((?:.+\n)+)", TEXT, re.MULTILINE)
+KNOWN = re.compile(r"\(known: [^)]*\)")
 
 
 def test_there_are_enough_of_them() -> None:
     assert len({name for name, _, _ in CASES}) == len(CASES) > 220
+    assert len(CASES) == len(re.findall("^=== ", TEXT, re.MULTILINE)), "a case lacks what is reported"
 
 
 @pytest.mark.parametrize(("name", "text", "expected"), CASES, ids=[name for name, _, _ in CASES])
@@ -41,7 +43,11 @@ def test_it_is_reported_with_its_line_and_what_would_be_right(
         for line in (captured.out + captured.err).splitlines()
         if re.match(rf"(notice: )?{file}:|notice: ", line)
     ]
-    assert found == expected.splitlines()
+    wanted = expected.splitlines()
+    for number, line in enumerate(wanted):
+        if "(known: …)" in line:
+            found[number : number + 1] = [KNOWN.sub("(known: …)", each) for each in found[number : number + 1]]
+    assert found == wanted
     assert status == (0 if all(line.startswith("notice: ") for line in found) else 2)
 
 
