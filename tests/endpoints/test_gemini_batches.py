@@ -287,7 +287,7 @@ def test_an_upload_is_its_owners(gateway: ServedGateway) -> None:
         wrong = http.post(f"{path}?upload_id=guessed", content=lines("a"), headers=send)
         assert wrong.status_code == 404
         late = http.post(address, content=lines("a"), headers={**send, "x-goog-upload-offset": "5"})
-        assert (late.status_code, "goes on at 0" in late.text) == (400, True)
+        assert (late.status_code, "continues at byte 0" in late.text) == (400, True)
         asked = http.post(address, headers={"x-goog-upload-command": "query"})
         assert asked.headers["x-goog-upload-size-received"] == "0"
         done = http.post(address, content=lines("a"), headers=send)

@@ -81,7 +81,7 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
         "retentionDays": {
             "type": "integer",
             "minimum": 0,
-            "description": "Days after which ClickHouse drops rows; 0 keeps them for ever; absent leaves the table"
+            "description": "Days after which ClickHouse drops rows; 0 keeps them forever; absent leaves the table"
             " as it is.",
         },
         "capture": {

@@ -133,7 +133,7 @@ def open_spool(settings: TracerSettings, counters: Counters) -> Spool:
         if settings.spool.durability == "power" or settings.spool.path is not None:
             raise
         logger.warning(
-            "traces are buffered in memory only and are lost if the process dies: %s cannot be written (%s); "
+            "traces are buffered only in memory and are lost if the process dies: %s cannot be written (%s); "
             "set spool.path",
             settings.spool_folder,
             error,

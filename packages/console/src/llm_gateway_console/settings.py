@@ -53,12 +53,12 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                 "roles": {
                     "type": "object",
                     "additionalProperties": {"enum": _ROLES},
-                    "description": "The role that each value of the claim gives; people without one stay outside.",
+                    "description": "The role that each value of the claim gives; people without one have no access.",
                 },
                 "publicUrl": {
                     "type": "string",
                     "format": "uri",
-                    "description": "The console's address as browsers see it, for the way back: "
+                    "description": "The console's address as browsers see it, for the redirect back: "
                     "`https://gateway.example.com/console`.",
                 },
             },

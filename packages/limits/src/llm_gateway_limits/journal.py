@@ -106,7 +106,7 @@ class Journal:
             assert self._file is not None
             os.write(self._file, f"{settlement.dump()}\n".encode())
         except OSError as error:
-            log.warning("settlements are kept in memory alone: %s", error)
+            log.warning("settlements are kept only in memory: %s", error)
             self._folder = None
 
     def _open(self, folder: Path) -> None:

@@ -18,14 +18,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new = commands.add_parser("new", help="write a new plugin, provider or adapter with its tests")
     new.add_argument("name", help="its type in the configuration, e.g. my-plugin")
     new.add_argument("--kind", choices=get_args(Kind), default="plugin", help="default: plugin")
-    new.add_argument("--directory", default=".", metavar="FOLDER", help="where its folder is made; default: here")
+    new.add_argument("--directory", default=".", metavar="FOLDER", help="where its folder is created; default: here")
     options = parser.parse_args(arguments)
     try:
         folder = create(options.name, options.kind, options.directory)
     except (ValueError, FileExistsError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"{folder} is made. Now: cd {folder} && pip install -e '.[test]' && pytest")
+    print(f"Created {folder}. Now: cd {folder} && pip install -e '.[test]' && pytest")
     return 0
 
 

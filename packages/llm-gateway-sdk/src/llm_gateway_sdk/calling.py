@@ -439,7 +439,7 @@ def _watch(hook: Hook, held: float) -> None:
         return
     log.warning(
         "plugin '%s' held the event loop for %.0f ms in %s%s; its author can declare `blocking = True` or wait "
-        "asynchronously, and on a busy machine it may be nothing",
+        "asynchronously, and on a busy machine this may be a false alarm",
         hook.mounted.name, held * 1000, hook.phase, f" ({hook.held} times so far)" if hook.held > 1 else "",
     )  # fmt: skip
 

@@ -449,7 +449,7 @@ HTTP_PROVIDER_PROPERTIES: dict[str, Any] = {
         "type": "string",
         "pattern": "^[A-Za-z0-9-]+$",
         "default": "authorization",
-        "description": "The header for the token: `authorization` (as `Bearer …`), or another that has it alone.",
+        "description": "The header for the token: `authorization` (as `Bearer …`), or another that holds only it.",
     },
     "baseUrl": {"type": "string", "pattern": "^https?://", "description": "The API's address."},
     "model": {

@@ -243,7 +243,7 @@ def _doubtful_key(settings: Node, extension: Extension, place: Path) -> Iterator
         yield at, f'this is the text of an example, not a key; write "${{{variable}}}", or the key'
     vendor = next((vendor for prefix, vendor in _KEYS_OF.items() if key.startswith(prefix)), extension.name)
     if vendor != extension.name and extension.name in _KEYS_OF.values() and settings.get("baseUrl") is None:
-        yield at, f"it begins as the keys of {vendor} do; {extension.name} will refuse it"
+        yield at, f"it looks like a key of {vendor}; {extension.name} will refuse it"
 
 
 # Plugins.

@@ -48,7 +48,7 @@ def test_a_body_of_just_the_limit_is_taken() -> None:
     [
         ("gzip", b"plain", "not valid gzip"),
         ("deflate", b"plain", "not valid deflate"),
-        ("gzip", GZIP[:-10], "ends before its end"),
+        ("gzip", GZIP[:-10], "is incomplete"),
     ],
 )
 def test_a_body_that_is_not_what_its_header_promises(encoding: str, sent: bytes, message: str) -> None:

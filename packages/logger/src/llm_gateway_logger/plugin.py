@@ -27,7 +27,7 @@ _SCHEMA: dict[str, Any] = {
             "enum": list(_LEVELS),
             "default": "info",
             "description": (
-                "`debug` adds texts and headers, `warning` leaves out what went well, `error` logs failures alone."
+                "`debug` adds texts and headers, `warning` leaves out what went well, `error` logs only failures."
             ),
         },
         "include": {

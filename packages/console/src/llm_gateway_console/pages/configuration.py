@@ -53,7 +53,7 @@ def _facts(file: Mapping[str, Any], version: Mapping[str, Any]) -> Markup:
 
 
 def _changes(changes: Sequence[Mapping[str, Any]], *, broken: bool) -> Markup:
-    empty = "Unknown while the file has problems." if broken else "Nothing: the file has what is running."
+    empty = "Unknown while the file has problems." if broken else "Nothing: the file is the running configuration."
     rows = [
         (
             tag("code", each["path"]),

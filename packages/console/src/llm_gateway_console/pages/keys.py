@@ -127,7 +127,7 @@ def _count(number: int, what: str) -> str:
 def _secret(secret: str) -> Markup:
     return tag(
         "div",
-        tag("p", "Copy the key now: it is shown this once."),
+        tag("p", "Copy the key now: it is shown only once."),
         tag("p", tag("code", secret, id="made-key"), " ", tag("button", "Copy", type="button", data_copy="made-key")),
         class_="panel made",
     )

@@ -47,7 +47,7 @@ async def shown(view: View) -> Response:
         if why is not None
         else None,
         tag("h2", "Use of each limit", id="use"),
-        view.lacks(operator="Ending an override", admin="Giving a limit another amount") if state.ok else None,
+        view.lacks(operator="Ending an override", admin="Changing the amount of a limit") if state.ok else None,
         meters(view, state.body["items"], await key_names(view, state.body["items"]))
         if state.ok
         else tag("p", "No project has the plugin limits.", class_="panel empty"),

@@ -40,7 +40,7 @@ def fit_bounds(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
         changes["top_k"] = bounds.top_k
     most = bounds.max_tokens
     if request.max_tokens is not None and most is not None and request.max_tokens > most:
-        losses.clamped("max_tokens", f"{request.max_tokens} became {most}, the most of the model")
+        losses.clamped("max_tokens", f"{request.max_tokens} became {most}, the model's maximum")
         changes["max_tokens"] = most
     if request.metadata and bounds.metadata is not None:
         metadata = _metadata(request.metadata, bounds.metadata, losses)

@@ -38,7 +38,7 @@ def fit_format(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
     if receiver.object_formats:
         whole = _object_root(schema)
         if whole is None:
-            return _asked_for(request, wanted, "the provider takes objects alone", losses)
+            return _asked_for(request, wanted, "the provider takes only objects", losses)
         if whole != schema:
             losses.converted(_PATH, "one object at the root")
             schema = whole

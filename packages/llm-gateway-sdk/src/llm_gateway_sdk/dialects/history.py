@@ -228,7 +228,7 @@ def without_blank_texts(messages: list[Message], losses: Losses) -> list[Message
     if len(kept) == len(messages) and not blank:
         return messages
     if blank:
-        losses.converted("messages[*].content[*].text", "texts of white space alone are left out")
+        losses.converted("messages[*].content[*].text", "texts of only white space are left out")
     last = messages[-1]
     if last.role not in ("assistant", *_SYSTEM) and (not kept or kept[-1].role == "assistant"):
         kept.append(Message("user", [TextPart(CONTINUE)]))
@@ -272,7 +272,7 @@ def without_trailing_blank(messages: list[Message], losses: Losses) -> list[Mess
 
 
 def begin_with_user(messages: list[Message], losses: Losses, *, always: bool) -> list[Message]:
-    """The messages with a turn of the user first; with `always` False only where the assistant's would be the first."""
+    """The messages with a user turn at the beginning; without `always` only where the assistant's would be first."""
     place = 0
     while place < len(messages) and messages[place].role in _SYSTEM:
         place += 1
@@ -281,7 +281,7 @@ def begin_with_user(messages: list[Message], losses: Losses, *, always: bool) ->
         return messages
     if first is not None and first.role != "assistant":
         return messages
-    losses.converted("messages", "a turn of the user first")
+    losses.converted("messages", "a user turn at the beginning")
     return [*messages[:place], Message("user", [TextPart(BEGIN)]), *messages[place:]]
 
 

@@ -82,7 +82,7 @@ def fit_media(messages: list[Message], losses: Losses, *, checked: bool = True) 
     for message in messages:
         content = [_fitted(part, checked) for part in message.content]
         if any(new is not old for new, old in zip(content, message.content, strict=True)):
-            losses.converted("messages[*].content[*].media_type", "as the bytes say")
+            losses.converted("messages[*].content[*].media_type", "detected from the bytes")
             message = replace(message, content=content)
         fitted.append(message)
     return fitted

@@ -281,7 +281,7 @@ class ProviderHarness:
         for chunk in decoder.close():
             yield chunk
         if not decoder.finished:
-            raise ModelProtocolError("The provider's stream ended before its end.")
+            raise ModelProtocolError("The provider's stream ended early.")
 
 
 class _Services(ProviderServices):

@@ -37,9 +37,9 @@ def command() -> None:
 
 @command.command("show", help="Print each limit and whom it counts for, with what is spent, reserved and left.")
 @config_option()
-@click.option("--limit", "name", metavar="NAME", help="this limit alone")
-@click.option("--team", metavar="NAME", help="counters of this team alone")
-@click.option("--user", metavar="NAME", help="counters of this user alone")
+@click.option("--limit", "name", metavar="NAME", help="only this limit")
+@click.option("--team", metavar="NAME", help="only counters of this team")
+@click.option("--user", metavar="NAME", help="only counters of this user")
 @click.option("--json", "as_json", is_flag=True, help="print JSON; costs are nano-dollars")
 def show(config: str, name: str | None, team: str | None, user: str | None, as_json: bool) -> int:
     """Reads the store of the configuration."""

@@ -37,7 +37,7 @@ def command() -> None:
 )
 @config_option(required_file=False)
 @click.option("--all", "everything", is_flag=True, help="the whole model book")
-@click.option("--vendor", metavar="NAME", help="models of this vendor alone")
+@click.option("--vendor", metavar="NAME", help="only models of this vendor")
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 @click.option("--markdown", is_flag=True, help="print the documentation's page of the whole book")
 def list_(config: str | None, everything: bool, vendor: str | None, as_json: bool, markdown: bool) -> int:

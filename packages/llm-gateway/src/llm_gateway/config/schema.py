@@ -109,13 +109,13 @@ class RealtimeConfig(Settings):
     ping_seconds: Duration = Field(
         default=20.0,
         alias="ping",
-        description="Time between pings; a client that answers none of two is taken to have left. `0` sends none.",
+        description="Time between pings; a client that misses two in a row is considered gone. `0` sends none.",
     )
     messages_per_second: float = Field(
         default=200.0,
         ge=0,
         allow_inf_nan=False,
-        description="Messages of a client, on average over five seconds; more are taken later. `0` sets no bound.",
+        description="Messages of a client, on average over five seconds; further ones are delayed. `0` sets no bound.",
     )
 
 
@@ -131,7 +131,7 @@ class ServerConfig(Settings):
     worker_timeout_seconds: Duration = Field(
         default=30.0,
         alias="workerTimeout",
-        description="How long a worker of several may not answer before it is replaced; `0` waits for ever.",
+        description="How long a worker of several may not answer before it is replaced; `0` waits forever.",
     )
     trust_proxy: StrictBool | Annotated[int, Field(strict=True, ge=0, le=32)] | list[Network] = Field(
         default=False,
@@ -269,7 +269,7 @@ class ModelConfig(Settings):
     name: str = Field(min_length=1, description="The name, unique within its level.")
     aliases: list[str] = Field(
         default=[],
-        description="Further names that clients may ask for; `*` is any text, and is the only special sign.",
+        description="Further names that clients may ask for; `*` is any text, and is the only special character.",
     )
     is_default: bool | None = Field(
         default=None, description="Answers requests that name no model, or an unknown one unless `strictModels`."
@@ -550,7 +550,7 @@ class LoggingConfig(Settings):
 class AdminCredentialConfig(Settings):
     """A further credential for the management addresses."""
 
-    name: str = Field(min_length=1, description="Who holds it, as the audit log has it.")
+    name: str = Field(min_length=1, description="The name of its holder, as shown in the audit log.")
     key: SecretStr = Field(description="The credential, as bearer token.")
     role: Literal["viewer", "operator", "admin"] = Field(
         default="viewer", description="`viewer` reads, `operator` also changes, `admin` also makes and ends keys."

@@ -57,7 +57,7 @@ def _form(pattern: str, expected: str, **more: Any) -> Any:
 
 def _forwardable(name: str) -> str:
     if never_forwarded(name.removesuffix("*")):
-        raise ValueError(f"`{name}` never goes to a provider: it is a credential, or of one connection alone")
+        raise ValueError(f"`{name}` never goes to a provider: it is a credential, or concerns one connection only")
     return name
 
 

@@ -35,7 +35,7 @@ FAMILIES: dict[str, Family] = {
     "llm_gateway_requests_total": Family(
         "counter",
         ("project", "adapter", "operation", "model", "provider", "status", "stream"),
-        "Requests that are over, by the configured model that answered last. The status of a stream that failed after "
+        "Finished requests, by the configured model that answered last. The status of a stream that failed after "
         "its start is that of its error; 499 is a client that left.",
     ),
     "llm_gateway_errors_total": Family(

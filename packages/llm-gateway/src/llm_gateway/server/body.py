@@ -34,5 +34,5 @@ def inflate(body: bytes, encoding: str, limit: int) -> bytes:
     if len(inflated) > limit:
         raise PayloadTooLarge(f"The inflated body is larger than {limit} bytes.")
     if not decompressor.eof:
-        raise InvalidRequest(f"The {encoding} body ends before its end.")
+        raise InvalidRequest(f"The {encoding} body is incomplete.")
     return inflated

@@ -132,7 +132,7 @@ def test_parts_come_in_their_order(belongings: Belongings) -> None:
         content = LINE * (PIECE_BYTES // len(LINE) + 1)
         content = content + b"\n" * (2 * PIECE_BYTES - len(content) % PIECE_BYTES)
         query, half = await begin(belongings), {"x-goog-upload-command": "upload"}
-        for part, offset, reason in ((LINE, 0, "multiple"), (content, 7, "goes on at 0")):
+        for part, offset, reason in ((LINE, 0, "multiple"), (content, 7, "continues at byte 0")):
             with pytest.raises(InvalidRequest, match=reason):
                 await send(belongings, {**half, "x-goog-upload-offset": str(offset)}, part, query)
         first = await send(belongings, {**half, "x-goog-upload-offset": "0"}, content[:PIECE_BYTES], query)

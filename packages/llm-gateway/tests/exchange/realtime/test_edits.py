@@ -115,7 +115,7 @@ def test_a_text_without_an_end_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
         for _ in range(3):
             await events.to_client(delta("four"))
 
-    with pytest.raises(RequestRejected, match="waits for its end"):
+    with pytest.raises(RequestRejected, match="is held back"):
         asyncio.run(main())
 
 

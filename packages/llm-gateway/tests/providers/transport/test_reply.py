@@ -126,7 +126,7 @@ async def test_a_reader_that_is_cancelled_closes_the_connection() -> None:
     with pytest.raises(asyncio.CancelledError):
         await reading
     assert wire.reply.body is None
-    with pytest.raises(ModelConnectionError, match="closed before its end"):
+    with pytest.raises(ModelConnectionError, match="closed early"):
         await reply.receive()
 
 

@@ -63,7 +63,7 @@ def _encode_body(request: LLMRequest, target: Target, losses: Losses) -> dict[st
         body["max_output_tokens"] = request.max_tokens
         if request.max_tokens < MIN_OUTPUT_TOKENS and not native:
             body["max_output_tokens"] = MIN_OUTPUT_TOKENS
-            losses.clamped("max_tokens", f"the least is {MIN_OUTPUT_TOKENS}")
+            losses.clamped("max_tokens", f"the minimum is {MIN_OUTPUT_TOKENS}")
     for name in ("temperature", "top_p", "top_logprobs"):
         value = getattr(request, name)
         if value is not None:

@@ -73,7 +73,7 @@ async def owned_target(request: ClientRequest, body: bytes) -> ModelTarget:
         file = await mine(request, "file", rests_on)
         if not file.shares:
             # What it holds was not looked at: whether the caller may use its models, and what it will cost.
-            raise InvalidRequest(f"The file '{rests_on}' was not uploaded as a batch's.", param="input_file_id")
+            raise InvalidRequest(f"The file '{rests_on}' was not uploaded for a batch.", param="input_file_id")
         return _target_of(request, file)
     if not lines:
         return _first_of(request)

@@ -88,7 +88,7 @@ async def _take_data(request: ClientRequest, form: OwnedForm, step: UploadStep) 
     belongings, upload = belongings_of(request), await _upload_of(request, step)
     received = int(upload.facts["received"])
     if step.offset != received:
-        raise InvalidRequest(f"The upload goes on at {received}, not at {step.offset}.")
+        raise InvalidRequest(f"The upload continues at byte {received}, not at {step.offset}.")
     if received + len(step.content) > _MOST_BYTES:
         raise PayloadTooLarge(f"A file of requests may have at most {_MOST_BYTES} bytes.")
     if not step.last and len(step.content) % PIECE_BYTES:
@@ -98,7 +98,7 @@ async def _take_data(request: ClientRequest, form: OwnedForm, step: UploadStep) 
     )
     upload.facts["received"] = received + len(step.content)
     if not await belongings.put(_OWNER, _kind(request), upload):
-        raise InvalidRequest("Another request goes on with this upload.", status=409)
+        raise InvalidRequest("Another request is already continuing this upload.", status=409)
     body = b"{}"
     if step.last:
         content = await belongings.whole_content(_OWNER, upload)

@@ -228,7 +228,7 @@ async def decoded(
     if rest:
         yield rest
     if not decoder.finished:
-        raise ModelStreamError("The provider's stream ended before its end.")
+        raise ModelStreamError("The provider's stream ended early.")
 
 
 async def decoded_body(
@@ -246,7 +246,7 @@ async def decoded_body(
     async for batch in in_slices(chunks):
         yield batch
     if not decoder.finished:
-        raise ModelStreamError("The provider's stream ended before its end.")
+        raise ModelStreamError("The provider's stream ended early.")
 
 
 def _unreadable(error: DialectError) -> ModelProtocolError:

@@ -93,7 +93,7 @@ class _Driver:
         if forwarder.error is not None:
             raise self._error_event(b"")
         if not forwarder.finished:
-            raise ModelStreamError("The provider's stream ended before its end.")
+            raise ModelStreamError("The provider's stream ended early.")
 
     async def _pump(self) -> None:
         reply, forwarder, loop = self._reply, self._forwarder, self._request.loop

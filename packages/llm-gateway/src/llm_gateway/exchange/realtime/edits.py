@@ -95,7 +95,7 @@ class EventEdits:
         self._held.setdefault(_place(event), []).append(event)
         self._held_characters += len(event["delta"])
         if self._held_characters > _MOST_HELD:
-            raise RequestRejected("Too much text of this session waits for its end.", status=502)
+            raise RequestRejected("Too much text of this session is held back.", status=502)
 
     async def _judge(self, event: Event) -> None:
         places = list(walk_json(event, ""))

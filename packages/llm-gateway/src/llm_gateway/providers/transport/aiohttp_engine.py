@@ -168,7 +168,7 @@ class AiohttpReply:
 
     def close(self) -> None:
         if not self._response.content.is_eof() and self._error is None:
-            self._error = ModelConnectionError("The reply was closed before its end.")
+            self._error = ModelConnectionError("The reply was closed early.")
         self._response.close()
 
     async def _receive(self) -> bytes:

@@ -88,7 +88,7 @@ async def receive_decoded(decoder: ContentDecoder, receive: Callable[[], Awaitab
             data = await receive()
         if not data and not decoder.pending:
             if not decoder.finished:
-                raise ModelProtocolError("The compressed body of the reply ends too early.")
+                raise ModelProtocolError("The compressed body of the reply is incomplete.")
             return b""
         try:
             decoded = decoder.feed(data, _STEP)

@@ -137,7 +137,7 @@ class Reply:
     def close(self) -> None:
         body = self.body
         if body is not None:
-            body.break_off(ModelConnectionError("The reply was closed before its end."))
+            body.break_off(ModelConnectionError("The reply was closed early."))
         self.rest = b""
 
     def wake(self) -> None:

@@ -215,7 +215,7 @@ class HTTPConnection(Channel):
         if cycle.body_bytes > most:
             self._refuse(PayloadTooLarge(f"The body is larger than {most} bytes."))
         elif cycle.share is not None and self.door.uploads.is_full(cycle.share):
-            self._refuse(Overloaded("The gateway is receiving as much as it can hold.", retry_after=1.0))
+            self._refuse(Overloaded("The gateway's memory for request bodies is full.", retry_after=1.0))
         elif len(self.cycles) > 1:
             self._pause_if_full()
 
