@@ -71,7 +71,7 @@ def core_routes(open_store: Callable[[], Store], document: Callable[[], dict[str
             role="viewer", handler=openapi, gives={"type": "object"},
         ),
         AdminRoute(
-            method="GET", path="/store", name="getStore", summary="Whether the store answers, and what could lose counts.",
+            method="GET", path="/store", name="getStore", summary="Whether the store answers, what could lose counts.",
             role="viewer", handler=health, gives=checked,
         ),
         AdminRoute(

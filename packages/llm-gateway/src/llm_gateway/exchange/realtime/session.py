@@ -153,7 +153,7 @@ class Session:
         """Changes the event to what plugins make of it; why it does not go on, where one refuses it."""
         if self._edits.hides_sound and carries_sound(event):
             return RequestRejected(
-                "A plugin of this project edits what is said, and can't process audio: send text.",
+                "A plugin of this project edits spoken words, and can't process audio: send text.",
                 status=403, code="unseen_by_plugins", kind="permission",
             )  # fmt: skip
         try:
