@@ -14,7 +14,7 @@ from typing import Any
 
 import typing_extensions
 
-__all__ = ["Field", "Node", "each_field", "each_text", "of_annotation", "of_shape"]
+__all__ = ["Field", "Node", "each_field", "each_map", "each_text", "of_annotation", "of_shape"]
 
 DEPTH = 9
 
@@ -222,19 +222,29 @@ def _union(nodes: list[Node]) -> Node:
 
 def each_text(node: Node, planted: str, key: str = "") -> Iterator[tuple[str, Any]]:
     """(path, smallest valid value of `node` with `planted` in that one string) for each string position below it."""
-    if node.kind == "text":
-        yield "", planted
-    elif node.kind == "any":
-        yield ".a", {"a": planted}
+    for path, kind, value in _each_leaf(node, {"text": planted, "any": {"a": planted}}, key):
+        yield f"{path}.a" if kind == "any" else path, value
+
+
+def each_map(node: Node, planted: dict[str, Any], key: str = "") -> Iterator[tuple[str, Any]]:
+    """The same for each place below `node` that takes an object with whatever keys."""
+    for path, _, value in _each_leaf(node, {"any": planted}, key):
+        yield path, value
+
+
+def _each_leaf(node: Node, planted: dict[str, Any], key: str) -> Iterator[tuple[str, str, Any]]:
+    """(path, kind of leaf, value) for each leaf of a kind that something is to be planted in."""
+    if node.kind in planted:
+        yield "", node.kind, planted[node.kind]
     elif node.kind == "object":
         smallest = minimal(node, key)
         for name, (inner, _) in node.fields.items():
-            for path, value in each_text(inner, planted, name):
-                yield f".{name}{path}", {**smallest, name: value}
+            for path, kind, value in _each_leaf(inner, planted, name):
+                yield f".{name}{path}", kind, {**smallest, name: value}
     elif node.kind == "list":
         for inner in node.items:
-            yield from ((f".*{path}", [value]) for path, value in each_text(inner, planted, key))
+            yield from ((f".*{path}", kind, [value]) for path, kind, value in _each_leaf(inner, planted, key))
     elif node.kind == "union":
         for inner in node.items:
             name = _alternative(inner)
-            yield from ((f"<{name}>{path}", value) for path, value in each_text(inner, planted, key))
+            yield from ((f"<{name}>{path}", kind, value) for path, kind, value in _each_leaf(inner, planted, key))

@@ -22,10 +22,10 @@ from urllib.parse import quote
 import pytest
 from field_crossing import tree_of
 from five_apis import FiveApis, models_of
-from sdk_types import each_text
+from sdk_types import each_map, each_text
 
 from llm_gateway.testing import GatewayClient
-from llm_gateway_sdk.text_exclusions import CANONICAL, excluded_in_json
+from llm_gateway_sdk.text_exclusions import CANONICAL, JSON_FIELDS, excluded_in_json
 
 WORD = "CANARY-4711"
 PLANTED = f"my {WORD}@secret.example word"
@@ -148,6 +148,47 @@ def test_a_single_word_is_left_only_in_the_fields_on_the_list(apis: FiveApis, cl
                 back = answer.status < 400 and client != REPEATS_ITS_REQUEST and found(answer.body)
                 if (found(sent_upstream(apis, since)) or back) and not is_listed(path):
                     leaks.append(f"{path} reaches {provider}, or comes back")
+    assert not leaks, "\n".join(leaks)
+
+
+NOT_THE_CLIENTS = {
+    ".additionalModelRequestFields": "fields of a vendor's API, of which some are ids and words",
+    ".startTime": "a moment, no object",
+    ".endTime": "a moment, no object",
+    ".data<>": "base64, no object",
+    ".logit_bias": "numbers by token",
+    ".filters.*<>": "a filter in the vendor's words",
+    ".tools.*": "names of tools",
+    ".error<mcp_tool_execution_error>.content": "blocks of the vendor's",
+    ".properties": "schemas by name",
+    ".defs": "schemas by name",
+}
+"""What the types let be an object with whatever keys, of which the client is not the author."""
+_SCHEMA = re.compile(r"schema|\.parameters|definitions", re.IGNORECASE).search
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_what_a_client_calls_a_value_excludes_it_from_nothing(apis: FiveApis, client: str) -> None:
+    """Where an object takes whatever keys, those of the list of ids and words are no ids and words."""
+    planted = dict.fromkeys((*JSON_FIELDS, "patient_id", "accountIds"), WORD)
+    base = BEDROCK if client == "bedrock" else {}
+    places = [
+        (path, {**base, **value})
+        for written, chosen in ((planted, False), ({"type": "object", "default": planted}, True))
+        for path, value in each_map(tree_of(client), written)
+        if bool(_SCHEMA(path)) is chosen and not path.endswith(tuple(NOT_THE_CLIENTS))
+    ]
+    leaks = []
+    with client_of(apis, HIDE) as gateway:
+        for number, (path, body) in enumerate(places):
+            for provider in providers_of(client, number):
+                since = len(apis.received)
+                ask(gateway, client, provider, body)
+                sent = sent_upstream(apis, since).decode()
+                kept = [key for key in planted if re.search(rf"[\"']{re.escape(key)}[\"']: ?[\"']{WORD}", sent)]
+                if kept:
+                    leaks.append(f"{path} reaches {provider}: {', '.join(kept)}")
+    assert places
     assert not leaks, "\n".join(leaks)
 
 

@@ -21,7 +21,7 @@ from llm_gateway_sdk import (
     request,
     response,
 )
-from llm_gateway_sdk.text_exclusions import CANONICAL, JSON_FIELDS, REASONS, excluded_in_json
+from llm_gateway_sdk.text_exclusions import CANONICAL, JSON_FIELDS, OWN_KEYS, REASONS, excluded_in_json
 
 
 def texts(value: LLMRequest | LLMResponse) -> dict[str, str]:
@@ -104,6 +104,31 @@ def test_keys_that_are_no_names_of_fields_are_text() -> None:
     asked.map_text(lambda text: "hidden " + text[:1], kinds=None)
 
     assert data == {"hidden 1": 1, "hidden j": {"b": 2}, "plain": 3, "x-header": 4}
+
+
+def test_keys_that_a_client_has_chosen_exclude_nothing() -> None:
+    """Under `id` of a prompt's variables is what the person is called there."""
+    words = dict.fromkeys(JSON_FIELDS, "nightfall")
+    for holder in OWN_KEYS:
+        value = [words] if holder in ("enum", "examples", "input_examples") else {"more": words}
+        found = list(opaque({"functionResponse": {holder: value}}).values())
+        assert found == ["nightfall"] * len(words), holder
+
+
+def test_a_property_of_a_schema_is_a_schema_whatever_it_is_called() -> None:
+    schema = {"type": "object", "properties": {name: {"type": "string", "format": "date"} for name in OWN_KEYS}}
+
+    assert opaque({"schema": schema, "parameters": schema}) == {}
+
+
+def test_two_keys_that_become_one_stay_two() -> None:
+    data = {"a@example.com": 1, "b@example.com": 2, "[hidden]": 3}
+    asked = LLMRequest(messages=[Message("user", [OpaquePart("d", data)])])
+
+    asked.map_text(lambda text: "[hidden]", kinds=None)
+
+    assert sorted(data.values()) == [1, 2, 3]
+    assert not [key for key in data if "@" in key]
 
 
 def test_schemas_and_what_is_about_the_request_are_offered() -> None:

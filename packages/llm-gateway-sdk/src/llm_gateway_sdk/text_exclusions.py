@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 __all__ = [
     "CANONICAL",
     "FORM_NOTES",
     "JSON_FIELDS",
+    "NAMED_SCHEMAS",
+    "OWN_KEYS",
     "PAYLOADS",
     "REASONS",
     "Shape",
     "excluded_in_json",
+    "has_own_keys",
     "is_field_name",
     "is_name_or_id",
 ]
@@ -180,6 +184,54 @@ PAYLOADS = frozenset(
      "videoBytes", "image", "audio", "result", "blob", "redactedContent"}
 )  # fmt: skip
 """Keys whose value is text, or binary data in base64."""
+
+
+OWN_KEYS: dict[str, str] = {
+    "metadata": "labels",
+    "requestMetadata": "labels",
+    "request_metadata": "labels",
+    "labels": "labels",
+    "attributes": "labels",
+    "headers": "labels",
+    "annotations": "labels",
+    "env": "labels",
+    "partMetadata": "labels",
+    "part_metadata": "labels",
+    "customConfigs": "labels",
+    "custom_configs": "labels",
+    "variables": "a prompt's variables",
+    "promptVariables": "a prompt's variables",
+    "prompt_variables": "a prompt's variables",
+    "chat_template_kwargs": "a template's variables",
+    "template_kwargs": "a template's variables",
+    "parameters": "a tool's arguments",
+    "input": "a tool's arguments",
+    "args": "a tool's arguments",
+    "arguments": "a tool's arguments",
+    "response": "a tool's result",
+    "default": "a value in a schema",
+    "const": "a value in a schema",
+    "enum": "a value in a schema",
+    "example": "a value in a schema",
+    "examples": "a value in a schema",
+    "input_examples": "a value in a schema",
+}
+"""What is under these keys has keys that the client has chosen, which are not those of `JSON_FIELDS`, whatever they are
+called: a person's number may be under `id`. All strings below are offered."""
+
+NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+"""Below these a key is a name in a JSON Schema, and the value a schema."""
+_RESULTS = frozenset({"functionResponse", "function_response", "toolResponse", "tool_response"})
+_LISTS = frozenset({"enum", "examples", "input_examples"})
+
+
+def has_own_keys(key: str, value: Any, outer: str | None = None) -> bool:
+    """Whether a value under that key has keys of its client. `outer`: the key above."""
+    if key not in OWN_KEYS or (key == "response" and outer not in _RESULTS):
+        return False
+    if key == "parameters" and isinstance(value, dict):
+        return "type" not in value and "properties" not in value and "$ref" not in value  # else a JSON Schema
+    return isinstance(value, dict) or key in _LISTS
 
 
 def excluded_in_json(key: str) -> Shape | None:

@@ -7,17 +7,23 @@ or that a vendor adds to its API, is offered without a change here.
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, Protocol
-from urllib.parse import quote, unquote
 
+from .encoded_text import decoded, is_base64, is_data_url
 from .parts import MediaPart, OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
-from .text_exclusions import CANONICAL, FORM_NOTES, PAYLOADS, Shape, excluded_in_json, is_field_name
+from .text_exclusions import (
+    CANONICAL,
+    FORM_NOTES,
+    NAMED_SCHEMAS,
+    PAYLOADS,
+    Shape,
+    excluded_in_json,
+    has_own_keys,
+    is_field_name,
+)
 
 __all__ = ["KeyText", "TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
 
@@ -71,12 +77,14 @@ class EncodedText(TextPlace):
 
     @property
     def text(self) -> str:
-        return _decoded(super().text)[1] or ""
+        found = decoded(super().text, media_type=_type_of(self.part))
+        return found.text if found is not None else ""
 
     @text.setter
     def text(self, value: str) -> None:
-        head, _, encode = _decoded(super().text)
-        TextPlace.text.fset(self, head + encode(value))  # type: ignore[attr-defined]
+        found = decoded(super().text, media_type=_type_of(self.part))
+        if found is not None:
+            TextPlace.text.fset(self, found.written(value))  # type: ignore[attr-defined]
 
 
 class KeyText(TextPlace):
@@ -91,10 +99,15 @@ class KeyText(TextPlace):
     @text.setter
     def text(self, value: str) -> None:
         entries = list(self.holder.items())
+        taken = {key for key, _ in entries if key != self.key}
+        name, number = value, 1
+        while name in taken:  # two entries stay two
+            number += 1
+            name = f"{value} {number}"
         self.holder.clear()
         for key, inner in entries:
-            self.holder[value if key == self.key else key] = inner
-        self.key = value
+            self.holder[name if key == self.key else key] = inner
+        self.key = name
 
 
 class Turn(Protocol):
@@ -166,7 +179,7 @@ def _walk_field(
             yield from _walk_item(value, position, item, shape, f"{path}[{position}]", kind, part)
     elif isinstance(value, dict):
         if shape is None:
-            yield from _walk_json(value, path, part, kind, None)
+            yield from _walk_json(value, path, part, kind, None, has_own_keys(name, value))
     elif is_dataclass(value):
         yield from walk_value(value, path, kind, part)
 
@@ -187,32 +200,37 @@ def _walk_item(
         yield from walk_value(item, path, kind, part)
 
 
-def _walk_json(value: Any, path: str, part: Any, kind: TextKind, key: str | None) -> Iterator[TextPlace]:
+def _walk_json(
+    value: Any, path: str, part: Any, kind: TextKind, key: str | None, own: bool = False
+) -> Iterator[TextPlace]:
+    """`key`: under which key of an object a list is. `own`: the keys are the client's, and say nothing of what is under
+    them."""
     if isinstance(value, dict):
-        is_note = key in FORM_NOTES
+        is_note, names_schemas = key in FORM_NOTES, key in NAMED_SCHEMAS
         for name, inner in list(value.items()):
-            known_as = key if is_note else name
+            known_as = None if own or names_schemas else key if is_note else name
             if isinstance(inner, str):
                 if inner:
-                    yield from _string_places(value, name, known_as, inner, f"{path}.{name}", part, kind)
+                    yield from _string_places(value, name, known_as, inner, f"{path}.{name}", part, kind, own)
             elif inner and isinstance(inner, dict | list):
-                yield from _walk_json(inner, f"{path}.{name}", part, kind, known_as)
+                below = own or (known_as is not None and has_own_keys(known_as, inner, key))
+                yield from _walk_json(inner, f"{path}.{name}", part, kind, known_as, below)
             if not is_field_name(name):
                 yield KeyText(kind, f"{path}.{name}", value, name, part)
     elif isinstance(value, list):
         for position, inner in enumerate(value):
             if isinstance(inner, str):
                 if inner:
-                    yield from _string_places(value, position, key, inner, f"{path}[{position}]", part, kind)
+                    yield from _string_places(value, position, key, inner, f"{path}[{position}]", part, kind, own)
             elif isinstance(inner, dict | list):
-                yield from _walk_json(inner, f"{path}[{position}]", part, kind, key)
+                yield from _walk_json(inner, f"{path}[{position}]", part, kind, key, own)
 
 
 def _string_places(
-    holder: Any, at: str | int, key: str | None, value: str, path: str, part: Any, kind: TextKind
+    holder: Any, at: str | int, key: str | None, value: str, path: str, part: Any, kind: TextKind, own: bool
 ) -> Iterator[TextPlace]:
     """The place of one string of JSON; items of a list count as values of the list's key."""
-    if key in PAYLOADS or value[:5] == "data:":
+    if key in PAYLOADS or (own and at in PAYLOADS) or is_data_url(value):
         yield from _payload_places(holder, at, value, path, part, kind)
         return
     shape = excluded_in_json(key) if key is not None else None
@@ -223,53 +241,14 @@ def _string_places(
 def _payload_places(
     holder: Any, at: str | int, value: str, path: str, part: Any, kind: TextKind
 ) -> Iterator[TextPlace]:
-    head, text, _ = _decoded(value)
-    if text is not None:
+    if decoded(value, media_type=_type_of(part)) is not None:
         yield EncodedText(kind, path, holder, at, part)
-    if not head and (len(value) < _LEAST_BINARY or (text is None and _BASE64(value) is None)):
+    if not is_data_url(value) and (len(value) < _LEAST_BINARY or not is_base64(value)):
         yield TextPlace(kind, path, holder, at, part)
 
 
-def _decoded(value: str) -> tuple[str, str | None, Callable[[str], str]]:
-    """(what is in front of the data, the text that it holds or None, how a text is written in its place)."""
-    head = ""
-    if value[:5] == "data:":
-        head, comma, value = value.partition(",")
-        head += comma
-        if not head.lower().endswith(";base64,"):
-            return head, unquote(value), quote
-    if _BASE64(value[:_PROBE]) is None:
-        return head, None, _base64
-    try:
-        # Images and the like are recognised by their first bytes.
-        if _text_of(base64.b64decode(_padded(value[:_PROBE])), cut=len(value) > _PROBE) is None:
-            return head, None, _base64
-        text = _text_of(base64.b64decode(_padded(value)), cut=False)
-    except (binascii.Error, ValueError):
-        return head, None, _base64
-    return head, text, _base64
-
-
-def _padded(value: str) -> str:
-    value = value.translate(_PLAIN_ALPHABET).rstrip("=\r\n")
-    return value + "=" * (-len(value) % 4)
-
-
-def _text_of(data: bytes, *, cut: bool) -> str | None:
-    """The text that these bytes are, or None where they are binary. `cut`: the last letter may be incomplete."""
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        data = data[: len(data) // 2 * 2]
-        return data.decode("utf-16", "replace")
-    if data.startswith(b"%PDF") or _BINARY.search(data) is not None:
-        return None
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        return data[: error.start].decode() if cut and error.start >= len(data) - 3 else None
-
-
-def _base64(text: str) -> str:
-    return base64.b64encode(text.encode("utf-8", "replace")).decode()
+def _type_of(part: Any) -> str:
+    return (part.media_type or "") if isinstance(part, MediaPart) else ""
 
 
 def map_places(places: Iterator[TextPlace], change: Callable[[str], str], kinds: tuple[TextKind, ...] | None) -> None:
@@ -334,9 +313,5 @@ _FIELD_KINDS: dict[str, TextKind] = {
 }
 _ENCODED = frozenset({"data"})
 """Fields of canonical types that hold base64; the vendor's JSON in an OpaquePart's is not a string."""
-_PROBE = 4096
 _LEAST_BINARY = 128
 """Characters of base64: what is shorter may be a word as well."""
-_BASE64 = re.compile(r"[A-Za-z0-9+/_\r\n-]+={0,2}[\r\n]*").fullmatch
-_PLAIN_ALPHABET = str.maketrans("-_", "+/")
-_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
