@@ -125,3 +125,39 @@ def test_shared_secrets_and_keys_for_encryption_are_left_out() -> None:
     keys = KeySet(Issuer().get, ["RS256", "HS256"], fixed=written)
 
     assert find(keys, None) == ["1"]
+
+
+def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway_jwt_auth.key_set._PATIENCE_SECONDS", 0.02)
+    issuer = Issuer()
+    hanging = asyncio.Event()
+
+    async def get(url: str) -> Any:
+        if issuer.away:
+            await hanging.wait()
+        return await Issuer.get(issuer, url)
+
+    async def callers() -> tuple[list[list[Any]], list[Any]]:
+        keys = KeySet(get, ["RS256"], issuer=ISSUER, clock=lambda: issuer.now)
+        await keys.find("1", "RS256")
+        issuer.away, issuer.keys = True, [SECOND]
+        issuer.now += 400
+        known = [await asyncio.wait_for(keys.find("1", "RS256"), 5) for _ in range(20)]
+        new = asyncio.create_task(keys.find("2", "RS256"))
+        await asyncio.sleep(0)
+        issuer.away = False
+        hanging.set()
+        return known, await new
+
+    known, new = asyncio.run(callers())
+
+    assert [[key.key_id for key in each] for each in known] == [["1"]] * 20
+    assert [key.key_id for key in new] == ["2"], "one whose key is not known waits for it"
+
+
+@pytest.mark.parametrize("broken", [{"n": "!"}, {"n": 5}, {"e": None}, {"alg": []}, {"kid": []}, {"n": "A" * 9}])
+def test_a_key_that_can_not_be_read_takes_no_other_with_it(broken: dict[str, Any]) -> None:
+    issuer = Issuer()
+    issuer.keys = [{**SECOND, **broken}, FIRST]
+
+    assert "1" in find(issuer.keys_of(), "1")

@@ -91,11 +91,15 @@ def confused() -> str:
         unsigned(alg="RS256", kid="r1"),
         confused(),
         token()[:-4] + "AAAA",
+        token(exp=10**400),
+        token(exp=float("inf")),
+        token(nbf=10**400),
+        token(iat={}),
     ],
     ids=[
         "another key", "expired", "no exp", "not yet", "another audience", "no audience", "no subject",
         "unknown key id", "algorithm not allowed", "critical header", "none", "None", "no signature",
-        "public key as secret", "cut",
+        "public key as secret", "cut", "exp too large", "exp without end", "nbf too large", "iat of no number",
     ],
 )  # fmt: skip
 def test_anything_else_of_the_issuer_is_refused(credential: str) -> None:

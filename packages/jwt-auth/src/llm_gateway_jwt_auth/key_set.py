@@ -20,6 +20,9 @@ Fetch = Callable[[str], Awaitable[Any]]
 
 _AGAIN_SECONDS = 10.0
 """Least time between two requests for keys, whatever tokens name: strangers must not set the pace."""
+_PATIENCE_SECONDS = 1.0
+"""How long requests wait for newer keys where those that are held would do: an issuer that hangs must not hold up all
+callers."""
 
 
 class KeysUnavailable(Exception):
@@ -52,7 +55,8 @@ class KeySet:
         self._fixed = fixed is not None
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
-        self._lock = asyncio.Lock()
+        self._asking: asyncio.Task[None] | None = None
+        self._patient_until = 0.0
         if fixed is not None:
             self._keys = self._usable(fixed)
             if not self._keys:
@@ -64,7 +68,7 @@ class KeySet:
         Raises KeysUnavailable.
         """
         if not self._fixed and self._clock() - self._read_at >= self._refresh:
-            await self._update()
+            await self._update(may_go_on=bool(self._matching(key_id, algorithm)))
         found = self._matching(key_id, algorithm)
         if not found and not self._fixed:
             await self._update()
@@ -78,24 +82,35 @@ class KeySet:
             if key.algorithm_name in (algorithm, None) and (key_id is None or key.key_id in (key_id, None))
         ]
 
-    async def _update(self) -> None:
-        before = self._asked_at
-        async with self._lock:
+    async def _update(self, *, may_go_on: bool = False) -> None:
+        """Returns when the keys are as new as may be had. `may_go_on`: those that are held would do."""
+        loop = asyncio.get_running_loop()
+        if self._asking is None:
             now = self._clock()
-            if self._asked_at != before or now - self._asked_at < _AGAIN_SECONDS:
+            if now - self._asked_at < _AGAIN_SECONDS:
                 self._check_age(now)
                 return  # somebody else has just asked
             self._asked_at = now
-            try:
-                document = await self._fetch(await self._address())
-                keys = self._usable(document)
-                if not keys:
-                    raise ValueError("the issuer's key set has no key for one of the allowed algorithms")
-            except (OSError, ValueError) as error:
-                log.warning("keys of the issuer %s can't be read: %s", self._issuer or self._url, error)
-                self._check_age(now)
-                return
-            self._keys, self._read_at = keys, now
+            self._patient_until = loop.time() + _PATIENCE_SECONDS
+            self._asking = loop.create_task(self._ask())
+            self._asking.add_done_callback(self._asked)
+        patience = max(0.0, self._patient_until - loop.time()) if may_go_on else None
+        await asyncio.wait([self._asking], timeout=patience)
+        self._check_age(self._clock())
+
+    def _asked(self, task: asyncio.Task[None]) -> None:
+        self._asking = None
+
+    async def _ask(self) -> None:
+        try:
+            document = await self._fetch(await self._address())
+            keys = self._usable(document)
+            if not keys:
+                raise ValueError("the issuer's key set has no key for one of the allowed algorithms")
+        except Exception as error:  # whatever an issuer answers, callers with a key that is held are let in
+            log.warning("keys of the issuer %s can't be read: %s", self._issuer or self._url, error)
+            return
+        self._keys, self._read_at = keys, self._clock()
 
     def _check_age(self, now: float) -> None:
         if now - self._read_at >= self._outage:
@@ -121,13 +136,12 @@ class KeySet:
         for written in document["keys"]:
             if not isinstance(written, dict) or written.get("use", "sig") != "sig" or written.get("kty") == "oct":
                 continue
-            names = [written["alg"]] if "alg" in written else _algorithms_of(written)
-            for name in names:
-                if name in self._algorithms:
-                    try:
-                        found.append(jwt.PyJWK.from_dict(written, algorithm=name))
-                    except jwt.PyJWTError as error:
-                        log.info("a key of the issuer is left out: %s", error)
+            try:
+                names = [written["alg"]] if "alg" in written else _algorithms_of(written)
+                allowed = [name for name in names if name in self._algorithms]
+                found.extend(jwt.PyJWK.from_dict(written, algorithm=name) for name in allowed)
+            except Exception as error:  # one key that can't be read takes no other with it
+                log.info("a key of the issuer is left out: %s", error)
         return found
 
 

@@ -18,6 +18,8 @@ __all__ = ["JWTAuth"]
 _ASYMMETRIC = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA",
 )  # fmt: skip
+_UNREADABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
+"""What tokens raise whose claims have no number, or none that a clock knows, where one is expected."""
 _PATH = {
     "anyOf": [{"type": "string", "minLength": 1}, {"type": "array", "items": {"type": "string"}, "minItems": 1}],
 }
@@ -173,7 +175,7 @@ class JWTAuth(Plugin):
             try:
                 header = jwt.get_unverified_header(credential)
                 issuer = jwt.decode(credential, options={"verify_signature": False}).get("iss")
-            except (jwt.PyJWTError, ValueError):
+            except _UNREADABLE:
                 continue
             if issuer != self._issuer:
                 continue
@@ -184,7 +186,7 @@ class JWTAuth(Plugin):
                 return _unavailable()
             except jwt.ExpiredSignatureError:
                 refusal = refusal or _refused("The token has expired.")
-            except (jwt.PyJWTError, ValueError):
+            except _UNREADABLE:
                 refusal = refusal or _refused("The token is not valid.")
             else:
                 return None
@@ -199,7 +201,7 @@ class JWTAuth(Plugin):
             name = principal_of(claims, self._claims, self._issuer).name
         except KeysUnavailable:
             raise AdminError(503, "Tokens can't be checked at the moment.") from None
-        except (jwt.PyJWTError, ValueError):
+        except _UNREADABLE:
             return None
         held = values_of(claim_of(claims, self._admin_roles["claim"]))
         for role in _ROLES:
