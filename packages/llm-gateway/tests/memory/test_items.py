@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from llm_gateway.memory.items import (
@@ -95,6 +97,16 @@ def test_the_own_items_are_kept_as_plugins_left_them(after, own, kept):
     before = [user("a"), user("b"), user("c")]
 
     assert [item["content"] for item in edited_items(before, after, own)] == kept
+
+
+def test_the_own_items_of_many_equal_ones_are_found_at_once():
+    before = [user("same") for _ in range(100_000)]
+    began = time.process_time()
+
+    kept = edited_items(before, [user("added"), *before[:-1], user("hidden")], 3)
+
+    assert [item["content"] for item in kept] == ["same", "same", "hidden"]
+    assert time.process_time() - began < 2
 
 
 def test_pages():

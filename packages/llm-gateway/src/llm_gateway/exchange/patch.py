@@ -14,11 +14,11 @@ ends and by items that occur once.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import ARRAY, JSON, OBJECT, STRING, Slice
 from llm_gateway_sdk.wire.long_texts import LONG_BODY, LongTexts
+
+from ..alignment import equal_runs
 
 __all__ = ["Comparison", "merge_edit", "merge_seen"]
 
@@ -157,7 +157,8 @@ class _Merge:
             return [self.values(*items) for items in zip(original, before, after, strict=True)]
         merged: list[JSON] = []
         at_before = at_after = 0
-        for old, new, length in [*_equal_runs(before, after), (len(before), len(after), 0)]:
+        runs = equal_runs(list(map(bytes, before)), list(map(bytes, after)))
+        for old, new, length in [*runs, (len(before), len(after), 0)]:
             if old - at_before == new - at_after:
                 for offset in range(old - at_before):
                     place = at_before + offset
@@ -168,58 +169,6 @@ class _Merge:
                 merged.append(self.values(original[old + offset], before[old + offset], after[new + offset]))
             at_before, at_after = old + length, new + length
         return merged
-
-
-def _equal_runs(before: list[Slice], after: list[Slice]) -> list[tuple[int, int, int]]:
-    """Where the two lists are equal: (place in `before`, place in `after`, length), in order and without overlap.
-
-    Equal ends first, then items that occur once in each, the longest chain of them that is in order in both.
-    """
-    old, new = list(map(bytes, before)), list(map(bytes, after))
-    shorter = min(len(old), len(new))
-    head = 0
-    while head < shorter and old[head] == new[head]:
-        head += 1
-    tail = 0
-    while tail < shorter - head and old[-1 - tail] == new[-1 - tail]:
-        tail += 1
-    runs = [(0, 0, head)] if head else []
-    middle = _once(old, head, len(old) - tail)
-    found = [(middle[item], place) for item, place in _once(new, head, len(new) - tail).items() if item in middle]
-    runs.extend((left, right, 1) for left, right in _longest_chain(sorted(found, key=lambda pair: pair[1])))
-    if tail:
-        runs.append((len(old) - tail, len(new) - tail, tail))
-    return runs
-
-
-def _once(items: list[bytes], start: int, end: int) -> dict[bytes, int]:
-    """The places of the items that occur once in that part of the list."""
-    places: dict[bytes, int] = {}
-    several: set[bytes] = set()
-    for place in range(start, end):
-        if places.setdefault(items[place], place) != place:
-            several.add(items[place])
-    for item in several:
-        del places[item]
-    return places
-
-
-def _longest_chain(pairs: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Of pairs that rise in their second number the longest sequence that rises in the first, too."""
-    ends: list[int] = []
-    last: list[int] = []
-    previous: list[int] = []
-    for number, (left, _) in enumerate(pairs):
-        length = bisect_left(ends, left)
-        ends[length : length + 1] = [left]
-        last[length : length + 1] = [number]
-        previous.append(last[length - 1] if length else -1)
-    chain: list[tuple[int, int]] = []
-    at = last[-1] if last else -1
-    while at >= 0:
-        chain.append(pairs[at])
-        at = previous[at]
-    return chain[::-1]
 
 
 def _members(data: Slice) -> dict[str, Slice]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import SequenceMatcher
 from typing import Any
 
 from llm_gateway_sdk.wire.pieces import found, has_any
 
+from ..alignment import equal_runs
 from ..exchange.references import may_hide
 
 __all__ = [
@@ -122,11 +122,20 @@ def edited_items(before: Sequence[Any], after: Sequence[Any], own: int) -> list[
     Items are matched by what an edit of their texts leaves alone. One that a plugin took out is left out; one that it
     put in belongs to the plugin, which will put it into the next request again.
     """
+    shorter = min(len(before), len(after))
+    head = next((place for place in range(shorter) if before[place] != after[place]), shorter)
+    rest = range(shorter - head)
+    tail = next((place for place in rest if before[-1 - place] != after[-1 - place]), len(rest))
+    old = [_outline(item) for item in before[head : len(before) - tail]]
+    new = [_outline(item) for item in after[head : len(after) - tail]]
+    between = [(head + left, head + right, length) for left, right, length in equal_runs(old, new)]
     found: dict[int, Any] = {}
-    matcher = SequenceMatcher(None, [_outline(item) for item in before], [_outline(item) for item in after], False)
-    for tag, start, end, other, other_end in matcher.get_opcodes():
-        if tag == "equal" or (tag == "replace" and end - start == other_end - other):
-            found.update(zip(range(start, end), after[other:other_end], strict=True))
+    at_before = at_after = 0
+    for left, right, length in [(0, 0, head), *between, (len(before) - tail, len(after) - tail, tail)]:
+        if left - at_before == right - at_after:  # each of them was changed
+            found.update(zip(range(at_before, left), after[at_after:right], strict=True))
+        found.update(zip(range(left, left + length), after[right : right + length], strict=True))
+        at_before, at_after = left + length, right + length
     first = len(before) - own
     return [found[place] for place in range(max(0, first), len(before)) if place in found]
 
