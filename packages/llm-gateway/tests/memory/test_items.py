@@ -103,7 +103,7 @@ def test_the_own_items_of_many_equal_ones_are_found_at_once():
     before = [user("same") for _ in range(100_000)]
     began = time.process_time()
 
-    kept = edited_items(before, [user("added"), *before[:-1], user("hidden")], 3)
+    kept = edited_items(before, [{"role": "system", "content": "added"}, *before[:-1], user("hidden")], 3)
 
     assert [item["content"] for item in kept] == ["same", "same", "hidden"]
     assert time.process_time() - began < 2
