@@ -93,6 +93,13 @@ def use(attacked: Attacked) -> list[int]:
     replies.append(conversation)
     body = {"model": "chat", "input": TEXT, "conversation": conversation.json().get("id")}
     replies.append(http.post("/v1/responses", json=body))
+    labelled = {"metadata": {"note": TEXT}}
+    replies.append(http.post("/v1/conversations", json=labelled))
+    replies.append(http.post(f"/v1/conversations/{conversation.json().get('id')}", json=labelled))
+    items = {"items": [{"role": "user", "content": TEXT}]}
+    replies.append(http.post(f"/v1/conversations/{conversation.json().get('id')}/items", json=items))
+    lines = {"requests": [{"custom_id": "one", "params": asking("anthropic", TEXT, name="anthropic")}]}
+    replies.append(http.post("/v1/messages/batches", json=lines))
     replies += batch(attacked)
     return [reply.status_code for reply in replies]
 

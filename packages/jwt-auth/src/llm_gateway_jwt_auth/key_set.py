@@ -132,7 +132,7 @@ class KeySet:
         """Keys for signatures by an allowed algorithm; others, and unknown kinds, are left out."""
         if not isinstance(document, Mapping) or not isinstance(document.get("keys"), list):
             raise ValueError("expected a JSON object with `keys`")
-        found = []
+        found: list[jwt.PyJWK] = []
         for written in document["keys"]:
             if not isinstance(written, dict) or written.get("use", "sig") != "sig" or written.get("kty") == "oct":
                 continue

@@ -105,7 +105,7 @@ def _bytes_of(value: str) -> bytes:
         value[at : at + _SLICE].encode("ascii", "ignore").translate(_ALPHABET, _NO_LETTERS)
         for at in range(0, len(value), _SLICE)
     )
-    found = []
+    found: list[bytes] = []
     for run in letters.split(b"="):
         if len(run) % 4 == 1:
             run = run[:-1]  # half a byte

@@ -202,11 +202,12 @@ class _PluginServices(GatewayServices):
     def secret(self, purpose: str) -> bytes:
         if not self._admin.enabled:
             return b""
-        digest, key = hashlib.sha256(), self._admin.api_key
+        key = self._admin.api_key
         credentials = [(each.name, each.role, each.key.get_secret_value()) for each in self._admin.credentials]
-        for part in (purpose, key.get_secret_value() if key else "", *chain.from_iterable(credentials)):
-            digest.update(len(part).to_bytes(4, "big") + part.encode())
-        return digest.digest()
+        parts = (purpose, key.get_secret_value() if key else "", *chain.from_iterable(credentials))
+        known = b"".join(len(part).to_bytes(4, "big") + part.encode() for part in parts)
+        # What is signed with it goes to browsers: whoever has a cookie must not be able to guess credentials by it.
+        return hashlib.scrypt(known, salt=purpose.encode(), n=1 << 14, r=8, p=1, dklen=32)
 
     @property
     def project(self) -> str:

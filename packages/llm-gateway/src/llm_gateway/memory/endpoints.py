@@ -83,7 +83,7 @@ async def _response(request: ClientRequest, shelf: Shelf, owner: str, method: st
 async def _create(request: ClientRequest, shelf: Shelf, owner: str) -> WireReply:
     body, mint = _body(request), request.services.mint
     items = _items(request, body.get("items"))
-    conversation = Conversation(mint.id("conv_"), int(time.time()), _metadata(body), items)
+    conversation = Conversation(mint.id("conv_"), int(time.time()), _metadata(request, body), items)
     await shelf.keep_conversation(owner, conversation)
     return _json(conversation.shown())
 
@@ -176,12 +176,14 @@ def _items(request: ClientRequest, written: Any) -> list[Any]:
     return named(as_items(written), request.services.mint.id)
 
 
-def _metadata(body: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(request: ClientRequest, body: Mapping[str, Any]) -> dict[str, Any]:
     metadata = body.get("metadata")
     if metadata is None:
         return {}
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise InvalidRequest("Expected an object of strings.", param="metadata")
+    if metadata and request.chain.edits_request:
+        refuse_unseen(request)
     return metadata
 
 
