@@ -97,7 +97,7 @@ async def _show(
 async def _update(
     request: ClientRequest, shelf: Shelf, owner: str, conversation: Conversation, rest: list[str]
 ) -> WireReply:
-    metadata = _metadata(_body(request))
+    metadata = _metadata(request, _body(request))
 
     def change(present: Conversation) -> None:
         present.metadata = metadata
