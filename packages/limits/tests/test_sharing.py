@@ -156,3 +156,21 @@ def test_a_provider_that_reports_nothing_is_not_waited_for() -> None:
         assert not any(each.timings for each in found)
 
     asyncio.run(main())
+
+
+def test_requests_that_a_client_has_named_alike_take_a_place_each() -> None:
+    """An `x-request-id` is the client's choice: by one for all it would get more than its share."""
+
+    async def main() -> None:
+        services, shares, _ = made()
+        services.report(4, reset="60s")
+        same = [await admitted(shares, 7) for _ in range(3)]
+        services.report(4, reset="60s")  # as the provider was before those arrived
+        assert services.quota.wait({"requests": 1}, time.time()) == 0
+        await admitted(shares, 7)
+        assert services.quota.wait({"requests": 1}, time.time()) > 0
+        for ctx in same:
+            shares.release(ctx)
+        assert services.quota.wait({"requests": 3}, time.time()) == 0
+
+    asyncio.run(main())

@@ -71,10 +71,10 @@ class UpstreamShares:
         """The request is not on its way to a provider any more."""
         quota: UpstreamQuota | None = ctx.plugin_data.pop(_TAKEN, None)
         if quota is not None:
-            quota.release(ctx.request_id, time.time())
+            quota.release(id(ctx), time.time())
 
     def _take(self, ctx: RequestContext, quota: UpstreamQuota, need: Need) -> None:
-        quota.take(ctx.request_id, need, time.time())
+        quota.take(id(ctx), need, time.time())
         ctx.plugin_data[_TAKEN] = quota
 
     async def _wait(self, ctx: RequestContext, asker: Asker, name: str, quota: UpstreamQuota, need: Need) -> None:

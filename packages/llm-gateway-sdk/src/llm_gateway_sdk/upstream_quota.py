@@ -14,7 +14,7 @@ Sources: https://platform.openai.com/docs/guides/rate-limits, https://docs.anthr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from .waiting import decode_reset, retry_after
@@ -69,13 +69,17 @@ class _Rate:
 
 
 class UpstreamQuota:
-    """The rates of one configured model. Times are seconds since the epoch; not for several threads."""
+    """The rates of one configured model. Times are seconds since the epoch; not for several threads.
+
+    `request` names a request among those under way, and no other at the same time: not the id of its context, which
+    its client may have chosen.
+    """
 
     __slots__ = ("_closed_until", "_rates", "_sent")
 
     def __init__(self) -> None:
         self._rates: dict[str, _Rate] = {}
-        self._sent: dict[str, tuple[float, Need]] = {}
+        self._sent: dict[Hashable, tuple[float, Need]] = {}
         """Requests whose reply has not begun, and when they were sent."""
         self._closed_until = 0.0
 
@@ -89,23 +93,23 @@ class UpstreamQuota:
                 longest = max(longest, missing / rate.speed)
         return longest
 
-    def take(self, request_id: str, need: Need, now: float) -> None:
+    def take(self, request: Hashable, need: Need, now: float) -> None:
         """The request is sent."""
         if len(self._sent) < _MOST_SENT:
-            self._sent[request_id] = now, need
+            self._sent[request] = now, need
         for unit, rate in self._rates.items():
             rate.take(need.get(unit, 0.0), now)
 
-    def release(self, request_id: str, now: float) -> None:
+    def release(self, request: Hashable, now: float) -> None:
         """It is over. Where no reply has begun, what it took is given back."""
-        _, need = self._sent.pop(request_id, (now, {}))
+        _, need = self._sent.pop(request, (now, {}))
         for unit, amount in need.items():
             if unit in self._rates:
                 self._rates[unit].take(-amount, now)
 
-    def learn(self, request_id: str, status: int, headers: Iterable[tuple[str, str]], now: float) -> None:
+    def learn(self, request: Hashable, status: int, headers: Iterable[tuple[str, str]], now: float) -> None:
         """The reply to a request has begun. Header names are in lower case. Never raises."""
-        sent, _ = self._sent.pop(request_id, (now, {}))
+        sent, _ = self._sent.pop(request, (now, {}))
         found: dict[str, dict[str, str]] = {}
         for name, value in headers:
             meaning = RATE_LIMIT_HEADERS.get(name)

@@ -222,7 +222,7 @@ def learn_quota(request: ClientRequest, target: ModelTarget, reply: HTTPReply) -
     """Notes what the provider has left, for the plugins that share it out."""
     http, quota = target.http, target.quota
     if quota is not None and http is not None and http.settings.credentials != "client":  # not the caller's own rates
-        quota.learn(request.ctx.request_id, reply.status, reply.headers, time.time())
+        quota.learn(id(request.ctx), reply.status, reply.headers, time.time())
 
 
 async def send_call(
