@@ -18,7 +18,7 @@ from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import ARRAY, JSON, OBJECT, STRING, Slice
 from llm_gateway_sdk.wire.long_texts import LONG_BODY, LongTexts
 
-from ..alignment import equal_runs
+from .alignment import equal_runs
 
 __all__ = ["Comparison", "merge_edit", "merge_seen"]
 

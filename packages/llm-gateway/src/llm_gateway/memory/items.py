@@ -12,7 +12,7 @@ from typing import Any
 
 from llm_gateway_sdk.wire.pieces import found, has_any
 
-from ..alignment import equal_runs
+from ..exchange.alignment import equal_runs
 from ..exchange.references import may_hide
 
 __all__ = [

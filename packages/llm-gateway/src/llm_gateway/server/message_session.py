@@ -80,7 +80,8 @@ class MessageSession:
         handshake = accept_client(quote(head.path), head.headers, max_message=self._limits.message_bytes)
         self._incoming.keeps_on = True
         await self._incoming.start(101, handshake.headers)
-        self._peer = Peer(handshake.protocol, self._duplex.read, self._write)
+        self._pace = MessagePace(self._limits.messages_per_second, self._loop.time)
+        self._peer = Peer(handshake.protocol, self._duplex.read, self._write, pace=self._pace)
         parts = [self._loop.create_task(self._read()), self._loop.create_task(self._watch())]
         closing = Closing(GOING_AWAY)
         try:
@@ -113,11 +114,10 @@ class MessageSession:
     # Messages.
 
     async def _read(self) -> Closing:
-        pace = MessagePace(self._limits.messages_per_second, self._loop.time)
         while (message := await self._peer.receive()) is not None:
             self._last_message = self._loop.time()
             await self._take(message)
-            wait = pace.count()
+            wait = self._pace.count()
             if wait > 0:
                 await asyncio.sleep(wait)
         return self._peer.closing.sendable()

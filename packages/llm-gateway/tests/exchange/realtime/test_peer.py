@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from websockets.client import ClientProtocol
@@ -10,6 +11,7 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
+from llm_gateway.exchange.realtime.message_pace import MessagePace
 from llm_gateway.exchange.realtime.peer import Closing, Message, Peer
 
 
@@ -113,3 +115,40 @@ def test_a_long_reason_is_cut_within_a_control_frame() -> None:
     assert closing.code == 1008
     assert set(closing.reason) == {"ü"}
     assert len(closing.reason.encode()) <= 123
+
+
+FRAMES = {"ping": b"\x89\x80\0\0\0\0", "pong": b"\x8a\x80\0\0\0\0", "part": b"\x00\x80\0\0\0\0"}
+
+
+@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
+def test_frames_without_a_message_hold_nobody_up_and_are_bounded_in_pace(frame: bytes) -> None:
+    """As many as come in one read: two hundred thousand of them would be two seconds of work."""
+
+    async def main() -> tuple[float, int]:
+        given = [b"\x01\x80\0\0\0\0" + frame * 200_000 if frame[0] == 0 else frame * 200_000]
+        loop = asyncio.get_running_loop()
+        slept: list[float] = []
+        pace = MessagePace(1000.0, lambda: 0.0)
+
+        async def read() -> bytes:
+            if given:
+                return given.pop()
+            return await loop.create_future()
+
+        async def write(data: bytes) -> None:
+            assert len(data) < 64 * 1024
+
+        peer = Peer(ServerProtocol(state=State.OPEN), read, write, pace=pace)
+        receiving = loop.create_task(peer.receive())
+        while len(slept) < 20:
+            began = time.thread_time()
+            await asyncio.sleep(0)
+            slept.append(time.thread_time() - began)
+        await asyncio.sleep(0)
+        left = len(peer._came) - peer._at
+        receiving.cancel()
+        return max(slept), left
+
+    longest, left = asyncio.run(main())
+    assert longest < 0.1
+    assert left > 1_000_000, "the pace holds it up"

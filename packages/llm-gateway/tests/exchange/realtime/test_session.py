@@ -17,6 +17,7 @@ from websockets.uri import parse_uri
 from llm_gateway.dialects.openai_chat import OpenAIChat
 from llm_gateway.exchange.attempt import LiveAttempt
 from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
+from llm_gateway.exchange.realtime.message_pace import MessagePace
 from llm_gateway.exchange.realtime.peer import Closing, Message, Peer
 from llm_gateway.exchange.realtime.session import Session
 from llm_gateway.exchange.realtime.session_limits import RealtimeLimits
@@ -110,7 +111,8 @@ class Stage:
         outer = Peer(ClientProtocol(uri, state=State.OPEN), from_provider.get, to_provider.put)
         self.turns = Turns(cast("ClientRequest", request), attempt)
         self.session = Session(
-            cast("ClientRequest", request), attempt, self.source, inner, outer, self.turns, limits
+            cast("ClientRequest", request), attempt, self.source, inner, outer, self.turns, limits,
+            MessagePace(limits.messages_per_second, asyncio.get_running_loop().time),
         )  # fmt: skip
         self.task: asyncio.Task[None] | None = None
 

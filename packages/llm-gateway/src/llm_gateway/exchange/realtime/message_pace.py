@@ -21,11 +21,11 @@ class MessagePace:
         self._left = rate * _BURST_SECONDS
         self._filled = clock()
 
-    def count(self) -> float:
-        """Counts one message; seconds after which the next is to be taken."""
+    def count(self, number: int = 1) -> float:
+        """Counts messages; seconds after which the next is to be taken."""
         if self._rate <= 0:
             return 0.0
         now = self._clock()
-        self._left = min(self._rate * _BURST_SECONDS, self._left + (now - self._filled) * self._rate) - 1
+        self._left = min(self._rate * _BURST_SECONDS, self._left + (now - self._filled) * self._rate) - number
         self._filled = now
         return max(0.0, -self._left / self._rate)

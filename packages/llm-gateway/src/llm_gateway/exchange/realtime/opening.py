@@ -30,6 +30,7 @@ from ..request import ClientRequest
 from ..time_limits import limits_of
 from ..upstream import check_model_name, finish_headers, secrets_of
 from .handshake import ClientHandshake, Refusal, accept_client, open_session
+from .message_pace import MessagePace
 from .peer import Peer
 from .session import Session
 from .session_limits import RealtimeLimits
@@ -84,8 +85,9 @@ async def _serve(
     ctx.stream.committed = True
     client.keep_on(True)  # what is open is settled also where the client has left
     await client.switch_protocols(handshake.headers)
-    side = Peer(handshake.protocol, source.read, client.relay)
-    session = Session(request, attempt, source, side, provider, turns, limits)
+    pace = MessagePace(limits.messages_per_second, request.loop.time)
+    side = Peer(handshake.protocol, source.read, client.relay, pace=pace)
+    session = Session(request, attempt, source, side, provider, turns, limits, pace)
     await session.run()
     if session.is_stuck:
         await client.abort()

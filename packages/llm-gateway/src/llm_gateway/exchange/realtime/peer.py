@@ -17,12 +17,20 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 from websockets.protocol import Event, Protocol, State
 
+from .message_pace import MessagePace
+
 __all__ = ["GOING_AWAY", "INTERNAL", "NORMAL", "POLICY", "TOO_BIG", "Closing", "Message", "Peer"]
 
 NORMAL, GOING_AWAY, POLICY, TOO_BIG, INTERNAL = 1000, 1001, 1008, 1009, 1011
 _UNSENDABLE = frozenset({1004, 1005, 1006, 1015})
 """Codes that never go over the wire (RFC 6455, 7.4.1)."""
 _PING_SECONDS = 0.5
+_SLICE_BYTES = 8192
+_FRAMES_IN_A_TURN = 64
+"""The smallest frames are six bytes, and some 10 µs of work each: they are taken a few at a time, so that who sends
+nothing else holds up nobody."""
+_SMALL_BYTES = 1024
+"""Pings, pongs and fragments up to this size are counted like messages."""
 _LONGEST_REASON = 123
 """Bytes: a control frame holds 125, two of them for the code."""
 
@@ -50,7 +58,7 @@ class Closing:
 
 class Peer:
     """`read` gives the next bytes and `b""` at the end, `write` takes bytes and waits for a slow reader. `early`
-    came with the handshake."""
+    came with the handshake. `pace` bounds what is received besides whole messages."""
 
     def __init__(
         self,
@@ -58,9 +66,15 @@ class Peer:
         read: Callable[[], Awaitable[bytes]],
         write: Callable[[bytes], Awaitable[None]],
         early: Sequence[Event] = (),
+        pace: MessagePace | None = None,
     ) -> None:
         self._protocol = protocol
         self._read = read
+        self._pace = pace
+        self._came, self._at = b"", 0
+        """What has been read, and how much of it was taken."""
+        self._frames = self._beside = 0
+        """Frames of this turn of the event loop, and those of them that are no messages and as short."""
         self._write = write
         self._messages: deque[Message] = deque()
         self._pieces: list[bytes] = []
@@ -77,7 +91,7 @@ class Peer:
         while not self._messages:
             if self._ended or self._is_closing:
                 return None
-            data = await self._read()
+            data = await self._more()
             if data:
                 self.heard = asyncio.get_running_loop().time()
                 self._protocol.receive_data(data)
@@ -87,6 +101,17 @@ class Peer:
             self._take(self._protocol.events_received())
             await self._flush()
         return self._messages.popleft()
+
+    async def _more(self) -> bytes:
+        """The next bytes, some of those that have come; `b""` at the end."""
+        if self._frames >= _FRAMES_IN_A_TURN:
+            beside, self._frames, self._beside = self._beside, 0, 0
+            await asyncio.sleep(self._pace.count(beside) if self._pace is not None else 0)
+        if self._at >= len(self._came):
+            self._came, self._at = await self._read(), 0
+        piece = self._came[self._at : self._at + _SLICE_BYTES]
+        self._at += len(piece)
+        return piece
 
     async def send(self, message: Message) -> None:
         """Waits where the side does not keep up. To one that has closed nothing is sent."""
@@ -118,11 +143,11 @@ class Peer:
         try:
             async with asyncio.timeout(seconds):
                 while not self._ended and self._protocol.close_rcvd is None:
-                    data = await self._read()
+                    data = await self._more()
                     if not data:
                         return
                     self._protocol.receive_data(data)
-                    self._protocol.events_received()
+                    self._frames += len(self._protocol.events_received())
         except TimeoutError:
             pass
 
@@ -141,8 +166,13 @@ class Peer:
         return self._protocol.close_rcvd is not None or self._protocol.close_sent is not None
 
     def _take(self, events: Sequence[Event]) -> None:
+        self._frames += len(events)
         for event in events:
-            if not isinstance(event, Frame) or event.opcode not in _DATA:
+            if not isinstance(event, Frame):
+                continue
+            if len(event.data) < _SMALL_BYTES and not (event.fin and event.opcode in _DATA):
+                self._beside += 1
+            if event.opcode not in _DATA:
                 continue
             if event.opcode is not Opcode.CONT:
                 self._is_text = event.opcode is Opcode.TEXT

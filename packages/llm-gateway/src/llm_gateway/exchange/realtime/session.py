@@ -62,7 +62,9 @@ class Session:
         provider: Peer,
         turns: Turns,
         limits: RealtimeLimits,
+        pace: MessagePace,
     ) -> None:
+        self._pace = pace
         self._request = request
         self._attempt = attempt
         self._source = source
@@ -117,7 +119,7 @@ class Session:
     # The client's events.
 
     async def _relay_to_provider(self) -> _End:
-        pace = MessagePace(self._limits.messages_per_second, self._loop.time)
+        pace = self._pace
         while (message := await self._client.receive()) is not None:
             self._last_message = self._loop.time()
             passed = await self._judge(message)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway.alignment import equal_runs
+from llm_gateway.exchange.alignment import equal_runs
 
 FEW = st.lists(st.sampled_from("abc"), max_size=12)
 
