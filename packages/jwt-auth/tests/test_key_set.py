@@ -127,7 +127,7 @@ def test_shared_secrets_and_keys_for_encryption_are_left_out() -> None:
     assert find(keys, None) == ["1"]
 
 
-def test_an_issuer_that_hangs_holds_up_nobody_whose_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_issuer_that_hangs_delays_no_caller_whose_key_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("llm_gateway_jwt_auth.key_set._PATIENCE_SECONDS", 0.02)
     issuer = Issuer()
     hanging = asyncio.Event()

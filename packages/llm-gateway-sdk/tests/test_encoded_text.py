@@ -32,8 +32,8 @@ FORMS = {
     "64 wide": lambda data: broken_into(plain(data), 64, "\r\n"),
     "odd width": lambda data: broken_into(plain(data), 61, "\n"),
     "blanks": lambda data: broken_into(plain(data), 3, " "),
-    "a blank behind": lambda data: plain(data) + " ",
-    "an odd letter behind": lambda data: plain(data).rstrip("=") + "=A",
+    "a blank at the end": lambda data: plain(data) + " ",
+    "an odd letter at the end": lambda data: plain(data).rstrip("=") + "=A",
     "data URL": lambda data: "data:text/plain;base64," + plain(data),
     "data URL, capitals": lambda data: "DATA:text/plain;BASE64," + plain(data),
     "data URL, blanks": lambda data: " data:text/plain;charset=x;base64 ," + plain(data),
@@ -71,13 +71,13 @@ def test_latin_1_is_a_text_and_stays_it(form: str) -> None:
 
 @pytest.mark.parametrize("odd", ["\0", "\x07", "\x7f\x1b[31m", "\0\0\0"])
 def test_a_control_character_makes_no_text_binary(odd: str) -> None:
-    for text in (f"{LONG}{odd}{SECRET}", f"{SECRET} behind{odd}"):
+    for text in (f"{LONG}{odd}{SECRET}", f"{SECRET} before{odd}"):
         found = decoded(plain(text.encode()))
         assert found is not None
         assert SECRET in found.text
 
 
-def test_what_is_said_to_be_text_is_taken_for_one() -> None:
+def test_what_is_labelled_as_text_is_taken_for_one() -> None:
     data = bytes(range(256)) + SECRET.encode()
 
     assert decoded(plain(data)) is None

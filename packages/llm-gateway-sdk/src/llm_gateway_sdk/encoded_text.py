@@ -46,7 +46,7 @@ _NO_LETTERS = bytes(
 
 @dataclass(slots=True, frozen=True)
 class Decoded:
-    """A text that was found. `head` is what stands in front of it in a data URL."""
+    """A text that was found. `head` is what is in front of it in a data URL."""
 
     head: str
     text: str
@@ -75,8 +75,8 @@ def is_base64(value: str) -> bool:
 
 
 def decoded(value: str, *, media_type: str = "") -> Decoded | None:
-    """The text that base64 or a data URL holds; None where it is binary, or neither. `media_type`: what it is said to
-    be; what is said to be text is taken for one."""
+    """The text that base64 or a data URL holds; None where it is binary, or neither. `media_type`: its label;
+    what is labelled as text is taken for one."""
     head = ""
     if is_data_url(value):
         head, comma, value = value.partition(",")

@@ -206,7 +206,7 @@ class _PluginServices(GatewayServices):
         credentials = [(each.name, each.role, each.key.get_secret_value()) for each in self._admin.credentials]
         parts = (purpose, key.get_secret_value() if key else "", *chain.from_iterable(credentials))
         known = b"".join(len(part).to_bytes(4, "big") + part.encode() for part in parts)
-        # What is signed with it goes to browsers: whoever has a cookie must not be able to guess credentials by it.
+        # What is signed with it goes to browsers: no one may be able to guess credentials by a cookie.
         return hashlib.scrypt(known, salt=purpose.encode(), n=1 << 14, r=8, p=1, dklen=32)
 
     @property
@@ -267,6 +267,7 @@ class Gateway:
             crossing=Crossing(self.config.upstream.forward_headers, self.config.upstream.forward_query),
             realtime=RealtimeLimits(
                 message_bytes=realtime.max_message_bytes,
+                items=limits.max_items,
                 longest=realtime.max_session_seconds,
                 silence=realtime.idle_timeout_seconds,
                 ping=realtime.ping_seconds,

@@ -6,7 +6,16 @@ import logging
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from llm_gateway_sdk import LLMResponse, ModelError, Plugin, PluginResult, RequestContext, ToolCallPart, plugin_metadata
+from llm_gateway_sdk import (
+    LLMResponse,
+    Message,
+    ModelError,
+    Plugin,
+    PluginResult,
+    RequestContext,
+    ToolCallPart,
+    plugin_metadata,
+)  # fmt: skip
 from llm_gateway_sdk.plugin import HookReturn
 
 from . import __version__
@@ -59,7 +68,7 @@ class RegexHider(Plugin):
     def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if self._settings.request is None or not ctx.has_request:
             return None
-        if len(ctx.http_request.body) > LARGE_BYTES:
+        if len(ctx.http_request.body) > LARGE_BYTES or _is_large_request(ctx):
             return self._aside.run(lambda settings: self._redact_request(ctx, settings))
         return self._redact_request(ctx, self._settings)
 
@@ -171,11 +180,20 @@ class RegexHider(Plugin):
             )  # fmt: skip
 
 
+def _is_large_request(ctx: RequestContext) -> bool:
+    """Whether a request that came without a body, such as an event of a session, is searched aside."""
+    return not ctx.http_request.body and _are_large(ctx.request.messages)
+
+
 def _is_large(response: LLMResponse) -> bool:
     """Whether a reply is searched aside."""
+    return _are_large([choice.message for choice in response.choices])
+
+
+def _are_large(messages: Sequence[Message]) -> bool:
     size = 0
-    for choice in response.choices:
-        for part in choice.message.content:
+    for message in messages:
+        for part in message.content:
             text = part.arguments if isinstance(part, ToolCallPart) else getattr(part, "text", None)
             size += _PART + len(text or "")
     return size > LARGE_BYTES

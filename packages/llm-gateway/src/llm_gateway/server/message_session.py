@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from llm_gateway_sdk import DialectError, GatewayError, InvalidRequest, Overloaded
 from llm_gateway_sdk.errors import ErrorInfo
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, run_aside
 from llm_gateway_sdk.operations.response_messages import (
     Create,
     Remembered,
@@ -123,8 +124,13 @@ class MessageSession:
         return self._peer.closing.sendable()
 
     async def _take(self, message: Message) -> None:
+        data = message.data
+        is_large = len(data) > LIGHT_BYTES
+        if is_large and await run_aside(has_more_items, data, self._limits.items):
+            await self._report(InvalidRequest(f"A message may have {self._limits.items} values at most."), None)
+            return
         try:
-            create = read_create(message.data)
+            create = await run_aside(read_create, data) if is_large else read_create(data)
         except DialectError as error:
             await self._report(InvalidRequest(str(error), param=error.path), None)
             return
@@ -135,7 +141,7 @@ class MessageSession:
         if not create.generates:
             await self._prepare(create)
             return
-        request = _MessageRequest(self._incoming, self._peer, create, self._remembered)
+        request = _MessageRequest(self._incoming, self._peer, create, self._remembered, is_large=is_large)
         before = self._lanes.get(create.lane)
         task = self._loop.create_task(self._answer(request, before))
         self._running[task] = request
@@ -151,7 +157,7 @@ class MessageSession:
     async def _answer(self, request: _MessageRequest, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.wait((before,))
-        request.begin()
+        await request.begin()
         await self._serve(request)
 
     def _answered(self, task: asyncio.Task[None]) -> None:
@@ -199,7 +205,10 @@ class MessageSession:
 class _MessageRequest:
     """One message as a request, and its reply as messages: an Incoming."""
 
-    def __init__(self, handshake: Incoming, peer: Peer, create: Create, remembered: Remembered) -> None:
+    def __init__(
+        self, handshake: Incoming, peer: Peer, create: Create, remembered: Remembered, *, is_large: bool
+    ) -> None:
+        self._is_large = is_large
         self._peer = peer
         self._create = create
         self._remembered = remembered
@@ -224,10 +233,11 @@ class _MessageRequest:
         self.disconnected = False
         self.lane = create.lane
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Its turn has come: what it continues is known by now."""
         self._body = self._remembered.complete(self._create.body)
-        self._sent = json.dumps(self._body)
+        is_large = self._is_large or self._body is not self._create.body
+        self._sent = await run_aside(json.dumps, self._body) if is_large else json.dumps(self._body)
         self.head.length = len(self._sent)
 
     def take_body(self) -> bytes:

@@ -68,6 +68,19 @@ def test_words_are_changed_where_they_are_and_nothing_else() -> None:
     assert plugin.seen == [("system", "hi")]
 
 
+def test_a_large_event_is_changed_in_the_same_way() -> None:
+    async def main() -> list[dict[str, Any]]:
+        edits, event = made(Shouting()), item("hi")
+        await edits.to_provider(event, aside=True)
+        done = {"type": "response.output_text.done", "item_id": "i", "content_index": 0, "text": "hi"}
+        return [event, *await edits.to_client(done, aside=True)]
+
+    asked, answered = asyncio.run(main())
+
+    assert asked == item("HI")
+    assert answered["text"] == "HI"
+
+
 def test_instructions_and_tools_are_the_operators() -> None:
     plugin = Shouting()
     tool = {"type": "function", "name": "look", "description": "looks"}

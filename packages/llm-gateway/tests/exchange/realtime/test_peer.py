@@ -121,7 +121,7 @@ FRAMES = {"ping": b"\x89\x80\0\0\0\0", "pong": b"\x8a\x80\0\0\0\0", "part": b"\x
 
 
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
-def test_frames_without_a_message_hold_nobody_up_and_are_bounded_in_pace(frame: bytes) -> None:
+def test_frames_without_a_message_do_not_delay_others_and_are_bounded_in_pace(frame: bytes) -> None:
     """As many as come in one read: two hundred thousand of them would be two seconds of work."""
 
     async def main() -> tuple[float, int]:

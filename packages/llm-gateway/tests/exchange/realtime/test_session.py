@@ -238,6 +238,18 @@ def test_what_is_not_an_event_is_refused_and_the_session_goes_on() -> None:
     play(act)
 
 
+def test_more_values_than_are_taken_are_refused_and_the_session_goes_on() -> None:
+    async def act(stage: Stage) -> None:
+        await stage.client.send(Message(b'{"type": "x", "a": [' + b"1," * 60_000 + b"1]}"))
+        assert "50000 values" in (await stage.hears())["error"]["message"]
+        await stage.sends({"type": "response.create"})
+        assert await stage.gets() == {"type": "response.create"}, "nothing of the other came here"
+        await stage.client.close(Closing())
+        await stage.ended()
+
+    play(act, limits=RealtimeLimits(items=50_000))
+
+
 @pytest.mark.parametrize(
     ("session", "code"),
     [

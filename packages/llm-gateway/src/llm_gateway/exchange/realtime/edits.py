@@ -16,8 +16,8 @@ its plugins can't see (`allowUnseenNative`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 from llm_gateway_sdk import (
     Choice,
@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
     LLMRequest,
     LLMResponse,
     Message,
+    Part,
     Payload,
     RequestContext,
     RequestRejected,
@@ -32,6 +33,7 @@ from llm_gateway_sdk import (
     Verdict,
 )
 from llm_gateway_sdk.calling import Hook, run_phase
+from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
 from llm_gateway_sdk.texts import TextPlace, walk_json
 
 from ..request import ClientRequest
@@ -39,9 +41,13 @@ from ..request import ClientRequest
 __all__ = ["EventEdits", "carries_sound"]
 
 Event = dict[str, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _MOST_HELD = 8 * 1024 * 1024
 """Characters of texts that wait for their end."""
+_EVENT_CHARACTERS = 500
+"""What an event takes besides its text, which may be empty."""
 _ENDS = (".done", ".completed", ".failed")
 _ROLES = frozenset({"user", "assistant", "system"})
 
@@ -61,21 +67,23 @@ class EventEdits:
         self._held: dict[tuple[Any, ...], list[Event]] = {}
         self._held_characters = 0
 
-    async def to_provider(self, event: Event) -> None:
-        """Changes a client's event to what plugins make of it. Raises GatewayError where one refuses it."""
-        places = list(walk_json(event, ""))
-        if not places or not self._before:
+    async def to_provider(self, event: Event, *, aside: bool = False) -> None:
+        """Changes a client's event to what plugins make of it. `aside`: it is large, and looked through in the thread
+        for heavy bodies. Raises GatewayError where a plugin refuses it."""
+        if not self._before:
             return
-        role = _role_of(event)
-        messages = [Message(role, [TextPart(place.text)]) for place in places]
+        places, messages = await (run_aside(_asked, event) if aside else _at_once(_asked, event))
+        if not places:
+            return
         ctx = self._context()
         ctx.request = LLMRequest(ctx.requested_model or "", messages)
         _raise(await run_phase(self._before, ctx))
-        _put_back(places, [message.text for message in ctx.request.messages])
+        texts = [message.text for message in ctx.request.messages]
+        await (run_aside(_put_back, places, texts) if aside else _at_once(_put_back, places, texts))
 
-    async def to_client(self, event: Event) -> list[Event]:
+    async def to_client(self, event: Event, *, aside: bool = False) -> list[Event]:
         """The provider's event as it goes on, perhaps after what was held of its text; none while a text waits for its
-        end. Raises GatewayError where a plugin refuses it."""
+        end. `aside` as in `to_provider`. Raises GatewayError where a plugin refuses it."""
         kind = event["type"]
         if kind.endswith(".delta") and isinstance(event.get("delta"), str):
             self._hold(event)
@@ -85,32 +93,34 @@ class EventEdits:
             held = self._held.pop(_place(event), [])
             if held:
                 whole = "".join(each["delta"] for each in held)
-                self._held_characters -= len(whole)
+                self._held_characters -= len(whole) + _EVENT_CHARACTERS * len(held)
                 events.insert(0, {**held[0], "delta": whole})
         for each in events:
-            await self._judge(each)
+            held_text = each.get("delta")
+            is_large = isinstance(held_text, str) and len(held_text) > LIGHT_BYTES
+            await self._judge(each, aside=aside or is_large)
         return events
 
     def _hold(self, event: Event) -> None:
         self._held.setdefault(_place(event), []).append(event)
-        self._held_characters += len(event["delta"])
+        self._held_characters += len(event["delta"]) + _EVENT_CHARACTERS
         if self._held_characters > _MOST_HELD:
             raise RequestRejected("Too much text of this session is held back.", status=502)
 
-    async def _judge(self, event: Event) -> None:
-        places = list(walk_json(event, ""))
-        if not places or not self._after:
+    async def _judge(self, event: Event, *, aside: bool) -> None:
+        if not self._after:
             return
-        parts = [TextPart(place.text, index=number) for number, place in enumerate(places)]
+        places, parts = await (run_aside(_answered, event) if aside else _at_once(_answered, event))
+        if not places:
+            return
         ctx = self._context()
-        response = LLMResponse(
-            model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", list(parts)))]
-        )
+        response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", parts))])
         ctx.request = LLMRequest(ctx.requested_model or "")
         ctx.response_payload = Payload(None, response)
         _raise(await run_phase(self._after, ctx))
         left = ctx.response or response
-        _put_back(places, [part.text for part in left.message.content if isinstance(part, TextPart)])
+        texts = [part.text for part in left.message.content if isinstance(part, TextPart)]
+        await (run_aside(_put_back, places, texts) if aside else _at_once(_put_back, places, texts))
 
     def _context(self) -> RequestContext:
         session = self._request.ctx
@@ -162,6 +172,20 @@ def _place(event: Event) -> tuple[Any, ...]:
     for ending in (".delta", *_ENDS):
         kind = kind.removesuffix(ending)
     return (kind, *(str(event.get(key)) for key in ("response_id", "item_id", "output_index", "content_index")))
+
+
+async def _at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    return work(*args, **kwargs)
+
+
+def _asked(event: Event) -> tuple[list[TextPlace], list[Message]]:
+    places, role = list(walk_json(event, "")), _role_of(event)
+    return places, [Message(role, [TextPart(place.text)]) for place in places]
+
+
+def _answered(event: Event) -> tuple[list[TextPlace], list[Part]]:
+    places = list(walk_json(event, ""))
+    return places, [TextPart(place.text, index=number) for number, place in enumerate(places)]
 
 
 def _raise(verdict: Verdict | None) -> None:

@@ -28,7 +28,7 @@ _PING_SECONDS = 0.5
 _SLICE_BYTES = 8192
 _FRAMES_IN_A_TURN = 64
 """The smallest frames are six bytes, and some 10 µs of work each: they are taken a few at a time, so that who sends
-nothing else holds up nobody."""
+nothing else delays no others."""
 _SMALL_BYTES = 1024
 """Pings, pongs and fragments up to this size are counted like messages."""
 _LONGEST_REASON = 123
@@ -73,7 +73,7 @@ class Peer:
         self._pace = pace
         self._came, self._at = b"", 0
         """What has been read, and how much of it was taken."""
-        self._frames = self._beside = 0
+        self._frames = self._others = 0
         """Frames of this turn of the event loop, and those of them that are no messages and as short."""
         self._write = write
         self._messages: deque[Message] = deque()
@@ -105,8 +105,8 @@ class Peer:
     async def _more(self) -> bytes:
         """The next bytes, some of those that have come; `b""` at the end."""
         if self._frames >= _FRAMES_IN_A_TURN:
-            beside, self._frames, self._beside = self._beside, 0, 0
-            await asyncio.sleep(self._pace.count(beside) if self._pace is not None else 0)
+            others, self._frames, self._others = self._others, 0, 0
+            await asyncio.sleep(self._pace.count(others) if self._pace is not None else 0)
         if self._at >= len(self._came):
             self._came, self._at = await self._read(), 0
         piece = self._came[self._at : self._at + _SLICE_BYTES]
@@ -171,7 +171,7 @@ class Peer:
             if not isinstance(event, Frame):
                 continue
             if len(event.data) < _SMALL_BYTES and not (event.fin and event.opcode in _DATA):
-                self._beside += 1
+                self._others += 1
             if event.opcode not in _DATA:
                 continue
             if event.opcode is not Opcode.CONT:

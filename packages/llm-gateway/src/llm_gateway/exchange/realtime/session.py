@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway_sdk import GatewayError, InvalidRequest, ModelStreamError, RequestRejected
-from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, run_aside
 from llm_gateway_sdk.operations.realtime import (
     TEXT_DELTAS,
     error_event,
@@ -134,24 +134,29 @@ class Session:
     async def _judge(self, message: Message) -> Message | None:
         """The client's message as it goes on; None where it does not, which is reported to the client."""
         data = message.data
-        event = await run_aside(read_event, data) if len(data) > LIGHT_BYTES else read_event(data)
+        is_large = len(data) > LIGHT_BYTES
+        if is_large and await run_aside(has_more_items, data, self._limits.items):
+            await self._report(InvalidRequest(f"A message may have {self._limits.items} values at most."))
+            return None
+        event = await run_aside(read_event, data) if is_large else read_event(data)
         if event is None:
             await self._report(InvalidRequest("A message has to be a JSON object with a `type`."))
             return None
         kind = event["type"]
         if self._edits.edits:
-            refused = await self._edited(event)
+            refused = await self._edited(event, aside=is_large)
             if refused is not None:
                 await self._report(refused, event.get("event_id"))
                 return None
-            message = Message(json.dumps(event))  # and nothing that is written twice
+            written = await run_aside(json.dumps, event) if is_large else json.dumps(event)
+            message = Message(written)  # and nothing that is written twice
         if kind == "conversation.item.create":
             self._turns.remember(message_of_item(event.get("item")))
         elif kind in _UPDATES:
             return await self._judge_update(message, event)
         return message
 
-    async def _edited(self, event: dict[str, Any]) -> GatewayError | None:
+    async def _edited(self, event: dict[str, Any], *, aside: bool) -> GatewayError | None:
         """Changes the event to what plugins make of it; why it does not go on, where one refuses it."""
         if self._edits.hides_sound and carries_sound(event):
             return RequestRejected(
@@ -159,7 +164,7 @@ class Session:
                 status=403, code="unseen_by_plugins", kind="permission",
             )  # fmt: skip
         try:
-            await self._edits.to_provider(event)
+            await self._edits.to_provider(event, aside=aside)
         except GatewayError as refusal:
             return refusal
         return None
@@ -219,7 +224,8 @@ class Session:
             self._turns.came(audio_bytes=len(message.data))
             await self._client.send(message)
             return None
-        event = read_event(message.data)
+        is_large = len(message.data) > LIGHT_BYTES
+        event = await run_aside(read_event, message.data) if is_large else read_event(message.data)
         if event is None:
             if not edits.edits:
                 await self._client.send(message)
@@ -234,11 +240,12 @@ class Session:
         if event["type"] in TEXT_DELTAS:
             self._turns.came(text=str(event.get("delta")))
         try:
-            events = await edits.to_client(event)
+            events = await edits.to_client(event, aside=is_large)
         except GatewayError as refusal:
             return _End(Closing(POLICY, refusal.message), Closing(GOING_AWAY), refusal)
         for each in events:
-            end = await self._pass(Message(json.dumps(each)), each)
+            written = await run_aside(json.dumps, each) if is_large else json.dumps(each)
+            end = await self._pass(Message(written), each)
             if end is not None:
                 return end
         return None

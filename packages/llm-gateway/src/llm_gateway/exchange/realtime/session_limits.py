@@ -12,6 +12,8 @@ class RealtimeLimits:
     """Bounds of a session. Sizes in bytes, times in seconds."""
 
     message_bytes: int = 16 << 20
+    items: int = 200_000
+    """Values of one message of the client."""
     longest: float = 3600.0
     silence: float = 900.0
     """Without a message from either side."""
