@@ -94,11 +94,45 @@ def fields(dialect: str) -> dict[str, dict[str, Any]]:
         "inner title": {"type": "object", "properties": {"a": {"type": "string", "title": f"is {SECRET}"}}},
         "definitions": {**schema, "$defs": {"d": {"type": "string", "description": SECRET}}},
     }
-    found: dict[str, dict[str, Any]] = {}
+    called = dict.fromkeys(("id", "name", "patient_id", "signature", "status", "_form"), SECRET)
+    schemas["default of an object"] = {"type": "object", "properties": {"a": {"type": "object", "default": called}}}
+    schemas["example of an object"] = {"type": "object", "properties": {"a": {"type": "object", "examples": [called]}}}
+    found: dict[str, dict[str, Any]] = {"metadata by its name": {_LABELS.get(dialect, "metadata"): called}}
+    for number, written in enumerate(BASE64):
+        found[f"text in base64 {number}"] = _file(dialect, written)
     for name, value in schemas.items():
         found[f"tool {name}"] = _tool(dialect, value)
         found[f"format {name}"] = _format(dialect, value)
     return found | _single(dialect)
+
+
+_LABELS = {"gemini": "labels"}
+_PAGE = "lorem ipsum dolor sit amet " * 200 + SECRET
+BASE64 = [
+    base64.encodebytes(_PAGE.encode()).decode(),
+    " ".join(base64.b64encode(_PAGE.encode()).decode()),
+    base64.b64encode(f"{_PAGE} café".encode("latin-1")).decode(),
+    base64.b64encode(f"{_PAGE} \0".encode()).decode(),
+    base64.b64encode(_PAGE.encode()).decode() + "====",
+    base64.b64encode(_PAGE.encode("utf-16-le")).decode(),
+]
+"""As mail programs, careless clients and other systems write it; receivers read all of them."""
+
+
+def _file(dialect: str, data: str) -> dict[str, Any]:
+    match dialect:
+        case "chat":
+            part = {"type": "file", "file": {"filename": "a.txt", "file_data": f"Data:text/plain;base64,{data}"}}
+            return {"messages": [{"role": "user", "content": [part]}]}
+        case "responses":
+            item = {"type": "input_file", "filename": "a.txt", "file_data": f"data:text/plain;base64,{data}"}
+            return {"input": [{"role": "user", "content": [item]}]}
+        case "anthropic":
+            source = {"type": "base64", "media_type": "text/plain", "data": data}
+            return {"messages": [{"role": "user", "content": [{"type": "document", "source": source}]}]}
+        case _:
+            inline = {"inlineData": {"mimeType": "text/plain", "data": data}}
+            return {"contents": [{"role": "user", "parts": [inline]}]}
 
 
 def _tool(dialect: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -347,6 +381,7 @@ def test_words_of_a_request_are_hidden_in_every_field(
     sent = provider.texts()
     assert SECRET not in sent
     assert base64.b64encode(f"page {SECRET} end".encode()).decode() not in sent
+    assert not [written for written in BASE64 if json.dumps(written)[1:200] in sent]
     assert sent or reply.status_code in (400, 403), reply.text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,10 @@ class Asking(Plugin):
 
     asked: Any = None
     secrets: list[bytes] = []
+    services: Any = None
 
     async def configure(self, config: Any) -> None:
+        type(self).services = self.gateway
         type(self).secrets = [self.gateway.secret("a"), self.gateway.secret("b")]
 
     def pages(self) -> dict[str, Any]:
@@ -117,3 +120,14 @@ def test_without_administration_nothing_is_administered(tmp_path: Path) -> None:
     with GatewayClient(text, directory=tmp_path, extensions=[Asking]) as client:
         answer, known = ask(client, question)
     assert (answer.status, known, Asking.secrets) == (404, None, [b"", b""])
+
+
+def test_what_is_signed_for_browsers_lets_no_credential_be_guessed(client: GatewayClient) -> None:
+    """A stranger may get such a signature: each guess at the credentials from it has to cost."""
+    services = Asking.services
+    began = time.process_time()
+
+    secret = services.secret("a")
+
+    assert time.process_time() - began > 0.005
+    assert secret == Asking.secrets[0] != Asking.secrets[1]
