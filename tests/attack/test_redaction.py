@@ -107,7 +107,7 @@ def fields(dialect: str) -> dict[str, dict[str, Any]]:
 
 
 _LABELS = {"gemini": "labels"}
-_PAGE = "lorem ipsum dolor sit amet " * 200 + SECRET
+_PAGE = f"{SECRET} " + "lorem ipsum dolor sit amet " * 200
 BASE64 = [
     base64.encodebytes(_PAGE.encode()).decode(),
     " ".join(base64.b64encode(_PAGE.encode()).decode()),
@@ -381,7 +381,7 @@ def test_words_of_a_request_are_hidden_in_every_field(
     sent = provider.texts()
     assert SECRET not in sent
     assert base64.b64encode(f"page {SECRET} end".encode()).decode() not in sent
-    assert not [written for written in BASE64 if json.dumps(written)[1:200] in sent]
+    assert not [written for written in BASE64 if json.dumps(written)[1:60] in sent]
     assert sent or reply.status_code in (400, 403), reply.text
 
 
