@@ -18,6 +18,7 @@ from .text_exclusions import (
     CANONICAL,
     FORM_NOTES,
     NAMED_SCHEMAS,
+    OWN_KEYS,
     PAYLOADS,
     Shape,
     excluded_in_json,
@@ -179,7 +180,7 @@ def _walk_field(
             yield from _walk_item(value, position, item, shape, f"{path}[{position}]", kind, part)
     elif isinstance(value, dict):
         if shape is None:
-            yield from _walk_json(value, path, part, kind, None, has_own_keys(name, value))
+            yield from _walk_json(value, path, part, kind, None, name in OWN_KEYS and has_own_keys(name, value))
     elif is_dataclass(value):
         yield from walk_value(value, path, kind, part)
 
@@ -213,7 +214,7 @@ def _walk_json(
                 if inner:
                     yield from _string_places(value, name, known_as, inner, f"{path}.{name}", part, kind, own)
             elif inner and isinstance(inner, dict | list):
-                below = own or (known_as is not None and has_own_keys(known_as, inner, key))
+                below = own or (known_as in OWN_KEYS and has_own_keys(name, inner, key))
                 yield from _walk_json(inner, f"{path}.{name}", part, kind, known_as, below)
             if not is_field_name(name):
                 yield KeyText(kind, f"{path}.{name}", value, name, part)
@@ -230,7 +231,7 @@ def _string_places(
     holder: Any, at: str | int, key: str | None, value: str, path: str, part: Any, kind: TextKind, own: bool
 ) -> Iterator[TextPlace]:
     """The place of one string of JSON; items of a list count as values of the list's key."""
-    if key in PAYLOADS or (own and at in PAYLOADS) or is_data_url(value):
+    if key in PAYLOADS or (own and at in PAYLOADS) or (":" in value and is_data_url(value)):
         yield from _payload_places(holder, at, value, path, part, kind)
         return
     shape = excluded_in_json(key) if key is not None else None

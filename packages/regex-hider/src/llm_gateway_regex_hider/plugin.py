@@ -68,7 +68,9 @@ class RegexHider(Plugin):
     def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if self._settings.request is None or not ctx.has_request:
             return None
-        if len(ctx.http_request.body) > LARGE_BYTES or _is_large_request(ctx):
+        body = ctx.http_request.body
+        # An event of a session, say, comes without a body.
+        if len(body) > LARGE_BYTES or (not body and _are_large(ctx.request.messages)):
             return self._aside.run(lambda settings: self._redact_request(ctx, settings))
         return self._redact_request(ctx, self._settings)
 
@@ -178,11 +180,6 @@ class RegexHider(Plugin):
                 "%s: hidden in the %s without a match, because they could not be searched within the limits: %d texts",
                 ctx.request_id, where, findings.masked,
             )  # fmt: skip
-
-
-def _is_large_request(ctx: RequestContext) -> bool:
-    """Whether a request that came without a body, such as an event of a session, is searched aside."""
-    return not ctx.http_request.body and _are_large(ctx.request.messages)
 
 
 def _is_large(response: LLMResponse) -> bool:

@@ -115,10 +115,9 @@ class BodyRedactor:
             text = dumps_text(_opened(value) if is_in_slices() else value)
         except (TypeError, ValueError, RecursionError):
             return True
-        is_long = len(text) > _LARGE
-        if "\\" in text or '" ' in text or (not is_long and '"data:' in text.lower()):
+        if "\\" in text or '" ' in text:
             return True
-        may_spell = _MAY_SPELL_IN_LARGE if is_long else _MAY_SPELL
+        may_spell = _MAY_SPELL_IN_LARGE if len(text) > _LARGE else _MAY_SPELL
         return may_spell.search(text) is not None or self._rules.candidates(text) is not None
 
     def part(self, part: Part) -> None:
@@ -285,9 +284,9 @@ _rest_of_request = attrgetter(*_names(LLMRequest, ("messages", "tools", "model")
 _rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
 _rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
 
-_MAY_SPELL = re.compile(r'"(?:' + "|".join(PAYLOADS) + r')":["\\[]')
-_MAY_SPELL_IN_LARGE = regex.compile(_MAY_SPELL.pattern + '|(?i:"data:)')
-"""The same, and data URLs, by an engine that lets other threads go on meanwhile."""
+_MAY_SPELL = re.compile(r'"(?:(?:' + "|".join(PAYLOADS) + r')":["\\[]|(?i:data:))')
+_MAY_SPELL_IN_LARGE = regex.compile(_MAY_SPELL.pattern)
+"""The same, by an engine that lets other threads go on meanwhile."""
 _LARGE = 64 * 1024
 _TOGETHER = 100
 """Tools that are looked through at once."""
