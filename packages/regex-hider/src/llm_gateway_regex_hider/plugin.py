@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from llm_gateway_sdk import (
-    LLMResponse,
-    Message,
+    Choice,
     ModelError,
     Plugin,
     PluginResult,
@@ -68,9 +67,8 @@ class RegexHider(Plugin):
     def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if self._settings.request is None or not ctx.has_request:
             return None
-        body = ctx.http_request.body
-        # An event of a session, say, comes without a body.
-        if len(body) > LARGE_BYTES or (not body and _are_large(ctx.request.messages)):
+        size = len(ctx.http_request.body)
+        if size > LARGE_BYTES or (size == 0 and _is_large_event(ctx.request)):
             return self._aside.run(lambda settings: self._redact_request(ctx, settings))
         return self._redact_request(ctx, self._settings)
 
@@ -89,7 +87,7 @@ class RegexHider(Plugin):
     def after_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if self._settings.response is None:
             return None
-        if ctx.response is not None and _is_large(ctx.response):
+        if ctx.response is not None and _are_large(ctx.response.choices):
             return self._aside.run(lambda settings: self._redact_response(ctx, settings))
         return self._redact_response(ctx, self._settings)
 
@@ -182,15 +180,16 @@ class RegexHider(Plugin):
             )  # fmt: skip
 
 
-def _is_large(response: LLMResponse) -> bool:
-    """Whether a reply is searched aside."""
-    return _are_large([choice.message for choice in response.choices])
+def _is_large_event(request: LLMRequest) -> bool:
+    """Whether a request that came without a body, such as an event of a session, is searched aside."""
+    return _are_large([Choice(0, message) for message in request.messages])
 
 
-def _are_large(messages: Sequence[Message]) -> bool:
+def _are_large(places: Sequence[Choice]) -> bool:
+    """Whether what a request or reply holds is searched aside."""
     size = 0
-    for message in messages:
-        for part in message.content:
+    for place in places:
+        for part in place.message.content:
             text = part.arguments if isinstance(part, ToolCallPart) else getattr(part, "text", None)
             size += _PART + len(text or "")
     return size > LARGE_BYTES
