@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_sdk import (
     Choice,
+    LLMRequest,
     ModelError,
     Plugin,
     PluginResult,
