@@ -211,6 +211,18 @@ def test_plugins_see_lines_and_results(gateway: ServedGateway, vendor: BatchVend
     assert found["a"]["response"]["body"]["choices"][0]["message"]["content"] == "heard [hidden]"
 
 
+def test_a_batch_may_have_many_more_values_than_one_request(gateway: ServedGateway, vendor: BatchVendor) -> None:
+    client, count = gateway.openai(api_key="key-of-ann"), 13_000
+
+    submit(client, lines([str(number) for number in range(count)]))
+
+    assert len(list(vendor.batches.values())[-1].lines) == count
+    endless = lines(["a"], stop=[0] * 2_000_000)
+    with pytest.raises(openai.APIStatusError) as refused:
+        submit(client, endless)
+    assert refused.value.status_code == 413
+
+
 def test_a_line_that_can_not_be_expressed_is_named(gateway: ServedGateway, vendor: BatchVendor) -> None:
     client, before = gateway.openai(api_key="key-of-ann"), len(vendor.batches)
     good, bad = lines(["a"]), lines(["b"], temperature="hot")

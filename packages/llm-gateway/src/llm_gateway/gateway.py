@@ -263,6 +263,7 @@ class Gateway:
             observers=observers,
             keep_alive_seconds=limits.keep_alive_seconds,
             max_event_bytes=limits.max_event_bytes,
+            max_batch_items=limits.max_batch_items,
             server_timing=self.config.monitoring.server_timing,
             crossing=Crossing(self.config.upstream.forward_headers, self.config.upstream.forward_query),
             realtime=RealtimeLimits(

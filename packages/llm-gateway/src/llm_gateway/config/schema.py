@@ -63,6 +63,11 @@ class LimitsConfig(Settings):
         description="Maximum number of values in the JSON of one request: elements of lists count one, fields of "
         "objects two, each list and object one more. Beyond it: 413.",
     )
+    max_batch_items: int = Field(
+        default=2_000_000,
+        ge=1000,
+        description="The same for all requests of one batch together; a short request has about 20. Beyond it: 413.",
+    )
     max_header_bytes: Size = Field(
         default=64 << 10, description="Largest header block of a request and of a provider's reply."
     )

@@ -146,6 +146,7 @@ class Services:
     keep_alive_seconds: float = 15.0
     max_event_bytes: int = 16 * 1024 * 1024
     max_reply_bytes: int = 256 * 1024 * 1024
+    max_batch_items: int = 2_000_000
     mint: Mint = field(default_factory=lambda: Mint(new_id, lambda: int(time.time())))
     server_timing: bool = False
     realtime: RealtimeLimits = field(default_factory=RealtimeLimits)

@@ -32,7 +32,6 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.heavy import (
     LIGHT_BYTES,
-    has_more_items,
     is_heavy,
     is_long,
     may_have_more_items,
@@ -40,6 +39,7 @@ from llm_gateway_sdk.heavy import (
 )
 from llm_gateway_sdk.operations.owned import OwnedForm
 
+from ..exchange.batches.lines import read_lines, refuse_many_items
 from ..exchange.batches.uploads import finds_upload
 from ..exchange.client_body import ClientBody
 from ..exchange.embeddings import EmbeddingReader
@@ -123,7 +123,7 @@ class GatewayApp:
         self.admission.limit(
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds
         )
-        self._max_items = limits.max_items
+        self._max_items, self._max_batch_items = limits.max_items, limits.max_batch_items
         self._read_address = address_reader(server.trust_proxy)
         self._cors = cors = Cors(server.cors) if server.cors.enabled else None
         self._guard = BrowserGuard(server.allowed_hosts, cors.allows if cors is not None else _allows_none)
@@ -279,7 +279,7 @@ class GatewayApp:
         fields, owned = form.as_json(), match.route.form
         if isinstance(owned, OwnedForm) and owned.reads_files(fields):
             content = await form.only_file("file", self.limits.body_bytes)
-            return await asyncio.to_thread(owned.read_files, fields, content)
+            return await asyncio.to_thread(read_lines, owned, fields, content, self._max_batch_items)
         return fields
 
     def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> tuple[str | None, bool]:
@@ -289,8 +289,8 @@ class GatewayApp:
         if client is None:
             return None, False
         wire.path = match.upstream
-        if not _is_opaque(route) and has_more_items(wire.body, self._max_items):
-            raise PayloadTooLarge(f"The body has more than {self._max_items} values, which is more than is accepted.")
+        if not _is_opaque(route):
+            refuse_many_items(wire.body, self._max_batch_items if _holds_many(route) else self._max_items)
         return _asked(route, client, wire)
 
     def _exchange(
@@ -423,6 +423,11 @@ def _match_of(app: GatewayApp, incoming: Incoming) -> Match | None:
 
 def _takes_form(match: Match | None) -> bool:
     return match is not None and match.route.form is not None and match.route.form.multipart
+
+
+def _holds_many(route: Route) -> bool:
+    """Whether a body holds the requests of a batch."""
+    return route.operation in ("batch", "file")
 
 
 def _is_opaque(route: Route) -> bool:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from llm_gateway.exchange.batches.lines import check_lines, shares_of, target_of_line
+from llm_gateway.exchange.batches.lines import check_lines, read_lines, shares_of, target_of_line
 from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
-from llm_gateway_sdk import InvalidRequest, Principal, RequestRejected
+from llm_gateway.operations.batches.forms import OpenAIFiles
+from llm_gateway_sdk import InvalidRequest, PayloadTooLarge, Principal, RequestRejected
 from llm_gateway_sdk.operations.owned import BatchLine
 
 
@@ -101,3 +102,14 @@ def test_shares_add_up_by_model(request_of: Any) -> None:
     assert (large.model, large.lines, large.output_tokens, large.unbounded) == ("large", 2, 0, 1)
     assert small.input_tokens > large.input_tokens > 200
     assert (small.names, large.names) == (("small",), ("large",))
+
+
+def test_a_file_is_read_only_where_its_values_are_not_too_many() -> None:
+    line, form = (
+        b'{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {}}\n',
+        OpenAIFiles("create"),
+    )
+
+    assert read_lines(form, b'{"purpose": "batch"}', line * 9, 100).count(b"custom_id") == 9
+    with pytest.raises(PayloadTooLarge, match="100 values"):
+        read_lines(form, b'{"purpose": "batch"}', line * 12, 100)

@@ -27,6 +27,7 @@ from llm_gateway_sdk.wire import json
 
 from ..belongings import PIECE_BYTES, Belonging, Belongings
 from ..request import ClientRequest
+from .lines import read_lines
 from .ownership import belongings_of, form_of, id_of, kind_of, mine
 from .pending import principal_of, written_principal
 
@@ -77,7 +78,8 @@ async def take_upload(request: ClientRequest) -> None:
         step = form.upload_step(request.wire)
         request.upload = step
         if step.kind == "whole":
-            request.replace_body(await run_aside(form.read_files, json.dumps(step.about), step.content))
+            most = request.services.max_batch_items
+            request.replace_body(await run_aside(read_lines, form, json.dumps(step.about), step.content, most))
         elif step.kind == "data":
             await _take_data(request, form, step)
     except DialectError as error:
@@ -103,8 +105,9 @@ async def _take_data(request: ClientRequest, form: OwnedForm, step: UploadStep) 
     if step.last:
         content = await belongings.whole_content(_OWNER, upload)
         try:
-            body = await run_aside(form.read_files, json.dumps(upload.facts["about"]), content)
-        except DialectError:
+            about, most = json.dumps(upload.facts["about"]), request.services.max_batch_items
+            body = await run_aside(read_lines, form, about, content, most)
+        except (DialectError, PayloadTooLarge):
             await _forget(request, upload)
             raise
     request.replace_body(body)
