@@ -153,8 +153,9 @@ def installed() -> Extensions:
     """What is installed with entry points. Two of one name are an error once that name is asked for."""
     found: dict[tuple[Kind, str], importlib.metadata.EntryPoint] = {}
     rivals: dict[tuple[Kind, str], importlib.metadata.EntryPoint] = {}
+    everything = importlib.metadata.entry_points()  # each call reads the metadata of all distributions
     for kind, group in GROUPS.items():
-        for entry_point in importlib.metadata.entry_points(group=group):
+        for entry_point in everything.select(group=group):
             first = found.setdefault((kind, entry_point.name), entry_point)
             if first.value != entry_point.value:
                 rivals[kind, entry_point.name] = entry_point

@@ -70,9 +70,11 @@ class EventSplitter:
         if self._pending_cr or _CR in data:
             data = self._normalise(data)
         pieces = self._pieces
-        if not pieces and data[-2:] == b"\n\n" and data[0] != _LF != data[-3] and data.count(b"\n") <= 3:
-            # One event of one line or two, as most arrive.
-            return [data[:-2]]
+        if not pieces and data[-2:] == b"\n\n" and data[0] != _LF:
+            event = data[:-2]
+            if _LF not in event:
+                # One event of one line, as most arrive.
+                return [event]
         seam = bool(pieces) and data[:1] == b"\n" and pieces[-1][-1:] == b"\n"
         if not seam and data.find(b"\n\n") < 0:
             if data:

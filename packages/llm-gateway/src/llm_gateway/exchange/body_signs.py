@@ -27,6 +27,10 @@ class BodySigns(NamedTuple):
 def signs_of(body: bytes) -> BodySigns:
     if body[PIECE_BYTES : PIECE_BYTES + 1]:
         return BodySigns(has_wrapped(body), may_name_two_models(body))
+    # In a small body three searches for bytes take half of what the expression does.
+    is_small = not body[_SMALL:_BEYOND_SMALL] and _BACKSLASH not in body
+    if is_small and body.find(b'"gw1.') < 0 and body.find(b'"Z3cxL') < 0 and body.lower().count(b'"model"') == 1:
+        return _ONE_MODEL
     found = _SIGNS.findall(body)
     if len(found) == 1 and len(found[0]) == _MODEL_SIGN and _BACKSLASH not in body:
         return _ONE_MODEL
@@ -49,6 +53,8 @@ def _has_escaped_letters(body: bytes) -> bool:
 _ONE_MODEL = BodySigns(False, False)
 """What nearly all bodies show."""
 _BACKSLASH = 0x5C
+_SMALL = 16 * 1024
+_BEYOND_SMALL = _SMALL + 1
 _ESCAPED_LETTER = re.compile(rb"\\u00[46]")
 _MODEL = re.compile(rb'"[mM][oO][dD][eE][lL]"')
 _SIGNS = re.compile(rb'"(?:gw1\.|Z3cxL|[mM][oO][dD][eE][lL]")')

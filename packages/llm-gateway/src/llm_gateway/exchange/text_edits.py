@@ -107,7 +107,7 @@ class _Kind:
                 if not part.text.strip() or not text.strip():
                     return None
                 edited.append((place, part.text))
-        if messages != self._messages or came.count(_QUOTE) != quotes or b"\\u0022" in came:
+        if messages != self._messages or came.count(_QUOTE) != quotes or came.find(b"\\u0022") >= 0:
             return None
         return _with_texts(came, len(turns), edited) if edited else came
 

@@ -123,10 +123,13 @@ class _Driver:
         if not self._committed:
             return False
         forwarder = self._forwarder
-        try:
-            block = forwarder.gather(data)
-        except DialectError:
-            return False  # which is raised again for the exchange
+        if data[-2:] == b"\n\n" and not forwarder.pieces and forwarder.error is None:
+            block = data
+        else:
+            try:
+                block = forwarder.gather(data)
+            except DialectError:
+                return False  # which is raised again for the exchange
         now = self._request.loop.time()
         if block:
             released = forwarder.release_plain(block)
@@ -136,7 +139,11 @@ class _Driver:
             if self._retains:
                 self._attempt.retain(block)
             self._attempt.sent_bytes += len(block)
-        self._expire(now)
+        due = now + self._idle
+        if due < self._total:
+            self._reply.expire_at(due, "idle")
+        else:
+            self._reply.expire_at(self._total, "total")
         return True
 
     def _expire(self, now: float) -> None:

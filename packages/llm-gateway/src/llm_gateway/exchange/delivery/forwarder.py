@@ -60,15 +60,28 @@ class StreamForwarder:
     """
 
     __slots__ = (
-        "_before", "_dialect", "_earlier", "_held", "_held_bytes", "_last", "_max", "_pieces", "_seam",
-        "_withhold_usage", "committed", "error", "error_event", "finished", "head",
+        "_before",
+        "_dialect",
+        "_earlier",
+        "_held",
+        "_held_bytes",
+        "_last",
+        "_max",
+        "_seam",
+        "_withhold_usage",
+        "committed",
+        "error",
+        "error_event",
+        "finished",
+        "head",
+        "pieces",
     )  # fmt: skip
 
     def __init__(self, dialect: Dialect, *, max_event_bytes: int, withhold_usage: bool = False) -> None:
         self._dialect = dialect
         self._max = max_event_bytes
         self._withhold_usage = withhold_usage
-        self._pieces: list[bytes] = []
+        self.pieces: list[bytes] = []
         self._held_bytes = 0
         self._seam = b""
         self._held: list[bytes] = []
@@ -102,7 +115,7 @@ class StreamForwarder:
             return b""
         size = len(data)
         end = size if data[-2:] == b"\n\n" else _last_boundary(data)
-        pieces = self._pieces
+        pieces = self.pieces
         if pieces:
             if end == 0:
                 # A boundary may lie across the seam.
@@ -127,8 +140,8 @@ class StreamForwarder:
 
         With `broken` the end was not a clean one. It may have come after all that matters: `finished` is then true.
         """
-        rest = b"".join(self._pieces)
-        self._pieces.clear()
+        rest = b"".join(self.pieces)
+        self.pieces.clear()
         if self.error is None and _may_be_bare(rest, plain=not self.finished):
             # An error may be bare, without `data:` and without a blank line after it.
             self.error = self._error_of(rest)
@@ -177,9 +190,9 @@ class StreamForwarder:
 
     def _keep(self, data: bytes) -> bytes:
         if data:
-            if not self._pieces:
+            if not self.pieces:
                 self._seam = b""
-            self._pieces.append(data)
+            self.pieces.append(data)
             self._seam = (self._seam + data[-3:])[-3:]
             self._held_bytes += len(data)
             if self._held_bytes > self._max:
@@ -194,17 +207,17 @@ class StreamForwarder:
         """Whether the block goes to the client as it is, as nearly all do; else nothing has been done about it."""
         if not self.committed:
             return False
-        dialect = self._dialect
+        dialect, find = self._dialect, block.find  # `in` would first try to read a marker as a number
         if self._withhold_usage:
             for marker in dialect.usage_markers:
-                if marker in block:
+                if find(marker) >= 0:
                     return False
         for marker in dialect.error_markers:
-            if marker in block:
+            if find(marker) >= 0:
                 return False
         if not self.finished:
             for marker in dialect.end_markers:
-                if marker in block:
+                if find(marker) >= 0:
                     return False
         self._earlier = (self._earlier[1], self._before)
         self._before, self._last = self._last, block
@@ -221,8 +234,8 @@ class StreamForwarder:
                 if self.error is not None:
                     before = b"" if self.committed else b"".join(out)
                     # With the unfinished tail, which waits for a blank line that is not needed any more.
-                    self.error_event = before + b"".join([*events[position:], *self._pieces])
-                    self._pieces.clear()
+                    self.error_event = before + b"".join([*events[position:], *self.pieces])
+                    self.pieces.clear()
                     break
             if kind == "content":
                 self.committed = True

@@ -42,6 +42,7 @@ __all__ = ["collect", "decode_whole", "deliver_response", "deliver_whole"]
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_BEYOND_LIGHT = LIGHT_BYTES + 1
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Is in every reply that reports an error, and in few others."""
 
@@ -55,7 +56,7 @@ async def deliver_whole(
     attempt.entry.first_token = ctx.metrics.first_token = time.time()
     dialect, mint, names = call.dialect, request.services.mint, call.names
     wire = WireReply(reply.status, Headers.of(reply.headers), body)
-    heavy = attempt.is_heavy = len(body) > LIGHT_BYTES and is_heavy(body)
+    heavy = attempt.is_heavy = body[LIGHT_BYTES:_BEYOND_LIGHT] != b"" and is_heavy(body)
     if body[:1] != b"{" and dialect.sse and EVENTS.match(body):
         # Some servers stream whatever was asked for, and call it a document.
         collected = await collect(request, attempt, decoded_body(request, attempt, body, call))
