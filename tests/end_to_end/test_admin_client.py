@@ -34,6 +34,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]:
                 "config": {
                     "limits": [{"name": "team", "per": ["team"], "requests": 2, "window": "lifetime"}],
                     "ledger": True,
+                    "usage": "hour",
                     "blocks": {"share": 0},
                 },
             },
@@ -114,7 +115,11 @@ def test_a_key_is_made_used_limited_and_explained(served: ServedGateway, api: An
     assert statuses[-1] == 200, "the override is known to the worker"
     assert api.call("limits", "get_override", override.id).amount == "3"
     assert api.call("limits", "delete_override", override.id) is None
-    assert [each.amount for each in api.call("usage", "get_usage", by="team").items] == [3]
+    assert [each.amount for each in api.call("ledger", "get_ledger", by="team").items] == [3]
+    until = time.monotonic() + 10  # usage is written every two seconds
+    while not (rows := api.call("usage", "get_usage", by="team").items) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert [(row.group["team"], row.requests) for row in rows] == [("data", 3)]
     assert api.call("limits", "list_limit_rules").items[0].amount == 2
     assert api.call("store", "get_store").ok
 

@@ -138,7 +138,7 @@ def test_reserved_on_submission_and_settled_at_the_batch_price(gateway: ServedGa
     vendor.end(id_)
     assert settled(gateway, key) == 3 * COST
     assert settled(gateway, key, "tokens") == 3 * sum(USED)
-    used = [each for each in asked(gateway, "/usage")["items"] if key in str(each)]
+    used = [each for each in asked(gateway, "/ledger")["items"] if key in str(each)]
     assert {each["amount"] for each in used} >= {3 * COST, 3 * sum(USED)}
 
 

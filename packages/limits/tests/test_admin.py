@@ -95,16 +95,16 @@ def test_the_fullest_limits_come_first_over_all_pages() -> None:
         ("subject", {("data", "gpt"): 1, ("data", "claude"): 4, ("research", "gpt"): 3}),
     ],
 )
-def test_usage_is_grouped_by_any_dimension(by: str, expected: dict[tuple[Any, Any], int]) -> None:
+def test_the_ledger_is_grouped_by_any_dimension(by: str, expected: dict[tuple[Any, Any], int]) -> None:
     async def main() -> None:
         call = Routes()
         for team, model, nano in (("data", "gpt", 1), ("data", "claude", 4), ("research", "gpt", 3)):
             await call.spend(team, model, nano)
-        items = (await call("getUsage", by=by, measure="cost"))["items"]
+        items = (await call("getLedger", by=by, measure="cost"))["items"]
         found = {(each["subject"].get("team"), each["subject"].get("model")): each["amount"] for each in items}
         assert found == expected
-        assert (await call("getUsage", by=by, until="1"))["items"] == []
-        (everything,) = (await call("getUsage", by="limit", name="all"))["items"]
+        assert (await call("getLedger", by=by, until="1"))["items"] == []
+        (everything,) = (await call("getLedger", by="limit", name="all"))["items"]
         assert everything["amount"] == 15, "two limits are never added up"
 
     asyncio.run(main())
@@ -138,7 +138,7 @@ def test_events_are_read_page_by_page() -> None:
         ("deleteOverride", None, {}, 404),
         ("listLimits", None, {"size": "0"}, 400),
         ("listLimits", None, {"subject": "team"}, 400),
-        ("getUsage", None, {"since": "yesterday"}, 400),
+        ("getLedger", None, {"since": "yesterday"}, 400),
     ],
 )
 def test_mistakes_have_their_status(name: str, body: Any, query: dict[str, str], status: int) -> None:

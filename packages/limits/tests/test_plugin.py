@@ -65,7 +65,8 @@ def serve(
     *limits: dict[str, Any], auth: bool = True, models: Any = None, store: str = "memory:", **config: Any
 ) -> Iterator[GatewayClient]:
     plugins: list[dict[str, Any]] = [{"name": "who", "type": "who"}] if auth else []
-    plugins.append({"name": "limits", "type": "limits", "config": {"limits": list(limits), **config}})
+    settings = {"limits": list(limits), **config} if limits else config
+    plugins.append({"name": "limits", "type": "limits", "config": settings})
     text = {
         "store": {"url": store},
         "models": models
@@ -495,3 +496,21 @@ def test_entry_names_are_stable_when_the_amount_is_edited() -> None:
     entries = [rule.entry([("team", "red|x")], 1, 0.0) for rule in (first, second)]
     assert all(isinstance(entry, Entry) for entry in entries)
     assert entries[0].key == entries[1].key == "a|requests|60s|team=red%7Cx|"  # type: ignore[union-attr]
+
+
+def test_what_was_used_is_added_up_without_any_limit() -> None:
+    with serve(usage="day") as client:
+        assert client.chat("Hello", headers={"x-who": "ann/red"}, max_tokens=10).status == 200
+        assert client.chat("Hello", headers={"x-who": "bob/blue"}, max_tokens=10, stream=True).status == 200
+        plugin = plugin_of(client)
+
+        async def read() -> list[dict[str, Any]]:
+            await plugin._usage_book.flush()
+            rows: list[dict[str, Any]] = await plugin.usage_of({"by": ["team", "model"]}, plugin.gateway.store)
+            return rows
+
+        rows = client._run(read())
+    assert {row["group"]["team"]: (row["group"]["model"], row["requests"]) for row in rows} == {
+        "red": ("model", 1), "blue": ("model", 1),
+    }  # fmt: skip
+    assert all(row["cost"] > 0 and not row["unpriced"] for row in rows)

@@ -1,4 +1,4 @@
-"""What the plugin adds to the administration API: limits and their state, overrides, refusals, and what was used."""
+"""What the plugin adds to the administration API: limits, their state, overrides, refusals, sums of the ledger."""
 
 from __future__ import annotations
 
@@ -11,17 +11,31 @@ from llm_gateway_sdk import LogEvent, Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
 from llm_gateway_sdk.numerals import whole_number
 
-from .admin_schemas import EVENT, LIMIT, NEW_OVERRIDE, OVERRIDE, PAGING, STATE, STATE_QUERY, USAGE, USAGE_QUERY, page_of
+from .admin_schemas import (
+    EVENT,
+    LEDGER,
+    LEDGER_QUERY,
+    LIMIT,
+    NEW_OVERRIDE,
+    OVERRIDE,
+    PAGING,
+    STATE,
+    STATE_QUERY,
+    page_of,
+)
 from .overrides import LiveRules, OverrideBook, UnknownOverride
 from .reporting import fullness, state_of, used_of
 from .rules import Rule
+from .usage_admin import usage_routes
 
 __all__ = ["limit_routes"]
 
 
-def limit_routes(store: Store, rules_of: Callable[[], Sequence[Rule]]) -> list[AdminRoute]:
+def limit_routes(
+    store: Store, rules_of: Callable[[], Sequence[Rule]], counts_usage: Callable[[], bool] = lambda: False
+) -> list[AdminRoute]:
     """The routes for limits whose counters are in `store`; `rules_of` gives those of all projects. Of several of one
-    name, which count together, one is shown."""
+    name, which count together, one is shown. `counts_usage` is whether usage is added up in any project."""
     api = _Limits(store, rules_of)
     one = "/limits/overrides/{id}"
     of_limit = AdminParameter("name", "Only this limit.")
@@ -59,10 +73,11 @@ def limit_routes(store: Store, rules_of: Callable[[], Sequence[Rule]]) -> list[A
             handler=api.delete, status=204, versioned=True,
         ),
         AdminRoute(
-            method="GET", path="/usage", name="getUsage",
+            method="GET", path="/ledger", name="getLedger",
             summary="Sums of the ledger, grouped by limit, measure, window or what limits count per.", role="viewer",
-            handler=api.usage, gives=page_of(USAGE), query=USAGE_QUERY,
+            handler=api.ledger, gives=page_of(LEDGER), query=LEDGER_QUERY,
         ),
+        *usage_routes(store, counts_usage),
     ]  # fmt: skip
 
 
@@ -134,7 +149,7 @@ class _Limits:
             raise AdminError(404, f"There is no override {call.path['id']}.") from None
         return AdminReply(status=204)
 
-    async def usage(self, call: AdminCall) -> AdminReply:
+    async def ledger(self, call: AdminCall) -> AdminReply:
         since, until = _moment(call, "since", 0.0), _moment(call, "until", float("inf"))
         by = [each for each in call.query.get("by", "counter").split(",") if each]
         wanted = {name: call.query[name] for name in ("name", "measure", "window") if name in call.query}

@@ -9,14 +9,14 @@ from llm_gateway_sdk.admin import AdminParameter
 
 __all__ = [
     "EVENT",
+    "LEDGER",
+    "LEDGER_QUERY",
     "LIMIT",
     "NEW_OVERRIDE",
     "OVERRIDE",
     "PAGING",
     "STATE",
     "STATE_QUERY",
-    "USAGE",
-    "USAGE_QUERY",
     "page_of",
 ]
 
@@ -117,8 +117,8 @@ NEW_OVERRIDE = {
     ),
     "additionalProperties": False,
 }
-USAGE = _object(
-    "Usage",
+LEDGER = _object(
+    "LedgerSum",
     {
         "key": {"type": "string", "description": "The counter's name, where sums are by counter."},
         "limit": _TEXT,
@@ -145,7 +145,7 @@ STATE_QUERY = (
     AdminParameter("after", "The `next` of the page before."),
     AdminParameter("size", "Rows of a page.", {"type": "integer", "minimum": 1, "maximum": 1000, "default": 1000}),
 )
-USAGE_QUERY = (
+LEDGER_QUERY = (
     AdminParameter("since", "Seconds since the epoch.", {"type": "number"}),
     AdminParameter("until", "Seconds since the epoch.", {"type": "number"}),
     AdminParameter(

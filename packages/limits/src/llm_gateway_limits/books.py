@@ -153,6 +153,11 @@ class Books:
         self.figures.store_calls += 1
         await self.store.settle(lease_id, amounts, reserved=reserved, note=note if self._ledger else "")
 
+    async def charge(self, what: Settlement) -> None:
+        """Charges what was not reserved. Where the store is away it is written down and sent later."""
+        self.figures.store_calls += 1
+        await self._settle(what)
+
     def without_store(self, entries: Sequence[Entry], *, note: str = "") -> Hold:
         """A hold of a request that goes on though the store could not be asked."""
         amounts = [entry.amount for entry in entries]

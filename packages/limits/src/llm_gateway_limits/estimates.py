@@ -203,11 +203,15 @@ class Estimator:
             return prices
         return self._price_for(rule, attempt.model, refuse=False)
 
+    def path_cost(self, path: str) -> int | None:
+        """The price of a native call in nano-dollars; None where it has none."""
+        return next((cost for pattern, cost in self._paths if matches_wildcard(path, pattern)), None)
+
     def _native(self, rule: Rule, ctx: RequestContext) -> int:
         path = ctx.http_request.path
-        for pattern, cost in self._paths:
-            if matches_wildcard(path, pattern):
-                return cost
+        cost = self.path_cost(path)
+        if cost is not None:
+            return cost
         if rule.unknown_price == "refuse" and rule.enforce:
             raise RequestRejected(
                 f"Calls of {path} have no price, and the limit '{rule.name}' counts cost. Add one to "

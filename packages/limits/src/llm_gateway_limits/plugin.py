@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,6 @@ from llm_gateway_sdk import (
     PluginResult,
     RequestContext,
     RequestRejected,
-    Store,
     StoreError,
     StoreUnavailable,
     plugin_metadata,
@@ -26,7 +26,6 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.admin import AdminRoute
 
 from .admin import limit_routes
-from .amounts import show_amount
 from .applied import Applied, Spending, applied_of, shown_of
 from .batches import HELD_SECONDS, charges_of, parts_of, written_of
 from .blocks import BlockSettings
@@ -37,18 +36,21 @@ from .journal import Journal, default_folder
 from .overrides import LiveRules
 from .plans import Plan, Planner, Shown, Term
 from .records import Records
-from .reporting import simulate, state_of
+from .reports import Reports
 from .reserving import Reserver
 from .rules import Asker, Rule, compile_rules
 from .settings import SCHEMA
 from .settling import Settlement
 from .sharing import UpstreamShares
+from .usage import usage_book, who_asks
 
 __all__ = ["Limits"]
 
 log = logging.getLogger("llm_gateway.plugins.limits")
 
 _KEEP_SECONDS = 0.5
+_USAGE_TURNS = 4
+"""Turns of `_KEEP_SECONDS` between two times that usage is written."""
 _READING = ("GET", "HEAD", "DELETE", "OPTIONS")
 """Native calls that ask for nothing new."""
 _HOLDS = "llm_gateway_limits.holds"
@@ -61,13 +63,13 @@ _HOLDS = "llm_gateway_limits.holds"
     "gateways.",
     configuration_schema=SCHEMA,
 )
-class Limits(Plugin):
+class Limits(Reports, Plugin):
     operations: ClassVar[frozenset[Operation] | None] = frozenset(get_args(Operation)) - {"models"}
     reads_reply = False
 
     async def validate_config(self, config: Any) -> bool | str | None:
-        if "limits" not in config and "upstreamQueue" not in config:
-            return '"limits" is missing: a list of limits, or "upstreamQueue"'
+        if config.keys().isdisjoint(("limits", "upstreamQueue", "usage")):
+            return '"limits" is missing: a list of limits, or "upstreamQueue", or "usage"'
         try:
             compile_rules(config.get("limits", ()))
             Estimator(
@@ -111,6 +113,7 @@ class Limits(Plugin):
         self._reserver = Reserver(self._books, self._records, config.get("weights", {}))
         self._shares = UpstreamShares.configured(config, self.gateway, self._records)
         self._settlement = Settlement(self._configured, self._live, self._planner, self._estimator, self._books)
+        self._usage_book = usage_book(config, self.gateway, self._books, self._estimator)
         self._show = bool(config.get("headers", True))
         self._keeper = asyncio.create_task(self._keep())
         self._live.start()
@@ -124,11 +127,16 @@ class Limits(Plugin):
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeper
         with contextlib.suppress(StoreError):
+            if self._usage_book is not None:
+                await self._usage_book.flush()
             await self._books.close()
             await self._records.flush()
 
     def admin_routes(self) -> Sequence[AdminRoute]:
-        return limit_routes(self.gateway.store, self._of_all_projects)
+        plugins = self._plugins
+        return limit_routes(
+            self.gateway.store, self._of_all_projects, lambda: any(each._usage_book is not None for each in plugins)
+        )
 
     def _of_all_projects(self) -> list[Rule]:
         """The administration API asks the plugin of one project for the limits of all."""
@@ -201,8 +209,9 @@ class Limits(Plugin):
     async def defer_request(self, ctx: RequestContext) -> Any:
         """What the lines of a batch have reserved is held until it has ended."""
         spending: Spending | None = ctx.plugin_data.get(_HOLDS)
+        counted = {"who": who_asks(ctx)} if self._usage_book is not None and ctx.batch else None
         if spending is None or not spending.waiting:
-            return None
+            return counted
         _, hold = spending.holds.pop()
         spending.applied = spending.applied[: -len(spending.waiting)]
         try:
@@ -210,13 +219,16 @@ class Limits(Plugin):
         except StoreUnavailable as error:
             log.warning("a batch's reservation may end before the batch does: %s", error)
         entries = [written_of(part, each.entry) for part, each in spending.waiting]
-        return {"lease": hold.lease_id, "reserved": hold.reserved, "entries": entries}
+        return {"lease": hold.lease_id, "reserved": hold.reserved, "entries": entries, **(counted or {})}
 
     async def settle_deferred(self, held: Any, ctx: RequestContext) -> None:
-        charges = charges_of(held["entries"], ctx, self._estimator)
-        await self._books.settle_deferred(
-            str(held["lease"]), charges, reserved=bool(held["reserved"]), note=ctx.request_id
-        )
+        if "lease" in held:
+            charges = charges_of(held["entries"], ctx, self._estimator)
+            await self._books.settle_deferred(
+                str(held["lease"]), charges, reserved=bool(held["reserved"]), note=ctx.request_id
+            )
+        if self._usage_book is not None and "who" in held:
+            self._usage_book.add_batch(ctx, held["who"])
 
     async def before_model(self, ctx: RequestContext) -> None:
         """A router or a fallback chose another model than was reserved for: tops up where it is dearer, reserves what
@@ -265,39 +277,12 @@ class Limits(Plugin):
     async def after_request(self, ctx: RequestContext) -> None:
         if self._shares is not None:
             self._shares.release(ctx)
+        if self._usage_book is not None:
+            self._usage_book.add(ctx)
         spending: Spending | None = ctx.plugin_data.pop(_HOLDS, None)
         if spending is None:
             return
         await self._settlement.settle(ctx, spending)
-
-    # For the command line.
-
-    @staticmethod
-    def show_amount(measure: str, amount: int) -> str:
-        """The amount for people."""
-        return show_amount(measure, amount)
-
-    @classmethod
-    async def state_of(cls, config: Mapping[str, Any], store: Store) -> list[dict[str, Any]]:
-        """One row per limit and subject, as in `reporting.state_of`."""
-        live = LiveRules(compile_rules(config.get("limits", ())), store)
-        await live.load()
-        return await state_of(live.rules, store)
-
-    @classmethod
-    def simulate(cls, config: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """What each limit would have done with recorded requests. Raises ValueError where they can't be read."""
-        found = simulate(compile_rules(config.get("limits", ())), records)
-        return [
-            {
-                "limit": name,
-                "seen": each.seen,
-                "refused": each.refused,
-                "skipped": each.skipped,
-                "bySubject": each.by_subject.most_common(),
-            }
-            for name, each in found.items()
-        ]
 
     # What it takes.
 
@@ -354,11 +339,13 @@ class Limits(Plugin):
         with contextlib.suppress(Exception):
             for note in await self.gateway.store.check():
                 log.warning("the store: %s", note)
-        while True:
+        for turn in itertools.count(1):
             await asyncio.sleep(_KEEP_SECONDS)
             try:
                 await self._books.keep()
                 await self._records.flush()
+                if self._usage_book is not None and turn % _USAGE_TURNS == 0:
+                    await self._usage_book.flush()
             except StoreUnavailable as error:
                 log.debug("the store can't be reached: %s", error)
             except Exception:

@@ -211,6 +211,12 @@ SCHEMA: dict[str, Any] = {
             "default": False,
             "description": "Write every charge to the store's log `ledger`, in the same step.",
         },
+        "usage": {
+            "enum": ["hour", "day"],
+            "description": "Add up requests, tokens and cost by model, project, key, user, team, org and labels, for "
+            "each hour or each day (of UTC), whatever limits there are: `llm-gateway usage`, and `/usage` of the "
+            "administration API. The store keeps the newest 200,000 rows, for 400 days. Left out, nothing is added up.",
+        },
         "explainRetention": {
             "type": "integer",
             "minimum": 0,

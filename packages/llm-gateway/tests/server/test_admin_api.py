@@ -138,7 +138,7 @@ ROLES = {"view-key": 0, "op-key": 1, "root-key": 2}
         ("POST", "/keys/{id}/rotate", {}, 2),
         ("POST", "/keys/{id}/revoke", None, 1),
         ("GET", "/audit", None, 2),
-        ("GET", "/usage", None, 0),
+        ("GET", "/ledger", None, 0),
         ("GET", "/limits", None, 0),
         ("GET", "/limits/rules", None, 0),
         ("GET", "/limits/events", None, 0),
@@ -188,6 +188,8 @@ def test_guesses_of_others_do_not_shut_out_who_was_right_before(api: API) -> Non
         ("PATCH", "/keys/nothing", {"team": "t"}, 404),
         ("GET", "/explain/nothing", None, 404),
         ("GET", "/usage?since=yesterday", None, 400),
+        ("GET", "/usage", None, 404),
+        ("GET", "/ledger?since=yesterday", None, 400),
     ],
 )
 def test_problems_have_details(api: API, method: str, path: str, body: Any, status: int) -> None:
@@ -230,7 +232,7 @@ def test_replies_are_what_the_document_promises(api: API) -> None:
         ("/keys/{id}", "get", api("GET", f"/keys/{made['id']}")),
         ("/store", "get", api("GET", "/store")),
         ("/audit", "get", api("GET", "/audit")),
-        ("/usage", "get", api("GET", "/usage")),
+        ("/ledger", "get", api("GET", "/ledger")),
         ("/limits", "get", api("GET", "/limits")),
         ("/limits/rules", "get", api("GET", "/limits/rules")),
         ("/limits/events", "get", api("GET", "/limits/events")),

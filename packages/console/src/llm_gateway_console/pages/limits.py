@@ -30,7 +30,7 @@ async def shown(view: View) -> Response:
     """Meters where the API has the state of limits, the ledger's sums, and the answer to "why was this refused"."""
     after = view.query.get("after", "")
     state = await view.ask("GET", "/limits", query={"order": "fullest", "size": str(_METERS), "after": after or "0"})
-    used = await view.ask("GET", "/usage", query={"by": "limit,measure,window,begins,subject"})
+    used = await view.ask("GET", "/ledger", query={"by": "limit,measure,window,begins,subject"})
     wanted = view.query.get("request", "").strip()
     why = await view.ask("GET", f"/explain/{quote(wanted, safe='')}") if wanted else None
     reasons = why.body["items"] if why is not None and why.ok else []

@@ -45,6 +45,7 @@ application = CommandTable(
         "plugins": ("plugins", "List, document or create plugins, adapters and providers."),
         "models": ("models", "Print what models accept and cost, with sources."),
         "limits": ("limits", "Show what limits have counted, explain refusals, try limits on recorded requests."),
+        "usage": ("usage", "Print what teams, users, keys and models have used and cost."),
         "schema": ("schema", "Print the JSON Schema of the configuration."),
         "completion": ("completion", "Print the completion script of a shell."),
         "version": ("version", "Print the versions of gateway, SDK and Python."),

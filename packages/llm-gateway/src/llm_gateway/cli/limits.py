@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from llm_gateway.loading import LoadResult
     from llm_gateway_sdk import Store
 
-__all__ = ["command"]
+__all__ = ["command", "limit_plugins", "load_result", "with_store"]
 
 _TYPE = "limits"
 
@@ -43,15 +43,15 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="print JSON; costs are nano-dollars")
 def show(config: str, name: str | None, team: str | None, user: str | None, as_json: bool) -> int:
     """Reads the store of the configuration."""
-    result = _load(config)
-    plugins = _plugins(result)
+    result = load_result(config)
+    plugins = limit_plugins(result)
     if not plugins:
         return refuse("the configuration has no limits: there is no plugin of the type `limits`")
 
     async def read(store: Store) -> list[dict[str, Any]]:
         return [row for cls, settings in plugins for row in await cls.state_of(settings, store)]
 
-    rows = _with_store(result, read)
+    rows = with_store(result, read)
     if rows is None:
         return 1
     wanted = {"team": team, "user": user}
@@ -86,7 +86,7 @@ def show(config: str, name: str | None, team: str | None, user: str | None, as_j
 @click.option("--json", "as_json", is_flag=True, help="print JSON; costs are nano-dollars")
 def explain(config: str, request_id: str, as_json: bool) -> int:
     """Looks through the store's log of refusals."""
-    result = _load(config)
+    result = load_result(config)
 
     async def read(store: Store) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -96,7 +96,7 @@ def explain(config: str, request_id: str, as_json: bool) -> int:
             found += [{"at": each.at, **each.event} for each in events if each.event.get("request") == request_id]
         return found
 
-    events = _with_store(result, read)
+    events = with_store(result, read)
     if events is None:
         return 1
     if not events:
@@ -104,7 +104,7 @@ def explain(config: str, request_id: str, as_json: bool) -> int:
     if as_json:
         print_json(events)
         return 0
-    plugins = _plugins(result)
+    plugins = limit_plugins(result)
     for event in events:
         show_amount = plugins[0][0].show_amount if plugins else lambda measure, amount: str(amount)
         keys = ("settled", "open", "of", "asked")
@@ -129,7 +129,7 @@ def explain(config: str, request_id: str, as_json: bool) -> int:
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 def simulate(config: str, file: str, as_json: bool) -> int:
     """Asks no store and sends nothing."""
-    plugins = _plugins(_load(config))
+    plugins = limit_plugins(load_result(config))
     if not plugins:
         return refuse("the configuration has no limits: there is no plugin of the type `limits`")
     try:
@@ -153,13 +153,14 @@ def simulate(config: str, file: str, as_json: bool) -> int:
     return 0
 
 
-def _load(config: str) -> LoadResult:
+def load_result(config: str) -> LoadResult:
+    """The configuration and its extensions. Raises ConfigError."""
     from llm_gateway.loading import load
 
     return load(config)
 
 
-def _plugins(result: LoadResult) -> list[tuple[Any, dict[str, Any]]]:
+def limit_plugins(result: LoadResult) -> list[tuple[Any, dict[str, Any]]]:
     """Class and settings of each plugin of this type; one that projects inherit comes once."""
     found: list[tuple[Any, dict[str, Any]]] = []
     for project in result.config.projects.values():
@@ -169,7 +170,7 @@ def _plugins(result: LoadResult) -> list[tuple[Any, dict[str, Any]]]:
     return found
 
 
-def _with_store(result: LoadResult, work: Any) -> Any:
+def with_store(result: LoadResult, work: Any) -> Any:
     """What `work` reads from the store of the configuration; None where that can't be reached, which is then
     reported."""
     from llm_gateway.store_settings import build_store
