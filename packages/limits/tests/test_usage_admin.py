@@ -76,7 +76,7 @@ def test_mistakes_are_refused(query: dict[str, str]) -> None:
     assert caught.value.status == 400
 
 
-def test_where_nothing_is_added_up_it_says_how_to_begin() -> None:
+def test_where_nothing_is_added_up_the_setting_is_named() -> None:
     assert asked({}, rows=0)["items"] == []
     with pytest.raises(AdminError, match="usage: hour") as caught:
         asked({}, rows=0, counting=False)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from llm_gateway_sdk import Choice, LLMResponse, Message, TextPart, ToolCallPart, Usage
 from llm_gateway_sdk.context import Attempt, RequestMetrics
-from llm_gateway_sdk.metering import add_attempt, estimate_output, record, record_cut
+from llm_gateway_sdk.metering import MOST_TOKENS, add_attempt, estimate_output, record, record_cut
 
 
 def attempt() -> Attempt:
@@ -82,3 +84,25 @@ def test_usage_without_words_is_recorded_as_it_is() -> None:
     assert second.usage is not None
     assert second.usage.provider_metadata == {"openai_chat": {"count": 3}}
     assert words.provider_metadata["openai_chat"]["note"] == "a word"
+
+
+@pytest.mark.parametrize("count", [-1, MOST_TOKENS + 1, 10**30])
+@pytest.mark.parametrize("kind", [name for name in Usage.__struct_fields__ if name.endswith("_tokens")])
+def test_a_count_that_can_not_be_is_none(kind: str, count: int) -> None:
+    tried = attempt()
+    reported = Usage(**{"input_tokens": 5, "output_tokens": 7, "cache_write_tokens": 1, kind: count})
+    record(tried, reported)
+
+    assert tried.usage is not None
+    assert getattr(tried.usage, kind) is None
+    assert getattr(reported, kind) == count, "the client's reply is as the provider sent it"
+    record_cut(tried, reported, input_tokens=3, output_tokens=4)
+    assert getattr(tried.usage, kind) == {"input_tokens": 3, "output_tokens": 4}.get(kind)
+
+
+def test_the_lines_of_a_batch_may_count_more_than_one_request() -> None:
+    tried = attempt()
+    record(tried, Usage(MOST_TOKENS + 1, 2, requests=1000))
+
+    assert tried.usage is not None
+    assert tried.usage.input_tokens == MOST_TOKENS + 1

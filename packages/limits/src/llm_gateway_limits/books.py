@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from llm_gateway_sdk import (
+    MAX_AMOUNT,
     Amount,
     CounterState,
     Entry,
@@ -262,7 +263,8 @@ class Books:
 
     async def _settle_block(self, block: Block) -> None:
         self._open.pop(block.lease_id, None)
-        amounts = tuple(Amount(key, max(0, used)) for key, used in zip(block.keys, block.charged, strict=True))
+        charged = zip(block.keys, block.charged, strict=True)
+        amounts = tuple(Amount(key, min(max(0, used), MAX_AMOUNT)) for key, used in charged)
         await self._settle(Settlement(block.lease_id, amounts, note="block" if self._ledger else ""))
 
     async def _extend(self, now: float) -> None:

@@ -20,6 +20,8 @@ _BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "stored", 
 """Operations that spend tokens. Counting tokens is a request like others, and costs nothing; so is looking at
 what is stored."""
 
+_MOST_NANOS = 10**13
+"""No request costs ten thousand dollars: where a provider's figures give that, what was reserved is charged."""
 _NO_OUTPUT = frozenset({"embed", "rerank", "moderate"})
 """Operations for whose replies no tokens are reserved: they have none."""
 
@@ -162,7 +164,7 @@ class Estimator:
             if exact is None:
                 charge = charge_of(prices, usage, tier=tier)
                 exact = reserved if charge is None else charge.nanos
-            total += exact
+            total += exact if 0 <= exact <= _MOST_NANOS * usage.requests else reserved
         if counted:
             return total
         return 0 if _all_failed(attempts) else reserved

@@ -11,13 +11,30 @@ from .estimate import estimate_text
 from .response import LLMResponse, Usage
 from .values import replace
 
-__all__ = ["add_attempt", "estimate_output", "record", "record_cut"]
+__all__ = ["MOST_TOKENS", "add_attempt", "estimate_output", "record", "record_cut"]
+
+
+MOST_TOKENS = 10**9
+"""Tokens of one request that are believed. A provider that reports more, or less than none, has reported nothing."""
 
 
 def record(attempt: Attempt, usage: Usage | None) -> None:
     """Notes what the provider has reported for all of its reply."""
     if usage is None:
         return
+    most = MOST_TOKENS if usage.requests == 1 else MOST_TOKENS * usage.requests
+    if (
+        not 0 <= (usage.input_tokens or 0) <= most
+        or not 0 <= (usage.output_tokens or 0) <= most
+        or not 0 <= (usage.cache_read_tokens or 0) <= most
+        or usage.cache_write_tokens
+        or usage.reasoning_tokens
+        or usage.input_audio_tokens
+        or usage.output_audio_tokens
+        or usage.input_image_tokens
+        or usage.output_image_tokens
+    ):
+        usage = _believed(usage, most)
     tier = usage.service_tier
     if tier is not None and tier not in TIERS:
         usage.service_tier = "standard" if tier == "default" else charged_tier(tier)
@@ -32,6 +49,7 @@ def record_cut(attempt: Attempt, reported: Usage | None, *, input_tokens: int, o
     may be the placeholder of a beginning; the tokens are the gateway's own estimates of what was sent to the provider,
     and of what it had sent."""
     usage = Usage() if reported is None else _counts(Usage(**{name: getattr(reported, name) for name in _FIELDS}))
+    usage = _believed(usage, MOST_TOKENS)
     attempt.usage = usage
     attempt.input_precision = "exact"
     if usage.input_tokens is None:
@@ -83,6 +101,16 @@ def estimate_output(response: LLMResponse | None) -> int:
             for part in choice.message.content
         )
     )
+
+
+def _believed(usage: Usage, most: int) -> Usage:
+    """The usage without counts that can't be."""
+    wrong = {
+        name: None
+        for name in _FIELDS
+        if name.endswith("_tokens") and (count := getattr(usage, name)) is not None and not 0 <= count <= most
+    }
+    return replace(usage, **wrong) if wrong else usage
 
 
 def _counts(usage: Usage) -> Usage:

@@ -77,14 +77,14 @@ def test_it_is_printed_as_json_for_some(file: Path, capsys: Any) -> None:
         (("--time-zone", "Mars/Olympus"), "Europe/Zurich"),
     ],
 )
-def test_mistakes_say_what_was_expected(file: Path, capsys: Any, arguments: tuple[str, ...], words: str) -> None:
+def test_mistakes_name_what_was_expected(file: Path, capsys: Any, arguments: tuple[str, ...], words: str) -> None:
     code, shown = run(capsys, "--config", str(file), *arguments)
 
     assert code == 2
     assert words in shown
 
 
-def test_without_the_setting_it_says_how_to_begin(tmp_path: Path, capsys: Any) -> None:
+def test_without_the_setting_it_is_named(tmp_path: Path, capsys: Any) -> None:
     path = tmp_path / "gateway.yaml"
     path.write_text("models: [{name: m, provider: {type: echo}}]\n")
 

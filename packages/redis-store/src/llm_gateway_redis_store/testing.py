@@ -286,7 +286,11 @@ class ToxicProxy:
             if self.gone:
                 near.close()
                 continue
-            far = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # the server is not there now
+                near.close()
+                continue
             self._sockets += [near, far]
             for source, target in ((near, far), (far, near)):
                 threading.Thread(target=self._copy, args=(source, target, source is far), daemon=True).start()
