@@ -1,4 +1,4 @@
-"""Whatever a provider reports as usage, the books stay whole: nothing is given back that was not taken, nobody is
+"""Whatever a provider reports as usage, the books stay whole: nothing is given back that was not taken, no caller is
 locked out by a slip of a provider, and what is not a count is taken as not reported."""
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ _MEANINGS = {
     "outputTokens": "Tokens of replies.",
     "cost": "Nano-dollars.",
     "unpriced": "Calls of providers in which something without a price was used: `cost` lacks it.",
-    "estimated": "Calls of providers whose tokens were counted by the gateway, as of a reply that broke off.",
+    "estimated": "Calls of providers whose tokens were counted by the gateway, as of a reply that ended early.",
 }
 _ROW = {
     "type": "object",
