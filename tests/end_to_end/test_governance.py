@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import anthropic
+import cohere
 import httpx
 import openai
 import pytest
+from google import genai
+from google.genai import types
 from llm_gateway_redis_store import RedisStore
 from llm_gateway_redis_store.testing import Server, ToxicProxy, server_program
 from served_gateway import ServedGateway
@@ -291,6 +296,55 @@ def test_official_clients_do_not_try_a_spent_budget_again(limited: ServedGateway
             model="model", messages=QUESTION, max_tokens=1000
         )
     assert refusals(limited, "budget") == 3, "each client asked once"
+
+
+@contextmanager
+def others(served: ServedGateway, project: str) -> Iterator[tuple[Callable[[], Any], Callable[[], Any]]]:
+    """A call of Google's client and one of Cohere's, both of which are set to try again."""
+    options = types.HttpOptions(
+        base_url=f"{served.url}{project}/gemini",
+        retry_options=types.HttpRetryOptions(attempts=3, initial_delay=0.1, jitter=0),
+        client_args={"trust_env": False},
+    )
+    with (
+        httpx.Client(trust_env=False) as http,
+        genai.Client(api_key="k", vertexai=False, http_options=options) as google,
+    ):
+        co = cohere.ClientV2("k", base_url=f"{served.url}{project}/cohere", httpx_client=http)
+        config = types.GenerateContentConfig(max_output_tokens=1000)
+        yield (
+            lambda: google.models.generate_content(model="model", contents="Hello", config=config),
+            lambda: co.rerank(model="model", query="Hello", documents=["word " * 100]),
+        )
+
+
+def test_clients_of_google_and_cohere_do_not_try_a_spent_budget_again(limited: ServedGateway) -> None:
+    before = refusals(limited, "budget")
+    with others(limited, "/budget") as (google, co):
+        with pytest.raises(genai.errors.ClientError, match="budget") as caught:
+            google()
+        assert (caught.value.code, caught.value.status) == (402, "RESOURCE_EXHAUSTED")
+        with pytest.raises(cohere.core.ApiError, match="budget") as refused:
+            co()
+        assert refused.value.status_code == 402
+    assert refusals(limited, "budget") == before + 2, "each client asked once"
+
+
+def test_clients_of_google_and_cohere_raise_their_own_errors(limited: ServedGateway) -> None:
+    with others(limited, "/teams") as (google, co):
+        with pytest.raises(genai.errors.ClientError) as caught:
+            google()
+        assert (caught.value.code, caught.value.status) == (403, "PERMISSION_DENIED")
+        with pytest.raises(cohere.ForbiddenError):
+            co()
+    with others(limited, "/hour") as (google, co):
+        with contextlib.suppress(genai.errors.ClientError):
+            google()  # the one that is allowed, where no other test has sent it
+        with pytest.raises(genai.errors.ClientError) as caught:
+            google()
+        assert (caught.value.code, caught.value.status) == (429, "RESOURCE_EXHAUSTED")
+        with pytest.raises(cohere.TooManyRequestsError):
+            co()
 
 
 def test_official_clients_raise_their_own_error_for_what_is_not_permitted(limited: ServedGateway) -> None:

@@ -36,6 +36,7 @@ def google(status: int, word: str, message: str, *details: Any) -> Any:
         (403, "PERMISSION_DENIED", "No.", "permission"),
         (404, "NOT_FOUND", "models/x is not found", "not_found"),
         (429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota).", "rate_limit"),
+        (402, "RESOURCE_EXHAUSTED", "Nothing is left on your account.", "quota"),
         (500, "INTERNAL", "An internal error has occurred.", "upstream"),
         (503, "UNAVAILABLE", "The model is overloaded.", "overloaded"),
         (504, "DEADLINE_EXCEEDED", "Too slow.", "timeout"),

@@ -40,7 +40,7 @@ _STATUSES: dict[ErrorClass, tuple[int, str]] = {
     "permission": (403, "PERMISSION_DENIED"),
     "not_found": (404, "NOT_FOUND"),
     "rate_limit": (429, "RESOURCE_EXHAUSTED"),
-    "quota": (429, "RESOURCE_EXHAUSTED"),
+    "quota": (402, "RESOURCE_EXHAUSTED"),
     "overloaded": (503, "UNAVAILABLE"),
     "timeout": (504, "DEADLINE_EXCEEDED"),
     "upstream": (502, "INTERNAL"),
@@ -129,6 +129,8 @@ def _kind(info: ErrorInfo, details: list[dict[str, Any]]) -> ErrorClass:
     kind = _KINDS.get(info.type or "") or kind_of_status(info.status)
     if info.status == 413:
         return "too_large"
+    if info.status == 402:
+        return "quota"
     if kind == "bad_request" and "api key" in info.message.lower():
         return "authentication"
     if kind == "bad_request" and _CONTEXT.search(info.message):

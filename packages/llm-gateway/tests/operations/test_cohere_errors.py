@@ -17,3 +17,7 @@ def test_an_error_has_its_message_and_the_requests_id() -> None:
 
 def test_an_error_without_a_request_has_the_message_alone() -> None:
     assert json.loads(encode_error(ErrorInfo("slow down", 429)).body) == {"message": "slow down"}
+
+
+def test_a_spent_budget_has_the_status_that_clients_do_not_try_again() -> None:
+    assert encode_error(ErrorInfo("used up", 429, "quota")).status == 402

@@ -311,8 +311,10 @@ class ClientReply:
         wait = retry_after_header(error.retry_after)
         if wait is not None and not any(name == b"retry-after" for name, _ in headers):
             headers.append((b"retry-after", wait))
-        # A plugin's status stays; other errors take the one that the client's API has for their kind.
-        status = error.status if isinstance(error, RequestRejected) else wire.status
+        # A plugin's status stays; other errors take the one that the client's API has for their kind. So does a spent
+        # budget: at some vendors a 429 is one that their clients try again.
+        spent = error.status == 429 and error.kind == "quota"
+        status = error.status if isinstance(error, RequestRejected) and not spent else wire.status
         await self.write(status, wire.body, headers)
 
     def _encode_error(self, info: ErrorInfo) -> WireReply:

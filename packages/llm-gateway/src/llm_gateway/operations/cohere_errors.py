@@ -13,4 +13,6 @@ def encode_error(error: ErrorInfo) -> WireReply:
     if error.request_id:
         body["id"] = error.request_id
     headers = Headers.of([("content-type", "application/json")])
-    return WireReply(error.status, headers, json.dumps(body))
+    # Cohere's own status for an account at its limit: a 429 is tried again by its SDK.
+    status = 402 if error.kind == "quota" else error.status
+    return WireReply(status, headers, json.dumps(body))
