@@ -78,6 +78,9 @@ OWN = {
 }
 """By dialect the model whose provider speaks it."""
 
+SPENT = (429, 402, 400)
+"""Statuses of a spent budget: at OpenAI and Anthropic, at Google and Cohere, at Amazon."""
+
 
 def models_of(url: str) -> list[dict[str, Any]]:
     """The models, and for each its twin that a failure leads to."""
