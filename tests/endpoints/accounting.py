@@ -78,7 +78,7 @@ OWN = {
 }
 """By dialect the model whose provider speaks it."""
 
-SPENT = (429, 402, 400)
+SPENT_STATUSES = (429, 402, 400)
 """Statuses of a spent budget: at OpenAI and Anthropic, at Google and Cohere, at Amazon."""
 
 

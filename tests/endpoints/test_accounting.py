@@ -16,7 +16,7 @@ from accounting import (
     ANSWERED,
     CASES,
     REPORTED,
-    SPENT,
+    SPENT_STATUSES,
     UNHEARD,
     Case,
     Provider,
@@ -220,7 +220,7 @@ def test_each_request_is_on_the_books_once(everything_found: dict[str, Found], c
         assert found.calls == 0, "nothing went out"
     if case.outcome == "over the limit":
         assert found.reply is not None
-        assert found.reply.status in SPENT
+        assert found.reply.status in SPENT_STATUSES
         assert found.reply.header("x-llm-gateway-limit") == "spent"
     if case.outcome == "over the limit" or case.route.operation == "models":
         assert found.lines == []
