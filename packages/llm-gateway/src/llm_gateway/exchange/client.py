@@ -311,11 +311,7 @@ class ClientReply:
         wait = retry_after_header(error.retry_after)
         if wait is not None and not any(name == b"retry-after" for name, _ in headers):
             headers.append((b"retry-after", wait))
-        # A plugin's status stays; other errors take the one that the client's API has for their kind. So does a spent
-        # budget: at some vendors a 429 is one that their clients try again.
-        spent = error.status == 429 and error.kind == "quota"
-        status = error.status if isinstance(error, RequestRejected) and not spent else wire.status
-        await self.write(status, wire.body, headers)
+        await self.write(_status_of(error, wire), wire.body, headers)
 
     def _encode_error(self, info: ErrorInfo) -> WireReply:
         """In the shape of the route's form, where that has a shape for errors."""
@@ -338,3 +334,11 @@ class ClientReply:
     def _own_headers(self) -> Headers:
         request = self.request
         return reply_headers.own(request.ctx, self.attempt, request.services)
+
+
+def _status_of(error: GatewayError, wire: WireReply) -> int:
+    """A plugin's status stays; other errors take the one that the client's API has for their kind. So does a spent
+    budget: at some vendors a 429 is one that their clients try again."""
+    if isinstance(error, RequestRejected) and not (error.status == 429 and error.kind == "quota"):
+        return error.status
+    return wire.status
