@@ -171,7 +171,7 @@ class Redis:
 
     @contextmanager
     def resolver_stuck(self) -> Iterator[None]:
-        """Whoever asks for its name waits."""
+        """A look-up of its name waits."""
         yield from self._with_resolver(lambda: time.sleep(1.0))
 
     def _with_resolver(self, resolve: Callable[[], None]) -> Iterator[None]:
@@ -377,7 +377,7 @@ def test_a_file_in_trouble(tmp_path: Path, name: str) -> None:
     judge(run(through(kept, getattr(kept, name)()), seconds=100))
 
 
-# Of a cluster: a slot moves to another node, and a client is told so by MOVED.
+# Of a cluster: a slot moves to another node, and a client learns of it by MOVED.
 
 
 class Cluster:
