@@ -299,8 +299,10 @@ def test_official_clients_do_not_try_a_spent_budget_again(limited: ServedGateway
 
 
 @contextmanager
-def others(served: ServedGateway, project: str) -> Iterator[tuple[Callable[[], Any], Callable[[], Any]]]:
-    """A call of Google's client and one of Cohere's, both of which are set to try again."""
+def others(
+    served: ServedGateway, project: str, *, retries: int = 2
+) -> Iterator[tuple[Callable[[], Any], Callable[[], Any]]]:
+    """A call of Google's client and one of Cohere's, both of which try again."""
     options = types.HttpOptions(
         base_url=f"{served.url}{project}/gemini",
         retry_options=types.HttpRetryOptions(attempts=3, initial_delay=0.1, jitter=0),
@@ -314,7 +316,9 @@ def others(served: ServedGateway, project: str) -> Iterator[tuple[Callable[[], A
         config = types.GenerateContentConfig(max_output_tokens=1000)
         yield (
             lambda: google.models.generate_content(model="model", contents="Hello", config=config),
-            lambda: co.rerank(model="model", query="Hello", documents=["word " * 100]),
+            lambda: co.rerank(
+                model="model", query="Hello", documents=["word " * 100], request_options={"max_retries": retries}
+            ),
         )
 
 
@@ -337,7 +341,7 @@ def test_clients_of_google_and_cohere_raise_their_own_errors(limited: ServedGate
         assert (caught.value.code, caught.value.status) == (403, "PERMISSION_DENIED")
         with pytest.raises(cohere.ForbiddenError):
             co()
-    with others(limited, "/hour") as (google, co):
+    with others(limited, "/hour", retries=0) as (google, co):  # Cohere's would wait for the hour
         with contextlib.suppress(genai.errors.ClientError):
             google()  # the one that is allowed, where no other test has sent it
         with pytest.raises(genai.errors.ClientError) as caught:

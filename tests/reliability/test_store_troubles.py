@@ -72,7 +72,7 @@ class Redis:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Its process stands still, and its connections stay open."""
+        """Its process is stopped, and its connections stay open."""
         thread = threading.Thread(target=self.server.pause, args=(2.5,))
         thread.start()
         yield
@@ -149,7 +149,7 @@ class Redis:
 
     @contextmanager
     def scripts_lost(self) -> Iterator[None]:
-        """NOSCRIPT is no trouble: they are sent again."""
+        """NOSCRIPT does no harm: they are sent again."""
         self.server.command("SCRIPT", "FLUSH")
         yield
 
