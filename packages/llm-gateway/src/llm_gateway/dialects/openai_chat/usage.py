@@ -43,13 +43,14 @@ def decode_usage(wire: Any) -> Usage | None:
         usage.output_audio_tokens = (
             spoken if spoken is None or (type(spoken) is int and spoken >= 0) else _count(spoken)
         )
-        accepted, rejected = details.get("accepted_prediction_tokens"), details.get("rejected_prediction_tokens")
-        if accepted is not None and rejected is not None and details.keys() == _OPENAI_COMPLETION:
-            # All that OpenAI's own replies have.
-            more = {"accepted_prediction_tokens": accepted, "rejected_prediction_tokens": rejected}
-            rest["completion_tokens_details"] = more
-        elif not _COMPLETION_DETAILS.issuperset(details):
-            _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
+        if not _COMPLETION_DETAILS.issuperset(details):
+            accepted, rejected = details.get("accepted_prediction_tokens"), details.get("rejected_prediction_tokens")
+            if accepted is not None and rejected is not None and details.keys() == _OPENAI_COMPLETION:
+                # All that OpenAI's own replies have.
+                more = {"accepted_prediction_tokens": accepted, "rejected_prediction_tokens": rejected}
+                rest["completion_tokens_details"] = more
+            else:
+                _keep_more(rest, "completion_tokens_details", details, _COMPLETION_DETAILS)
     if prompt is not None and usage.cache_read_tokens:
         _reconcile(usage, prompt, usage.cache_read_tokens)
     reasoning = usage.reasoning_tokens
