@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from pathlib import Path
 
@@ -88,6 +89,19 @@ def test_images_are_edited(gateway: ServedGateway, vendors: Vendors, model: str)
     sent = vendors.seen[-1].raw
     assert (b64decode(PIXEL) if model == "openai" else PIXEL.encode()) in sent
     assert b"add a hat" in sent
+
+
+def test_a_stream_of_an_edit_is_handed_on_and_never_left_out_in_silence(
+    gateway: ServedGateway, vendors: Vendors
+) -> None:
+    image = ("a.png", b64decode(PIXEL))
+
+    gateway.openai().images.edit(model="openai", prompt="x", image=image, stream=True, partial_images=1).close()
+
+    assert re.search(rb'name="stream"\r\n\r\ntrue', vendors.seen[-1].raw)
+    for model in ("gemini-image", "nova-canvas", "stability"):
+        with pytest.raises(openai.BadRequestError, match="does not stream images"):
+            gateway.openai().images.edit(model=model, prompt="x", image=image, stream=True)
 
 
 def test_usage_is_the_sum_of_all_calls(gateway: ServedGateway) -> None:

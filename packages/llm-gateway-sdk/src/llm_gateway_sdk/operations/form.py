@@ -57,8 +57,10 @@ class OperationForm(ABC, Generic[Q, A]):
 
     def _named(self, body: bytes) -> str | None:
         """The fields of a multipart form are all text, `stream` too."""
-        if not self.multipart:
-            return json.peek(body)[0]
+        return self._named_in_fields(body) if self.multipart else json.peek(body)[0]
+
+    @staticmethod
+    def _named_in_fields(body: bytes) -> str | None:
         fields = json.loads(body)
         model = fields.get("model") if isinstance(fields, dict) else None
         if model is not None and not isinstance(model, str):

@@ -46,6 +46,9 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
         the beginning of their names; without them any."""
         self._inline, self._sizes = inline, sizes
 
+    def _named(self, body: bytes) -> str | None:
+        return self._named_in_fields(body)  # an edit's, which is a form, comes here too
+
     def decode_request(self, wire: WireRequest) -> ImageRequest:
         return read_options(object_of(wire.body), self.name)
 
@@ -138,7 +141,7 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
 
 def read_options(body: dict[str, Any], form: str) -> ImageRequest:
     """What `generations` and `edits` have in common. Raises DialectError."""
-    if body.get("stream") is True:
+    if body.get("stream") not in (None, False, "false"):
         raise DialectError("the model's provider does not stream images", path="stream")
     model, user, quality = body.get("model"), body.get("user"), body.get("quality")
     request = ImageRequest(
