@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gateway_sdk import LLMResponse
+from llm_gateway_sdk import LLMResponse, TextPart
 from llm_gateway_sdk.dialects.unasked_thoughts import ThoughtGate
 from llm_gateway_sdk.losses import Losses
 
@@ -24,5 +24,16 @@ def settle_thoughts(
     request: ClientRequest, attempt: LiveAttempt | None, response: LLMResponse, losses: Losses
 ) -> LLMResponse:
     """A whole reply without the proofs that nothing in it needs."""
+    if _is_text_alone(response):
+        return response
     gate = thought_gate(request, attempt, losses)
     return response if gate is None else gate.whole(response)
+
+
+def _is_text_alone(response: LLMResponse) -> bool:
+    """Whether a reply is unsigned texts, as most are: a gate would hold nothing of it."""
+    for choice in response.choices:
+        for part in choice.message.content:
+            if type(part) is not TextPart or part.signature is not None:
+                return False
+    return True
