@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import llm_gateway_sdk
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, testing
 from llm_gateway_sdk.plugin import HOOKS
 
@@ -36,6 +37,15 @@ def test_the_python_in_a_guide_runs_and_its_tests_pass(path):
     for test in tests:
         test()
     assert tests or "test_" not in path.read_text(encoding="utf-8")
+
+
+def test_each_public_name_is_on_a_page_of_the_reference():
+    pages = read("docs/reference/sdk.md") + read("docs/reference/sdk-more.md")
+    shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
+    for name in llm_gateway_sdk.__all__:
+        value = getattr(llm_gateway_sdk, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert shown & {value.__module__, f"llm_gateway_sdk.{name}"}, name
 
 
 def test_each_hook_has_its_chapter_with_its_signature():
