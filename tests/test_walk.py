@@ -26,7 +26,9 @@ PAGE = PACKAGES.parent / "docs" / "architecture.md"
 REPLY = json.dumps(
     {
         "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": "x",
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello."}, "finish_reason": "stop"}],
+        "choices": [
+            {"index": 0, "message": {"role": "assistant", "content": "Hello.", "x": None}, "finish_reason": "stop"}
+        ],
         "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5},
     }
 ).encode()  # fmt: skip
@@ -111,7 +113,7 @@ models:
   - name: m
     provider: {{type: openai, config: {{baseUrl: "{provider}", apiKey: k, model: x}}}}
 """
-    # With a field that is not known it is not a plain request, which would skip what this walk is about.
+    # With a field that is not known, neither request nor reply is a plain one, which skips what this walk is about.
     body = {"model": "m", "max_tokens": 9, "x": None, "messages": [{"role": "user", "content": "Hi."}]}
     with walking() as walk, gateway_client(configuration) as client:
         client.post("/v1/messages", json=body)  # what is done once at the first request is not part of the walk

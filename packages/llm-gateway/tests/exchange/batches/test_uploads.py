@@ -40,7 +40,7 @@ class Asked:
         self.project = _Any(belongings=belongings)
         self.adapter = _Any(name="gemini")
         self.route = _Any(form=GeminiFiles(role))
-        self.services = _Any(mint=Mint(new_id, lambda: 1), max_batch_items=1000)
+        self.services = _Any(mint=Mint(new_id, lambda: 1), max_batch_items=1_000_000)
 
     def replace_body(self, body: bytes) -> None:
         self.wire.body = body

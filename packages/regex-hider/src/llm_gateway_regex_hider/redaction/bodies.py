@@ -122,7 +122,7 @@ class BodyRedactor:
 
     def part(self, part: Part) -> None:
         """Every text of one part."""
-        if type(part) is TextPart and not (part.citations or part.provider_metadata or part.item_id):
+        if type(part) is TextPart and not (part.citations or part.provider_metadata or part.item_id or part.signature):
             # Nearly all parts are of this kind.
             part.text = self.text(part.text)
             return
@@ -182,7 +182,7 @@ class BodyRedactor:
         content = message.content
         if len(content) != 1 or type(part := content[0]) is not TextPart or message.name or message.provider_metadata:
             return False
-        if part.citations or part.provider_metadata or part.item_id:
+        if part.citations or part.provider_metadata or part.item_id or part.signature:
             return False
         part.text = self.text(part.text)
         return True
