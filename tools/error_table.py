@@ -224,8 +224,8 @@ _PROVIDERS_TEXT = """Status and word by which each vendor's error is known to be
 dash where the vendor reports it by a finish reason instead. An error under a status that means success (a Responses
 reply of status `failed`, a Chat body with `error`) counts as one: a fallback follows, and clients of other APIs get the
 status of its class. A client of the same API gets it as it came where no fallback is left. So do errors in no API's own
-form (`{"detail": …}`, `{"message": …, "code": …}`, plain text or a page of HTML within a stream), of the status that they
-name; in place of a whole reply a client of the same API gets them in its API's form."""
+form (`{"detail": …}`, `{"message": …, "code": …}`, plain text or a page of HTML within a stream), of the status that
+they name; in place of a whole reply a client of the same API gets them in its API's form."""
 
 _HEADERS_TEXT = """| header | |
 |---|---|
