@@ -61,7 +61,7 @@ def read_plain_reply(data: bytes) -> LLMResponse | None:
     text = choice.message.content
     if not text:
         return None
-    tier = reply.service_tier or None
+    tier = reply.service_tier if isinstance(reply.service_tier, str) else None
     usage = decode_usage(reply.usage)
     if usage is not None and tier is not None:
         usage.service_tier = tier
