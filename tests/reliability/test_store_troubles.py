@@ -38,7 +38,7 @@ needs_server = pytest.mark.skipif(server_program() is None, reason="redis-server
 
 
 class Redis:
-    """One real server behind a proxy, and the troubles that it can have."""
+    """One real server, reached through a proxy, and the troubles that it can have."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

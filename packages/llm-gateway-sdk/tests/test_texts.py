@@ -13,7 +13,9 @@ from llm_gateway_sdk import (
     ToolCallPart,
     ToolResultPart,
 )
+from llm_gateway_sdk.parts import CacheHint
 from llm_gateway_sdk.testing import every_part, every_request
+from llm_gateway_sdk.texts import is_text_alone
 
 
 def request():
@@ -77,3 +79,20 @@ def test_replies_are_walked_in_all_choices():
 def test_everything_can_be_walked():
     every_request().map_text(str.upper, kinds=None)
     LLMResponse(choices=[Choice(0, Message("assistant", every_part()))]).map_text(str.upper, kinds=None)
+
+
+FIELDS = {
+    "citations": [Citation()],
+    "item_id": "msg_1",
+    "signature": "c2ln",
+    "signed_by": "gemini",
+    "cache": CacheHint(),
+    "provider_metadata": {"anthropic": {"x": "words"}},
+}
+
+
+def test_a_text_is_alone_only_where_no_other_field_is_set():
+    """A field that is added to the type must be known to the short way."""
+    assert is_text_alone(TextPart("words", index=3))
+    assert {"text", "index", *FIELDS} == set(TextPart.__struct_fields__)
+    assert [name for name, value in FIELDS.items() if is_text_alone(TextPart("words", **{name: value}))] == []

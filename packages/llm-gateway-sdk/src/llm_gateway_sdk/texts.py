@@ -26,7 +26,10 @@ from .text_exclusions import (
     is_field_name,
 )
 
-__all__ = ["KeyText", "TextKind", "TextPlace", "map_places", "walk_json", "walk_message", "walk_part", "walk_value"]
+__all__ = [
+    "KeyText", "TextKind", "TextPlace", "is_text_alone", "map_places", "walk_json", "walk_message", "walk_part",
+    "walk_value",
+]  # fmt: skip
 
 TextKind = Literal[
     "system", "user", "assistant", "thinking", "refusal", "tool_arguments", "tool_result", "tool_description",
@@ -125,8 +128,15 @@ def walk_message(message: Turn, path: str) -> Iterator[TextPlace]:
     yield from _walk_fields(message, path, "metadata", None, ("name", "role", "provider_metadata"))
 
 
+def is_text_alone(part: TextPart) -> bool:
+    """Whether a part has words in its `text` and nowhere else, as nearly all have: it needs no walk then."""
+    return not (
+        part.citations or part.provider_metadata or part.item_id or part.signature or part.signed_by or part.cache
+    )
+
+
 def walk_part(part: Part, path: str, kind: TextKind) -> Iterator[TextPlace]:
-    if type(part) is TextPart and not (part.citations or part.provider_metadata or part.item_id or part.signature):
+    if type(part) is TextPart and is_text_alone(part):
         if part.text:
             yield TextPlace(kind, f"{path}.text", part, "text", part)
         return

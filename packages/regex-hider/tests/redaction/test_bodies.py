@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from llm_gateway_regex_hider import Rule, RuleSet, compile_rules
 from llm_gateway_regex_hider.redaction.bodies import BodyRedactor
 
 from llm_gateway_sdk import (
     Choice,
+    Citation,
     LLMRequest,
     LLMResponse,
     Message,
@@ -17,6 +20,7 @@ from llm_gateway_sdk import (
     Tool,
     ToolCallPart,
 )
+from llm_gateway_sdk.parts import CacheHint
 
 RULES = RuleSet(compile_rules([Rule(r"secret-\d+", "[HIDDEN]")]))
 
@@ -91,3 +95,26 @@ def test_a_plain_part_without_a_match_keeps_its_text_object(redactor: BodyRedact
     redactor.part(part)
 
     assert part.text is text
+
+
+@pytest.mark.parametrize("texts", [1, 2])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"item_id": "a secret-1 word"},
+        {"signature": "a secret-1 word"},
+        {"signed_by": "a secret-1 word"},
+        {"cache": CacheHint("a secret-1 word")},
+        {"cache": CacheHint(None, {"anthropic": {"note": "a secret-1 word"}})},
+        {"citations": [Citation(title="a secret-1 word")]},
+        {"provider_metadata": {"anthropic": {"note": "a secret-1 word"}}},
+    ],
+    ids=str,
+)
+def test_what_is_next_to_a_text_is_redacted(redactor: BodyRedactor, fields: dict[str, Any], texts: int) -> None:
+    """Whether the message has one text, or several that are read as one."""
+    request = LLMRequest(messages=[Message("user", [TextPart("words", **fields) for _ in range(texts)])])
+
+    redactor.request(request)
+
+    assert "secret-" not in repr(request)

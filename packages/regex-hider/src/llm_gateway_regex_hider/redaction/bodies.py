@@ -27,7 +27,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.heavy import is_in_slices
 from llm_gateway_sdk.text_exclusions import CANONICAL, PAYLOADS
-from llm_gateway_sdk.texts import TextPlace, walk_json, walk_part, walk_value
+from llm_gateway_sdk.texts import TextPlace, is_text_alone, walk_json, walk_part, walk_value
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire.json import dumps_text
 
@@ -122,7 +122,7 @@ class BodyRedactor:
 
     def part(self, part: Part) -> None:
         """Every text of one part."""
-        if type(part) is TextPart and not (part.citations or part.provider_metadata or part.item_id or part.signature):
+        if type(part) is TextPart and is_text_alone(part):
             # Nearly all parts are of this kind.
             part.text = self.text(part.text)
             return
@@ -182,7 +182,7 @@ class BodyRedactor:
         content = message.content
         if len(content) != 1 or type(part := content[0]) is not TextPart or message.name or message.provider_metadata:
             return False
-        if part.citations or part.provider_metadata or part.item_id or part.signature:
+        if not is_text_alone(part):
             return False
         part.text = self.text(part.text)
         return True
@@ -204,8 +204,8 @@ class BodyRedactor:
         for part in kept:
             if not (several and isinstance(part, (TextPart, RefusalPart, ThinkingPart))):
                 self.part(part)
-            elif part.provider_metadata or (isinstance(part, TextPart) and part.citations):
-                for place in walk_value(replace(part, text=""), ""):
+            elif type(part) is not TextPart or not is_text_alone(part):
+                for place in walk_value(part, "", without=("text",)):
                     self._place(place)
         if len(kept) < len(message.content):
             message.content = kept
