@@ -9,8 +9,8 @@ from typing import Any
 
 from llm_gateway_sdk import LogEvent, Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
-from llm_gateway_sdk.numerals import whole_number
 
+from .admin_queries import moment_in, number_in, size_in
 from .admin_schemas import (
     EVENT,
     LEDGER,
@@ -98,12 +98,12 @@ class _Limits:
         rows = [row for row in await state_of(rules, self._store) if subject is None or _is(row["subject"], subject)]
         if call.query.get("order") == "fullest":
             rows.sort(key=fullness, reverse=True)
-        first, size = _number(call, "after", 0), _size(call, "size", 1000)
+        first, size = number_in(call, "after", 0), size_in(call, "size", 1000)
         following = str(first + size) if len(rows) > first + size else None
         return AdminReply({"items": rows[first : first + size], "next": following})
 
     async def events(self, call: AdminCall) -> AdminReply:
-        size, cursor = _size(call), call.query.get("after", "")
+        size, cursor = size_in(call, "limit", 100), call.query.get("after", "")
         name, kind = call.query.get("name"), call.query.get("kind")
         found: list[LogEvent] = []
         async for each in _events(self._store, "limits", cursor):
@@ -116,7 +116,7 @@ class _Limits:
         return AdminReply({"items": items, "next": following})
 
     async def overrides(self, call: AdminCall) -> AdminReply:
-        size = _size(call)
+        size = size_in(call, "limit", 100)
         page = await self._book.page(after=call.query.get("after", ""), limit=size)
         following = page[-1][0].id if len(page) == size else None
         return AdminReply({"items": [each.public() for each, _ in page], "next": following})
@@ -150,7 +150,7 @@ class _Limits:
         return AdminReply(status=204)
 
     async def ledger(self, call: AdminCall) -> AdminReply:
-        since, until = _moment(call, "since", 0.0), _moment(call, "until", float("inf"))
+        since, until = moment_in(call, "since", 0.0), moment_in(call, "until", float("inf"))
         by = [each for each in call.query.get("by", "counter").split(",") if each]
         wanted = {name: call.query[name] for name in ("name", "measure", "window") if name in call.query}
         subject = call.query.get("subject")
@@ -221,24 +221,3 @@ async def _events(store: Store, name: str, cursor: str) -> AsyncIterator[LogEven
         for each in page:
             yield each
         cursor = page[-1].cursor
-
-
-def _size(call: AdminCall, name: str = "limit", default: int = 100) -> int:
-    size = _number(call, name, default)
-    if not 1 <= size <= 1000:
-        raise AdminError(400, f"`{name}` is a number from 1 to 1000.")
-    return size
-
-
-def _number(call: AdminCall, name: str, default: int) -> int:
-    number = whole_number(call.query.get(name, "") or str(default))
-    if number is None:
-        raise AdminError(400, f"`{name}` is not a number.")
-    return number
-
-
-def _moment(call: AdminCall, name: str, default: float) -> float:
-    try:
-        return float(call.query[name]) if name in call.query else default
-    except ValueError:
-        raise AdminError(400, f"`{name}` is a time in seconds since the epoch.") from None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from llm_gateway_sdk import Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
-from llm_gateway_sdk.numerals import whole_number
 
+from .admin_queries import moment_in, number_in, size_in
 from .admin_schemas import page_of
 from .usage import FIGURES
 from .usage_report import DIMENSIONS, TIMES, UsageQuery, usage_of
@@ -56,9 +55,7 @@ def usage_routes(store: Store, counts_usage: Callable[[], bool]) -> list[AdminRo
     """The route, where `counts_usage` is whether anything is added up."""
 
     async def usage(call: AdminCall) -> AdminReply:
-        first, size = _whole(call, "after", 0), _whole(call, "size", 1000)
-        if not 1 <= size <= 1000:
-            raise AdminError(400, "`size` is a number from 1 to 1000.")
+        first, size = number_in(call, "after", 0), size_in(call, "size", 1000)
         rows = await usage_of(store, _query(call))
         if not rows and not counts_usage():
             raise AdminError(404, "Usage is not added up: set `usage: hour` or `usage: day` of a plugin `limits`.")
@@ -87,23 +84,6 @@ def _query(call: AdminCall) -> UsageQuery:
         raise AdminError(400, "`timeZone` is a name such as Europe/Zurich.") from None
     by = [each for each in call.query.get("by", "model").split(",") if each]
     try:
-        return UsageQuery(by, _moment(call, "since", 0.0), _moment(call, "until", math.inf), only, zone)
+        return UsageQuery(by, moment_in(call, "since", 0.0), moment_in(call, "until", math.inf), only, zone)
     except ValueError as error:
         raise AdminError(400, f"{error}.") from None
-
-
-def _whole(call: AdminCall, name: str, default: int) -> int:
-    number = whole_number(call.query.get(name, "") or str(default))
-    if number is None:
-        raise AdminError(400, f"`{name}` is not a number.")
-    return number
-
-
-def _moment(call: AdminCall, name: str, default: float) -> float:
-    try:
-        moment: Any = float(call.query[name]) if name in call.query else default
-    except ValueError:
-        moment = math.nan
-    if math.isnan(moment):
-        raise AdminError(400, f"`{name}` is a time in seconds since the epoch.")
-    return float(moment)
