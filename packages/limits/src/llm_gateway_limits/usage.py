@@ -39,6 +39,7 @@ LOG = "usage"
 FIGURES = ("requests", "failed", "inputTokens", "outputTokens", "cost", "unpriced", "estimated")
 """Of one row: requests, those of them that failed, tokens, nano-dollars, and the calls of providers in which something
 without a price was used, and those whose tokens were counted here because the provider's count did not come."""
+_REQUESTS, _FAILED, _INPUT, _OUTPUT, _COST, _UNPRICED, _ESTIMATED = range(len(FIGURES))
 PERIODS = {"hour": 3600, "day": 86_400}
 _ROWS = 200_000
 """Rows that the log keeps."""
@@ -115,7 +116,7 @@ class UsageBook:
         attempts = ctx.attempts
         if not attempts:
             if ctx.error is None and ctx.session is None and ctx.operation != "batch":
-                self._row(ctx, ctx.requested_model or "", "", ctx.principal or ctx.caller).sums[0] += 1
+                self._row(ctx, ctx.requested_model or "", "", ctx.principal or ctx.caller).sums[_REQUESTS] += 1
             return
         if ctx.operation == "batch":
             return
@@ -123,16 +124,16 @@ class UsageBook:
         for attempt in attempts:
             row = self._row(ctx, attempt.model, attempt.target, caller)
             if attempt is attempts[-1]:
-                row.sums[0] += 1
+                row.sums[_REQUESTS] += 1
                 if attempt.error is not None or (attempt.status or 0) >= 400:
-                    row.sums[1] += 1
+                    row.sums[_FAILED] += 1
             self._add_usage(row.sums, ctx, attempt)
 
     def add_batch(self, ctx: RequestContext, who: Who) -> None:
         """Counts the lines of a batch that has ended, for the caller that submitted it."""
         for attempt in ctx.attempts:
             row = self._row(ctx, attempt.model, attempt.target, json.dumps(who, sort_keys=True), who)
-            row.sums[0] += attempt.usage.requests if attempt.usage is not None else 0
+            row.sums[_REQUESTS] += attempt.usage.requests if attempt.usage is not None else 0
             self._add_usage(row.sums, ctx, attempt)
 
     async def flush(self) -> None:
@@ -173,14 +174,14 @@ class UsageBook:
         usage = attempt.usage
         if ctx.operation == "native" and attempt.error is None and (attempt.status or 0) < 400:
             cost = self._path_cost(ctx.http_request.path)
-            sums[4] += cost or 0
-            sums[5] += cost is None
+            sums[_COST] += cost or 0
+            sums[_UNPRICED] += cost is None
         if usage is None:
             return
-        sums[2] += usage.input_tokens or 0
-        sums[3] += usage.output_tokens or 0
+        sums[_INPUT] += usage.input_tokens or 0
+        sums[_OUTPUT] += usage.output_tokens or 0
         if attempt.input_precision not in (None, "exact") or attempt.output_precision not in (None, "exact"):
-            sums[6] += 1
+            sums[_ESTIMATED] += 1
         if ctx.operation == "native" or (
             usage.input_tokens is None and usage.output_tokens is None and not usage.pieces
         ):
@@ -191,8 +192,8 @@ class UsageBook:
         if nanos is None:
             charge = charge_of(prices, usage, tier=tier) if prices is not None else None
             nanos = charge.nanos if charge is not None else 0
-            sums[5] += charge is None or bool(charge.unpriced)
-        sums[4] += nanos
+            sums[_UNPRICED] += charge is None or bool(charge.unpriced)
+        sums[_COST] += nanos
 
     def _taken(self, row: _Row) -> Iterable[Amount]:
         """The amounts of a row, which begins again at 0."""

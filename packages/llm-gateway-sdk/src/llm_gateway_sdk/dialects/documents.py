@@ -1,6 +1,6 @@
 """Documents of the types that a receiver reads: what is text goes as text, the rest is refused.
 
-A document's type is read from its first bytes where these say it, then from its label, then from its name. Pure
+A document's type is read from its first bytes where these show it, then from its label, then from its name. Pure
 functions.
 """
 
@@ -41,10 +41,10 @@ _ZIPPED = (
     (b"mimetype" + _BY_SUFFIX["odp"].encode(), _BY_SUFFIX["odp"]),
     (b"mimetypeapplication/epub+zip", _BY_SUFFIX["epub"]),
 )  # fmt: skip
-"""Names of entries in the containers of ISO/IEC 29500 and 26300 that tell what is in them."""
+"""Names of entries in the containers of ISO/IEC 29500 and 26300 that show what is in them."""
 _LOOKED_AT = 8192
 """Base64 letters of a container that are read: its first entries' names."""
-_UNSAID = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
+_GENERIC = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/binary"})
 _CONTAINER = "application/zip"
 _TEXTS = frozenset(
     {
@@ -56,9 +56,9 @@ _TEXTS = frozenset(
 
 
 def document_type(part: MediaPart) -> str | None:
-    """The media type of a document that is given as data; None where neither bytes, label nor name say it."""
+    """The media type of a document that is given as data; None where neither bytes, label nor name show it."""
     label = (part.media_type or "").partition(";")[0].strip().lower()
-    label = "" if label in _UNSAID else label
+    label = "" if label in _GENERIC else label
     named = _BY_SUFFIX.get((part.name or "").rpartition(".")[2].lower()) if part.name else None
     head = _head(part.data or "")
     if head.startswith(b"%PDF-"):

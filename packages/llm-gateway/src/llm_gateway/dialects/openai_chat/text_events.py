@@ -29,7 +29,7 @@ class EventHead:
     that the next one is read from `choices` on.
 
     The event from which it was taken was decoded whole, so that the chunks of the next ones repeat only what
-    every chunk has. It is given up when an event begins otherwise, for that one may tell something else.
+    every chunk has. It is given up when an event begins otherwise, for that one may hold something else.
     """
 
     __slots__ = ("bytes", "created", "id", "model", "service_tier")
