@@ -59,7 +59,7 @@ class BodyRedactor:
         messages = [
             message
             for message in request.messages
-            if self._is_text_alone(message) or not self._is_emptied(message, "messages[*]")
+            if self._redacts_alone(message) or not self._is_emptied(message, "messages[*]")
         ]
         if len(messages) < len(request.messages):
             request.messages = messages
@@ -177,8 +177,8 @@ class BodyRedactor:
                 return True
         return False
 
-    def _is_text_alone(self, message: Message) -> bool:
-        """Whether a message is one text, as nearly all are; it is redacted then."""
+    def _redacts_alone(self, message: Message) -> bool:
+        """Redacts a message that is one text, as nearly all are. False, and nothing done, for any other."""
         content = message.content
         if len(content) != 1 or type(part := content[0]) is not TextPart or message.name or message.provider_metadata:
             return False
