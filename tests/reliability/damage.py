@@ -18,7 +18,7 @@ from llm_gateway.loading import load_text
 from llm_gateway.server.app import GatewayApp
 from llm_gateway.server.asgi import ASGIForm
 from llm_gateway.server.generation import Generation
-from llm_gateway_sdk import ModelConnectionError, ModelError, ModelTimeout
+from llm_gateway_sdk import HTTPReply, ModelConnectionError, ModelError, ModelTimeout
 from llm_gateway_sdk.testing.dialect_laws import load_recordings
 from llm_gateway_sdk.testing.grammar import anthropic, openai_chat, openai_responses
 
@@ -98,10 +98,8 @@ def swapped(stream: bytes, at: int) -> Damage:
     return Damage("two events swapped", [b"".join(events)])
 
 
-class _Reply:
+class _Reply(HTTPReply):
     """A provider's reply that is damaged."""
-
-    resent = False
 
     def __init__(self, damage: Damage) -> None:
         self.status = 200

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from llm_gateway_bedrock.carried_reply import CarriedReply, exception_of
 from llm_gateway_bedrock.eventstream import EventStreamMessage, encode_message
 
-from llm_gateway_sdk import ModelProtocolError
+from llm_gateway_sdk import HTTPReply, ModelProtocolError
 
 STREAM = [("content-type", "application/vnd.amazon.eventstream"), ("content-length", "5"), ("x-id", "1")]
 
 
-class Inner:
+class Inner(HTTPReply):
     def __init__(self, headers: list[tuple[str, str]], *pieces: bytes) -> None:
         self.status, self.headers, self.pieces, self.closed = 200, headers, list(pieces), False
 

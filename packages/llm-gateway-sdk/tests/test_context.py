@@ -118,7 +118,7 @@ def test_the_status_is_that_of_the_reply():
     ctx = context()
     assert ctx.status is None
 
-    ctx.metadata["status"] = 429
+    ctx.status = 429
     assert ctx.status == 429
 
 

@@ -5,7 +5,7 @@ A subclass defines what a message of the stream is in that form, and what a whol
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 from llm_gateway_sdk import HTTPReply, ModelProtocolError
 
@@ -16,13 +16,14 @@ __all__ = ["CarriedReply", "exception_of"]
 _EVENT_STREAM = "application/vnd.amazon.eventstream"
 
 
-class CarriedReply(ABC):
+class CarriedReply(HTTPReply):
     """An HTTPReply around the service's own. Its `content-type` is that of server-sent events where it is a stream."""
 
     def __init__(self, inner: HTTPReply) -> None:
         self._inner = inner
         self.status = inner.status
         self.headers = inner.headers
+        self.resent = inner.resent
         self.kind = next((value for name, value in inner.headers if name == "content-type"), "")
         self._decoder: EventStreamDecoder | None = None
         if self.kind.startswith(_EVENT_STREAM):

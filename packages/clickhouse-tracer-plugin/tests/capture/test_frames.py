@@ -71,7 +71,7 @@ def frame(ctx: RequestContext, config: dict[str, Any] | None = None, **options: 
 def test_what_became_of_a_request(error: Any, sent: int | None, outcome: tuple[str, int]) -> None:
     ctx = context(error=error)
     if sent is not None:
-        ctx.metadata["status"] = sent
+        ctx.status = sent
 
     found = frame(ctx)
     assert (found["status"], found["http_status"]) == outcome

@@ -339,6 +339,10 @@ class RequestContext:
         realtime session or a batch has the status that it would have had over HTTP. Also in `metadata`."""
         return self.metadata.get("status")
 
+    @status.setter
+    def status(self, status: int) -> None:
+        self.metadata["status"] = status
+
     @property
     def request(self) -> LLMRequest:
         """The request of this attempt, decoded on first look.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 __all__ = [
@@ -17,12 +17,19 @@ __all__ = [
 
 
 class HTTPReply(Protocol):
-    """A reply whose status and headers have come and whose body is still on its way."""
+    """A reply whose status and headers have come and whose body is still on its way.
+
+    An engine's own class inherits from it, and has the methods with a body unless it knows better.
+    """
+
+    __slots__ = ()
 
     status: int
     """HTTP status."""
     headers: list[tuple[str, str]]
     """Names in lower case, in the order in which they came."""
+    resent: bool = False
+    """The request was sent a second time: its first connection, a reused one, closed before any byte of a reply."""
 
     async def receive(self) -> bytes:
         """The next bytes of the body, all that is there; `b""` at its end.
@@ -30,6 +37,18 @@ class HTTPReply(Protocol):
         Raises ModelConnectionError where the body breaks off, ModelTimeout where a limit set by `expire_at` passes.
         """
         ...
+
+    async def receive_past(self, take: Callable[[bytes], bool]) -> bytes:
+        """Like `receive`, for a reader who leaves what comes to `take` as long as that returns True.
+
+        An engine with callbacks calls it from there with each piece, which wakes no reader, and returns the first
+        piece that `take` leaves, or the end. Any other may return each piece.
+        """
+        return await self.receive()
+
+    def keep_coding(self) -> None:
+        """From here on the body comes in its content coding where that can't be undone, rather than as an error."""
+        return
 
     async def read(self, limit: int | None = None) -> bytes:
         """The rest of the body. Raises ModelProtocolError beyond `limit` bytes."""

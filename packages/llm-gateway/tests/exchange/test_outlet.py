@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from llm_gateway.exchange.outlet import Headers, Outlet
+from llm_gateway.exchange.outlet import Headers, Outlet, PiecewiseSink
 
 PING = b": ping\n\n"
 
 
-class Sink:
+class Sink(PiecewiseSink):
     """A client in memory; `room` is whether a callback may write."""
 
     keeps_on = False

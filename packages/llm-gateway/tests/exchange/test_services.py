@@ -14,7 +14,7 @@ from llm_gateway_sdk import HookChain
 
 
 def observer(**wants: bool) -> Any:
-    return SimpleNamespace(**{"needs_usage": False, "follows_attempts": False, **wants})
+    return SimpleNamespace(**{"needs_usage": False, "needs_reply": False, "follows_attempts": False, **wants})
 
 
 def services(*observers: Any) -> Services:

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from llm_gateway.exchange.outlet import PiecewiseSink
 from llm_gateway.server.http1.head import Head
 from llm_gateway.server.pages import PageApp, serve_page
 from llm_gateway_sdk import GatewayError
 
 
-class _Incoming:
+class _Incoming(PiecewiseSink):
     def __init__(self, path: str = "/page", body: bytes = b"") -> None:
         self.head = Head("POST", path, "a=b", [("host", "g"), ("x-a", "1")], len(body))
         self.client_ip: str | None = "192.0.2.1"

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 from ..checks import prepare_config
 from ..dialect import Dialect, Headers, Mint, WireReply, WireRequest
 from ..errors import ConfigError, ErrorInfo, GatewayError, ModelHTTPError, ModelProtocolError, ModelStreamError
+from ..http import HTTPReply
 from ..losses import Losses
 from ..provider import Call, HTTPProvider, Provider, ProviderServices
 from ..request import LLMRequest, Message
@@ -74,7 +75,7 @@ class ScriptedHTTP:
         """There is nothing to close."""
 
 
-class _ScriptedReply:
+class _ScriptedReply(HTTPReply):
     def __init__(self, answer: HTTPAnswer) -> None:
         self.status = answer.status
         self.headers = [(name.lower(), value) for name, value in answer.headers.items()]

@@ -162,11 +162,10 @@ class ClientReply:
     def _send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
         """Where the sink takes a whole reply at once, it gets it; see `Cycle.send_whole`."""
         sink = self._sink
-        send_whole = getattr(sink, "send_whole", None)
-        if send_whole is None or self.started:
+        if self.started:
             return False
         self.status, self.unanswered = status, sink.disconnected
-        self.started = send_whole(status, headers, lines, body)
+        self.started = sink.send_whole(status, headers, lines, body)
         return self.started
 
     async def relay_edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> None:

@@ -324,7 +324,7 @@ class Exchange:
         try:
             entry = attempt.entry
             entry.status = reply.status
-            entry.resent = bool(getattr(reply, "resent", False))
+            entry.resent = reply.resent
             if attempt.target.quota is not None:
                 learn_quota(request, attempt.target, reply)
             if not 200 <= reply.status < 300:

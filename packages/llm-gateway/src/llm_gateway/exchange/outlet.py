@@ -8,7 +8,7 @@ from typing import Protocol
 
 from ..wire.timers import CLOCK_STEP
 
-__all__ = ["ByteSource", "Outlet", "Sink"]
+__all__ = ["ByteSource", "Outlet", "PiecewiseSink", "Sink"]
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -30,6 +30,10 @@ class Sink(Protocol):
         """Writes a piece of the body, waiting where the client does not keep up."""
         ...
 
+    def send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
+        """Writes a whole reply at once; False, and nothing done, where it can't. See `Cycle.send_whole`."""
+        ...
+
     def write_now(self, data: bytes) -> bool:
         """Writes a piece in the middle of the body from a callback; False, and nothing done, where that would have to
         wait."""
@@ -38,6 +42,15 @@ class Sink(Protocol):
     async def abort(self) -> None:
         """Breaks the connection off: the body can't be finished and must not look whole."""
         ...
+
+
+class PiecewiseSink:
+    """Base of a sink that does not write a whole reply at once."""
+
+    __slots__ = ()
+
+    def send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
+        return False
 
 
 class ByteSource(Protocol):

@@ -27,6 +27,8 @@ class Observer(Protocol):
     """Metrics and tracing: they see each exchange and never change it."""
 
     needs_usage: bool
+    needs_reply: bool = False
+    """Whether it wants replies that otherwise pass through unread."""
     follows_attempts: bool
     """Whether it wants more calls than `ended`."""
 
@@ -153,13 +155,13 @@ class Services:
     crossing: Crossing = field(default_factory=Crossing)
     """Which headers and query parameters of clients go to providers."""
     keep_replies: bool = field(init=False, default=False)
-    """An observer wants replies that pass through unread (`needs_reply = True`)."""
+    """An observer wants replies that otherwise pass through unread."""
     needs_usage: bool = field(init=False, default=False)
     followers: Sequence[Observer] = field(init=False, default=())
     """The observers that follow attempts; most only want to know how it ended."""
     deadlines: Deadlines = field(init=False, default_factory=Deadlines)
 
     def __post_init__(self) -> None:
-        self.keep_replies = any(getattr(observer, "needs_reply", False) for observer in self.observers)
+        self.keep_replies = any(observer.needs_reply for observer in self.observers)
         self.needs_usage = any(observer.needs_usage for observer in self.observers)
         self.followers = [observer for observer in self.observers if observer.follows_attempts]

@@ -75,9 +75,7 @@ async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttemp
     begin = end = b""
     if request.ctx.operation in ("native", "stored"):
         # Files are handed out in the coding in which the provider keeps them.
-        keep_coding = getattr(reply, "keep_coding", None)
-        if keep_coding is not None:
-            keep_coding()
+        reply.keep_coding()
         data = None
     else:
         data = await reply.receive()  # what can't be read fails here, while there is still another answer

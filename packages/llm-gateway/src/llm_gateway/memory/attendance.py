@@ -26,7 +26,7 @@ from llm_gateway_sdk.wire.sse import parse_event
 from ..dialects.openai_responses.echo import ResponsesEcho
 from ..exchange.client import ClientReply
 from ..exchange.errors import store_away
-from ..exchange.outlet import Headers, Sink
+from ..exchange.outlet import Headers, PiecewiseSink, Sink
 from ..exchange.references import keeps_for_all
 from ..exchange.request import ClientRequest
 from .items import as_items, edited_items, expanded, may_refer, named, references_of
@@ -40,7 +40,7 @@ _ENDS = (b"response.completed", b"response.incomplete")
 _END_TYPES = ("response.completed", "response.incomplete")
 
 
-class Attendance:
+class Attendance(PiecewiseSink):
     """One per request. `refers`: the body may name kept things. `keeps`: what comes of it is to be kept, here or by the
     provider."""
 

@@ -28,7 +28,7 @@ class FailureLog:
     `logged_elsewhere` has the projects whose plugins write a line for each exchange already.
     """
 
-    needs_usage = False
+    needs_usage = needs_reply = False
     follows_attempts = False
 
     def __init__(self, logged_elsewhere: Container[str] = (), *, clock: Callable[[], float] = time.monotonic) -> None:

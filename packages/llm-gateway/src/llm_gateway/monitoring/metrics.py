@@ -95,6 +95,7 @@ class Metrics:
     """The figures of one worker: an observer of its exchanges, and the source of its metrics page."""
 
     needs_usage = True
+    needs_reply = False
     follows_attempts = False
 
     def __init__(self, labels: Sequence[str] = ()) -> None:

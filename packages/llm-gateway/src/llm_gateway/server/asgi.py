@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from llm_gateway_sdk import GatewayError, PayloadTooLarge
 
 from ..exchange.ending import EndReason
+from ..exchange.outlet import PiecewiseSink
 from .app import GatewayApp
 from .http1.duplex import Duplex
 from .http1.head import Head
@@ -114,7 +115,7 @@ class ASGIForm:
                 watch.close()
 
 
-class ASGIRequest:
+class ASGIRequest(PiecewiseSink):
     """A request that came by ASGI, and its reply."""
 
     def __init__(self, scope: Scope, send: Send) -> None:

@@ -19,6 +19,7 @@ from websockets.uri import WebSocketURI
 from llm_gateway_sdk import GatewayError
 
 from ..exchange.ending import EndReason
+from ..exchange.outlet import PiecewiseSink
 from .app import GatewayApp
 from .http1.duplex import Duplex
 from .http1.head import Head
@@ -36,7 +37,7 @@ _OWN_KEY = "bGxtLWdhdGV3YXktYXNnaQ=="
 """The handshake is the other server's, possibly by HTTP/2; the session checks one that is made here."""
 
 
-class ASGISession:
+class ASGISession(PiecewiseSink):
     """An Incoming: the request for the session, what the client sends in it, and what goes back."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:

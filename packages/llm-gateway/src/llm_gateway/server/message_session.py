@@ -32,6 +32,7 @@ from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import SSEDecoder
 
 from ..exchange.ending import EndReason
+from ..exchange.outlet import PiecewiseSink
 from ..exchange.realtime.handshake import accept_client
 from ..exchange.realtime.message_pace import MessagePace
 from ..exchange.realtime.peer import GOING_AWAY, Closing, Message, Peer
@@ -202,7 +203,7 @@ class MessageSession:
                 pass
 
 
-class _MessageRequest:
+class _MessageRequest(PiecewiseSink):
     """One message as a request, and its reply as messages: an Incoming."""
 
     def __init__(

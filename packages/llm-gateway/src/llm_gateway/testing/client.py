@@ -17,6 +17,7 @@ from llm_gateway_sdk import GatewayError, RequestContext
 from llm_gateway_sdk.wire.sse import EventSplitter
 
 from ..config.schema import StoreConfig
+from ..exchange.outlet import PiecewiseSink
 from ..gateway import Gateway
 from ..loading import load, load_text
 from ..server.app import GatewayApp
@@ -199,7 +200,7 @@ class GatewayClient:
         return answer
 
 
-class _MemoryRequest:
+class _MemoryRequest(PiecewiseSink):
     """A request without a connection; the reply is collected."""
 
     def __init__(self, head: Head, body: bytes) -> None:
@@ -258,7 +259,7 @@ def gateway_client(configuration: str | Path, **options: Any) -> GatewayClient:
 class _Watch:
     """An observer that remembers the context of the last exchange."""
 
-    needs_usage = False
+    needs_usage = needs_reply = False
     follows_attempts = True
 
     def __init__(self) -> None:

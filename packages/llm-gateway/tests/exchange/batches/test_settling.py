@@ -78,7 +78,7 @@ class Watched:
     def __init__(self) -> None:
         self.ended_with: list[RequestContext] = []
 
-    needs_usage = follows_attempts = False
+    needs_usage = needs_reply = follows_attempts = False
 
     def ended(self, ctx: RequestContext, status: int) -> None:
         self.ended_with.append(ctx)

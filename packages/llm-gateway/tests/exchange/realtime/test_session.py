@@ -289,7 +289,7 @@ def test_a_provider_that_breaks_off_is_reported_and_what_came_is_estimated() -> 
     ctx = play(act).settled[0]
     assert ctx.metrics.usage_estimated
     assert 20 <= (ctx.metrics.output_tokens or 0) <= 40, "a second of speech and a few words"
-    assert ctx.metadata["status"] == 499
+    assert ctx.status == 499
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,7 @@ class _Driver:
     async def _pump(self) -> None:
         reply, forwarder, loop = self._reply, self._forwarder, self._request.loop
         limit, size = self._request.services.max_reply_bytes, 0
-        receive_past = getattr(reply, "receive_past", None)  # other engines have no callback to hand on from
-        while data := await (reply.receive() if receive_past is None else receive_past(self._take)):
+        while data := await reply.receive_past(self._take):
             length = len(data)
             size += length
             if size > limit:

@@ -150,7 +150,7 @@ class Turns:
         ctx.response = reply
         self.remember(Message("assistant", reply.message.content))
         if response.get("status") == "failed":
-            ctx.metadata["status"] = 500
+            ctx.status = 500
             entry.error = "the provider reports that the response failed"
         await self._settle()
         return await self.admit()
@@ -178,7 +178,7 @@ class Turns:
         if self._active:
             self._estimate(self._entry)
             ctx.error = GatewayError("The session ended before the response did.", status=499, code="session_ended")
-            ctx.metadata["status"] = 499
+            ctx.status = 499
             self._active.clear()
             await self._settle()
         elif any(attempt.usage is not None for attempt in ctx.attempts):

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import aiohttp
 from yarl import URL
 
+from llm_gateway_sdk import HTTPReply
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
 from .decoding import Undecodable, decode_headers, find_decoder, receive_decoded
@@ -117,7 +118,7 @@ class AiohttpClient:
         return address
 
 
-class AiohttpReply:
+class AiohttpReply(HTTPReply):
     """See HTTPReply."""
 
     def __init__(self, response: aiohttp.ClientResponse, deadline: float, reason: str, *, resent: bool) -> None:
