@@ -60,7 +60,11 @@ def gateway(attack: Callable[..., Attacked], provider: Provider, second: Provide
     slashed = model("chat", provider.url, "meta-llama/Llama-3:free")
     return attack(
         {
-            "server": {"trustProxy": True, "cors": {"enabled": True, "origins": ["https://app.example"]}},
+            "server": {
+                "trustProxy": True,
+                "limits": {"maxHeaderBytes": "128KiB"},
+                "cors": {"enabled": True, "origins": ["https://app.example"]},
+            },
             "models": [
                 model("chat", provider.url, "chat"),
                 model("anthropic", provider.url, "anthropic"),
@@ -133,6 +137,15 @@ def test_directives_of_a_provider_do_not_reach_the_client(gateway: Attacked, pro
 
     assert reply.status_code == 200
     assert reply.headers.get(name) != "4711"
+
+
+@pytest.mark.parametrize(("length", "status"), [(100_000, 200), (140_000, 502)])
+def test_a_providers_head_is_bounded_as_configured(
+    gateway: Attacked, provider: Provider, length: int, status: int
+) -> None:
+    provider.answer = lambda sent: Reply(chat_reply({"content": "fine"}), 200, {"x-long": "v" * length})
+
+    assert ask(gateway, "chat").status_code == status
 
 
 def test_a_rate_limit_in_a_header_costs_no_answer(gateway: Attacked, provider: Provider) -> None:

@@ -80,6 +80,20 @@ async def test_waiting_for_a_connection_is_in_order_of_arrival(serve: Any) -> No
     await client.aclose()
 
 
+async def test_the_bound_is_that_of_each_origin(serve: Any) -> None:
+    """Who waits for one provider keeps nobody from another."""
+    client = NativeClient(TransportSettings(max_connections=1))
+    async with serve(slowly) as first, serve(slowly) as second:
+
+        async def ask(upstream: Any) -> None:
+            await (await client.send("POST", upstream.url, [], b"")).read()
+
+        await asyncio.gather(*(ask(upstream) for upstream in (first, first, first, second, second)))
+        assert (first.connections, second.connections) == (1, 1)
+        assert client.pool(first.url) is not client.pool(second.url)
+    await client.aclose()
+
+
 async def test_waiting_ends_with_the_deadline(serve: Any) -> None:
     client = NativeClient(TransportSettings(max_connections=1))
 
