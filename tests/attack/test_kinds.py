@@ -72,6 +72,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_heavy_bodies.py::test_a_heavy_request_holds_up_no_other",
         "tests/reliability/test_heavy_bodies.py::test_neither_does_another_operation_nor_a_heavy_reply",
         f"{GATEWAY}/exchange/test_alignment.py::test_many_equal_items_take_no_time",
+        f"{GATEWAY}/exchange/test_part_heads.py::test_no_head_takes_long",
         f"{GATEWAY}/exchange/realtime/test_peer.py"
         "::test_frames_without_a_message_do_not_delay_others_and_are_bounded_in_pace",
         f"{GATEWAY}/exchange/realtime/test_session.py"
@@ -133,6 +134,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "a provider reads a form in another way than the gateway": (
         f"{GATEWAY}/exchange/test_multipart.py::test_no_other_field_comes_twice_wherever_the_second_is",
         f"{GATEWAY}/exchange/test_multipart.py::test_a_part_whose_name_can_be_read_in_two_ways_is_refused",
+        f"{GATEWAY}/exchange/test_part_heads.py::test_what_can_be_read_in_two_ways_is_refused",
         "tests/endpoints/test_batches.py::test_a_form_of_which_another_reader_may_read_other_lines_is_refused",
         "tests/endpoints/test_batches.py::test_no_batch_is_made_of_a_file_whose_lines_were_not_seen",
     ),

@@ -15,27 +15,24 @@ That holds for what comes after the first file, too, also where it is sent on wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import HeaderParser
 from tempfile import SpooledTemporaryFile
 from typing import Any, Protocol
 
 from llm_gateway_sdk import DialectError, PayloadTooLarge
 from llm_gateway_sdk.wire import json
 
+from .part_heads import MAX_HEAD, boundary_of, read_head
+
 __all__ = ["FormBody", "FormFile", "FormUpload", "Source", "WholeSource", "boundary_of"]
 
 _NOTHING: Mapping[str, bytes] = {}
 _MAX_FIELDS = 1 << 20
-"""Bytes of all fields together, and of the headers of one part."""
+"""Bytes of all fields together."""
 _MAX_PARTS = 1000
 _IN_MEMORY = 1 << 20
 _PIECE = 256 * 1024
-_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
-"""RFC 2046, 5.1.1."""
 _ARRAYS = frozenset({"include", "timestamp_granularities"})
 """Fields that are arrays also without `[]` at the end of their name."""
 
@@ -104,18 +101,6 @@ class FormBody:
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._pieces
-
-
-def boundary_of(content_type: str) -> str | None:
-    """The boundary of `multipart/form-data`; None for another type. Raises DialectError for one that is not valid."""
-    message = Message()
-    message["content-type"] = content_type
-    if message.get_content_type() != "multipart/form-data":
-        return None
-    boundary = message.get_param("boundary")
-    if not isinstance(boundary, str) or _BOUNDARY.fullmatch(boundary) is None:
-        raise DialectError("the content type has no valid boundary")
-    return boundary
 
 
 class FormUpload:
@@ -241,7 +226,7 @@ class FormUpload:
             written = await self._written_head()
             if written is None:
                 break
-            part = _part_of(_head_in(written))
+            part = read_head(_head_in(written))
             if part.filename is None and part.name in known and _is_single(part.name):
                 raise DialectError("is given twice", path=part.name)
             known.add(part.name)
@@ -297,7 +282,7 @@ class FormUpload:
             head = await self._head()
             if head is None:
                 return
-            part = _part_of(head)
+            part = read_head(head)
             if part.filename is None:
                 self._items.append(_Field(head, part.name, await self._value()))
                 continue
@@ -318,9 +303,11 @@ class FormUpload:
 
     async def _skip_to_delimiter(self) -> bool:
         """What comes before the first delimiter means nothing."""
-        while (found := self._buffer.find(self._delimiter)) < 0:
+        start = 0
+        while (found := self._buffer.find(self._delimiter, start)) < 0:
             if len(self._buffer) > _MAX_FIELDS:
                 return False
+            start = self._searched(self._delimiter)
             try:
                 await self._more()
             except DialectError:
@@ -343,9 +330,12 @@ class FormUpload:
             await self._more()
         if self._buffer.startswith(b"--"):
             return None
-        while (end := self._buffer.find(b"\r\n\r\n")) < 0:
-            self._count(len(self._buffer))
+        start = 0
+        while (end := self._buffer.find(b"\r\n\r\n", start)) < 0 and len(self._buffer) <= MAX_HEAD:
+            start = self._searched(b"\r\n\r\n")
             await self._more()
+        if not 0 <= end <= MAX_HEAD:
+            raise PayloadTooLarge(f"The headers of a part of the form are larger than {MAX_HEAD} bytes.")
         self._parts += 1
         if self._parts > _MAX_PARTS:
             raise PayloadTooLarge(f"The form has more than {_MAX_PARTS} parts.")
@@ -354,8 +344,10 @@ class FormUpload:
         return written
 
     async def _value(self) -> bytes:
-        while (end := self._buffer.find(self._delimiter)) < 0:
+        start = 0
+        while (end := self._buffer.find(self._delimiter, start)) < 0:
             self._count(len(self._buffer))
+            start = self._searched(self._delimiter)
             await self._more()
         value = bytes(self._buffer[:end])
         del self._buffer[: end + len(self._delimiter)]
@@ -381,6 +373,10 @@ class FormUpload:
         del self._buffer[: end + len(self._delimiter)]
         self._items.append(FormFile(part.head, part.name, part.filename, part.media_type, begin, kept.tell()))
 
+    def _searched(self, sign: bytes) -> int:
+        """Where to go on looking for a sign that is not in what has come."""
+        return max(0, len(self._buffer) - len(sign) + 1)
+
     def _count(self, more: int) -> None:
         if self._field_bytes + more > _MAX_FIELDS:
             raise PayloadTooLarge(f"The fields of the form are larger than {_MAX_FIELDS} bytes.")
@@ -392,27 +388,6 @@ def _head_in(written: bytes) -> bytes:
     if written[: begin - 2].strip(b" \t"):
         raise DialectError("a boundary of the form does not end its line")
     return written[begin:-4]
-
-
-@dataclass(slots=True)
-class _Part:
-    name: str
-    filename: str | None
-    """None for a field."""
-    media_type: str
-
-
-def _part_of(head: bytes) -> _Part:
-    """Raises DialectError for headers that another reader could take for those of another part."""
-    message = HeaderParser().parsestr(head.decode("utf-8", "surrogateescape"))
-    dispositions = message.get_all("content-disposition") or []
-    keys = [key.lower() for key, _ in message.get_params([], header="content-disposition")]
-    name = message.get_param("name", header="content-disposition")
-    if not isinstance(name, str):
-        raise DialectError("a part of the form has no name")
-    if len(dispositions) > 1 or keys.count("name") > 1 or keys.count("filename") > 1:
-        raise DialectError("a part of the form has two names")
-    return _Part(name, message.get_filename(), message.get_content_type())
 
 
 def _is_single(name: str) -> bool:

@@ -81,7 +81,7 @@ async def test_waiting_for_a_connection_is_in_order_of_arrival(serve: Any) -> No
 
 
 async def test_the_bound_is_that_of_each_origin(serve: Any) -> None:
-    """Who waits for one provider keeps nobody from another."""
+    """Requests that wait for one provider do not delay those for another."""
     client = NativeClient(TransportSettings(max_connections=1))
     async with serve(slowly) as first, serve(slowly) as second:
 
