@@ -34,7 +34,7 @@ FORM = b"Content-Disposition: form-data; "
         (FORM + b'name="a"\r\nContent-Transfer-Encoding: BINARY', PartHead("a", None, "text/plain")),
     ],
 )
-def test_what_a_head_says(head: bytes, expected: PartHead) -> None:
+def test_a_head_is_read(head: bytes, expected: PartHead) -> None:
     assert read_head(head) == expected
 
 
