@@ -45,6 +45,8 @@ class Server:
         self._acceptor = Acceptor(door.loop, self.sockets, self._make_connection, shared=shared)
         self._stopped = asyncio.Event()
         self._forced = asyncio.Event()
+        self.cut = 0
+        """Requests that were cancelled, for the time to drain was over or a second signal came."""
         self.abandoned = 0
         """Requests that did not end when they were cancelled."""
 
@@ -92,6 +94,7 @@ class Server:
         """Cancels what is left. Requests answer with an error, except where it must end at once."""
         door = self.door
         tasks = list(door.tasks)
+        self.cut += len(tasks)
         if self.is_forced:
             for connection in list(door.connections):
                 connection.abort()

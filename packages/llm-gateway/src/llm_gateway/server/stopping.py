@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures.thread import _worker as _pool_thread
+from contextvars import Context
 from types import FrameType
 from typing import Any
 
@@ -31,7 +32,8 @@ def handle_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None
     def on_signal(number: int, _: FrameType | None) -> None:
         nonlocal count
         count += 1
-        loop.call_soon_threadsafe(stop)
+        # A signal interrupts whatever runs, such as a request, whose id does not belong in the lines about the end.
+        loop.call_soon_threadsafe(stop, context=Context())
         if count == 2:
             threading.Thread(target=_end, args=(128 + number,), daemon=True).start()
 

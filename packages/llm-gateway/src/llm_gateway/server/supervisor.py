@@ -123,6 +123,7 @@ class _Supervisor:
         self._next_question = 0
         self._reloads = 0
         self._stopping = 0
+        self._stopping_since = 0.0
         self._pause = 0.0
         self._restart_at: list[float] = []
         self._ever_ready = False
@@ -161,6 +162,8 @@ class _Supervisor:
             if self._watch and not self._stopping and (changed := self._stamp()) != stamp:
                 stamp = changed
                 self._ask_all(0, 0, "reload")
+        if self._stopping:
+            log.info("stopped after %.1f s: all workers have ended", time.monotonic() - self._stopping_since)
         return 2 if self._failed else 0
 
     # Workers.
@@ -251,6 +254,9 @@ class _Supervisor:
     def _stop(self, number: int) -> None:
         """The first time workers drain; the second they end at once, as they do for a second signal of their own."""
         self._stopping += 1
+        if self._stopping == 1:
+            self._stopping_since = time.monotonic()
+            log.info("stopping: %d workers end what they have begun", len(self._workers))
         for listener in self._listeners:
             listener.close()  # workers close theirs: new connections are refused at once
         for worker in self._workers.values():

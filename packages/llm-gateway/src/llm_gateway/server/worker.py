@@ -16,7 +16,7 @@ from typing import Any
 from llm_gateway_sdk import ConfigError, ConfigProblem
 from llm_gateway_sdk.heavy import SWITCH_SECONDS
 
-from .announcements import log_listening, log_stopping
+from .announcements import Ending, log_listening
 from .app import GatewayApp
 from .assembly import Source, assemble
 from .control import Control
@@ -79,7 +79,8 @@ class Worker:
         app, control, observers = await assemble(self.result, workers=self.workers, customise=customise)
         self.control = control
         loop = asyncio.get_running_loop()
-        server = self.server = self._server(app, sockets)
+        ending = Ending(app, alone=self.workers == 1)
+        server = self.server = self._server(app, sockets, ending)
         admin = self._admin_server(control)
         if signals:
             handle_stop_signals(loop, server.stop)
@@ -108,15 +109,16 @@ class Worker:
                 await admin.close(0.0)
             for observer in observers:
                 await asyncio.to_thread(observer.close)
+            ending.end(server.cut)
         return 0
 
-    def _server(self, app: GatewayApp, sockets: list[socket.socket]) -> Server:
+    def _server(self, app: GatewayApp, sockets: list[socket.socket], ending: Ending) -> Server:
         loop = asyncio.get_running_loop()
         readers = SlowReaders(loop, slow_reader_bytes(self.workers))
         door = app.door = Door(app, loop, limits=app.limits, uploads=app.uploads, slow_readers=readers)
 
         def stopping() -> None:
-            log_stopping(app)
+            ending.begin()
             app.draining = True
 
         drain = self.result.config.server.limits.drain_timeout_seconds
