@@ -159,7 +159,8 @@ def test_start_serves_the_quick_start_and_lists_what_it_serves(served):
     assert re.search(r"^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d INFO    llm_gateway.server  listening on http://127", log, re.M)
     assert "pages: health /health, metrics /metrics" in log
     # The last lines, without the id of the request before.
-    assert re.search(r"stopping: 0 requests in flight have up to 30 s\n.* stopped after \d\.\d s: 0 requests finished\n$", log)
+    end = r"stopping: 0 requests in flight have up to 30 s\n.* stopped after \d\.\d s: 0 requests finished\n$"
+    assert re.search(end, log)
 
 
 def test_the_log_of_json_mode_holds_json_only(served, tmp_path):
