@@ -26,6 +26,13 @@ _MEANINGS = {
 }
 _CONDITIONS = ("models", "projects", "teams", "users", "orgs", "keys", "providers", "operations", "ips")
 
+
+def _known(condition: str) -> dict[str, str]:
+    """The mark of conditions whose possible values are in the configuration: one that is none of them gets a notice."""
+    kind = condition.removesuffix("s")
+    return {"x-llm-gateway-names": kind} if kind in ("model", "project", "provider", "operation") else {}
+
+
 _LIMIT: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,
@@ -66,7 +73,7 @@ _LIMIT: dict[str, Any] = {
             "type": "object",
             "additionalProperties": False,
             "properties": {
-                **{name: {**_TEXTS, "description": f"Any of these {name}."} for name in _CONDITIONS},
+                **{name: {**_TEXTS, **_known(name), "description": f"Any of these {name}."} for name in _CONDITIONS},
                 "labels": {
                     "type": "object",
                     "additionalProperties": _TEXTS,

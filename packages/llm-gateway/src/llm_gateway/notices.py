@@ -17,6 +17,7 @@ from .config.loader import Draft
 from .config.project import GatewayConfig, ProjectConfig
 from .config.schema_views import Schema, children, expand
 from .config.units import decode_duration, decode_size, show_duration, show_size
+from .doubtful_names import doubtful_names
 from .extensions import Extension, Extensions
 from .provider_checks import address_notices
 
@@ -62,6 +63,7 @@ def notices(draft: Draft, config: GatewayConfig, extensions: Extensions) -> Iter
         *_switched_off(draft.root, [file_schema()], file_schema(), ()),
         *_of_extensions(draft, extensions),
         *_replaced_plugins(draft, config),
+        *doubtful_names(config, extensions),
     ]:
         yield f"{draft.file}:{draft.root.line_of(path)}: {show_path(path)}: {message}"
     for project in config.projects.values():
