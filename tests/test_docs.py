@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import llm_gateway_sdk
 from llm_gateway.loading import load_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -171,3 +172,18 @@ def _definitions(source: str) -> dict[str, str]:
         for node in ast.parse(source).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
+
+
+def test_the_reference_of_the_sdk_has_every_public_name_once() -> None:
+    """By the module in which it is defined."""
+    pages = [page.read_text() for page in (ROOT / "docs" / "reference" / "sdk").glob("*.md")]
+    shown = [module for page in pages for module in re.findall(r"^::: (llm_gateway_sdk\.[a-z_]+)$", page, re.MULTILINE)]
+    names = {name: getattr(llm_gateway_sdk, name) for name in llm_gateway_sdk.__all__}
+    defined = {name: getattr(value, "__module__", None) for name, value in names.items()}
+
+    assert len(shown) == len(set(shown))
+    assert sorted(name for name, module in defined.items() if _is_ours(module) and module not in shown) == []
+
+
+def _is_ours(module: object) -> bool:
+    return isinstance(module, str) and module.startswith("llm_gateway_sdk.")

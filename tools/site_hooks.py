@@ -22,6 +22,8 @@ _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _FENCE = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 _FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["']?((?:https?:)?//[^"'\s>]+)""")
 """What a page loads from another host: scripts, styles, pictures and frames."""
+_LARGEST = 300_000
+"""Characters of a page's HTML."""
 _HOME = "repository"
 
 _titles: dict[str, str] = {}
@@ -74,7 +76,8 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
 def on_post_build(config: MkDocsConfig, **_: Any) -> None:
     """Writes `llms.txt`: the pages with their titles, for language models that read documentation.
 
-    Raises PluginError where a page loads something from another host: the site has to work offline.
+    Raises PluginError where a page loads something from another host, for the site has to work offline, or where one is
+    larger than phones show with ease.
     """
     lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
     lines += [
@@ -84,11 +87,13 @@ def on_post_build(config: MkDocsConfig, **_: Any) -> None:
     ]
     site = Path(config.site_dir)
     (site / "llms.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    foreign = sorted(
-        {address for page in site.rglob("*.html") for address in _loaded(page.read_text(encoding="utf-8"))}
-    )
+    pages = {page.relative_to(site).as_posix(): page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    foreign = sorted({address for html in pages.values() for address in _loaded(html)})
     if foreign:
         raise PluginError(f"pages load from other hosts: {', '.join(foreign)}")
+    large = sorted(name for name, html in pages.items() if len(html) > _LARGEST)
+    if large:
+        raise PluginError(f"pages of more than {_LARGEST:,} characters, to be divided: {', '.join(large)}")
 
 
 def _loaded(html: str) -> list[str]:

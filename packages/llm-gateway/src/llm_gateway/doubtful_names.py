@@ -16,7 +16,8 @@ from llm_gateway_sdk import Operation
 from llm_gateway_sdk.wildcards import wildcard
 
 from .config.document import Path
-from .config.project import GatewayConfig, ModelConfig, PluginConfig, ProjectConfig
+from .config.project import GatewayConfig, ProjectConfig
+from .config.schema import ModelConfig, PluginConfig
 from .config.schema_views import marked
 from .extensions import Extensions
 
@@ -91,7 +92,7 @@ def _other_vendor(model: ModelConfig, extensions: Extensions) -> Iterator[Found]
 
 
 def _repeated(plugin: PluginConfig, schema: Mapping[str, Any], holders: Sequence[ProjectConfig]) -> Iterator[Found]:
-    """Lists of models with one that comes before, in the list or beside it: asking again is no fallback."""
+    """Lists of models with one that comes before, in the list or in the settings next to it."""
     names = [
         (path, value)
         for path, value, kind in marked(plugin.config, dict(schema), "x-llm-gateway-ref")
@@ -104,8 +105,8 @@ def _repeated(plugin: PluginConfig, schema: Mapping[str, Any], holders: Sequence
         meant = {model.name if (model := project.model(value)) else None for project in holders}
         if len(meant) != 1:
             continue
-        beside = path[:-2] if listed else path[:-3] if _is_entry(path) else path[:-1]
-        before = first.setdefault((beside, meant.pop()), path)
+        mapping = path[:-2] if listed else path[:-3] if _is_entry(path) else path[:-1]
+        before = first.setdefault((mapping, meant.pop()), path)
         if before != path and listed:
             yield (
                 (*plugin.place, "config", *path),
