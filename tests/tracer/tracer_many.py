@@ -19,6 +19,7 @@ INSERT INTO {table}
 WITH
     number AS n, cityHash64(n) AS h, cityHash64(n, 1) AS g,
     if(n % 10 < 6, n, intDiv(n, 10) * 10 + 6) AS whole,
+    intDiv(n, 10) AS block, block % 40 AS key, intDiv(block, 400) * 40 + key AS session,
     h % 100 < 4 AS failed, h % 100 = 4 AS refused,
     toUInt64(200000 + exp(6 + (g % 1000) / 125) * 400) AS spent,
     concat('Question ', toString(n), ': ', arrayStringConcat(arrayMap(i -> ['train', 'report', 'query', 'pool', 'haiku',
@@ -28,9 +29,9 @@ WITH
 SELECT
     now64(6) - toIntervalMillisecond(toUInt64(({rows} - n) * {days} * 86400000. / {rows})),
     concat('req_', lower(hex(h)), toString(n)), concat('int_', lower(hex(cityHash64(whole, 3))), toString(whole)),
-    concat('session-', toString(intDiv(n, 100))), ['production', 'development', 'research'][1 + h % 3], 'openai',
-    'openai-chat', 'generate', concat('key-', toString(g % 40)), concat('key_', toString(g % 40)),
-    ['search', 'support', 'billing', 'research', ''][1 + g % 5], concat('user-', toString(h % 5000)), 'default',
+    concat('session-', toString(session)), ['production', 'development', 'research'][1 + key % 3], 'openai',
+    'openai-chat', 'generate', concat('key-', toString(key)), concat('key_', toString(key)),
+    ['search', 'support', 'billing', 'research', ''][1 + key % 5], concat('user-', toString(h % 5000)), 'default',
     ['gpt-mini', 'claude', 'gemini-flash', 'local'][1 + g % 4] AS model, model,
     ['openai', 'anthropic', 'gemini', 'openai'][1 + g % 4],
     multiIf(failed, 'error', refused, 'refused', 'ok'), multiIf(failed, 502, refused, 429, 200),
@@ -46,7 +47,7 @@ FROM numbers({start}, {count})"""
 
 def fill(database: Database, rows: int, *, days: int = 30) -> None:
     """Spreads so many rows evenly over the days before now. Of ten requests four are one conversation with tools; four
-    of a hundred fail, and one is refused."""
+    of a hundred fail, and one is refused. Forty keys have each a session of a hundred requests at a time."""
     for start in range(0, rows, _BLOCK):
         count = min(_BLOCK, rows - start)
         database.command(_INSERT.format(table=database.table, rows=rows, days=days, start=start, count=count))

@@ -32,6 +32,7 @@ plugins:
     type: limits
     config:
       ledger: true
+      usage: hour
       limits:
         - {{name: few, requests: 3, window: 1h, per: [key]}}
         - {{name: of-team, requests: 50, window: 1h, per: [team]}}

@@ -59,6 +59,8 @@ def test_any_dimensions_and_times_give_the_same_total() -> None:
         (UsageQuery(("label:env",)), {"prod": 11, "test": 4, None: 16}),
         (UsageQuery(("model",), only={"team": "red"}), {"a": 3, "b": 4}),
         (UsageQuery(("model",), only={"label:env": "test"}), {"b": 4}),
+        (UsageQuery(("model",), only={"team": ""}), {"a": 16}),
+        (UsageQuery(("model",), only={"label:env": ""}), {"a": 16}),
         (UsageQuery(("day",), zone=ZoneInfo("UTC")), {"2025-12-31": 1, "2026-01-01": 30}),
         (UsageQuery(("day",), zone=ZoneInfo("Europe/Zurich")), {"2026-01-01": 31}),
         (UsageQuery(("month",), zone=ZoneInfo("America/New_York")), {"2025-12": 31}),

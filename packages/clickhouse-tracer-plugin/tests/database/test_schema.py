@@ -107,4 +107,4 @@ def test_a_meaning_with_a_quote_is_escaped() -> None:
 
 
 def test_roll_ups_group_by_columns_of_the_table() -> None:
-    assert {key for keys in ROLL_UPS.values() for key in keys[1:]} <= ALL
+    assert {key for roll_up in ROLL_UPS.values() for key in roll_up.keys[1:]} <= ALL

@@ -35,6 +35,7 @@ from .pages import (
     simulation,
     team,
     teams,
+    usage,
 )
 from .sessions import Session, Sessions, can
 from .settings import Settings
@@ -61,6 +62,8 @@ _PAGES: Final[Mapping[tuple[str, str], Page]] = {
     ("POST", "/limits/simulate"): simulation.played,
     ("GET", "/teams"): teams.shown,
     ("GET", "/team"): team.shown,
+    ("GET", "/usage"): usage.shown,
+    ("GET", "/usage.csv"): usage.exported,
     ("GET", "/configuration"): configuration.shown,
     ("GET", "/playground"): playground.shown,
     ("GET", "/health"): health.shown,
@@ -69,6 +72,7 @@ _PAGES: Final[Mapping[tuple[str, str], Page]] = {
 _LINKS: Final = (
     ("Keys", "/keys", "e", "viewer"),
     ("Teams", "/teams", "m", "viewer"),
+    ("Usage", "/usage", "u", "viewer"),
     ("Limits", "/limits", "l", "viewer"),
     ("Playground", "/playground", "p", "operator"),
     ("Health", "/health", "h", "viewer"),

@@ -43,7 +43,7 @@ _QUERY = (
     AdminParameter("by", f"What to group by, with commas between: {_BY}.", {"type": "string", "default": "model"}),
     AdminParameter("since", "Seconds since the epoch: periods that begin then or later.", {"type": "number"}),
     AdminParameter("until", "Seconds since the epoch: periods that begin before.", {"type": "number"}),
-    *(AdminParameter(name, f"Only of this {name}.") for name in DIMENSIONS),
+    *(AdminParameter(name, f"Only of this {name}; empty: of those without.") for name in DIMENSIONS),
     AdminParameter("label", "Only of this label, as `env=prod`."),
     AdminParameter("timeZone", "Whose hours, days and months.", {"type": "string", "default": "UTC"}),
     AdminParameter("after", "The `next` of the page before."),

@@ -30,7 +30,7 @@ class UsageQuery:
     until: float = float("inf")
     """Seconds since the epoch; periods that begin in this span count."""
     only: Mapping[str, str] = field(default_factory=dict)
-    """Values of dimensions."""
+    """Values of dimensions; an empty one is of what has none."""
     zone: tzinfo | None = None
     """Whose hours, days and months; the machine's where it is None."""
 
@@ -73,7 +73,7 @@ def value_of(row: Mapping[str, Any], dimension: str) -> str | None:
 
 
 def _fits(row: Mapping[str, Any], only: Mapping[str, str]) -> bool:
-    return all(value_of(row, dimension) == value for dimension, value in only.items())
+    return all((value_of(row, dimension) or "") == value for dimension, value in only.items())
 
 
 def _group(row: Mapping[str, Any], query: UsageQuery) -> Iterable[tuple[str, str]]:

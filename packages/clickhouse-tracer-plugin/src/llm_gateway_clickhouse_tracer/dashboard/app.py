@@ -197,7 +197,8 @@ class Dashboard:
 
     def _figures(self, chosen: Filter, field: str, *, with_last: bool) -> Reply:
         database = self._connected()
-        asked: list[Callable[[], Any]] = [partial(queries.breakdown, database, chosen, field, most=_MOST_FIGURES)]
+        figures = partial(queries.breakdown, database, chosen, field, most=_MOST_FIGURES, timed=False)
+        asked: list[Callable[[], Any]] = [figures]
         if with_last:
             asked.append(partial(queries.last_seen, database, chosen, field))
         rows, *last = _together(database, *asked)

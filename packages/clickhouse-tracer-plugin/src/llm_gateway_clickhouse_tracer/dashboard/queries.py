@@ -89,13 +89,16 @@ def series_by(database: Database, chosen: Filter, field: str) -> list[dict[str, 
     )
 
 
-def breakdown(database: Database, chosen: Filter, field: str, *, most: int = 12) -> list[dict[str, Any]]:
-    """One entry per value of a field, those with most requests first."""
+def breakdown(
+    database: Database, chosen: Filter, field: str, *, most: int = 12, timed: bool = True
+) -> list[dict[str, Any]]:
+    """One entry per value of a field, those with most requests first. `timed`: with latency, which is most of the
+    work where values are many."""
     where, parameters = chosen.where()
+    latency = "quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency," if timed else ""
     return database.query(
         f"""SELECT
-            {FIELDS[field]} AS name, count() AS requests, countIf(status != 'ok') AS errors,
-            quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
+            {FIELDS[field]} AS name, count() AS requests, countIf(status != 'ok') AS errors, {latency}
             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost
         FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT {most} {_SETTINGS}""",
         parameters,
@@ -117,14 +120,31 @@ def failures(database: Database, chosen: Filter, *, most: int = 20) -> list[dict
     """What failed or was refused, by status, kind and caller, that which happened last first: how often, when last
     (Unix seconds), and the message and the ids of the last one."""
     where, parameters = chosen.where()
-    return database.query(
-        f"""SELECT
-            status, error_kind AS kind, caller, count() AS requests, toUnixTimestamp(max(ts)) AS last,
-            argMax(error, ts) AS message, argMax(request_id, ts) AS request, argMax(interaction_id, ts) AS interaction
+    found = database.query(
+        f"""SELECT status, error_kind AS kind, caller, count() AS requests, toUnixTimestamp64Micro(max(ts)) AS last
         FROM {database.table} WHERE {where} AND status != 'ok'
         GROUP BY status, kind, caller ORDER BY last DESC LIMIT {most} {_SETTINGS}""",
         parameters,
     )
+    if not found:
+        return []
+    # Texts and ids are read of these few alone: of all that failed in a month they are most of the work.
+    moments = [row["last"] for row in found]
+    rows = database.query(
+        f"""SELECT status, error_kind AS kind, caller, toUnixTimestamp64Micro(ts) AS last, any(error) AS message,
+            any(request_id) AS request, any(interaction_id) AS interaction
+        FROM {database.table} WHERE {where} AND status != 'ok'
+            AND ts IN (SELECT fromUnixTimestamp64Micro(arrayJoin({{moments:Array(Int64)}}), 'UTC'))
+            AND ts >= fromUnixTimestamp64Micro({{first:Int64}}, 'UTC')
+        GROUP BY status, kind, caller, ts {_SETTINGS}""",
+        {**parameters, "moments": moments, "first": min(moments)},
+    )
+    last = {(row["status"], row["kind"], row["caller"], row["last"]): row for row in rows}
+    return [
+        {**row, **last[row["status"], row["kind"], row["caller"], row["last"]], "last": row["last"] // 1_000_000}
+        for row in found
+        if (row["status"], row["kind"], row["caller"], row["last"]) in last
+    ]
 
 
 def choices(database: Database, chosen: Filter) -> dict[str, list[str]]:

@@ -44,7 +44,10 @@ def sessions(database: Database, chosen: Filter) -> list[dict[str, Any]]:
 def found(database: Database, chosen: Filter) -> int:
     """How many sessions the filter finds."""
     where, parameters = _where(chosen)
-    rows = database.query(f"SELECT uniq(session_id) AS n FROM {database.table} WHERE {where}", parameters)
+    rows = database.query(
+        f"SELECT count() AS n FROM (SELECT session_id FROM {database.table} WHERE {where} GROUP BY session_id)",
+        parameters,
+    )
     return int(rows[0]["n"]) if rows else 0
 
 

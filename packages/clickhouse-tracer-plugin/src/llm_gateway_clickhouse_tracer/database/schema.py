@@ -138,17 +138,40 @@ _FIGURES: Final = (
     "countIf(cost_usd IS NULL AND status = 'ok')",
 )
 
-ROLL_UPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "by_model": (QUARTER_DAY, "project", "model_routed", "provider", "status"),
-    "by_caller": (QUARTER_DAY, "project", "model_routed", "provider", "status", "caller", "team"),
+_SUMS: Final = (
+    "count()",
+    "countIf(status != 'ok')",
+    "sum(input_tokens)",
+    "sum(output_tokens)",
+    "sum(cost_usd)",
+)
+
+
+@dataclass(slots=True, frozen=True)
+class RollUp:
+    """A projection. A query is served by the smallest that has its keys and figures, where it spells both exactly like
+    this; the engine chooses by itself."""
+
+    keys: tuple[str, ...]
+    figures: tuple[str, ...] = _FIGURES
+
+    @property
+    def definition(self) -> str:
+        keys = ", ".join(self.keys)
+        return f"(SELECT {keys}, {', '.join(self.figures)} GROUP BY {keys})"
+
+
+ROLL_UPS: Final[Mapping[str, RollUp]] = {
+    "by_model": RollUp((QUARTER_DAY, "project", "model_routed", "provider", "status")),
+    "by_caller": RollUp((QUARTER_DAY, "project", "model_routed", "provider", "status", "caller", "team")),
+    # Sessions are many, so they have no distributions; whose they are hardly makes them more.
+    "by_session": RollUp((QUARTER_DAY, "project", "caller", "team", "session_id"), _SUMS),
 }
-"""Projections by their group keys. A query is served by the smallest that has its keys and figures, where it spells
-both exactly like this; the engine chooses by itself."""
+"""By their names in the table."""
 
 
 def _projection(name: str) -> str:
-    keys = ", ".join(ROLL_UPS[name])
-    return f"PROJECTION {name} (SELECT {keys}, {', '.join(_FIGURES)} GROUP BY {keys})"
+    return f"PROJECTION {name} {ROLL_UPS[name].definition}"
 
 
 _DEDUPLICATION_WINDOW: Final = 10_000

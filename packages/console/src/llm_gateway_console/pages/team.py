@@ -41,7 +41,7 @@ async def shown(view: View) -> Response:
     limits = await _limits(view, name, keys)
     return view.page(
         f"Team {name}",
-        tag("p", tag("a", "All teams", href=view.address("/teams", range=span.key))),
+        tag("p", tag("a", "All teams", href=view.address("/teams", **span.address))),
         spans.ranges(view, "/team", span, name=name),
         tag("p", problem, class_="failure") if problem else None,
         _tiles(view, name, span, found) if found.series else None,

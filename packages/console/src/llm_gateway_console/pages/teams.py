@@ -91,7 +91,7 @@ def _page(view: View, span: Span, teams: Mapping[str, _Team], problem: str | Non
 
 def _row(view: View, span: Span, name: str, team: _Team, whole: float) -> tuple[Child, ...]:
     listed = view.traces(team=name or "(none)", **span.query)
-    one = view.address("/team", name=name or "(none)", range=span.key)
+    one = view.address("/team", name=name or "(none)", **span.address)
     failed = view.traces(team=name or "(none)", **span.query, status="failed")
     share = _share(team.cost, whole)
     return (

@@ -2,6 +2,7 @@
 
 from .calendar import calendar_spans
 from .charts import Axis, Series, Unit, chart, chart_files
+from .csv_lines import csv_line
 from .markup import Child, Markup, data_block, join, tag
 from .shell import Link, Shell, SignedIn, current_shell, page
 from .static import SAFE_HEADERS, static_file
@@ -19,6 +20,7 @@ __all__ = [
     "calendar_spans",
     "chart",
     "chart_files",
+    "csv_line",
     "current_shell",
     "data_block",
     "join",
