@@ -30,7 +30,8 @@ ADMIN = "admin-credential-0123456789"
 CANARY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>'\"&"
 PAGES = (
     "/traces/?range=1h", "/traces/interactions?range=1h", "/traces/sessions?range=1h", "/keys", "/teams",
-    "/team?name=(none)", "/limits", "/limits/simulate", "/playground", "/health", "/configuration", "/audit",
+    "/team?name=(none)", "/usage?by=key&then=hour", "/limits", "/limits/simulate", "/playground", "/health",
+    "/configuration", "/audit",
 )  # fmt: skip
 VIEWS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
@@ -67,6 +68,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 "type": "limits",
                 "config": {
                     "ledger": True,
+                    "usage": "hour",
                     "limits": [{"name": "day", "requests": 20, "window": {"calendar": "day"}, "per": ["key"]}],
                 },
             },

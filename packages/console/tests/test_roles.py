@@ -27,6 +27,8 @@ NEEDED = {
     ("GET", "/limits/simulate"): "viewer",
     ("POST", "/limits/simulate"): "viewer",
     ("GET", "/teams"): "viewer",
+    ("GET", "/usage"): "viewer",
+    ("GET", "/usage.csv"): "viewer",
     ("GET", "/team"): "viewer",
     ("GET", "/configuration"): "viewer",
     ("GET", "/playground"): "operator",

@@ -112,7 +112,7 @@ def test_the_addresses_of_others_are_no_harm(reader: Person) -> None:
         assert "<script>" not in page.text
 
 
-def test_where_nothing_is_added_up_the_page_says_what_to_set(tmp_path: Any) -> None:
+def test_where_nothing_is_added_up_the_page_has_what_to_set(tmp_path: Any) -> None:
     text = CONFIGURATION.replace("      usage: hour\n", "")
     with GatewayClient(text, directory=tmp_path) as gateway:
         page = Person(gateway).sign_in(ADMIN).get("/usage")
