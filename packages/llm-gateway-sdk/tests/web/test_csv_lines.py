@@ -30,5 +30,5 @@ def test_a_text_that_looks_like_a_formula_stays_a_text(text: str) -> None:
     assert read(text, -1) == [f"'{text}", "-1"]
 
 
-def test_half_a_character_is_no_failure() -> None:
+def test_half_a_character_becomes_a_question_mark() -> None:
     assert read("\ud83d") == ["?"]

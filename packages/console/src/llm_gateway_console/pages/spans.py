@@ -13,7 +13,7 @@ from llm_gateway_sdk.web import Markup, calendar_spans, tag
 
 from .view import View
 
-__all__ = ["Span", "between", "chosen", "ranges"]
+__all__ = ["Span", "between", "chosen", "moment_of", "ranges"]
 
 _ROLLING: Final[Mapping[str, tuple[str, int]]] = {
     "24h": ("last day", 86400),
@@ -44,7 +44,7 @@ class Span:
 
 def chosen(view: View) -> Span:
     """The span of the address, or else the last seven days."""
-    since, until = _moment(view.query.get("since", "")), _moment(view.query.get("until", ""))
+    since, until = moment_of(view.query.get("since", "")), moment_of(view.query.get("until", ""))
     if since is not None and (until is None or until > since):
         return between(since, until)
     spans = _spans(datetime.now(UTC))
@@ -100,8 +100,8 @@ def _own(view: View, path: str, span: Span, query: Mapping[str, str]) -> Markup:
     )
 
 
-def _moment(text: str) -> datetime | None:
-    """A moment of an address; None where it is none."""
+def moment_of(text: str) -> datetime | None:
+    """A moment or a day as an address or the administration API writes it, in UTC; None where it is none."""
     try:
         when = datetime.fromisoformat(text.strip()[:40])
         return when.astimezone(UTC) if when.tzinfo else when.replace(tzinfo=UTC)

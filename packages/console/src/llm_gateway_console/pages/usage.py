@@ -33,10 +33,11 @@ _DIMENSIONS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What usage is counted by, and by what one value of it is shown."""
 _TIMES: Final[Mapping[str, tuple[str, Callable[[datetime], datetime]]]] = {
-    "hour": ("%Y-%m-%dT%H:00%z", lambda first: first + timedelta(hours=1)),
-    "day": ("%Y-%m-%d", lambda first: first + timedelta(days=1)),
-    "month": ("%Y-%m", lambda first: (first + timedelta(days=31)).replace(day=1)),
+    "hour": ("", lambda first: first + timedelta(hours=1)),
+    "day": ("", lambda first: first + timedelta(days=1)),
+    "month": ("-01", lambda first: (first + timedelta(days=31)).replace(day=1)),
 }
+"""What the API's text lacks of a moment, and where the next one begins."""
 _LABEL: Final = "label:"
 _FIGURES: Final = ("requests", "failed", "inputTokens", "outputTokens")
 _DAYS_BY_HOUR: Final = 3
@@ -86,9 +87,8 @@ class Choice:
         """Of one value of what it is grouped by, by the next thing."""
         by = tuple(each for each in self.by if each != name)
         if name in _TIMES:
-            form, end = _TIMES[name]
-            first = datetime.strptime(value, form).replace(tzinfo=UTC)
-            return replace(self, span=spans.between(first, end(first)), by=by or ("model",), skip=0)
+            first = _begins(name, value)
+            return replace(self, span=spans.between(first, _TIMES[name][1](first)), by=by or ("model",), skip=0)
         if name.startswith(_LABEL):
             only = {**self.only, "label": f"{name.removeprefix(_LABEL)}={value}"}
             return replace(self, by=by or ("model",), only=only, skip=0)
@@ -147,6 +147,11 @@ async def exported(view: View) -> Response:
 _CSV: Final = (
     "requests", "failed", "input_tokens", "output_tokens", "cost_usd", "unpriced_calls", "estimated_calls",
 )  # fmt: skip
+
+
+def _begins(name: str, value: str) -> datetime:
+    """The beginning of an hour, a day or a month of the API."""
+    return spans.moment_of(value + _TIMES[name][0]) or datetime.fromtimestamp(0, UTC)
 
 
 def _is_counted(name: str) -> bool:
@@ -233,9 +238,8 @@ def _tiles(whole: Mapping[str, int], span: Span) -> Markup:
 
 
 def _charts(view: View, choice: Choice, by_time: str, rows: Sequence[Mapping[str, Any]]) -> list[Child]:
-    form, _ = _TIMES[by_time]
     bucket = 3600 if by_time == "hour" else 86400
-    starts = [int(datetime.strptime(row["group"][by_time], form).replace(tzinfo=UTC).timestamp()) for row in rows]
+    starts = [int(_begins(by_time, row["group"][by_time]).timestamp()) for row in rows]
 
     def link(changes: Mapping[str, str]) -> str:
         return view.address("/usage", **{**choice.fields(), **changes})
