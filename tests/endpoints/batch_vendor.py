@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,6 +44,10 @@ class BatchVendor(Vendors):
         self.batches: dict[str, Kept] = {}
         self.failing: set[str] = set()
         """Names of lines that are refused, in any batch to come."""
+        self.slow = 0.0
+        """Seconds before results are read."""
+        self.reading = threading.Event()
+        """Set while they are."""
         own: list[tuple[str, Callable[[Seen], Reply]]] = [
             (r"POST /v1/files", self._upload),
             (r"GET /v1/files/[^/]+/content", self._content),
@@ -101,6 +107,8 @@ class BatchVendor(Vendors):
 
     def _content(self, seen: Seen) -> Reply:
         id_ = seen.path.split("/")[3]
+        self.reading.set()
+        time.sleep(self.slow)
         if id_ not in self.files:
             return Reply(_missing(), 404)
         return Reply(self.files[id_], headers={"content-type": "application/octet-stream"})
@@ -177,6 +185,8 @@ class BatchVendor(Vendors):
         }  # fmt: skip
 
     def _results(self, seen: Seen) -> Reply:
+        self.reading.set()
+        time.sleep(self.slow)
         kept = self.batches[seen.path.split("/")[4]]
         word = "expired" if kept.status == "expired" else "canceled"
         lines = []

@@ -23,7 +23,7 @@ COST = (USED[0] * 5 + USED[1] * 10) * 1000
 """Of a line at the batch tier's price, in nano-dollars."""
 
 
-KEYS = [f"key-of-{n:02}" for n in range(10)]
+KEYS = [f"key-of-{n:02}" for n in range(12)]
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +191,27 @@ def test_a_batch_that_its_client_deletes_is_paid(gateway: ServedGateway, vendor:
     client.messages.batches.delete(id_)
 
     assert settled(gateway, key) == COST
+
+
+@pytest.mark.parametrize("api", ["openai", "anthropic"])
+def test_results_that_are_deleted_while_they_are_counted_are_paid(
+    gateway: ServedGateway, vendor: BatchVendor, monkeypatch: pytest.MonkeyPatch, api: str
+) -> None:
+    key = KEYS[10 + ["openai", "anthropic"].index(api)]
+    monkeypatch.setattr(vendor, "slow", 0.3)
+    chat, messages = gateway.openai(api_key=key), gateway.anthropic(api_key=key)
+    id_ = submit(chat, lines(2)) if api == "openai" else submit_messages(messages, 2)
+    vendor.reading.clear()
+    vendor.end(id_)
+    file = chat.batches.retrieve(id_).output_file_id if api == "openai" else None
+    assert vendor.reading.wait(10)
+
+    if file is None:
+        messages.messages.batches.delete(id_)
+    else:
+        chat.files.delete(file)
+
+    assert settled(gateway, key) == 2 * COST
 
 
 def test_settled_by_another_process_where_the_first_was_killed(vendor: BatchVendor, tmp_path: Path) -> None:

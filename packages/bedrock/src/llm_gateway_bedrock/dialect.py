@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import CONVERSE, Receiver
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.wire import json
 
 from . import claude, errors, request, request_encoder, response, stream, stream_encoder
@@ -84,12 +85,12 @@ class Bedrock(Dialect):
     def decode_count(self, wire: WireReply) -> int:
         """Input tokens as CountTokens counts them. Raises DialectError."""
         try:
-            count = json.loads(wire.body).get("inputTokens")
+            counted = count(json.loads(wire.body).get("inputTokens"))
         except (ValueError, AttributeError):
-            count = None
-        if not isinstance(count, int) or isinstance(count, bool):
+            counted = None
+        if counted is None:
             raise DialectError("the reply is not a token count")
-        return count
+        return counted
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:
         return response.decode_response(wire, mint)

@@ -6,6 +6,7 @@ from typing import Any
 
 from llm_gateway_sdk import Choice, DialectError, Echo, Headers, LLMResponse, Losses, Message, Mint, Usage, WireReply
 from llm_gateway_sdk.dialects.answer import broken_end, join_choices
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -103,11 +104,11 @@ _READ = frozenset({"output", "stopReason", "usage", "serviceTier", "additionalMo
 def decode_usage(value: Any) -> Usage | None:
     if not isinstance(value, dict) or not value:
         return None
-    read, written = _count(value, "cacheReadInputTokens"), _count(value, "cacheWriteInputTokens")
-    uncached = _count(value, "inputTokens")
+    read, written = count(value.get("cacheReadInputTokens")), count(value.get("cacheWriteInputTokens"))
+    uncached = count(value.get("inputTokens"))
     usage = Usage(
         None if uncached is None else uncached + (read or 0) + (written or 0),
-        _count(value, "outputTokens"),
+        count(value.get("outputTokens")),
         read,
         written,
     )
@@ -120,14 +121,9 @@ def decode_usage(value: Any) -> Usage | None:
 def _kept_for_an_hour(details: Any) -> int | None:
     """Of `cacheDetails`: a list of `{ttl, inputTokens}`."""
     listed = details if isinstance(details, list) else ()
-    counts = [_count(each, "inputTokens") for each in listed if isinstance(each, dict) and each.get("ttl") == "1h"]
-    known = [count for count in counts if count is not None]
+    counts = [count(each.get("inputTokens")) for each in listed if isinstance(each, dict) and each.get("ttl") == "1h"]
+    known = [each for each in counts if each is not None]
     return sum(known) if known else None
-
-
-def _count(value: dict[str, Any], key: str) -> int | None:
-    count = value.get(key)
-    return count if isinstance(count, int) and not isinstance(count, bool) else None
 
 
 # Encoding.

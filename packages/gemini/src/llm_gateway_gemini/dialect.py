@@ -25,6 +25,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialects.model_limits import limits_of
 from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.wire import json
 
 from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
@@ -75,11 +76,11 @@ class Gemini(Dialect):
     def decode_count(self, wire: WireReply) -> int:
         """Input tokens as `countTokens` counts them. Raises DialectError."""
         try:
-            total = json.loads(wire.body).get("totalTokens", 0)
+            total = count(json.loads(wire.body).get("totalTokens", 0))
         except (ValueError, AttributeError):
             raise DialectError("the reply is not a token count") from None
-        if not isinstance(total, int) or isinstance(total, bool):
-            raise DialectError("expected a number", path="totalTokens")
+        if total is None:
+            raise DialectError("expected a whole number from 0 on", path="totalTokens")
         return total
 
     def decode_response(self, wire: WireReply, mint: Mint) -> LLMResponse:

@@ -32,6 +32,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialects.answer import broken_end, broken_output, has_content, join_choices
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -397,9 +398,9 @@ def decode_usage(value: Any, *, final: bool) -> Usage | None:
     """With `final`, a count that is left out is a zero; before, it is not known yet."""
     if not isinstance(value, dict) or not value:
         return None
-    prompt, tools = _count(value, "promptTokenCount"), _count(value, "toolUsePromptTokenCount")
-    candidates, thoughts = _count(value, "candidatesTokenCount"), _count(value, "thoughtsTokenCount")
-    usage = Usage(cache_read_tokens=_count(value, "cachedContentTokenCount"), reasoning_tokens=thoughts)
+    prompt, tools = count(value.get("promptTokenCount")), count(value.get("toolUsePromptTokenCount"))
+    candidates, thoughts = count(value.get("candidatesTokenCount")), count(value.get("thoughtsTokenCount"))
+    usage = Usage(cache_read_tokens=count(value.get("cachedContentTokenCount")), reasoning_tokens=thoughts)
     if prompt is not None or tools is not None:
         usage.input_tokens = (prompt or 0) + (tools or 0)
     if candidates is not None or thoughts is not None:
@@ -420,15 +421,10 @@ def decode_usage(value: Any, *, final: bool) -> Usage | None:
     return usage
 
 
-def _count(value: dict[str, Any], key: str) -> int | None:
-    count = value.get(key)
-    return count if isinstance(count, int) and not isinstance(count, bool) else None
-
-
 def _of_kind(modality: str, details: Any) -> int | None:
     for item in details if isinstance(details, list) else ():
         if isinstance(item, dict) and item.get("modality") == modality:
-            return _count(item, "tokenCount")
+            return count(item.get("tokenCount"))
     return None
 
 
@@ -581,7 +577,7 @@ def build_usage(usage: Usage | None) -> dict[str, Any]:
     if usage is None:
         return {}
     native = own(usage)
-    tools = _count(native, "toolUsePromptTokenCount") or 0
+    tools = count(native.get("toolUsePromptTokenCount")) or 0
     result: dict[str, Any] = {}
     if usage.input_tokens is not None:
         result["promptTokenCount"] = max(0, usage.input_tokens - tools)

@@ -20,13 +20,13 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialects.answer import finish_that_fits, has_calls, join_choices
 from llm_gateway_sdk.dialects.fields import (
     optional_bool,
-    optional_int,
     optional_list,
     optional_object,
     optional_str,
     read_object,
 )
 from llm_gateway_sdk.dialects.metadata import keep
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.waiting import moment_of_seconds, seconds_of_moment
 from llm_gateway_sdk.wire import json
 
@@ -86,8 +86,8 @@ def read_reply(body: dict[str, Any], mint: Mint) -> LLMResponse:
 
 
 def usage_in(body: dict[str, Any]) -> Usage | None:
-    """Raises DialectError."""
-    asked, answered = (optional_int(body.get(key), key) for key in ("prompt_eval_count", "eval_count"))
+    """Counts that are no whole numbers from 0 on are taken as absent."""
+    asked, answered = count(body.get("prompt_eval_count")), count(body.get("eval_count"))
     return None if asked is None and answered is None else Usage(asked, answered)
 
 

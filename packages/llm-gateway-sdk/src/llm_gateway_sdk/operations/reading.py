@@ -62,10 +62,10 @@ def numbers(value: Any, path: str) -> list[float]:
 
 
 def count(value: Any) -> int | None:
-    """A count as a provider reports it; None for anything but a whole number."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    """A count as a provider reports it; None for anything but a whole number from 0 on."""
+    if type(value) is int:
+        return value if value >= 0 else None
+    return int(value) if isinstance(value, float) and value.is_integer() and value >= 0 else None
 
 
 def number_in(body: bytes, *names: str) -> int | None:

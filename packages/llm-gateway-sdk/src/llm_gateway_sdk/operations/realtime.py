@@ -15,6 +15,7 @@ from ..parts import Part, TextPart, ToolCallPart, ToolResultPart
 from ..request import Message
 from ..response import Choice, LLMResponse, Usage
 from ..wire import json
+from .reading import count
 
 __all__ = [
     "TEXT_DELTAS",
@@ -65,11 +66,11 @@ def usage_of(found: Any) -> Usage | None:
     inputs = _object(found.get("input_token_details"))
     outputs = _object(found.get("output_token_details"))
     usage = Usage(
-        input_tokens=_count(found.get("input_tokens")),
-        output_tokens=_count(found.get("output_tokens")),
-        cache_read_tokens=_count(inputs.get("cached_tokens")),
-        input_audio_tokens=_count(inputs.get("audio_tokens")),
-        output_audio_tokens=_count(outputs.get("audio_tokens")),
+        input_tokens=count(found.get("input_tokens")),
+        output_tokens=count(found.get("output_tokens")),
+        cache_read_tokens=count(inputs.get("cached_tokens")),
+        input_audio_tokens=count(inputs.get("audio_tokens")),
+        output_audio_tokens=count(outputs.get("audio_tokens")),
     )
     return None if usage.input_tokens is None and usage.output_tokens is None else usage
 
@@ -136,7 +137,3 @@ def _list(value: Any) -> list[dict[str, Any]]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -17,9 +17,10 @@ import base64
 import json as stdlib_json
 import os
 import random
+import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -316,6 +317,22 @@ _JSON = st.recursive(
 _LAWFUL = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+_NO_COUNTS = (b"-1", b"-1e9", b"1.5", b"null", b'"12"', b"true", b"{}")
+_COUNT = re.compile(rb"(?<![0-9.-])(?:[1-9][0-9]{4})(?![0-9.])")
+"""A number of five digits, as all counts of the reply are, and what is made of them."""
+_TOKENS = tuple(each.name for each in fields(Usage) if each.name.endswith("_tokens"))
+
+
+def _not_counts(usage: Usage | None) -> dict[str, Any]:
+    """The fields of the usage that are neither unknown nor a whole number from 0 on."""
+    if usage is None:
+        return {}
+    values = {name: getattr(usage, name) for name in (*_TOKENS, "total_tokens")}
+    return {
+        name: value for name, value in values.items() if value is not None and (type(value) is not int or value < 0)
+    }
+
+
 def damaged(value: Any, chance: random.Random, junk: Any) -> Any:
     """The value with one node, chosen by chance, replaced by `junk`."""
     if isinstance(value, dict) and value and chance.random() < 0.85:
@@ -540,6 +557,29 @@ class DialectLaws:
         written = self.dialect.encode_response(reply, self.plain_echo(), counting_mint(), Losses("response"))
 
         self.assert_alike(self.dialect.decode_response(written, counting_mint()), reply)
+
+    @pytest.mark.parametrize("slip", _NO_COUNTS)
+    def test_what_is_no_count_is_taken_as_not_reported(self, slip: bytes) -> None:
+        """Providers report -1, 1.5 or null where they do not know; that breaks no reply and reaches no plugin."""
+        usage = Usage()
+        for number, name in enumerate(_TOKENS):
+            setattr(usage, name, 70_007 + number)
+        usage.input_tokens, usage.output_tokens = 97_007, 87_007
+        choice = Choice(0, Message("assistant", [TextPart("hello", index=0)]), "stop", "stop")
+        reply = LLMResponse("reply_1", "some-model", 1_750_000_000, [choice], usage=usage, final=True)
+        whole = self.dialect.encode_response(reply, self.plain_echo(), counting_mint(), Losses("response"))
+        streamed = self.encoded(cut_reply(reply, random.Random(1)), self.plain_echo())
+        numbers = list(_COUNT.finditer(whole.body))
+        assert numbers
+
+        for match in numbers:
+            whole_body = whole.body[: match.start()] + slip + whole.body[match.end() :]
+            found = self.dialect.decode_response(WireReply(200, whole.headers, whole_body), counting_mint())
+            assert found.message.text == "hello"
+            assert _not_counts(found.usage) == {}, whole_body
+        for match in _COUNT.finditer(streamed) if self.dialect.sse else ():
+            body = streamed[: match.start()] + slip + streamed[match.end() :]
+            assert _not_counts(self.decoded(body).usage) == {}, body
 
     @_LAWFUL
     @given(data=st.data())

@@ -43,6 +43,8 @@ class Belonging:
     """The provider's id of the batch."""
     part: str = ""
     """Of a file, what is in it: `input`, or one of the form's `files_of`."""
+    batch: str = ""
+    """Of a file of results: the client's id of the batch."""
     pieces: int = 0
     """In how many records its content is kept."""
     facts: dict[str, Any] = field(default_factory=dict)

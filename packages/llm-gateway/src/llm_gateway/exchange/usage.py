@@ -15,6 +15,7 @@ from llm_gateway_sdk import DialectError, GatewayError, LLMResponse, Usage
 from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.metering import estimate_output, record_cut
 from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import JSON
@@ -75,8 +76,8 @@ def _seconds_of(length: re.Match[bytes]) -> float:
 
 def _first_count(found: JSON, names: Sequence[str]) -> int | None:
     for name in names:
-        value = found.get(name)
-        if isinstance(value, int) and not isinstance(value, bool):
+        value = count(found.get(name))
+        if value is not None:
             return value
     return None
 

@@ -17,7 +17,15 @@ from llm_gateway.exchange.services import ProjectScope, Services
 from llm_gateway.operations.batches.openai_api import OpenAIBatchAPI
 from llm_gateway.providers.openai import OpenAIProvider
 from llm_gateway.stores.memory import MemoryStore
-from llm_gateway_sdk import HookChain, ModelConnectionError, MountedPlugin, Plugin, RequestContext, plugin_metadata
+from llm_gateway_sdk import (
+    GatewayError,
+    HookChain,
+    ModelConnectionError,
+    MountedPlugin,
+    Plugin,
+    RequestContext,
+    plugin_metadata,
+)
 
 
 @plugin_metadata(name="books")
@@ -220,7 +228,7 @@ def test_a_batch_that_can_not_be_settled_holds_up_no_other(monkeypatch: pytest.M
         seen: list[str] = []
         ended = asyncio.Event()
 
-        async def look_at(batch: PendingBatch, interval: float, token: str | None = None) -> None:
+        async def look_at(batch: PendingBatch, interval: float, token: str | None = None) -> bool:
             seen.append(batch.id)
             if len(seen) == 3:
                 ended.set()
@@ -234,3 +242,43 @@ def test_a_batch_that_can_not_be_settled_holds_up_no_other(monkeypatch: pytest.M
         return seen[:3]
 
     assert sorted(asyncio.run(main())) == ["b1", "b2", "b3"]
+
+
+def test_a_deletion_waits_for_who_counts_what_the_batch_has_used() -> None:
+    """A poll, of this process or another, reads the results while the client deletes them."""
+    world = World({"/batches/b1": status("completed", usage=USED, request_counts={"completed": 2})})
+
+    async def run() -> None:
+        settler = await world.settler()
+        pending = settler.pending
+        batch = PendingBatch(
+            "b1", "k", "ann", "chat", "openai", "b1", "req_1", shares=[share()], held={"books": "held"}
+        )
+        await pending.add(batch)
+        assert await pending.claim(batch, time.time() + 900)
+        deletion = asyncio.create_task(settler.before_deletion("k", "ann", "b1"))
+        await asyncio.sleep(0.02)
+        assert not deletion.done(), "it is claimed"
+        await pending.release(batch, time.time() + 900)
+        await deletion
+        assert await pending.find("k", "ann", "b1") is None
+
+    asyncio.run(run())
+    assert len(world.books.settled) == 1
+
+
+def test_a_deletion_is_put_off_where_counting_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway.exchange.batches.settling._PATIENCE_SECONDS", 0.0)
+    world = World({})
+
+    async def run() -> None:
+        settler = await world.settler()
+        batch = PendingBatch("b1", "k", "ann", "chat", "openai", "b1", "req_1")
+        await settler.pending.add(batch)
+        assert await settler.pending.claim(batch, time.time() + 900)
+        with pytest.raises(GatewayError, match="still being counted") as refused:
+            await settler.before_deletion("k", "ann", "b1")
+        assert (refused.value.status, refused.value.retry_after) == (503, 10.0)
+
+    asyncio.run(run())
+    assert world.vendor.asked == [], "nobody else looks at what is claimed"

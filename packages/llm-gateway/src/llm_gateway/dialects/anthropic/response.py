@@ -27,6 +27,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialects.answer import join_choices
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
@@ -121,15 +122,15 @@ def read_stop(choice: Choice, source: Mapping[str, Any]) -> None:
 
 def decode_usage(source: Mapping[str, Any]) -> Usage:
     """`input_tokens` here includes what a cache gave and took; the vendor's does not."""
-    read, written = _count(source, "cache_read_input_tokens"), _count(source, "cache_creation_input_tokens")
-    fresh = _count(source, "input_tokens")
+    read, written = count(source.get("cache_read_input_tokens")), count(source.get("cache_creation_input_tokens"))
+    fresh = count(source.get("input_tokens"))
     details = source.get("output_tokens_details")
     usage = Usage(
         None if fresh is None else fresh + (read or 0) + (written or 0),
-        _count(source, "output_tokens"),
+        count(source.get("output_tokens")),
         read,
         written,
-        _count(details, "thinking_tokens") if isinstance(details, dict) else None,
+        count(details.get("thinking_tokens")) if isinstance(details, dict) else None,
     )
     if _COUNTS.issuperset(source):
         return usage
@@ -144,9 +145,9 @@ def _add_charges(usage: Usage, rest: Mapping[str, Any]) -> None:
     """What prices depend on. Fetching pages costs no more than its tokens."""
     kept = rest.get("cache_creation")
     if isinstance(kept, dict):
-        usage.cache_write_1h_tokens = _count(kept, "ephemeral_1h_input_tokens")
+        usage.cache_write_1h_tokens = count(kept.get("ephemeral_1h_input_tokens"))
     tools = rest.get("server_tool_use")
-    if isinstance(tools, dict) and (searches := _count(tools, "web_search_requests")):
+    if isinstance(tools, dict) and (searches := count(tools.get("web_search_requests"))):
         usage.tool_calls = {"web_search": searches}
     tier = rest.get("service_tier")
     if rest.get("speed") == "fast":
@@ -158,13 +159,6 @@ def _add_charges(usage: Usage, rest: Mapping[str, Any]) -> None:
 
 def string_or_empty(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _count(source: Mapping[str, Any], key: str) -> int | None:
-    value = source.get(key)
-    if type(value) is int:
-        return value
-    return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
 _REASONS = {
@@ -334,10 +328,10 @@ def decode_count(wire: WireReply) -> int:
         body = json.loads(wire.body)
     except ValueError as error:
         raise DialectError(f"the count is not valid JSON: {error}") from None
-    count = _count(body, "input_tokens") if isinstance(body, dict) else None
-    if count is None:
+    counted = count(body.get("input_tokens")) if isinstance(body, dict) else None
+    if counted is None:
         raise fail("input_tokens", "an integer", body.get("input_tokens") if isinstance(body, dict) else body)
-    return count
+    return counted
 
 
 _TIERS = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import Usage
 from llm_gateway_sdk.wire import json
 
@@ -14,12 +15,12 @@ __all__ = ["decode_usage", "encode_usage", "find_usage"]
 
 
 def decode_usage(wire: Any) -> Usage | None:
-    """None where nothing is counted. Counts that are no whole numbers are taken as absent."""
+    """None where nothing is counted. Counts that are no whole numbers from 0 on are taken as absent."""
     if not isinstance(wire, dict):
         return None
     prompt, completion = wire.get("prompt_tokens"), wire.get("completion_tokens")
     if type(prompt) is not int or type(completion) is not int or prompt < 0 or completion < 0:
-        prompt, completion = _count(prompt), _count(completion)
+        prompt, completion = count(prompt), count(completion)
     if prompt is None and completion is None:
         return None
     usage = Usage(prompt, completion)
@@ -28,10 +29,10 @@ def decode_usage(wire: Any) -> Usage | None:
     if isinstance(details, dict):
         read, written = details.get("cached_tokens"), details.get("cache_write_tokens")
         heard = details.get("audio_tokens")
-        usage.cache_read_tokens = read if read is None or (type(read) is int and read >= 0) else _count(read)
-        usage.cache_write_tokens = None if written is None else _count(written)
+        usage.cache_read_tokens = read if read is None or (type(read) is int and read >= 0) else count(read)
+        usage.cache_write_tokens = None if written is None else count(written)
         known = heard is None or (type(heard) is int and heard >= 0)
-        usage.input_audio_tokens = heard if known else _count(heard)
+        usage.input_audio_tokens = heard if known else count(heard)
         if not _PROMPT_DETAILS.issuperset(details):
             _keep_more(rest, "prompt_tokens_details", details, _PROMPT_DETAILS)
     if rest and usage.cache_read_tokens is None:
@@ -39,10 +40,8 @@ def decode_usage(wire: Any) -> Usage | None:
     details = wire.get("completion_tokens_details")
     if isinstance(details, dict):
         thought, spoken = details.get("reasoning_tokens"), details.get("audio_tokens")
-        usage.reasoning_tokens = thought if type(thought) is int and thought >= 0 else _count(thought)
-        usage.output_audio_tokens = (
-            spoken if spoken is None or (type(spoken) is int and spoken >= 0) else _count(spoken)
-        )
+        usage.reasoning_tokens = thought if type(thought) is int and thought >= 0 else count(thought)
+        usage.output_audio_tokens = spoken if spoken is None or (type(spoken) is int and spoken >= 0) else count(spoken)
         if not _COMPLETION_DETAILS.issuperset(details):
             accepted, rejected = details.get("accepted_prediction_tokens"), details.get("rejected_prediction_tokens")
             if accepted is not None and rejected is not None and details.keys() == _OPENAI_COMPLETION:
@@ -87,19 +86,11 @@ def _keep_more(rest: dict[str, Any], key: str, details: dict[str, Any], known: f
         rest[key] = more
 
 
-def _count(value: Any) -> int | None:
-    if value is None:
-        return None
-    if type(value) is int:
-        return value if value >= 0 else None
-    return int(value) if isinstance(value, float) and value.is_integer() else None
-
-
 def _first(*values: Any) -> int | None:
     for value in values:
-        count = _count(value)
-        if count is not None:
-            return count
+        found = count(value)
+        if found is not None:
+            return found
     return None
 
 

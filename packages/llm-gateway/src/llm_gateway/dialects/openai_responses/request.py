@@ -16,6 +16,7 @@ from llm_gateway_sdk.dialect import WireReply, WireRequest
 from llm_gateway_sdk.dialects.coverage import report_fields
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.parts import OpaquePart, TextPart
 from llm_gateway_sdk.request import LLMRequest, Message, Reasoning, ResponseFormat, Tool
 from llm_gateway_sdk.wire import json
@@ -86,10 +87,10 @@ def decode_count(wire: WireReply) -> int:
         body = json.loads(wire.body)
     except ValueError as error:
         raise DialectError(f"the body is not valid JSON: {error}") from None
-    count = integer(mapping(body, ""), "input_tokens", "")
-    if count is None:
-        raise DialectError("missing", path="input_tokens")
-    return count
+    counted = count(mapping(body, "").get("input_tokens"))
+    if counted is None:
+        raise DialectError("expected a whole number from 0 on", path="input_tokens")
+    return counted
 
 
 def check_portable(request: LLMRequest, losses: Losses) -> None:

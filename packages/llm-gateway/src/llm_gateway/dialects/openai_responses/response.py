@@ -14,6 +14,7 @@ from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.errors import DialectError
 from llm_gateway_sdk.losses import Losses
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.parts import (
     MediaPart,
     OpaquePart,
@@ -32,7 +33,7 @@ from llm_gateway_sdk.wire import json
 from .charges import add_charges
 from .echo import ResponsesEcho
 from .errors import decode_error_event, decode_response_error, encode_response_error
-from .fields import NAME, found, integer, mapping, own, sequence, text
+from .fields import NAME, found, mapping, own, sequence, text
 from .items import (
     OF_TEXT,
     OF_TOOL,
@@ -250,7 +251,7 @@ def status_of(choice: Choice, *, failed: bool = False) -> tuple[str, dict[str, A
 def decode_usage(value: Any) -> Usage | None:
     if not isinstance(value, dict):
         return None
-    counts = Usage(_count(value, "input_tokens"), _count(value, "output_tokens"))
+    counts = Usage(count(value.get("input_tokens")), count(value.get("output_tokens")))
     rest: dict[str, Any] = {}
     if not _USAGE_FIELDS.issuperset(value):
         rest = {key: inner for key, inner in value.items() if key not in _USAGE_FIELDS}
@@ -260,7 +261,7 @@ def decode_usage(value: Any) -> Usage | None:
             continue
         for detail, attribute in known.items():
             if detail in details:
-                setattr(counts, attribute, _count(details, detail))
+                setattr(counts, attribute, count(details.get(detail)))
         if details.keys() - known.keys():
             rest[key] = {detail: inner for detail, inner in details.items() if detail not in known}
     if rest:
@@ -471,16 +472,6 @@ def _parsed(arguments: str) -> Any:
         return json.loads(arguments or "{}")
     except ValueError:
         return arguments
-
-
-def _count(holder: dict[str, Any], key: str) -> int | None:
-    value = holder.get(key)
-    if type(value) is int:
-        return value
-    try:
-        return integer(holder, key, "usage")
-    except DialectError:
-        return None
 
 
 SERVICE_TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast", "ultrafast"))

@@ -225,8 +225,8 @@ class Crossed:
                 created = status.ended or self.request.services.mint.now()
                 file = Belonging(
                     id_, thing.model, self.form.show_file(id_, "batch_output", 0, created),
-                    api=thing.api, upstream=thing.upstream, part=part, names=thing.names, tools=thing.tools,
-                    dialect=thing.dialect,
+                    api=thing.api, upstream=thing.upstream, part=part, batch=thing.id, names=thing.names,
+                    tools=thing.tools, dialect=thing.dialect,
                 )  # fmt: skip
                 await self.belongings.put(self._owner, self.files, file)
             thing.filed = True  # a file that its owner deletes does not come again

@@ -97,10 +97,8 @@ async def perform_owned(
         raise NotFound(f"The model '{attempt.target.name}' has no such endpoint.")
     if (api := crossing_api(request, attempt.target)) is not None:
         return await _perform_crossed(request, client, attempt, body, api)
-    if form.role == "delete" and form.operation == "batch" and request.project.settler is not None:
-        # With the batch its results are gone, and with them what it has used.
-        token = bearer_or_key(request.wire.headers.items)
-        await request.project.settler.now(kind_of(request, "batch"), owner_of(request.ctx), id_of(request), token)
+    if form.role == "delete":
+        await _before_deletion(request, form, await mine(request, form.operation, id_of(request)))
     body, upload, shares = _named(request, form, body)
     reply = await call_endpoint(request, attempt, http, _wire(request, http, body), upload)
     try:
@@ -143,7 +141,7 @@ async def _perform_crossed(
     request: ClientRequest, client: ClientReply, attempt: LiveAttempt, body: bytes, api: BatchAPI
 ) -> Verdict | None:
     """What is at a provider with another API than the client's."""
-    form, http, owner = form_of(request), attempt.target.http, owner_of(request.ctx)
+    form, http = form_of(request), attempt.target.http
     assert http is not None
     belongings, kind, files = belongings_of(request), kind_of(request, form.operation), kind_of(request, "file")
     crossed = Crossed(request, client, attempt, form, http, api, belongings, kind, files)
@@ -158,8 +156,7 @@ async def _perform_crossed(
     if form.role == "create":
         answer = await _create_crossed(request, crossed, body)
     elif form.role == "delete":
-        if form.operation == "batch" and request.project.settler is not None:
-            await request.project.settler.now(kind, owner, thing.id, bearer_or_key(request.wire.headers.items))
+        await _before_deletion(request, form, thing)
         await (crossed.delete() if form.operation == "batch" else crossed.delete_file())
         answer = form.show_deleted(thing.id)
     elif form.role == "cancel":
@@ -300,7 +297,7 @@ async def _keep(
         thing.shares = [share.to_json() for share in shares]
     for made in form.brings(answer):
         if await belongings.find(owner, files, made) is None:
-            await belongings.put(owner, files, Belonging(made, attempt.target.name))
+            await belongings.put(owner, files, Belonging(made, attempt.target.name, batch=thing.id))
     await belongings.put(owner, operation, thing)
     if form.operation == "batch" and form.api is not None:
         if form.role == "create":
@@ -323,6 +320,15 @@ async def _begin(request: ClientRequest, api: str, id_: str, upstream_id: str, m
             shares=[share.to_json() for share in ctx.batch], held=held,
         )
     )  # fmt: skip
+
+
+async def _before_deletion(request: ClientRequest, form: OwnedForm, thing: Belonging) -> None:
+    """With a batch, or a file of its results, what it has used is gone. Raises GatewayError where somebody is still at
+    counting it."""
+    settler, batch = request.project.settler, thing.id if form.operation == "batch" else thing.batch
+    if settler is not None and batch:
+        token = bearer_or_key(request.wire.headers.items)
+        await settler.before_deletion(kind_of(request, "batch"), owner_of(request.ctx), batch, token)
 
 
 def look_soon(request: ClientRequest, id_: str) -> None:

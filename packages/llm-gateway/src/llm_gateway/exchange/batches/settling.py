@@ -29,6 +29,7 @@ from contextlib import suppress
 from llm_gateway_sdk import (
     Attempt,
     DialectError,
+    GatewayError,
     HTTPProvider,
     HTTPReply,
     ModelError,
@@ -56,6 +57,8 @@ _CLAIM_SECONDS = 900.0
 _RESULT_SECONDS = 800.0
 """For reading results; less than the claim lasts."""
 _LONGEST_WAIT = 900.0
+_PATIENCE_SECONDS = 20.0
+"""For who counts what a batch has used that is to be deleted."""
 _GIVEN_UP_SECONDS = 30 * 86_400.0
 """After so long no provider has a batch any more."""
 _UNKNOWN = (404, 410)
@@ -87,14 +90,16 @@ class Settler:
             except StoreError as error:
                 log.debug("the store can't be reached: %s", error)
 
-    async def _try(self, batch: PendingBatch, interval: float, token: str | None = None) -> None:
-        """Looks at one batch, so that one which can't be settled holds up no other. Raises StoreError."""
+    async def _try(self, batch: PendingBatch, interval: float, token: str | None = None) -> bool:
+        """Looks at one batch, so that one which can't be settled holds up no other. False where somebody else is at
+        it. Raises StoreError."""
         try:
-            await self.look_at(batch, interval, token)
+            return await self.look_at(batch, interval, token)
         except StoreError:
             raise
         except Exception:  # of a plugin, or a fault here: tried again when the claim has ended
             log.exception("batch %s could not be settled", batch.id)
+            return True
 
     def soon(self, kind: str, owner: str, id_: str, token: str | None = None) -> None:
         """A client has seen that its batch has ended, or is to: looks at it at once, in the background."""
@@ -111,6 +116,23 @@ class Settler:
         except StoreError as error:
             log.debug("the store can't be reached: %s", error)
 
+    async def before_deletion(self, kind: str, owner: str, id_: str, token: str | None = None) -> None:
+        """Looks at a batch whose results a client is about to delete, and waits for who is looking at it already, in
+        this process or another: what it has used is read from its results. Raises GatewayError where that lasts,
+        and StoreError."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while (batch := await self.pending.find(kind, owner, id_)) is not None:
+            if batch.claimed <= time.time() and await self._try(batch, 60.0, token):
+                return
+            if time.monotonic() >= until:
+                raise GatewayError(
+                    f"What the batch '{id_}' has used is still being counted from its results. Delete it later.",
+                    status=503,
+                    kind="overloaded",
+                    retry_after=10.0,
+                )
+            await asyncio.sleep(0.1)
+
     async def close(self) -> None:
         """Waits for what is under way; what it does not end another process takes up."""
         if self._tasks:
@@ -122,15 +144,15 @@ class Settler:
 
     # One batch.
 
-    async def look_at(self, batch: PendingBatch, interval: float, token: str | None = None) -> None:
-        """Settles the batch if it has ended. Raises StoreUnavailable."""
+    async def look_at(self, batch: PendingBatch, interval: float, token: str | None = None) -> bool:
+        """Settles the batch if it has ended. False where somebody else is at it. Raises StoreUnavailable."""
         now = time.time()
         if not await self.pending.claim(batch, now + _CLAIM_SECONDS):
-            return
+            return False
         due = now + _wait(batch, now, interval)
         try:
             if await self._settle(batch, token):
-                return
+                return True
             batch.failures = 0
         except ModelError as error:
             batch.failures += 1
@@ -143,6 +165,7 @@ class Settler:
                 await self.pending.release(batch, now)
             raise
         await self.pending.release(batch, due)
+        return True
 
     async def _settle(self, batch: PendingBatch, token: str | None) -> bool:
         """False where it is to be looked at again. Raises ModelError, DialectError."""
