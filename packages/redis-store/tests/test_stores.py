@@ -128,6 +128,58 @@ class TestClusterRedisStoreLaws(StoreLaws):
 
 
 @needs_server
+def test_counters_stay_whole_while_their_slot_moves_to_another_server(cluster: ClusterServers) -> None:
+    """While keys are on their way calls fail as of a store that is away; none counts anew from 0 on the other server,
+    whose copy would then stop the move."""
+    cluster.flush()
+    amounts = [Amount("all", 2), Amount("own", 2)]
+    entries = [Entry("all", 3, 100_000), Entry("own", 3, 100_000)]
+
+    async def main() -> tuple[int, int]:
+        store = ClusterRedisStore()
+        store.configure(cluster.url, {"deadline": 1000})
+        moving = asyncio.create_task(asyncio.to_thread(cluster.move, "{llmgw:d:}:x", pause=0.02))
+        settled, unknown = 0, []
+        after = 5
+        while after:
+            lease = Lease(new_lease_id(), 60, "note")
+            try:
+                assert isinstance(await store.reserve(entries, lease), Granted)
+            except StoreUnavailable:
+                unknown.append((lease.id, list[Amount]()))
+                await asyncio.sleep(0.01)
+                continue
+            settled += 2
+            try:
+                await store.settle(lease.id, amounts)
+            except StoreUnavailable:
+                unknown.append((lease.id, amounts))
+            after -= moving.done()
+        for lease_id, used in unknown:
+            await store.settle(lease_id, used)
+        for state in await store.read(entries):
+            assert (state.settled, state.open) == (settled, 0)
+        ledger = sum(event.event["charges"].get("all", 0) for event in await store.read_since("ledger", limit=10_000))
+        assert ledger == settled
+        await store.aclose()
+        return await moving, len(unknown)
+
+    asyncio.run(fill_before_moving(cluster))
+    moved, failed = asyncio.run(main())
+    assert moved > 10
+    assert failed
+
+
+async def fill_before_moving(cluster: ClusterServers) -> None:
+    """Counters and leases, so that the move takes a while."""
+    store = ClusterRedisStore()
+    store.configure(cluster.url, {"deadline": 5000})
+    for number in range(12):
+        await store.reserve([Entry("all", 0), Entry(f"other-{number}", 1)], Lease(new_lease_id(), 60))
+    await store.aclose()
+
+
+@needs_server
 class TestSentinelRedisStoreLaws(StoreLaws):
     """A restart is a fail-over: the other server goes on with what had reached it."""
 

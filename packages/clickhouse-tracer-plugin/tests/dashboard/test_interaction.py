@@ -19,6 +19,7 @@ def row(**changes: Any) -> dict[str, Any]:
         "model_routed": "gpt", "model_requested": "default", "model_answered": "gpt-1", "provider": "openai",
         "adapter": "openai",
         "operation": "generate", "duration_us": 1e6, "cost_usd": None, "usage_estimated": False, "tool_calls": [],
+        "unpriced": [],
         "method": "POST", "path": "/v1/chat/completions", "http_status": 200, "finish_reason": "stop", "tags": {},
         "losses": [], "timings": {}, "headers": {},
         "request": '{"model":"default","messages":[{"role":"user","content":[{"type":"text","text":"Hello"}]}]}',
@@ -29,6 +30,13 @@ def row(**changes: Any) -> dict[str, Any]:
 def test_a_cost_is_unknown_until_one_request_has_a_price() -> None:
     assert "<dt>Cost</dt><dd>unknown</dd>" in interaction_page("", "int_1", [row()])
     assert "<dt>Cost</dt><dd>$0.3000</dd>" in interaction_page("", "int_1", [row(cost_usd=0.1), row(cost_usd=0.2)])
+
+
+def test_what_has_no_price_is_named_next_to_the_cost() -> None:
+    searched = row(cost_usd=0.1, unpriced=["web_search"])
+    assert "<dt>Cost</dt><dd>$0.1000, without web_search: no price</dd>" in interaction_page("", "int_1", [searched])
+    mixed = interaction_page("", "int_1", [searched, row()])
+    assert "<dt>Cost</dt><dd>$0.1000, without web_search, a model: no price</dd>" in mixed
 
 
 def test_an_error_and_what_was_lost_are_shown() -> None:

@@ -9,13 +9,19 @@ Keys of a domain, below its prefix:
     l:<id>      one lease: state, end, note and what it holds (MessagePack)
     c:<key>     one counter: settled, open, level, at, ticks, forget
     g:<log>     one log, a stream
+    never       no key. A call to a cluster names it besides `x`: while the slot of a domain is moved to another node,
+                key by key, neither node has all counters, and a call that names one key would be let through on
+                either. One that names two, of which one is not there, fails with TRYAGAIN until all have arrived.
 """
 
 from __future__ import annotations
 
 import hashlib
 
-__all__ = ["APPEND", "EXTEND", "RESERVE", "SETTLE", "WRITE", "Script"]
+__all__ = ["APPEND", "EXTEND", "NEVER", "RESERVE", "SETTLE", "WRITE", "Script"]
+
+
+NEVER = "never"
 
 
 class Script:

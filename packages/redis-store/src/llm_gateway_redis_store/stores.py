@@ -31,7 +31,7 @@ from llm_gateway_sdk.store import (
 from .connections import Address, close_client, decode_url, make_client, make_subscriber
 from .gathering import Gathering
 from .guard import Guard
-from .scripts import APPEND, EXTEND, RESERVE, SETTLE, WRITE, Script
+from .scripts import APPEND, EXTEND, NEVER, RESERVE, SETTLE, WRITE, Script
 
 __all__ = ["ClusterRedisStore", "RedisStore", "SecureRedisStore", "SentinelRedisStore"]
 
@@ -85,6 +85,8 @@ class RedisStore(Store):
         self._gathering = Gathering(lambda: self._redis, _SLOW_SECONDS)
         self._prefix = "llmgw"
         self._connections = 64
+        self._spread = False
+        """Over the nodes of a cluster."""
         self._starting: asyncio.Task[None] | None = None
         self._ready = False
 
@@ -97,8 +99,8 @@ class RedisStore(Store):
                 raise ValueError(f"{key}: there is no file {file}")
         self._address = decode_url(url, {**config, **files})
         self._guard = Guard(float(config.get("deadline", 50)) / 1000, at_once=int(config.get("connections", 64)))
-        together = self._address.scheme != "redis+cluster"
-        self._gathering = Gathering(lambda: self._redis, _SLOW_SECONDS, together=together)
+        self._spread = self._address.scheme == "redis+cluster"
+        self._gathering = Gathering(lambda: self._redis, _SLOW_SECONDS, together=not self._spread)
         self._prefix = str(config.get("prefix", "llmgw"))
         self._connections = int(config.get("connections", 64))
 
@@ -310,7 +312,8 @@ class RedisStore(Store):
 
     async def _counting(self, script: Script, domain: str, arguments: Sequence[Any], *, ended: str = "") -> Any:
         base = self._base(domain)
-        answer = await self._eval(script, [f"{base}x"], [base, 0, *arguments])
+        keys = [f"{base}x", f"{base}{NEVER}"] if self._spread else [f"{base}x"]
+        answer = await self._eval(script, keys, [base, 0, *arguments])
         if isinstance(answer, list) and answer[:1] == [b"ended"] and script is RESERVE:
             raise StoreError(f"the lease {ended} has ended")
         return answer

@@ -99,6 +99,18 @@ class Server:
         except redis.ResponseError:
             return False
 
+    @property
+    def node(self) -> str:
+        """Its name in a cluster."""
+        with redis.Redis(port=self.port, decode_responses=True) as client:
+            return str(client.execute_command("CLUSTER", "MYID"))
+
+    def has(self, slot: int) -> bool:
+        """Whether this server of a cluster answers for the slot."""
+        ranges = self.command("CLUSTER", "SLOTS")
+        assert isinstance(ranges, list)
+        return any(start <= slot <= end and owner[1] == self.port for start, end, owner, *_ in ranges)
+
     def flush(self) -> None:
         self.command("FLUSHALL")
 
@@ -138,6 +150,24 @@ class ClusterServers:
                 return
             time.sleep(0.05)
         raise RuntimeError("the cluster does not come together")
+
+    def move(self, key: str, *, pause: float) -> int:
+        """Moves the key's slot to another server while it is in use, as `redis-cli --cluster reshard` does, with
+        `pause` seconds after each key. Returns how many keys there were."""
+        slot = int(str(self.servers[0].command("CLUSTER", "KEYSLOT", key)))
+        source = next(server for server in self.servers if server.has(slot))
+        target = next(server for server in self.servers if server is not source)
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.node)
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.node)
+        moved = 0
+        while found := source.command("CLUSTER", "GETKEYSINSLOT", slot, 1):
+            assert isinstance(found, list)
+            source.command("MIGRATE", "127.0.0.1", target.port, found[0], 0, 5000)
+            moved += 1
+            time.sleep(pause)
+        for server in sorted(self.servers, key=[target, source].__contains__, reverse=True):
+            server.command("CLUSTER", "SETSLOT", slot, "NODE", target.node)
+        return moved
 
     def restart(self) -> None:
         for server in self.servers:

@@ -13,8 +13,8 @@ CSV_COLUMNS: Final = (
     "ts", "request_id", "interaction_id", "session_id", "project", "adapter", "operation", "caller", "principal",
     "team", "org", "user_id", "model_requested", "model_routed", "model_answered", "provider", "status", "http_status",
     "error_kind", "error", "attempts", "stream", "duration_us", "ttft_us", "input_tokens", "output_tokens",
-    "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_estimated", "cost_usd", "finish_reason",
-    "tool_calls", "losses", "prompt", "answer",
+    "cache_read_tokens", "cache_write_tokens", "reasoning_tokens", "usage_estimated", "cost_usd", "unpriced",
+    "finish_reason", "tool_calls", "losses", "prompt", "answer",
 )  # fmt: skip
 
 

@@ -30,7 +30,6 @@ def interaction_page(
 ) -> str:
     """`origin` is the gateway's address, for commands that are to be copied."""
     last, everything = rows[-1], Filter(range="30d")
-    costs = [row["cost_usd"] for row in rows]
     exported = urlencode({"interaction": last["interaction_id"]})
     facts = (
         ("Started", f"{moment(rows[0]['ts'])} UTC"),
@@ -43,12 +42,7 @@ def interaction_page(
         ("API", last["adapter"]),
         *_times(rows),
         ("Tokens", f"{count(_sum(rows, 'input_tokens'))} → {count(_sum(rows, 'output_tokens'))}"),
-        (
-            "Cost",
-            money(
-                sum(float(cost) for cost in costs if cost is not None) if any(c is not None for c in costs) else None
-            ),
-        ),
+        ("Cost", _cost(rows)),
     )
     return page(
         base,
@@ -103,6 +97,16 @@ def _replay(base: str, row: Mapping[str, Any]) -> Markup | None:
     return tag("a", "Replay and compare", href=f"{shell.playground}?{query}", class_="button")
 
 
+def _cost(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What the requests cost together, and what has no price and is not in it."""
+    known = [float(row["cost_usd"]) for row in rows if row["cost_usd"] is not None]
+    lacking = sorted({kind for row in rows for kind in row["unpriced"]})
+    if known and any(row["cost_usd"] is None and row["status"] == "ok" for row in rows):
+        lacking.append("a model")
+    shown = money(sum(known) if known else None)
+    return f"{shown}, without {', '.join(lacking)}: no price" if lacking else shown
+
+
 def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> Markup:
     summary = tag(
         "summary",
@@ -126,7 +130,7 @@ def _round(base: str, row: Mapping[str, Any], origin: str, *, opened: bool) -> M
         ("First token", duration(row["ttft_us"]) if row["ttft_us"] is not None else ""),
         ("Finish", " / ".join(dict.fromkeys(one for one in (row["finish_reason"], row["raw_finish_reason"]) if one))),
         ("Tokens", _tokens(row)),
-        ("Cost", money(row["cost_usd"])),
+        ("Cost", _cost([row])),
         ("Client", f"{row['client_ip']} {row['user_agent']}".strip()),
         ("Error", f"{row['error_kind']}: {row['error']}" if row["error"] else ""),
         (

@@ -559,7 +559,7 @@ class DialectLaws:
         self.assert_alike(self.dialect.decode_response(written, counting_mint()), reply)
 
     @pytest.mark.parametrize("slip", _NO_COUNTS)
-    def test_what_is_no_count_is_taken_as_not_reported(self, slip: bytes) -> None:
+    def test_what_a_count_can_not_be_is_taken_as_not_reported(self, slip: bytes) -> None:
         """Providers report -1, 1.5 or null where they do not know; that breaks no reply and reaches no plugin."""
         usage = Usage()
         for number, name in enumerate(_TOKENS):
