@@ -17,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from llm_gateway_sdk.admin import Role
+from llm_gateway_sdk.documents_by_address import read_document
 
 from .sessions import can
 from .settings import OIDCSettings
@@ -114,11 +115,10 @@ class OIDC:
 
     async def _ask(self, method: str, url: str, **parts: Any) -> dict[str, Any]:
         try:
-            reply = await self._client().request(method, url, timeout=10, **parts)
-            found = reply.json()
+            status, found = await read_document(self._client(), method, url, **parts)
         except Exception as error:  # whatever the client's transport raises: the person is to read one sentence
             log.warning("console: %s does not answer as it should: %r", url, error)
             raise SignInFailure("The sign-in provider does not answer as it should.") from error
-        if reply.status_code >= 400 or not isinstance(found, dict):
-            raise SignInFailure(f"The sign-in provider refused with {reply.status_code}.")
+        if not 200 <= status < 300 or not isinstance(found, dict):
+            raise SignInFailure(f"The sign-in provider refused with {status}.")
         return found

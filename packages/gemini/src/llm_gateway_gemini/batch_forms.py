@@ -21,6 +21,7 @@ from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm, PageAsked, Up
 from llm_gateway_sdk.operations.reading import object_of
 from llm_gateway_sdk.waiting import moment_of_seconds
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.lines import each_line
 
 from .batch_api import STATES, GeminiBatchAPI
 from .errors import encode_error
@@ -294,7 +295,7 @@ class GeminiFiles(_GeminiForm):
         return WireReply(200, Headers.of(headers), b"")
 
     def read_files(self, fields: bytes, content: bytes) -> bytes:
-        requests = [_line(text, number) for number, text in enumerate(_texts(content), 1) if text.strip()]
+        requests = [_line(text, number) for number, text in each_line(content.removeprefix(_BOM))]
         if not requests:
             raise DialectError("the file has no lines", path="file")
         return json.dumps({**object_of(fields), "requests": requests})
@@ -303,11 +304,9 @@ class GeminiFiles(_GeminiForm):
         return b"".join(json.dumps(line) + b"\n" for line in body.get("requests") or [])
 
 
+_MOST_HEAD = 16 * 1024
+"""Bytes that are looked at of the headers of a part."""
 _BOM = b"\xef\xbb\xbf"
-
-
-def _texts(content: bytes) -> list[bytes]:
-    return content.removeprefix(_BOM).splitlines()
 
 
 def _line(text: bytes, number: int) -> Any:
@@ -342,11 +341,12 @@ def _about(body: dict[str, Any], kind: str) -> dict[str, Any]:
 def _related(kind: str, body: bytes) -> tuple[dict[str, Any], str, bytes]:
     """Metadata, media type and content of `multipart/related`. Raises DialectError."""
     found = re.search(r'boundary="?([^";]+)"?', kind)
-    parts = body.split(b"--" + found[1].strip().encode()) if found is not None else []
+    # Three cuts are enough for two parts, however often the boundary is in the body.
+    parts = body.split(b"--" + found[1].strip().encode(), 3) if found is not None else []
     read: list[tuple[str, bytes]] = []
     for part in parts[1:3]:
         head, _, content = part.partition(b"\r\n\r\n")
-        named = re.search(rb"content-type:\s*([^\r\n]+)", head, re.IGNORECASE)
+        named = re.search(rb"content-type:[ \t]*([^\r\n]+)", head[:_MOST_HEAD], re.IGNORECASE)
         read.append((named[1].decode("latin-1").strip() if named else "", content.removesuffix(b"\r\n")))
     if len(read) != 2:
         raise DialectError("expected a body of multipart/related: the file's metadata, then its content")

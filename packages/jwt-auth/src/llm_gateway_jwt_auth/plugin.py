@@ -8,6 +8,7 @@ import jwt
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, plugin_metadata
 from llm_gateway_sdk.admin import AdminError, Role
+from llm_gateway_sdk.documents_by_address import read_document
 from llm_gateway_sdk.principal import credentials_of
 
 from .claims import claim_of, principal_of, values_of
@@ -160,12 +161,12 @@ class JWTAuth(Plugin):
         import httpx
 
         try:
-            reply = await self.gateway.http_client().get(url, timeout=5.0)
+            status, document = await read_document(self.gateway.http_client(), "GET", url, seconds=5.0)
         except httpx.HTTPError as error:
             raise OSError(type(error).__name__) from error
-        if reply.status_code != 200:
-            raise ValueError(f"status {reply.status_code}")
-        return reply.json()
+        if status != 200:
+            raise ValueError(f"status {status}")
+        return document
 
     async def before_model(self, ctx: RequestContext) -> PluginResult | None:
         if ctx.principal is not None:

@@ -25,6 +25,8 @@ from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.texts import TextPlace, walk_json
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.lines import each_line
+from llm_gateway_sdk.wire.pieces import joined
 
 from .patch import merge_edit
 from .request import ClientRequest
@@ -99,17 +101,26 @@ async def _look_at_lines(
     """A file of JSON values, one on each line. Any other file is handed on as it is, or where a plugin has to see
     all of it refused."""
     try:
-        lines = [json.loads(line) for line in wire.body.splitlines() if line.strip()]
-    except ValueError:
+        values = await run_aside(_one_of_lines, wire.body) if is_heavy(wire.body) else _one_of_lines(wire.body)
+    except (ValueError, RecursionError):
         if request.chain.edits_reply:
             raise InvalidRequest("A plugin has to see this file, and can't read it.", status=403) from None
         return None, wire
-    whole = WireReply(wire.status, Headers.of([("content-type", "application/json")]), json.dumps({"lines": lines}))
+    whole = WireReply(wire.status, Headers.of([("content-type", "application/json")]), values)
     verdict, seen = await look_at_reply(request, form, whole)
     if verdict is not None or seen is whole:
         return verdict, wire
-    edited = b"".join(json.dumps(line) + b"\n" for line in json.loads(seen.body)["lines"])
+    edited = await run_aside(_lines_of_one, seen.body) if is_heavy(seen.body) else _lines_of_one(seen.body)
     return None, WireReply(wire.status, _same_headers(wire), edited)
+
+
+def _one_of_lines(body: bytes) -> bytes:
+    """One value with all lines. Raises ValueError, RecursionError."""
+    return json.dumps({"lines": [json.loads(text) for _, text in each_line(body)]})
+
+
+def _lines_of_one(body: bytes) -> bytes:
+    return joined(json.dumps(line) + b"\n" for line in json.loads(body)["lines"])
 
 
 _PLAIN = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")

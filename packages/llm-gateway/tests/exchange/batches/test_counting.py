@@ -46,6 +46,12 @@ def test_lines_are_whole_however_they_come(size: int) -> None:
     assert [line for line in read(*pieces) if line] == [b'{"a": 1}', b'{"b": 2}', b'{"c": 3}']
 
 
+def test_blank_lines_are_neither_kept_nor_results() -> None:
+    """However many a provider sends."""
+    pieces = [b"\n \r\n" * 20_000] * 20
+    assert read(b"{}", *pieces, b"[]\n\n", b"1") == [b"{}", b"[]", b"1"]
+
+
 def test_a_line_without_end_is_refused() -> None:
     with pytest.raises(ModelProtocolError):
         read(b"x" * 60, b"x" * 60, most=100)

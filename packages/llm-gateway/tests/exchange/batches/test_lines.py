@@ -113,3 +113,6 @@ def test_a_file_is_read_only_where_its_values_are_not_too_many() -> None:
     assert read_lines(form, b'{"purpose": "batch"}', line * 9, 100).count(b"custom_id") == 9
     with pytest.raises(PayloadTooLarge, match="100 values"):
         read_lines(form, b'{"purpose": "batch"}', line * 12, 100)
+    for end in (b"\n", b"\r"):
+        with pytest.raises(PayloadTooLarge, match="100 lines"):
+            read_lines(form, b'{"purpose": "batch"}', line + end * 1000 + line, 100)

@@ -21,24 +21,25 @@ _BLOCK = 256 * 1024
 
 
 async def blocks_of(reply: HTTPReply, most: int) -> AsyncIterator[list[bytes]]:
-    """The lines of a body, some at a time, however large the body is. Raises ModelProtocolError for a line of more than
-    `most` bytes, and what `receive` raises."""
-    rest, lines, size = b"", list[bytes](), 0
+    """The lines of a body that are not blank, some at a time, however large the body is. Raises ModelProtocolError for
+    one of more than `most` bytes, and what `receive` raises."""
+    rest, lines, size = bytearray(), list[bytes](), 0
     while data := await reply.receive():
-        pieces = (rest + data).split(b"\n") if b"\n" in data else None
-        if pieces is None:
+        end = data.rfind(b"\n")
+        if end < 0:
             rest += data
             if len(rest) > most:
                 raise ModelProtocolError("A line of the batch's results is too long.")
             continue
-        rest = pieces.pop()
-        lines += pieces
-        size += sum(map(len, pieces))
-        if size >= _BLOCK:
+        rest += data[:end]
+        size += len(rest)
+        lines += [line for line in bytes(rest).split(b"\n") if line.strip()]
+        rest = bytearray(data[end + 1 :])
+        if size >= _BLOCK and lines:
             yield lines
             lines, size = [], 0
-    if rest:
-        lines.append(rest)
+    if rest.strip():
+        lines.append(bytes(rest))
     if lines:
         yield lines
 

@@ -40,6 +40,7 @@ from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.lines import each_line
 
 from ...models import ModelTarget
 from ..attempt import LiveAttempt
@@ -241,8 +242,11 @@ class Crossed:
         if status.is_final and self.form.shows_results(thing.facts):
             whole = await _joined(results_of(self, thing, status), self.request.services.max_reply_bytes)
             shown = copy.deepcopy(shown)
-            await run_aside(self.form.with_results, shown, whole.splitlines(), thing.facts)
+            await run_aside(self._with_results, shown, whole, thing)
         return status, shown
+
+    def _with_results(self, shown: dict[str, Any], whole: bytes, thing: Belonging) -> None:
+        self.form.with_results(shown, [text for _, text in each_line(whole)], thing.facts)
 
     async def delete(self) -> None:
         """Deletes a batch that has ended, at the provider too. Raises InvalidRequest where it has not."""

@@ -10,6 +10,7 @@ from llm_gateway_sdk.heavy import has_more_items
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.request_estimate import estimate_request
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.lines import has_more_lines
 
 from ...models import ModelTarget
 from ..request import ClientRequest
@@ -26,8 +27,10 @@ def refuse_many_items(body: bytes, most: int) -> None:
 
 
 def read_lines(form: OwnedForm, fields: bytes, content: bytes, most: int) -> bytes:
-    """`form.read_files` of a file with at most so many values. Raises PayloadTooLarge, DialectError."""
+    """`form.read_files` of a file with at most so many values, and lines. Raises PayloadTooLarge, DialectError."""
     refuse_many_items(content, most)
+    if has_more_lines(content, most):
+        raise PayloadTooLarge(f"The file has more than {most} lines, which is more than is accepted.")
     return form.read_files(fields, content)
 
 

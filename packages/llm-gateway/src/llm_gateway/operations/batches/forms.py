@@ -15,6 +15,7 @@ from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.operations.reading import object_of
 from llm_gateway_sdk.waiting import moment_of_seconds
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.lines import each_line
 
 from .anthropic_api import AnthropicBatchAPI
 from .openai_api import OpenAIBatchAPI
@@ -144,7 +145,7 @@ class OpenAIFiles(_OpenAIForm):
 
     def read_files(self, fields: bytes, content: bytes) -> bytes:
         body = object_of(fields)
-        body["requests"] = [_line(text, number) for number, text in enumerate(content.splitlines(), 1) if text.strip()]
+        body["requests"] = [_line(text, number) for number, text in each_line(content)]
         if not body["requests"]:
             raise DialectError("the file has no lines", path="file")
         return json.dumps(body)
