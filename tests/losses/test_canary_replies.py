@@ -86,15 +86,17 @@ class Watched:
         return spans
 
     def spooled(self) -> bytes:
-        """What the spool holds since the last look, which may be of a reply or two before."""
+        """What the spool holds since the last look."""
         new = b""
         for file in sorted(file for file in self.spool.rglob("*") if file.is_file()):
             try:
-                data = file.read_bytes()
+                with file.open("rb") as opened:
+                    opened.seek(self._seen[file])
+                    data = opened.read()
             except FileNotFoundError:
                 continue  # it has another name by now
-            new += data[self._seen[file] :]
-            self._seen[file] = len(data)
+            new += data
+            self._seen[file] += len(data)
         return new
 
 
@@ -194,8 +196,8 @@ def test_a_canary_in_any_text_of_a_reply_arrives_nowhere(
                     leaks.append(f"{where}: is logged")
                 if is_found(watched.written()):
                     leaks.append(f"{where}: is in a span")
-                if is_found(watched.spooled()):
-                    leaks.append(f"{where}: is in the spool, or what came before it")
+                if asked % 20 == 0 and is_found(watched.spooled()):
+                    leaks.append(f"{where}: is in the spool, or one of the twenty before it")
     if is_found(watched.spooled()):
         leaks.append(f"{provider}: something is in the spool")
     assert answered > asked * 0.7

@@ -49,7 +49,7 @@ def test_a_document_is_read() -> None:
     ],
     ids=["without end", "packed", "nested", "no JSON", "a redirect"],
 )
-def test_what_is_no_small_document_is_an_error(reply: Callable[[], httpx.Response]) -> None:
+def test_any_other_reply_is_an_error(reply: Callable[[], httpx.Response]) -> None:
     with pytest.raises(ValueError):
         read(lambda request: reply())
 
