@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,16 +34,46 @@ def test_a_window_begins_and_ends_at_midnight_of_its_zone(unit: str, moment: str
     assert window.at(at(moment)) == (index, at(f"{ends} 00:00:00"))
 
 
-@given(
-    st.sampled_from(CALENDAR), st.floats(1.7e9, 2.2e9), st.sampled_from(["Europe/Zurich", "America/St_Johns", "UTC"])
-)
-def test_every_time_is_in_one_window_that_ends_after_it(unit: str, now: float, zone: str) -> None:
-    window = decode_window({"calendar": unit, "timeZone": zone})
-    index, ends = window.at(now)
+ODD_ZONES = [
+    "Europe/Zurich", "America/St_Johns", "UTC", "America/Santiago", "America/Havana", "Asia/Beirut", "Africa/Cairo",
+    "Africa/Casablanca", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham", "Pacific/Kiritimati",
+]  # fmt: skip
+"""Where midnight is left out or comes twice, where clocks change by half an hour, or in the midst of an hour."""
 
-    assert ends > now
-    assert window.at(ends - 0.01)[0] == index
-    assert window.at(ends)[0] != index
+
+def changes(zone: str) -> list[int]:
+    """The seconds of two years in which the zone's clocks change."""
+    found, known = [], ZoneInfo(zone)
+    for day in range(int(at("2026-01-01", "UTC")), int(at("2028-01-01", "UTC")), 86_400):
+        low, high = day, day + 86_400
+        if offset(low, known) == offset(high, known):
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset(middle, known) == offset(low, known) else (low, middle)
+        found.append(high)
+    return found
+
+
+def offset(moment: float, zone: ZoneInfo) -> timedelta | None:
+    return datetime.fromtimestamp(moment, zone).utcoffset()
+
+
+CHANGES = {zone: changes(zone) for zone in ODD_ZONES}
+
+
+@given(st.sampled_from(CALENDAR), st.sampled_from(ODD_ZONES), st.floats(-1e4, 1e4), st.randoms())
+def test_every_time_is_in_one_window_that_ends_after_it(unit: str, zone: str, near: float, chance: Random) -> None:
+    now = chance.choice([chance.uniform(1.7e9, 2.2e9), *CHANGES[zone]]) + near
+    written = {"calendar": unit, "timeZone": zone}
+    window = decode_window(written)
+    index, ends = window.at(now)
+    ((since, _, _),) = window._last
+
+    assert since <= now < ends
+    assert [decode_window(written).at(moment) for moment in (since, ends - 0.01)] == [(index, ends)] * 2
+    assert decode_window(written).at(since - 0.01)[0] != index
+    assert decode_window(written).at(ends)[0] != index
 
 
 def test_the_two_hours_of_one_name_are_two_windows() -> None:

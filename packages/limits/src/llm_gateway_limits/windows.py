@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -44,16 +45,42 @@ class Window:
             if since <= now < until:
                 return index, until
         local = datetime.fromtimestamp(now, self.zone)
-        start = _start(local, self.calendar)
-        end = _start(_next(start, self.calendar), self.calendar)
-        index, until = start.strftime("%Y-%m-%dT%H%z" if self.calendar == "hour" else "%Y-%m-%d"), end.timestamp()
-        self._last[:] = [(start.timestamp(), until, index)]
+        if self.calendar == "hour":
+            index = local.strftime("%Y-%m-%dT%H%z")
+            since, until = _hour(now, local)
+        else:
+            start = _start(local, self.calendar)
+            index, since = start.strftime("%Y-%m-%d"), start.timestamp()
+            until = _start(_next(start, self.calendar), self.calendar).timestamp()
+        self._last[:] = [(since, until, index)]
         return index, until
 
 
+def _hour(now: float, local: datetime) -> tuple[float, float]:
+    """When the hour of the wall clock begins and ends, which a change of the clock in its midst cuts short."""
+
+    def change(low: int, high: int) -> int:
+        """The second after `low`, and up to `high`, from which another offset holds."""
+        before = datetime.fromtimestamp(low, local.tzinfo).utcoffset()
+        while high - low > 1:
+            middle = (low + high) // 2
+            if datetime.fromtimestamp(middle, local.tzinfo).utcoffset() == before:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    second, offset = math.floor(now), local.utcoffset()
+    since = second - local.minute * 60 - local.second
+    until = since + 3600
+    if datetime.fromtimestamp(since, local.tzinfo).utcoffset() != offset:
+        since = change(since, second)
+    if datetime.fromtimestamp(until - 1, local.tzinfo).utcoffset() != offset:
+        until = change(second, until - 1)
+    return since, until
+
+
 def _start(local: datetime, unit: str) -> datetime:
-    if unit == "hour":
-        return local.replace(minute=0, second=0, microsecond=0)
     day = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     match unit:
         case "week":
@@ -69,9 +96,7 @@ def _start(local: datetime, unit: str) -> datetime:
 
 def _next(start: datetime, unit: str) -> datetime:
     """A time in the window after the one that begins at `start`. Days are those of the wall clock, so a day of 23 or
-    25 hours is one day; an hour is an hour."""
-    if unit == "hour":
-        return datetime.fromtimestamp(start.timestamp() + 3600, start.tzinfo)
+    25 hours is one day."""
     days = {"day": 1, "week": 7, "month": 32, "quarter": 95, "year": 366}[unit]
     return start + timedelta(days=days)
 
