@@ -72,3 +72,13 @@ def test_a_request_that_was_read_is_counted_as_it_is() -> None:
 
     assert ctx.estimate().output_tokens == 14
     assert 0 < ctx.estimate().input_tokens < 100
+
+
+@pytest.mark.parametrize(("ceiling", "number"), [(-1, 1), (-(10**9), 8), (7, -3)])
+def test_a_ceiling_below_zero_takes_nothing_from_what_is_reserved(ceiling: int, number: int) -> None:
+    body = json.dumps({"max_tokens": ceiling, "n": number, "messages": [{"role": "user", "content": "hello"}]}).encode()
+    request = LLMRequest(messages=[Message("user", [TextPart("hello")])], max_tokens=ceiling, n=number)
+
+    found = [estimate_request(body).output_tokens, estimate_request(body, request).output_tokens]
+
+    assert found == [None if ceiling < 0 else ceiling] * 2

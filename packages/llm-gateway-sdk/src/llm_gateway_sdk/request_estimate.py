@@ -50,7 +50,10 @@ def estimate_request(body: bytes, decoded: LLMRequest | None = None) -> RequestE
     """`decoded` is the value of `body`, where it was read already."""
     if decoded is not None and len(body) < CANONICAL_BELOW:
         ceiling = decoded.max_tokens
-        return RequestEstimate(estimate_tokens(decoded), None if ceiling is None else ceiling * max(1, decoded.n or 1))
+        if ceiling is not None:
+            # One below 0 is the provider's to refuse, and must not take from what is reserved for the input.
+            ceiling = ceiling * max(1, decoded.n or 1) if ceiling >= 0 else None
+        return RequestEstimate(estimate_tokens(decoded), ceiling)
     text, tokens = len(body), 0
     for start, end in _base64_runs(body):
         text -= end - start
