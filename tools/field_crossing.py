@@ -10,7 +10,7 @@ from typing import Any
 from loss_features import MODELS, dialects
 from sdk_types import Field, Node, each_field, of_annotation, of_shape
 
-from llm_gateway_sdk import DialectError, Loss, Losses, Target, WireRequest
+from llm_gateway_sdk import DialectError, LLMRequest, Loss, Losses, Target, WireRequest
 from llm_gateway_sdk.wire import json
 
 __all__ = [
@@ -281,9 +281,38 @@ def request_of(dialect: str, *, stream: bool = False) -> WireRequest:
 
 
 def cross(sender: str, receiver: str, body: dict[str, Any]) -> tuple[Any, list[Loss]]:
+    """What the receiver gets of a body, and what is lost. Raises DialectError where it cannot be read or sent."""
+    found = _crossed(sender, receiver, json.dumps(body))
+    if isinstance(found, DialectError):
+        raise found
+    return found
+
+
+@cache
+def _crossed(sender: str, receiver: str, body: bytes) -> tuple[Any, list[Loss]] | DialectError:
+    """Bodies without a field are many times the same."""
     client, provider = dialects()[sender], dialects()[receiver]
-    request, _ = client.decode_request(WireRequest(path=_PATHS.get(sender, ""), body=json.dumps(body)))
-    losses = Losses("request", client.field_names, json.dumps(body))
-    client.check_portable(request, losses)
-    wire = provider.translate(request, Target(MODELS[receiver]), losses, sender)
+    request = _read(sender, body)
+    if isinstance(request, DialectError):
+        return request
+    losses = Losses("request", client.field_names, body)
+    try:
+        client.check_portable(request, losses)
+        wire = provider.translate(request, _target(receiver), losses, sender)
+    except DialectError as error:
+        return error
     return json.loads(wire.body), list(losses)
+
+
+@cache
+def _read(sender: str, body: bytes) -> LLMRequest | DialectError:
+    """Read once for all receivers: none changes a request in place."""
+    try:
+        return dialects()[sender].decode_request(WireRequest(path=_PATHS.get(sender, ""), body=body))[0]
+    except DialectError as error:
+        return error
+
+
+@cache
+def _target(receiver: str) -> Target:
+    return Target(MODELS[receiver])

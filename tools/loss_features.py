@@ -66,6 +66,8 @@ class Asked:
     read: Callable[[LLMRequest], Any]
     unthinking: bool = False
     """It is for models that do not think."""
+    apart: str = ""
+    """Losses of a field of this name are another feature's."""
 
 
 @dataclass(frozen=True)
@@ -295,6 +297,7 @@ REQUESTS: tuple[tuple[str, tuple[Asked, ...]], ...] = (
                 "PDF",
                 asks(MediaPart("document", "application/pdf", data=PDF)),
                 parts_of(MediaPart, "kind", "data"),
+                apart="filename",
             ),
             Asked(
                 "name of a document",
@@ -306,6 +309,7 @@ REQUESTS: tuple[tuple[str, tuple[Asked, ...]], ...] = (
                 "document of plain text",
                 asks(MediaPart("document", "text/plain", text="Hello.")),
                 documents,
+                apart="filename",
             ),
             Asked("audio", asks(MediaPart("audio", "audio/wav", data=WAV)), parts_of(MediaPart, "kind", "data")),
             Asked("video", asks(MediaPart("video", "video/mp4", data=MP4)), parts_of(MediaPart, "kind", "data")),

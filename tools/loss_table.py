@@ -88,7 +88,10 @@ def cross_request(sender: str, receiver: str, feature: Asked) -> Crossing:
     except DialectError as error:
         return Crossing("refused", detail=str(error))
     # What the plain request loses is not the feature's.
-    return _judge(stated, feature.read(received), _without(losses, _plain_losses(sender, receiver)))
+    own = _without(losses, _plain_losses(sender, receiver))
+    if feature.apart:
+        own = tuple(loss for loss in own if not loss.path.endswith(f".{feature.apart}"))
+    return _judge(stated, feature.read(received), own)
 
 
 @cache
@@ -184,9 +187,9 @@ _RECEIVERS = (CHAT, RESPONSES, MESSAGES, GENERATE_CONTENT, CONVERSE)
 def _limits_table() -> str:
     """What the descriptions of receivers bound."""
     rows: list[tuple[str, list[int | None]]] = [
-        ("letters of a tool's name", [one.tool_names.length if one.tool_names else None for one in _RECEIVERS]),
-        ("letters of a call's id", [one.call_ids.length if one.call_ids else None for one in _RECEIVERS]),
-        ("letters of an end user's id", [one.users.length if one.users else None for one in _RECEIVERS]),
+        ("characters of a tool's name", [one.tool_names.length if one.tool_names else None for one in _RECEIVERS]),
+        ("characters of a call's id", [one.call_ids.length if one.call_ids else None for one in _RECEIVERS]),
+        ("characters of an end user's id", [one.users.length if one.users else None for one in _RECEIVERS]),
         ("tools", [one.bounds.tools for one in _RECEIVERS]),
         ("stop sequences", [one.bounds.stop for one in _RECEIVERS]),
         ("cache marks", [one.bounds.cache_marks for one in _RECEIVERS]),
@@ -195,9 +198,9 @@ def _limits_table() -> str:
         ("`top_k`", [one.bounds.top_k for one in _RECEIVERS]),
         *(
             (name, [one.bounds.metadata[place] if one.bounds.metadata else None for one in _RECEIVERS])
-            for place, name in enumerate(("metadata entries", "letters of a key", "letters of a value"))
+            for place, name in enumerate(("metadata entries", "characters of a key", "characters of a value"))
         ),
-        ("letters of a prompt cache's key", [one.bounds.cache_key for one in _RECEIVERS]),
+        ("characters of a prompt cache's key", [one.bounds.cache_key for one in _RECEIVERS]),
         *((name, [getattr(one.grammar, field, None) for one in _RECEIVERS]) for name, field in _GRAMMAR_ROWS),
         *((name, [getattr(one.images, field, None) for one in _RECEIVERS]) for name, field in _IMAGE_ROWS),
     ]
@@ -214,12 +217,12 @@ _GRAMMAR_ROWS = (
     ("properties of a strict schema", "properties"),
     ("levels of objects in a strict schema", "levels"),
     ("values of enumerations in a strict schema", "enum_values"),
-    ("letters of names and values in a strict schema", "letters"),
+    ("characters of names and values in a strict schema", "letters"),
 )
 _IMAGE_ROWS = (
     ("images", "count"),
     ("documents in a message", "documents"),
-    ("letters of an image in base64", "letters"),
+    ("characters of an image in base64", "letters"),
     ("pixels of an image's longer side", "side"),
     ("the same, with more than 20 images", "many_side"),
 )

@@ -117,6 +117,10 @@ def test_instructions_alone_go_with_an_empty_turn() -> None:
     ]
 
 
+def test_a_turn_without_text_is_an_empty_turn() -> None:
+    assert write(ask(Message("user", [])))["contents"] == [{"role": "user", "parts": [{"text": ""}]}]
+
+
 def test_a_system_turn_within_the_conversation_becomes_the_users() -> None:
     losses = Losses()
     body = write(ask(Message("user", [TextPart("a")]), Message("system", [TextPart("b")])), losses=losses)

@@ -341,7 +341,7 @@ class BlockEncoder:
         block = encode_media(part, self._names, self._root)
         document = block.get("document")
         if part.name and isinstance(document, dict) and document.get("name") not in (None, part.name):
-            self._losses.converted(f"{self._root}.name", "a name of letters that Converse takes")
+            self._losses.converted(f"{self._root}.name", "a name of characters that Converse takes")
         return block
 
     def _text(self, part: TextPart) -> dict[str, Any] | None:

@@ -345,7 +345,7 @@ class _Encoder:
                 self._losses.dropped("reasoning", "max_tokens leaves no room for it")
                 return False
             if budget < MIN_BUDGET:
-                self._losses.clamped("reasoning.budget_tokens", f"{budget} → {MIN_BUDGET}")
+                self._losses.clamped("reasoning.budget_tokens", f"{budget} became {MIN_BUDGET}")
                 budget = MIN_BUDGET
             thinking = {"type": "enabled", "budget_tokens": budget}
         if reasoning.summary in ("summarized", "omitted"):
@@ -367,7 +367,7 @@ class _Encoder:
                     self._losses.dropped(path, reason)
             temperature = top_p = top_k = None
         if temperature is not None and temperature > 1:
-            self._losses.clamped("temperature", f"{temperature} → 1")
+            self._losses.clamped("temperature", f"{temperature} became 1")
             temperature = 1
         if temperature is not None and top_p is not None and self._can.samples_one_way:
             self._losses.dropped("top_p", "the model takes temperature or top_p")

@@ -81,7 +81,7 @@ def _build_body(request: LLMRequest, target: Target, losses: Losses) -> dict[str
     while leading < len(request.messages) and request.messages[leading].role in ("system", "developer"):
         leading += 1
     contents = _Contents(target, losses).build(request.messages[leading:])
-    if leading and not contents:
+    if request.messages and not contents:
         # Instructions alone are refused; with an empty turn they are not.
         contents.append({"role": "user", "parts": [{"text": ""}]})
     body: dict[str, Any] = {"contents": contents}

@@ -99,7 +99,7 @@ def _put_level(config: dict[str, Any], reasoning: Reasoning, off: bool, target: 
     levels = tuple(target.quirks.get("thinking_levels") or _of_model(_LEVELS_OF_MODELS, target.model))
     level = lower_effort(effort, levels)
     if level != effort:
-        losses.clamped("reasoning.effort", f"{effort} → {level}")
+        losses.clamped("reasoning.effort", f"{effort} became {level}")
     config["thinkingLevel"] = level.upper()
 
 
@@ -117,7 +117,8 @@ def _put_budget(
         return
     least, most = _of_model(_BUDGETS_OF_MODELS, target.model)
     if not least <= budget <= most:
-        losses.clamped("reasoning.budget_tokens", f"{budget} → {max(least, min(most, budget))}")
+        said = "reasoning.effort" if off or reasoning.budget_tokens is None else "reasoning.budget_tokens"
+        losses.clamped(said, f"{budget} became {max(least, min(most, budget))}")
     config["thinkingBudget"] = max(least, min(most, budget))
 
 

@@ -57,7 +57,7 @@ def test_openai_gets_one_object(receiver: Receiver, schema: dict[str, Any]) -> N
         {"type": "string", "enum": ["a", "b"]},
         {"enum": ["a", 1]},
         {"anyOf": [A, {"type": "null"}]},
-        {"$ref": "#/$defs/L", "$defs": {"L": {"type": "array"}}},
+        {"$ref": "#/$defs/L", "$defs": {"L": {"type": "array", "items": A}}},
     ],
 )
 def test_openai_is_asked_in_words_for_anything_but_an_object(schema: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ def test_what_fits_is_the_very_same_request(receiver: Receiver) -> None:
 
 
 def test_servers_that_constrain_by_any_schema_get_it() -> None:
-    asked, request, _ = fitted({"type": "array"}, replace(CHAT, object_formats=False))
+    asked, request, _ = fitted({"type": "array", "items": {}}, replace(CHAT, object_formats=False))
 
     assert request is asked
 

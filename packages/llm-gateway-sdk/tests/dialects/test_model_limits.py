@@ -63,6 +63,19 @@ def test_sampling(model: str, sampling: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "forced"),
+    [
+        ("us.meta.llama3-3-70b-instruct-v1:0", False),
+        ("cohere.command-r-plus-v1:0", False),
+        ("amazon.nova-pro-v1:0", True),
+        ("meta-llama/llama-3.3-70b", True),
+    ],
+)
+def test_models_on_bedrock_that_can_be_made_to_call_a_tool(model: str, forced: bool) -> None:
+    assert limits_of(model).forced_tools is forced
+
+
+@pytest.mark.parametrize(
     ("model", "off", "forced"),
     [
         ("claude-opus-4-8", True, True),

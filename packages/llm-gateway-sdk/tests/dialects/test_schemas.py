@@ -54,6 +54,14 @@ def test_every_object_forbids_further_properties() -> None:
         ({"type": "string", "format": "color"}, {"type": "string", "description": "{format: color}"}),
         ({"type": "array", "minItems": 3}, {"type": "array", "description": "{minItems: 3}"}),
         ({"oneOf": [{"type": "null"}]}, {"anyOf": [{"type": "null"}]}),
+        (
+            {"type": "object", "properties": {}, "propertyOrdering": [], "x-own": 1, "$id": "i", "dependentRequired": {}},
+            {"type": "object", "properties": {}, "additionalProperties": False, "description": "{dependentRequired: {}}"},
+        ),
+        (
+            {"type": "array", "prefixItems": [{"type": "null"}], "uniqueItems": False},
+            {"type": "array", "description": '{prefixItems: [{"type":"null"}]}'},
+        ),
         (True, True),
     ],
 )
@@ -152,8 +160,17 @@ def test_a_recursive_root_ends() -> None:
     ("schema", "strict"),
     [
         ({"type": "object", "properties": {}, "additionalProperties": False}, True),
-        ({"type": "object", "properties": {"a": {}}, "required": ["a"], "additionalProperties": False}, True),
-        ({"type": "object", "properties": {"a": {}}, "required": ["a"]}, False),
+        (
+            {
+                "type": "object",
+                "properties": {"a": {"type": "string"}, "b": {"const": 1}, "c": {"anyOf": [{"type": "null"}]}},
+                "required": ["a", "b", "c"],
+                "additionalProperties": False,
+            },
+            True,
+        ),
+        ({"type": "object", "properties": {"a": {}}, "required": ["a"], "additionalProperties": False}, False),
+        ({"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}, False),
         ({"type": "object", "properties": {"a": {}, "b": {}}, "required": ["a"], "additionalProperties": False}, False),
         ({"type": "array", "items": {}}, False),
         (

@@ -19,6 +19,7 @@ from ..values import replace
 from .bounds import fit_bounds, fit_cache_marks, fit_json_with_tools, fit_tool_count
 from .call_ids import fit_ids
 from .documents import fit_documents
+from .drafts import current_draft
 from .files import refuse_foreign_files
 from .formats import fit_format
 from .grammar import fit_strict_tools
@@ -195,7 +196,18 @@ def _fit_messages(
 def _fit_tools(tools: list[ToolLike], receiver: Receiver, losses: Losses) -> list[ToolLike]:
     fitted: list[ToolLike] | None = None
     for place, tool in enumerate(tools):
-        if type(tool) is not Tool or (not tool.strict and is_whole(tool.parameters)):
+        if type(tool) is not Tool:
+            continue
+        if (
+            receiver.whole_schemas
+            and tool.parameters
+            and (schema := current_draft(tool.parameters)) is not tool.parameters
+        ):
+            losses.converted("tools[*].parameters", "as JSON Schema 2020-12")
+            tool = replace(tool, parameters=schema)
+            fitted = list(tools) if fitted is None else fitted
+            fitted[place] = tool
+        if not tool.strict and is_whole(tool.parameters):
             continue
         changed = _fit_tool(tool, receiver, losses)
         if changed is not tool:

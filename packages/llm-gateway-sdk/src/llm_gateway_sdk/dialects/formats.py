@@ -15,6 +15,7 @@ from ..parts import TextPart
 from ..request import LLMRequest, Message, ResponseFormat
 from ..values import replace
 from ..wire import json
+from .drafts import current_draft
 from .grammar import size_of, too_large
 from .model_fit import JSON_SCHEMA, instructed
 from .receiver import Receiver
@@ -34,7 +35,8 @@ def fit_format(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
         return _fit_json(request, receiver, losses)
     if wanted.kind != "json_schema" or wanted.schema is None:
         return request
-    schema = wanted.schema
+    if (schema := current_draft(wanted.schema)) is not wanted.schema:
+        losses.converted(_PATH, "as JSON Schema 2020-12")
     if receiver.object_formats:
         whole = _object_root(schema)
         if whole is None:

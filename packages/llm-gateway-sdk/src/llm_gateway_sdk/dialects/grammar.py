@@ -125,8 +125,8 @@ _WORDS = {
     "properties": "properties",
     "levels": "levels of objects",
     "enum_values": "values of enumerations",
-    "letters": "letters of names and values",
-    "long_enum_letters": "letters of one enumeration",
+    "letters": "characters of names and values",
+    "long_enum_letters": "characters of one enumeration",
     "optional": "optional properties",
     "unions": "properties of several types",
 }

@@ -257,6 +257,11 @@ _GEMINI_2 = re.compile(r"gemini-[12](?:\.\d+)?(?!\d)")
 _JSON_OR_TOOLS = ModelLimits(json_with_tools=False)
 
 
+# Amazon's names: "This model doesn't support the toolConfig.toolChoice.any field" (Bedrock's own answer). AWS, Bedrock
+# Runtime API reference, ToolChoice, has Claude, Nova and Mistral as models that can be made to call a tool.
+_UNFORCED_ON_BEDROCK = re.compile(r"(?:^|[./])(?:meta\.llama|cohere\.command|ai21\.jamba)")
+
+
 @lru_cache(maxsize=512)
 def _of_name(model: str) -> ModelLimits:
     claude = claude_name(model)
@@ -265,6 +270,8 @@ def _of_name(model: str) -> ModelLimits:
     openai = openai_version(model)
     if _GEMINI_2.search(model):
         return _JSON_OR_TOOLS
+    if _UNFORCED_ON_BEDROCK.search(model):
+        return ModelLimits(forced_tools=False)
     if openai is not None:
         limits = _openai_limits(model.lower(), *openai)
         if _ONLY_RESPONSES.search(model.lower()):

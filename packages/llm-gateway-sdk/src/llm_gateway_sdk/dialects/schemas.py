@@ -6,6 +6,7 @@ Each function gives a new value and leaves its argument as it is; where nothing 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import unquote
 
 from ..numerals import whole_number
 from ..wire import json
@@ -146,7 +147,7 @@ def resolve(reference: Any, root: dict[str, Any]) -> Any:
         return None
     place: Any = root
     for step in reference[1:].split("/")[1:]:
-        step = step.replace("~1", "/").replace("~0", "~")
+        step = unquote(step).replace("~1", "/").replace("~0", "~")
         if isinstance(place, dict) and step in place:
             place = place[step]
         elif isinstance(place, list) and (number := whole_number(step)) is not None and number < len(place):
@@ -187,6 +188,7 @@ _OPENAI_UNSUPPORTED = frozenset(
     {
         "allOf", "not", "dependentRequired", "dependentSchemas", "if", "then", "else", "oneOf", "patternProperties",
         "propertyNames", "minProperties", "maxProperties", "unevaluatedProperties", "contains", "uniqueItems",
+        "prefixItems", "minContains", "maxContains", "unevaluatedItems",
     }
 )  # fmt: skip
 """OpenAI, "Structured Outputs": keywords that strict mode refuses."""
@@ -206,10 +208,12 @@ def is_openai_strict(schema: Any, *, root: bool = True) -> bool:
         names = properties if isinstance(properties, dict) else {}
         if schema.get("additionalProperties") is not False or set(names) != set(_list(schema.get("required"))):
             return False
+    if _says_nothing(schema) and not root:
+        return False
     for key, value in schema.items():
         if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
             inner: list[Any] = list(value.values())
-        elif key in ("anyOf", "prefixItems") and isinstance(value, list):
+        elif key == "anyOf" and isinstance(value, list):
             inner = value
         elif key == "items":
             inner = [value]
@@ -218,6 +222,11 @@ def is_openai_strict(schema: Any, *, root: bool = True) -> bool:
         if not all(is_openai_strict(one, root=False) for one in inner):
             return False
     return True
+
+
+def _says_nothing(schema: dict[str, Any]) -> bool:
+    """ "schema must have a 'type' key" (the API's own answer)."""
+    return not any(key in schema for key in ("type", "anyOf", "$ref", "enum", "const"))
 
 
 def structured_schema(schema: Any) -> Any:
@@ -240,10 +249,10 @@ def structured_schema(schema: Any) -> Any:
             ]
         elif key == "items":
             kept[key] = structured_schema(value)
-        elif key in _UNENFORCED or (key, value) == ("uniqueItems", True) or _is_unknown(key, value):
-            moved[key] = value
-        else:
+        elif key in _ENFORCED and not _is_unknown(key, value):
             kept[key] = value
+        elif key not in _UNSAID and not key.startswith("x-") and (key, value) != ("uniqueItems", False):
+            moved[key] = value
     kind = kept.get("type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in kept:
         kept["additionalProperties"] = False
@@ -265,13 +274,17 @@ def _text(value: object) -> str:
 
 
 _NAMED = frozenset({"properties", "$defs", "definitions"})
-_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
-_UNENFORCED = frozenset(
+_LISTS = frozenset({"anyOf", "oneOf", "allOf"})
+_ENFORCED = frozenset(
     {
-        "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern",
-        "maxItems", "minProperties", "maxProperties", "patternProperties", "propertyNames",
+        "type", "enum", "const", "anyOf", "allOf", "required", "additionalProperties", "$ref", "default", "description",
+        "title", "format", "minItems",
     }
 )  # fmt: skip
+"""What structured outputs know, next to the keywords that hold schemas; all else is refused ("Structured outputs",
+"JSON Schema limitations")."""
+_UNSAID = frozenset({"$schema", "$id", "$anchor", "$comment", "propertyOrdering", "readOnly", "writeOnly"})
+"""What says nothing of an answer."""
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 
 

@@ -276,5 +276,5 @@ class ConversationEncoder:
             while known in self.ids.values():
                 known += "_"
             self.ids[id] = known
-            self.losses.converted(f"{path}.id", "letters that an id may not have")
+            self.losses.converted(f"{path}.id", "characters that an id may not have")
         return known
