@@ -55,8 +55,13 @@ def test_every_object_forbids_further_properties() -> None:
         ({"type": "array", "minItems": 3}, {"type": "array", "description": "{minItems: 3}"}),
         ({"oneOf": [{"type": "null"}]}, {"anyOf": [{"type": "null"}]}),
         (
-            {"type": "object", "properties": {}, "propertyOrdering": [], "x-own": 1, "$id": "i", "dependentRequired": {}},
-            {"type": "object", "properties": {}, "additionalProperties": False, "description": "{dependentRequired: {}}"},
+            {"type": "object", "properties": {}, "x-own": 1, "$id": "i", "dependentRequired": {}},
+            {
+                "type": "object",
+                "properties": {},
+                "additionalProperties": False,
+                "description": "{dependentRequired: {}}",
+            },
         ),
         (
             {"type": "array", "prefixItems": [{"type": "null"}], "uniqueItems": False},
