@@ -47,6 +47,20 @@ def test_older_services_spell_it_otherwise() -> None:
     assert (info.type, info.message, info.kind) == ("ValidationException", "No.", "bad_request")
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"detail": "Not good"}', "Not good"),
+        (b'{"error": "text here"}', "text here"),
+        (b'{"error": {"message": "No.", "code": "x"}}', "No."),
+        (b'{"detail": [{"loc": ["body", "tools"], "msg": "extra"}]}', "tools: extra"),
+        (b'{"message": null}', "The provider answered with status 422."),
+    ],
+)
+def test_what_is_in_front_of_the_service_has_words_of_its_own(body: bytes, message: str) -> None:
+    assert read(422, body).message == message
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"\xff"])
 def test_a_body_that_is_not_an_error_still_gives_one(body: bytes) -> None:
     info = read(503, body)

@@ -148,6 +148,21 @@ def test_a_foreign_reply_is_written_with_the_counts_that_are_required() -> None:
     assert body["output"]["message"] == {"role": "assistant", "content": [{"citationsContent": cited}]}
 
 
+def test_an_error_under_a_status_that_means_success() -> None:
+    for body in ({"error": {"message": "Loading", "code": 503}}, {"detail": "Loading"}):
+        error = read(body).error
+        assert error is not None
+        assert error.message == "Loading"
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_an_unknown_end_after_nothing_is_an_error(said: bool) -> None:
+    content = [{"text": "x"}] if said else []
+    reply = read({"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "new_word"})
+
+    assert (reply.error is None) is said
+
+
 @pytest.mark.parametrize("body", ["x", 5, None, {"output": 5}, {"output": {"message": {"content": [5]}}}])
 def test_what_is_not_a_reply_is_refused(body: Any) -> None:
     with pytest.raises(DialectError):

@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
+from llm_gateway_sdk.dialects.bare_errors import named_error
 from llm_gateway_sdk.errors import kind_of_status
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
 
 from .eventstream import encode_message
 
-__all__ = ["decode_error", "encode_error", "encode_exception", "exception_name", "read_exception"]
+__all__ = ["decode_error", "encode_error", "encode_exception", "error_in", "exception_name", "read_exception"]
 
 _KINDS: dict[str, tuple[ErrorClass, int]] = {
     "ValidationException": ("bad_request", 400),
@@ -68,14 +69,9 @@ def decode_error(wire: WireReply) -> ErrorInfo:
     except ValueError:
         body = None
     name = (wire.headers.get("x-amzn-errortype") or "").partition(":")[0]
-    message = ""
-    if isinstance(body, dict):
-        for key in ("message", "Message", "errorMessage"):
-            if isinstance(body.get(key), str):
-                message = body[key]
-                break
-        if not name and isinstance(body.get("__type"), str):
-            name = body["__type"].rpartition("#")[2]
+    message = _message_in(body) if isinstance(body, dict) else ""
+    if isinstance(body, dict) and not name and isinstance(body.get("__type"), str):
+        name = body["__type"].rpartition("#")[2]
     if not message:
         text = wire.body.decode("utf-8", "replace").strip()
         plain = text and not isinstance(body, dict) and not text.startswith("<")
@@ -84,6 +80,27 @@ def decode_error(wire: WireReply) -> ErrorInfo:
     info.request_id = wire.headers.get("x-amzn-requestid")
     info.retry_after = retry_after(wire.headers)
     return info
+
+
+def _message_in(body: dict[str, Any]) -> str:
+    """The words of an error in the service's own form, or in that of what is in front of it; empty where it has none.
+    A `message` may be null."""
+    for key in ("message", "Message", "errorMessage"):
+        if isinstance(body.get(key), str) and body[key]:
+            return str(body[key])
+    error = named_error(body)
+    words = None if error is None else error.get("message")
+    return words if isinstance(words, str) else "" if words is None else json.dumps_text(words)
+
+
+def error_in(body: dict[str, Any]) -> ErrorInfo | None:
+    """The error that a body is under a status that means success; None where it is none."""
+    error = named_error(body)
+    if error is None:
+        return None
+    code = error.get("code")
+    status = code if type(code) is int and 400 <= code < 600 else 500
+    return _info("", _message_in(body) or "The provider answered with an error.", status)
 
 
 def read_exception(name: str, payload: bytes, message: str | None = None) -> ErrorInfo:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from llm_gateway_sdk import Choice, DialectError, Echo, Headers, LLMResponse, Losses, Message, Mint, Usage, WireReply
-from llm_gateway_sdk.dialects.answer import broken_end, join_choices
+from llm_gateway_sdk.dialects.answer import broken_end, has_content, join_choices
 from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import refusal_of
 from llm_gateway_sdk.wire import json
 
+from .errors import error_in
 from .parts import NAME, BlockEncoder, decode_content, expect, own
 
 __all__ = [
@@ -57,12 +58,15 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     response = LLMResponse(id=wire.headers.get("x-amzn-requestid") or "")
     output = expect(body.get("output") or {}, dict, "output")
     if not output and body.get("stopReason") is None:
+        if (error := error_in(body)) is not None:
+            response.error = error
+            return response
         raise DialectError("the reply holds no answer", path="output")
     message = expect(output.get("message") or {}, dict, "output.message")
     choice = Choice(0, Message("assistant", decode_content(message.get("content"), "output.message.content")))
     for index, part in enumerate(choice.message.content):
         part.index = index
-    read_stop(choice, body)
+    read_stop(choice, body, said=has_content(choice.message.content))
     response.choices.append(choice)
     response.error = broken_end(response.choices)
     response.usage = decode_usage(body.get("usage"))
@@ -70,11 +74,12 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     return response
 
 
-def read_stop(choice: Choice, body: dict[str, Any]) -> None:
-    """`stopReason` and the fields that were asked for next to it."""
+def read_stop(choice: Choice, body: dict[str, Any], *, said: bool = True) -> None:
+    """`stopReason` and the fields that were asked for next to it. An unknown word is an end like any other where
+    something was said, and else an error."""
     word = body.get("stopReason")
     if isinstance(word, str):
-        choice.finish_reason = FINISH.get(word, "stop")
+        choice.finish_reason = FINISH.get(word, "stop" if said else "error")
         choice.raw_finish_reason = word
         if _WORDS[choice.finish_reason] != word:
             choice.provider_metadata = {NAME: {"finish_reason": word}}

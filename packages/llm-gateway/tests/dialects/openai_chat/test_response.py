@@ -152,6 +152,24 @@ def test_an_end_with_an_error_is_an_error(text: str) -> None:
     assert "insufficient_system_resource" in reply.error.message
 
 
+def test_the_words_of_an_error_next_to_the_end_are_read() -> None:
+    """OpenRouter: the error of the provider behind it."""
+    error = {"code": 429, "message": "Slow down."}
+    reply = hear({"choices": [{"message": {"content": ""}, "finish_reason": "error", "error": error}]})
+
+    assert reply.error is not None
+    assert (reply.error.kind, reply.error.status, reply.error.message) == ("rate_limit", 429, "Slow down.")
+
+
+@pytest.mark.parametrize(("content", "broken"), [(None, True), ("", True), ("Done.", False)])
+def test_an_unknown_end_after_nothing_is_an_error(content: str | None, broken: bool) -> None:
+    word = "function_call_filter: MALFORMED_FUNCTION_CALL"
+    reply = hear({"choices": [{"message": {"content": content}, "finish_reason": word}]})
+
+    assert (reply.error is not None) is broken
+    assert reply.choices[0].raw_finish_reason == word
+
+
 def test_a_word_of_some_server_is_read_and_kept() -> None:
     reply = hear({"choices": [{"message": {"content": "x"}, "finish_reason": "model_length"}]})
 

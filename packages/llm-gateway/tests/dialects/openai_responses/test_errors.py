@@ -10,6 +10,7 @@ import pytest
 from llm_gateway.dialects.openai_responses import OpenAIResponses
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo
+from llm_gateway_sdk.testing.dialect_laws import counting_mint
 
 DIALECT = OpenAIResponses()
 
@@ -53,6 +54,15 @@ def test_what_kind_of_error_it_is(status: int, error: dict[str, Any], kind: Erro
 )
 def test_any_body_gives_a_sensible_message(body: Any, message: str) -> None:
     assert read(502, body).message == message
+
+
+@pytest.mark.parametrize(("status", "word"), [("failed", "failed"), ("cancelled", "was cancelled")])
+def test_a_response_that_did_not_end_well_is_an_error(status: str, word: str) -> None:
+    body = json.dumps({"id": "resp_1", "status": status, "error": None, "output": []}).encode()
+    reply = DIALECT.decode_response(WireReply(200, Headers(), body), counting_mint())
+
+    assert reply.error is not None
+    assert word in reply.error.message
 
 
 def test_when_to_try_again_is_read_from_headers_and_words() -> None:

@@ -17,7 +17,7 @@ from llm_gateway_sdk.wire import json
 
 from .fields import NAME
 
-__all__ = ["decode_error", "encode_error", "error_body", "error_in"]
+__all__ = ["decode_error", "encode_error", "error_body", "error_in", "error_of_choice"]
 
 
 def decode_error(wire: WireReply) -> ErrorInfo:
@@ -34,6 +34,12 @@ def decode_error(wire: WireReply) -> ErrorInfo:
     info.retry_after = _retry_after(wire.headers, info)
     info.request_id = wire.headers.get("x-request-id") or info.request_id
     return info
+
+
+def error_of_choice(wire: Any) -> ErrorInfo | None:
+    """The error next to a choice's finish reason `error`, as OpenRouter writes it; None where there is none."""
+    error = wire.get("error") if isinstance(wire, dict) else None
+    return error_in({"error": error}) if isinstance(error, dict) else None
 
 
 def error_in(body: dict[str, Any], status: int | None = None) -> ErrorInfo | None:

@@ -25,7 +25,7 @@ from llm_gateway_sdk.response import Choice, LLMResponse, refusal_of
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.media import build_data_url, split_data_url
 
-from .errors import error_in
+from .errors import error_in, error_of_choice
 from .fields import (
     NAME,
     as_object,
@@ -89,6 +89,8 @@ def decode_body(body: dict[str, Any], mint: Mint) -> LLMResponse:
         optional_str(body.get("service_tier"), "service_tier"),
     )
     response.error = broken_end(response.choices)
+    if response.error is not None:
+        response.error = error_of_choice(choices[0]) or response.error
     rest = extras(body, REPLY_FIELDS)
     if rest:
         response.provider_metadata = {NAME: rest}
@@ -126,9 +128,10 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     path = f"choices[{place}]"
     wire = as_object(wire, path)
     index = wire.get("index")
-    finish, raw = decode_finish(optional_str(wire.get("finish_reason"), f"{path}.finish_reason"))
     wire_message = as_object(wire.get("message"), f"{path}.message")
     message = _decode_spoken(wire_message) or _decode_message(wire_message, f"{path}.message", mint)
+    word = optional_str(wire.get("finish_reason"), f"{path}.finish_reason")
+    finish, raw = decode_finish(word, said=bool(message.content))
     choice = Choice(index if type(index) is int else place, message, finish, raw)
     if (logprobs := wire.get("logprobs")) is not None:
         choice.logprobs = as_object(logprobs, f"{path}.logprobs")
@@ -280,11 +283,11 @@ _CANONICAL = {
 }  # fmt: skip
 
 
-def decode_finish(raw: str | None) -> tuple[str | None, str | None]:
-    """(canonical, raw). An unknown word is an end like any other."""
+def decode_finish(raw: str | None, *, said: bool = True) -> tuple[str | None, str | None]:
+    """(canonical, raw). An unknown word is an end like any other where something was `said`, and else an error."""
     if not raw:
         return None, None
-    return _CANONICAL.get(raw) or _CANONICAL.get(raw.lower()) or "stop", raw
+    return _CANONICAL.get(raw) or _CANONICAL.get(raw.lower()) or ("stop" if said else "error"), raw
 
 
 def encode_finish(choice: Choice, *, calls: bool, refused: bool, legacy: bool) -> str:

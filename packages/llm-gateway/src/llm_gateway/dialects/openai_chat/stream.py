@@ -47,7 +47,7 @@ from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, bare_data, parse_event
 
-from .errors import error_in
+from .errors import error_in, error_of_choice
 from .fields import NAME, as_object, describe, metadata, optional_list, optional_object, optional_str
 from .parts import (
     decode_content,
@@ -232,7 +232,7 @@ class ChatStreamDecoder(StreamDecoder):
                 choice = decoder.decode(wire)
                 chunk.choices.append(choice)
                 if choice.finish_reason == "error":
-                    chunk.error = broken_output(choice.raw_finish_reason)
+                    chunk.error = error_of_choice(wire) or broken_output(choice.raw_finish_reason)
             if self._sources:
                 self._cite(chunk.choices)
         if body.get("usage") or "x_groq" in body:
@@ -325,7 +325,7 @@ class _ChoiceDecoder:
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
 
     def _decode_finish(self, raw: Any, choice: Choice) -> None:
-        finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"))
+        finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"), said=self._next > 0)
         self.finished = True
         choice.finish_reason, choice.raw_finish_reason = finish, word
         if finish is not None and FINISH_REASONS.get(finish) != word:

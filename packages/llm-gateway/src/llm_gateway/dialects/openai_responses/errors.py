@@ -58,10 +58,14 @@ def encode_error(error: ErrorInfo) -> WireReply:
 def decode_response_error(body: dict[str, Any]) -> ErrorInfo | None:
     """The error of a `response` object that failed."""
     raw = body.get("error")
-    if body.get("status") != "failed" and not raw:
+    status = body.get("status")
+    if status not in ("failed", "cancelled") and not raw:
         return None
     info = _info(raw if isinstance(raw, dict) else {}, 500)
-    info.message = info.message or "The provider reports that the response failed."
+    info.message = (
+        info.message
+        or f"The provider reports that the response {'was cancelled' if status == 'cancelled' else 'failed'}."
+    )
     return info
 
 
