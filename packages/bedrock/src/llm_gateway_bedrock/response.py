@@ -58,8 +58,8 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     response = LLMResponse(id=wire.headers.get("x-amzn-requestid") or "")
     output = expect(body.get("output") or {}, dict, "output")
     if not output and body.get("stopReason") is None:
-        if (error := error_in(body)) is not None:
-            response.error = error
+        if (failure := error_in(body)) is not None:
+            response.error = failure
             return response
         raise DialectError("the reply holds no answer", path="output")
     message = expect(output.get("message") or {}, dict, "output.message")
