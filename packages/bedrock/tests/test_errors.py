@@ -57,7 +57,7 @@ def test_older_services_spell_it_otherwise() -> None:
         (b'{"message": null}', "The provider answered with status 422."),
     ],
 )
-def test_what_is_in_front_of_the_service_has_words_of_its_own(body: bytes, message: str) -> None:
+def test_proxies_have_errors_of_their_own(body: bytes, message: str) -> None:
     assert read(422, body).message == message
 
 

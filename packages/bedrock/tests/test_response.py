@@ -155,12 +155,12 @@ def test_an_error_under_a_status_that_means_success() -> None:
         assert error.message == "Loading"
 
 
-@pytest.mark.parametrize("said", [True, False])
-def test_an_unknown_end_after_nothing_is_an_error(said: bool) -> None:
-    content = [{"text": "x"}] if said else []
+@pytest.mark.parametrize("answered", [True, False])
+def test_an_unknown_end_after_nothing_is_an_error(answered: bool) -> None:
+    content = [{"text": "x"}] if answered else []
     reply = read({"output": {"message": {"role": "assistant", "content": content}}, "stopReason": "new_word"})
 
-    assert (reply.error is None) is said
+    assert (reply.error is None) is answered
 
 
 @pytest.mark.parametrize("body", ["x", 5, None, {"output": 5}, {"output": {"message": {"content": [5]}}}])

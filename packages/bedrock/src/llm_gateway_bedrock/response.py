@@ -66,7 +66,7 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     choice = Choice(0, Message("assistant", decode_content(message.get("content"), "output.message.content")))
     for index, part in enumerate(choice.message.content):
         part.index = index
-    read_stop(choice, body, said=has_content(choice.message.content))
+    read_stop(choice, body, answered=has_content(choice.message.content))
     response.choices.append(choice)
     response.error = broken_end(response.choices)
     response.usage = decode_usage(body.get("usage"))
@@ -74,12 +74,12 @@ def decode_response(wire: WireReply, mint: Mint) -> LLMResponse:
     return response
 
 
-def read_stop(choice: Choice, body: dict[str, Any], *, said: bool = True) -> None:
+def read_stop(choice: Choice, body: dict[str, Any], *, answered: bool = True) -> None:
     """`stopReason` and the fields that were asked for next to it. An unknown word is an end like any other where
-    something was said, and else an error."""
+    there is an answer, and else an error."""
     word = body.get("stopReason")
     if isinstance(word, str):
-        choice.finish_reason = FINISH.get(word, "stop" if said else "error")
+        choice.finish_reason = FINISH.get(word, "stop" if answered else "error")
         choice.raw_finish_reason = word
         if _WORDS[choice.finish_reason] != word:
             choice.provider_metadata = {NAME: {"finish_reason": word}}

@@ -117,8 +117,8 @@ def _put_budget(
         return
     least, most = _of_model(_BUDGETS_OF_MODELS, target.model)
     if not least <= budget <= most:
-        said = "reasoning.effort" if off or reasoning.budget_tokens is None else "reasoning.budget_tokens"
-        losses.clamped(said, f"{budget} became {max(least, min(most, budget))}")
+        path = "reasoning.effort" if off or reasoning.budget_tokens is None else "reasoning.budget_tokens"
+        losses.clamped(path, f"{budget} became {max(least, min(most, budget))}")
     config["thinkingBudget"] = max(least, min(most, budget))
 
 

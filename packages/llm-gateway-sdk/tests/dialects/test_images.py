@@ -9,7 +9,7 @@ import pytest
 
 from llm_gateway_sdk import DialectError, Losses, MediaPart, Message, TextPart, ToolResultPart
 from llm_gateway_sdk.dialects.images import fit_images, pixels
-from llm_gateway_sdk.dialects.receiver import CHAT, CONVERSE, MESSAGES, Images
+from llm_gateway_sdk.dialects.receiver import CHAT, CONVERSE, GENERATE_CONTENT, MESSAGES, RESPONSES, Images
 
 
 def png(width: int, height: int) -> str:
@@ -142,3 +142,47 @@ def test_counts_of_a_message_are_not_those_of_a_conversation() -> None:
     messages = conversation(60, SMALL, last=20)
 
     assert fit_images(messages, CONVERSE.images, Losses()) is messages
+
+
+SVG = base64.b64encode(b"<svg/>").decode()
+BMP = base64.b64encode(b"BM" + bytes(20)).decode()
+
+
+def test_an_image_of_another_type_is_refused_in_the_last_turn_and_left_out_before_it() -> None:
+    bmp = MediaPart("image", "image/bmp", data=BMP)
+    result = ToolResultPart("c", [bmp, TextPart("seen")])
+    for receiver in (CHAT, RESPONSES, MESSAGES, CONVERSE, GENERATE_CONTENT):
+        assert receiver.images is not None
+        with pytest.raises(DialectError, match="no image of type 'image/bmp'"):
+            fit_images([Message("user", [bmp])], receiver.images, Losses())
+        losses = Losses()
+
+        fitted = fit_images(
+            [Message("user", [bmp]), Message("tool", [result]), Message("assistant", [TextPart("I see.")])],
+            receiver.images,
+            losses,
+        )
+
+        assert not any(type(part) is MediaPart for message in fitted for part in message.content)
+        assert [loss.kind for loss in losses] == ["dropped"]
+        assert result.content == [bmp, TextPart("seen")]
+
+
+def test_drawings_in_text_go_as_text_and_labels_are_not_believed() -> None:
+    drawn = MediaPart("image", "image/svg+xml", data=SVG)
+    wrong = MediaPart("image", "image/bmp", data=png(3, 3))
+    assert MESSAGES.images is not None
+
+    [message] = fit_images([Message("user", [drawn, wrong])], MESSAGES.images, Losses())
+
+    assert message.content == [TextPart("<svg/>"), MediaPart("image", "image/png", data=png(3, 3))]
+
+
+def test_what_one_receiver_takes_another_need_not() -> None:
+    heic = [Message("user", [MediaPart("image", "image/heic", data="AAAA")])]
+    assert GENERATE_CONTENT.images is not None
+    assert CHAT.images is not None
+
+    assert fit_images(heic, GENERATE_CONTENT.images, Losses()) is heic
+    with pytest.raises(DialectError):
+        fit_images(heic, CHAT.images, Losses())

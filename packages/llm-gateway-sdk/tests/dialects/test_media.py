@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_gateway_sdk import DialectError, Losses, MediaPart, Message, TextPart, ToolResultPart
 from llm_gateway_sdk.dialects.media import fit_media, labelled, refuse_audio, sniff
@@ -87,3 +89,16 @@ def test_audio_is_refused_where_there_is_none() -> None:
     with pytest.raises(DialectError, match="audio") as caught:
         refuse_audio([Message("user", [TextPart("listen"), MediaPart("audio", "audio/wav", WAV)])])
     assert caught.value.path == "messages[0].content[1]"
+
+
+@given(st.binary(max_size=70), st.booleans(), st.booleans(), st.sampled_from(("", "\n", "\r\n", " ")))
+def test_base64_of_any_kind_is_the_one_that_all_receivers_read(raw: bytes, safe: bool, bare: bool, line: str) -> None:
+    written = (base64.urlsafe_b64encode if safe else base64.b64encode)(raw).decode()
+    sent = line.join(written[place : place + 20] for place in range(0, len(written), 20))
+    sent = sent.rstrip("=") if bare else sent
+    losses = Losses()
+    label = sniff(written) or "application/x-own"
+
+    [message] = fit_media([Message("user", [MediaPart("document", label, data=sent)])], losses)
+
+    assert [part.data for part in message.content if isinstance(part, MediaPart)] == [base64.b64encode(raw).decode()]

@@ -1,9 +1,9 @@
 """JSON Schemas of any draft, and those that are nearly one, as JSON Schema 2020-12.
 
 Senders write older drafts (`items` as a list, `exclusiveMinimum: true`, `required: true` at a property), OpenAPI's and
-other languages' words for types, null for what they leave out, arrays of nothing said. Receivers refuse these: "JSON
+other languages' words for types, null for what they leave out, arrays of anything. Receivers refuse these: "JSON
 schema is invalid. It must match JSON Schema draft 2020-12" (Anthropic's answer), "array schema missing items" and
-"'STRING' is not valid under any of the given schemas" (OpenAI's). What can be said in the current draft is; a keyword
+"'STRING' is not valid under any of the given schemas" (OpenAI's). What can be named in the current draft is; a keyword
 whose value means nothing there is left out.
 """
 
@@ -31,7 +31,7 @@ class _Gone:
 
 _GONE = _Gone()
 _TYPES = frozenset({"string", "number", "integer", "boolean", "object", "array", "null"})
-_SAID: dict[str, str] = {
+_WORDS: dict[str, str] = {
     **{each: each for each in _TYPES},
     **dict.fromkeys(("str", "text", "char"), "string"),
     **dict.fromkeys(("int", "int32", "int64", "long"), "integer"),
@@ -75,9 +75,9 @@ def _schema(node: Any, root: dict[str, Any]) -> Any:
 def _no_dict(node: Any) -> Any:
     if node is False:
         return node
-    if isinstance(node, str) and node.lower() in _SAID:
-        return _schema({"type": _SAID[node.lower()]}, {})
-    return {}  # true, null and what is no schema: anything
+    if isinstance(node, str) and node.lower() in _WORDS:
+        return _schema({"type": _WORDS[node.lower()]}, {})
+    return {}  # true, null and whatever else: anything
 
 
 class _Several:
@@ -93,9 +93,9 @@ def _with_required(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any
     """With the names of the properties that are required at themselves (draft 3)."""
     before = node.get("properties")
     if isinstance(before, dict) and whole.get("properties") is not before:
-        said = [name for name, inner in before.items() if isinstance(inner, dict) and inner.get("required") is True]
-        if said:
-            whole["required"] = list(dict.fromkeys([*whole.get("required", ()), *said]))
+        named = [name for name, inner in before.items() if isinstance(inner, dict) and inner.get("required") is True]
+        if named:
+            whole["required"] = list(dict.fromkeys([*whole.get("required", ()), *named]))
     return whole
 
 
@@ -104,16 +104,16 @@ def _with_required(node: dict[str, Any], whole: dict[str, Any]) -> dict[str, Any
 
 def _type(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
     if isinstance(value, str):
-        return _SAID.get(value.lower(), _GONE)
+        return _WORDS.get(value.lower(), _GONE)
     if not isinstance(value, list):
         return _GONE
-    said = [_SAID.get(each.lower()) if isinstance(each, str) else None for each in value]
-    if None in said or not said:
+    named = [_WORDS.get(each.lower()) if isinstance(each, str) else None for each in value]
+    if None in named or not named:
         return _GONE  # one of them is any type
-    if said == value and len(set(value)) == len(value):
+    if named == value and len(set(value)) == len(value):
         missing = "array" in value and "items" not in node
         return _Several(type=value, items={}) if missing else value
-    return list(dict.fromkeys(said))
+    return list(dict.fromkeys(named))
 
 
 def _named(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
@@ -216,7 +216,7 @@ def _reference(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
 
 
 def _has_anchors(node: Any) -> bool:
-    """Whether any schema has a name of its own, to which a reference may lead that is no path."""
+    """Whether any schema has a name of its own, to which a reference may lead."""
     if isinstance(node, list):
         return any(map(_has_anchors, node))
     return isinstance(node, dict) and (not _ANCHORS.isdisjoint(node) or any(map(_has_anchors, node.values())))

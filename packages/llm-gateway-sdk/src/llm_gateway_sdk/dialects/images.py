@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import DialectError
@@ -17,6 +18,7 @@ from ..losses import Losses
 from ..parts import MediaPart, Part, TextPart, ToolResultPart
 from ..request import Message
 from ..values import replace
+from .media import sniff
 from .receiver import Images
 
 __all__ = ["fit_images", "pixels"]
@@ -42,8 +44,11 @@ class _Found:
 def fit_images(messages: list[Message], bounds: Images, losses: Losses) -> list[Message]:
     """The messages with no more images than are taken; the same list where all are.
 
-    Raises DialectError for an image that is too large, and where the last turn alone holds too many.
+    Raises DialectError for an image that is too large, and where the last turn alone holds too many, or one of a type
+    that is not taken.
     """
+    if bounds.types is not None:
+        messages = _fit_types(messages, bounds.types, losses)
     images = _images(messages)
     longest = [_checked(image, bounds) for image in images]
     if bounds.per_message:
@@ -65,6 +70,41 @@ def fit_images(messages: list[Message], bounds: Images, losses: Losses) -> list[
         raise DialectError(f"{len(images)} images: {reason}", path=left_out[-1].path)
     losses.dropped("messages[*].content[*]", f"the first {len(left_out)} images: {reason}")
     return _without(messages, {image.place for image in left_out})
+
+
+def _fit_types(messages: list[Message], taken: frozenset[str], losses: Losses) -> list[Message]:
+    """With images of other types than are `taken` as text where they are text (SVG), and else left out where the model
+    has seen them before."""
+    changes: dict[tuple[int, int, int], Part] = {}
+    newest = None
+    for image in _images(messages):
+        part = image.part
+        if part.data is None or part.media_type is None or part.media_type in taken:
+            continue
+        if (found := sniff(part.data)) in taken:
+            changes[image.place] = replace(part, media_type=found)
+        elif part.media_type == "image/svg+xml" and (text := _text(part.data)) is not None:
+            losses.converted("messages[*].content[*]", "an image of image/svg+xml as text")
+            changes[image.place] = TextPart(text, cache=part.cache)
+        else:
+            newest = _begin_of_last_turn(messages) if newest is None else newest
+            reason = f"this model's provider takes no image of type '{part.media_type}' (known: {_listed(taken)})"
+            if image.place[0] >= newest:
+                raise DialectError(reason, path=image.path)
+            losses.dropped("messages[*].content[*]", reason)
+            changes[image.place] = TextPart(_OF_OTHER_TYPE)
+    return _changed(messages, changes) if changes else messages
+
+
+def _listed(types: frozenset[str]) -> str:
+    return ", ".join(sorted(types))
+
+
+def _text(data: str) -> str | None:
+    try:
+        return base64.b64decode(data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return None
 
 
 def _images(messages: list[Message]) -> list[_Found]:
@@ -117,17 +157,19 @@ def _begin_of_last_turn(messages: list[Message]) -> int:
 
 
 def _without(messages: list[Message], places: set[tuple[int, int, int]]) -> list[Message]:
+    return _changed(messages, dict.fromkeys(places, TextPart(_LEFT_OUT)))
+
+
+def _changed(messages: list[Message], changes: Mapping[tuple[int, int, int], Part]) -> list[Message]:
+    """With other parts in the places of some."""
     changed = list(messages)
-    for position in {place[0] for place in places}:
+    for position in {place[0] for place in changes}:
         content: list[Part] = []
         for place, part in enumerate(messages[position].content):
-            if (position, place, -1) in places:
-                content.append(TextPart(_LEFT_OUT))
+            if (new := changes.get((position, place, -1))) is not None:
+                content.append(new)
             elif type(part) is ToolResultPart:
-                inner = [
-                    TextPart(_LEFT_OUT) if (position, place, number) in places else one
-                    for number, one in enumerate(part.content)
-                ]
+                inner = [changes.get((position, place, number), one) for number, one in enumerate(part.content)]
                 content.append(replace(part, content=inner))
             else:
                 content.append(part)
@@ -135,6 +177,7 @@ def _without(messages: list[Message], places: set[tuple[int, int, int]]) -> list
     return changed
 
 
+_OF_OTHER_TYPE = "[An earlier image was left out here: it is of a type that the model does not take.]"
 _LEFT_OUT = "[An earlier image was left out here: there are more than the model takes.]"
 
 

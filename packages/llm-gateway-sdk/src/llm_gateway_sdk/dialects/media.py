@@ -11,7 +11,7 @@ from ..parts import MediaKind, MediaPart, Part, ToolResultPart
 from ..request import Message
 from ..values import replace
 
-__all__ = ["fit_media", "labelled", "refuse_audio", "sniff"]
+__all__ = ["fit_media", "labelled", "plain_base64", "refuse_audio", "sniff"]
 
 # File signatures: RFC 2083 (PNG), ITU T.81 (JPEG), GIF89a, the RIFF container (WebP, WAVE), ISO 32000 (PDF), ID3v2 and
 # MPEG audio frames, RFC 3533 (Ogg), RFC 9639 (FLAC).
@@ -37,6 +37,16 @@ _ALIKE = {"audio/mpeg": ("audio/mp3", "audio/x-mp3"), "audio/wav": ("audio/x-wav
 _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 
 
+def plain_base64(data: str) -> str:
+    """The same base64 as all receivers read it (RFC 4648, section 4): the alphabet with `+` and `/`, padded, and no
+    line breaks. The same object where it is so already."""
+    if "-" in data or "_" in data:
+        data = data.replace("-", "+").replace("_", "/")
+    if "\n" in data or " " in data:
+        data = "".join(data.split())
+    return data + "=" * (-len(data) % 4) if len(data) % 4 in (2, 3) else data
+
+
 def sniff(data: str) -> str | None:
     """The media type of base64 `data` by its first bytes; None where they say nothing."""
     try:
@@ -51,7 +61,10 @@ def sniff(data: str) -> str | None:
 
 def labelled(part: MediaPart, *, checked: bool = True) -> MediaPart:
     """The part with the kind and type that its bytes have, its type without parameters and in lower case; the part
-    itself where that is so already. With `checked` False a label of the right kind is believed."""
+    itself where that is so already. Its data is `plain_base64`. With `checked` False a label of the right kind is
+    believed."""
+    if part.data is not None and (data := plain_base64(part.data)) is not part.data:
+        part = replace(part, data=data)
     media_type = part.media_type
     if media_type is not None:
         media_type = media_type.partition(";")[0].strip().lower()
@@ -82,10 +95,16 @@ def fit_media(messages: list[Message], losses: Losses, *, checked: bool = True) 
     for message in messages:
         content = [_fitted(part, checked) for part in message.content]
         if any(new is not old for new, old in zip(content, message.content, strict=True)):
-            losses.converted("messages[*].content[*].media_type", "detected from the bytes")
+            if _labels(content) != _labels(message.content):
+                losses.converted("messages[*].content[*].media_type", "detected from the bytes")
             message = replace(message, content=content)
         fitted.append(message)
     return fitted
+
+
+def _labels(content: list[Part]) -> list[tuple[MediaKind, str | None]]:
+    parts = [one for part in content for one in (part.content if type(part) is ToolResultPart else (part,))]
+    return [(part.kind, part.media_type) for part in parts if type(part) is MediaPart]
 
 
 def refuse_audio(messages: list[Message]) -> None:

@@ -116,6 +116,8 @@ class Grammar:
 class Images:
     """The most images and documents, and the largest; None is any."""
 
+    types: frozenset[str] | None = None
+    """Media types of images as data."""
     count: int | None = None
     per_message: bool = False
     """The counts are of one message, not of the request."""
@@ -199,6 +201,7 @@ class Receiver:
 
 
 _WORD = re.compile(r"[^a-zA-Z0-9_-]")
+_IMAGE_TYPES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _OPENAI_FILES = frozenset({"openai_chat", "openai_responses"})
 _ASSISTANT = frozenset({"assistant"})
 
@@ -209,9 +212,10 @@ _OPENAI_BOUNDS = Bounds(tools=128, metadata=(16, 64, 512), cache_key=64)
 # "Structured Outputs", "Supported schemas": 5,000 properties, 10 levels, 1,000 values of enumerations, 120,000 letters
 # of names and values, 15,000 of one enumeration of more than 250 values.
 _OPENAI_GRAMMAR = Grammar(properties=5000, levels=10, enum_values=1000, letters=120_000, long_enum_letters=15_000)
-# "Images and vision": "up to 500 individual image inputs per request". JSON mode: "'messages' must contain the word
-# 'json' in some form, to use 'response_format' of type 'json_object'" (the API's own answer).
-_OPENAI_IMAGES = Images(count=500)
+# "Images and vision": PNG, JPEG, WebP and GIF, "up to 500 individual image inputs per request". JSON mode:
+# "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'" (the API's own
+# answer).
+_OPENAI_IMAGES = Images(types=_IMAGE_TYPES, count=500)
 
 # Names: "a-z, A-Z, 0-9, underscores and dashes, maximum length of 64" (OpenAI API reference, chat/create,
 # `tools[].function.name`). Ids: "string too long. Expected a string with maximum length 40" (the API's own answer).
@@ -262,6 +266,7 @@ RESPONSES = Receiver(
 # The API's own answers: texts "must contain non-whitespace text", "final assistant content cannot end with trailing
 # whitespace", "input_schema does not support oneOf, allOf, or anyOf at the top level", "specified using the image/png
 # media type, but the image appears to be a image/jpeg image".
+# "Vision": JPEG, PNG, GIF and WebP.
 # "Vision", "General limits": 600 images per request, 100 of models with a context of 200,000 tokens; images of at most
 # 5 MB (as base64) and 8000 pixels, of 2000 where there are more than 20. "Structured outputs", "Schema complexity
 # limits": 20 strict tools, 24 optional properties and 16 of several types, of all strict schemas together.
@@ -281,7 +286,7 @@ MESSAGES = Receiver(
     documents=PDF,
     vendors=frozenset({"anthropic"}),
     grammar=_CLAUDE_GRAMMAR,
-    images=Images(count=600, letters=5 * 1024 * 1024, side=8000, many=20, many_side=2000),
+    images=Images(types=_IMAGE_TYPES, count=600, letters=5 * 1024 * 1024, side=8000, many=20, many_side=2000),
     bounds=Bounds(cache_marks=4),
 )
 
@@ -313,10 +318,11 @@ CONVERSE = Receiver(
     documents=_CONVERSE_DOCUMENTS,
     vendors=frozenset({"bedrock"}),
     grammar=_CLAUDE_GRAMMAR,
-    images=Images(count=20, per_message=True, documents=5, letters=5 * 1024 * 1024, side=8000),
+    images=Images(types=_IMAGE_TYPES, count=20, per_message=True, documents=5, letters=5 * 1024 * 1024, side=8000),
     bounds=Bounds(cache_marks=4, top_k=500, metadata=(16, 256, 256)),
 )
 
+# Images: PNG, JPEG, WebP, HEIC and HEIF ("Image understanding"), and GIF, which it has been seen to take.
 # Documents: PDF and text ("Document understanding"); "Unsupported MIME type:
 # application/vnd.openxmlformats-officedocument.wordprocessingml.document" (googleapis/python-genai#829).
 # Gemini API reference, GenerationConfig: up to 5 stop sequences, 1 to 8 candidates, a seed of 32 bits.
@@ -331,5 +337,6 @@ GENERATE_CONTENT = Receiver(
     joined=_ASSISTANT,
     documents=PDF | {"text/*"},
     vendors=frozenset({"gemini"}),
+    images=Images(types=_IMAGE_TYPES | {"image/heic", "image/heif"}),
     bounds=Bounds(stop=5, answers=8, seed=2**31),
 )

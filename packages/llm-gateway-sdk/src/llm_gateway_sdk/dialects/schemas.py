@@ -208,7 +208,7 @@ def is_openai_strict(schema: Any, *, root: bool = True) -> bool:
         names = properties if isinstance(properties, dict) else {}
         if schema.get("additionalProperties") is not False or set(names) != set(_list(schema.get("required"))):
             return False
-    if _says_nothing(schema) and not root:
+    if _is_empty(schema) and not root:
         return False
     for key, value in schema.items():
         if key in ("properties", "$defs", "definitions") and isinstance(value, dict):
@@ -224,7 +224,7 @@ def is_openai_strict(schema: Any, *, root: bool = True) -> bool:
     return True
 
 
-def _says_nothing(schema: dict[str, Any]) -> bool:
+def _is_empty(schema: dict[str, Any]) -> bool:
     """ "schema must have a 'type' key" (the API's own answer)."""
     return not any(key in schema for key in ("type", "anyOf", "$ref", "enum", "const"))
 
@@ -251,7 +251,7 @@ def structured_schema(schema: Any) -> Any:
             kept[key] = structured_schema(value)
         elif key in _ENFORCED and not _is_unknown(key, value):
             kept[key] = value
-        elif key not in _UNSAID and not key.startswith("x-") and (key, value) != ("uniqueItems", False):
+        elif key not in _IRRELEVANT and not key.startswith("x-") and (key, value) != ("uniqueItems", False):
             moved[key] = value
     kind = kept.get("type")
     if kind == "object" or (isinstance(kind, list) and "object" in kind) or "properties" in kept:
@@ -283,8 +283,8 @@ _ENFORCED = frozenset(
 )  # fmt: skip
 """What structured outputs know, next to the keywords that hold schemas; all else is refused ("Structured outputs",
 "JSON Schema limitations")."""
-_UNSAID = frozenset({"$schema", "$id", "$anchor", "$comment", "propertyOrdering", "readOnly", "writeOnly"})
-"""What says nothing of an answer."""
+_IRRELEVANT = frozenset({"$schema", "$id", "$anchor", "$comment", "propertyOrdering", "readOnly", "writeOnly"})
+"""What does not describe an answer."""
 _FORMATS = ("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid")
 
 

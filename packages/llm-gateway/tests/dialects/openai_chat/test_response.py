@@ -153,7 +153,7 @@ def test_an_end_with_an_error_is_an_error(text: str) -> None:
 
 
 def test_the_words_of_an_error_next_to_the_end_are_read() -> None:
-    """OpenRouter: the error of the provider behind it."""
+    """OpenRouter: the error of the provider that it asked."""
     error = {"code": 429, "message": "Slow down."}
     reply = hear({"choices": [{"message": {"content": ""}, "finish_reason": "error", "error": error}]})
 

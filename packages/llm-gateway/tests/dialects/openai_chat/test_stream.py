@@ -202,9 +202,9 @@ def test_an_error_right_after_a_delta_in_one_packet() -> None:
     assert (chunks[1].error.kind, chunks[1].error.status) == ("overloaded", 503)
 
 
-@pytest.mark.parametrize(("said", "broken"), [(b"", True), (delta(content="x"), False)])
-def test_an_unknown_end_after_nothing_is_an_error(said: bytes, broken: bool) -> None:
-    chunks = listen(said + delta(finish="some_filter") + DONE)
+@pytest.mark.parametrize(("answered", "broken"), [(b"", True), (delta(content="x"), False)])
+def test_an_unknown_end_after_nothing_is_an_error(answered: bytes, broken: bool) -> None:
+    chunks = listen(answered + delta(finish="some_filter") + DONE)
 
     assert any(chunk.error for chunk in chunks) is broken
 

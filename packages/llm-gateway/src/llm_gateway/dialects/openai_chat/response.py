@@ -131,7 +131,7 @@ def _decode_choice(wire: Any, place: int, mint: Mint) -> Choice:
     wire_message = as_object(wire.get("message"), f"{path}.message")
     message = _decode_spoken(wire_message) or _decode_message(wire_message, f"{path}.message", mint)
     word = optional_str(wire.get("finish_reason"), f"{path}.finish_reason")
-    finish, raw = decode_finish(word, said=bool(message.content))
+    finish, raw = decode_finish(word, answered=bool(message.content))
     choice = Choice(index if type(index) is int else place, message, finish, raw)
     if (logprobs := wire.get("logprobs")) is not None:
         choice.logprobs = as_object(logprobs, f"{path}.logprobs")
@@ -283,11 +283,11 @@ _CANONICAL = {
 }  # fmt: skip
 
 
-def decode_finish(raw: str | None, *, said: bool = True) -> tuple[str | None, str | None]:
-    """(canonical, raw). An unknown word is an end like any other where something was `said`, and else an error."""
+def decode_finish(raw: str | None, *, answered: bool = True) -> tuple[str | None, str | None]:
+    """(canonical, raw). An unknown word is an end like any other where there is an answer, and else an error."""
     if not raw:
         return None, None
-    return _CANONICAL.get(raw) or _CANONICAL.get(raw.lower()) or ("stop" if said else "error"), raw
+    return _CANONICAL.get(raw) or _CANONICAL.get(raw.lower()) or ("stop" if answered else "error"), raw
 
 
 def encode_finish(choice: Choice, *, calls: bool, refused: bool, legacy: bool) -> str:

@@ -325,7 +325,7 @@ class _ChoiceDecoder:
                 choice.provider_metadata.setdefault(NAME, {})[key] = value
 
     def _decode_finish(self, raw: Any, choice: Choice) -> None:
-        finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"), said=self._next > 0)
+        finish, word = decode_finish(optional_str(raw, "choices[*].finish_reason"), answered=self._next > 0)
         self.finished = True
         choice.finish_reason, choice.raw_finish_reason = finish, word
         if finish is not None and FINISH_REASONS.get(finish) != word:
