@@ -216,7 +216,7 @@ def _reference(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
 
 
 def _has_anchors(node: Any) -> bool:
-    """Whether any schema has a name of its own, to which a reference may lead."""
+    """Whether any schema is named, so that a reference may lead to it."""
     if isinstance(node, list):
         return any(map(_has_anchors, node))
     return isinstance(node, dict) and (not _ANCHORS.isdisjoint(node) or any(map(_has_anchors, node.values())))
