@@ -110,12 +110,19 @@ def serve(
     return wrong
 
 
-def chosen(cases: list[Heavy], count: int) -> list[Heavy]:
-    """A few of the cases: some of each kind, from all over the type."""
+def chosen(cases: list[Heavy], turn: int = 0) -> list[Heavy]:
+    """One case of each kind, each from another place of the type and in each turn from others."""
     if LONG:
         return cases
-    kinds = {kind: [case for case in cases if case.kind == kind] for kind in KINDS}
-    return [case for same in kinds.values() for case in same[:: max(1, len(same) // count)][:count]]
+    kinds = [[case for case in cases if case.kind == kind] for kind in KINDS]
+    return [
+        same[(place + 2 * turn) * len(same) // (2 * len(KINDS)) % len(same)] for place, same in enumerate(kinds) if same
+    ]
+
+
+def halved(cases: list[Heavy], turn: int) -> list[Heavy]:
+    """Every second of the chosen cases, the others in the next turn."""
+    return cases if LONG else chosen(cases, turn)[turn % 2 :: 2]
 
 
 class Turns:
@@ -135,7 +142,7 @@ class Turns:
 
 def requests(client: str) -> Iterator[Asked]:
     turns = Turns()
-    for case in chosen(list(heavy_bodies(client, items=ITEMS, size=SIZE, model=MODEL)), 2):
+    for case in chosen(list(heavy_bodies(client, items=ITEMS, size=SIZE, model=MODEL)), list(CLIENTS).index(client)):
         for number, provider, project in turns():
             model = f"plain-{provider}"
             path, body = CLIENTS[client].format(model=model), case.body.replace(MODEL.encode(), model.encode(), 1)
@@ -147,33 +154,32 @@ def requests(client: str) -> Iterator[Asked]:
 def other_operations() -> Iterator[Asked]:
     """Counts of tokens, embeddings and a vendor's own endpoints."""
     turns = Turns()
-    for client, route in COUNTS.items():
-        for case in chosen(list(heavy_bodies(client, items=ITEMS, size=SIZE, model=MODEL)), 1):
+    for turn, (client, route) in enumerate(COUNTS.items()):
+        for case in halved(list(heavy_bodies(client, items=ITEMS, size=SIZE, model=MODEL)), turn):
             for number, provider, project in turns():
                 model = f"plain-{provider}" if number % 3 else "echo"
                 body = case.body.replace(MODEL.encode(), model.encode(), 1)
                 name = f"count {client}{case.path} ({case.kind}) with {model} in {project}"
                 yield name, project, route.format(model=model), body
-    for case in chosen(list(heavy_inputs(items=ITEMS, size=SIZE, model="plain-openai_chat")), 1):
-        for project in PROJECTS if LONG else ["hides", "all"]:
+    for turn, case in enumerate(chosen(list(heavy_inputs(items=ITEMS, size=SIZE, model="plain-openai_chat")))):
+        for project in PROJECTS if LONG else ["hides", "all"][turn % 2 :][:1]:
             yield f"embed {case.path} in {project}", project, "/openai/v1/embeddings", case.body
             yield f"native {case.path} in {project}", project, "/openai/v1/moderations", case.body
 
 
 def echoed() -> Iterator[Asked]:
     """A provider in the gateway itself."""
-    for case in chosen(list(heavy_bodies("openai_chat", items=ITEMS, size=SIZE, model="echo")), 1):
-        for path, body in (
-            (CLIENTS["openai_chat"], case.body),
-            as_stream("openai_chat", CLIENTS["openai_chat"], case.body),
-        ):
+    for turn, case in enumerate(chosen(list(heavy_bodies("openai_chat", items=ITEMS, size=SIZE, model="echo")))):
+        whole = CLIENTS["openai_chat"], case.body
+        both = whole, as_stream("openai_chat", *whole)
+        for path, body in both if LONG else both[turn % 2 :][:1]:
             yield f"echo{case.path} {body[-20:]!r}", "plain", path, body
 
 
 def small_requests_for_heavy_replies() -> Iterator[Asked]:
     turns = Turns()
-    for client, route in CLIENTS.items():
-        for kind in REPLIES:
+    for turn, (client, route) in enumerate(CLIENTS.items()):
+        for kind in REPLIES if LONG else REPLIES[turn % 2 :: 2]:
             for number, provider, project in turns():
                 provider = "openai_chat" if kind in ("stream", "event") else provider
                 model = f"{kind}-{provider}"

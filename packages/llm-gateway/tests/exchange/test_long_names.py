@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from llm_gateway.exchange.long_names import LONGEST_NAME, refuse_long_names
+from llm_gateway.exchange.long_names import LONGEST_NAME, may_have_long_name, refuse_long_names
 from llm_gateway_sdk import InvalidRequest, LLMRequest, MediaPart, Message, TextPart, Tool, ToolChoice
 from llm_gateway_sdk.parts import ToolCallPart, ToolResultPart
 
@@ -53,3 +56,26 @@ def test_texts_may_be_of_any_length_and_names_up_to_the_bound() -> None:
     )
 
     refuse_long_names(dataclasses.replace(asked, user=LONG, stop=[LONG]))
+
+
+PIECES = st.sampled_from(["a", '"', "\\", "\n", "é", "\U0001f600", '\\"', '"\\'])
+
+
+@given(
+    texts=st.lists(
+        st.tuples(PIECES, st.sampled_from([1, 1000, LONGEST_NAME, LONGEST_NAME + 1])), min_size=1, max_size=4
+    ),
+    is_ascii=st.booleans(),
+)
+def test_no_long_string_is_overlooked_in_the_bytes(texts: list[tuple[str, int]], is_ascii: bool) -> None:
+    strings = [piece * -(-count // len(piece)) for piece, count in texts]
+    body = json.dumps({"tools": [{"name": text} for text in strings]}, ensure_ascii=is_ascii).encode()
+
+    if any(len(text) > LONGEST_NAME for text in strings):
+        assert may_have_long_name(body)
+
+
+def test_many_short_strings_are_not_looked_at_one_by_one() -> None:
+    assert not may_have_long_name(json.dumps({"input": ["a\n" * 1000] * 1000}).encode())
+    assert not may_have_long_name(b"[" + b'"a",' * 200_000 + b'"a"]')
+    assert may_have_long_name(json.dumps([LONG]).encode())

@@ -12,7 +12,7 @@ from llm_gateway_sdk import DialectError, Echo, InvalidRequest, LLMRequest, Wire
 from llm_gateway_sdk.dialects.plain import PlainRequest
 from llm_gateway_sdk.heavy import note_large
 
-from .long_names import refuse_long_names
+from .long_names import may_have_long_name, refuse_long_names
 
 __all__ = ["TOO_DEEP", "ClientBody", "RequestDecoder"]
 
@@ -55,6 +55,7 @@ class ClientBody:
         except RecursionError:
             raise InvalidRequest(TOO_DEEP) from None
         if len(self._wire.body) > _SURELY_SHORT:
-            refuse_long_names(request)
+            if may_have_long_name(self._wire.body):
+                refuse_long_names(request)
             note_large(request)
         return request
