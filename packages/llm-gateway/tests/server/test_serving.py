@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from llm_gateway.loading import load_text
-from llm_gateway.server import serving, supervisor
+from llm_gateway.server import serving, supervisor, worker
 
 
 @pytest.fixture
@@ -21,6 +23,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
         return 3
 
     def workers(result: Any, **options: Any) -> int:
+        assert gc.isenabled()
         found.append(("workers", options))
         return 4
 
@@ -45,3 +48,25 @@ def test_several_are_under_a_supervisor_that_opens_them(called: list[tuple[str, 
     ((way, options),) = called
     assert way == "workers"
     assert (options["workers"], options["log_level"], options["port"]) == (2, "debug", 0)
+
+
+@pytest.fixture
+def collector_off() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    gc.disable()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collector_off")
+def test_the_collector_that_a_start_does_without_is_on_while_requests_are_served() -> None:
+    worker.spare_the_collector()
+
+    assert gc.isenabled()
+
+
+@pytest.mark.usefixtures("called", "collector_off")
+def test_a_supervisor_has_its_collector_too() -> None:
+    assert serving.serve(LOADED, host="127.0.0.1", port=0, workers=2) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -83,6 +84,22 @@ def command(
     reload: bool,
 ) -> int:
     """Serves until a signal ends it."""
+    gc.disable()  # while modules are loaded; whatever serves switches it on
+    try:
+        return _start(config, no_config, host, port, workers, log_level, reload)
+    finally:
+        gc.enable()
+
+
+def _start(
+    config: str | None,
+    no_config: bool,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    log_level: str | None,
+    reload: bool,
+) -> int:
     from llm_gateway.banner import banner, exposure_notice, is_loopback
     from llm_gateway.loading import load
     from llm_gateway.server.logs import configure_logging, mask_secrets_of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from .listening import open_listeners
 from .logs import configure_logging, mask_secrets_of
 from .worker import Source, serve_alone
@@ -16,6 +18,7 @@ def serve(
     mask_secrets_of(result.config)
     configure_logging(result.config.logging, log_level)
     if workers > 1:
+        gc.enable()
         from .supervisor import serve_with_workers
 
         return serve_with_workers(result, host=host, port=port, workers=workers, reload=reload, log_level=log_level)

@@ -6,7 +6,12 @@ Started by the supervisor alone; the first two arguments are inherited descripto
 between them.
 """
 
+# ruff: noqa: E402
 from __future__ import annotations
+
+import gc
+
+gc.disable()  # while modules are loaded; see `spare_the_collector` in worker.py
 
 import asyncio
 import json
