@@ -20,7 +20,7 @@ from typing import Any
 
 from llm_gateway_sdk import Dialect, DialectError, Losses, Mint, Target, WireReply, WireRequest
 from llm_gateway_sdk.response import Accumulator
-from llm_gateway_sdk.testing.dialect_laws import load_recordings
+from llm_gateway_sdk.testing.recordings import load_recordings
 from llm_gateway_sdk.wire import json
 
 CORPORA = {

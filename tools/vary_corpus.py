@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llm_gateway_sdk.testing.dialect_laws import kit_directory
+from llm_gateway_sdk.testing.recordings import kit_directory
 
 OPTIONAL = frozenset(
     {

@@ -19,8 +19,8 @@ from llm_gateway.server.app import GatewayApp
 from llm_gateway.server.asgi import ASGIForm
 from llm_gateway.server.generation import Generation
 from llm_gateway_sdk import HTTPReply, ModelConnectionError, ModelError, ModelTimeout
-from llm_gateway_sdk.testing.dialect_laws import load_recordings
 from llm_gateway_sdk.testing.grammar import anthropic, openai_chat, openai_responses
+from llm_gateway_sdk.testing.recordings import load_recordings
 
 GRAMMARS: dict[str, ModuleType] = {"chat": openai_chat, "messages": anthropic, "responses": openai_responses}
 RECORDED = {"chat": "openai-chat", "messages": "anthropic", "responses": "openai-responses"}

@@ -10,7 +10,7 @@ import pytest
 from damage import RECORDED, events_of, run_damage, streams, violations
 from loopback import ROUTES, Call, config, gateway, model, request, run, upstream
 
-from llm_gateway_sdk.testing.dialect_laws import load_recordings
+from llm_gateway_sdk.testing.recordings import load_recordings
 
 
 @pytest.mark.parametrize("provider", RECORDED)

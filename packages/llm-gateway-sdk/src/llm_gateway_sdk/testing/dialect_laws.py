@@ -5,39 +5,36 @@
         corpus = ("anthropic",)
         grammar = staticmethod(violations)
 
-Recordings are real exchanges with providers, from the conformance kit: `LLM_GATEWAY_CONFORMANCE_KIT`, else
-`../shared/conformance` next to the repository. Where there is none, the laws over recordings skip visibly; those over
-generated data always run. What a dialect writes otherwise than it came, and what its format cannot hold, is declared by
-overriding `normalise_request`, `normalise_reply` and `holds`: short lists, for the dialect's reviewer.
+Recordings are real exchanges with providers, see `recordings.py`. Where there is none, the laws over recordings skip
+visibly; those over generated data always run. What a dialect writes otherwise than it came, and what its format cannot
+hold, is declared by overriding `normalise_request`, `normalise_reply` and `holds`: short lists, for the dialect's
+reviewer.
 """
 
 from __future__ import annotations
 
-import base64
-import json as stdlib_json
-import os
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, replace
-from functools import cache
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ..dialect import Dialect, Echo, Headers, Mint, Target, WireReply, WireRequest
+from ..dialect import Dialect, Echo, Mint, Target, WireReply, WireRequest
 from ..errors import DialectError, ErrorClass, ErrorInfo
 from ..losses import Losses
 from ..parts import CacheHint, MediaPart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart
 from ..request import LLMRequest, Message, Tool
-from ..response import Accumulator, Choice, LLMResponse, Usage, merge
+from ..response import Accumulator, Choice, LLMResponse, Usage
 from ..signatures import UNSIGNED, unwrap_signature
 from ..wire import json
 from ..wire.sse import EventSplitter
+from .generated_replies import cut_reply, held, replies
+from .recordings import Recording, kit_directory, load_recordings
 
 __all__ = [
     "DialectLaws",
@@ -49,90 +46,6 @@ __all__ = [
     "replies",
     "summed",
 ]
-
-
-# Recordings
-
-
-@dataclass(frozen=True)
-class Recording:
-    """One exchange with a provider. `body` is the reply's whole body, `stream` its streamed bytes; one of the two."""
-
-    id: str
-    request: WireRequest = field(repr=False)
-    status: int = field(repr=False)
-    reply_headers: tuple[tuple[str, str], ...] = field(repr=False)
-    body: bytes | None = field(repr=False, default=None)
-    stream: bytes | None = field(repr=False, default=None)
-    features: frozenset[str] = field(repr=False, default=frozenset())
-
-    @property
-    def failed(self) -> bool:
-        return self.status >= 400
-
-    @property
-    def reply(self) -> WireReply:
-        return WireReply(self.status, Headers(self.reply_headers), self.body or b"")
-
-
-def kit_directory() -> Path | None:
-    """Where the conformance kit is; None where there is none."""
-    named = os.environ.get("LLM_GATEWAY_CONFORMANCE_KIT")
-    if named:
-        return Path(named) if (Path(named) / "corpus").is_dir() else None
-    for parent in Path(__file__).resolve().parents:
-        if (parent / "hatch.toml").is_file():
-            kit = parent.parent / "shared" / "conformance"
-            return kit if (kit / "corpus").is_dir() else None
-    return None
-
-
-@cache
-def load_recordings(*providers: str) -> tuple[Recording, ...]:
-    """The recordings of these providers (`openai-chat`, `anthropic`, …); none where the kit is not there."""
-    kit = kit_directory()
-    if kit is None:
-        return ()
-    found: list[Recording] = []
-    for provider in providers:
-        path = kit / "corpus" / f"{provider}.jsonl"
-        if path.is_file():
-            lines = path.read_bytes().splitlines()
-            found.extend(_read_recording(stdlib_json.loads(line)) for line in lines if line.strip())
-    return tuple(found)
-
-
-def _read_recording(case: dict[str, Any]) -> Recording:
-    asked, replied = case["request"], case["response"]
-    path, _, query = asked["path"].partition("?")
-    request = WireRequest(
-        asked.get("method", "POST"),
-        path,
-        query,
-        Headers((asked.get("headers") or {}).items()),
-        _bytes_of(asked.get("body")),
-    )
-    stream = None
-    if "sse" in replied:
-        stream = replied["sse"].encode()
-    elif "base64" in replied:
-        stream = base64.b64decode(replied["base64"])
-    return Recording(
-        case["id"],
-        request,
-        replied.get("status", 200),
-        tuple((str(name), str(value)) for name, value in (replied.get("headers") or {}).items()),
-        None if stream is not None else _bytes_of(replied.get("body")),
-        stream,
-        frozenset(case.get("features", ())),
-    )
-
-
-def _bytes_of(body: Any) -> bytes:
-    if body is None:
-        return b""
-    # With spaces, as recordings have them: no decoder may rely on compact JSON.
-    return body.encode() if isinstance(body, str) else stdlib_json.dumps(body, ensure_ascii=False).encode()
 
 
 # Tools of the trade
@@ -178,126 +91,6 @@ def pieces(data: bytes, seed: int) -> list[bytes]:
         cut.append(data[at : at + step])
         at += step
     return cut
-
-
-# Generated replies
-
-_TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=12)
-_NAMES = st.sampled_from(("get_weather", "search", "a-b_c9", "write_file"))
-_ARGUMENTS = st.one_of(
-    st.dictionaries(
-        st.sampled_from(("city", "q", "ü")), st.one_of(_TEXTS, st.integers(-9, 9), st.none()), max_size=3
-    ).map(lambda value: stdlib_json.dumps(value, ensure_ascii=False))
-)
-
-
-@st.composite
-def replies(draw: st.DrawFn, holds: Callable[[Part], bool] = lambda part: True) -> LLMResponse:
-    """A whole reply: reasoning, text, calls, in any order, of the parts that a format `holds`."""
-    kinds: list[st.SearchStrategy[Part]] = [
-        st.builds(TextPart, _TEXTS),
-        st.builds(ThinkingPart, _TEXTS),
-        st.builds(
-            lambda text, proof: ThinkingPart(text, signature=proof, signed_by="anthropic"),
-            st.one_of(st.just(""), _TEXTS),
-            _proofs(),
-        ),
-        st.builds(lambda proof: ThinkingPart(redacted=proof, signed_by="anthropic"), _proofs()),
-        st.builds(ToolCallPart, name=_NAMES, arguments=_ARGUMENTS),
-        st.builds(RefusalPart, _TEXTS),
-    ]
-    content = [part for part in draw(st.lists(st.one_of(kinds), max_size=6)) if holds(part)]
-    for place, part in enumerate(content):
-        part.index = place
-        if isinstance(part, ToolCallPart):
-            part.id = f"call_{place}"
-    calls = any(isinstance(part, ToolCallPart) for part in content)
-    finish = draw(st.sampled_from(("tool_calls",) if calls else ("stop", "length", "content_filter")))
-    counts = draw(st.tuples(st.integers(1, 9999), st.integers(1, 9999)))
-    return LLMResponse(
-        id="reply_1",
-        model="some-model",
-        created=1_750_000_000,
-        choices=[Choice(0, Message("assistant", content), finish, finish)],
-        usage=Usage(*counts) if draw(st.booleans()) else None,
-        final=True,
-    )
-
-
-def _proofs() -> st.SearchStrategy[str]:
-    return st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode())
-
-
-def cut_reply(reply: LLMResponse, chance: random.Random) -> list[LLMResponse]:
-    """The reply in chunks, as a provider might stream it: texts and arguments in pieces, neighbouring calls mixed."""
-    chunks = [LLMResponse(reply.id, reply.model, reply.created, [Choice(0, Message("assistant"))])]
-    queues = [_fragments(part, chance) for part in reply.message.content]
-    run: list[list[Part]] = []
-    for queue in [*queues, None]:
-        if queue is not None and isinstance(queue[0], ToolCallPart):
-            run.append(queue)
-            continue
-        # Calls begin in their order; their fragments may interleave.
-        ordered = [waiting.pop(0) for waiting in run]
-        rest: list[Part] = []
-        while any(run):
-            rest.append(chance.choice([waiting for waiting in run if waiting]).pop(0))
-        run = []
-        chunks.extend(_chunk(reply, [part]) for part in (*ordered, *rest))
-        if queue is not None:
-            chunks.extend(_chunk(reply, [part]) for part in queue)
-    last = _chunk(reply, [])
-    last.choices[0].finish_reason, last.choices[0].raw_finish_reason = (
-        reply.finish_reason,
-        reply.choices[0].raw_finish_reason,
-    )
-    last.usage = reply.usage
-    chunks.append(last)
-    chunks.append(LLMResponse(final=True))
-    return chunks
-
-
-def _chunk(reply: LLMResponse, parts: list[Part]) -> LLMResponse:
-    return LLMResponse(reply.id, reply.model, reply.created, [Choice(0, Message("assistant", parts))])
-
-
-def _fragments(part: Part, chance: random.Random) -> list[Part]:
-    match part:
-        case TextPart() | RefusalPart():
-            return [replace(part, text=text) for text in _cut_text(part.text, chance)]
-        case ThinkingPart() if part.redacted is None:
-            found: list[Part] = [
-                ThinkingPart(text, index=part.index) for text in (_cut_text(part.text, chance) if part.text else ())
-            ]
-            if part.signature is not None:
-                found.append(ThinkingPart(index=part.index, signature=part.signature, signed_by=part.signed_by))
-            return found
-        case ToolCallPart():
-            head = replace(part, arguments="")
-            texts = _cut_text(part.arguments, chance) if part.arguments else []
-            return [head, *(ToolCallPart(arguments=text, index=part.index) for text in texts)]
-        case _:
-            return [replace(part)]
-
-
-def _cut_text(text: str, chance: random.Random) -> list[str]:
-    cut, at = [], 0
-    while at < len(text):
-        step = chance.randint(1, max(1, len(text) // 2))
-        cut.append(text[at : at + step])
-        at += step
-    return cut or [text]
-
-
-def held(chunks: Sequence[LLMResponse], chance: random.Random) -> list[LLMResponse]:
-    """The same chunks with neighbours merged by chance, as plugins that hold do."""
-    merged: list[LLMResponse] = []
-    for chunk in chunks:
-        if merged and chance.random() < 0.5:
-            merged[-1] = merge(merged[-1], chunk)
-        else:
-            merged.append(chunk)
-    return merged
 
 
 # Any JSON at all
@@ -610,9 +403,11 @@ class DialectLaws:
     def test_law_7_any_bytes_are_read_or_refused(self, body: bytes) -> None:
         self.read_or_refuse(body)
 
-    @pytest.mark.parametrize("seed", range(8))
-    def test_law_7_a_damaged_request_is_read_or_refused(self, recording: Recording, seed: int) -> None:
-        chance = random.Random(f"{recording.id}{seed}")
+    def test_law_7_a_damaged_request_is_read_or_refused(self, recording: Recording) -> None:
+        for chance in _seeds(recording):
+            self._try_damaged_request(recording, chance)
+
+    def _try_damaged_request(self, recording: Recording, chance: random.Random) -> None:
         wire = self.make_request(recording)
         body = damaged(json.loads(wire.body), chance, _junk(chance))
         wire = WireRequest(wire.method, wire.path, wire.query, wire.headers, json.dumps(body))
@@ -620,17 +415,21 @@ class DialectLaws:
             request, _ = self.dialect.decode_request(wire)
             self.dialect.encode_request(request, self.target(request), Losses())
 
-    @pytest.mark.parametrize("seed", range(8))
-    def test_law_7_a_damaged_reply_is_read_or_refused(self, recorded_reply: Recording, seed: int) -> None:
-        chance = random.Random(f"{recorded_reply.id}{seed}")
+    def test_law_7_a_damaged_reply_is_read_or_refused(self, recorded_reply: Recording) -> None:
+        for chance in _seeds(recorded_reply):
+            self._try_damaged_reply(recorded_reply, chance)
+
+    def _try_damaged_reply(self, recorded_reply: Recording, chance: random.Random) -> None:
         body = damaged(json.loads(recorded_reply.body or b"null"), chance, _junk(chance))
         with suppress(DialectError):
             reply = self.dialect.decode_response(WireReply(200, body=json.dumps(body)), counting_mint())
             self.dialect.encode_response(reply, self.plain_echo(), counting_mint(), Losses("response"))
 
-    @pytest.mark.parametrize("seed", range(8))
-    def test_law_7_a_damaged_stream_is_read_or_refused(self, recorded_stream: Recording, seed: int) -> None:
-        chance = random.Random(f"{recorded_stream.id}{seed}")
+    def test_law_7_a_damaged_stream_is_read_or_refused(self, recorded_stream: Recording) -> None:
+        for chance in _seeds(recorded_stream):
+            self._try_damaged_stream(recorded_stream, chance)
+
+    def _try_damaged_stream(self, recorded_stream: Recording, chance: random.Random) -> None:
         data = self.damaged_stream(recorded_stream.stream or b"", chance)
         with suppress(DialectError):
             chunks = self.chunks(data)
@@ -745,6 +544,11 @@ class DialectLaws:
                 lines[number] = b"data: " + json.dumps(damaged(body, chance, _junk(chance)))
         events[place] = b"\n".join(lines)
         return b"\n\n".join(events)
+
+
+def _seeds(recording: Recording) -> Iterator[random.Random]:
+    """Eight ways to damage a recording, the same in each run."""
+    return (random.Random(f"{recording.id}{number}") for number in range(8))
 
 
 _JUNK: tuple[Any, ...] = (None, True, 0, -1, 1.5, "", "x", [], {}, [None], [[]], [{}], {"type": "x"}, {"": None}, ["x"])

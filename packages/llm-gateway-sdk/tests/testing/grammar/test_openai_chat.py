@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from llm_gateway_sdk.testing.dialect_laws import load_recordings
 from llm_gateway_sdk.testing.grammar.openai_chat import violations
+from llm_gateway_sdk.testing.recordings import load_recordings
 
 ROLE = {"role": "assistant", "content": ""}
 CALL = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": ""}}

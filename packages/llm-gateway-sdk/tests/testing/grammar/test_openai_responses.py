@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from llm_gateway_sdk.testing.dialect_laws import Recording, load_recordings
 from llm_gateway_sdk.testing.grammar.openai_responses import violations
+from llm_gateway_sdk.testing.recordings import Recording, load_recordings
 
 REPLY = {"id": "resp_1", "status": "in_progress", "output": []}
 ITEM: dict[str, Any] = {"type": "message", "id": "msg_1", "role": "assistant", "status": "in_progress", "content": []}

@@ -28,7 +28,7 @@ def may_have_long_name(body: bytes) -> bool:
         body = body.replace(b'\\"', b"..")
     start, size = 0, len(body)
     while start + LONGEST_NAME < size:
-        # The last quote within reach: what is behind it can't have been the end of a longer string.
+        # The last quote within reach: what follows it can't have been the end of a longer string.
         quote = body.rfind(b'"', start, start + LONGEST_NAME + 1)
         if quote < 0:
             return True

@@ -9,7 +9,7 @@ import pytest
 from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway_sdk import Usage
 from llm_gateway_sdk.estimate import estimate_tokens
-from llm_gateway_sdk.testing.dialect_laws import Recording, load_recordings
+from llm_gateway_sdk.testing.recordings import Recording, load_recordings
 
 DIALECT = Anthropic()
 
