@@ -321,9 +321,11 @@ def _undone_line(name: str, code: str) -> bytes:
 
 
 def _message(params: dict[str, Any]) -> dict[str, Any]:
+    proof = [{"type": "redacted_thinking", "data": "cHJvb2Y="}] if "prove" in _answer(params) else []
     return {
         "id": "msg_1", "type": "message", "role": "assistant", "model": f"{params['model']}-20250929",
-        "content": [{"type": "text", "text": _answer(params)}], "stop_reason": "end_turn", "stop_sequence": None,
+        "content": [*proof, {"type": "text", "text": _answer(params)}], "stop_reason": "end_turn",
+        "stop_sequence": None,
         "usage": {"input_tokens": USED[0], "output_tokens": USED[1], "service_tier": "batch"},
     }  # fmt: skip
 

@@ -122,6 +122,22 @@ def test_openais_client_at_anthropics_batches(gateway: ServedGateway, vendor: Ba
         client.files.content(file)
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_hidden_reasoning_is_for_clients_that_asked_for_it(
+    gateway: ServedGateway, vendor: BatchVendor, asked: bool
+) -> None:
+    client = gateway.openai(api_key="key-of-ann")
+    more = {"reasoning_effort": "low"} if asked else {}
+    _, id_ = submit(client, lines(["a"], "prove", max_completion_tokens=9000, **more))
+
+    vendor.end(list(vendor.batches.values())[-1].id)
+
+    [line] = results(client, client.batches.retrieve(id_).output_file_id).values()
+    message = line["response"]["body"]["choices"][0]["message"]
+    assert message["content"] == "heard prove a"
+    assert ("cHJvb2Y=" in json.dumps(message)) is asked
+
+
 @pytest.mark.parametrize(("word", "code"), [("cancelled", "batch_cancelled"), ("expired", "batch_expired")])
 def test_what_was_not_done_is_in_the_file_of_errors(
     gateway: ServedGateway, vendor: BatchVendor, word: str, code: str

@@ -35,12 +35,15 @@ class ThoughtGate:
 
     __slots__ = ("_asked", "_choices", "_dialect", "_losses", "_request", "watches")
 
-    def __init__(self, dialect: Dialect, request: Callable[[], LLMRequest], losses: Losses) -> None:
+    def __init__(
+        self, dialect: Dialect, request: Callable[[], LLMRequest] | None, losses: Losses, *, asked: bool | None = None
+    ) -> None:
+        """Either with the request, or with `asked`, whether that asks for thinking."""
         self._dialect = dialect
         """The client's."""
         self._request = request
         self._losses = losses
-        self._asked: bool | None = None
+        self._asked = asked
         self._choices: dict[int, _Waiting] = {}
         self.watches = False
         """The next chunk must come here, whatever it holds; else only one with a thought or a signed text must."""
@@ -70,6 +73,7 @@ class ThoughtGate:
     @property
     def _is_asked(self) -> bool:
         if self._asked is None:
+            assert self._request is not None
             self._asked = self._dialect.asks_for_thoughts(self._request())
         return self._asked
 

@@ -54,6 +54,8 @@ class Belonging:
     """The same of tools."""
     dialect: str = ""
     """The client's, of the lines."""
+    thoughts: bool = False
+    """A line asks for reasoning."""
     filed: bool = False
     """Of a batch: its files of results are among its owner's."""
     principal: dict[str, Any] | None = None

@@ -34,6 +34,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.dialects.unasked_thoughts import ThoughtGate
 from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus
@@ -198,6 +199,7 @@ class Crossed:
                 decoded.store = None
             if target.defaults:
                 apply_defaults(decoded, target)
+            thing.thoughts = thing.thoughts or ours.asks_for_thoughts(decoded)
             ours.check_portable(decoded, losses)
             wire = theirs.translate(decoded, self.http.target(model, name), losses, ours.name)
         except DialectError as error:
@@ -227,7 +229,7 @@ class Crossed:
                 file = Belonging(
                     id_, thing.model, self.form.show_file(id_, "batch_output", 0, created),
                     api=thing.api, upstream=thing.upstream, part=part, batch=thing.id, names=thing.names,
-                    tools=thing.tools, dialect=thing.dialect,
+                    tools=thing.tools, dialect=thing.dialect, thoughts=thing.thoughts,
                 )  # fmt: skip
                 await self.belongings.put(self._owner, self.files, file)
             thing.filed = True  # a file that its owner deletes does not come again
@@ -386,8 +388,10 @@ def _body(crossed: Crossed, thing: Belonging, result: BatchResult) -> dict[str, 
     wire = WireReply(result.status, Headers.of(list(_JSON)), json.dumps(result.body or {}))
     if result.kind == "succeeded":
         try:
-            whole = decode_whole(theirs, wire, services.mint, thing.tools)
-            shown = ours.encode_response(whole, _echo(ours, crossed.form), services.mint, Losses("response"))
+            whole, losses = decode_whole(theirs, wire, services.mint, thing.tools), Losses("response")
+            if theirs.name != ours.name and ours.thoughts != "hidden":
+                whole = ThoughtGate(ours, None, losses, asked=thing.thoughts).whole(whole)
+            shown = ours.encode_response(whole, _echo(ours, crossed.form), services.mint, losses)
             return _object(shown.body)
         except (DialectError, ModelError) as error:
             info = ModelProtocolError(str(error)).info()
