@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+PACKAGES = Path(__file__).resolve().parent.parent.parent / "packages"
+sys.path += [str(PACKAGES / cloud / "tests") for cloud in ("azure", "vertex")]
 
-from scripted_upstream import ScriptedUpstream
-from served_gateway import Serve, ServedGateway, model
+from scripted_upstream import ScriptedUpstream  # noqa: E402
+from served_gateway import Serve, ServedGateway, model  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -75,6 +75,17 @@ def test_another_scope(microsoft):
     assert microsoft.requests[0]["scope"].startswith("https://ai.azure.com/.default")
 
 
+def test_a_token_that_was_refused_is_not_given_again(microsoft):
+    async def fetch():
+        credential = make_credential(settings(microsoft, clientSecret="s"), "")
+        try:
+            return [(await credential.fetch()).value for _ in range(3)]
+        finally:
+            await credential.close()
+
+    assert asyncio.run(fetch()) == ["entra-1", "entra-2", "entra-3"]
+
+
 def test_a_refusal_is_reported_without_the_secret(microsoft):
     microsoft.refuses = True
     with pytest.raises(ValueError, match="AADSTS7000215") as refused:

@@ -15,9 +15,9 @@ from urllib.parse import quote, urlsplit
 import jsonschema
 import pytest
 from llm_gateway_bedrock import Bedrock, BedrockProvider
-from llm_gateway_bedrock.signing import SessionCredentials
 
-from llm_gateway_sdk import ConfigError, Headers, ModelError, WireRequest
+from llm_gateway_sdk import ConfigError, Headers, WireRequest
+from llm_gateway_sdk.credentials import CredentialUnavailable
 
 KEYS = {"accessKeyId": "AKIAEXAMPLE", "secretAccessKey": "secret", "region": "eu-central-1"}
 WIRE = WireRequest(
@@ -143,6 +143,8 @@ def test_a_profile_gives_region_and_keys(shared_files: Path) -> None:
     (shared_files / "credentials").write_text("[work]\naws_access_key_id = AKIAWORK\naws_secret_access_key = hush\n")
 
     provider = configured(profile="work")
+    assert provider.tokens is not None
+    asyncio.run(provider.tokens.ready())
     _, url, headers, _ = prepare(provider)
 
     assert "ap-south-1" in url
@@ -161,46 +163,16 @@ def test_an_unknown_profile_is_refused_by_its_name(shared_files: Path) -> None:
         configured(profile="nobody")
 
 
-def test_without_credentials_the_error_names_the_setting(shared_files: Path) -> None:
+def test_without_credentials_the_log_names_the_setting(shared_files: Path, caplog: pytest.LogCaptureFixture) -> None:
     provider = configured(region="us-east-1")
+    assert provider.tokens is not None
 
-    with pytest.raises(ModelError, match="accessKeyId") as caught:
-        prepare(provider)
+    with pytest.raises(CredentialUnavailable) as caught:
+        asyncio.run(provider.tokens.ready())
 
     assert (caught.value.status, caught.value.retryable) == (502, False)
+    assert "accessKeyId" in caplog.text
     asyncio.run(provider.close())
-
-
-class _Chain:
-    """Credentials that are renewed, as those of roles are."""
-
-    def __init__(self) -> None:
-        self.renewals = 0
-
-    def get_frozen_credentials(self) -> Any:
-        self.renewals += 1
-        return type("Frozen", (), {"access_key": f"key{self.renewals}", "secret_key": "s", "token": None})()
-
-
-def test_temporary_credentials_are_renewed_ahead_without_waiting() -> None:
-    now = 0.0
-    source = SessionCredentials(clock=lambda: now)
-    chain = source._chain = _Chain()
-    assert source.current().access_key == "key1"
-
-    now = 59.0
-    assert source.current().access_key == "key1"
-    now = 61.0
-    source.current()  # starts the renewal, and takes what is there
-    running = source._running
-    assert running is not None
-    running.result(5)
-    assert source.current().access_key == "key2"
-
-    now = 10_000.0  # after a long silence what is there may have ended
-    assert source.current().access_key == "key3"
-    assert chain.renewals == 3
-    source.close()
 
 
 def test_botocore_is_loaded_only_where_it_is_needed() -> None:

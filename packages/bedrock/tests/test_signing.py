@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
 from llm_gateway_bedrock.signing import FixedCredentials, SessionCredentials, session_region, sign
 
 from llm_gateway_sdk import Headers, ModelError
@@ -62,66 +63,44 @@ def test_a_temporary_key_sends_its_token() -> None:
 @pytest.mark.parametrize(("token", "known"), [(None, ("s",)), ("t", ("s", "t"))])
 def test_secrets_that_may_not_be_shown_are_known(token: str | None, known: tuple[str, ...]) -> None:
     source = FixedCredentials("AKID", "s", token)
-    source.close()
 
     assert source.known() == known
 
 
-def test_credentials_of_a_session_are_loaded_once_and_looked_at_again(aws: Path) -> None:
-    now = [0.0]
-    source = SessionCredentials(clock=lambda: now[0])
+def test_credentials_of_a_session_are_those_of_the_last_fetch(aws: Path) -> None:
+    source = SessionCredentials()
     written(aws, "one")
-    try:
-        assert source.known() == ()
-        first = source.current()
-        assert (first.access_key, first.secret_key, source.known()) == ("AKID", "one", ("one",))
-        now[0] = 30.0
-        assert source.current() is first
-    finally:
-        source.close()
+    with pytest.raises(ModelError) as caught:
+        source.current()
+    assert (source.known(), caught.value.code) == ((), "provider_credential_unavailable")
+
+    token = asyncio.run(source.fetch())
+
+    first = source.current()
+    assert (first.access_key, first.secret_key, source.known()) == ("AKID", "one", ("one",))
+    assert (token.value, token.expires) == ("one", None)
 
 
-def test_without_credentials_the_request_fails_as_the_gateways_fault(aws: Path) -> None:
-    source = SessionCredentials(clock=lambda: 0.0)
-    try:
-        with pytest.raises(ModelError, match="No AWS credentials were found") as caught:
-            source.current()
-    finally:
-        source.close()
+def test_temporary_credentials_have_an_end(aws: Path) -> None:
+    program = aws.parent / "program"
+    issued = {"Version": 1, "AccessKeyId": "A", "SecretAccessKey": "s", "SessionToken": "t"}
+    program.write_text(json.dumps({**issued, "Expiration": "2099-01-01T00:00:00Z"}))
+    (aws.parent / "config").write_text(f"[profile p]\ncredential_process = cat {program}\n")
+    source = SessionCredentials("p")
 
-    assert (caught.value.status, caught.value.code, caught.value.retryable) == (
-        502, "provider_credential_unavailable", False,
-    )  # fmt: skip
+    token = asyncio.run(source.fetch())
+
+    assert (token.value, token.expires, source.known()) == ("t", 4070908800.0, ("s", "t"))
+
+
+def test_a_session_without_credentials_says_what_to_write(aws: Path) -> None:
+    with pytest.raises(ValueError, match="none were found: write accessKeyId"):
+        asyncio.run(SessionCredentials().fetch())
 
 
 def test_an_unknown_profile_is_reported_as_one(aws: Path) -> None:
-    source = SessionCredentials("absent", clock=lambda: 0.0)
-    try:
-        with pytest.raises(ModelError, match=r"could not be loaded: .*absent"):
-            source.current()
-    finally:
-        source.close()
-
-
-def test_a_renewal_that_takes_long_holds_up_no_request(aws: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, may_end = [0.0], threading.Event()
-    source = SessionCredentials(clock=lambda: now[0])
-    written(aws, "one")
-    load = source._load
-
-    def slow() -> Any:
-        may_end.wait(10)
-        load()
-
-    try:
-        first = source.current()
-        monkeypatch.setattr(source, "_load", slow)
-        now[0] = 61.0
-        assert source.current() is first
-        may_end.set()
-    finally:
-        may_end.set()
-        source.close()
+    with pytest.raises(BotoCoreError, match="absent"):
+        asyncio.run(SessionCredentials("absent").fetch())
 
 
 def test_the_region_is_the_one_of_the_profile(aws: Path) -> None:

@@ -1,12 +1,13 @@
 """`auth: {type: entra}`: tokens of Entra ID by azure-identity, as an application or as the machine that this runs on.
 
-azure-identity waits for its answers; it is called in a thread, and next to requests that go on with the present token.
+azure-identity waits for its answers; it is called in a thread of its own, next to requests that go on with the present
+token.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from azure.identity import (
 from llm_gateway_sdk.credential_kinds import CredentialKind
 from llm_gateway_sdk.credentials import Token
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
+from llm_gateway_sdk.own_thread import OwnThread
 
 __all__ = ["EntraCredential"]
 
@@ -32,6 +34,10 @@ _VARIABLES = {
     "tokenFile": "AZURE_FEDERATED_TOKEN_FILE",
 }
 """What the workload identity webhook sets, in place of what is not written."""
+_KEPT_SECONDS = 330.0
+"""azure-identity gives a token again that lasts longer than 300 seconds."""
+_WAITING: Mapping[str, Any] = {"connection_timeout": 5, "read_timeout": 10, "retry_total": 1}
+"""azure-core's own are 300 seconds, four times: an endpoint that is well again would not be asked for so long."""
 
 
 class EntraCredential(CredentialKind):
@@ -58,29 +64,38 @@ class EntraCredential(CredentialKind):
     def configure(self, config: Mapping[str, Any], base_url: str) -> None:
         self._scope = str(config.get("scope") or COGNITIVE_SERVICES)
         method = config.get("method") or _method_of(config)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = dict(_WAITING)
+        self._thread = OwnThread("entra-credential")
+        self._last = ""
         if config.get("authority"):
             # Another authority than Microsoft's clouds is not known to the discovery of instances.
             options.update(authority=config["authority"], disable_instance_discovery=True)
         if config.get("caFile"):
             options["connection_verify"] = config["caFile"]
         try:
-            self._credential = _MAKERS[method](config, options)
+            self._make = lambda: _MAKERS[method](config, dict(options))
+            self._credential = self._make()
         except (ValueError, OSError, AzureError) as error:
             raise ConfigError([ConfigProblem(_first_line(error), _BLAMED.get(method, "auth"))]) from None
 
     async def fetch(self) -> Token:
-        return await asyncio.to_thread(self._fetch)
+        return await self._thread.run(self._fetch)
 
     def _fetch(self) -> Token:
         try:
             token = self._credential.get_token(self._scope)
+            if token.token == self._last and token.expires_on - time.time() > _KEPT_SECONDS:
+                # It was refused, for else no other would be wanted yet, and this credential would keep it to its end.
+                self._credential.close()
+                self._credential = self._make()
+                token = self._credential.get_token(self._scope)
         except AzureError as error:
             raise ValueError(_first_line(error)) from None
+        self._last = token.token
         return Token(token.token, float(token.expires_on))
 
     async def close(self) -> None:
-        await asyncio.to_thread(self._credential.close)
+        await self._thread.run(self._credential.close)
 
 
 def _method_of(config: Mapping[str, Any]) -> str:

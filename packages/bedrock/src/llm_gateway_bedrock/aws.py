@@ -74,7 +74,9 @@ class AWSProvider(HTTPProvider):
             return None
         if config.get("accessKeyId"):
             return FixedCredentials(config["accessKeyId"], config["secretAccessKey"], config.get("sessionToken"))
-        return SessionCredentials(config.get("profile"))
+        session = SessionCredentials(config.get("profile"))
+        self.use_tokens(session.fetch)
+        return session
 
     def _bearer(self, config: Mapping[str, Any]) -> bool:
         by_token = self.settings.credentials == "client" or self.tokens is not None
@@ -93,12 +95,13 @@ class AWSProvider(HTTPProvider):
         return method, url, headers, body
 
     def secrets(self) -> tuple[str, ...]:
-        return super().secrets() + (self._source.known() if self._source is not None else ())
+        known = self._source.known() if self._source is not None else ()
+        return tuple(dict.fromkeys(super().secrets() + known))
 
-    async def close(self) -> None:
-        await super().close()
-        if self._source is not None:
-            self._source.close()
+    def authorize_by_token(self, headers: Headers, token: str) -> None:
+        """Keys are not sent: they sign."""
+        if self._source is None:
+            super().authorize_by_token(headers, token)
 
 
 def _region_of_session(profile: str | None) -> str | None:

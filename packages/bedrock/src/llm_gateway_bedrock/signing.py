@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from llm_gateway_sdk import Headers, ModelError
+from llm_gateway_sdk.credentials import Token
+from llm_gateway_sdk.own_thread import OwnThread
 
 __all__ = ["CredentialSource", "Credentials", "FixedCredentials", "SessionCredentials", "session_region", "sign"]
 
-_RECHECK_SECONDS = 60.0
-"""How often temporary credentials are looked at; botocore renews them 15 minutes before they end."""
-_STALE_SECONDS = 600.0
-"""After so long a silence they may have ended: the next request waits for new ones."""
-_LOAD_SECONDS = 15.0
-
 _CODE = "provider_credential_unavailable"
 """It is the gateway's own credential: a client that got a 401 would look for a fault in its own."""
-_ERRORTEXT = "No AWS credentials were found; write accessKeyId and secretAccessKey, profile or apiKey."
 
 
 class Credentials(Protocol):
@@ -33,14 +24,12 @@ class Credentials(Protocol):
 
 class CredentialSource(Protocol):
     def current(self) -> Credentials:
-        """Credentials that are valid now. Raises ModelError."""
+        """Those that requests are signed with. Raises ModelError where there are none."""
         ...
 
     def known(self) -> tuple[str, ...]:
         """The secrets held now, which may never be shown."""
         ...
-
-    def close(self) -> None: ...
 
 
 class FixedCredentials:
@@ -58,68 +47,52 @@ class FixedCredentials:
     def known(self) -> tuple[str, ...]:
         return _secrets(self._credentials)
 
-    def close(self) -> None:
-        """Nothing is held."""
-
 
 class SessionCredentials:
     """botocore's chain: environment, shared files, SSO, web identity, container and instance roles.
 
-    Renewal may ask the network, so that it happens in a separate thread, ahead of time; requests use what is at hand.
-    Only the first one, and one after a long silence, wait.
+    botocore waits for the network: it is called in a thread of its own, ahead of time, next to requests that go on with
+    the present credentials. `fetch` is for a `TokenSource`; the credentials are those of its last success.
     """
 
-    def __init__(self, profile: str | None = None, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, profile: str | None = None) -> None:
         self._profile = profile
-        self._clock = clock
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="aws-credentials")
-        self._lock = threading.Lock()
-        self._running: Future[Any] | None = None
+        self._thread = OwnThread("aws-credentials")
         self._chain: Any = None
         self._frozen: Any = None
-        self._looked = float("-inf")
+
+    async def fetch(self) -> Token:
+        """The secret of new credentials, and their end. Raises any exception."""
+        return await self._thread.run(self._load)
 
     def current(self) -> Credentials:
-        age = self._clock() - self._looked
-        if age > _RECHECK_SECONDS:
-            running = self._renew()
-            if self._frozen is None or age > _STALE_SECONDS:
-                self._wait(running)
         if self._frozen is None:
-            raise ModelError(_ERRORTEXT, status=502, code=_CODE, retryable=False)
+            raise ModelError("No AWS credentials have been loaded.", status=502, code=_CODE, retryable=False)
         credentials: Credentials = self._frozen
         return credentials
 
     def known(self) -> tuple[str, ...]:
         return _secrets(self._frozen)
 
-    def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-    def _renew(self) -> Future[Any]:
-        with self._lock:
-            if self._running is None or self._running.done():
-                self._running = self._thread.submit(self._load)
-            return self._running
-
-    def _wait(self, running: Future[Any]) -> None:
-        from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]
-
-        try:
-            running.result(_LOAD_SECONDS)
-        except (BotoCoreError, TimeoutError) as error:
-            raise ModelError(
-                f"AWS credentials could not be loaded: {error}", status=502, code=_CODE, retryable=True
-            ) from None
-
-    def _load(self) -> None:
+    def _load(self) -> Token:
         if self._chain is None:
-            from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
+            self._chain = _session(self._profile).get_credentials()
+        if self._chain is None:
+            raise ValueError("none were found: write accessKeyId and secretAccessKey, profile or apiKey")
+        self._frozen = self._chain.get_frozen_credentials()
+        ends = getattr(self._chain, "_expiry_time", None)
+        return Token(self._frozen.token or self._frozen.secret_key, None if ends is None else ends.timestamp())
 
-            self._chain = Session(profile=self._profile).get_credentials()
-        if self._chain is not None:
-            self._frozen = self._chain.get_frozen_credentials()
-        self._looked = self._clock()
+
+def _session(profile: str | None) -> Any:
+    """botocore waits for a minute, five times: an endpoint that is well again would not be asked for so long."""
+    from botocore.config import Config  # type: ignore[import-untyped]
+    from botocore.session import Session  # type: ignore[import-untyped, unused-ignore]
+
+    session = Session(profile=profile)
+    waiting = Config(connect_timeout=5, read_timeout=10, retries={"total_max_attempts": 2})
+    session.set_default_client_config(waiting)
+    return session
 
 
 def _secrets(credentials: Any) -> tuple[str, ...]:

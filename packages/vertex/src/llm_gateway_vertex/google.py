@@ -2,13 +2,12 @@
 
 A file of credentials may be a service account's key, or describe workload identity federation; without one google-auth
 looks where every Google library does: the variable GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, and the metadata
-server of the machine. google-auth waits for its answers; it is called in a thread, next to requests that go on with the
-present token.
+server of the machine. google-auth waits for its answers; it is called in a thread of its own, next to requests that go
+on with the present token.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
 from datetime import UTC
@@ -25,12 +24,21 @@ from google.oauth2 import credentials, service_account
 from llm_gateway_sdk.credential_kinds import CredentialKind
 from llm_gateway_sdk.credentials import Token
 from llm_gateway_sdk.errors import ConfigError, ConfigProblem
+from llm_gateway_sdk.own_thread import OwnThread
 
 __all__ = ["GoogleCredential", "project_of"]
 
 _AWS_TOKEN = "urn:ietf:params:aws:token-type:aws4_request"
 _TYPES = ("service_account", "external_account", "authorized_user", "impersonated_service_account")
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_SECONDS = 15.0
+
+
+class _Request(Request):  # type: ignore[no-any-unimported, unused-ignore]
+    """google-auth waits for two minutes: an endpoint that is well again would not be asked for so long."""
+
+    def __call__(self, *args: Any, timeout: float = _SECONDS, **kwargs: Any) -> Any:
+        return super().__call__(*args, timeout=min(timeout, _SECONDS), **kwargs)
 
 
 class GoogleCredential(CredentialKind):
@@ -49,6 +57,7 @@ class GoogleCredential(CredentialKind):
 
     def configure(self, config: Mapping[str, Any], base_url: str) -> None:
         self._scopes = [str(scope) for scope in config.get("scopes") or [SCOPE]]
+        self._thread = OwnThread("google-credential")
         self._impersonate = config.get("impersonate")
         info = read_info(config)
         if info is not None:
@@ -61,7 +70,7 @@ class GoogleCredential(CredentialKind):
                 raise ConfigError([ConfigProblem(f"can't be used: {_words(error)}", f"auth.{key}")]) from None
 
     async def fetch(self) -> Token:
-        return await asyncio.to_thread(self._fetch)
+        return await self._thread.run(self._fetch)
 
     def _fetch(self) -> Token:
         try:
@@ -71,7 +80,7 @@ class GoogleCredential(CredentialKind):
             if self._impersonate:
                 present = self._as_other(present)
             with requests.Session() as session:
-                present.refresh(Request(session))
+                present.refresh(_Request(session))
         except GoogleAuthError as error:
             raise ValueError(_words(error)) from None
         expires = present.expiry

@@ -22,6 +22,10 @@ __all__ = ["configure_logging", "mask_secrets_of"]
 
 MIN_SECRET = 8
 """Characters. Anything shorter would be found in innocent words, and is not a secret."""
+_NOISY = (
+    "asyncio", "azure", "botocore", "google", "httpcore", "httpx", "msal", "opentelemetry", "urllib3",
+)  # fmt: skip
+"""Libraries that write lines for every call."""
 
 
 def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
@@ -43,7 +47,7 @@ def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
         handler.setFormatter(formatter)
         root.addHandler(handler)
     root.setLevel((level or config.level).upper())
-    for noisy in ("httpx", "httpcore", "asyncio", "urllib3", "opentelemetry"):
+    for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     for name, wanted in config.levels.items():
         logging.getLogger(name).setLevel(wanted.upper())
