@@ -73,7 +73,7 @@ class EntraCredential(CredentialKind):
         if config.get("caFile"):
             options["connection_verify"] = config["caFile"]
         try:
-            self._make = lambda: _MAKERS[method](config, dict(options))
+            self._make: Callable[[], Any] = lambda: _MAKERS[method](config, dict(options))
             self._credential = self._make()
         except (ValueError, OSError, AzureError) as error:
             raise ConfigError([ConfigProblem(_first_line(error), _BLAMED.get(method, "auth"))]) from None

@@ -34,11 +34,20 @@ SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _SECONDS = 15.0
 
 
-class _Request(Request):  # type: ignore[no-any-unimported, unused-ignore]
+class _Request(Request):
     """google-auth waits for two minutes: an endpoint that is well again would not be asked for so long."""
 
-    def __call__(self, *args: Any, timeout: float = _SECONDS, **kwargs: Any) -> Any:
-        return super().__call__(*args, timeout=min(timeout, _SECONDS), **kwargs)
+    def __call__(
+        self,
+        url: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: Any = None,
+        timeout: float = _SECONDS,
+        **kwargs: Any,
+    ) -> Any:
+        ask: Any = super().__call__
+        return ask(url, method, body, headers, min(timeout, _SECONDS), **kwargs)
 
 
 class GoogleCredential(CredentialKind):
