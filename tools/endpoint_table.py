@@ -66,7 +66,8 @@ edits requests, a form is kept in a temporary file until all of its fields have 
 is held in memory, at most 64 MiB of it. A form has at most 1000 parts; a field that is not an array (`include`,
 `timestamp_granularities`, names that end in `[]`) may come once, before or after the files. Embeddings in more inputs
 than a provider takes in one call are split; token arrays go only to providers of OpenAI's own form. Imagen makes
-images and edits none.
+images and edits none. Where a provider streams no images or transcripts, `stream` is answered with the event of a
+complete one.
 
 ## Files and batches
 

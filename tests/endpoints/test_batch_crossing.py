@@ -213,6 +213,19 @@ def test_results_of_anthropics_own_batches_come_through_the_gateway(
     assert vendor.last("/results").headers["x-api-key"] == "sk-1", "with the gateway's key"
 
 
+def test_lists_go_both_ways(gateway: ServedGateway) -> None:
+    client, other = gateway.openai(api_key="key-of-bob"), gateway.anthropic(api_key="key-of-bob")
+    files = [submit(client, lines([name]))[0] for name in ("a", "b", "c")]
+    params: Any = {"model": "gpt", "max_tokens": 9, "messages": [{"role": "user", "content": "hello"}]}
+    made = [other.messages.batches.create(requests=[{"custom_id": "a", "params": params}]).id for _ in range(3)]
+
+    assert [each.id for each in client.files.list(limit=2)] == files[::-1]
+    assert [each.id for each in client.files.list(limit=2, order="asc")] == files
+    page = other.messages.batches.list(limit=1, before_id=made[0])
+    assert ([each.id for each in page.data], page.has_more) == ([made[1]], True)
+    assert [each.id for each in other.messages.batches.list(limit=5, before_id=made[0]).data] == [made[2], made[1]]
+
+
 def test_plugins_see_lines_and_results(gateway: ServedGateway, vendor: BatchVendor) -> None:
     client = gateway.openai("/hidden", api_key="key-of-ann")
     _, id_ = submit(client, lines(["a"], words="call 555-1234"))

@@ -91,17 +91,26 @@ def test_images_are_edited(gateway: ServedGateway, vendors: Vendors, model: str)
     assert b"add a hat" in sent
 
 
-def test_a_stream_of_an_edit_is_handed_on_and_never_left_out_in_silence(
-    gateway: ServedGateway, vendors: Vendors
-) -> None:
+def test_a_stream_of_an_edit_is_handed_on(gateway: ServedGateway, vendors: Vendors) -> None:
     image = ("a.png", b64decode(PIXEL))
 
     gateway.openai().images.edit(model="openai", prompt="x", image=image, stream=True, partial_images=1).close()
 
     assert re.search(rb'name="stream"\r\n\r\ntrue', vendors.seen[-1].raw)
-    for model in ("gemini-image", "nova-canvas", "stability"):
-        with pytest.raises(openai.BadRequestError, match="does not stream images"):
-            gateway.openai().images.edit(model=model, prompt="x", image=image, stream=True)
+
+
+@pytest.mark.parametrize("model", ["gemini-image", "imagen", "nova-canvas", "stability"])
+def test_a_provider_that_streams_no_images_is_asked_for_whole_ones(gateway: ServedGateway, model: str) -> None:
+    images, file = gateway.openai().images, ("a.png", b64decode(PIXEL))
+    streams: list[Any] = [images.generate(model=model, prompt="x", n=2, stream=True, partial_images=3)]
+    if model != "imagen":
+        streams.append(images.edit(model=model, prompt="x", image=file, stream=True))
+
+    for stream, kind, number in zip(streams, ("image_generation", "image_edit"), (2, 1), strict=False):
+        events = list(stream)
+        assert [event.type for event in events] == [f"{kind}.completed"] * number
+        assert {event.b64_json for event in events} == {PIXEL}
+        assert all(event.output_format == "png" for event in events)
 
 
 def test_usage_is_the_sum_of_all_calls(gateway: ServedGateway) -> None:
@@ -111,7 +120,7 @@ def test_usage_is_the_sum_of_all_calls(gateway: ServedGateway) -> None:
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (15, 21)
 
 
-@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 11}, {"size": "huge"}, {"output_format": "tiff"}, {"stream": True}])
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 11}, {"size": "huge"}, {"output_format": "tiff"}, {"stream": 1}])
 def test_what_is_wrong_is_named(gateway: ServedGateway, wrong: dict[str, object]) -> None:
     with gateway.http() as http:
         reply = http.post("/v1/images/generations", json={"model": "imagen", "prompt": "a cat", **wrong})

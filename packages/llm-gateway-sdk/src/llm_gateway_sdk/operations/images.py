@@ -36,6 +36,8 @@ class ImageRequest:
     """`png`, `jpeg` or `webp`."""
     as_url: bool = False
     """The client wants addresses, not base64."""
+    streamed: bool = False
+    """The client wants events."""
     images: list[Image] = field(default_factory=list)
     """What is edited; empty where an image is made from the prompt alone."""
     mask: Image | None = None

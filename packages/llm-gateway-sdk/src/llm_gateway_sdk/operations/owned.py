@@ -27,6 +27,9 @@ class PageAsked:
     size: int = 100
     purpose: str = ""
     """Of files; empty means any."""
+    before: str = ""
+    """The id of the first one of the page after."""
+    oldest_first: bool = False
 
 
 @dataclass(slots=True)
@@ -124,7 +127,9 @@ class OwnedForm(OperationForm[None, None]):
     def asked_page(self, query: Mapping[str, str]) -> PageAsked:
         size = whole_number(query.get("limit"))
         after = query.get("after", query.get("after_id", ""))
-        return PageAsked(after, 100 if size is None else max(1, min(1000, size)), query.get("purpose", ""))
+        size = 100 if size is None else max(1, min(1000, size))
+        oldest = query.get("order") == "asc"
+        return PageAsked(after, size, query.get("purpose", ""), query.get("before_id", ""), oldest)
 
     def show_page(self, objects: Sequence[dict[str, Any]], ids: Sequence[str], *, more: bool) -> dict[str, Any]:
         """A page of a list; `ids` are those of the objects."""

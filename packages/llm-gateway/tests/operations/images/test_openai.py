@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from llm_gateway.operations.images.openai import OPENAI_SIZES, OpenAIImages
-from llm_gateway_sdk import DialectError, Target, WireReply
+from llm_gateway_sdk import DialectError, Mint, Target, Usage, WireReply, WireRequest
 from llm_gateway_sdk.losses import Losses
-from llm_gateway_sdk.operations.images import Image, ImageRequest
+from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
 from llm_gateway_sdk.wire import json
 
 OPENAI, HOST = OpenAIImages(sizes=OPENAI_SIZES), OpenAIImages(inline="base64")
@@ -86,3 +86,15 @@ def test_a_reply_is_read() -> None:
 def test_a_reply_without_an_image_is_a_failure(body: dict[str, Any]) -> None:
     with pytest.raises(DialectError, match="has no image"):
         OPENAI.decode_reply(WireReply(200, body=json.dumps(body)), ImageRequest("m", "a cat"))
+
+
+def test_a_stream_has_one_event_for_each_image_and_the_usage_with_the_last() -> None:
+    usage = Usage(input_tokens=5, output_tokens=7)
+    asked = HOST.decode_request(WireRequest("POST", "", body=b'{"prompt": "a cat", "stream": true}'))
+
+    wire = HOST.encode_reply(ImageReply([Image("QQ=="), Image("Qg==")], "m", usage, 3), asked, Mint(str, lambda: 0))
+
+    assert wire.headers.get("content-type", "").startswith("text/event-stream")
+    events = [json.loads(event.partition(b"data: ")[2]) for event in wire.body.split(b"\n\n")[:-1]]
+    assert [event["b64_json"] for event in events] == ["QQ==", "Qg=="]
+    assert [event.get("usage", {}).get("total_tokens") for event in events] == [None, 12]

@@ -26,10 +26,15 @@ async def list_belongings(request: ClientRequest) -> WireReply:
     asked = form.asked_page({key: values[-1] for key, values in parse_qs(request.wire.query).items()})
     if form.operation == "file" and asked.purpose:
         things = [thing for thing in things if thing.object.get("purpose") == asked.purpose]
+    if asked.oldest_first:
+        things.reverse()
     ids = [thing.id for thing in things]
-    if asked.after in ids:
-        things = things[ids.index(asked.after) + 1 :]
-    page = things[: asked.size]
+    if asked.before in ids:
+        things = things[: ids.index(asked.before)]
+        page = things[-asked.size :]
+    else:
+        things = things[ids.index(asked.after) + 1 :] if asked.after in ids else things
+        page = things[: asked.size]
     answer = form.show_page(
         [thing.object for thing in page], [thing.id for thing in page], more=len(things) > len(page)
     )

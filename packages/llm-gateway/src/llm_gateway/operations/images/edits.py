@@ -24,6 +24,7 @@ class OpenAIImageEdits(OpenAIImages):
     """The same operation as `generations`, for which images are given."""
 
     path = ""
+    event = "image_edit"
     multipart = True
 
     def decode_request(self, wire: WireRequest) -> ImageRequest:

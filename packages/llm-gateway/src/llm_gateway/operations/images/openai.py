@@ -8,19 +8,23 @@ from collections.abc import Mapping, Sequence
 from math import log
 from typing import Any, ClassVar
 
-from llm_gateway_sdk import DialectError, Mint, Target, Usage, WireReply, WireRequest
+from llm_gateway_sdk import DialectError, Headers, Mint, Target, Usage, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.images import Image, ImageReply, ImageRequest
 from llm_gateway_sdk.operations.reading import count, json_reply, json_request, number_in, object_of, positive, text
+from llm_gateway_sdk.wire import json
 
 __all__ = ["OPENAI_SIZES", "OpenAIImages", "read_options"]
 
 _SIZE = re.compile(r"(\d{2,5})x(\d{2,5})")
 _KNOWN = frozenset(
-    {"model", "prompt", "n", "size", "quality", "response_format", "output_format", "user", "image", "mask", "stream"}
-)
+    {
+        "model", "prompt", "n", "size", "quality", "response_format", "output_format", "user", "image", "mask",
+        "stream", "partial_images",
+    }
+)  # fmt: skip
 _QUALITIES = {"standard": "medium", "hd": "high", "auto": None}
 _OLD_QUALITIES = {"high": "hd"}
 """DALL·E's names of them; the others are `standard`."""
@@ -36,6 +40,8 @@ OPENAI_SIZES: Mapping[str, Sequence[tuple[int, int]]] = {
 class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
     name: ClassVar[str] = "openai"
     operation: ClassVar[Operation] = "image"
+    event: ClassVar[str] = "image_generation"
+    """How the types of a stream's events begin."""
     # `generations` and `edits` are one operation: the path of the request is the provider's.
     reply_texts: ClassVar[frozenset[str]] = frozenset({"revised_prompt"})
 
@@ -56,6 +62,8 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
         return {"image": number_in(body, "n") or 1}
 
     def encode_reply(self, reply: ImageReply, request: ImageRequest, mint: Mint) -> WireReply:
+        if request.streamed:
+            return self._events(reply, request, mint)
         data: list[dict[str, Any]] = []
         for image in reply.images:
             inline = f"data:{image.media_type};base64,{image.data}"
@@ -63,15 +71,27 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
             data.append(where if image.revised_prompt is None else {**where, "revised_prompt": image.revised_prompt})
         body: dict[str, Any] = {"created": reply.created or mint.now(), "data": data}
         body["output_format"] = reply.images[0].media_type.removeprefix("image/")
-        usage = reply.usage
-        if usage is not None and not usage.estimated:
-            body["usage"] = {
-                "input_tokens": usage.input_tokens or 0,
-                "output_tokens": usage.output_tokens or 0,
-                "total_tokens": usage.total_tokens or 0,
-                "input_tokens_details": {"text_tokens": usage.input_tokens or 0, "image_tokens": 0},
+        return json_reply({**body, **_shown(reply.usage)})
+
+    def _events(self, reply: ImageReply, request: ImageRequest, mint: Mint) -> WireReply:
+        """Each image as the event of a complete one: other vendors have no earlier sketches of it. The last event
+        has the usage of all."""
+        size = "auto" if request.width is None else f"{request.width}x{request.height}"
+        written = []
+        for number, image in enumerate(reply.images, start=1):
+            event = {
+                "type": f"{self.event}.completed",
+                "b64_json": image.data,
+                "created_at": reply.created or mint.now(),
+                "size": size,
+                "quality": request.quality or "auto",
+                "background": "auto",
+                "output_format": image.media_type.removeprefix("image/"),
+                **_shown(reply.usage if number == len(reply.images) else None),
             }
-        return json_reply(body)
+            written.append(f"event: {event['type']}\ndata: ".encode() + json.dumps(event) + b"\n\n")
+        kind = Headers.of([("content-type", "text/event-stream; charset=utf-8")])
+        return WireReply(200, kind, b"".join(written))
 
     def encode_request(self, request: ImageRequest, target: Target, losses: Losses) -> WireRequest:
         if request.images or request.mask is not None:
@@ -139,10 +159,23 @@ class OpenAIImages(OperationForm[ImageRequest, ImageReply]):
         return counts
 
 
+def _shown(usage: Usage | None) -> dict[str, Any]:
+    if usage is None or usage.estimated:
+        return {}
+    counts = {
+        "input_tokens": usage.input_tokens or 0,
+        "output_tokens": usage.output_tokens or 0,
+        "total_tokens": usage.total_tokens or 0,
+        "input_tokens_details": {"text_tokens": usage.input_tokens or 0, "image_tokens": 0},
+    }
+    return {"usage": counts}
+
+
 def read_options(body: dict[str, Any], form: str) -> ImageRequest:
     """What `generations` and `edits` have in common. Raises DialectError."""
-    if body.get("stream") not in (None, False, "false"):
-        raise DialectError("the model's provider does not stream images", path="stream")
+    streamed = body.get("stream")
+    if not (streamed is None or isinstance(streamed, bool) or streamed in ("true", "false")):
+        raise DialectError("expected true or false", path="stream")
     model, user, quality = body.get("model"), body.get("user"), body.get("quality")
     request = ImageRequest(
         model if isinstance(model, str) else "",
@@ -150,6 +183,7 @@ def read_options(body: dict[str, Any], form: str) -> ImageRequest:
         n=positive(body, "n") or 1,
         quality=_QUALITIES.get(quality, quality) if isinstance(quality, str) else None,
         as_url=body.get("response_format") == "url",
+        streamed=streamed in (True, "true"),
         user=user if isinstance(user, str) else None,
         provider_metadata={form: {key: value for key, value in body.items() if key not in _KNOWN}},
     )
