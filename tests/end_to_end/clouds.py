@@ -1,7 +1,7 @@
 """Every way to a credential that ends, with one stand-in for all clouds: their token endpoints, and a model.
 
 Each way has a name, which is part of the paths that it asks, so that the stand-in knows which one is asked. What is
-asked of the model is answered with the credential that came, so that a reply tells which one was used.
+asked of the model is answered with the credential that came, so that a reply shows which one was used.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def _token(name: str, value: str, lasts: float) -> tuple[Any, str]:
 
 
 def _reply(path: str, headers: Any) -> dict[str, Any]:
-    """The credential that came is what the model says."""
+    """The credential that came is the answer of the model."""
     text = str(headers["authorization"]).partition("Credential=")[2].partition("/")[0]
     text = text or str(headers["authorization"]).removeprefix("Bearer ")
     if path.endswith("/converse"):

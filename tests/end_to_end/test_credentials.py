@@ -139,7 +139,7 @@ def test_who_has_no_token_waits_and_gets_the_next_one(story: Story, way: Way) ->
     assert text != story.well[way.name][1], "a new one"
 
 
-def test_silent_endpoints_hold_up_nobody_else(story: Story) -> None:
+def test_silent_endpoints_hold_up_no_others(story: Story) -> None:
     assert story.still_waiting == 4 * len(WAYS)
     for status, text, seconds in story.others:
         assert (status, text) == (200, "here")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import openai
 import pytest

@@ -93,7 +93,7 @@ def test_temporary_credentials_have_an_end(aws: Path) -> None:
     assert (token.value, token.expires, source.known()) == ("t", 4070908800.0, ("s", "t"))
 
 
-def test_a_session_without_credentials_says_what_to_write(aws: Path) -> None:
+def test_without_credentials_the_error_names_what_to_write(aws: Path) -> None:
     with pytest.raises(ValueError, match="none were found: write accessKeyId"):
         asyncio.run(SessionCredentials().fetch())
 

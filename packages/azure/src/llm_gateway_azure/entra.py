@@ -1,6 +1,6 @@
 """`auth: {type: entra}`: tokens of Entra ID by azure-identity, as an application or as the machine that this runs on.
 
-azure-identity waits for its answers; it is called in a thread of its own, next to requests that go on with the present
+azure-identity waits for its answers; it is called in a separate thread, next to requests that go on with the present
 token.
 """
 

@@ -51,7 +51,7 @@ class FixedCredentials:
 class SessionCredentials:
     """botocore's chain: environment, shared files, SSO, web identity, container and instance roles.
 
-    botocore waits for the network: it is called in a thread of its own, ahead of time, next to requests that go on with
+    botocore waits for the network: it is called in a separate thread, ahead of time, next to requests that go on with
     the present credentials. `fetch` is for a `TokenSource`; the credentials are those of its last success.
     """
 

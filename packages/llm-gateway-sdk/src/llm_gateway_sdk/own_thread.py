@@ -1,7 +1,7 @@
 """Calls of a library that waits for its answers, such as a cloud's library for credentials.
 
 The event loop's own threads are few, and names of hosts are looked up in them: a service that does not answer would
-take them all. So whoever waits for such a service has a thread of its own, one at a time, that keeps no process alive.
+take them all. So what waits for such a service has a separate thread, one at a time, that keeps no process alive.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A file of credentials may be a service account's key, or describe workload identity federation; without one google-auth
 looks where every Google library does: the variable GOOGLE_APPLICATION_CREDENTIALS, gcloud's login, and the metadata
-server of the machine. google-auth waits for its answers; it is called in a thread of its own, next to requests that go
+server of the machine. google-auth waits for its answers; it is called in a separate thread, next to requests that go
 on with the present token.
 """
 
