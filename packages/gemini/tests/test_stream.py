@@ -207,6 +207,22 @@ def test_thoughts_and_their_signature_are_streamed_to_a_client() -> None:
 
 
 @pytest.mark.parametrize(
+    "part",
+    [
+        {"thought": True, "thoughtSignature": "c2ln"},
+        {"thoughtSignature": "c2ln"},
+        {"text": "", "thoughtSignature": "c2ln"},
+        {"text": "", "thought": True, "thoughtSignature": "c2ln"},
+    ],
+)
+def test_a_signature_without_words_stays_as_it_came(part: dict[str, Any]) -> None:
+    """In a stream that is rebuilt, as for a plugin."""
+    chunks, _ = decode(event({"text": "hm", "thought": True}), event(part), event({"text": "a"}, finishReason="STOP"))
+
+    assert part in parts_of(b"".join(encode(*chunks)))
+
+
+@pytest.mark.parametrize(
     ("data", "kind"),
     [
         (b'data: {"error": {"code": 500}}', "error"),

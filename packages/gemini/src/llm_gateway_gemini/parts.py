@@ -45,6 +45,7 @@ __all__ = [
     "own",
     "read_signature",
     "redacted_signature",
+    "signature_alone",
     "text_of",
     "write_signature",
 ]
@@ -157,7 +158,8 @@ def decode_part(value: Any, path: str, *, keep_empty: bool = False) -> list[Part
         return [media_part]
     if "text" not in part:
         if signed is not None and not extra:
-            return [_signature_part(signed, {"_bare": True})]
+            of_thought = {"_of_thought": True} if part.get("thought") else {}
+            return [_signature_part(signed, {"_bare": True, **of_thought})]
         return [OpaquePart(NAME, value)] if part else []
     text = text_of(part["text"], f"{path}.text") if part["text"] is not None else ""
     metadata = {NAME: extra} if extra else {}
@@ -189,6 +191,13 @@ def _signature_part(signed: tuple[str, str], metadata: dict[str, Any]) -> Thinki
         part.provider_metadata = {NAME: metadata}
     _restore_redacted(part)
     return part
+
+
+def signature_alone(signature: str | None, metadata: dict[str, Any]) -> dict[str, Any]:
+    """The part of a signature without words, as it came."""
+    if not metadata.get("_bare"):
+        return {"text": "", "thoughtSignature": signature}
+    return {**({"thought": True} if metadata.get("_of_thought") else {}), "thoughtSignature": signature}
 
 
 _REDACTED = "redacted:"

@@ -37,6 +37,7 @@ from .parts import (
     encode_media,
     only_text,
     own,
+    signature_alone,
 )
 from .paths import STREAM_METHOD, build_path
 from .request import SAMPLING, SPELLING
@@ -292,7 +293,7 @@ class _Contents:
         if metadata.get("_on") != "part" and "text" in last and not {"thought", "thoughtSignature"} & last.keys():
             last["thoughtSignature"] = signature
             return None
-        return {"thoughtSignature": signature} if metadata.get("_bare") else {"text": "", "thoughtSignature": signature}
+        return signature_alone(signature, metadata)
 
     def _call(self, part: ToolCallPart, *, placeholder: bool) -> dict[str, Any]:
         metadata = own(part)

@@ -47,6 +47,7 @@ from .parts import (
     fields,
     own,
     redacted_signature,
+    signature_alone,
     write_signature,
 )
 from .request import GeminiEcho
@@ -547,7 +548,7 @@ def _reply_thought(part: ThinkingPart, signature: str | None, losses: Losses) ->
             losses.dropped("choices[*].message.thoughts[*].redacted")
     metadata = own(part)
     if not part.text and not metadata.get("_thought") and part.signed_by == NAME and part.redacted is None:
-        return {"thoughtSignature": signature} if metadata.get("_bare") else {"text": "", "thoughtSignature": signature}
+        return signature_alone(signature, metadata)
     if not part.text and signature is None:
         return None
     extra = {key: value for key, value in metadata.items() if not key.startswith("_")}
