@@ -85,6 +85,26 @@ def test_rows_come_by_time_and_then_the_dearest_first() -> None:
     asyncio.run(main())
 
 
+def test_a_report_of_many_rows_lets_requests_go_on() -> None:
+    async def main() -> None:
+        store, turns, done = MemoryStore(), 0, asyncio.Event()
+        await store.append("usage", [{"id": str(number), "period": 3600, **ROWS[0]} for number in range(3000)])
+
+        async def others() -> None:
+            nonlocal turns
+            while not done.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        waiting = asyncio.create_task(others())
+        await usage_of(store, UsageQuery())
+        done.set()
+        await waiting
+        assert turns >= 9, "one for each thousand rows and each five hundred"
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("query", [{"by": ("teams",)}, {"only": {"day": "2026-01-01"}}, {"by": ("",)}])
 def test_what_no_row_has_is_refused(query: Any) -> None:
     with pytest.raises(ValueError, match="expected some of project"):

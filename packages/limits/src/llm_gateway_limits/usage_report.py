@@ -3,6 +3,7 @@ line."""
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,6 +53,7 @@ async def usage_of(store: Store, query: UsageQuery) -> list[dict[str, Any]]:
             row = each.event
             if query.since <= row["begins"] < query.until and _fits(row, query.only):
                 rows[str(row["id"])] = row
+        await asyncio.sleep(0)  # a store in memory answers at once: requests go on between two pages
     groups: dict[tuple[tuple[str, str], ...], list[int]] = defaultdict(lambda: [0] * len(FIGURES))
     listed = list(rows.values())
     for first in range(0, len(listed), _BLOCK):
@@ -61,6 +63,7 @@ async def usage_of(store: Store, query: UsageQuery) -> list[dict[str, Any]]:
             sums = groups[tuple(_group(row, query))]
             for place in range(len(FIGURES)):
                 sums[place] += states[number * len(FIGURES) + place].settled
+        await asyncio.sleep(0)
     found = [{"group": dict(group), **dict(zip(FIGURES, sums, strict=True))} for group, sums in groups.items()]
     return sorted(found, key=lambda row: (_when(row["group"]), -row["cost"], -row["requests"], str(row["group"])))
 

@@ -106,7 +106,7 @@
       width: Math.max(120, plot.clientWidth),
       height: plot.clientHeight,
       tzDate: zoned,
-      padding: [8, 6, 0, 0],
+      padding: [8, 20, 0, 0],
       legend: { show: false },
       scales: { x: { time: true, range: () => [start, end] }, y: { range: (_, low, high) => [0, high > 0 ? high * 1.06 : 1] } },
       series: [{}, ...series],
