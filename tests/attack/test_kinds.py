@@ -73,6 +73,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/reliability/test_heavy_bodies.py::test_neither_does_another_operation_nor_a_heavy_reply",
         f"{GATEWAY}/exchange/test_alignment.py::test_many_equal_items_take_no_time",
         f"{GATEWAY}/exchange/test_part_heads.py::test_no_head_takes_long",
+        f"{SDK}/web/test_cookies.py::test_no_header_takes_long",
         f"{GATEWAY}/exchange/realtime/test_peer.py"
         "::test_frames_without_a_message_do_not_delay_others_and_are_bounded_in_pace",
         f"{GATEWAY}/exchange/realtime/test_session.py"

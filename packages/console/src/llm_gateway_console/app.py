@@ -20,6 +20,7 @@ from starlette.types import Message, Receive, Scope, Send
 from llm_gateway_sdk import StoreError
 from llm_gateway_sdk.page_host import PageHost, page_host
 from llm_gateway_sdk.web import SAFE_HEADERS, Link, Shell, SignedIn, current_shell, static_file
+from llm_gateway_sdk.web.cookies import cookie_in
 
 from .oidc import OIDC, SignInFailure
 from .pages import (
@@ -120,7 +121,7 @@ class ConsoleApp:
             return await self._sign_in(request, host, base)
         if path in ("/oidc", "/oidc/back") and self._oidc is not None and method == "GET":
             return await self._by_oidc(request, base, path)
-        session = self._sessions.read(request.cookies.get(COOKIE, ""))
+        session = self._sessions.read(cookie_in(request.headers.get("cookie", ""), COOKIE))
         if session is not None and await self._sessions.is_over(session):
             session = None
         if session is None:
@@ -206,7 +207,7 @@ class ConsoleApp:
                     secure=_is_secure(request), samesite="lax",
                 )  # fmt: skip
                 return response
-            way_back = self._sessions.open(request.cookies.get(_WAY_COOKIE, ""))
+            way_back = self._sessions.open(cookie_in(request.headers.get("cookie", ""), _WAY_COOKIE))
             name, role = await self._oidc.end(dict(request.query_params), way_back or {})
         except SignInFailure as failure:
             return signing_in.shown(base, "", str(failure), 403, oidc=True)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, Final
 
 from llm_gateway_sdk import Plugin, PluginResult, Principal, RequestContext, plugin_metadata
+from llm_gateway_sdk.web.cookies import cookie_in
 
 from . import __version__
 from .app import COOKIE, TOKEN_HEADER, ConsoleApp
@@ -58,11 +58,7 @@ class Console(Plugin):
         token = headers.get(TOKEN_HEADER, "")
         if self.sessions is None or not token:
             return None
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return None
-        session = self.sessions.read(cookie.value) if cookie is not None else None
+        session = self.sessions.read(cookie_in(headers.get("cookie", ""), COOKIE))
         if session is None or not self.sessions.accepts(session, token) or not can(session.role, "operator"):
             return None
         return session
