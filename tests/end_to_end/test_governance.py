@@ -131,7 +131,7 @@ def test_budgets_hold_over_gateways_that_are_killed(redis_server: Server, tmp_pa
 
     async def main() -> None:
         store = RedisStore()
-        store.configure(redis_server.url, {"deadline": 10_000})
+        store.configure(redis_server.url, {"deadline": 60_000})
         await asyncio.gather(killer(), watcher(store), *(client(number) for number in range(64)))
         for served in gateways:
             await asyncio.to_thread(kill_all, served)

@@ -49,6 +49,16 @@ def test_it_is_printed_by_model_with_what_has_no_price(file: Path, capsys: Any) 
     assert "without a price" not in lines["model"]
 
 
+def test_dollars_below_a_cent_are_not_rounded_to_nothing(file: Path, capsys: Any) -> None:
+    shown = run(capsys, "--config", str(file))[1]
+    [row] = [
+        row for row in json.loads(run(capsys, "--config", str(file), "--json")[1]) if row["group"]["model"] == "model"
+    ]
+
+    assert 0 < row["cost"] < 100_000, "a ten-thousandth of a dollar"
+    assert f" {row['cost'] / 1e9:.9f}".rstrip("0") in shown
+
+
 def test_it_is_printed_as_json_for_some(file: Path, capsys: Any) -> None:
     arguments = (
         "--config",

@@ -82,13 +82,18 @@ def command(
             (
                 *(row["group"].get(name, "–") for name in names),
                 *(f"{row[name]:,}" for name in ("requests", "failed", "inputTokens", "outputTokens")),
-                f"{row['cost'] / 1e9:,.4f}",
+                _dollars(row["cost"]),
                 _note(row),
             )
             for row in rows
         ],
     )
     return 0
+
+
+def _dollars(nanos: int) -> str:
+    """Four decimals, and more where these say nothing."""
+    return f"{nanos / 1e9:,.4f}" if nanos >= 10**7 or not nanos else f"{nanos / 1e9:.9f}".rstrip("0")
 
 
 def _note(row: dict[str, Any]) -> str:
