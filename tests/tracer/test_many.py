@@ -116,6 +116,18 @@ def test_a_session_leads_to_as_many_requests_as_it_has(dashboard: Dashboard) -> 
     assert f"{interactions[1]} found" in shown(dashboard, unescape(row[1]))
 
 
+def test_what_failed_last_has_its_own_message_and_ids(dashboard: Dashboard) -> None:
+    rows = json.loads(shown(dashboard, "/failures.json?range=30d&team=search"))
+
+    assert len(rows) == 16, "eight keys of the team, each of which failed and was refused"
+    assert [row["last"] for row in rows] == sorted((row["last"] for row in rows), reverse=True)
+    for row in rows[:3]:
+        lines = shown(dashboard, f"/interactions/{row['interaction']}")
+        assert row["request"] in lines
+        assert row["status"] in lines
+        assert row["message"] == ("The provider is overloaded" if row["status"] == "error" else "")
+
+
 def test_a_live_list_takes_a_small_part_of_a_core(dashboard: Dashboard, engine: Engine) -> None:
     """It asks every two seconds, and no request of a client waits for it, or knows of it."""
     step = dashboard.tail("range=30d", "", resumed=False)

@@ -128,6 +128,12 @@ def test_sums_are_served_by_the_projection(place: dict[str, Any]) -> None:
     )
 
     assert any("by_model" in row["explain"] for row in explained)
+    dearest = database.query(
+        f"EXPLAIN SELECT session_id, sum(cost_usd) AS cost FROM {database.table}"
+        f" WHERE {QUARTER_DAY} >= now64(6) - 86400 AND session_id != '' AND team = 'search'"
+        " GROUP BY session_id ORDER BY cost DESC LIMIT 51"
+    )
+    assert any("by_session" in row["explain"] for row in dearest)
     database.close()
 
 
