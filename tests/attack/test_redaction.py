@@ -431,6 +431,13 @@ def chat_replies() -> dict[str, Any]:
             **chat_reply({"content": "x"}),
             "choices": [{**choice, "error": {"message": SECRET, "code": 502}, "finish_reason": "error"}],
         },
+        "a text twice": json.dumps(chat_reply({"content": SECRET, "MARK": "clean"}))
+        .replace("MARK", "content")
+        .encode(),
+        "choices twice": (
+            f'{{"choices": {json.dumps(chat_reply({"content": SECRET})["choices"])}, '
+            + json.dumps(chat_reply({"content": "clean"}))[1:]
+        ).encode(),
         "log probabilities": {
             **chat_reply({"content": SECRET}),
             "choices": [

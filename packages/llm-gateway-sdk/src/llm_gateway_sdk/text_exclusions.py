@@ -204,6 +204,7 @@ OWN_KEYS: dict[str, str] = {
     "prompt_variables": "a prompt's variables",
     "chat_template_kwargs": "a template's variables",
     "template_kwargs": "a template's variables",
+    "additionalModelRequestFields": "fields of a model that the API does not know",
     "parameters": "a tool's arguments",
     "input": "a tool's arguments",
     "args": "a tool's arguments",

@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.values import replace
+from llm_gateway_sdk.wire import json
 
 from ..wire.crossing import upstream_to_client
 from . import headers as reply_headers
@@ -186,13 +187,16 @@ class ClientReply:
         dialect, echo, mint = request.dialect, request.echo, request.services.mint
         losses, edited = Losses("response", attempt.field_names), payload.value
         after = written = came = None
+        original = wire.body
         if request.chain.edits_reply:
             if dialect.reads_all_of(wire) and (came := payload.pristine()) == edited:
-                return wire.body
-            written = Comparison(wire.body)
+                return original
+            written = Comparison(original)
             after = dialect.encode_response(edited, echo, mint, losses)
-            if written.is_same(after.body) and not written.has_duplicate_keys:
-                return wire.body
+            if written.has_duplicate_keys:
+                original = json.dumps(json.loads(original))  # of two values of a key the one that was read
+            elif written.is_same(after.body):
+                return original
         before = dialect.encode_response(came := came or payload.pristine(), echo, mint, Losses("response"))
         if has_signed_thinking([choice.message for choice in edited.choices]):
             losses, after = Losses("response", attempt.field_names), None
@@ -200,7 +204,7 @@ class ClientReply:
         after = after or dialect.encode_response(edited, echo, mint, losses)
         request.ctx.losses.extend(losses)
         merge = merge_edit if written is None or written.is_covered(before.body) else merge_seen
-        return merge(wire.body, before.body, after.body)
+        return merge(original, before.body, after.body)
 
     async def own(self, wire: WireReply) -> None:
         """A reply that the gateway made itself."""
