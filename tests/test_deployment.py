@@ -6,11 +6,15 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import runpy
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -170,19 +174,29 @@ def test_the_configuration_of_the_chart_loads() -> None:
     assert load_text(yaml.safe_dump(values["config"]), environ={}).config.server.port == 3000
 
 
-@pytest.mark.skipif(shutil.which("helm") is None, reason="the program helm is missing")
+HELM = shutil.which("helm", path=f"{os.environ.get('PATH', '')}:{ROOT / 'build' / 'helm'}")
+
+
+@pytest.mark.skipif(HELM is None, reason="the program helm is missing: tools/get_helm.py fetches it")
 @pytest.mark.parametrize("extra", [(), ("--set", "ingress.enabled=true,persistence.enabled=true")])
 def test_the_chart_is_linted_and_rendered(extra: tuple[str, ...]) -> None:
-    subprocess.run(["helm", "lint", "--strict", str(CHART), *extra], check=True, capture_output=True)
+    assert HELM is not None
+    subprocess.run([HELM, "lint", "--strict", str(CHART), *extra], check=True, capture_output=True)
     rendered = subprocess.run(
-        ["helm", "template", "x", str(CHART), "--kube-version", "1.30.0", *extra],
+        [HELM, "template", "x", str(CHART), "--kube-version", "1.30.0", *extra],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
 
-    kinds = {document["kind"] for document in yaml.safe_load_all(rendered) if document}
-    assert {"Service", "ConfigMap", "ServiceAccount"} <= kinds
+    found = {document["kind"]: document for document in yaml.safe_load_all(rendered) if document}
+    assert set(found) >= {"Service", "ConfigMap", "ServiceAccount"} | ({"Ingress"} if extra else set())
+    config = load_text(found["ConfigMap"]["data"]["gateway.yaml"], environ={}).config
+    (container,) = found["StatefulSet" if extra else "Deployment"]["spec"]["template"]["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [config.server.port]
+    probes = {container[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")}
+    endpoint = config.monitoring.health_check.endpoint
+    assert probes == {f"{endpoint}/live", f"{endpoint}/ready"}
 
 
 def test_the_unit_runs_the_command_and_does_not_repeat_a_wrong_configuration() -> None:
@@ -225,6 +239,52 @@ def test_the_image_installs_nothing_of_others_but_the_lock() -> None:
         assert "--no-deps" in install
         assert "--require-hashes" in install or "--no-index" in install
     assert "!deploy/requirements.lock" in (DEPLOY / "Dockerfile.dockerignore").read_text().split()
+
+
+def _instruction(name: str) -> list[str]:
+    """The words of an instruction of the Dockerfile that is written as a list."""
+    text = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    match = re.search(rf"^{name} [^\[\n]*(\[.*\])$", text, re.MULTILINE)
+    assert match is not None
+    words: list[str] = json.loads(match[1])
+    return words
+
+
+def test_the_command_of_the_image_serves_its_configuration_and_its_health_check_reports_it() -> None:
+    """Run here as written, with the configuration at the place from which the image copies it."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    folder = str(Path(sys.executable).parent)
+    environ = {"PATH": f"{folder}:{os.environ['PATH']}", "PORT": str(port), "HOME": "/nonexistent"}
+    command = [*_instruction("ENTRYPOINT"), *_instruction("CMD")]
+    copied = dict(re.findall(r"^COPY (\S+\.yaml) (\S+)$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
+    places = {place: str(ROOT / file) for file, place in copied.items()}
+    health = _instruction("HEALTHCHECK")
+
+    assert subprocess.run(health, env=environ, capture_output=True, check=False).returncode == 1
+    gateway = subprocess.Popen([places.get(word, word) for word in command], env=environ, stderr=subprocess.PIPE)
+    try:
+        until = time.monotonic() + 60
+        while subprocess.run(health, env=environ, capture_output=True, check=False).returncode:
+            assert gateway.poll() is None, gateway.stderr.read() if gateway.stderr else ""
+            assert time.monotonic() < until
+        gateway.send_signal(signal.SIGTERM)
+        assert gateway.wait(30) == 0
+    finally:
+        gateway.kill()
+        if gateway.stderr is not None:
+            gateway.stderr.close()
+
+
+def test_the_user_of_the_image_is_the_one_that_manifests_and_chart_run_as() -> None:
+    text = (DEPLOY / "Dockerfile").read_text()
+    user, group = re.findall(r"^USER (\d+):(\d+)$", text, re.MULTILINE)[-1]
+    manifests = [DEPLOY / "kubernetes" / "deployment.yaml", CHART / "templates" / "workload.yaml"]
+
+    assert f"--uid {user} " in text
+    assert f"groupadd --gid {group} " in text
+    for file in manifests:
+        assert set(re.findall(r"runAsUser: (\d+)", file.read_text())) == {user}, file
 
 
 def test_what_the_image_keeps_is_on_its_volume() -> None:

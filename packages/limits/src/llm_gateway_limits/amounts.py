@@ -24,7 +24,7 @@ def decode_amount(measure: str, written: object) -> int:
     match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([kmgb]?)", text, re.IGNORECASE)
     if match is None:
         wanted = "an amount of money such as `500 USD`" if measure == "cost" else "a number such as 1000, 250k or 2M"
-        raise ValueError(f"expected {wanted}, found {written!r}")
+        raise ValueError(f"expected {wanted}, found {written!r}{_per_window(measure, text)}")
     try:
         amount = Decimal(match[1]) * _UNITS[match[2].lower()] * (NANO if measure == "cost" else 1)
     except InvalidOperation:
@@ -33,6 +33,12 @@ def decode_amount(measure: str, written: object) -> int:
         finest = "a nano-dollar" if measure == "cost" else "one"
         raise ValueError(f"{written!r} is not a whole multiple of {finest}")
     return int(amount)
+
+
+def _per_window(measure: str, text: str) -> str:
+    """The remedy for `10/min` and `10 per minute`; else empty."""
+    match = re.fullmatch(r"(?i)([\d.]+\s*[kmgb]?)\s*(?:/|per\b)\s*(s|m|h|d|w)[a-z]*", text)
+    return f"; write `{measure}: {match[1].strip()}` and `window: 1{match[2].lower()}`" if match else ""
 
 
 def show_amount(measure: str, amount: int) -> str:

@@ -116,5 +116,19 @@ def decode_window(written: Any) -> Window:
         return Window()
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|min|m|h|d|w)\s*", written) if isinstance(written, str) else None
     if match is None or float(match[1]) == 0:
-        raise ValueError(f"expected 10s, 1m, 1h, 7d, lifetime or a calendar window, found {written!r}")
+        raise ValueError(f"expected 10s, 1m, 1h, 7d, lifetime or a calendar window, found {written!r}{_meant(written)}")
     return Window(rolling_seconds=float(match[1]) * _SECONDS[match[2]])
+
+
+def _meant(written: object) -> str:
+    """The remedy for a window in words (`minute`, `30 days`, `month`); else empty."""
+    if not isinstance(written, str):
+        return ""
+    match = re.fullmatch(r"(?:(\d+)\s*|per\s+)?([a-z]+?)(?:s|ly)?", written.strip().lower())
+    if match is None:
+        return ""
+    number = match[1] or "1"
+    word = {"dai": "day", "sec": "second", "min": "minute"}.get(match[2], match[2])
+    if word in ("month", "quarter", "year") and number == "1":
+        return f"; write `{{calendar: {word}}}`"
+    return f"; write `{number}{word[0]}`" if word in ("second", "minute", "hour", "day", "week") else ""

@@ -4,6 +4,7 @@ has been asked already, conditions and limits that nothing can meet.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 from llm_gateway_model_book import shipped_book
 
-from llm_gateway_sdk import Operation
+from llm_gateway_sdk import LLMRequest, Operation
 from llm_gateway_sdk.wildcards import wildcard
 
 from .config.document import Path
@@ -43,6 +44,7 @@ def doubtful_names(config: GatewayConfig, extensions: Extensions) -> Iterator[Fo
             if model.place not in seen:
                 seen.add(model.place)
                 yield from _other_vendor(model, extensions)
+                yield from _no_field(model)
     for plugins in _by_place(projects):
         holders = [project for project, _ in plugins]
         plugin = plugins[0][1]
@@ -86,6 +88,19 @@ def _other_vendor(model: ModelConfig, extensions: Extensions) -> Iterator[Found]
             f'"{asked}" is a model of {vendor}; {provider.type} will answer that it has none of this name. '
             f"Write `type: {vendor}`, or a model of {provider.type}",
         )
+
+
+def _no_field(model: ModelConfig) -> Iterator[Found]:
+    """Defaults whose names are nearly a field of requests. Others are notes of the operator's."""
+    fields = [field.name for field in dataclasses.fields(LLMRequest)]
+    for key in model.defaults:
+        name = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", key).lower()
+        near = difflib.get_close_matches(name, fields, n=1, cutoff=0.8)
+        if name not in fields and name != "max_completion_tokens" and near:
+            yield (
+                (*model.place, "modelConfig", key),
+                f'requests have no field "{key}", so that nothing is sent for it. Did you mean "{near[0]}"?',
+            )
 
 
 # Settings of plugins.

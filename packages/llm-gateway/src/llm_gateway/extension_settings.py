@@ -68,7 +68,7 @@ def describe(error: Any, show: Show) -> Iterator[Found]:
             known = list((error.schema if isinstance(error.schema, dict) else {}).get("properties", {}))
             for key in error.instance:
                 if key not in known and (error.validator_value is False or error.validator != "additionalProperties"):
-                    near = closest(key, known)
+                    near = closest(key, known) or _deeper(key, error.schema)
                     yield (*path, key), unknown_key(key, near, known)
         case "required":
             for key in error.validator_value:
@@ -78,6 +78,17 @@ def describe(error: Any, show: Show) -> Iterator[Found]:
             yield from _describe_branches(error, path, show)
         case _:
             yield path, _say(error, path, show)
+
+
+def _deeper(key: str, schema: Any) -> str | None:
+    """The one mapping below that has the key: `url` belongs to `clickhouse.url`."""
+    sections = schema.get("properties", {}) if isinstance(schema, dict) else {}
+    found = [
+        f"{name}.{key}"
+        for name, section in sections.items()
+        if isinstance(section, dict) and key in section.get("properties", {})
+    ]
+    return found[0] if len(found) == 1 else None
 
 
 def _describe_branches(error: Any, path: Path, show: Show) -> Iterator[Found]:
@@ -127,6 +138,12 @@ def _remedy(error: Any) -> str:
     kinds = tuple(kind for name, kind in (("object", dict), ("array", list)) if name in wanted)
     if kinds and (hint := json_in_text(error.instance, kinds)):
         return hint
+    if error.validator == "type" and _as_list(error.validator_value) == ["array"] and isinstance(error.instance, dict):
+        return "; begin each entry with `- `"
+    required = error.schema.get("required", []) if isinstance(error.schema, dict) else []
+    if wanted == ["object"] and isinstance(error.instance, str) and len(required) == 1:
+        # Named like its key, not as written: it may be a secret.
+        return f"; write `{{{required[0]}: …}}`"
     is_one = isinstance(error.instance, str | int | float) and not isinstance(error.instance, bool)
     if error.validator == "type" and _as_list(error.validator_value) == ["array"] and is_one:
         return "; put it in brackets: `[…]`"

@@ -34,6 +34,11 @@ _UNFILLED = re.compile(
 )
 """A variable as shells, batch files, templates and other programs write it."""
 
+_REFERENCE = re.compile(
+    r"(?:op|vault|secret|ssm|doppler|awssm|keyvault)://.+|arn:aws:(?:secretsmanager|ssm):.+|projects/[^/]+/secrets/.+"
+)
+"""The address of a secret that another service holds, as other programs write it."""
+
 _FILE = re.compile(r"(?:~|\.{1,2})?/?(?:[\w.-]+/)*[\w-]+\.(?:json|key|md|pem|secret|txt)")
 """The path of a file that holds a text."""
 
@@ -215,6 +220,8 @@ def _unfilled(node: Node, schemas: list[Schema], root: Schema, path: Path) -> It
             yield path, "this is a path, and is taken as it is written; write the file's text here, below a `|`"
         elif any(view.get("writeOnly") for view in views):
             yield path, 'this is a path, and is taken as it is written; write "${file:PATH}" for the file\'s text'
+    if _is_reference(node) and any(view.get("writeOnly") for view in views):
+        yield path, _NOT_READ
     if isinstance(node.value, str) and not node.variables and (found := _UNFILLED.fullmatch(node.value.strip())):
         if not any(view.get("x-template") or view.get("enum") for view in views):
             name = next(filter(None, found.groups()))
@@ -222,6 +229,16 @@ def _unfilled(node: Node, schemas: list[Schema], root: Schema, path: Path) -> It
         return
     for key, child in node.items():
         yield from _unfilled(child, list(children(views, key)), root, (*path, key))
+
+
+_NOT_READ = (
+    "this is the address of a secret, and is taken as it is written; secrets of other services are written "
+    '"${vault:…}", "${aws-sm:…}", "${gcp-sm:…}" or "${azure-kv:…}"'
+)
+
+
+def _is_reference(node: Node) -> bool:
+    return isinstance(node.value, str) and not node.variables and _REFERENCE.fullmatch(node.value.strip()) is not None
 
 
 def _missing_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:

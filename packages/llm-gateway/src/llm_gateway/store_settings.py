@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -71,5 +72,7 @@ def check_store(draft: Draft, extensions: Extensions, directory: FilePath) -> Ex
 def _extension(extensions: Extensions, url: str) -> Extension:
     scheme = scheme_of(url)
     if scheme not in extensions.names("store") and scheme not in ("redis", "rediss", "redis+sentinel", "redis+cluster"):
+        if re.fullmatch(r"[\w.-]+:\d+", url):
+            raise ValueError(f"expected an address such as redis://{url}")
         raise ValueError(unknown("kind of store", scheme, extensions.names("store")))
     return extensions.get("store", scheme)

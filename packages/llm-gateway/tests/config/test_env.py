@@ -45,7 +45,17 @@ def test_an_unset_variable_states_what_to_do():
         variables().fill("${MISSING}")
 
 
-@pytest.mark.parametrize("text", ["${}", "${A B}", "${A:?x}", "${1}", "${A"])
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("${A:?x}", "${A}"), ("${A?}", "${A}"), ("${A:b}", "${A:-b}"), ("${A-b}", "${A:-b}"), ("${A=b}", "${A:-b}")],
+)
+def test_defaults_as_other_programs_write_them_are_refused_with_ours(text, meant):
+    with pytest.raises(VariableProblem) as caught:
+        variables({}).fill(text)
+    assert str(caught.value) == f"`{text}` is not understood; write {meant}"
+
+
+@pytest.mark.parametrize("text", ["${}", "${A B}", "${1}", "${A"])
 def test_what_is_not_a_variable_is_refused(text):
     with pytest.raises(VariableProblem, match=r"\$\$\{"):
         variables({"A": "1"}).fill(text)

@@ -138,7 +138,8 @@ def _problem_of_host(host: str) -> str | None:
 
 def _check_server(file: GatewayFile, problems: Problems) -> None:
     for settings in (file.server, file.admin):
-        if (found := _problem_of_host(settings.host)) is not None:
+        known = problems.below((*settings.place, "host"))
+        if not known and (found := _problem_of_host(settings.host)) is not None:
             problems.add((*settings.place, "host"), found)
     if file.admin.enabled and (file.admin.api_key is None or not file.admin.api_key.get_secret_value()):
         problems.add((*file.admin.place, "apiKey"), 'expected a credential, e.g. `apiKey: "${LLM_GATEWAY_ADMIN_KEY}"`')

@@ -25,6 +25,8 @@ from llm_gateway_sdk.secret_source import SecretUnavailable
 
 _MAX_DEPTH = 16
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OTHER_DEFAULT = re.compile(r"(?P<name>[A-Z_][A-Z0-9_]*)(?P<sign>:?[?=]|:|-)(?P<text>[^:].*|)")
+"""Defaults and demands as shells and other programs write them: `${X:default}`, `${X-default}`, `${X:?message}`."""
 _OPENED = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_.-]*)\s*=\s*['\"]")
 
 
@@ -99,6 +101,11 @@ class Variables:
                     return self.fill(default, depth=depth + 1).text
                 raise VariableProblem(f"the secret {name} can't be read: {error}") from None
         if not _NAME.fullmatch(name):
+            if (other := _OTHER_DEFAULT.fullmatch(expression)) is not None:
+                meant = (
+                    f"${{{other['name']}}}" if other["sign"].endswith("?") else f"${{{other['name']}:-{other['text']}}}"
+                )
+                raise VariableProblem(f"`${{{expression}}}` is not understood; write {meant}")
             raise VariableProblem(
                 f"`${{{expression}}}` is not understood; write ${{NAME}}, ${{NAME:-default}}, ${{file:/path}} or "
                 "${{vault:path#key}}, and $${ for a literal ${"

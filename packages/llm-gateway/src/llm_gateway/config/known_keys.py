@@ -10,6 +10,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from llm_gateway.config.document import Path, show_path
+from llm_gateway.config.other_names import letters
 from llm_gateway.config.problems import closest, unknown_key
 from llm_gateway.config.schema_views import Schema, children, expand
 from llm_gateway_sdk import LLMRequest
@@ -26,6 +27,21 @@ _EXTENDED = (("plugins",), ("adapters",), ("provider",))
 _REQUEST_FIELDS = frozenset(field.name for field in dataclasses.fields(LLMRequest)) - {"model", "metadata"}
 
 _TLS = ("cert", "certFile", "certificate", "https", "keyFile", "ssl", "tls")
+
+_FALLBACKS = "fallbacks are settings of the plugin type `model-router`: `config: {model: …, fallbacks: […]}`"
+
+_ELSEWHERE = {
+    ("", "defaultmodel"): "write `isDefault: true` at the model",
+    ("", "include"): "a configuration is one file; projects inherit what is at the top level",
+    ("", "timeout"): "did you mean `requestTimeout`?",
+    ("", "fallbacks"): _FALLBACKS,
+    ("models", "fallbacks"): _FALLBACKS,
+    ("logging", "file"): "write `file_path: …` and `destinations: [console, file]`",
+    ("server", "listen"): "write `host: …` and `port: …`",
+    ("server", "bind"): "write `host: …` and `port: …`",
+    ("plugins", "when"): "did you mean `conditions`?",
+}
+"""By place and letters of the key: what other programs have there, and how it is written here."""
 
 _MOST_PLACES = 2
 """A key that is known in more places than these is too common a word to be a hint."""
@@ -59,6 +75,9 @@ def describe_unknown_key(place: Path) -> str:
         return f'unknown key "{key.strip()}"; the line has a space that is not an ordinary one (U+00A0): type it again'
     if key[:2] in ("+ ", "- "):
         return f'unknown key "{key}"; remove the mark of a comparison at the beginning of the line'
+    mapping = ".".join(name for name in parent if isinstance(name, str))
+    if (elsewhere := _ELSEWHERE.get((mapping, letters(key)))) is not None:
+        return f'unknown key "{key}"; {elsewhere}'
     if parent == ("server",) and key in _TLS:
         return f'unknown key "{key}"; the gateway listens for HTTP without TLS: let a proxy in front of it end TLS'
     if (meant := _in_settings(key, parent, known) or _in_another_place(key, parent)) is not None:

@@ -161,6 +161,10 @@ def _remedy(place: Path, expected: str, value: object) -> str:
             return f"; write `{{name: {value}, type: {value}}}`"
         case "a mapping" if isinstance(value, str) and place[-2:-1] == ("projects",):
             return f"; write `{{name: {value}}}`"
+        case "a mapping" if isinstance(value, bool) and "enabled" in known_keys(place):
+            return f"; write `{{enabled: {str(value).lower()}}}`"
+        case "a mapping" if isinstance(value, str) and place == ("store",):
+            return f'; write `{{url: "{value}"}}`'
         case "a mapping" if known := known_keys(place):
             return f"; its settings are {', '.join(known)}"
         case "a list" if isinstance(value, dict):

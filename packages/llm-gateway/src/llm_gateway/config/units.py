@@ -9,6 +9,17 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 864
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|k|kb|kib|m|mb|mib|g|gb|gib)?", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
+_TIME_WORDS = {"milli": "ms", "sec": "s", "min": "m", "hour": "h", "hr": "h", "day": "d"}
+_SIZE_WORDS = {"byte": "B", "kilo": "KiB", "kibi": "KiB", "mega": "MiB", "mebi": "MiB", "giga": "GiB", "gibi": "GiB"}
+"""Units that are written out, by how they begin."""
+
+
+def _in_short(value: object, words: dict[str, str]) -> str:
+    """The remedy for `30 seconds`; else empty."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+)", value.strip().lower()) if isinstance(value, str) else None
+    unit = next((unit for word, unit in words.items() if match and match[2].startswith(word)), None)
+    return f" (write {match[1]}{unit})" if match and unit else ""
+
 
 def decode_duration(value: object) -> float:
     """Seconds. A bare number is milliseconds; text has a unit (`500ms`, `15s`, `2m`, `1h`, `1m30s`).
@@ -24,7 +35,10 @@ def decode_duration(value: object) -> float:
         parts = _DURATION.findall(text)
         if parts and re.fullmatch(rf"(?:{_DURATION.pattern}\s*)+", text):
             return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
-    raise ValueError("expected a duration: a number of milliseconds, or text with a unit such as 15s, 500ms, 2m")
+    raise ValueError(
+        "expected a duration: a number of milliseconds, or text with a unit such as 15s, 500ms, 2m"
+        + _in_short(value, _TIME_WORDS)
+    )
 
 
 def decode_size(value: object) -> int:
@@ -36,7 +50,9 @@ def decode_size(value: object) -> int:
         return value
     if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
         return int(float(match[1]) * _BYTES[(match[2] or "")[:1].lower()])
-    raise ValueError("expected a size: a number of bytes, or text with a unit such as 64KiB, 10MiB")
+    raise ValueError(
+        "expected a size: a number of bytes, or text with a unit such as 64KiB, 10MiB" + _in_short(value, _SIZE_WORDS)
+    )
 
 
 def show_duration(seconds: float) -> str:

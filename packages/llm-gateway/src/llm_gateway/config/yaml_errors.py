@@ -24,7 +24,7 @@ def describe_syntax_error(error: yaml.MarkedYAMLError, text: str) -> tuple[int |
     message = " ".join(part for part in (error.context, error.problem) if part)
     if number is None or mark is None:
         return None, message
-    for find in (_strange_line, _escape, _open_quote, _unquoted_variable, _open_bracket):
+    for find in (_strange_line, _escape, _open_quote, _unquoted_variable, _comment, _open_bracket):
         if (found := find(error, lines)) is not None:
             return found
     if isinstance(error, yaml.composer.ComposerError) and "undefined alias" in message:
@@ -76,6 +76,19 @@ def _escape(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | 
     )
 
 
+def _comment(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
+    """`{apiKey: a #b, model: c}`: what follows the number sign is a comment, and with it the closing bracket."""
+    mark = error.context_mark
+    if mark is None or "flow" not in (error.context or ""):
+        return None
+    line = lines[mark.line] if mark.line < len(lines) else ""
+    found = re.search(r"\s(#.*[}\]].*)$", line[mark.column :])
+    if found is None:
+        return None
+    column = mark.column + found.start(1) + 1
+    return mark.line + 1, f"the # (column {column}) begins a comment; put quotes around the text that holds it"
+
+
 def _open_bracket(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
     """A bracket that is not closed on its line is reported there."""
     mark = error.context_mark
@@ -122,6 +135,8 @@ def _hint(line: str, lines: list[str], number: int, message: str, text: str) -> 
         if (found := _TWO_COLONS.match(candidate)) and "mapping values" in message:
             return f'; put quotes around the text: "{found["value"].strip()}"'
     for candidate in (before, line):
+        if (entry := re.match(r"\s*-([A-Za-z]\w*)\s*:", candidate)) and "mapping values" in message:
+            return f"; put a space after the dash: `- {entry[1]}: …`"
         if (key := _NO_SPACE.match(candidate)) and "mapping values" in message:
             return f"; put a space after the colon: `{key[1]}: {key[2]}`"
     if "block" in message or "mapping values" in message or "did not find expected" in message:
