@@ -236,7 +236,11 @@ tokens of an answer are the model's, see [Which model takes what](models.md).
 Tools beyond the bounds of strict schemas are sent without the promise. Where there are more images than are taken, the
 oldest of the conversation are left out, with a text in their place; a request whose last turn alone has too many, or
 one that is too large, is refused with 400. Bedrock's counts of images and documents are those of one message; Claudes
-with a context of 200,000 tokens take 100 images."""
+with a context of 200,000 tokens take 100 images.
+
+Images as data may be PNG, JPEG, GIF and WebP, for Gemini HEIC and HEIF too; the bytes decide, not the label. SVG goes
+as text. Images of other types are left out of earlier turns, with a text in their place, and refused with 400 in the
+last. Schemas are written in JSON Schema 2020-12, whatever draft they are of."""
 
 
 def field_table(sender: str, rows: Iterable[tuple[str, tuple[str, ...]]]) -> str:
