@@ -32,7 +32,7 @@ VENDORS = {
     "gemini": {"gemini"},
     "bedrock": {"bedrock"},
 }
-"""By client: the providers of its own API. Whose an id is can't be seen there: each host of an API gives other ids."""
+"""By client: the providers of the same API. Whose an id is can't be seen there: each host of an API gives other ids."""
 
 
 def chat(*parts: Any, **more: Any) -> dict[str, Any]:
@@ -213,7 +213,7 @@ def submit(http: httpx.Client, client: str, path: str, body: dict[str, Any], mod
 
 
 @pytest.mark.parametrize(("name", "operation"), CASES)
-def test_an_id_goes_to_its_own_vendor_alone(http: httpx.Client, vendor: Vendors, name: str, operation: str) -> None:
+def test_an_id_goes_to_no_other_vendor(http: httpx.Client, vendor: Vendors, name: str, operation: str) -> None:
     for model in PROVIDERS.keys() - VENDORS[BODIES[name][0]]:
         before = len(vendor.seen)
 
