@@ -55,7 +55,7 @@ async def ask(served: Gateway, word: str, case: Case, key: str) -> tuple[Reply, 
     return reply, loop.time() - began
 
 
-async def ask_all(served: Gateway, key: str) -> dict[tuple[str, str], tuple[Reply, float]]:
+async def ask_all(served: Gateway, key: str, *, healthy: bool = False) -> dict[tuple[str, str], tuple[Reply, float]]:
     """By word and case. A few at a time: what is measured is the gateway's patience, not its queue."""
     found: dict[tuple[str, str], tuple[Reply, float]] = {}
     places = asyncio.Semaphore(8)
@@ -64,7 +64,13 @@ async def ask_all(served: Gateway, key: str) -> dict[tuple[str, str], tuple[Repl
         async with places:
             found[word, str(case)] = await ask(served, word, case, key)
 
-    await asyncio.gather(*(one(word, case) for word in WORDS for case in KINDS))
+    asked = [(word, case) for word in WORDS for case in KINDS]
+    await asyncio.gather(*(one(word, case) for word, case in asked))
+    if healthy:
+        # On a machine that runs other tests too, even a healthy store misses so short a deadline now and then.
+        for word, case in asked:
+            if found[word, str(case)][0].status == 503:
+                await one(word, case)
     return found
 
 
@@ -82,7 +88,7 @@ async def everything(server: Server) -> tuple[Outcomes, dict[str, int]]:
     unseen: dict[str, int] = {}
     try:
         async with upstream(Provider()) as up, gateway(settings(proxy, up.url)) as served:
-            found["before"] = await ask_all(served, minted[0])
+            found["before"] = await ask_all(served, minted[0], healthy=True)
             proxy.delay = 1.0
             found["slow"] = await ask_all(served, minted[0])
             unseen["slow"] = (await ask(served, "allow", KINDS[0], minted[1]))[0].status
@@ -94,7 +100,7 @@ async def everything(server: Server) -> tuple[Outcomes, dict[str, int]]:
             async with asyncio.timeout(15):
                 while (await ask(served, "deny", KINDS[0], minted[0]))[0].status != 200:  # noqa: ASYNC110
                     await asyncio.sleep(0.2)
-            found["back"] = await ask_all(served, minted[0])
+            found["back"] = await ask_all(served, minted[0], healthy=True)
     finally:
         proxy.close()
     return found, unseen
