@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import gc
+import os
+import ssl
 from collections.abc import Generator
+from functools import cache
+from typing import Any
 
+import certifi
 import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast the machine is decides nothing.
 settings.register_profile("repository", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("repository")
+
+
+_create_context = ssl.create_default_context
+_authorities = cache(_create_context)
+
+
+def _shared_context(*arguments: Any, **options: Any) -> ssl.SSLContext:
+    """Reading the public certificate authorities takes 30 ms, and each client of each official SDK does it when it is
+    made, also for addresses without TLS: that was a tenth of the suite."""
+    public = (certifi.where(), os.environ.get("SSL_CERT_FILE", certifi.where()))
+    if not arguments and options.get("cafile") in public and options.keys() <= {"cafile", "capath"}:
+        return _authorities(**options)
+    return _create_context(*arguments, **options)
+
+
+ssl.create_default_context = _shared_context
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
