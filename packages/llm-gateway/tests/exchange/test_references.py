@@ -96,6 +96,31 @@ def test_what_only_looks_like_it_is_not(body: Any) -> None:
     assert list(references_in(body)) == []
 
 
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "files/x", "FILES/x", "/files/x", "v1beta/files/x", "fil%65s/x", "files/x?alt=media", "files/x/", "files//x",
+        "https://generativelanguage.googleapis.com/v1beta/files/x", "HTTPS://generativelanguage.googleapis.com/files/x",
+        "https://GenerativeLanguage.googleapis.com/v1beta/files/x#y", " https://generativelanguage.googleapis.com/files/x",
+        "https://user@europe-aiplatform.googleapis.com:443/v1/files/x", "//generativelanguage.googleapis.com/files/x",
+        "https:\\\\generativelanguage.googleapis.com\\files\\x",
+        "https://generativelanguage.googleapis.com/v1beta/%66iles/x",
+    ],
+)  # fmt: skip
+def test_a_file_of_google_is_one_however_its_address_is_spelled(uri: str) -> None:
+    body = {"contents": [{"parts": [{"fileData": {"fileUri": uri}}]}]}
+
+    assert [name for _, name in references_in(body)] == [uri]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["gs://b/files/x", "https://storage.googleapis.com/b/files/x", "https://example.com/files/x", "s3://b/files/x"],
+)
+def test_an_address_of_the_public_web_or_of_a_bucket_is_none(uri: str) -> None:
+    assert list(references_in({"contents": [{"parts": [{"fileData": {"fileUri": uri}}]}]})) == []
+
+
 def test_nearly_every_body_is_not_read() -> None:
     for text in ("hello", "Grüße \u2014 \u4f60\u597d", "<b>&amp;</b>\n\t\x00", "C:\\users\\u"):
         assert not may_name(json.dumps({"messages": [{"role": "user", "content": text}]}).encode())

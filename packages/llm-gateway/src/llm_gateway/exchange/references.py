@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from llm_gateway_sdk import HTTPProvider, InvalidRequest, NotFound
 from llm_gateway_sdk.principal import owner_of
@@ -57,8 +58,21 @@ _UNNAMED = frozenset({
 """Objects and lists of a client's or a model's own making, and what replies say of files that they have used: what they
 call `file_id` gives no access to anything. (`input` as a list is a conversation.)"""
 _OUTPUTS = re.compile(r".*code_execution_output")
-_URI = re.compile(r"(?:https?://[^/]*(?:generativelanguage|aiplatform)[^/]*/.*|(?!\w+:).*)?files/[^/]+")
-"""Of a file that Google's API keeps; other addresses are of the public web, or of a bucket with its own rights."""
+_ADDRESS = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?(?://([^/?#]*))?")
+
+
+def _is_kept_file(uri: str) -> bool:
+    """Whether a URI names a file that Google's API keeps, however it is spelled; other addresses are of the public web,
+    or of a bucket with its own rights."""
+    text = unquote(uri).strip().lower().replace("\\", "/")
+    address = _ADDRESS.match(text)
+    assert address is not None  # all of it is optional
+    scheme, host = address.groups()
+    if scheme not in (None, "http", "https"):
+        return False
+    if host is not None and "generativelanguage" not in host and "aiplatform" not in host:
+        return False
+    return "files/" in text[address.end() :]
 
 
 def may_name(body: bytes) -> bool:
@@ -109,7 +123,7 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
                         waiting.append(inner)
                     continue
                 for name in inner if isinstance(inner, list) else [inner]:
-                    if isinstance(name, str) and name and (not key.lower().endswith("uri") or _URI.fullmatch(name)):
+                    if isinstance(name, str) and name and (not key.lower().endswith("uri") or _is_kept_file(name)):
                         yield kind, name
 
 
