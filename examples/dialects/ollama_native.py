@@ -30,6 +30,7 @@ from llm_gateway_sdk.dialects.quirks import FLAG, Quirks
 from llm_gateway_sdk.dialects.receiver import Receiver, ToolNames
 from llm_gateway_sdk.dialects.thinking import is_off, is_wanted, lower_effort
 from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.request import Reasoning
 from llm_gateway_sdk.response import Accumulator
 from llm_gateway_sdk.waiting import retry_after
@@ -243,7 +244,7 @@ def read_reply(body: dict[str, Any], mint: Mint) -> LLMResponse:
         reply.final = True
         choice.raw_finish_reason = optional_str(body.get("done_reason"), "done_reason") or "stop"
         choice.finish_reason = "length" if choice.raw_finish_reason == "length" else "stop"
-        counts = [optional_int(body.get(key), key) for key in ("prompt_eval_count", "eval_count")]
+        counts = [count(body.get(key)) for key in ("prompt_eval_count", "eval_count")]
         reply.usage = Usage(*counts) if counts != [None, None] else None
     return reply
 

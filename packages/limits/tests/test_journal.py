@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 from llm_gateway_limits.journal import Journal, Settlement
 
 from llm_gateway.stores.memory import MemoryStore
@@ -78,3 +79,35 @@ def test_a_folder_that_can_not_be_written_keeps_them_in_memory(tmp_path: Path) -
     journal.add(Settlement(new_lease_id(), (Amount("a", 5),), note="req_1"))
     asyncio.run(journal.replay(store))
     assert settled(store) == 5
+
+
+@pytest.mark.parametrize("how", ["writable", "link"])
+def test_a_folder_that_others_can_write_to_is_not_used(
+    tmp_path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In the machine's temporary folder another user may have made it first, and planted charges in it."""
+    private, elsewhere = tmp_path / "private", tmp_path / "elsewhere"
+    planted = (private if how == "writable" else elsewhere) / "store"
+    planted.mkdir(parents=True)
+    (planted / "1-a.jsonl").write_text(Settlement(new_lease_id(), (Amount("a", 10**9),)).dump() + "\n")
+    if how == "writable":
+        private.chmod(0o777)
+    else:
+        private.symlink_to(elsewhere)
+
+    journal = Journal(private / "store", private=private)
+
+    assert len(journal) == 0
+    journal.add(Settlement(new_lease_id(), (Amount("a", 5),)))
+    assert len(journal) == 1, "in memory"
+    assert [path.name for path in planted.iterdir()] == ["1-a.jsonl"]
+    assert "set `journal`" in caplog.text
+
+
+def test_the_folder_is_made_for_this_user_alone(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "private" / "store", private=tmp_path / "private")
+
+    journal.add(Settlement(new_lease_id(), (Amount("a", 5),)))
+
+    assert (tmp_path / "private").stat().st_mode & 0o777 == 0o700
+    journal.close()

@@ -40,7 +40,7 @@ def test_the_python_in_a_guide_runs_and_its_tests_pass(path):
 
 
 def test_each_public_name_is_on_a_page_of_the_reference():
-    pages = read("docs/reference/sdk.md") + read("docs/reference/sdk-more.md")
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").rglob("*.md"))
     shown = set(re.findall(r"^::: ([\w.]+)$", pages, re.MULTILINE))
     for name in llm_gateway_sdk.__all__:
         value = getattr(llm_gateway_sdk, name)

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import secrets
+import stat
 import tempfile
 from collections import deque
 from dataclasses import dataclass
@@ -50,10 +51,24 @@ def default_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"llm-gateway-limits-{os.getuid()}"
 
 
-class Journal:
-    """`folder` None keeps them in memory alone."""
+def _belongs_to_another(folder: Path) -> bool:
+    """Whether another user of the machine has made it, or could write to it."""
+    try:
+        found = folder.lstat()
+    except FileNotFoundError:
+        return False
+    return not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or bool(found.st_mode & stat.S_IWOTH)
 
-    def __init__(self, folder: Path | None) -> None:
+
+class Journal:
+    """`folder` None keeps them in memory alone. `private` is a folder above it which must be this user's: whoever can
+    write to it can charge anybody."""
+
+    def __init__(self, folder: Path | None, *, private: Path | None = None) -> None:
+        if private is not None and _belongs_to_another(private):
+            log.warning("settlements are kept only in memory: %s is writable for others; set `journal`", private)
+            folder = None
+        self._private = private
         self._folder = folder
         self._waiting: deque[Settlement] = deque()
         self._file: int | None = None
@@ -110,6 +125,10 @@ class Journal:
             self._folder = None
 
     def _open(self, folder: Path) -> None:
+        if self._private is not None:
+            self._private.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if _belongs_to_another(self._private):
+                raise PermissionError(f"{self._private} is writable for others")
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / f"{os.getpid()}-{secrets.token_hex(4)}.jsonl"
         self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)

@@ -99,10 +99,11 @@ class Limits(Reports, Plugin):
         )
         blocks: Mapping[str, Any] = config.get("blocks", {})
         store = self.gateway.store
-        folder = (Path(config["journal"]) if "journal" in config else default_folder()) / (store.identity or "store")
+        private = None if "journal" in config else default_folder()
+        folder = (private or Path(config["journal"])) / (store.identity or "store")
         self._books = Books(
             store,
-            Journal(folder if store.shared else None),
+            Journal(folder if store.shared else None, private=private),
             blocks=BlockSettings(
                 float(blocks.get("share", 0.02)), float(blocks.get("duration", 2000)) / 1000, blocks.get("requests", 64)
             ),

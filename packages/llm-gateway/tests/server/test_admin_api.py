@@ -243,3 +243,18 @@ def test_replies_are_what_the_document_promises(api: API) -> None:
     assert len({op["operationId"] for each in document["paths"].values() for op in each.values()}) == sum(
         map(len, document["paths"].values())
     )
+
+
+def test_a_parameter_that_an_address_does_not_know_is_refused_rather_than_ignored(api: API) -> None:
+    """`?team=x` of an address without that filter would show everybody's."""
+    document = api("GET", "/openapi.json").json()
+    asked = 0
+    for path, methods in document["paths"].items():
+        for method in methods:
+            place = path.removeprefix("/admin/v1").replace("{", "").replace("}", "")
+            reply = api(method.upper(), f"{place}?no-such-filter=x", {"name": "x"} if method != "get" else None)
+            if reply.status_code == 422:
+                continue  # its body is wrong first
+            assert (reply.status_code, "no-such-filter" in reply.text) == (400, True), (method, path, reply.text)
+            asked += 1
+    assert asked > 8

@@ -185,7 +185,17 @@ async def _call(request: Request, route: AdminRoute, by: str, path: Mapping[str,
         if problems:
             raise AdminError(422, "; ".join(problems))
     address = request.client.host if request.client else ""
+    _refuse_unknown(request.query_params, route)
     return AdminCall(by, address, path, dict(request.query_params), body, _version_of(request.headers.get("if-match")))
+
+
+def _refuse_unknown(query: Mapping[str, str], route: AdminRoute) -> None:
+    """Raises AdminError: a filter that is misspelled would answer for everybody."""
+    known = [each.name for each in route.query]
+    unknown = [name for name in query if name not in known]
+    if unknown:
+        taken = f"it takes {', '.join(known)}" if known else "it takes none"
+        raise AdminError(400, f"There is no query parameter '{unknown[0][:100]}' at this address: {taken}.")
 
 
 def _version_of(etag: str | None) -> int | None:
