@@ -61,7 +61,7 @@ def _belongs_to_another(folder: Path) -> bool:
 
 
 class Journal:
-    """`folder` None keeps them in memory alone. `private` is a folder above it which must be this user's: whoever can
+    """`folder` None keeps them in memory alone. `private` is a folder above it which must be this user's: who can
     write to it can charge anybody."""
 
     def __init__(self, folder: Path | None, *, private: Path | None = None) -> None:

@@ -30,7 +30,7 @@ _LEVELS = 4
 
 _MISCOUNTS = re.match(rb"(?:a[0-9]*+,)++", b"a1,a2")[0] != b"a1,"  # type: ignore[index]
 """Python 3.11.2, which Debian 12 has, ends a possessive repetition of a group in the middle of the one that failed. An
-atomic group says the same at twice the cost."""
+atomic group means the same at twice the cost."""
 
 
 def _repeated(group: bytes, times: bytes) -> bytes:
