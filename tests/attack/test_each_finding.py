@@ -232,7 +232,7 @@ BY_OPERATORS: dict[str, tuple[str, ...]] = {
         "packages/prompt-manager/tests/test_plugin.py::test_instructions_of_the_responses_api_stay_instructions",
     ),
     "`::` means two things": (f"{WORKERS}all_addresses_means_both_families",),
-    "the bound of connections is said to be one in all": (
+    "the bound of connections is documented as one in all": (
         f"{GATEWAY}/providers/transport/test_pool.py::test_the_bound_is_that_of_each_origin",
     ),
     "brackets and question marks of an alias are special": (
@@ -252,7 +252,7 @@ BY_OPERATORS: dict[str, tuple[str, ...]] = {
     "the image keeps the spool off its volume": (
         "tests/test_deployment.py::test_what_the_image_keeps_is_on_its_volume",
     ),
-    "keys that nobody can send are taken": (f"{FINDINGS}keys_that_can_not_be_sent_are_found_by_check",),
+    "keys that can not be sent are taken": (f"{FINDINGS}keys_that_can_not_be_sent_are_found_by_check",),
     "scripts of a named origin can't read what their SDK goes by": (
         f"{FINDINGS}cors_shows_what_clients_read",
         f"{CHECKS}origins_that_no_browser_sends",

@@ -38,7 +38,7 @@ def test_a_reply_is_a_body_or_a_stream(kit: Path) -> None:
         {"status": 503, "body": "no"},
     )
 
-    whole, stream, frames, error = load_recordings("anthropic", "nobody")
+    whole, stream, frames, error = load_recordings("anthropic", "unknown")
 
     assert (whole.body, whole.stream, whole.reply_headers) == (b'{"a": 1}', None, (("x-b", "2"),))
     assert (stream.body, stream.stream, frames.stream) == (None, b"data: 1\n\n", b"\x00\x01")

@@ -6,6 +6,8 @@ import gc
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -42,6 +44,16 @@ class _PortOption(click.Option):
         return next((value for value in values if value and "://" not in value), None)
 
 
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """While modules are loaded there is nothing to collect; whatever serves switches the collector on."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @click.command(
     "start",
     cls=ExampleCommand,
@@ -74,6 +86,7 @@ class _PortOption(click.Option):
     help="instead of `logging.level`",
 )
 @click.option("--reload", is_flag=True, help="apply changes of the configuration while running")
+@_collector_off()
 def command(
     config: str | None,
     no_config: bool,
@@ -84,22 +97,6 @@ def command(
     reload: bool,
 ) -> int:
     """Serves until a signal ends it."""
-    gc.disable()  # while modules are loaded; whatever serves switches it on
-    try:
-        return _start(config, no_config, host, port, workers, log_level, reload)
-    finally:
-        gc.enable()
-
-
-def _start(
-    config: str | None,
-    no_config: bool,
-    host: str | None,
-    port: int | None,
-    workers: int | None,
-    log_level: str | None,
-    reload: bool,
-) -> int:
     from llm_gateway.banner import banner, exposure_notice, is_loopback
     from llm_gateway.loading import load
     from llm_gateway.server.logs import configure_logging, mask_secrets_of

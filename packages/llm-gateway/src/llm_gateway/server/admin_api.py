@@ -195,7 +195,7 @@ def _refuse_unknown(query: Mapping[str, str], route: AdminRoute) -> None:
     unknown = [name for name in query if name not in known]
     if unknown:
         taken = f"it takes {', '.join(known)}" if known else "it takes none"
-        raise AdminError(400, f"There is no query parameter '{unknown[0][:100]}' at this address: {taken}.")
+        raise AdminError(400, f"Unknown query parameter '{unknown[0][:100]}' at this address: {taken}.")
 
 
 def _version_of(etag: str | None) -> int | None:

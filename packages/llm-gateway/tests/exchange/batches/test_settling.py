@@ -281,4 +281,4 @@ def test_a_deletion_is_put_off_where_counting_lasts(monkeypatch: pytest.MonkeyPa
         assert (refused.value.status, refused.value.retry_after) == (503, 10.0)
 
     asyncio.run(run())
-    assert world.vendor.asked == [], "nobody else looks at what is claimed"
+    assert world.vendor.asked == [], "what is claimed is read by one alone"
