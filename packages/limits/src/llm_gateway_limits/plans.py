@@ -107,6 +107,11 @@ class Planner:
         self._estimator = estimator
         self._by_address = any("ip" in rule.per or "ip" in rule.when for rule in live.rules)
         self._plans: dict[tuple[object, ...], Plan] = {}
+        self._most: dict[tuple[str, str, bool, str], Callable[[Usage], int]] = {}
+        """What requests take at most, which is the same for all callers: by the limit's name, the operation, whether it
+        is a batch, and the model."""
+        self._most_from: tuple[Sequence[Rule], object] = ((), None)
+        """The limits and the models that it was made from."""
 
     def plan(self, ctx: RequestContext) -> Plan:
         """Raises RequestRejected where the caller lacks what a limit counts per, or a price is missing."""
@@ -157,8 +162,22 @@ class Planner:
                 continue
             blank = rule.entry(subject, 0, now)
             if blank is not None:
-                found.append(Term(rule, subject, blank, self._estimator.most(rule, ctx, model)))
+                found.append(Term(rule, subject, blank, self._most_of(rule, ctx, model)))
         return found
+
+    def _most_of(self, rule: Rule, ctx: RequestContext, model: str) -> Callable[[Usage], int]:
+        """Raises RequestRejected."""
+        if ctx.operation == "native":
+            return self._estimator.most(rule, ctx, model)  # prices go by the path
+        rules, models = self._most_from
+        if rules is not self._live.rules or models is not self._services.models_version or len(self._most) > _MOST:
+            self._most.clear()
+            self._most_from = self._live.rules, self._services.models_version
+        key = rule.name, ctx.operation, bool(ctx.batch), model
+        most = self._most.get(key)
+        if most is None:
+            most = self._most[key] = self._estimator.most(rule, ctx, model)
+        return most
 
     def provider_of(self, model: str) -> str:
         """The type of the model's provider; empty where there is no such model."""

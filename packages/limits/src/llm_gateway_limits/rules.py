@@ -114,6 +114,11 @@ class Rule:
     """Amounts are counted in units of so many: 1,000 counts micro-dollars where nano-dollars would not fit."""
     place: str = ""
     """Where it is written, e.g. `limits[2]`."""
+    _counters: str = field(default="", init=False, repr=False, compare=False)
+    """How the names of its counters begin."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_counters", f"{self.name}|{self.measure}|{self.window.name}|")
 
     @property
     def by_model(self) -> bool:
@@ -166,10 +171,8 @@ class Rule:
     def key(self, subject: Sequence[tuple[str, str]], index: str) -> str:
         """The counter's name. It changes with what is counted, not with the amount: an edited amount takes effect on
         what is counted already."""
-        parts = [self.name, self.measure, self.window.name, _whom(tuple(subject)), index]
-        if self.scale > 1:
-            parts.append(f"x{self.scale}")
-        return "|".join(parts)
+        key = f"{self._counters}{_whom(tuple(subject))}|{index}"
+        return key if self.scale == 1 else f"{key}|x{self.scale}"
 
     def entry(self, subject: Sequence[tuple[str, str]], amount: int, now: float) -> Entry | None:
         """What a request takes from this limit; None where it has none for this subject."""
@@ -185,7 +188,7 @@ class Rule:
             if held < 1:
                 return Entry(key, scaled, 0, enforce=self.enforce, on_expiry="release")
             burst = None if self.burst is None else max(1, self.burst // self.scale)
-            rate = Rate.per(held, self.window.rolling_seconds, burst=burst)
+            rate = _rate(held, self.window.rolling_seconds, burst)
             return Entry(key, scaled, rate=rate, enforce=self.enforce, on_expiry=self.on_crash)
         return Entry(key, scaled, held, enforce=self.enforce, on_expiry=self.on_crash, ends=ends)
 
@@ -193,6 +196,11 @@ class Rule:
         """In the counter's units, rounded up."""
         held = amount if self.scale == 1 else -(-amount // self.scale)
         return held if held < MAX_AMOUNT else MAX_AMOUNT
+
+
+@lru_cache(maxsize=1024)
+def _rate(limit: int, seconds: float, burst: int | None) -> Rate:
+    return Rate.per(limit, seconds, burst=burst)
 
 
 @lru_cache(maxsize=4096)

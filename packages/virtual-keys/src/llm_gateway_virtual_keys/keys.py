@@ -101,16 +101,13 @@ class KeyRecord:
     created_by: str = ""
     changed: float = 0.0
 
-    def matches(self, key: str, pepper: bytes, now: float) -> bool:
-        """Whether that is the key, or the former one while it is valid."""
-        found = self.is_present(key, pepper)
-        if self.former_digest is not None and self.former_until is not None and now < self.former_until:
-            found |= _is_digest(self.former_digest, key, pepper)
-        return found
-
-    def is_present(self, key: str, pepper: bytes) -> bool:
-        """Whether that is the key since its last rotation."""
-        return _is_digest(self.digest, key, pepper)
+    def matches(self, key: str, pepper: bytes, now: float) -> Literal["present", "former", ""]:
+        """Whether that is the key, or the one before the last rotation while it is valid; empty where it is neither."""
+        if _is_digest(self.digest, key, pepper):
+            return "present"
+        former, until = self.former_digest, self.former_until
+        valid = former is not None and until is not None and now < until
+        return "former" if valid and _is_digest(str(former), key, pepper) else ""
 
     def usable(self, now: float) -> bool:
         """Whether it is neither revoked nor expired."""
@@ -131,8 +128,7 @@ class KeyRecord:
         written = json.loads(data)
         if not isinstance(written, dict):
             raise ValueError("the record of a key is not an object")
-        known = {each.name for each in fields(KeyRecord)}
-        values: dict[str, Any] = {name: value for name, value in written.items() if name in known}
+        values: dict[str, Any] = {name: value for name, value in written.items() if name in _FIELDS}
         for name in ("models", "projects"):
             if values.get(name) is not None:
                 values[name] = tuple(values[name])
@@ -147,3 +143,6 @@ class KeyRecord:
             if shown[name] is not None:
                 shown[name] = list(shown[name])
         return shown
+
+
+_FIELDS = frozenset(each.name for each in fields(KeyRecord))

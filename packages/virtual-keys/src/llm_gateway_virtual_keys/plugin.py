@@ -110,11 +110,13 @@ class VirtualKeys(Plugin):
             except StoreError:
                 return _unavailable()
             now = time.time()
-            if record is not None and record.matches(credential, self._pepper, now) and record.usable(now):
-                ctx.principal = holder = record.principal()
-                if record.is_present(credential, self._pepper):
-                    self._cache.remember(credential, record, holder)
-                return None
+            if record is not None and record.usable(now):
+                secret = record.matches(credential, self._pepper, now)
+                if secret:
+                    ctx.principal = holder = record.principal()
+                    if secret == "present":
+                        self._cache.remember(credential, record, holder)
+                    return None
             if ours or record is not None:
                 refusal = refusal or _refused()
         if refusal is not None and ctx.client_ip is not None and self._guesses.failed(ctx.client_ip):

@@ -51,6 +51,9 @@ _KEEP_SLACK = 1000
 _REMEMBERED = 20_000
 """Most counters, and most leases, that are remembered."""
 
+_NEVER = 2**53
+"""A time in milliseconds that does not come."""
+
 Key = tuple[str, str]
 """Domain and name."""
 CounterRow = tuple[int, int, int, int, int, int]
@@ -70,6 +73,9 @@ class SQLiteTables:
         self._leases: dict[Key, LeaseRow] = {}
         self._changed_counters: set[Key] = set()
         self._changed_leases: set[Key] = set()
+        self._clock_moved = False
+        self._first_due: dict[str, int] = {}
+        """No open lease of a domain ends before this."""
 
     # The transaction.
 
@@ -82,6 +88,9 @@ class SQLiteTables:
 
     def flush(self) -> None:
         """Writes what has changed."""
+        if self._clock_moved:
+            self._db.execute("UPDATE clock SET latest = ?", (self._latest,))
+            self._clock_moved = False
         if self._changed_counters:
             self._db.executemany(
                 "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -101,10 +110,12 @@ class SQLiteTables:
     def forget_all(self) -> None:
         """What is remembered may be wrong: it was undone, or others have written."""
         self._latest = None
+        self._clock_moved = False
         self._counters.clear()
         self._leases.clear()
         self._changed_counters.clear()
         self._changed_leases.clear()
+        self._first_due.clear()
 
     # Counters and leases.
 
@@ -155,28 +166,37 @@ class SQLiteTables:
         place = domain, lease_id
         self._leases[place] = record.state, record.expires, tuple(record.held), record.note, record.forget
         self._changed_leases.add(place)
+        first = self._first_due.get(domain)
+        if first is not None and record.state == "open" and record.expires < first:
+            self._first_due[domain] = record.expires
 
     def due(self, domain: str, now: int, limit: int) -> list[str]:
+        if now < self._first_due.get(domain, 0):
+            return []
         self.flush()
         rows = self._db.execute(
             "SELECT id FROM leases WHERE domain = ? AND state = 'open' AND expires <= ? ORDER BY expires LIMIT ?",
             (domain, now, limit),
         )
-        return [row[0] for row in rows.fetchall()]
+        found = [row[0] for row in rows.fetchall()]
+        if not found:
+            (first,) = self._db.execute(
+                "SELECT min(expires) FROM leases WHERE domain = ? AND state = 'open'", (domain,)
+            ).fetchone()
+            self._first_due[domain] = _NEVER if first is None else first
+        return found
 
     def now(self, clock_ms: int) -> int:
         """The time, which never goes back, not for any process that uses the file."""
         if self._latest is None:
             self._latest = int(self._db.execute("SELECT latest FROM clock").fetchone()[0])
         if clock_ms > self._latest:
-            self._db.execute("UPDATE clock SET latest = ?", (clock_ms,))
-            self._latest = clock_ms
+            self._latest, self._clock_moved = clock_ms, True
         return self._latest
 
     def purge(self, now: int) -> None:
         self.flush()
         self._counters.clear()
-        self._leases.clear()
         self._db.execute(
             "DELETE FROM leases WHERE (domain, id) IN "
             "(SELECT domain, id FROM leases WHERE state <> 'open' AND forget <= ? LIMIT ?)",

@@ -13,9 +13,8 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from llm_gateway_sdk.store import StoreUnavailable
@@ -24,7 +23,7 @@ __all__ = ["Memory", "Writer"]
 
 T = TypeVar("T")
 _BATCH = 256
-"""Most steps in one transaction."""
+"""A transaction takes no further turns when it has so many steps."""
 _ATTEMPTS = 4
 """How often a transaction is tried while another process holds the file; each waits for SQLite's busy timeout."""
 
@@ -48,10 +47,20 @@ class Memory(Protocol):
 @dataclass(slots=True)
 class _Step:
     work: Callable[[sqlite3.Connection], Any]
-    loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
     result: Any = None
     error: BaseException | None = None
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The steps of one turn of an event loop, with one deadline."""
+
+    loop: asyncio.AbstractEventLoop
+    deadline: float
+    """Seconds."""
+    steps: list[_Step] = field(default_factory=list)
+    alarm: asyncio.TimerHandle | None = None
 
 
 class Writer:
@@ -64,11 +73,9 @@ class Writer:
     def __init__(self, connect: Callable[[], sqlite3.Connection], memory: Memory, *, name: str) -> None:
         self._connect = connect
         self._memory = memory
-        self._gathered: deque[_Step] = deque()
-        """Steps of the present turn of the event loop."""
-        self._gathering: asyncio.AbstractEventLoop | None = None
-        """The loop that will hand them over."""
-        self._steps: queue.SimpleQueue[_Step | None] = queue.SimpleQueue()
+        self._gathered: dict[tuple[asyncio.AbstractEventLoop, float], _Turn] = {}
+        """What is not handed over yet."""
+        self._turns: queue.SimpleQueue[_Turn | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._started = False
         self._closed = False
@@ -82,50 +89,49 @@ class Writer:
             self._started = True
             self._thread.start()
         loop = asyncio.get_running_loop()
-        step = _Step(work, loop, loop.create_future())
-        self._gathered.append(step)
-        if self._gathering is not loop:
-            self._gathering = loop
-            loop.call_soon(self._hand_over)
-        alarm = loop.call_later(deadline, _give_up, step.future, deadline)
-        try:
-            result: T = await step.future
-            return result
-        finally:
-            alarm.cancel()
+        turn = self._gathered.get((loop, deadline))
+        if turn is None:
+            turn = self._gathered[loop, deadline] = _Turn(loop, deadline)
+            loop.call_soon(self._hand_over, turn)
+        future: asyncio.Future[T] = loop.create_future()
+        turn.steps.append(_Step(work, future))
+        return await future
 
-    def _hand_over(self) -> None:
-        self._gathering = None
-        while self._gathered:
-            self._steps.put(self._gathered.popleft())
+    def _hand_over(self, turn: _Turn) -> None:
+        # Where the writer was closed meanwhile, that has handed it over.
+        if self._gathered.pop((turn.loop, turn.deadline), None) is turn:
+            turn.alarm = turn.loop.call_later(turn.deadline, _give_up, turn)
+            self._turns.put(turn)
 
     async def aclose(self) -> None:
         """Ends the thread after the steps that wait."""
         self._closed = True
         if self._started:
-            self._hand_over()
-            self._steps.put(None)
+            for turn in list(self._gathered.values()):
+                self._hand_over(turn)
+            self._turns.put(None)
             await asyncio.to_thread(self._thread.join, 5.0)
 
     def _run(self) -> None:
         connection: sqlite3.Connection | None = None
         ending = False
         while not ending:
-            first = self._steps.get()
+            first = self._turns.get()
             if first is None:
                 break
-            steps = [first]
-            while len(steps) < _BATCH:
+            turns, number = [first], len(first.steps)
+            while number < _BATCH:
                 try:
-                    following = self._steps.get_nowait()
+                    following = self._turns.get_nowait()
                 except queue.Empty:
                     break
                 if following is None:
                     ending = True
                     break
-                steps.append(following)
-            connection = self._attempt(connection, steps)
-            _answer(steps)
+                turns.append(following)
+                number += len(following.steps)
+            connection = self._attempt(connection, [step for turn in turns for step in turn.steps])
+            _answer(turns)
         if connection is not None:
             connection.close()
 
@@ -182,9 +188,10 @@ class Writer:
             connection.execute("RELEASE step")
 
 
-def _give_up(future: asyncio.Future[Any], deadline: float) -> None:
-    if not future.done():
-        future.set_exception(StoreUnavailable(f"the SQLite file was busy for more than {deadline:g} s"))
+def _give_up(turn: _Turn) -> None:
+    for step in turn.steps:
+        if not step.future.done():
+            step.future.set_exception(StoreUnavailable(f"the SQLite file was busy for more than {turn.deadline:g} s"))
 
 
 def _run_all(connection: sqlite3.Connection, steps: list[_Step]) -> bool:
@@ -203,21 +210,24 @@ def _run_all(connection: sqlite3.Connection, steps: list[_Step]) -> bool:
     return True
 
 
-def _answer(steps: list[_Step]) -> None:
+def _answer(turns: list[_Turn]) -> None:
     """Hands the results to the event loops that wait for them, one call per loop."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[_Step]] = {}
-    for step in steps:
-        by_loop.setdefault(step.loop, []).append(step)
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Turn]] = {}
+    for turn in turns:
+        by_loop.setdefault(turn.loop, []).append(turn)
     for loop, group in by_loop.items():
         with contextlib.suppress(RuntimeError):  # the loop has ended, and with it the waiting caller
             loop.call_soon_threadsafe(_deliver, group)
 
 
-def _deliver(steps: list[_Step]) -> None:
-    for step in steps:
-        if step.future.done():
-            continue
-        if step.error is not None:
-            step.future.set_exception(step.error)
-        else:
-            step.future.set_result(step.result)
+def _deliver(turns: list[_Turn]) -> None:
+    for turn in turns:
+        if turn.alarm is not None:
+            turn.alarm.cancel()
+        for step in turn.steps:
+            if step.future.done():
+                continue
+            if step.error is not None:
+                step.future.set_exception(step.error)
+            else:
+                step.future.set_result(step.result)
