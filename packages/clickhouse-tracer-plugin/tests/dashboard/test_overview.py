@@ -15,7 +15,7 @@ from llm_gateway_clickhouse_tracer.dashboard.overview import overview_page
 SUMS: dict[str, Any] = {
     "requests": 200, "errors": 20, "interactions": 150, "latency": [1e6, 2e6, 3e6], "ttft": [1e5, 2e5],
     "input_tokens": 1000, "output_tokens": 500, "cache_read_tokens": 100, "reasoning_tokens": 0, "cost": 1.5,
-    "unpriced": 0,
+    "unpriced": 0, "priced_in_part": 0, "estimated": 0,
 }  # fmt: skip
 ROW = {"name": "gpt", "requests": 200, "errors": 20, "latency": [1e6, 2e6], "input_tokens": 1, "output_tokens": 2,
        "cost": 1.5}  # fmt: skip
@@ -41,6 +41,14 @@ def test_errors_are_a_share_and_lead_to_the_failed() -> None:
     assert "10.0 %" in page
     assert 'href="/interactions?range=24h&amp;status=failed"' in page
     assert 'href="/interactions?range=24h&amp;model=gpt&amp;status=failed"' in page
+
+
+def test_what_the_cost_lacks_and_what_was_estimated_is_named() -> None:
+    assert "list prices" in shown()
+    page = shown(unpriced=3, priced_in_part=2, estimated=7)
+
+    assert "3 requests without a price, 2 priced in part" in page
+    assert "0 thinking, 7 requests estimated" in page
 
 
 @pytest.mark.parametrize(

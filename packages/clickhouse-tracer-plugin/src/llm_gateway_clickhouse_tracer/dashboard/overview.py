@@ -43,7 +43,6 @@ def overview_page(
     status and provider."""
     requests = sums.get("requests", 0)
     latency, ttft = sums.get("latency") or [None] * 3, sums.get("ttft") or [None] * 2
-    unpriced = sums.get("unpriced") or 0
 
     def listed(**changes: str) -> str:
         return address(base, "/interactions", chosen, **changes)
@@ -92,14 +91,14 @@ def overview_page(
         _tile(
             "Tokens out",
             count(sums.get("output_tokens")),
-            f"{count(sums.get('reasoning_tokens') or 0)} thinking",
+            f"{count(sums.get('reasoning_tokens') or 0)} thinking{_estimated(sums)}",
             link=listed(sort="longest"),
             change=change("output_tokens"),
         ),
         _tile(
             "Cost",
             money(sums.get("cost")),
-            f"{count(unpriced)} requests without a price" if unpriced else "list prices",
+            _unpriced(sums) or "list prices",
             link=listed(sort="dearest"),
             change=change("cost"),
         ),
@@ -288,3 +287,17 @@ def _errors_of(base: str, chosen: Filter, field: str, row: Mapping[str, Any]) ->
         return count(row["errors"])
     changes = {field: row["name"] or "(none)", "status": FAILED}
     return tag("a", count(row["errors"]), href=address(base, "/interactions", chosen, **changes))
+
+
+def _estimated(sums: Mapping[str, Any]) -> str:
+    number = sums.get("estimated") or 0
+    return f", {count(number)} requests estimated" if number else ""
+
+
+def _unpriced(sums: Mapping[str, Any]) -> str:
+    """What the cost lacks; empty where it lacks nothing."""
+    wholly, in_part = sums.get("unpriced") or 0, sums.get("priced_in_part") or 0
+    words = [f"{count(wholly)} requests without a price"] if wholly else []
+    if in_part:
+        words.append(f"{count(in_part)} priced in part")
+    return ", ".join(words)

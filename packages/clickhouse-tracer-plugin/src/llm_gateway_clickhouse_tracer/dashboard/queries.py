@@ -36,7 +36,15 @@ def totals(database: Database, chosen: Filter, *, compared: bool = False) -> dic
         FROM {database.table} WHERE {where} {_SETTINGS}""",
         parameters,
     )
-    return found[0] if found else {}
+    if not found or compared:
+        return found[0] if found else {}
+    # By itself: no roll-up has these, and with them none would serve the sums.
+    [marks] = database.query(
+        f"""SELECT countIf(cost_usd IS NOT NULL AND notEmpty(unpriced)) AS priced_in_part,
+            countIf(usage_estimated) AS estimated FROM {database.table} WHERE {where}""",
+        parameters,
+    )
+    return {**found[0], **marks}
 
 
 def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
