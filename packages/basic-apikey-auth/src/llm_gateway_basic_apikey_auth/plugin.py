@@ -68,6 +68,7 @@ class BasicApiKeyAuth(Plugin):
 
     authenticates = True
     authenticates_from_head = True
+    principal_fields = frozenset({"id"})
 
     async def validate_config(self, config: Any) -> bool | str:
         for position, entry in enumerate(config["apikeys"]):

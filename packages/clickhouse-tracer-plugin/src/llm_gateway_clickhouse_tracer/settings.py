@@ -51,6 +51,14 @@ CONFIGURATION_SCHEMA: Final[dict[str, Any]] = {
                     "type": "string",
                     "description": "`http(s)://host:port` of a server, or `chdb://folder` for the engine in this"
                     " process (extra `embedded`). Without it: `chdb://./traces`.",
+                    "x-doubtful": {
+                        r"^https?://[^/]*:(9000|9440)(/|$)": "this is the port of ClickHouse's native "
+                        "protocol; that of HTTP is 8123, with TLS 8443",
+                        r"^http://[^/]*:8443(/|$)": "8443 is ClickHouse's port with TLS; write https://",
+                        r"^https://[^/]*:8123(/|$)": "8123 is ClickHouse's port without TLS; write http://, or "
+                        "port 8443",
+                        r"^https?://[^/]+/[^/?]": "a path in the address names no database; write `database: …`",
+                    },
                 },
                 "username": {"type": "string", "default": "default", "description": "The user's name."},
                 "password": {"type": "string", "description": "The user's password."},

@@ -15,6 +15,7 @@ _DURATION = {"type": "number", "exclusiveMinimum": 0, "x-duration": True}
 _DIMENSION = {
     "type": "string",
     "pattern": r"^(key|user|team|org|project|model|provider|ip|label:[A-Za-z0-9_.-]+)$",
+    "x-llm-gateway-caller": {"user": "user", "team": "team", "org": "org", "label": "labels"},
 }
 _MEANINGS = {
     "requests": "Requests.",

@@ -148,6 +148,10 @@ class Plugin:
     waited for only after they have let the caller in, so that strangers can't fill the memory for uploads. They are
     called once more when such a body is whole."""
 
+    principal_fields: ClassVar[frozenset[str] | None] = None
+    """With `authenticates`: which fields of the principal (`id`, `user`, `team`, `org`, `labels`) it can set; None is
+    all. `check` gives a notice of settings that need another one."""
+
     edits_request: ClassVar[bool] = False
     """The plugin must see what is sent. Native calls, whose body it can't see, are refused where it is active, unless
     the project allows them; so are keys that a body has twice. What a dialect does not read of a request is left

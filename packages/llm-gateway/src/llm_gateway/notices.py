@@ -18,6 +18,7 @@ from .config.project import GatewayConfig, ProjectConfig
 from .config.schema_views import Schema, children, expand
 from .config.units import decode_duration, decode_size, show_duration, show_size
 from .doubtful_names import doubtful_names
+from .doubtful_settings import doubtful_settings
 from .extensions import Extension, Extensions
 from .provider_checks import address_notices
 
@@ -69,6 +70,7 @@ def notices(draft: Draft, config: GatewayConfig, extensions: Extensions) -> Iter
         *_of_extensions(draft, extensions),
         *_replaced_plugins(draft, config),
         *doubtful_names(config, extensions),
+        *doubtful_settings(draft, config, extensions),
     ]:
         yield f"{draft.file}:{draft.root.line_of(path)}: {show_path(path)}: {message}"
     for project in config.projects.values():

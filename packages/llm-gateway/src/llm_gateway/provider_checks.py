@@ -7,6 +7,7 @@ before a client meets it. No connection is opened. Messages never show a value t
 
 from __future__ import annotations
 
+import ipaddress
 import ssl
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -182,6 +183,17 @@ def _check_limits(settings: Mapping[str, Any]) -> Iterator[Found]:
             yield (name,), "a limit of 0 would end every call at once; write a longer time, or leave it out"
 
 
+_OWN_ENDS = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".svc", ".cluster.local", ".test")
+
+
+def _is_public(host: str) -> bool:
+    """Whether a host is one of the internet, as far as its name or address shows."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." in host and not host.endswith(_OWN_ENDS)
+
+
 _VERSIONED = {
     "api.openai.com": "/v1",
     "api.mistral.ai": "/v1",
@@ -199,6 +211,8 @@ def address_notices(settings: Mapping[str, Any], usual: str = "") -> Iterator[Fo
     if not isinstance(url, str) or _problem_of_address(url) is not None:
         return
     path = urlsplit(url).path.rstrip("/")
+    if settings.get("apiKey") and urlsplit(url).scheme == "http" and _is_public(urlsplit(url).hostname or ""):
+        yield ("baseUrl",), "the key and all texts cross the network unencrypted; write https://"
     for endpoint in _ENDPOINTS:
         if path.endswith(endpoint):
             yield (

@@ -50,6 +50,12 @@ SCHEMA: dict[str, Any] = {
                         "type": "string",
                         "minLength": 1,
                         "x-template": True,
+                        "x-doubtful": {
+                            r"^/.+/[dgimsuvy]*$": "the slashes are part of the pattern, so that it finds only text "
+                            "between slashes; write it without them",
+                            r"\\\\[dDwWsSb](?![A-Za-z])": "two backslashes find a backslash; outside double quotes of "
+                            "YAML write one",
+                        },
                         "description": "A regular expression with JavaScript's meaning.",
                     },
                     "applyTo": {

@@ -18,6 +18,7 @@ from llm_gateway.config.value_types import (
     ForwardedHeader,
     ForwardedName,
     FreeMapping,
+    HostName,
     HttpAddress,
     Level,
     Network,
@@ -144,7 +145,7 @@ class ServerConfig(Settings):
         "number behind several, or the networks of the proxies, e.g. `[10.0.0.0/8]`. Entries further left are the "
         "client's own and are never believed.",
     )
-    allowed_hosts: list[str] = Field(
+    allowed_hosts: list[HostName] = Field(
         default=[],
         description="Host names, without port, by which projects without an authenticating plugin may be called, "
         "besides IP addresses, single-label names and names that can't be registered (`.local`, `.internal`, `.svc`, "
@@ -513,6 +514,12 @@ class OtelConfig(Settings):
     endpoint: HttpAddress | None = Field(
         default=None,
         description="Base address of the collector, e.g. `http://localhost:4318`; else `OTEL_EXPORTER_OTLP_ENDPOINT`.",
+        json_schema_extra={
+            "x-doubtful": {
+                r":4317/?$": "this is the port of OTLP over gRPC; the gateway sends over HTTP, whose port is 4318",
+                r"/v1/(traces|metrics)/?$": "the paths /v1/traces and /v1/metrics are added; write the address without",
+            }
+        },
     )
     headers: dict[str, SecretStr] = Field(default={}, description="Headers for the collector, such as its credential.")
     service_name: str = Field(default="llm-gateway", description="The gateway's service name in traces and metrics.")
@@ -606,7 +613,10 @@ class StoreConfig(Settings):
 
     url: SecretStr = Field(
         default=SecretStr(DEFAULT_STORE),
-        json_schema_extra={"default": DEFAULT_STORE},  # not masked: it is not secret
+        json_schema_extra={
+            "default": DEFAULT_STORE,  # not masked: it is not secret
+            "x-doubtful": {r"^redis://[^/]*:6380(/|$)": "6380 is mostly a port with TLS; write rediss:// if it is"},
+        },
         description="`sqlite:PATH`, a file below the folder of this configuration, made on first use and shared by the "
         "processes of one machine; `redis://…`, `rediss://…`, `redis+sentinel://…` or `redis+cluster://…` for several "
         "machines, with `llm-gateway[redis]`; `memory:` for one process that may forget.",

@@ -67,6 +67,10 @@ ProjectName = Annotated[
 ]
 PagePath = Annotated[str, _form(r"^/[^\s?#]*[^\s?#/]$", "a path such as /health")]
 HttpAddress = Annotated[str, _form(r"^https?://", "an address that begins with http:// or https://")]
+HostName = Annotated[
+    str,
+    _form(r"^(\*|[^\s/*:]+|\[?[0-9a-fA-F:]*:[0-9a-fA-F:.]*\]?)$", "a host name without scheme and port, or `*` alone"),
+]
 Date = Annotated[str, _form(r"^\d{4}-\d{2}-\d{2}$", "a date such as 2026-11-28")]
 ForwardedName = Annotated[
     str,

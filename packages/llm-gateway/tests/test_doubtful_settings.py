@@ -1,0 +1,91 @@
+"""Settings that work and are probably not meant; typical ones are in tests/configuration/mistakes.txt."""
+
+import pytest
+
+from llm_gateway.loading import load_text
+from llm_gateway_sdk import Plugin, plugin_metadata
+
+MODEL = "models: [{name: a, isDefault: true, provider: {type: echo}}]\n"
+
+
+@plugin_metadata(
+    name="sender",
+    configuration_schema={
+        "type": "object",
+        "properties": {
+            "url": {"type": "string", "x-doubtful": {"^http:": "write https://"}},
+            "by": {"type": "string", "x-llm-gateway-caller": {"team": "team"}},
+        },
+    },
+)
+class Sender(Plugin):
+    pass
+
+
+def _authentication(fields):
+    @plugin_metadata(name="door")
+    class Door(Plugin):
+        authenticates = True
+        principal_fields = fields
+
+    return Door
+
+
+def notices(text, *classes, **environ):
+    return load_text(MODEL + text, environ=environ, classes=classes).notices
+
+
+def test_a_plugin_names_texts_that_are_probably_not_meant():
+    (found,) = notices("plugins: [{name: s, type: sender, config: {url: '${URL}'}}]", Sender, URL="http://secret")
+
+    assert found == "gateway.yaml:2: plugins[0].config.url: write https://"
+    assert notices("plugins: [{name: s, type: sender, config: {url: 'https://x'}}]", Sender) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "noticed"), [(None, False), (frozenset({"team"}), False), (frozenset({"id"}), True)]
+)
+def test_what_needs_a_field_of_the_caller_that_no_plugin_finds_out(fields, noticed):
+    text = "plugins: [{name: d, type: door}, {name: s, type: sender, config: {by: team}}]"
+
+    found = notices(text, Sender, _authentication(fields))
+
+    assert any('no request has a "team" here' in each for each in found) is noticed
+
+
+def test_a_project_that_finds_it_out_is_enough():
+    project = "projects: [{name: p, plugins: [{name: d, type: door}]}]"
+    text = f"plugins: [{{name: s, type: sender, config: {{by: team}}}}]\n{project}"
+
+    assert [each for each in notices(text, Sender, _authentication(None)) if "team" in each] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "store: {url: 'redis://cache:6379/0'}",
+        "store: {url: 'rediss://cache:6380/0'}",
+        "store: {url: 'memory:'}",
+        "server: {workers: 2}\nstore: {url: 'sqlite:./state.db'}",
+        "server: {allowedHosts: ['*', gateway.example, '::1', '[::1]', 192.0.2.7]}",
+        "monitoring: {otel: {enabled: true, endpoint: 'http://collector:4318'}}",
+        "logging: {destinations: [console, file], file_path: gateway.log}",
+        "admin: {enabled: true, apiKey: e0c3d94d7b}",
+        "plugins: [{name: k, type: basic-apikey-auth, config: {apikeys: [e0c3d94d7b]}}]",
+        r"plugins: [{name: r, type: regex-hider, config: {patterns: [{pattern: '\d/\d'}, {pattern: 'C:\\data'}]}}]",
+        "plugins: [{name: l, type: limits, config: {limits: [{name: a, per: [key], requests: 5, window: 1m}]}}]",
+    ],
+)
+def test_what_is_plausible(text):
+    pytest.importorskip("llm_gateway_redis_store")
+    assert notices(text) == []
+
+
+@pytest.mark.parametrize(("price", "noticed"), [(2, False), (1.2, False), (6, False), (0, False), (0.002, True)])
+def test_prices_of_another_unit_than_the_model_books(price, noticed):
+    provider = "{type: openai, config: {apiKey: a-key-of-ours, model: gpt-4.1}}"
+    text = f"models: [{{name: b, provider: {provider}, prices: {{input: {price}}}}}]"
+
+    found = load_text(text.replace("name: b", "name: b, isDefault: true"), environ={}).notices
+
+    assert any("US dollars per million tokens" in each for each in found) is noticed
