@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import yaml
 
+from llm_gateway.config.units import decode_duration
 from llm_gateway.loading import load, load_text
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -220,6 +221,34 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
     assert [line for line in found.stderr.splitlines() if file.name in line] == []
     assert found.returncode == 0
+
+
+def _seconds(written: str) -> float:
+    return decode_duration(int(written) * 1000 if written.isdigit() else written)
+
+
+def test_whatever_stops_the_gateway_waits_as_long_as_it_may_take(compose: dict[str, Any]) -> None:
+    """Twice `drainTimeout` and 10 s, as docs/operations.md has it, and what a pod waits before."""
+    unit = (DEPLOY / "systemd" / "llm-gateway.service").read_text()
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    manifest = (DEPLOY / "kubernetes" / "deployment.yaml").read_text()
+    pause = max(int(each) for each in re.findall(r'"?(?:sleep|seconds)"?[:,]? *"?(\d+)', manifest))
+    default = load_text("models: [{name: m, provider: {type: echo}}]", environ={}).config
+    of_compose = load(
+        DEPLOY / "compose" / "gateway.yaml", environ=dict.fromkeys(COMPOSE_VARIABLES, "value-of-it")
+    ).config
+    in_pods = load(DEPLOY / "kubernetes" / "gateway.yaml", environ=KEYS).config
+    in_chart = load_text(yaml.safe_dump(values["config"]), environ={}).config
+    waits = [
+        (re.search(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)[1], default, 0),  # type: ignore[index]
+        (compose["services"]["gateway"]["stop_grace_period"], of_compose, 0),
+        (re.search(r"terminationGracePeriodSeconds: (\d+)", manifest)[1], in_pods, pause),  # type: ignore[index]
+        (str(values["terminationGracePeriodSeconds"]), in_chart, pause),
+    ]
+
+    assert pause > 0
+    for written, config, before in waits:
+        assert _seconds(written) >= before + 2 * config.server.limits.drain_timeout_seconds + 10
 
 
 def test_the_lock_of_the_image_has_all_that_the_packages_need_with_hashes() -> None:

@@ -24,7 +24,7 @@ def edge_error(routes: RouteTable, method: str, path: str) -> GatewayError:
             f"{path} does not take {method}; it takes {', '.join(allowed)}.", status=405, kind="bad_request"
         )
     near = routes.suggest(path)
-    hint = f" Did you mean {near}?" if near else ""
+    hint = f" Did you mean {near}?" if near else " GET / lists the projects and their addresses."
     return NotFound(f"There is no route {method} {path}.{hint}", code="unknown_url")
 
 
