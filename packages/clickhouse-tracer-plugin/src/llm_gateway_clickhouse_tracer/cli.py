@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+@contextmanager
+def _reader_may_leave() -> Iterator[None]:
+    """Ends with 0 where the reader of a pipe, such as `head`, has left; click would end with 1."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:  # what Python would still write at its end goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise click.exceptions.Exit(0) from None
+
+
+class _Program(click.Group):
+    """Suggests the nearest command."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_leave():  # options such as --help print here
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _reader_may_leave():
+            return super().invoke(ctx)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1) if args else []
+        if near and args[0] not in self.list_commands(ctx):
+            raise click.UsageError(f'There is no command "{args[0]}"; did you mean "{near[0]}"?', ctx=ctx)
+        return super().resolve_command(ctx, args)
+
+
 @dataclass(frozen=True)
 class _Source:
     """Where the tracer's settings come from."""
@@ -82,7 +115,9 @@ def _takes_source(function: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-@click.group(help=__doc__, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=_Program, help=__doc__, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name=_PROGRAM)
 def command() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
@@ -115,7 +150,8 @@ def _dashboard(settings: TracerSettings, host: str, port: int, no_credential: bo
 
 @command.command("send")
 @_takes_source
-def _send(settings: TracerSettings) -> int:
+@click.option("--json", "as_json", is_flag=True, help="print JSON")
+def _send(settings: TracerSettings, as_json: bool) -> int:
     """Send what a gateway that is gone left in the spool."""
     from .prices import PriceTable
     from .sending.rows import Recorder
@@ -125,7 +161,9 @@ def _send(settings: TracerSettings) -> int:
     spool = open_spool(settings, counters)
     segments = spool.segments
     adopted = segments.adopt()
-    click.echo(f"{adopted} segments to send")
+    failed: str | None = None
+    if not as_json:
+        click.echo(f"{adopted} segments to send")
     if adopted:
         recorder = Recorder(settings, PriceTable.load(settings.price_file, settings.price_overrides), counters)
         sink = Sink(segments, lambda: open_database(settings), recorder.rows, counters=counters)
@@ -137,10 +175,16 @@ def _send(settings: TracerSettings) -> int:
                 time.sleep(0.1)
             bar.update(max(0, (bar.length or 0) - left - bar.pos))
         sink.close(5.0)
-        click.echo(f"{counters.sent} records sent, {counters.dead} set aside, {len(segments.sealed())} segments left")
-        if sink.last_error:
-            click.echo(sink.last_error, err=True)
-    waits = bool(segments.sealed())
+        failed = sink.last_error
+    left = len(segments.sealed())
+    if as_json:
+        found = {"segments": adopted, "sent": counters.sent, "set_aside": counters.dead, "left": left, "error": failed}
+        click.echo(json.dumps(found).decode())
+    elif adopted:
+        click.echo(f"{counters.sent} records sent, {counters.dead} set aside, {left} segments left")
+        if failed:
+            click.echo(failed, err=True)
+    waits = bool(left)
     spool.close()
     return 1 if waits else 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -95,19 +95,23 @@ class Simulation:
     """Records that lack what the limit counts."""
 
 
-def simulate(rules: Sequence[Rule], records: Iterable[Mapping[str, Any]]) -> dict[str, Simulation]:
+def simulate(
+    rules: Sequence[Rule], records: Iterable[Mapping[str, Any]], step: Callable[[int], object] | None = None
+) -> dict[str, Simulation]:
     """Plays recorded requests, in the order of their times, against the limits. A request that one limit would have
     refused counts in none. Concurrency can't be seen in records and is left out.
 
     A record has `time` (seconds since the epoch, or ISO 8601) and what is known of `key`, `user`, `team`, `org`,
     `labels`, `project`, `model`, `provider`, `ip`, `input_tokens`, `output_tokens` and `cost` (US dollars).
-    Raises ValueError where a record has no time.
+    `step` is called with 1 after each record. Raises ValueError where a record has no time.
     """
     found = {rule.name: Simulation() for rule in rules if rule.measure != "concurrent"}
     sums: dict[str, int] = {}
     buckets: dict[str, tuple[float, float]] = {}
     ordered = sorted(((_time(record), record) for record in records), key=lambda each: each[0])
     for at, record in ordered:
+        if step is not None:
+            step(1)
         asker, takes = _asker(record), []
         refused = False
         for rule in rules:

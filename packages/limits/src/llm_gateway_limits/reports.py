@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from llm_gateway_sdk import Store
@@ -38,9 +38,15 @@ class Reports:
         return await usage_of(store, UsageQuery(**query))
 
     @classmethod
-    def simulate(cls, config: Mapping[str, Any], records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """What each limit would have done with recorded requests. Raises ValueError where they can't be read."""
-        found = simulate(compile_rules(config.get("limits", ())), records)
+    def simulate(
+        cls,
+        config: Mapping[str, Any],
+        records: Sequence[Mapping[str, Any]],
+        step: Callable[[int], object] | None = None,
+    ) -> list[dict[str, Any]]:
+        """What each limit would have done with recorded requests; `step` is called with 1 after each. Raises ValueError
+        where they can't be read."""
+        found = simulate(compile_rules(config.get("limits", ())), records, step)
         return [
             {
                 "limit": name,

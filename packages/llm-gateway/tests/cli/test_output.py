@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from llm_gateway.cli.output import is_config_error, print_problems, print_table, refuse, styled
+from llm_gateway.cli.output import is_config_error, print_problems, print_table, progress, refuse, styled
 from llm_gateway_sdk import ConfigError, ConfigProblem
 
 
@@ -20,6 +20,19 @@ def test_problems_are_counted(capsys):
     print_problems(ConfigError([ConfigProblem("wrong", "a.b", "gateway.yaml", 3)]), as_json=False)
 
     assert capsys.readouterr().err == "gateway.yaml:3: a.b: wrong\n\n1 problem.\n"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_bar_is_drawn_on_terminals_only(terminal, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+
+    with progress(4, "replaying") as step:
+        for _ in range(4):
+            step(1)
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert ("replaying" in captured.err, "100%" in captured.err) == (terminal, terminal)
 
 
 @pytest.mark.parametrize("code", [1, 2])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .commands import ExampleGroup, config_option
-from .output import print_json, print_table, refuse
+from .output import print_json, print_table, progress, refuse
 
 if TYPE_CHECKING:
     from llm_gateway.loading import LoadResult
@@ -134,7 +134,8 @@ def simulate(config: str, file: str, as_json: bool) -> int:
         return refuse("the configuration has no limits: there is no plugin of the type `limits`")
     try:
         records = [json.loads(line) for line in Path(file).read_text(encoding="utf-8").splitlines() if line.strip()]
-        rows = [row for cls, settings in plugins for row in cls.simulate(settings, records)]
+        with progress(len(records) * len(plugins), "replaying") as step:
+            rows = [row for cls, settings in plugins for row in cls.simulate(settings, records, step)]
     except ValueError as error:
         return refuse(f"{file}: {error}")
     if as_json:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,7 @@ __all__ = [
     "print_notice",
     "print_problems",
     "print_table",
+    "progress",
     "refuse",
     "styled",
 ]
@@ -52,6 +54,16 @@ def print_json(value: object) -> None:
     import json
 
     click.echo(json.dumps(value, indent=2))
+
+
+@contextmanager
+def progress(steps: int, label: str) -> Iterator[Callable[[int], object]]:
+    """A bar on standard error, where that is a terminal; what it gives is called with the number of steps done."""
+    if not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    with click.progressbar(length=steps, label=label, file=sys.stderr, update_min_steps=max(1, steps // 200)) as bar:
+        yield bar.update
 
 
 def is_config_error(error: Exception) -> bool:
