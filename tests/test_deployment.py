@@ -316,6 +316,22 @@ def test_the_user_of_the_image_is_the_one_that_manifests_and_chart_run_as() -> N
         assert set(re.findall(r"runAsUser: (\d+)", file.read_text())) == {user}, file
 
 
+def test_the_store_of_each_deployment_is_where_it_can_be_written() -> None:
+    """The folder of the configuration can't be: it is mounted read-only, or belongs to root."""
+    unit = (DEPLOY / "systemd" / "llm-gateway.service").read_text()
+    chart = (CHART / "templates" / "workload.yaml").read_text()
+    variables = dict(re.findall(r"(\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))
+    state = re.search(r"^StateDirectory=(\S+)$", unit, re.MULTILINE)
+    assert state is not None
+    folder = f"/var/lib/{state[1]}"
+
+    assert variables["LLM_GATEWAY_STATE_DIR"] == folder
+    assert f"LLM_GATEWAY_STATE_DIR={folder}\n" in unit
+    assert f"{{name: LLM_GATEWAY_STATE_DIR, value: {folder}}}" in chart
+    for file in (DEPLOY / "kubernetes" / "deployment.yaml", CHART / "templates" / "workload.yaml"):
+        assert f"{{name: state, mountPath: {folder}}}" in file.read_text()
+
+
 def test_what_the_image_keeps_is_on_its_volume() -> None:
     """The tracer's spool, where no path is configured: in the folder that compose file and manifests mount."""
     variables = dict(re.findall(r"(\w+)=(\S+)", (DEPLOY / "Dockerfile").read_text()))

@@ -12,6 +12,7 @@ from llm_gateway.gateway import Gateway
 from llm_gateway.loading import load_text
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway.stores.sqlite import SQLiteStore
+from llm_gateway.testing import gateway_client
 from llm_gateway_sdk import Plugin, Store, plugin_metadata
 from llm_gateway_sdk.errors import ConfigError
 
@@ -83,3 +84,26 @@ async def serve(text: str, folder: Path) -> None:
     gateway = Gateway(load_text(MODELS + text, directory=folder, environ={}, classes=[Counting]))
     await gateway.start()
     await gateway.close()
+
+
+def test_files_are_in_the_folder_that_the_environment_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "state").mkdir()
+    monkeypatch.setenv("LLM_GATEWAY_STATE_DIR", str(tmp_path / "state"))
+
+    with gateway_client(MODELS, directory=tmp_path) as client:
+        reply = client.post("/v1/responses", json={"model": "m", "input": "Hi."})
+        kept = client.get(f"/v1/responses/{reply.json()['id']}")
+
+    assert kept.status == 200
+    assert (tmp_path / "state" / "state.db").exists()
+
+
+def test_responses_are_answered_where_none_can_be_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("LLM_GATEWAY_STATE_DIR", str(tmp_path / "absent"))
+
+    with gateway_client(MODELS, directory=tmp_path) as client:
+        assert client.post("/v1/responses", json={"model": "m", "input": "Hi."}).status == 200
+
+    assert f"responses are not kept: the store `sqlite:`: there is no folder {tmp_path / 'absent'}" in caplog.text

@@ -53,7 +53,7 @@ from .providers.shared_client import SharedClient
 from .providers.transport import TransportSettings, create_client
 from .single_process import requires_single_process
 from .spellings import Spellings
-from .store_settings import build_store
+from .store_settings import build_store, state_folder
 from .wire.crossing import Crossing
 
 __all__ = ["Gateway", "Loaded", "ServedProject", "Shared"]
@@ -328,7 +328,7 @@ class Gateway:
         """The gateway's store: what it is shared by in this process, and how it is made."""
         config, extensions = self.config, self.extensions
         url = config.store.url.get_secret_value()
-        key = f"store:{url}:{config.directory}:{config.store.config!r}"
+        key = f"store:{url}:{state_folder(config.directory)}:{config.store.config!r}"
         return key, lambda: build_store(extensions, url, config.store.config, config.directory)
 
     def client(self, settings: TransportSettings) -> HTTPClient:
@@ -408,6 +408,11 @@ class Gateway:
                 "project '%s': responses are not kept, the workers do not share the store '%s'",
                 config.name, self.config.store.type,
             )  # fmt: skip
+            return None
+        try:
+            self.store_factory()[1]()
+        except ValueError as error:
+            log.warning("project '%s': responses are not kept: %s", config.name, error)
             return None
         return ResponsesMemory(
             self._store_when_used(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
@@ -19,7 +20,7 @@ from llm_gateway.extensions import Extension, Extensions
 from llm_gateway_sdk.errors import ConfigError
 from llm_gateway_sdk.store import Store, scheme_of
 
-__all__ = ["build_store", "check_store"]
+__all__ = ["build_store", "check_store", "state_folder"]
 
 _PLACE: Path = ("store",)
 
@@ -27,9 +28,18 @@ _PLACE: Path = ("store",)
 def build_store(extensions: Extensions, url: str, config: Mapping[str, Any], directory: FilePath) -> Store:
     """The store of this URL, not yet connected. Raises ConfigError or ValueError where it can't be used."""
     store: Store = extensions.get("store", scheme_of(url)).cls()
-    store.configure(url, config, directory=directory)
-    store.identity = hashlib.sha256(f"{url}\0{directory.absolute()}".encode()).hexdigest()[:16]
+    folder = state_folder(directory)
+    try:
+        store.configure(url, config, directory=folder)
+    except ValueError as error:
+        raise ValueError(f"the store `{scheme_of(url)}:`: {error}") from None
+    store.identity = hashlib.sha256(f"{url}\0{folder.absolute()}".encode()).hexdigest()[:16]
     return store
+
+
+def state_folder(directory: FilePath) -> FilePath:
+    """What the path of a store's file is relative to: `LLM_GATEWAY_STATE_DIR`, else the folder of the configuration."""
+    return FilePath(os.environ.get("LLM_GATEWAY_STATE_DIR") or directory)
 
 
 def check_store(draft: Draft, extensions: Extensions, directory: FilePath) -> Extension | None:
@@ -63,7 +73,7 @@ def check_store(draft: Draft, extensions: Extensions, directory: FilePath) -> Ex
                 problems.add((*_PLACE, "config", *below), message)
     if not problems.below(_PLACE):
         try:
-            extension.cls().configure(url, settings, directory=directory)
+            extension.cls().configure(url, settings, directory=state_folder(directory))
         except ValueError as error:
             problems.add(place, str(error))
     return extension

@@ -27,7 +27,8 @@ examples:
   llm-gateway start --no-config                      # the providers whose keys are in the environment
 
 environment (an option on the command line wins, the configuration file comes last):
-  LLM_GATEWAY_CONFIG, LLM_GATEWAY_HOST, LLM_GATEWAY_PORT or PORT, LLM_GATEWAY_WORKERS, LLM_GATEWAY_LOG_LEVEL
+  LLM_GATEWAY_CONFIG, LLM_GATEWAY_HOST, LLM_GATEWAY_PORT or PORT, LLM_GATEWAY_WORKERS, LLM_GATEWAY_LOG_LEVEL,
+  LLM_GATEWAY_STATE_DIR (where files of a SQLite store are; else next to the configuration)
 """
 
 

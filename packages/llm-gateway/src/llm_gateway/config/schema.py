@@ -617,9 +617,10 @@ class StoreConfig(Settings):
             "default": DEFAULT_STORE,  # not masked: it is not secret
             "x-doubtful": {r"^redis://[^/]*:6380(/|$)": "6380 is mostly a port with TLS; write rediss:// if it is"},
         },
-        description="`sqlite:PATH`, a file below the folder of this configuration, made on first use and shared by the "
-        "processes of one machine; `redis://…`, `rediss://…`, `redis+sentinel://…` or `redis+cluster://…` for several "
-        "machines, with `llm-gateway[redis]`; `memory:` for one process that may forget.",
+        description="`sqlite:PATH`, a file below the folder of this configuration, or below that which the environment "
+        "variable `LLM_GATEWAY_STATE_DIR` names, made on first use and shared by the processes of one machine; "
+        "`redis://…`, `rediss://…`, `redis+sentinel://…` or `redis+cluster://…` for several machines, with "
+        "`llm-gateway[redis]`; `memory:` for one process that may forget.",
     )
     config: ExtensionSettings = Field(default={}, description="Settings of that kind of store.")
 

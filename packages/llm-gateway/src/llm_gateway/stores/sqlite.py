@@ -97,7 +97,9 @@ class SQLiteStore(Store):
             raise ValueError(f"there is no folder {self._path.parent}")
         target = self._path if self._path.exists() else self._path.parent
         if not os.access(target, os.W_OK):
-            raise ValueError(f"{target} can't be written to")
+            raise ValueError(
+                f"{target} can't be written to; name a folder by LLM_GATEWAY_STATE_DIR, or write `store.url`"
+            )
         if (kind := _file_system(self._path.parent)) in _NETWORK_FILE_SYSTEMS:
             raise ValueError(f"{self._path} is on a network file system ({kind}), where SQLite's locks do not hold")
         self._deadline = float(config.get("deadline", 1000)) / 1000
