@@ -13,13 +13,15 @@ COUNT_TOKENS = "count-tokens"
 INVOKE = "invoke"
 INVOKE_STREAM = "invoke-with-response-stream"
 
-_PATH = re.compile(r"/model/(.+)/([a-z-]+)$")
+_OPERATION = re.compile(r"[a-z-]+")
 
 
 def split_path(path: str) -> tuple[str | None, str]:
     """`/model/amazon.nova-lite-v1%3A0/converse` → `("amazon.nova-lite-v1:0", "converse")`; (None, "") otherwise."""
-    match = _PATH.search(path)
-    return (unquote(match[1]), match[2]) if match else (None, "")
+    model, _, operation = path.partition("/model/")[2].rpartition("/")
+    if not model or _OPERATION.fullmatch(operation) is None:
+        return None, ""
+    return unquote(model), operation
 
 
 def build_path(model: str, operation: str) -> str:

@@ -33,7 +33,7 @@ __all__ = ["GeminiBatches", "GeminiFiles"]
 _TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 _KEPT_SECONDS = 30 * 86_400
 _EMBEDS = "asyncBatchEmbedContent"
-_LINES = re.compile(r"(?:.*/)?(?:x-)?(?:jsonl|json-?lines|jsonlines|ndjson|json)(?:;.*)?", re.IGNORECASE)
+_LINES = re.compile(r"(?:x-)?(?:jsonl|json-?lines|ndjson|json)", re.IGNORECASE)
 """Media types of files of requests; google-genai's users write also `jsonl` alone."""
 
 
@@ -326,10 +326,10 @@ def _about(body: dict[str, Any], kind: str) -> dict[str, Any]:
     file = file if isinstance(file, dict) else {}
     written = _first(file, "mimeType", "mime_type")
     kind = written if isinstance(written, str) and written else kind
-    if _LINES.fullmatch(kind) is None:
+    if _LINES.fullmatch(kind.partition(";")[0].rpartition("/")[2].strip()) is None:
         raise DialectError(
-            f"the gateway keeps files of requests, of a type as application/jsonl, not of '{kind}'; other files can be "
-            "sent within requests (inlineData)",
+            f"the gateway keeps files of requests, of a type as application/jsonl, not of '{kind[:100]}'; other files "
+            "can be sent within requests (inlineData)",
             path="file.mimeType",
         )
     about = {"mimeType": kind}

@@ -9,7 +9,8 @@ __all__ = ["STREAM_METHOD", "build_path", "split_path", "wants_sse", "without_ke
 
 STREAM_METHOD = "streamGenerateContent"
 
-_PATH = re.compile(r"/((?:models|tunedModels|endpoints)/[^?]+|publishers/[^/]+/models/[^?]+):([A-Za-z]+)$")
+_NAME = re.compile(r"/((?:models|tunedModels|endpoints)/|publishers/[^/]+/models/)")
+_METHOD = re.compile(r"[A-Za-z]+")
 
 
 def split_path(path: str) -> tuple[str | None, str]:
@@ -17,10 +18,11 @@ def split_path(path: str) -> tuple[str | None, str]:
 
     A name outside the collection `models` keeps its collection: `tunedModels/x`.
     """
-    match = _PATH.search(path)
-    if match is None:
+    resource, _, method = path.rpartition(":")
+    found = _NAME.search(resource)
+    if found is None or found.end() == len(resource) or _METHOD.fullmatch(method) is None:
         return None, ""
-    return unquote(match[1]).removeprefix("models/"), match[2]
+    return unquote(resource[found.start() + 1 :]).removeprefix("models/"), method
 
 
 def build_path(model: str, method: str) -> str:

@@ -20,7 +20,8 @@ def decode_amount(measure: str, written: object) -> int:
         raise ValueError(f"expected an amount, found {written!r}")
     text = str(written).strip().replace("_", "")
     if measure == "cost":
-        text = re.sub(r"(?i)\s*usd$|^\$", "", text).strip()
+        text = text.removeprefix("$")
+        text = (text[:-3] if text[-3:].lower() == "usd" else text).strip()
     match = re.fullmatch(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*([kmgb]?)", text, re.IGNORECASE)
     if match is None:
         wanted = "an amount of money such as `500 USD`" if measure == "cost" else "a number such as 1000, 250k or 2M"
@@ -37,7 +38,7 @@ def decode_amount(measure: str, written: object) -> int:
 
 def _per_window(measure: str, text: str) -> str:
     """The remedy for `10/min` and `10 per minute`; else empty."""
-    match = re.fullmatch(r"(?i)([\d.]+\s*[kmgb]?)\s*(?:/|per\b)\s*(s|m|h|d|w)[a-z]*", text)
+    match = re.fullmatch(r"(?i)([\d.]++\s*+[kmgb]?)\s*+(?:/|per\b)\s*(s|m|h|d|w)[a-z]*", text)
     return f"; write `{measure}: {match[1].strip()}` and `window: 1{match[2].lower()}`" if match else ""
 
 

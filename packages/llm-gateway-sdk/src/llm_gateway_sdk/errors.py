@@ -424,7 +424,7 @@ def names_conversation(param: str | None, message: str = "") -> bool:
 
     `param` is the vendor's (`messages[2].content[0].text`); without it the first quoted place of `message` counts.
     """
-    if param is None and (quoted := re.search(r"['\"`]([a-z]+[\w.\[\]]*)['\"`]", message)) is not None:
+    if param is None and (quoted := re.search(r"['\"`]([a-z][\w.\[\]]*)['\"`]", message)) is not None:
         param = quoted[1]
     return param is not None and _CONVERSATION.fullmatch(param) is not None
 

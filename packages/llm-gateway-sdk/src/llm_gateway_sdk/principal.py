@@ -50,7 +50,7 @@ class Principal:
 _HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
 _SIGNED = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/")
 """Of a request that AWS's clients sign the access key's id is the caller's key; the signature can't be checked."""
-_BEARER = re.compile(r"bearer\s+(.+)", re.IGNORECASE)
+_BEARER = re.compile(r"bearer\s+(\S.*)", re.IGNORECASE)
 
 
 def credentials_of(ctx: Any) -> list[str]:

@@ -83,6 +83,6 @@ def secrets_in_text(text: str) -> list[str]:
 # An unescaped `/`, `?` or `#` in a password ends the authority by the letter of RFC 3986; the writer meant a
 # password all the same, which a text after the host's colon that is not a port gives away.
 _USER_INFO = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.-]*://)([^/?#\s\"'@]*(?:@[^/?#\s\"'@]*)*|[^:/?#\s\"']*:(?!\d+[/?#])[^\s\"']*)@"
+    r"([A-Za-z][A-Za-z0-9+.-]{0,31}://)([^/?#\s\"'@]*(?:@[^/?#\s\"'@]*)*|[^:/?#\s\"']*:(?!\d+[/?#])[^\s\"']{0,128})@"
 )
 _PARAMETER = re.compile(r"(?<![\w.-])([A-Za-z_][\w.-]*)(\s*=\s*)([^&;\s\"']+)")

@@ -17,7 +17,7 @@ from .wire import json
 
 __all__ = ["TokenCommand", "read_token"]
 
-_DECIMAL = re.compile(r"[0-9]*\.?[0-9]+|[0-9]+\.")
+_DECIMAL = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _MAX_OUTPUT = 64 * 1024
 _TOKEN_KEYS = ("access_token", "accessToken", "token", "id_token")
 _EXPIRY_KEYS = ("expires_on", "expiresOn", "expires_at", "expiresAt", "expiry", "expirationTimestamp", "Expiration")

@@ -32,7 +32,7 @@ LONGEST_RETRY_PAUSE_SECONDS = 60.0
 
 _NUMBER = re.compile(r"[+-]?\d{1,400}(?:\.\d{0,400})?", re.ASCII)
 _DURATION = re.compile(r"(?:\d{1,400}(?:\.\d{1,400})?(?:ms|us|µs|ns|s|m|h|d))+", re.ASCII | re.IGNORECASE)
-_PIECE = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|s|m|h|d)", re.ASCII | re.IGNORECASE)
+_PIECE = re.compile(r"(?<![\d.])(\d++(?:\.\d++)?)(ms|us|µs|ns|s|m|h|d)", re.ASCII | re.IGNORECASE)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST_TEXT = 256
 _EPOCH_SECONDS = 1e9

@@ -22,7 +22,7 @@ LOCAL_PROVIDERS = frozenset({"ollama", "vllm", "llamacpp", "lmstudio", "echo"})
 """Provider types whose models run on hardware of one's own: no vendor's price applies to them."""
 
 _STATE = re.compile(
-    r"(?:[-@:](?:20\d\d-\d\d-\d\d|20\d{6}|latest|default|\d{2}-20\d\d|\d{2}-\d{2})|-v\d+(?::\d+)?(?::\d+k)?|-\d{3})+$"
+    r"(?:[-@:](?:20\d\d-\d\d-\d\d|20\d{6}|latest|default|\d{2}-20\d\d|\d{2}-\d{2})|-v\d+(?::\d+)?(?::\d+k)?|-\d{3}){1,8}$"
 )
 """A model at a certain state: `-2025-04-14`, `@20250514`, `-latest`, `-v1:0`, `-03-2025`, `-001`."""
 _REGION = re.compile(r"^(?:us-gov|us|eu|apac|ap|au|jp|ca|sa|uk|in|global)\.(?=[a-z])")

@@ -14,7 +14,7 @@ HIDDEN: Final = "[hidden]"
 
 _KEY_LIKE: Final = re.compile(
     r"\b(?:sk|pk|rk|xai|gsk|key|api|ghp|glpat|AKIA|ASIA|AIza|ya29)[-_A-Za-z0-9.*]{12,}"
-    r"|\bBearer\s+\S+|\beyJ[\w-]{10,}\.[\w.-]+"
+    r"|\bBearer\s+\S+|\beyJ[\w-]{10,}(?:\.[\w.-]+)?"
 )
 _LEAST_SECRET: Final = 6
 """Shorter header values are words such as `Bearer` or `true`; hiding them everywhere would garble the text."""

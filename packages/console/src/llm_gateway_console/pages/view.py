@@ -147,4 +147,4 @@ def table(
 
 def _text(head: Child) -> str:
     """The words of a heading."""
-    return unescape(re.sub("<[^>]*>", "", head)) if isinstance(head, Markup) else str(head)
+    return unescape(re.sub("<[^<>]*>", "", head)) if isinstance(head, Markup) else str(head)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..wire import json
 
-__all__ = ["bare_error", "error_data", "named_error", "plain_error", "status_in"]
+__all__ = ["bare_error", "error_data", "named_error", "plain_error", "status_in", "title_of"]
 
 _ENVELOPE = ("object", "request_id")
 _ANSWERS = ("choices", "output", "content", "candidates", "usage", "usageMetadata")
@@ -51,7 +51,13 @@ def bare_error(body: dict[str, Any]) -> dict[str, Any] | None:
 _FIELDS = (b"data", b"event", b"id", b"retry", b":")
 _LEAST = 10
 """Bytes of a text that counts as one: less may be what a cut left of an event."""
-_TITLE = re.compile(r"<title>\s*(.*?)\s*</title>", re.I | re.S)
+_TITLE = re.compile(r"<title\b[^<>]*>([^<]*)", re.I)
+
+
+def title_of(page: str) -> str | None:
+    """The title of a page of HTML, on one line; None where it has none."""
+    title = _TITLE.search(page)
+    return None if title is None else " ".join(title[1].split())
 
 
 def plain_error(raw: bytes) -> dict[str, Any] | None:
@@ -62,8 +68,8 @@ def plain_error(raw: bytes) -> dict[str, Any] | None:
         return None
     words = text[:2000].decode("utf-8", "replace")
     if words[:1] == "<":
-        title = _TITLE.search(words)
-        words = re.sub(r"\s+", " ", title[1]) if title else "The provider sent a page of HTML."
+        title = title_of(words)
+        words = "The provider sent a page of HTML." if title is None else title
     return {"message": words[:500], "code": status_in(words) or 502}
 
 

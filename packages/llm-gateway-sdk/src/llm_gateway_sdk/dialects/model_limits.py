@@ -85,7 +85,7 @@ class ClaudeName:
 _LINES = ("opus", "sonnet", "haiku", "fable", "mythos", "instant")
 # claude-3-7-sonnet-…, claude-opus-4-6, claude-sonnet-4-20250514 (a date is not a minor version), claude-v2:1,
 # claude-2.1. The `v1` of anthropic.claude-opus-v1:0 is of the name, not of the model.
-_NUMBER = re.compile(r"claude-(?:(?:instant-)?v|(?:[a-z]+-)*)(\d{1,2})(?:[-.:](\d{1,2}))?(?!\d)")
+_NUMBER = re.compile(r"claude-(?:(?:instant-)?v|(?:[a-z]+-){0,6})(\d{1,2})(?:[-.:](\d{1,2}))?(?!\d)")
 
 
 @lru_cache(maxsize=512)

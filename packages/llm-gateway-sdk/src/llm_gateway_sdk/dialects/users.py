@@ -9,7 +9,7 @@ from .receiver import UserIds
 
 __all__ = ["names_a_person", "user_fitting"]
 
-_MAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
+_MAIL = re.compile(r"[^\s@]@[^\s@]+\.[^\s@]")
 _INTERNATIONAL = re.compile(r"\+\(?\d(?:[\s().\-/]{0,4}\d){6,14}(?!\d)")
 _NATIONAL = re.compile(r"(?:tel:|\()?\d(?:[\s().\-/]{0,4}\d){6,14}")
 

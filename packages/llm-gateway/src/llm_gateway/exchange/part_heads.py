@@ -26,7 +26,7 @@ _ENCODED = re.compile(r"(utf-8|iso-8859-1|us-ascii)'[^']*'(.*)", re.I)
 """RFC 5987, 3.2."""
 _READ = ("content-disposition", "content-type", "content-transfer-encoding")
 _PLAIN_ENCODINGS = ("", "7bit", "8bit", "binary")
-_INNER_NAME = re.compile(r"name\s*\*?[0-9]*\*?\s*=", re.I)
+_INNER_NAME = re.compile(r"name\s*+\*?[0-9]*+\*?\s*+=", re.I)
 
 
 @dataclass(slots=True)

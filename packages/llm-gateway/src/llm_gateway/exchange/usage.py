@@ -34,7 +34,8 @@ _TEXTS = re.compile(
     rb'\s*:\s*"((?:[^"\\]|\\.)*)"'
 )
 """What a reply's events write their text in, of any dialect."""
-_DURATION = re.compile(rb'"duration"\s*:\s*"?(\d{1,9}(?:\.\d{1,20})?)|(?:.*)-->\s*(?:(\d+):)?(\d\d):(\d\d)', re.DOTALL)
+_DURATION = re.compile(rb'"duration"\s*:\s*"?(\d{1,9}(?:\.\d{1,20})?)')
+_TIMES = re.compile(rb"-->\s*(?:(\d{1,9}):)?(\d\d):(\d\d)")
 """How long a recording was: of JSON with times, else the last time of subtitles."""
 _UNCOUNTED = frozenset({"count_tokens", "models", "stored", "native", "file"})
 _INPUT = ("prompt_tokens", "input_tokens", "promptTokenCount", "total_tokens", "totalTokenCount")
@@ -64,14 +65,20 @@ def usage_in_body(begin: bytes, end: bytes, form: OperationForm[Any, Any] | None
         return Usage(input_tokens=int(bare[1]))
     if form is None or form.operation != "transcribe":
         return None
-    length = _DURATION.search(begin) or _DURATION.search(end)
-    return None if length is None else form.usage_of({"duration": _seconds_of(length)})
+    length = _seconds_of(begin, end)
+    return None if length is None else form.usage_of({"duration": length})
 
 
-def _seconds_of(length: re.Match[bytes]) -> float:
-    written, hours, minutes, seconds = length.groups()
+def _seconds_of(begin: bytes, end: bytes) -> float | None:
+    written = _DURATION.search(begin) or _DURATION.search(end)
+    if written is not None:
+        return float(written[1])
+    times = _TIMES.findall(end)
+    if not times:
+        return None
+    hours, minutes, seconds = times[-1]
     # The last words of subtitles end a moment before the recording does.
-    return float(written) if written else int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + 1
+    return float(int(hours or 0) * 3600 + int(minutes) * 60 + int(seconds) + 1)
 
 
 def _first_count(found: JSON, names: Sequence[str]) -> int | None:

@@ -38,7 +38,7 @@ __all__ = ["EchoProvider"]
 
 _CALL = re.compile(r"\bcall\s+([A-Za-z0-9_.-]+)\s*(\{.*\})?", re.DOTALL)
 _FAIL = re.compile(r"\bfail\s+([45]\d\d)(?:\s+on\s+([\w./:@-]*\w))?")
-_WORD = re.compile(r"\s*\S+\s*")
+_WORD = re.compile(r"\A\s*\S+\s*|\S+\s*")
 _LONG = 64 * 1024
 """Letters of a text that is not streamed word by word."""
 _PIECES = 4000

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk import ErrorClass, ErrorInfo, Headers, WireReply
-from llm_gateway_sdk.dialects.bare_errors import named_error
+from llm_gateway_sdk.dialects.bare_errors import named_error, title_of
 from llm_gateway_sdk.errors import kind_of_status, status_of_kind
 from llm_gateway_sdk.waiting import retry_after
 from llm_gateway_sdk.wire import json
@@ -128,8 +128,8 @@ def _plain_message(wire: WireReply) -> str:
     if not text:
         return f"The provider answered with status {wire.status} and no body."
     if text[:1] == "<":
-        title = _TITLE.search(text)
-        return f"The provider answered with status {wire.status}: {title[1].strip() if title else 'an HTML page'}."
+        title = title_of(text)
+        return f"The provider answered with status {wire.status}: {'an HTML page' if title is None else title}."
     return text[:500]
 
 
@@ -178,4 +178,3 @@ _FINER = frozenset({"context_length", "content_policy", "quota"})
 _CONTEXT = re.compile(r"prompt is too long|exceeds? (the )?(maximum )?context|context (window|limit|length)", re.I)
 _CREDIT = re.compile(r"credit balance is too low|spend limit", re.I)
 _POLICY = re.compile(r"content filtering policy|usage polic", re.I)
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.I)

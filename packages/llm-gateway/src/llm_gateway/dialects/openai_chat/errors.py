@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
-from llm_gateway_sdk.dialects.bare_errors import named_error
+from llm_gateway_sdk.dialects.bare_errors import named_error, title_of
 from llm_gateway_sdk.errors import ErrorClass, ErrorInfo, kind_of_status, names_conversation, status_of_kind
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.waiting import retry_after, seconds_of_duration
@@ -86,9 +86,9 @@ def _word(value: Any) -> str | None:
 
 def _message_of_text(wire: WireReply) -> str:
     text = wire.body[:4000].decode("utf-8", "replace").strip()
-    title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.I | re.S)
-    if title:
-        text = re.sub(r"\s+", " ", title[1])
+    title = title_of(text)
+    if title is not None:
+        text = title
     elif text.startswith("<"):
         text = ""
     return text[:500] or f"The provider answered with status {wire.status} and no message."

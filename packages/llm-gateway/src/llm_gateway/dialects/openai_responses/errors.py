@@ -6,6 +6,7 @@ Source: OpenAI API reference, error codes; `ResponseError` and `ResponseErrorEve
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from llm_gateway_sdk.dialect import Headers, WireReply
@@ -145,8 +146,21 @@ def _is_own(error: ErrorInfo) -> bool:
 def _plain_text(wire: WireReply) -> str:
     """Something readable of a body that is not an error object: proxies answer in HTML, or not at all."""
     body = wire.body.decode("utf-8", "replace")
-    plain = " ".join(_TAGS.sub(" ", body).split())[:500]
+    plain = " ".join(" ".join(_visible(body)).split())[:500]
     return plain or f"The provider answered with status {wire.status} and no explanation."
+
+
+def _visible(page: str) -> Iterator[str]:
+    """The texts between the tags, but for scripts and styles."""
+    hidden = ""
+    for place, piece in enumerate(_TAGS.split(page)):
+        if place % 2 == 0:
+            if not hidden:
+                yield piece
+        elif hidden:
+            hidden = "" if piece.strip().lower() == f"/{hidden}" else hidden
+        elif (found := _HIDDEN.match(piece)) is not None:
+            hidden = found[0].lower()
 
 
 def _wait_in(message: str) -> float | None:
@@ -162,7 +176,8 @@ def _seconds(value: float) -> str:
 
 _TRY_AGAIN = re.compile(r"try again in\s*(\d{1,9}(?:\.\d{1,9})?)\s*(ms|s)", re.IGNORECASE)
 _CONTEXT = re.compile(r"context (length|window)|too many tokens|prompt is too long|maximum context", re.IGNORECASE)
-_TAGS = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+_TAGS = re.compile(r"<([^<>]*)>")
+_HIDDEN = re.compile(r"(?:script|style)\b", re.IGNORECASE)
 
 _KINDS: dict[str | None, ErrorClass] = {
     "context_length_exceeded": "context_length",
