@@ -29,9 +29,11 @@ from llm_gateway_sdk.dialects.answer import join_choices
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import refusal_of
+from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 
 from .errors import error_of_body
+from .iterations import add_counts, beyond
 from .parts import (
     CARRIER_AFTER,
     CARRIER_BEFORE,
@@ -138,6 +140,8 @@ def decode_usage(source: Mapping[str, Any]) -> Usage:
     if rest:
         usage.provider_metadata = {NAME: rest}
         _add_charges(usage, rest)
+        if "iterations" in rest and (more := beyond(rest)) is not None:
+            add_counts(usage, more)
     return usage
 
 
@@ -308,6 +312,10 @@ def encode_usage(usage: Usage | None, service_tier: str | None = None) -> Block:
     """The format wants numbers for the first and the last; where they are not known they are zero."""
     if usage is None:
         return {"input_tokens": 0, "output_tokens": 0}
+    kept = usage.provider_metadata.get(NAME)
+    if kept and "iterations" in kept and (more := beyond(kept)) is not None:
+        usage = replace(usage)
+        add_counts(usage, more, -1)
     block: Block = {
         "input_tokens": usage.uncached_input_tokens or 0,
         "cache_creation_input_tokens": usage.cache_write_tokens,

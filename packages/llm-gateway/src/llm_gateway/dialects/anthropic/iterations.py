@@ -1,0 +1,56 @@
+"""What `usage.iterations` has beyond the counts of a reply.
+
+A reply may take several calls of models at the vendor's. Its counts are of those that wrote the answer; a summary of
+the conversation that was made on the way (`compaction`) and the advice of another model (`advisor_message`) are billed
+in addition to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from llm_gateway_sdk.operations.reading import count
+from llm_gateway_sdk.response import Usage
+
+__all__ = ["ADVISOR", "add_counts", "beyond"]
+
+ADVISOR = "advisor"
+"""The kind of piece, as in `Prices.calls`: an advisor has a price of its own, which that of the model is not."""
+_BEYOND = frozenset({"compaction", "advisor_message"})
+
+
+def beyond(source: Mapping[str, Any]) -> Usage | None:
+    """The sum of what is billed next to the counts of this `usage` of the vendor's; None where there is nothing."""
+    iterations = source.get("iterations")
+    if not isinstance(iterations, list):
+        return None
+    found = [each for each in iterations if isinstance(each, dict) and each.get("type") in _BEYOND]
+    if not found:
+        return None
+    fresh, written, read, output = (
+        sum(count(each.get(name)) or 0 for each in found)
+        for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
+    )
+    kept = [each["cache_creation"] for each in found if isinstance(each.get("cache_creation"), dict)]
+    advice = sum(each["type"] == "advisor_message" for each in found)
+    return Usage(
+        fresh + read + written,
+        output,
+        read,
+        written,
+        cache_write_1h_tokens=sum(count(each.get("ephemeral_1h_input_tokens")) or 0 for each in kept),
+        tool_calls={ADVISOR: advice} if advice else None,
+    )
+
+
+def add_counts(usage: Usage, more: Usage, sign: Literal[1, -1] = 1) -> None:
+    """Adds what is beyond the counts to them, or takes it out again. Input and output that are unknown stay unknown."""
+    for name in ("input_tokens", "output_tokens"):
+        if (counted := getattr(usage, name)) is not None:
+            setattr(usage, name, max(0, counted + sign * (getattr(more, name) or 0)))
+    for name in ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"):
+        if added := getattr(more, name):
+            setattr(usage, name, max(0, (getattr(usage, name) or 0) + sign * added))
+    if more.tool_calls and sign > 0:
+        usage.tool_calls = {**(usage.tool_calls or {}), **more.tool_calls}
