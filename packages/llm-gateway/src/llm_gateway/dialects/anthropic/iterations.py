@@ -16,7 +16,7 @@ from llm_gateway_sdk.response import Usage
 __all__ = ["ADVISOR", "add_counts", "beyond"]
 
 ADVISOR = "advisor"
-"""The kind of piece, as in `Prices.calls`: an advisor has a price of its own, which that of the model is not."""
+"""The kind of piece, as in `Prices.calls`: an advisor's price is not that of the model."""
 _BEYOND = frozenset({"compaction", "advisor_message"})
 
 
