@@ -1,11 +1,16 @@
 """Settings that work and are probably not meant; typical ones are in tests/configuration/mistakes.txt."""
 
 import pytest
+from pydantic import BaseModel, Field
 
 from llm_gateway.loading import load_text
 from llm_gateway_sdk import Plugin, plugin_metadata
 
 MODEL = "models: [{name: a, isDefault: true, provider: {type: echo}}]\n"
+
+
+class Mask(BaseModel):
+    width: int = 4
 
 
 @plugin_metadata(
@@ -40,6 +45,31 @@ def test_a_plugin_names_texts_that_are_probably_not_meant():
 
     assert found == "gateway.yaml:2: plugins[0].config.url: write https://"
     assert notices("plugins: [{name: s, type: sender, config: {url: 'https://x'}}]", Sender) == []
+
+
+class Settings(BaseModel):
+    words: int = Field(1000, alias="wordsPerCaller")
+    masks: list[Mask] = Field([])
+
+
+@plugin_metadata(name="counter", configuration_schema=Settings)
+class Counter(Plugin):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("config", "place"),
+    [
+        ("{wordsPerCaler: 3}", 'wordsPerCaler: there is no setting "wordsPerCaler"'),
+        ("{masks: [{wiht: x}]}", 'masks[0].wiht: there is no setting "wiht"'),
+        ("{wordsPerCaller: 3, masks: [{width: 5}], note: ours}", ""),
+    ],
+)
+def test_a_key_that_is_nearly_a_setting_of_a_model_which_ignores_others(config, place):
+    found = notices(f"plugins: [{{name: c, type: counter, config: {config}}}]", Counter)
+
+    assert [each for each in found if f"plugins[0].config.{place}" in each] == found
+    assert bool(found) is bool(place)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,10 @@ from .authenticating import is_authenticating
 from .config.document import Path, plain
 from .config.known_keys import file_schema
 from .config.loader import Draft
+from .config.problems import closest
 from .config.project import GatewayConfig, ProjectConfig
 from .config.schema import ModelConfig, PluginConfig
-from .config.schema_views import marked
+from .config.schema_views import Schema, children, expand, marked
 from .extensions import Extensions
 
 __all__ = ["doubtful_settings"]
@@ -48,7 +49,9 @@ def doubtful_settings(draft: Draft, config: GatewayConfig, extensions: Extension
         yield from _prices(model)
         if model.provider.type in extensions.names("provider"):
             schema = extensions.get("provider", model.provider.type).schema
-            yield from _texts(model.provider.config, schema, (*model.place, "provider", "config"))
+            place = (*model.place, "provider", "config")
+            yield from _texts(model.provider.config, schema, place)
+            yield from _misspelled(model.provider.config, [schema], schema, place)
     plugins: dict[Path, tuple[PluginConfig, list[ProjectConfig]]] = {}
     for project in config.projects.values():
         for plugin in project.plugins:
@@ -58,6 +61,7 @@ def doubtful_settings(draft: Draft, config: GatewayConfig, extensions: Extension
         extension = extensions.get("plugin", plugin.type)
         place = (*plugin.place, "config")
         yield from _texts(plugin.config, extension.schema, place)
+        yield from _misspelled(plugin.config, [extension.schema], extension.schema, place)
         yield from _guessable(plugin.config, extension.schema, place)
         if is_authenticating(extension.cls) and plugin.on_error == "fail_open":
             yield (
@@ -75,6 +79,27 @@ def _texts(value: Any, schema: Mapping[str, Any], place: Path) -> Iterator[Found
     for path, text, doubts in marked(value, schema, "x-doubtful"):
         if isinstance(text, str) and isinstance(doubts, Mapping):
             yield from (((*place, *path), str(words)) for pattern, words in doubts.items() if re.search(pattern, text))
+
+
+# Keys.
+
+
+def _misspelled(value: Any, schemas: Sequence[Schema], root: Schema, place: Path) -> Iterator[Found]:
+    """Keys that are nearly one of the schema's, where it does not refuse others, as of a pydantic model: such a key is
+    ignored, and the default takes effect."""
+    views = list(expand(schemas, root))
+    if isinstance(value, dict):
+        known = {key for view in views for key in view.get("properties", {})}
+        is_open = any(
+            {"additionalProperties", "unevaluatedProperties", "patternProperties"} & view.keys() for view in views
+        )
+        for key in value if known and not is_open else ():
+            near = closest(key, sorted(known - value.keys())) if key not in known else None
+            if near is not None:
+                yield (*place, key), f'there is no setting "{key}", so that this does nothing; did you mean "{near}"?'
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, below in items:
+        yield from _misspelled(below, list(children(views, key)), root, (*place, key))
 
 
 # Credentials.
