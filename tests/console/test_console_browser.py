@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,9 @@ import httpx
 import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+sys.path.insert(0, str(Path(__file__).parent))
+from console_numbers import Node, claims, counts, parsed  # noqa: E402
+
 axe_package = pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
 pytest.importorskip("chdb", reason="chdb is not installed")
 
@@ -27,12 +31,18 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-backgroun
 pytestmark = [pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed"), pytest.mark.timeout(300)]
 
 ADMIN = "admin-credential-0123456789"
+DOWN = "http://127.0.0.1:9"
+"""A provider that does not answer."""
 CANARY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>'\"&"
 PAGES = (
     "/traces/?range=1h", "/traces/interactions?range=1h", "/traces/sessions?range=1h", "/keys", "/teams",
     "/team?name=(none)", "/usage?by=key&then=hour", "/limits", "/limits/simulate", "/playground", "/health",
     "/configuration", "/audit",
 )  # fmt: skip
+NUMBERED = (
+    "/traces/", "/traces/interactions", "/traces/sessions", "/keys", "/teams", "/team", "/usage", "/health",
+)  # fmt: skip
+"""Pages with numbers that are links."""
 VIEWS = {
     "desktop": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "desktop-dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -49,7 +59,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "admin": {"enabled": True, "apiKey": ADMIN},
         "store": {"url": "sqlite:./state.db"},
         "models": [
-            {"name": name, "isDefault": name == "echo", "provider": {"type": "echo"}} for name in ("echo", "second")
+            *({"name": name, "isDefault": name == "echo", "provider": {"type": "echo"}} for name in ("echo", "second")),
+            {"name": "down", "provider": {"type": "openai", "config": {"baseUrl": DOWN, "apiKey": "x"}}},
         ],
         "plugins": [
             {
@@ -126,13 +137,37 @@ def _feed(url: str) -> None:
                 "metadata": {"note": CANARY},
             }
             client.post("/v1/chat/completions", headers=headers, json=body)
+        sent = 25 + _feed_of_a_team(client)
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             figures = client.get("/metrics").text
-            if re.search(r"^llm_gateway_plugin_\w*sent\w*(?:\{.*\})? 25\b", figures, re.MULTILINE):
+            if re.search(rf"^llm_gateway_plugin_\w*sent\w*(?:\{{.*\}})? {sent}\b", figures, re.MULTILINE):
                 return
             time.sleep(0.2)
     raise AssertionError("the records did not arrive")
+
+
+def _feed_of_a_team(client: httpx.Client) -> int:
+    """A conversation with a tool, which is one interaction of three requests; two that fail; one without a key."""
+    admin = {"authorization": f"Bearer {ADMIN}"}
+    owner = {"name": "ann", "team": "search", "user": "ann"}
+    key = client.post("/admin/v1/keys", headers=admin, json=owner).json()["key"]
+    headers = {"authorization": f"Bearer {key}", "x-session-id": "session-of-ann"}
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Will it rain?"}]
+    for number in range(3):
+        body = {"model": "echo", "messages": messages}
+        assert client.post("/v1/chat/completions", headers=headers, json=body).status_code == 200
+        call = {"id": f"call_{number}", "type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+        messages = [
+            *messages,
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+            {"role": "tool", "tool_call_id": call["id"], "content": "rain"},
+        ]
+    for _ in range(2):
+        body = {"model": "down", "messages": messages[:1]}
+        assert client.post("/v1/chat/completions", headers=headers, json=body).status_code >= 500
+    client.post("/v1/chat/completions", json={"model": "echo", "messages": messages[:1]})
+    return 6
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +306,35 @@ def test_each_figure_leads_to_as_many_requests(desktop: Any, site: str) -> None:
     row.get_by_role("link", name="second", exact=True).click()
     desktop.wait_for_url("**model=second*")
     assert f"{requests} found" in desktop.locator("h1").inner_text()
+
+
+def test_every_number_is_reached_again_by_its_link(site: str) -> None:
+    """The numbers of all pages, and of those to which they lead: each that is a link, or belongs to the link of its
+    tile or row, is the number that the page at that address has. Of each kind of number some are followed."""
+    with httpx.Client(base_url=site, trust_env=False, timeout=60) as client:
+        assert client.post("/console/sign-in", data={"credential": ADMIN}).status_code == 303
+        read: dict[str, Node] = {}
+
+        def page(address: str) -> Node:
+            if address not in read:
+                answer = client.get(address)
+                assert answer.status_code == 200, address
+                read[address] = parsed(answer.text)
+            return read[address]
+
+        waiting, followed, wrong = [f"/console{path}" for path in PAGES], Counter[tuple[str, str, str]](), []
+        while waiting:
+            address = waiting.pop()
+            for claim in claims(page(address)):
+                kind = address.partition("?")[0], claim.place.split()[0], claim.unit
+                followed[kind] += 1
+                if followed[kind] > 3:
+                    continue
+                waiting += [claim.href] if claim.href not in read else []
+                if (number := counts(page(claim.href)).get(claim.unit)) != claim.number:
+                    wrong.append(f"{address}: {claim} leads to {number}")
+    assert wrong == []
+    assert {path for path, _, _ in followed} >= {f"/console{path}" for path in NUMBERED}
 
 
 def test_a_key_is_made_used_and_revoked(desktop: Any, site: str) -> None:

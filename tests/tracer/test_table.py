@@ -142,13 +142,25 @@ def test_every_question_of_the_dashboard_has_an_answer(place: dict[str, Any]) ->
     database = connect(TracerSettings.load(place).clickhouse)
     for name in RANGES:
         chosen = Filter(range=name)
-        totals = queries.totals(database, chosen)
-        assert totals["requests"] == sum(point["requests"] for point in queries.series(database, chosen))
-        for field in ("project", "model", "provider", "team", "status", "caller"):
-            assert totals["requests"] == sum(row["requests"] for row in queries.breakdown(database, chosen, field))
+        over_time = queries.over_time(database, chosen, "provider")
+        assert over_time.whole.items() >= queries.totals(database, chosen).items()
+        assert [{**point, "name": ""} for point in queries.series(database, chosen)] == over_time.points
+        assert sum(row["requests"] for row in over_time.points) == over_time.whole["requests"] > 0
+        fields = ("project", "model", "status")
+        for field, values in {**queries.breakdowns(database, chosen, fields), "provider": over_time.values}.items():
+            alone = queries.breakdown(database, chosen, field)
+            assert [row["requests"] for row in values] == [row["requests"] for row in alone]
+            for row in alone:
+                [same] = [each for each in values if each["name"] == row["name"]]
+                assert same.items() >= row.items(), field
+        assert {row["name"] for row in over_time.lines} == {row["name"] for row in over_time.values} - {""}
+        for value in over_time.values:
+            in_buckets = [row["requests"] for row in over_time.lines if row["name"] == value["name"]]
+            assert sum(in_buckets) == value["requests"] or not value["name"]
 
     day = Filter(range="24h")
-    assert queries.totals(database, day)["interactions"] == 64
+    assert queries.interactions(database, day) == 64
+    assert finding.found(database, day) == finding.Found(64, 66)
     [found] = finding.interactions(database, Filter(range="24h", search="UMBRELLA")).rows
     assert (found["requests"], found["tools"]) == (3, ["get_weather", "search_shop"])
     assert len(finding.rounds(database, found["interaction_id"])) == 3
@@ -158,12 +170,12 @@ def test_every_question_of_the_dashboard_has_an_answer(place: dict[str, Any]) ->
     older = finding.interactions(database, Filter(range="24h", before=str(page[49]["started"]))).rows
     assert not {row["interaction_id"] for row in page[:50]} & {row["interaction_id"] for row in older}
     assert len(page[:50]) + len(older) == 64
-    before = queries.totals(database, day)
+    before = {**queries.totals(database, day), **queries.gaps(database, day)}
     database.command(
         f"INSERT INTO {database.table} (ts, request_id, status, cost_usd, unpriced, usage_estimated) VALUES"
         " (now64(6), 'part', 'ok', 0.5, ['web_search'], 0), (now64(6), 'none', 'ok', NULL, [], 1)"
     )
-    after = queries.totals(database, day)
+    after = {**queries.totals(database, day), **queries.gaps(database, day)}
     assert [after[name] - before[name] for name in ("unpriced", "priced_in_part", "estimated")] == [1, 1, 1]
     database.close()
 

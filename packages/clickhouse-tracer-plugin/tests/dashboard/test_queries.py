@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 from llm_gateway_clickhouse_tracer.dashboard.filter import Filter
-from llm_gateway_clickhouse_tracer.dashboard.queries import breakdown, choices, series, series_by, totals
+from llm_gateway_clickhouse_tracer.dashboard.queries import (
+    breakdown,
+    breakdowns,
+    choices,
+    gaps,
+    interactions,
+    over_time,
+    series,
+    totals,
+)
 from llm_gateway_clickhouse_tracer.database.client import Database
 from llm_gateway_clickhouse_tracer.database.schema import QUARTER_DAY, create_statements
 from llm_gateway_clickhouse_tracer.settings import ClickHouseSettings
@@ -17,7 +26,10 @@ QUESTIONS = {
     "series": series,
     "choices": choices,
     "provider": lambda database, chosen: breakdown(database, chosen, "provider"),
-    "lines": lambda database, chosen: series_by(database, chosen, "provider"),
+    "interactions": interactions,
+    "gaps": gaps,
+    "over time": lambda database, chosen: over_time(database, chosen, "provider"),
+    "model and project": lambda database, chosen: breakdowns(database, chosen, ("model", "project")),
     "team": lambda database, chosen: breakdown(database, chosen, "team"),
 }
 
@@ -50,7 +62,7 @@ def test_the_boxes_offer_the_values_of_a_custom_span() -> None:
     assert "{since:String}" in database.sql
 
 
-@pytest.mark.parametrize("question", ["totals", "series", "provider", "lines"])
+@pytest.mark.parametrize("question", ["totals", "series", "provider", "over time", "model and project", "gaps"])
 def test_each_figure_is_one_of_the_roll_ups(question: str) -> None:
     database = Asked()
     QUESTIONS[question](database, Filter(range="30d"))

@@ -45,6 +45,16 @@ def test_keys_are_filtered_by_state_which_stays_after_a_change(few: Any) -> None
     assert names(few.get("/keys?state=revoked").text) == ["beta"]
 
 
+def test_keys_of_one_team_are_shown_without_those_that_only_have_its_name_elsewhere(few: Any) -> None:
+    few.post("/keys", {"token": few.token, "name": "one", "team": "two"})
+    page = few.get("/keys?of_team=one").text
+
+    assert names(page) == ["beta", "gamma"]
+    assert "<p>2 keys</p>" in page
+    assert 'href="/console/keys"' in page.partition("× team one")[0][-120:]
+    assert names(few.get("/keys?of_team=one&q=gam").text) == ["gamma"]
+
+
 def test_those_that_spent_most_come_first_and_unused_ones_are_found(traced_admin: Any) -> None:
     for name in ("idle", "search"):
         traced_admin.post("/keys", {"token": traced_admin.token, "name": name})

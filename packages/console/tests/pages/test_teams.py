@@ -17,7 +17,7 @@ def test_teams_are_listed_by_cost_with_keys_and_ways_on(traced_admin: Any) -> No
     assert "40 % of all" in rows[1]
     assert 'href="/console/team?name=search&amp;range=30d">search<' in rows[1]
     assert 'href="/console/traces/interactions?team=search&amp;range=30d&amp;status=failed">2<' in rows[1]
-    assert 'href="/console/keys?q=search">2<' in rows[1]
+    assert 'href="/console/keys?of_team=search&amp;state=active">2<' in rows[1]
     assert "$0.00" in rows[2]
 
 

@@ -54,6 +54,7 @@ _TAIL_PAUSE_SECONDS: Final = 2.0
 
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _QUERIES_AT_ONCE: Final = 4
+_SHOWN: Final = 12
 _MOST_FIGURES: Final = 10_000
 _BREAKDOWNS: Final = ("provider", "model", "team", "caller", "project", "status")
 
@@ -168,20 +169,31 @@ class Dashboard:
     def _overview(self, chosen: Filter, base: str) -> Reply:
         database = self._connected()
         before = chosen.before_it(time.time())
-        sums, points, offered, earlier, statuses, providers, *found = _together(
+        over_time, interactions, gaps, parts, teams, callers, offered, earlier, statuses = _together(
             database,
-            partial(queries.totals, database, chosen),
-            partial(queries.series, database, chosen),
+            partial(queries.over_time, database, chosen, "provider"),
+            partial(queries.interactions, database, chosen),
+            partial(queries.gaps, database, chosen),
+            partial(queries.breakdowns, database, chosen, ("model", "project", "status")),
+            partial(queries.breakdown, database, chosen, "team"),
+            partial(queries.breakdown, database, chosen, "caller"),
             partial(queries.choices, database, chosen),
-            partial(queries.totals, database, before, compared=True),
+            partial(queries.totals, database, before),
             partial(queries.outcomes, database, chosen),
-            partial(queries.series_by, database, chosen, "provider"),
-            *(partial(queries.breakdown, database, chosen, name) for name in _BREAKDOWNS),
         )
-        parts = dict(zip(_BREAKDOWNS, found, strict=True))
+        parts = {**parts, "provider": over_time.values[:_SHOWN], "team": teams, "caller": callers}
+        sums = {**over_time.whole, "interactions": interactions, **gaps}
         return _page(
             overview_page(
-                base, chosen, sums, points, parts, offered, earlier=earlier, statuses=statuses, providers=providers
+                base,
+                chosen,
+                sums,
+                over_time.points,
+                {name: parts[name] for name in _BREAKDOWNS},
+                offered,
+                earlier=earlier,
+                statuses=statuses,
+                providers=over_time.lines,
             )
         )
 
@@ -208,11 +220,13 @@ class Dashboard:
 
     def _series(self, chosen: Filter) -> Reply:
         database = self._connected()
-        start, end, bucket = chosen.span(time.time())
+        now = time.time()
+        start, end, bucket = chosen.span(now)
         points, statuses = _together(
             database, partial(queries.series, database, chosen), partial(queries.outcomes, database, chosen)
         )
-        return _json({"start": start, "end": end, "bucket": bucket, "points": points, "statuses": statuses})
+        span = {"start": start, "first": chosen.begins(now), "end": end, "bucket": bucket}
+        return _json({**span, "points": points, "statuses": statuses})
 
     def _body(self, request_id: str, name: str, base: str) -> Reply:
         row = next(

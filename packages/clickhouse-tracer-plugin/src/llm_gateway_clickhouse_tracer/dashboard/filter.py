@@ -155,6 +155,13 @@ class Filter:
             start, end = now - RANGES[self.range].seconds, now
         return int(start // bucket * bucket), int(end // bucket * bucket + bucket), bucket
 
+    def begins(self, now: float) -> int:
+        """From when on requests are counted, in Unix seconds: within the first bucket of the charts."""
+        if self.since:
+            return int(datetime.fromisoformat(self.since).replace(tzinfo=UTC).timestamp())
+        start = now - RANGES[self.range].seconds
+        return int(start // _QUARTER * _QUARTER if self.by_quarter_days else start)
+
     def before_it(self, now: float) -> Filter:
         """The same choice, in the span of equal length before it."""
         if self.since:

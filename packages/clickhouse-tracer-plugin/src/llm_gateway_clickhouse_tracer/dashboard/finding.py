@@ -24,6 +24,7 @@ from .filter import SORTS, Filter
 __all__ = [
     "PAGE_SIZE",
     "WINDOWS",
+    "Found",
     "Page",
     "charged",
     "details",
@@ -59,6 +60,12 @@ _ANYWHERE: Final = """(positionCaseInsensitiveUTF8(prompt, {search:String}) > 0
 
 
 @dataclass(slots=True, frozen=True)
+class Found:
+    interactions: int
+    requests: int
+
+
+@dataclass(slots=True, frozen=True)
 class Page:
     rows: list[dict[str, Any]]
     """At most one more than a page shows: then there is a further one."""
@@ -85,13 +92,17 @@ def interactions(database: Database, chosen: Filter, *, thorough: bool = False) 
     raise AssertionError("the last window is the whole span")
 
 
-def found(database: Database, chosen: Filter) -> int | None:
-    """How many interactions the filter finds; None for a search, which is not carried on for the sake of a number."""
+def found(database: Database, chosen: Filter) -> Found | None:
+    """What the filter finds; None for a search, which is not carried on for the sake of a number."""
     if chosen.search:
         return None
     where, parameters = chosen.where()
-    rows = database.query(f"SELECT uniq(interaction_id) AS n FROM {database.table} WHERE {where}", parameters)
-    return int(rows[0]["n"]) if rows else 0
+    rows = database.query(
+        f"""SELECT uniq(interaction_id) AS interactions, count() AS requests
+        FROM {database.table} WHERE {where}""",
+        parameters,
+    )
+    return Found(int(rows[0]["interactions"]), int(rows[0]["requests"])) if rows else Found(0, 0)
 
 
 def ends(chosen: Filter) -> tuple[float, float]:

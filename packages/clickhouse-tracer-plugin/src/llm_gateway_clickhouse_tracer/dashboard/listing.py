@@ -14,7 +14,7 @@ from .alike import runs
 from .controls import address, controls
 from .figures import count, duration, moment, money
 from .filter import Filter
-from .finding import PAGE_SIZE, Page
+from .finding import PAGE_SIZE, Found, Page
 from .frame import badge, linked, marked, nothing, page, script
 
 __all__ = ["COLUMNS", "Column", "interactions_page", "tail_event"]
@@ -73,8 +73,9 @@ def interactions_page(
     chosen: Filter,
     found: Page,
     offered: Mapping[str, Sequence[str]],
-    total: int | None = None,
+    total: Found | None = None,
 ) -> str:
+    """`total` is what the filter finds on all pages; None where that is not known."""
     rows = found.rows
     shown = rows[:PAGE_SIZE]
     head = tag("tr", [_heading(base, chosen, column) for column in COLUMNS])
@@ -82,7 +83,7 @@ def interactions_page(
         base,
         "Interactions",
         "Interactions",
-        tag("h1", "Interactions", tag("small", f"{count(total)} found", class_="sub") if total is not None else None),
+        tag("h1", "Interactions", tag("small", _total(total), class_="sub") if total is not None else None),
         controls(base, "/interactions", chosen, offered, search="Search prompts, answers, ids…", tools=True),
         _choosing(base, chosen),
         tag(
@@ -119,6 +120,11 @@ def interactions_page(
         ),
         script(base, "list.js"),
     )
+
+
+def _total(total: Found) -> str:
+    """Charts and tables count requests, the list has a line for each interaction: so the heading has both."""
+    return f"{count(total.interactions)} found, {count(total.requests)} request{'s' * (total.requests != 1)}"
 
 
 def _heading(base: str, chosen: Filter, column: Column) -> Markup:

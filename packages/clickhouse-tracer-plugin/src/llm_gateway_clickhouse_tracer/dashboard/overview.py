@@ -159,9 +159,11 @@ def _charts(base: str, chosen: Filter, points: Points, statuses: Points, provide
     def link(changes: Mapping[str, str]) -> str:
         return address(base, "/interactions", chosen, **changes)
 
+    now = time.time()
     axis = Axis(
-        *chosen.span(time.time()), zone=chosen.tzinfo, zone_name=chosen.zone, link=link, zoom=address(base, "/", chosen)
-    )
+        *chosen.span(now), zone=chosen.tzinfo, zone_name=chosen.zone, link=link, zoom=address(base, "/", chosen),
+        first=chosen.begins(now),
+    )  # fmt: skip
     met = {point["status"] for point in statuses}
     ended = sorted(met, key=lambda status: (_ORDER.index(status) if status in _ORDER else len(_ORDER), status))
     by_status = _by_bucket(statuses, "status", ended, lambda point: point["requests"], nothing=0)

@@ -7,12 +7,27 @@ from there.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from ..database.client import Database
 from .filter import FIELDS, Filter
 
-__all__ = ["breakdown", "choices", "failures", "last_seen", "outcomes", "series", "series_by", "totals"]
+__all__ = [
+    "OverTime",
+    "breakdown",
+    "breakdowns",
+    "choices",
+    "failures",
+    "gaps",
+    "interactions",
+    "last_seen",
+    "outcomes",
+    "over_time",
+    "series",
+    "totals",
+]
 
 _OFFERED: Final = ("project", "model", "provider", "status", "caller", "team")
 _MOST_CHOICES: Final = 100
@@ -21,30 +36,77 @@ _SETTINGS: Final = "SETTINGS prefer_column_name_to_alias = 1"
 """`sum(cost_usd) AS cost_usd` is not an argument of another figure."""
 
 
-def totals(database: Database, chosen: Filter, *, compared: bool = False) -> dict[str, Any]:
-    """One row of sums; `compared` leaves out what is not compared with another span."""
-    where, parameters = chosen.where()
-    distinct = "" if compared else "uniq(interaction_id) AS interactions,"
-    found = database.query(
-        f"""SELECT
-            count() AS requests, countIf(status != 'ok') AS errors, {distinct}
-            quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
+_LATENCY: Final = "quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency"
+_SUMS: Final = f"""count() AS requests, countIf(status != 'ok') AS errors, {_LATENCY},
             quantilesTDigest(0.5, 0.95)(ttft_us) AS ttft,
             sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
             sum(cache_read_tokens) AS cache_read_tokens, sum(reasoning_tokens) AS reasoning_tokens,
-            sum(cost_usd) AS cost, countIf(cost_usd IS NULL AND status = 'ok') AS unpriced
-        FROM {database.table} WHERE {where} {_SETTINGS}""",
-        parameters,
-    )
-    if not found or compared:
-        return found[0] if found else {}
-    # By itself: no roll-up has these, and with them none would serve the sums.
-    [marks] = database.query(
+            sum(cost_usd) AS cost, countIf(cost_usd IS NULL AND status = 'ok') AS unpriced"""
+_SPEED: Final = """quantileTDigestIf(0.5)(
+                output_tokens * 1e6 / (duration_us - ttft_us), stream AND duration_us > ttft_us
+            ) AS speed"""
+
+
+def totals(database: Database, chosen: Filter) -> dict[str, Any]:
+    """One row of sums."""
+    where, parameters = chosen.where()
+    found = database.query(f"SELECT {_SUMS} FROM {database.table} WHERE {where} {_SETTINGS}", parameters)
+    return found[0] if found else {}
+
+
+def interactions(database: Database, chosen: Filter) -> int:
+    """How many interactions the requests belong to: about, where they are very many."""
+    where, parameters = chosen.where()
+    found = database.query(f"SELECT uniq(interaction_id) AS n FROM {database.table} WHERE {where}", parameters)
+    return int(found[0]["n"]) if found else 0
+
+
+def gaps(database: Database, chosen: Filter) -> dict[str, int]:
+    """How many requests were priced in part, and of how many the tokens are an estimate."""
+    where, parameters = chosen.where()
+    found = database.query(
         f"""SELECT countIf(cost_usd IS NOT NULL AND notEmpty(unpriced)) AS priced_in_part,
-            countIf(usage_estimated) AS estimated FROM {database.table} WHERE {where}""",
+            countIf(usage_estimated) AS estimated FROM {database.table} WHERE {where} {_SETTINGS}""",
         parameters,
     )
-    return {**found[0], **marks}
+    return found[0] if found else {}
+
+
+@dataclass(slots=True, frozen=True)
+class OverTime:
+    """The same figures of all requests, of each bucket, of each value of a field, and of each value in each bucket."""
+
+    whole: dict[str, Any]
+    points: list[dict[str, Any]]
+    values: list[dict[str, Any]]
+    """Those with most requests first."""
+    lines: list[dict[str, Any]]
+    """Of the values with most requests alone."""
+
+
+def over_time(database: Database, chosen: Filter, field: str) -> OverTime:
+    """One question instead of four: most of the work of each is to read the distributions of a roll-up."""
+    where, parameters = chosen.where()
+    _, _, bucket = chosen.span(time.time())
+    column = FIELDS[field]
+    rows = database.query(
+        f"""SELECT
+            toUnixTimestamp(toStartOfInterval({_clock(chosen, bucket)}, toIntervalSecond({bucket}))) AS start,
+            {column} AS name, grouping(start, {column}) AS absent, {_SUMS}, {_SPEED}
+        FROM {database.table} WHERE {where} GROUP BY CUBE(start, {column}) ORDER BY start {_SETTINGS}""",
+        parameters,
+    )
+    by_keys: dict[int, list[dict[str, Any]]] = {_EACH: [], _OF_BUCKET: [], _OF_VALUE: [], _WHOLE: []}
+    for row in rows:
+        by_keys[row.pop("absent")].append(row)
+    values = sorted(by_keys[_OF_VALUE], key=lambda row: (-row["requests"], row["name"]))
+    most = [row["name"] for row in values if row["name"]][:_MOST_LINES]
+    lines = sorted((row for row in by_keys[_EACH] if row["name"] in most), key=lambda row: (row["start"], row["name"]))
+    return OverTime((by_keys[_WHOLE] or [{}])[0], by_keys[_OF_BUCKET], values, lines)
+
+
+_EACH, _OF_BUCKET, _OF_VALUE, _WHOLE = range(4)
+"""What SQL's `grouping` of the bucket and the value gives: a bit is set where a key is left out."""
 
 
 def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
@@ -54,13 +116,7 @@ def series(database: Database, chosen: Filter) -> list[dict[str, Any]]:
     return database.query(
         f"""SELECT
             toUnixTimestamp(toStartOfInterval({_clock(chosen, bucket)}, toIntervalSecond({bucket}))) AS start,
-            count() AS requests, countIf(status != 'ok') AS errors,
-            quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency,
-            quantilesTDigest(0.5, 0.95)(ttft_us) AS ttft,
-            sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost,
-            quantileTDigestIf(0.5)(
-                output_tokens * 1e6 / (duration_us - ttft_us), stream AND duration_us > ttft_us
-            ) AS speed
+            {_SUMS}, {_SPEED}
         FROM {database.table} WHERE {where} GROUP BY start ORDER BY start {_SETTINGS}""",
         parameters,
     )
@@ -79,31 +135,13 @@ def outcomes(database: Database, chosen: Filter) -> list[dict[str, Any]]:
     )
 
 
-def series_by(database: Database, chosen: Filter, field: str) -> list[dict[str, Any]]:
-    """Per bucket and value of a field: requests, errors and latency. Only the values with most requests."""
-    where, parameters = chosen.where()
-    _, _, bucket = chosen.span(time.time())
-    column = FIELDS[field]
-    return database.query(
-        f"""SELECT
-            toUnixTimestamp(toStartOfInterval({_clock(chosen, bucket)}, toIntervalSecond({bucket}))) AS start,
-            {column} AS name, count() AS requests, countIf(status != 'ok') AS errors,
-            quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency
-        FROM {database.table} WHERE {where} AND {column} IN (
-            SELECT {column} FROM {database.table} WHERE {where} AND {column} != ''
-            GROUP BY {column} ORDER BY count() DESC LIMIT {_MOST_LINES}
-        ) GROUP BY start, name ORDER BY start, name {_SETTINGS}""",
-        parameters,
-    )
-
-
 def breakdown(
     database: Database, chosen: Filter, field: str, *, most: int = 12, timed: bool = True
 ) -> list[dict[str, Any]]:
     """One entry per value of a field, those with most requests first. `timed`: with latency, which is most of the
     work where values are many."""
     where, parameters = chosen.where()
-    latency = "quantilesTDigest(0.5, 0.95, 0.99)(duration_us) AS latency," if timed else ""
+    latency = f"{_LATENCY}," if timed else ""
     return database.query(
         f"""SELECT
             {FIELDS[field]} AS name, count() AS requests, countIf(status != 'ok') AS errors, {latency}
@@ -111,6 +149,29 @@ def breakdown(
         FROM {database.table} WHERE {where} GROUP BY name ORDER BY requests DESC LIMIT {most} {_SETTINGS}""",
         parameters,
     )
+
+
+def breakdowns(
+    database: Database, chosen: Filter, fields: Sequence[str], *, most: int = 12
+) -> dict[str, list[dict[str, Any]]]:
+    """The breakdown by each of some fields, of which one roll-up has all: it is read once."""
+    where, parameters = chosen.where()
+    columns = ", ".join(FIELDS[field] for field in fields)
+    every = 2 ** len(fields) - 1
+    alone = {every - 2**position: field for position, field in enumerate(reversed(fields))}
+    rows = database.query(
+        f"""SELECT
+            {columns}, grouping({columns}) AS absent, count() AS requests, countIf(status != 'ok') AS errors,
+            {_LATENCY}, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(cost_usd) AS cost
+        FROM {database.table} WHERE {where} GROUP BY CUBE({columns}) HAVING absent IN {tuple(alone)}
+        ORDER BY requests DESC LIMIT {most} BY absent {_SETTINGS}""",
+        parameters,
+    )
+    found: dict[str, list[dict[str, Any]]] = {field: [] for field in fields}
+    for row in rows:
+        field = alone[row["absent"]]
+        found[field].append({**row, "name": row[FIELDS[field]]})
+    return found
 
 
 def last_seen(database: Database, chosen: Filter, field: str) -> dict[str, float]:

@@ -146,6 +146,8 @@ _SUMS: Final = (
     "sum(cost_usd)",
 )
 
+_GAPS: Final = ("countIf(cost_usd IS NOT NULL AND notEmpty(unpriced))", "countIf(usage_estimated)")
+
 
 @dataclass(slots=True, frozen=True)
 class RollUp:
@@ -161,9 +163,14 @@ class RollUp:
         return f"(SELECT {keys}, {', '.join(self.figures)} GROUP BY {keys})"
 
 
+_EVERY: Final = (QUARTER_DAY, "project", "model_routed", "provider", "status", "caller", "team")
+
 ROLL_UPS: Final[Mapping[str, RollUp]] = {
     "by_model": RollUp((QUARTER_DAY, "project", "model_routed", "provider", "status")),
-    "by_caller": RollUp((QUARTER_DAY, "project", "model_routed", "provider", "status", "caller", "team")),
+    "by_owner": RollUp((QUARTER_DAY, "project", "caller", "team")),
+    "by_caller": RollUp(_EVERY),
+    # By itself, for a table of an earlier version has the other roll-ups without these figures.
+    "gaps": RollUp(_EVERY, _GAPS),
     # Sessions are many, so they have no distributions; whose they are hardly makes them more.
     "by_session": RollUp((QUARTER_DAY, "project", "caller", "team", "session_id"), _SUMS),
 }
@@ -172,6 +179,14 @@ ROLL_UPS: Final[Mapping[str, RollUp]] = {
 
 def _projection(name: str) -> str:
     return f"PROJECTION {name} {ROLL_UPS[name].definition}"
+
+
+def _place_of(name: str) -> str:
+    """Of roll-ups that are as large in their parts of a table the engine takes the first: the order of this file is
+    the order in a table, where the smaller is before the larger."""
+    names = list(ROLL_UPS)
+    position = names.index(name)
+    return f"AFTER {names[position - 1]}" if position else "FIRST"
 
 
 _DEDUPLICATION_WINDOW: Final = 10_000
@@ -230,7 +245,7 @@ def _migrations(database: Database, table: str, found: set[str], retention_days:
         statements.append(f"{alter} {added}")
         statements += [f"{alter} ADD {index.replace('INDEX', 'INDEX IF NOT EXISTS', 1)}" for index in _INDEXES]
     statements += [
-        f"{alter} ADD {_projection(name).replace(' ', ' IF NOT EXISTS ', 1)}"
+        f"{alter} ADD {_projection(name).replace(' ', ' IF NOT EXISTS ', 1)} {_place_of(name)}"
         for name in ROLL_UPS
         if f"PROJECTION {name}" not in create
     ]

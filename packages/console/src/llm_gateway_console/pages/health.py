@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.responses import Response
@@ -50,7 +52,7 @@ async def shown(view: View) -> Response:
         ),
         _failed(health["checks"], reload_, store.body if store.ok else {}),
         tag("h2", "Models and their providers"),
-        _targets(view, targets(iter(figures)), breakers["workers"]),
+        _targets(view, targets(iter(figures)), breakers["workers"], time.time() - health["uptime_seconds"]),
         tag("p", "Since the gateway's start. ", tag("a", "Requests that failed in the last day", href=traced))
         if (traced := view.traces(status="failed", range="24h"))
         else None,
@@ -90,7 +92,8 @@ def _failed(checks: Mapping[str, Any], reload_: Mapping[str, Any], store: Mappin
     return tag("ul", [tag("li", line) for line in lines], class_="failure")
 
 
-def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str, str]]) -> Markup:
+def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str, str]], started: float) -> Markup:
+    since = datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M:%S")
     states: dict[str, set[str]] = {}
     for worker in workers.values():
         for name, state in (worker or {}).items():
@@ -100,7 +103,7 @@ def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str,
     for name in sorted({*states, *known}, key=lambda name: -(known[name].requests if name in known else 0)):
         target = known.get(name)
         project, _, model = name.partition("/")
-        listed = view.traces(project=project, model=model or "(none)", range="24h")
+        listed = view.traces(project=project, model=model or "(none)", since=since)
         open_ = sorted(states.get(name, {"closed"}) - {"closed"})
         rows.append(
             (
@@ -112,7 +115,7 @@ def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str,
                 tag("span", ", ".join(open_) or "closed", class_=f"badge {'error' if open_ else 'ok'}")
                 if model
                 else "–",
-                f"{target.requests:,.0f}" if target else "0",
+                _requests(target, listed),
                 _errors(target),
                 _milliseconds(target.mean if target else None),
                 _milliseconds(target.slower_than(0.95) if target else None),
@@ -121,6 +124,11 @@ def _targets(view: View, found: list[Target], workers: Mapping[str, Mapping[str,
         )
     heads = ("Model", "Provider", "Breaker", "Requests", "Errors", "Mean time", "p95", "Cost")
     return table(heads, rows, empty="There are no models.", numbers=heads[3:])
+
+
+def _requests(target: Target | None, listed: str | None) -> Child:
+    number = f"{target.requests if target else 0:,.0f}"
+    return tag("a", number, href=listed) if listed and target else number
 
 
 def _milliseconds(seconds: float | None) -> str:

@@ -19,7 +19,7 @@ from llm_gateway_sdk.web import Child, Markup, tag
 from ..areas import AreaFailure, recorded_by
 from .view import View
 
-__all__ = ["SPAN", "Choice", "Found", "chosen", "heading", "marked", "pages", "read", "state_of", "states"]
+__all__ = ["SPAN", "Choice", "Found", "chosen", "condition", "heading", "marked", "pages", "read", "state_of", "states"]
 
 PAGE: Final = 100
 SPAN: Final = "30d"
@@ -43,6 +43,8 @@ class Choice:
     """What the reader has chosen."""
 
     q: str = ""
+    team: str = ""
+    """Only keys of exactly this team."""
     state: str = ""
     order: str = "name"
     skip: int = 0
@@ -50,7 +52,12 @@ class Choice:
 
     def query(self) -> dict[str, str]:
         """The other way round, without the page."""
-        return {"q": self.q, "state": self.state, "order": "" if self.order == "name" else self.order}
+        return {
+            "q": self.q,
+            "of_team": self.team,
+            "state": self.state,
+            "order": "" if self.order == "name" else self.order,
+        }
 
 
 @dataclass(slots=True)
@@ -92,6 +99,7 @@ def chosen(fields: Mapping[str, str], q: str) -> Choice:
     state, order = fields.get("state", ""), fields.get("order", "")
     return Choice(
         q=q,
+        team=fields.get("of_team", "")[:200],
         state=state if state in _STATES else "",
         order=order if order in _ORDERS else "name",
         skip=whole_number(fields.get("skip")) or 0,
@@ -131,12 +139,12 @@ async def _keys(view: View, found: Found) -> tuple[list[Mapping[str, Any]], str]
     choice, after = found.choice, found.choice.after
     size = PAGE if choice.after else _READ
     while True:
-        given = {name: value for name, value in (("after", after), ("q", choice.q)) if value}
+        given = {name: value for name, value in (("after", after), ("q", choice.q or choice.team)) if value}
         answer = await view.ask("GET", "/keys", query={"limit": str(size), **given})
         if not answer.ok:
             found.problem = answer
             return [], ""
-        keys += answer.body["items"]
+        keys += (key for key in answer.body["items"] if not choice.team or key.get("team") == choice.team)
         after = answer.body["next"] or ""
         if not after or choice.after or len(keys) >= SORTED:
             return keys, after
@@ -194,6 +202,17 @@ def states(view: View, found: Found) -> Markup | None:
         if number or not state or state == found.choice.state
     ]  # fmt: skip
     return tag("div", tag("nav", links, class_="ranges counts", aria_label="State"), class_="controls")
+
+
+def condition(view: View, choice: Choice) -> Markup | None:
+    """The team whose keys are shown, with the way back to those of all."""
+    if not choice.team:
+        return None
+    href = view.address("/keys", **{**choice.query(), "of_team": ""})
+    words = f"team {choice.team}"
+    return tag(
+        "p", tag("a", f"× {words}", href=href, title=f"Without this condition: {words}", class_="button condition")
+    )
 
 
 def pages(view: View, found: Found) -> list[Markup]:

@@ -101,6 +101,7 @@ async def _page(
         _form(view, is_open=not found.items and not wanted),
         view.lacks(operator="Revoking a key", admin="Making and rotating keys"),
         search,
+        key_list.condition(view, choice),
         key_list.states(view, found),
         tag("p", found.count()),
         table(

@@ -165,7 +165,8 @@ def _charts(view: View, name: str, span: Span, series: Mapping[str, Any]) -> lis
         return view.traces(**{"team": name, **span.query, **changes}) or ""
 
     zoom = view.overview(team=name, **span.query) or ""
-    axis = Axis(series["start"], series["end"], series["bucket"], link=link, zoom=zoom)
+    first = series.get("first", 0)  # a tracer of an earlier version does not name it
+    axis = Axis(series["start"], series["end"], series["bucket"], link=link, zoom=zoom, first=first)
     met = [status for status in _STATUSES if status in _by_status(series["statuses"])]
     by_bucket: dict[int, list[float | None]] = {}
     for point in series["statuses"]:
@@ -213,7 +214,7 @@ def _key_table(view: View, name: str, keys: Rows) -> list[Child]:
         )
         for key in keys[:_MOST]
     ]
-    more = tag("p", tag("a", f"All {len(keys):,} keys", href=view.address("/keys", q=name)))
+    more = tag("p", tag("a", f"All {len(keys):,} keys", href=view.address("/keys", of_team=name)))
     heads = ("Name", "Id", "User", "State")
     return [table(heads, rows, empty="No key names this team."), more if len(keys) > _MOST else None]
 

@@ -13,6 +13,7 @@ from llm_gateway_sdk.web import Child, Markup, tag
 
 from ..areas import AreaFailure, recorded_by
 from . import spans
+from .key_list import state_of
 from .spans import Span
 from .view import View, dollars, table
 
@@ -48,7 +49,7 @@ async def shown(view: View) -> Response:
         team.cost = float(row["cost"] or 0)
     keys = await _all(view, "/keys", "limit")
     for key in keys or ():
-        if key.get("team") and key["state"] == "active":
+        if key.get("team") and state_of(key) == "active":
             teams[key["team"]].keys.append(key["name"])
             if key.get("user"):
                 teams[key["team"]].users.add(key["user"])
@@ -100,7 +101,7 @@ def _row(view: View, span: Span, name: str, team: _Team, whole: float) -> tuple[
         tag("a", f"{team.requests:,}", href=listed) if listed and team.requests else f"{team.requests:,}",
         tag("a", f"{team.errors:,}", href=failed) if failed and team.errors else f"{team.errors:,}",
         f"{team.tokens:,}",
-        tag("a", f"{len(team.keys)}", href=view.address("/keys", q=name)) if team.keys else "0",
+        tag("a", f"{len(team.keys)}", href=view.address("/keys", of_team=name, state="active")) if team.keys else "0",
         _limits(team.limits),
     )
 

@@ -39,6 +39,8 @@ class Axis:
     """As a browser knows it."""
     link: Callable[[Mapping[str, str]], str] | None = None
     """The address of what a point counts. It gets `since` and `until` of the bucket, and the conditions of a series."""
+    first: int = 0
+    """When the span begins: of the bucket in which that is, a link leads to what came after."""
     zoom: str = ""
     """The address of the page; a span that is chosen in the chart is added to it as `since` and `until`."""
 
@@ -138,7 +140,7 @@ def _linked(axis: Axis, start: int, text: str, only: Mapping[str, str] | None) -
     """`only` empty: the text without a link, for the row's first cell has it already."""
     if axis.link is None or only == {}:
         return text
-    span = {"since": _moment(start), "until": _moment(start + axis.bucket)}
+    span = {"since": _moment(max(start, axis.first)), "until": _moment(start + axis.bucket)}
     return tag("a", text, href=axis.link({**span, **(only or {})}))
 
 
