@@ -99,6 +99,7 @@ def test_thoughts_count_as_output_and_tool_prompts_as_input() -> None:
         "thoughtsTokenCount": 7,
         "totalTokenCount": 157,
         "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 11}, {"modality": "TEXT", "tokenCount": 89}],
+        "cacheTokensDetails": [{"modality": "AUDIO", "tokenCount": 8}, {"modality": "TEXT", "tokenCount": 52}],
     }
 
     response = read({**candidate({"text": "a"}, finishReason="STOP"), "usageMetadata": usage})
@@ -107,6 +108,7 @@ def test_thoughts_count_as_output_and_tool_prompts_as_input() -> None:
     assert got is not None
     assert (got.input_tokens, got.output_tokens, got.total_tokens) == (120, 37, 157)
     assert (got.cache_read_tokens, got.reasoning_tokens, got.input_audio_tokens) == (60, 7, 11)
+    assert got.cache_read_audio_tokens == 8
     assert write(response)["usageMetadata"] == usage
 
 

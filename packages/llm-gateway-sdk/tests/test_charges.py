@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_gateway_sdk import Usage
 from llm_gateway_sdk.charges import Charge, charge_of, charged_tier, cost_of
@@ -96,6 +98,24 @@ IMAGE_TOKENS = Prices(
     calls={"image": DOLLAR // 25},
 )
 HEARD = Prices(tiers={"standard": (Band(0, Rates(input=DOLLAR, output=DOLLAR, input_audio=2 * DOLLAR)),)})
+SESSION = Prices(
+    tiers={
+        "standard": (
+            Band(
+                0,
+                Rates(
+                    input=4 * DOLLAR,
+                    output=16 * DOLLAR,
+                    cache_read=DOLLAR // 2,
+                    cache_read_audio=DOLLAR // 4,
+                    input_audio=32 * DOLLAR,
+                    input_image=5 * DOLLAR,
+                ),
+            ),
+        )
+    }
+)
+"""As realtime models are priced."""
 RERANK = Prices(tiers={"standard": (Band(0, Rates(input=0, output=0)),)}, calls={"search_unit": DOLLAR // 500})
 
 
@@ -169,3 +189,50 @@ def test_the_ceiling_counts_pieces(
     prices: Prices, tokens: tuple[int, int], pieces: dict[str, int] | None, nanos: int
 ) -> None:
     assert prices.ceiling(*tokens, pieces=pieces) == nanos
+
+
+@pytest.mark.parametrize(
+    ("usage", "nanos"),
+    [
+        (
+            Usage(1000, 0, 800, input_audio_tokens=881, cache_read_audio_tokens=700),
+            19 * 4_000 + 181 * 32_000 + 700 * 250 + 100 * 500,
+        ),
+        (
+            Usage(1000, 0, 300, input_image_tokens=600, cache_read_image_tokens=200),
+            300 * 4_000 + 400 * 5_000 + 300 * 500,
+        ),
+        (Usage(100, 0, 60, input_audio_tokens=100), 40 * 32_000 + 60 * 250),
+        (Usage(100, 0, 60, input_audio_tokens=30), 10 * 4_000 + 30 * 32_000 + 60 * 500),
+        (Usage(100, 0, 90, input_image_tokens=100), 10 * 5_000 + 90 * 500),
+    ],
+    ids=["sound", "images", "all is sound", "which part is cached is not known", "all are images"],
+)
+def test_what_comes_from_the_cache_is_charged_once(usage: Usage, nanos: int) -> None:
+    assert cost_of(SESSION, usage) == nanos
+
+
+COUNT = st.integers(0, 50)
+
+
+@given(COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
+def test_no_token_of_the_input_is_charged_twice(
+    total: int, read: int, written: int, heard: int, seen: int, read_heard: int, read_seen: int
+) -> None:
+    """However the parts overlap, the charge is between that of all tokens at the cheapest rate and at the dearest."""
+    total = max(total, read + written, heard + seen)
+    usage = Usage(
+        total, 0, read, written, input_audio_tokens=heard, input_image_tokens=seen,
+        cache_read_audio_tokens=read_heard, cache_read_image_tokens=read_seen,
+    )  # fmt: skip
+    prices = replace_write(SESSION)
+    charged = cost_of(prices, usage)
+
+    assert charged is not None
+    assert total * 250 <= charged <= total * 32_000
+
+
+def replace_write(prices: Prices) -> Prices:
+    """The same with a price for what is written to the cache."""
+    [band] = prices.tiers["standard"]
+    return Prices(tiers={"standard": (Band(0, Rates(cache_write=5 * DOLLAR).over(band.rates)),)})

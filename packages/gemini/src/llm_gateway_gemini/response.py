@@ -414,6 +414,9 @@ def decode_usage(value: Any, *, final: bool) -> Usage | None:
     usage.output_audio_tokens = _of_kind("AUDIO", value.get("candidatesTokensDetails"))
     usage.input_image_tokens = _of_kind("IMAGE", value.get("promptTokensDetails"))
     usage.output_image_tokens = _of_kind("IMAGE", value.get("candidatesTokensDetails"))
+    if usage.cache_read_tokens:
+        usage.cache_read_audio_tokens = _of_kind("AUDIO", value.get("cacheTokensDetails"))
+        usage.cache_read_image_tokens = _of_kind("IMAGE", value.get("cacheTokensDetails"))
     tier = value.get("trafficType", value.get("serviceTier"))
     usage.service_tier = tier if isinstance(tier, str) else None
     rest = {key: inner for key, inner in value.items() if key not in _COUNTED and inner is not None}

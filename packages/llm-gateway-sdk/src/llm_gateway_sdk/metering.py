@@ -33,6 +33,8 @@ def record(attempt: Attempt, usage: Usage | None) -> None:
         or usage.output_audio_tokens
         or usage.input_image_tokens
         or usage.output_image_tokens
+        or usage.cache_read_audio_tokens
+        or usage.cache_read_image_tokens
     ):
         usage = _believed(usage, most)
     tier = usage.service_tier
@@ -145,7 +147,8 @@ def _numbers(value: Any) -> Any:
 _FIELDS = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
     "input_audio_tokens", "output_audio_tokens", "provider_metadata", "cache_write_1h_tokens", "input_image_tokens",
-    "output_image_tokens", "service_tier", "tool_calls", "pieces", "requests",
+    "output_image_tokens", "service_tier", "tool_calls", "pieces", "requests", "cache_read_audio_tokens",
+    "cache_read_image_tokens",
 )  # fmt: skip
 _ORDER: dict[Precision | None, int] = {None: 0, "exact": 1, "partial": 2, "estimated": 3}
 

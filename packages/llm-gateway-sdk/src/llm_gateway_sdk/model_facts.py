@@ -125,6 +125,10 @@ class TokenCounts:
     """All output."""
     cache_read: int | None = None
     """Input that came from a cache."""
+    cache_read_audio: int | None = None
+    """Those of `cache_read` that are sound."""
+    cache_read_image: int | None = None
+    """Those of `cache_read` that are images."""
     cache_write: int | None = None
     """All writes."""
     cache_write_1h: int | None = None
@@ -183,9 +187,13 @@ class Prices:
         # Most vendors charge images like text; those that do not have a rate for them.
         seen = (counts.input_image or 0) if rates.input_image is not None else 0
         drawn = (counts.output_image or 0) if rates.output_image is not None else 0
+        cached_sound = cached_sight = 0
+        if (heard or seen) and (read or written):
+            cached_sound, cached_sight, both = _overlaps(counts, read, written, heard, seen)
+            read, written, heard, seen = read - cached_sound, written - both, heard - cached_sound, seen - cached_sight
         total = 0
         for kind, tokens, rate in (
-            ("input", counts.input - read - written - heard - seen, rates.input),
+            ("input", counts.input - read - cached_sound - written - heard - seen, rates.input),
             ("output", counts.output - spoken - drawn, rates.output),
         ):
             if tokens > 0:
@@ -195,9 +203,11 @@ class Prices:
                     return None
                 else:
                     unpriced.append(kind)
-        if read or written or long_kept or heard or seen or spoken or drawn:
+        if read or cached_sound or written or long_kept or heard or seen or spoken or drawn:
+            sound_rate = rates.cache_read if rates.cache_read_audio is None else rates.cache_read_audio
             special = (
                 ("cache_read", read, rates.cache_read, rates.input),
+                ("cache_read_audio", cached_sound, sound_rate, rates.input_audio or rates.input),
                 ("cache_write", max(0, written - long_kept), rates.cache_write, rates.input),
                 ("cache_write_1h", long_kept, rates.cache_write_1h, rates.input),
                 ("input_audio", heard, rates.input_audio, rates.input),
@@ -262,6 +272,18 @@ class Prices:
             nanos = -(-total // MILLION) + by_piece
             found = nanos if found is None else max(found, nanos)
         return found
+
+
+def _overlaps(counts: TokenCounts, read: int, written: int, heard: int, seen: int) -> tuple[int, int, int]:
+    """How much of the sound, and of the images, came from the cache, and how much of either was written to it: what is
+    reported, and what can't be otherwise because the parts together are more than the input. No token is charged
+    twice; what was written is charged as what it is."""
+    sound = min(counts.cache_read_audio or 0, heard, read)
+    sight = min(counts.cache_read_image or 0, seen, read - sound)
+    twice = max(0, read + written + heard + seen - sound - sight - (counts.input or 0))
+    more_sound = min(twice, heard - sound, read - sound - sight)
+    more_sight = min(twice - more_sound, seen - sight, read - sound - sight - more_sound)
+    return sound + more_sound, sight + more_sight, min(written, twice - more_sound - more_sight)
 
 
 _FREE = Rates(**{each.name: 0 for each in fields(Rates)})

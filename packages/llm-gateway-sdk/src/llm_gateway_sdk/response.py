@@ -77,6 +77,10 @@ class Usage(Value):
     `second` of sound, `character` of a text that is spoken, `page`, …; None is nothing."""
     requests: int = 1
     """How many requests to the model these counts add up: the lines of a batch."""
+    cache_read_audio_tokens: int | None = None
+    """Those of `cache_read_tokens` that are sound."""
+    cache_read_image_tokens: int | None = None
+    """Those of `cache_read_tokens` that are images."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -243,6 +247,8 @@ def merge_usage(a: Usage | None, b: Usage | None) -> Usage | None:
         b.service_tier or a.service_tier,
         b.tool_calls or a.tool_calls,
         b.pieces or a.pieces,
+        cache_read_audio_tokens=_latest_count(a.cache_read_audio_tokens, b.cache_read_audio_tokens),
+        cache_read_image_tokens=_latest_count(a.cache_read_image_tokens, b.cache_read_image_tokens),
     )
 
 

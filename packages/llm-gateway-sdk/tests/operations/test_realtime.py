@@ -26,12 +26,17 @@ def test_usage_counts_audio_and_what_was_cached() -> None:
     found = usage_of(
         {
             "input_tokens": 20, "output_tokens": 10,
-            "input_token_details": {"audio_tokens": 12, "cached_tokens": 4},
+            "input_token_details": {
+                "audio_tokens": 12, "image_tokens": 5, "cached_tokens": 4,
+                "cached_tokens_details": {"text_tokens": 0, "audio_tokens": 3, "image_tokens": 1},
+            },
             "output_token_details": {"audio_tokens": 7},
         }
     )  # fmt: skip
 
     assert found == Usage(20, 10, cache_read_tokens=4, input_audio_tokens=12, output_audio_tokens=7)
+    assert found is not None
+    assert (found.cache_read_audio_tokens, found.cache_read_image_tokens, found.input_image_tokens) == (3, 1, 5)
 
 
 @pytest.mark.parametrize(

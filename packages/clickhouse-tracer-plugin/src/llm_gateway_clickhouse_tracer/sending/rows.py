@@ -56,7 +56,7 @@ _USAGE: Final = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_wr
 _PAID: Final = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",
     "input_audio_tokens", "output_audio_tokens", "input_image_tokens", "output_image_tokens", "service_tier",
-    "tool_calls", "pieces", "requests",
+    "tool_calls", "pieces", "requests", "cache_read_audio_tokens", "cache_read_image_tokens",
 )  # fmt: skip
 
 

@@ -64,6 +64,7 @@ def usage_of(found: Any) -> Usage | None:
             return None
         return Usage(pieces={"second": ceil(heard)})
     inputs = _object(found.get("input_token_details"))
+    cached = _object(inputs.get("cached_tokens_details"))
     outputs = _object(found.get("output_token_details"))
     usage = Usage(
         input_tokens=count(found.get("input_tokens")),
@@ -71,6 +72,9 @@ def usage_of(found: Any) -> Usage | None:
         cache_read_tokens=count(inputs.get("cached_tokens")),
         input_audio_tokens=count(inputs.get("audio_tokens")),
         output_audio_tokens=count(outputs.get("audio_tokens")),
+        input_image_tokens=count(inputs.get("image_tokens")),
+        cache_read_audio_tokens=count(cached.get("audio_tokens")),
+        cache_read_image_tokens=count(cached.get("image_tokens")),
     )
     return None if usage.input_tokens is None and usage.output_tokens is None else usage
 
