@@ -6,6 +6,7 @@
     python tools/install.py 'llm-gateway-clickhouse-tracer-plugin[embedded]'
     python tools/install.py --python .venv/bin/python     into another environment
 
+What of ours the environment has already is installed anew, so that the same command upgrades it, and goes back.
 All of our wheels are installed by their paths, with what they need of each other: on the public index the name
 `llm-gateway` belongs to another project.
 """
@@ -34,12 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
     if GATEWAY not in wheels:
         print(f"no wheel of {GATEWAY} in {options.dist}; build them first: hatch run build:all", file=sys.stderr)
         return 2
+    before = [name for name in installed(options.python) if name in wheels]
     try:
-        requirements = plan(wheels, options.names)
+        requirements = plan(wheels, [*options.names, *before])
     except KeyError as error:
         print(error.args[0], file=sys.stderr)
         return 2
-    return subprocess.run([*installer(options.python), *requirements], check=False).returncode
+    command = installer(options.python)
+    status = subprocess.run([*command, *requirements], check=False).returncode
+    if status or not before:
+        return status
+    # A wheel of the version that is there would be left out, though it was built from other code.
+    again = [str(wheels[name]) for name in before]
+    return subprocess.run([*command, "--no-deps", "--force-reinstall", *again], check=False).returncode
 
 
 def find_wheels(dist: Path) -> dict[str, Path]:
@@ -71,6 +79,13 @@ def plan(wheels: dict[str, Path], names: list[str]) -> list[str]:
     return [
         f"{wheels[name]}[{','.join(sorted(chosen))}]" if chosen else str(wheels[name]) for name, chosen in found.items()
     ]
+
+
+def installed(python: str) -> list[str]:
+    """Our distributions in an environment: an upgrade is of all of them."""
+    code = "import importlib.metadata as m; print(*{d.metadata['Name'] for d in m.distributions()})"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    return sorted(name for name in found if name.startswith(GATEWAY))
 
 
 def requires(wheel: Path, chosen: set[str]) -> list[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -70,3 +72,27 @@ def test_unknown_names_are_refused(wheels: dict[str, Path]) -> None:
 def test_wheels_must_be_built_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert install.main(["--dist", str(tmp_path)]) == 2
     assert "hatch run build:all" in capsys.readouterr().err
+
+
+def test_an_upgrade_is_of_all_that_is_installed_whatever_its_version(
+    wheels: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(install, "installed", lambda python: ["llm-gateway", "llm-gateway-gemini", "llm-gateway-other"])
+    monkeypatch.setattr(install, "installer", lambda python: ["pip"])
+
+    def run(command: list[str], **_: object) -> SimpleNamespace:
+        commands.append(command)
+        return SimpleNamespace(returncode=0)
+
+    monkeypatch.setattr(install.subprocess, "run", run)
+
+    assert install.main(["--dist", str(wheels["llm-gateway"].parent)]) == 0
+    first, second = commands
+    assert names(first[1:]) == {"llm_gateway", "llm_gateway_sdk", "llm_gateway_gemini"}
+    assert second[:3] == ["pip", "--no-deps", "--force-reinstall"]
+    assert names(second[3:]) == {"llm_gateway", "llm_gateway_gemini"}
+
+
+def test_what_is_installed_here_is_found() -> None:
+    assert {"llm-gateway", "llm-gateway-sdk"} <= set(install.installed(sys.executable))
