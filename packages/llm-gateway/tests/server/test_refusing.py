@@ -37,6 +37,12 @@ def test_a_mistyped_path_gets_a_suggestion(client: GatewayClient) -> None:
     assert "Did you mean /openai/v1/chat/completions?" in client.post("/openai/v1/chat/completion", json={}).text
 
 
+@pytest.mark.parametrize("path", ["/no-such-project/v1/messages", "/nothing/at/all"])
+def test_a_path_that_is_like_none_gets_the_page_that_lists_them(client: GatewayClient, path: str) -> None:
+    assert "GET / lists the projects and their addresses." in client.post(path, json={}).text
+    assert client.request("GET", "/").json()["projects"][0]["apis"]
+
+
 def test_a_method_that_a_route_does_not_take_is_answered_with_those_that_it_takes(client: GatewayClient) -> None:
     reply = client.request("DELETE", "/openai/v1/chat/completions")
 
