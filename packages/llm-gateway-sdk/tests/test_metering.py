@@ -6,7 +6,7 @@ import pytest
 
 from llm_gateway_sdk import Choice, LLMResponse, Message, TextPart, ToolCallPart, Usage
 from llm_gateway_sdk.context import Attempt, RequestMetrics
-from llm_gateway_sdk.metering import MOST_TOKENS, add_attempt, estimate_output, record, record_cut
+from llm_gateway_sdk.metering import MOST_PIECES, MOST_TOKENS, add_attempt, estimate_output, record, record_cut
 
 
 def attempt() -> Attempt:
@@ -98,6 +98,16 @@ def test_a_count_that_can_not_be_is_none(kind: str, count: int) -> None:
     assert getattr(reported, kind) == count, "the client's reply is as the provider sent it"
     record_cut(tried, reported, input_tokens=3, output_tokens=4)
     assert getattr(tried.usage, kind) == {"input_tokens": 3, "output_tokens": 4}.get(kind)
+
+
+@pytest.mark.parametrize("name", ["tool_calls", "pieces"])
+@pytest.mark.parametrize("number", [-1, MOST_PIECES + 1, 10**30])
+def test_a_number_of_pieces_that_can_not_be_is_none(name: str, number: int) -> None:
+    tried = attempt()
+    record(tried, Usage(5, 7, **{name: {"web_search": 2, "page": number}}))
+
+    assert tried.usage is not None
+    assert getattr(tried.usage, name) == {"web_search": 2}
 
 
 def test_the_lines_of_a_batch_may_count_more_than_one_request() -> None:

@@ -11,11 +11,13 @@ from .estimate import estimate_text
 from .response import LLMResponse, Usage
 from .values import replace
 
-__all__ = ["MOST_TOKENS", "add_attempt", "estimate_output", "record", "record_cut"]
+__all__ = ["MOST_PIECES", "MOST_TOKENS", "add_attempt", "estimate_output", "record", "record_cut"]
 
 
 MOST_TOKENS = 10**9
 """Tokens of one request that are believed. A provider that reports more, or less than none, has reported nothing."""
+MOST_PIECES = 10**6
+"""The same for what is charged by the piece, of each kind."""
 
 
 def record(attempt: Attempt, usage: Usage | None) -> None:
@@ -35,6 +37,8 @@ def record(attempt: Attempt, usage: Usage | None) -> None:
         or usage.output_image_tokens
         or usage.cache_read_audio_tokens
         or usage.cache_read_image_tokens
+        or usage.tool_calls
+        or usage.pieces
     ):
         usage = _believed(usage, most)
     tier = usage.service_tier
@@ -107,11 +111,16 @@ def estimate_output(response: LLMResponse | None) -> int:
 
 def _believed(usage: Usage, most: int) -> Usage:
     """The usage without counts that can't be."""
-    wrong = {
+    wrong: dict[str, Any] = {
         name: None
         for name in _FIELDS
         if name.endswith("_tokens") and (count := getattr(usage, name)) is not None and not 0 <= count <= most
     }
+    for name in ("tool_calls", "pieces"):
+        counted: dict[str, int] = getattr(usage, name) or {}
+        kept = {kind: number for kind, number in counted.items() if 0 <= number <= MOST_PIECES * usage.requests}
+        if len(kept) < len(counted):
+            wrong[name] = kept or None
     return replace(usage, **wrong) if wrong else usage
 
 
