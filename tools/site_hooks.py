@@ -47,8 +47,12 @@ def on_files(files: Files, config: MkDocsConfig, **_: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Points links to files outside `docs/` at their copies in the site."""
+    """Points links to files outside `docs/` at their copies in the site, and ranks the page for the search."""
     uri = page.file.src_uri
+    if uri == f"{_HOME}/CHANGELOG.md":
+        page.meta.setdefault("search", {"exclude": True})  # it has every word
+    elif uri.startswith((f"{_HOME}/", "reference/")):
+        page.meta.setdefault("search", {"boost": 0.3})  # below the pages that explain
     title = re.search(r"^# (.+)$", markdown, re.MULTILINE)
     _titles[uri] = title[1] if title else uri
 
