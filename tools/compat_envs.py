@@ -135,7 +135,13 @@ def _install(environment: Environment) -> str | None:
 
 
 def _install_python(environment: Environment) -> str | None:
-    made = _run([sys.executable, "-m", "venv", str(environment.folder / "venv")])
+    """With uv where there is one, in a tenth of the time; with pip else, and where uv fails."""
+    if uv := shutil.which("uv"):
+        made = _run([uv, "venv", "--quiet", "--python", sys.executable, str(environment.folder / "venv")])
+        into = ["--python", str(environment.python), *environment.packages]
+        if made is None and _run([uv, "pip", "install", "--quiet", *into]) is None:
+            return None
+    made = _run([sys.executable, "-m", "venv", "--clear", str(environment.folder / "venv")])
     if made is not None:
         return f"no virtual environment for {environment.name}: {made}"
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ sys.path += [str(TESTS / name) for name in ("compatibility", "end_to_end", "agen
 
 from five_apis import FiveApis, models_of  # noqa: E402
 from served_gateway import ServedGateway  # noqa: E402
+from shared_outcomes import SharedOutcomes  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -29,3 +31,9 @@ def gateway(apis: FiveApis, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     served = ServedGateway({"models": models_of(apis.url)}, tmp_path_factory.mktemp("compatibility"))
     yield served
     served.stop()
+
+
+@pytest.fixture(scope="session")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> SharedOutcomes:
+    folder = tmp_path_factory.getbasetemp()
+    return SharedOutcomes((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "outcomes")

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from functools import cache
 from typing import Any
 
 import pytest
 from compat_envs import ENVIRONMENTS, install
 from five_apis import DIALECTS
 from served_gateway import ServedGateway
+from shared_outcomes import SharedOutcomes, Skipped
 from test_sdks import DRIVERS
 
 # The one that keeps responses itself is only imitated here, and keeps nothing.
@@ -25,12 +25,17 @@ pytestmark = [
 ]
 
 
-@cache
-def seen_by(url: str) -> dict[str, Any]:
+@pytest.fixture
+def seen_of(gateway: ServedGateway, outcomes: SharedOutcomes) -> dict[str, Any]:
+    seen: dict[str, Any] = outcomes.of("ai-sdk", lambda: run(gateway.url))
+    return seen
+
+
+def run(url: str) -> dict[str, Any]:
     environment = ENVIRONMENTS["node-ai-sdk-6"]
     problem = install(environment)
     if problem is not None:
-        pytest.skip(problem)
+        raise Skipped(problem)
     plan = {
         "base_url": f"{url}/openai/v1",
         "models": MODELS,
@@ -50,8 +55,8 @@ def seen_by(url: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("mode", ["whole", "streamed"])
-def test_a_tool_loop_of_several_steps(gateway: ServedGateway, model: str, mode: str) -> None:
-    seen = seen_by(gateway.url)[f"{model} {mode}"]
+def test_a_tool_loop_of_several_steps(seen_of: dict[str, Any], model: str, mode: str) -> None:
+    seen = seen_of[f"{model} {mode}"]
 
     assert "failed" not in seen, seen
     assert seen["calls"] == ["Paris", "Rome"]

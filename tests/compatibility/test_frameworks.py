@@ -7,13 +7,13 @@ import json
 import os
 import re
 import subprocess
-from functools import cache
 from typing import Any
 
 import pytest
 from compat_envs import ENVIRONMENTS, install
 from five_apis import DIALECTS
 from served_gateway import ServedGateway
+from shared_outcomes import SharedOutcomes, Skipped
 from test_sdks import DRIVERS
 
 PROMPT = 'think first\ncall weather {"city": "Paris"}\ncall weather {"city": "Rome"}'
@@ -36,12 +36,17 @@ pytestmark = [
 ]
 
 
-@cache
-def seen_by(name: str, url: str) -> dict[str, Any]:
+@pytest.fixture
+def seen_of(gateway: ServedGateway, outcomes: SharedOutcomes, name: str) -> dict[str, Any]:
+    seen: dict[str, Any] = outcomes.of(name, lambda: run(name, gateway.url))
+    return seen
+
+
+def run(name: str, url: str) -> dict[str, Any]:
     environment = ENVIRONMENTS[name]
     problem = install(environment)
     if problem is not None:
-        pytest.skip(problem)
+        raise Skipped(problem)
     plan = {"url": url, "models": DIALECTS, "prompt": PROMPT, "results": {"Paris": "rain", "Rome": "sun"}}
     command = [str(environment.python), str(DRIVERS / "frameworks_client.py")]
     if environment.kind == "node":
@@ -57,8 +62,8 @@ def seen_by(name: str, url: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("name", "way", "model"), _PLACES, ids=[f"{way} on {model}" for _, way, model in _PLACES])
 @pytest.mark.parametrize("mode", ["whole", "streamed"])
-def test_a_loop_with_parallel_calls(gateway: ServedGateway, name: str, way: str, model: str, mode: str) -> None:
-    seen = seen_by(name, gateway.url)[f"{way} {model} {mode}"]
+def test_a_loop_with_parallel_calls(seen_of: dict[str, Any], name: str, way: str, model: str, mode: str) -> None:
+    seen = seen_of[f"{way} {model} {mode}"]
 
     assert "failed" not in seen, seen
     assert seen["calls"] == ["Paris", "Rome"]

@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from five_apis import DIALECTS
 from provider_errors import CLASSES
 from scripted_upstream import INPUT_TOKENS, OUTPUT_TOKENS, THOUGHT
 from served_gateway import ServedGateway
+from shared_outcomes import SharedOutcomes, Skipped
 
 DRIVERS = Path(__file__).parent / "drivers"
 CALLS = 'call weather {"city": "Paris"}\ncall weather {"city": "Łódź"}'
@@ -82,13 +82,18 @@ each_place = pytest.mark.parametrize(
 )
 
 
-@cache
-def outcome_of(name: str, url: str) -> dict[str, Any]:
-    """What the client in this environment saw of the gateway; it runs once for all tests."""
+@pytest.fixture
+def seen_of(gateway: ServedGateway, outcomes: SharedOutcomes, name: str) -> dict[str, Any]:
+    """What the client saw of the gateway."""
+    seen: dict[str, Any] = outcomes.of(name, lambda: run(name, gateway.url))
+    return seen
+
+
+def run(name: str, url: str) -> dict[str, Any]:
     environment = ENVIRONMENTS[name]
     problem = install(environment)
     if problem is not None:
-        pytest.skip(problem)
+        raise Skipped(problem)
     driver, apis = CLIENTS[name]
     base = {"chat": "/openai/v1", "messages": "/anthropic", "generate": "/gemini"}[apis[0]]
     plan = {
@@ -114,8 +119,8 @@ def outcome_of(name: str, url: str) -> dict[str, Any]:
 
 @each_place
 @pytest.mark.parametrize("mode", ["whole", "streamed"])
-def test_a_conversation_with_tools(gateway: ServedGateway, name: str, api: str, model: str, mode: str) -> None:
-    seen = outcome_of(name, gateway.url)["conversations"][f"{api} {model} {mode}"]
+def test_a_conversation_with_tools(seen_of: dict[str, Any], name: str, api: str, model: str, mode: str) -> None:
+    seen = seen_of["conversations"][f"{api} {model} {mode}"]
 
     assert "failed" not in seen, seen["failed"]
     assert seen["calls"] == [["weather", {"city": "Paris"}], ["weather", {"city": "Łódź"}]]
@@ -128,8 +133,8 @@ def test_a_conversation_with_tools(gateway: ServedGateway, name: str, api: str, 
 
 
 @each_place
-def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: str, model: str) -> None:
-    reported = outcome_of(name, gateway.url)["errors"]
+def test_errors_raise_the_right_class(seen_of: dict[str, Any], name: str, api: str, model: str) -> None:
+    reported = seen_of["errors"]
     for kind in CLASSES:
         seen = reported[f"{api} {model} {kind}"]
         if api == "generate":
@@ -145,8 +150,8 @@ def test_errors_raise_the_right_class(gateway: ServedGateway, name: str, api: st
 
 
 @each_place
-def test_a_stream_that_fails_is_not_taken_for_whole(gateway: ServedGateway, name: str, api: str, model: str) -> None:
-    reported = outcome_of(name, gateway.url)["broken"]
+def test_a_stream_that_fails_is_not_taken_for_whole(seen_of: dict[str, Any], api: str, model: str) -> None:
+    reported = seen_of["broken"]
     for kind in BROKEN:
         seen = reported[f"{api} {model} {kind}"]
         assert seen["raised"] or seen.get("event"), (kind, seen)

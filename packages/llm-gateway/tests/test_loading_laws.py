@@ -53,13 +53,13 @@ def outcome(text, directory):
     return None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(KEYS, VALUES, max_size=6))
 def test_any_document_is_loaded_or_refused(tmp_path_factory, document):
     outcome(json.dumps(document), tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(), VALUES)
 def test_a_valid_document_with_one_value_changed_is_loaded_or_refused(tmp_path_factory, seed, value):
     document = json.loads(json.dumps(VALID))
@@ -74,7 +74,7 @@ def test_a_valid_document_with_one_value_changed_is_loaded_or_refused(tmp_path_f
     outcome(json.dumps(document), tmp_path_factory.getbasetemp())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
     with contextlib.suppress(ConfigError):

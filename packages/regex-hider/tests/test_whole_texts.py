@@ -77,7 +77,7 @@ def outcome(redaction: Callable[[Findings], str]) -> tuple[str, dict[int, int]]:
     return text, findings.matches
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(rule_lists(), st.lists(TEXTS, min_size=1, max_size=4))
 def test_whole_texts_are_redacted_as_in_pieces(listed: list[Rule], texts: list[str]) -> None:
     rules = compiled(listed)
@@ -87,7 +87,7 @@ def test_whole_texts_are_redacted_as_in_pieces(listed: list[Rule], texts: list[s
         assert outcome(lambda findings, text=text: redact(text, rules, findings=findings)) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rule_lists(), st.lists(TEXTS, min_size=1, max_size=4))
 def test_they_are_so_too_where_no_time_is_left_to_ask_the_engine_first(listed: list[Rule], texts: list[str]) -> None:
     rules = compiled(listed)
@@ -97,7 +97,7 @@ def test_they_are_so_too_where_no_time_is_left_to_ask_the_engine_first(listed: l
         assert outcome(lambda findings, text=text: automaton_only(text, rules, findings)) == expected
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(patterns(), st.booleans(), TEXTS)
 def test_no_place_at_which_a_match_begins_is_passed_over(pattern: str, case_sensitive: bool, text: str) -> None:
     rules = compiled([Rule(pattern, case_sensitive=case_sensitive)])
@@ -110,7 +110,7 @@ def test_no_place_at_which_a_match_begins_is_passed_over(pattern: str, case_sens
             assert rules.rules[0].regex.match(text, at, timeout=5) is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(rule_lists(), st.lists(st.sampled_from([*FRAGMENTS, '"', '", "', "\\n", "\\u0061", "\\"]), max_size=20))
 def test_whole_json_is_redacted_as_in_pieces(listed: list[Rule], fragments: list[str]) -> None:
     rules = compiled(listed)

@@ -76,7 +76,7 @@ def requests(draw: st.DrawFn) -> LLMRequest:
     )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(requests(), st.sampled_from(RECEIVERS))
 def test_any_request_fits_any_receiver(request: LLMRequest, receiver: Receiver) -> None:
     before = copy.deepcopy(request)

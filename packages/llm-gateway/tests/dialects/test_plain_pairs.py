@@ -74,7 +74,7 @@ PAIRS = [(CHAT, MESSAGES), (MESSAGES, CHAT)]
 
 
 @pytest.mark.parametrize(("client", "provider"), PAIRS, ids=[f"{c.name}-{p.name}" for c, p in PAIRS])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_what_is_kept_of_one_request_writes_another_as_the_general_way_does(
     client: Dialect, provider: Dialect, data: st.DataObject

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from llm_gateway.exchange.references import may_name, references_in
+from llm_gateway.exchange.references import may_name, may_refer, references_in
 
 NAMED = {
     "chat, a file": ({"messages": [{"content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "file"),
@@ -57,6 +57,7 @@ def test_what_is_named_is_found(name: str) -> None:
     body, kind = NAMED[name]
 
     assert may_name(json.dumps(body).encode())
+    assert may_refer(json.dumps(body).encode())
     ((found, id_),) = references_in(body)
     assert found == kind
     assert "f" in id_
@@ -70,6 +71,7 @@ def test_and_however_its_name_is_written(name: str) -> None:
         for place in range(len(sign)):
             hidden = written.replace(sign, f"{sign[:place]}\\u{ord(sign[place]):04x}{sign[place + 1 :]}")
             assert may_name(hidden.encode())
+            assert may_refer(hidden.encode())
             assert list(references_in(json.loads(hidden))) == list(references_in(NAMED[name][0]))
 
 

@@ -123,7 +123,7 @@ def test_redaction_agrees_with_a_javascript_engine_on_random_patterns() -> None:
     rnd = random.Random(20)
     cases: list[tuple[list[str], bool, str]] = []
     ours: list[str] = []
-    while len(cases) < 3000:
+    while len(cases) < 1000:
         patterns = [_alternatives(rnd, 2) for _ in range(rnd.randint(1, 3))]
         case_sensitive = rnd.random() < 0.3
         try:

@@ -93,7 +93,7 @@ def redacted_value(value: Any) -> Any:
             return value if shown == json.dumps(value) else shown
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_VALUES, st.booleans(), st.randoms(use_true_random=False))
 def test_redacted_json_has_the_redaction_of_each_string_wherever_it_is_cut(
     value: Any, ascii_only: bool, rnd: random.Random
@@ -108,7 +108,7 @@ def test_redacted_json_has_the_redaction_of_each_string_wherever_it_is_cut(
     assert cut(text, lambda: rnd.randint(1, 5)) == out
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_VALUES, st.randoms(use_true_random=False))
 def test_damaged_json_is_redacted_alike_wherever_it_is_cut(value: Any, rnd: random.Random) -> None:
     text = json.dumps(value)

@@ -130,7 +130,7 @@ def test_streams_equal_whole_text_redaction_wherever_they_are_cut() -> None:
         assert streamed(StreamRedactor(rules), text, lambda: rnd.choice([1, 1, 2, 3, 5])) == expected, text
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(
     st.sampled_from(SETS),
     st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=3)), max_size=12).map("".join),
@@ -149,7 +149,7 @@ class Eager(StreamRedactor):
         return safe
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     st.sampled_from(SETS),
     st.lists(st.sampled_from([*FRAGMENTS, " a", " 1", "  ", " secret", "\n\n"]), max_size=12),

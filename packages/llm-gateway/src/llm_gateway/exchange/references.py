@@ -34,6 +34,10 @@ _SIGNS = (
 _ESCAPED = re.compile(rb"\\u00(?:5[fF]|[46][0-9a-fA-F]|[57][0-9aA])")
 """A letter or an underscore of ASCII, written as an escape: no encoder does that, and it would hide a sign."""
 
+_MAY_REFER = re.compile(rb'"(?:file|vector_|cached|previous_|item_ref|con(?:tainer|versation"))')
+"""The beginnings of `_SIGNS`, each of which is the first word of a key or of a value. One search for a quotation mark
+takes a quarter of the time of seven searches."""
+_BACKSLASH = 0x5C
 _FILE, _STORE, _CACHE, _CONVERSATION = "file", "vector_store", "cached_content", "conversation"
 _RESPONSE, _ITEM, _CONTAINER = "previous_response", "item", "container"
 _KINDS = {
@@ -82,16 +86,7 @@ def may_name(body: bytes) -> bool:
 
 def may_refer(body: bytes) -> bool:
     """The same for a short body, with less certainty and at less cost."""
-    return (
-        b"file" in body
-        or b"vector_" in body
-        or b"previous_" in body
-        or b"item_ref" in body
-        or b"ontainer" in body
-        or b"ached" in body
-        or b'"conversation"' in body
-        or b"\\u00" in body
-    )
+    return _MAY_REFER.search(body) is not None or (_BACKSLASH in body and b"\\u00" in body)
 
 
 def may_hide(body: bytes) -> bool:

@@ -52,7 +52,7 @@ BODIES = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(BODIES)
 def test_requests(body: Any) -> None:
     with contextlib.suppress(DialectError):
@@ -61,7 +61,7 @@ def test_requests(body: Any) -> None:
             DIALECT.encode_request(request, Target("m", api_version=version), Losses())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.fixed_dictionaries({"content": NODES}, optional=dict.fromkeys(("usage", "stop_reason", "id"), NODES)))
 def test_replies(body: Any) -> None:
     with contextlib.suppress(DialectError):

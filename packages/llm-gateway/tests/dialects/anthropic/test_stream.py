@@ -308,7 +308,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(EVENTS | JSON, max_size=5))
 def test_any_json_gives_chunks_or_a_dialect_error(bodies: list[Any]) -> None:
     decoder = DIALECT.stream_decoder(MINT)
@@ -353,7 +353,7 @@ ARGUMENTS = st.sampled_from(
 CALLS = st.lists(ARGUMENTS, min_size=1, max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(CALLS, st.data())
 def test_interleaved_calls_are_written_one_after_the_other(calls: list[str], data: st.DataObject) -> None:
     queues = []
