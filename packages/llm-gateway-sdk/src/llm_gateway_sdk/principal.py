@@ -57,16 +57,17 @@ def credentials_of(ctx: Any) -> list[str]:
     """Every API key or token that the request of a RequestContext carries: some clients send one in two headers, some
     two different ones."""
     found: dict[str, None] = {}
-    for name, value in ctx.http_request.raw_headers:
+    for name, value in ctx.http_request.raw_headers.items:
         if name == "authorization":
             match = _BEARER.fullmatch(value.strip())
             if match is not None:
-                found[match[1].strip()] = None
+                found[match[1]] = None
             elif (signed := _SIGNED.match(value)) is not None:
                 found[signed[1]] = None
         elif name in _HEADERS:
             found[value.strip()] = None
-    return [credential for credential in found if credential]
+    found.pop("", None)
+    return list(found)
 
 
 def owner_of(ctx: Any) -> str:
