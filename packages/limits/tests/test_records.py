@@ -13,7 +13,8 @@ from llm_gateway_sdk import CounterState, StoreUnavailable
 sys.path.insert(0, str(Path(__file__).parent))
 
 from limits_case import Case
-from llm_gateway_limits.reporting import SUBJECTS
+from llm_gateway_limits.reporting import SUBJECTS, state_of
+from llm_gateway_limits.rules import compile_rules
 
 DAY = {"name": "day", "per": ["key"], "tokens": 1000, "window": {"calendar": "day"}}
 
@@ -46,6 +47,25 @@ def test_each_subject_is_written_once() -> None:
             await case.records.flush()
 
         assert len(await case.store.scan(SUBJECTS)) == 1
+
+    asyncio.run(main())
+
+
+def test_limits_of_one_caller_share_what_is_written_and_each_has_its_row() -> None:
+    minute = {"name": "minute", "per": ["key"], "requests": 10, "window": "1m"}
+    other = {"name": "other", "per": ["key"], "requests": 10, "window": "1m", "when": {"models": ["another"]}}
+
+    async def main() -> None:
+        case = Case(DAY, minute, other)
+        for each in case.asked()[1].applied:
+            case.records.remember(each.term)
+        await case.records.flush()
+
+        assert len(await case.store.scan(SUBJECTS)) == 1
+        rows = await state_of(compile_rules([DAY, minute, other]), case.store)
+        assert [(row["limit"], row["subject"]) for row in rows] == [
+            ("day", {"key": "keys:ann"}), ("minute", {"key": "keys:ann"}),
+        ]  # fmt: skip
 
     asyncio.run(main())
 

@@ -10,7 +10,7 @@ from llm_gateway_sdk import CounterState, GatewayServices, RequestContext
 
 from .applied import Applied
 from .plans import Subject, Term
-from .reporting import SUBJECTS
+from .reporting import subject_key
 from .rules import Rule
 
 __all__ = ["Records"]
@@ -68,8 +68,9 @@ class Records:
 
     def remember(self, term: Term) -> None:
         """Keeps a list of subjects, so that the state of a limit can be shown for all of them."""
-        if term.counter not in self._subjects and len(self._subjects) < _MOST_SUBJECTS:
-            self._subjects.add(term.counter)
+        known = term.counter if term.rule.when else ("", term.subject)
+        if known not in self._subjects and len(self._subjects) < _MOST_SUBJECTS:
+            self._subjects.add(known)
             self._new_subjects.append((term.rule, term.subject))
 
     def name_request(self, request_id: str) -> None:
@@ -93,6 +94,6 @@ class Records:
             await self._gateway.store.append("limits", events, keep=self._retention)
 
     async def _write_subject(self, rule: Rule, subject: Subject) -> None:
-        key = f"{SUBJECTS}{rule.key(subject, '')}"
+        key = subject_key(rule, subject)
         if await self._gateway.store.get(key) is None:
             await self._gateway.store.put(key, b"")

@@ -15,7 +15,7 @@ from llm_gateway_sdk.wildcards import Wildcard
 from .amounts import MEASURES, decode_amount
 from .windows import Window, decode_window
 
-__all__ = ["Asker", "Override", "Rule", "compile_rules", "with_overrides"]
+__all__ = ["Asker", "Override", "Rule", "compile_rules", "whom_of", "with_overrides"]
 
 T = TypeVar("T")
 Word = Literal["lease", "allow", "deny"]
@@ -171,7 +171,7 @@ class Rule:
     def key(self, subject: Sequence[tuple[str, str]], index: str) -> str:
         """The counter's name. It changes with what is counted, not with the amount: an edited amount takes effect on
         what is counted already."""
-        key = f"{self._counters}{_whom(tuple(subject))}|{index}"
+        key = f"{self._counters}{whom_of(tuple(subject))}|{index}"
         return key if self.scale == 1 else f"{key}|x{self.scale}"
 
     def entry(self, subject: Sequence[tuple[str, str]], amount: int, now: float) -> Entry | None:
@@ -204,7 +204,8 @@ def _rate(limit: int, seconds: float, burst: int | None) -> Rate:
 
 
 @lru_cache(maxsize=4096)
-def _whom(subject: tuple[tuple[str, str], ...]) -> str:
+def whom_of(subject: tuple[tuple[str, str], ...]) -> str:
+    """A subject as it is written in the names of counters."""
     return ",".join(f"{dimension}={quote(value, safe=':@.-')}" for dimension, value in subject)
 
 
