@@ -29,7 +29,6 @@ ROOMS: dict[str, set[str]] = {
     "doubtful_settings": {"sdk", "config", "extensions", "authenticating"},
     "notices": {"sdk", "config", "extensions", "provider_checks", "doubtful_names", "doubtful_settings"},
     "authenticating": set(),
-    "single_process": {"config"},
     "store_settings": {"sdk", "config", "extensions", "extension_settings"},
     "loading": {
         "sdk",
@@ -37,7 +36,6 @@ ROOMS: dict[str, set[str]] = {
         "extensions",
         "extension_settings",
         "notices",
-        "single_process",
         "store_settings",
         "provider_checks",
     },
@@ -64,7 +62,6 @@ ROOMS: dict[str, set[str]] = {
         "models",
         "exchange",
         "memory",
-        "single_process",
         "authenticating",
         "spellings",
         "wire",
@@ -80,7 +77,6 @@ ROOMS: dict[str, set[str]] = {
         "models",
         "gateway",
         "monitoring",
-        "single_process",
     },
     "testing": {"sdk", "config", "loading", "exchange", "gateway", "server", "dialects"},
     "cli": {

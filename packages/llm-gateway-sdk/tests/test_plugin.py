@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -77,3 +78,26 @@ def test_without_a_gateway_services_fail_with_the_reason() -> None:
             ask()
     assert (list(services.models), services.project, services.workers) == ([], "default", 1)
     assert (services.prices_of("m"), services.facts_of("m"), services.secret("x")) == (None, None, b"")
+
+
+class Anywhere(Plugin): ...
+
+
+class Alone(Plugin):
+    single_process = True
+
+
+class BySettings(Plugin):
+    @classmethod
+    def is_single_process(cls, config: Mapping[str, Any]) -> bool:
+        return "file" in config
+
+
+@pytest.mark.parametrize(
+    ("plugin", "config", "single"),
+    [(Anywhere, {}, False), (Alone, {}, True), (BySettings, {"file": "x"}, True), (BySettings, {}, False)],
+)
+def test_the_class_or_its_settings_decide_whether_it_runs_in_one_process(
+    plugin: type[Plugin], config: dict[str, Any], single: bool
+) -> None:
+    assert plugin.is_single_process(config) is single

@@ -47,8 +47,8 @@ class ClickHouseTracer(Plugin):
             return str(error)
         return True
 
-    @staticmethod
-    def is_single_process(config: Mapping[str, Any]) -> bool:
+    @classmethod
+    def is_single_process(cls, config: Mapping[str, Any]) -> bool:
         """The engine in this process opens its folder for one process only."""
         url = (config.get("clickhouse") or {}).get("url") if isinstance(config.get("clickhouse"), dict) else None
         return not isinstance(url, str) or url.startswith("chdb:")

@@ -172,6 +172,11 @@ class Plugin:
     single_process: ClassVar[bool] = False
     """Cannot run in several worker processes at once."""
 
+    @classmethod
+    def is_single_process(cls, config: Mapping[str, Any]) -> bool:
+        """Whether it cannot with these settings; `config` is valid by the schema. Found before anything starts."""
+        return cls.single_process
+
     api_version: ClassVar[tuple[int, int]] = API_VERSION
     """(major, minor) of this interface that the plugin was written for."""
 

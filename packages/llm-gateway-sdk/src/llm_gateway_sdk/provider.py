@@ -204,6 +204,10 @@ class HTTPProvider(Provider):
     adapts_replies: bool = False
     """Replies go through `adapt_reply`."""
 
+    keeps_responses: bool = False
+    """The server keeps replies of the Responses API that were not sent with `store: false`, and finds them by id: the
+    gateway's own memory then leaves them to it."""
+
     auth_defaults: ClassVar[Mapping[str, Any]] = {}
     """What `auth` has where it is not written, such as the scope that this provider wants."""
     _credential: CredentialKind | None = None

@@ -51,7 +51,6 @@ from .memory import ResponsesMemory
 from .models import ModelRegistry, ModelTarget
 from .providers.shared_client import SharedClient
 from .providers.transport import TransportSettings, create_client
-from .single_process import requires_single_process
 from .spellings import Spellings
 from .store_settings import build_store, state_folder
 from .wire.crossing import Crossing
@@ -470,7 +469,7 @@ class Gateway:
         self, project: ProjectConfig, config: PluginConfig, registry: ModelRegistry, spellings: Spellings
     ) -> MountedPlugin:
         extension = self.extensions.get("plugin", config.type)
-        if self.workers > 1 and requires_single_process(extension.cls, config):
+        if self.workers > 1 and extension.cls.is_single_process(config.config):
             raise ConfigError(f"plugin '{config.name}' ({config.type}) can't run in several processes")
         identity = f"{project.name}/{config.name}"
         known = [(model.name, model.provider.type, model.metadata) for model in project.models]

@@ -29,7 +29,6 @@ from llm_gateway.extension_settings import check_by_itself, check_schema
 from llm_gateway.extensions import Declared, Extension, Extensions, Kind, find, installed
 from llm_gateway.notices import notices
 from llm_gateway.provider_checks import check_provider
-from llm_gateway.single_process import requires_single_process
 from llm_gateway.store_settings import check_store
 from llm_gateway_sdk.errors import ConfigError
 
@@ -235,7 +234,7 @@ def _check_workers(file: GatewayFile, projects: Iterable[ProjectConfig], draft: 
     for plugin in {plugin.where: plugin for project in projects for plugin in project.plugins}.values():
         if plugin.type not in extensions.names("plugin"):
             continue
-        if requires_single_process(extensions.get("plugin", plugin.type).cls, plugin):
+        if extensions.get("plugin", plugin.type).cls.is_single_process(plugin.config):
             draft.problems.add(
                 plugin.place,
                 f"as configured, {plugin.type} runs in one process only, but `server.workers` is "

@@ -188,7 +188,7 @@ class Attendance(PiecewiseSink):
         if not self._keeps or attempt is None:
             return self._keeps
         provider = attempt.target.provider
-        return not (attempt.same_dialect and getattr(provider, "keeps_responses", False))
+        return not (attempt.same_dialect and isinstance(provider, HTTPProvider) and provider.keeps_responses)
 
     # As a sink.
 

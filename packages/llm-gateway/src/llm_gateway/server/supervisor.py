@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..single_process import requires_single_process
 from .listening import open_listeners
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def _single_process_plugins(result: Source) -> list[str]:
     found = []
     for project in result.config.projects.values():
         for plugin in project.plugins:
-            if requires_single_process(result.extensions.get("plugin", plugin.type).cls, plugin):
+            if result.extensions.get("plugin", plugin.type).cls.is_single_process(plugin.config):
                 found.append(f"plugin '{plugin.name}' ({plugin.type})")
     return sorted(set(found))
 
