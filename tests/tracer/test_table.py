@@ -16,7 +16,7 @@ import pytest
 from llm_gateway_clickhouse_tracer.dashboard import finding, queries, sessions
 from llm_gateway_clickhouse_tracer.dashboard.filter import RANGES, SESSION_SORTS, Filter
 from llm_gateway_clickhouse_tracer.database.client import connect
-from llm_gateway_clickhouse_tracer.database.schema import COLUMNS, QUARTER_DAY, ensure_table
+from llm_gateway_clickhouse_tracer.database.schema import COLUMNS, QUARTER_DAY, ROLL_UPS, ensure_table
 from llm_gateway_clickhouse_tracer.settings import TracerSettings
 from llm_gateway_clickhouse_tracer.tracer import Tracer
 from tracer_contexts import finished, user
@@ -134,6 +134,26 @@ def test_sums_are_served_by_the_projection(place: dict[str, Any]) -> None:
         " GROUP BY session_id ORDER BY cost DESC LIMIT 51"
     )
     assert any("by_session" in row["explain"] for row in dearest)
+
+    asked: list[tuple[str, Any]] = []
+    answer = database.query
+
+    def query(sql: str, parameters: Any = None) -> list[dict[str, Any]]:
+        asked.append((sql, parameters))
+        return answer(sql, parameters)
+
+    database.query = query  # type: ignore[method-assign]
+    month = Filter(range="30d")
+    for question in (queries.totals, queries.series, queries.outcomes, queries.choices, queries.interactions,
+                     queries.gaps, finding.found, sessions.found):  # fmt: skip
+        question(database, month)
+    queries.over_time(database, month, "provider")
+    queries.breakdowns(database, month, ("model", "project", "status"))
+    for field in ("team", "caller"):
+        queries.breakdown(database, month, field)
+    for sql, parameters in asked:
+        read = [row["explain"] for row in answer(f"EXPLAIN {sql}", parameters) if "ReadFrom" in row["explain"]]
+        assert [each for each in read if not any(f"({name})" in each for name in ROLL_UPS)] == [], sql
     database.close()
 
 

@@ -12,7 +12,8 @@ from llm_gateway_sdk.wire import json
 
 __all__ = ["AreaFailure", "fetched", "recorded", "recorded_by"]
 
-_FIGURES_WAIT: Final = 2.0  # Seconds; the figures are an addition to a page that is useful without them.
+_FIGURES_WAIT: Final = 2.0
+"""Seconds, where the figures are an addition to a page that is useful without them."""
 
 
 class AreaFailure(ValueError):
@@ -47,11 +48,11 @@ async def fetched(host: PageHost, area: str, path: str, query: str = "") -> byte
     return bytes(body)
 
 
-async def recorded(host: PageHost, path: str, **query: str) -> Any:
+async def recorded(host: PageHost, path: str, *, wait: float = _FIGURES_WAIT, **query: str) -> Any:
     """The JSON of GET `path` of the area that shows recorded requests; None where nothing is recorded. Raises
-    AreaFailure, also where the database takes more than two seconds."""
+    AreaFailure, also where the database takes more than `wait` seconds."""
     try:
-        async with asyncio.timeout(_FIGURES_WAIT):
+        async with asyncio.timeout(wait):
             found = await fetched(host, "traces", path, urlencode(query))
     except TimeoutError:
         raise AreaFailure("The database of recorded requests is slow: the page is shown without its figures.") from None
@@ -59,11 +60,17 @@ async def recorded(host: PageHost, path: str, **query: str) -> Any:
 
 
 async def recorded_by(
-    host: PageHost, field: str, span: Mapping[str, str], *, with_last: bool = False, **conditions: str
+    host: PageHost,
+    field: str,
+    span: Mapping[str, str],
+    *,
+    with_last: bool = False,
+    wait: float = _FIGURES_WAIT,
+    **conditions: str,
 ) -> dict[str, Mapping[str, Any]]:
     """What the recorded requests of a span (`range`, or `since` and `until`) add up to, by value of a field:
     `requests`, `errors`, `input_tokens`, `output_tokens`, `cost` (US dollars), and `last`, Unix seconds of the last
     one, where it is asked for. `conditions` narrow them. Empty where nothing is recorded. Raises AreaFailure."""
     last = {"last": "1"} if with_last else {}
-    figures = await recorded(host, "/figures.json", **span, by=field, **last, **conditions)
+    figures = await recorded(host, "/figures.json", wait=wait, **span, by=field, **last, **conditions)
     return {row["name"]: row for row in figures or ()}

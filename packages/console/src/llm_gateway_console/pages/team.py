@@ -24,6 +24,8 @@ _NONE: Final = "(none)"
 _MOST: Final = 20
 """Rows of each table; the rest is one link away."""
 _STATUSES: Final = ("ok", "refused", "error", "cancelled")
+_WAIT: Final = 10.0
+"""Seconds for the figures, which are what the page is for."""
 _PAGE_OF_API: Final = "1000"
 
 Rows = Sequence[Mapping[str, Any]]
@@ -71,10 +73,10 @@ async def _recorded(view: View, name: str, span: Span) -> _Recorded:
     found = _Recorded()
     given = {**span.query, "team": name}
     series, models, callers, failures = await asyncio.gather(
-        recorded(view.host, "/series.json", **given),
-        recorded_by(view.host, "model", span.query, team=name),
-        recorded_by(view.host, "caller", span.query, team=name),
-        recorded(view.host, "/failures.json", **given),
+        recorded(view.host, "/series.json", wait=_WAIT, **given),
+        recorded_by(view.host, "model", span.query, wait=_WAIT, team=name),
+        recorded_by(view.host, "caller", span.query, wait=_WAIT, team=name),
+        recorded(view.host, "/failures.json", wait=_WAIT, **given),
     )
     found.series, found.failures = series, failures or ()
     found.models, found.callers = _by_cost(models), _by_cost(callers)

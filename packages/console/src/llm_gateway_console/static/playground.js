@@ -317,6 +317,7 @@
     if (running) return;
     running = new AbortController();
     stop.disabled = false;
+    await loaded;  // who is quick would get no comparison with what was recorded
     answers.replaceChildren();
     if (recorded) showRecorded();
     const models = [...new Set([field("model").value, field("other").value].filter(Boolean))];
@@ -412,5 +413,5 @@
     showRecorded();
   }
   update();
-  replay();
+  const loaded = replay().catch(() => {});
 })();
