@@ -184,13 +184,13 @@ class ClientReply:
     def _edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> bytes:
         """The body of `relay_edited`."""
         request = self.request
-        dialect, echo, mint = request.dialect, request.echo, request.services.mint
-        losses, edited = Losses("response", attempt.field_names), payload.value
+        dialect, mint, edited = request.dialect, request.services.mint, payload.value
         after = written = came = None
         original = wire.body
+        if request.chain.edits_reply and dialect.reads_all_of(wire) and (came := payload.pristine()) == edited:
+            return original
+        echo, losses = request.echo, Losses("response", attempt.field_names)
         if request.chain.edits_reply:
-            if dialect.reads_all_of(wire) and (came := payload.pristine()) == edited:
-                return original
             written = Comparison(original)
             after = dialect.encode_response(edited, echo, mint, losses)
             if written.has_duplicate_keys:

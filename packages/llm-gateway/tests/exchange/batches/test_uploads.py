@@ -35,7 +35,7 @@ class Asked:
         self.upload: Any = None
         self.ctx: Any = _Any(
             principal=None if who is None else Principal(id=who, name=who, source="test"), caller=None,
-            http_request=_Any(path="/gemini" + wire.path, headers=named, raw_headers=wire.headers.items),
+            http_request=_Any(path="/gemini" + wire.path, headers=named, raw_headers=wire.headers),
         )  # fmt: skip
         self.project = _Any(belongings=belongings)
         self.adapter = _Any(name="gemini")
