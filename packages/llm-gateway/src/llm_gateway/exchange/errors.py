@@ -22,12 +22,14 @@ from llm_gateway_sdk.chunk_loop import reported_error
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import TRANSIENT_KINDS, ErrorInfo, kind_of_status
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.secrets import mask_text
 from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
 __all__ = [
     "http_error",
     "internal_error",
+    "read_http_error",
     "refuse_failure",
     "refuse_web_page",
     "retry_after_header",
@@ -42,8 +44,26 @@ __all__ = [
 log = logging.getLogger("llm_gateway.exchange")
 
 _SAME: Mapping[str, str] = {}
+_LONG_BODY = 64 * 1024
+_LONGEST_MESSAGE = 64 * 1024
+"""Characters of a provider's message in logs, traces and errors of another API; its own body goes on as it is."""
 _LASTING = frozenset({405, 407, 426, 501, 505})
 """Statuses that the same call meets again: another model may do, another try does not."""
+
+
+async def read_http_error(
+    dialect: Dialect,
+    status: int,
+    headers: list[tuple[str, str]],
+    body: bytes,
+    *,
+    sent: Sequence[str],
+    names: Mapping[str, str] = _SAME,
+) -> ModelError:
+    """`http_error`, in the thread for heavy bodies where the body is long: some servers quote the whole request."""
+    if len(body) <= _LONG_BODY:
+        return http_error(dialect, status, headers, body, sent=sent, names=names)
+    return await run_aside(http_error, dialect, status, headers, body, sent=sent, names=names)
 
 
 def http_error(
@@ -73,6 +93,9 @@ def http_error(
     if info.kind == "bad_request":
         # A vendor's word that blames the request, under a status that does not: the status is the finer one.
         info.kind = kind_of_status(status) if status < 500 else info.kind
+    if len(info.message) > _LONGEST_MESSAGE:
+        more = len(info.message) - _LONGEST_MESSAGE
+        info.message = f"{info.message[:_LONGEST_MESSAGE]} … ({more} more characters)"
     if names:
         info.message = restore_text(info.message, names)
     info.retry_after = bounded_seconds(info.retry_after if info.retry_after is not None else retry_after_of(headers))

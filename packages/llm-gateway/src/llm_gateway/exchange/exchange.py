@@ -49,7 +49,7 @@ from .delivery.forward import forward
 from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
 from .ending import EndReason, end_reason, ends_the_request, error_of, forget_frames
-from .errors import http_error, internal_error, refuse_web_page, store_away
+from .errors import internal_error, read_http_error, refuse_web_page, store_away
 from .headers import find, loss_text
 from .kept_reply import HeavyRequest, KeptReply
 from .multipart import FormUpload
@@ -330,7 +330,9 @@ class Exchange:
             if not 200 <= reply.status < 300:
                 body = await reply.read(_MAX_ERROR_BYTES)
                 credentials = secrets_of(request, http)
-                raise http_error(call.dialect, reply.status, reply.headers, body, sent=credentials, names=call.names)
+                raise await read_http_error(
+                    call.dialect, reply.status, reply.headers, body, sent=credentials, names=call.names
+                )
             attempt.headers = reply.headers
             return await self._deliver(attempt, call, reply)
         finally:

@@ -35,7 +35,7 @@ from ..models import ModelTarget
 from ..wire.headers import bearer_or_key
 from .attempt import LiveAttempt
 from .client import ClientReply
-from .errors import http_error, refuse_web_page
+from .errors import read_http_error, refuse_web_page
 from .headers import find, loss_text
 from .multipart import FormBody, FormFile
 from .reply_texts import look_at_reply, wants_to_look
@@ -171,7 +171,9 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
     try:
         if not 200 <= reply.status < 300:
             failed = await reply.read(MAX_ERROR_BYTES)
-            raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http))
+            raise await read_http_error(
+                request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http)
+            )
         refuse_web_page(find(reply.headers, "content-type"))
         kind = find(reply.headers, "content-type")
         streamed = kind.startswith("text/event-stream")
@@ -256,7 +258,7 @@ async def _ask(job: _Job, part: Any, call: WireRequest) -> Any:
         body = await reply.read(request.services.max_reply_bytes)
         if not 200 <= reply.status < 300:
             dialect = request.services.dialects[http.dialect]
-            error = http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
+            error = await read_http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
             error.dialect = ""  # it is not the client's form, whatever dialect conversations have
             raise error
         refuse_web_page(find(reply.headers, "content-type"))

@@ -35,7 +35,7 @@ from .batches.listing import list_belongings
 from .batches.uploads import serve_kept
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
-from .errors import http_error, refuse_web_page
+from .errors import read_http_error, refuse_web_page
 from .forms import operation_target, perform_form
 from .headers import find
 from .realtime.session_target import realtime_target, refuse_plain
@@ -159,7 +159,7 @@ async def _pass_through(
         if not 200 <= reply.status < 300:
             failed = await reply.read(MAX_ERROR_BYTES)
             secrets = secrets_of(request, http)
-            raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
+            raise await read_http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
         if ctx.operation not in _OPAQUE:
             refuse_web_page(find(reply.headers, "content-type"))
         await relay(request, client, attempt, reply)
@@ -239,7 +239,7 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
     try:
         body = await reply.read(MAX_ERROR_BYTES)
         if not 200 <= reply.status < 300:
-            raise http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
+            raise await read_http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
         return int(dialect.decode_count(WireReply(reply.status, Headers.of(reply.headers), body)))
     except (DialectError, ValueError, TypeError, OverflowError) as error:
         raise ModelError(f"The provider's token count can't be read: {error}") from None

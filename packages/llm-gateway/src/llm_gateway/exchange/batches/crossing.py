@@ -48,7 +48,7 @@ from ..attempt import LiveAttempt
 from ..belongings import Belonging, Belongings
 from ..client import ClientReply
 from ..delivery.whole import decode_whole
-from ..errors import http_error
+from ..errors import read_http_error
 from ..headers import loss_text
 from ..reply_texts import look_at_reply, wants_to_look
 from ..request import ClientRequest
@@ -335,7 +335,7 @@ class Crossed:
         if not 200 <= reply.status < 300:
             dialect = request.services.dialects[self.http.dialect]
             secrets = secrets_of(request, self.http)
-            error = http_error(dialect, reply.status, reply.headers, body, sent=secrets)
+            error = await read_http_error(dialect, reply.status, reply.headers, body, sent=secrets)
             error.dialect = ""  # whatever it is written in, the client has another
             raise error
         return body
@@ -351,7 +351,7 @@ async def results_of(crossed: Crossed, thing: Belonging, status: BatchStatus) ->
                 failed = await reply.read(request.services.max_reply_bytes)
                 dialect = request.services.dialects[crossed.http.dialect]
                 secrets = secrets_of(request, crossed.http)
-                error = http_error(dialect, reply.status, reply.headers, failed, sent=secrets)
+                error = await read_http_error(dialect, reply.status, reply.headers, failed, sent=secrets)
                 error.dialect = ""
                 raise error
             async for lines in blocks_of(reply, request.services.max_reply_bytes):

@@ -37,7 +37,7 @@ from ...wire.headers import bearer_or_key
 from ..attempt import LiveAttempt
 from ..belongings import Belonging
 from ..client import ClientReply
-from ..errors import http_error
+from ..errors import read_http_error
 from ..headers import find
 from ..multipart import FormBody
 from ..reply_texts import look_at_reply, wants_to_look
@@ -104,7 +104,9 @@ async def perform_owned(
     try:
         if not 200 <= reply.status < 300:
             failed = await reply.read(MAX_ERROR_BYTES)
-            raise http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http))
+            raise await read_http_error(
+                request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http)
+            )
         if form.role == "content" and form.operation == "batch":
             look_soon(request, id_of(request))
         if form.role == "content" and not wants_to_look(request, form):
