@@ -35,7 +35,8 @@ def provider(provide: Callable[..., Provider]) -> Provider:
 
 @pytest.fixture(scope="module")
 def attacked(attack: Callable[..., Attacked], provider: Provider) -> Attacked:
-    hider = {"patterns": [{"pattern": r"\d{3}-\d\d-\d{4}", "replacement": "[SSN]"}]}
+    patterns = [(r"\d{3}-\d\d-\d{4}", "[SSN]"), (r"\b4\d{15}\b", "[CARD]")]
+    hider = {"patterns": [{"pattern": pattern, "replacement": hidden} for pattern, hidden in patterns]}
     return attack(
         {
             "models": [model(dialect, provider.url, dialect) for dialect in DIALECTS],
@@ -614,3 +615,77 @@ def _strings(text: str) -> list[str]:
         except ValueError:
             continue
     return ["".join(pieces) + "\n" for pieces in found.values()]
+
+
+CARD = 4111_1111_1111_1111
+
+
+def numbered(dialect: str, number: float) -> dict[str, dict[str, Any]]:
+    """Requests with a number in a field that the dialect does not read."""
+    body = asking(dialect, name=dialect)
+    if dialect == "responses":
+        body["input"] = [{"role": "user", "content": [{"type": "input_text", "text": "hello"}]}]
+    messages = next(name for name in ("messages", "input", "contents") if name in body)
+    [message] = body[messages]
+    content = "parts" if dialect == "gemini" else "content"
+    if isinstance(message[content], str):
+        message = {**message, content: [{"type": "text", "text": message[content]}]}
+    [part] = message[content]
+    return {
+        "top": {**body, "x_card": number},
+        "list": {**body, "x_cards": [1, number]},
+        "deep": {**body, "x_more": {"note": "words", "under": [{"card": number}]}},
+        "message": {**body, messages: [{**message, "x_card": number}]},
+        "part": {**body, messages: [{**message, content: [{**part, "x_card": number}]}]},
+    }
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_card_that_is_a_number_is_hidden_in_fields_that_no_dialect_reads(
+    dialect: str, attacked: Attacked, provider: Provider
+) -> None:
+    path = PATHS[dialect] if dialect != "gemini" else "/gemini/v1beta/models/gemini:generateContent"
+    for number in (CARD, float(CARD), -CARD):
+        for place, body in numbered(dialect, number).items():
+            for sent in (body, json.loads(json.dumps(body).replace('"hello"', f'"it is {SECRET}"'))):
+                provider.texts()
+
+                reply = attacked.http.post(path, json=sent)
+
+                assert reply.status_code == 200, (place, reply.text)
+                assert str(CARD) not in provider.texts(), place
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_setting_that_no_dialect_reads_goes_on_as_a_number(
+    dialect: str, attacked: Attacked, provider: Provider
+) -> None:
+    path = PATHS[dialect] if dialect != "gemini" else "/gemini/v1beta/models/gemini:generateContent"
+    provider.sent.clear()
+
+    attacked.http.post(path, json={**asking(dialect, name=dialect), "x_context": 131_072, "x_few": 7})
+
+    [sent] = provider.sent
+    assert sent.json["x_context"] == 131_072
+    assert sent.json["x_few"] == 7
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_card_that_is_a_number_in_a_reply_reaches_no_client(
+    dialect: str, attacked: Attacked, provider: Provider
+) -> None:
+    path = PATHS[dialect] if dialect != "gemini" else "/gemini/v1beta/models/gemini:generateContent"
+    plain = answering()
+
+    def answer(sent: Sent) -> Reply:
+        reply = plain(sent)
+        return Reply({**reply.body, "x_card": CARD, "x_more": {"cards": [CARD]}})
+
+    provider.answer = answer
+    try:
+        reply = attacked.http.post(path, json=asking(dialect, name=dialect))
+    finally:
+        provider.answer = plain
+
+    assert reply.status_code == 200
+    assert str(CARD) not in reply.text

@@ -19,7 +19,8 @@ __all__ = ["Bystanders", "send_raw"]
 
 @dataclass
 class Bystanders:
-    """Two clients with connections that stay open: one asks `/health/live`, one a small chat completion."""
+    """Two clients with connections that stay open: one asks `/health/live`, one a small chat completion, but for an
+    empty `model`."""
 
     port: int
     model: str
@@ -35,7 +36,7 @@ class Bystanders:
         asked = [
             (self.health, _request("GET", "/health/live", None)),
             (self.small, _request("POST", "/openai/v1/chat/completions", chat)),
-        ]
+        ][: 2 if self.model else 1]
         self._threads = [threading.Thread(target=self._ask, args=pair, daemon=True) for pair in asked]
         for thread in self._threads:
             thread.start()

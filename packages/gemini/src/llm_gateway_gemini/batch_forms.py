@@ -33,6 +33,8 @@ __all__ = ["GeminiBatches", "GeminiFiles"]
 _TYPES = "type.googleapis.com/google.ai.generativelanguage.v1beta."
 _KEPT_SECONDS = 30 * 86_400
 _EMBEDS = "asyncBatchEmbedContent"
+_LONGEST_NAME = 512
+"""Characters of a file's name and of its type, as at Google."""
 _LINES = re.compile(r"(?:x-)?(?:jsonl|json-?lines|ndjson|json)", re.IGNORECASE)
 """Media types of files of requests; google-genai's users write also `jsonl` alone."""
 
@@ -326,7 +328,7 @@ def _about(body: dict[str, Any], kind: str) -> dict[str, Any]:
     file = file if isinstance(file, dict) else {}
     written = _first(file, "mimeType", "mime_type")
     kind = written if isinstance(written, str) and written else kind
-    if _LINES.fullmatch(kind.partition(";")[0].rpartition("/")[2].strip()) is None:
+    if len(kind) > _LONGEST_NAME or _LINES.fullmatch(kind.partition(";")[0].rpartition("/")[2].strip()) is None:
         raise DialectError(
             f"the gateway keeps files of requests, of a type as application/jsonl, not of '{kind[:100]}'; other files "
             "can be sent within requests (inlineData)",
@@ -334,6 +336,8 @@ def _about(body: dict[str, Any], kind: str) -> dict[str, Any]:
         )
     about = {"mimeType": kind}
     if isinstance(name := _first(file, "displayName", "display_name"), str):
+        if len(name) > _LONGEST_NAME:
+            raise DialectError(f"is longer than {_LONGEST_NAME} characters", path="file.displayName")
         about["displayName"] = name
     return about
 

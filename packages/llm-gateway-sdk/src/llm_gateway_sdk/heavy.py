@@ -42,6 +42,7 @@ __all__ = [
     "may_have_more_items",
     "note_large",
     "run_aside",
+    "run_by_size",
 ]
 
 LIGHT_BYTES = 16 * 1024
@@ -113,6 +114,11 @@ def has_more_items(body: bytes, limit: int) -> bool:
         in_string ^= not len(pieces) % 2
         start = end
     return found > limit
+
+
+async def run_by_size(size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `work` on so many bytes returns or raises, done by `run_aside` where they are more than a few."""
+    return await run_aside(work, *args, **kwargs) if size > LIGHT_BYTES else work(*args, **kwargs)
 
 
 def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaitable[T]:

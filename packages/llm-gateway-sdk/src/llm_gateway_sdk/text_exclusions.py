@@ -23,7 +23,10 @@ __all__ = [
     "excluded_in_json",
     "has_own_keys",
     "is_field_name",
+    "is_long_number",
+    "is_moment",
     "is_name_or_id",
+    "number_text",
 ]
 
 Shape = Callable[[str], object]
@@ -241,6 +244,27 @@ def excluded_in_json(key: str) -> Shape | None:
     if shape is None and key.endswith(_ID_ENDINGS) and key not in _USERS:
         return _ID
     return shape
+
+
+_LEAST_NUMBER = 10_000
+"""Smaller numbers are settings and counts; from five digits on they may be a person's or an account's."""
+_MOMENTS = ("created", "timestamp", "time", "expires", "deadline")
+_MOMENT_ENDINGS = ("_at", "_time", "_timestamp", "_ms", "At", "Time", "Timestamp")
+
+
+def is_long_number(value: object) -> bool:
+    """Whether a value of JSON is a number that is offered as a text is."""
+    return type(value) in (int, float) and not -_LEAST_NUMBER < value < _LEAST_NUMBER  # type: ignore[operator]
+
+
+def number_text(value: float) -> str:
+    """Its digits, without the point and zero that another writer adds."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def is_moment(key: str) -> bool:
+    """Whether a number under that key is a time: as a string no client or provider would read it."""
+    return key in _MOMENTS or key.endswith(_MOMENT_ENDINGS)
 
 
 def is_field_name(key: str) -> bool:

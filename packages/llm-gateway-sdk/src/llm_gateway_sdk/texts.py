@@ -24,11 +24,14 @@ from .text_exclusions import (
     excluded_in_json,
     has_own_keys,
     is_field_name,
+    is_long_number,
+    is_moment,
+    number_text,
 )
 
 __all__ = [
-    "KeyText", "TextKind", "TextPlace", "is_text_alone", "map_places", "walk_json", "walk_message", "walk_part",
-    "walk_value",
+    "KeyText", "NumberText", "TextKind", "TextPlace", "is_text_alone", "map_places", "walk_json", "walk_message",
+    "walk_part", "walk_value",
 ]  # fmt: skip
 
 TextKind = Literal[
@@ -112,6 +115,21 @@ class KeyText(TextPlace):
         for key, inner in entries:
             self.holder[name if key == self.key else key] = inner
         self.key = name
+
+
+class NumberText(TextPlace):
+    """A number of a vendor's JSON that is long enough to say something: a card's, a person's. Setting it writes a
+    string in its place."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        return number_text(self.holder[self.key])
+
+    @text.setter
+    def text(self, value: str) -> None:
+        self.holder[self.key] = value
 
 
 class Turn(Protocol):
@@ -226,6 +244,8 @@ def _walk_json(
             elif inner and isinstance(inner, dict | list):
                 below = own or (known_as in OWN_KEYS and has_own_keys(name, inner, key))
                 yield from _walk_json(inner, f"{path}.{name}", part, kind, known_as, below)
+            elif is_long_number(inner) and _is_offered(known_as, kind, own):
+                yield NumberText(kind, f"{path}.{name}", value, name, part)
             if not is_field_name(name):
                 yield KeyText(kind, f"{path}.{name}", value, name, part)
     elif isinstance(value, list):
@@ -235,6 +255,13 @@ def _walk_json(
                     yield from _string_places(value, position, key, inner, f"{path}[{position}]", part, kind, own)
             elif isinstance(inner, dict | list):
                 yield from _walk_json(inner, f"{path}[{position}]", part, kind, key, own)
+            elif is_long_number(inner) and _is_offered(key, kind, own):
+                yield NumberText(kind, f"{path}[{position}]", value, position, part)
+
+
+def _is_offered(key: str | None, kind: TextKind, own: bool) -> bool:
+    """Whether a number under that key is offered: not the bounds of a JSON Schema, and no moments."""
+    return own or (kind != "schema" and not (key is not None and is_moment(key)))
 
 
 def _string_places(

@@ -22,7 +22,7 @@ from llm_gateway_sdk.chunk_loop import reported_error
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import TRANSIENT_KINDS, ErrorInfo, kind_of_status
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import run_by_size
 from llm_gateway_sdk.secrets import mask_text
 from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
@@ -44,7 +44,6 @@ __all__ = [
 log = logging.getLogger("llm_gateway.exchange")
 
 _SAME: Mapping[str, str] = {}
-_LONG_BODY = 64 * 1024
 _LONGEST_MESSAGE = 64 * 1024
 """Characters of a provider's message in logs, traces and errors of another API; its own body goes on as it is."""
 _LASTING = frozenset({405, 407, 426, 501, 505})
@@ -61,9 +60,7 @@ async def read_http_error(
     names: Mapping[str, str] = _SAME,
 ) -> ModelError:
     """`http_error`, in the thread for heavy bodies where the body is long: some servers quote the whole request."""
-    if len(body) <= _LONG_BODY:
-        return http_error(dialect, status, headers, body, sent=sent, names=names)
-    return await run_aside(http_error, dialect, status, headers, body, sent=sent, names=names)
+    return await run_by_size(len(body), http_error, dialect, status, headers, body, sent=sent, names=names)
 
 
 def http_error(

@@ -329,10 +329,8 @@ class Exchange:
                 learn_quota(request, attempt.target, reply)
             if not 200 <= reply.status < 300:
                 body = await reply.read(_MAX_ERROR_BYTES)
-                credentials = secrets_of(request, http)
-                raise await read_http_error(
-                    call.dialect, reply.status, reply.headers, body, sent=credentials, names=call.names
-                )
+                sent, names = secrets_of(request, http), call.names
+                raise await read_http_error(call.dialect, reply.status, reply.headers, body, sent=sent, names=names)
             attempt.headers = reply.headers
             return await self._deliver(attempt, call, reply)
         finally:

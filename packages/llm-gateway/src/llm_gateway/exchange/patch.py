@@ -14,6 +14,7 @@ ends and by items that occur once.
 
 from __future__ import annotations
 
+from llm_gateway_sdk.text_exclusions import is_long_number
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.json import ARRAY, JSON, OBJECT, STRING, Slice
 from llm_gateway_sdk.wire.long_texts import LONG_BODY, LongTexts
@@ -94,7 +95,7 @@ def _covers(written: JSON, value: JSON, *, exact: bool) -> bool:
         found = 0
         for key, inner in value.items():
             if key not in written:
-                if inner and isinstance(inner, str | list | dict):
+                if (inner and isinstance(inner, str | list | dict)) or is_long_number(inner):
                     return False
                 continue
             found += 1
@@ -182,8 +183,11 @@ def _items(data: Slice) -> list[Slice]:
 
 
 def _is_wordless(value: Slice) -> bool:
-    """Whether a JSON value can't carry text: null, a boolean, a number, or nothing at all."""
-    return bytes(value).strip() in (b"[]", b"{}", b'""') or json.first_byte(value) not in (STRING, ARRAY, OBJECT)
+    """Whether a JSON value can't carry text: null, a boolean, a small number, or nothing at all."""
+    written = bytes(value).strip()
+    if written in (b"[]", b"{}", b'""'):
+        return True
+    return json.first_byte(value) not in (STRING, ARRAY, OBJECT) and not is_long_number(json.loads(written))
 
 
 def _is_same(original: Slice, before: Slice) -> bool:

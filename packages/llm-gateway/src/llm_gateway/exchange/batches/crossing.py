@@ -18,6 +18,7 @@ import copy
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from llm_gateway_sdk import (
@@ -35,7 +36,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.dialects.unasked_thoughts import ThoughtGate
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import run_aside, run_by_size
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
@@ -116,23 +117,29 @@ class Crossed:
         return thing.object
 
     async def submit(
-        self, lines: Sequence[BatchLine], asked: dict[str, Any], begin: Callable[[Belonging], Awaitable[None]]
+        self,
+        lines: Sequence[BatchLine],
+        asked: dict[str, Any],
+        size: int,
+        begin: Callable[[Belonging], Awaitable[None]],
     ) -> Belonging:
-        """Hands in the lines; `begin` puts the batch on the books. What can't be written down is taken back from the
-        provider. Raises InvalidRequest where a line can't be translated, ModelError, StoreError."""
+        """Hands in the lines, of `size` bytes in all; `begin` puts the batch on the books. What can't be written down
+        is taken back from the provider. Raises InvalidRequest where a line can't be translated, ModelError,
+        StoreError."""
         request, mint = self.request, self.request.services.mint
         losses = Losses("request")
         dialects = {line.dialect for line in lines}
         if len(dialects) != 1 or ("" in dialects and not self._is_own):
             raise InvalidRequest("The lines of a batch for this provider have to be conversations of one API.")
         thing = Belonging("", self.attempt.target.name, api=self.api.name, dialect=dialects.pop())
-        written, theirs, model = await request.work(self._translated, lines, thing, losses)
+        written, theirs, model = await run_by_size(size, self._translated, lines, thing, losses)
         if losses:
             self.attempt.losses = loss_text(losses)
             check_losses(request, losses)
         replies: list[bytes] = []
         try:
-            while (call := self.api.next_call(written, theirs, replies, model)) is not None:
+            following = partial(self.api.next_call, written, theirs, replies, model)
+            while (call := await run_by_size(size, following)) is not None:
                 replies.append(await self._ask(call))
             status = self.api.decode_status(replies[-1])
             thing.id = mint.id(self.form.id_prefix)

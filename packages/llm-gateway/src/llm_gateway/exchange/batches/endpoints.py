@@ -10,6 +10,7 @@ What the lines may use is reserved when they are handed in; what a batch that ha
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -27,8 +28,9 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.deferral import defer
 from llm_gateway_sdk.dialect import Headers
+from llm_gateway_sdk.heavy import run_by_size
 from llm_gateway_sdk.operations.batch import BatchAPI
-from llm_gateway_sdk.operations.owned import OwnedForm
+from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.wire import json
 
@@ -181,22 +183,28 @@ async def _perform_crossed(
 
 
 async def _create_crossed(request: ClientRequest, crossed: Crossed, body: bytes) -> dict[str, Any]:
-    form, fields = crossed.form, read_body(body)
+    form, size = crossed.form, len(body)
+    fields, lines = await run_by_size(size, _read, form, body)
     if form.operation == "file":
-        lines = form.lines(fields)
         crossed.shares = [share.to_json() for share in await request.work(shares_of, request, lines)]
-        return await crossed.keep_file(form.file_content(fields) or b"")
-    lines = form.lines(fields)
+        written = await run_by_size(size, form.file_content, fields)
+        return await crossed.keep_file(written or b"")
     if (given := form.rests_on(fields)) is not None:
         file = await mine(request, "file", given)
         pieces = crossed.belongings.content(owner_of(request.ctx), file.id, file.pieces)
         content = b"".join([piece async for piece in pieces])
-        lines = await request.work(form.lines_of, content)
+        size = len(content)
+        lines = await run_by_size(size, form.lines_of, content)
 
     async def begin(thing: Belonging) -> None:
         await _begin(request, crossed.api.name, thing.id, thing.upstream, thing.model)
 
-    return (await crossed.submit(lines, fields, begin)).object
+    return (await crossed.submit(lines, fields, size, begin)).object
+
+
+def _read(form: OwnedForm, body: bytes) -> tuple[Any, Sequence[BatchLine]]:
+    fields = read_body(body)
+    return fields, form.lines(fields)
 
 
 async def _take_back(

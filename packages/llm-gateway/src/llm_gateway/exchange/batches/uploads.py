@@ -20,7 +20,7 @@ from typing import Any
 
 from llm_gateway_sdk import DialectError, InvalidRequest, NotFound, PayloadTooLarge, RequestContext, WireReply
 from llm_gateway_sdk.dialect import Headers
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import run_aside, run_by_size
 from llm_gateway_sdk.operations.owned import OwnedForm, UploadStep
 from llm_gateway_sdk.principal import credentials_of, owner_of
 from llm_gateway_sdk.wire import json
@@ -75,7 +75,9 @@ async def take_upload(request: ClientRequest) -> None:
     if form.role != "create":
         return
     try:
-        step = form.upload_step(request.wire)
+        wire = request.wire
+        # What is about the file may be as large as the file.
+        step = await run_by_size(len(wire.body), form.upload_step, wire)
         request.upload = step
         if step.kind == "whole":
             most = request.services.max_batch_items
