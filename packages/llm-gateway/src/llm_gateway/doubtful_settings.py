@@ -148,6 +148,8 @@ def _unused_file(config: GatewayConfig) -> Iterator[Found]:
 
 def _prices(model: ModelConfig) -> Iterator[Found]:
     """Per million tokens is what is asked for; other programs have prices per token or per thousand."""
+    if not (model.prices.input or model.prices.output):
+        return  # reading the model book takes longer than reading a configuration
     asked = str(model.provider.config.get("model") or model.name)
     entry = shipped_book().find(asked, model.provider.type)
     rates = entry.prices.rates() if entry is not None and entry.prices is not None else None
