@@ -48,6 +48,18 @@ KINDS: dict[str, tuple[str, ...]] = {
         f"{SDK}/test_encoded_text.py::test_a_text_is_found_in_every_form_and_written_back",
         f"{SDK}/test_encoded_text.py::test_latin_1_is_a_text_and_stays_it",
     ),
+    "a number passes a redaction unseen": (
+        "tests/attack/test_redaction.py::test_a_card_that_is_a_number_is_hidden_in_fields_that_no_dialect_reads",
+        "tests/attack/test_redaction.py::test_a_card_that_is_a_number_in_a_reply_reaches_no_client",
+    ),
+    "a header, an address or an error page costs the square of its length": (
+        "tests/attack/test_long_heads.py::test_no_head_costs_more_than_a_moment",
+        "tests/attack/test_long_heads.py::test_no_error_page_costs_more_than_a_moment",
+        "tests/attack/test_long_heads.py::test_words_of_the_echo_are_found_in_no_time",
+        "tests/attack/test_regular_expressions.py::test_none_takes_more_than_linear_time",
+        "tests/reliability/test_heavy_batches.py::test_a_large_upload_with_its_metadata_holds_up_no_other",
+        "tests/reliability/test_heavy_batches.py::test_results_that_are_read_for_another_api_hold_up_no_other",
+    ),
     "a field of a reply passes a redaction unseen": (
         "tests/losses/test_canary_replies.py::test_a_canary_in_any_text_of_a_reply_arrives_nowhere",
         "tests/losses/test_canary_replies.py::test_a_canary_in_any_text_of_an_error_arrives_nowhere",
