@@ -93,7 +93,7 @@ def store_of(kind: str, folder: Path) -> Iterator[Store]:
         server.kill()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(300 + NUMBER)
 @pytest.mark.parametrize("kind", BOUNDS)
 def test_a_revoked_key_is_refused_by_all_gateways_in_time_under_load(tmp_path: Path, kind: str) -> None:
     bound = BOUNDS[kind]
