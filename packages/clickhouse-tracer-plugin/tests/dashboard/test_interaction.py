@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
+import pytest
 from llm_gateway_clickhouse_tracer.dashboard.interaction import interaction_page
+from llm_gateway_clickhouse_tracer.database.schema import COLUMNS, Column
 
 from llm_gateway_sdk.web import Shell, current_shell
 
@@ -89,3 +93,33 @@ def test_the_time_of_an_interaction_is_that_of_a_clock() -> None:
     assert "<dt>Time</dt><dd>2.50 s</dd>" in page
     assert "<dt>In requests</dt><dd>3.00 s</dd>" in page
     assert "In requests" not in interaction_page("", "int_1", rows[:1])
+
+
+CANARY = "<img src=x onerror=alert(1)><script>alert(1)</script>'\"&"
+BODIES = {
+    "request": {"model": CANARY, "messages": [{"role": "user", "content": [{"type": "text", "text": CANARY}]}]},
+    "response": {"choices": [{"index": 0, "message": {"role": CANARY, "content": [
+        {"type": "text", "text": CANARY}, {"type": "tool_call", "id": CANARY, "name": CANARY, "arguments": CANARY},
+        {"type": CANARY, "text": CANARY}]}}]},
+    "attempt_log": [{"model": CANARY, "target": CANARY, "status": 500, "error": CANARY}],
+}  # fmt: skip
+
+
+def hostile(column: Column) -> Any:
+    """A value of the column that is markup wherever a text can be."""
+    if column.name in BODIES:
+        return json.dumps(BODIES[column.name])
+    if column.type.startswith("Array("):
+        return [CANARY]
+    if column.type.startswith("Map("):
+        return {CANARY: 5 if "UInt" in column.type else CANARY}
+    return CANARY if "String" in column.type else row().get(column.name, 1)
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)
+def test_markup_in_any_column_of_a_record_stays_text(column: Column) -> None:
+    page = interaction_page("/t", "int_1", [row(**{column.name: hostile(column)}), row()])
+
+    assert "<img" not in page
+    assert "<script>" not in page
+    assert not re.search(r"<[^>]*\sonerror=", re.sub(r'"[^"]*"', '""', page))
