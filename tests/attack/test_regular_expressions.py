@@ -21,11 +21,11 @@ import pytest
 PACKAGES = Path(__file__).parents[2] / "packages"
 NOT_READ_FROM_OUTSIDE = ("/testing/", "/cli/", "/cli.py", "/config/", "/notices.py", "/scaffold.py", "/__main__.py")
 """Parts that read the operator's own files and commands, when they are started."""
-LENGTHS = (16, 300, 2000)
+LENGTHS = (16, 1000, 2500)
 SECONDS = (0.001, 0.0002, 0.004)
-SHORT = 300
-"""At such lengths linear time is microseconds; quadratic is a millisecond of 300 characters and 10 of 2,000. Of 16 only
-what grows exponentially is slow."""
+SHORT = 1000
+"""At such lengths linear time is microseconds; quadratic is half a millisecond of 1,000 characters, 4 of 2,500. Of 16
+only what grows exponentially is slow."""
 METHODS = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer")
 CALL = re.compile(rf"\b(\w+)\.({'|'.join(METHODS)})\b")
 INLINE = re.compile(rf"\bre\.(?:{'|'.join(METHODS)})\(")
