@@ -26,6 +26,8 @@ SECONDS = (0.001, 0.0002, 0.004)
 SHORT = 1000
 """At such lengths linear time is microseconds; quadratic is half a millisecond of 1,000 characters, 4 of 2,500. Of 16
 only what grows exponentially is slow."""
+CERTAIN = 0.05
+"""Seconds above which a time is not due to a busy machine; below, four times the text takes eight times as long."""
 METHODS = ("search", "match", "fullmatch", "sub", "split", "findall", "finditer")
 CALL = re.compile(rf"\b(\w+)\.({'|'.join(METHODS)})\b")
 INLINE = re.compile(rf"\bre\.(?:{'|'.join(METHODS)})\(")
@@ -175,7 +177,13 @@ def slow_texts(expression: re.Pattern[Any], method: str) -> Iterator[str]:
             for length, seconds in zip(LENGTHS, SECONDS, strict=True):
                 written: Any = before + repeated * (length // len(repeated)) + end
                 text = written.encode("utf-8", "replace") if binary else written
-                is_slow = min(taken(expression, method, text, seconds)) > seconds
+                took = min(taken(expression, method, text, seconds))
+                is_slow = took > seconds
+                if is_slow and length == LENGTHS[-1] and took < CERTAIN:
+                    longer = before.encode() if binary else before
+                    longer += (repeated.encode() if binary else repeated) * (4 * length // len(repeated))
+                    longer += end.encode() if binary else end
+                    is_slow = min(taken(expression, method, longer, 8 * took)) > 8 * took
                 if is_slow and length != SHORT:
                     yield f"{before!r} + {repeated!r} * n + {end!r}"
                 if is_slow != (length == SHORT):
