@@ -111,6 +111,24 @@ def test_what_is_plausible(text):
     assert notices(text) == []
 
 
+@pytest.mark.parametrize(
+    ("prices", "noticed"),
+    [
+        ("{input: 8, output: 2}", True),
+        ("{input: 2, output: 8}", False),
+        ("{input: 2.5, output: 2}", False),
+        ("{input: 2, output: 0}", False),
+        ("{input: 2}", False),
+    ],
+)
+def test_prices_of_input_and_output_that_are_swapped(prices, noticed):
+    model = "{name: b, isDefault: true, provider: {type: echo}, prices: " + prices + "}"
+    found = load_text(f"models: [{model}]", environ={}).notices
+
+    place = "gateway.yaml:1: models[0].prices: "
+    assert [each.startswith(place) and each.endswith("probably swapped") for each in found] == [True] * noticed
+
+
 @pytest.mark.parametrize(("price", "noticed"), [(2, False), (1.2, False), (6, False), (0, False), (0.002, True)])
 def test_prices_of_another_unit_than_the_model_books(price, noticed):
     provider = "{type: openai, config: {apiKey: a-key-of-ours, model: gpt-4.1}}"

@@ -34,6 +34,9 @@ _GUESSED_FIRST = re.compile(
 _PRICE_RATIO = 50
 """Prices that are this many times those of the model book, or a part of them so small, are of another unit."""
 
+_SWAPPED_RATIO = 1.5
+"""Output that costs less than input divided by this: no text model of the book has such prices."""
+
 _LEAST_PRICE = 0.0005
 """US dollars per million tokens below which no model is offered."""
 
@@ -151,6 +154,12 @@ def _prices(model: ModelConfig) -> Iterator[Found]:
     if not (model.prices.input or model.prices.output):
         return  # reading the model book takes longer than reading a configuration
     asked = str(model.provider.config.get("model") or model.name)
+    if model.prices.input and model.prices.output and model.prices.output * _SWAPPED_RATIO < model.prices.input:
+        yield (
+            (*model.place, "prices"),
+            f"output at {model.prices.output:g} costs less than input at {model.prices.input:g}; they are probably "
+            "swapped",
+        )
     entry = shipped_book().find(asked, model.provider.type)
     rates = entry.prices.rates() if entry is not None and entry.prices is not None else None
     for kind in ("input", "output"):

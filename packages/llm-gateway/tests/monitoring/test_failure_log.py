@@ -97,6 +97,18 @@ def test_refusals_of_the_server_are_logged(clock, lines):
     assert len(line) < 300
 
 
+def test_a_misspelled_path_is_logged_with_the_one_that_was_meant_whatever_scanners_ask_for(clock, lines):
+    failures = FailureLog(clock=clock)
+    for path in ("/wp-login.php", "/.env"):
+        failures.refused("", "POST", path, NotFound("There is no route."))
+    failures.refused("", "POST", "/suport/v1/messages", NotFound("There is no route."), "/support/v1/messages")
+
+    assert lines() == [
+        "refused: 404 not_found, POST /wp-login.php",
+        "refused: 404 not_found, POST /suport/v1/messages; probably meant: /support/v1/messages",
+    ]
+
+
 def test_refusals_of_the_server_are_logged_where_a_plugin_logs_exchanges(clock, lines):
     FailureLog({"team"}, clock=clock).refused("team", "POST", "/v1/messages", NotFound("There is no route."))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -196,6 +197,20 @@ def test_reloads_are_counted_by_their_result(monitored: Start) -> None:
     found = client.scrape()
     assert value(found, reloads, result="taken") == 1
     assert value(found, "llm_gateway_config_last_reload_refused") == 0
+
+
+def test_a_file_that_is_valid_again_is_logged(monitored: Start, caplog: pytest.LogCaptureFixture) -> None:
+    """Though nothing changes by it: the last line of the log had the refusal until then."""
+    client = monitored(ECHO)
+    with caplog.at_level(logging.INFO, "llm_gateway"):
+        for text in (ECHO, "models: [{name: broken}]", ECHO, ECHO):
+            client.text = text
+            client.reload()
+
+    found = [record.getMessage() for record in caplog.records if "configuration" in record.getMessage()]
+    refused, valid = found  # an unchanged file that was valid before has no line
+    assert refused.startswith("the configuration was refused, the former one stays active:")
+    assert valid == f"the configuration is valid again, {client.gateway.version} stays active"
 
 
 def test_prices_of_a_reload_count_from_then_on(monitored: Start) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from llm_gateway.monitoring.failure_log import FailureLog
 from llm_gateway.testing import GatewayClient
 
 ECHO = "models: [{name: m, isDefault: true, provider: {type: echo}}]"
@@ -35,6 +38,16 @@ def test_an_unknown_path_is_an_error_in_the_apis_shape_with_the_nearest_route(
 
 def test_a_mistyped_path_gets_a_suggestion(client: GatewayClient) -> None:
     assert "Did you mean /openai/v1/chat/completions?" in client.post("/openai/v1/chat/completion", json={}).text
+
+
+def test_a_mistyped_project_is_named_in_the_reply_and_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    client = GatewayClient(f"{ECHO}\nprojects: [{{name: support}}]")
+    client._app.failure_log = FailureLog()
+    with caplog.at_level(logging.INFO, "llm_gateway.requests"):
+        reply = client.post("/suport/v1/messages", json={})
+
+    assert "Did you mean /support/v1/messages?" in reply.text
+    assert "probably meant: /support/v1/messages" in caplog.text
 
 
 @pytest.mark.parametrize("path", ["/no-such-project/v1/messages", "/nothing/at/all"])

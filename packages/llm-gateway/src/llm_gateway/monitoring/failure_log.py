@@ -60,12 +60,17 @@ class FailureLog:
         else:
             self._failure(ctx, status)
 
-    def refused(self, project: str, method: str, path: str, error: GatewayError) -> None:
+    def refused(self, project: str, method: str, path: str, error: GatewayError, near: str = "") -> None:
         """A request that the server answered with an error before there was an exchange. No plugin knows of it, so
-        that no other line can be there."""
+        that no other line can be there. `near` is the path that was probably meant."""
         level = logging.WARNING if error.status >= 500 else logging.INFO
-        cause = (project, error.status, error.kind)
-        self._log(level, cause, "refused: %d %s, %s %s", error.status, error.kind, method, path[:_MAX_PATH])
+        # Scanners ask for hundreds of paths; that of a client with a misspelled project is not held back by them.
+        cause = (project, error.status, error.kind, *near.split("/")[1:2])
+        message, values = "refused: %d %s, %s %s", (error.status, error.kind, method, path[:_MAX_PATH])
+        if near:
+            self._log(level, cause, message + "; probably meant: %s", *values, near[:_MAX_PATH])
+        else:
+            self._log(level, cause, message, *values)
 
     def watch(self, control: object) -> None:
         """Nothing to watch."""

@@ -60,7 +60,7 @@ from .http1.door import Door, Limits
 from .http1.duplex import Duplex
 from .incoming import EdgeRequest, Incoming
 from .pages import ASGIApp, serve_page
-from .refusing import edge_error, encode_refusal, refuse_page
+from .refusing import edge_error, encode_refusal, path_meant, refuse_page
 from .routes import Match
 from .uploads import UploadPool, pool_bytes
 
@@ -368,7 +368,7 @@ class GatewayApp:
         refusal = (*at, error.status, error.kind, isinstance(error, RequestRejected | PluginError))
         self.refusals[refusal] = self.refusals.get(refusal, 0) + 1
         if self.failure_log is not None:
-            self.failure_log.refused(at[0], request.wire.method, request.path, error)
+            self.failure_log.refused(at[0], request.wire.method, request.path, error, path_meant(error))
         status, headers, body = encode_refusal(generation, match, request, request_id, error)
         await incoming.start(status, headers)
         await incoming.write(body, more=False)

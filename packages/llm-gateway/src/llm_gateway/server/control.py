@@ -249,10 +249,10 @@ class Control:
                 mask_secrets_of(loaded.config)
                 if loaded.version == self.gateway.version:
                     self.reloads["unchanged"] += 1
-                    was_refused = self.last_reload.get("error") is not None
-                    log.log(
-                        logging.INFO if was_refused else logging.DEBUG, "configuration %s is unchanged", loaded.version
-                    )
+                    if self.last_reload.get("error") is not None:
+                        log.info("the configuration is valid again, %s stays active", loaded.version)
+                    else:
+                        log.debug("configuration %s is unchanged", loaded.version)
                     self.last_reload = {"at": time.time(), "version": loaded.version, "changed": False, "error": None}
                     return self.last_reload
                 fresh = Gateway(

@@ -11,9 +11,18 @@ from .generation import Generation
 from .incoming import EdgeRequest, Incoming
 from .routes import Match, RouteTable
 
-__all__ = ["edge_error", "encode_refusal", "refuse_page"]
+__all__ = ["edge_error", "encode_refusal", "path_meant", "refuse_page"]
 
 HeaderList = list[tuple[bytes, bytes]]
+
+
+class _UnknownPath(NotFound):
+    """No route has the path. `near` is the path that was probably meant, "" where none is like it."""
+
+    def __init__(self, method: str, path: str, near: str | None) -> None:
+        self.near = near or ""
+        hint = f"Did you mean {near}?" if near else "GET / lists the projects and their addresses."
+        super().__init__(f"There is no route {method} {path}. {hint}", code="unknown_url")
 
 
 def edge_error(routes: RouteTable, method: str, path: str) -> GatewayError:
@@ -23,9 +32,12 @@ def edge_error(routes: RouteTable, method: str, path: str) -> GatewayError:
         return GatewayError(
             f"{path} does not take {method}; it takes {', '.join(allowed)}.", status=405, kind="bad_request"
         )
-    near = routes.suggest(path)
-    hint = f" Did you mean {near}?" if near else " GET / lists the projects and their addresses."
-    return NotFound(f"There is no route {method} {path}.{hint}", code="unknown_url")
+    return _UnknownPath(method, path, routes.suggest(path))
+
+
+def path_meant(error: GatewayError) -> str:
+    """The path that a client with an unknown one probably meant; "" where none is like it, and for other errors."""
+    return error.near if isinstance(error, _UnknownPath) else ""
 
 
 def encode_refusal(
