@@ -60,6 +60,36 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return "the whole suite: about 9 minutes on two cores (`hatch run test -k redaction` runs a part of it)"
 
 
+_WAITING = (
+    "test_stores.py", "test_store_troubles.py", "test_cut_streams.py", "test_governance.py", "test_on_leave.py",
+    "test_workers.py", "test_front_door.py", "test_every_route.py", "test_lifecycle_matrix.py",
+    "test_canary_replies.py", "test_heavy_bodies.py", "test_cancellation.py",
+)  # fmt: skip
+"""Files whose tests wait more than they work, or take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Processes begin with what takes long: at the end there is nothing left with which a wait could be filled. Each
+    gets a part of the list, one after another, and takes from the others when it is done."""
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if processes == 1:
+        return
+    files: dict[str, list[pytest.Item]] = {}
+    rest: list[pytest.Item] = []
+    for item in items:
+        (files.setdefault(str(item.path), []) if item.path.name in _WAITING else rest).append(item)
+    waiting = sorted(files.values(), key=lambda found: _WAITING.index(found[0].path.name))
+    size = -(-len(items) // processes)
+    items.clear()
+    for number in range(processes):
+        for found in waiting[number::processes]:
+            items += found
+        wanted = size * (number + 1) - len(items)
+        items += rest[:wanted]
+        del rest[:wanted]
+    items += rest
+
+
 def pytest_collection_finish() -> None:
     """Gateways collect garbage when they start: that must not go through all tests of the repository each time."""
     gc.collect()

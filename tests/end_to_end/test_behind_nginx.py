@@ -89,9 +89,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
                     client.get("/health/live")
                     break
                 except httpx.TransportError:
-                    failed = (folder / "error.log").read_text()
+                    errors = folder / "error.log"  # nginx makes it before it listens, and this may be earlier
+                    failed = errors.read_text() if errors.exists() else ""
                     assert nginx.poll() is None, failed
                     assert time.monotonic() < until, failed
+                    time.sleep(0.05)
             yield client
     finally:
         nginx.terminate()
