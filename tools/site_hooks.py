@@ -6,9 +6,12 @@ relative paths. Each linked file becomes a part of the site under `repository/`:
 
 from __future__ import annotations
 
+import logging
 import os
 import posixpath
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,19 @@ _FOREIGN = re.compile(r"""<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=["']?
 _LARGEST = 300_000
 """Characters of a page's HTML."""
 _HOME = "repository"
+_FOUND_FIRST = {
+    "fallback": "faq.html",
+    "retries": "faq.html",
+    "timeout": "faq.html",
+    "budget": "governance.html",
+    "claude code": "clients.html",
+    "kubernetes": "install.html",
+    "before_model": "plugins/hooks.html",
+    "guardrail": "plugins/regex-hider.html",
+}
+"""What people search for, and the page that explains it."""
+
+log = logging.getLogger("mkdocs.hooks")
 
 _titles: dict[str, str] = {}
 
@@ -51,6 +67,9 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     uri = page.file.src_uri
     if uri == f"{_HOME}/CHANGELOG.md":
         page.meta.setdefault("search", {"exclude": True})  # it has every word
+    elif uri.startswith("reference/sdk/"):
+        # Titles count 1,000 times as much as texts, and each attribute has one: they count as texts do elsewhere.
+        page.meta.setdefault("search", {"boost": 0.001})
     elif uri.startswith((f"{_HOME}/", "reference/")):
         page.meta.setdefault("search", {"boost": 0.3})  # below the pages that explain
     title = re.search(r"^# (.+)$", markdown, re.MULTILINE)
@@ -80,8 +99,8 @@ def on_page_content(html: str, page: Page, **_: Any) -> str:
 def on_post_build(config: MkDocsConfig, **_: Any) -> None:
     """Writes `llms.txt`: the pages with their titles, for language models that read documentation.
 
-    Raises PluginError where a page loads something from another host, for the site has to work offline, or where one is
-    larger than phones show with ease.
+    Raises PluginError where a page loads something from another host, for the site has to work offline, where one is
+    larger than phones show with ease, or where the search shows something else before the page that explains a word.
     """
     lines = [f"# {config.site_name}", "", f"> {config.site_description}", "", "## Pages", ""]
     lines += [
@@ -98,6 +117,19 @@ def on_post_build(config: MkDocsConfig, **_: Any) -> None:
     large = sorted(name for name, html in pages.items() if len(html) > _LARGEST)
     if large:
         raise PluginError(f"pages of more than {_LARGEST:,} characters, to be divided: {', '.join(large)}")
+    _check_search(site)
+
+
+def _check_search(site: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        log.info("node is not installed: the order of the search's results is not looked at")
+        return
+    asked = [word for pair in _FOUND_FIRST.items() for word in pair]
+    command = [node, str(ROOT / "tools/site_search.js"), str(site), *asked]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise PluginError(f"the search of the site: {done.stdout or done.stderr}")
 
 
 def _loaded(html: str) -> list[str]:

@@ -112,6 +112,28 @@ def test_what_is_plausible(text):
 
 
 @pytest.mark.parametrize(
+    ("second", "noticed"),
+    [
+        ("table: traces", True),  # that of the first by default
+        ("url: 'http://ch:8123/'", True),
+        ("table: others", False),
+        ("url: 'http://elsewhere:8123'", False),
+    ],
+)
+def test_two_plugins_that_record_each_request_at_the_same_place(second, noticed):
+    pytest.importorskip("llm_gateway_clickhouse_tracer")
+    url = "" if "url" in second else "url: 'http://ch:8123', "
+    tracer = "{{name: {}, type: clickhouse-tracer, config: {{clickhouse: {{{}}}}}}}"
+    one, two = tracer.format("first", "url: 'http://ch:8123'"), tracer.format("second", url + second)
+
+    found = notices(f"projects: [{{name: p, plugins: [{one}, {two}]}}]")
+    assert [each.split(": ", 2)[1] for each in found] == ["projects[0].plugins[1]"] * noticed
+    assert all('it records to the same place as "first"' in each for each in found)
+    # Of two projects each has its requests.
+    assert notices(f"projects: [{{name: p, plugins: [{one}]}}, {{name: q, plugins: [{two}]}}]") == []
+
+
+@pytest.mark.parametrize(
     ("prices", "noticed"),
     [
         ("{input: 8, output: 2}", True),

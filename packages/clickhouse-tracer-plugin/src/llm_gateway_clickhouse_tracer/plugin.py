@@ -53,6 +53,15 @@ class ClickHouseTracer(Plugin):
         url = (config.get("clickhouse") or {}).get("url") if isinstance(config.get("clickhouse"), dict) else None
         return not isinstance(url, str) or url.startswith("chdb:")
 
+    @classmethod
+    def record_place(cls, config: Mapping[str, Any]) -> str | None:
+        """The table, which is one for all tracers of it."""
+        try:
+            server = TracerSettings.load(config).clickhouse
+        except (OSError, ValueError):
+            return None  # `validate_config` reports it
+        return f"{server.place.rstrip('/')} {server.database}.{server.table}"
+
     async def configure(self, config: Any) -> None:
         """Starts the threads. No database is needed for that: the table is made when the server is first reached."""
         self.config = config

@@ -177,6 +177,13 @@ class Plugin:
         """Whether it cannot with these settings; `config` is valid by the schema. Found before anything starts."""
         return cls.single_process
 
+    @classmethod
+    def record_place(cls, config: Mapping[str, Any]) -> str | None:
+        """Where it records each request with these settings, spelled alike for the same place; None where it records
+        none. `check` gives a notice of two plugins of one project that record to the same place. It is not shown, so
+        that it may hold what is secret. `config` is valid by the schema."""
+        return None
+
     api_version: ClassVar[tuple[int, int]] = API_VERSION
     """(major, minor) of this interface that the plugin was written for."""
 

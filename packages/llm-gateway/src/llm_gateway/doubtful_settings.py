@@ -47,6 +47,7 @@ def doubtful_settings(draft: Draft, config: GatewayConfig, extensions: Extension
     yield from _guessable_of_admin(config)
     yield from _store_of_one_process(draft, config, extensions)
     yield from _unused_file(config)
+    yield from _recorded_twice(config, extensions)
     models = {model.place: model for project in config.projects.values() for model in project.models}
     for model in models.values():
         yield from _prices(model)
@@ -144,6 +145,23 @@ def _store_of_one_process(draft: Draft, config: GatewayConfig, extensions: Exten
 def _unused_file(config: GatewayConfig) -> Iterator[Found]:
     if config.logging.file_path is not None and "file" not in config.logging.destinations:
         yield ("logging", "file_path"), "nothing is written to it; write `destinations: [console, file]`"
+
+
+def _recorded_twice(config: GatewayConfig, extensions: Extensions) -> Iterator[Found]:
+    """Plugins that record the same requests to the same place, so that counts and sums of cost are doubled there."""
+    found: dict[Path, str] = {}
+    for project in config.projects.values():
+        recording: dict[str, PluginConfig] = {}
+        for plugin in project.plugins:
+            known = plugin.type in extensions.names("plugin")
+            place = extensions.get("plugin", plugin.type).cls.record_place(plugin.config) if known else None
+            first = recording.setdefault(place, plugin) if place is not None else plugin
+            if first is not plugin and not (first.conditions and plugin.conditions):
+                found[plugin.place] = (
+                    f'it records to the same place as "{first.name}", so that requests are there twice; remove one, or '
+                    "give both `conditions`"
+                )
+    yield from found.items()
 
 
 # Prices.
