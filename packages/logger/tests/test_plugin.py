@@ -3,7 +3,7 @@ import logging
 import pytest
 from llm_gateway_logger import RequestLogger
 
-from llm_gateway_sdk import ConfigError
+from llm_gateway_sdk import Attempt, ConfigError, RequestContext
 from llm_gateway_sdk.testing import PluginHarness, assert_survives_every_part
 
 
@@ -42,6 +42,21 @@ def test_failures_are_graver_and_say_why(lines, status, level):
     (record,) = lines()
     assert (record.levelno, record.request["status"]) == (level, status)
     assert record.request["error"] == f"The scripted model fails with {status}."
+
+
+def test_what_failed_at_which_provider_is_there_though_another_has_answered(lines):
+    first = Attempt("claude", "anthropic/c", status=502, kind="upstream", error="x", reason="api.x.com: refused")
+    context = RequestContext(
+        request_id="r", project="p", adapter="openai", operation="generate", http_request=None, started=0.0
+    )
+    context.status = 200
+    context.attempts = [first, Attempt("gpt", "openai/gpt", status=200)]
+    PluginHarness(RequestLogger).plugin.detached_after_response(context)
+
+    (record,) = lines()
+    assert record.levelno == logging.INFO
+    assert record.request["failed_attempts"] == ["claude (anthropic/c): 502 upstream (api.x.com: refused)"]
+    assert "api.x.com: refused" in record.getMessage()
 
 
 def test_a_stream_that_broke_is_an_error(lines):

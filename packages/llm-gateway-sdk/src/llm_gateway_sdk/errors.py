@@ -359,7 +359,7 @@ class ModelConnectionError(ModelError):
     """No connection, or it broke.
 
     `reason` is for the operator's log, which has neither a client's nor a provider's words: what failed at which host,
-    such as `api.openai.com: its name has no address`. The client gets `message` alone.
+    such as `api.openai.com: its host name can't be resolved`. The client gets `message` alone.
     """
 
     def __init__(self, message: str, *, reason: str = "", **details: Any) -> None:

@@ -24,6 +24,21 @@ def test_a_variable_without_quotes_inside_braces_is_named(text):
     assert 'put quotes around the variable: "${KEY' in problem(text).message
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "bracket"),
+    [
+        ("models: [", 1, "[ (column 9)"),
+        ("a: 1\nmodels: [\n  {name: x},  # [\n", 2, "[ (column 9)"),
+        ("models:\n  - {name: \"}\", words: it's,\n    other: '}'\n\n", 2, "{ (column 5)"),
+    ],
+)
+def test_a_bracket_that_is_open_at_the_end_is_reported_where_it_was_opened(text, line, bracket):
+    found = problem(text)
+
+    assert found.line == line
+    assert f"the {bracket} is not closed" in found.message
+
+
 def test_a_quote_that_is_not_closed_is_reported_where_it_was_opened():
     found = problem('models:\n  - name: "gpt\n    provider: x\n\nserver: {}\n')
 

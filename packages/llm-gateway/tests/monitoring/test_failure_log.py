@@ -176,6 +176,7 @@ def test_a_provider_that_cant_be_reached_is_named_in_the_log_and_not_to_the_clie
     FailureLog().ended(reply.context, reply.status)
     assert reply.status == 502
     assert str(port) not in reply.text
+    assert "connection refused. The gateway's log has its address." in reply.text
     found = lines()
     assert [f"127.0.0.1:{port}: connection refused" in line for line in found] == [True] * len(found)
     assert len(found) == 2  # the retry, and the failure

@@ -106,6 +106,9 @@ class RequestLogger(Plugin):
             fields["error"] = str(ctx.error)
             if isinstance(ctx.error, GatewayError):
                 fields["error_kind"] = ctx.error.kind
+        if len(ctx.attempts) > 1 or ctx.error is not None:
+            failed = [each for each in ctx.attempts if each.error is not None or (each.status or 0) >= 400]
+            fields["failed_attempts"] = [f"{each.model} ({each.target}): {each.outcome}" for each in failed] or None
         if "usage" in self._include:
             fields["input_tokens"] = metrics.input_tokens
             fields["output_tokens"] = metrics.output_tokens

@@ -91,14 +91,41 @@ def _comment(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] |
 
 def _open_bracket(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:
     """A bracket that is not closed on its line is reported there."""
-    mark = error.context_mark
-    if mark is None or "flow" not in (error.context or "") or mark.line >= len(lines):
+    mark, end = error.context_mark, error.problem_mark
+    if mark is None or "flow" not in (error.context or ""):
+        return None
+    if end is not None and end.line >= len(lines) and (found := _left_open(lines)) is not None:
+        return found
+    if mark.line >= len(lines):
         return None
     rest = lines[mark.line][mark.column :]
-    closing = {"{": "}", "[": "]"}.get(rest[:1])
+    closing = _CLOSING.get(rest[:1])
     if closing is None or rest.count(rest[0]) <= rest.count(closing):
         return None
     return mark.line + 1, f"the {rest[0]} (column {mark.column + 1}) is not closed; close it with {closing}"
+
+
+_SIGNS = re.compile(r"""(?P<aside>(?:^|\s)#.*$|(?<![\w.])(?:"(?:\\.|[^"\\])*"|'[^']*'))|[][{}]""", re.MULTILINE)
+"""Brackets, and the comments and quoted texts whose brackets do not count."""
+
+
+def _left_open(lines: list[str]) -> tuple[int, str] | None:
+    """The last bracket that is open at the end of the file."""
+    text = "\n".join(lines)
+    opened: list[int] = []
+    for found in _SIGNS.finditer(text):
+        if found["aside"] is None and found[0] in "[{":
+            opened.append(found.start())
+        elif found["aside"] is None and opened:
+            opened.pop()
+    if not opened:
+        return None
+    before, bracket = text[: opened[-1]], text[opened[-1]]
+    column = len(before) - before.rfind("\n")
+    return before.count("\n") + 1, f"the {bracket} (column {column}) is not closed; close it with {_CLOSING[bracket]}"
+
+
+_CLOSING = {"{": "}", "[": "]"}
 
 
 def _open_quote(error: yaml.MarkedYAMLError, lines: list[str]) -> tuple[int, str] | None:

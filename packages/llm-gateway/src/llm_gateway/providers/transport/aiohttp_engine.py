@@ -15,7 +15,7 @@ from llm_gateway_sdk import HTTPReply
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
 
 from .decoding import Undecodable, decode_headers, find_decoder, receive_decoded
-from .dial import describe_os_error
+from .dial import describe_os_error, not_reached
 from .head import check_headers, prepare
 from .settings import TransportSettings
 from .tls import TlsContext
@@ -206,13 +206,12 @@ async def _note_reuse(_session: Any, context: SimpleNamespace, _params: Any) -> 
 def _raise(error: aiohttp.ClientError, when: str) -> NoReturn:
     match error:
         case aiohttp.ClientSSLError():
-            where = f"{error.host}:{error.port}"
-            raise ModelConnectionError("No TLS with the model's provider.", reason=f"{where}: no TLS") from error
+            certificate = isinstance(error, aiohttp.ClientConnectorCertificateError)
+            cause = "certificate not accepted" if certificate else describe_os_error(error.os_error)
+            raise not_reached("No TLS with the model's provider", f"{error.host}:{error.port}", cause) from error
         case aiohttp.ClientConnectorError():
-            text = describe_os_error(error.os_error)
-            raise ModelConnectionError(
-                f"No connection to the model's provider: {text}.", reason=f"{error.host}:{error.port}: {text}"
-            ) from error
+            where, cause = f"{error.host}:{error.port}", describe_os_error(error.os_error)
+            raise not_reached("No connection to the model's provider", where, cause) from error
         case aiohttp.ClientHttpProxyError():
             raise ModelConnectionError(
                 f"No connection to the model's provider: the proxy refused the tunnel: {error.status}."

@@ -20,7 +20,7 @@ from llm_gateway_sdk.errors import ModelConnectionError
 from .head import Origin
 from .settings import Proxy, TransportSettings
 
-__all__ = ["Dialer", "describe_os_error"]
+__all__ = ["Dialer", "describe_os_error", "not_reached"]
 
 _P = TypeVar("_P", bound=asyncio.BaseProtocol)
 _Address = tuple[int, int, int, str, Any]
@@ -78,12 +78,10 @@ class Dialer:
         return protocol
 
     def _failure(self, what: str, error: OSError) -> ModelConnectionError:
-        """The client reads what failed; the log also where: the provider's host, or the proxy's on the way to it."""
-        kind = describe_os_error(error)
         place = self._origin.authority
         if self._proxy is not None:
             place = f"{place} by way of the proxy {self._proxy.host}:{self._proxy.port}"
-        return ModelConnectionError(f"{what}: {kind}.", reason=f"{place}: {kind}")
+        return not_reached(what, place, describe_os_error(error))
 
     async def _only_address(self) -> tuple[str, int] | None:
         """Where there is nothing to race: the event loop's own way to a connection is half as dear as ours."""
@@ -149,7 +147,7 @@ class Dialer:
         )
         found = await self._loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         if not found:
-            raise OSError("the name has no address")
+            raise OSError("its host name has no address")
         return _interleave([(int(f), int(t), p, c, a) for f, t, p, c, a in found])
 
     async def _open_tunnel(self, sock: socket.socket, proxy: Proxy) -> None:
@@ -231,6 +229,11 @@ def _keep_alive(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
+def not_reached(what: str, place: str, cause: str) -> ModelConnectionError:
+    """The client reads what failed and who knows more; the log also where: the provider's host, or the proxy's."""
+    return ModelConnectionError(f"{what}: {cause}. The gateway's log has its address.", reason=f"{place}: {cause}")
+
+
 def describe_os_error(error: OSError) -> str:
     """The kind of failure without host and address, which are the operator's business."""
     match error:
@@ -239,7 +242,7 @@ def describe_os_error(error: OSError) -> str:
         case ssl.SSLError():
             return str(error.reason or "handshake failed").lower().replace("_", " ")
         case socket.gaierror():
-            return "its name has no address"
+            return "its host name can't be resolved"
         case ConnectionRefusedError():
             return "connection refused"
         case ConnectionResetError():
