@@ -63,6 +63,7 @@ def test_each_is_described_for_an_index(folder: str) -> None:
     assert len(project["description"]) > 20
     assert project["authors"]
     assert len(project["keywords"]) >= 3
+    assert [each for each in PROJECTS if PROJECTS[each]["project"]["keywords"] == project["keywords"]] == [folder]
     versions = {each.rpartition(" ")[2] for each in project["classifiers"] if "Python :: 3." in each}
     assert {"3.11", "3.12", "3.13", "3.14"} <= versions
 

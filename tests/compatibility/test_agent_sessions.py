@@ -24,7 +24,9 @@ from served_gateway import ServedGateway
 from strict_servers import MODELS, StrictServers, models
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: agents are not installed"),
+    pytest.mark.skipif(
+        not os.environ.get("COMPAT"), reason="agents are not installed: python3 tools/compat_envs.py, and set COMPAT=1"
+    ),
     pytest.mark.timeout(600),
 ]
 AGENT_SECONDS = 120

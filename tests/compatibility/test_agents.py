@@ -15,7 +15,9 @@ from five_apis import DIALECTS, FiveApis
 from served_gateway import ServedGateway
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: agents are not installed"),
+    pytest.mark.skipif(
+        not os.environ.get("COMPAT"), reason="agents are not installed: python3 tools/compat_envs.py, and set COMPAT=1"
+    ),
     pytest.mark.timeout(600),
 ]
 

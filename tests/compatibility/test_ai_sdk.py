@@ -20,7 +20,10 @@ MODELS = [name for name in DIALECTS if name != "openai_responses"]
 PROMPT = 'think first\ncall weather {"city": "Paris"}\ncall weather {"city": "Rome"}'
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: official clients are not installed"),
+    pytest.mark.skipif(
+        not os.environ.get("COMPAT"),
+        reason="official clients are not installed: python3 tools/compat_envs.py, and set COMPAT=1",
+    ),
     pytest.mark.timeout(900),
 ]
 

@@ -31,7 +31,10 @@ WAYS = {
 _PLACES = [(name, way, model) for name, ways in WAYS.items() for way in ways for model in DIALECTS]
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: official clients are not installed"),
+    pytest.mark.skipif(
+        not os.environ.get("COMPAT"),
+        reason="official clients are not installed: python3 tools/compat_envs.py, and set COMPAT=1",
+    ),
     pytest.mark.timeout(900),
 ]
 

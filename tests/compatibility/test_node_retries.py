@@ -20,7 +20,10 @@ SDKS = {"openai": "node-openai-7", "anthropic": "node-anthropic-1"}
 """The environment of each."""
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: official clients are not installed"),
+    pytest.mark.skipif(
+        not os.environ.get("COMPAT"),
+        reason="official clients are not installed: python3 tools/compat_envs.py, and set COMPAT=1",
+    ),
     pytest.mark.timeout(600),
 ]
 

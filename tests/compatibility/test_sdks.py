@@ -72,7 +72,10 @@ CLIENT_FAULTS = {"bad_request", "authentication", "permission", "not_found", "to
 }
 
 pytestmark = [
-    pytest.mark.skipif(not os.environ.get("COMPAT"), reason="COMPAT is not set: official clients are not installed"),
+    pytest.mark.skipif(
+        not os.environ.get("COMPAT"),
+        reason="official clients are not installed: python3 tools/compat_envs.py, and set COMPAT=1",
+    ),
     pytest.mark.timeout(900),
 ]
 
