@@ -65,8 +65,9 @@ def test_a_variable_that_is_filled_in_is_not_suspicious():
     assert notices(text, KEY="$weird") == []
 
 
-def test_a_provider_without_its_key():
-    (found,) = notices("models: [{name: a, isDefault: true, provider: {type: openai}}]")
+@pytest.mark.parametrize("config", ["{}", "{baseUrl: 'https://api.openai.com/v1'}"])
+def test_a_provider_without_its_key(config):
+    (found,) = notices(f"models: [{{name: a, isDefault: true, provider: {{type: openai, config: {config}}}}}]")
 
     assert (
         'models[0].provider: no `apiKey`: openai will refuse every request; add `apiKey: "${OPENAI_API_KEY}"`' in found

@@ -246,10 +246,17 @@ def _is_reference(node: Node) -> bool:
 def _missing_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:
     variable = getattr(extension.cls, "api_key_variable", "")
     written: Mapping[str, Any] = settings.value if isinstance(settings.value, dict) else {}
-    given = any(key in written for key in ("apiKey", "baseUrl", "credentials", "headers", "tokenCommand", "auth"))
+    given = any(key in written for key in ("apiKey", "credentials", "headers", "tokenCommand", "auth"))
+    given = given or _is_elsewhere(settings.get("baseUrl"), getattr(extension.cls, "default_base_url", ""))
     given = given or getattr(extension.cls, "finds_credentials", False)
     if variable and "apiKey" in extension.schema.get("properties", {}) and not given:
         yield place, f'no `apiKey`: {extension.name} will refuse every request; add `apiKey: "${{{variable}}}"`'
+
+
+def _is_elsewhere(written: Node | None, usual: str) -> bool:
+    """Whether an address is that of another server than the vendor's, which may ask for no key."""
+    url = written.value if written is not None else None
+    return isinstance(url, str) and url.split("/")[2:3] != usual.split("/")[2:3]
 
 
 def _doubtful_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:
