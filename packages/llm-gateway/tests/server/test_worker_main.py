@@ -32,6 +32,17 @@ class Supervisor:
     def leave(self) -> None:
         self._writer.close()
 
+    async def die_without_reading(self) -> None:
+        """What it was sent is lost with it, so that the system breaks the connection off."""
+        transport: Any = self._writer.transport
+        transport.pause_reading()
+        self.pipe.tell({"ready": True})
+        await asyncio.sleep(0.05)
+        transport.abort()
+
+    def talk_nonsense(self) -> None:
+        self._writer.write(b"not JSON\n")
+
 
 def supervised(
     scenario: Callable[[Supervisor], Awaitable[None]], answer: Callable[[str], Any] = lambda what: what
@@ -131,13 +142,17 @@ def test_a_question_that_was_given_up_takes_no_later_answer() -> None:
     supervised(scenario)
 
 
-def test_without_its_supervisor_a_worker_ends_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("end", [Supervisor.leave, Supervisor.die_without_reading, Supervisor.talk_nonsense])
+def test_without_its_supervisor_a_worker_ends_in_order(
+    monkeypatch: pytest.MonkeyPatch, end: Callable[[Supervisor], Awaitable[None] | None]
+) -> None:
     signals: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "kill", lambda process, number: signals.append((process, number)))
 
     async def scenario(supervisor: Supervisor) -> None:
-        supervisor.leave()
-        for _ in range(3000):
+        if (ending := end(supervisor)) is not None:
+            await ending
+        for _ in range(1000):
             if signals:
                 return
             await asyncio.sleep(0.01)

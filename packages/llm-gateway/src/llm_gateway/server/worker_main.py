@@ -68,6 +68,16 @@ class _Pipe:
         self._writer.write(json.dumps(message).encode() + b"\n")
 
     async def listen(self) -> None:
+        """Until the supervisor has died: nothing would restart or stop this worker then."""
+        try:
+            await self._read()
+        except ConnectionError:
+            pass  # it had not read all that was sent to it
+        except Exception:
+            log.exception("the worker can't read what its supervisor sends, and ends")
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _read(self) -> None:
         while line := await self._reader.readline():
             message = json.loads(line)
             if "beat" in message:
@@ -80,8 +90,6 @@ class _Pipe:
                 future = self._asked.get(message["number"])
                 if future is not None and not future.done():
                     future.set_result(message["answers"])
-        # The supervisor has died: nothing would restart or stop this worker.
-        os.kill(os.getpid(), signal.SIGTERM)
 
     async def _answer(self, what: str, number: int) -> None:
         try:
