@@ -120,7 +120,8 @@ def _of_tile(tile: Node) -> Iterator[Claim]:
     href = tile.attributes["href"]
     if title.text in ("Requests", *_UNITS) and "%" not in value.text:
         yield Claim(f"tile {title.text}", href, "requests", value.text)
-    for number, unit in re.findall(r"(\S+) (interactions|requests)\b(?! without)", note.text if note else ""):
+    words = note.text if note else ""
+    for number, unit in re.findall(r"(\S+) (interactions|requests)\b(?! without| estimated)", words):
         yield Claim(f"tile {title.text}: {unit}", href, unit, number)
 
 
