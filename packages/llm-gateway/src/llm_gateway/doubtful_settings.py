@@ -223,6 +223,5 @@ def _finds(project: ProjectConfig, field: str, extensions: Extensions) -> bool |
             return True  # one that is not known may
         cls = extensions.get("plugin", plugin.type).cls
         if is_authenticating(cls):
-            fields = getattr(cls, "principal_fields", None)
-            found = found or fields is None or field in fields
+            found = found or cls.principal_fields is None or field in cls.principal_fields
     return found
