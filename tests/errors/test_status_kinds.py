@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from llm_gateway.exchange.errors import http_error
 from llm_gateway.extensions import installed
-from llm_gateway_sdk.errors import kind_of_status
+from llm_gateway_sdk.errors import ErrorClass, InvalidRequest, kind_of_status
+
+PACKAGES = Path(__file__).resolve().parents[2] / "packages"
 
 DIALECTS = ["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
 BODIES = {
@@ -42,3 +48,28 @@ def test_a_text_that_is_too_long_is_not_always_the_conversation(name: str, param
     dialect = installed().get("dialect", name).cls()
     body = f'{{"error": {{"code": "string_above_max_length", "param": "{param}", "message": "too long"}}}}'
     assert http_error(dialect, 400, [], body.encode(), sent=()).kind == kind
+
+
+def refusals() -> Iterator[tuple[int, ErrorClass | None]]:
+    """(status, class) of each refusal that is written with a status, wherever in the packages."""
+    for file in PACKAGES.glob("*/src/**/*.py"):
+        source = file.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if "InvalidRequest(" in source else ():
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InvalidRequest":
+                given = {each.arg: each.value.value for each in node.keywords if isinstance(each.value, ast.Constant)}
+                if "status" in given:
+                    yield given["status"], given.get("kind")  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", [each for each in DIALECTS if each != "bedrock"])
+def test_a_refusal_has_the_status_that_is_written_for_it(name: str) -> None:
+    """A class that contradicts it would make another of it: 400 of a 403."""
+    dialect = installed().get("dialect", name).cls()
+    found = set(refusals())
+
+    assert {status for status, _ in found} >= {403, 409, 413}
+    for status, kind in found:
+        error = InvalidRequest("no", status=status, kind=kind)
+        written = dialect.encode_error(error.info()).status
+        # Anthropic's clients know what is busy by 529 alone.
+        assert written == (529 if (name, kind) == ("anthropic", "overloaded") else status), error.kind

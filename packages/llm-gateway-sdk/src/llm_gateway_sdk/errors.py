@@ -76,6 +76,9 @@ TRANSIENT_KINDS: frozenset[ErrorClass] = frozenset({"rate_limit", "overloaded", 
 """Failures that may be over at the next try, or do not happen at another provider."""
 
 
+SHUTTING_DOWN = "shutting_down"
+"""The code of an error with which the end of the gateway cut a request off."""
+
 LONGEST_MESSAGE = 16 * 1024
 """Characters of an error's message."""
 
@@ -164,6 +167,12 @@ class GatewayError(Exception):
     def message(self, message: str) -> None:
         self.args = (shortened(message, self.longest_message),)
 
+    @property
+    def recorded_kind(self) -> str:
+        """What logs, metrics and traces call it: the class, or `shutting_down` for what the gateway's end cut off,
+        which is not a lack of room."""
+        return SHUTTING_DOWN if self.code == SHUTTING_DOWN else self.kind
+
     def info(self) -> ErrorInfo:
         """The same in the form that dialects encode."""
         return ErrorInfo(
@@ -213,6 +222,20 @@ class InvalidRequest(GatewayError):
 
     status = 400
     kind: ErrorClass = "bad_request"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        kind: ErrorClass | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        if kind is None and status is not None:
+            kind = _kind_of_refusal(status)  # dialects write no status that contradicts the class
+        super().__init__(message, status=status, code=code, kind=kind, param=param, retry_after=retry_after)
 
 
 class Unauthorized(GatewayError):

@@ -11,6 +11,7 @@ import pytest
 from monitored_gateway import Monitored, samples_of, value
 from prometheus_client.openmetrics import parser as openmetrics
 
+from llm_gateway.exchange.ending import EndReason, error_of
 from llm_gateway.monitoring import metrics as module
 from llm_gateway.monitoring.families import FAMILIES
 from llm_gateway.monitoring.metrics import Metrics
@@ -285,6 +286,16 @@ def test_a_client_that_left_is_neither_an_error_of_the_provider_nor_of_the_gatew
 
     assert value(found, "llm_gateway_errors_total", class_="client_disconnected", source="client") == 1
     assert value(found, "llm_gateway_upstream_attempts_total", outcome="cancelled") == 1
+
+
+def test_what_the_end_of_the_gateway_cut_off_is_not_counted_as_a_lack_of_room() -> None:
+    metrics = Metrics()
+    metrics.ended(finished(error=error_of(EndReason.SHUTDOWN)), 503)
+
+    found = samples_of(metrics.render([metrics.snapshot()], "")[0].decode())
+
+    assert value(found, "llm_gateway_errors_total", class_="shutting_down", source="gateway") == 1
+    assert not value(found, "llm_gateway_errors_total", class_="overloaded")
 
 
 def test_a_call_refused_before_it_was_sent_is_not_an_upstream_time() -> None:

@@ -105,7 +105,7 @@ class RequestLogger(Plugin):
         if ctx.error is not None:
             fields["error"] = str(ctx.error)
             if isinstance(ctx.error, GatewayError):
-                fields["error_kind"] = ctx.error.kind
+                fields["error_kind"] = ctx.error.recorded_kind
         if len(ctx.attempts) > 1 or ctx.error is not None:
             failed = [each for each in ctx.attempts if each.error is not None or (each.status or 0) >= 400]
             fields["failed_attempts"] = [f"{each.model} ({each.target}): {each.outcome}" for each in failed] or None

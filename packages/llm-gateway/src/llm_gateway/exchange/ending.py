@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Any
 
 from llm_gateway_sdk import GatewayError, Overloaded, PluginError
+from llm_gateway_sdk.errors import SHUTTING_DOWN
 from llm_gateway_sdk.failures import is_failure
 
 __all__ = ["EndReason", "end_reason", "ends_the_request", "error_of", "forget_frames"]
@@ -37,7 +38,7 @@ def ends_the_request(error: BaseException, task: asyncio.Task[Any] | None) -> bo
 def error_of(reason: EndReason) -> GatewayError:
     """What is recorded, and in the case of a shutdown answered."""
     if reason is EndReason.SHUTDOWN:
-        return Overloaded("The gateway is shutting down.", code="shutting_down", retry_after=1.0)
+        return Overloaded("The gateway is shutting down.", code=SHUTTING_DOWN, retry_after=1.0)
     return GatewayError("The client left.", status=499, code="client_disconnected", kind="client_disconnected")
 
 

@@ -89,7 +89,7 @@ class FailureLog:
         self._log(logging.INFO, cause, "%s: project %s, %s; %s answered", how, ctx.project, tried, last.model)
 
     def _failure(self, ctx: RequestContext, status: int) -> None:
-        kind = ctx.error.kind if isinstance(ctx.error, GatewayError) else "error"
+        kind = ctx.error.recorded_kind if isinstance(ctx.error, GatewayError) else "error"
         attempts = ", ".join(map(_attempt, ctx.attempts)) or "no model was asked"
         level = logging.WARNING if status >= 500 or status < 400 else logging.INFO
         cause = (ctx.project, status, kind, *((each.model, each.status, each.kind) for each in ctx.attempts))

@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
     Usage,
 )
 from llm_gateway_sdk.charges import charge_of, cost_of
+from llm_gateway_sdk.errors import SHUTTING_DOWN
 
 from .. import __version__
 from ..models import ModelTarget
@@ -286,7 +287,7 @@ class Metrics:
         if status == 499:
             kind, source = "client_disconnected", "client"
         elif isinstance(error, GatewayError):
-            kind = error.kind if error.kind in _KINDS else "unknown"
+            kind = error.recorded_kind if error.recorded_kind in _KINDS else "unknown"
             if isinstance(error, ModelError):
                 source = "gateway" if error.code == "model_cooling_down" else "upstream"
             elif isinstance(error, RequestRejected | PluginError):
@@ -510,5 +511,5 @@ def _word(text: str) -> str:
     return re.sub(r"[^a-zA-Z0-9_]+", "_", text).strip("_").lower()
 
 
-_KINDS = frozenset(get_args(ErrorClass))
+_KINDS = frozenset({*get_args(ErrorClass), SHUTTING_DOWN})
 _STATUSES = frozenset({*(status.value for status in HTTPStatus), 499, 529})

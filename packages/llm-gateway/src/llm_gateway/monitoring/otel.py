@@ -481,7 +481,7 @@ def _failure_of(attempt: Attempt) -> str | None:
 def _error_type(ctx: RequestContext, status: int) -> str:
     if status == 499:
         return "client_disconnected"
-    return ctx.error.kind if isinstance(ctx.error, GatewayError) else str(status)
+    return ctx.error.recorded_kind if isinstance(ctx.error, GatewayError) else str(status)
 
 
 def _nanoseconds(seconds: float | None) -> int | None:

@@ -102,7 +102,7 @@ async def _take_data(request: ClientRequest, form: OwnedForm, step: UploadStep) 
     )
     upload.facts["received"] = received + len(step.content)
     if not await belongings.put(_OWNER, _kind(request), upload):
-        raise InvalidRequest("Another request is already continuing this upload.", status=409)
+        raise InvalidRequest("Another request is already continuing this upload.", status=409, kind="overloaded")
     body = b"{}"
     if step.last:
         content = await belongings.whole_content(_OWNER, upload)
