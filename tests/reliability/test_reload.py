@@ -24,6 +24,8 @@ from loopback import (
     upstream,
 )
 
+from llm_gateway.server.control import STARTUP_SETTINGS
+
 ADMIN = {"enabled": True, "apiKey": "admin-key-for-tests"}
 KEY = {"authorization": "Bearer admin-key-for-tests"}
 
@@ -67,7 +69,7 @@ def write(folder: Path, url: str, **changes: Any) -> Path:
     mark = changes.pop("mark", "one")
     plugins = [{"name": "witness", "type": "witness", "config": {"mark": mark, **changes.pop("plugin", {})}}]
     file = folder / "gateway.yaml"
-    settings = config(model(url, **changes.pop("provider", {})), admin=ADMIN, plugins=plugins, **changes)
+    settings = config(model(url, **changes.pop("provider", {})), **{"admin": ADMIN, "plugins": plugins, **changes})
     file.write_text(json.dumps({**settings, "availablePlugins": [{"path": str(folder / "witness.py")}]}))
     return file
 
@@ -202,9 +204,13 @@ def test_what_needs_a_restart_is_reported(tmp_path: Path) -> None:
     async def main() -> None:
         async with upstream(answer) as up:
             async with gateway(write(tmp_path, up.url)) as served:
-                write(tmp_path, up.url, server={"port": 4321, "workers": 2}, monitoring={"metrics": {"path": "/other"}})
+                limits = {"idleTimeout": "1m", "drainTimeout": "20s", "maxKeptBytes": "9MB", "maxKeptReplyBytes": "1MB"}
+                server = {"host": "::", "port": 4321, "workers": 2, "workerTimeout": "1m", "limits": limits}
+                rest = {"secrets": {"refresh": "1m"}, "logging": {"format": "json"}}
+                admin = {**ADMIN, "apiKey": "another-key-of-16"}
+                write(tmp_path, up.url, server=server, monitoring={"metrics": {"path": "/other"}}, admin=admin, **rest)
                 answered = await reload(served)
-                assert answered["needs_restart"] == ["server.port", "server.workers", "monitoring"]
+                assert set(answered["needs_restart"]) == set(STARTUP_SETTINGS)
                 assert "needs_restart" not in await reload(served)
 
     run(main())

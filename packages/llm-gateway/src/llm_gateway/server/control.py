@@ -24,7 +24,7 @@ from .generation import Generation
 from .home import describe
 from .logs import mask_secrets_of
 
-__all__ = ["Control", "MetricsSource", "needs_restart"]
+__all__ = ["STARTUP_SETTINGS", "Control", "MetricsSource", "needs_restart"]
 
 log = logging.getLogger("llm_gateway.server")
 
@@ -315,14 +315,16 @@ async def _retire(gateway: Gateway, generation: Generation) -> None:
         await gateway.close()
 
 
-_STARTUP_SETTINGS: Mapping[str, Callable[[GatewayConfig], Any]] = {
+STARTUP_SETTINGS: Mapping[str, Callable[[GatewayConfig], Any]] = {
     "server.host": lambda config: config.server.host,
     "server.port": lambda config: config.server.port,
     "server.workers": lambda config: config.server.workers,
+    "server.workerTimeout": lambda config: config.server.worker_timeout_seconds,
     "server.limits.idleTimeout": lambda config: config.server.limits.idle_timeout_seconds,
     "server.limits.drainTimeout": lambda config: config.server.limits.drain_timeout_seconds,
     "server.limits.maxKeptBytes": lambda config: config.server.limits.max_kept_bytes,
     "server.limits.maxKeptReplyBytes": lambda config: config.server.limits.max_kept_reply_bytes,
+    "secrets.refresh": lambda config: config.secrets.refresh_seconds,
     "logging": lambda config: config.logging,
     "monitoring": lambda config: config.monitoring,
     "admin": lambda config: config.admin,
@@ -331,4 +333,4 @@ _STARTUP_SETTINGS: Mapping[str, Callable[[GatewayConfig], Any]] = {
 
 def needs_restart(old: GatewayConfig, new: GatewayConfig) -> list[str]:
     """The settings that differ and are read at the start alone."""
-    return [name for name, read in _STARTUP_SETTINGS.items() if read(old) != read(new)]
+    return [name for name, read in STARTUP_SETTINGS.items() if read(old) != read(new)]
