@@ -166,7 +166,6 @@ def test_a_plugin_that_can_not_be_made_ready_or_closed_changes_nothing(
 
 @pytest.mark.parametrize("text", ["import sys; sys.exit(4)", "raise SystemExit"])
 def test_a_file_that_ends_the_program_is_a_problem_of_the_configuration(text: str, tmp_path: Path) -> None:
-
     (tmp_path / "extensions.py").write_text(text)
     (tmp_path / "gateway.yaml").write_text(
         json.dumps({"availablePlugins": [{"path": "./extensions.py"}], "models": []})

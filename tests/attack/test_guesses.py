@@ -13,7 +13,9 @@ ALLOWED = 20
 
 
 def by_bearer(attacked: Attacked, base: str, path: str, key: str) -> int:
-    return attacked.http.get(base + path, headers={"authorization": f"Bearer {key}"}).status_code
+    # Without `trustProxy` the address is that of the connection, whatever a client writes.
+    headers = {"authorization": f"Bearer {key}", "x-forwarded-for": f"192.0.2.{len(key)}, {key[-1]}.1.1.1"}
+    return attacked.http.get(base + path, headers=headers).status_code
 
 
 def by_header(attacked: Attacked, base: str, path: str, key: str) -> int:

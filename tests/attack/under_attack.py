@@ -154,7 +154,7 @@ class Attacked:
         folder: Path,
         *options: str,
         environ: Mapping[str, str] | None = None,
-        host: str = "127.0.0.1",
+        host: str | None = "127.0.0.1",
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "gateway.yaml"
@@ -164,7 +164,7 @@ class Attacked:
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "log.txt"
         command = [PYTHON, "-m", "llm_gateway", "start", "--config", str(file)]
-        command += ["--host", host, "--port", str(self.port), *options]
+        command += [*([] if host is None else ["--host", host]), "--port", str(self.port), *options]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=folder, env=environment(environ), stdout=log, stderr=log)
         try:

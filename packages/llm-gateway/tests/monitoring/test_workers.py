@@ -42,6 +42,7 @@ def test_one_page_reports_the_sum_of_all_workers_even_after_one_died(start: Call
     )
 
     assert restarted, gateway.log
+    assert "ended with -9" in gateway.log
     found = gateway.scrape()
     assert value(found, "llm_gateway_requests_total", stream="true") == 40
     assert value(found, "llm_gateway_breaker_state", state="closed") == 2
