@@ -13,6 +13,11 @@ from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
 from llm_gateway_sdk import ActiveChain, HookChain, MountedPlugin, Plugin, RequestContext, plugin_metadata
 
 
+def _busy(seconds: float) -> Callable[[RequestContext], None]:
+    """A hook that holds up the loop for so long."""
+    return lambda ctx: time.sleep(seconds)
+
+
 def chain_of(*hooks: Callable[[RequestContext], Awaitable[None] | None]) -> ActiveChain:
     """A plugin for each hook, which run in the order given."""
 
@@ -116,7 +121,7 @@ def test_long_work_is_interrupted_for_what_else_the_loop_has_to_do() -> None:
                 turns += 1
                 await asyncio.sleep(0)
 
-        chain, supervisor = chain_of(lambda ctx: time.sleep(0.002)), DetachedSupervisor()
+        chain, supervisor = chain_of(_busy(0.002)), DetachedSupervisor()
         for number in range(10):
             supervisor.submit(chain, context(f"r{number}"))
         rival = asyncio.create_task(others())
@@ -130,7 +135,7 @@ def test_long_work_is_interrupted_for_what_else_the_loop_has_to_do() -> None:
 
 def test_hooks_keep_up_with_a_loop_that_never_rests() -> None:
     async def main() -> None:
-        chain, supervisor = chain_of(lambda ctx: time.sleep(0.0002)), DetachedSupervisor()
+        chain, supervisor = chain_of(_busy(0.0002)), DetachedSupervisor()
         for turn in range(60):
             time.sleep(0.005)  # noqa: ASYNC251 - other requests' work, between two looks of the loop
             for number in range(10):
