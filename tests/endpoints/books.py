@@ -93,6 +93,7 @@ class Book:
 
     served: Gateway
     lines: dict[str, list[dict[str, int]]] = field(default_factory=dict)
+    """By measure what was charged, and how much of that was not exact: `cost`, `cost partial`, `cost estimated`."""
 
     async def read(self) -> None:
         store, cursor = self.served.plugins[2].gateway.store, ""
@@ -102,4 +103,7 @@ class Book:
                 line = dict.fromkeys(MEASURES, 0)
                 for key, amount in event.event["charges"].items():
                     line[key.partition("|")[0]] = int(amount)
+                for mark in ("partial", "estimated"):
+                    for key, amount in event.event.get(mark, {}).items():
+                        line[f"{key.partition('|')[0]} {mark}"] = int(amount)
                 self.lines.setdefault(event.event["note"], []).append(line)

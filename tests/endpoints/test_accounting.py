@@ -30,6 +30,7 @@ from loopback import Client, Gateway, Reply, gateway, run, until, upstream
 
 from llm_gateway_sdk import Operation
 from llm_gateway_sdk.estimate import estimate_text
+from llm_gateway_sdk.metering import weaker
 
 
 @dataclass(slots=True)
@@ -173,6 +174,7 @@ def assert_tokens(case: Case, found: Found) -> None:
         return
     assert used == (metrics.input_tokens or 0, metrics.output_tokens or 0), "the same in metrics and ledger"
     assert line["cost"] == used[0] * INPUT_PRICE + used[1] * OUTPUT_PRICE
+    assert_marked(line, metrics)
     if case.outcome in ("refused", "cached", "error") or case.route.operation in FREE:
         assert used == (0, 0), "nothing was used"
     elif case.outcome in ANSWERED:
@@ -185,6 +187,16 @@ def assert_tokens(case: Case, found: Found) -> None:
         assert 0.5 * came <= used[1] <= 2 * came + 5, "what came, and not what a whole reply would have been"
         if came:
             assert metrics.output_precision == "estimated"
+
+
+def assert_marked(line: dict[str, int], metrics: Any) -> None:
+    """The ledger has of each charge how well it is known: as the counts of the request are."""
+    known = {"requests": "exact", "inputTokens": metrics.input_precision, "outputTokens": metrics.output_precision}
+    known["cost"] = weaker(*(known[name] for name in ("inputTokens", "outputTokens")))
+    for measure, precision in known.items():
+        for mark in ("partial", "estimated"):
+            expected = line[measure] if precision == mark else 0
+            assert line.get(f"{measure} {mark}", 0) == expected, f"{measure} is {precision}"
 
 
 def assert_answered(case: Case, found: Found, used: tuple[int, int]) -> None:

@@ -44,7 +44,9 @@ class Services(GatewayServices):
 
 
 class Case:
-    def __init__(self, *limits: dict[str, Any], weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, *limits: dict[str, Any], weights: Mapping[str, float] | None = None, ledger: bool = False
+    ) -> None:
         self.store = MemoryStore()
         services = Services(self.store)
         rules = compile_rules(limits)
@@ -56,7 +58,7 @@ class Case:
             facts_of=lambda name: None,
             models=(),
         )
-        self.books = Books(self.store, Journal(None), blocks=BlockSettings(share=0.0, seconds=1))
+        self.books = Books(self.store, Journal(None), blocks=BlockSettings(share=0.0, seconds=1), ledger=ledger)
         self.records = Records(services, 100)
         self.planner = Planner(services, live, estimator)
         self.reserver = Reserver(self.books, self.records, weights or {})
@@ -69,6 +71,11 @@ class Case:
         plan = self.planner.plan(ctx)
         applied = applied_of(plan.terms, USAGE)
         return ctx, Spending(plan.asker, USAGE, applied, plan.model, [], {plan.asker.model})
+
+    async def ledger(self, part: str) -> list[int]:
+        """Of each event the sum of one of its parts: `charges`, `partial`, `estimated`."""
+        events = await self.store.read_since("ledger")
+        return [sum(each.event.get(part, {}).values()) for each in events]
 
     async def settled(self, applied: list[Applied]) -> list[tuple[int, int]]:
         """What is settled and open of each, in the counter's units."""

@@ -40,14 +40,16 @@ class Routes:
             assert problems_of(reply.body, route.gives) == [], "the reply has the form that the document promises"
         return reply.body
 
-    async def spend(self, team: str, model: str, nano: int) -> None:
+    async def spend(self, team: str, model: str, nano: int, **marks: int) -> None:
         subject = (("model", model), ("team", team))
         ordered = tuple(sorted(subject, key=lambda each: RULES[0].per.index(each[0])))
         entries = [RULES[0].entry(ordered, nano, time.time()), RULES[1].entry((), 5, time.time())]
         present = [each for each in entries if each is not None]
         lease = Lease(new_lease_id(), 60, f"req-{team}")
         await self.store.reserve(present, lease)
-        await self.store.settle(lease.id, [Amount(each.key, each.amount, each.ends) for each in present])
+        known = [marks, {}]
+        amounts = [Amount(each.key, each.amount, each.ends, **mark) for each, mark in zip(present, known, strict=True)]
+        await self.store.settle(lease.id, amounts)
         for rule, whom in ((RULES[0], ordered), (RULES[1], ())):
             await self.store.put(f"limits/subjects/{rule.key(whom, '')}", b"")
 
@@ -106,6 +108,19 @@ def test_the_ledger_is_grouped_by_any_dimension(by: str, expected: dict[tuple[An
         assert (await call("getLedger", by=by, until="1"))["items"] == []
         (everything,) = (await call("getLedger", by="limit", name="all"))["items"]
         assert everything["amount"] == 15, "two limits are never added up"
+
+    asyncio.run(main())
+
+
+def test_sums_of_the_ledger_say_how_much_of_them_is_not_exact() -> None:
+    async def main() -> None:
+        call = Routes()
+        await call.spend("data", "gpt", 40, partial=10, estimated=7)
+        await call.spend("data", "claude", 60, estimated=5)
+        await call.spend("research", "gpt", 3)
+        items = (await call("getLedger", by="team", measure="cost"))["items"]
+        found = {each["subject"]["team"]: (each["amount"], each["partial"], each["estimated"]) for each in items}
+        assert found == {"data": (100, 10, 12), "research": (3, 0, 0)}
 
     asyncio.run(main())
 

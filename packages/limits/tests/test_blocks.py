@@ -20,6 +20,16 @@ def test_a_block_gives_what_is_in_it_and_adds_up_what_was_used() -> None:
     assert not block.take([1], now=11)
 
 
+def test_a_block_keeps_how_much_of_it_is_not_exact() -> None:
+    block = Block("lease", ("a", "b", "c"), (100, 100, 100), [100, 100, 100], until=10, released=(False, False, True))
+    for _ in range(3):
+        assert block.take([10, 10, 10], now=1)
+    block.finish([10, 10, 10], [8, 8, 8])
+    block.finish([10, 10, 10], [9, 4, 3], [(2, 7), (0, 0), (1, 0)])
+
+    assert block.charged == [(27, (2, 17)), (22, (0, 10)), (11, (1, 0))], "what is open is an estimate, or given back"
+
+
 def test_blocks_shrink_to_nothing_near_a_limit() -> None:
     settings, entries = BlockSettings(share=0.1, seconds=2, requests=50), [Entry("a", 10, 1000)]
     demand = Demand()

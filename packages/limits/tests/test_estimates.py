@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_limits.estimates import Estimator, Usage
+from llm_gateway_limits.marks import Marks
 from llm_gateway_limits.rules import Rule, compile_rules
 
 from llm_gateway_sdk import Attempt, ModelFacts, Prices, RequestContext, RequestRejected, WireRequest
@@ -125,6 +126,38 @@ def test_an_answer_without_counts_takes_what_was_reserved_and_a_failure_nothing(
     assert settled(limit, call(status=200)) == 999
     assert settled(limit, call(status=500, error="no")) == 0
     assert settled(limit) == 0
+
+
+@pytest.mark.parametrize(
+    ("measure", "attempt", "options", "expected"),
+    [
+        ("cost", call(used=(100, 50), output_precision="exact"), {}, (0, 0)),
+        ("cost", call(used=(100, 50), input_precision="exact", output_precision="partial"), {}, (200, 0)),
+        ("cost", call(used=(100, 50), input_precision="estimated", output_precision="partial"), {}, (0, 200)),
+        ("tokens", call(used=(100, 50), input_precision="estimated", output_precision="partial"), {}, (50, 100)),
+        ("inputTokens", call(used=(100, 50), input_precision="exact", output_precision="partial"), {}, (0, 0)),
+        ("outputTokens", call(used=(100, 50), input_precision="exact", output_precision="partial"), {}, (50, 0)),
+        ("cost", call("audio", used=(100, 50), output_precision="exact"), {}, (200, 0)),
+        ("cost", call("new", used=(1, 1)), {}, (0, 999)),
+        ("cost", call("new", used=(1, 1)), {"unknownPrice": "estimate"}, (0, 30)),
+        ("cost", call(status=200), {}, (0, 999)),
+        ("tokens", call(status=500, error="no"), {}, (0, 0)),
+        ("requests", call(used=(1, 1), input_precision="estimated"), {}, (0, 0)),
+    ],
+)
+def test_each_figure_has_a_word_for_how_well_it_is_known(
+    measure: str, attempt: Attempt, options: dict[str, Any], expected: tuple[int, int]
+) -> None:
+    """`partial` where a kind has no price or the reply broke off, `estimated` where no provider has reported it."""
+    if attempt.model == "audio":
+        assert attempt.usage is not None
+        attempt.usage.output_audio_tokens, attempt.model = 50, "cheap"
+    marks, ctx, unit = Marks(), asked(), MICRO if measure == "cost" else 1
+    held = 999 * unit
+    ctx.attempts.append(attempt)
+    estimator().settle(rule(measure, "5 USD" if measure == "cost" else 5, **options), ctx, [attempt], held, marks)
+
+    assert (marks.partial, marks.estimated) == tuple(unit * part for part in expected)
 
 
 def test_requests_count_where_something_was_sent() -> None:

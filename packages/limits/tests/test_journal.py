@@ -47,6 +47,14 @@ def test_what_waits_is_sent_once_the_store_is_back(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_settlement_is_read_as_it_was_written_also_by_an_older_version() -> None:
+    written = Settlement(new_lease_id(), (Amount("a", 9, 5.0, 2, 3), Amount("b", 1)), reserved=False, note="req_1")
+
+    assert Settlement.load(written.dump()) == written
+    older = Settlement.load('["id", [["a", 9, 5.0]], true, ""]')
+    assert older == Settlement("id", (Amount("a", 9, 5.0),))
+
+
 def test_the_file_of_a_killed_worker_is_taken_over(tmp_path: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path\n"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_gateway_sdk import Attempt, RequestContext
-from llm_gateway_sdk.metering import add_attempt, record
+from llm_gateway_sdk.metering import add_attempt, record, record_cut
 from llm_gateway_sdk.response import Usage as Reported
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -63,6 +63,27 @@ def test_a_model_that_was_chosen_later_is_charged_on_its_own_limit() -> None:
         names = [dict(each.term.subject)["model"] for each in spending.applied]
         assert names == ["m", "other"]
         assert await case.settled(spending.applied) == [(0, 0), (25, 0)]
+
+    asyncio.run(main())
+
+
+def test_the_ledger_has_which_part_of_a_charge_is_not_exact() -> None:
+    """Of one request that reserved twice and made an attempt that broke off and one that did not."""
+
+    async def main() -> None:
+        case = Case({**DAY, "tokens": 1000}, ledger=True)
+        ctx, spending = case.asked()
+        for _ in range(2):
+            await case.reserver.reserve(ctx, spending, spending.applied)
+        attempt = Attempt("m", "echo/m", time.time(), status=200)
+        record_cut(attempt, Reported(20), input_tokens=0, output_tokens=180)
+        ctx.attempts.append(attempt)
+        answered(ctx, "m", (90, 10))
+        await case.settlement.settle(ctx, spending)
+        charges, estimated = await case.ledger("charges"), await case.ledger("estimated")
+        assert sum(charges) == 300
+        assert sum(estimated) == 180, "the output of the attempt that broke off"
+        assert all(part <= whole for part, whole in zip(estimated, charges, strict=True))
 
     asyncio.run(main())
 

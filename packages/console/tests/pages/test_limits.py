@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from llm_gateway_console.pages.limits import forecast
+from llm_gateway_console.pages.limits import forecast, ledger_table
 
 DAY = 86400.0
 
@@ -23,6 +23,19 @@ def test_use_is_shown_in_the_ledger(operator: Any) -> None:
     page = operator.get("/limits")
     assert page.status == 200
     assert "No project has the plugin limits" not in page.text
+
+
+def test_the_ledger_shows_how_much_is_not_exact() -> None:
+    row = {"limit": "month", "measure": "cost", "subject": {"team": "red"}, "window": "month@UTC"}
+    amounts = {"amount": 3 * 10**9, "partial": 5 * 10**8, "estimated": 10**9}
+
+    shown = str(ledger_table([{**row, **amounts}], {}))
+    plain = str(ledger_table([{**row, "amount": 3 * 10**9, "partial": 0, "estimated": 0}], {}))
+
+    assert "$3.0000" in shown
+    assert "$0.5000 partial, $1.0000 estimated" in shown
+    assert "partial" not in plain
+    assert "estimated" not in plain
 
 
 def test_meters_name_keys(admin: Any) -> None:

@@ -154,19 +154,24 @@ class _Limits:
         by = [each for each in call.query.get("by", "counter").split(",") if each]
         wanted = {name: call.query[name] for name in ("name", "measure", "window") if name in call.query}
         subject = call.query.get("subject")
-        sums: dict[tuple[tuple[str, str], ...], int] = defaultdict(int)
+        sums: dict[tuple[tuple[str, str], ...], dict[str, int]] = defaultdict(lambda: dict.fromkeys(_SUMS.values(), 0))
         async for each in _events(self._store, "ledger", ""):
             if not since <= each.at < until:
                 continue
-            for key, amount in (each.event.get("charges") or {}).items():
-                charged = used_of(key, amount)
-                if any(charged[name] != value for name, value in wanted.items()):
-                    continue
-                if subject is not None and not _is(charged["subject"], subject):
-                    continue
-                sums[_group(charged, by)] += charged["amount"]
-        items = [{**_unpacked(group), "amount": sums[group]} for group in sorted(sums)]
+            for kind, name in _SUMS.items():
+                for key, amount in (each.event.get(kind) or {}).items():
+                    charged = used_of(key, amount)
+                    if any(charged[part] != value for part, value in wanted.items()):
+                        continue
+                    if subject is not None and not _is(charged["subject"], subject):
+                        continue
+                    sums[_group(charged, by)][name] += charged["amount"]
+        items = [{**_unpacked(group), **sums[group]} for group in sorted(sums)]
         return AdminReply({"items": items, "next": None})
+
+
+_SUMS = {"charges": "amount", "partial": "partial", "estimated": "estimated"}
+"""What is added up of the events of the ledger, and under which names."""
 
 
 def _group(charged: Mapping[str, Any], by: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -127,6 +127,16 @@ LEDGER = _object(
         "window": _TEXT,
         "begins": {"type": "string", "description": "First day or hour of a calendar window."},
         "amount": _NUMBER,
+        "partial": {
+            "type": "integer",
+            "description": "How much of the amount may be too little: something that was used has no price, or a reply "
+            "ended early, after the provider's last count.",
+        },
+        "estimated": {
+            "type": "integer",
+            "description": "How much of it no provider has reported: counted by the gateway, at another model's price, "
+            "or charged as reserved. What is neither partial nor estimated is exact.",
+        },
     },
     "key",
     "window",

@@ -16,6 +16,7 @@ from typing import Any
 from llm_gateway_sdk import Amount, Entry, RequestContext
 
 from .estimates import Estimator, Usage
+from .marks import Marks
 from .plans import missing
 from .rules import Asker, Rule
 from .windows import Window
@@ -106,6 +107,7 @@ def charges_of(written: Sequence[Mapping[str, Any]], ctx: RequestContext, estima
         models = each["models"]
         counted = [attempt for attempt in ctx.attempts if models is None or attempt.model in models]
         reserved = int(each["amount"])
-        used = estimator.settle(rule, ctx, counted, reserved) if counted else 0
-        charges.append(Amount(str(each["key"]), rule.scaled(used), float(each["ends"])))
+        marks = Marks()
+        used = rule.scaled(estimator.settle(rule, ctx, counted, reserved, marks) if counted else 0)
+        charges.append(Amount(str(each["key"]), used, float(each["ends"]), *marks.within(rule, used)))
     return charges

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 
 from llm_gateway_sdk import CounterState, Entry
 
+from .marks import EXACT, Known
+
 __all__ = ["Block", "BlockSettings", "Demand"]
 
 
@@ -49,6 +51,8 @@ class Block:
     open: int = 0
     held: list[int] = field(default_factory=list)
     """What requests have reserved that are open."""
+    doubts: dict[int, Known] = field(default_factory=dict)
+    """How much of what was used is not exact, by the counter's position; of most counters nothing."""
 
     def take(self, amounts: Sequence[int], now: float) -> bool:
         """Whether the amounts were in it."""
@@ -65,8 +69,12 @@ class Block:
         self.open += 1
         return True
 
-    def finish(self, reserved: Sequence[int], actual: Sequence[int]) -> None:
+    def finish(self, reserved: Sequence[int], actual: Sequence[int], known: Sequence[Known] = ()) -> None:
         self.open -= 1
+        for position, marks in enumerate(known):
+            if marks != EXACT:
+                partial, estimated = self.doubts.get(position, EXACT)
+                self.doubts[position] = partial + marks[0], estimated + marks[1]
         room, held = self.room, self.held
         for position, had in enumerate(reserved):
             room[position] += had - actual[position]
@@ -78,11 +86,16 @@ class Block:
         return [size - left for size, left in zip(self.size, self.room, strict=True)]
 
     @property
-    def charged(self) -> list[int]:
-        """What the block is settled with."""
+    def charged(self) -> list[tuple[int, Known]]:
+        """What the block is settled with, and how well that is known: what requests hold that have not ended is an
+        estimate."""
         used, held = self.used, self.held or [0] * len(self.room)
         released = self.released or (False,) * len(used)
-        return [had - out if gives else had for had, out, gives in zip(used, held, released, strict=True)]
+        found = []
+        for position, (had, out, gives) in enumerate(zip(used, held, released, strict=True)):
+            partial, estimated = self.doubts.get(position, EXACT)
+            found.append((had - out, (partial, estimated)) if gives else (had, (partial, estimated + out)))
+        return found
 
 
 @dataclass(slots=True)

@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
 
 from .blocks import Block, BlockSettings, Demand
 from .journal import Journal, Settlement
+from .marks import EXACT, Known
 
 __all__ = ["Books", "Hold"]
 
@@ -79,7 +80,8 @@ class Books:
         self.figures = Figures()
         self._settings = blocks
         self._lease_seconds = lease_seconds
-        self._ledger = ledger
+        self.ledger = ledger
+        """Charges are written to the store's log."""
         self._demands: OrderedDict[tuple[str, ...], Demand] = OrderedDict()
         self._retired: list[Block] = []
         self._open: dict[str, float] = {}
@@ -121,14 +123,14 @@ class Books:
                 return hold
         return await self._exact(entries, demand, note)
 
-    async def settle(self, hold: Hold, actual: Sequence[int]) -> None:
-        """Ends a request's hold, with what it used of each entry. Never raises StoreUnavailable: then it is written
-        down and sent later."""
+    async def settle(self, hold: Hold, actual: Sequence[int], known: Sequence[Known] = ()) -> None:
+        """Ends a request's hold, with what it used of each entry, and for the ledger how well that is known. Never
+        raises StoreUnavailable: then it is written down and sent later."""
         if hold.settled:
             return
         hold.settled = True
         if hold.block is not None:
-            hold.block.finish(hold.amounts, actual)
+            hold.block.finish(hold.amounts, actual, known)
             # What a block has left that is used up in one of its counters is given back at once.
             # They leave the list before anything is waited for: another request that ends must not find them in it.
             if self._retired:
@@ -138,7 +140,11 @@ class Books:
                     await self._settle_block(block)
             return
         self._open.pop(hold.lease_id, None)
-        amounts = [Amount(entry.key, used, entry.ends) for entry, used in zip(hold.entries, actual, strict=True)]
+        marks = known or [EXACT] * len(actual)
+        amounts = [
+            Amount(entry.key, used, entry.ends, *mark)
+            for entry, used, mark in zip(hold.entries, actual, marks, strict=True)
+        ]
         await self._settle(Settlement(hold.lease_id, tuple(amounts), hold.reserved, hold.note))
 
     async def defer(self, hold: Hold, seconds: float) -> None:
@@ -152,7 +158,7 @@ class Books:
     async def settle_deferred(self, lease_id: str, amounts: Sequence[Amount], *, reserved: bool, note: str) -> None:
         """Ends what `defer` has let go on, once: a second time it changes nothing."""
         self.figures.store_calls += 1
-        await self.store.settle(lease_id, amounts, reserved=reserved, note=note if self._ledger else "")
+        await self.store.settle(lease_id, amounts, reserved=reserved, note=note if self.ledger else "")
 
     async def charge(self, what: Settlement) -> None:
         """Charges what was not reserved. Where the store is away it is written down and sent later."""
@@ -162,7 +168,7 @@ class Books:
     def without_store(self, entries: Sequence[Entry], *, note: str = "") -> Hold:
         """A hold of a request that goes on though the store could not be asked."""
         amounts = [entry.amount for entry in entries]
-        return Hold(new_lease_id(), amounts, tuple(entries), reserved=False, note=note if self._ledger else "")
+        return Hold(new_lease_id(), amounts, tuple(entries), reserved=False, note=note if self.ledger else "")
 
     async def keep(self) -> None:
         """What has to be done every now and then: retire blocks, extend leases, send what waits."""
@@ -213,7 +219,7 @@ class Books:
     async def _grow(self, entries: tuple[Entry, ...], demand: Demand, count: int) -> Hold | None:
         """A new block and this request's part of it; None where so much is not left."""
         many = [replace(entry, amount=entry.amount * count) for entry in entries]
-        lease = Lease(new_lease_id(), self._lease_seconds, "block" if self._ledger else "")
+        lease = Lease(new_lease_id(), self._lease_seconds, "block" if self.ledger else "")
         answer = await self._ask(many, lease)
         if isinstance(answer, Refused):
             demand.states = ()
@@ -232,7 +238,7 @@ class Books:
         return Hold(lease.id, amounts, states=answer.states, block=block)
 
     async def _exact(self, entries: tuple[Entry, ...], demand: Demand, note: str) -> Hold | Refused:
-        lease = Lease(new_lease_id(), self._lease_seconds, note if self._ledger else "")
+        lease = Lease(new_lease_id(), self._lease_seconds, note if self.ledger else "")
         answer = await self._ask(entries, lease)
         if isinstance(answer, Refused):
             demand.states = ()
@@ -264,8 +270,8 @@ class Books:
     async def _settle_block(self, block: Block) -> None:
         self._open.pop(block.lease_id, None)
         charged = zip(block.keys, block.charged, strict=True)
-        amounts = tuple(Amount(key, min(max(0, used), MAX_AMOUNT)) for key, used in charged)
-        await self._settle(Settlement(block.lease_id, amounts, note="block" if self._ledger else ""))
+        amounts = tuple(Amount(key, min(max(0, used), MAX_AMOUNT), 0.0, *known) for key, (used, known) in charged)
+        await self._settle(Settlement(block.lease_id, amounts, note="block" if self.ledger else ""))
 
     async def _extend(self, now: float) -> None:
         due = [lease_id for lease_id, at in self._open.items() if now >= at]

@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestRejected
+from llm_gateway_sdk import Usage as Reported
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.charges import charge_of, cost_of
+from llm_gateway_sdk.context import Precision
+from llm_gateway_sdk.metering import weaker
 from llm_gateway_sdk.wildcards import matches_wildcard
 
 from .amounts import decode_amount
+from .marks import Marks
 from .rules import Rule
 
 __all__ = ["Estimator", "Usage"]
@@ -24,6 +28,9 @@ _MOST_NANOS = 10**13
 """No request costs ten thousand dollars: where a provider's figures give that, what was reserved is charged."""
 _NO_OUTPUT = frozenset({"embed", "rerank", "moderate"})
 """Operations for whose replies no tokens are reserved: they have none."""
+
+
+_EXACT: Precision = "exact"
 
 
 @dataclass(slots=True)
@@ -111,9 +118,16 @@ class Estimator:
         most = prices.ceiling(*one, "batch")
         return lines * ((prices.ceiling(*one) if most is None else most) or 0)
 
-    def settle(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
+    def settle(
+        self,
+        rule: Rule,
+        ctx: RequestContext,
+        attempts: Sequence[Attempt],
+        reserved: int,
+        marks: Marks | None = None,
+    ) -> int:
         """What its `attempts` did take, those of the request that count for this limit. `reserved` (in the units of the
-        measure) is taken where the real figure is unknown."""
+        measure) is taken where the real figure is unknown. `marks` gets how well the figure is known."""
         if rule.measure == "concurrent":
             return 0
         if rule.measure == "requests":
@@ -126,10 +140,11 @@ class Estimator:
         if ctx.operation == "native" and _all_failed(attempts):
             return 0
         if rule.measure == "cost":
-            return reserved if ctx.operation == "native" else self._cost(rule, ctx, attempts, reserved)
-        return self._tokens(rule, attempts, reserved)
+            # The price of a native call is that of its path.
+            return reserved if ctx.operation == "native" else self._cost(rule, ctx, attempts, reserved, marks)
+        return self._tokens(rule, attempts, reserved, marks)
 
-    def _tokens(self, rule: Rule, attempts: Sequence[Attempt], reserved: int) -> int:
+    def _tokens(self, rule: Rule, attempts: Sequence[Attempt], reserved: int, marks: Marks | None) -> int:
         inputs, outputs, counted = 0, 0, False
         for attempt in attempts:
             usage = attempt.usage
@@ -138,8 +153,13 @@ class Estimator:
             counted = True
             inputs += usage.input_tokens or 0
             outputs += usage.output_tokens or 0
+            if marks is not None:
+                if rule.measure != "outputTokens":
+                    marks.add(attempt.input_precision, usage.input_tokens or 0)
+                if rule.measure != "inputTokens":
+                    marks.add(attempt.output_precision, usage.output_tokens or 0)
         if not counted:
-            return 0 if _all_failed(attempts) else reserved
+            return _unknown(attempts, reserved, marks)
         match rule.measure:
             case "inputTokens":
                 return inputs
@@ -147,7 +167,9 @@ class Estimator:
                 return outputs
         return inputs + outputs
 
-    def _cost(self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int) -> int:
+    def _cost(
+        self, rule: Rule, ctx: RequestContext, attempts: Sequence[Attempt], reserved: int, marks: Marks | None
+    ) -> int:
         """Nano-dollars of all attempts, each at the price of its model."""
         total, counted = 0, False
         for attempt in attempts:
@@ -155,19 +177,34 @@ class Estimator:
             if usage is None or (usage.input_tokens is None and usage.output_tokens is None and not usage.pieces):
                 continue
             counted = True
-            prices = self._price_of_attempt(rule, attempt)
+            cost, known = self._cost_of(rule, ctx, attempt, usage)
+            if cost is None or not 0 <= cost <= _MOST_NANOS * usage.requests:
+                cost, known = reserved, "estimated"
+            total += cost
+            if marks is not None:
+                marks.add(weaker(known, weaker(attempt.input_precision, attempt.output_precision)), cost)
+        return total if counted else _unknown(attempts, reserved, marks)
+
+    def _cost_of(
+        self, rule: Rule, ctx: RequestContext, attempt: Attempt, usage: Reported
+    ) -> tuple[int | None, Precision]:
+        """Nano-dollars of one attempt, and how well its price is known: `partial` lacks what has none, `estimated` is
+        another model's. None where nothing is known."""
+        prices, known = self._prices_of_attempt(attempt), _EXACT
+        if prices is None or prices.assumed_from is not None:
+            prices = self.price(attempt.model)
             if prices is None:
-                total += 0 if rule.unknown_price == "free" else reserved
-                continue
-            tier = "batch" if ctx.operation == "batch" else None
-            exact = cost_of(prices, usage, tier=tier)
-            if exact is None:
-                charge = charge_of(prices, usage, tier=tier)
-                exact = reserved if charge is None else charge.nanos
-            total += exact if 0 <= exact <= _MOST_NANOS * usage.requests else reserved
-        if counted:
-            return total
-        return 0 if _all_failed(attempts) else reserved
+                prices, known = self._price_for(rule, attempt.model, refuse=False), "estimated"
+        if prices is None:
+            return (0, "exact") if rule.unknown_price == "free" else (None, "estimated")
+        tier = "batch" if ctx.operation == "batch" else None
+        exact = cost_of(prices, usage, tier=tier)
+        if exact is not None:
+            return exact, known
+        charge = charge_of(prices, usage, tier=tier)
+        if charge is None:
+            return None, "estimated"
+        return charge.nanos, known if known == "estimated" or not charge.unpriced else "partial"
 
     def _output(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
         if ctx.operation in _NO_OUTPUT:
@@ -198,12 +235,6 @@ class Estimator:
             code="unknown_price",
             limit=rule.name,
         )
-
-    def _price_of_attempt(self, rule: Rule, attempt: Attempt) -> Prices | None:
-        prices = self._prices_of_attempt(attempt)
-        if prices is not None and prices.assumed_from is None:
-            return prices
-        return self._price_for(rule, attempt.model, refuse=False)
 
     def path_cost(self, path: str) -> int | None:
         """The price of a native call in nano-dollars; None where it has none."""
@@ -240,6 +271,15 @@ def _input(usage: Usage) -> int:
 def _is_billed(ctx: RequestContext) -> bool:
     """Of batches the submission and the settlement; looking at one costs nothing."""
     return ctx.operation in _BILLED and (ctx.operation != "batch" or bool(ctx.batch))
+
+
+def _unknown(attempts: Sequence[Attempt], reserved: int, marks: Marks | None) -> int:
+    """What calls take of which nothing was reported or counted."""
+    if _all_failed(attempts):
+        return 0
+    if marks is not None:
+        marks.add("estimated", reserved)
+    return reserved
 
 
 def _all_failed(attempts: Sequence[Attempt]) -> bool:

@@ -36,13 +36,16 @@ class Settlement:
     """For the ledger, where the store does not know the lease."""
 
     def dump(self) -> str:
-        amounts = [[each.key, each.amount, each.ends] for each in self.amounts]
+        amounts = [[each.key, each.amount, each.ends, each.partial, each.estimated] for each in self.amounts]
         return json.dumps([self.lease_id, amounts, self.reserved, self.note], separators=(",", ":"))
 
     @staticmethod
     def load(line: str) -> Settlement:
         lease_id, amounts, reserved, note = json.loads(line)
-        charged = tuple(Amount(str(key), int(amount), float(ends)) for key, amount, ends in amounts)
+        charged = tuple(
+            Amount(str(key), int(amount), float(ends), *(int(mark) for mark in marks))
+            for key, amount, ends, *marks in amounts
+        )
         return Settlement(str(lease_id), charged, bool(reserved), str(note))
 
 

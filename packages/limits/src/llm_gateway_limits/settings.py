@@ -217,7 +217,7 @@ SCHEMA: dict[str, Any] = {
         "ledger": {
             "type": "boolean",
             "default": False,
-            "description": "Write every charge to the store's log `ledger`, in the same step.",
+            "description": "Write every charge to the log `ledger` of the store, in the same step, and if it is exact.",
         },
         "usage": {
             "enum": ["hour", "day"],

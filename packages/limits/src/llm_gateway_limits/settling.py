@@ -10,11 +10,14 @@ from llm_gateway_sdk import Attempt, RequestContext, RequestRejected
 from .applied import Applied, Spending, applied_of
 from .books import Books
 from .estimates import Estimator
+from .marks import Marks
 from .overrides import LiveRules
 from .plans import Planner
 from .rules import Asker, Rule
 
 __all__ = ["Settlement"]
+
+_NOTHING = (0, Marks())
 
 
 class Settlement:
@@ -32,7 +35,9 @@ class Settlement:
 
     async def settle(self, ctx: RequestContext, spending: Spending) -> None:
         """Charges what the request has used, and frees the rest of what it held."""
-        if len(spending.holds) == 1:
+        if self._books.ledger or len(spending.holds) != 1:
+            await self._settle_in_turn(ctx, spending)
+        else:
             [(applied, hold)] = spending.holds
             by_model, settle = self.by_model, self._estimator.settle
             charged = [
@@ -47,30 +52,32 @@ class Settlement:
                 for each in applied
             ]
             await self._books.settle(hold, charged)
-        else:
-            await self._settle_in_turn(ctx, spending)
         if self.by_model and not ctx.batch and not self._as_asked(ctx, spending):
             await self._charge_unreserved(ctx, spending)
 
-    def _taken(self, ctx: RequestContext, spending: Spending, each: Applied) -> int:
-        """What the request did take of a limit, in the units of the measure."""
-        return self._estimator.settle(each.rule, ctx, self._counting(ctx, spending, each), each.amount)
+    def _taken(self, ctx: RequestContext, spending: Spending, each: Applied) -> tuple[int, Marks]:
+        """What the request did take of a limit, in the units of the measure, and how well that is known."""
+        marks = Marks()
+        counting = self._counting(ctx, spending, each)
+        return self._estimator.settle(each.rule, ctx, counting, each.amount, marks), marks
 
     async def _settle_in_turn(self, ctx: RequestContext, spending: Spending) -> None:
-        """Settles several reservations of one request, or none."""
+        """Settles the reservations of one request, however many they are, with marks for the ledger."""
         # Each reservation is charged with no more than it holds, and the last one with what is left over: settling one
         # must not count what another still holds, or the counter would pass its limit between the two steps.
         used = {each.term.counter: self._taken(ctx, spending, each) for each in spending.applied}
         for number, (applied, hold) in enumerate(spending.holds):
             later = {each.term.counter for more, _ in spending.holds[number + 1 :] for each in more}
-            charged = []
+            charged, known = [], []
             for each in applied:
                 counter = each.term.counter
-                left = used.get(counter, 0)
+                left, marks = used.get(counter, _NOTHING)
                 part = min(left, each.held * each.rule.scale) if counter in later else left
-                used[counter] = left - part
+                first, rest = marks.split(part)
+                used[counter] = left - part, rest
                 charged.append(each.rule.scaled(part))
-            await self._books.settle(hold, charged)
+                known.append(first.within(each.rule, charged[-1]))
+            await self._books.settle(hold, charged, known)
 
     async def _charge_unreserved(self, ctx: RequestContext, spending: Spending) -> None:
         """Models that a plugin after this one has chosen have their own limits: they are charged all the same."""
@@ -80,7 +87,9 @@ class Settlement:
                     continue
                 spending.applied = [*spending.applied, each]
                 hold = self._books.without_store([each.entry], note=ctx.request_id)
-                await self._books.settle(hold, [each.rule.scaled(self._taken(ctx, spending, each))])
+                used, marks = self._taken(ctx, spending, each)
+                charged = each.rule.scaled(used)
+                await self._books.settle(hold, [charged], [marks.within(each.rule, charged)])
 
     def _counting(self, ctx: RequestContext, spending: Spending, each: Applied) -> Sequence[Attempt]:
         """The attempts that count for a limit."""

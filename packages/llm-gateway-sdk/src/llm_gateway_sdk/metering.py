@@ -11,7 +11,7 @@ from .estimate import estimate_text
 from .response import LLMResponse, Usage
 from .values import replace
 
-__all__ = ["MOST_PIECES", "MOST_TOKENS", "add_attempt", "estimate_output", "record", "record_cut"]
+__all__ = ["MOST_PIECES", "MOST_TOKENS", "add_attempt", "estimate_output", "record", "record_cut", "weaker"]
 
 
 MOST_TOKENS = 10**9
@@ -77,13 +77,13 @@ def add_attempt(metrics: RequestMetrics, attempt: Attempt) -> None:
         if metrics.input_precision is None:
             metrics.input_precision = attempt.input_precision
         else:
-            metrics.input_precision = _weaker(metrics.input_precision, attempt.input_precision)
+            metrics.input_precision = weaker(metrics.input_precision, attempt.input_precision)
     if usage.output_tokens is not None:
         metrics.output_tokens = (metrics.output_tokens or 0) + usage.output_tokens
         if metrics.output_precision is None:
             metrics.output_precision = attempt.output_precision
         else:
-            metrics.output_precision = _weaker(metrics.output_precision, attempt.output_precision)
+            metrics.output_precision = weaker(metrics.output_precision, attempt.output_precision)
     if usage.cache_read_tokens is not None:
         metrics.cache_read_tokens = (metrics.cache_read_tokens or 0) + usage.cache_read_tokens
     if usage.cache_write_tokens is not None:
@@ -162,5 +162,6 @@ _FIELDS = (
 _ORDER: dict[Precision | None, int] = {None: 0, "exact": 1, "partial": 2, "estimated": 3}
 
 
-def _weaker(a: Precision | None, b: Precision | None) -> Precision | None:
+def weaker(a: Precision | None, b: Precision | None) -> Precision | None:
+    """The word for two counts together; None is a count that is not known, which adds nothing."""
     return a if a is b or _ORDER[a] >= _ORDER[b] else b

@@ -139,6 +139,10 @@ class Amount:
     """In the counter's own unit, 0 to `MAX_AMOUNT`."""
     ends: float = 0.0
     """As in `Entry`, for a counter that does not exist yet."""
+    partial: int = 0
+    """How much of the amount is only known to be at least so much, for the ledger."""
+    estimated: int = 0
+    """How much of it was not reported by a provider, for the ledger. What is neither is exact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +284,11 @@ class Store(ABC):
 
         A lease that the store has lost is charged all the same. `reserved=False` is for what was spent without a
         reservation, however long ago; `note` as in `Lease`, for leases that the store does not know.
+
+        An event of the log `ledger` has `kind` (`settled`, `expired`, or `corrected` where a settlement came after the
+        expiry), `lease`, `note`, and `charges` by counter. `partial` and `estimated` say by counter how much of the
+        charges is so, as in `Amount`, where it is anything; what an expiry charges is `estimated`, and a correction
+        takes that back.
         """
 
     @abstractmethod

@@ -114,14 +114,28 @@ local function finish(held, used, was_open)
   return 0
 end
 
-local function record(id, kind, charges, note)
+-- One amount of each charge as a member of an object; empty where all are 0.
+local function member(name, charges, place)
   local parts = {}
   for _, charge in ipairs(charges) do
-    if charge[2] ~= 0 then parts[#parts + 1] = cjson.encode(charge[1]) .. ':' .. whole(charge[2]) end
+    local amount = charge[place] or 0
+    if amount ~= 0 then parts[#parts + 1] = cjson.encode(charge[1]) .. ':' .. whole(amount) end
   end
-  if note == '' or (#parts == 0 and kind ~= 'settled') then return end
+  if #parts == 0 then return '' end
+  return ',"' .. name .. '":{' .. table.concat(parts, ',') .. '}'
+end
+
+-- A charge is {key, amount, how much of it is partial, how much is estimated}.
+local function record(id, kind, charges, note)
+  if note == '' then return end
+  local charged = member('charges', charges, 2)
+  local marks = member('partial', charges, 3) .. member('estimated', charges, 4)
+  if charged == '' then
+    if marks == '' and kind ~= 'settled' then return end
+    charged = ',"charges":{}'
+  end
   local event = '{"kind":' .. cjson.encode(kind) .. ',"lease":' .. cjson.encode(id) .. ',"note":' .. cjson.encode(note)
-    .. ',"charges":{' .. table.concat(parts, ',') .. '}}'
+    .. charged .. marks .. '}'
   redis.call('XADD', base .. 'g:ledger', 'MAXLEN', '~', 100000, '*', 'e', event)
 end
 
@@ -148,7 +162,8 @@ local function sweep()
       for _, held in ipairs(lease[4]) do
         local used = 0
         if held[3] == 1 then used = held[2] end
-        charges[#charges + 1] = {held[1], finish(held, used, true)}
+        local charged = finish(held, used, true)
+        charges[#charges + 1] = {held[1], charged, 0, charged}
       end
       lease[1] = 'expired'
       put_lease(id, lease, EXPIRED_MS)
@@ -238,8 +253,10 @@ if not lease and reserved then
   if made and now - made > SETTLED_MS then return 0 end
 end
 local amounts, order, charges = {}, {}, {}
-for i = 6, #ARGV, 3 do
-  amounts[ARGV[i]] = {tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2])}
+for i = 6, #ARGV, 5 do
+  amounts[ARGV[i]] = {
+    tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]),
+  }
   order[#order + 1] = ARGV[i]
 end
 local kind, keep = 'settled', SETTLED_MS
@@ -247,9 +264,13 @@ if lease then
   if lease[1] == 'expired' then kind, keep = 'corrected', EXPIRED_MS end
   note = lease[3]
   for _, held in ipairs(lease[4]) do
-    local amount = amounts[held[1]]
+    local amount = amounts[held[1]] or {0, 0, 0, 0}
     amounts[held[1]] = nil
-    charges[#charges + 1] = {held[1], finish(held, amount and amount[1] or 0, lease[1] == 'open')}
+    local charged = finish(held, amount[1], lease[1] == 'open')
+    -- What an expiry has charged was an estimate, which this amount replaces.
+    local expired = amount[1] - charged
+    if held[5] then charges[#charges + 1] = {held[1], 0}
+    else charges[#charges + 1] = {held[1], charged, amount[3], amount[4] - expired} end
   end
 end
 for _, key in ipairs(order) do
@@ -261,7 +282,7 @@ for _, key in ipairs(order) do
     else
       c.forget = math.max(c.forget, forget_at(amount[2], now))
       c.settled = c.settled + amount[1]
-      charges[#charges + 1] = {key, amount[1]}
+      charges[#charges + 1] = {key, amount[1], amount[3], amount[4]}
     end
     save(c)
   end

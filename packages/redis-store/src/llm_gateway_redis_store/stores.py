@@ -148,7 +148,11 @@ class RedisStore(Store):
         self, lease_id: str, actual: Sequence[Amount], *, domain: str = "", reserved: bool = True, note: str = ""
     ) -> None:
         _check(actual)
-        amounts = [value for each in actual for value in (each.key, each.amount, round(each.ends * 1000))]
+        amounts = [
+            value
+            for each in actual
+            for value in (each.key, each.amount, round(each.ends * 1000), each.partial, each.estimated)
+        ]
         await self._counting(SETTLE, domain, [lease_id, int(reserved), note, *amounts])
 
     async def extend(self, lease_ids: Sequence[str], seconds: float, *, domain: str = "") -> frozenset[str]:

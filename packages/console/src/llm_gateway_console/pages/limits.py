@@ -14,7 +14,7 @@ from llm_gateway_sdk.web import Child, Markup, tag
 from . import overrides
 from .view import View, moment, table
 
-__all__ = ["forecast", "key_names", "meters", "shown"]
+__all__ = ["forecast", "key_names", "ledger_table", "meters", "shown"]
 
 _NANO: Final = 1e9
 _LEDGER_ROWS: Final = 200
@@ -63,7 +63,7 @@ async def shown(view: View) -> Response:
         tag(
             "details",
             tag("summary", "What each limit has counted, window by window"),
-            _ledger(counted, await key_names(view, counted)),
+            ledger_table(counted, await key_names(view, counted)),
             class_="panel",
         )
         if used.ok
@@ -200,7 +200,8 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _ledger(items: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+def ledger_table(items: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Markup:
+    """Sums of the ledger, with how much of each is not exact."""
     return table(
         ("Limit", "Applies to", "From", "Amount"),
         [_counted(each, names) for each in items],
@@ -227,5 +228,11 @@ def _counted(row: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Child, .
         [str(row.get("limit", "")), tag("div", f"{measure} per {_window(row)}", class_="sub")],
         _whose(row, names),
         str(row.get("begins") or "–"),
-        _amount(row["amount"], measure),
+        [_amount(row["amount"], measure), *_not_exact(row, measure)],
     )
+
+
+def _not_exact(row: Mapping[str, Any], measure: str) -> list[Child]:
+    """How much of an amount is known less well."""
+    found = [f"{_amount(row[mark], measure)} {mark}" for mark in ("partial", "estimated") if row.get(mark)]
+    return [tag("div", ", ".join(found), class_="sub")] if found else []

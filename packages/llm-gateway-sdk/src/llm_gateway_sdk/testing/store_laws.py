@@ -463,6 +463,34 @@ class StoreLaws:
 
         self.run(scenario)
 
+    def test_the_ledger_has_how_well_charges_are_known(self) -> None:
+        """What an expiry charges is estimated until a settlement replaces it; a rate is not in the ledger."""
+
+        async def scenario(store: Store) -> None:
+            kept, late = lease(note="kept"), lease(self.lease_seconds, "late")
+            rate = Rate.per(1000, 60)
+            for held in (kept, late):
+                await store.reserve([Entry("a", 60), Entry("b", 5), Entry("r", 5, rate=rate)], held)
+            await store.settle(kept.id, [Amount("a", 50, 0, 7, 20), Amount("b", 5), Amount("r", 5, 0, 0, 5)])
+            await asyncio.sleep(self.lease_seconds + 0.1)
+            await settled_and_open(store, "a")
+            expired = await self._marked(store)
+            assert expired == {"a": (110, 7, 80), "b": (10, 0, 5)}
+            await store.settle(late.id, [Amount("a", 60, 0, 10, 0), Amount("c", 4, 0, 0, 4), Amount("r", 9, 0, 0, 9)])
+            await store.settle(new_lease_id(), [Amount("d", 3, 0, 1, 2)], reserved=False, note="unreserved")
+            assert await self._marked(store) == {"a": (110, 17, 20), "b": (5, 0, 0), "c": (4, 0, 4), "d": (3, 1, 2)}
+
+        self.run(scenario)
+
+    async def _marked(self, store: Store) -> dict[str, tuple[int, ...]]:
+        """By counter what is charged, partial and estimated."""
+        sums: dict[str, list[int]] = {}
+        for each in await store.read_since("ledger"):
+            for place, name in enumerate(("charges", "partial", "estimated")):
+                for key, amount in each.event.get(name, {}).items():
+                    sums.setdefault(key, [0, 0, 0])[place] += amount
+        return {key: tuple(found) for key, found in sums.items()}
+
     # Processes.
 
     def test_clients_that_are_killed_leave_exact_books(self, tmp_path: Path) -> None:

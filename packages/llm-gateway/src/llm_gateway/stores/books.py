@@ -17,6 +17,7 @@ unknown lease that is older than that is a repetition, and one that is younger i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from llm_gateway_sdk.store import (
@@ -61,6 +62,19 @@ class Tables(Protocol):
     def purge(self, now: int) -> None:
         """Removes what may be forgotten, as much as is quick."""
         ...
+
+
+@dataclass(slots=True)
+class Marks:
+    """How much of the charges of one event is not exact, by counter."""
+
+    partial: dict[str, int] = field(default_factory=dict)
+    estimated: dict[str, int] = field(default_factory=dict)
+
+    def add(self, key: str, amount: Amount | None, *, expired: int = 0) -> None:
+        """`expired` is what the lease's expiry has charged, as an estimate, which this amount replaces."""
+        self.partial[key] = 0 if amount is None else amount.partial
+        self.estimated[key] = (0 if amount is None else amount.estimated) - expired
 
 
 class Books:
@@ -117,18 +131,23 @@ class Books:
             return
         amounts = {amount.key: amount for amount in actual}
         charges: dict[str, int] = {}
+        marks = Marks()
         for held in record.held if record is not None else ():
             amount = amounts.pop(held.key, None)
             assert record is not None
             used = 0 if amount is None else amount.amount
             charges[held.key] = self._end(domain, held, used, now, was_open=record.state == "open")
+            if held.rate is None:
+                marks.add(held.key, amount, expired=used - charges[held.key])
         for amount in amounts.values():
             charges[amount.key] = self._charge(domain, amount, now)
+            if charges[amount.key]:
+                marks.add(amount.key, amount)
         long = not reserved or (record is not None and record.state == "expired")
         ended = LeaseRecord("settled", 0, forget=now + (EXPIRED_MS if long else SETTLED_MS))
         tables.put_lease(domain, lease_id, ended)
         kind = "corrected" if record is not None and record.state == "expired" else "settled"
-        self._write(domain, lease_id, kind, charges, record.note if record is not None else note, now)
+        self._write(domain, lease_id, kind, charges, marks, record.note if record is not None else note, now)
         self._maybe_purge(now)
 
     def extend(self, domain: str, lease_ids: Sequence[str], seconds: float, now: int) -> frozenset[str]:
@@ -191,13 +210,18 @@ class Books:
             }
             record.state, record.forget = "expired", now + EXPIRED_MS
             self._tables.put_lease(domain, lease_id, record)
-            self._write(domain, lease_id, "expired", charges, record.note, now)
+            self._write(domain, lease_id, "expired", charges, Marks(estimated=charges), record.note, now)
         self._maybe_purge(now)
 
-    def _write(self, domain: str, lease_id: str, kind: str, charges: dict[str, int], note: str, now: int) -> None:
-        charges = {key: amount for key, amount in charges.items() if amount}
-        if note and (charges or kind == "settled"):
-            event = {"kind": kind, "lease": lease_id, "note": note, "charges": charges}
+    def _write(
+        self, domain: str, lease_id: str, kind: str, charges: dict[str, int], marks: Marks, note: str, now: int
+    ) -> None:
+        if not note:
+            return
+        found = {"charges": charges, "partial": marks.partial, "estimated": marks.estimated}
+        kept = {name: some for name, amounts in found.items() if (some := _without_zeros(amounts))}
+        if kept or kind == "settled":
+            event = {"kind": kind, "lease": lease_id, "note": note, "charges": {}, **kept}
             self._tables.add_event(domain, LEDGER, now, event, self._ledger_keep)
 
     def _maybe_purge(self, now: int) -> None:
@@ -205,6 +229,10 @@ class Books:
         if self._until_purge <= 0:
             self._until_purge = _PURGE_EVERY
             self._tables.purge(now)
+
+
+def _without_zeros(amounts: dict[str, int]) -> dict[str, int]:
+    return {key: amount for key, amount in amounts.items() if amount}
 
 
 def check_amounts(entries: Sequence[Entry] | Sequence[Amount]) -> None:
