@@ -6,14 +6,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anthropic
 import httpx
 import openai
 import pytest
 from batch_vendor import USED, BatchVendor
+from google import genai
+from google.genai import types
 from served_gateway import ServedGateway
 
 ADMIN = "key-of-the-admin"
@@ -23,7 +27,17 @@ COST = (USED[0] * 5 + USED[1] * 10) * 1000
 """Of a line at the batch tier's price, in nano-dollars."""
 
 
-KEYS = [f"key-of-{n:02}" for n in range(12)]
+APIS = ("openai", "anthropic", "gemini")
+MODELS = ("chat", "claude", "flash")
+ENDINGS: dict[str, tuple[str, int]] = {
+    "with refused lines": ("completed", 5),
+    "cancelled": ("cancelled", 3),
+    "expired": ("expired", 3),
+}
+"""What becomes of a batch of five lines, of which the first is refused: the vendor's word, and lines that are done."""
+WAYS = list(product(APIS, MODELS, ENDINGS))
+KEYS = [f"key-of-{n:02}" for n in range(9)]
+KEY_OF = {way: f"key-of-{' '.join(way)}" for way in WAYS}
 
 
 @pytest.fixture(scope="module")
@@ -41,11 +55,15 @@ def configured(url: str, folder: Path, *, poll: str = "200ms") -> dict[str, Any]
     limits = [
         {"name": "spent", "per": ["key"], "cost": "1 USD", "window": "lifetime"},
         {"name": "tokens", "per": ["key"], "tokens": 1000, "window": "lifetime"},
-        {"name": "claude", "per": ["key"], "tokens": 400, "window": "lifetime", "when": {"models": ["claude*"]}},
+        {"name": "claude", "per": ["key"], "tokens": 420, "window": "lifetime", "when": {"models": ["claude*"]}},
     ]
-    callers = [{"name": key, "key": key} for key in KEYS]
+    callers = [{"name": key, "key": key} for key in (*KEYS, *KEY_OF.values())]
     return {
-        "models": [{**model("chat", "openai", "/v1"), "isDefault": True}, model("claude", "anthropic", "")],
+        "models": [
+            {**model("chat", "openai", "/v1"), "isDefault": True},
+            model("claude", "anthropic", ""),
+            model("flash", "gemini", "/v1beta"),
+        ],
         "plugins": [
             {
                 "name": "keys",
@@ -82,8 +100,8 @@ def submit(client: openai.OpenAI, content: bytes) -> str:
     return client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window=window).id
 
 
-def submit_messages(client: anthropic.Anthropic, number: int) -> str:
-    params: Any = {"model": "claude", "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
+def submit_messages(client: anthropic.Anthropic, number: int, model: str = "claude") -> str:
+    params: Any = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": "hello"}]}
     requests: Any = [{"custom_id": f"line-{n}", "params": params} for n in range(number)]
     return client.messages.batches.create(requests=requests).id
 
@@ -155,25 +173,64 @@ def test_a_batch_that_can_not_be_paid_is_refused(gateway: ServedGateway, vendor:
     assert len(vendor.batches) == before + 2
 
 
-@pytest.mark.parametrize("status", ["cancelled", "expired"])
-@pytest.mark.parametrize("api", ["openai", "anthropic"])
-def test_of_a_batch_that_ends_early_what_was_done_is_paid(
-    gateway: ServedGateway, vendor: BatchVendor, api: str, status: str
-) -> None:
-    key = KEYS[3 + ["openai", "anthropic"].index(api) * 2 + ["cancelled", "expired"].index(status)]
+def submit_as(gateway: ServedGateway, api: str, key: str, model: str) -> Callable[[], Any]:
+    """Hands in five lines with the API's own client. Returns how that client asks for the batch and its results."""
     if api == "openai":
-        id_ = submit(gateway.openai(api_key=key), lines(5))
+        chat = gateway.openai(api_key=key)
+        id_ = submit(chat, lines(5, model=model))
+
+        def read() -> Any:
+            batch = chat.batches.retrieve(id_)
+            return batch.output_file_id and chat.files.content(batch.output_file_id).content
+
+    elif api == "anthropic":
+        messages = gateway.anthropic(api_key=key)
+        id_ = submit_messages(messages, 5, model)
+
+        def read() -> Any:
+            ended = messages.messages.batches.retrieve(id_).processing_status == "ended"
+            return ended and list(messages.messages.batches.results(id_))
+
     else:
-        id_ = submit_messages(gateway.anthropic(api_key=key), 5)
+        options = types.HttpOptions(base_url=f"{gateway.url}/gemini", client_args={"trust_env": False})
+        google = gateway.closes(genai.Client(api_key=key, vertexai=False, http_options=options))
+        asked = {"contents": [{"role": "user", "parts": [{"text": "hello"}]}], "config": {"max_output_tokens": 50}}
+        source: Any = [asked] * 5
+        name = str(google.batches.create(model=model, src=source).name)
+
+        def read() -> Any:
+            return google.batches.get(name=name).dest
+
+    return read
+
+
+@pytest.mark.parametrize(("api", "model", "ending"), WAYS)
+def test_what_was_done_is_paid_once_however_a_batch_ends(
+    gateway: ServedGateway, vendor: BatchVendor, api: str, model: str, ending: str
+) -> None:
+    """From every client's API to every provider's, with the results asked for before and after they are counted."""
+    key, (status, done) = KEY_OF[api, model, ending], ENDINGS[ending]
+    read = submit_as(gateway, api, key, model)
+    kept = list(vendor.batches.values())[-1]
+    kept.failing.add(kept.lines[0][0])
     held(gateway, key)
 
-    vendor.end(id_, status=status, done=2)
+    vendor.end(kept.id, status=status, done=done)
+    read()
 
-    assert settled(gateway, key) == 2 * COST
+    assert settled(gateway, key) == (done - 1) * COST
+    assert read()
+    assert settled(gateway, key) == (done - 1) * COST
+    assert settled(gateway, key, "tokens") == (done - 1) * sum(USED)
+    charged = {
+        (each["limit"], each["amount"], each["partial"], each["estimated"])
+        for each in asked(gateway, f"/ledger?subject=key={quote(f'basic-apikey-auth:{key}')}")["items"]
+    }
+    assert {("spent", (done - 1) * COST, 0, 0), ("tokens", (done - 1) * sum(USED), 0, 0)} <= charged
 
 
 def test_a_limit_of_one_model_counts_its_lines_alone(gateway: ServedGateway, vendor: BatchVendor) -> None:
-    key = KEYS[8]
+    key = KEYS[3]
     vendor.end(submit(gateway.openai(api_key=key), lines(5)))
     assert settled(gateway, key, "tokens") == 5 * sum(USED)
 
@@ -183,7 +240,7 @@ def test_a_limit_of_one_model_counts_its_lines_alone(gateway: ServedGateway, ven
 
 
 def test_a_batch_that_its_client_deletes_is_paid(gateway: ServedGateway, vendor: BatchVendor) -> None:
-    key = KEYS[9]
+    key = KEYS[4]
     client = gateway.anthropic(api_key=key)
     id_ = submit_messages(client, 1)
     vendor.end(id_)
@@ -197,7 +254,7 @@ def test_a_batch_that_its_client_deletes_is_paid(gateway: ServedGateway, vendor:
 def test_results_that_are_deleted_while_they_are_counted_are_paid(
     gateway: ServedGateway, vendor: BatchVendor, monkeypatch: pytest.MonkeyPatch, api: str
 ) -> None:
-    key = KEYS[10 + ["openai", "anthropic"].index(api)]
+    key = KEYS[5 + ["openai", "anthropic"].index(api)]
     monkeypatch.setattr(vendor, "slow", 0.3)
     chat, messages = gateway.openai(api_key=key), gateway.anthropic(api_key=key)
     id_ = submit(chat, lines(2)) if api == "openai" else submit_messages(messages, 2)

@@ -65,6 +65,26 @@ def message(model: str, **usage: Any) -> bytes:
     return json.dumps({"custom_id": "a", "result": {"type": "succeeded", "message": body}}).encode()
 
 
+@pytest.mark.parametrize(
+    ("asked", "answered", "expected"),
+    [
+        (("claude-3-5-haiku-latest", "claude-3-5-sonnet-latest"), "claude-3-5-sonnet-20241022", 1),
+        (("claude-3-5-sonnet-latest", "claude-3-5-haiku-latest"), "claude-3-5-haiku-20241022", 1),
+        (("gpt-5-mini", "gpt-5"), "gpt-5-2025-08-07", 1),
+        (("gpt-5", "gpt-5-mini"), "gpt-5-mini-2025-08-07", 1),
+        (("gpt-5", "o4-mini"), "", 0),
+    ],
+)
+def test_a_reply_belongs_to_the_model_that_its_name_is_most_like(
+    asked: tuple[str, str], answered: str, expected: int
+) -> None:
+    tally = Tally(AnthropicBatchAPI(), [BatchShare(name, name) for name in asked], {"anthropic": Anthropic()}, MINT)
+
+    tally.add([message(answered)])
+
+    assert list(tally.used) == [expected]
+
+
 def test_lines_are_added_to_the_model_that_answered() -> None:
     shares = [BatchShare("small", "claude-haiku-4-5"), BatchShare("large", "claude-opus-4-5")]
     tally = Tally(AnthropicBatchAPI(), shares, {"anthropic": Anthropic()}, MINT)

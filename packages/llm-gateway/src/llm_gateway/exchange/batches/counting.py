@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields
+from os.path import commonprefix
 
 from llm_gateway_sdk import Dialect, DialectError, HTTPReply, Mint, ModelProtocolError, Usage
 from llm_gateway_sdk.batch_share import BatchShare
@@ -92,13 +93,13 @@ class Tally:
         return usage_in_body(body, body)
 
     def _share_of(self, name: str) -> int:
-        """Replies name a model with its date, requests often without."""
-        best, longest = 0, -1
-        for position, share in enumerate(self._shares):
-            length = len(share.provider_model) if name.startswith(share.provider_model) else -1
-            if length > longest:
-                best, longest = position, length
-        return best
+        """Replies name a model with its date, requests often without it or with a word in its place (`-latest`): it is
+        the one whose name is all of the beginning, else the one with the longest beginning in common."""
+        likeness = [
+            (name.startswith(share.provider_model), len(commonprefix((name, share.provider_model))))
+            for share in self._shares
+        ]
+        return likeness.index(max(likeness))
 
     def _add(self, position: int, usage: Usage) -> None:
         known = self.used.get(position)

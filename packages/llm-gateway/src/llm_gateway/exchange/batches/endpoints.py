@@ -116,7 +116,8 @@ async def perform_owned(
         answer = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
     finally:
         reply.close()
-    answer.body = form.own_addresses(answer.body)
+    if form.role != "content":
+        answer.body = form.own_addresses(answer.body)
     attempt.settled = True
     attempt.content_type = find(answer.headers.items, "content-type")
     if form.role == "content":
