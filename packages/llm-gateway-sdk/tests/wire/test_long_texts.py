@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from llm_gateway_sdk.heavy import json_in_slices
-from llm_gateway_sdk.wire import json, long_texts
+from llm_gateway_sdk.wire import json, long_texts, writing
 
 PIECES = [
     '"',
@@ -40,6 +40,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json, "LONG_BODY", 300)
     monkeypatch.setattr(json, "_BEYOND", 301)
     monkeypatch.setattr(long_texts, "_WINDOW", 150)
+    monkeypatch.setattr(writing, "PIECE_LETTERS", 150)
 
 
 def in_slices(work: Callable[[], Any]) -> Any:
@@ -70,6 +71,7 @@ def test_values_are_read_and_written_as_in_one_piece(seed: int) -> None:
 
     # Two halves of a letter that follow each other as escapes are one letter.
     assert json.loads(escaped) == plain.loads(escaped)
+    assert json.loads(escaped.decode()) == json.loads(memoryview(escaped)) == json.loads(bytearray(escaped))
     if b"\xed" not in bare:
         assert json.loads(bare) == whole
     written = in_slices(lambda: json.dumps(whole))

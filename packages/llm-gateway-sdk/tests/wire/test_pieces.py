@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import tracemalloc
 
 import pytest
 
@@ -30,6 +31,11 @@ def test_the_same_as_in_one_piece(seed: int) -> None:
     assert pieces.joined_text([data.decode(), "é", more.decode(), "😀"]) == f"{data.decode()}é{more.decode()}😀"
     assert pieces.counted(data, b",", b'"') == data.count(b",") + data.count(b'"')
     assert pieces.replaced(data, b'"gw1.', b'"gw1~') == data.replace(b'"gw1.', b'"gw1~')
+    for errors in ("replace", "surrogateescape", "ignore"):
+        assert pieces.decoded(data + more[:-1], errors) == (data + more[:-1]).decode("utf-8", errors)
+    words = data.decode() + "\ud83d\ude00" + more.decode()
+    assert pieces.encoded(words, "surrogatepass") == words.encode("utf-8", "surrogatepass")
+    assert pieces.encoded(data.decode()) == data
     pattern = re.compile(rb'"gw1\.')
     match, whole = pieces.found(pattern, data, 5), pattern.search(data)
     assert (match and match.span()) == (whole and whole.span())
@@ -57,3 +63,27 @@ def test_a_sign_is_seen_wherever_it_is(seed: int) -> None:
 @pytest.mark.parametrize("before", range(40))
 def test_a_sign_that_a_piece_ends_in_is_seen(before: int) -> None:
     assert pieces.has_any(b"-" * before + b"gw1." + b"-" * 40, b"zz", b"gw1.")
+
+
+@pytest.mark.parametrize("invalid", [b"a" * 40 + b"\xff", b"a" * 40 + b"\xc3", b"\xed\xa0\xbd" * 9])
+def test_other_bytes_than_utf_8_are_refused(invalid: bytes) -> None:
+    with pytest.raises(UnicodeDecodeError):
+        pieces.decoded(invalid)
+    with pytest.raises(UnicodeEncodeError):
+        pieces.encoded("a" * 40 + "\ud83d")
+
+
+def test_large_bytes_are_joined_without_a_second_copy() -> None:
+    """A buffer that grows is moved again and again, and each move is one call that copies all of it."""
+    data = bytes(300_000)
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        whole = pieces.joined([data] * 20)
+        held, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(whole) == 6_000_000
+    assert peak - before < 6_100_000
+    assert held - before < 6_100_000

@@ -11,8 +11,10 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import msgspec
 
 from .freeing import Freeing
-from .long_texts import LONG_BODY, Slicing, cut_out, fill_in, put_back, put_back_written, read_text, take_out
+from .long_texts import LONG_BODY, Slicing, cut_out, put_back, put_back_written, read_text
 from .many_values import MANY_BYTES, read_in_pieces
+from .pieces import decoded, encoded, joined
+from .writing import written
 
 __all__ = [
     "ARRAY",
@@ -116,15 +118,15 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
 
 def _read_long(data: bytes | bytearray | memoryview | str) -> JSON:
     """In slices, between which other threads have their turn."""
-    if isinstance(data, bytes) and data[LONG_BODY:_BEYOND]:
-        rest, places = cut_out(data)
+    try:
+        text = encoded(data) if isinstance(data, str) else data if isinstance(data, bytes) else joined([data])
+    except UnicodeEncodeError:
+        return _read(data)
+    if text[LONG_BODY:_BEYOND]:
+        rest, places = cut_out(text)
         if places:
-            return put_back(loads(rest), [read_text(data, start, stop, loads) for start, stop in places])
+            return put_back(loads(rest), [read_text(text, start, stop, loads) for start, stop in places])
     if Slicing.under_way:
-        try:
-            text = data.encode() if isinstance(data, str) else bytes(data)
-        except UnicodeEncodeError:
-            return _read(data)
         value = read_in_pieces(text, _read)
         if value is not None:
             Freeing.note(value)
@@ -194,19 +196,29 @@ def dumps(value: JSON) -> bytes:
     """Writes compact UTF-8 JSON. Raises TypeError or ValueError for what JSON cannot hold."""
     if Slicing.under_way:
         Freeing.note(value)
-        value, texts = take_out(value)
-        if texts:
-            return fill_in(dumps(value), texts, dumps)
+        return joined(written(value, _write, _spelled))
     try:
         return _encode(value)
     except UnicodeEncodeError:
-        # Lone surrogates can only be written as escapes.
-        return _stdlib.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain).encode()
+        return _write_half_letters(value)
+
+
+def _write(value: JSON) -> bytes:
+    """In one piece."""
+    try:
+        return _encode(value)
+    except UnicodeEncodeError:
+        return _write_half_letters(value)
+
+
+def _write_half_letters(value: JSON) -> bytes:
+    """Lone surrogates can only be written as escapes."""
+    return _stdlib.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain).encode()
 
 
 def dumps_text(value: JSON) -> str:
     """Like `dumps`, as text."""
-    return dumps(value).decode()
+    return decoded(dumps(value))
 
 
 def peek(data: bytes) -> tuple[str | None, bool]:
@@ -416,6 +428,10 @@ def first_byte(data: bytes | Slice) -> int:
         if byte > _SPACE:
             return int(byte)
     return 0
+
+
+def _spelled(value: object) -> memoryview | None:
+    return memoryview(value) if isinstance(value, msgspec.Raw) else None
 
 
 def _raw(lexeme: str) -> msgspec.Raw:

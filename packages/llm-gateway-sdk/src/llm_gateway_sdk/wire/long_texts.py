@@ -1,9 +1,9 @@
-"""JSON with very long strings, read and written in slices.
+"""JSON with very long strings, read in slices.
 
 A call of the JSON engine holds the interpreter until it ends. For a string of 60 MB that is a tenth of a second, and
 half of one where it is full of escapes. So long strings are taken out of a text before the engine sees it, and read by
-themselves in pieces, between which other threads have their turn; a value is written the same way round. The rest of a
-body is bounded by the number of its values.
+themselves in pieces, between which other threads have their turn. The rest of a body is bounded by the number of its
+values. How a value is written is in `writing`.
 
     data = b'{"a": "…60 MB…"}'   ->   cut_out: b'{"a": "<mark>0"}' and the place of the string
 
@@ -26,17 +26,15 @@ __all__ = [
     "LongTexts",
     "Slicing",
     "cut_out",
-    "fill_in",
     "put_back",
     "put_back_written",
     "read_text",
-    "take_out",
 ]
 
 
 class Slicing:
-    """Whether values are looked through for long strings before they are written, which is only worth its time while
-    there is heavy work. `under_way` counts it (`heavy.run_aside`)."""
+    """Whether values are read and written in pieces, which is only worth its time while there is heavy work.
+    `under_way` counts it (`heavy.run_aside`)."""
 
     under_way = 0
 
@@ -221,64 +219,3 @@ def put_back(value: Any, texts: list[str]) -> Any:
 
 def _text_of(value: str, texts: list[str]) -> str:
     return texts[int(value[len(_MARK) :])] if value.startswith(_MARK) else value
-
-
-def take_out(value: Any) -> tuple[Any, list[str]]:
-    """(the value with marks in place of its long strings, these strings in order). Lists and dictionaries that hold a
-    long string are copied, the value itself stays as it is. Objects of other classes are left to the engine."""
-    texts: list[str] = []
-
-    def taken(node: Any, depth: int) -> Any:
-        if node.__class__ is str:
-            if len(node) <= LONG_TEXT:
-                return node
-            texts.append(node)
-            return f"{_MARK}{len(texts) - 1}"
-        if depth > _DEEPEST:
-            return node
-        if node.__class__ is dict:
-            changed = [
-                (key, inner, taken(key, depth + 1), taken(inner, depth + 1))
-                for key, inner in node.items()
-                if key.__class__ is not str or len(key) > LONG_TEXT or inner.__class__ in _HOLDERS
-            ]
-            if all(key is new_key and inner is new for key, inner, new_key, new in changed):
-                return node
-            new_entries = {key: (new_key, new) for key, _, new_key, new in changed}
-            return dict([new_entries.get(key, (key, inner)) for key, inner in node.items()])
-        if node.__class__ is list:
-            items = [taken(inner, depth + 1) if inner.__class__ in _HOLDERS else inner for inner in node]
-            return node if all(new is old for new, old in zip(items, node, strict=True)) else items
-        return node
-
-    return taken(value, 0), texts
-
-
-_HOLDERS = frozenset({str, dict, list})
-_DEEPEST = 200
-
-
-def _written(text: str, dumps: Callable[[str], bytes]) -> list[bytes]:
-    """The content between the quotes of a JSON text for a string, in pieces."""
-    pieces, start, size = [], 0, len(text)
-    while start < size:
-        end = min(start + _WINDOW, size)
-        if end < size and "\ud800" <= text[end - 1] <= "\udbff":
-            end -= 1  # two halves of a letter are written together
-        end = max(end, start + 1)
-        pieces.append(dumps(text[start:end])[1:-1])
-        start = end
-    return pieces
-
-
-def fill_in(data: bytes, texts: list[str], dumps: Callable[[str], bytes]) -> bytes:
-    """A JSON text with the strings in place of their marks."""
-    pieces, end = [], 0
-    for number, text in enumerate(texts):
-        mark = b"%b%d" % (_MARK_BYTES, number)
-        start = data.index(b'"' + mark + b'"', end) + 1
-        pieces.append(data[end:start])
-        pieces += _written(text, dumps)
-        end = start + len(mark)
-    pieces.append(data[end:])
-    return joined(pieces)
