@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -79,3 +80,17 @@ def test_many_short_strings_are_not_looked_at_one_by_one() -> None:
     assert not may_have_long_name(json.dumps({"input": ["a\n" * 1000] * 1000}).encode())
     assert not may_have_long_name(b"[" + b'"a",' * 200_000 + b'"a"]')
     assert may_have_long_name(json.dumps([LONG]).encode())
+
+
+@pytest.mark.parametrize("piece", ['"', "\\", "a", "\ud83d"])
+def test_a_look_at_the_bytes_copies_no_more_than_a_name(piece: str) -> None:
+    """A copy of a whole body would hold all other requests."""
+    body = json.dumps({"input": [piece * 3000] * 500, "name": piece * 2_000_000}).encode()
+    tracemalloc.start()
+    try:
+        assert may_have_long_name(body)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 4 * LONGEST_NAME

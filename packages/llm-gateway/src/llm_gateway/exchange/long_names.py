@@ -24,15 +24,16 @@ LONGEST_NAME = 64 * 1024
 def may_have_long_name(body: bytes) -> bool:
     """Whether a string of a JSON text may be longer than `LONGEST_NAME` characters. Much quicker than a look at each
     field, and True for most texts that have a long string at all."""
-    if b'\\"' in body:
-        body = body.replace(b'\\"', b"..")
     start, size = 0, len(body)
     while start + LONGEST_NAME < size:
+        window = body[start : start + LONGEST_NAME + 1]
+        if b'\\"' in window:
+            window = window.replace(b'\\"', b"..")
         # The last quote within reach: what follows it can't have been the end of a longer string.
-        quote = body.rfind(b'"', start, start + LONGEST_NAME + 1)
+        quote = window.rfind(b'"')
         if quote < 0:
             return True
-        start = quote + 1
+        start += quote + 1
     return False
 
 
