@@ -16,6 +16,7 @@ from typing import Any
 from llm_gateway_sdk import ConfigError, ConfigProblem
 from llm_gateway_sdk.heavy import SWITCH_SECONDS
 
+from .allocator import keep_large_blocks_apart
 from .announcements import Ending, log_listening
 from .app import GatewayApp
 from .assembly import Source, assemble
@@ -75,6 +76,7 @@ class Worker:
         """Serves until it is stopped; the exit code. Raises ConfigError where a plugin or provider can't be made."""
         config = self.result.config
         spare_the_collector()
+        keep_large_blocks_apart()
         sys.setswitchinterval(SWITCH_SECONDS)  # heavy bodies are worked on in a thread
         app, control, observers = await assemble(self.result, workers=self.workers, customise=customise)
         self.control = control
