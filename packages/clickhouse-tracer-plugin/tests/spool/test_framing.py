@@ -59,3 +59,14 @@ def test_what_follows_a_damaged_head_is_not_trusted() -> None:
     segment = b"".join(map(bytes_of, (first, damaged, last)))
 
     assert segment[: whole_length(segment)] == bytes_of(first)
+
+
+def test_a_long_head_is_not_copied_and_comes_back() -> None:
+    head = json.dumps({"text": "a" * 200_000})
+
+    for bodies in ((), (b"{}", b"\n")):
+        record = encode_record(head, bodies)
+        assert any(piece is head for piece in record.pieces)
+        assert record.size == len(bytes_of(record))
+        assert parts_of(bytes_of(record)) == (head, list(bodies))
+        assert list(records_of(bytes_of(record) * 2)) == [bytes_of(record)] * 2

@@ -24,6 +24,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, Protocol
 
+from llm_gateway_sdk.wire.pieces import joined
+
 from ..counters import Counters
 from .framing import Record, count_records
 from .locks import FolderLock
@@ -239,9 +241,11 @@ def _write(fd: int, pieces: Sequence[bytes]) -> None:
         written = 0
     elif (written := os.writev(fd, pieces)) == sum(map(len, pieces)):
         return
-    rest = memoryview(b"".join(pieces))[written:]
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+    for piece in pieces:
+        rest = memoryview(piece)[written:]
+        written = max(0, written - len(piece))
+        while rest:
+            rest = rest[os.write(fd, rest) :]
 
 
 def _claim_folder(base: Path) -> tuple[Path, FolderLock]:
@@ -307,7 +311,7 @@ class MemorySpool:
     def seal(self) -> None:
         with self._mutex:
             if self._open:
-                self._held[f"{time.time_ns():020d}-{secrets.token_hex(4)}"] = b"".join(
+                self._held[f"{time.time_ns():020d}-{secrets.token_hex(4)}"] = joined(
                     [piece for record in self._open for piece in record.pieces]
                 )
                 self._open, self._open_size = [], 0

@@ -24,6 +24,9 @@ _SIZES: Final = re.compile(rb"@(\d{1,12}(?:,\d{1,12})*) ")
 
 
 _LINES: Final = {count: b"@" + b",".join([b"%d"] * count) + b" %b\n" for count in range(1, MAX_BODIES + 1)}
+_SHORT_HEAD: Final = 64 * 1024
+"""A head up to this size is written together with what comes before and after it: fewer pieces cost less."""
+_BEYOND: Final = _SHORT_HEAD + 1
 
 
 class Record(NamedTuple):
@@ -35,12 +38,22 @@ class Record(NamedTuple):
 
 def encode_record(head: bytes, bodies: tuple[bytes, ...] = ()) -> Record:
     """`head` is JSON without line feeds; there are at most `MAX_BODIES` bodies."""
+    if head[_SHORT_HEAD:_BEYOND]:
+        return _with_long_head(head, bodies)
     if not bodies:
         line = head + b"\n"
         return Record(len(line), (line,))
     sizes = tuple(map(len, bodies))
     line = _LINES[len(bodies)] % (*sizes, head)
     return Record(len(line) + sum(sizes) + 1, (line, *bodies, b"\n"))
+
+
+def _with_long_head(head: bytes, bodies: tuple[bytes, ...]) -> Record:
+    """Not copied, for that would hold all other requests."""
+    if not bodies:
+        return Record(len(head) + 1, (head, b"\n"))
+    start = _LINES[len(bodies)][:-3] % tuple(map(len, bodies))
+    return Record(len(start) + len(head) + sum(map(len, bodies)) + 2, (start, head, b"\n", *bodies, b"\n"))
 
 
 def records_of(segment: bytes) -> Iterator[bytes]:
