@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 from .model_facts import Prices, TokenCounts, tier_of
 from .response import Usage
+from .values import replace
 
 __all__ = ["TIERS", "Charge", "charge_of", "charged_tier", "cost_of"]
 
@@ -31,6 +33,8 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None, unpriced: 
     """
     if prices.assumed_from is not None:
         return None
+    if usage.steps:
+        return _cost_of_steps(prices, usage, usage.steps, usage.service_tier or tier, unpriced)
     served = usage.service_tier or tier
     calls = usage.tool_calls or {}
     counts = TokenCounts(
@@ -56,6 +60,21 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None, unpriced: 
         return prices.cost(counts, served, unpriced)
     known = [prices.cost(counts, name, unpriced) for name in prices.tiers if name != "batch"]
     return max((cost for cost in known if cost is not None), default=None)
+
+
+def _cost_of_steps(
+    prices: Prices, usage: Usage, steps: Sequence[Usage], tier: str | None, unpriced: list[str] | None
+) -> int | None:
+    """The cost of several calls, each at the rates for its own prompt."""
+    answer = replace(usage, steps=None)
+    for name in _TOKENS:
+        if (whole := getattr(usage, name)) is not None:
+            setattr(answer, name, max(0, whole - sum(getattr(each, name) or 0 for each in steps)))
+    costs = [cost_of(prices, each, tier=tier, unpriced=unpriced) for each in (answer, *steps)]
+    return sum(cost for cost in costs if cost is not None) if None not in costs else None
+
+
+_TOKENS = tuple(each.name for each in fields(Usage) if each.name.endswith("_tokens"))
 
 
 @dataclass(slots=True, frozen=True)

@@ -144,7 +144,8 @@ class TokenCounts:
     calls: Mapping[str, int] = field(default_factory=dict)
     """What is charged by the piece, by the kinds of `Prices.calls`."""
     requests: int = 1
-    """How many requests these counts add up; prices of long inputs go by the input of one."""
+    """How many requests these counts add up; prices of long inputs go by the input of one, so that all of them are on
+    the same side of each threshold."""
 
 
 @dataclass(slots=True, frozen=True, kw_only=True)
@@ -168,6 +169,16 @@ class Prices:
     def rates(self, input_tokens: int = 0, tier: str | None = None) -> Rates | None:
         """The rates of a request with so many input tokens; None where the model has no price in this tier."""
         return _rates_in(self.tiers.get(tier_of(tier)), input_tokens)
+
+    def threshold(self, input_tokens: int) -> int:
+        """The highest input that such a request has more than, of those from which on some tier has other rates; 0
+        where it passes none. Counts of requests that pass the same one may be added up."""
+        found = 0
+        for bands in self.tiers.values():
+            for band in bands:
+                if found < band.above < input_tokens:
+                    found = band.above
+        return found
 
     def cost(self, counts: TokenCounts, tier: str | None = None, unpriced: list[str] | None = None) -> int | None:
         """Nano-dollars, rounded up once; None where a count or the price of a kind that was used is unknown.

@@ -81,6 +81,9 @@ class Usage(Value):
     """Those of `cache_read_tokens` that are sound."""
     cache_read_image_tokens: int | None = None
     """Those of `cache_read_tokens` that are images."""
+    steps: list[Usage] | None = None
+    """Those of these counts that further calls at the provider's have used on the way to the answer, one for each: the
+    price of long inputs goes by the prompt of each call. None is none."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -249,6 +252,7 @@ def merge_usage(a: Usage | None, b: Usage | None) -> Usage | None:
         b.pieces or a.pieces,
         cache_read_audio_tokens=_latest_count(a.cache_read_audio_tokens, b.cache_read_audio_tokens),
         cache_read_image_tokens=_latest_count(a.cache_read_image_tokens, b.cache_read_image_tokens),
+        steps=b.steps or a.steps,
     )
 
 

@@ -10,8 +10,10 @@ import pytest
 from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway.dialects.anthropic.iterations import ADVISOR
 from llm_gateway.dialects.anthropic.response import decode_usage, encode_usage
-from llm_gateway_sdk import Band, Prices, Rates
+from llm_gateway_sdk import Attempt, Band, Prices, Rates
 from llm_gateway_sdk.charges import charge_of, cost_of
+from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.response import merge_usage
 
 MESSAGE = {"type": "message", "input_tokens": 23_000, "output_tokens": 1_000}
 SUMMARY = {
@@ -35,6 +37,9 @@ PRICES = Prices(
 )  # fmt: skip
 
 
+RATES = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+
+
 def usage_with(*iterations: Any) -> dict[str, Any]:
     return {**COUNTS, "iterations": list(iterations)}
 
@@ -44,6 +49,27 @@ def test_a_summary_on_the_way_is_charged() -> None:
 
     assert (usage.input_tokens, usage.output_tokens) == (23_000 + 180_500, 4_500)
     assert cost_of(PRICES, usage) == 123_000 * 3_000 + 80_000 * 300 + 500 * 6_000 + 4_500 * 15_000
+
+
+@pytest.mark.parametrize("above", [22_000, 100_000, 190_000, 1_000_000])
+def test_each_call_on_the_way_is_charged_by_its_prompt(above: int) -> None:
+    """Together they may have more input than the threshold, and neither of them does."""
+    (plain,) = PRICES.tiers["standard"]
+    dear = Rates(**{name: (getattr(plain.rates, name) or 0) * 5 for name in RATES})
+    prices = Prices(tiers={"standard": (plain, Band(above, dear))})
+    usage = decode_usage(usage_with(SUMMARY, MESSAGE))
+
+    answer = 23_000 * 3_000 + 1_000 * 15_000
+    summary = 100_000 * 3_000 + 80_000 * 300 + 500 * 6_000 + 3_500 * 15_000
+    expected = answer * (5 if above < 23_000 else 1) + summary * (5 if above < 180_500 else 1)
+    assert cost_of(prices, usage) == expected
+    streamed = merge_usage(decode_usage(COUNTS), usage)
+    assert streamed is not None
+    assert cost_of(prices, streamed) == expected
+    attempt = Attempt("m")
+    record(attempt, usage)
+    assert attempt.usage is not None
+    assert cost_of(prices, attempt.usage) == expected, "the same in the ledger"
 
 
 def test_advice_is_counted_and_marked_as_without_a_price() -> None:

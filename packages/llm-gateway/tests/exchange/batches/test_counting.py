@@ -7,14 +7,17 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llm_gateway.dialects.anthropic import Anthropic
 from llm_gateway.dialects.openai_chat import OpenAIChat
 from llm_gateway.exchange.batches.counting import Tally, blocks_of
 from llm_gateway.operations.batches.anthropic_api import AnthropicBatchAPI
 from llm_gateway.operations.batches.openai_api import OpenAIBatchAPI
-from llm_gateway_sdk import Mint, ModelProtocolError
+from llm_gateway_sdk import Band, Mint, ModelProtocolError, Prices, Rates, Usage
 from llm_gateway_sdk.batch_share import BatchShare
+from llm_gateway_sdk.charges import cost_of
 
 MINT = Mint(lambda prefix: prefix + "1", lambda: 1)
 
@@ -82,7 +85,23 @@ def test_a_reply_belongs_to_the_model_that_its_name_is_most_like(
 
     tally.add([message(answered)])
 
-    assert list(tally.used) == [expected]
+    assert list(tally.used) == [(expected, 0)]
+
+
+@given(inputs=st.lists(st.integers(0, 3000), min_size=1, max_size=12))
+def test_a_batch_costs_what_its_lines_cost(inputs: list[int]) -> None:
+    """Each line at the rates for its own input, however long the others are."""
+    rates = [Rates(input=dollars * 10**9, output=dollars * 10**9) for dollars in (1, 2, 7)]
+    bands = tuple(Band(above, each) for above, each in zip((0, 1000, 2000), rates, strict=True))
+    prices = Prices(tiers={"standard": bands, "batch": bands[:2]})
+    tally = Tally(AnthropicBatchAPI(), [BatchShare("m", "claude")], {"anthropic": Anthropic()}, MINT, [prices])
+
+    tally.add([message("claude", input_tokens=each) for each in inputs])
+
+    each_line = [cost_of(prices, Usage(each, 3), tier="batch") or 0 for each in inputs]
+    assert tally.by_lines
+    assert sum(cost_of(prices, usage) or 0 for usage in tally.used.values()) == sum(each_line)
+    assert sum(usage.requests for usage in tally.used.values()) == len(inputs)
 
 
 def test_lines_are_added_to_the_model_that_answered() -> None:
@@ -93,7 +112,7 @@ def test_lines_are_added_to_the_model_that_answered() -> None:
     tally.add([message("claude-haiku-4-5", cache_read_input_tokens=100, service_tier="standard"), b"", b"{}", b"no"])
     tally.add([json.dumps({"custom_id": "b", "result": {"type": "expired"}}).encode()])
 
-    small, large = tally.used[0], tally.used[1]
+    small, large = tally.used[0, 0], tally.used[1, 0]
     assert (small.input_tokens, small.output_tokens, small.cache_read_tokens, small.requests) == (120, 6, 100, 2)
     assert (large.input_tokens, large.output_tokens, large.requests) == (20, 6, 2)
     assert {small.service_tier, large.service_tier} == {"batch"}, "whatever the tier of a line"
@@ -107,5 +126,5 @@ def test_replies_that_are_not_of_a_dialect_are_counted_too() -> None:
 
     tally.add([json.dumps(each).encode() for each in (line, refused)])
 
-    assert tally.used[0].input_tokens == 8
-    assert tally.used[0].requests == 1
+    assert tally.used[0, 0].input_tokens == 8
+    assert tally.used[0, 0].requests == 1

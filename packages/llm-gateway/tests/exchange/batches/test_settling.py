@@ -18,11 +18,14 @@ from llm_gateway.operations.batches.openai_api import OpenAIBatchAPI
 from llm_gateway.providers.openai import OpenAIProvider
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk import (
+    Band,
     GatewayError,
     HookChain,
     ModelConnectionError,
     MountedPlugin,
     Plugin,
+    Prices,
+    Rates,
     RequestContext,
     plugin_metadata,
 )
@@ -93,6 +96,8 @@ class Watched:
 
 
 class World:
+    prices: Prices | None = None
+
     def __init__(self, replies: Mapping[str, Reply | Exception], **settings: Any) -> None:
         self.vendor, self.books, self.watched, self.store = Vendor(replies), Books(), Watched(), MemoryStore()
         self._settings = {"apiKey": "k", "baseUrl": "https://vendor.example/v1", "model": "gpt-x", **settings}
@@ -106,7 +111,8 @@ class World:
             name, http = "chat", provider
 
         Target.provider = provider  # type: ignore[attr-defined]
-        registry: Any = type("Registry", (), {"names": ["chat"], "find": lambda self, name: Target})()
+        known = {"names": ["chat"], "find": lambda _, name: Target, "prices_of_attempt": lambda _, attempt: self.prices}
+        registry: Any = type("Registry", (), known)()
         chain = HookChain([MountedPlugin("books", self.books)])
         scope = ProjectScope("p", registry, chain)
         watched: Any = self.watched
@@ -217,6 +223,23 @@ def test_results_are_read_where_the_batch_reports_no_usage() -> None:
 
     assert world.look() is None
     assert world.books.settled[0][1].metrics.input_tokens == 15
+
+
+def test_where_long_inputs_have_a_price_each_line_is_counted_at_its_own() -> None:
+    """The sum that the vendor reports does not have which lines were long."""
+    lines = b"".join(
+        json.dumps({"custom_id": "a", "response": {"status_code": 200, "body": {
+            "object": "chat.completion", "model": "gpt-x", "usage": {"prompt_tokens": size, "completion_tokens": 1},
+        }}}).encode() + b"\n"
+        for size in (10, 100, 20)
+    )  # fmt: skip
+    ended = status("completed", usage=USED, request_counts={"completed": 3}, output_file_id="out")
+    world = World({"/batches/b1": ended, "/files/out/content": Reply(200, lines)})
+    world.prices = Prices(tiers={"batch": (Band(0, Rates(input=1)), Band(50, Rates(input=2)))})
+
+    assert world.look() is None
+    used = [attempt.usage for attempt in world.books.settled[0][1].attempts if attempt.usage is not None]
+    assert [(usage.input_tokens, usage.requests) for usage in used] == [(30, 2), (100, 1)]
 
 
 def test_a_batch_that_can_not_be_settled_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -270,6 +270,30 @@ def test_an_update_leads_to_no_other_model(session: dict[str, Any], code: str | 
     play(act, principal=Principal("key-1", "ann", models=("voice",)))
 
 
+def test_what_a_client_has_added_is_counted_where_the_provider_does_not() -> None:
+    """A response that breaks off has read the conversation before it, and what was new."""
+    item = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "a few words " * 10}]}
+    result = {"type": "function_call_output", "call_id": "c", "output": "what a tool has found " * 10}
+
+    async def act(stage: Stage) -> None:
+        await stage.sends({"type": "session.update", "session": {"instructions": "be kind to those who ask " * 10}})
+        await stage.sends({"type": "conversation.item.create", "item": item})
+        await stage.sends({"type": "conversation.item.create", "item": result})
+        await stage.sends({"type": "input_audio_buffer.append", "audio": "A" * 64_000})
+        for _ in range(4):
+            await stage.gets()
+        await stage.answers(CREATED)
+        await stage.answers({"type": "response.output_text.delta", "delta": "some words that came"})
+        for _ in range(2):
+            await stage.hears()
+        await stage.client.close(Closing())
+        await stage.ended()
+
+    ctx = play(act).settled[0]
+    assert ctx.metrics.input_precision == "estimated"
+    assert 10 + 100 <= (ctx.metrics.input_tokens or 0) <= 10 + 250, "a second of speech and three texts"
+
+
 def test_a_provider_that_breaks_off_is_reported_and_what_came_is_estimated() -> None:
     async def act(stage: Stage) -> None:
         await stage.answers(CREATED)

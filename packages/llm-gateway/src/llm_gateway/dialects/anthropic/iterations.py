@@ -28,20 +28,25 @@ def beyond(source: Mapping[str, Any]) -> Usage | None:
     found = [each for each in iterations if isinstance(each, dict) and each.get("type") in _BEYOND]
     if not found:
         return None
+    steps = [_counts_of(each) for each in found]
+    advice = sum(each["type"] == "advisor_message" for each in found)
+    whole = Usage(tool_calls={ADVISOR: advice} if advice else None, steps=steps)
+    for name in _TOKENS:
+        setattr(whole, name, sum(getattr(each, name) for each in steps))
+    return whole
+
+
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
+
+
+def _counts_of(iteration: Mapping[str, Any]) -> Usage:
     fresh, written, read, output = (
-        sum(count(each.get(name)) or 0 for each in found)
+        count(iteration.get(name)) or 0
         for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     )
-    kept = [each["cache_creation"] for each in found if isinstance(each.get("cache_creation"), dict)]
-    advice = sum(each["type"] == "advisor_message" for each in found)
-    return Usage(
-        fresh + read + written,
-        output,
-        read,
-        written,
-        cache_write_1h_tokens=sum(count(each.get("ephemeral_1h_input_tokens")) or 0 for each in kept),
-        tool_calls={ADVISOR: advice} if advice else None,
-    )
+    kept = iteration.get("cache_creation")
+    long_kept = count(kept.get("ephemeral_1h_input_tokens")) if isinstance(kept, dict) else None
+    return Usage(fresh + read + written, output, read, written, cache_write_1h_tokens=long_kept or 0)
 
 
 def add_counts(usage: Usage, more: Usage, sign: Literal[1, -1] = 1) -> None:
@@ -52,5 +57,6 @@ def add_counts(usage: Usage, more: Usage, sign: Literal[1, -1] = 1) -> None:
     for name in ("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"):
         if added := getattr(more, name):
             setattr(usage, name, max(0, (getattr(usage, name) or 0) + sign * added))
+    usage.steps = more.steps if sign > 0 else None
     if more.tool_calls and sign > 0:
         usage.tool_calls = {**(usage.tool_calls or {}), **more.tool_calls}

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields
 from os.path import commonprefix
 
-from llm_gateway_sdk import Dialect, DialectError, HTTPReply, Mint, ModelProtocolError, Usage
+from llm_gateway_sdk import Dialect, DialectError, HTTPReply, Mint, ModelProtocolError, Prices, Usage
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.metering import MOST_TOKENS
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult
 from llm_gateway_sdk.wire import json
 
@@ -46,17 +47,33 @@ async def blocks_of(reply: HTTPReply, most: int) -> AsyncIterator[list[bytes]]:
 
 
 class Tally:
-    """Adds up. `shares` are the models of the lines, by whose names replies are attributed."""
+    """Adds up. `shares` are the models of the lines, by whose names replies are attributed, and `prices` theirs, where
+    known. Lines on different sides of a threshold for long inputs are not added up: what they cost follows from it."""
 
     def __init__(
-        self, api: BatchAPI, shares: Sequence[BatchShare], dialects: Mapping[str, Dialect], mint: Mint
+        self,
+        api: BatchAPI,
+        shares: Sequence[BatchShare],
+        dialects: Mapping[str, Dialect],
+        mint: Mint,
+        prices: Sequence[Prices | None] = (),
     ) -> None:
         self._api = api
         self._shares = list(shares)
         self._dialects = dialects
         self._mint = mint
-        self.used: dict[int, Usage] = {}
-        """By the position of the share."""
+        self._prices = prices
+        self.used: dict[tuple[int, int], Usage] = {}
+        """By the position of the share, and the threshold that the lines have passed."""
+
+    @property
+    def by_lines(self) -> bool:
+        """Whether each line is to be looked at: there are several models, or a price for long inputs."""
+        return len(self._shares) > 1 or any(self._threshold(place, MOST_TOKENS) for place in range(len(self._prices)))
+
+    def _threshold(self, position: int, input_tokens: int) -> int:
+        prices = self._prices[position] if position < len(self._prices) else None
+        return prices.threshold(input_tokens) if prices is not None else 0
 
     async def take(self, reply: HTTPReply, most: int) -> None:
         async for lines in blocks_of(reply, most):
@@ -77,7 +94,7 @@ class Tally:
     def take_whole(self, usage: Usage) -> None:
         """What the provider reports for all lines together."""
         usage.service_tier = "batch"
-        self.used = {0: usage}
+        self.used = {(0, 0): usage}
 
     def _usage(self, result: BatchResult) -> Usage | None:
         if (used := self._api.used_by(result)) is not None:
@@ -102,9 +119,10 @@ class Tally:
         return likeness.index(max(likeness))
 
     def _add(self, position: int, usage: Usage) -> None:
-        known = self.used.get(position)
+        key = position, self._threshold(position, usage.input_tokens or 0)
+        known = self.used.get(key)
         if known is None:
-            known = self.used[position] = Usage(0, 0, service_tier="batch", requests=0)
+            known = self.used[key] = Usage(0, 0, service_tier="batch", requests=0)
         known.requests += 1
         for name in _COUNTS:
             more = getattr(usage, name)

@@ -51,6 +51,9 @@ from .pending import PendingBatch, PendingBatches, principal_of
 
 __all__ = ["Settler"]
 
+Used = dict[tuple[int, int], Usage]
+"""What the lines have used, as in `Tally.used`."""
+
 log = logging.getLogger("llm_gateway.batches")
 
 _CLAIM_SECONDS = 900.0
@@ -173,7 +176,7 @@ class Settler:
         http = None if target is None else target.http
         api = None if http is None else self._api(http, batch)
         too_old = time.time() - batch.created > _GIVEN_UP_SECONDS
-        used: dict[int, Usage] | None = None
+        used: Used | None = None
         if target is None or http is None or api is None:
             if not too_old:
                 return False  # perhaps the next configuration has it again
@@ -206,11 +209,14 @@ class Settler:
 
     async def _count(
         self, http: HTTPProvider, api: BatchAPI, batch: PendingBatch, status: BatchStatus, token: str | None
-    ) -> dict[int, Usage]:
-        """What was used, by the position of its share: of a batch that was cancelled or has expired, by the lines that
-        were done."""
-        tally = Tally(api, batch.batch, self._services.dialects, self._services.mint)
-        if status.usage is not None and len(batch.shares) <= 1:
+    ) -> Used:
+        """What was used: of a batch that was cancelled or has expired, by the lines that were done."""
+        prices = [
+            self._scope.registry.prices_of_attempt(Attempt(share.model, f"/{share.provider_model}"))
+            for share in batch.batch
+        ]
+        tally = Tally(api, batch.batch, self._services.dialects, self._services.mint, prices)
+        if status.usage is not None and not tally.by_lines:
             tally.take_whole(status.usage)
             return tally.used
         for place in status.results:
@@ -221,7 +227,7 @@ class Settler:
                 reply.close()
         return tally.used
 
-    async def _book(self, batch: PendingBatch, target: ModelTarget | None, used: dict[int, Usage] | None) -> bool:
+    async def _book(self, batch: PendingBatch, target: ModelTarget | None, used: Used | None) -> bool:
         """`used` None is unknown. Whether all that was held is settled."""
         ctx = self._context(batch, target, used)
         if not await settle(self._scope.chain.plugins, batch.held, ctx):
@@ -232,10 +238,9 @@ class Settler:
 
     # The books.
 
-    def _context(
-        self, batch: PendingBatch, target: ModelTarget | None, used: dict[int, Usage] | None
-    ) -> RequestContext:
-        """The request that the settlement is, for plugins, metrics and traces: one attempt for each model."""
+    def _context(self, batch: PendingBatch, target: ModelTarget | None, used: Used | None) -> RequestContext:
+        """The request that the settlement is, for plugins, metrics and traces: one attempt for each model, or for each
+        of its prices where lines have long inputs."""
         now = time.time()
         ctx = RequestContext(
             request_id=f"{batch.request_id}-settled",
@@ -257,11 +262,15 @@ class Settler:
         provider = target.provider.name if target is not None else ""
         ctx.target_model_provider = provider or None
         for position, share in enumerate(ctx.batch):
-            entry = Attempt(share.model, f"{provider}/{share.provider_model}", now, ended=now, status=200)
+            counted: list[Usage | None] = [None]
             if used is not None:
-                record(entry, used.get(position) or Usage(0, 0, service_tier="batch", requests=share.lines))
-            ctx.attempts.append(entry)
-            add_attempt(ctx.metrics, entry)
+                counted = [usage for (place, _), usage in sorted(used.items(), key=_place) if place == position]
+                counted = counted or [Usage(0, 0, service_tier="batch", requests=share.lines)]
+            for usage in counted:
+                entry = Attempt(share.model, f"{provider}/{share.provider_model}", now, ended=now, status=200)
+                record(entry, usage)
+                ctx.attempts.append(entry)
+                add_attempt(ctx.metrics, entry)
         ctx.metrics.ended = now
         ctx.metrics.duration_ms = 0.0
         return ctx
@@ -281,6 +290,10 @@ class Settler:
             return
         if chain.detached:
             services.supervisor.submit(chain, ctx)
+
+
+def _place(item: tuple[tuple[int, int], Usage]) -> tuple[int, int]:
+    return item[0]
 
 
 def _wait(batch: PendingBatch, now: float, interval: float) -> float:

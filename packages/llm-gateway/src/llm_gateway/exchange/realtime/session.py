@@ -150,8 +150,10 @@ class Session:
                 return None
             written = await run_aside(json.dumps, event) if is_large else json.dumps(event)
             message = Message(written)  # and nothing that is written twice
-        if kind == "conversation.item.create":
-            self._turns.remember(message_of_item(event.get("item")))
+        if kind == "input_audio_buffer.append":
+            self._turns.added(audio_bytes=len(data))
+        elif kind == "conversation.item.create":
+            self._turns.takes(message_of_item(event.get("item")))
         elif kind in _UPDATES:
             return await self._judge_update(message, event)
         return message

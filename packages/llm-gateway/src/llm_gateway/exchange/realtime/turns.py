@@ -26,9 +26,11 @@ from llm_gateway_sdk import (
     LLMRequest,
     LLMResponse,
     Message,
+    Part,
     RequestContext,
     RequestRejected,
     TextPart,
+    ToolResultPart,
     Unauthorized,
     Usage,
     Verdict,
@@ -49,6 +51,8 @@ _KEPT_BYTES = 256 * 1024
 """Of a session's words, for the next turn's row in the trace; the oldest are left out."""
 _AUDIO_TOKENS = 20
 """Per second of speech that a model produces (by the API's reference one token for 50 ms)."""
+_HEARD_TOKENS = 10
+"""The same of speech that it hears (one token for 100 ms)."""
 _AUDIO_BYTES = 48_000
 """Per second: 16-bit samples, 24,000 of them. Shorter codings are estimated too low, and only where a reply breaks
 off."""
@@ -73,6 +77,9 @@ class Turns:
         self._text_tokens = self._audio_tokens = 0.0
         """What came of the response under way, estimated."""
         self._last_input = 0
+        """The conversation until the last response that the provider has counted, which the next one reads again."""
+        self._new_input = 0.0
+        """What the client has added to it since then, estimated."""
         self._reported: Usage | None = None
         """What the provider has counted of the response under way, whose end the client may not have taken yet."""
         self._settling: asyncio.Task[GatewayError | None] | None = None
@@ -115,6 +122,11 @@ class Turns:
                 observer.attempt_began(ctx)
         self._active.add(name)
 
+    def added(self, *, text: str = "", audio_bytes: int = 0) -> None:
+        """The client has added to the conversation, in case the provider never counts it. `audio_bytes` in base64."""
+        self._new_input += estimate_text(text) if text else 0
+        self._new_input += audio_bytes * 0.75 / _AUDIO_BYTES * _HEARD_TOKENS
+
     def came(self, *, text: str = "", audio_bytes: int = 0) -> None:
         """A piece of a response, in case the rest never comes. `audio_bytes` in base64."""
         self._text_tokens += estimate_text(text) if text else 0
@@ -145,6 +157,7 @@ class Turns:
         if usage is not None:
             record(entry, usage)
             self._last_input = (usage.input_tokens or 0) + (usage.output_tokens or 0)
+            self._new_input = 0.0
         elif response.get("status") != "failed":
             self._estimate(entry)
         ctx.response = reply
@@ -191,6 +204,14 @@ class Turns:
 
     def instruct(self, instructions: str) -> None:
         self._instructions = instructions[:_KEPT_BYTES]
+        self.added(text=instructions)
+
+    def takes(self, message: Message | None) -> None:
+        """An item that the client has added to the conversation."""
+        if message is not None:
+            for part in message.content:
+                self.added(text=_words_of(part))
+        self.remember(message)
 
     def remember(self, message: Message | None) -> None:
         if message is None or not self._request.retains:
@@ -233,7 +254,7 @@ class Turns:
             record(entry, self._reported)
             return
         tokens = round(self._text_tokens + self._audio_tokens)
-        record_cut(entry, Usage(), input_tokens=self._last_input, output_tokens=tokens)
+        record_cut(entry, Usage(), input_tokens=self._last_input + ceil(self._new_input), output_tokens=tokens)
 
     async def _settle(self) -> None:
         """Ends the context of the turn: ledger, metrics, `after_request`, trace."""
@@ -283,3 +304,9 @@ def _size(message: Message) -> int:
     return sum(
         len(getattr(part, "text", "") or "") + len(getattr(part, "arguments", "") or "") for part in message.content
     )
+
+
+def _words_of(part: Part) -> str:
+    if isinstance(part, ToolResultPart):
+        return "".join(map(_words_of, part.content))
+    return part.text if isinstance(part, TextPart) else ""
