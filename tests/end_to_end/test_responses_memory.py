@@ -166,7 +166,7 @@ def test_what_is_kept_is_redacted(remembering: ServedGateway, model: str) -> Non
         items = list(client.responses.input_items.list(each.id))
         assert len(items) == 1
         assert SECRET not in items[0].to_json()
-    with pytest.raises(openai.BadRequestError, match="hider"):
+    with pytest.raises(openai.PermissionDeniedError, match="hider"):
         client.conversations.create(items=[{"role": "user", "content": SECRET}])
 
 

@@ -134,7 +134,7 @@ def test_lines_are_checked_when_they_are_handed_in(
 
 
 def test_a_file_that_no_plugin_can_see_is_refused(ann: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="hider"):
+    with pytest.raises(openai.PermissionDeniedError, match="hider"):
         ann.files.create(file=("a.pdf", b"%PDF"), purpose="user_data")
 
 

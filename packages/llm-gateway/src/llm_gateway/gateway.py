@@ -47,7 +47,7 @@ from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.realtime.session_limits import RealtimeLimits
 from .exchange.services import Memory, Observer, ProjectScope, Services
 from .extensions import Extensions
-from .memory import ResponsesMemory
+from .memory import Bounds, ResponsesMemory
 from .models import ModelRegistry, ModelTarget
 from .providers.shared_client import SharedClient
 from .providers.transport import TransportSettings, create_client
@@ -413,12 +413,11 @@ class Gateway:
         except ValueError as error:
             log.warning("project '%s': responses are not kept: %s", config.name, error)
             return None
-        return ResponsesMemory(
-            self._store_when_used(),
-            config.name,
-            seconds=settings.time_to_live_seconds,
-            max_bytes=settings.max_bytes,
-        )
+        limits = self.config.server.limits
+        read = max(limits.max_body_bytes, settings.max_bytes)
+        bounds = Bounds(record=settings.max_bytes, read=read, items=limits.max_items)
+        seconds = settings.time_to_live_seconds
+        return ResponsesMemory(self._store_when_used(), config.name, seconds=seconds, bounds=bounds)
 
     async def _target(self, project: ProjectConfig, model: ModelConfig) -> ModelTarget:
         extension = self.extensions.get("provider", model.provider.type)

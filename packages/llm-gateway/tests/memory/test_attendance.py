@@ -51,6 +51,26 @@ def test_a_reply_of_a_failing_model_is_not_kept(stream):
     assert gateway.get(f"/v1/conversations/{conversation}/items").json()["data"] == []
 
 
+@pytest.mark.parametrize("limits", ["maxBodyBytes: 30000", "maxItems: 1000"])
+def test_a_request_is_as_large_as_what_it_refers_to(limits):
+    bounds = f"server: {{limits: {{{limits}}}}}\nresponses: {{maxBytes: 30000}}\n"
+    gateway = GatewayClient(CONFIG + bounds)
+    content = [{"type": "input_text", "text": "a text of some length"} for _ in range(60)]
+    previous, statuses = None, []
+    for _ in range(8):
+        body = {"model": "echo", "input": [{"role": "user", "content": content}], "previous_response_id": previous}
+        reply = gateway.post("/v1/responses", body)
+        statuses.append(reply.status)
+        if reply.status != 200:
+            break
+        previous = reply.json()["id"]
+
+    assert statuses[:2] == [200, 200]
+    assert statuses[-1] == 413
+    assert "what it refers to is too large" in reply.json()["error"]["message"]
+    assert gateway.get(f"/v1/responses/{previous}").status == 200
+
+
 def test_a_response_and_a_conversation_can_not_be_continued_at_once():
     gateway = GatewayClient(CONFIG)
     body = {"model": "echo", "input": "x", "conversation": "conv_1", "previous_response_id": "resp_1"}

@@ -39,6 +39,15 @@ def test_a_conversation_is_checked(gateway):
         assert gateway.get(path).status == 404
 
 
+@pytest.mark.parametrize("name", ["id", "role", "status", "type"])
+@pytest.mark.parametrize("value", [1, True, ["x"], {"a": "b"}], ids=str)
+def test_what_an_item_is_has_to_be_a_text(gateway, name, value):
+    refused = gateway.post("/v1/conversations", {"items": [{"role": "user", "content": "hi", name: value}]})
+
+    assert refused.status == 400
+    assert refused.json()["error"]["param"] == f"items[0].{name}"
+
+
 def test_items_of_a_conversation(gateway):
     path = f"/v1/conversations/{gateway.post('/v1/conversations', body=b'').json()['id']}"
     added = gateway.post(f"{path}/items", {"items": [{"role": "user", "content": text} for text in "ab"]}).json()

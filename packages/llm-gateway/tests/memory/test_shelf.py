@@ -3,12 +3,13 @@ import time
 
 import pytest
 
-from llm_gateway.memory.shelf import Conversation, KeptResponse, Shelf, TooLarge
+from llm_gateway.memory.shelf import Bounds, Conversation, KeptResponse, Shelf, TooLarge
 from llm_gateway.stores.memory import MemoryStore
 
 
-def shelf(project="p", store=None, *, seconds=60.0, max_bytes=10_000):
-    return Shelf(lambda: store or MemoryStore(), project, seconds=seconds, max_bytes=max_bytes)
+def shelf(project="p", store=None, *, seconds=60.0, max_bytes=10_000, read=100_000, items=1000):
+    bounds = Bounds(max_bytes, read, items)
+    return Shelf(lambda: store or MemoryStore(), project, seconds=seconds, bounds=bounds)
 
 
 def kept(id_="resp_1", text="hi", **more):
@@ -50,6 +51,44 @@ def test_what_is_too_large_is_not_kept():
         with pytest.raises(TooLarge):
             await each.keep_conversation("ann", Conversation("conv_1", 0, items=["x" * 1000]))
         assert await each.response("ann", "resp_1") is None
+
+    asyncio.run(scenario())
+
+
+def test_what_one_request_refers_to_is_bounded_together_and_not_read_beyond():
+    class Counting(MemoryStore):
+        asked = 0
+
+        async def recall(self, keys):
+            self.asked += len(keys)
+            return await super().recall(keys)
+
+    async def scenario():
+        store = Counting()
+        each = shelf(store=store, read=100_000)
+        names = [f"resp_{number}" for number in range(100)]
+        for name in names:
+            await each.keep("ann", kept(name, text="x" * 9000))
+        assert list(await each.responses("ann", names[:10])) == names[:10]
+        store.asked = 0
+        with pytest.raises(TooLarge):
+            await each.responses("ann", names)
+        assert store.asked < 50
+        few = [f"few_{number}" for number in range(300)]
+        for name in few:
+            await each.keep("ann", kept(name))
+        assert list(await each.responses("ann", few)) == few
+
+    asyncio.run(scenario())
+
+
+def test_values_of_a_conversation_are_bounded():
+    async def scenario():
+        each = shelf(items=1000)
+        await each.keep_conversation("ann", Conversation("conv_1", 0, items=[[1] * 900]))
+        with pytest.raises(TooLarge, match="1000 values"):
+            await each.add_items("ann", "conv_1", [[1] * 900])
+        assert (await each.conversation("ann", "conv_1")).items == [[1] * 900]
 
     asyncio.run(scenario())
 

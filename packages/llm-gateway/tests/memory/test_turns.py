@@ -6,7 +6,7 @@ import time
 import pytest
 
 from llm_gateway.memory import turns as module
-from llm_gateway.memory.shelf import Conversation, Shelf
+from llm_gateway.memory.shelf import Bounds, Conversation, Shelf
 from llm_gateway.memory.turns import Turns
 from llm_gateway.stores.memory import MemoryStore
 from llm_gateway_sdk.store import StoreUnavailable
@@ -15,7 +15,7 @@ from llm_gateway_sdk.store import StoreUnavailable
 def test_gateways_that_share_a_store_lose_no_item_of_a_conversation():
     async def main():
         store = MemoryStore()
-        gateways = [Shelf(lambda: store, "p", seconds=60, max_bytes=100_000) for _ in range(4)]
+        gateways = [Shelf(lambda: store, "p", seconds=60, bounds=Bounds(record=100_000)) for _ in range(4)]
         await gateways[0].keep_conversation("ann", Conversation("conv_1", 0))
         recall = store.recall
 

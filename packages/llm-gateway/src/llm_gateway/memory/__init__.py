@@ -11,5 +11,6 @@ the provider keeps what those ids name, the request passes as it is. Where it do
 """
 
 from .responses import ResponsesMemory
+from .shelf import Bounds
 
-__all__ = ["ResponsesMemory"]
+__all__ = ["Bounds", "ResponsesMemory"]

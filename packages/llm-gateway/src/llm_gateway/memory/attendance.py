@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from llm_gateway_sdk import Echo, HTTPProvider, InvalidRequest, Payload, Target, WireRequest
+from llm_gateway_sdk import Echo, HTTPProvider, InvalidRequest, Payload, PayloadTooLarge, Target, WireRequest
 from llm_gateway_sdk.context import Engine
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, run_by_size
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
@@ -30,7 +31,7 @@ from ..exchange.outlet import Headers, PiecewiseSink, Sink
 from ..exchange.references import keeps_for_all
 from ..exchange.request import ClientRequest
 from .items import as_items, edited_items, expanded, may_refer, named, references_of
-from .shelf import Conversation, KeptResponse, Shelf, TooLarge
+from .shelf import Bounds, Conversation, KeptResponse, Shelf, TooLarge
 
 __all__ = ["Attendance"]
 
@@ -45,13 +46,22 @@ class Attendance(PiecewiseSink):
     provider."""
 
     def __init__(
-        self, request: ClientRequest, sink: Sink, shelf: Shelf, *, keeps: bool, refers: bool, looks: bool = False
+        self,
+        request: ClientRequest,
+        sink: Sink,
+        shelf: Shelf,
+        bounds: Bounds,
+        *,
+        keeps: bool,
+        refers: bool,
+        looks: bool = False,
     ) -> None:
         self.client: ClientReply | None = None
         """Whose sink this is; set before the request runs."""
         self._request = request
         self._sink = sink
         self._shelf = shelf
+        self._bounds = bounds
         self._keeps = keeps
         self._refers = refers
         self._looks = looks
@@ -94,6 +104,8 @@ class Attendance(PiecewiseSink):
         except StoreError as error:
             log.warning("request %s: the store of responses does not answer: %s", request.ctx.request_id, error)
             raise store_away() from None
+        except TooLarge as error:
+            raise PayloadTooLarge(f"The request with what it refers to is too large: {error}.") from None
 
     async def _put_in(self, body: dict[str, Any]) -> None:
         references, shelf, owner = references_of(body), self._shelf, self._owner
@@ -122,7 +134,14 @@ class Attendance(PiecewiseSink):
             return
         whole, own = expanded(body, history, known, dropped=dropped)
         self._own = len(own)
-        self._replace_body(json.dumps(whole))
+        kept = sum(each.size for each in self._ancestors) + (self._conversation.size if self._conversation else 0)
+        size = max(kept, len(self._request.wire.body), LIGHT_BYTES * len(known))
+        written = await run_by_size(size, json.dumps, whole)
+        if len(written) > self._bounds.read:
+            raise TooLarge(f"{len(written)} bytes")
+        if await run_by_size(len(written), has_more_items, written, self._bounds.items):
+            raise TooLarge(f"more than {self._bounds.items} values")
+        self._replace_body(written)
 
     async def _look_at_rest(self, previous: str | None, items: list[str]) -> None:
         """What is not kept here its provider may know: it is the caller's where its reply has gone to the caller."""
@@ -269,7 +288,8 @@ class Attendance(PiecewiseSink):
         if self._conversation is not None:
             output = response.get("output")
             added = [*own, *(output if isinstance(output, list) else [])]
-            await self._shelf.add_items(self._owner, self._conversation.id, added)
+            aside = self._request.is_heavy
+            await self._shelf.add_items(self._owner, self._conversation.id, added, aside=aside)
 
     def _named_input(self) -> tuple[list[Any], Mapping[str, Any]]:
         items, shown = self._input()

@@ -81,10 +81,10 @@ async def _response(request: ClientRequest, shelf: Shelf, owner: str, method: st
 
 
 async def _create(request: ClientRequest, shelf: Shelf, owner: str) -> WireReply:
-    body, mint = _body(request), request.services.mint
+    body, mint = await request.work(_body, request), request.services.mint
     items = _items(request, body.get("items"))
     conversation = Conversation(mint.id("conv_"), int(time.time()), _metadata(request, body), items)
-    await shelf.keep_conversation(owner, conversation)
+    await shelf.keep_conversation(owner, conversation, aside=request.is_heavy)
     return _json(conversation.shown())
 
 
@@ -97,12 +97,12 @@ async def _show(
 async def _update(
     request: ClientRequest, shelf: Shelf, owner: str, conversation: Conversation, rest: list[str]
 ) -> WireReply:
-    metadata = _metadata(request, _body(request))
+    metadata = _metadata(request, await request.work(_body, request))
 
     def change(present: Conversation) -> None:
         present.metadata = metadata
 
-    changed = await shelf.change_conversation(owner, conversation.id, change)
+    changed = await shelf.change_conversation(owner, conversation.id, change, aside=request.is_heavy)
     return _json((changed or conversation).shown())
 
 
@@ -122,8 +122,8 @@ async def _list_items(
 async def _add_items(
     request: ClientRequest, shelf: Shelf, owner: str, conversation: Conversation, rest: list[str]
 ) -> WireReply:
-    items = _items(request, _body(request).get("items"))
-    await shelf.add_items(owner, conversation.id, items)
+    items = _items(request, (await request.work(_body, request)).get("items"))
+    await shelf.add_items(owner, conversation.id, items, aside=request.is_heavy)
     return _json(page_of(items, {"order": "asc", "limit": "100"}))
 
 
@@ -168,6 +168,10 @@ def _items(request: ClientRequest, written: Any) -> list[Any]:
         return []
     if not isinstance(written, list) or not all(isinstance(item, dict) for item in written):
         raise InvalidRequest("Expected a list of items.", param="items")
+    for place, item in enumerate(written):
+        for name in ("id", "role", "status", "type"):
+            if not isinstance(item.get(name), str | None):
+                raise InvalidRequest("Expected a string.", param=f"items[{place}].{name}")
     if len(written) > _MOST_ITEMS:
         raise InvalidRequest(f"At most {_MOST_ITEMS} items can be added at once.", param="items")
     if written and request.chain.edits_request:

@@ -101,6 +101,8 @@ def named(items: Iterable[Any], new_id: Callable[[str], str]) -> list[Any]:
         if not isinstance(item, dict):
             continue
         kind = item.get("type") or ("message" if "role" in item else "item_reference")
+        if not isinstance(kind, str):
+            continue  # a provider has taken what is not an item of the API
         if kind == "item_reference":
             continue
         whole = {"id": item.get("id") or new_id(_PREFIXES.get(kind, "item_")), **item, "type": kind}

@@ -13,7 +13,7 @@ from ..exchange.request import ClientRequest
 from .attendance import Attendance
 from .endpoints import is_own, serve
 from .items import may_refer
-from .shelf import Shelf
+from .shelf import Bounds, Shelf
 
 __all__ = ["ResponsesMemory"]
 
@@ -23,13 +23,14 @@ _LOOKED_AT = 256 * 1024
 
 
 class ResponsesMemory:
-    """Implements `exchange.services.Memory`. `seconds` is how long something is kept, `max_bytes` the most that one
-    response with its input, or one conversation, may take. The store is opened when it is first needed."""
+    """Implements `exchange.services.Memory`. `seconds` is how long something is kept. The store is opened when it is
+    first needed."""
 
     dialect = "openai_responses"
 
-    def __init__(self, open_store: Callable[[], Store], project: str, *, seconds: float, max_bytes: int) -> None:
-        self._shelf = Shelf(open_store, project, seconds=seconds, max_bytes=max_bytes)
+    def __init__(self, open_store: Callable[[], Store], project: str, *, seconds: float, bounds: Bounds) -> None:
+        self._shelf = Shelf(open_store, project, seconds=seconds, bounds=bounds)
+        self._bounds = bounds
 
     def attend(self, request: ClientRequest, sink: Sink) -> Attendance | None:
         """None where the request neither refers to anything that is kept nor is to be kept."""
@@ -39,7 +40,7 @@ class ResponsesMemory:
         refers = looks or may_refer(body)
         if not keeps and not refers:
             return None
-        return Attendance(request, sink, self._shelf, keeps=keeps, refers=refers, looks=looks)
+        return Attendance(request, sink, self._shelf, self._bounds, keeps=keeps, refers=refers, looks=looks)
 
     def serves(self, path: str) -> bool:
         """Whether the endpoint, relative to a base URL, is one of those that `serve` answers."""

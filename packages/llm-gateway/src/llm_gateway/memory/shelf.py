@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llm_gateway_sdk import Store
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, run_aside, run_by_size
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.writable import writable
 
 from .turns import Turns
 
-__all__ = ["Conversation", "KeptResponse", "Shelf", "TooLarge"]
+__all__ = ["Bounds", "Conversation", "KeptResponse", "Shelf", "TooLarge"]
 
 
 class TooLarge(Exception):
@@ -39,6 +39,8 @@ class KeptResponse:
     """The responses that it continues, oldest first."""
     at: float = 0.0
     """When it was written, in seconds since the epoch."""
+    size: int = 0
+    """Bytes of its record; 0 where it was not read from one."""
 
     @property
     def id(self) -> str:
@@ -56,6 +58,8 @@ class Conversation:
     created_at: int
     metadata: dict[str, Any] = field(default_factory=dict)
     items: list[Any] = field(default_factory=list)
+    size: int = 0
+    """Bytes of its record; 0 where it was not read from one."""
 
     def shown(self) -> dict[str, Any]:
         """In the vendor's shape."""
@@ -70,20 +74,30 @@ class Conversation:
 def _written(record: KeptResponse | Conversation) -> bytes:
     """Raises TooLarge."""
     try:
-        return json.dumps({name: getattr(record, name) for name in record.__slots__})
+        return json.dumps({name: getattr(record, name) for name in record.__slots__ if name != "size"})
     except RecursionError:
         raise TooLarge("it is nested too deeply") from None
 
 
-class Shelf:
-    """The records of one project. Its methods raise StoreError."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    record: int = 8 << 20
+    """Bytes of one response with its input, or of one conversation."""
+    read: int = 64 << 20
+    """Bytes of what one request refers to, taken together: a request that names it is as large as if it held it."""
+    items: int = 200_000
+    """Values of a conversation, and of a request with what it refers to."""
 
-    def __init__(self, open_store: Callable[[], Store], project: str, *, seconds: float, max_bytes: int) -> None:
+
+class Shelf:
+    """The records of one project. Its methods raise StoreError, and TooLarge where records are larger than allowed."""
+
+    def __init__(self, open_store: Callable[[], Store], project: str, *, seconds: float, bounds: Bounds) -> None:
         self._open_store = open_store
         self._store: Store | None = None
         self._project = project
         self._seconds = seconds
-        self._max_bytes = max_bytes
+        self._bounds = bounds
         self._turns = Turns(lambda: self.store)
 
     @property
@@ -121,7 +135,7 @@ class Shelf:
         """`aside`: it may be large, and is written in the thread for heavy bodies. Raises TooLarge."""
         kept.at = time.time()
         value = await run_aside(_written, kept) if aside else _written(kept)
-        if len(value) > self._max_bytes:
+        if len(value) > self._bounds.record:
             raise TooLarge(f"{len(value)} bytes")
         holder = json.dumps(kept.id)
         records = {self._key(owner, "r", kept.id): value}
@@ -159,15 +173,17 @@ class Shelf:
         found = (await self._read(owner, "c", [id_])).get(id_)
         return None if found is None else Conversation(**found)
 
-    async def keep_conversation(self, owner: str, conversation: Conversation) -> None:
-        """Raises TooLarge."""
-        value = _written(conversation)
-        if len(value) > self._max_bytes:
+    async def keep_conversation(self, owner: str, conversation: Conversation, *, aside: bool = False) -> None:
+        """`aside` as in `keep`. Raises TooLarge."""
+        value = await run_aside(_written, conversation) if aside else _written(conversation)
+        if len(value) > self._bounds.record:
             raise TooLarge(f"{len(value)} bytes")
+        if await run_by_size(len(value), has_more_items, value, self._bounds.items):
+            raise TooLarge(f"more than {self._bounds.items} values")
         await self.store.keep({self._key(owner, "c", conversation.id): value}, self._seconds)
 
     async def change_conversation(
-        self, owner: str, id_: str, change: Callable[[Conversation], None]
+        self, owner: str, id_: str, change: Callable[[Conversation], None], *, aside: bool = False
     ) -> Conversation | None:
         """Changes a conversation as it is in the store now, one caller after the other over all gateways; None where
         it does not exist. What `change` raises is raised, and nothing is written. Raises TooLarge."""
@@ -175,12 +191,18 @@ class Shelf:
             conversation = await self.conversation(owner, id_)
             if conversation is not None:
                 change(conversation)
-                await self.keep_conversation(owner, conversation)
+                await self.keep_conversation(owner, conversation, aside=aside or conversation.size > LIGHT_BYTES)
             return conversation
 
-    async def add_items(self, owner: str, id_: str, items: Sequence[Any]) -> Conversation | None:
-        """Appends to a conversation. None where it does not exist."""
-        return await self.change_conversation(owner, id_, lambda conversation: conversation.items.extend(items))
+    async def add_items(
+        self, owner: str, id_: str, items: Sequence[Any], *, aside: bool = False
+    ) -> Conversation | None:
+        """Appends to a conversation; `aside` where they may be large. None where it does not exist."""
+
+        def change(conversation: Conversation) -> None:
+            conversation.items.extend(items)
+
+        return await self.change_conversation(owner, id_, change, aside=aside)
 
     async def forget_conversation(self, owner: str, id_: str) -> bool:
         return await self.store.forget([self._key(owner, "c", id_)]) > 0
@@ -191,12 +213,27 @@ class Shelf:
         return f"responses/{self._project}/{owner}/{kind}/{writable(id_)}"
 
     async def _read(self, owner: str, kind: str, ids: Sequence[str]) -> dict[str, Any]:
+        """Raises TooLarge where the records are too long together; not many more of them than allowed are read."""
         keys: Mapping[str, str] = {self._key(owner, kind, id_): id_ for id_ in ids if len(id_) <= _LONGEST_ID}
-        found = await self.store.recall(list(keys)) if keys else {}
-        try:
-            return {keys[key]: json.loads(value) for key, value in found.items()}
-        except ValueError as error:
-            raise StoreError(f"a record can't be read: {error}") from None
+        left, found, size, count = list(keys), dict[str, Any](), 0, _FIRST_RECORDS
+        while left:
+            records = await self.store.recall(left[:count])
+            del left[:count]
+            length = sum(map(len, records.values()))
+            size += length
+            if size > self._bounds.read:
+                raise TooLarge(f"more than {self._bounds.read} bytes")
+            try:
+                for key, value in records.items():
+                    record = found[keys[key]] = await run_by_size(len(value), json.loads, value)
+                    if isinstance(record, dict):
+                        record["size"] = len(value)
+            except ValueError as error:
+                raise StoreError(f"a record can't be read: {error}") from None
+            count = _FIRST_RECORDS if length > count * LIGHT_BYTES else 8 * count
+        return found
 
 
+_FIRST_RECORDS = 4
+"""How many records are read at once where nothing is known of their size."""
 _LONGEST_ID = 512
