@@ -84,6 +84,7 @@ def settings(folder: Path, models: list[dict[str, Any]]) -> dict[str, Any]:
         store={"url": f"sqlite:{folder}/state.db"},
         nativePaths=[f"/v1{NATIVE}"],
         breaker={"enabled": False},
+        batches={"pollInterval": "1h"},  # a batch is looked at when its client does, not in the midst of another case
     )
 
 

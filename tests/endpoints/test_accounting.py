@@ -86,10 +86,18 @@ async def one(served: Gateway, provider: Provider, book: Book, case: Case) -> Fo
     else:
         found.reply = await client.reply()
         client.close()
+    # Who has seen that a batch has ended asks its provider for the results in the background: not in the next case.
+    await until(lambda: not looked_at(), 10)
     found.calls, found.sent = provider.calls, provider.sent
     if case.outcome != "stranger" and case.route.operation != "models":
         await until(lambda: len(served.plugin.seen.get(str(case), ())) >= 2, 5)
     return found
+
+
+def looked_at() -> list[str]:
+    """Batches at which this process is looking."""
+    running = (str(task.get_coro()) for task in asyncio.all_tasks())
+    return [name for name in running if "Settler.now" in name]
 
 
 async def leave(client: Client, provider: Provider, case: Case) -> None:

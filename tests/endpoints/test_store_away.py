@@ -18,6 +18,8 @@ from loopback import Gateway, Reply, config, gateway, run, upstream
 DEADLINE = 0.25
 OWN = 1.5
 """Seconds that a request may take besides, on a machine that runs other tests too."""
+PATIENCE = 20.0
+"""Seconds until a healthy store has answered."""
 WORDS = ("allow", "deny", "lease")
 KINDS = [case for case in CASES if case.outcome == "stranger"]
 """A case of every route."""
@@ -67,10 +69,13 @@ async def ask_all(served: Gateway, key: str, *, healthy: bool = False) -> dict[t
     asked = [(word, case) for word in WORDS for case in KINDS]
     await asyncio.gather(*(one(word, case) for word, case in asked))
     if healthy:
-        # On a machine that runs other tests too, even a healthy store misses so short a deadline now and then.
+        # On a machine that runs other tests too, even a healthy store misses so short a deadline now and then; after
+        # some misses in a row it is left alone for a second.
         for word, case in asked:
-            if found[word, str(case)][0].status == 503:
-                await one(word, case)
+            async with asyncio.timeout(PATIENCE):
+                while found[word, str(case)][0].status == 503:
+                    await asyncio.sleep(0.2)
+                    await one(word, case)
     return found
 
 

@@ -367,14 +367,16 @@ class ModelHTTPError(ModelError):
 
 
 class ModelTimeout(ModelError):
-    """A time limit passed: `reason` is `connect`, `first_token`, `idle` or `total`."""
+    """A time limit passed: `reason` is `connect`, `first_token`, `idle` or `total`. `sent` is whether the provider had
+    the request by then."""
 
     status = 504
     kind: ErrorClass = "timeout"
 
-    def __init__(self, reason: str, message: str | None = None, **details: Any) -> None:
+    def __init__(self, reason: str, message: str | None = None, *, sent: bool | None = None, **details: Any) -> None:
         super().__init__(message or f"The model's provider did not answer in time ({reason}).", **details)
         self.reason = reason
+        self.sent = reason != "connect" if sent is None else sent
         self.code = f"{reason}_timeout"
 
 

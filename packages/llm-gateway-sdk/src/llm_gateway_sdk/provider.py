@@ -164,7 +164,8 @@ class HTTPSettings:
     """Before the second try; it doubles, with jitter."""
     on_leave: OnLeave = "cancel"
     """What becomes of a call whose client leaves: `cancel` ends it, and what came is counted; `drain` reads its reply
-    to the end, for exact counts; `full` ends it and counts the most that the request allows."""
+    to the end, for exact counts; `full` ends it and counts the most that the request allows, as also where the provider
+    did not answer in time."""
     include_usage: bool = True
     """Ask for usage on streams where a provider gives none unasked."""
     api_version: str | None = None

@@ -51,6 +51,8 @@ class LiveAttempt:
     # What was used.
     sent = False
     """The request went out to the provider."""
+    given_up = False
+    """It went out, and a time limit passed before the provider answered."""
     reported: Usage | None = None
     """What the provider has reported so far."""
     partial: LLMResponse | None = None

@@ -108,7 +108,8 @@ def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> N
     attempt.target.in_flight -= 1
     attempt.entry.ended = time.time()
     if not attempt.settled and request.wants_usage:
-        bills_all = http is not None and http.settings.on_leave == "full" and client.has_left
+        gone = client.has_left or attempt.given_up
+        bills_all = http is not None and http.settings.on_leave == "full" and gone
         count_broken_off(request, attempt, bills_all=bills_all)
     elif request.retains:
         count_unreported(request, attempt)
@@ -162,6 +163,7 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
     entry.kind = error.kind
     if isinstance(error, (ModelConnectionError, ModelTimeout)):
         entry.reason = error.reason
+        attempt.given_up = isinstance(error, ModelTimeout) and error.sent and attempt.sent
     if entry.status is None:
         entry.status = error.status
     error.model = target.name

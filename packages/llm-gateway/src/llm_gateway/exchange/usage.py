@@ -91,11 +91,12 @@ def _first_count(found: JSON, names: Sequence[str]) -> int | None:
 
 def count_broken_off(request: ClientRequest, attempt: LiveAttempt, *, bills_all: bool = False) -> None:
     """Notes what an attempt has used that ended before its reply did. Nothing was used where the request never went
-    out, or was refused; and a count that a provider does not report is unknown, which is not zero. `bills_all`: the
-    provider bills the most that the request allows."""
+    out, or was refused; and a count that a provider does not report is unknown, which is not zero. A provider that did
+    not answer in time has the request, as one has whose client left. `bills_all`: the provider bills the most that the
+    request allows."""
     ctx, entry = request.ctx, attempt.entry
     answered = entry.status is not None and 200 <= entry.status < 300
-    left = attempt.sent and entry.status is None and entry.kind is None
+    left = attempt.given_up or (attempt.sent and entry.status is None and entry.kind is None)
     if ctx.operation in _UNCOUNTED or not (answered or left):
         return
     output = estimate_output(_what_came(request, attempt)) or _by_bytes(request, attempt)

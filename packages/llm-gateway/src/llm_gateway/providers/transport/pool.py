@@ -126,7 +126,8 @@ class Pool:
                 self._waiting.pop(waiter, None)
                 self._give_back(waiter)
                 if isinstance(error, TimeoutError):
-                    raise ModelTimeout(reason, "No connection to the model's provider became free in time.") from None
+                    text = "No connection to the model's provider became free in time."
+                    raise ModelTimeout(reason, text, sent=False) from None
                 raise
             if free is None or free.usable:
                 return free
@@ -156,7 +157,7 @@ class Pool:
         except BaseException as error:
             self._free_slot()
             if isinstance(error, TimeoutError):
-                raise ModelTimeout("connect" if connect_until < expires else reason) from error
+                raise ModelTimeout("connect" if connect_until < expires else reason, sent=False) from error
             raise
         connection.owned = True
         self._connections.add(connection)
