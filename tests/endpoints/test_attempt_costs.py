@@ -57,7 +57,7 @@ async def empty(call: Call) -> None:
     await call.stream(b"")
 
 
-async def nothing_said(call: Call) -> None:
+async def without_content(call: Call) -> None:
     """Tokens were produced, and none of them is content."""
     end = [{**DELTA, "usage": {"output_tokens": OUTPUT}}, {"type": "message_stop"}]
     await call.stream(b"".join([BEGUN[0], *map(message_event, end)]))
@@ -90,7 +90,7 @@ FATES = {
     "begun and overloaded": Fate(begun_and_overloaded, True, INPUT, 1),
     "begun and silent": Fate(begun_and_silent, True, INPUT, 1),
     "an empty stream": Fate(empty, True, None),
-    "no content": Fate(nothing_said, True, INPUT, OUTPUT),
+    "no content": Fate(without_content, True, INPUT, OUTPUT),
     "half a body": Fate(half_a_body, False, None),
 }
 

@@ -100,6 +100,44 @@ def test_known_keys_outlive_an_outage_for_the_stated_time() -> None:
     assert find(keys, "1") == ["1"]
 
 
+def test_a_key_that_is_not_known_during_an_outage_is_not_a_wrong_one() -> None:
+    issuer = Issuer()
+    keys = issuer.keys_of()
+    find(keys, "1")
+    issuer.keys, issuer.away = [FIRST, SECOND], True
+    issuer.now += 11
+    for _ in range(3):
+        with pytest.raises(KeysUnavailable):
+            find(keys, "2")
+    assert find(keys, "1") == ["1"], "one that is known is used on"
+    issuer.away = False
+    issuer.now += 11
+
+    assert find(keys, "2") == ["2"]
+    assert find(keys, "3") == [], "the issuer has answered: there is no such key"
+
+
+def test_keys_that_the_issuer_has_moved_are_discovered_again() -> None:
+    issuer = Issuer()
+    moved = False
+
+    async def get(url: str) -> Any:
+        if url.endswith("/.well-known/openid-configuration"):
+            return {"issuer": ISSUER, "jwks_uri": f"https://keys.example.com/{'new' if moved else 'old'}"}
+        if url.endswith("old") and moved:
+            raise ValueError("status 404")
+        return {"keys": [SECOND if moved else FIRST]}
+
+    keys = KeySet(get, ["RS256"], issuer=ISSUER, clock=lambda: issuer.now, refresh_seconds=60)
+    assert find(keys, "1") == ["1"]
+    moved = True
+    issuer.now += 61
+    assert find(keys, "1") == ["1"]
+    issuer.now += 11
+
+    assert find(keys, "2") == ["2"]
+
+
 def test_without_any_key_yet_an_outage_is_unavailable_and_not_wrong() -> None:
     issuer = Issuer()
     issuer.away = True

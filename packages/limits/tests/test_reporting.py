@@ -2,8 +2,91 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llm_gateway_limits.reporting import simulate
-from llm_gateway_limits.rules import compile_rules
+from llm_gateway_limits.rules import Asker, Rule, compile_rules
+
+from llm_gateway.stores.memory import MemoryStore
+from llm_gateway_sdk import Amount, Lease, Principal, Refused, new_lease_id
+
+BEGIN = 1_790_000_000.0
+
+
+def refused_by_a_store(rules: Sequence[Rule], records: Sequence[Mapping[str, Any]]) -> Counter[str]:
+    """How often each limit refuses when the records are asked of a store, one after another."""
+    found: Counter[str] = Counter()
+
+    async def ask() -> None:
+        now = BEGIN
+        store = MemoryStore(lambda: now + 1e-4)  # it counts whole milliseconds
+        for record in records:
+            now = record["time"]
+            principal = Principal("k", "k", "", record.get("user"), record.get("team"))
+            asker = Asker(principal, "unknown", "default", record["model"], "", "generate")
+            amounts = {"requests": 1, "tokens": record["input_tokens"], "inputTokens": record["input_tokens"]}
+            asked = []
+            for rule in rules:
+                subject = rule.subject(asker) if rule.applies(asker) else None
+                entry = rule.entry(subject, amounts[rule.measure], now) if subject is not None else None
+                if entry is not None:
+                    asked.append((rule, entry))
+            lease = Lease(new_lease_id(), 60)
+            answer = await store.reserve([entry for _, entry in asked], lease)
+            found.update(rule.name for (rule, _), state in zip(asked, answer.states, strict=True) if state.exceeded)
+            if not isinstance(answer, Refused):
+                await store.settle(lease.id, [Amount(entry.key, entry.amount, entry.ends) for _, entry in asked])
+
+    asyncio.run(ask())
+    return found
+
+
+RULES = compile_rules(
+    [
+        {"name": "rate", "per": ["team"], "requests": 3, "window": "3s"},
+        {"name": "tokens", "per": ["user"], "tokens": 70, "window": "7s", "burst": 100},
+        {"name": "day", "per": ["team", "model"], "inputTokens": 400, "window": {"calendar": "day"},
+         "overrides": [{"team": "blue", "inputTokens": 150}]},
+        {"name": "ever", "requests": 30, "window": "lifetime", "when": {"models": ["gpt*"]}},
+        {"name": "watched", "per": ["user"], "requests": 2, "window": "1m", "mode": "shadow"},
+    ]
+)  # fmt: skip
+RECORD = st.fixed_dictionaries(
+    {
+        "after": st.integers(0, 900) | st.integers(0, 40_000_000),
+        "model": st.sampled_from(["gpt-a", "gpt-b", "claude"]),
+        "input_tokens": st.integers(0, 120),
+        "user": st.sampled_from(["ann", "bob", None]),
+        "team": st.sampled_from(["red", "blue", None]),
+    }
+)
+
+
+@given(steps=st.lists(RECORD, max_size=60))
+def test_a_simulation_refuses_what_a_store_would(steps: list[dict[str, Any]]) -> None:
+    records, moment = [], BEGIN * 1000
+    for step in steps:
+        moment += step["after"]
+        records.append({**step, "time": moment / 1000})
+
+    found = simulate(RULES, records)
+
+    assert {name: each.refused for name, each in found.items() if each.refused} == refused_by_a_store(RULES, records)
+
+
+@pytest.mark.parametrize("offset", [0, 0.1, 1e-3])
+def test_what_fits_exactly_is_not_refused(offset: float) -> None:
+    """Times are no whole seconds, and nothing of them is rounded into a refusal."""
+    rules = compile_rules([{"name": "r", "requests": 70, "burst": 1, "window": "7s"}])
+    records = [{"time": BEGIN + offset + number / 10} for number in range(300)]
+
+    assert simulate(rules, records)["r"].refused == 0
 
 
 def test_a_rolling_window_drains_between_requests() -> None:

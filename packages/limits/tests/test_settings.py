@@ -53,6 +53,12 @@ def test_what_is_misspelt_is_refused(limit: dict[str, Any]) -> None:
     assert not valid(**limit)
 
 
+@pytest.mark.parametrize(("number", "expected"), [(0, True), (7, False), (30, False), (100, True), ("7d", False)])
+def test_how_many_refusals_are_kept_is_not_taken_for_days(number: object, expected: bool) -> None:
+    limit = {"name": "l", "requests": 10, "window": "1m"}
+    assert VALIDATOR.is_valid({"limits": [limit], "explainRetention": number}) is expected
+
+
 def test_every_setting_of_a_limit_has_a_description() -> None:
     properties = SCHEMA["properties"]["limits"]["items"]["properties"]
 

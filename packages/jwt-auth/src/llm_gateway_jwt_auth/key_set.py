@@ -26,7 +26,7 @@ callers."""
 
 
 class KeysUnavailable(Exception):
-    """The issuer's keys could not be had, and none are held."""
+    """The issuer's keys could not be had, and those that are held, if any, do not decide."""
 
 
 class KeySet:
@@ -48,6 +48,9 @@ class KeySet:
         self._algorithms = frozenset(algorithms)
         self._issuer = issuer
         self._url = jwks_url
+        self._discovers = not jwks_url
+        self._away = False
+        """The last request for keys failed."""
         self._refresh = refresh_seconds
         self._outage = outage_seconds
         self._clock = clock
@@ -65,7 +68,7 @@ class KeySet:
     async def find(self, key_id: str | None, algorithm: str) -> list[jwt.PyJWK]:
         """The keys with which a token of this key id and algorithm may be signed; empty where there is none.
 
-        Raises KeysUnavailable.
+        Raises KeysUnavailable, also for a key id that is not known while the issuer can't be reached: it may be new.
         """
         if not self._fixed and self._clock() - self._read_at >= self._refresh:
             await self._update(may_go_on=bool(self._matching(key_id, algorithm)))
@@ -73,6 +76,8 @@ class KeySet:
         if not found and not self._fixed:
             await self._update()
             found = self._matching(key_id, algorithm)
+            if not found and self._away:
+                raise KeysUnavailable
         return found
 
     def _matching(self, key_id: str | None, algorithm: str) -> list[jwt.PyJWK]:
@@ -109,8 +114,11 @@ class KeySet:
                 raise ValueError("the issuer's key set has no key for one of the allowed algorithms")
         except Exception as error:  # whatever an issuer answers, callers with a key that is held are let in
             log.warning("keys of the issuer %s can't be read: %s", self._issuer or self._url, error)
+            self._away = True
+            if self._discovers:
+                self._url = ""  # the issuer may have moved its keys
             return
-        self._keys, self._read_at = keys, self._clock()
+        self._keys, self._read_at, self._away = keys, self._clock(), False
 
     def _check_age(self, now: float) -> None:
         if now - self._read_at >= self._outage:

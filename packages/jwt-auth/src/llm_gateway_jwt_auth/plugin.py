@@ -19,6 +19,8 @@ __all__ = ["JWTAuth"]
 _ASYMMETRIC = (
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "ES256K", "EdDSA",
 )  # fmt: skip
+_ISSUER_SECONDS = 5.0
+"""For one answer of the issuer."""
 _UNREADABLE = (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError)
 """What tokens raise whose claims have no number, or none that a clock knows, where one is expected."""
 _PATH = {
@@ -161,7 +163,7 @@ class JWTAuth(Plugin):
         import httpx
 
         try:
-            status, document = await read_document(self.gateway.http_client(), "GET", url, seconds=5.0)
+            status, document = await read_document(self.gateway.http_client(), "GET", url, seconds=_ISSUER_SECONDS)
         except httpx.HTTPError as error:
             raise OSError(type(error).__name__) from error
         if status != 200:

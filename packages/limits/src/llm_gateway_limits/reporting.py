@@ -115,18 +115,19 @@ def simulate(
     """
     found = {rule.name: Simulation() for rule in rules if rule.measure != "concurrent"}
     sums: dict[str, int] = {}
-    buckets: dict[str, tuple[float, float]] = {}
+    buckets: dict[str, tuple[int, int]] = {}
     ordered = sorted(((_time(record), record) for record in records), key=lambda each: each[0])
     for at, record in ordered:
         if step is not None:
             step(1)
-        asker, takes = _asker(record), []
+        asker = _asker(record)
+        takes: list[tuple[str, int, int | None]] = []
         refused = False
         for rule in rules:
             if rule.measure == "concurrent" or not rule.applies(asker):
                 continue
             subject = rule.subject(asker)
-            limit = rule.limit(subject) if subject is not None else None
+            limit = rule.limit(subject, at) if subject is not None else None
             if subject is None or limit is None:
                 continue
             result, amount = found[rule.name], _amount(rule, record)
@@ -136,24 +137,26 @@ def simulate(
             result.seen += 1
             key = rule.key(subject, rule.window.at(at)[0])
             if rule.window.rolling_seconds is not None:
-                level, since = buckets.get(key, (0.0, at))
-                level = max(0.0, level - (at - since) * limit / rule.window.rolling_seconds)
-                over = level + amount > (rule.burst or limit)
-                takes.append((key, amount, level))
+                # In units times milliseconds, as a store counts: nothing is rounded.
+                period, now = round(rule.window.rolling_seconds * 1000), round(at * 1000)
+                level, since = buckets.get(key, (0, now))
+                level = max(0, level - (now - since) * limit) + amount * period
+                over = level > (rule.burst or limit) * period
+                takes.append((key, level, now))
             else:
                 over = sums.get(key, 0) + amount > limit
-                takes.append((key, amount, -1.0))
+                takes.append((key, amount, None))
             if over:
                 result.refused += 1
                 result.by_subject[", ".join(value for _, value in subject) or "all"] += 1
                 refused = refused or rule.enforce
         if refused:
             continue
-        for key, amount, level in takes:
-            if level < 0:
-                sums[key] = sums.get(key, 0) + amount
+        for key, taken, moment in takes:
+            if moment is None:
+                sums[key] = sums.get(key, 0) + taken
             else:
-                buckets[key] = level + amount, at
+                buckets[key] = taken, moment
     return found
 
 

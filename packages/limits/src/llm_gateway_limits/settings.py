@@ -227,9 +227,10 @@ SCHEMA: dict[str, Any] = {
         },
         "explainRetention": {
             "type": "integer",
-            "minimum": 0,
+            "anyOf": [{"const": 0}, {"minimum": 100}],
             "default": 10_000,
-            "description": "Refusals and warnings that the store's log `limits` keeps.",
+            "description": "How many refusals the store's log `limits` keeps, for explanations: a number of events, "
+            "not of days. 0, or 100 and more.",
         },
         "journal": {
             "type": "string",

@@ -108,8 +108,8 @@ def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> N
     attempt.target.in_flight -= 1
     attempt.entry.ended = time.time()
     if not attempt.settled and request.wants_usage:
-        gone = client.has_left or attempt.given_up
-        bills_all = http is not None and http.settings.on_leave == "full" and gone
+        full = http is not None and http.settings.on_leave == "full"
+        bills_all = full and (client.has_left or attempt.given_up)
         count_broken_off(request, attempt, bills_all=bills_all)
     elif request.retains:
         count_unreported(request, attempt)

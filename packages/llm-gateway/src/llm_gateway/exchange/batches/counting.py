@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields
-from os.path import commonprefix
 
 from llm_gateway_sdk import Dialect, DialectError, HTTPReply, Mint, ModelProtocolError, Prices, Usage
 from llm_gateway_sdk.batch_share import BatchShare
@@ -113,8 +112,7 @@ class Tally:
         """Replies name a model with its date, requests often without it or with a word in its place (`-latest`): it is
         the one whose name is all of the beginning, else the one with the longest beginning in common."""
         likeness = [
-            (name.startswith(share.provider_model), len(commonprefix((name, share.provider_model))))
-            for share in self._shares
+            (name.startswith(share.provider_model), _in_common(name, share.provider_model)) for share in self._shares
         ]
         return likeness.index(max(likeness))
 
@@ -130,6 +128,12 @@ class Tally:
                 setattr(known, name, (getattr(known, name) or 0) + more)
         for kind, calls in (usage.tool_calls or {}).items():
             known.tool_calls = {**(known.tool_calls or {}), kind: (known.tool_calls or {}).get(kind, 0) + calls}
+
+
+def _in_common(a: str, b: str) -> int:
+    """How many characters two names begin with alike."""
+    differing = (place for place, (one, other) in enumerate(zip(a, b, strict=False)) if one != other)
+    return next(differing, min(len(a), len(b)))
 
 
 _COUNTS = tuple(each.name for each in fields(Usage) if each.name.endswith("_tokens"))
