@@ -21,7 +21,7 @@ from llm_gateway.server.management import management_paths
 from llm_gateway.server.slow_readers import SlowReaders
 from llm_gateway_sdk.http import PreparedHead
 
-__all__ = ["CHAT", "MESSAGES", "InProcess", "raw_request"]
+__all__ = ["CHAT", "MESSAGES", "InProcess", "Transport", "raw_request"]
 
 CHAT = "/openai/v1/chat/completions"
 MESSAGES = "/anthropic/v1/messages"
@@ -70,7 +70,7 @@ class InProcess:
         readers = SlowReaders(loop, 1 << 30)
         self._door = app.door = Door(app, loop, limits=app.limits, uploads=app.uploads, slow_readers=readers)
         self.protocol = HTTPConnection(self._door)
-        self._transport = _Transport()
+        self._transport = Transport()
         self.protocol.connection_made(cast(Any, self._transport))
         return self
 
@@ -91,10 +91,16 @@ class InProcess:
         await self._send(self.protocol, request)
         return b"".join(written)
 
+    def connect(self, transport: Transport) -> HTTPConnection:
+        """Another connection."""
+        protocol = HTTPConnection(self._door)
+        protocol.connection_made(cast(Any, transport))
+        return protocol
+
     async def ask_once(self, request: bytes) -> bytes:
         """The same on a connection that is opened for it, and closes."""
-        transport, protocol = _Transport(), HTTPConnection(self._door)
-        protocol.connection_made(cast(Any, transport))
+        transport = Transport()
+        protocol = self.connect(transport)
         await self._send(protocol, request)
         protocol.connection_lost(None)
         return b"".join(transport.written)
@@ -181,12 +187,12 @@ class _Prepared:
         return self._provider.send("POST", "", (), body, **limits)
 
 
-class _Transport:
+class Transport:
     """What a protocol needs of a connection; it takes everything at once."""
 
     def __init__(self) -> None:
         self.written: list[bytes] = []
-        self.write = self.written.append
+        self.write: Callable[[bytes], None] = self.written.append
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return ("127.0.0.1", 50000) if name in ("peername", "sockname") else default

@@ -70,7 +70,7 @@ def test_requests_that_are_alike_have_one_plan() -> None:
     assert case.planner.plan(asked(client_ip="192.0.2.2")) is plan, "no limit looks at addresses"
     assert [term.rule.name for term in plan.terms] == ["rate", "team"]
     assert [term.most(Usage(7, 5)) for term in plan.terms] == [1, 12]
-    assert [each.key for each in (term.entry(3) for term in plan.terms)] == list(plan.keys)
+    assert [term.blank.key for term in plan.terms] == list(plan.keys)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from llm_gateway_sdk import CounterState, StoreUnavailable
 sys.path.insert(0, str(Path(__file__).parent))
 
 from limits_case import Case
-from llm_gateway_limits.reporting import SUBJECTS, state_of
+from llm_gateway_limits.reporting import state_of
 from llm_gateway_limits.rules import compile_rules
+from llm_gateway_limits.subjects import SUBJECTS
 
 DAY = {"name": "day", "per": ["key"], "tokens": 1000, "window": {"calendar": "day"}}
 
@@ -75,7 +76,7 @@ def test_what_the_store_did_not_take_is_written_later(monkeypatch: pytest.Monkey
         case = Case(DAY)
         case.records.remember(case.asked()[1].applied[0].term)
 
-        async def away(key: str, value: bytes) -> None:
+        async def away(key: str, value: bytes, *, expected: int | None = None) -> None:
             raise StoreUnavailable("away")
 
         with monkeypatch.context() as patch:

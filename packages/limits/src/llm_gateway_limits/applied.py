@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from llm_gateway_sdk import CounterState, Entry
 
@@ -36,8 +36,9 @@ class Applied:
 
     @property
     def entry(self) -> Entry:
-        entry = self.term.entry(self.held)
-        return replace(entry, enforce=False) if self.tops_up and self.rule.overdraft else entry
+        blank = self.term.blank
+        enforce = blank.enforce and not (self.tops_up and self.term.rule.overdraft)
+        return Entry(blank.key, self.held, blank.limit, blank.rate, enforce, blank.on_expiry, blank.ends)
 
 
 @dataclass(slots=True)
@@ -69,10 +70,13 @@ def shown_of(applied: Sequence[Applied], states: Sequence[CounterState]) -> list
     """What a client is shown of the limits that have an amount."""
     found = []
     for each, state in zip(applied, states, strict=False):
-        remaining, rule = state.remaining, each.rule
-        if state.limit is not None and remaining is not None:
-            resets = state.resets_after if rule.is_rate else each.term.resets_after
-            found.append(LimitState(rule, state.limit * rule.scale, remaining * rule.scale, resets))
+        limit = state.limit
+        if limit is not None:
+            term = each.term
+            rule, remaining = term.rule, limit - state.settled - state.open
+            resets = state.resets_after if rule.is_rate else term.resets_after
+            scale = rule.scale
+            found.append(LimitState(rule, limit * scale, remaining * scale if remaining > 0 else 0, resets))
     return found
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+
+from llm_gateway_sdk.values import FrozenValue
 
 from .rules import Rule
 
@@ -14,8 +16,7 @@ __all__ = ["LimitState", "limit_headers"]
 _KINDS = {"requests": "requests", "tokens": "tokens", "inputTokens": "input-tokens", "outputTokens": "output-tokens"}
 
 
-@dataclass(frozen=True, slots=True)
-class LimitState:
+class LimitState(FrozenValue, frozen=True):
     """One limit as it is after this request."""
 
     rule: Rule
@@ -31,41 +32,51 @@ class LimitState:
 
 def limit_headers(limits: Sequence[LimitState], dialect: str, now: float) -> dict[str, str]:
     """Of several limits of one kind the tightest is shown. `now` is seconds since the epoch."""
-    limits = [each for each in limits if each.rule.enforce]
-    if not limits:
-        return {}
     headers: dict[str, str] = {}
-    by_kind: dict[str, LimitState] = {}
+    by_kind: dict[str, tuple[float, LimitState]] = {}
+    tightest, most = None, 0.0
     for each in limits:
-        kind = _KINDS.get(each.rule.measure)
-        if kind is not None and (kind not in by_kind or each.used_percent > by_kind[kind].used_percent):
-            by_kind[kind] = each
-    for kind, each in by_kind.items():
-        headers.update(_anthropic(kind, each, now) if dialect == "anthropic" else _openai(kind, each))
-    tightest = max(limits, key=lambda each: each.used_percent)
-    headers["ratelimit"] = _ietf(tightest)
-    headers["ratelimit-policy"] = _policy(tightest)
-    warning = _warning(tightest)
-    if warning:
-        headers["x-llm-gateway-limit-warning"] = warning
+        rule = each.rule
+        if not rule.enforce:
+            continue
+        used = each.used_percent
+        kind = _KINDS.get(rule.measure)
+        if kind is not None and (kind not in by_kind or used > by_kind[kind][0]):
+            by_kind[kind] = used, each
+        if tightest is None or used > most:
+            tightest, most = each, used
+    if tightest is None:
+        return headers
+    for kind, (_, each) in by_kind.items():
+        if dialect == "anthropic":
+            _add_anthropic(headers, kind, each, now)
+        else:
+            _add_openai(headers, kind, each)
+    name, window, resets = _string(tightest.rule.name), tightest.rule.window.rolling_seconds, tightest.resets_after
+    left = f"{name};r={tightest.remaining}"
+    headers["ratelimit"] = left if resets is None else f"{left};t={math.ceil(resets)}"
+    policy = f"{name};q={tightest.limit}"
+    headers["ratelimit-policy"] = policy if window is None else f"{policy};w={math.ceil(window)}"
+    if tightest.rule.warn_at and most >= tightest.rule.warn_at[0]:
+        headers["x-llm-gateway-limit-warning"] = f"{name};used={math.floor(most)}"
     return headers
 
 
-def _openai(kind: str, each: LimitState) -> dict[str, str]:
+def _add_openai(headers: dict[str, str], kind: str, each: LimitState) -> None:
     """OpenAI knows requests and tokens; input and output tokens are shown under their own names."""
-    headers = {f"x-ratelimit-limit-{kind}": str(each.limit), f"x-ratelimit-remaining-{kind}": str(each.remaining)}
+    headers[f"x-ratelimit-limit-{kind}"] = str(each.limit)
+    headers[f"x-ratelimit-remaining-{kind}"] = str(each.remaining)
     if each.resets_after is not None:
         headers[f"x-ratelimit-reset-{kind}"] = _duration(each.resets_after)
-    return headers
 
 
-def _anthropic(kind: str, each: LimitState, now: float) -> dict[str, str]:
+def _add_anthropic(headers: dict[str, str], kind: str, each: LimitState, now: float) -> None:
     name = f"anthropic-ratelimit-{kind}"
-    headers = {f"{name}-limit": str(each.limit), f"{name}-remaining": str(each.remaining)}
+    headers[f"{name}-limit"] = str(each.limit)
+    headers[f"{name}-remaining"] = str(each.remaining)
     if each.resets_after is not None:
         reset = datetime.fromtimestamp(math.ceil(now + each.resets_after), UTC)
         headers[f"{name}-reset"] = reset.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return headers
 
 
 def _duration(seconds: float) -> str:
@@ -79,23 +90,8 @@ def _duration(seconds: float) -> str:
     return f"{minutes}m{rest}s" if minutes else f"{rest}s"
 
 
-def _ietf(each: LimitState) -> str:
-    text = f"{_string(each.rule.name)};r={each.remaining}"
-    return text if each.resets_after is None else f"{text};t={math.ceil(each.resets_after)}"
-
-
-def _policy(each: LimitState) -> str:
-    seconds = each.rule.window.rolling_seconds
-    text = f"{_string(each.rule.name)};q={each.limit}"
-    return text if seconds is None else f"{text};w={math.ceil(seconds)}"
-
-
+@lru_cache(maxsize=1024)
 def _string(name: str) -> str:
     """A string of structured fields (RFC 9651), which is ASCII."""
     plain = "".join(sign if " " <= sign <= "~" else "?" for sign in name)
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _warning(each: LimitState) -> str:
-    passed = [level for level in each.rule.warn_at if each.used_percent >= level]
-    return f"{_string(each.rule.name)};used={math.floor(each.used_percent)}" if passed else ""

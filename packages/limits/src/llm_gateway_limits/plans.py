@@ -48,11 +48,6 @@ class Term:
     def __post_init__(self) -> None:
         self.counter = self.rule.name, self.subject
 
-    def entry(self, amount: int) -> Entry:
-        """What a request takes, in the counter's units."""
-        blank = self.blank
-        return Entry(blank.key, amount, blank.limit, blank.rate, blank.enforce, blank.on_expiry, blank.ends)
-
     @property
     def resets_after(self) -> float | None:
         """Seconds until the window ends; None where it does not."""
@@ -93,9 +88,14 @@ class Plan:
     shown: Shown | None = None
 
     def __post_init__(self) -> None:
-        self.keys = tuple(term.blank.key for term in self.terms)
-        self.alone = any(term.rule.on_store_down == "deny" for term in self.terms)
-        self.shadow = any(not term.rule.enforce for term in self.terms)
+        keys, self.alone, self.shadow = [], False, False
+        for term in self.terms:
+            keys.append(term.blank.key)
+            if term.rule.on_store_down == "deny":
+                self.alone = True
+            if not term.rule.enforce:
+                self.shadow = True
+        self.keys = tuple(keys)
 
 
 class Planner:
@@ -140,10 +140,16 @@ class Planner:
         asker = self.asker(ctx)
         model = ctx.target_model or asker.model
         terms = self.terms(ctx, asker, model, rules, now)
-        ends = [term.blank.ends for term in terms if term.blank.ends]
-        # An override that ends may also bring a limit back.
-        ends += [each.until for rule in rules for each in rule.overrides if each.until is not None and each.until > now]
-        return Plan(asker, model, tuple(terms), made_from, min(ends, default=inf))
+        until = inf
+        for term in terms:
+            if term.blank.ends and term.blank.ends < until:
+                until = term.blank.ends
+        for rule in rules:
+            for each in rule.overrides:
+                # An override that ends may also bring a limit back.
+                if each.until is not None and now < each.until < until:
+                    until = each.until
+        return Plan(asker, model, tuple(terms), made_from, until)
 
     def asker(self, ctx: RequestContext) -> Asker:
         """What limits look at in the request."""
@@ -152,10 +158,14 @@ class Planner:
     def terms(self, ctx: RequestContext, asker: Asker, model: str, rules: Sequence[Rule], now: float) -> list[Term]:
         """Those of `rules` that apply where this model answers. Raises RequestRejected."""
         found = []
+        subjects: dict[tuple[str, ...], Subject | None] = {}
         for rule in rules:
-            if not rule.applies(asker) or (ctx.operation == "realtime" and not _is_of(rule, ctx)):
+            if (rule.when and not rule.applies(asker)) or (ctx.operation == "realtime" and not _is_of(rule, ctx)):
                 continue
-            subject = rule.subject(asker)
+            per = rule.per
+            if per not in subjects:
+                subjects[per] = rule.subject(asker)
+            subject = subjects[per]
             if subject is None:
                 if rule.refuse_missing and rule.enforce:
                     raise missing(rule, asker)

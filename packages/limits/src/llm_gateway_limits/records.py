@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from typing import Any
 
-from llm_gateway_sdk import CounterState, GatewayServices, RequestContext
+from llm_gateway_sdk import Conflict, CounterState, GatewayServices, RequestContext
 
 from .applied import Applied
 from .plans import Subject, Term
-from .reporting import subject_key
 from .rules import Rule
+from .subjects import document_of, known_subjects, subject_key
 
 __all__ = ["Records"]
 
-_AT_ONCE = 64
-"""Subjects that are written together."""
+_AT_ONCE = 256
+"""Subjects that one document names."""
 _MOST_EVENTS = 1000
 """Events that wait for the log; more are left out."""
 _MOST_SUBJECTS = 100_000
@@ -32,6 +31,8 @@ class Records:
         self._events: deque[dict[str, Any]] = deque()
         self._subjects: set[tuple[str, Subject]] = set()
         self._new_subjects: deque[tuple[Rule, Subject]] = deque()
+        self._written: set[str] | None = None
+        """The names of subjects that are in the store already; None until it was looked at."""
         self.counts: dict[str, float] = {
             "refused_total": 0, "warned_total": 0, "shadow_total": 0, "unasked_total": 0, "queued_total": 0,
             "queued_seconds_total": 0.0,
@@ -80,20 +81,27 @@ class Records:
 
     async def flush(self) -> None:
         """Raises StoreError; what was not written is written by the next call."""
-        while self._new_subjects:
-            # Together, so that a store that groups its steps has something to group.
-            some = [self._new_subjects[place] for place in range(min(_AT_ONCE, len(self._new_subjects)))]
-            failures = await asyncio.gather(*(self._write_subject(*each) for each in some), return_exceptions=True)
-            for failure in failures:
-                if failure is not None:
-                    raise failure
-            for _ in some:
-                self._new_subjects.popleft()
+        if self._new_subjects:
+            await self._write_subjects()
         if self._events:
             events = [self._events.popleft() for _ in range(len(self._events))]
             await self._gateway.store.append("limits", events, keep=self._retention)
 
-    async def _write_subject(self, rule: Rule, subject: Subject) -> None:
-        key = subject_key(rule, subject)
-        if await self._gateway.store.get(key) is None:
-            await self._gateway.store.put(key, b"")
+    async def _write_subjects(self) -> None:
+        store = self._gateway.store
+        if self._written is None:
+            self._written = await known_subjects(store)
+        written = self._written
+        while self._new_subjects:
+            some = [self._new_subjects[place] for place in range(min(_AT_ONCE, len(self._new_subjects)))]
+            names = [name for name in dict.fromkeys(subject_key(*each) for each in some) if name not in written]
+            if names:
+                key, value = document_of(names)
+                try:
+                    await store.put(key, value, expected=0)
+                except Conflict:  # another worker has written it, and others perhaps
+                    written |= {key, *await known_subjects(store)}
+                    continue
+                written.update(names)
+            for _ in some:
+                self._new_subjects.popleft()

@@ -14,19 +14,12 @@ from llm_gateway_sdk import Principal, Store
 from llm_gateway_sdk.numerals import whole_number
 
 from .amounts import NANO
-from .rules import Asker, Rule, whom_of
+from .rules import Asker, Rule
+from .subjects import SUBJECTS, known_subjects
 
-__all__ = ["SUBJECTS", "Simulation", "fullness", "simulate", "state_of", "subject_key", "used_of"]
+__all__ = ["Simulation", "fullness", "simulate", "state_of", "used_of"]
 
-SUBJECTS = "limits/subjects/"
-"""Beginning of the documents that name whom each limit has counted for."""
 _BLOCK = 500
-
-
-def subject_key(rule: Rule, subject: Sequence[tuple[str, str]]) -> str:
-    """The name of the document. Limits without conditions share one: what one of them has counted, all have that are
-    per the same."""
-    return f"{SUBJECTS}{rule.key(subject, '') if rule.when else f'|||{whom_of(tuple(subject))}|'}"
 
 
 async def state_of(rules: Sequence[Rule], store: Store) -> list[dict[str, Any]]:
@@ -34,18 +27,16 @@ async def state_of(rules: Sequence[Rule], store: Store) -> list[dict[str, Any]]:
     of the measure (of `cost` nano-dollars)."""
     by_name = {rule.name: rule for rule in rules}
     without_conditions = [rule for rule in rules if not rule.when]
-    now, after = time.time(), ""
+    now = time.time()
     pairs: dict[str, tuple[Rule, tuple[tuple[str, str], ...]]] = {}
-    while page := await store.scan(SUBJECTS, after=after, limit=500):
-        after = page[-1].key
-        for document in page:
-            name, measure, _, whom, *_ = document.key.removeprefix(SUBJECTS).split("|")
-            subject = tuple(_pair(each) for each in whom.split(",") if each)
-            per = tuple(dimension for dimension, _ in subject)
-            named = [rule] if (rule := by_name.get(name)) is not None and rule.measure == measure else []
-            for rule in named if name else without_conditions:
-                if rule.per == per:
-                    pairs[f"{rule.name}|{whom}"] = rule, subject
+    for written in await known_subjects(store):
+        name, measure, _, whom, *_ = written.removeprefix(SUBJECTS).split("|")
+        subject = tuple(_pair(each) for each in whom.split(",") if each)
+        per = tuple(dimension for dimension, _ in subject)
+        named = [rule] if (rule := by_name.get(name)) is not None and rule.measure == measure else []
+        for rule in named if name else without_conditions:
+            if rule.per == per:
+                pairs[f"{rule.name}|{whom}"] = rule, subject
     counted = [(rule, subject, entry) for rule, subject in pairs.values() if (entry := rule.entry(subject, 0, now))]
     rows = []
     for first in range(0, len(counted), _BLOCK):

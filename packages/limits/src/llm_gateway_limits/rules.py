@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 from llm_gateway_sdk import MAX_AMOUNT, Entry, Principal, Rate, RequestContext
+from llm_gateway_sdk.values import FrozenValue
 from llm_gateway_sdk.wildcards import Wildcard
 
 from .amounts import MEASURES, decode_amount
@@ -23,8 +24,7 @@ _SCALES = (1, 1000, 1_000_000)
 _OF_MODELS = frozenset({"model", "provider"})
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
+class Asker(FrozenValue, frozen=True):
     """What limits look at in one request."""
 
     principal: Principal | None
@@ -176,7 +176,7 @@ class Rule:
 
     def entry(self, subject: Sequence[tuple[str, str]], amount: int, now: float) -> Entry | None:
         """What a request takes from this limit; None where it has none for this subject."""
-        limit = self.limit(subject, now)
+        limit = self.amount if not self.overrides else self.limit(subject, now)
         if limit is None:
             return None
         index, ends = self.window.at(now)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from .values import FrozenValue, field
 from .wildcards import matches_wildcard
 
 __all__ = ["Principal", "credentials_of", "has_own_form", "owner_of"]
 
 
-@dataclass(slots=True, frozen=True)
-class Principal:
+class Principal(FrozenValue, frozen=True):
     """The holder of a credential; never the credential itself."""
 
     id: str

@@ -24,9 +24,10 @@ import secrets
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
+
+from .values import FrozenValue
 
 __all__ = [
     "MAX_AMOUNT",
@@ -63,8 +64,7 @@ class Conflict(StoreError):
     """A document has another version than the expected one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rate:
+class Rate(FrozenValue, frozen=True, gc=False):
     """So many units per period, as a bucket that drains evenly (the generic cell rate algorithm).
 
     The bucket holds `burst` units and drains `limit` units per period. Levels are integers in units x ticks, so that
@@ -96,8 +96,7 @@ class Rate:
         raise ValueError(f"{held} in {period_seconds:g} s is more than a store can count exactly")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(FrozenValue, frozen=True, gc=False):
     """What one reservation takes from one counter."""
 
     key: str
@@ -117,8 +116,7 @@ class Entry:
     Rates are forgotten once they are empty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(FrozenValue, frozen=True, gc=False):
     """A reservation's name and how long it lasts without being settled or extended."""
 
     id: str
@@ -129,8 +127,7 @@ class Lease:
     """Where it is not empty, each charge of this lease is written to the domain's log `ledger` in the same step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(FrozenValue, frozen=True, gc=False):
     """What was used of one counter of a lease."""
 
     key: str
@@ -145,8 +142,7 @@ class Amount:
     """How much of it was not reported by a provider, for the ledger. What is neither is exact."""
 
 
-@dataclass(frozen=True, slots=True)
-class CounterState:
+class CounterState(FrozenValue, frozen=True, gc=False):
     """One counter as the store saw it, after a reservation that was granted or before one that was not."""
 
     key: str
@@ -172,8 +168,7 @@ class CounterState:
         return None if self.limit is None else max(0, self.limit - self.settled - self.open)
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(FrozenValue, frozen=True):
     """All entries fit and are reserved."""
 
     lease_id: str
@@ -184,16 +179,14 @@ class Granted:
     """In the order of the entries."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(FrozenValue, frozen=True):
     """At least one entry that is enforced does not fit; nothing is reserved."""
 
     states: tuple[CounterState, ...]
     """In the order of the entries; those with `refused` are why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(FrozenValue, frozen=True):
     """A value under a key, with a version by which changes are made safely."""
 
     key: str
@@ -204,8 +197,7 @@ class Document:
     """1 for the first; grows with each change, and goes on growing when a deleted key is written again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(FrozenValue, frozen=True):
     """Documents changed."""
 
     epoch: int
@@ -214,8 +206,7 @@ class Change:
     """None: something may have changed that the reader did not see; it must look at all that it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogEvent:
+class LogEvent(FrozenValue, frozen=True):
     """One line of a log."""
 
     cursor: str
@@ -226,9 +217,22 @@ class LogEvent:
     """What was appended; JSON."""
 
 
+_ID_DIGITS = 20
+_spare_digits: list[str] = []
+"""Random digits for ids to come: many are drawn at once, for asking the system for them costs most."""
+os.register_at_fork(after_in_child=_spare_digits.clear)
+
+
 def new_lease_id() -> str:
-    """A lease id that never comes again. It begins with the time, so that a store need not remember old ones."""
-    return f"{int(time.time() * 1000):011x}-{secrets.token_hex(10)}"
+    """A lease id that never comes again. It begins with the time, so that a store need not remember old ones. Threads
+    may ask at once."""
+    try:
+        digits = _spare_digits.pop()
+    except IndexError:
+        drawn = secrets.token_hex(500 * _ID_DIGITS // 2)
+        digits, *others = [drawn[at : at + _ID_DIGITS] for at in range(0, len(drawn), _ID_DIGITS)]
+        _spare_digits.extend(others)
+    return f"{int(time.time() * 1000):011x}-{digits}"
 
 
 class Store(ABC):

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-__all__ = ["UNSET", "Unset", "Value", "field", "replace"]
+__all__ = ["UNSET", "FrozenValue", "Unset", "Value", "field", "replace"]
 
 UNSET = msgspec.UNSET
 """Of a shape that JSON is read into: a field that was not there, and is not written."""
@@ -53,5 +53,11 @@ def _fields_of(cls: Any) -> dict[str, dataclasses.Field[Any]]:
 
 class Value(msgspec.Struct):
     """Fields are declared as in a dataclass, with `field` of this module."""
+
+    __dataclass_fields__: ClassVar[Mapping[str, dataclasses.Field[Any]]] = _FieldsOfDataclass()  # type: ignore[assignment]
+
+
+class FrozenValue(msgspec.Struct, frozen=True):
+    """The same for values that never change, which are keys of dictionaries too where their fields are."""
 
     __dataclass_fields__: ClassVar[Mapping[str, dataclasses.Field[Any]]] = _FieldsOfDataclass()  # type: ignore[assignment]

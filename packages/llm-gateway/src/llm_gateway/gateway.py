@@ -132,6 +132,7 @@ class _PluginServices(GatewayServices):
         self.registry = registry
         self._open_store = gateway.store_factory
         self._held: dict[str, Any] = {}
+        self._store: Store | None = None
         self._http: Any = None
 
     def shared(self, key: str, factory: Callable[[], Any]) -> Any:
@@ -144,8 +145,9 @@ class _PluginServices(GatewayServices):
 
     @property
     def store(self) -> Store:
-        store: Store = self._hold(*self._open_store())
-        return store
+        if self._store is None:
+            self._store = cast(Store, self._hold(*self._open_store()))
+        return self._store
 
     def http_client(self) -> Any:
         if self._http is None:
@@ -158,6 +160,7 @@ class _PluginServices(GatewayServices):
     async def aclose(self) -> None:
         if self._http is not None:
             await self._http.aclose()
+        self._store = None
         while self._held:
             await self._objects.release(self._held.popitem()[0])
 

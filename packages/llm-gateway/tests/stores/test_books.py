@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from llm_gateway.stores.books import EXPIRED_MS, SETTLED_MS, Books, check_amounts
 from llm_gateway.stores.memory import _MemoryTables
+from llm_gateway.stores.records import Counter
 from llm_gateway.stores.sqlite_tables import SCHEMA, SQLiteTables
 from llm_gateway_sdk.store import MAX_AMOUNT, Amount, Entry, Granted, Lease, Rate, Refused, StoreError
 
@@ -125,6 +126,22 @@ def test_what_was_spent_without_a_reservation_is_remembered_for_long(tables: Any
         tables.purge(when)
 
     assert counted(books) == (5, 0)
+
+
+def test_a_purge_looks_at_some_counters_and_the_next_ones_at_the_others(tables: Any) -> None:
+    """With a hundred thousand keys a look at all counters would take longer than all that lies between two purges."""
+    keys = [f"k{number:04}" for number in range(5000)]
+    for key in keys:
+        tables.put_counter("", key, Counter(settled=1, forget=NOW))
+    tables.put_counter("", "lasting", Counter(settled=1))
+
+    left = []
+    for _ in range(4):
+        tables.purge(NOW + 1)
+        left.append(sum(tables.counter("", key) is not None for key in keys))
+    assert left[0] >= 2900
+    assert left[-1] == 0
+    assert tables.counter("", "lasting") is not None
 
 
 def test_a_rate_lets_its_burst_through_and_names_the_moment_of_the_next(tables: Any) -> None:

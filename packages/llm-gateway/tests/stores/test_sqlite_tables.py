@@ -117,7 +117,7 @@ def test_counters_are_fetched_together(two: tuple[Connection, Connection]) -> No
     one.end()
     one.tables.forget_all()
     one.begin()
-    one.tables.fetch("", ["a", "b", "absent"])
+    one.tables.fetch([("", "a"), ("", "b"), ("", "absent")])
     assert [one.settled(key) for key in ("a", "b", "absent")] == [3, 4, 0]
     assert one.count("SELECT") == 1
     one.end()
@@ -130,3 +130,33 @@ def test_time_never_goes_back_for_any_connection(two: tuple[Connection, Connecti
         seen.append(each.tables.now(clock))
         each.end()
     assert seen == [1000, 1000, 1100, 1100]
+
+
+def test_many_rows_are_written_with_few_statements(two: tuple[Connection, Connection]) -> None:
+    one, other = two
+    one.begin()
+    for number in range(200):
+        one.spend(f"c{number}", number)
+        one.tables.put_lease("", f"l{number}", LeaseRecord("open", 1000 + number, [Held("a", number, charge=True)]))
+    one.tables.flush()
+    assert one.count("INSERT OR REPLACE INTO counters") == one.count("INSERT OR REPLACE INTO leases") == 4
+    one.end()
+    other.begin()
+    assert [other.settled(f"c{number}") for number in range(200)] == list(range(200))
+    other.tables.fetch_leases([("", f"l{number}") for number in range(201)])
+    found = [other.tables.lease("", f"l{number}") for number in range(201)]
+    assert [each.held[0].amount for each in found if each is not None] == list(range(200))
+    assert other.count("SELECT l.domain") == 1
+    other.end()
+
+
+def test_documents_are_read_together(two: tuple[Connection, Connection]) -> None:
+    one, _ = two
+    one.begin()
+    one.tables.put("a", b"1", None)
+    one.tables.put("b", b"2", None)
+    one.tables.put("b", None, None)
+    one.tables.put("c", b"3", None)
+    assert {key: each.value for key, each in one.tables.get_all(["a", "b", "c", "d"]).items()} == {"a": b"1", "c": b"3"}
+    assert one.tables.get_all(["b"]) == {}
+    one.end()

@@ -176,121 +176,128 @@ end
 RESERVE = Script(
     _COMMON
     + """
-local reading, id, lasts, note = ARGV[3] == 'read', ARGV[4], tonumber(ARGV[5]), ARGV[6]
-local known
-if not reading then
-  known = get_lease(id)
-  if known and known[1] ~= 'open' then return {'ended'} end
-end
-sweep()
+-- ARGV[4] has what is asked for, one reservation after the other: {id, lasts, note, entries}. An entry is {key, amount,
+-- limit or false, enforce, charge, ends, and, of a rate, limit, ticks, tick_ms, burst}.
+local reading = ARGV[3] == 'read'
 
-local entries, counters, refused = {}, {}, false
-for i = 7, #ARGV, 10 do
-  local entry = {
-    key = ARGV[i], amount = tonumber(ARGV[i + 1]), limit = tonumber(ARGV[i + 2]), enforce = ARGV[i + 3] == '1',
-    charge = tonumber(ARGV[i + 4]), ends = tonumber(ARGV[i + 5]), retry = -1, exceeded = 0,
-  }
-  local c = load(entry.key)
-  if ARGV[i + 6] ~= '0' then
-    entry.rate = {tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), tonumber(ARGV[i + 8]), tonumber(ARGV[i + 9])}
-    drain(c, entry.rate)
-    local over = c.level + (entry.amount - entry.rate[4]) * entry.rate[2]
-    if over > 0 then
+local function reserve(id, lasts, note, asked)
+  local known
+  if not reading then
+    known = get_lease(id)
+    if known and known[1] ~= 'open' then return {'ended'} end
+  end
+
+  local entries, counters, refused = {}, {}, false
+  for i, each in ipairs(asked) do
+    local entry = {
+      key = each[1], amount = each[2], limit = each[3], enforce = each[4], charge = each[5], ends = each[6],
+      retry = -1, exceeded = 0,
+    }
+    local c = load(entry.key)
+    if each[7] then
+      entry.rate = {each[7], each[8], each[9], each[10]}
+      drain(c, entry.rate)
+      local over = c.level + (entry.amount - entry.rate[4]) * entry.rate[2]
+      if over > 0 then
+        entry.exceeded = 1
+        if entry.amount <= entry.rate[4] then entry.retry = wait(c, over, entry.rate) end
+      end
+    elseif entry.limit and c.settled + c.open + entry.amount > entry.limit then
       entry.exceeded = 1
-      if entry.amount <= entry.rate[4] then entry.retry = wait(c, over, entry.rate) end
     end
-  elseif entry.limit and c.settled + c.open + entry.amount > entry.limit then
-    entry.exceeded = 1
+    if entry.exceeded == 1 and entry.enforce then refused = true end
+    entries[i], counters[i] = entry, c
   end
-  if entry.exceeded == 1 and entry.enforce then refused = true end
-  entries[#entries + 1], counters[#counters + 1] = entry, c
-end
 
-local expires = now + lasts
-if not reading and not known and not refused then
-  local held = {}
+  local expires = now + lasts
+  if not reading and not known and not refused then
+    local held = {}
+    for i, entry in ipairs(entries) do
+      local c = counters[i]
+      if entry.rate then
+        fill(c, entry.amount, 0)
+        c.forget = math.max(c.forget, now + wait(c, c.level, entry.rate) + GRACE_MS)
+        held[i] = {entry.key, entry.amount, entry.charge, now, unpack(entry.rate)}
+      else
+        c.open = c.open + entry.amount
+        c.forget = math.max(c.forget, forget_at(entry.ends, expires))
+        held[i] = {entry.key, entry.amount, entry.charge, 0}
+      end
+      save(c)
+    end
+    put_lease(id, {'open', expires, note, held})
+    redis.call('ZADD', zset, whole(expires), id)
+  elseif known then
+    refused, expires = false, known[2]
+  end
+
+  local answer = {refused and 'refused' or 'granted', expires}
   for i, entry in ipairs(entries) do
-    local c = counters[i]
+    local c, settled, open, resets = counters[i], 0, 0, -1
     if entry.rate then
-      fill(c, entry.amount, 0)
-      c.forget = math.max(c.forget, now + wait(c, c.level, entry.rate) + GRACE_MS)
-      held[i] = {entry.key, entry.amount, entry.charge, now, unpack(entry.rate)}
+      settled, resets = math.ceil(c.level / entry.rate[2]), wait(c, c.level, entry.rate)
     else
-      c.open = c.open + entry.amount
-      c.forget = math.max(c.forget, forget_at(entry.ends, expires))
-      held[i] = {entry.key, entry.amount, entry.charge, 0}
+      settled, open = c.settled, c.open
     end
-    save(c)
+    answer[i + 2] = {settled, open, entry.exceeded, entry.retry, resets}
   end
-  put_lease(id, {'open', expires, note, held})
-  redis.call('ZADD', zset, whole(expires), id)
-elseif known then
-  refused, expires = false, known[2]
+  return answer
 end
 
-local answer = {refused and 'refused' or 'granted', whole(expires)}
-for i, entry in ipairs(entries) do
-  local c, settled, open, resets = counters[i], 0, 0, -1
-  if entry.rate then
-    settled, resets = math.ceil(c.level / entry.rate[2]), wait(c, c.level, entry.rate)
-  else
-    settled, open = c.settled, c.open
-  end
-  for _, number in ipairs({settled, open, entry.exceeded, entry.retry, resets}) do answer[#answer + 1] = number end
-end
-return answer
+sweep()
+local answers = {}
+for i, each in ipairs(cmsgpack.unpack(ARGV[4])) do answers[i] = reserve(unpack(each)) end
+return cmsgpack.pack(answers)
 """
 )
 
 SETTLE = Script(
     _COMMON
     + """
-local id, reserved, note = ARGV[3], ARGV[4] == '1', ARGV[5]
-local lease = get_lease(id)
-if lease and lease[1] == 'settled' then return 0 end
-if not lease and reserved then
-  local made = tonumber(string.match(id, '^(%x+)%-') or 'none', 16)
-  if made and now - made > SETTLED_MS then return 0 end
-end
-local amounts, order, charges = {}, {}, {}
-for i = 6, #ARGV, 5 do
-  amounts[ARGV[i]] = {
-    tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), tonumber(ARGV[i + 4]),
-  }
-  order[#order + 1] = ARGV[i]
-end
-local kind, keep = 'settled', SETTLED_MS
-if lease then
-  if lease[1] == 'expired' then kind, keep = 'corrected', EXPIRED_MS end
-  note = lease[3]
-  for _, held in ipairs(lease[4]) do
-    local amount = amounts[held[1]] or {0, 0, 0, 0}
-    amounts[held[1]] = nil
-    local charged = finish(held, amount[1], lease[1] == 'open')
-    -- What an expiry has charged was an estimate, which this amount replaces.
-    local expired = amount[1] - charged
-    if held[5] then charges[#charges + 1] = {held[1], 0}
-    else charges[#charges + 1] = {held[1], charged, amount[3], amount[4] - expired} end
+-- ARGV[3] has the settlements: {id, reserved, note, amounts}. An amount is {key, amount, ends, partial, estimated}.
+local function settle(id, reserved, note, actual)
+  local lease = get_lease(id)
+  if lease and lease[1] == 'settled' then return end
+  if not lease and reserved then
+    local made = tonumber(string.match(id, '^(%x+)%-') or 'none', 16)
+    if made and now - made > SETTLED_MS then return end
   end
-end
-for _, key in ipairs(order) do
-  local amount = amounts[key]
-  if amount then
-    local c = load(key)
-    if c.ticks > 0 then
-      fill(c, amount[1], 0)
-    else
-      c.forget = math.max(c.forget, forget_at(amount[2], now))
-      c.settled = c.settled + amount[1]
-      charges[#charges + 1] = {key, amount[1], amount[3], amount[4]}
+  local amounts, charges = {}, {}
+  for _, amount in ipairs(actual) do amounts[amount[1]] = amount end
+  local kind, keep = 'settled', SETTLED_MS
+  if lease then
+    if lease[1] == 'expired' then kind, keep = 'corrected', EXPIRED_MS end
+    note = lease[3]
+    for _, held in ipairs(lease[4]) do
+      local amount = amounts[held[1]] or {held[1], 0, 0, 0, 0}
+      amounts[held[1]] = nil
+      local charged = finish(held, amount[2], lease[1] == 'open')
+      -- What an expiry has charged was an estimate, which this amount replaces.
+      local expired = amount[2] - charged
+      if held[5] then charges[#charges + 1] = {held[1], 0}
+      else charges[#charges + 1] = {held[1], charged, amount[4], amount[5] - expired} end
     end
-    save(c)
   end
+  for _, amount in ipairs(actual) do
+    if amounts[amount[1]] then
+      local c = load(amount[1])
+      if c.ticks > 0 then
+        fill(c, amount[2], 0)
+      else
+        c.forget = math.max(c.forget, forget_at(amount[3], now))
+        c.settled = c.settled + amount[2]
+        charges[#charges + 1] = {amount[1], amount[2], amount[4], amount[5]}
+      end
+      save(c)
+    end
+  end
+  if not reserved then keep = EXPIRED_MS end
+  put_lease(id, {'settled', 0, '', {}}, keep)
+  redis.call('ZREM', zset, id)
+  record(id, kind, charges, note)
 end
-if not reserved then keep = EXPIRED_MS end
-put_lease(id, {'settled', 0, '', {}}, keep)
-redis.call('ZREM', zset, id)
-record(id, kind, charges, note)
+
+for _, each in ipairs(cmsgpack.unpack(ARGV[3])) do settle(unpack(each)) end
 return 1
 """
 )

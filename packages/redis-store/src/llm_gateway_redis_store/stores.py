@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
+from msgspec import msgpack
 from redis.exceptions import NoScriptError, RedisError
 
+from llm_gateway_sdk.gathering import Gathered
 from llm_gateway_sdk.store import (
     MAX_AMOUNT,
     Amount,
@@ -40,7 +43,6 @@ _SLOW_SECONDS = 5.0
 """Deadline of what is not on the path of a request."""
 _LISTING_SECONDS = 0.5
 """The least deadline of a list of documents, for which a request may wait."""
-_NO_RATE = ("0", "0", "0", "0")
 
 
 class RedisStore(Store):
@@ -85,6 +87,8 @@ class RedisStore(Store):
         self._gathering = Gathering(lambda: self._redis, _SLOW_SECONDS)
         self._prefix = "llmgw"
         self._connections = 64
+        self._calls: dict[tuple[str, str], Gathered[Any, Any]] = {}
+        """What gathers calls, by their kind and domain."""
         self._spread = False
         """Over the nodes of a cluster."""
         self._starting: asyncio.Task[None] | None = None
@@ -105,6 +109,8 @@ class RedisStore(Store):
         self._connections = int(config.get("connections", 64))
 
     async def aclose(self) -> None:
+        for gathered in list(self._calls.values()):
+            await gathered.aclose()
         await self._gathering.aclose()
         if self._starting is not None:
             self._starting.cancel()
@@ -139,21 +145,15 @@ class RedisStore(Store):
 
     async def reserve(self, entries: Sequence[Entry], lease: Lease, *, domain: str = "") -> Granted | Refused:
         _check(entries)
-        arguments = ["reserve", lease.id, round(lease.seconds * 1000), lease.note, *_flat(entries)]
-        word, expires, *numbers = await self._counting(RESERVE, domain, arguments, ended=lease.id)
-        states = _states(entries, numbers)
-        return Refused(states) if word == b"refused" else Granted(lease.id, int(expires) / 1000, states)
+        answer: Granted | Refused = await self._gathered("reserve", domain, self._reserve_all).ask((entries, lease))
+        return answer
 
     async def settle(
         self, lease_id: str, actual: Sequence[Amount], *, domain: str = "", reserved: bool = True, note: str = ""
     ) -> None:
         _check(actual)
-        amounts = [
-            value
-            for each in actual
-            for value in (each.key, each.amount, round(each.ends * 1000), each.partial, each.estimated)
-        ]
-        await self._counting(SETTLE, domain, [lease_id, int(reserved), note, *amounts])
+        amounts = [(each.key, each.amount, round(each.ends * 1000), each.partial, each.estimated) for each in actual]
+        await self._gathered("settle", domain, self._settle_all).ask((lease_id, reserved, note, amounts))
 
     async def extend(self, lease_ids: Sequence[str], seconds: float, *, domain: str = "") -> frozenset[str]:
         if not lease_ids:
@@ -164,14 +164,48 @@ class RedisStore(Store):
     async def read(self, entries: Sequence[Entry], *, domain: str = "") -> tuple[CounterState, ...]:
         if not entries:
             return ()
-        _, _, *numbers = await self._counting(RESERVE, domain, ["read", "", 0, "", *_flat(entries)])
+        [(_, _, *numbers)] = await self._reserving("read", domain, [("", 0, "", _written(entries))])
         return _states(entries, numbers)
+
+    async def _reserve_all(
+        self, domain: str, asked: Sequence[tuple[Sequence[Entry], Lease]]
+    ) -> list[Granted | Refused | Exception]:
+        written = [(lease.id, round(lease.seconds * 1000), lease.note, _written(entries)) for entries, lease in asked]
+        answers: list[Granted | Refused | Exception] = []
+        for (entries, lease), answer in zip(asked, await self._reserving("reserve", domain, written), strict=True):
+            if answer[0] == "ended":
+                answers.append(StoreError(f"the lease {lease.id} has ended"))
+                continue
+            word, expires, *numbers = answer
+            states = _states(entries, numbers)
+            answers.append(Refused(states) if word == "refused" else Granted(lease.id, expires / 1000, states))
+        return answers
+
+    async def _reserving(self, what: str, domain: str, asked: Sequence[tuple[Any, ...]]) -> list[Any]:
+        answer = await self._counting(RESERVE, domain, [what, msgpack.encode(asked)])
+        found: list[Any] = msgpack.decode(answer)
+        return found
+
+    async def _settle_all(self, domain: str, asked: Sequence[tuple[Any, ...]]) -> list[None]:
+        await self._counting(SETTLE, domain, [msgpack.encode(asked)])
+        return [None] * len(asked)
+
+    def _gathered(self, what: str, domain: str, carry_out: Callable[..., Any]) -> Gathered[Any, Any]:
+        """Collects the calls of one kind for one domain: its counters are on one node."""
+        gathered = self._calls.get((what, domain))
+        if gathered is None:
+            gathered = self._calls[what, domain] = Gathered(partial(carry_out, domain))
+        return gathered
 
     # Documents.
 
     async def get(self, key: str) -> Document | None:
-        found = await self._guard.call(lambda: self._run("HGET", self._documents("values"), key))
-        return None if found is None else _document(key, found)
+        found: Document | None = await self._gathered("get", "", self._get_all).ask(key)
+        return found
+
+    async def _get_all(self, domain: str, keys: Sequence[str]) -> list[Document | None]:
+        values = await self._guard.call(lambda: self._run("HMGET", self._documents("values"), *keys))
+        return [None if value is None else _document(key, value) for key, value in zip(keys, values, strict=True)]
 
     async def put(self, key: str, value: bytes, *, expected: int | None = None) -> int:
         return await self._write(key, "put", bytes(value), expected)
@@ -314,13 +348,10 @@ class RedisStore(Store):
     def _channel(self) -> str:
         return f"{self._prefix}:changes"
 
-    async def _counting(self, script: Script, domain: str, arguments: Sequence[Any], *, ended: str = "") -> Any:
+    async def _counting(self, script: Script, domain: str, arguments: Sequence[Any]) -> Any:
         base = self._base(domain)
         keys = [f"{base}x", f"{base}{NEVER}"] if self._spread else [f"{base}x"]
-        answer = await self._eval(script, keys, [base, 0, *arguments])
-        if isinstance(answer, list) and answer[:1] == [b"ended"] and script is RESERVE:
-            raise StoreError(f"the lease {ended} has ended")
-        return answer
+        return await self._eval(script, keys, [base, 0, *arguments])
 
     async def _write(self, key: str, what: str, value: bytes, expected: int | None) -> int:
         keys = [self._documents(part) for part in ("values", "order", "epoch")]
@@ -379,22 +410,27 @@ def _check(entries: Sequence[Entry] | Sequence[Amount]) -> None:
             raise ValueError(f"the amount {entry.amount} of {entry.key} is not between 0 and 2**52")
 
 
-def _flat(entries: Sequence[Entry]) -> list[Any]:
-    flat: list[Any] = []
+def _written(entries: Sequence[Entry]) -> list[tuple[Any, ...]]:
+    """The entries as the script takes them."""
+    written: list[tuple[Any, ...]] = []
     for entry in entries:
-        rate = entry.rate
-        flat += [
-            entry.key, entry.amount, "" if entry.limit is None else entry.limit, int(entry.enforce),
-            int(entry.on_expiry == "charge"), round(entry.ends * 1000),
-        ]  # fmt: skip
-        flat += _NO_RATE if rate is None else (rate.limit, rate.ticks, rate.tick_ms, rate.burst)
-    return flat
+        limit = False if entry.limit is None else entry.limit
+        charge, ends, rate = int(entry.on_expiry == "charge"), round(entry.ends * 1000), entry.rate
+        if rate is None:
+            written.append((entry.key, entry.amount, limit, entry.enforce, charge, ends))
+        else:
+            written.append(
+                (
+                    entry.key, entry.amount, limit, entry.enforce, charge, ends,
+                    rate.limit, rate.ticks, rate.tick_ms, rate.burst,
+                )
+            )  # fmt: skip
+    return written
 
 
-def _states(entries: Sequence[Entry], numbers: Sequence[int]) -> tuple[CounterState, ...]:
+def _states(entries: Sequence[Entry], found: Sequence[Sequence[int]]) -> tuple[CounterState, ...]:
     states = []
-    for position, entry in enumerate(entries):
-        settled, still_open, exceeded, retry, resets = numbers[position * 5 : position * 5 + 5]
+    for entry, (settled, still_open, exceeded, retry, resets) in zip(entries, found, strict=True):
         states.append(
             CounterState(
                 entry.key,

@@ -13,10 +13,11 @@ import re
 import secrets
 import zlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, fields
 from typing import Any, Literal
 
 from llm_gateway_sdk import Principal
+from llm_gateway_sdk.values import FrozenValue, field
 from llm_gateway_sdk.wire import json
 
 __all__ = ["KeyRecord", "KeyState", "digest_of", "imported_key_id", "new_key", "parse_key"]
@@ -79,8 +80,7 @@ def _is_digest(digest: str, key: str, pepper: bytes) -> bool:
     return hmac.compare_digest(digest, digest_of(key, pepper if digest.startswith("h:") else b""))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRecord:
+class KeyRecord(FrozenValue, frozen=True, kw_only=True):
     """What is kept of a key. Times are seconds since the epoch."""
 
     id: str
@@ -125,6 +125,8 @@ class KeyRecord:
     @staticmethod
     def decode(data: bytes) -> KeyRecord:
         """Raises ValueError. Fields that a newer version has written are left out."""
+        if (record := _read(data)) is not None:
+            return record
         written = json.loads(data)
         if not isinstance(written, dict):
             raise ValueError("the record of a key is not an object")
@@ -146,3 +148,5 @@ class KeyRecord:
 
 
 _FIELDS = frozenset(each.name for each in fields(KeyRecord))
+_read = json.reader(KeyRecord)
+"""Of a record as it is written today; None for any other."""

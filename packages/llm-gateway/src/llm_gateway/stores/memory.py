@@ -32,6 +32,9 @@ from .records import Counter, LeaseRecord
 
 __all__ = ["MemoryStore"]
 
+_LOOKED_AT = 2000
+"""Counters that one step looks at, whether they may be removed."""
+
 
 class MemoryStore(Store):
     """Counts in this process alone, and forgets everything when the process ends."""
@@ -125,6 +128,8 @@ class _MemoryTables:
         self._forget: list[tuple[int, tuple[str, str]]] = []
         self._logs: dict[tuple[str, str], deque[LogEvent]] = {}
         self._numbers = count(1)
+        self._unlooked: list[tuple[str, str]] = []
+        """Counters at which purges have not looked yet."""
 
     def counter(self, domain: str, key: str) -> Counter | None:
         """A copy, as from any other tables: what is not put back has not changed."""
@@ -172,13 +177,15 @@ class _MemoryTables:
             record = self._leases.get(place)
             if record is not None and record.state != "open" and record.forget <= now:
                 del self._leases[place]
-        gone = [
-            place
-            for place, counter in self._counters.items()
-            if not counter.open and (0 < counter.forget <= now or not (counter.settled or counter.level))
-        ]
-        for place in gone:
-            del self._counters[place]
+        if not self._unlooked:
+            self._unlooked = list(self._counters)
+        for place in self._unlooked[-_LOOKED_AT:]:
+            counter = self._counters.get(place)
+            if counter is None or counter.open:
+                continue
+            if 0 < counter.forget <= now or not (counter.settled or counter.level):
+                del self._counters[place]
+        del self._unlooked[-_LOOKED_AT:]
 
 
 class _Documents:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from llm_gateway_sdk.gathering import Gathered
 from llm_gateway_sdk.store import (
     Amount,
     Change,
@@ -24,6 +25,7 @@ from llm_gateway_sdk.store import (
     LogEvent,
     Refused,
     Store,
+    StoreError,
 )
 
 from .books import Books
@@ -47,6 +49,10 @@ _NETWORK_FILE_SYSTEMS = {
     "lustre",
 }
 _POLL_SECONDS = 0.25
+
+
+_Reservation = tuple[str, Sequence[Entry], Lease]
+_Settlement = tuple[str, str, Sequence[Amount], bool, str]
 
 
 class SQLiteStore(Store):
@@ -81,6 +87,9 @@ class SQLiteStore(Store):
         self._synchronous = "NORMAL"
         self._writer: Writer | None = None
         self._memory = _Memory()
+        self._reserving = Gathered[_Reservation, Granted | Refused](self._reserve_all)
+        self._settling = Gathered[_Settlement, None](self._settle_all)
+        self._getting = Gathered[str, Document | None](self._get_all)
 
     def configure(self, url: str, config: Mapping[str, Any], *, directory: str | os.PathLike[str] = ".") -> None:
         written = re.sub(r"^sqlite:(//(?=/))?", "", url)
@@ -113,24 +122,20 @@ class SQLiteStore(Store):
         return []
 
     async def aclose(self) -> None:
+        for gathered in (self._reserving, self._settling, self._getting):
+            await gathered.aclose()
         if self._writer is not None:
             await self._writer.aclose()
 
     # Counters.
 
     async def reserve(self, entries: Sequence[Entry], lease: Lease, *, domain: str = "") -> Granted | Refused:
-        def reserve(tables: SQLiteTables, books: Books, now: int) -> Granted | Refused:
-            tables.fetch(domain, [entry.key for entry in entries])
-            return books.reserve(domain, entries, lease, now)
-
-        return await self._step(reserve)
+        return await self._reserving.ask((domain, entries, lease))
 
     async def settle(
         self, lease_id: str, actual: Sequence[Amount], *, domain: str = "", reserved: bool = True, note: str = ""
     ) -> None:
-        await self._step(
-            lambda tables, books, now: books.settle(domain, lease_id, actual, now, reserved=reserved, note=note)
-        )
+        await self._settling.ask((domain, lease_id, actual, reserved, note))
 
     async def extend(self, lease_ids: Sequence[str], seconds: float, *, domain: str = "") -> frozenset[str]:
         return await self._step(lambda tables, books, now: books.extend(domain, lease_ids, seconds, now))
@@ -141,7 +146,7 @@ class SQLiteStore(Store):
     # Documents.
 
     async def get(self, key: str) -> Document | None:
-        return await self._step(lambda tables, books, now: tables.get(key))
+        return await self._getting.ask(key)
 
     async def put(self, key: str, value: bytes, *, expected: int | None = None) -> int:
         return await self._step(lambda tables, books, now: tables.put(key, bytes(value), expected))
@@ -192,6 +197,15 @@ class SQLiteStore(Store):
 
     # In the writer's thread.
 
+    async def _reserve_all(self, asked: Sequence[_Reservation]) -> list[Granted | Refused | Exception]:
+        return await self._step(partial(_reserve_all, asked))
+
+    async def _settle_all(self, asked: Sequence[_Settlement]) -> list[Exception | None]:
+        return await self._step(partial(_settle_all, asked))
+
+    async def _get_all(self, keys: Sequence[str]) -> list[Document | None]:
+        return await self._step(partial(_get_all, keys))
+
     async def _step(self, work: Callable[[SQLiteTables, Books, int], T]) -> T:
         if self._writer is None:
             self._writer = Writer(self._connect, self._memory, name="llm-gateway-store")
@@ -239,6 +253,40 @@ class _Memory:
     def forget(self) -> None:
         if self._tables is not None:
             self._tables.forget_all()
+
+
+# The accounting refuses what it can't do before it has changed anything: the others of a step need not be undone.
+
+
+def _reserve_all(
+    asked: Sequence[_Reservation], tables: SQLiteTables, books: Books, now: int
+) -> list[Granted | Refused | Exception]:
+    tables.fetch([(domain, entry.key) for domain, entries, _ in asked for entry in entries])
+    tables.fetch_leases([(domain, lease.id) for domain, _, lease in asked])
+    answers: list[Granted | Refused | Exception] = []
+    for domain, entries, lease in asked:
+        try:
+            answers.append(books.reserve(domain, entries, lease, now))
+        except (StoreError, ValueError) as error:
+            answers.append(error)
+    return answers
+
+
+def _settle_all(asked: Sequence[_Settlement], tables: SQLiteTables, books: Books, now: int) -> list[Exception | None]:
+    tables.fetch_leases([(domain, lease_id) for domain, lease_id, *_ in asked])
+    answers: list[Exception | None] = []
+    for domain, lease_id, actual, reserved, note in asked:
+        try:
+            books.settle(domain, lease_id, actual, now, reserved=reserved, note=note)
+            answers.append(None)
+        except ValueError as error:
+            answers.append(error)
+    return answers
+
+
+def _get_all(keys: Sequence[str], tables: SQLiteTables, books: Books, now: int) -> list[Document | None]:
+    found = tables.get_all(keys)
+    return [found.get(key) for key in keys]
 
 
 def _changed_since(epoch: int, tables: SQLiteTables, books: Books, now: int) -> tuple[int, frozenset[str]]:

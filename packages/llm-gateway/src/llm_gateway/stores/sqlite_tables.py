@@ -46,8 +46,13 @@ CREATE INDEX IF NOT EXISTS logs_by_name ON logs (domain, log, number);
 """
 _BITE = 500
 """Rows removed in one step."""
+_LOOKED_AT = 2000
+"""Counters that one step looks at, whether they may be removed: more than are made between two such steps, and few
+enough whatever there are."""
 _KEEP_SLACK = 1000
 """A log may be longer by so much before it is cut."""
+_ROWS = (64, 8, 1)
+"""Rows that one statement writes: few sizes, so that each is prepared once."""
 _REMEMBERED = 20_000
 """Most counters, and most leases, that are remembered."""
 
@@ -70,10 +75,13 @@ class SQLiteTables:
         self._latest: int | None = None
         self._counters: dict[Key, CounterRow | None] = {}
         """None is a counter that there is not."""
-        self._leases: dict[Key, LeaseRow] = {}
+        self._leases: dict[Key, LeaseRow | None] = {}
+        """None is a lease that there is not."""
         self._changed_counters: set[Key] = set()
         self._changed_leases: set[Key] = set()
         self._clock_moved = False
+        self._purged: Key = ("", "")
+        """The counter up to which purges have come."""
         self._first_due: dict[str, int] = {}
         """No open lease of a domain ends before this."""
 
@@ -92,20 +100,30 @@ class SQLiteTables:
             self._db.execute("UPDATE clock SET latest = ?", (self._latest,))
             self._clock_moved = False
         if self._changed_counters:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO counters VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(*key, *(self._counters[key] or ())) for key in self._changed_counters],
-            )
+            self._replace("counters", [(*key, *(self._counters[key] or ())) for key in self._changed_counters])
             self._changed_counters.clear()
         if self._changed_leases:
             rows = []
             for key in self._changed_leases:
-                state, expires, held, note, forget = self._leases[key]
+                lease = self._leases[key]
+                assert lease is not None
+                state, expires, held, note, forget = lease
                 rows.append((*key, state, expires, _dump_held(held), note, forget))
                 if state != "open":
                     del self._leases[key]  # hardly ever asked for again
-            self._db.executemany("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            self._replace("leases", rows)
             self._changed_leases.clear()
+
+    def _replace(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Writes rows, many with each statement: for each one Python's lock is let go of, and has to be waited for
+        while the event loop is busy."""
+        start = 0
+        while start < len(rows):
+            count = next(size for size in _ROWS if size <= len(rows) - start)
+            marks = f"({', '.join('?' * len(rows[0]))})"
+            values = [value for row in rows[start : start + count] for value in row]
+            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES {', '.join([marks] * count)}", values)
+            start += count
 
     def forget_all(self) -> None:
         """What is remembered may be wrong: it was undone, or others have written."""
@@ -119,19 +137,21 @@ class SQLiteTables:
 
     # Counters and leases.
 
-    def fetch(self, domain: str, keys: Sequence[str]) -> None:
+    def fetch(self, places: Sequence[Key]) -> None:
         """Reads these counters at once; they are looked at next."""
-        unknown = [key for key in keys if (domain, key) not in self._counters]
+        known = self._counters
+        unknown = {place for place in places if place not in known}
         if len(unknown) < 2:
             return
-        marks = ", ".join("?" * len(unknown))
         found = self._db.execute(
-            f"SELECT key, settled, open, level, at, ticks, forget FROM counters WHERE domain = ? AND key IN ({marks})",
-            (domain, *unknown),
-        )
-        self._counters.update(dict.fromkeys([(domain, key) for key in unknown]))
-        for key, *row in found.fetchall():
-            self._counters[domain, key] = tuple(row)
+            "SELECT c.domain, c.key, settled, open, level, at, ticks, forget FROM json_each(?) AS place "
+            "CROSS JOIN counters AS c ON c.domain = json_extract(place.value, '$[0]') "
+            "AND c.key = json_extract(place.value, '$[1]')",
+            (_encode(list(unknown)),),
+        ).fetchall()
+        known.update(dict.fromkeys(unknown))
+        for domain, key, *row in found:
+            known[domain, key] = tuple(row)
 
     def counter(self, domain: str, key: str) -> Counter | None:
         place = domain, key
@@ -150,9 +170,28 @@ class SQLiteTables:
         )  # fmt: skip
         self._changed_counters.add(place)
 
+    def fetch_leases(self, places: Sequence[Key]) -> None:
+        """Finds out which of these leases there are; they are looked at next."""
+        known = self._leases
+        unknown = {place for place in places if place not in known}
+        if len(unknown) < 2:
+            return
+        found = self._db.execute(
+            "SELECT l.domain, l.id, state, expires, held, note, forget FROM json_each(?) AS place "
+            "CROSS JOIN leases AS l ON l.domain = json_extract(place.value, '$[0]') "
+            "AND l.id = json_extract(place.value, '$[1]')",
+            (_encode(list(unknown)),),
+        ).fetchall()
+        known.update(dict.fromkeys(unknown))
+        for domain, lease_id, state, expires, held, note, forget in found:
+            known[domain, lease_id] = state, expires, tuple(_load_held(held)), note, forget
+
     def lease(self, domain: str, lease_id: str) -> LeaseRecord | None:
-        known = self._leases.get((domain, lease_id))
-        if known is not None:
+        place = domain, lease_id
+        if place in self._leases:
+            known = self._leases[place]
+            if known is None:
+                return None
             state, expires, held, note, forget = known
             return LeaseRecord(state, expires, list(held), note, forget)
         row = self._db.execute(
@@ -202,11 +241,18 @@ class SQLiteTables:
             "(SELECT domain, id FROM leases WHERE state <> 'open' AND forget <= ? LIMIT ?)",
             (now, _BITE),
         )
+        since = self._purged
+        until = self._db.execute(
+            "SELECT domain, key FROM counters WHERE (domain, key) > (?, ?) ORDER BY domain, key LIMIT 1 OFFSET ?",
+            (*since, _LOOKED_AT),
+        ).fetchone()
         self._db.execute(
-            "DELETE FROM counters WHERE (domain, key) IN (SELECT domain, key FROM counters "
-            "WHERE open = 0 AND ((forget > 0 AND forget <= ?) OR (settled = 0 AND level = 0)) LIMIT ?)",
-            (now, _BITE),
+            "DELETE FROM counters WHERE (domain, key) > (?, ?) "
+            + ("AND (domain, key) <= (?, ?) " if until is not None else "")
+            + "AND open = 0 AND ((forget > 0 AND forget <= ?) OR (settled = 0 AND level = 0))",
+            (*since, *(until or ()), now),
         )
+        self._purged = until or ("", "")
 
     # Records.
 
@@ -261,6 +307,18 @@ class SQLiteTables:
         ).fetchone()
         return None if row is None else Document(key, bytes(row[0]), row[1])
 
+    def get_all(self, keys: Sequence[str]) -> dict[str, Document]:
+        """The documents of these keys."""
+        if len(keys) == 1:
+            found = self.get(keys[0])
+            return {} if found is None else {keys[0]: found}
+        rows = self._db.execute(
+            "SELECT d.key, d.value, d.version FROM json_each(?) AS wanted "
+            "CROSS JOIN documents AS d ON d.key = wanted.value WHERE d.value IS NOT NULL",
+            (_encode(keys),),
+        )
+        return {key: Document(key, bytes(value), version) for key, value, version in rows.fetchall()}
+
     def put(self, key: str, value: bytes | None, expected: int | None) -> int:
         """The new version; 0 where nothing was there to be deleted."""
         present = self.get(key)
@@ -303,7 +361,7 @@ def _dump_held(held: Sequence[Held]) -> str:
     return _encode(rows)
 
 
-_encode = json.JSONEncoder(separators=(",", ":")).encode
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _load_held(text: str) -> list[Held]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from llm_gateway_sdk import Conflict, Principal, RequestContext, Store
@@ -126,10 +126,13 @@ def written_principal(ctx: RequestContext) -> dict[str, Any] | None:
     return None if principal is None else {**asdict(principal), "labels": dict(principal.labels)}
 
 
+_OF_PRINCIPALS = frozenset(each.name for each in fields(Principal))
+
+
 def principal_of(written: Mapping[str, Any] | None) -> Principal | None:
     if written is None:
         return None
-    known = {name: written[name] for name in written if name in Principal.__slots__}
+    known = {name: written[name] for name in written if name in _OF_PRINCIPALS}
     for name in ("models", "projects"):
         if known.get(name) is not None:
             known[name] = tuple(known[name])
