@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from llm_gateway_virtual_keys import Keyring, parse_key
-from llm_gateway_virtual_keys.keyring import AUDIT_LOG, UnknownKey
+from llm_gateway_virtual_keys.keyring import UnknownKey
 
 from llm_gateway_sdk import Conflict
 
@@ -22,7 +22,7 @@ async def test_the_store_never_holds_the_secret(store: Any) -> None:
     await keys.rotate(minted.record.id, grace=60)
 
     held = b"".join(document.value for document in await store.scan(""))
-    logged = str(await store.read_since(AUDIT_LOG))
+    logged = str(await store.read_since("audit"))
     secret = minted.key.rpartition("_")[2]
     assert secret.encode() not in held
     assert secret not in logged
@@ -74,7 +74,7 @@ async def test_every_change_is_in_the_audit_log(store: Any) -> None:
     await keys.update(minted.record.id, {"team": "a"}, by="bob")
     await keys.revoke(minted.record.id, by="eve")
 
-    events = [each.event for each in await store.read_since(AUDIT_LOG)]
+    events = [each.event for each in await store.read_since("audit")]
     assert [(each["action"], each["by"]) for each in events] == [
         ("key.create", "ann"), ("key.update", "bob"), ("key.revoke", "eve"),
     ]  # fmt: skip

@@ -12,10 +12,12 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway_sdk import Conflict, Document, Store, StoreError
+from llm_gateway_sdk.audit import audited
 
 from .amounts import decode_amount
 from .rules import Override, Rule, with_overrides
@@ -109,8 +111,8 @@ class OverrideBook:
             time.time(),
         )
         with_overrides(rule, [made.compiled(rule)])
-        await self._store.put(PREFIX + made.id, made.encode(), expected=0)
-        await self._audit("override.create", by, source, None, made)
+        async with self._audited("override.create", by, source, None, made):
+            await self._store.put(PREFIX + made.id, made.encode(), expected=0)
         return made
 
     async def delete(self, override_id: str, *, expected: int | None, by: str, source: str) -> None:
@@ -118,24 +120,18 @@ class OverrideBook:
         before, version = await self.get(override_id)
         if expected is not None and expected != version:
             raise Conflict(f"{override_id} has version {version}, not {expected}")
-        if not await self._store.delete(PREFIX + override_id, expected=version):
-            raise UnknownOverride(override_id)
-        await self._audit("override.delete", by, source, before, None)
+        async with self._audited("override.delete", by, source, before, None):
+            if not await self._store.delete(PREFIX + override_id, expected=version):
+                raise UnknownOverride(override_id)
 
-    async def _audit(
+    def _audited(
         self, action: str, by: str, source: str, before: StoredOverride | None, after: StoredOverride | None
-    ) -> None:
+    ) -> AbstractAsyncContextManager[None]:
         known = after or before
         assert known is not None
-        event = {
-            "action": action,
-            "by": by,
-            "from": source,
-            "subject": f"override:{known.id}",
-            "before": None if before is None else before.public(),
-            "after": None if after is None else after.public(),
-        }
-        await self._store.append("audit", [event])
+        shown = [None if each is None else each.public() for each in (before, after)]
+        subject = f"override:{known.id}"
+        return audited(self._store, action, subject, by=by, source=source, before=shown[0], after=shown[1])
 
 
 class LiveRules:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,6 +53,10 @@ class API:
         if credential == "token-of-an-outage":
             raise AdminError(503, "Tokens can't be checked at the moment.")
         return {"token-of-cyd": ("cyd", "admin"), "token-of-eve": ("eve", "viewer")}.get(credential)
+
+    def documents(self) -> list[Any]:
+        """All that the store keeps but its logs."""
+        return asyncio.run(self.store.scan("", limit=1000))
 
     def __call__(self, method: str, path: str, body: Any = None, key: str = "root-key", **headers: str) -> Any:
         given = {"authorization": f"Bearer {key}", **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -211,6 +216,83 @@ def test_every_change_is_in_the_audit_log_and_no_secret_is(api: API) -> None:
     ]  # fmt: skip
     assert made["key"].rpartition("_")[2] not in str(page)
     assert "digest" not in str(page)
+
+
+CHANGES: dict[str, Any] = {
+    "createKey": ("/keys", {"name": "n", "team": "t"}),
+    "updateKey": ("/keys/{key}", {"team": "other"}),
+    "rotateKey": ("/keys/{key}/rotate", {}),
+    "revokeKey": ("/keys/{key}/revoke", None),
+    "createOverride": ("/limits/overrides", {"limit": "team", "amount": "5 USD", "subject": {"team": "a"}}),
+    "deleteOverride": ("/limits/overrides/{override}", None),
+}
+"""A call of each route that changes something, by the operation's name."""
+
+
+def changing(api: API) -> dict[str, tuple[str, str, Any]]:
+    """Method, path and body of a call of each; a route without one here is an error."""
+    made = api("POST", "/keys", {"name": "first"}).json()
+    override = api("POST", "/limits/overrides", {"limit": "team", "amount": "5 USD"}).json()
+    found = {}
+    for path, methods in api("GET", "/openapi.json").json()["paths"].items():
+        for method, operation in methods.items():
+            if method != "get":
+                name = operation["operationId"]
+                place, body = CHANGES[name]
+                assert path.removeprefix("/admin/v1").count("/") == place.count("/")
+                found[name] = method.upper(), place.format(key=made["id"], override=override["id"]), body
+    return found
+
+
+def test_every_route_that_changes_something_is_in_the_audit_log(api: API) -> None:
+    calls = changing(api)
+    assert calls.keys() == CHANGES.keys()
+    for name, (method, path, body) in calls.items():
+        earlier = len(api("GET", "/audit").json()["items"])
+        reply = api(method, path, body)
+        assert reply.status_code < 300, (name, reply.text)
+        added = [each["event"] for each in api("GET", "/audit").json()["items"][earlier:]]
+        assert len(added) == 1, name
+        [event] = added
+        assert event["by"] == "admin"
+        assert event["from"]
+        assert event["subject"].partition(":")[2]
+        assert event["before"] or event["after"], name
+        assert event["before"] != event["after"], name
+        assert "outcome" not in event
+        words = reply.json().get("key", "") if reply.content else ""
+        assert not words or words not in str(event)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_can_not_be_written_down_is_not_changed(api: API, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    calls = changing(api)
+    before = str([api.documents(), api("GET", "/audit").json()])
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(api.store, "append", away)
+        assert api(*calls[name]).status_code == 503
+
+    assert str([api.documents(), api("GET", "/audit").json()]) == before
+
+
+def test_a_change_that_fails_after_it_was_written_down_is_marked(api: API, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = api("POST", "/keys", {"name": "n"}).json()
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(api.store, "put", away)
+        assert api("PATCH", f"/keys/{made['id']}", {"team": "t"}).status_code == 503
+
+    events = [each["event"] for each in api("GET", "/audit").json()["items"]]
+    assert [(each["action"], each.get("outcome")) for each in events[1:]] == [
+        ("key.update", None), ("key.update", "unknown"),
+    ]  # fmt: skip
 
 
 def test_a_store_that_is_away_is_503(api: API, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_gateway_sdk import Conflict, Document, Store
+from llm_gateway_sdk.audit import audited
 
 from .keys import KeyRecord, digest_of, imported_key_id, new_key
 
-__all__ = ["AUDIT_LOG", "PREFIX", "Keyring", "Minted", "UnknownKey"]
+__all__ = ["PREFIX", "Keyring", "Minted", "UnknownKey"]
 
 PREFIX = "keys/"
 """Where keys are among the store's documents."""
-AUDIT_LOG = "audit"
 _TRIES = 10
 _PAGE = 500
 
@@ -51,7 +52,10 @@ class Keyring:
         if len(key) < 16:
             raise ValueError("a key needs 16 characters or more")
         try:
-            return await self._add(imported_key_id(key), key, name, "key.import", by, source, owner)
+            key_id = imported_key_id(key)
+            if await self._store.get(PREFIX + key_id) is not None:
+                raise Conflict(key_id)  # it need not be written down
+            return await self._add(key_id, key, name, "key.import", by, source, owner)
         except Conflict:
             raise ValueError("the key is known already") from None
 
@@ -62,8 +66,8 @@ class Keyring:
         record = KeyRecord(
             id=key_id, name=name, digest=digest_of(key, self._pepper), created=now, changed=now, created_by=by, **owner
         )
-        await self._store.put(PREFIX + key_id, record.encode(), expected=0)
-        await self._audit(action, by, source, None, record)
+        async with self._audited(action, by, source, None, record):
+            await self._store.put(PREFIX + key_id, record.encode(), expected=0)
         return Minted(key, record)
 
     async def get(self, key_id: str) -> tuple[KeyRecord, int]:
@@ -157,25 +161,21 @@ class Keyring:
             now = self._clock()
             after = replace(change(before, now), changed=now)
             try:
-                await self._store.put(PREFIX + key_id, after.encode(), expected=version)
+                async with self._audited(action, by, source, before, after):
+                    await self._store.put(PREFIX + key_id, after.encode(), expected=version)
             except Conflict:
                 if expected is not None or not left:
                     raise
                 continue
-            await self._audit(action, by, source, before, after)
             return after
         raise AssertionError("unreachable")
 
-    async def _audit(self, action: str, by: str, source: str, before: KeyRecord | None, after: KeyRecord) -> None:
-        event = {
-            "action": action,
-            "by": by,
-            "from": source,
-            "subject": f"key:{after.id}",
-            "before": None if before is None else before.public(),
-            "after": after.public(),
-        }
-        await self._store.append(AUDIT_LOG, [event])
+    def _audited(
+        self, action: str, by: str, source: str, before: KeyRecord | None, after: KeyRecord
+    ) -> AbstractAsyncContextManager[None]:
+        known = None if before is None else before.public()
+        subject = f"key:{after.id}"
+        return audited(self._store, action, subject, by=by, source=source, before=known, after=after.public())
 
 
 def _searchable(record: KeyRecord) -> str:

@@ -131,7 +131,7 @@ def _row(view: View, at: float, event: Mapping[str, Any], names: Mapping[str, st
     return (
         moment(at),
         str(event.get("by", "")),
-        str(event.get("action", "")),
+        [str(event.get("action", "")), tag("div", event["outcome"], class_="sub") if event.get("outcome") else None],
         _subject(view, str(event.get("subject", "")), names),
         str(event.get("from", "")),
         listed if changes else "–",

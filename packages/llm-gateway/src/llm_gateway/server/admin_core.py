@@ -8,6 +8,7 @@ from typing import Any
 
 from llm_gateway_sdk import LogEvent, Store
 from llm_gateway_sdk.admin import AdminCall, AdminError, AdminParameter, AdminReply, AdminRoute
+from llm_gateway_sdk.audit import AUDIT_LOG
 from llm_gateway_sdk.numerals import whole_number
 
 __all__ = ["core_routes"]
@@ -47,7 +48,7 @@ def core_routes(open_store: Callable[[], Store], document: Callable[[], dict[str
         return AdminReply({"ok": True, "warnings": warnings, "milliseconds": 1000 * (time.monotonic() - began)})
 
     async def audit(call: AdminCall) -> AdminReply:
-        return await _log_page(open_store(), "audit", call)
+        return await _log_page(open_store(), AUDIT_LOG, call)
 
     async def explain(call: AdminCall) -> AdminReply:
         wanted = call.path["request"]
