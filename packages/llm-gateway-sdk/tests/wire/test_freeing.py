@@ -68,6 +68,18 @@ def test_a_part_that_is_in_use_stays_as_it_was() -> None:
     assert text == large().extras
 
 
+def test_two_notes_of_a_value_do_not_wait_for_each_other() -> None:
+    value = large()
+    gone = weakref.ref(value)
+    Freeing.note(value)
+    Freeing.note(value)
+    assert Freeing.free() is True
+    del value
+
+    assert Freeing.free() is False
+    assert gone() is None
+
+
 def test_a_value_that_is_noted_twice_is_freed_once_both_notes_are_gone() -> None:
     value = large()
     gone = weakref.ref(value)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections import deque
 from typing import Any
 
 __all__ = ["Freeing"]
@@ -30,27 +29,28 @@ _NOTE_AND_LOCAL = 3
 class Freeing:
     """The values that are noted, by one thread at a time."""
 
-    _noted: deque[tuple[int, Any]] = deque()
+    _noted: dict[int, tuple[int, Any]] = {}
+    """By identity: a second note would be a reference for which the first one would wait, and the other way round."""
 
     @classmethod
     def note(cls, value: Any) -> None:
         """The value may be large, and is freed by `free` when nothing else refers to it."""
         if value.__class__ not in _LEAVES:
-            cls._noted.append((_TRIES, value))
+            cls._noted[id(value)] = (_TRIES, value)
 
     @classmethod
     def free(cls) -> bool:
         """Frees what only its note refers to. Whether there is more that is still in use."""
         noted = cls._noted
-        for _ in range(len(noted)):
-            pair = noted.popleft()
+        for key in list(noted):
+            pair = noted.pop(key)
             left, value = pair
             if sys.getrefcount(value) <= _NOTE_AND_LOCAL:
                 waiting = [value]
                 del pair, value
                 _take_apart(waiting)
             elif left > 0:
-                noted.append((left - 1, value))
+                noted.setdefault(key, (left - 1, value))
         return bool(noted)
 
 
