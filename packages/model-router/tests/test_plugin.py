@@ -1,3 +1,4 @@
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -130,6 +131,35 @@ def test_sticky_conversations_stay_where_they_are():
 
     assert first == later
     assert set(first) == {"a", "b"}
+
+
+LONG = ("words" * 500 + " ") * 200
+
+
+@pytest.mark.parametrize("turn", [
+    lambda text: LLMRequest(messages=[Message("user", [TextPart("hi"), TextPart(text)])]),
+    lambda text: LLMRequest(messages=[Message("user", [TextPart(piece) for piece in text.split(" ")])]),
+    lambda text: LLMRequest(messages=[Message("system", [TextPart(text)]), Message("user", [TextPart("hi")])]),
+    lambda text: LLMRequest(messages=[Message("user", [TextPart("hi")])], cache_key=text),
+], ids=["a text", "many texts", "instructions", "a key"])  # fmt: skip
+def test_of_long_texts_the_beginning_decides(turn):
+    """They are looked at on the event loop, which a copy of 60 MB would hold."""
+    models = {"models": [{"name": "a"}, {"name": "b"}]}
+    router = harness({**models, "strategy": "sticky"}, **models_named("a", "b"))
+    replies = [router.ask(turn(f"{number} {LONG}")) for number in range(12)]
+
+    assert [router.ask(turn(f"{number} {LONG}!")).text for number in range(12)] == [one.text for one in replies]
+    assert len({reply.text for reply in replies}) == 2
+    tracemalloc.start()
+    try:
+        assert router.plugin._sticky_key(replies[0].context)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < len(LONG)
+    remembering = harness(models, **models_named("a", "b"))
+    remembering.ask(turn(LONG))
+    assert all(len(key) < 100 for key in remembering.plugin._conversations)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from itertools import islice, takewhile
 from typing import Any, get_args
 
-from llm_gateway_sdk import GatewayError, Operation, Plugin, PluginResult, RequestContext, plugin_metadata
+from llm_gateway_sdk import (
+    GatewayError,
+    Message,
+    Operation,
+    Plugin,
+    PluginResult,
+    RequestContext,
+    TextPart,
+    plugin_metadata,
+)
 from llm_gateway_sdk.errors import TRANSIENT_KINDS
 
 from .balance import least_in_flight, rotated, sticky, weighted
@@ -220,27 +231,54 @@ class _Route:
             self._counted = None
 
 
+_COMPARED = 64 * 1024
+"""Letters of texts that make two conversations differ."""
+_LONGEST_KEY = 1024
+"""Keys up to this length are remembered as they are."""
 _SESSION_HEADERS = ("x-claude-code-session-id", "session-id", "thread-id", "x-session-id")
 
 
 def _conversation_key(ctx: RequestContext) -> str | None:
-    """What stays the same over the turns of a conversation: a session header, the prompt cache key, else the system
-    prompt and the first user message."""
+    """What stays the same over the turns of a conversation: a session header, the prompt cache key, else the beginnings
+    of the system prompt and of the first user message."""
     for name in _SESSION_HEADERS:
         value = ctx.http_request.raw_headers.get(name)
         if value:
-            return value
+            return _short(value)
     if not ctx.has_request:
         return None
     request = ctx.request
     if request.cache_key:
-        return request.cache_key
-    digest = hashlib.blake2b(request.system.encode("utf-8", "surrogatepass"), digest_size=16)
-    for message in request.messages:
-        if message.role == "user":
-            digest.update(message.text.encode("utf-8", "surrogatepass"))
-            break
+        return _short(request.cache_key)
+    instructions = takewhile(lambda message: message.role in ("system", "developer"), request.messages)
+    question = islice((message for message in request.messages if message.role == "user"), 1)
+    return _digest(_beginning(instructions), _beginning(question))
+
+
+def _short(key: str) -> str:
+    """A key that takes little room however long it is."""
+    return key if len(key) <= _LONGEST_KEY else _digest(key[:_COMPARED])
+
+
+def _digest(*texts: str) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for text in texts:
+        digest.update(text.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
+
+
+def _beginning(messages: Iterable[Message]) -> str:
+    """As much of their texts as is compared. These may be of any size, and are looked at on the event loop."""
+    texts, room = [], _COMPARED
+    for message in messages:
+        for part in message.content:
+            if room <= 0:
+                break
+            if isinstance(part, TextPart):
+                texts.append(part.text[:room])
+                room -= len(part.text) + 1
+        texts.append("\n\n")
+    return "".join(texts)
 
 
 def _has_signatures(ctx: RequestContext) -> bool:
