@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import httpx
 import pytest
 from under_attack import (
     PATHS,
-    PYTHON,
     Attacked,
     Provider,
     Reply,
@@ -31,6 +29,8 @@ from under_attack import (
     free_port,
     model,
 )
+
+from llm_gateway.testing.processes import GatewayProcess
 
 KEY = "gw-key-of-the-team"
 AUTHENTICATION = {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": [KEY]}}
@@ -301,9 +301,9 @@ def test_variables_of_the_server_library_do_not_stop_the_start(value: str, tmp_p
     config = {"models": [model("chat", "http://127.0.0.1:1", "chat")], "plugins": []}
     (tmp_path / "gateway.yaml").write_text(json.dumps(config))
     port = free_port()
-    started = subprocess.Popen(
-        [PYTHON, "-m", "llm_gateway", "start", "--config", "gateway.yaml", "--host", "127.0.0.1", "--port", str(port)],
-        cwd=tmp_path, env=environment({"WEB_CONCURRENCY": value}), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    started = GatewayProcess(
+        ["start", "--config", "gateway.yaml", "--host", "127.0.0.1", "--port", str(port)],
+        cwd=tmp_path, env=environment({"WEB_CONCURRENCY": value}),
     )  # fmt: skip
     try:
         assert comes_true(lambda: answers(port) or started.poll() is not None, 60)

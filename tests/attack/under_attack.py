@@ -23,6 +23,8 @@ from typing import Any
 
 import httpx
 
+from llm_gateway.testing.processes import GatewayProcess, run_command
+
 PYTHON = os.environ.get("ATTACKED_PYTHON", sys.executable)
 START_SECONDS = 90
 
@@ -163,10 +165,9 @@ class Attacked:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = folder / "log.txt"
-        command = [PYTHON, "-m", "llm_gateway", "start", "--config", str(file)]
-        command += [*([] if host is None else ["--host", host]), "--port", str(self.port), *options]
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=environment(environ), stdout=log, stderr=log)
+        at = [] if host is None else ["--host", host]
+        arguments = ["start", "--config", str(file), *at, "--port", str(self.port), *options]
+        self.process = GatewayProcess(arguments, cwd=folder, env=environment(environ), output=self._log)
         try:
             self._await_start()
         except BaseException:
@@ -222,10 +223,7 @@ def command(
     *arguments: str, folder: Path, environ: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """`llm-gateway` with these arguments, to its end."""
-    return subprocess.run(
-        [PYTHON, "-m", "llm_gateway", *arguments],
-        cwd=folder, env=environment(environ), capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return run_command(arguments, cwd=folder, env=environment(environ))
 
 
 PATHS = {

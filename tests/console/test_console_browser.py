@@ -5,10 +5,8 @@ dark, judged by axe; numbers lead to the same numbers; nothing that a record hol
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,6 +17,8 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+
+from llm_gateway.testing.processes import GatewayProcess
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 sys.path.insert(0, str(Path(__file__).parent))
@@ -101,11 +101,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     }
     (folder / "gateway.yaml").write_text(json.dumps(config))
     log = folder / "log"
-    command = [sys.executable, "-m", "llm_gateway", "start", "--config", "gateway.yaml"]
-    with log.open("w") as out:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", "0"], cwd=folder, stdout=out, stderr=out, env=os.environ
-        )
+    command = ["start", "--config", "gateway.yaml", "--host", "127.0.0.1", "--port", "0"]
+    process = GatewayProcess(command, cwd=folder, output=log)
     try:
         url = _address(process, log)
         _feed(url)
@@ -115,7 +112,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(20)
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def _address(process: GatewayProcess, log: Path) -> str:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         if found := re.search(r"listening on (http://[\d.:]+)", log.read_text()):

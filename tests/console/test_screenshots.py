@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -23,6 +22,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from llm_gateway.testing.processes import GatewayProcess
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytest.importorskip("chdb", reason="chdb is not installed")
@@ -169,9 +170,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     written = configuration(folder, engine.url, f"http://127.0.0.1:{provider.server_port}")
     (folder / "gateway.yaml").write_text(json.dumps(written))
     log = folder / "log"
-    command = [sys.executable, "-m", "llm_gateway", "start", "--config", "gateway.yaml", "--port", "0"]
-    with log.open("w") as out:
-        process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=out, env=os.environ)
+    process = GatewayProcess(["start", "--config", "gateway.yaml", "--port", "0"], cwd=folder, output=log)
     try:
         deadline = time.monotonic() + 90
         while not (found := re.search(r"listening on (http://[\d.:]+)", log.read_text())):

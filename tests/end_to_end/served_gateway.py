@@ -18,6 +18,8 @@ import anthropic
 import httpx
 import openai
 
+from llm_gateway.testing.processes import GatewayProcess
+
 START_SECONDS = 90
 
 
@@ -42,13 +44,16 @@ class ServedGateway:
         self._others: list[Any] = []
         given = {key: value for key, value in os.environ.items() if not key.endswith("_API_KEY")}
         given.update(environ or {})
-        command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file)]
+        address = ["--host", "127.0.0.1", "--port", "0"]
+        self.process: GatewayProcess | subprocess.Popen[bytes]
         if asgi:
             given["LLM_GATEWAY_CONFIG"] = str(file)
-            command = [sys.executable, "-m", "uvicorn", "--factory", "llm_gateway.asgi:application"]
-        command += ["--host", "127.0.0.1", "--port", "0"]
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=given, stdout=log, stderr=log)
+            command = [sys.executable, "-m", "uvicorn", "--factory", "llm_gateway.asgi:application", *address]
+            with self._log.open("w") as log:
+                self.process = subprocess.Popen(command, cwd=folder, env=given, stdout=log, stderr=log)
+        else:
+            arguments = ["start", "--config", str(file), *address]
+            self.process = GatewayProcess(arguments, cwd=folder, env=given, output=self._log)
         try:
             self.url = self._address()
         except BaseException:

@@ -7,8 +7,6 @@ import json
 import os
 import random
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -33,6 +31,8 @@ from loopback import (
     request,
     upstream,
 )
+
+from llm_gateway.testing.processes import GatewayProcess
 
 KEY = {"authorization": "Bearer admin-key-for-tests"}
 MIB = 1 << 20
@@ -74,20 +74,7 @@ async def process(settings: dict[str, Any], folder: Path) -> AsyncIterator[Proce
     file = folder / "gateway.yaml"
     file.write_text(json.dumps(settings))
     log = folder / "gateway.log"
-    command = [
-        sys.executable,
-        "-m",
-        "llm_gateway",
-        "start",
-        "--config",
-        str(file),
-        "--host",
-        "127.0.0.1",
-        "--port",
-        "0",
-    ]
-    with log.open("w") as output:
-        child = subprocess.Popen(command, stdout=output, stderr=output)  # noqa: ASYNC220
+    child = GatewayProcess(["start", "--config", str(file), "--host", "127.0.0.1", "--port", "0"], output=log)
     try:
         deadline = time.monotonic() + 30
         while (found := re.search(r"Address\s+http://[\d.]+:(\d+)", log.read_text())) is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+
+from llm_gateway.testing.processes import GatewayProcess
 
 KEY = "an-administration-key"
 
@@ -55,8 +55,7 @@ def test_admin_pages_are_on_their_own_port_alone_and_answer_for_all_workers(work
         "admin": {"enabled": True, "apiKey": KEY, "port": admin_port},
     }
     config.write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(config), "--workers", str(workers)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = GatewayProcess(["start", "--config", str(config), "--workers", str(workers)])
     try:
         wait_until_it_answers(admin_port)
         assert get(admin_port, "/admin/config/version")[0] == 401

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -33,6 +32,8 @@ from loopback import (
     until,
     upstream,
 )
+
+from llm_gateway.testing.processes import GatewayProcess
 
 BODY = json.dumps(request("chat")).encode()
 HEAD = b"POST /openai/v1/chat/completions HTTP/1.1\r\nhost: g\r\ncontent-type: application/json\r\n"
@@ -233,7 +234,7 @@ class Blocks(Plugin):
 
 
 @contextmanager
-def started(folder: Path, plugin: str, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+def started(folder: Path, plugin: str, *options: str) -> Iterator[tuple[GatewayProcess, int]]:
     (folder / "plugins.py").write_text(SWALLOWS)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -247,8 +248,7 @@ def started(folder: Path, plugin: str, *options: str) -> Iterator[tuple[subproce
     }
     file = folder / "gateway.yaml"
     file.write_text(json.dumps(settings))
-    command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file), "--port", str(port), *options]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = GatewayProcess(["start", "--config", str(file), "--port", str(port), *options])
     try:
         deadline = time.monotonic() + 40
         while True:

@@ -19,6 +19,8 @@ from typing import Any
 import httpx
 import pytest
 
+from llm_gateway.testing.processes import GatewayProcess
+
 ADMIN = {"enabled": True, "apiKey": "admin-key-for-tests"}
 KEY = {"authorization": "Bearer admin-key-for-tests"}
 CHAT = "/openai/v1/chat/completions"
@@ -29,7 +31,7 @@ def settings(prefix: str, **changes: Any) -> str:
     return json.dumps({"models": [{"name": "m", "isDefault": True, "provider": echo}], "admin": ADMIN, **changes})
 
 
-Running = tuple[subprocess.Popen[bytes], httpx.Client, Path]
+Running = tuple[GatewayProcess, httpx.Client, Path]
 
 
 @contextmanager
@@ -40,9 +42,8 @@ def started(folder: Path, *options: str, **changes: Any) -> Iterator[Running]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = folder / "gateway.log"
-    command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file), "--host", "127.0.0.1"]
-    with log.open("w") as output:
-        process = subprocess.Popen([*command, "--port", str(port), *options], stdout=output, stderr=output)
+    command = ["start", "--config", str(file), "--host", "127.0.0.1", "--port", str(port), *options]
+    process = GatewayProcess(command, output=log)
     client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=20)
     try:
         deadline = time.monotonic() + 30

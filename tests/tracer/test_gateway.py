@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.server
 import json
 import socket
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.parse
@@ -18,6 +16,8 @@ from typing import Any
 
 import pytest
 from tracer_harness import Front, eventually, free_port, rows
+
+from llm_gateway.testing.processes import GatewayProcess
 
 GATEWAY = """
 server: {{host: "127.0.0.1", port: {port}}}
@@ -77,10 +77,7 @@ def gateway(
             plugins=plugins,
         )
     )
-    with (folder / "gateway.log").open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "llm_gateway", "start", "--config", str(file)], stdout=log, stderr=log, cwd=folder
-        )
+    process = GatewayProcess(["start", "--config", str(file)], output=folder / "gateway.log", append=True, cwd=folder)
     base = f"http://127.0.0.1:{port}"
     try:
         eventually(lambda: answers(f"{base}/health"), 30)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +14,8 @@ import pytest
 from botocore.config import Config  # type: ignore[import-untyped]
 from botocore.exceptions import ClientError  # type: ignore[import-untyped]
 from botocore.session import Session  # type: ignore[import-untyped]
+
+from llm_gateway.testing.processes import GatewayProcess
 
 KEY = "key-of-the-gateway-0123"
 TOOL = {"toolSpec": {"name": "weather", "inputSchema": {"json": {"type": "object", "properties": {}}}}}
@@ -31,9 +31,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "plugins": [{"name": "auth", "type": "basic-apikey-auth", "config": {"apikeys": [KEY]}}],
     }
     (folder / "gateway.yaml").write_text(json.dumps(config))
-    command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(folder / "gateway.yaml")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen([*command, "--host", "127.0.0.1", "--port", "0"], stdout=log, stderr=log, cwd=folder)
+    command = ["start", "--config", str(folder / "gateway.yaml"), "--host", "127.0.0.1", "--port", "0"]
+    process = GatewayProcess(command, output=folder / "log", cwd=folder)
     deadline, found = time.monotonic() + 30, None
     while found is None and time.monotonic() < deadline and process.poll() is None:
         found = re.search(r"Address\s+http://[\d.]+:(\d+)", (folder / "log").read_text())

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -17,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from llm_gateway.testing.processes import GatewayProcess
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -115,11 +115,7 @@ def base_url(upstream: ThreadingHTTPServer, tmp_path_factory: pytest.TempPathFac
     ]
     path: Path = tmp_path_factory.mktemp("gateway") / "gateway.yaml"
     path.write_text(json.dumps({"server": {"host": "127.0.0.1", "port": port}, "models": models}))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "llm_gateway", "start", "--config", str(path)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    process = GatewayProcess(["start", "--config", str(path)])
     try:
         _wait(f"http://127.0.0.1:{port}/health", process)
         yield f"http://127.0.0.1:{port}/gemini"
@@ -128,7 +124,7 @@ def base_url(upstream: ThreadingHTTPServer, tmp_path_factory: pytest.TempPathFac
         process.wait(20)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait(url: str, process: GatewayProcess) -> None:
     for _ in range(300):
         if process.poll() is not None:
             pytest.fail("the gateway did not start")

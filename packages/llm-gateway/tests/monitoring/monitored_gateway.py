@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from llm_gateway.server.generation import Generation
 from llm_gateway.server.management import build_management, management_paths
 from llm_gateway.server.observers import make_observers
 from llm_gateway.testing import GatewayClient
+from llm_gateway.testing.processes import GatewayProcess
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -88,9 +87,8 @@ class Process:
         file.write_text(configuration)
         self.file = file
         self._log = folder / "gateway.log"
-        command = [sys.executable, "-m", "llm_gateway", "start", "--config", str(file), "--port", "0", *arguments]
-        with self._log.open("w") as log:
-            self.process = subprocess.Popen(command, cwd=folder, env=dict(os.environ), stdout=log, stderr=log)
+        command = ["start", "--config", str(file), "--port", "0", *arguments]
+        self.process = GatewayProcess(command, cwd=folder, output=self._log)
         self.url = self._address()
 
     @property
