@@ -148,7 +148,8 @@ class Exchange:
                     raise
                 await self._answer_with_error(error)
         except asyncio.CancelledError as cancelled:
-            await self._end_cancelled(cancelled)
+            if not await self._answer_cancelled(end_reason(cancelled)):
+                raise
         finally:
             if self._client.outlet is not None:
                 self._client.close()
@@ -174,25 +175,28 @@ class Exchange:
         if client.unanswered:
             client.status = left.status
 
-    async def _end_cancelled(self, cancelled: asyncio.CancelledError) -> None:
-        """The request ends here: for the log, the metrics and the trace it matters who ended it. Raises `cancelled`
-        where no client is left to be answered."""
-        reason, client = end_reason(cancelled), self._client
+    async def _answer_cancelled(self, reason: EndReason) -> bool:
+        """The request ends here: for the log, the metrics and the trace it matters who ended it. False where no client
+        is left to be answered."""
+        client = self._client
         error = self._request.ctx.error = error_of(reason)
         task = asyncio.current_task(self._request.loop)
         if reason is EndReason.CLIENT_LEFT or task is None:
             client.status = client.status or error.status
-            raise cancelled
+            return False
         task.uncancel()
         if client.started:
             client.status = error.status
             await client.abort()
         else:
             await self._answer_with_error(error)
+        return True
 
     def _finish(self) -> None:
         request, client = self._request, self._client
         ctx, services, chain = request.ctx, request.services, request.chain
+        if client.attendant is not None:
+            client.attendant.client = None  # else the two would hold each other, and with them the bodies
         if ctx.error is not None:
             forget_frames(ctx.error)
         metrics, attempt = ctx.metrics, client.attempt

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
+from weakref import ref
 
 from llm_gateway_sdk.conventions import CustomInputReader
 from llm_gateway_sdk.parts import (
@@ -32,7 +33,7 @@ __all__ = [
 class OpenItem:
     """An item that was announced."""
 
-    __slots__ = ("closed", "finished", "id", "kind", "memo", "output_index", "source_id")
+    __slots__ = ("__weakref__", "closed", "finished", "id", "kind", "memo", "output_index", "source_id")
 
     kind: str
 
@@ -55,15 +56,34 @@ class OpenMessage(OpenItem):
         self.parts: list[OpenText] = []
 
 
-class OpenText:
+_Item = TypeVar("_Item", bound=OpenItem)
+
+
+class _PartOf(Generic[_Item]):
+    """A part of an open item. The encoder holds the items, and an item its parts: were the item held from here, too, the
+    whole reply would be a circle, which stays in memory until the garbage collector finds it."""
+
+    __slots__ = ("_item",)
+
+    def __init__(self, item: _Item) -> None:
+        self._item = ref(item)
+
+    @property
+    def item(self) -> _Item:
+        item = self._item()
+        assert item is not None
+        return item
+
+
+class OpenText(_PartOf[OpenMessage]):
     """A text or refusal that is being written."""
 
     __slots__ = (
-        "annotations", "citations", "index", "item", "length", "logprobs", "pieces", "position", "refusal", "signature",
+        "annotations", "citations", "index", "length", "logprobs", "pieces", "position", "refusal", "signature",
     )  # fmt: skip
 
     def __init__(self, item: OpenMessage, index: int | None, *, refusal: bool) -> None:
-        self.item = item
+        super().__init__(item)
         self.index = index
         self.refusal = refusal
         self.position = len(item.parts)
@@ -92,11 +112,11 @@ class OpenReasoning(OpenItem):
         self.encrypted: str | None = None
 
 
-class OpenThought:
-    __slots__ = ("done", "index", "item", "pieces", "position", "summary")
+class OpenThought(_PartOf[OpenReasoning]):
+    __slots__ = ("done", "index", "pieces", "position", "summary")
 
     def __init__(self, item: OpenReasoning, index: int | None, *, summary: bool) -> None:
-        self.item = item
+        super().__init__(item)
         self.index = index
         self.summary = summary
         self.position = sum(text.summary == summary for text in item.texts)

@@ -138,6 +138,9 @@ class Reply:
         body = self.body
         if body is not None:
             body.break_off(ModelConnectionError("The reply was closed early."))
+        elif self.error is not None:
+            # One that was raised holds the frames it went through, and one of them this reply: a circle.
+            self.error = ModelConnectionError("The reply was closed early.")
         self.rest = b""
 
     def wake(self) -> None:
