@@ -19,6 +19,8 @@ import pytest
 from loopback import Call, Client, Gateway, Upstream, config, gateway, model, request, run, until, upstream
 from test_lifecycle_matrix import KEEPER, OUTCOMES, ROUTES, leave
 
+from llm_gateway_sdk.wire.freeing import Freeing
+
 _TRACE = {
     "clickhouse": {"url": "http://127.0.0.1:9", "database": "traces"},
     "spool": {"path": "spool", "maxBytes": 1 << 24},
@@ -143,6 +145,7 @@ def test_neither_does_a_heavy_one(tmp_path: Path, plugins: str) -> None:
 
                     if circles := await circles_after(ask, served):
                         found[f"{name}, {stream}"] = circles
+            await until(lambda: not Freeing._noted)
         return found
 
     assert run(main()) == {}

@@ -8,6 +8,7 @@ import gc
 import json
 import random
 import threading
+import weakref
 
 import pytest
 
@@ -154,6 +155,33 @@ def test_full_collections_are_put_off_while_there_is_heavy_work_and_come_back(mo
     assert meanwhile[0] == usual[0]
     assert meanwhile[2] > 1_000_000
     assert gc.get_threshold() == usual
+
+
+def test_heavy_work_that_does_not_end_leaves_no_circles_once_the_memory_has_grown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(heavy, "_QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(heavy, "_full_collections", heavy._FullCollections())
+    resident = iter([10, 10, *[heavy._MOST_GROWTH + 10] * 1000])
+    monkeypatch.setattr(heavy, "_resident_bytes", lambda: next(resident))
+
+    class Circle:
+        def __init__(self) -> None:
+            self.itself = self
+
+    circle = Circle()
+    gone = weakref.ref(circle)
+    gc.collect()
+    del circle
+
+    async def main() -> None:
+        until = asyncio.get_running_loop().time() + 20
+        while gone() is not None and asyncio.get_running_loop().time() < until:
+            await run_aside(int)
+
+    asyncio.run(main())
+
+    assert gone() is None
 
 
 def test_long_bodies_are_known_by_their_length() -> None:

@@ -19,6 +19,8 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -175,13 +177,15 @@ class _FullCollections:
 
     A decoded body may be a million objects. Looking through all of them takes a tenth of a second and more, holds up
     every thread, and finds nothing, for they are freed with their request. Only the youngest objects are collected as
-    ever.
+    ever. Where the heavy work does not end, there is a full collection once in a while, and sooner where the memory
+    grows: other people's code may leave circles, each with a body.
     """
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._usual = gc.get_threshold()
         self._since = self._last = 0.0
+        self._resident = 0
 
     def put_off(self, loop: asyncio.AbstractEventLoop) -> None:
         self._last = loop.time()
@@ -190,16 +194,28 @@ class _FullCollections:
         if self._loop is None:
             self._usual = gc.get_threshold()
             gc.set_threshold(self._usual[0], _NEVER, _NEVER)
-        self._loop, self._since = loop, self._last
+        self._loop, self._since, self._resident = loop, self._last, _resident_bytes()
         loop.call_later(_QUIET_SECONDS, self._allow, loop)
 
     def _allow(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
-        if now - self._last < _QUIET_SECONDS and now - self._since < _LONGEST_SECONDS:
+        goes_on = now - self._last < _QUIET_SECONDS
+        if goes_on and now - self._since < _LONGEST_SECONDS and _resident_bytes() - self._resident < _MOST_GROWTH:
             loop.call_later(_QUIET_SECONDS, self._allow, loop)
             return
         gc.set_threshold(*self._usual)
         self._loop = None
+        if goes_on:
+            gc.collect()
+
+
+def _resident_bytes() -> int:
+    """The memory that this process holds; 0 where that is not known."""
+    try:
+        with open("/proc/self/statm", "rb") as figures:
+            return int(figures.read().split()[1]) * _PAGE_BYTES
+    except OSError:
+        return 0
 
 
 class _Leftovers:
@@ -227,6 +243,8 @@ _FREE_SECONDS = 0.1
 _QUIET_SECONDS = 30.0
 _LONGEST_SECONDS = 600.0
 _NEVER = 1_000_000_000
+_MOST_GROWTH = 512 * 1024 * 1024
+_PAGE_BYTES = 4096 if sys.platform == "win32" else os.sysconf("SC_PAGE_SIZE")
 _full_collections = _FullCollections()
 _leftovers = _Leftovers()
 
