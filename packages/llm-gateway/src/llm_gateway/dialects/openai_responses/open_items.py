@@ -60,7 +60,7 @@ _Item = TypeVar("_Item", bound=OpenItem)
 
 
 class _PartOf(Generic[_Item]):
-    """A part of an open item. The encoder holds the items, and an item its parts: were the item held from here, too, the
+    """A part of an open item. The encoder holds the items, and an item its parts: if a part held its item, too, the
     whole reply would be a circle, which stays in memory until the garbage collector finds it."""
 
     __slots__ = ("_item",)
