@@ -29,6 +29,7 @@ from llm_gateway_sdk.wire import json
 from ..wire.crossing import upstream_to_client
 from . import headers as reply_headers
 from .attempt import LiveAttempt
+from .ending import EndReason, error_of
 from .errors import internal_error, retry_after_header, verbatim
 from .outlet import Headers, Outlet, Sink
 from .patch import Comparison, merge_edit, merge_seen
@@ -71,6 +72,13 @@ class ClientReply:
     def keep_on(self, keeps_on: bool) -> None:
         """Whether what is under way goes on where the client leaves."""
         self._sink.keeps_on = keeps_on
+
+    def end_unseen(self) -> None:
+        """The reply was read to its end for the sake of its counts; its client had left."""
+        ctx, left = self.request.ctx, error_of(EndReason.CLIENT_LEFT)
+        ctx.error = ctx.error or left
+        if self.unanswered:
+            self.status = left.status
 
     # The attempt that is answered from.
 

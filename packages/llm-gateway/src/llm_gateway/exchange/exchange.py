@@ -142,7 +142,7 @@ class Exchange:
                     self._take_own_limit()
                 await self._walk_in_time()
                 if self._client.has_left:
-                    self._end_unseen()
+                    self._client.end_unseen()
             except BaseException as error:
                 if ends_the_request(error, self._task):
                     raise
@@ -167,29 +167,21 @@ class Exchange:
             ctx.error = second
             await self._client.fail_plainly()
 
-    def _end_unseen(self) -> None:
-        """The reply was read to its end for the sake of its counts; its client had left."""
-        ctx, client = self._request.ctx, self._client
-        left = error_of(EndReason.CLIENT_LEFT)
-        ctx.error = ctx.error or left
-        if client.unanswered:
-            client.status = left.status
-
     async def _answer_cancelled(self, reason: EndReason) -> bool:
         """The request ends here: for the log, the metrics and the trace it matters who ended it. False where no client
         is left to be answered."""
-        client = self._client
-        error = self._request.ctx.error = error_of(reason)
-        task = asyncio.current_task(self._request.loop)
+        request, client = self._request, self._client
+        error, task = error_of(reason), asyncio.current_task(request.loop)
+        request.ctx.error = error
         if reason is EndReason.CLIENT_LEFT or task is None:
             client.status = client.status or error.status
             return False
         task.uncancel()
-        if client.started:
-            client.status = error.status
-            await client.abort()
-        else:
+        if not client.started:
             await self._answer_with_error(error)
+            return True
+        client.status = error.status
+        await client.abort()
         return True
 
     def _finish(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -123,6 +124,4 @@ def _run(arguments: list[str], files: list[Path], folder: Path, environ: dict[st
     sys.path[:] = [str(folder), *path]
     sys.argv = ["llm-gateway", *arguments]
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
-    from llm_gateway.cli import main
-
-    sys.exit(main())
+    runpy.run_module("llm_gateway", run_name="__main__", alter_sys=True)
