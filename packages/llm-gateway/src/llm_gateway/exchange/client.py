@@ -101,12 +101,8 @@ class ClientReply:
         if self.outlet is None:
             services = self.request.services
             encoder = self.request.dialect.stream_encoder(Echo(), services.mint, Losses("response"))
-            self.outlet = Outlet(
-                self._sink,
-                self._stream_headers,
-                interval=services.keep_alive_seconds,
-                keep_alive=encoder.keep_alive(),
-            )
+            keep_alive, interval = encoder.keep_alive(), services.keep_alive_seconds
+            self.outlet = Outlet(self._sink, self._stream_headers, interval=interval, keep_alive=keep_alive)
         return self.outlet
 
     def _stream_headers(self) -> Headers:
