@@ -1,4 +1,4 @@
-"""`llm-gateway` as a process of its own, for tests: forked from one that has imported everything already.
+"""`llm-gateway` as a separate process for tests, forked from one that has imported everything already.
 
 A start costs 0.4 s of processor time, nearly all of it for imports, which is much for a suite that starts hundreds of
 gateways. The standard library's fork server pays it once for each process of a test run. What is forked has no other
