@@ -103,7 +103,7 @@ class _Limits:
         return AdminReply({"items": rows[first : first + size], "next": following})
 
     async def events(self, call: AdminCall) -> AdminReply:
-        size, cursor = size_in(call, "limit", 100), call.query.get("after", "")
+        size, cursor = size_in(call, "limit", 100), call.cursor
         name, kind = call.query.get("name"), call.query.get("kind")
         found: list[LogEvent] = []
         async for each in _events(self._store, "limits", cursor):

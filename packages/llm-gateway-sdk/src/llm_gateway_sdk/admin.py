@@ -6,6 +6,7 @@ writes JSON, and turns AdminError into problem details (RFC 9457).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +15,10 @@ __all__ = ["AdminCall", "AdminError", "AdminParameter", "AdminReply", "AdminRout
 
 Role = Literal["viewer", "operator", "admin"]
 """`viewer` reads, `operator` also changes, `admin` also makes and ends credentials. Each includes the one before."""
+
+
+_CURSOR = re.compile(r"[0-9]{1,18}(?:-[0-9]{1,18})?")
+"""As the stores make them."""
 
 
 class AdminError(Exception):
@@ -41,6 +46,14 @@ class AdminCall:
     """The decoded JSON; None where there is none."""
     version: int | None = None
     """What `If-Match` asks the version to be."""
+
+    @property
+    def cursor(self) -> str:
+        """The query's `after`, for `Store.read_since`. Raises AdminError where no log has given it."""
+        after = self.query.get("after", "")
+        if after and _CURSOR.fullmatch(after) is None:
+            raise AdminError(400, "after: expected the `next` of the page before.")
+        return after
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,3 +340,26 @@ def test_a_parameter_that_an_address_does_not_know_is_refused_rather_than_ignore
             assert (reply.status_code, "no-such-filter" in reply.text) == (400, True), (method, path, reply.text)
             asked += 1
     assert asked > 8
+
+
+@pytest.mark.parametrize("body", [b'{"name": "\\ud800"}', b'{"name": "n", "tags": ["\\ud800"]}', b'{"\\ud800": 1}'])
+def test_a_text_that_no_page_could_show_is_not_taken(api: API, body: bytes) -> None:
+    headers = {"authorization": "Bearer root-key", "content-type": "application/json"}
+
+    refused = api.client.post("/admin/v1/keys", content=body, headers=headers)
+
+    assert refused.status_code == 400
+    assert "half of a letter" in refused.json()["detail"]
+    assert api("GET", "/keys").json()["items"] == []
+
+
+def test_what_was_taken_before_is_shown(api: API) -> None:
+    asyncio.run(api.store.append("audit", [{"name": "\ud800"}]))
+
+    assert api("GET", "/audit").json()["items"][-1]["event"] == {"name": "\ud800"}
+
+
+@pytest.mark.parametrize("after", ["%00", "%ff", "x", "-1", "9" * 30, "1-", "%D9%A1", "1e3"])
+@pytest.mark.parametrize("path", ["/audit", "/limits/events"])
+def test_a_page_begins_where_another_ended_or_is_refused(api: API, path: str, after: str) -> None:
+    assert api("GET", f"{path}?after={after}").status_code == 400

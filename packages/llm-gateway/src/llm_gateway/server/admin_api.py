@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import compile_path
 
 from llm_gateway_sdk import Conflict, Store, StoreError
@@ -19,6 +19,7 @@ from llm_gateway_sdk.admin import AdminCall, AdminError, AdminReply, AdminRoute,
 from llm_gateway_sdk.checks import problems_of
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.writable import writable
 
 from ..config.schema import AdminConfig
 from .admin_core import core_routes
@@ -181,6 +182,8 @@ async def _call(request: Request, route: AdminRoute, by: str, path: Mapping[str,
             body = json.loads(b"".join(chunks) or b"{}")
         except ValueError as error:
             raise AdminError(400, f"The body is not valid JSON: {error}") from None
+        if not _is_writable(body):
+            raise AdminError(400, "The body has half of a letter (an escape such as \\ud800), which no page can show.")
         problems = problems_of(body, route.takes)
         if problems:
             raise AdminError(422, "; ".join(problems))
@@ -211,15 +214,35 @@ def _written(reply: AdminReply, request: Request) -> Response:
     etag = None if reply.version is None else f'"{reply.version}"'
     if etag is not None and request.method == "GET" and request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"etag": etag})
-    response = Response(status_code=204) if reply.body is None else JSONResponse(reply.body, reply.status)
+    response = Response(status_code=204) if reply.body is None else _json(reply.body, reply.status)
     if etag is not None:
         response.headers["etag"] = etag
     return response
 
 
+def _json(body: Any, status: int, media_type: str = "application/json") -> Response:
+    """Any text can be written: half a letter, which the body of another system may have left, as its escape."""
+    return Response(json.dumps(body), status, media_type=media_type)
+
+
+def _is_writable(value: Any) -> bool:
+    """Whether all texts can be written as UTF-8."""
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, str):
+            if writable(part) != part:
+                return False
+        elif isinstance(part, dict):
+            left += [*part, *part.values()]
+        elif isinstance(part, list):
+            left += part
+    return True
+
+
 def _problem(status: int, detail: str, title: str = "") -> Response:
     body = {"type": "about:blank", "title": title or HTTPStatus(status).phrase, "status": status, "detail": detail}
-    response = JSONResponse(body, status, media_type="application/problem+json")
+    response = _json(body, status, "application/problem+json")
     if status == 401:
         response.headers["www-authenticate"] = "Bearer"
     if status == 429:

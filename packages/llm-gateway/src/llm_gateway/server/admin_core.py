@@ -97,7 +97,7 @@ async def _events(store: Store, log: str) -> AsyncIterator[LogEvent]:
 
 async def _log_page(store: Store, log: str, call: AdminCall) -> AdminReply:
     limit = limit_of(call)
-    page = await store.read_since(log, call.query.get("after", ""), limit=limit)
+    page = await store.read_since(log, call.cursor, limit=limit)
     following = page[-1].cursor if len(page) == limit else None
     return AdminReply({"items": [_shown(each) for each in page], "next": following})
 
