@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from llm_gateway_sdk.encoded_text import decoded, is_base64
+from llm_gateway_sdk.encoded_text import address, address_of, decoded, is_base64, is_escaped_address
 
 SECRET = "123-45-6789"
 LONG = "lorem ipsum dolor sit amet " * 300
@@ -100,3 +100,21 @@ def test_words_are_not_base64(word: str) -> None:
 def test_long_values_are_judged_in_slices() -> None:
     assert is_base64("QUJD\r\n" * 50_000)
     assert not is_base64("QUJD" * 50_000 + "?")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("https://x.example/?mail=ann%40b.example", "https://x.example/?mail=ann@b.example"),
+        (" HTTPS://x.example/%31%32%33-45-6789", " HTTPS://x.example/123-45-6789"),
+        ("gs://bucket/%C3%A9%ff", "gs://bucket/\u00e9\ufffd"),
+        ("https://x.example/?q=100%", None),
+        ("see https://x.example/?q=%40", None),
+        ("https://x.example/plain", None),
+    ],
+)
+def test_a_url_is_read_with_its_escapes_undone(value: str, text: str | None) -> None:
+    assert is_escaped_address(value) is (text is not None)
+    if text is not None:
+        assert address(value) == text
+        assert address(address_of(text)) == text

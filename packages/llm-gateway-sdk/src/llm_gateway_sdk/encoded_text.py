@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-__all__ = ["Decoded", "decoded", "is_base64", "is_data_url"]
+__all__ = ["Decoded", "address", "address_of", "decoded", "is_base64", "is_data_url", "is_escaped_address"]
 
 _PROBE = 4096
 """Characters by which it is judged what the rest is: images and the like are recognised by their first bytes."""
@@ -67,6 +67,25 @@ class Decoded:
 def is_data_url(value: str) -> bool:
     """Receivers read the scheme in any case, and overlook blanks in front."""
     return value[:5] == "data:" or value[:64].lstrip()[:5].lower() == "data:"
+
+
+_SCHEME = re.compile(r"\s{0,64}[A-Za-z][A-Za-z0-9+.-]{0,31}://").match
+_ESCAPE = re.compile("%[0-9A-Fa-f]{2}").search
+
+
+def is_escaped_address(value: str) -> bool:
+    """Whether the value begins as an absolute URL and has an escape such as `%40`, which who fetches it undoes."""
+    return "%" in value and _SCHEME(value) is not None and _ESCAPE(value) is not None
+
+
+def address(value: str) -> str:
+    """A URL with its escapes undone, for those who look for words in it."""
+    return unquote(value, errors="replace")
+
+
+def address_of(text: str) -> str:
+    """The URL that `address` reads as this text; `%2F` and others that are not letters may have become `/`."""
+    return quote(text, safe=":/?#[]@!$&'()*+,;=~", errors="replace")
 
 
 def is_base64(value: str) -> bool:

@@ -32,7 +32,8 @@ __all__ = [
 Shape = Callable[[str], object]
 """Whether a value has the shape that its exclusion promises."""
 
-_ID = re.compile(r"[A-Za-z0-9_.:/+=|~,#$%!*()\[\]-]{1,512}").fullmatch
+# An escape such as `%40` may spell any character: what has one is read as a text.
+_ID = re.compile(r"(?!.{0,510}%[0-9A-Fa-f]{2})[A-Za-z0-9_.:/+=|~,#$%!*()\[\]-]{1,512}").fullmatch
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+*;=-]{0,127}").fullmatch
 _PROOF = re.compile(r"[A-Za-z0-9_.:/+=~-]+").fullmatch
 _REFERENCE = re.compile(r"(?:#|https?://json-schema\.org/)[A-Za-z0-9_.:/#$-]*").fullmatch

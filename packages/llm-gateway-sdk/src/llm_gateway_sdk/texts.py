@@ -7,12 +7,12 @@ or that a vendor adds to its API, is offered without a change here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, Protocol
 
-from .encoded_text import decoded, is_base64, is_data_url
+from .encoded_text import address, address_of, decoded, is_base64, is_data_url, is_escaped_address
 from .parts import MediaPart, OpaquePart, Part, RefusalPart, TextPart, ThinkingPart, ToolCallPart, ToolResultPart
 from .text_exclusions import (
     CANONICAL,
@@ -31,7 +31,7 @@ from .text_exclusions import (
 
 __all__ = [
     "KeyText", "NumberText", "TextKind", "TextPlace", "is_text_alone", "map_places", "walk_json", "walk_message",
-    "walk_part", "walk_value",
+    "walk_part", "walk_value", "write_back",
 ]  # fmt: skip
 
 TextKind = Literal[
@@ -92,6 +92,20 @@ class EncodedText(TextPlace):
         found = decoded(super().text, media_type=_type_of(self.part))
         if found is not None:
             TextPlace.text.fset(self, found.written(value))  # type: ignore[attr-defined]
+
+
+class AddressText(TextPlace):
+    """A URL with its escapes undone. What is in clear text in it has been offered before."""
+
+    __slots__ = ()
+
+    @property
+    def text(self) -> str:
+        return address(super().text)
+
+    @text.setter
+    def text(self, value: str) -> None:
+        TextPlace.text.fset(self, address_of(value))  # type: ignore[attr-defined]
 
 
 class KeyText(TextPlace):
@@ -199,10 +213,10 @@ def _walk_field(
     node: Any, name: str, value: Any, shape: Shape | None, path: str, kind: TextKind, part: Any
 ) -> Iterator[TextPlace]:
     if isinstance(value, str):
-        if name in _ENCODED:
+        if name in _ENCODED or (":" in value and is_data_url(value)):
             yield from _payload_places(node, name, value, path, part, "document")
         elif shape is None or not shape(value):
-            yield TextPlace(kind, path, node, name, part)
+            yield from _readings(node, name, value, path, part, kind)
     elif isinstance(value, list):
         for position, item in enumerate(value):
             yield from _walk_item(value, position, item, shape, f"{path}[{position}]", kind, part)
@@ -217,8 +231,10 @@ def _walk_item(
     holder: list[Any], position: int, item: Any, shape: Shape | None, path: str, kind: TextKind, part: Any
 ) -> Iterator[TextPlace]:
     if isinstance(item, str):
-        if item and (shape is None or not shape(item)):
-            yield TextPlace(kind, path, holder, position, part)
+        if ":" in item and is_data_url(item):
+            yield from _payload_places(holder, position, item, path, part, kind)
+        elif item and (shape is None or not shape(item)):
+            yield from _readings(holder, position, item, path, part, kind)
     elif isinstance(item, tuple):
         for inner in item:
             if isinstance(inner, dict | list):
@@ -273,7 +289,14 @@ def _string_places(
         return
     shape = excluded_in_json(key) if key is not None else None
     if shape is None or not shape(value):
-        yield TextPlace(kind, path, holder, at, part)
+        yield from _readings(holder, at, value, path, part, kind)
+
+
+def _readings(holder: Any, at: str | int, value: str, path: str, part: Any, kind: TextKind) -> Iterator[TextPlace]:
+    """A string as it is, and a URL with its escapes undone too."""
+    yield TextPlace(kind, path, holder, at, part)
+    if "%" in value and is_escaped_address(value):
+        yield AddressText(kind, path, holder, at, part)
 
 
 def _payload_places(
@@ -282,11 +305,20 @@ def _payload_places(
     if decoded(value, media_type=_type_of(part)) is not None:
         yield EncodedText(kind, path, holder, at, part)
     if not is_data_url(value) and (len(value) < _LEAST_BINARY or not is_base64(value)):
-        yield TextPlace(kind, path, holder, at, part)
+        yield from _readings(holder, at, value, path, part, kind)
 
 
 def _type_of(part: Any) -> str:
     return (part.media_type or "") if isinstance(part, MediaPart) else ""
+
+
+def write_back(places: Sequence[TextPlace], before: Sequence[str], after: Sequence[str]) -> None:
+    """Writes the texts that differ from those that were read `before`. A string may have been read in two ways: that
+    nothing was found in one of them must not undo what was hidden in the other."""
+    found = zip(places, before, after, strict=True)
+    changed = [(place, new) for place, old, new in found if new != old]
+    for place, text in sorted(changed, key=lambda each: _WRITTEN_IN_TURN.get(type(each[0]), 0)):
+        place.text = text
 
 
 def map_places(places: Iterator[TextPlace], change: Callable[[str], str], kinds: tuple[TextKind, ...] | None) -> None:
@@ -312,6 +344,9 @@ def _plan(cls: type) -> tuple[tuple[str, Shape | None, TextKind | None], ...]:
     )
 
 
+_WRITTEN_IN_TURN: dict[type, int] = {EncodedText: 1, AddressText: 1, KeyText: 2}
+"""What was decoded comes after what was read as it is, for it may hold more than can be seen in the string; keys, by
+which the others are found, come last."""
 _PARTS = (TextPart, RefusalPart, ThinkingPart, ToolCallPart, ToolResultPart, MediaPart, OpaquePart)
 _ROLE_KINDS: dict[str, TextKind] = {
     "system": "system",

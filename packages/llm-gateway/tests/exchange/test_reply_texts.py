@@ -56,10 +56,11 @@ def hide(response: LLMResponse) -> None:
     [
         (b'{"text":"a secret","n":1.0,"x":[1e3]}', "application/json", b'{"text":"a [HIDDEN]","n":1.0,"x":[1e3]}'),
         (b'{"other":{"deep":["secret"]}}', "application/json; charset=utf-8", b'{"other":{"deep":["[HIDDEN]"]}}'),
+        (b'{"data":"YSBzZWNyZXQ="}', "application/json", b'{"data":"YSBbSElEREVOXQ=="}'),
         (b"1\n00:00 --> 00:01\na secret\n", "text/vtt", b"1\n00:00 --> 00:01\na [HIDDEN]\n"),
         (b'{"text":"secret"}\n\n{"text":"b"}\n', "application/x-jsonl", b'{"text":"[HIDDEN]"}\n{"text":"b"}\n'),
     ],
-    ids=["json", "deep", "captions", "lines"],
+    ids=["json", "deep", "base64", "captions", "lines"],
 )
 def test_an_edited_text_is_put_back_in_its_place(body: bytes, kind: str, expected: bytes) -> None:
     verdict, reply = looked(body, kind, hide)

@@ -23,7 +23,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.operations.form import OperationForm
-from llm_gateway_sdk.texts import TextPlace, walk_json
+from llm_gateway_sdk.texts import TextPlace, walk_json, write_back
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.lines import each_line
 from llm_gateway_sdk.wire.pieces import joined
@@ -71,7 +71,8 @@ async def look_at_reply(
         if request.chain.edits_reply:
             raise ModelProtocolError("The provider's reply is not what its API promises: it can't be read.") from None
         return None, wire
-    parts = [TextPart(place.text, index=number) for number, place in enumerate(places)]
+    before = [place.text for place in places]
+    parts = [TextPart(text, index=number) for number, text in enumerate(before)]
     response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", list(parts)))])
     ctx.upstream_response = wire
     ctx.response_payload = Payload(None, response)
@@ -81,11 +82,9 @@ async def look_at_reply(
     texts = [part.text for choice in (ctx.response or response).choices for part in _texts(choice)]
     if len(texts) != len(places):
         raise GatewayError("A plugin added or removed texts of a reply, which can't be expressed.", code="plugin_error")
-    if texts == [place.text for place in places]:
+    if texts == before:
         return None, wire
-    for place, text in zip(places, texts, strict=True):
-        if place.text != text:
-            place.text = text
+    write_back(places, before, texts)
     if not is_json:
         return None, WireReply(wire.status, _same_headers(wire), body["text"].encode(errors="replace"))
     if is_heavy(wire.body):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import unquote
 
 import pytest
 
@@ -79,6 +81,34 @@ def test_a_large_event_is_changed_in_the_same_way() -> None:
 
     assert asked == item("HI")
     assert answered["text"] == "HI"
+
+
+@plugin_metadata(name="hiding")
+class Hiding(Shouting):
+    """Hides one word and leaves everything else."""
+
+    def before_model(self, ctx: RequestContext) -> None:
+        ctx.request.map_text(lambda text: text.replace("s3cret", "[hidden]"), kinds=None)
+
+    def after_model(self, ctx: RequestContext) -> None:
+        assert ctx.response is not None
+        ctx.response.map_text(lambda text: text.replace("s3cret", "[hidden]"), kinds=None)
+
+
+@pytest.mark.parametrize("written", ["czNjcmV0", "https://x.example/?a=%733cret", "data:text/plain,%733cret"])
+def test_what_is_hidden_in_one_reading_of_a_string_is_not_undone_by_another(written: str) -> None:
+    """Each is offered as it is and decoded; the plugin finds something in what is decoded alone."""
+
+    async def main() -> list[dict[str, Any]]:
+        edits, event = made(Hiding()), {"type": "x", "item": {"type": "mcp_call", "result": written}}
+        await edits.to_provider(event)
+        return [event, *await edits.to_client({"type": "x.done", "item": {"result": written}})]
+
+    for event in asyncio.run(main()):
+        result = event["item"]["result"]
+        read = unquote(result) if ":" in result else base64.b64decode(result).decode()
+        assert "s3cret" not in read
+        assert "[hidden]" in read
 
 
 def test_instructions_and_tools_are_the_operators() -> None:

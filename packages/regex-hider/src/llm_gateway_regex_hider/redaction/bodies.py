@@ -284,7 +284,7 @@ _rest_of_request = attrgetter(*_names(LLMRequest, ("messages", "tools", "model")
 _rest_of_response = attrgetter(*_names(LLMResponse, ("choices", "id", "model")))
 _rest_of_choice = attrgetter(*_names(Choice, ("message", "logprobs")))
 
-_MAY_SPELL = re.compile(r'"(?:(?:' + "|".join(PAYLOADS) + r')":["\\[]|(?i:data:))')
+_MAY_SPELL = re.compile(r'"(?:(?:' + "|".join(PAYLOADS) + r')":["\\[]|(?i:data:))|%[0-9A-Fa-f]{2}')
 _MAY_SPELL_IN_LARGE = regex.compile(_MAY_SPELL.pattern)
 """The same, by an engine that lets other threads go on meanwhile."""
 _LARGE = 64 * 1024

@@ -34,7 +34,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.calling import Hook, run_phase
 from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
-from llm_gateway_sdk.texts import TextPlace, walk_json
+from llm_gateway_sdk.texts import TextPlace, walk_json, write_back
 
 from ..request import ClientRequest
 
@@ -75,11 +75,11 @@ class EventEdits:
         places, messages = await (run_aside(_asked, event) if aside else _at_once(_asked, event))
         if not places:
             return
-        ctx = self._context()
+        ctx, before = self._context(), [message.text for message in messages]
         ctx.request = LLMRequest(ctx.requested_model or "", messages)
         _raise(await run_phase(self._before, ctx))
         texts = [message.text for message in ctx.request.messages]
-        await (run_aside(_put_back, places, texts) if aside else _at_once(_put_back, places, texts))
+        await (run_aside(_put_back, places, before, texts) if aside else _at_once(_put_back, places, before, texts))
 
     async def to_client(self, event: Event, *, aside: bool = False) -> list[Event]:
         """The provider's event as it goes on, perhaps after what was held of its text; none while a text waits for its
@@ -113,14 +113,14 @@ class EventEdits:
         places, parts = await (run_aside(_answered, event) if aside else _at_once(_answered, event))
         if not places:
             return
-        ctx = self._context()
+        ctx, before = self._context(), [part.text for part in parts if isinstance(part, TextPart)]
         response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", parts))])
         ctx.request = LLMRequest(ctx.requested_model or "")
         ctx.response_payload = Payload(None, response)
         _raise(await run_phase(self._after, ctx))
         left = ctx.response or response
         texts = [part.text for part in left.message.content if isinstance(part, TextPart)]
-        await (run_aside(_put_back, places, texts) if aside else _at_once(_put_back, places, texts))
+        await (run_aside(_put_back, places, before, texts) if aside else _at_once(_put_back, places, before, texts))
 
     def _context(self) -> RequestContext:
         session = self._request.ctx
@@ -193,11 +193,9 @@ def _raise(verdict: Verdict | None) -> None:
         raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused the event.", plugin=verdict.plugin)
 
 
-def _put_back(places: Sequence[TextPlace], texts: Sequence[str]) -> None:
+def _put_back(places: Sequence[TextPlace], before: Sequence[str], texts: Sequence[str]) -> None:
     if len(texts) != len(places):
         raise GatewayError(
             "A plugin added or removed texts of a session's event, which can't be expressed.", code="plugin_error"
         )
-    for place, text in zip(places, texts, strict=True):
-        if place.text != text:
-            place.text = text
+    write_back(places, before, texts)
