@@ -99,6 +99,28 @@ def test_a_rolling_window_drains_between_requests() -> None:
     assert result.by_subject == {"red": 2}
 
 
+def test_an_export_of_recorded_requests_is_played_as_it_is() -> None:
+    """As the tracer's pages export it: the columns of its table, numbers with many digits as text."""
+    row = {
+        "ts": "2026-11-28 10:00:00.123456", "caller": "ann", "team": "red", "user_id": "u1", "labels": {"env": "prod"},
+        "model_requested": "gpt-5", "client_ip": "192.0.2.1", "project": "default", "status": "ok",
+        "input_tokens": 100, "output_tokens": 20, "cost_usd": "0.600000000",
+    }  # fmt: skip
+    rules = compile_rules(
+        [
+            {"name": "money", "per": ["team", "model"], "cost": "1 USD", "window": {"calendar": "day"}},
+            {"name": "tokens", "per": ["user", "ip"], "tokens": 200, "window": "1m", "mode": "shadow"},
+        ]
+    )
+
+    others = [{**row, "status": "refused"}, {**row, "cost_usd": None, "ts": "2026-11-29 00:00:00"}]
+    found = simulate(rules, [row, row, *others])
+
+    assert (found["money"].seen, found["money"].refused, found["money"].skipped) == (2, 1, 1)
+    assert found["money"].by_subject == {"red, gpt-5": 1}
+    assert (found["tokens"].seen, found["tokens"].refused) == (3, 1)
+
+
 def test_a_request_that_one_limit_refuses_counts_in_none() -> None:
     rules = compile_rules(
         [

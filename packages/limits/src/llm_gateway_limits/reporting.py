@@ -101,13 +101,15 @@ def simulate(
     refused counts in none. Concurrency can't be seen in records and is left out.
 
     A record has `time` (seconds since the epoch, or ISO 8601) and what is known of `key`, `user`, `team`, `org`,
-    `labels`, `project`, `model`, `provider`, `ip`, `input_tokens`, `output_tokens` and `cost` (US dollars).
+    `labels`, `project`, `model`, `provider`, `ip`, `input_tokens`, `output_tokens` and `cost` (US dollars). The
+    names in an export of recorded requests are known too; what the gateway itself has refused there is left out.
     `step` is called with 1 after each record. Raises ValueError where a record has no time.
     """
     found = {rule.name: Simulation() for rule in rules if rule.measure != "concurrent"}
     sums: dict[str, int] = {}
     buckets: dict[str, tuple[int, int]] = {}
-    ordered = sorted(((_time(record), record) for record in records), key=lambda each: each[0])
+    asked = (record for record in records if record.get("status") != "refused")
+    ordered = sorted(((_time(record), record) for record in asked), key=lambda each: each[0])
     for at, record in ordered:
         if step is not None:
             step(1)
@@ -152,7 +154,7 @@ def simulate(
 
 
 def _time(record: Mapping[str, Any]) -> float:
-    for name in ("time", "started", "timestamp", "started_at"):
+    for name in ("time", "ts", "started", "timestamp", "started_at"):
         value = record.get(name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value) / (1000 if value > 10**11 else 1)
@@ -172,10 +174,10 @@ def _asker(record: Mapping[str, Any]) -> Asker:
     name = text("key", "caller")
     labels = record.get("labels")
     principal = Principal(
-        name, name, text("source"), text("user") or None, text("team") or None, text("org") or None,
+        name, name, text("source"), text("user", "user_id") or None, text("team") or None, text("org") or None,
         labels if isinstance(labels, dict) else {},
     )  # fmt: skip
-    model = text("model", "asked", "requested_model")
+    model = text("model", "asked", "requested_model", "model_requested")
     known = name or principal.user or principal.team or principal.org or principal.labels
     return Asker(
         principal if known else None,
@@ -188,7 +190,8 @@ def _asker(record: Mapping[str, Any]) -> Asker:
 
 
 def _amount(rule: Rule, record: Mapping[str, Any]) -> int | None:
-    inputs, outputs, cost = (record.get(name) for name in ("input_tokens", "output_tokens", "cost"))
+    inputs, outputs = record.get("input_tokens"), record.get("output_tokens")
+    cost = record.get("cost", record.get("cost_usd"))
     match rule.measure:
         case "requests":
             return 1
