@@ -11,7 +11,6 @@ import asyncio
 import cProfile
 import itertools
 import pstats
-import random
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -24,29 +23,27 @@ import uvloop
 from llm_gateway.server.worker import spare_the_collector
 
 from .inprocess import CHAT, InProcess, Transport, quiet, raw_request
-from .keys import LIMITS, key_file, redis_running, redis_with_keys, sqlite_with_keys
+from .keys import LIMITS, by_rank, key_file, redis_running, redis_with_keys, sqlite_with_keys
 from .measure import work_folder
 from .scenarios import SCENARIOS, request_body
 
 AT_ONCE = 64
-_EXPONENT = 1.1
-"""Of the choice of keys by rank: the first of 100,000 keys asks for an eighth of all, the first hundred for half."""
 
 
 class _Client(Transport):
     """A connection that asks again as soon as it is answered, for as long as there is something to ask."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, requests: Iterator[bytes]) -> None:
         super().__init__()
+        self._requests = requests
         self._clients = clients
         self._loop = asyncio.get_running_loop()
         self.write = self._answered
         self.protocol = clients.gateway.connect(self)
 
     def ask(self) -> None:
-        request = self._clients.next_request()
-        if request is not None:
-            self.protocol.data_received(request)
+        if self._clients.may_ask():
+            self.protocol.data_received(next(self._requests))
 
     def _answered(self, reply: bytes) -> None:
         if not reply.startswith(b"HTTP/1.1 200"):
@@ -58,12 +55,11 @@ class _Client(Transport):
 class Clients:
     """Connections of one gateway."""
 
-    def __init__(self, gateway: InProcess, requests: Iterator[bytes]) -> None:
+    def __init__(self, gateway: InProcess, requests: Sequence[Iterator[bytes]]) -> None:
         self.gateway = gateway
-        self._requests = requests
         self._left = self._open = 0
         self._all_answered: asyncio.Future[None] | None = None
-        self._clients = [_Client(self) for _ in range(AT_ONCE)]
+        self._clients = [_Client(self, each) for each in requests]
 
     async def ask(self, count: int) -> None:
         self._left = self._open = count
@@ -72,9 +68,9 @@ class Clients:
             client.ask()
         await self._all_answered
 
-    def next_request(self) -> bytes | None:
+    def may_ask(self) -> bool:
         self._left -= 1
-        return next(self._requests) if self._left >= 0 else None
+        return self._left >= 0
 
     def answered(self) -> None:
         self._open -= 1
@@ -82,34 +78,28 @@ class Clients:
             self._all_answered.set_result(None)
 
 
-def requests_with(keys: Sequence[str], choice: str) -> Iterator[bytes]:
-    """`in use`: the first 64; `in turn`: each with the next; `by rank`: few of them often and many seldom, as
-    the keys of a company."""
+def requests_of(keys: Sequence[str], choice: str) -> list[Iterator[bytes]]:
+    """What each connection asks. `in use`: one key per connection; `in turn`: each request has the next one of all;
+    `by rank`: few of them often and many seldom."""
     body = request_body(SCENARIOS["P1"], "gpt-4o-mini")
 
     def request(key: str) -> bytes:
         return raw_request(CHAT, body).replace(b"bench-key", key.encode())
 
-    match choice:
-        case "in use":
-            yield from itertools.cycle([request(key) for key in keys[:AT_ONCE]])
-        case "in turn":
-            yield from (request(key) for key in itertools.cycle(keys))
-        case _:
-            weights = list(itertools.accumulate((rank + 1) ** -_EXPONENT for rank in range(len(keys))))
-            chooser = random.Random(1)
-            while True:
-                yield from (request(key) for key in chooser.choices(keys, cum_weights=weights, k=1000))
+    if choice == "in use":
+        return [itertools.repeat(request(key)) for key in itertools.islice(itertools.cycle(keys), AT_ONCE)]
+    chosen = keys if choice == "in turn" else by_rank(keys, len(keys))
+    return [(request(key) for key in itertools.cycle(chosen))] * AT_ONCE
 
 
 async def _measure(store: str, keys: Sequence[str], choices: Sequence[str], args: argparse.Namespace) -> None:
     async with AsyncExitStack() as stack:
-        plain = Clients(await stack.enter_async_context(InProcess()), requests_with(["bench-key"], "in use"))
+        plain = Clients(await stack.enter_async_context(InProcess()), requests_of(["bench-key"], "in use"))
         written = f"store: {{url: '{store}', config: {{deadline: 60s}}}}\n{LIMITS}"
         limited = await stack.enter_async_context(InProcess(written))
         spare_the_collector()
         for choice in choices:
-            clients = Clients(limited, requests_with(keys, choice))
+            clients = Clients(limited, requests_of(keys, choice))
             await plain.ask(500)
             await clients.ask(args.warm)
             best = [float("inf")] * 2
@@ -124,7 +114,7 @@ async def _measure(store: str, keys: Sequence[str], choices: Sequence[str], args
                     await clients.ask(args.count)
                 stats = cast(Any, pstats.Stats(profile))
                 print(f"calls per request {stats.total_calls / args.count:.0f}")
-                stats.sort_stats("tottime").print_stats(70)
+                stats.sort_stats("tottime").print_stats(45)
 
 
 async def _cost(clients: Clients, count: int) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import random
 import shutil
 import socket
 import subprocess
@@ -20,7 +22,7 @@ from llm_gateway_sdk import Store
 
 from .scenarios import KEYS
 
-__all__ = ["LIMITS", "key_file", "redis_running", "redis_with_keys", "sqlite_with_keys"]
+__all__ = ["LIMITS", "by_rank", "key_file", "ranked_key_file", "redis_running", "redis_with_keys", "sqlite_with_keys"]
 
 LIMITS = """
 plugins:
@@ -36,6 +38,7 @@ plugins:
 """
 """Three limits per key, as those that are in force for each request of a company's gateway."""
 _AT_ONCE = 256
+_EXPONENT = 1.1
 
 
 def key_file(folder: Path) -> Path:
@@ -44,6 +47,22 @@ def key_file(folder: Path) -> Path:
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text("".join(new_key()[1] + "\n" for _ in range(KEYS)))
+    return file
+
+
+def by_rank(keys: Sequence[str], count: int) -> list[str]:
+    """The keys of `count` requests, each chosen by its rank, as the keys of a company are used: of 100,000 the first
+    asks for an eighth of all, the first hundred for half, and most for one request or none. The same each time."""
+    weights = list(itertools.accumulate((rank + 1) ** -_EXPONENT for rank in range(len(keys))))
+    return random.Random(1).choices(keys, cum_weights=weights, k=count)
+
+
+def ranked_key_file(folder: Path) -> Path:
+    """The keys of requests one after the other, chosen by rank."""
+    file = folder / "ranked-keys.txt"
+    if not file.exists():
+        chosen = by_rank(key_file(folder).read_text().split(), KEYS)
+        file.write_text("".join(key + "\n" for key in chosen))
     return file
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .gateways import GATEWAYS, Place, Running, nginx_program, runs, version_of
-from .keys import key_file, redis_running
+from .keys import key_file, ranked_key_file, redis_running
 from .machine import PeakMemory, cpu_seconds, describe
 from .scenarios import SCENARIOS, Scenario, Setup, request_body
 
@@ -109,7 +109,9 @@ def _measure(running: Running, scenario: Scenario, upstream: _Upstream, seconds_
     command = [str(work_folder() / "load"), "-p", str(running.port), "-u", endpoint.path, "-b", str(body)]
     command += ["-c", str(scenario.connections), "-r", str(scenario.ramp)]
     if scenario.keys is not None:
-        command += ["-k", str(key_file(work_folder() / "keys"))] + (["-K"] if scenario.keys == "in turn" else [])
+        keys = work_folder() / "keys"
+        command += ["-k", str(ranked_key_file(keys) if scenario.keys == "by rank" else key_file(keys))]
+        command += [] if scenario.keys == "one per connection" else ["-K"]
     else:
         for header in endpoint.headers:
             command += ["-H", header]

@@ -35,8 +35,8 @@ class Scenario:
     """Milliseconds over which the connections are opened."""
     long_stream: bool = False
     """Once a second another client asks for a stream of 20,000 chunks."""
-    keys: Literal["one per connection", "in turn"] | None = None
-    """With which of the keys of a store requests are made."""
+    keys: Literal["one per connection", "in turn", "by rank"] | None = None
+    """With which of the keys of a store requests are made; `by rank` few of them often and many seldom."""
     only: tuple[str, ...] = ()
     """The gateways that it is for; empty is all."""
 
@@ -90,11 +90,19 @@ SCENARIOS = {
             only=_WITH_KEYS,
         ),
         Scenario(
+            "P13-rank", "the same, few keys often and many seldom", 64, setup="sqlite", keys="by rank",
+            only=_WITH_KEYS,
+        ),
+        Scenario(
             "P13-redis", "a key and three limits on Redis, 64 of 100,000 keys", 64, seconds=6, setup="redis",
             keys="one per connection", only=_WITH_KEYS,
         ),
         Scenario(
             "P13-redis-turn", "the same, each request with the next key", 64, setup="redis", keys="in turn",
+            only=_WITH_KEYS,
+        ),
+        Scenario(
+            "P13-redis-rank", "the same, few keys often and many seldom", 64, setup="redis", keys="by rank",
             only=_WITH_KEYS,
         ),
     )

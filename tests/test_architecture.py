@@ -466,6 +466,14 @@ def words_in(room: str, pattern: str) -> list[str]:
     ]
 
 
+def test_the_oldest_of_a_bounded_dictionary_is_removed_in_constant_time() -> None:
+    """`del kept[next(iter(kept))]` walks over all that was removed before; `popitem` of an `OrderedDict` does not."""
+    walking = re.compile(r"del (\S+)\[next\(iter\(\1\)\)\]")
+    found = [str(path) for path in PACKAGES.glob("*/src/**/*.py") if walking.search(path.read_text(encoding="utf-8"))]
+
+    assert found == []
+
+
 def test_each_module_states_what_it_holds() -> None:
     silent = [
         str(path.relative_to(PACKAGES))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from llm_gateway_limits.blocks import Block, BlockSettings, Demand
 
 from llm_gateway_sdk import CounterState, Entry
@@ -33,7 +35,7 @@ def test_a_block_keeps_how_much_of_it_is_not_exact() -> None:
 def test_blocks_shrink_to_nothing_near_a_limit() -> None:
     settings, entries = BlockSettings(share=0.1, seconds=2, requests=50), [Entry("a", 10, 1000)]
     demand = Demand()
-    demand.times.extend([1.0] * 40)
+    demand.times = deque([1.0] * 40)
 
     def size(settled: int) -> int:
         demand.states = (CounterState("a", settled, 0, 1000),)
@@ -44,5 +46,8 @@ def test_blocks_shrink_to_nothing_near_a_limit() -> None:
 
 def test_a_combination_that_is_rarely_asked_for_gets_no_block() -> None:
     demand = Demand(states=(CounterState("a", 0, 0, None),))
-    demand.times.append(1.0)
-    assert demand.requests([Entry("a", 1)], BlockSettings(), now=1.0) == 1
+    for when in (1.0, 9.0, 17.0):
+        demand.asked(when, BlockSettings())
+        assert demand.requests([Entry("a", 1)], BlockSettings(), now=when) == 1
+    demand.asked(17.5, BlockSettings())
+    assert demand.requests([Entry("a", 1)], BlockSettings(), now=17.5) == 2

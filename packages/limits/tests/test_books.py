@@ -119,3 +119,34 @@ def test_the_ledger_has_what_was_spent_while_the_store_was_away_or_lost_it(lost:
         assert event["charges"] == {ENTRIES[0].key: 40, ENTRIES[1].key: 1}
 
     asyncio.run(main())
+
+
+def test_a_block_that_comes_when_its_counters_were_forgotten_is_given_back_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("llm_gateway_limits.books._COMBINATIONS", 1)
+
+    class Slow(MemoryStore):
+        pause = 0.0
+
+        async def reserve(self, *args: Any, **options: Any) -> Any:
+            await asyncio.sleep(self.pause)
+            return await super().reserve(*args, **options)
+
+    async def main() -> None:
+        store = Slow()
+        mine = books(store)
+        first = await mine.reserve([Entry("a", 1, 1000)])
+        store.pause = 0.05
+        growing = asyncio.create_task(mine.reserve([Entry("a", 1, 1000)]))
+        await asyncio.sleep(0)
+        others = [await mine.reserve([Entry("b", 1, 1000)])]  # of "a" nothing is remembered any more
+        others += [await growing, await mine.reserve([Entry("a", 1, 1000)]), await mine.reserve([Entry("a", 1, 1000)])]
+        for hold in (first, *others):
+            assert isinstance(hold, Hold)
+            await mine.settle(hold, [1])
+        await mine.close()
+        states = await store.read([Entry("a", 0), Entry("b", 0)])
+        assert [(state.settled, state.open) for state in states] == [(4, 0), (1, 0)]
+
+    asyncio.run(main())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from llm_gateway_sdk import CounterState, Entry
+from llm_gateway_sdk import MAX_AMOUNT, CounterState, Entry
 
 from .batches import Part
 from .books import Hold
@@ -61,8 +61,9 @@ def applied_of(terms: Sequence[Term], usage: Usage) -> list[Applied]:
     """What the terms reserve for a request of this estimated usage."""
     found = []
     for term in terms:
-        amount = term.most(usage)
-        found.append(Applied(term, amount, term.rule.scaled(amount)))
+        amount, rule = term.most(usage), term.rule
+        held = amount if rule.scale == 1 and amount < MAX_AMOUNT else rule.scaled(amount)
+        found.append(Applied(term, amount, held))
     return found
 
 

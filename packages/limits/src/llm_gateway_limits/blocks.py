@@ -104,12 +104,23 @@ class Demand:
 
     block: Block | None = None
     states: tuple[CounterState, ...] = ()
-    times: deque[float] = field(default_factory=lambda: deque(maxlen=128))
+    last: float = 0.0
+    """When it was asked for last, where there are no `times`."""
+    times: deque[float] | None = None
+    """When it was asked for, if more than once within the time that a block is for: most keys ask seldom."""
     growing: bool = False
     """A block is being taken."""
 
+    def asked(self, now: float, settings: BlockSettings) -> None:
+        """It is asked for now; once there are `times`, they are what is added to."""
+        if self.last and now - self.last < settings.seconds:
+            self.times = deque((self.last, now), maxlen=128)
+        self.last = now
+
     def requests(self, entries: Sequence[Entry], settings: BlockSettings, now: float) -> int:
         """For how many requests like this one to reserve; 1 is none in advance."""
+        if self.times is None:
+            return 1
         recent = sum(1 for each in self.times if each > now - settings.seconds)
         most = min(settings.requests, recent)
         if most < 2 or self.growing or len(self.states) != len(entries) or not settings.enabled:

@@ -83,6 +83,8 @@ class Books:
         self.ledger = ledger
         """Charges are written to the store's log."""
         self._demands: OrderedDict[tuple[str, ...], Demand] = OrderedDict()
+        self._lent: dict[tuple[str, ...], Demand] = {}
+        """Those that have a block, which are few of them."""
         self._retired: list[Block] = []
         self._open: dict[str, float] = {}
         """Leases with an open request, and when each must be extended, by the monotonic clock."""
@@ -99,7 +101,10 @@ class Books:
         """What the request may spend, where a block has it; None where the store has to be asked."""
         now = time.monotonic()
         demand = self._demand(keys)
-        demand.times.append(now)
+        if demand.times is None:
+            demand.asked(now, self._settings)
+        else:
+            demand.times.append(now)
         block = demand.block
         if block is None or not block.take(amounts, now):
             return None
@@ -173,10 +178,9 @@ class Books:
     async def keep(self) -> None:
         """What has to be done every now and then: retire blocks, extend leases, send what waits."""
         now = time.monotonic()
-        for demand in self._demands.values():
-            if demand.block is not None and now >= demand.block.until:
-                self._retired.append(demand.block)
-                demand.block = None
+        for keys, demand in list(self._lent.items()):
+            if demand.block is None or now >= demand.block.until:
+                self._retire(keys, demand)
         waiting = self._retired
         self._retired = [block for block in waiting if block.open]
         for block in waiting:
@@ -188,10 +192,8 @@ class Books:
 
     async def close(self) -> None:
         """Gives back what is in blocks."""
-        for demand in self._demands.values():
-            if demand.block is not None:
-                self._retired.append(demand.block)
-                demand.block = None
+        for keys, demand in list(self._lent.items()):
+            self._retire(keys, demand)
         for block in self._retired:
             await self._settle_block(block)
         self._retired = []
@@ -202,19 +204,25 @@ class Books:
     @property
     def in_blocks(self) -> int:
         """Blocks in use."""
-        return len(self._retired) + sum(demand.block is not None for demand in self._demands.values())
+        return len(self._retired) + len(self._lent)
 
     def _demand(self, keys: tuple[str, ...]) -> Demand:
         demand = self._demands.get(keys)
         if demand is None:
             demand = self._demands[keys] = Demand()
             if len(self._demands) > _COMBINATIONS:
-                _, gone = self._demands.popitem(last=False)
-                if gone.block is not None:
-                    self._retired.append(gone.block)
+                self._retire(*self._demands.popitem(last=False))
         else:
             self._demands.move_to_end(keys)
         return demand
+
+    def _retire(self, keys: tuple[str, ...], demand: Demand) -> None:
+        """No further request is served from its block."""
+        if demand.block is not None:
+            self._retired.append(demand.block)
+            demand.block = None
+        if self._lent.get(keys) is demand:
+            del self._lent[keys]
 
     async def _grow(self, entries: tuple[Entry, ...], demand: Demand, count: int) -> Hold | None:
         """A new block and this request's part of it; None where so much is not left."""
@@ -225,13 +233,13 @@ class Books:
             demand.states = ()
             return None
         demand.states = answer.states
-        if demand.block is not None:
-            self._retired.append(demand.block)
+        keys = tuple(entry.key for entry in entries)
+        self._retire(keys, self._lent.get(keys, demand))
         until = time.monotonic() + min(self._settings.seconds, self._lease_seconds / 2)
         sizes = [entry.amount for entry in many]
         released = tuple(entry.on_expiry == "release" for entry in entries)
-        block = Block(lease.id, tuple(entry.key for entry in entries), tuple(sizes), sizes, until, released)
-        demand.block = block
+        block = Block(lease.id, keys, tuple(sizes), sizes, until, released)
+        demand.block, self._lent[keys] = block, demand
         self._open[lease.id] = time.monotonic() + self._lease_seconds / 3
         amounts = [entry.amount for entry in entries]
         block.take(amounts, 0.0)

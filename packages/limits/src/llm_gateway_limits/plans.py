@@ -13,6 +13,7 @@ anew as soon as one of these is not what it was made from:
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -106,7 +107,7 @@ class Planner:
         self._live = live
         self._estimator = estimator
         self._by_address = any("ip" in rule.per or "ip" in rule.when for rule in live.rules)
-        self._plans: dict[tuple[object, ...], Plan] = {}
+        self._plans: OrderedDict[tuple[object, ...], Plan] = OrderedDict()
         self._most: dict[tuple[str, str, bool, str], Callable[[Usage], int]] = {}
         """What requests take at most, which is the same for all callers: by the limit's name, the operation, whether it
         is a batch, and the model."""
@@ -130,7 +131,7 @@ class Planner:
             if current and (known is principal or known == principal):
                 return plan
         if plan is None and len(self._plans) >= _MOST:
-            del self._plans[next(iter(self._plans))]
+            self._plans.popitem(last=False)
         plan = self._plans[key] = self._make(ctx, now)
         return plan
 

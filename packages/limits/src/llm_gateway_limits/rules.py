@@ -180,7 +180,7 @@ class Rule:
         if limit is None:
             return None
         index, ends = self.window.at(now)
-        scaled, held = self.scaled(amount), limit // self.scale
+        scaled, held = self.scaled(amount) if amount else 0, limit // self.scale
         key = self.key(subject, index)
         if self.measure == "concurrent":
             return Entry(key, scaled, held, enforce=self.enforce, on_expiry="release")

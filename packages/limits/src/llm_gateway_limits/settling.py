@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from llm_gateway_sdk import Attempt, RequestContext, RequestRejected
+from llm_gateway_sdk import MAX_AMOUNT, Attempt, RequestContext, RequestRejected
 
 from .applied import Applied, Spending, applied_of
 from .books import Books
@@ -40,17 +40,12 @@ class Settlement:
         else:
             [(applied, hold)] = spending.holds
             by_model, settle = self.by_model, self._estimator.settle
-            charged = [
-                each.term.rule.scaled(
-                    settle(
-                        each.term.rule,
-                        ctx,
-                        self._counting(ctx, spending, each) if by_model else ctx.attempts,
-                        each.amount,
-                    )
-                )
-                for each in applied
-            ]
+            charged, attempts = [], ctx.attempts
+            for each in applied:
+                rule = each.term.rule
+                counting = self._counting(ctx, spending, each) if by_model else attempts
+                used = settle(rule, ctx, counting, each.amount)
+                charged.append(used if rule.scale == 1 and used < MAX_AMOUNT else rule.scaled(used))
             await self._books.settle(hold, charged)
         if self.by_model and not ctx.batch and not self._as_asked(ctx, spending):
             await self._charge_unreserved(ctx, spending)

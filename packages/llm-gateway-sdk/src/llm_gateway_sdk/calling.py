@@ -289,7 +289,9 @@ async def call_hook(
         except GeneratorExit as error:
             raise _raised(error) from error
         waited = True
-        _watch(hook, perf_counter() - started)
+        held = perf_counter() - started
+        if held > WATCHDOG_SECONDS:
+            _watch(hook, held)
         return await _limited(_Resumed(result, waiting, hook), hook, limit)
     finally:
         spent = perf_counter() - started
@@ -362,12 +364,12 @@ class _Resumed(Awaitable[Any]):
                         overtime = overtime or _Overtime(self._hook)
                         if overtime.ends(coroutine):
                             raise
-                    step: Callable[[], Any] = lambda error=error: coroutine.throw(error)  # type: ignore[misc] # noqa: E731
+                    step, given = coroutine.throw, error
                 else:
-                    step = lambda value=value: coroutine.send(value)  # type: ignore[misc] # noqa: E731
+                    step, given = coroutine.send, value
                 started = perf_counter()
                 try:
-                    waiting = step()
+                    waiting = step(given)
                 except StopIteration as stop:
                     if overtime is not None and overtime.is_due:
                         raise asyncio.CancelledError from None
@@ -377,7 +379,9 @@ class _Resumed(Awaitable[Any]):
                         raise
                     raise _raised(error) from error
                 finally:
-                    _watch(self._hook, perf_counter() - started)
+                    held = perf_counter() - started
+                    if held > WATCHDOG_SECONDS:
+                        _watch(self._hook, held)
         finally:
             if overtime is not None:
                 overtime.close()

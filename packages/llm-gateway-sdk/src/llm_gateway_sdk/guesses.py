@@ -6,6 +6,7 @@ import ipaddress
 import secrets
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import blake2b
 from math import inf
@@ -39,8 +40,8 @@ class GuessLimit:
         self._allowed = allowed
         self._addresses = addresses
         self._clock = clock
-        self._counts: dict[str, tuple[float, int]] = {}
-        self._trusted: dict[tuple[str, bytes], float] = {}
+        self._counts: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._trusted: OrderedDict[tuple[str, bytes], float] = OrderedDict()
         self._salt = secrets.token_bytes(16)
         self._mutex = threading.Lock()
 
@@ -53,7 +54,7 @@ class GuessLimit:
             if now - since >= WINDOW_SECONDS:
                 since, count = now, 0
             if len(self._counts) >= self._addresses:
-                del self._counts[next(iter(self._counts))]
+                self._counts.popitem(last=False)
             self._counts[network] = (since, count + 1)
             return count + 1 > self._allowed
 
@@ -74,7 +75,7 @@ class GuessLimit:
         with self._mutex:
             self._trusted.pop(known, None)
             if len(self._trusted) >= self._addresses:
-                del self._trusted[next(iter(self._trusted))]
+                self._trusted.popitem(last=False)
             self._trusted[known] = now
 
     def _known(self, network: str, credential: str) -> tuple[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -45,7 +46,7 @@ class ModelDescriptions:
         self._prices = read_prices(written, source=CONFIGURATION)
         if self._prices is None:
             self._prices = _of_metadata(model.name, model.metadata)
-        self._known: dict[str, Description] = {}
+        self._known: OrderedDict[str, Description] = OrderedDict()
 
     def of(self, name: str) -> Description:
         """The facts and prices of the model that the provider calls `name`."""
@@ -53,7 +54,7 @@ class ModelDescriptions:
         if known is None:
             known = self._describe(name)
             if len(self._known) >= MAX_NAMES:
-                del self._known[next(iter(self._known))]
+                self._known.popitem(last=False)
             self._known[name] = known
         return known
 

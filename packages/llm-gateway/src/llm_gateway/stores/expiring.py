@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 __all__ = ["ExpiringRecords"]
@@ -17,7 +18,7 @@ class ExpiringRecords:
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max = max_bytes
-        self._values: dict[str, tuple[int, bytes]] = {}
+        self._values: OrderedDict[str, tuple[int, bytes]] = OrderedDict()
         self._ends: list[tuple[int, str]] = []
         self._bytes = 0
 

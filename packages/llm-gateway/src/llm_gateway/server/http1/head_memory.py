@@ -7,6 +7,7 @@ request, or a thousand clients that are the same program, send the same head aga
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from .head import Head
@@ -43,7 +44,7 @@ class HeadMemory:
     """Of one server. Its heads share their facts over all connections, so that it is emptied where these may change."""
 
     def __init__(self) -> None:
-        self._heads: dict[tuple[bytes, bytes], RememberedHead] = {}
+        self._heads: OrderedDict[tuple[bytes, bytes], RememberedHead] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._heads)
@@ -58,7 +59,7 @@ class HeadMemory:
         before, after = remembered.before, remembered.after
         if after and len(before) + len(after) < _LONGEST:
             if len(self._heads) >= _MOST:
-                del self._heads[next(iter(self._heads))]
+                self._heads.popitem(last=False)
             self._heads[before, after] = remembered
 
     def clear(self) -> None:

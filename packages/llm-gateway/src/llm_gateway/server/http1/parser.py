@@ -274,7 +274,9 @@ class RequestParser:
             raise _Stop
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._count(len(name) + len(value))
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > self._max_head_bytes:
+            self._refuse(_TOO_LARGE)
         if self._dead:
             raise _Stop
         if self._in_body:
