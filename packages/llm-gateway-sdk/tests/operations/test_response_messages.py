@@ -66,7 +66,15 @@ def test_what_somebody_stores_goes_by_its_id() -> None:
     assert remembered.complete({"previous_response_id": "r1"}) == {"previous_response_id": "r1"}
 
 
-@pytest.mark.parametrize("data", [b'{"type": "response.completed"', b'{"type": "response.completed", "response": 5}'])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"type": "response.completed"',
+        b'{"type": "response.completed", "response": 5}',
+        b'{"type": [".completed"]}',
+        b'{"type": {".completed": 1}}',
+    ],
+)
 def test_a_last_event_that_can_not_be_read_is_not_remembered(data: bytes) -> None:
     remembered = Remembered()
     remembered.take({"store": False}, data)

@@ -22,7 +22,7 @@ __all__ = ["CREATE", "Create", "Remembered", "error_message", "prepared", "read_
 CREATE = "response.create"
 _ENVELOPE = ("type", "event_id", "stream_id", "generate", "stream", "stream_options")
 """Fields of a message that are none of a request."""
-_ENDS = frozenset({"response.completed", "response.incomplete"})
+_ENDS = ("response.completed", "response.incomplete")
 _REMEMBERED = 16
 _MOST_BYTES = 32 * 1024 * 1024
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import unquote
@@ -109,6 +110,24 @@ def test_what_is_hidden_in_one_reading_of_a_string_is_not_undone_by_another(writ
         read = unquote(result) if ":" in result else base64.b64decode(result).decode()
         assert "s3cret" not in read
         assert "[hidden]" in read
+
+
+ODD = [None, True, 1, 1.5, "", [], ["x"], {}, {"a": ["b"]}, [[]]]
+
+
+@pytest.mark.parametrize("value", ODD, ids=str)
+@pytest.mark.parametrize("name", ["role", "type", "content", "id", "name", "audio"])
+def test_an_event_of_any_shape_is_looked_through(name: str, value: Any) -> None:
+    """Of both sides: what is not the API's is the other side's to refuse, and its words are hidden all the same."""
+
+    async def main() -> list[dict[str, Any]]:
+        edits, part = made(Hiding()), {"type": "input_text", "text": "a s3cret", name: value}
+        event = {"type": "conversation.item.create", "item": {"role": "user", "content": [part], name: value}}
+        await edits.to_provider(event)
+        done = {"type": "response.done", "item": {"text": "s3cret", name: value}, "response": value, name + "s": value}
+        return [event, *await edits.to_client(done)]
+
+    assert "s3cret" not in json.dumps(asyncio.run(main()))
 
 
 def test_instructions_and_tools_are_the_operators() -> None:

@@ -163,7 +163,7 @@ def _role_of(event: Event) -> str:
     if not isinstance(item, dict):
         return "system"  # instructions, tools
     role = item.get("role")
-    return role if role in _ROLES else "user"
+    return role if isinstance(role, str) and role in _ROLES else "user"
 
 
 def _place(event: Event) -> tuple[Any, ...]:
