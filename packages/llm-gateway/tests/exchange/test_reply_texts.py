@@ -58,9 +58,11 @@ def hide(response: LLMResponse) -> None:
         (b'{"other":{"deep":["secret"]}}', "application/json; charset=utf-8", b'{"other":{"deep":["[HIDDEN]"]}}'),
         (b'{"data":"YSBzZWNyZXQ="}', "application/json", b'{"data":"YSBbSElEREVOXQ=="}'),
         (b"1\n00:00 --> 00:01\na secret\n", "text/vtt", b"1\n00:00 --> 00:01\na [HIDDEN]\n"),
+        (b'{"a":"s\\u0065cret"}\n{"b":1}\n', "text/plain", b'{"a":"[HIDDEN]"}\n{"b":1}\n'),
+        (b"{a secret}", "text/plain", b"{a [HIDDEN]}"),
         (b'{"text":"secret"}\n\n{"text":"b"}\n', "application/x-jsonl", b'{"text":"[HIDDEN]"}\n{"text":"b"}\n'),
     ],
-    ids=["json", "deep", "base64", "captions", "lines"],
+    ids=["json", "deep", "base64", "captions", "lines called text", "text", "lines"],
 )
 def test_an_edited_text_is_put_back_in_its_place(body: bytes, kind: str, expected: bytes) -> None:
     verdict, reply = looked(body, kind, hide)
@@ -150,3 +152,9 @@ def test_replies_are_looked_at_only_where_someone_does(
     form: Any = SimpleNamespace(reply_texts=texts)
 
     assert wants_to_look(request, form, kind) is wanted
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_text_in_which_no_plugin_finds_a_word_is_refused(coding: str) -> None:
+    with pytest.raises((InvalidRequest, ModelProtocolError)):
+        looked("a secret".encode(coding), "text/plain; charset=utf-16", hide)

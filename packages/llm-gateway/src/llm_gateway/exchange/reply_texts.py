@@ -52,6 +52,11 @@ async def look_at_reply(
     is_json = "json" in kind and not is_lines
     if is_lines:
         return await _look_at_lines(request, form, wire)
+    if request.chain.edits_reply and kind.startswith(_PLAIN):
+        if b"\0" in wire.body:  # UTF-16, in which no plugin finds a word
+            raise InvalidRequest(_UNREADABLE, status=403)
+        if wire.body.lstrip()[:1] == b"{" and await _has_lines(wire.body):
+            return await _look_at_lines(request, form, wire)
     if not is_json and not kind.startswith(_PLAIN):
         if kind.startswith("text/event-stream") and request.chain.edits_reply:
             raise InvalidRequest(
@@ -103,7 +108,7 @@ async def _look_at_lines(
         values = await run_aside(_one_of_lines, wire.body) if is_heavy(wire.body) else _one_of_lines(wire.body)
     except (ValueError, RecursionError):
         if request.chain.edits_reply:
-            raise InvalidRequest("A plugin has to see this file, and can't read it.", status=403) from None
+            raise InvalidRequest(_UNREADABLE, status=403) from None
         return None, wire
     whole = WireReply(wire.status, Headers.of([("content-type", "application/json")]), values)
     verdict, seen = await look_at_reply(request, form, whole)
@@ -111,6 +116,18 @@ async def _look_at_lines(
         return verdict, wire
     edited = await run_aside(_lines_of_one, seen.body) if is_heavy(seen.body) else _lines_of_one(seen.body)
     return None, WireReply(wire.status, _same_headers(wire), edited)
+
+
+async def _has_lines(body: bytes) -> bool:
+    """Whether what is called a text is a file of JSON, whose strings may have escapes and base64."""
+    try:
+        if is_heavy(body):
+            await run_aside(_one_of_lines, body)
+        else:
+            _one_of_lines(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _one_of_lines(body: bytes) -> bytes:
@@ -122,6 +139,7 @@ def _lines_of_one(body: bytes) -> bytes:
     return joined(json.dumps(line) + b"\n" for line in json.loads(body)["lines"])
 
 
+_UNREADABLE = "A plugin has to see this file, and can't read it."
 _PLAIN = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
 
 
