@@ -73,7 +73,7 @@ async def serving(
     folder: Path, script: Callable[[Call], Awaitable[None]], kind: str, plugins: str
 ) -> AsyncIterator[tuple[Gateway, Upstream]]:
     (folder / "keeper.py").write_text(KEEPER)
-    given = json.loads(json.dumps(PLUGINS[plugins]).replace('"spool"}', f'"{folder / "spool"}"}}'))
+    given = json.loads(json.dumps(PLUGINS[plugins]).replace('"path": "spool"', f'"path": "{folder / "spool"}"'))
     async with upstream(script) as up:
         settings = config(
             model(up.url, kind),
