@@ -63,7 +63,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 _WAITING = (
     "test_stores.py", "test_store_troubles.py", "test_cut_streams.py", "test_governance.py", "test_on_leave.py",
     "test_workers.py", "test_front_door.py", "test_every_route.py", "test_lifecycle_matrix.py",
-    "test_canary_replies.py", "test_heavy_bodies.py", "test_cancellation.py",
+    "test_canary_replies.py", "test_heavy_bodies.py", "test_cancellation.py", "test_freed.py",
 )  # fmt: skip
 """Files whose tests wait more than they work, or take longest."""
 
