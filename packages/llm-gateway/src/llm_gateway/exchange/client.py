@@ -90,10 +90,12 @@ class ClientReply:
         self._begun_by = attempt
 
     def close(self) -> None:
-        """No more keep-alives."""
+        """No more keep-alives. Those that know each other part, else they would wait for the garbage collector."""
         if self.outlet is not None:
             self.outlet.stop()
-            self.outlet = None  # the two know each other, and would wait for the garbage collector
+            self.outlet = None
+        if self.attendant is not None:
+            self.attendant.client = None
 
     # Streams.
 
@@ -178,11 +180,8 @@ class ClientReply:
         edits all that it sees, nothing stays that it could not see."""
         if self.request.is_heavy:
             await self.request.prepare_echo()
-        body = (
-            await run_aside(self._edited, wire, payload, attempt)
-            if attempt.is_heavy
-            else self._edited(wire, payload, attempt)
-        )
+        asked = wire, payload, attempt
+        body = await run_aside(self._edited, *asked) if attempt.is_heavy else self._edited(*asked)
         await self.relay_whole(WireReply(wire.status, wire.headers, body), attempt)
 
     def _edited(self, wire: WireReply, payload: Payload[LLMResponse], attempt: LiveAttempt) -> bytes:
@@ -242,9 +241,8 @@ class ClientReply:
         if coding := reply_headers.find(upstream, "content-encoding"):
             # One that the HTTP client does not decode: the body goes on as it is, and so does its name.
             headers.append((b"content-encoding", coding.encode("latin-1")))
-        self.status = status
+        self.status, self.unanswered = status, self._sink.disconnected
         self.request.ctx.stream.opened = self.started = True
-        self.unanswered = self._sink.disconnected
         await self._sink.start(status, headers)
 
     async def switch_protocols(self, headers: Headers) -> None:

@@ -151,7 +151,7 @@ class Exchange:
             if not await self._answer_cancelled(end_reason(cancelled)):
                 raise
         finally:
-            if self._client.outlet is not None:
+            if self._client.outlet is not None or self._client.attendant is not None:
                 self._client.close()
             self._finish()
 

@@ -49,7 +49,7 @@ class Attendant(Sink, Protocol):
     """Goes with one request whose conversation is kept by the gateway, and is its sink."""
 
     client: Any
-    """The `ClientReply` that writes to it; set before the request runs."""
+    """The `ClientReply` that writes to it, while the request runs."""
 
     async def recall(self) -> None:
         """Puts what was kept into the request. Raises GatewayError."""
