@@ -22,6 +22,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import joined
 from llm_gateway_sdk.wire.sse import parse_event
 
 from ..dialects.openai_responses.echo import ResponsesEcho
@@ -238,10 +239,10 @@ class Attendance(PiecewiseSink):
         if not self._streams:
             self._body.append(data)
             if not more:
-                await self._keep(_parsed(b"".join(self._body)))
-                self._body.clear()
+                body, self._body = joined(self._body), []
+                await self._keep(await run_by_size(len(body), _parsed, body))
         elif any(end in data for end in _ENDS):
-            await self._keep(_response_in(data))
+            await self._keep(await run_by_size(len(data), _response_in, data))
         await self._sink.write(data, more=more)
 
     def write_now(self, data: bytes) -> bool:
@@ -283,12 +284,13 @@ class Attendance(PiecewiseSink):
         for key in response.keys() & shown.keys():
             response[key] = shown[key]
         before = [] if self._previous is None else [*self._previous.before, self._previous.id]
-        await self._shelf.keep(self._owner, KeptResponse(response, own, before), aside=self._request.is_heavy)
+        attempt = None if self.client is None else self.client.attempt
+        aside = self._request.is_heavy or (attempt is not None and attempt.is_heavy)
+        await self._shelf.keep(self._owner, KeptResponse(response, own, before), aside=aside)
         await self._shelf.refresh(self._owner, self._ancestors)
         if self._conversation is not None:
             output = response.get("output")
             added = [*own, *(output if isinstance(output, list) else [])]
-            aside = self._request.is_heavy
             await self._shelf.add_items(self._owner, self._conversation.id, added, aside=aside)
 
     def _named_input(self) -> tuple[list[Any], Mapping[str, Any]]:
