@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -12,11 +13,12 @@ from llm_gateway.monitoring.content import (
     MOST_PARTS,
     input_messages,
     output_messages,
+    short,
     system_instructions,
     tool_definitions,
 )
 from llm_gateway_sdk import Choice, LLMRequest, LLMResponse, MediaPart, Message, TextPart, Tool
-from llm_gateway_sdk.parts import ToolCallPart, ToolResultPart
+from llm_gateway_sdk.parts import RefusalPart, ThinkingPart, ToolCallPart, ToolResultPart
 
 
 def request(*messages: Message, tools: list[Any] | None = None) -> LLMRequest:
@@ -112,3 +114,32 @@ def test_instructions_before_a_long_conversation_are_not_counted_as_left_out() -
 
     assert len(loaded(input_messages(instructed))) == MOST_PARTS
     assert "Be brief." in (system_instructions(instructed) or "")
+
+
+PARTS: list[Any] = [
+    TextPart("a"), RefusalPart("a"), ThinkingPart("a"), MediaPart("image", url="a"), MediaPart("image", data="a"),
+    MediaPart("document", file_id="a"), MediaPart("document", text="a"), ToolCallPart("a", "a"),
+    ToolResultPart("a", [TextPart("a")]),
+]  # fmt: skip
+PLACES = [
+    (part, field.name) for part in PARTS for field in fields(part) if str(field.type).partition(" | ")[0] == "str"
+]
+
+
+@pytest.mark.parametrize(("part", "name"), PLACES, ids=[f"{type(part).__name__}.{name}" for part, name in PLACES])
+def test_every_text_of_a_part_is_bounded(part: Any, name: str) -> None:
+    long = replace(part, **{name: "a" * (4 * MOST_LETTERS)})
+    message = Message("user", [long])
+
+    for written in (
+        input_messages(request(message)),
+        system_instructions(request(Message("system", [long]))),
+        output_messages(LLMResponse(choices=[Choice(0, message)])),
+    ):
+        assert len(written or "") < 2 * MOST_LETTERS
+
+
+def test_long_lists_of_texts_are_short() -> None:
+    assert short(["a", "b"]) == ["a", "b"]
+    assert sum(map(len, short(["a" * MOST_LETTERS] * 9))) < 2 * MOST_LETTERS
+    assert len(short(["a"] * 9000)) == MOST_PARTS

@@ -16,7 +16,15 @@ from llm_gateway_sdk.wire import json
 
 from .conventions import FINISH_REASONS
 
-__all__ = ["MOST_LETTERS", "MOST_PARTS", "input_messages", "output_messages", "system_instructions", "tool_definitions"]
+__all__ = [
+    "MOST_LETTERS",
+    "MOST_PARTS",
+    "input_messages",
+    "output_messages",
+    "short",
+    "system_instructions",
+    "tool_definitions",
+]
 
 MOST_LETTERS = 1 << 18
 """Of one attribute: to write them takes two milliseconds, in which no other request goes on. Collectors take batches of
@@ -71,7 +79,7 @@ def tool_definitions(request: LLMRequest) -> str | None:
             tools.append(
                 {
                     "type": "function",
-                    "name": tool.name,
+                    "name": room.cut(tool.name),
                     "description": None if tool.description is None else room.cut(tool.description),
                     "parameters": tool.parameters if room.holds(tool.parameters) else None,
                 }
@@ -90,6 +98,16 @@ def output_messages(response: LLMResponse) -> str:
         for choice in response.choices[:MOST_PARTS]
     ]
     return json.dumps_text(found)
+
+
+def short(texts: list[str]) -> list[str]:
+    """As many of the texts, and as much of them, as an attribute has room for."""
+    room, found = _Room(), []
+    for text in texts[:MOST_PARTS]:
+        if room.is_full:
+            break
+        found.append(room.cut(text))
+    return found
 
 
 class _Room:
@@ -162,11 +180,11 @@ def _part(part: object, room: _Room) -> dict[str, Any] | None:
             return {"type": "reasoning", "content": room.cut(part.text)}
         case ToolCallPart():
             written = _arguments(part.arguments) if room.holds(part.arguments) else room.cut(part.arguments)
-            return {"type": "tool_call", "id": part.id, "name": part.name, "arguments": written}
+            return {"type": "tool_call", "id": room.cut(part.id), "name": room.cut(part.name), "arguments": written}
         case ToolResultPart():
             return {
                 "type": "tool_call_response",
-                "id": part.tool_call_id,
+                "id": room.cut(part.tool_call_id),
                 "response": _parts(part.content, room),
             }
         case MediaPart():
@@ -184,10 +202,11 @@ def _arguments(text: str) -> Any:
 def _media(part: MediaPart, room: _Room) -> dict[str, Any]:
     if part.data is not None and not room.holds(part.data):
         return _note(f"{part.kind} of {len(part.data)} characters of base64 is left out")
+    kind = {"modality": part.kind, "mime_type": None if part.media_type is None else room.cut(part.media_type)}
     if part.data is not None:
-        return {"type": "blob", "modality": part.kind, "mime_type": part.media_type, "content": part.data}
+        return {"type": "blob", **kind, "content": part.data}
     if part.url is not None:
-        return {"type": "uri", "modality": part.kind, "mime_type": part.media_type, "uri": part.url}
+        return {"type": "uri", **kind, "uri": room.cut(part.url)}
     if part.file_id is not None:
-        return {"type": "file", "modality": part.kind, "mime_type": part.media_type, "file_id": part.file_id}
+        return {"type": "file", **kind, "file_id": room.cut(part.file_id)}
     return {"type": "text", "content": room.cut(part.text or "")}

@@ -293,7 +293,7 @@ class OpenTelemetry:
             names.REQUEST_TEMPERATURE: request.temperature,
             names.REQUEST_TOP_P: request.top_p,
             names.REQUEST_TOP_K: request.top_k,
-            names.REQUEST_STOP_SEQUENCES: request.stop or None,
+            names.REQUEST_STOP_SEQUENCES: content.short(request.stop) if request.stop else None,
             names.REQUEST_FREQUENCY_PENALTY: request.frequency_penalty,
             names.REQUEST_PRESENCE_PENALTY: request.presence_penalty,
             names.REQUEST_SEED: request.seed,
