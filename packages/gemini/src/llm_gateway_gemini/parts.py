@@ -313,8 +313,11 @@ _SUFFIXES = {
 }  # fmt: skip
 
 
+_LONGEST_ADDRESS = 64 * 1024
+
+
 def _type_of_address(uri: str) -> str | None:
-    path = uri.partition("?")[0].partition("#")[0]
+    path = uri[:_LONGEST_ADDRESS].partition("?")[0].partition("#")[0]
     return _SUFFIXES.get(path.rpartition(".")[2].lower())
 
 
