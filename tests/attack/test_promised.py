@@ -86,6 +86,7 @@ def gateway(attack: Callable[..., Attacked], provider: Provider) -> Attacked:
         },
         files={"recorders.py": RECORDERS},
         host=None,
+        fork=False,  # its memory is measured
     )
 
 

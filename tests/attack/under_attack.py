@@ -157,6 +157,7 @@ class Attacked:
         *options: str,
         environ: Mapping[str, str] | None = None,
         host: str | None = "127.0.0.1",
+        fork: bool = True,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "gateway.yaml"
@@ -167,7 +168,7 @@ class Attacked:
         self._log = folder / "log.txt"
         at = [] if host is None else ["--host", host]
         arguments = ["start", "--config", str(file), *at, "--port", str(self.port), *options]
-        self.process = GatewayProcess(arguments, cwd=folder, env=environment(environ), output=self._log)
+        self.process = GatewayProcess(arguments, cwd=folder, env=environment(environ), output=self._log, fork=fork)
         try:
             self._await_start()
         except BaseException:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -15,6 +16,13 @@ import pytest
 
 from llm_gateway.testing.processes import GatewayProcess, run_command
 
+PLUGIN = """
+from llm_gateway_sdk import Plugin, plugin_metadata
+
+@plugin_metadata(name="shout", version="1.0.0", configuration_schema={})
+class Shout(Plugin):
+    pass
+"""
 CONFIG = {"models": [{"name": "m", "isDefault": True, "provider": {"type": "echo"}}]}
 
 
@@ -80,6 +88,21 @@ def test_it_has_the_environment_that_is_given_and_no_other(folder: Path, monkeyp
     assert run_command(["check"], cwd=folder, env={**plain, "OF_THE_TEST": "m"}).returncode == 0
 
 
-def test_what_only_a_new_interpreter_reads_is_refused(folder: Path) -> None:
-    with pytest.raises(ValueError, match="PYTHONHASHSEED"):
-        GatewayProcess(["check"], cwd=folder, env={**os.environ, "PYTHONHASHSEED": "7"})
+def test_what_only_a_new_interpreter_reads_is_given_to_one(folder: Path) -> None:
+    """Python reads where its modules are when it starts."""
+    (folder / "modules").mkdir()
+    (folder / "modules" / "shout.py").write_text(PLUGIN)
+    available = [{"module": "shout"}]
+    plugins = [{"name": "loud", "type": "shout"}]
+    (folder / "gateway.yaml").write_text(json.dumps({**CONFIG, "availablePlugins": available, "plugins": plugins}))
+
+    assert run_command(["check"], cwd=folder, env={**os.environ, "PYTHONPATH": "modules"}).returncode == 0
+    assert "shout" in run_command(["check"], cwd=folder).stderr
+
+
+def test_two_gateways_draw_different_ids(folder: Path) -> None:
+    """Each of a server's processes is forked from one that has drawn some."""
+    script = "from llm_gateway.exchange.services import new_id\nimport os\nnew_id('')\nos.fork()\nprint(new_id(''))"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert len(set(found.stdout.split())) == 2

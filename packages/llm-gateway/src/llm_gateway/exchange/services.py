@@ -139,6 +139,16 @@ def new_id(prefix: str) -> str:
         return prefix + mine
 
 
+def _begin_anew() -> None:
+    """A process that is forked would draw the same ids as the one it comes from, and as its other children."""
+    _random.seed(os.urandom(32))
+    _spare_digits.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
+
+
 @dataclass(slots=True)
 class Services:
     dialects: Mapping[str, Dialect]

@@ -23,11 +23,35 @@ _READ_BY_THE_INTERPRETER = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_")
 """Beginnings of the names of variables that are read when an interpreter starts: what is forked can't take them."""
 
 
+class _Forked:
+    """What is used of `subprocess.Popen`, for a process of the fork server."""
+
+    def __init__(self, arguments: list[str], files: list[Path], folder: Path, environ: dict[str, str]) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["llm_gateway.testing.prepared"])
+        given = (arguments, files, folder, environ, _plain_path())
+        self._process = context.Process(target=_run, args=given, daemon=True)
+        self._process.start()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def wait(self, timeout: float | None = None) -> int:
+        self._process.join(timeout)
+        status = self._process.exitcode
+        if status is None:
+            raise subprocess.TimeoutExpired("llm-gateway", timeout or 0)
+        return status
+
+
 class GatewayProcess:
     """`llm-gateway ARGUMENTS` with the methods of `subprocess.Popen` that tests use.
 
     What it prints goes to the file `output`, and its errors too where `errors` names no other. Both are written anew
-    unless `append` is set. Raises ValueError for variables that only a new interpreter would read.
+    unless `append` is set. It is started by an interpreter where `env` has variables that only a new one reads, or
+    where `fork` is False: a forked one has in memory whatever is installed.
     """
 
     def __init__(
@@ -39,39 +63,35 @@ class GatewayProcess:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         append: bool = False,
+        fork: bool = True,
     ) -> None:
         environ = dict(os.environ if env is None else env)
-        if differing := _read_at_start(environ):
-            raise ValueError(f"a forked process can't take {', '.join(sorted(differing))} from `env`")
+        folder = cwd or Path.cwd()
         files = [Path(os.devnull) if output is None else output.absolute()]
         files.append(files[0] if errors is None else errors.absolute())
         if not append:
             for file in files:
                 file.write_bytes(b"")
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["llm_gateway.testing.prepared"])
-        self._process = context.Process(
-            target=_run, args=(list(arguments), files, cwd or Path.cwd(), environ, _plain_path()), daemon=True
-        )
-        self._process.start()
-        assert self._process.pid is not None
+        self._process: _Forked | subprocess.Popen[bytes]
+        if fork and not _read_at_start(environ):
+            self._process = _Forked(list(arguments), files, folder, environ)
+        else:
+            command = [sys.executable, "-m", "llm_gateway", *arguments]
+            with files[0].open("ab") as out, files[1].open("ab") as err:
+                self._process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=err)
         self.pid = self._process.pid
 
     @property
     def returncode(self) -> int | None:
-        return self._process.exitcode
+        return self.poll()
 
     def poll(self) -> int | None:
         """The exit status, negative for a signal; None while it runs."""
-        return self._process.exitcode
+        return self._process.poll()
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit status, negative for a signal. Raises `subprocess.TimeoutExpired`."""
-        self._process.join(timeout)
-        status = self._process.exitcode
-        if status is None:
-            raise subprocess.TimeoutExpired("llm-gateway", timeout or 0)
-        return status
+        return self._process.wait(timeout)
 
     def send_signal(self, number: int) -> None:
         if self.poll() is None:
