@@ -23,6 +23,7 @@ from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.pieces import found, has_any
 
 from ..wire.native_paths import is_listed
+from .long_names import LONGEST_NAME
 from .request import ClientRequest
 
 __all__ = ["check_references", "keeps_for_all", "may_hide", "may_name", "may_refer", "references_in"]
@@ -163,7 +164,7 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
             continue
         belongings = project.belongings
         known = None
-        if kind == _FILE and belongings is not None:
+        if kind == _FILE and belongings is not None and len(name) <= LONGEST_NAME:  # no longer one was ever given
             known = await belongings.find(owner_of(request.ctx), f"{request.adapter.name}.file", name)
         if kind in (_RESPONSE, _ITEM):
             if project.memory is None:
