@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_gateway_sdk import DialectError, Losses, MediaPart, Message, TextPart, ToolResultPart
-from llm_gateway_sdk.dialects.media import fit_media, labelled, refuse_audio, sniff
+from llm_gateway_sdk.dialects.media import fit_media, labelled, plain_base64, refuse_audio, sniff
 
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"\0" * 30).decode()
 JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + b"\0" * 30).decode()
@@ -102,3 +102,9 @@ def test_base64_of_any_kind_is_the_one_that_all_receivers_read(raw: bytes, safe:
     [message] = fit_media([Message("user", [MediaPart("document", label, data=sent)])], losses)
 
     assert [part.data for part in message.content if isinstance(part, MediaPart)] == [base64.b64encode(raw).decode()]
+
+
+def test_white_space_of_long_data_is_left_out_piece_by_piece() -> None:
+    words = "aGVsbG8h \n" * 60_000
+
+    assert plain_base64(words) == "aGVsbG8h" * 60_000
