@@ -187,8 +187,6 @@ class Exchange:
     def _finish(self) -> None:
         request, client = self._request, self._client
         ctx, services, chain = request.ctx, request.services, request.chain
-        if client.attendant is not None:
-            client.attendant.client = None  # else the two would hold each other, and with them the bodies
         if ctx.error is not None:
             forget_frames(ctx.error)
         metrics, attempt = ctx.metrics, client.attempt
