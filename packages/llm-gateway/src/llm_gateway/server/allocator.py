@@ -16,10 +16,10 @@ __all__ = ["SYSTEM_BLOCK_BYTES", "keep_large_blocks_apart"]
 SYSTEM_BLOCK_BYTES = 1 << 20
 """From this size on a block comes from the system. Smaller ones are copied within a millisecond."""
 SPARE_BYTES = 32 << 20
-"""Up to so much of the heap's end stays with the process when it is free. Where the size of blocks is set, glibc's own
+"""Up to so much of the heap's end stays with the process when it is free. Where the size of blocks is set, glibc's
 figure is 128 KB: each body of that size is given back when its request ends, and the next one costs its pages anew."""
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Of <malloc.h>. Left alone, the second rises up to 32 MB with the blocks that are freed, and the first to twice that."""
+"""Of <malloc.h>. Left alone, the second rises up to 32 MB with the blocks that are freed, the first to twice that."""
 
 
 def keep_large_blocks_apart() -> bool:
