@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from llm_gateway.memory import attendance
 from llm_gateway.memory.attendance import _response_in
 from llm_gateway.testing import GatewayClient
 from llm_gateway_sdk import Message, Plugin, PluginResult, TextPart, plugin_metadata
@@ -69,6 +70,19 @@ def test_a_request_is_as_large_as_what_it_refers_to(limits):
     assert statuses[-1] == 413
     assert "what it refers to is too large" in reply.json()["error"]["message"]
     assert gateway.get(f"/v1/responses/{previous}").status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_is_larger_than_a_record_is_not_looked_at(stream, monkeypatch, caplog):
+    read = []
+    for name in ("_parsed", "_response_in"):
+        monkeypatch.setattr(attendance, name, read.append)
+    gateway = GatewayClient(CONFIG + "responses: {maxBytes: 2000}\n")
+    reply = gateway.post("/v1/responses", {"model": "echo", "input": "word " * 500, "stream": stream})
+
+    assert reply.status == 200
+    assert read == []
+    assert "is not kept, it is too large" in caplog.text
 
 
 def test_a_response_and_a_conversation_can_not_be_continued_at_once():

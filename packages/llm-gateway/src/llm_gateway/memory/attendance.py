@@ -11,7 +11,7 @@ others is refused. Without callers to distinguish the sink steps aside before th
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -67,6 +67,7 @@ class Attendance(PiecewiseSink):
         self._refers = refers
         self._looks = looks
         """The body is long: whether it names anything is found out aside."""
+        self._received = len(request.wire.body)
         self._owner = ""
         self._previous: KeptResponse | None = None
         self._ancestors: list[KeptResponse] = []
@@ -239,10 +240,10 @@ class Attendance(PiecewiseSink):
         if not self._streams:
             self._body.append(data)
             if not more:
-                body, self._body = joined(self._body), []
-                await self._keep(await run_by_size(len(body), _parsed, body))
+                pieces, self._body = self._body, []
+                await self._take(pieces, _parsed)
         elif any(end in data for end in _ENDS):
-            await self._keep(await run_by_size(len(data), _response_in, data))
+            await self._take([data], _response_in)
         await self._sink.write(data, more=more)
 
     def write_now(self, data: bytes) -> bool:
@@ -255,6 +256,20 @@ class Attendance(PiecewiseSink):
 
     # Keeping.
 
+    async def _take(self, pieces: list[bytes], read: Callable[[bytes], dict[str, Any] | None]) -> None:
+        """A record has the request's input and the whole reply: where one of them is larger than a record may be,
+        neither is looked at."""
+        size = max(self._received, sum(map(len, pieces)))
+        if size > self._bounds.record and not self._marks:
+            self._warn_too_large(f"{size} bytes")
+            return
+        body = joined(pieces)
+        await self._keep(await run_by_size(len(body), read, body))
+
+    def _warn_too_large(self, why: str) -> None:
+        request_id = self._request.ctx.request_id
+        log.warning("request %s: its response is not kept, it is too large: %s", request_id, why)
+
     async def _keep(self, response: Mapping[str, Any] | None) -> None:
         """A reply that can't be kept has been given all the same."""
         if self._marks:
@@ -266,7 +281,7 @@ class Attendance(PiecewiseSink):
         try:
             await self._write(dict(response))
         except TooLarge as error:
-            log.warning("request %s: its response is not kept, it is too large: %s", request_id, error)
+            self._warn_too_large(str(error))
         except StoreError as error:
             log.warning("request %s: its response is not kept: %s", request_id, error)
 
