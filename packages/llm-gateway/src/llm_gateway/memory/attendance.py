@@ -22,7 +22,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.principal import owner_of
 from llm_gateway_sdk.store import StoreError
 from llm_gateway_sdk.wire import json
-from llm_gateway_sdk.wire.pieces import joined
+from llm_gateway_sdk.wire.pieces import has_any, joined
 from llm_gateway_sdk.wire.sse import parse_event
 
 from ..dialects.openai_responses.echo import ResponsesEcho
@@ -242,12 +242,12 @@ class Attendance(PiecewiseSink):
             if not more:
                 pieces, self._body = self._body, []
                 await self._take(pieces, _parsed)
-        elif any(end in data for end in _ENDS):
+        elif await run_by_size(len(data), has_any, data, *_ENDS):
             await self._take([data], _response_in)
         await self._sink.write(data, more=more)
 
     def write_now(self, data: bytes) -> bool:
-        if not self._streams or any(end in data for end in _ENDS):
+        if not self._streams or len(data) > LIGHT_BYTES or any(end in data for end in _ENDS):
             return False
         return self._sink.write_now(data)
 

@@ -16,12 +16,14 @@ class _Connection:
         self.door = SimpleNamespace(date_line=b"date: now\r\n", count_upload=self.count_upload)
         self.write_paused = False
         self.sent = b""
+        self.pieces: list[bytes] = []
         self.uploaded = 0
         self.completed: list[Cycle] = []
         self.aborted = False
 
     def send(self, data: bytes) -> None:
         self.sent += data
+        self.pieces.append(data)
 
     async def wait_writable(self) -> None:
         raise AssertionError("nothing is paused")
@@ -147,3 +149,22 @@ def test_a_probe_changes_nothing_for_a_client_that_reads() -> None:
     asyncio.run(stream())
 
     assert connection.sent.endswith(b"2\r\nab\r\n01\r\nc\r\n0\r\n\r\n")
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_what_is_long_is_written_without_a_copy(more: bool) -> None:
+    one, connection = cycle()
+    data = b"x" * (2 << 20)
+
+    async def main() -> None:
+        await one.start(200, [(b"content-type", b"text/event-stream")])
+        assert not one.write_now(data)
+        await one.write(data, more=more)
+
+    asyncio.run(main())
+
+    assert any(each is data for each in connection.pieces)
+    head, _, body = connection.sent.partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert body == b"200000\r\n" + data + (b"\r\n" if more else b"\r\n0\r\n\r\n")
+    assert one.response_complete is not more

@@ -31,6 +31,7 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.response import Choice, LLMResponse, Usage, merge_parts, merge_usage, refusal_of
 from llm_gateway_sdk.signatures import wrap_signature
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES, joined
 
 from .echo import ResponsesEcho
 from .errors import encode_response_error
@@ -71,6 +72,7 @@ class ResponsesStreamEncoder(StreamEncoder):
         self._mint = mint
         self._losses = losses
         self._out: list[bytes] = []
+        self._is_long = False
         self._sequence = 0
         self._snapshot: dict[str, Any] | None = None
         self._memo: dict[str, Any] = {}
@@ -188,11 +190,17 @@ class ResponsesStreamEncoder(StreamEncoder):
     def _event(self, kind: str, fields: dict[str, Any]) -> None:
         data = json.dumps({"type": kind, "sequence_number": self._sequence, **fields})
         self._sequence += 1
-        self._out.append(b"event: " + kind.encode(errors="replace") + b"\ndata: " + data + b"\n\n")
+        head = b"event: " + kind.encode(errors="replace") + b"\ndata: "
+        if len(data) > PIECE_BYTES:  # what the request has, which is repeated here
+            self._is_long = True
+            self._out += [head, data, b"\n\n"]
+        else:
+            self._out.append(head + data + b"\n\n")
 
     def _flush(self) -> bytes:
-        data = b"".join(self._out)
+        data = joined(self._out) if self._is_long else b"".join(self._out)
         self._out.clear()
+        self._is_long = False
         return data
 
     # Text and refusals.

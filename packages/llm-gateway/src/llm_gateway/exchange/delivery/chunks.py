@@ -26,6 +26,7 @@ from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.values import replace
+from llm_gateway_sdk.wire.pieces import joined
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
@@ -84,11 +85,12 @@ class _Receiver:
         "_client",
         "_dialect",
         "_encoder",
-        "_ending",
         "_gate",
         "_name",
         "_out",
         "_outlet",
+        "_waiting",
+        "_waits",
         "came",
         "let_through",
         "losses",
@@ -103,7 +105,10 @@ class _Receiver:
         self._encoder: StreamEncoder = client.stream_encoder(self.losses)
         self._name = attempt.reply_name
         self._out: list[bytes] = []
-        self._ending: list[LLMResponse] = []
+        self._waiting: list[LLMResponse] = []
+        """What is encoded aside at the next flush."""
+        self._waits = client.request.is_heavy
+        """The next chunk is to be one of them: the first one may repeat all of a heavy request."""
         self._gate = thought_gate(client.request, attempt, self.losses)
         signatures = StreamedSignatures(self.losses)
         self.came: Callable[[LLMResponse], None] = signatures.came
@@ -132,21 +137,22 @@ class _Receiver:
         gate = self._gate
         if gate is not None and (proven or gate.watches):
             chunk = gate.let_through(chunk)
-        if self._attempt.is_heavy and (chunk.final or _is_ending(chunk)):
-            self._ending.append(chunk)
+        if self._waits or (self._attempt.is_heavy and (chunk.final or _is_ending(chunk))):
+            self._waits = True
+            self._waiting.append(chunk)
         else:
             self._out.append(self._encoder.encode(chunk))
 
     def emit_text(self, chunk: LLMResponse, text: str) -> None:
-        data = self._encoder.encode_text(text)
+        data = None if self._waits else self._encoder.encode_text(text)
         if data is None:
             self.emit(chunk)
         else:
             self._out.append(data)
 
     async def flush(self) -> None:
-        if self._ending:
-            await self._encode_end()
+        if self._waiting:
+            await self._encode_waiting()
         out = self._out
         if out:
             data = out[0] if len(out) == 1 else b"".join(out)
@@ -155,19 +161,25 @@ class _Receiver:
                 await self._outlet.write(data)
 
     async def end(self) -> None:
-        if self._ending:
-            await self._encode_end()
+        if self._waiting:
+            await self._encode_waiting()
         if self._gate is not None:
             self._gate.close()
         data = b"".join(self._out)
         self._client.status = 200
         close = self._encoder.close
-        await self._outlet.end(data + (await run_aside(close) if self._attempt.is_heavy else close()))
+        if not self._attempt.is_heavy and not self._client.request.is_heavy:
+            await self._outlet.end(data + close())
+            return
+        if data:
+            await self._outlet.write(data)
+        await self._outlet.end(await run_aside(close))
 
-    async def _encode_end(self) -> None:
+    async def _encode_waiting(self) -> None:
         """What ends a long reply may repeat all of it."""
-        ending, self._ending = self._ending, []
-        self._out.append(await run_aside(lambda: b"".join([self._encoder.encode(chunk) for chunk in ending])))
+        waiting, self._waiting = self._waiting, []
+        self._out.append(await run_aside(lambda: joined([self._encoder.encode(chunk) for chunk in waiting])))
+        self._waits = False
 
 
 def _is_ending(chunk: LLMResponse) -> bool:

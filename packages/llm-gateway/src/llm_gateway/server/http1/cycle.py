@@ -23,6 +23,8 @@ _WITHOUT_LENGTH = (101, *_BODYLESS)
 _LINE_OF = b": ".join
 _END = b"content-length: %d\r\n\r\n"
 _LAST_END = b"content-length: %d\r\nconnection: close\r\n\r\n"
+_LONG = 1 << 20
+"""Bytes that are not copied to be written."""
 
 
 class Shared(Protocol):
@@ -167,6 +169,9 @@ class Cycle:
             return
         if self._bodyless:
             data = b""
+        elif len(data) > _LONG:
+            self._send_long(data, more=more)
+            data = b""
         elif self._chunked:
             if data:
                 data = b"%x\r\n%b\r\n" % (len(data), data) if more else b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
@@ -179,6 +184,18 @@ class Cycle:
         if not more:
             self.response_complete = True
             connection.on_response_complete(self)
+
+    def _send_long(self, data: bytes, *, more: bool) -> None:
+        """Without a copy, which would hold the event loop."""
+        connection = self._connection
+        head, self._unsent_head = self._unsent_head or b"", None
+        if self._chunked:
+            head += b"%x\r\n" % len(data)
+        if head:
+            connection.send(head)
+        connection.send(data)
+        if self._chunked:
+            connection.send(b"\r\n" if more else b"\r\n0\r\n\r\n")
 
     def send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
         """A whole reply in one write: `headers`, its length, and `lines`, further headers as they are sent, which hold
@@ -202,10 +219,12 @@ class Cycle:
         return True
 
     def write_now(self, data: bytes) -> bool:
-        connection = self._connection
+        connection, size = self._connection, len(data)
         if self._unsent_head is not None or self._bodyless or self.disconnected or connection.write_paused:
             return False
-        connection.send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        if size > _LONG:
+            return False
+        connection.send(b"%x\r\n%b\r\n" % (size, data) if self._chunked else data)
         return True
 
     @property
