@@ -29,7 +29,6 @@ WITHIN: dict[str, tuple[str, str]] = {
 
 THROUGH: dict[str, tuple[str, str]] = {
     "llm_gateway/exchange/attempts.py": ("tests/reliability/test_attempts.py", "tries need a provider that fails"),
-    "llm_gateway/exchange/delivery/chunks.py": ("tests/reliability/test_chaos.py", "streams cut at every place"),
     "llm_gateway/exchange/delivery/direct.py": (
         "packages/llm-gateway/tests/providers/test_echo.py",
         "a provider's own replies",
