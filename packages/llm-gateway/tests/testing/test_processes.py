@@ -102,7 +102,16 @@ def test_what_only_a_new_interpreter_reads_is_given_to_one(folder: Path) -> None
 
 def test_two_gateways_draw_different_ids(folder: Path) -> None:
     """Each of a server's processes is forked from one that has drawn some."""
-    script = "from llm_gateway.exchange.services import new_id\nimport os\nnew_id('')\nos.fork()\nprint(new_id(''))"
+    script = """
+import os
+from llm_gateway.exchange.services import new_id
+
+new_id("")
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+print(new_id(""), flush=True)
+"""
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert len(set(found.stdout.split())) == 2
