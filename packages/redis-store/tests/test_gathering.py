@@ -9,6 +9,8 @@ import pytest
 from llm_gateway_redis_store.gathering import Gathering
 from redis.exceptions import ResponseError
 
+from llm_gateway_sdk import StoreUnavailable
+
 
 class Pipeline:
     def __init__(self, client: Client) -> None:
@@ -100,7 +102,7 @@ def test_a_server_that_is_silent_is_given_up() -> None:
         gathering = Gathering(lambda: client, 0.05)
         answers = await together(gathering, ("GET", 1), ("GET", 2))
         assert [type(answer) for answer in answers] == [TimeoutError] * 2
-        assert not gathering._sending
+        assert not gathering._commands._running
 
     asyncio.run(main())
 
@@ -114,7 +116,7 @@ def test_a_command_that_is_given_up_leaves_its_connection_to_the_next_ones() -> 
         gathering = Gathering(lambda: client, 10)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(gathering.run("GET", 1), 0.01)
-        (sending,) = gathering._sending
+        (sending,) = gathering._commands._running
         await asyncio.wait_for(sending, 5)
         assert not sending.cancelled()
 
@@ -128,10 +130,13 @@ def test_closing_ends_what_is_on_its_way() -> None:
         gathering = Gathering(lambda: client, 60)
         asked = asyncio.ensure_future(gathering.run("GET", 1))
         await asyncio.sleep(0.01)
+        waits = asyncio.ensure_future(gathering.run("GET", 2))
+        await asyncio.sleep(0)
         await gathering.aclose()
-        with pytest.raises(ConnectionAbortedError):
-            await asked
-        assert not gathering._sending
+        for each in (asked, waits):
+            with pytest.raises(StoreUnavailable):
+                await each
+        assert not gathering._commands._running
 
     asyncio.run(main())
 

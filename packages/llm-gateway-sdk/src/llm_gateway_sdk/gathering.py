@@ -14,6 +14,8 @@ from .store import StoreUnavailable
 
 __all__ = ["Gathered"]
 
+_CLOSED = "the store is closed"
+
 A = TypeVar("A")
 R = TypeVar("R")
 
@@ -23,16 +25,21 @@ class Gathered(Generic[A, R]):
     its caller gets. At most `most` go together.
 
     A failure of `carry_out` that may be due to what one caller asked is not the others': each is then carried out by
-    itself. So asking twice must do no harm. StoreUnavailable is everybody's.
+    itself. So asking twice must do no harm. StoreUnavailable is everybody's. Without `repeats`, any failure is.
 
     A caller that gives up does not end the call of the others.
     """
 
     def __init__(
-        self, carry_out: Callable[[Sequence[A]], Awaitable[Sequence[R] | Sequence[R | Exception]]], most: int = 64
+        self,
+        carry_out: Callable[[Sequence[A]], Awaitable[Sequence[R] | Sequence[R | Exception]]],
+        most: int = 64,
+        *,
+        repeats: bool = True,
     ) -> None:
         self._carry_out = carry_out
         self._most = most
+        self._repeats = repeats
         self._waiting: list[tuple[A, asyncio.Future[R]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         """The loop at the end of whose turn what waits is carried out."""
@@ -55,6 +62,16 @@ class Gathered(Generic[A, R]):
         if self._running:
             await asyncio.gather(*self._running, return_exceptions=True)
 
+    async def cancel(self) -> None:
+        """Ends what waits and what is on its way: its callers get StoreUnavailable."""
+        waiting, self._waiting, self._loop = self._waiting, [], None
+        for _, answer in waiting:
+            if not answer.done():
+                answer.set_exception(StoreUnavailable(_CLOSED))
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not loop:
             return
@@ -72,11 +89,12 @@ class Gathered(Generic[A, R]):
         try:
             answers = await self._carry_out([what for what, _ in asked])
         except BaseException as error:
-            if isinstance(error, Exception) and not isinstance(error, StoreUnavailable) and len(asked) > 1:
+            may_be_of_one = isinstance(error, Exception) and not isinstance(error, StoreUnavailable)
+            if self._repeats and may_be_of_one and len(asked) > 1:
                 for each in asked:
                     await self._run([each])
                 return
-            reported = error if isinstance(error, Exception) else StoreUnavailable("the store is closed")
+            reported = error if isinstance(error, Exception) else StoreUnavailable(_CLOSED)
             for _, answer in asked:
                 if not answer.done():
                     answer.set_exception(reported)

@@ -11,8 +11,10 @@ pipeline goes on for a while, and leaves its connection to the next ones.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from llm_gateway_sdk.gathering import Gathered
 
 __all__ = ["Gathering"]
 
@@ -29,65 +31,25 @@ class Gathering:
     def __init__(self, client: Callable[[], Any], patience: float, *, together: bool = True) -> None:
         self._client = client
         self._patience = patience
-        self._most = _MOST if together else 1
-        self._waiting: list[tuple[Command, asyncio.Future[Any]]] = []
-        self._loop: asyncio.AbstractEventLoop | None = None
-        """The loop that will send what waits."""
-        self._sending: set[asyncio.Task[None]] = set()
+        # Commands are not sent again: a server that has carried some of them out would do so twice.
+        self._commands = Gathered[Command, Any](self._send, _MOST if together else 1, repeats=False)
 
     async def run(self, *command: Any) -> Any:
-        """The server's answer. Raises RedisError, OSError and TimeoutError."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append((command, answer))
-        if self._loop is not loop:
-            self._loop = loop
-            loop.call_soon(self._send, loop)
-        return await answer
+        """The server's answer. Raises RedisError, OSError, TimeoutError, and StoreUnavailable after `aclose`."""
+        return await self._commands.ask(command)
 
     async def aclose(self) -> None:
         """Ends what is on its way."""
-        for task in self._sending:
-            task.cancel()
-        await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._commands.cancel()
 
-    def _send(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = None
-        waiting, self._waiting = self._waiting, []
-        for start in range(0, len(waiting), self._most):
-            task = loop.create_task(self._send_some(waiting[start : start + self._most]))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
-
-    async def _send_some(self, commands: list[tuple[Command, asyncio.Future[Any]]]) -> None:
-        commands = [each for each in commands if not each[1].done()]
-        try:
-            async with asyncio.timeout(self._patience):
-                found = await self._ask([command for command, _ in commands])
-        except BaseException as error:
-            for _, answer in commands:
-                if not answer.done():
-                    answer.set_exception(error if isinstance(error, Exception) else ConnectionAbortedError())
-            if not isinstance(error, Exception):
-                raise
-            return
-        for (_, answer), value in zip(commands, found, strict=True):
-            if answer.done():
-                continue
-            if isinstance(value, Exception):
-                answer.set_exception(value)
-            else:
-                answer.set_result(value)
-
-    async def _ask(self, commands: list[Command]) -> list[Any]:
+    async def _send(self, commands: Sequence[Command]) -> list[Any]:
         """The answers, each of which may be the error of its command."""
-        client = self._client()
-        if len(commands) == 1:
-            return [await client.execute_command(*commands[0])]
-        if not commands:
-            return []
-        async with client.pipeline(transaction=False) as pipeline:
-            for command in commands:
-                pipeline.execute_command(*command)
-            answers: list[Any] = await pipeline.execute(raise_on_error=False)
-            return answers
+        async with asyncio.timeout(self._patience):
+            client = self._client()
+            if len(commands) == 1:
+                return [await client.execute_command(*commands[0])]
+            async with client.pipeline(transaction=False) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                answers: list[Any] = await pipeline.execute(raise_on_error=False)
+                return answers
