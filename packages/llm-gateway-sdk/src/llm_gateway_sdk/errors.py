@@ -153,6 +153,8 @@ class GatewayError(Exception):
             self.status = status
         if code is not None:
             self.code = code
+        if kind is None and status is not None:
+            kind = self.kind_of_status(status)
         if kind is not None:
             self.kind = kind
         self.param = shortened(param) if param else param
@@ -166,6 +168,10 @@ class GatewayError(Exception):
     @message.setter
     def message(self, message: str) -> None:
         self.args = (shortened(message, self.longest_message),)
+
+    def kind_of_status(self, status: int) -> ErrorClass | None:
+        """The class of an error that was given a status and no class; None keeps that of its type."""
+        return None
 
     @property
     def recorded_kind(self) -> str:
@@ -223,19 +229,9 @@ class InvalidRequest(GatewayError):
     status = 400
     kind: ErrorClass = "bad_request"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        code: str | None = None,
-        kind: ErrorClass | None = None,
-        param: str | None = None,
-        retry_after: float | None = None,
-    ) -> None:
-        if kind is None and status is not None:
-            kind = _kind_of_refusal(status)  # dialects write no status that contradicts the class
-        super().__init__(message, status=status, code=code, kind=kind, param=param, retry_after=retry_after)
+    def kind_of_status(self, status: int) -> ErrorClass:
+        """Dialects write no status that contradicts the class."""
+        return _kind_of_refusal(status)
 
 
 class Unauthorized(GatewayError):
