@@ -497,7 +497,6 @@ LARGER = {
     "llm_gateway/monitoring/metrics.py:Metrics": "one observer, series by series",
     "llm_gateway_sdk/context.py:__init__": "the fields of the context, each with what it is",
     "llm_gateway_sdk/testing/dialect_laws.py:DialectLaws": "laws to subclass, one test each",
-    "llm_gateway_sdk/testing/store_laws.py:StoreLaws": "laws to subclass, one test each",
 }
 """What is larger, and why. The list gets shorter."""
 

@@ -23,6 +23,11 @@ WITHIN: dict[str, tuple[str, str]] = {
     "*/exchange/batches/intake.py": ("test_uploads.py", "what is taken in is served in one test"),
     "*/exchange/batches/listing.py": ("test_uploads.py", "what is listed was uploaded"),
     "*/exchange/batches/ownership.py": ("test_uploads.py", "what is found was uploaded"),
+    "*/testing/counter_laws.py": ("test_store_laws.py", "all laws of a store are broken in one test"),
+    "*/testing/rate_laws.py": ("test_store_laws.py", "all laws of a store are broken in one test"),
+    "*/testing/concurrency_laws.py": ("test_store_laws.py", "all laws of a store are broken in one test"),
+    "*/testing/document_laws.py": ("test_store_laws.py", "all laws of a store are broken in one test"),
+    "*/testing/store_under_test.py": ("test_store_laws.py", "what laws are tried on"),
     "*/dialects/anthropic/versions.py": ("test_request.py", "two constants"),
 }
 """Source files whose subject can't be looked at alone: where their tests are, and why."""
