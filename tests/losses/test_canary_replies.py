@@ -122,6 +122,8 @@ def is_found(text: bytes) -> bool:
     return any(form in text for form in FORMS)
 
 
+_ARGUMENTS = re.compile(r"\.(partial_json|arguments)$|_(arguments|input)\.delta\.delta$")
+"""Fields of the arguments of a call."""
 _PIECES = re.compile(
     r"\.delta(\.(content|refusal|reasoning|reasoning_content|text|thinking|partial_json))?$"
     r"|\.function(_call)?\.arguments$|\.content\.parts\.\*\.text$"
@@ -130,12 +132,17 @@ _PIECES = re.compile(
 
 
 def is_joined(body: bytes) -> bool:
-    """Whether a client that joins what a stream brings in one field gets the canary."""
+    """Whether a client that joins what a stream brings in one field gets the canary. The arguments of two calls are
+    not joined, while texts are, whatever came between them."""
     texts: dict[str, str] = defaultdict(str)
     for line in body.splitlines():
         if line.startswith(b"data: {"):
             event = json.loads(line[6:])
-            _collect(event, str(event.get("type", "")), texts)
+            found: dict[str, str] = defaultdict(str)
+            _collect(event, str(event.get("type", "")), found)
+            call = str(re.findall(rb'"(?:output_)?index":(\d+)', line))
+            for path, text in found.items():
+                texts[f"{call if _ARGUMENTS.search(path) else ''} {path}"] += text
     return any(WORD in text for path, text in texts.items() if _PIECES.search(path))
 
 

@@ -108,6 +108,8 @@ class StreamedReplyRedactor:
         """The last chunk, where it was a text alone, with what it was written to."""
         self._named: tuple[str, str, str | None] = ("", "", None)
         """Id, model and service tier of the last chunk, which need no second look."""
+        self._item_id: str | None = None
+        """The same of the last item."""
         self._choices: dict[int, _ChoiceState] = {}
         self._retired: list[Findings] = []
         self._rows = Findings()
@@ -188,6 +190,8 @@ class StreamedReplyRedactor:
         run = TextRun.of(chunk)
         if run is None or (chunk.id, chunk.model, chunk.service_tier) != self._named:
             return None
+        if chunk.choices[0].message.content[0].item_id not in (None, self._item_id):
+            return None
         state = self._choices[chunk.choices[0].index]
         row, text = state.rows.get(TextPart), state.texts.get(TextPart)
         if row is None or text is None or not row.is_alone or state.queue or state.logprobs is not None:
@@ -225,6 +229,8 @@ class StreamedReplyRedactor:
         message = choice.message
         content: list[Part] = []
         for part in message.content:
+            if part.item_id != self._item_id and part.item_id is not None:
+                part = self._with_item_id(part)
             key: Key = (part.index, type(part))
             if key != state.open:
                 if state.open is not None:
@@ -248,6 +254,15 @@ class StreamedReplyRedactor:
         if choice.finish_message is not None:
             choice = replace(choice, finish_message=self._whole.text(choice.finish_message))
         return choice
+
+    def _with_item_id(self, part: Part) -> Part:
+        """The part with its item's id redacted, where that is more than an id."""
+        alone = TextPart("", item_id=part.item_id)
+        self._whole.part(alone)
+        if alone.item_id != part.item_id:
+            return replace(part, item_id=alone.item_id)
+        self._item_id = part.item_id
+        return part
 
     def _part(self, state: _ChoiceState, key: Key, part: Part) -> Sequence[Part]:
         """What may go out of the part's fragment."""
@@ -381,7 +396,7 @@ class StreamedReplyRedactor:
         if place is None:
             place = state.places[key] = self._place(part, is_json=part.kind == "function")
         place.latest = part
-        if part.id or part.provider_metadata or part.item_id:
+        if part.id or part.provider_metadata:
             part = self._named_call(key, part)
         arguments = place.redactor.push(part.arguments) if part.arguments else ""
         if arguments == part.arguments:
