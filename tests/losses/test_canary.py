@@ -125,13 +125,14 @@ SPELLINGS = {
     "allowedFunctionNames": "ToolChoice.names",
     "effort": "Reasoning.effort",
     "s3Location.uri": "MediaPart.file_id",
+    "error.code": "ErrorInfo.code",
 }
 """How a vendor spells a canonical field that is on the list."""
 
 
 def is_listed(path: str) -> bool:
     """Whether the field at the end of a path is on the one list of what is not offered as text."""
-    path = path.replace("<error>", ".error.", 1) if path.startswith("<error>") else path  # an event that is an error
+    path = re.sub("^<error>", ".error", path)  # an event that is one
     *_, outer, key = ["", *[piece for piece in re.sub("<[^>]*>", "", path).split(".") if piece not in ("", "*")]]
     spelled = SPELLINGS.get(key) or SPELLINGS.get(f"{outer}.{key}")
     return excluded_in_json(key) is not None or spelled in CANONICAL
