@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llm_gateway_sdk import HTTPProvider
 from llm_gateway_sdk.checks import streaming_gap
 
 from .config.document import Node, Path, plain, show_path
@@ -244,11 +245,13 @@ def _is_reference(node: Node) -> bool:
 
 
 def _missing_key(settings: Node, extension: Extension, place: Path) -> Iterator[tuple[Path, str]]:
-    variable = getattr(extension.cls, "api_key_variable", "")
+    provider = extension.cls
+    if not issubclass(provider, HTTPProvider):
+        return
+    variable = provider.api_key_variable
     written: Mapping[str, Any] = settings.value if isinstance(settings.value, dict) else {}
     given = any(key in written for key in ("apiKey", "credentials", "headers", "tokenCommand", "auth"))
-    given = given or _is_elsewhere(settings.get("baseUrl"), getattr(extension.cls, "default_base_url", ""))
-    given = given or getattr(extension.cls, "finds_credentials", False)
+    given = given or provider.finds_credentials or _is_elsewhere(settings.get("baseUrl"), provider.default_base_url)
     if variable and "apiKey" in extension.schema.get("properties", {}) and not given:
         yield place, f'no `apiKey`: {extension.name} will refuse every request; add `apiKey: "${{{variable}}}"`'
 

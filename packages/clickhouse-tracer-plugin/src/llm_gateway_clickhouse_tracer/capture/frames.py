@@ -123,7 +123,8 @@ class FrameTaker:
         secrets = self._redactor.secrets(ctx.http_request.raw_headers)
         hide = self._redactor.without_secrets
         if ctx.error is not None:
-            rest["error_kind"] = str(getattr(ctx.error, "recorded_kind", None) or type(ctx.error).__name__)
+            error = ctx.error
+            rest["error_kind"] = error.recorded_kind if isinstance(error, GatewayError) else type(error).__name__
             rest["error"] = hide(str(ctx.error), secrets)[:_LONGEST_MESSAGE]
         rest["attempts"] = [_plain_attempt(one, hide(one.error or "", secrets)) for one in ctx.attempts]
 

@@ -143,5 +143,4 @@ def _run(arguments: list[str], files: list[Path], folder: Path, environ: dict[st
     os.chdir(folder)
     sys.path[:] = [str(folder), *path]
     sys.argv = ["llm-gateway", *arguments]
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     runpy.run_module("llm_gateway", run_name="__main__", alter_sys=True)
