@@ -127,6 +127,34 @@ async def end(served: Gateway, up: Upstream, name: str, how: str, headers: dict[
     served.clients.remove(client)
 
 
+_PARTS = [{"role": "user", "parts": [{"text": "hello"}]}]
+OTHERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "gemini": ("/gemini/v1beta/models/m:generateContent", {"contents": _PARTS}),
+    "gemini, streamed": ("/gemini/v1beta/models/m:streamGenerateContent", {"contents": _PARTS}),
+    "bedrock": ("/bedrock/model/m/converse", {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}),
+    "responses, not kept": ("/openai/v1/responses", {"model": "m", "input": "hello", "store": False}),
+    "an unknown response": ("/openai/v1/responses", {"model": "m", "input": "x", "previous_response_id": "resp_9"}),
+    "not readable": ("/openai/v1/chat/completions", {"model": "m", "messages": 7}),
+}
+
+
+def test_neither_does_one_of_another_api(tmp_path: Path) -> None:
+    async def main() -> dict[str, Counter[str]]:
+        found = {}
+        async with serving(tmp_path, OUTCOMES["ok"][0], "anthropic", "no plugin") as (served, _):
+            for name, (path, body) in OTHERS.items():
+
+                async def ask(path: str = path, body: Any = body) -> None:
+                    await served.ask(body, path=path)
+                    served.clients.clear()
+
+                if circles := await circles_after(ask, served):
+                    found[name] = circles
+        return found
+
+    assert run(main()) == {}
+
+
 @pytest.mark.parametrize("plugins", ["no plugin", "all plugins"])
 def test_neither_does_a_heavy_one(tmp_path: Path, plugins: str) -> None:
     async def main() -> dict[str, Counter[str]]:
