@@ -41,8 +41,10 @@ __all__ = ["ClusterRedisStore", "RedisStore", "SecureRedisStore", "SentinelRedis
 _POLL_SECONDS = 2.0
 _SLOW_SECONDS = 5.0
 """Deadline of what is not on the path of a request."""
-_LISTING_SECONDS = 0.5
-"""The least deadline of a list of documents, for which a request may wait."""
+_LARGE_SECONDS = 0.5
+"""The least deadline of what may be large and for which a request may wait: a list of documents, a record."""
+_BYTES_PER_SECOND = 10_000_000
+"""What any server and network carry: the deadline of a record is longer by its size over this."""
 
 
 class RedisStore(Store):
@@ -224,7 +226,7 @@ class RedisStore(Store):
             ]
 
         # Two steps, and each may find many documents.
-        return await self._guard.call(look, deadline=max(_LISTING_SECONDS, 4 * self._guard.deadline))
+        return await self._guard.call(look, deadline=self._deadline_of(0))
 
     async def epoch(self) -> int:
         return int(await self._guard.call(lambda: self._redis.get(self._documents("epoch"))) or 0)
@@ -273,27 +275,34 @@ class RedisStore(Store):
                 await pipeline.execute()
 
         if records:
-            await self._guard.call(write, deadline=_SLOW_SECONDS)
+            await self._guard.call(write, deadline=self._deadline_of(sum(map(len, records.values()))))
 
     async def recall(self, keys: Sequence[str]) -> dict[str, bytes]:
-        async def read() -> list[bytes | None]:
-            async with self._redis.pipeline(transaction=False) as pipeline:
-                for key in keys:
-                    pipeline.get(self._record(key))
-                found: list[bytes | None] = await pipeline.execute()
-                return found
-
-        values = await self._guard.call(read, deadline=_SLOW_SECONDS) if keys else []
+        if not keys:
+            return {}
+        # The deadline of the records is known only with their sizes.
+        sizes = await self._each_record("STRLEN", keys, 0)
+        values = await self._each_record("GET", keys, sum(sizes))
         return {key: bytes(value) for key, value in zip(keys, values, strict=True) if value is not None}
 
     async def forget(self, keys: Sequence[str]) -> int:
-        async def delete() -> int:
+        return sum(await self._each_record("DEL", keys, 0)) if keys else 0
+
+    async def _each_record(self, command: str, keys: Sequence[str], size: int) -> list[Any]:
+        """The answers to a command for each of the records, which have `size` bytes together."""
+
+        async def ask() -> list[Any]:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for key in keys:
-                    pipeline.delete(self._record(key))
-                return sum(await pipeline.execute())
+                    pipeline.execute_command(command, self._record(key))
+                found: list[Any] = await pipeline.execute()
+                return found
 
-        return await self._guard.call(delete, deadline=_SLOW_SECONDS) if keys else 0
+        return await self._guard.call(ask, deadline=self._deadline_of(size))
+
+    def _deadline_of(self, size: int) -> float:
+        """Seconds for what may be large, and has `size` bytes as far as that is known."""
+        return max(_LARGE_SECONDS, 4 * self._guard.deadline) + size / _BYTES_PER_SECOND
 
     # Logs.
 
