@@ -1,8 +1,11 @@
-"""Ends a test that nothing else ends.
+"""What keeps one test from stopping a whole run.
 
 pytest-timeout raises an exception in a test that takes too long. A test that holds the interpreter, or that hangs once
 more while it cleans up, is not ended by that, and the whole run would wait for it. A minute later the process writes
 where each thread is and exits: the run goes on in another process and names the test.
+
+pytest-xdist sends the report of a test between processes as UTF-8. One with half a letter in what was captured (a test
+may log such a text) ends its process, and the tests that this one still had are waited for without end.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import faulthandler
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -32,3 +36,19 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         faulthandler.cancel_dump_traceback_later()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Iterator[None]:
+    return _sendable((yield))
+
+
+def _sendable(value: Any) -> Any:
+    """The same with escapes for what UTF-8 can't express."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_sendable, value))
+    return value

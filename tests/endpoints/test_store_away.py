@@ -71,11 +71,10 @@ async def ask_all(served: Gateway, key: str, *, healthy: bool = False) -> dict[t
     if healthy:
         # On a machine that runs other tests too, even a healthy store misses so short a deadline now and then; after
         # some misses in a row it is left alone for a second.
-        for word, case in asked:
-            async with asyncio.timeout(PATIENCE):
-                while found[word, str(case)][0].status == 503:
-                    await asyncio.sleep(0.2)
-                    await one(word, case)
+        async with asyncio.timeout(PATIENCE):
+            while missed := [each for each in asked if found[each[0], str(each[1])][0].status == 503]:
+                await asyncio.sleep(0.2)
+                await asyncio.gather(*(one(word, case) for word, case in missed))
     return found
 
 
