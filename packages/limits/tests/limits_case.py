@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,7 +69,7 @@ class Case:
         """A request of Ann's, for which nothing is reserved yet."""
         ctx = RequestContext(request_id="r", requested_model=model, client_ip="192.0.2.1", **more)
         ctx.principal = ANN
-        plan = self.planner.plan(ctx)
+        plan = self.planner.plan(ctx, time.time())
         applied = applied_of(plan.terms, USAGE)
         return ctx, Spending(plan.asker, USAGE, applied, plan.model, [], {plan.asker.model})
 

@@ -40,10 +40,10 @@ def test_a_top_up_is_not_enforced_where_debt_is_allowed() -> None:
 
 def test_what_is_shown_is_in_the_units_of_the_measure() -> None:
     _, spending = Case(DAY).asked()
-    (shown,) = shown_of(spending.applied, [state(settled=400)])
+    (shown,) = shown_of([each.term for each in spending.applied], [state(settled=400)])
 
     assert (shown.limit, shown.remaining) == (1000, 600)
-    assert shown_of(spending.applied, [state(limit=None)]) == []
+    assert shown_of([each.term for each in spending.applied], [state(limit=None)]) == []
 
 
 def test_of_several_that_refused_the_one_that_time_does_not_help_is_reported() -> None:

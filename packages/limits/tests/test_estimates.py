@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from llm_gateway_limits.estimates import Estimator, Usage
+from hypothesis import given
+from hypothesis import strategies as st
+from llm_gateway_limits.estimates import Estimator, KnownPrices, Usage
 from llm_gateway_limits.marks import Marks
 from llm_gateway_limits.rules import Rule, compile_rules
 
@@ -168,3 +170,29 @@ def test_requests_count_where_something_was_sent() -> None:
 def test_an_answer_of_a_model_without_a_price_takes_what_was_reserved() -> None:
     assert settled(rule(), call("new", (1, 1), status=200)) == 999
     assert settled(rule(unknownPrice="free"), call("new", (1, 1), status=200)) == 0
+
+
+LIMITS = [
+    rule("requests", 9), rule("concurrent", 9), rule("tokens", 9), rule("inputTokens", 9), rule("outputTokens", 9),
+    rule(), rule("cost", "9_000_000 USD"), rule(unknownPrice="free"), rule(unknownPrice="estimate"),
+]  # fmt: skip
+
+
+@given(
+    st.sampled_from(["cheap", "dear", "assumed", "unknown"]),
+    st.lists(st.builds(Counted, st.one_of(st.none(), st.integers(0, 10**9)), st.sampled_from([None, 0, 7, 10**9]))),
+    st.sampled_from(["generate", "embed", "count_tokens", "native"]),
+    st.lists(st.sampled_from(LIMITS), max_size=4),
+)
+def test_all_limits_of_a_request_are_settled_as_each_by_itself(
+    model: str, usages: list[Counted], operation: str, limits: list[Rule]
+) -> None:
+    ctx, found = asked(operation), estimator()
+    ctx.attempts = [Attempt(model, f"x/{model}", status=200, usage=usage) for usage in usages]
+
+    charged = found.settle_plain(ctx, limits, [5] * len(limits), KnownPrices())
+
+    if charged is None:
+        assert operation != "generate" or len(usages) != 1 or None in (usages[0].input_tokens, usages[0].output_tokens)
+    else:
+        assert charged == [found.settle(limit, ctx, ctx.attempts, 5) for limit in limits]

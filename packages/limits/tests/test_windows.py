@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -74,6 +75,15 @@ def test_every_time_is_in_one_window_that_ends_after_it(unit: str, zone: str, ne
     assert [decode_window(written).at(moment) for moment in (since, ends - 0.01)] == [(index, ends)] * 2
     assert decode_window(written).at(since - 0.01)[0] != index
     assert decode_window(written).at(ends)[0] != index
+
+
+@pytest.mark.parametrize("unit", CALENDAR)
+def test_the_last_moment_of_a_window_is_not_rounded_into_the_next(unit: str) -> None:
+    window = decode_window({"calendar": unit, "timeZone": "Europe/Zurich"})
+    index, ends = window.at(1_750_000_000.0)
+
+    last = math.nextafter(ends, 0)
+    assert decode_window({"calendar": unit, "timeZone": "Europe/Zurich"}).at(last) == (index, ends)
 
 
 def test_the_two_hours_of_one_name_are_two_windows() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from llm_gateway_sdk import Usage
 from llm_gateway_sdk.charges import Charge, charge_of, charged_tier, cost_of
-from llm_gateway_sdk.model_facts import Band, Prices, Rates
+from llm_gateway_sdk.model_facts import Band, Prices, Rates, TokenCounts, tier_of
 
 DOLLAR = 1_000_000_000
 """Nano-dollars; per million tokens it is a thousand nano-dollars a token."""
@@ -236,3 +236,49 @@ def replace_write(prices: Prices) -> Prices:
     """The same with a price for what is written to the cache."""
     [band] = prices.tiers["standard"]
     return Prices(tiers={"standard": (Band(0, Rates(cache_write=5 * DOLLAR).over(band.rates)),)})
+
+
+RATES = st.one_of(st.none(), st.integers(0, 100 * DOLLAR))
+
+
+@st.composite
+def some_prices(draw: st.DrawFn) -> Prices:
+    def rates() -> Rates:
+        return Rates(
+            input=draw(RATES), output=draw(RATES), cache_read=draw(RATES), cache_write=draw(RATES),
+            output_audio=draw(RATES),
+        )  # fmt: skip
+
+    tiers = draw(st.lists(st.sampled_from(["standard", "priority", "batch"]), unique=True))
+    above = draw(st.lists(st.just(1000), max_size=1))
+    return Prices(tiers={tier: tuple(Band(start, rates()) for start in (0, *above)) for tier in tiers})
+
+
+@given(
+    some_prices(),
+    st.builds(
+        Usage,
+        st.one_of(st.none(), st.integers(0, 3000)),
+        st.one_of(st.none(), st.integers(0, 3000)),
+        st.one_of(st.none(), st.integers(0, 3000)),
+        st.sampled_from([None, 0, 40]),
+        service_tier=st.sampled_from([None, "standard", "default", "priority", "batch", "scale"]),
+        requests=st.integers(1, 2),
+    ),
+)
+def test_text_alone_costs_what_the_sum_over_all_kinds_gives(prices: Prices, usage: Usage) -> None:
+    counts = TokenCounts(
+        input=usage.input_tokens, output=usage.output_tokens, cache_read=usage.cache_read_tokens,
+        cache_write=usage.cache_write_tokens, requests=usage.requests,
+    )  # fmt: skip
+    tier = usage.service_tier
+    if counts.output is not None and (tier is None or tier_of(tier) in prices.tiers):
+        assert cost_of(prices, usage) == prices.cost(counts, tier)
+
+
+@given(some_prices(), st.integers(0, 3000), st.integers(0, 3000))
+def test_rates_for_any_number_of_tokens_give_the_same_ceiling(prices: Prices, inputs: int, outputs: int) -> None:
+    flat = prices.flat_ceiling()
+
+    if flat is not None:
+        assert -(-(inputs * flat[0] + outputs * flat[1]) // 1_000_000) == prices.ceiling(inputs, outputs)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
 
-from llm_gateway_sdk import Plugin, PluginResult, Principal, RequestContext, RequestRejected, plugin_metadata
+from llm_gateway_sdk import (
+    HookChain,
+    MountedPlugin,
+    Plugin,
+    PluginResult,
+    Principal,
+    RequestContext,
+    RequestRejected,
+    plugin_metadata,
+)
 from llm_gateway_sdk import lifecycle as lifecycle_module
+from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.testing import Mount, PluginHarness, ScriptedModel
 
 
@@ -166,3 +177,53 @@ def test_authentication_that_is_moved_ahead_is_named() -> None:
         assert harness.chain.moved_ahead == ["key"]
     with PluginHarness([Mount(plugin("a", log), priority=2), Mount(key, priority=1)]) as harness:
         assert harness.chain.moved_ahead == []
+
+
+def ending(name: str, log: list[str], kind: str) -> MountedPlugin:
+    """A plugin whose `after_request` is of this kind."""
+
+    async def waits(ctx: RequestContext) -> None:
+        await asyncio.sleep(0)
+        log.append(f"{name} after waiting")
+
+    def plain(self: Plugin, ctx: RequestContext) -> Any:
+        log.append(name)
+        if kind == "fails":
+            raise SystemExit(name)
+        return waits(ctx) if kind == "hands on" else None
+
+    async def asynchronous(self: Plugin, ctx: RequestContext) -> None:
+        log.append(name)
+        await waits(ctx)
+
+    hook = asynchronous if kind == "waits" else plain
+    made = plugin_metadata(name=name)(type(name, (Plugin,), {"after_request": hook}))
+    return MountedPlugin(name, made())
+
+
+def begun(*plugins: MountedPlugin) -> Lifecycle:
+    """The lifecycle of a request that is to end."""
+    ctx = RequestContext(request_id="r1")
+    lifecycle = Lifecycle(HookChain(plugins).select(ctx).lifecycle, ctx)
+    with pytest.raises(StopIteration):
+        lifecycle.begin().send(None)
+    return lifecycle
+
+
+@pytest.mark.parametrize("kinds", list(itertools.product(["plain", "hands on", "waits", "fails"], repeat=3)))
+def test_hooks_end_in_the_same_order_whether_or_not_a_task_runs_them(kinds: tuple[str, ...]) -> None:
+    async def main() -> None:
+        logs: list[list[str]] = []
+        for at_once in (True, False):
+            log: list[str] = []
+            lifecycle = begun(*(ending(name, log, kind) for name, kind in zip("abc", kinds, strict=True)))
+            rest = lifecycle.end_now() if at_once else lifecycle.end()
+            assert (rest is None) == (at_once and not {"waits", "hands on"} & set(kinds))
+            if rest is not None:
+                await rest
+            assert not lifecycle.is_open
+            logs.append(log)
+        assert logs[0] == logs[1]
+        assert [name for name in logs[0] if len(name) == 1] == ["c", "b", "a"]
+
+    asyncio.run(main())

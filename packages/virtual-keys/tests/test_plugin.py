@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
@@ -40,7 +41,8 @@ async def ask(plugin: VirtualKeys, key: str, address: str | None = None) -> tupl
         request_id="r", project="default", adapter="openai", operation="generate",
         http_request=HTTPRequest("POST", "/v1", "", headers, b""), client_ip=address,
     )  # fmt: skip
-    result = await plugin.before_model(ctx)
+    answer = plugin.before_model(ctx)
+    result = await answer if isinstance(answer, Awaitable) else answer
     if result is None:
         return (200 if ctx.principal is not None else 0), ctx
     return getattr(result.error, "status", 0), ctx

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from llm_gateway_sdk import MAX_AMOUNT, CounterState, Entry
 
 from .batches import Part
+from .blocks import Block
 from .books import Hold
 from .estimates import Usage
 from .headers import LimitState
-from .plans import Term
+from .plans import Plan, Term
 from .refusals import tightest
 from .rules import Asker, Rule
 
-__all__ = ["Applied", "Spending", "applied_of", "refusing", "shown_of", "wait_of"]
+__all__ = ["Applied", "Served", "Spending", "applied_of", "refusing", "shown_of", "wait_of"]
 
 
 @dataclass(slots=True)
@@ -57,6 +58,29 @@ class Spending:
     """What the lines of a batch have reserved, in the last of `holds`."""
 
 
+@dataclass(slots=True)
+class Served:
+    """What a block has given to one request, as it does to nearly all of a caller that asks often: as little as
+    settling needs."""
+
+    plan: Plan
+    usage: Usage
+    amounts: list[int]
+    """In the units of the measures."""
+    held: list[int]
+    """In the units of the counters."""
+    block: Block
+    states: tuple[CounterState, ...]
+
+    def spending(self) -> Spending:
+        """The same in full, for a request that is not like most."""
+        plan = self.plan
+        parts = zip(plan.terms, self.amounts, self.held, strict=True)
+        applied = [Applied(term, amount, held) for term, amount, held in parts]
+        hold = Hold(self.block.lease_id, self.held, states=self.states, block=self.block)
+        return Spending(plan.asker, self.usage, applied, plan.model, [(applied, hold)], {plan.asker.model})
+
+
 def applied_of(terms: Sequence[Term], usage: Usage) -> list[Applied]:
     """What the terms reserve for a request of this estimated usage."""
     found = []
@@ -67,13 +91,12 @@ def applied_of(terms: Sequence[Term], usage: Usage) -> list[Applied]:
     return found
 
 
-def shown_of(applied: Sequence[Applied], states: Sequence[CounterState]) -> list[LimitState]:
+def shown_of(terms: Sequence[Term], states: Sequence[CounterState]) -> list[LimitState]:
     """What a client is shown of the limits that have an amount."""
     found = []
-    for each, state in zip(applied, states, strict=False):
+    for term, state in zip(terms, states, strict=False):
         limit = state.limit
         if limit is not None:
-            term = each.term
             rule, remaining = term.rule, limit - state.settled - state.open
             resets = state.resets_after if rule.is_rate else term.resets_after
             scale = rule.scale

@@ -92,15 +92,21 @@ class Books:
     async def reserve(self, entries: Sequence[Entry], *, note: str = "", alone: bool = False) -> Hold | Refused:
         """What the request may spend. `alone`: without blocks. Raises StoreUnavailable."""
         if not alone:
-            hold = self.reserve_in_block(tuple(entry.key for entry in entries), [entry.amount for entry in entries])
-            if hold is not None:
-                return hold
+            amounts = [entry.amount for entry in entries]
+            demand = self.take(tuple(entry.key for entry in entries), amounts)
+            if demand is not None and (block := demand.block) is not None:
+                return Hold(block.lease_id, amounts, states=demand.states, block=block)
         return await self.reserve_in_store(entries, note=note, alone=alone)
 
-    def reserve_in_block(self, keys: tuple[str, ...], amounts: Sequence[int]) -> Hold | None:
-        """What the request may spend, where a block has it; None where the store has to be asked."""
-        now = time.monotonic()
-        demand = self._demand(keys)
+    def take(self, keys: tuple[str, ...], amounts: Sequence[int]) -> Demand | None:
+        """Takes what the request may spend out of a block, where one has it: its demand, else None, and the store has
+        to be asked."""
+        now, demands = time.monotonic(), self._demands
+        demand = demands.get(keys)
+        if demand is None:
+            demand = self._demand(keys)
+        else:
+            demands.move_to_end(keys)
         if demand.times is None:
             demand.asked(now, self._settings)
         else:
@@ -109,7 +115,7 @@ class Books:
         if block is None or not block.take(amounts, now):
             return None
         self.figures.from_blocks += 1
-        return Hold(block.lease_id, amounts, states=demand.states, block=block)
+        return demand
 
     async def reserve_in_store(
         self, entries: Sequence[Entry], *, note: str = "", alone: bool = False
@@ -128,6 +134,19 @@ class Books:
                 return hold
         return await self._exact(entries, demand, note)
 
+    @property
+    def to_be_settled(self) -> bool:
+        """Whether a block is used up, and its last request has ended."""
+        return bool(self._retired) and any(not block.open for block in self._retired)
+
+    async def settle_retired(self) -> None:
+        """Gives back at once what is left of blocks that are used up in one of their counters."""
+        # They leave the list before anything is waited for: another request that ends must not find them in it.
+        ended = [each for each in self._retired if not each.open]
+        self._retired = [each for each in self._retired if each.open]
+        for block in ended:
+            await self._settle_block(block)
+
     async def settle(self, hold: Hold, actual: Sequence[int], known: Sequence[Known] = ()) -> None:
         """Ends a request's hold, with what it used of each entry, and for the ledger how well that is known. Never
         raises StoreUnavailable: then it is written down and sent later."""
@@ -136,13 +155,8 @@ class Books:
         hold.settled = True
         if hold.block is not None:
             hold.block.finish(hold.amounts, actual, known)
-            # What a block has left that is used up in one of its counters is given back at once.
-            # They leave the list before anything is waited for: another request that ends must not find them in it.
             if self._retired:
-                ended = [each for each in self._retired if not each.open]
-                self._retired = [each for each in self._retired if each.open]
-                for block in ended:
-                    await self._settle_block(block)
+                await self.settle_retired()
             return
         self._open.pop(hold.lease_id, None)
         marks = known or [EXACT] * len(actual)

@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestRejected
+from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestEstimate, RequestRejected
 from llm_gateway_sdk import Usage as Reported
 from llm_gateway_sdk.batch_share import BatchShare
 from llm_gateway_sdk.charges import charge_of, cost_of
 from llm_gateway_sdk.context import Precision
 from llm_gateway_sdk.metering import weaker
+from llm_gateway_sdk.model_facts import MILLION
 from llm_gateway_sdk.wildcards import matches_wildcard
 
 from .amounts import decode_amount
 from .marks import Marks
 from .rules import Rule
 
-__all__ = ["Estimator", "Usage"]
+__all__ = ["Estimator", "KnownPrices", "Usage"]
 
 _BILLED = frozenset(get_args(Operation)) - {"count_tokens", "models", "stored", "file"}
 """Operations that spend tokens. Counting tokens is a request like others, and costs nothing; so is looking at
@@ -33,15 +34,17 @@ _NO_OUTPUT = frozenset({"embed", "rerank", "moderate"})
 _EXACT: Precision = "exact"
 
 
-@dataclass(slots=True)
-class Usage:
-    """What one request is estimated to use, asked for only by limits that need it."""
+Usage = RequestEstimate
+"""What one request is estimated to use, asked for only by limits that need it."""
 
-    input_tokens: int = 0
-    output_tokens: int | None = None
-    """What the request itself sets as its maximum; None where it sets none."""
-    pieces: Mapping[str, int] | None = None
-    """What it asks for that is charged by the piece, by the kinds of `Prices.calls`."""
+
+@dataclass(slots=True)
+class KnownPrices:
+    """Those of the last call of requests that are alike, for the next one."""
+
+    model: str = ""
+    target: str = ""
+    prices: Prices | None = None
 
 
 class Estimator:
@@ -80,18 +83,19 @@ class Estimator:
             return _nothing
         if rule.measure == "inputTokens":
             return _input
-        output = self._output(rule, ctx, model)
+        if ctx.operation in _NO_OUTPUT:
+            usual, asked = 0, False
+        else:
+            usual, asked = self._usual_output(rule, model), True
         if rule.measure == "outputTokens":
-            return output
+            return _output(usual, asked=asked)
         if rule.measure == "tokens":
-            return lambda usage: usage.input_tokens + output(usage)
+            return _tokens(usual, asked=asked)
         if ctx.operation == "native":
             cost = self._native(rule, ctx)
             return lambda usage: cost
         prices = self._price_for(rule, model)
-        if prices is None:
-            return _nothing
-        return lambda usage: prices.ceiling(usage.input_tokens, output(usage), pieces=usage.pieces) or 0
+        return _nothing if prices is None else _cost(prices, usual, asked=asked)
 
     def reserve_share(self, rule: Rule, share: BatchShare) -> int:
         """What the lines of one model in a batch may take at most, at the price of the batch tier where there is one;
@@ -143,6 +147,38 @@ class Estimator:
             # The price of a native call is that of its path.
             return reserved if ctx.operation == "native" else self._cost(rule, ctx, attempts, reserved, marks)
         return self._tokens(rule, attempts, reserved, marks)
+
+    def settle_plain(
+        self, ctx: RequestContext, rules: Sequence[Rule], reserved: Sequence[int], known: KnownPrices
+    ) -> list[int] | None:
+        """What a request did take of these limits, as `settle` gives it for each of them; None for requests that are
+        not like most, whose one call has reported what it used."""
+        attempts = ctx.attempts
+        if ctx.operation != "generate" or len(attempts) != 1:
+            return None
+        attempt = attempts[0]
+        usage = attempt.usage
+        if usage is None or (inputs := usage.input_tokens) is None or (outputs := usage.output_tokens) is None:
+            return None
+        taken = []
+        for rule, amount in zip(rules, reserved, strict=True):
+            match rule.measure:
+                case "requests":
+                    taken.append(amount)
+                case "tokens":
+                    taken.append(inputs + outputs)
+                case "cost":
+                    if attempt.target != known.target or attempt.model != known.model:
+                        known.model, known.target = attempt.model, attempt.target
+                        known.prices = self._prices_of_attempt(attempt)
+                    prices = known.prices
+                    cost = None if prices is None else cost_of(prices, usage)
+                    if cost is None or not 0 <= cost <= _MOST_NANOS * usage.requests:
+                        cost = self._cost(rule, ctx, attempts, amount, None)
+                    taken.append(cost)
+                case _:
+                    taken.append(self.settle(rule, ctx, attempts, amount))
+        return taken
 
     def _tokens(self, rule: Rule, attempts: Sequence[Attempt], reserved: int, marks: Marks | None) -> int:
         inputs, outputs, counted = 0, 0, False
@@ -206,12 +242,6 @@ class Estimator:
             return None, "estimated"
         return charge.nanos, known if known == "estimated" or not charge.unpriced else "partial"
 
-    def _output(self, rule: Rule, ctx: RequestContext, model: str | None) -> Callable[[Usage], int]:
-        if ctx.operation in _NO_OUTPUT:
-            return _nothing
-        usual = self._usual_output(rule, model)
-        return lambda usage: usual if usage.output_tokens is None else usage.output_tokens
-
     def _usual_output(self, rule: Rule, model: str | None) -> int:
         """What is reserved for the answer to a request that sets no maximum."""
         facts = self._facts_of(model)
@@ -266,6 +296,38 @@ def _nothing(usage: Usage) -> int:
 
 def _input(usage: Usage) -> int:
     return usage.input_tokens
+
+
+def _output(usual: int, *, asked: bool) -> Callable[[Usage], int]:
+    """The output tokens that a request sets as its maximum, if `asked` and it sets one, else `usual`."""
+    if not asked:
+        return lambda usage: usual
+    return lambda usage: usual if usage.output_tokens is None else usage.output_tokens
+
+
+def _tokens(usual: int, *, asked: bool) -> Callable[[Usage], int]:
+    """The same with the input."""
+
+    def tokens(usage: Usage) -> int:
+        output = usage.output_tokens if asked else usual
+        return usage.input_tokens + (usual if output is None else output)
+
+    return tokens
+
+
+def _cost(prices: Prices, usual: int, *, asked: bool) -> Callable[[Usage], int]:
+    """What so many tokens cost at most."""
+    flat = prices.flat_ceiling()
+
+    def cost(usage: Usage) -> int:
+        output = usage.output_tokens if asked else usual
+        if output is None:
+            output = usual
+        if flat is None or usage.pieces:
+            return prices.ceiling(usage.input_tokens, output, pieces=usage.pieces) or 0
+        return -(-(usage.input_tokens * flat[0] + output * flat[1]) // MILLION)
+
+    return cost
 
 
 def _is_billed(ctx: RequestContext) -> bool:

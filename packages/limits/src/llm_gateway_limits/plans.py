@@ -18,9 +18,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 
-from llm_gateway_sdk import CounterState, Entry, GatewayServices, Principal, RequestContext, RequestRejected
+from llm_gateway_sdk import (
+    MAX_AMOUNT,
+    CounterState,
+    Entry,
+    GatewayServices,
+    Principal,
+    RequestContext,
+    RequestRejected,
+)
 
-from .estimates import Estimator, Usage
+from .estimates import Estimator, KnownPrices, Usage
 from .overrides import LiveRules
 from .rules import Asker, Rule
 
@@ -84,19 +92,35 @@ class Plan:
     """Each request asks the store."""
     shadow: bool = field(init=False)
     """Some of the limits refuse nothing."""
+    scaled: bool = field(init=False)
+    """Some of the counters count in coarser units than their measures."""
+    rules: tuple[Rule, ...] = field(init=False)
+    most: tuple[Callable[[Usage], int], ...] = field(init=False)
+    """What a request may take at most of each, in the units of its measure."""
+    prices: KnownPrices = field(default_factory=KnownPrices)
     counted: bool = False
     """A request was counted by it."""
     shown: Shown | None = None
 
     def __post_init__(self) -> None:
-        keys, self.alone, self.shadow = [], False, False
+        keys, self.alone, self.shadow, self.scaled = [], False, False, False
         for term in self.terms:
             keys.append(term.blank.key)
+            if term.rule.scale != 1:
+                self.scaled = True
             if term.rule.on_store_down == "deny":
                 self.alone = True
             if not term.rule.enforce:
                 self.shadow = True
         self.keys = tuple(keys)
+        self.rules = tuple(term.rule for term in self.terms)
+        self.most = tuple(term.most for term in self.terms)
+
+    def held(self, amounts: list[int]) -> list[int]:
+        """Amounts in the units of the measures, in the units of the counters."""
+        if not self.scaled and max(amounts) < MAX_AMOUNT:
+            return amounts
+        return [term.rule.scaled(amount) for term, amount in zip(self.terms, amounts, strict=True)]
 
 
 class Planner:
@@ -114,17 +138,18 @@ class Planner:
         self._most_from: tuple[Sequence[Rule], object] = ((), None)
         """The limits and the models that it was made from."""
 
-    def plan(self, ctx: RequestContext) -> Plan:
-        """Raises RequestRejected where the caller lacks what a limit counts per, or a price is missing."""
+    def plan(self, ctx: RequestContext, now: float) -> Plan:
+        """`now` is seconds since the epoch. Raises RequestRejected where the caller lacks what a limit counts per, or a
+        price is missing."""
         if ctx.operation == "native":
-            return self._make(ctx, time.time())  # prices go by the path
+            return self._make(ctx, now)  # prices go by the path
         principal, caller = ctx.principal, ctx.caller
         key = (
             caller if principal is None else (principal.source, principal.id), ctx.requested_model, ctx.target_model,
             ctx.operation, ctx.session is None,
             ctx.client_ip if self._by_address or (principal is None and caller is None) else None,
         )  # fmt: skip
-        plan, now = self._plans.get(key), time.time()
+        plan = self._plans.get(key)
         if plan is not None and now < plan.until:
             known, rules, models = plan.made_from
             current = rules is self._live.rules and models is self._services.models_version

@@ -7,16 +7,14 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, get_args
 from weakref import WeakSet
 
 from llm_gateway_sdk import (
-    CounterState,
     Operation,
     Plugin,
-    PluginResult,
     RequestContext,
     RequestRejected,
     StoreError,
@@ -24,17 +22,18 @@ from llm_gateway_sdk import (
     plugin_metadata,
 )
 from llm_gateway_sdk.admin import AdminRoute
+from llm_gateway_sdk.plugin import HookReturn
 
 from .admin import limit_routes
-from .applied import Applied, Spending, applied_of, shown_of
+from .applied import Applied, Served, Spending, applied_of
 from .batches import HELD_SECONDS, charges_of, parts_of, written_of
 from .blocks import BlockSettings
 from .books import Books
 from .estimates import Estimator, Usage
-from .headers import limit_headers
 from .journal import Journal, default_folder
+from .notes import Notes
 from .overrides import LiveRules
-from .plans import Plan, Planner, Shown, Term
+from .plans import Plan, Planner, Term
 from .records import Records
 from .reports import Reports
 from .reserving import Reserver
@@ -115,7 +114,7 @@ class Limits(Reports, Plugin):
         self._shares = UpstreamShares.configured(config, self.gateway, self._records)
         self._settlement = Settlement(self._configured, self._live, self._planner, self._estimator, self._books)
         self._usage_book = usage_book(config, self.gateway, self._books, self._estimator)
-        self._show = bool(config.get("headers", True))
+        self._notes = Notes(self._records, shown=bool(config.get("headers", True)))
         self._keeper = asyncio.create_task(self._keep())
         self._live.start()
         self._plugins: WeakSet[Limits] = self.gateway.shared("limits:plugins", WeakSet)
@@ -160,31 +159,58 @@ class Limits(Reports, Plugin):
 
     # The hooks.
 
-    async def before_request(self, ctx: RequestContext) -> PluginResult | None:
+    def before_request(self, ctx: RequestContext) -> Awaitable[HookReturn] | None:
+        if ctx.batch:
+            return self._admit_batch(ctx)
         try:
-            if ctx.batch:
-                await self._reserve_batch(ctx)
-                return None
-            plan = self._planner.plan(ctx)
+            now = time.time()
+            plan = self._planner.plan(ctx, now)
             if not plan.terms and not self._settlement.by_model:
                 return None
             usage = self._usage(ctx)
-            applied = applied_of(plan.terms, usage)
-            spending = Spending(plan.asker, usage, applied, plan.model, [], {plan.asker.model})
-            ctx.plugin_data[_HOLDS] = spending
-            if not applied:
-                return None
-            # Nearly every request of a caller that asks often is served by a block, without a step in the store.
-            hold = None if plan.alone else self._books.reserve_in_block(plan.keys, [each.held for each in applied])
-            if hold is None:
-                hold = await self._reserver.reserve(ctx, spending, applied, tried=not plan.alone)
-            else:
-                spending.holds.append((applied, hold))
-            self._note(ctx, applied, hold.states, plan)
         except RequestRejected as refusal:
-            self._refuse(ctx, refusal)
+            self._notes.refused(ctx, refusal)
             raise
+        if plan.alone or not plan.terms or self._books.ledger:
+            return self._admit(ctx, plan, usage, tried=False)
+        # Nearly every request of a caller that asks often is served by a block, without a step in the store.
+        amounts = [most(usage) for most in plan.most]
+        held = plan.held(amounts)
+        demand = self._books.take(plan.keys, held)
+        if demand is None or demand.block is None:
+            return self._admit(ctx, plan, usage, tried=True)
+        ctx.plugin_data[_HOLDS] = served = Served(plan, usage, amounts, held, demand.block, demand.states)
+        if plan.shadow or not plan.counted:
+            self._notes.note(ctx, served.spending().applied, served.states)
+            plan.counted = True
+        elif self._notes.shown:
+            self._notes.show_plan(ctx, plan, served.states, now)
         return None
+
+    async def _admit(self, ctx: RequestContext, plan: Plan, usage: Usage, *, tried: bool) -> None:
+        """By a step in the store. `tried`: no block has it. Raises RequestRejected."""
+        applied = applied_of(plan.terms, usage)
+        spending = Spending(plan.asker, usage, applied, plan.model, [], {plan.asker.model})
+        ctx.plugin_data[_HOLDS] = spending
+        if not applied:
+            return
+        try:
+            hold = await self._reserver.reserve(ctx, spending, applied, tried=tried)
+        except RequestRejected as refusal:
+            self._notes.refused(ctx, refusal)
+            raise
+        if plan.shadow or not plan.counted:
+            self._notes.note(ctx, applied, hold.states)
+            plan.counted = True
+        elif self._notes.shown:
+            self._notes.show_plan(ctx, plan, hold.states, time.time())
+
+    async def _admit_batch(self, ctx: RequestContext) -> None:
+        try:
+            await self._reserve_batch(ctx)
+        except RequestRejected as refusal:
+            self._notes.refused(ctx, refusal)
+            raise
 
     async def _reserve_batch(self, ctx: RequestContext) -> None:
         """Raises RequestRejected."""
@@ -204,12 +230,12 @@ class Limits(Reports, Plugin):
             if applied:
                 hold = await self._reserver.reserve(ctx, spending, applied)
                 spending.applied += applied
-                self._note(ctx, applied, hold.states)
+                self._notes.note(ctx, applied, hold.states)
         spending.waiting = waiting
 
     async def defer_request(self, ctx: RequestContext) -> Any:
         """What the lines of a batch have reserved is held until it has ended."""
-        spending: Spending | None = ctx.plugin_data.get(_HOLDS)
+        spending = self._spending(ctx)
         counted = {"who": who_asks(ctx)} if self._usage_book is not None and ctx.batch else None
         if spending is None or not spending.waiting:
             return counted
@@ -231,10 +257,19 @@ class Limits(Reports, Plugin):
         if self._usage_book is not None and "who" in held:
             self._usage_book.add_batch(ctx, held["who"])
 
-    async def before_model(self, ctx: RequestContext) -> None:
+    def before_model(self, ctx: RequestContext) -> Awaitable[HookReturn] | None:
+        if self._shares is None:
+            if ctx.target_model is None:
+                return None
+            held: Served | Spending | None = ctx.plugin_data.get(_HOLDS)
+            if held is None or ctx.target_model == (held.plan.model if isinstance(held, Served) else held.model):
+                return None
+        return self._follow_model(ctx)
+
+    async def _follow_model(self, ctx: RequestContext) -> None:
         """A router or a fallback chose another model than was reserved for: tops up where it is dearer, reserves what
         its own limits take, or refuses that model."""
-        spending: Spending | None = ctx.plugin_data.get(_HOLDS)
+        spending = self._spending(ctx)
         model = ctx.target_model
         if self._shares is not None and not ctx.batch and ctx.operation != "realtime":
             await self._share(ctx, spending)
@@ -254,9 +289,9 @@ class Limits(Reports, Plugin):
             new = self._settlement.not_yet(ctx, spending, asker, model)
             if missing or new:
                 hold = await self._reserver.reserve(ctx, spending, [*missing, *new])
-                self._note(ctx, [*missing, *new], hold.states)
+                self._notes.note(ctx, [*missing, *new], hold.states)
         except RequestRejected as refusal:
-            self._refuse(ctx, refusal)
+            self._notes.refused(ctx, refusal)
             raise
         spending.applied = [*spending.applied, *new]
         spending.named.add(name)
@@ -272,18 +307,29 @@ class Limits(Reports, Plugin):
         try:
             await self._shares.admit(ctx, asker, ctx.target_model or ctx.requested_model, self._usage(ctx))
         except RequestRejected as refusal:
-            self._refuse(ctx, refusal)
+            self._notes.refused(ctx, refusal)
             raise
 
-    async def after_request(self, ctx: RequestContext) -> None:
+    def _spending(self, ctx: RequestContext) -> Spending | None:
+        """What the request has reserved, in full."""
+        held: Served | Spending | None = ctx.plugin_data.get(_HOLDS)
+        if isinstance(held, Served):
+            held = ctx.plugin_data[_HOLDS] = held.spending()
+        return held
+
+    def after_request(self, ctx: RequestContext) -> Awaitable[None] | None:
         if self._shares is not None:
             self._shares.release(ctx)
         if self._usage_book is not None:
             self._usage_book.add(ctx)
-        spending: Spending | None = ctx.plugin_data.pop(_HOLDS, None)
-        if spending is None:
-            return
-        await self._settlement.settle(ctx, spending)
+        held: Served | Spending | None = ctx.plugin_data.pop(_HOLDS, None)
+        if held is None:
+            return None
+        if isinstance(held, Served):
+            if not self._settlement.settle_served(ctx, held):
+                return self._settlement.settle(ctx, held.spending())
+            return self._books.settle_retired() if self._books.to_be_settled else None
+        return self._settlement.settle(ctx, held)
 
     # What it takes.
 
@@ -292,47 +338,7 @@ class Limits(Reports, Plugin):
             return Usage()
         if ctx.operation == "native" and ctx.http_request.method in _READING:
             return Usage(0, 0)
-        estimate = ctx.estimate()
-        return Usage(estimate.input_tokens, estimate.output_tokens, estimate.pieces)
-
-    # What is shown and written down.
-
-    def _refuse(self, ctx: RequestContext, refusal: RequestRejected) -> None:
-        self._records.counts["refused_total"] += 1
-        if refusal.retry_after is None:
-            ctx.reply_headers["x-should-retry"] = "false"  # official SDKs would try a spent budget again
-        self._records.name_request(ctx.request_id)
-
-    def _note(
-        self, ctx: RequestContext, applied: Sequence[Applied], states: Sequence[CounterState], plan: Plan | None = None
-    ) -> None:
-        """What the client is shown of its limits. `plan` is where all of `applied` come from."""
-        if plan is None or not plan.counted:
-            for each in applied:
-                self._records.remember(each.term)
-            if plan is not None:
-                plan.counted = True
-        if plan is None or plan.shadow:
-            self._note_shadow(ctx, applied, states)
-        if not self._show:
-            return
-        now, dialect, headers = time.time(), ctx.client_dialect, None
-        shown = None if plan is None else plan.shown
-        if shown is not None and shown.states is states and shown.second == int(now) and shown.dialect == dialect:
-            headers = shown.headers
-        if headers is None:
-            headers = limit_headers(shown_of(applied, states), dialect, now)
-            if plan is not None:
-                plan.shown = Shown(states, int(now), dialect, headers)
-        ctx.reply_headers.update(headers)
-        if "x-llm-gateway-limit-warning" in headers:
-            self._records.counts["warned_total"] += 1
-
-    def _note_shadow(self, ctx: RequestContext, applied: Sequence[Applied], states: Sequence[CounterState]) -> None:
-        for each, state in zip(applied, states, strict=False):
-            if state.limit is not None and state.exceeded and not each.rule.enforce:
-                self._records.counts["shadow_total"] += 1
-                self._records.event("shadow", each, state, request=ctx.request_id)
+        return ctx.estimate()
 
     # In the background.
 

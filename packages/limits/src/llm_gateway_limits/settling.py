@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from llm_gateway_sdk import MAX_AMOUNT, Attempt, RequestContext, RequestRejected
 
-from .applied import Applied, Spending, applied_of
+from .applied import Applied, Served, Spending, applied_of
 from .books import Books
 from .estimates import Estimator
 from .marks import Marks
@@ -49,6 +49,17 @@ class Settlement:
             await self._books.settle(hold, charged)
         if self.by_model and not ctx.batch and not self._as_asked(ctx, spending):
             await self._charge_unreserved(ctx, spending)
+
+    def settle_served(self, ctx: RequestContext, served: Served) -> bool:
+        """As `settle`, at once; False, and nothing done, where the request is not like most."""
+        plan = served.plan
+        if self.by_model:
+            return False
+        charged = self._estimator.settle_plain(ctx, plan.rules, served.amounts, plan.prices)
+        if charged is None:
+            return False
+        served.block.finish(served.held, plan.held(charged))
+        return True
 
     def _taken(self, ctx: RequestContext, spending: Spending, each: Applied) -> tuple[int, Marks]:
         """What the request did take of a limit, in the units of the measure, and how well that is known."""

@@ -44,7 +44,7 @@ class Window:
         for since, until, index in self._last:
             if since <= now < until:
                 return index, until
-        local = datetime.fromtimestamp(now, self.zone)
+        local = datetime.fromtimestamp(math.floor(now), self.zone)  # which would round up to the next window
         if self.calendar == "hour":
             index = local.strftime("%Y-%m-%dT%H%z")
             since, until = _hour(now, local)

@@ -29,6 +29,7 @@ __all__ = [
     "MountedPlugin",
     "Verdict",
     "call_hook",
+    "call_plain",
     "decide",
     "decide_now",
     "refuse",
@@ -103,21 +104,26 @@ class Hook:
     """It runs in a thread."""
     held: int = 0
     """How often it held the event loop for too long."""
+    is_plain: bool = field(init=False)
+    """A plain function that runs on the event loop."""
     is_direct: bool = field(init=False)
     """A plain function, whose failure refuses the request: nothing is to be awaited, nor undone."""
 
     def __post_init__(self) -> None:
-        self.is_direct = not (self.asynchronous or self.threaded) and self.mounted.on_error != "fail_open"
+        self.is_plain = not (self.asynchronous or self.threaded)
+        self.is_direct = self.is_plain and self.mounted.on_error != "fail_open"
 
 
 async def run_phase(hooks: Sequence[Hook], ctx: RequestContext) -> Verdict | None:
     try:
         for hook in hooks:
             result = decide_now(hook, ctx)
-            if isinstance(result, CoroutineType):
-                result = await result
             if result is None:
                 continue
+            if isinstance(result, CoroutineType):
+                result = await result
+                if result is None:
+                    continue
             if not result.success:
                 if hook.phase == "on_model_error":
                     continue  # the model's own error stays
@@ -145,10 +151,12 @@ async def run_authentication(hooks: Sequence[Hook], ctx: RequestContext) -> Verd
     try:
         for hook in hooks:
             result = decide_now(hook, ctx)
-            if isinstance(result, CoroutineType):
-                result = await result
             if result is None:
                 continue
+            if isinstance(result, CoroutineType):
+                result = await result
+                if result is None:
+                    continue
             if not result.success and _is_unknown(result, ctx):
                 unknown = unknown or (result, hook)
             elif not result.success or (result.terminate and ctx.response is None):
@@ -189,6 +197,21 @@ def decide_now(hook: Hook, ctx: RequestContext) -> PluginResult | CoroutineType[
     if result is None or (type(result) is PluginResult and result.context is None):
         return result
     return decide(hook, ctx, lambda _: result)  # type: ignore[return-value]
+
+
+def call_plain(hook: Hook, ctx: RequestContext) -> Any:
+    """What a plain hook returns, which may be an awaitable. Raises what it raises."""
+    started = perf_counter()
+    try:
+        return hook.call(ctx)
+    except GeneratorExit as error:
+        raise _raised(error) from error
+    finally:
+        spent = perf_counter() - started
+        timings, key = ctx.timings, hook.key
+        timings[key] = timings[key] + spent if key in timings else spent
+        if spent > WATCHDOG_SECONDS:
+            _watch(hook, spent)
 
 
 async def decide(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from .model_facts import Prices, TokenCounts, tier_of
+from .model_facts import MILLION, Prices, TokenCounts, tier_of
 from .response import Usage
 from .values import replace
 
@@ -36,6 +36,9 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None, unpriced: 
     if usage.steps:
         return _cost_of_steps(prices, usage, usage.steps, usage.service_tier or tier, unpriced)
     served = usage.service_tier or tier
+    plain = _cost_of_text(prices, usage, served)
+    if plain is not None:
+        return plain
     calls = usage.tool_calls or {}
     counts = TokenCounts(
         input=usage.input_tokens,
@@ -60,6 +63,37 @@ def cost_of(prices: Prices, usage: Usage, *, tier: str | None = None, unpriced: 
         return prices.cost(counts, served, unpriced)
     known = [prices.cost(counts, name, unpriced) for name in prices.tiers if name != "batch"]
     return max((cost for cost in known if cost is not None), default=None)
+
+
+def _cost_of_text(prices: Prices, usage: Usage, tier: str | None) -> int | None:
+    """The same of text alone, some of it perhaps from the cache, as nearly all requests are; None where there is more
+    to it."""
+    if (
+        usage.cache_write_tokens
+        or usage.cache_write_1h_tokens
+        or usage.input_audio_tokens
+        or usage.output_audio_tokens
+        or usage.input_image_tokens
+        or usage.output_image_tokens
+        or usage.tool_calls
+        or usage.pieces
+        or usage.requests != 1
+        or (inputs := usage.input_tokens) is None
+        or (outputs := usage.output_tokens) is None
+    ):
+        return None
+    rates = prices.rates(inputs, tier)
+    if rates is None or rates.input is None or rates.output is None:
+        return None
+    read = usage.cache_read_tokens or 0
+    if read and rates.cache_read is None:
+        return None
+    total = outputs * rates.output if outputs > 0 else 0
+    if inputs > read:
+        total += (inputs - read) * rates.input
+    if read:
+        total += read * (rates.cache_read or 0)
+    return -(-total // MILLION)
 
 
 def _cost_of_steps(

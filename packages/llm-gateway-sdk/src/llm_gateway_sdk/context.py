@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl
@@ -18,6 +18,7 @@ from .principal import Principal
 from .request import LLMRequest, Message
 from .request_estimate import CANONICAL_BELOW, RequestEstimate, estimate_request
 from .response import Accumulator, LLMResponse, Usage
+from .values import replace
 
 __all__ = [
     "Attempt",

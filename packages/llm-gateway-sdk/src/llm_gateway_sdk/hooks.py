@@ -61,6 +61,8 @@ class ActiveChain:
     """A plugin that edits requests is active: nothing goes out that it could not see."""
     edits_reply: bool = False
     """The same for replies."""
+    shows_reply: bool = False
+    """A plugin may look at the reply after it has left."""
 
     async def authenticate(self, ctx: RequestContext) -> Verdict | None:
         """Once per request, before all else."""
@@ -201,6 +203,8 @@ class HookChain:
         for hooks in (chain.after, chain.chunk, chain.detached):
             hooks.reverse()
         chain.edits_request = any(hook.mounted.plugin.edits_request for hook in chain.before)
+        ending = [hooks.mounted.plugin for hooks in chain.lifecycle if hooks.after is not None]
+        chain.shows_reply = bool(chain.detached) or any(plugin.reads_reply for plugin in ending)
         chain.edits_reply = any(_edits_reply(hook.mounted.plugin) for hook in (*chain.after, *chain.chunk))
         return chain
 

@@ -11,9 +11,10 @@ be left out under load. These two hold their promise whatever happens in between
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
-from .calling import Hook, Verdict, call_hook, run_phase
+from .calling import Hook, Verdict, call_hook, call_plain, run_phase
 from .context import RequestContext
 from .failures import is_failure
 from .hooks import LifecycleHooks
@@ -29,17 +30,17 @@ AFTER_SECONDS = 5.0
 class Lifecycle:
     """One per request that has such hooks."""
 
-    __slots__ = ("_begun", "_ctx", "_hooks")
+    __slots__ = ("_begun", "_hooks", "ctx")
 
     def __init__(self, hooks: Sequence[LifecycleHooks], ctx: RequestContext) -> None:
         self._hooks = hooks
-        self._ctx = ctx
+        self.ctx = ctx
         self._begun: list[Hook] = []
         """`after_request` of those whose `before_request` was begun."""
 
     async def begin(self) -> Verdict | None:
         """Runs `before_request` of each plugin in ascending order of priority. A refusal leaves the others out."""
-        ctx = self._ctx
+        ctx = self.ctx
         for hooks in self._hooks:
             condition = hooks.mounted.late_condition
             if condition is not None and not condition(ctx):
@@ -57,21 +58,51 @@ class Lifecycle:
         """Whether there is anything for `end` to do."""
         return bool(self._begun)
 
+    def end_now(self) -> Coroutine[Any, Any, None] | None:
+        """As `end`, for a caller that no task runs: what need not be awaited is done, the rest is returned."""
+        begun = self._begun
+        while begun:
+            hook = begun[-1]
+            if not hook.is_plain:
+                return self.end()
+            begun.pop()
+            try:
+                result = call_plain(hook, self.ctx)
+            except BaseException as error:  # nothing here waits, so that whatever is raised is the plugin's
+                self._report(hook, error)
+                continue
+            if result is not None:
+                return self._end_with(hook, result)
+        return None
+
     async def end(self) -> None:
         """Runs `after_request`, the last begun first. Never raises but for cancellation; what fails is logged."""
         begun, self._begun = self._begun, []
         for hook in reversed(begun):
             await self._end_one(hook)
 
-    async def _end_one(self, hook: Hook) -> None:
-        name = hook.mounted.name
+    async def _end_with(self, hook: Hook, result: Any) -> None:
+        """Waits for what `hook` has returned, and goes on to the others."""
+        await self._end_one(hook, result)
+        await self.end()
+
+    async def _end_one(self, hook: Hook, result: Any = None) -> None:
+        """`result` is what the hook has returned, where it was called already."""
         try:
             # A hook that does not wait needs no timer: `call_hook` starts one for those that do.
             own = hook.mounted.timeout
-            await call_hook(hook, self._ctx, AFTER_SECONDS if own is None else min(own, AFTER_SECONDS))
-        except TimeoutError:
-            log.error("plugin '%s' did not end in time in after_request (request %s)", name, self._ctx.request_id)
+            limit = AFTER_SECONDS if own is None else min(own, AFTER_SECONDS)
+            await call_hook(hook, self.ctx, limit, call=None if result is None else lambda _: result)
+        except TimeoutError as error:
+            self._report(hook, error)
         except BaseException as error:
             if not is_failure(error):
                 raise
-            log.error("plugin '%s' failed in after_request (request %s)", name, self._ctx.request_id, exc_info=error)
+            self._report(hook, error)
+
+    def _report(self, hook: Hook, error: BaseException) -> None:
+        name, request = hook.mounted.name, self.ctx.request_id
+        if isinstance(error, TimeoutError):
+            log.error("plugin '%s' did not end in time in after_request (request %s)", name, request)
+        else:
+            log.error("plugin '%s' failed in after_request (request %s)", name, request, exc_info=error)

@@ -284,6 +284,25 @@ class Prices:
             found = nanos if found is None else max(found, nanos)
         return found
 
+    def flat_ceiling(self) -> tuple[int, int] | None:
+        """Nano-dollars per million tokens of input and of output, by which `ceiling` goes for any number of tokens
+        without pieces; None where it is not as simple: no tier is the dearest for both, or a long input costs more."""
+        found = []
+        for name, bands in self.tiers.items():
+            if name == "batch":
+                continue
+            if len(bands) != 1:
+                return None
+            rates = bands[0].rates
+            if rates.input is None or rates.output is None:
+                return None
+            dearest_in = max(rates.input, rates.cache_write or 0, rates.cache_write_1h or 0)
+            found.append((dearest_in, max(rates.output, rates.output_audio or 0, rates.output_image or 0)))
+        dearest = max(found, default=None)
+        if dearest is None or any(each[1] > dearest[1] for each in found):
+            return None
+        return dearest
+
 
 def _overlaps(counts: TokenCounts, read: int, written: int, heard: int, seen: int) -> tuple[int, int, int]:
     """How much of the sound, and of the images, came from the cache, and how much of either was written to it: what is
@@ -335,6 +354,7 @@ _TIERS: Mapping[str, str] = {
     "auto": "standard",
     "default": "standard",
     "on_demand": "standard",
+    "standard": "standard",
     "standard_only": "standard",
     "on_demand_offpeak": "standard",
     "traffic_type_unspecified": "standard",

@@ -165,9 +165,9 @@ class Plugin:
     """Plain `def` hooks run in a thread."""
 
     reads_reply: bool = True
-    """The detached hook looks at `ctx.response`. A long streamed reply that passed through unread is then decoded
-    before the hook, in slices that delay no other stream; a plugin that never looks, or takes the bytes of
-    `ctx.upstream_response`, sets False and saves that work."""
+    """The detached hook or `after_request` looks at `ctx.response`. A long streamed reply that passed through unread is
+    decoded before the detached hook, in slices that delay no other stream; a plugin that never looks, or takes the
+    bytes of `ctx.upstream_response` in the detached hook, sets False and saves that work."""
 
     single_process: ClassVar[bool] = False
     """Cannot run in several worker processes at once."""

@@ -46,7 +46,8 @@ class Principal(FrozenValue, frozen=True):
         return self.projects is None or any(matches_wildcard(project, pattern) for pattern in self.projects)
 
 
-_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
+_CREDENTIALS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "api-key"})
+"""The headers that may hold one."""
 _SIGNED = re.compile(r"AWS4-HMAC-SHA256\s+Credential=([^/,\s]+)/")
 """Of a request that AWS's clients sign the access key's id is the caller's key; the signature can't be checked."""
 _BEARER = re.compile(r"bearer\s+(\S.*)", re.IGNORECASE)
@@ -57,13 +58,15 @@ def credentials_of(ctx: Any) -> list[str]:
     two different ones."""
     found: dict[str, None] = {}
     for name, value in ctx.http_request.raw_headers.items:
+        if name not in _CREDENTIALS:
+            continue
         if name == "authorization":
             match = _BEARER.fullmatch(value.strip())
             if match is not None:
                 found[match[1]] = None
             elif (signed := _SIGNED.match(value)) is not None:
                 found[signed[1]] = None
-        elif name in _HEADERS:
+        else:
             found[value.strip()] = None
     found.pop("", None)
     return list(found)

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from .estimate import estimate_tokens
 from .request import LLMRequest
+from .values import FrozenValue
 from .wire import json
 
 __all__ = ["CANONICAL_BELOW", "RequestEstimate", "estimate_request"]
 
 
-@dataclass(slots=True, frozen=True)
-class RequestEstimate:
+class RequestEstimate(FrozenValue, frozen=True):
     """What a request may use, before it is sent."""
 
-    input_tokens: int
+    input_tokens: int = 0
     """About, from the length of what is sent."""
-    output_tokens: int | None
+    output_tokens: int | None = None
     """The most that the request allows, over all its choices; None where it sets no bound."""
     pieces: Mapping[str, int] | None = None
     """What is charged by the piece, by the kinds of `Prices.calls`: the images that are asked for, the characters to
@@ -55,6 +54,8 @@ def estimate_request(body: bytes, decoded: LLMRequest | None = None) -> RequestE
             ceiling = ceiling * max(1, decoded.n or 1) if ceiling >= 0 else None
         return RequestEstimate(estimate_tokens(decoded), ceiling)
     text, tokens = len(body), 0
+    if text <= _STRIDE + _SAMPLE:  # too short for media
+        return RequestEstimate(text // BYTES_PER_TOKEN or 1, json.peek_ceiling(body))
     for start, end in _base64_runs(body):
         text -= end - start
         is_image = body[start : start + 8].startswith(_IMAGES)

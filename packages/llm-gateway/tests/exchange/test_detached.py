@@ -10,7 +10,9 @@ import pytest
 
 from llm_gateway.exchange import detached
 from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
+from llm_gateway.exchange.log_context import current_request_id
 from llm_gateway_sdk import ActiveChain, HookChain, MountedPlugin, Plugin, RequestContext, plugin_metadata
+from llm_gateway_sdk.lifecycle import Lifecycle
 
 
 def _busy(seconds: float) -> Callable[[RequestContext], None]:
@@ -249,5 +251,59 @@ def test_a_hook_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch, caplog: pyt
         assert supervisor.backlog == 0
         assert budget.left == 100
         assert caplog.text.count("did not end in time") == 6
+
+    asyncio.run(main())
+
+
+def lifecycle_of(hook: Callable[[RequestContext], Awaitable[None] | None], request_id: str) -> Lifecycle:
+    """Of a request whose only `after_request` is that one."""
+
+    def after_request(self: Plugin, ctx: RequestContext) -> Awaitable[None] | None:
+        return hook(ctx)
+
+    made = plugin_metadata(name="hook")(type("Hook", (Plugin,), {"after_request": after_request}))
+    ctx = context(request_id)
+    lifecycle = Lifecycle(HookChain([MountedPlugin("hook", made())]).select(ctx).lifecycle, ctx)
+    with pytest.raises(StopIteration):
+        lifecycle.begin().send(None)
+    return lifecycle
+
+
+def test_the_end_of_a_request_that_waits_for_nothing_takes_no_task_and_knows_its_request() -> None:
+    async def main() -> None:
+        seen: list[tuple[str, str | None]] = []
+        supervisor = DetachedSupervisor()
+        for number in range(3):
+            name = f"r{number}"
+            supervisor.finish(lifecycle_of(lambda ctx: seen.append((ctx.request_id, current_request_id.get())), name))
+        before = len(asyncio.all_tasks())
+        await asyncio.sleep(0)
+
+        assert seen == [(f"r{number}", f"r{number}") for number in range(3)]
+        assert len(asyncio.all_tasks()) == before
+        assert supervisor.backlog == 0
+        assert current_request_id.get() is None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("end", ["drain", "settle"])
+def test_the_end_of_the_gateway_waits_for_requests_that_have_just_ended(end: str, waits: bool) -> None:
+    async def main() -> None:
+        seen: list[str] = []
+
+        async def later(ctx: RequestContext) -> None:
+            await asyncio.sleep(0.01)
+            seen.append(ctx.request_id)
+
+        supervisor = DetachedSupervisor()
+        for number in range(3):
+            hook = later if waits else lambda ctx: seen.append(ctx.request_id)
+            supervisor.finish(lifecycle_of(hook, f"r{number}"))
+        assert supervisor.backlog == 3
+        await getattr(supervisor, end)(5)
+
+        assert sorted(seen) == ["r0", "r1", "r2"]
 
     asyncio.run(main())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from llm_gateway.exchange import headers
@@ -91,3 +93,14 @@ def test_a_line_of_a_provider_that_would_break_the_head_is_refused() -> None:
             headers.relayed_lines([("x-ratelimit-a", "1\r\nx: y")], "")
     with pytest.raises(ValueError, match="line break or NUL"):
         headers.relayed_lines([], "a\nb: c")
+
+
+@pytest.mark.parametrize("value", [1, True, 1.0, "1", "é\r\nx", "long " * 500])
+def test_lines_of_plugins_are_their_headers_as_they_are_sent(value: Any) -> None:
+    ctx = RequestContext(request_id="r")
+    ctx.reply_headers.update({"x-a": value, "Content-Length": "5"})
+
+    for _ in range(2):
+        lines = headers.lines_of_plugins(ctx)
+        assert lines == b"".join(b"%b: %b\r\n" % header for header in headers.of_plugins(ctx))
+    assert lines.count(b"\n") == 1

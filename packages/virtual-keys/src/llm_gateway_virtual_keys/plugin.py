@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, StoreError, plugin_metadata
 from llm_gateway_sdk.admin import AdminRoute
 from llm_gateway_sdk.guesses import GuessLimit
+from llm_gateway_sdk.plugin import HookReturn
 from llm_gateway_sdk.principal import credentials_of
 
 from .admin import key_routes
@@ -84,13 +85,23 @@ class VirtualKeys(Plugin):
             "stale_uses_total": float(cache.stale_uses),
         }
 
-    async def before_model(self, ctx: RequestContext) -> PluginResult | None:
+    def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if ctx.principal is not None:
             return None
+        credentials = credentials_of(ctx)
+        if not credentials:
+            return None
+        known = self._cache.holder_of(credentials[0], time.time())
+        if known is None:
+            return self._find_holder(ctx, credentials)
+        ctx.principal = known
+        return None
+
+    async def _find_holder(self, ctx: RequestContext, credentials: Sequence[str]) -> PluginResult | None:
+        """Of the first credential that is valid."""
         refusal: PluginResult | None = None
-        now = time.time()
-        for credential in credentials_of(ctx):
-            known = self._cache.holder_of(credential, now)
+        for credential in credentials:
+            known = self._cache.holder_of(credential, time.time())
             if known is not None:
                 ctx.principal = known
                 return None

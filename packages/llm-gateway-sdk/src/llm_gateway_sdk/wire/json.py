@@ -252,14 +252,19 @@ def peek_ceiling(data: bytes) -> int | None:
         top = _decode_ceilings(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    limits = [top.max_tokens, top.max_completion_tokens, top.max_output_tokens]
     count = top.n
+    limits: tuple[int | None, ...] = (top.max_tokens, top.max_completion_tokens, top.max_output_tokens)
     for config in (top.generation_config, top.inference_config):
         if config is not None:
-            limits += [config.max_output_tokens, config.max_tokens]
+            limits += (config.max_output_tokens, config.max_tokens)
             count = count or config.candidate_count
-    known = [number for number in limits if number is not None and number >= 0]
-    return max(known) * max(1, count or 1) if known else None
+    most = -1
+    for number in limits:
+        if number is not None and number > most:
+            most = number
+    if most < 0:
+        return None
+    return most * count if count is not None and count > 1 else most
 
 
 def picker(*names: str) -> Callable[[bytes], JSONObject | None]:

@@ -162,9 +162,11 @@ class ClientReply:
         body = wire.body
         if attempt.reply_name is not None:
             body = await run_aside(self.renamed, body, attempt) if attempt.is_heavy else self.renamed(body, attempt)
-        upstream, kind, headers = wire.headers.items, attempt.content_type, self._own_headers()
-        if not self._send_whole(wire.status, headers, reply_headers.relayed_lines(upstream, kind), body):
-            await self.write(wire.status, body, headers + reply_headers.relayed(upstream, kind))
+        request, upstream, kind = self.request, wire.headers.items, attempt.content_type
+        headers = reply_headers.own(request.ctx, self.attempt, request.services, with_plugins=False)
+        lines = reply_headers.lines_of_plugins(request.ctx) if request.ctx.reply_headers else b""
+        if not self._send_whole(wire.status, headers, lines + reply_headers.relayed_lines(upstream, kind), body):
+            await self.write(wire.status, body, self._own_headers() + reply_headers.relayed(upstream, kind))
 
     def _send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
         """Where the sink takes a whole reply at once, it gets it; see `Cycle.send_whole`."""

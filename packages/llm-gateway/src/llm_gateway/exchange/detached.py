@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
+from contextvars import copy_context
 from time import perf_counter
 from typing import cast
 
@@ -99,6 +100,8 @@ class DetachedSupervisor:
         self._shares: dict[int, _Share] = {}
         """By the identity of the plugin, while it has hooks that run."""
         self._in_hooks = 0
+        self._ending: deque[Lifecycle] = deque()
+        """Of requests that have ended in this turn of the loop."""
         self._pending: set[int] = set()
         self._number = 0
         self._bound = bound
@@ -114,7 +117,7 @@ class DetachedSupervisor:
 
     @property
     def backlog(self) -> int:
-        return len(self._queue) + len(self._running)
+        return len(self._queue) + len(self._running) + len(self._ending)
 
     def submit(
         self,
@@ -139,22 +142,36 @@ class DetachedSupervisor:
             self._begin()
 
     def finish(self, lifecycle: Lifecycle) -> None:
-        """Runs `after_request` of a request that has ended. It is bounded in time and never left out; the end of the
-        gateway waits for it."""
-        self._number += 1
-        self._pending.add(self._number)
-        self._start(self._finish(lifecycle, self._number))
+        """Runs `after_request` of a request that has ended, once what has been written in this turn of the loop has
+        left. It is bounded in time and never left out; the end of the gateway waits for it."""
+        ending = self._ending
+        if not ending:
+            asyncio.get_running_loop().call_soon(self._finish_all)
+        ending.append(lifecycle)
 
-    async def _finish(self, lifecycle: Lifecycle, number: int) -> None:
+    def _finish_all(self) -> None:
+        """Most of these hooks have nothing to wait for, and need no task."""
+        ending = self._ending
+        while ending:
+            lifecycle = ending.popleft()
+            current_request_id.set(lifecycle.ctx.request_id)
+            rest = lifecycle.end_now()
+            if rest is not None:
+                self._number += 1
+                self._pending.add(self._number)
+                self._start(self._finish(rest, self._number))
+
+    async def _finish(self, rest: Coroutine[None, None, None], number: int) -> None:
         self._in_hooks += 1
         try:
-            await lifecycle.end()
+            await rest
         finally:
             self._in_hooks -= 1
             self._pending.discard(number)
 
     async def settle(self, timeout: float) -> None:
         """Waits until what has been submitted by now is done, at most `timeout` seconds; more may come meanwhile."""
+        copy_context().run(self._finish_all)
         mark = self._number
         for _ in range(int(timeout / _SETTLE_STEP)):
             if not self._pending or min(self._pending) > mark:
@@ -164,7 +181,8 @@ class DetachedSupervisor:
     async def drain(self, timeout: float) -> None:
         """Waits until all is done, at most `timeout` seconds."""
         deadline = asyncio.get_running_loop().time() + timeout
-        while self._queue or self._running:
+        while self._queue or self._running or self._ending:
+            copy_context().run(self._finish_all)
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 log.error("%d detached hooks were cut off at shutdown", self.backlog)
@@ -172,7 +190,8 @@ class DetachedSupervisor:
                     task.cancel()
                 return
             self._begin()
-            await asyncio.wait(self._running, timeout=left)
+            if self._running:
+                await asyncio.wait(self._running, timeout=left)
 
     def _begin(self) -> None:
         if self._alarm is not None:

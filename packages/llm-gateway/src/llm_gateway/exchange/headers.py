@@ -23,8 +23,10 @@ __all__ = [
     "encode",
     "find",
     "limits",
+    "lines_of_plugins",
     "loss_text",
     "of_error",
+    "of_plugins",
     "of_refusal",
     "own",
     "relayed",
@@ -44,7 +46,7 @@ _FRAMING = frozenset({"connection", "content-encoding", "content-length", "conte
 _LONGEST_LOSSES = 1000
 
 
-def own(ctx: RequestContext, attempt: LiveAttempt | None, services: Services) -> Headers:
+def own(ctx: RequestContext, attempt: LiveAttempt | None, services: Services, *, with_plugins: bool = True) -> Headers:
     """The gateway's own, and those that plugins have set. `attempt` is the one that the reply comes from, or the last
     one where it comes from none."""
     headers: Headers = [(b"x-request-id", ctx.request_id.encode("latin-1", "replace"))]
@@ -57,8 +59,8 @@ def own(ctx: RequestContext, attempt: LiveAttempt | None, services: Services) ->
         headers.append((b"x-llm-gateway-losses", _ascii(attempt.losses)))
     if services.server_timing or "x-llm-gateway-timing" in ctx.http_request.headers:
         headers.append((b"server-timing", _server_timing(ctx)))
-    if ctx.reply_headers:
-        headers.extend(_of_plugins(ctx))
+    if with_plugins and ctx.reply_headers:
+        headers.extend(of_plugins(ctx))
     return headers
 
 
@@ -213,7 +215,7 @@ def _ascii(text: str) -> bytes:
     return text.encode("ascii", "replace")
 
 
-def _of_plugins(ctx: RequestContext) -> Headers:
+def of_plugins(ctx: RequestContext) -> Headers:
     """What plugins add; what frames the body is not theirs to set. Raises GatewayError where a name is not a string."""
     given: dict[Any, Any] = ctx.reply_headers  # plugins are foreign code
     found: Headers = []
@@ -225,6 +227,27 @@ def _of_plugins(ctx: RequestContext) -> Headers:
         if header is not None:
             found.append(header)
     return found
+
+
+def lines_of_plugins(ctx: RequestContext) -> bytes:
+    """The same as they are sent, each with its line end."""
+    items = tuple(ctx.reply_headers.items())
+    for name, value in items:
+        if type(name) is not str or type(value) is not str:  # what is equal may be written differently: 1 and True
+            return b"".join([_line(*header) for header in of_plugins(ctx)])
+    lines = _GIVEN.get(items)
+    if lines is None:
+        lines = b"".join([_line(*header) for header in of_plugins(ctx)])
+        if len(lines) <= _LONGEST_GIVEN:
+            if len(_GIVEN) >= _MOST_LINES:
+                _GIVEN.clear()
+            _GIVEN[items] = lines
+    return lines
+
+
+_GIVEN: dict[tuple[tuple[str, str], ...], bytes] = {}
+"""The lines of what plugins have set: many requests have the same limits."""
+_LONGEST_GIVEN = 1024
 
 
 def _sendable(name: str, value: str) -> tuple[bytes, bytes] | None:

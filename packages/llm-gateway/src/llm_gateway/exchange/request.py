@@ -34,6 +34,7 @@ class ClientRequest:
     __slots__ = (
         "_is_heavy", "_signs", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
         "duplex", "form", "has_own_limit", "is_large", "loop", "plans", "project", "retains", "route", "services",
+        "shows_reply",
         "upload",
         "wants_usage", "wire",
     )  # fmt: skip
@@ -85,6 +86,8 @@ class ClientRequest:
         accounted = bool(chain.detached or chain.lifecycle)
         self.retains = accounted or services.keep_replies
         """The reply is wanted after it has left, though no hook reads it on its way."""
+        self.shows_reply = chain.shows_reply or services.keep_replies
+        """Someone may look at a reply that is retained; else it only serves to count what the provider does not."""
         self.wants_usage = accounted or services.needs_usage
 
     @property

@@ -82,15 +82,16 @@ async def deliver_whole(
             refuse_failure(decoded)  # clients would not see that a bare error is one
     if chain.after:
         return await _deliver_looked_at(request, client, attempt, wire, call)
-    if request.retains:
+    entry = attempt.entry
+    if request.wants_usage:
+        usage = await run_aside(dialect.usage_of, b"", body) if heavy else dialect.usage_of(b"", body)
+        record(entry, usage)
+    if request.retains and (request.shows_reply or entry.input_precision is None or entry.output_precision is None):
         attempt.retain(body)
         ctx.upstream_response = wire
         ctx.response_payload = Payload(lambda: decode_whole(dialect, wire, mint, names))
         if attempt.truncated:
             ctx.reply_truncated = True
-    if request.wants_usage:
-        usage = await run_aside(dialect.usage_of, b"", body) if heavy else dialect.usage_of(b"", body)
-        record(attempt.entry, usage)
     attempt.settled = True
     await client.relay_whole(wire, attempt)
     return None
