@@ -28,6 +28,7 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 from .context import RequestContext
+from .wire.byte_search import count_up_to
 from .wire.freeing import Freeing
 from .wire.long_texts import Slicing
 from .wire.pieces import counted
@@ -250,13 +251,9 @@ _leftovers = _Leftovers()
 
 
 def _has_more_signs(text: bytes, limit: int) -> bool:
-    left = limit - text.count(b":")
-    if left >= 0:
-        left -= text.count(b",")
-    # Counting looks at each byte; going from one to the next of a kind that is rare is far faster.
-    for sign in (b"{", b"["):
-        place = text.find(sign)
-        while place >= 0 and left >= 0:
-            left -= 1
-            place = text.find(sign, place + 1)
-    return left < 0
+    left = limit
+    for sign in (b":", b",", b"{", b"["):
+        left -= count_up_to(text, sign, left)
+        if left < 0:
+            return True
+    return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json as stdlib
+import random
 from typing import Any
 
 import pytest
@@ -85,6 +87,42 @@ def test_one_member_of_a_name_is_left_in_whatever_letters(data: str, expected: s
     changed = json.with_one(data.encode(), "model")
 
     assert changed == (data if expected is None else expected).encode()
+
+
+SPELLINGS = ['"model"', '"Model"', '"MODEL"', '"m\\u006fdel"', '"M\\u006fdel"', '"models"', '"mode"', '"stream"', '"a"']
+VALUES = ['"x"', "null", "5", '{"model":"y"}', '["model"]', "true", '"model"', '"\\ud83d"']
+
+
+def named(chance: random.Random) -> tuple[list[tuple[str, str]], bytes]:
+    """Members of an object, and its text."""
+    members = [(chance.choice(SPELLINGS), chance.choice(VALUES)) for _ in range(chance.randint(0, 4))]
+    comma, colon = chance.choice((",", ", ", " ,\n")), chance.choice((":", ": "))
+    return members, ("{" + comma.join(f"{name}{colon}{value}" for name, value in members) + "}").encode()
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_second_model_is_seen_while_the_first_is_read(*, long: bool) -> None:
+    """For whatever object: `peek_alone` reads what `peek` does, and is sure only where no reader can differ."""
+    chance, sure = random.Random(7), 0
+    for _ in range(20 if long else 3000):
+        members, data = named(chance)
+        if long:
+            text = '"' + "t" * (2 << 20) + '"'
+            data = data[:-1] + (b"," if members else b"") + b'"text":%b}' % text.encode()
+        names = [stdlib.loads(name) for name, _ in members]
+        rivals = names.count("model") > 1 or any(name.lower() == "model" != name for name in names)
+        try:
+            expected = json.peek(data)
+        except ValueError:
+            with pytest.raises(ValueError):
+                json.peek_alone(data)
+            continue
+        model, stream, alone = json.peek_alone(data)
+        assert (model, stream) == expected, data
+        assert not (alone and rivals), data
+        assert json.names_two_models(data) == rivals, data
+        sure += alone
+    assert sure
 
 
 def test_one_member_of_a_name_is_left_next_to_a_long_string() -> None:

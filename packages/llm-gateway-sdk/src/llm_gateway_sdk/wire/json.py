@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as _stdlib
 from collections.abc import Callable
 from functools import cache
-from itertools import product
+from itertools import count, product
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
@@ -34,7 +34,9 @@ __all__ = [
     "loads_exact",
     "members_before",
     "members_from",
+    "names_two_models",
     "peek",
+    "peek_alone",
     "peek_ceiling",
     "picker",
     "reader",
@@ -67,6 +69,15 @@ _encode = msgspec.json.Encoder().encode
 class _Top(msgspec.Struct):
     model: str | None = None
     stream: bool | None = None
+
+
+class _Name:
+    """A value of a member `model`, in whatever letters, of which each is counted when it is read."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
 
 
 class _Nothing(msgspec.Struct):
@@ -241,6 +252,58 @@ def peek(data: bytes) -> tuple[str | None, bool]:
             raise ValueError("`model` must be a string and `stream` a boolean") from None
         return model, bool(stream)
     return top.model, bool(top.stream)
+
+
+def peek_alone(data: bytes) -> tuple[str | None, bool, bool]:
+    """What `peek` reads, and whether the object names no other model that another reader may take for the one: a second
+    `model`, or one in capitals. The answer costs next to nothing while the object is read."""
+    if data[LONG_BODY:_BEYOND]:
+        data, _ = cut_out(data)
+    before = _count_name()
+    try:
+        top = _decode_named_top(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return (*peek(data), False)
+    # Another thread may count in between; then the answer is not sure.
+    names, model = _count_name() - before - 1, top.model
+    if not names:
+        return None, bool(top.stream), True
+    if names == 1 and model is not None and model.value.__class__ is str:
+        return model.value, bool(top.stream), True
+    return (*peek(data), False)
+
+
+def names_two_models(data: bytes) -> bool:
+    """Whether the top level of an object has a second `model`, or one in capitals."""
+    if data[LONG_BODY:_BEYOND]:
+        data, _ = cut_out(data)
+    seen: list[object] = []
+
+    def note(_: type, value: Any) -> _Name:
+        seen.append(value)
+        return _Name(value)
+
+    try:
+        top = msgspec.json.Decoder(_NamedTop, dec_hook=note).decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _names_two_models_otherwise(data)
+    return len(seen) > (top.model is not None)
+
+
+def _names_two_models_otherwise(data: bytes) -> bool:
+    """The same for what the fast engine does not read."""
+    members: list[tuple[str, JSON]] = []
+
+    def look(pairs: list[tuple[str, JSON]]) -> None:
+        nonlocal members
+        members = pairs  # in the end those of the outermost object
+
+    try:
+        top = _stdlib.loads(data, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return False
+    names = [name for name, _ in members] if top is None else []
+    return names.count("model") > 1 or not _MODEL_SPELLINGS.isdisjoint(names)
 
 
 def peek_ceiling(data: bytes) -> int | None:
@@ -435,6 +498,11 @@ def first_byte(data: bytes | Slice) -> int:
     return 0
 
 
+def _named(_: type, value: Any) -> _Name:
+    _count_name()
+    return _Name(value)
+
+
 def _spelled(value: object) -> memoryview | None:
     return memoryview(value) if isinstance(value, msgspec.Raw) else None
 
@@ -462,3 +530,16 @@ def _plain(value: object) -> JSON:
     if isinstance(value, msgspec.Raw):
         return _stdlib.loads(bytes(value))
     raise TypeError(f"{type(value).__name__} is not JSON serialisable")
+
+
+_MODEL_SPELLINGS = _spellings("model")
+_NamedTop: Any = msgspec.defstruct(
+    "_NamedTop",
+    [
+        ("model", _Name, None),
+        ("stream", bool | None, None),
+        *((name, _Name, None) for name in sorted(_MODEL_SPELLINGS)),
+    ],
+)
+_count_name = count().__next__
+_decode_named_top: Callable[[bytes], Any] = msgspec.json.Decoder(_NamedTop, dec_hook=_named).decode

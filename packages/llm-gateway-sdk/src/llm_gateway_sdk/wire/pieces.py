@@ -99,11 +99,14 @@ def has_any(data: bytes, *signs: bytes) -> bool:
     """Whether one of these is in `data`."""
     size = len(data)
     if size <= PIECE_BYTES:
-        return any(sign in data for sign in signs)
+        for sign in signs:  # noqa: SIM110 — a generator costs more
+            if data.rfind(sign) >= 0:  # from the end it is twice as fast, see byte_search
+                return True
+        return False
     for sign in signs:
         longest = len(sign) - 1
         for start in range(0, size, PIECE_BYTES):
-            if data.find(sign, start, start + PIECE_BYTES + longest) >= 0:
+            if data.rfind(sign, start, start + PIECE_BYTES + longest) >= 0:
                 return True
     return False
 

@@ -28,11 +28,14 @@ class RequestDecoder(Protocol):
 
 
 class ClientBody:
-    __slots__ = ("_decoder", "_plain", "_wire", "echo")
+    __slots__ = ("_decoder", "_plain", "_wire", "echo", "sole_model_in")
 
-    def __init__(self, decoder: RequestDecoder, wire: WireRequest) -> None:
+    def __init__(self, decoder: RequestDecoder, wire: WireRequest, sole_model_in: bytes | None = None) -> None:
         self._decoder = decoder
         self._wire = wire
+        self.sole_model_in = sole_model_in
+        """The bytes in which, as is known, no reader takes another model for the one; other bytes were not looked
+        at."""
         self.echo: Echo | None = None
         """None until somebody has looked."""
         self._plain: PlainRequest | bool | None = False

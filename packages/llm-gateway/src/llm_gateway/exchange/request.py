@@ -13,13 +13,13 @@ from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.owned import UploadStep
 
 from ..models import ModelTarget
-from .body_signs import BodySigns, signs_of
 from .call_plan import CallPlans
 from .client_body import ClientBody
 from .headers import find
 from .multipart import FormUpload
 from .outlet import ByteSource
 from .services import ProjectScope, Services
+from .signed_reasoning import has_wrapped
 
 __all__ = ["ClientRequest"]
 
@@ -32,7 +32,7 @@ class ClientRequest:
     attempt is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
-        "_is_heavy", "_signs", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
+        "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
         "duplex", "form", "has_own_limit", "is_large", "loop", "plans", "project", "retains", "route", "services",
         "shows_reply",
         "upload",
@@ -78,7 +78,7 @@ class ClientRequest:
         self.is_large = len(wire.body) > LIGHT_BYTES
         """The body may be heavy."""
         self._is_heavy: bool | None = None if self.is_large else False
-        self._signs: BodySigns | None = None
+        self._has_wrapped: bool | None = None
         self.has_own_limit = False
         """The client has set its own limit, so that a time-out is not the provider's fault."""
         self.cooling: list[ModelTarget] = []
@@ -108,14 +108,14 @@ class ClientRequest:
         self.wire.body = body
         self.is_large = len(body) > LIGHT_BYTES
         self._is_heavy = None if self.is_large else False
-        self._signs = None
+        self._has_wrapped = None
 
     @property
-    def signs(self) -> BodySigns:
-        """What a look through the body as it came shows."""
-        known = self._signs
+    def has_wrapped(self) -> bool:
+        """The body has signatures that the gateway wrapped."""
+        known = self._has_wrapped
         if known is None:
-            known = self._signs = signs_of(self.wire.body)
+            known = self._has_wrapped = has_wrapped(self.wire.body)
         return known
 
     async def work(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -7,12 +7,12 @@ the signature comes; there the signature is what is withheld.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from llm_gateway_sdk import UNSIGNED, Choice, LLMResponse, Message, ThinkingPart
 from llm_gateway_sdk.losses import Losses
-from llm_gateway_sdk.wire.pieces import PIECE_BYTES, found, replaced
+from llm_gateway_sdk.wire.byte_search import has_sign
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES, replaced
 
 __all__ = [
     "StreamedSignatures",
@@ -27,16 +27,24 @@ _DETAIL = "a plugin edited it, and its signature no longer fits"
 
 _WRAPPED = ((b'"gw1.', b'"gw1~'), (b'"Z3cxL', b'"Z3cxM'))
 """How a wrapped signature begins, as text and in base64, and the same made unrecognisable."""
-_ANY_WRAPPED = re.compile(rb'"(?:gw1\.|Z3cxL)')
-"""Looks through a large body once, in a third of the time that looking for each of them takes."""
+(_TEXT, _), (_BASE64, _) = _WRAPPED
+_RAREST_OF_TEXT, _RAREST_OF_BASE64 = _TEXT.index(b"1"), _BASE64.index(b"Z")
 _LONGEST_WRAPPED = 6
+_SMALL = 16 * 1024
+_BEYOND_SMALL = _SMALL + 1
 
 
 def has_wrapped(body: bytes) -> bool:
     """Whether it has signatures that the gateway wrapped."""
-    # A slice costs less than the calls that it spares small bodies.
-    large = body[PIECE_BYTES : PIECE_BYTES + 1]
-    return (found(_ANY_WRAPPED, body, _LONGEST_WRAPPED) if large else _ANY_WRAPPED.search(body)) is not None
+    if not body[_SMALL:_BEYOND_SMALL]:  # a slice costs less than a call of `len`
+        return body.rfind(_TEXT) >= 0 or body.rfind(_BASE64) >= 0
+    for start in range(0, len(body), PIECE_BYTES):
+        stop = start + PIECE_BYTES + _LONGEST_WRAPPED
+        if has_sign(body, _BASE64, _RAREST_OF_BASE64, start, stop) or has_sign(
+            body, _TEXT, _RAREST_OF_TEXT, start, stop
+        ):
+            return True
+    return False
 
 
 def disguise_wrapped(body: bytes) -> bytes:

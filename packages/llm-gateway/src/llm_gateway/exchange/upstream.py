@@ -34,7 +34,6 @@ from llm_gateway_sdk.wire import json
 from ..models import ModelTarget
 from ..wire.client_headers import ClientHeaders
 from ..wire.headers import bearer_or_key
-from .body_signs import may_name_two_models
 from .call_plan import CallPlan
 from .client_body import TOO_DEEP
 from .errors import unsendable
@@ -96,7 +95,7 @@ def _passes_unread(request: ClientRequest, target: ModelTarget, http: HTTPProvid
         return False
     if request.dialect.own_form not in request.wire.body or http.target(model, name).quirks:
         return False
-    return payload is None or not request.signs.has_wrapped
+    return payload is None or not request.has_wrapped
 
 
 def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, model: str) -> UpstreamCall:
@@ -365,7 +364,7 @@ def _same_dialect(
         wire.query = seen_query(query)
     losses: Losses | None = None
     if payload is not None:
-        disguised = disguise_wrapped(original.body) if request.signs.has_wrapped else None
+        disguised = disguise_wrapped(original.body) if request.has_wrapped else None
         if disguised is not None or payload.opened or payload.replaced:
             # Reasoning stays in sight, so that what is edited in it or taken out of it is seen as an edit.
             quirks = {name: value for name, value in api.quirks.items() if name != "no_reasoning_history"}
@@ -385,8 +384,7 @@ def _same_dialect(
         losses = losses or Losses("request", dialect.field_names, wire.body)
         wire.body = dialect.fit_own(wire.body, api.model, losses)
     if api.model:
-        as_it_came = wire.body is original.body
-        if request.signs.may_name_two_models if as_it_came else may_name_two_models(wire.body):
+        if wire.body is not request.client_body.sole_model_in and json.names_two_models(wire.body):
             wire.body = json.with_one(wire.body, "model")
         if api.model != ctx.requested_model:
             wire = dialect.retarget(wire, api)

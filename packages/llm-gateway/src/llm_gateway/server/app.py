@@ -38,6 +38,7 @@ from llm_gateway_sdk.heavy import (
     run_aside,
 )
 from llm_gateway_sdk.operations.owned import OwnedForm
+from llm_gateway_sdk.wire import json
 
 from ..exchange.batches.lines import read_lines, refuse_many_items
 from ..exchange.batches.uploads import finds_upload
@@ -282,12 +283,12 @@ class GatewayApp:
             return await asyncio.to_thread(read_lines, owned, fields, content, self._max_batch_items)
         return fields
 
-    def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> tuple[str | None, bool]:
+    def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> _Asked:
         """What a heavy body asks for. Raises PayloadTooLarge where it has too many values, InvalidRequest."""
         route = match.route
         client = generation.gateway.services.dialects.get(route.dialect)
         if client is None:
-            return None, False
+            return None, False, False
         wire.path = match.upstream
         if not _is_opaque(route):
             refuse_many_items(wire.body, self._max_batch_items if _holds_many(route) else self._max_items)
@@ -300,9 +301,9 @@ class GatewayApp:
         request: EdgeRequest,
         request_id: str,
         incoming: Incoming,
-        asked: tuple[str | None, bool] | None = None,
+        asked: _Asked | None = None,
     ) -> Exchange:
-        """`asked`: model and streaming, where the body is heavy and they are known by now."""
+        """`asked`: what `_asked` returned, where the body is heavy and they are known by now."""
         wire = request.wire
         route, project, services = match.route, match.project, plan.generation.gateway.services
         operation = route.operation
@@ -311,17 +312,18 @@ class GatewayApp:
             raise NotFound(f"The dialect '{route.dialect}' of this route is not installed.")
         wire.path = match.upstream
         if asked is not None:
-            model, streaming = asked
+            model, streaming, alone = asked
         elif operation != "generate":
-            model, streaming = _asked(route, client, wire)
+            model, streaming, alone = _asked(route, client, wire)
         else:
             try:
-                model, streaming = client.peek(wire)
+                model, streaming, alone = _peek(client, wire)
             except ValueError as error:
                 raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
         form = route.form
-        client_body = ClientBody(client if form is None else EmbeddingReader(), wire)
+        sole_model_in = wire.body if alone else None
+        client_body = ClientBody(client if form is None else EmbeddingReader(), wire, sole_model_in)
         understood = (form is not None and wire.body) or operation in _READ
         payload = Payload(client_body.decode) if understood else None
         ctx.base_request_payload = payload
@@ -456,25 +458,40 @@ _READ = frozenset({"generate", "count_tokens"})
 """Operations whose bodies the client's dialect reads."""
 
 
-def _asked(route: Route, client: Dialect, wire: WireRequest) -> tuple[str | None, bool]:
-    """The model that a body names, and whether it asks for a stream. Raises InvalidRequest."""
+_Asked = tuple[str | None, bool, bool]
+"""The model that a body names, whether it asks for a stream, and whether it is sure that it names no other model."""
+
+
+def _peek(client: Dialect, wire: WireRequest) -> _Asked:
+    """Raises ValueError."""
+    if type(client).peek is _PEEK_OF_BODY:
+        return json.peek_alone(wire.body)
+    return (*client.peek(wire), False)
+
+
+_PEEK_OF_BODY = Dialect.peek
+
+
+def _asked(route: Route, client: Dialect, wire: WireRequest) -> _Asked:
+    """Raises InvalidRequest."""
     operation, form = route.operation, route.form
     if operation == "realtime":
-        return dict(parse_qsl(wire.query)).get("model"), False
+        return dict(parse_qsl(wire.query)).get("model"), False, False
     if form is not None or operation in _READ:
         try:
             if form is not None:
-                return form.peek(wire), False
-            model, streaming = client.peek(wire)
+                return form.peek(wire), False, False
+            model, streaming, alone = _peek(client, wire)
         except ValueError as error:
             raise _unreadable(route, error) from None
-        return model, streaming and operation == "generate"
+        return model, streaming and operation == "generate", alone
     if operation in ("native", "stored") and wire.body[:1] == b"{":
         try:
-            return client.peek(wire)[0], False
+            model, _, alone = _peek(client, wire)
+            return model, False, alone
         except ValueError:
             pass  # another vendor's body; it is passed on as it is
-    return None, False
+    return None, False, False
 
 
 def _unreadable(route: Route, error: ValueError) -> InvalidRequest:
