@@ -7,8 +7,6 @@ from typing import Any
 import pytest
 
 from llm_gateway.exchange import headers
-from llm_gateway.exchange.detached import DetachedSupervisor, KeptBudget
-from llm_gateway.exchange.services import Services
 from llm_gateway_sdk import GatewayError, Losses, RequestContext
 
 
@@ -36,11 +34,8 @@ def test_nothing_lost_is_not_a_header() -> None:
     assert headers.loss_text(Losses()) is None
 
 
-SERVICES = Services({}, DetachedSupervisor(), KeptBudget(1, 1))
-
-
 def names(ctx: RequestContext) -> dict[bytes, bytes]:
-    return dict(headers.own(ctx, None, SERVICES))
+    return dict(headers.own(ctx, None, timed=False))
 
 
 def test_plugins_set_headers_but_not_those_that_frame_the_body() -> None:

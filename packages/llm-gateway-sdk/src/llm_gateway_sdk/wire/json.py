@@ -71,13 +71,10 @@ class _Top(msgspec.Struct):
     stream: bool | None = None
 
 
-class _Name:
-    """A value of a member `model`, in whatever letters, of which each is counted when it is read."""
+class _Name(str):
+    """The value of a member `model`, in whatever letters, of which each is counted when it is read."""
 
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
+    __slots__ = ()
 
 
 class _Nothing(msgspec.Struct):
@@ -268,8 +265,8 @@ def peek_alone(data: bytes) -> tuple[str | None, bool, bool]:
     names, model = _count_name() - before - 1, top.model
     if not names:
         return None, bool(top.stream), True
-    if names == 1 and model is not None and model.value.__class__ is str:
-        return model.value, bool(top.stream), True
+    if names == 1 and model is not None:
+        return str(model), bool(top.stream), True
     return (*peek(data), False)
 
 
@@ -281,7 +278,7 @@ def names_two_models(data: bytes) -> bool:
 
     def note(_: type, value: Any) -> _Name:
         seen.append(value)
-        return _Name(value)
+        return _Name()
 
     try:
         top = msgspec.json.Decoder(_NamedTop, dec_hook=note).decode(data)
@@ -499,6 +496,8 @@ def first_byte(data: bytes | Slice) -> int:
 
 
 def _named(_: type, value: Any) -> _Name:
+    if value.__class__ is not str:
+        raise TypeError("not a string")
     _count_name()
     return _Name(value)
 

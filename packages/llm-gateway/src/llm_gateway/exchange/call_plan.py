@@ -50,7 +50,7 @@ class CallPlan:
         self._model = api.model
         self.api = api
         self._client = http.http
-        self._credential = _credential_of(http)
+        self._credential = http.settings.api_key
         self._path, self._query = wire.path, wire.query
         self._count = len(crossed)
         self.crossed = crossed
@@ -68,7 +68,7 @@ class CallPlan:
             self._http is http
             and self._model == model
             and self._client is http.http
-            and self._credential == _credential_of(http)
+            and self._credential == http.settings.api_key
         )
 
     def fits(self, wire: WireRequest) -> bool:
@@ -83,11 +83,13 @@ class CallPlan:
 
 
 class CallPlans:
-    """The plans of requests with one and the same head. `items` are the headers of the request at hand."""
+    """The plans of requests with one and the same head."""
 
-    __slots__ = ("_met", "_plans")
+    __slots__ = ("_met", "_plans", "names")
 
-    def __init__(self) -> None:
+    def __init__(self, names: frozenset[str]) -> None:
+        self.names = names
+        """Of the headers."""
         self._met = False
         self._plans: list[CallPlan] = []
 
@@ -123,7 +125,3 @@ class CallPlans:
             return
         prepared = client.prepare_head(method, url, others, _REQUEST_ID)
         self._plans.append(CallPlan(http, api, wire, crossed=crossed, call=call, prepared=prepared, limits=limits))
-
-
-def _credential_of(http: HTTPProvider) -> str | None:
-    return http.settings.api_key

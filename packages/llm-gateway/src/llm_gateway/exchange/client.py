@@ -111,7 +111,7 @@ class ClientReply:
         request = self.request
         request.ctx.stream.opened = True
         self.unanswered = self._sink.disconnected
-        return reply_headers.stream(request.ctx, request.dialect, self._begun_by, request.services)
+        return reply_headers.stream(request.ctx, request.dialect, self._begun_by, timed=request.is_timed)
 
     def stream_encoder(self, losses: Losses) -> StreamEncoder:
         request = self.request
@@ -163,7 +163,7 @@ class ClientReply:
         if attempt.reply_name is not None:
             body = await run_aside(self.renamed, body, attempt) if attempt.is_heavy else self.renamed(body, attempt)
         request, upstream, kind = self.request, wire.headers.items, attempt.content_type
-        headers = reply_headers.own(request.ctx, self.attempt, request.services, with_plugins=False)
+        headers = reply_headers.own(request.ctx, self.attempt, timed=request.is_timed, with_plugins=False)
         lines = reply_headers.lines_of_plugins(request.ctx) if request.ctx.reply_headers else b""
         if not self._send_whole(wire.status, headers, lines + reply_headers.relayed_lines(upstream, kind), body):
             await self.write(wire.status, body, self._own_headers() + reply_headers.relayed(upstream, kind))
@@ -340,7 +340,7 @@ class ClientReply:
 
     def _own_headers(self) -> Headers:
         request = self.request
-        return reply_headers.own(request.ctx, self.attempt, request.services)
+        return reply_headers.own(request.ctx, self.attempt, timed=request.is_timed)
 
 
 def _status_of(error: GatewayError, wire: WireReply) -> int:

@@ -138,7 +138,7 @@ class Exchange:
             observer.began(ctx)
         try:
             try:
-                if not LIMIT_HEADERS.isdisjoint(ctx.http_request.headers):
+                if not LIMIT_HEADERS.isdisjoint(request.header_names):
                     self._take_own_limit()
                 await self._walk_in_time()
                 if self._client.has_left:

@@ -14,7 +14,6 @@ from ..wire.crossing import upstream_to_client
 from ..wire.headers import translate_limits
 from .attempt import HeaderPairs, LiveAttempt
 from .outlet import Headers
-from .services import Services
 
 __all__ = [
     "EVENT_STREAM",
@@ -46,9 +45,9 @@ _FRAMING = frozenset({"connection", "content-encoding", "content-length", "conte
 _LONGEST_LOSSES = 1000
 
 
-def own(ctx: RequestContext, attempt: LiveAttempt | None, services: Services, *, with_plugins: bool = True) -> Headers:
+def own(ctx: RequestContext, attempt: LiveAttempt | None, *, timed: bool, with_plugins: bool = True) -> Headers:
     """The gateway's own, and those that plugins have set. `attempt` is the one that the reply comes from, or the last
-    one where it comes from none."""
+    one where it comes from none. `timed`: with the times of the request's parts."""
     headers: Headers = [(b"x-request-id", ctx.request_id.encode("latin-1", "replace"))]
     attempts = ctx.attempts
     if attempts:
@@ -57,7 +56,7 @@ def own(ctx: RequestContext, attempt: LiveAttempt | None, services: Services, *,
             headers.append((b"x-llm-gateway-attempts", b"%d" % len(attempts)))
     if attempt is not None and attempt.losses is not None:
         headers.append((b"x-llm-gateway-losses", _ascii(attempt.losses)))
-    if services.server_timing or "x-llm-gateway-timing" in ctx.http_request.headers:
+    if timed:
         headers.append((b"server-timing", _server_timing(ctx)))
     if with_plugins and ctx.reply_headers:
         headers.extend(of_plugins(ctx))
@@ -160,13 +159,13 @@ def translated_limits(client: Dialect, upstream: HeaderPairs) -> Headers:
     return encode(translate_limits(upstream, client.name, now=time.time()))
 
 
-def stream(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None, services: Services) -> Headers:
+def stream(ctx: RequestContext, client: Dialect, attempt: LiveAttempt | None, *, timed: bool) -> Headers:
     """Of a streamed reply. `attempt` is the one whose content opens it; None where a keep-alive does, before it is
     known which attempt will answer."""
     writer = attempt.writer if attempt is not None else None
     kind = EVENT_STREAM if writer is None else (b"content-type", writer.content_type.encode("latin-1"))
     rest = [item for item in limits(ctx, client, attempt) if item[0] not in (b"cache-control", b"x-accel-buffering")]
-    return [*own(ctx, attempt, services), kind, *_UNBUFFERED, *rest]
+    return [*own(ctx, attempt, timed=timed), kind, *_UNBUFFERED, *rest]
 
 
 def request_id(ctx: RequestContext, client: Dialect, given: str | None = None) -> Headers:
@@ -220,7 +219,7 @@ def of_plugins(ctx: RequestContext) -> Headers:
     given: dict[Any, Any] = ctx.reply_headers  # plugins are foreign code
     found: Headers = []
     for name, value in given.items():
-        if not isinstance(name, str):
+        if type(name) is not str and not isinstance(name, str):
             raise GatewayError(f"A plugin has set a reply header whose name is {name!r}.", code="plugin_error")
         text = value if type(value) is str else str(value)
         header = _sendable(name, text) if text[_LONGEST_KNOWN:] else _known(name, text)

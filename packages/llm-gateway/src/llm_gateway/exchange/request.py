@@ -33,8 +33,8 @@ class ClientRequest:
 
     __slots__ = (
         "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
-        "duplex", "form", "has_own_limit", "is_large", "loop", "plans", "project", "retains", "route", "services",
-        "shows_reply",
+        "duplex", "form", "has_own_limit", "header_names", "is_large", "is_timed", "loop", "plans", "project",
+        "retains", "route", "services", "shows_reply",
         "upload",
         "wants_usage", "wire",
     )  # fmt: skip
@@ -69,6 +69,10 @@ class ClientRequest:
         """What the client sends after its head, where it goes on in another protocol."""
         self.plans = plans
         """What is known of calls for requests with this head."""
+        names = self.header_names = frozenset(dict(wire.headers.items)) if plans is None else plans.names
+        """Of the client's headers, as they came."""
+        self.is_timed = services.server_timing or "x-llm-gateway-timing" in names
+        """The reply reports how long the parts of the request took."""
         self.upload: UploadStep | None = None
         """The step of an upload that the request is, see `batches.uploads`."""
         form = route.form

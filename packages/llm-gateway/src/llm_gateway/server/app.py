@@ -322,8 +322,7 @@ class GatewayApp:
                 raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
         form = route.form
-        sole_model_in = wire.body if alone else None
-        client_body = ClientBody(client if form is None else EmbeddingReader(), wire, sole_model_in)
+        client_body = ClientBody(client if form is None else EmbeddingReader(), wire, wire.body if alone else None)
         understood = (form is not None and wire.body) or operation in _READ
         payload = Payload(client_body.decode) if understood else None
         ctx.base_request_payload = payload

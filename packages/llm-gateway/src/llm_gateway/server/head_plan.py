@@ -31,7 +31,7 @@ class HeadPlan:
         self.content_type = index.get("content-type", "")
         self.is_welcome = False
         """No web page of another site sends the request, as far as that matters."""
-        self.calls = CallPlans()
+        self.calls = CallPlans(frozenset(index))
         self._given_id = given if given is not None and _is_usable(given) else None
         self._is_found = False
         self._match: Match | None = None
