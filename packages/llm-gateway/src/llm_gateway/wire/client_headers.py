@@ -23,17 +23,20 @@ class HasHeaders(Protocol):
 class ClientHeaders(Headers):
     """A request that passes through has no list of headers unless they are looked at."""
 
-    __slots__ = ("_head", "_items")
+    __slots__ = ("_came", "_head", "_items")
 
     def __init__(self, head: HasHeaders) -> None:
         self._head = head
         self._items: Items | None = None
+        self._came: Items | None = None
 
     @property
     def items(self) -> Items:
-        if self._items is None:
-            self._items = self._head.headers.copy()
-        return self._items
+        items = self._items
+        if items is None:
+            came = self._came = self._head.headers
+            items = self._items = [*came]
+        return items
 
     @items.setter
     def items(self, items: Items) -> None:
@@ -42,4 +45,4 @@ class ClientHeaders(Headers):
     @property
     def is_as_it_came(self) -> bool:
         """Whether they have not been changed."""
-        return self._items is None or self._items == self._head.headers
+        return self._items is None or self._items == (self._came or self._head.headers)

@@ -72,7 +72,7 @@ class Head:
         headers, former = self._headers, self._former
         if headers is None:
             assert former is not None
-            headers = self._headers = former.headers.copy()
+            headers = self._headers = [*(former._headers or former.headers)]
             if self._place >= 0:
                 headers[self._place] = ("content-length", str(self.length))
         return headers
