@@ -69,6 +69,11 @@ class Limits(Reports, Plugin):
     async def validate_config(self, config: Any) -> bool | str | None:
         if config.keys().isdisjoint(("limits", "upstreamQueue", "usage")):
             return '"limits" is missing: a list of limits, or "upstreamQueue", or "usage"'
+        if config.get("domain", "fleet") != "fleet":
+            return (
+                f'domain: expected "fleet", found {config["domain"]!r}: all limits of a request are reserved in one step, '
+                "which needs all counters on one server; spread them by one store for each organization's gateways"
+            )
         try:
             compile_rules(config.get("limits", ()))
             Estimator(

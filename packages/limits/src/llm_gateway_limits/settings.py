@@ -189,6 +189,12 @@ SCHEMA: dict[str, Any] = {
                 "requests": {"type": "integer", "minimum": 1, "default": 64, "description": "Maximum in a block."},
             },
         },
+        "domain": {
+            "type": "string",
+            "default": "fleet",
+            "description": "Which counters one step of the store may touch: those of the whole `fleet`, which are on one "
+            "server of a Redis Cluster. There is no other.",
+        },
         "lease": {
             **_DURATION,
             "default": 60_000,
