@@ -185,6 +185,15 @@ CASES = {
     "claude, searches": Charged(
         "claude", messages({**CLAUDE, "server_tool_use": {"web_search_requests": 3}}), PLAIN_CLAUDE + 3 * SEARCH
     ),
+    "claude, answered by another model": Charged(
+        "claude", messages({**CLAUDE, "iterations": [{"type": "message", "input_tokens": 7, "output_tokens": 1},
+                                                     {"type": "fallback_message", "model": "claude-opus-4-8"}]}),
+        60 * 5000 + 40 * 500 + 5 * 6250 + 15 * 10_000 + 50 * 25_000,
+    ),
+    "claude, answered by a model that no book knows": Charged(
+        "claude", messages({**CLAUDE, "iterations": [{"type": "fallback_message", "model": "elsewhere-1"}]}),
+        PLAIN_CLAUDE,
+    ),
     "gemini, sound": Charged("gemini", gemini(GEMINI), tokens(input=40, cacheRead=40, inputAudio=20, output=80)),
     "gemini, flex and searches": Charged(
         "gemini", gemini({**GEMINI, "trafficType": "ON_DEMAND_FLEX"}, "one", "two"),

@@ -38,6 +38,17 @@ def test_the_configuration_corrects_what_it_names_and_nothing_else() -> None:
     assert (rates.input, rates.output) == (1_500_000_000, 20_000_000_000)
 
 
+def test_the_configuration_says_nothing_about_another_model_that_has_answered() -> None:
+    found = described("x", prices={"input": 1.5})
+
+    prices = found.prices_in_book("claude-opus-4-8")
+    assert prices is not None
+    rates = prices.rates()
+    assert rates is not None
+    assert (rates.input, rates.output) == (5_000_000_000, 25_000_000_000)
+    assert found.prices_in_book("in-house") is None
+
+
 def test_a_model_that_no_book_knows_has_the_facts_of_the_configuration() -> None:
     found = described("x", "openai", facts={"contextWindow": 5}, prices={"input": 1, "output": 2}).of("in-house")
 

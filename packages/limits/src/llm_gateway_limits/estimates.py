@@ -160,6 +160,8 @@ class Estimator:
         usage = attempt.usage
         if usage is None or (inputs := usage.input_tokens) is None or (outputs := usage.output_tokens) is None:
             return None
+        if usage.answered_by is not None:
+            return None
         taken = []
         for rule, amount in zip(rules, reserved, strict=True):
             match rule.measure:

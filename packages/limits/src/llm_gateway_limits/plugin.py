@@ -71,8 +71,9 @@ class Limits(Reports, Plugin):
             return '"limits" is missing: a list of limits, or "upstreamQueue", or "usage"'
         if config.get("domain", "fleet") != "fleet":
             return (
-                f'domain: expected "fleet", found {config["domain"]!r}: all limits of a request are reserved in one step, '
-                "which needs all counters on one server; spread them by one store for each organization's gateways"
+                f'domain: expected "fleet", found {config["domain"]!r}: all limits of a request are reserved in one '
+                "step, which needs all counters on one server; spread them by one store for each organization's "
+                "gateways"
             )
         try:
             compile_rules(config.get("limits", ()))

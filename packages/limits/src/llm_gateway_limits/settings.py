@@ -192,8 +192,8 @@ SCHEMA: dict[str, Any] = {
         "domain": {
             "type": "string",
             "default": "fleet",
-            "description": "Which counters one step of the store may touch: those of the whole `fleet`, which are on one "
-            "server of a Redis Cluster. There is no other.",
+            "description": "Which counters one step of the store may touch: those of the whole `fleet`, which are on "
+            "one server of a Redis Cluster. There is no other.",
         },
         "lease": {
             **_DURATION,

@@ -157,7 +157,7 @@ _FIELDS = (
     "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens",
     "input_audio_tokens", "output_audio_tokens", "provider_metadata", "cache_write_1h_tokens", "input_image_tokens",
     "output_image_tokens", "service_tier", "tool_calls", "pieces", "requests", "cache_read_audio_tokens",
-    "cache_read_image_tokens", "steps",
+    "cache_read_image_tokens", "steps", "answered_by",
 )  # fmt: skip
 _ORDER: dict[Precision | None, int] = {None: 0, "exact": 1, "partial": 2, "estimated": 3}
 

@@ -84,6 +84,9 @@ class Usage(Value):
     steps: list[Usage] | None = None
     """Those of these counts that further calls at the provider's have used on the way to the answer, one for each: the
     price of long inputs goes by the prompt of each call. None is none."""
+    answered_by: str | None = None
+    """The provider's name of the model that has answered, where it reports that this is another than the one that was
+    asked: it is that model's price that is charged. None: the model that was asked."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -253,6 +256,7 @@ def merge_usage(a: Usage | None, b: Usage | None) -> Usage | None:
         cache_read_audio_tokens=_latest_count(a.cache_read_audio_tokens, b.cache_read_audio_tokens),
         cache_read_image_tokens=_latest_count(a.cache_read_image_tokens, b.cache_read_image_tokens),
         steps=b.steps or a.steps,
+        answered_by=b.answered_by or a.answered_by,
     )
 
 

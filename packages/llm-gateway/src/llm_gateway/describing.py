@@ -58,6 +58,13 @@ class ModelDescriptions:
             self._known[name] = known
         return known
 
+    def prices_in_book(self, name: str) -> Prices | None:
+        """Those of another model of this provider: what the configuration writes is not about it. None where the book
+        does not know the name itself."""
+        entry = self._book.find(name, self._provider)
+        prices = entry.prices if entry is not None else None
+        return None if prices is None or prices.assumed_from is not None else prices
+
     def _describe(self, name: str) -> Description:
         entry = self._book.find(name, self._provider)
         facts = entry.facts if entry is not None else None

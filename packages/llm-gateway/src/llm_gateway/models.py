@@ -61,8 +61,16 @@ class ModelTarget:
         return self.descriptions.of(self.upstream_model(asked))
 
     def prices_of_attempt(self, attempt: Attempt) -> Prices | None:
-        """What the model costs that this target's provider was asked for."""
-        return None if self.descriptions is None else self.descriptions.of(attempt.target.partition("/")[2]).prices
+        """What the model costs that has answered: the one that this target's provider was asked for, or another one
+        that the provider names and the model book knows."""
+        descriptions, usage = self.descriptions, attempt.usage
+        if descriptions is None:
+            return None
+        if usage is not None and usage.answered_by is not None:
+            prices = descriptions.prices_in_book(usage.answered_by)
+            if prices is not None:
+                return prices
+        return descriptions.of(attempt.target.partition("/")[2]).prices
 
 
 class ModelRegistry:

@@ -238,7 +238,7 @@ class Metrics:
             series.reasoning += metrics.reasoning_tokens
         attempts = ctx.attempts
         usage, prices = attempts[0].usage, series.prices
-        if series.varies or attempts[1:] or usage is None:
+        if series.varies or attempts[1:] or usage is None or usage.answered_by is not None:
             cost = self._cost(series, attempts)
         else:
             cost = cost_of(prices, usage) if prices is not None else None
@@ -256,7 +256,7 @@ class Metrics:
             usage = attempt.usage
             if usage is None:
                 continue
-            if attempt.model == series.target[1]:
+            if attempt.model == series.target[1] and usage.answered_by is None:
                 if series.varies and series.asked != attempt.target:
                     self._price_varying(series, attempt)
                 prices = series.prices

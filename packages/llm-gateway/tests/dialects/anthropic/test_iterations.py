@@ -111,3 +111,29 @@ def test_it_is_found_at_the_end_of_a_stream() -> None:
     usage = Anthropic().usage_of(head, tail)
     assert usage is not None
     assert (usage.input_tokens, usage.output_tokens) == (203_500, 4_500)
+
+
+FALLBACK = {"type": "fallback_message", "model": "claude-opus-4-6", "input_tokens": 23_000, "output_tokens": 1_000}
+
+
+@pytest.mark.parametrize(
+    ("iterations", "model"),
+    [
+        ([MESSAGE], None),
+        ([MESSAGE, FALLBACK], "claude-opus-4-6"),
+        ([SUMMARY, FALLBACK], "claude-opus-4-6"),
+        ([ADVICE, MESSAGE], None),
+        ([{**FALLBACK, "model": 7}], None),
+    ],
+)
+def test_the_model_that_took_anothers_place_is_found(iterations: list[Any], model: str | None) -> None:
+    usage = decode_usage(usage_with(*iterations))
+
+    assert usage.answered_by == model
+    streamed = merge_usage(decode_usage(COUNTS), usage)
+    assert streamed is not None
+    assert streamed.answered_by == model
+    attempt = Attempt("m")
+    record(attempt, usage)
+    assert attempt.usage is not None
+    assert attempt.usage.answered_by == model

@@ -2,7 +2,7 @@
 
 A reply may take several calls of models at the vendor's. Its counts are of those that wrote the answer; a summary of
 the conversation that was made on the way (`compaction`) and the advice of another model (`advisor_message`) are billed
-in addition to them.
+in addition to them. Where the model that was asked declined, another one may have answered.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import Usage
 
-__all__ = ["ADVISOR", "add_counts", "beyond"]
+__all__ = ["ADVISOR", "add_counts", "answered_by", "beyond"]
 
 ADVISOR = "advisor"
 """The kind of piece, as in `Prices.calls`: an advisor's price is not that of the model."""
@@ -34,6 +34,19 @@ def beyond(source: Mapping[str, Any]) -> Usage | None:
     for name in _TOKENS:
         setattr(whole, name, sum(getattr(each, name) for each in steps))
     return whole
+
+
+def answered_by(source: Mapping[str, Any]) -> str | None:
+    """The model that took the place of the one that was asked (`fallbacks`), whose counts these are; None where none
+    did. The vendor charges that model's price, and nothing for what the other has declined."""
+    iterations = source.get("iterations")
+    if not isinstance(iterations, list):
+        return None
+    for each in reversed(iterations):
+        if isinstance(each, dict) and each.get("type") == "fallback_message":
+            model = each.get("model")
+            return model if isinstance(model, str) and model else None
+    return None
 
 
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")

@@ -33,7 +33,7 @@ from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
 
 from .errors import error_of_body
-from .iterations import add_counts, beyond
+from .iterations import add_counts, answered_by, beyond
 from .parts import (
     CARRIER_AFTER,
     CARRIER_BEFORE,
@@ -140,8 +140,10 @@ def decode_usage(source: Mapping[str, Any]) -> Usage:
     if rest:
         usage.provider_metadata = {NAME: rest}
         _add_charges(usage, rest)
-        if "iterations" in rest and (more := beyond(rest)) is not None:
-            add_counts(usage, more)
+        if "iterations" in rest:
+            usage.answered_by = answered_by(rest)
+            if (more := beyond(rest)) is not None:
+                add_counts(usage, more)
     return usage
 
 
