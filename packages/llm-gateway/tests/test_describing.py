@@ -38,7 +38,7 @@ def test_the_configuration_corrects_what_it_names_and_nothing_else() -> None:
     assert (rates.input, rates.output) == (1_500_000_000, 20_000_000_000)
 
 
-def test_the_configuration_says_nothing_about_another_model_that_has_answered() -> None:
+def test_the_configured_price_is_not_that_of_another_model_that_has_answered() -> None:
     found = described("x", prices={"input": 1.5})
 
     prices = found.prices_in_book("claude-opus-4-8")
