@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,6 +53,20 @@ def test_all_lines_count_and_each_limit_its_own() -> None:
 
     amounts = [(each["limit"], each["amount"]) for each in written]
     assert amounts == [("l0", 1500 + 200 + 5 * 4096), ("l1", 1000), ("l2", 700), ("l3", 1200), ("l3", 550), ("l4", 1)]
+
+
+def test_each_line_is_reserved_at_the_price_for_its_own_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nine short lines and a long one are not ten of middle length."""
+    long = Rates(input=10_000_000_000, output=20_000_000_000)
+    prices = Prices(tiers={tier: (Band(0, rates), Band(1000, long)) for tier, rates in RATES.items()})
+    share = BatchShare("a", "up-a")
+    for tokens in (*[100] * 9, 5000):
+        share.add(prices.threshold(tokens), tokens, 10)
+    monkeypatch.setattr(sys.modules[__name__], "SHARES", [share])
+
+    [written], _ = held({"cost": "10 USD"}, prices=prices)
+
+    assert written["amount"] == 9 * (100 * 1000 + 10 * 2000) + 5000 * 10_000 + 10 * 20_000
 
 
 def test_cost_is_reserved_at_the_price_of_the_batch_tier() -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from llm_gateway_sdk import Attempt, ModelFacts, Operation, Prices, RequestContext, RequestEstimate, RequestRejected
 from llm_gateway_sdk import Usage as Reported
-from llm_gateway_sdk.batch_share import BatchShare
+from llm_gateway_sdk.batch_share import BatchBand, BatchShare
 from llm_gateway_sdk.charges import charge_of, cost_of
 from llm_gateway_sdk.context import Precision
 from llm_gateway_sdk.metering import weaker
@@ -99,12 +99,11 @@ class Estimator:
 
     def reserve_share(self, rule: Rule, share: BatchShare) -> int:
         """What the lines of one model in a batch may take at most, at the price of the batch tier where there is one;
-        what one line may take, times the lines. Raises RequestRejected where a price is missing."""
+        of lines whose inputs have the same price, what one may take, times the lines. Raises RequestRejected where a
+        price is missing."""
         if rule.measure in ("requests", "concurrent"):
             return 1
-        output = share.output_tokens
-        if share.unbounded:
-            output += share.unbounded * self._usual_output(rule, share.model)
+        output = self._output_of(rule, share, share)
         match rule.measure:
             case "inputTokens":
                 return share.input_tokens
@@ -117,10 +116,18 @@ class Estimator:
             prices = self._price_for(rule, share.model)
         if prices is None:
             return 0
-        lines = max(1, share.lines)
-        one = (-(-share.input_tokens // lines), -(-output // lines))
-        most = prices.ceiling(*one, "batch")
-        return lines * ((prices.ceiling(*one) if most is None else most) or 0)
+        total = 0
+        for band in share.bands or (share,):
+            lines = max(1, band.lines)
+            one = (-(-band.input_tokens // lines), -(-self._output_of(rule, share, band) // lines))
+            most = prices.ceiling(*one, "batch")
+            total += lines * ((prices.ceiling(*one) if most is None else most) or 0)
+        return total
+
+    def _output_of(self, rule: Rule, share: BatchShare, lines: BatchShare | BatchBand) -> int:
+        if not lines.unbounded:
+            return lines.output_tokens
+        return lines.output_tokens + lines.unbounded * self._usual_output(rule, share.model)
 
     def settle(
         self,

@@ -91,12 +91,7 @@ def shares_of(request: ClientRequest, lines: Sequence[BatchLine]) -> list[BatchS
         if asked is not None and asked not in share.names:
             share.names += (asked,)
         estimate = estimate_request(json.dumps(line.body))
-        share.lines += 1
-        share.input_tokens += estimate.input_tokens
-        if not line.writes:
-            continue
-        if estimate.output_tokens is None:
-            share.unbounded += 1
-        else:
-            share.output_tokens += estimate.output_tokens
+        prices = target.described(asked).prices
+        above = prices.threshold(estimate.input_tokens) if prices is not None else 0
+        share.add(above, estimate.input_tokens, estimate.output_tokens if line.writes else 0)
     return list(found.values())

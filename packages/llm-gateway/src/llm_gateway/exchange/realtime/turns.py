@@ -189,7 +189,7 @@ class Turns:
         if ctx is None:
             return
         if self._active:
-            self._estimate(self._entry)
+            self._estimate(self._entry, len(self._active))
             ctx.error = GatewayError("The session ended before the response did.", status=499, code="session_ended")
             ctx.status = 499
             self._active.clear()
@@ -249,12 +249,20 @@ class Turns:
         self._reported = None
         return ctx
 
-    def _estimate(self, entry: Attempt) -> None:
-        if self._reported is not None:
-            record(entry, self._reported)
-            return
+    def _estimate(self, entry: Attempt, responses: int = 1) -> None:
+        """What so many responses have used that were under way at once: each of them has read the conversation."""
         tokens = round(self._text_tokens + self._audio_tokens)
-        record_cut(entry, Usage(), input_tokens=self._last_input + ceil(self._new_input), output_tokens=tokens)
+        reported = self._reported
+        if reported is not None:
+            record(entry, reported)
+            responses, tokens = responses - 1, max(0, tokens - (reported.output_tokens or 0))
+            ctx = self._ctx
+            if not responses or ctx is None:
+                return
+            entry = Attempt(entry.model, entry.target, entry.started, status=200)
+            ctx.attempts.insert(0, entry)  # the one that the turn began with is the last
+        read = self._last_input + ceil(self._new_input)
+        record_cut(entry, Usage(), input_tokens=responses * read, output_tokens=tokens)
 
     async def _settle(self) -> None:
         """Ends the context of the turn: ledger, metrics, `after_request`, trace."""
