@@ -102,6 +102,7 @@ OBJECT, ARRAY, STRING = b'{["'
 """How the kinds of values begin, see `first_byte`."""
 _SPACE = 32
 _JUDGED_WHOLE = 64 * 1024
+_BEYOND_WHOLE = _JUDGED_WHOLE + 1
 _REFUSED = (UnicodeEncodeError, msgspec.DecodeError, RecursionError)
 _skip = msgspec.json.Decoder(_Nothing).decode
 _decode_top = msgspec.json.Decoder(_Top).decode
@@ -398,7 +399,7 @@ def members_from(data: bytes, name: str) -> JSONObject | None:
 
 def is_object(data: bytes) -> bool:
     """Whether `data` is one whole JSON object. A large one is judged by its two ends alone, where a cut would show."""
-    if len(data) > _JUDGED_WHOLE:
+    if data[_JUDGED_WHOLE:_BEYOND_WHOLE]:
         return data[:64].lstrip()[:1] == b"{" and data[-64:].rstrip()[-1:] == b"}"
     try:
         _skip(data)

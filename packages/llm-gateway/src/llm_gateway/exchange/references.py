@@ -38,6 +38,7 @@ _ESCAPED = re.compile(rb"\\u00(?:5[fF]|[46][0-9a-fA-F]|[57][0-9aA])")
 _MAY_REFER = re.compile(rb'"(?:file|vector_|cached|previous_|item_ref|con(?:tainer|versation"))')
 """The beginnings of `_SIGNS`, each of which is the first word of a key or of a value. One search for a quotation mark
 takes a quarter of the time of seven searches."""
+_LONGEST_BEGINNING = len(b'"conversation"')
 _BACKSLASH = 0x5C
 _FILE, _STORE, _CACHE, _CONVERSATION = "file", "vector_store", "cached_content", "conversation"
 _RESPONSE, _ITEM, _CONTAINER = "previous_response", "item", "container"
@@ -82,7 +83,8 @@ def _is_kept_file(uri: str) -> bool:
 
 def may_name(body: bytes) -> bool:
     """Whether a body may name something that a provider keeps. False is certain."""
-    return has_any(body, *_SIGNS) or may_hide(body)
+    # One search for what nearly no body has spares the searches for each sign.
+    return (found(_MAY_REFER, body, _LONGEST_BEGINNING) is not None and has_any(body, *_SIGNS)) or may_hide(body)
 
 
 def may_refer(body: bytes) -> bool:
@@ -92,7 +94,7 @@ def may_refer(body: bytes) -> bool:
 
 def may_hide(body: bytes) -> bool:
     """Whether letters of a body are written as escapes, so that a name in it is not found by a look at its bytes."""
-    return has_any(body, b"\\u00") and found(_ESCAPED, body, 6) is not None
+    return _BACKSLASH in body and has_any(body, b"\\u00") and found(_ESCAPED, body, 6) is not None
 
 
 def references_in(body: Any) -> Iterator[tuple[str, str]]:

@@ -208,13 +208,13 @@ class GatewayApp:
         generation.exchanges += 1
         admission, wire, path = self.admission, request.wire, request.path
         plan = plan_of(generation, request)
-        request_id = plan.request_id()
+        request_id = plan.given_id or new_id("req_")
         current_request_id.set(request_id)
         admitted = False
         match: Match | None = None
         form: FormUpload | None = None
         try:
-            match = plan.find(request)
+            match = plan.match or plan.find(request)
             if match is None:
                 if generation.routes.is_project_page(wire.method, path):
                     return await self._handle_page(incoming)
@@ -345,7 +345,7 @@ class GatewayApp:
             available_models=project.registry.names,
             requested_model=model,
             streaming=streaming,
-            client_ip=self._client_ip(request),
+            client_ip=request.peer if self._read_address is None else self._client_ip(request),
             client_dialect=match.route.dialect,
             started=time.time(),
         )

@@ -7,7 +7,6 @@ of a provider takes over of the head are the same for all of these.
 from __future__ import annotations
 
 from ..exchange.call_plan import CallPlans
-from ..exchange.services import new_id
 from .generation import Generation
 from .incoming import EdgeRequest
 from .routes import Match
@@ -20,7 +19,7 @@ _FACT = "plan"
 class HeadPlan:
     """Kept with the head, see `Head.facts`."""
 
-    __slots__ = ("_given_id", "_is_found", "_match", "calls", "content_type", "encoding", "generation", "is_welcome")
+    __slots__ = ("calls", "content_type", "encoding", "generation", "given_id", "is_welcome", "match")
 
     def __init__(self, generation: Generation, request: EdgeRequest) -> None:
         index = request.index
@@ -32,20 +31,16 @@ class HeadPlan:
         self.is_welcome = False
         """No web page of another site sends the request, as far as that matters."""
         self.calls = CallPlans(frozenset(index))
-        self._given_id = given if given is not None and _is_usable(given) else None
-        self._is_found = False
-        self._match: Match | None = None
-
-    def request_id(self) -> str:
-        """The client's id where it is one that can be logged and passed on, else a new one."""
-        return self._given_id or new_id("req_")
+        self.given_id = given if given is not None and _is_usable(given) else None
+        """The client's id of the request, where it is one that can be logged and passed on."""
+        self.match: Match | None = None
+        """The route, where it was looked for and found."""
 
     def find(self, request: EdgeRequest) -> Match | None:
         """The route."""
-        if not self._is_found:
-            self._match = self.generation.routes.find(request.wire.method, request.path, request.wire)
-            self._is_found = True
-        return self._match
+        if self.match is None:
+            self.match = self.generation.routes.find(request.wire.method, request.path, request.wire)
+        return self.match
 
 
 def plan_of(generation: Generation, request: EdgeRequest) -> HeadPlan:

@@ -136,8 +136,7 @@ class HTTPConnection(Channel):
         if whole is None or whole[0].facts.get("upload") is not False:
             return False
         head, body = whole
-        cycle = Cycle(self, head, self.client_ip, keep_alive=not self.door.draining)
-        cycle.set_body(body)
+        cycle = Cycle(self, head, self.client_ip, keep_alive=not self.door.draining, body=body)
         self.cycles.append(cycle)
         refusal = self.door.application.refuses_early(cycle)
         if refusal is not None:

@@ -87,7 +87,13 @@ class Cycle:
     _unsent_head: bytes | None = None
     _chunked = False
 
-    def __init__(self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool) -> None:
+    def __init__(
+        self, connection: ConnectionSide, head: Head, client_ip: str | None, *, keep_alive: bool, body: bytes = b""
+    ) -> None:
+        """`body` where all of it has come with the head."""
+        if body:
+            self._first = body
+            self.body_bytes = len(body)
         self._connection = connection
         self.head = head
         self.client_ip = client_ip
@@ -112,11 +118,6 @@ class Cycle:
         self.held = self.body_bytes
         self._connection.door.count_upload(self, held)
         self._gathered.write(piece)
-
-    def set_body(self, body: bytes) -> None:
-        """All of it at once."""
-        self._first = body
-        self.body_bytes = len(body)
 
     def take_body(self) -> bytes:
         """The body; a second time it is empty."""
