@@ -22,7 +22,11 @@ sys.path.append(str(HERE.parent / "end_to_end"))
 
 from served_gateway import ServedGateway  # noqa: E402
 
-__all__ = ["PATTERNS", "PROJECTS", "PROVIDERS", "HeavyGateway"]
+__all__ = ["OTHER", "PATTERNS", "PROJECTS", "PROVIDERS", "HeavyGateway"]
+
+OTHER = "other"
+"""A model of a provider in a process of its own, for small requests: one that is busy with a heavy request would let
+them wait, and the gateway be blamed for it."""
 
 PROVIDERS = ["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
 PATTERNS = (r"\b\d{3}-\d{2}-\d{4}\b", r"[a-z0-9_.+-]+@[a-z0-9.-]+\.[a-z0-9.]+")
@@ -65,8 +69,10 @@ def _tracer(port: int) -> dict[str, Any]:
     return {"name": "trace", "type": "clickhouse-tracer", "config": config}
 
 
-def _configuration(port: int, public: dict[str, Any]) -> dict[str, Any]:
-    models = []
+def _configuration(port: int, other: int, public: dict[str, Any]) -> dict[str, Any]:
+    """`port`: of the provider, and of all that records; `other`: of the provider that no heavy request goes to."""
+    config = {"baseUrl": f"http://127.0.0.1:{other}/plain/v1", "apiKey": "sk-upstream", "model": "m", "api": "chat"}
+    models: list[dict[str, Any]] = [{"name": OTHER, "provider": {"type": "openai", "config": config}}]
     for kind in ("plain", "text", "matches", "parts", "stream", "event"):
         url = f"http://127.0.0.1:{port}/{kind}"
         for name, (provider, config) in {
@@ -106,15 +112,12 @@ class HeavyGateway:
     """The gateway, its provider, and credentials for the projects that ask for one."""
 
     def __init__(self, folder: Path, *, reply_bytes: int) -> None:
-        command = [sys.executable, str(HERE / "null_upstream.py")]
-        environ = {**os.environ, "HEAVY_REPLY_BYTES": str(reply_bytes)}
-        self._upstream = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
-        assert self._upstream.stdout is not None
+        self._upstreams: list[subprocess.Popen[str]] = []
         try:
-            port = int(self._upstream.stdout.readline())
+            port, other = (self._provider(reply_bytes) for _ in range(2))
             private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
             public = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key())), "kid": "k", "use": "sig"}
-            self.served = ServedGateway(_configuration(port, public), folder)
+            self.served = ServedGateway(_configuration(port, other, public), folder)
         except BaseException:
             self.close()
             raise
@@ -123,6 +126,15 @@ class HeavyGateway:
         self._key = _new_key(folder)
         self.port = int(self.served.url.rpartition(":")[2])
         self.pid = self.served.process.pid
+
+    def _provider(self, reply_bytes: int) -> int:
+        """The port of a new one."""
+        command = [sys.executable, str(HERE / "null_upstream.py")]
+        environ = {**os.environ, "HEAVY_REPLY_BYTES": str(reply_bytes)}
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environ)
+        self._upstreams.append(started)
+        assert started.stdout is not None
+        return int(started.stdout.readline())
 
     def headers(self, project: str) -> dict[str, str]:
         """What a request to a project has to bring."""
@@ -133,10 +145,11 @@ class HeavyGateway:
         served: ServedGateway | None = getattr(self, "served", None)
         if served is not None:
             served.stop()
-        self._upstream.kill()
-        self._upstream.wait()
-        if self._upstream.stdout is not None:
-            self._upstream.stdout.close()
+        for upstream in self._upstreams:
+            upstream.kill()
+            upstream.wait()
+            if upstream.stdout is not None:
+                upstream.stdout.close()
 
 
 def _new_key(folder: Path) -> str:

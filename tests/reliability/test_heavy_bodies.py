@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from bystanders import Bystanders, send_raw
 from heavy_bodies import CLIENTS, MODEL_IN_PATH, Heavy, as_stream, heavy_bodies, heavy_inputs
-from heavy_gateway import PROJECTS, PROVIDERS, HeavyGateway
+from heavy_gateway import OTHER, PROJECTS, PROVIDERS, HeavyGateway
 
 LONG = os.environ.get("HEAVY_LONG", "") not in ("", "0")
 ALL = os.environ.get("HEAVY_LONG") == "2"
@@ -61,7 +61,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HeavyGateway]:
 
 @pytest.fixture(scope="module")
 def bystanders(gateway: HeavyGateway) -> Iterator[Bystanders]:
-    clients = Bystanders(gateway.port, "plain-openai_chat", gateway.pid)
+    clients = Bystanders(gateway.port, OTHER, gateway.pid)
     time.sleep(0.5)
     yield clients
     clients.close()
