@@ -6,14 +6,16 @@ import random
 
 import pytest
 from llm_gateway_regex_hider import Rule, RuleSet, compile_rules
+from llm_gateway_regex_hider.engine.automaton import FREE_WORK
 from llm_gateway_regex_hider.redaction.bounds import Budget, Findings
 from llm_gateway_regex_hider.redaction.joined import JoinedTexts, Slot
 
-RULES = RuleSet(
-    compile_rules(
-        [Rule(r"\b\d{3}-\d{2}-\d{4}\b", "[SSN]"), Rule(r"[a-z.]+@[a-z.]+\.[a-z]+", "[MAIL]"), Rule("x{3,5}", "[X]")]
-    )
-)
+PATTERNS = [
+    Rule(r"\b\d{3}-\d{2}-\d{4}\b", "[SSN]"),
+    Rule(r"[a-z.]+@[a-z.]+\.[a-z]+", "[MAIL]"),
+    Rule("x{3,5}", "[X]"),
+]
+RULES = RuleSet(compile_rules(PATTERNS))
 
 
 def redacted(*texts: str, cuts: random.Random | None = None) -> list[str]:
@@ -72,3 +74,31 @@ def test_what_is_certain_goes_out_while_the_text_is_written() -> None:
     assert second.take() == ""
     joined.close()
     assert second.take() == "0"
+
+
+@pytest.mark.parametrize("spent_at", range(37))
+@pytest.mark.parametrize("kind", ["matches", "microseconds", "work"])
+def test_where_the_budget_is_spent_the_rest_is_hidden_in_every_text(kind: str, spent_at: int) -> None:
+    """However little of a text is left then: nothing is shown, and nothing fails."""
+    rules, budget = RuleSet(compile_rules(PATTERNS)), Budget(per_character=0.0)
+    joined = JoinedTexts(rules, max_size=8192, on_limit="mask", findings=Findings(), budget=budget)
+    slots: list[Slot] = []
+    for step in range(37):
+        if step == spent_at and kind == "work":
+            # From here on, every state of the automaton that is new is charged.
+            rules.automaton.work, budget.microseconds = FREE_WORK, 0.0
+        elif step == spent_at:
+            setattr(budget, kind, -1.0)
+        if step == 36:
+            break
+        text = ["jane@x.de", "123-45-6789", "jane@x", ".de"][step // 3 % 4]
+        if step % 3 == 2:
+            joined.end()
+        else:
+            slots.append(joined.push([text[:4], text[4:]][step % 3]))
+    joined.close()
+
+    assert not any(slot.is_pending for slot in slots)
+    shown = "".join([slot.take() for slot in slots])
+    assert "jane" not in shown
+    assert "6789" not in shown

@@ -137,7 +137,8 @@ class JoinedTexts:
         """Gives each text its share of what the fork gives out."""
         for number, (piece, replacement) in enumerate(spans):
             begin, self._given = self._given, self._given + len(piece)
-            touched = self._touched(begin, self._given)
+            # What stands for nothing has a place, too: the sign that what is left of the text is hidden.
+            touched = self._touched(begin, self._given) or [(self._at(begin), 0, 0)]
             if replacement is None:
                 for slot, start, end in touched:
                     slot.joined += piece[start:end]
@@ -162,6 +163,10 @@ class JoinedTexts:
                 touched.append((slot, start - begin, until - begin))
                 start = until
         return touched
+
+    def _at(self, place: int) -> Slot:
+        """The first text that has not ended before a place in what the fork gives out."""
+        return next((slot for slot in self._slots if slot.end < 0 or slot.end >= place), self._slots[-1])
 
     def _take_over(self, rest: list[Span]) -> None:
         """A match has ended in the text that is written: the fork goes on as its redactor."""
