@@ -143,3 +143,22 @@ def test_summing_ten_thousand_chunks_takes_no_square_of_time():
             total.value()
     assert len(total.value().text) == 50_000
     assert time.perf_counter() - started < 2
+
+
+def test_summing_ten_thousand_parts_looks_at_few_of_them():
+    looks = 0
+
+    class Number(int):
+        __hash__ = int.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            nonlocal looks
+            looks += 1
+            return int(self) == other
+
+    total = Accumulator()
+    for number in range(10_000):
+        total.add(LLMResponse(choices=[Choice(0, Message("assistant", [TextPart("word ", index=Number(number))]))]))
+
+    assert len(total.value().message.content) == 10_000
+    assert looks < 30_000

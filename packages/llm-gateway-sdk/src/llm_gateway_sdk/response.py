@@ -352,13 +352,15 @@ class Accumulator:
 
 
 class _ChoiceRope:
-    __slots__ = ("_base", "_groups", "growing")
+    __slots__ = ("_base", "_groups", "_latest", "growing")
 
     def __init__(self, index: int) -> None:
         self.growing: list[Part] = []
         """The fragments of the part that was added last."""
         self._base = Choice(index, Message(""))
         self._groups: list[list[Part]] = []
+        self._latest: dict[tuple[int | None, type], list[Part]] = {}
+        """By number and type, the fragments that came last: a reply may have thousands of parts."""
 
     def add(self, choice: Choice) -> None:
         base = self._base
@@ -384,7 +386,7 @@ class _ChoiceRope:
         for part in message.content:
             group = self._group_of(part)
             if group is None:
-                group = [part]
+                group = self._latest[part.index, type(part)] = [part]
                 self._groups.append(group)
             else:
                 signed = group[-1].signature is not None
@@ -395,12 +397,8 @@ class _ChoiceRope:
             self.growing = group
 
     def _group_of(self, part: Part) -> list[Part] | None:
-        # The part that grows is nearly always the last; interleaved tool calls are the exception.
-        for group in reversed(self._groups):
-            last = group[-1]
-            if last.index == part.index and type(last) is type(part):
-                return group if _joinable(last, part) else None
-        return None
+        group = self._latest.get((part.index, type(part)))
+        return group if group is not None and _joinable(group[-1], part) else None
 
     def value(self) -> Choice:
         for group in self._groups:
