@@ -33,7 +33,6 @@ WITHIN: dict[str, tuple[str, str]] = {
 """Source files whose subject can't be looked at alone: where their tests are, and why."""
 
 THROUGH: dict[str, tuple[str, str]] = {
-    "llm_gateway/exchange/attempts.py": ("tests/reliability/test_attempts.py", "tries need a provider that fails"),
     "llm_gateway/exchange/delivery/direct.py": (
         "packages/llm-gateway/tests/providers/test_echo.py",
         "a provider's own replies",

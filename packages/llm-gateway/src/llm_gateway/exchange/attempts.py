@@ -10,11 +10,13 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Container
+from functools import partial
 from math import inf
 from typing import get_args
 
 from llm_gateway_sdk import Attempt, ErrorClass, ModelConnectionError, ModelError, ModelTimeout, Verdict
 from llm_gateway_sdk.errors import TRANSIENT_KINDS
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.metering import add_attempt
 
 from ..models import ModelTarget
@@ -31,6 +33,8 @@ log = logging.getLogger("llm_gateway.exchange")
 LONGEST_PAUSE = 60.0
 """Seconds that a request waits before another try; a client is better served by the provider's 429 than by silence."""
 _BREAKER_POLL_SECONDS = 0.25
+_LONG_REPLY = 128 * 1024
+"""Bytes of a stream whose words take some milliseconds to count."""
 _ALL_KINDS: frozenset[str] = frozenset(get_args(ErrorClass))
 
 
@@ -81,7 +85,7 @@ async def try_target(
         finally:
             if probe and not learnt:
                 target.breaker.release()
-            _end(request, client, attempt)
+            await _end(request, client, attempt)
         await asyncio.sleep(pause)
 
 
@@ -101,21 +105,33 @@ def _begin(request: ClientRequest, client: ClientReply, target: ModelTarget) -> 
     return attempt
 
 
-def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
+async def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
     http = attempt.target.http
     if http is not None and http.settings.on_leave == "drain":
         client.keep_on(False)
     attempt.target.in_flight -= 1
     attempt.entry.ended = time.time()
-    if not attempt.settled and request.wants_usage:
-        full = http is not None and http.settings.on_leave == "full"
-        bills_all = full and (client.has_left or attempt.given_up)
-        count_broken_off(request, attempt, bills_all=bills_all)
-    elif request.retains:
-        count_unreported(request, attempt)
-    add_attempt(request.ctx.metrics, attempt.entry)
-    for observer in request.services.followers:
-        observer.attempt_ended(request.ctx)
+    try:
+        if not attempt.settled and request.wants_usage:
+            full = http is not None and http.settings.on_leave == "full"
+            bills_all = full and (client.has_left or attempt.given_up)
+            await _by_weight(request, attempt, partial(count_broken_off, bills_all=bills_all))
+        elif request.retains:
+            await _by_weight(request, attempt, count_unreported)
+    finally:
+        add_attempt(request.ctx.metrics, attempt.entry)
+        for observer in request.services.followers:
+            observer.attempt_ended(request.ctx)
+
+
+async def _by_weight(
+    request: ClientRequest, attempt: LiveAttempt, count: Callable[[ClientRequest, LiveAttempt], None]
+) -> None:
+    """Counts aside what a long reply, or a long request, has used: each word is looked at."""
+    if attempt.is_heavy or request.is_heavy or attempt.sent_bytes > _LONG_REPLY:
+        await run_aside(count, request, attempt)
+    else:
+        count(request, attempt)
 
 
 async def _admit(request: ClientRequest, target: ModelTarget) -> tuple[ModelTarget, bool]:
