@@ -75,6 +75,17 @@ def test_parts_of_a_whole_reply_that_have_no_numbers_stay_apart() -> None:
     assert [part.text for part in summed(list(slices(chunk))).message.content] == ["a" * 9000, "b" * 9000]
 
 
+def test_one_of_many_choices_ends_before_the_next_begins() -> None:
+    choices = [Choice(number, Message("assistant", [TextPart("a", index=0)]), "stop") for number in range(40)]
+    chunk = LLMResponse("id_1", "m", 7, choices, Usage(1, 2), final=True)
+
+    found = list(slices(chunk))
+
+    assert summed(found) == summed([chunk])
+    assert all(len(piece.choices) == 1 for piece in found)
+    assert [choice.index for piece in found for choice in piece.choices] == [n // 2 for n in range(80)]
+
+
 def test_others_have_their_turn_between_slices() -> None:
     chunk = LLMResponse(choices=[Choice(message=Message("assistant", [TextPart("a" * 4096 * 200, index=0)]))])
     turns = 0

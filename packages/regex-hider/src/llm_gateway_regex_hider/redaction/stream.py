@@ -147,10 +147,13 @@ class StreamedReplyRedactor:
         choices: list[Choice] = []
         has_changed = False
         for choice in chunk.choices:
-            redacted = self._choice(choice, ends=ends or choice.finish_reason is not None)
+            has_ended = ends or choice.finish_reason is not None
+            redacted = self._choice(choice, ends=has_ended)
             if redacted is not choice:
                 has_changed = True
             choices.append(redacted)
+            if has_ended:
+                self._forget(choice.index)
         if ends:
             present = {choice.index for choice in choices}
             for index in self._choices:
@@ -192,7 +195,9 @@ class StreamedReplyRedactor:
             return None
         if chunk.choices[0].message.content[0].item_id not in (None, self._item_id):
             return None
-        state = self._choices[chunk.choices[0].index]
+        state = self._choices.get(chunk.choices[0].index)
+        if state is None:
+            return None
         row, text = state.rows.get(TextPart), state.texts.get(TextPart)
         if row is None or text is None or not row.is_alone or state.queue or state.logprobs is not None:
             return None
@@ -254,6 +259,12 @@ class StreamedReplyRedactor:
         if choice.finish_message is not None:
             choice = replace(choice, finish_message=self._whole.text(choice.finish_message))
         return choice
+
+    def _forget(self, index: int) -> None:
+        """Of a choice that has ended, what is still needed is kept alone: there may be thousands of them."""
+        state = self._choices[index]
+        if not state.changed and not state.queue and state.logprobs is None:
+            del self._choices[index]
 
     def _with_item_id(self, part: Part) -> Part:
         """The part with its item's id redacted, where that is more than an id."""

@@ -42,21 +42,29 @@ async def in_slices(chunks: Iterable[LLMResponse]) -> AsyncGenerator[list[LLMRes
 
 
 def slices(chunk: LLMResponse) -> Iterator[LLMResponse]:
-    """The chunk itself where it is short, else its parts in order and then all else."""
+    """The chunk itself where it is short, else the parts of each choice in order, its end, and then all else.
+
+    A choice ends before the next begins: what a plugin holds of it then goes out, and does not add up over all.
+    """
     if not _is_long(chunk):
         yield chunk
         return
+    last: list[Choice] = []
     for choice in chunk.choices:
+        if last:
+            yield LLMResponse(chunk.id, chunk.model, chunk.created, last)
         message = choice.message
         for part in _numbered(message.content):
             for piece in _part_slices(part):
                 one = Choice(choice.index, Message(message.role, [piece]))
                 yield LLMResponse(chunk.id, chunk.model, chunk.created, [one])
-    emptied = [replace(choice, message=replace(choice.message, content=[])) for choice in chunk.choices]
-    yield replace(chunk, choices=emptied)
+        last = [replace(choice, message=replace(message, content=[]))]
+    yield replace(chunk, choices=last)
 
 
 def _is_long(chunk: LLMResponse) -> bool:
+    if len(chunk.choices) > _PARTS:
+        return True
     for choice in chunk.choices:
         content = choice.message.content
         if len(content) > _PARTS:
