@@ -137,7 +137,7 @@ class JoinedTexts:
         """Gives each text its share of what the fork gives out."""
         for number, (piece, replacement) in enumerate(spans):
             begin, self._given = self._given, self._given + len(piece)
-            # What stands for nothing has a place, too: the sign that what is left of the text is hidden.
+            # A replacement of nothing has a place, too: the sign that what is left of the text is hidden.
             touched = self._touched(begin, self._given) or [(self._at(begin), 0, 0)]
             if replacement is None:
                 for slot, start, end in touched:
