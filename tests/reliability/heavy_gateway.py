@@ -25,7 +25,7 @@ from served_gateway import ServedGateway  # noqa: E402
 __all__ = ["OTHER", "PATTERNS", "PROJECTS", "PROVIDERS", "HeavyGateway"]
 
 OTHER = "other"
-"""A model of a provider in a process of its own, for small requests: one that is busy with a heavy request would let
+"""A model of a provider in another process, for small requests: one that is busy with a heavy request would let
 them wait, and the gateway be blamed for it."""
 
 PROVIDERS = ["openai_chat", "openai_responses", "anthropic", "gemini", "bedrock"]
