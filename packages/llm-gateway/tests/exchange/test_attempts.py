@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Awaitable
 
 import pytest
 
@@ -29,9 +30,9 @@ def test_the_words_of_a_long_reply(
 
     ended = attempts._end
 
-    async def end(request: ClientRequest, client: attempts.ClientReply, attempt: LiveAttempt) -> None:
+    def end(request: ClientRequest, client: attempts.ClientReply, attempt: LiveAttempt) -> Awaitable[None] | None:
         attempt.settled = is_settled
-        await ended(request, client, attempt)
+        return ended(request, client, attempt)
 
     monkeypatch.setattr(attempts, "count_broken_off", watched)
     monkeypatch.setattr(attempts, "count_unreported", watched)

@@ -85,7 +85,9 @@ async def try_target(
         finally:
             if probe and not learnt:
                 target.breaker.release()
-            await _end(request, client, attempt)
+            counting = _end(request, client, attempt)
+            if counting is not None:
+                await counting
         await asyncio.sleep(pause)
 
 
@@ -105,33 +107,39 @@ def _begin(request: ClientRequest, client: ClientReply, target: ModelTarget) -> 
     return attempt
 
 
-async def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> None:
+def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> Awaitable[None] | None:
+    """Notes that it has ended, and what it has used; of a long reply what is returned does that."""
     http = attempt.target.http
     if http is not None and http.settings.on_leave == "drain":
         client.keep_on(False)
     attempt.target.in_flight -= 1
     attempt.entry.ended = time.time()
+    count: Callable[[ClientRequest, LiveAttempt], None] | None = None
+    if not attempt.settled and request.wants_usage:
+        full = http is not None and http.settings.on_leave == "full"
+        count = partial(count_broken_off, bills_all=full and (client.has_left or attempt.given_up))
+    elif request.retains:
+        count = count_unreported
+    if count is not None:
+        if attempt.is_heavy or attempt.sent_bytes > _LONG_REPLY:
+            return _end_aside(request, attempt, count)
+        count(request, attempt)
+    add_attempt(request.ctx.metrics, attempt.entry)
+    for observer in request.services.followers:
+        observer.attempt_ended(request.ctx)
+    return None
+
+
+async def _end_aside(
+    request: ClientRequest, attempt: LiveAttempt, count: Callable[[ClientRequest, LiveAttempt], None]
+) -> None:
+    """The same where each word of a long reply is looked at."""
     try:
-        if not attempt.settled and request.wants_usage:
-            full = http is not None and http.settings.on_leave == "full"
-            bills_all = full and (client.has_left or attempt.given_up)
-            await _by_weight(request, attempt, partial(count_broken_off, bills_all=bills_all))
-        elif request.retains:
-            await _by_weight(request, attempt, count_unreported)
+        await run_aside(count, request, attempt)
     finally:
         add_attempt(request.ctx.metrics, attempt.entry)
         for observer in request.services.followers:
             observer.attempt_ended(request.ctx)
-
-
-async def _by_weight(
-    request: ClientRequest, attempt: LiveAttempt, count: Callable[[ClientRequest, LiveAttempt], None]
-) -> None:
-    """Counts aside what a long reply, or a long request, has used: each word is looked at."""
-    if attempt.is_heavy or request.is_heavy or attempt.sent_bytes > _LONG_REPLY:
-        await run_aside(count, request, attempt)
-    else:
-        count(request, attempt)
 
 
 async def _admit(request: ClientRequest, target: ModelTarget) -> tuple[ModelTarget, bool]:
