@@ -61,7 +61,8 @@ async def _provider() -> AsyncIterator[tuple[str, list[Sent]]]:
                 assert len(headers) == len(pairs), "a header came twice"
                 body = await reader.readexactly(int(headers["content-length"]))
                 received.append((first, headers, body))
-                reply = b'{"choices":[{"message":{"role":"assistant","content":"hi"}}],"content":[{"type":"text"}]}'
+                reply = b'{"choices":[{"message":{"role":"assistant","content":"hi"}}],"content":[{"type":"text"}],'
+                reply += b'"candidates":[{"content":{"role":"model","parts":[{"text":"hi"}]}}]}'
                 writer.write(
                     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(reply)
                 )
@@ -137,6 +138,11 @@ CASES = {
     "messages": (MESSAGES, CLAUDE % "", ("x-api-key: theirs", "anthropic-beta: b-1")),
     "messages, a version": (MESSAGES, CLAUDE % ", version: '2024-01-01'", ("anthropic-version: 2023-06-01",)),
     "messages, an access token": (MESSAGES, CLAUDE.replace("sk-own", "sk-ant-oat01-x") % "", ("anthropic-beta: b-1",)),
+    "translated": (MESSAGES, OPENAI % "", ("x-api-key: theirs", "anthropic-beta: b-1")),
+    "translated, the caller's key": (MESSAGES, OPENAI % ", credentials: client", ("x-api-key: theirs",)),
+    "translated, headers of the operator": (MESSAGES, OPENAI % ", headers: {x-team: blue}", ("user-agent: a",)),
+    "translated, an access token": (CHAT, CLAUDE.replace("sk-own", "sk-ant-oat01-x") % "", ()),
+    "translated, a limit of the client's": (MESSAGES, OPENAI % "", ("x-llm-gateway-timeout: 20s",)),
     "a query": (CHAT + "?api-version=2&secret=1", OPENAI % "", ()),
     "a limit of the client's": (CHAT, OPENAI % "", ("x-llm-gateway-timeout: 20s",)),
     "its own request id forwarded": (CHAT, OPENAI % ", headers: {x-request-id: fixed}", ()),
@@ -162,7 +168,8 @@ def test_later_requests_leave_as_the_first_one_did(case: str, prepared: list[str
     for number, (line, sent, body) in enumerate(received, 1):
         assert line == first[0]
         assert int(sent.pop("content-length")) == len(body)
-        assert json.loads(body)["messages"][0]["content"] == "hi " * number
+        content = json.loads(body)["messages"][0]["content"]
+        assert (content if isinstance(content, str) else content[0]["text"]) == "hi " * number
         if "fixed" not in sent.values():
             sent.pop("x-request-id")
         assert {name: value for name, value in sent.items() if name != "x-request-id"} == others
@@ -202,6 +209,40 @@ def test_a_plugin_that_changes_the_headers_of_one_request_changes_no_other(prepa
     assert [sent.get("x-stainless-mark") for _, sent, _ in received] == [None, None, None, "4", None, None]
     assert [sent["user-agent"] for _, sent, _ in received] == [*["plain"] * 4, "changed", "plain"]
     assert len(prepared) == 2
+
+
+GEMINI = "{type: gemini, config: {apiKey: sk-own, baseUrl: 'URL/v1beta', model: m%s}}"
+_TOOL = {"name": "f", "description": "d", "input_schema": {"type": "object", "properties": {}}}
+BODIES: list[dict[str, Any]] = [
+    {}, {"stream": True}, {"tools": [_TOOL]}, {"system": "Be short.", "stream": True}, {"unknown": 1},
+    {"thinking": {"type": "enabled", "budget_tokens": 1024}, "max_tokens": 2048},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("provider", [OPENAI, GEMINI, CLAUDE], ids=["openai", "gemini", "anthropic"])
+def test_requests_that_differ_leave_with_one_head_as_with_their_own(provider: str, prepared: list[str]) -> None:
+    """Address and headers of a translation may follow from the body."""
+
+    async def main() -> tuple[list[Sent], list[Sent]]:
+        async with _provider() as (url, received):
+            configuration = f"models: [{{name: m, isDefault: true, provider: {(provider % '').replace('URL', url)}}}]"
+            async with _connection(configuration) as (_, ask):
+                for number in range(3 * len(BODIES)):
+                    await ask(MESSAGES, _body(1, **BODIES[number % len(BODIES)]), "anthropic-beta: b-1")
+                kept = received.copy()
+                received.clear()
+                for number, body in enumerate(BODIES):
+                    await ask(MESSAGES, _body(1, **body), "anthropic-beta: b-1", f"x-private: {number}")
+        return kept, received
+
+    kept, alone = asyncio.run(main())
+
+    assert len(kept) == 3 * len(alone) == 3 * len(BODIES)
+    for number, (line, sent, body) in enumerate(kept):
+        first = alone[number % len(BODIES)]
+        sent["x-request-id"] = first[1]["x-request-id"]
+        assert (line, sent, body) == first
+    assert prepared, "some leave by a plan"
 
 
 def test_another_key_and_another_target_are_not_served_by_a_plan_that_was_made_before(prepared: list[str]) -> None:

@@ -2,7 +2,8 @@
 
 Clients on a kept connection send the same head with every request. The second request with a head leaves a plan of
 its call, and those after it differ from that in nothing but the body, its length and the request's id: no header is
-filtered, no credential is set and no head is written again.
+filtered, no credential is set and no head is written again. What is translated has headers of the provider's dialect,
+which may follow from the body: they are compared with those of the plan.
 
 A plan is used only where all that it was made of is the same: the client's headers (where somebody has looked at them
 they are compared, for they may have been changed), the target and its credential, the client, path and query.
@@ -12,7 +13,7 @@ see `HTTPProvider.has_stable_heads`.
 
 from __future__ import annotations
 
-from llm_gateway_sdk import HTTPProvider, Target, WireRequest
+from llm_gateway_sdk import Dialect, HTTPProvider, Target, WireRequest
 from llm_gateway_sdk.http import PreparedHead, PreparingHTTPClient
 from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS
 
@@ -31,8 +32,8 @@ class CallPlan:
     """The call of one target for requests with one head."""
 
     __slots__ = (
-        "_client", "_count", "_credential", "_http", "_model", "_path", "_query", "api", "crossed", "limits", "method",
-        "prepared", "sent", "url",
+        "_client", "_count", "_credential", "_http", "_model", "_path", "_query", "api", "crossed", "dialect", "limits",
+        "method", "prepared", "sent", "translates", "url",
     )  # fmt: skip
 
     def __init__(
@@ -41,11 +42,14 @@ class CallPlan:
         api: Target,
         wire: WireRequest,
         *,
+        dialect: tuple[Dialect, bool],
         crossed: Items,
         call: tuple[str, str, Items],
         prepared: PreparedHead,
         limits: Limits,
     ) -> None:
+        self.dialect, self.translates = dialect
+        """The provider's, and whether the client speaks another one."""
         self._http = http
         self._model = api.model
         self.api = api
@@ -54,7 +58,8 @@ class CallPlan:
         self._path, self._query = wire.path, wire.query
         self._count = len(crossed)
         self.crossed = crossed
-        """The client's headers that go to the provider, with the API's version. Not to be changed in place."""
+        """The client's headers that go to the provider, with the API's version; of a translation those that it wrote.
+        Not to be changed in place."""
         self.method, self.url, items = call
         self.prepared = prepared
         """What the HTTP client has made of address and headers."""
@@ -75,7 +80,7 @@ class CallPlan:
         """Whether a request that was begun with `crossed` is for the same address with the same headers."""
         items = wire.headers.items
         return (
-            items is self.crossed
+            (items == self.crossed if self.translates else items is self.crossed)
             and len(items) == self._count
             and wire.path == self._path
             and wire.query == self._query
@@ -112,6 +117,7 @@ class CallPlans:
         api: Target,
         wire: WireRequest,
         *,
+        dialect: tuple[Dialect, bool],
         crossed: Items,
         call: tuple[str, str, Items],
         limits: Limits,
@@ -124,4 +130,5 @@ class CallPlans:
         if len(others) != len(items) - 1 or not isinstance(client, PreparingHTTPClient):
             return
         prepared = client.prepare_head(method, url, others, _REQUEST_ID)
-        self._plans.append(CallPlan(http, api, wire, crossed=crossed, call=call, prepared=prepared, limits=limits))
+        plan = CallPlan(http, api, wire, dialect=dialect, crossed=crossed, call=call, prepared=prepared, limits=limits)
+        self._plans.append(plan)

@@ -103,7 +103,7 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
     be stated to this provider."""
     ctx, client = request.ctx, request.dialect
     plan = _plan_for(request, http, model)
-    dialect, api = _spoken_to(request, target, http, model) if plan is None else (client, plan.api)
+    dialect, api = _spoken_to(request, target, http, model) if plan is None else (plan.dialect, plan.api)
     payload = ctx.request_payload
     if target.defaults and payload is not None:
         apply_defaults(payload.value, target)
@@ -126,26 +126,33 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
     except RecursionError:
         raise InvalidRequest(TOO_DEEP) from None
     named = None if ctx.requested_model == model else reply_name(request, model)
-    if plan is not None and same and plan.fits(wire):
+    if plan is not None and same is not plan.translates and plan.fits(wire):
         if request.chain.detached:
             kept = Headers.of([*plan.sent, ("x-request-id", ctx.request_id)])
             ctx.upstream_request = WireRequest(wire.method, wire.path, wire.query, kept, wire.body)
         return UpstreamCall(
-            plan.method, plan.url, [], wire.body, dialect, True, usage_asked, plan.limits, wire.names, losses, named,
+            plan.method, plan.url, [], wire.body, dialect, same, usage_asked, plan.limits, wire.names, losses, named,
             plan.prepared,
         )  # fmt: skip
     limits = limits_of(ctx.http_request.headers, http)
     call = UpstreamCall("", "", [], b"", dialect, same, usage_asked, limits, wire.names, losses, named)
-    return _finished(request, http, api, wire, call)
+    return _finished(request, http, api, wire, call, may_leave_plan=plan is None)
 
 
 def _finished(
-    request: ClientRequest, http: HTTPProvider, api: Target, wire: WireRequest, call: UpstreamCall
+    request: ClientRequest,
+    http: HTTPProvider,
+    api: Target,
+    wire: WireRequest,
+    call: UpstreamCall,
+    *,
+    may_leave_plan: bool,
 ) -> UpstreamCall:
     """The call with its address, headers and body, which leaves a plan for those after it."""
     ctx, crossed, plans = request.ctx, wire.headers.items, request.plans
     path = WireRequest(wire.method, wire.path, wire.query)
-    leaves_plan = call.same_dialect and plans is not None and plans.wants(http)
+    is_usual = call.same_dialect or call.dialect is not request.dialect
+    leaves_plan = may_leave_plan and is_usual and plans is not None and plans.wants(http)
     if plans is not None:
         wire.headers = Headers.of(crossed.copy())  # a plan may hold them
     finish_headers(request, wire)
@@ -155,7 +162,9 @@ def _finished(
     call.method, call.url, headers, call.body = http.prepare(wire)
     call.headers = headers.items
     if leaves_plan and plans is not None and not request.services.followers and _is_as_it_came(request):
-        plans.add(http, api, path, crossed=crossed, call=(call.method, call.url, call.headers), limits=call.limits)
+        dialect = call.dialect, not call.same_dialect
+        made = call.method, call.url, call.headers
+        plans.add(http, api, path, dialect=dialect, crossed=crossed, call=made, limits=call.limits)
     return call
 
 
