@@ -242,3 +242,52 @@ def test_a_hook_that_goes_on_keeps_neither_its_client_nor_the_process(
         assert attacked.process.wait(20) is not None
         assert time.monotonic() - at < (12 if signals == 1 else 5)
         wait(waiting)
+
+
+NEVER_CLOSED = """
+import asyncio
+
+from llm_gateway_sdk import Plugin, PluginMetadata
+
+
+class Waiting(Plugin):
+    metadata = PluginMetadata(name="never-closed", version="1")
+
+    async def before_model(self, ctx):
+        return None
+
+    async def close(self):
+        while True:  # as a library does that takes a cancellation for its own
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                pass
+
+
+class Last(Plugin):
+    metadata = PluginMetadata(name="closed-after-it", version="1")
+
+    async def before_model(self, ctx):
+        return None
+
+    async def close(self):
+        print("closed after it", flush=True)
+"""
+
+
+def test_a_plugin_that_never_closes_keeps_no_other_open_and_not_the_process(
+    attack: Callable[..., Attacked], provide: Callable[..., Provider]
+) -> None:
+    plugins = [{"name": name, "type": name} for name in ("never-closed", "closed-after-it")]
+    attacked = attack(
+        configuration(
+            provide().url,
+            availablePlugins=[{"path": "plugins.py"}],
+            plugins=plugins,
+            server={"limits": {"drainTimeout": "1s"}},
+        ),
+        files={"plugins.py": NEVER_CLOSED},
+    )
+    assert attacked.stop(20) == 0
+    assert "the plugin 'never-closed' has not closed in time" in attacked.log
+    assert "closed after it" in attacked.log

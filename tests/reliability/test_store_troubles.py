@@ -367,7 +367,8 @@ def test_a_redis_server_in_trouble(one_server: Redis, monkeypatch: pytest.Monkey
         found = asyncio.run(work)  # the other loop looks names up by itself
     else:
         found = run(work, seconds=100)
-    judge(found, refuses=name not in HARMLESS)
+    # A connection that was being made while the others were closed needs no name.
+    judge(found, refuses=None if name in OF_NAMES else name not in HARMLESS)
 
 
 @pytest.mark.timeout(120)

@@ -18,6 +18,7 @@ from typing import Any
 
 from llm_gateway_sdk import Conflict, Document, Store, StoreError
 from llm_gateway_sdk.audit import audited
+from llm_gateway_sdk.background import end_tasks
 
 from .amounts import decode_amount
 from .rules import Override, Rule, with_overrides
@@ -151,8 +152,7 @@ class LiveRules:
     async def close(self) -> None:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
+            await end_tasks(watcher)
 
     async def load(self) -> None:
         """Reads the overrides of the store. Raises StoreError."""

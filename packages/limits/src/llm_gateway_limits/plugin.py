@@ -22,6 +22,7 @@ from llm_gateway_sdk import (
     plugin_metadata,
 )
 from llm_gateway_sdk.admin import AdminRoute
+from llm_gateway_sdk.background import end_tasks
 from llm_gateway_sdk.plugin import HookReturn
 
 from .admin import limit_routes
@@ -129,9 +130,7 @@ class Limits(Reports, Plugin):
     async def close(self) -> None:
         self._plugins.discard(self)
         await self._live.close()
-        self._keeper.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._keeper
+        await end_tasks(self._keeper)
         with contextlib.suppress(StoreError):
             if self._usage_book is not None:
                 await self._usage_book.flush()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from .background import end_tasks
 from .errors import ModelError
 from .wire import json
 
@@ -106,8 +107,7 @@ class TokenSource:
 
     async def aclose(self) -> None:
         if self._running is not None:
-            self._running.cancel()
-            await asyncio.gather(self._running, return_exceptions=True)
+            await end_tasks(self._running)
 
     def _start(self) -> asyncio.Task[None]:
         if self._running is None:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from .background import end_tasks
 from .store import StoreUnavailable
 
 __all__ = ["Gathered"]
@@ -68,9 +69,7 @@ class Gathered(Generic[A, R]):
         for _, answer in waiting:
             if not answer.done():
                 answer.set_exception(StoreUnavailable(_CLOSED))
-        for task in self._running:
-            task.cancel()
-        await asyncio.gather(*self._running, return_exceptions=True)
+        await end_tasks(*self._running)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._loop is not loop:

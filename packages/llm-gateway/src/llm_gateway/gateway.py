@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import Any, Protocol, cast
 
@@ -30,12 +30,14 @@ from llm_gateway_sdk import (
     Prices,
     Store,
 )
+from llm_gateway_sdk.background import end_tasks
 from llm_gateway_sdk.failures import is_failure
 from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.upstream_quota import UpstreamQuota
 
 from .authenticating import is_authenticating
 from .breaker import Breaker, BreakerSettings
+from .closing import Closing
 from .conditions import compile_conditions
 from .config.project import GatewayConfig, ProjectConfig
 from .config.schema import ModelConfig, PluginConfig, UpstreamConfig
@@ -222,6 +224,7 @@ class _PluginServices(GatewayServices):
 
 @dataclass(slots=True)
 class _MountedEntry:
+    name: str
     fingerprint: str
     mounted: Plugin
     services: _PluginServices
@@ -293,34 +296,25 @@ class Gateway:
 
     async def close(self) -> None:
         """Closes what this generation alone uses. Its last exchange must be over."""
-        task = asyncio.current_task()
-        for polling in self._polling:
-            polling.cancel()
-        await asyncio.gather(*self._polling, *(settler.close() for settler in self._settlers), return_exceptions=True)
-        self._polling, self._settlers = [], []
-        for entry in self._plugins.values():
+        closing = Closing()
+        polling, self._polling = self._polling, []
+        await end_tasks(*polling)
+        settlers, self._settlers = self._settlers, []
+        if settlers:
+            await closing.close("the settlement of batches", lambda: asyncio.gather(*map(Settler.close, settlers)))
+        plugins, self._plugins = self._plugins, {}
+        for entry in plugins.values():
             entry.users -= 1
             if entry.users == 0:
-                try:
-                    await entry.mounted.close()
-                except BaseException as error:
-                    if not is_failure(error, task):
-                        raise
-                    log.exception("a plugin failed in close")
-                await entry.services.aclose()
-        self._plugins = {}
-        for provider in self._providers:
-            try:
-                await provider.close()
-            except BaseException as error:
-                if not is_failure(error, task):
-                    raise
-                log.exception("a provider failed in close")
-        self._providers = []
-        await self._provider_services.aclose()
-        for key in self._used:
-            await self.shared_objects.release(key)
-        self._used = []
+                await closing.close(f"the plugin '{entry.name}'", entry.mounted.close)
+                await closing.close(f"a connection of the plugin '{entry.name}'", entry.services.aclose)
+        providers, self._providers = self._providers, []
+        for provider in providers:
+            await closing.close(f"the provider '{provider.name}'", provider.close)
+        await closing.close("a connection of a provider", self._provider_services.aclose)
+        used, self._used = self._used, []
+        for key in used:
+            await closing.close("a store or a pool of connections", partial(self.shared_objects.release, key))
 
     def use_shared(self, key: str, factory: Callable[[], Any]) -> Any:
         self._used.append(key)
@@ -502,7 +496,7 @@ class Gateway:
                 if isinstance(error, Exception) or not is_failure(error, task):
                     raise
                 raise RuntimeError(f"plugin '{config.name}' raised {type(error).__name__}: {error}") from error
-            self._plugins[identity] = _MountedEntry(fingerprint, plugin, services)
+            self._plugins[identity] = _MountedEntry(config.name, fingerprint, plugin, services)
         condition, late = compile_conditions(config.conditions, spellings=spellings, model_name=registry.answering)
         return MountedPlugin(
             name=config.name,

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from msgspec import msgpack
 from redis.exceptions import NoScriptError, RedisError
 
+from llm_gateway_sdk.background import end_tasks
 from llm_gateway_sdk.gathering import Gathered
 from llm_gateway_sdk.store import (
     MAX_AMOUNT,
@@ -115,8 +116,7 @@ class RedisStore(Store):
             await gathered.aclose()
         await self._gathering.aclose()
         if self._starting is not None:
-            self._starting.cancel()
-            await asyncio.gather(self._starting, return_exceptions=True)
+            await end_tasks(self._starting)
         client, self._client = self._client, None
         if client is not None:
             await close_client(client)

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from llm_gateway_sdk import Principal, Store, StoreError
+from llm_gateway_sdk.background import end_tasks
 
 from .keyring import PREFIX
 from .keys import KeyRecord
@@ -152,8 +153,7 @@ class KeyCache:
     async def close(self) -> None:
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
+            await end_tasks(watcher)
 
 
 def _hash(credential: str) -> bytes:

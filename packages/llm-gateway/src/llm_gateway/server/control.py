@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 from llm_gateway_sdk import ConfigError
+from llm_gateway_sdk.background import end_tasks
 from llm_gateway_sdk.failures import is_failure
 from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.page_host import PAGE_HOST
@@ -79,10 +80,7 @@ class Control:
         self.ready_now = False
         drain = self.gateway.config.server.limits.drain_timeout_seconds
         await self.gateway.services.supervisor.drain(drain)
-        for task in list(self._retiring):
-            task.cancel()
-        if self._retiring:
-            await asyncio.wait(self._retiring)
+        await end_tasks(*self._retiring)
         await self.gateway.close()
 
     # Pages.

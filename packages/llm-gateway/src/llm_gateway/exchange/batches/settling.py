@@ -39,6 +39,7 @@ from llm_gateway_sdk import (
     StoreError,
     Usage,
 )
+from llm_gateway_sdk.background import end_tasks
 from llm_gateway_sdk.deferral import settle
 from llm_gateway_sdk.metering import add_attempt, record
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchStatus
@@ -140,10 +141,7 @@ class Settler:
         """Waits for what is under way; what it does not end another process takes up."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
-        for task in list(self._tasks):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        await end_tasks(*self._tasks)
 
     # One batch.
 
