@@ -25,6 +25,8 @@ __all__ = [
     "planted_streams",
     "planted_wholes",
     "reply_tree_of",
+    "stream_of",
+    "whole_of",
 ]
 
 
@@ -84,9 +86,13 @@ class PlantedApi:
 
 
 def planted_wholes(dialect: str, planted: str) -> Iterator[Planted]:
-    base = _BASES.get(dialect, {})
     for path, value in each_text(reply_tree_of(dialect), planted):
-        yield Planted(path, _from_nought({**base, **value}))
+        yield Planted(path, whole_of(dialect, value))
+
+
+def whole_of(dialect: str, value: dict[str, Any]) -> Any:
+    """A reply that is complete but for what a value of its type has otherwise."""
+    return _from_nought({**_BASES.get(dialect, {}), **value})
 
 
 @cache
@@ -145,10 +151,18 @@ def planted_streams(dialect: str, planted: str, *, split: bool) -> Iterator[tupl
         written = json.dumps(_from_nought(value))
         texts = [planted[:half], planted[half:]] if split else [planted]
         events = [json.loads(written.replace(json.dumps(planted)[1:-1], json.dumps(text)[1:-1])) for text in texts]
-        if dialect == "bedrock":
-            yield path, "application/vnd.amazon.eventstream", b"".join(_bedrock_stream(events))
-        else:
-            yield path, "text/event-stream", _sse(dialect, list(_STREAMS[dialect](events)))
+        kind = "application/vnd.amazon.eventstream" if dialect == "bedrock" else "text/event-stream"
+        yield path, kind, stream_of(dialect, events)
+
+
+def stream_of(dialect: str, events: list[Any], *, instead: list[Any] | None = None) -> bytes:
+    """A whole stream with these events where they belong, or with others in their places."""
+    if dialect == "bedrock":
+        return b"".join(_bedrock_stream(events))
+    whole = list(_STREAMS[dialect](events))
+    for usual, other in zip(events, instead or events, strict=True):
+        whole = [other if event is usual else event for event in whole]
+    return _sse(dialect, whole)
 
 
 @cache
@@ -174,9 +188,13 @@ def event_tree_of(dialect: str) -> Node:
 def _sse(dialect: str, events: list[dict[str, Any]]) -> bytes:
     written = []
     for event in events:
-        name = f"event: {event['type']}\n" if dialect in ("anthropic", "openai_responses") else ""
+        name = f"event: {_type_of(event)}\n" if dialect in ("anthropic", "openai_responses") else ""
         written.append(f"{name}data: {json.dumps(event)}\n\n")
     return ("".join(written) + ("data: [DONE]\n\n" if dialect == "openai_chat" else "")).encode()
+
+
+def _type_of(event: Any) -> Any:
+    return event.get("type") if isinstance(event, dict) else None
 
 
 def _chat_stream(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -202,7 +202,8 @@ def _decode_cited(content: dict[str, Any], block: dict[str, Any]) -> Part:
     if not isinstance(pieces, list) or not all(isinstance(piece, dict) for piece in pieces):
         return OpaquePart(NAME, block)
     text = "".join(piece["text"] for piece in pieces if isinstance(piece.get("text"), str))
-    found = [decode_citation(item) for item in citations or () if isinstance(item, dict)]
+    citations = citations if isinstance(citations, list) else []
+    found = [decode_citation(item) for item in citations if isinstance(item, dict)]
     return TextPart(text, found, provider_metadata={NAME: {"_cited": True}})
 
 
@@ -210,11 +211,13 @@ def decode_citation(value: dict[str, Any]) -> Citation:
     location = value.get("location")
     location = location if isinstance(location, dict) else {}
     web = location.get("web")
+    address = web.get("url") if isinstance(web, dict) else None
     sources = value.get("sourceContent")
-    text = "".join(str(item.get("text", "")) for item in sources or () if isinstance(item, dict))
+    sources = sources if isinstance(sources, list) else []
+    text = "".join(str(item.get("text", "")) for item in sources if isinstance(item, dict))
     return Citation(
         "url" if isinstance(web, dict) else "search_result" if "searchResultLocation" in location else "document",
-        url=web.get("url") if isinstance(web, dict) else None,
+        url=address if isinstance(address, str) else None,
         title=value["title"] if isinstance(value.get("title"), str) else None,
         cited_text=text or None,
         provider_metadata={NAME: value},

@@ -447,7 +447,8 @@ class _OutputWriter:
             return []
         taken, length = 0, 0
         while taken < len(self._logprobs) and length < len(whole):
-            length += len(self._logprobs[taken]["token"])
+            token = self._logprobs[taken].get("token")
+            length += len(token) if isinstance(token, str) else 0
             taken += 1
         entries, self._logprobs = self._logprobs[:taken], self._logprobs[taken:]
         return entries
