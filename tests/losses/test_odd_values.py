@@ -1,7 +1,7 @@
 """A value of another type than a vendor's, in any place of a request or a reply, raises DialectError at most.
 
-A list where a text belongs fits no set and no dict as a key, a number where a list belongs has no length: each of these is
-the client's mistake or the provider's, and would be answered 500. The places are generated from the types of the
+A list where a text belongs fits no set and no dict as a key, a number where a list belongs has no length: each of these
+is the client's mistake or the provider's, and would be answered 500. The places are generated from the types of the
 vendors' SDKs, all nodes of them. ODD_LONG=1 tries each value in each place with each receiver.
 """
 
