@@ -31,7 +31,8 @@ async def calls_per_request(name: str, configuration: str = "") -> int:
     async with InProcess(_configuration(name) + configuration) as gateway:
         for _ in range(_WARM_UP):
             await gateway.ask(request)
-        return await calls_of(lambda: gateway.ask(request))
+        # On a busy machine what runs by a timer after an earlier request may fall into one of them.
+        return min([await calls_of(lambda: gateway.ask(request)) for _ in range(3)])
 
 
 async def calls_with_limits() -> int:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .calling import Hook, MountedPlugin, Verdict, call_hook, run_authentication, run_detached, run_phase
+from .calling import Hook, MountedPlugin, Verdict, call_hook, run_detached, run_phase
 from .chunk_run import ChunkRun
 from .context import RequestContext
 from .errors import GatewayError, PluginError, RequestRejected
@@ -63,10 +63,6 @@ class ActiveChain:
     """The same for replies."""
     shows_reply: bool = False
     """A plugin may look at the reply after it has left."""
-
-    async def authenticate(self, ctx: RequestContext) -> Verdict | None:
-        """Once per request, before all else."""
-        return await run_authentication(self.authentication, ctx)
 
     async def before_model(self, ctx: RequestContext) -> Verdict | None:
         """Runs `before`; refuses a stream that a plugin can't work on. None: go on."""
@@ -120,6 +116,9 @@ class HookChain:
             for mounted in self.plugins
         )
         self._slots = [_Slot(mounted) for mounted in self.plugins]
+        only_operations = all(slot.wants is None and slot.mounted.condition is None for slot in self._slots)
+        self._by_operation: dict[str, ActiveChain] | None = {} if only_operations else None
+        """The hooks of all requests of an operation, where nothing else decides."""
         self._compiled: dict[tuple[tuple[str, ...] | None, ...], ActiveChain] = {}
         self._all = self._compile([slot.phases for slot in self._slots])
         self.moved_ahead = _moved_ahead(self.plugins)
@@ -130,6 +129,9 @@ class HookChain:
         """The hooks for this request: conditions, operations and `wants` are asked once, here."""
         if not self._selective:
             return self._all
+        by_operation = self._by_operation
+        if by_operation is not None and ctx.operation in by_operation:
+            return by_operation[ctx.operation]
         wanted: list[tuple[str, ...] | None] = []
         for slot in self._slots:
             mounted, phases = slot.mounted, None
@@ -152,6 +154,8 @@ class HookChain:
             # Requests of one kind share a chain; plugins that answer at random must not make the table grow.
             if len(self._compiled) < _MAX_COMPILED:
                 self._compiled[key] = chain
+        if by_operation is not None:
+            by_operation[ctx.operation] = chain
         return chain
 
     def head_authentication(self) -> list[Hook]:

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from .calling import Verdict
+from .calling import Verdict, run_authentication
 from .context import Engine, RequestContext
 from .errors import GatewayError, ModelError, RequestRejected, Unauthorized
 from .hooks import ActiveChain
@@ -118,7 +118,7 @@ async def _enter(
 ) -> Verdict | None:
     """Who is asking, and whether they may: once per request."""
     if chain.authentication and (known is None or not await known()):
-        verdict = await chain.authenticate(ctx)
+        verdict = await run_authentication(chain.authentication, ctx)
         if verdict is not None and verdict.action != "again":
             return verdict
         if ctx.principal is None and ctx.caller is None:
