@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -70,6 +71,56 @@ def test_nor_by_a_form(hiding: ServedGateway, vendors: Vendors, order: int) -> N
     assert SECRET.encode() not in sent
     assert b"call [hidden]" in sent
     assert b"audio" in sent
+
+
+@pytest.mark.parametrize(
+    ("head", "content"),
+    [
+        (f'form-data; name="file"; filename="{SECRET}.wav"\r\nContent-Type: audio/wav', "RIFF"),
+        (f'form-data; name="file"; filename="a.wav"; note="{SECRET}"\r\nContent-Type: audio/wav', "RIFF"),
+        (f'form-data; name="file"; filename="a.wav"\r\nContent-Type: audio/wav; note="{SECRET}"', "RIFF"),
+        (f'form-data; name="{SECRET}"', "x"),
+        (f'form-data; name="my {SECRET} field"', "x"),
+        ('form-data; name="unknown"', SECRET),
+    ],
+)
+def test_nor_by_the_head_of_a_part_or_a_field_that_no_api_knows(
+    hiding: ServedGateway, vendors: Vendors, head: str, content: str
+) -> None:
+    parts = [
+        '--b\r\nContent-Disposition: form-data; name="model"\r\n\r\nopenai\r\n',
+        f"--b\r\nContent-Disposition: {head}\r\n\r\n{content}\r\n",
+    ]
+    if 'name="file"' not in head:
+        parts.append('--b\r\nContent-Disposition: form-data; name="file"; filename="b.wav"\r\n\r\nRIFF\r\n')
+    before = len(vendors.seen)
+    with hiding.http() as http:
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        reply = http.post("/v1/audio/transcriptions", content="".join([*parts, "--b--\r\n"]), headers=headers)
+
+    assert reply.status_code == 200, reply.text
+    sent = vendors.seen[before:]
+    assert sent
+    assert all(SECRET.encode() not in seen.raw for seen in sent)
+
+
+@pytest.mark.parametrize(("given", "goes_out"), [(f"for {SECRET}", "for [hidden]"), ("line-1", "line-1")])
+def test_nor_by_the_id_of_a_line_of_a_batch(hiding: ServedGateway, vendors: Vendors, given: str, goes_out: str) -> None:
+    body = {"model": "openai", "messages": [{"role": "user", "content": f"call {SECRET}"}]}
+    line = json.dumps({"custom_id": given, "method": "POST", "url": "/v1/chat/completions", "body": body})
+    parts = [
+        '--b\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n',
+        f'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n{line}\r\n--b--\r\n',
+    ]
+    before = len(vendors.seen)
+    with hiding.http() as http:
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        reply = http.post("/v1/files", content="".join(parts), headers=headers)
+
+    assert reply.status_code == 200, reply.text
+    sent = b"".join(seen.raw for seen in vendors.seen[before:])
+    assert goes_out.encode() in sent
+    assert SECRET.encode() not in sent
 
 
 def test_nor_by_a_reply_that_quotes(hiding: ServedGateway, vendors: Vendors) -> None:
