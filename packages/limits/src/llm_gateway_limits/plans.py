@@ -118,8 +118,12 @@ class Plan:
 
     def held(self, amounts: list[int]) -> list[int]:
         """Amounts in the units of the measures, in the units of the counters."""
-        if not self.scaled and max(amounts) < MAX_AMOUNT:
-            return amounts
+        if not self.scaled:
+            for amount in amounts:
+                if amount >= MAX_AMOUNT:
+                    break
+            else:
+                return amounts
         return [term.rule.scaled(amount) for term, amount in zip(self.terms, amounts, strict=True)]
 
 

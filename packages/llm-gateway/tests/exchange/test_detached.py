@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextvars import copy_context
 
 import pytest
 
@@ -269,13 +270,38 @@ def lifecycle_of(hook: Callable[[RequestContext], Awaitable[None] | None], reque
     return lifecycle
 
 
+def finish_as(request_id: str, supervisor: DetachedSupervisor, lifecycle: Lifecycle) -> None:
+    """As the request itself does it, with its own context variables."""
+    current_request_id.set(request_id)
+    supervisor.finish(lifecycle)
+
+
+def test_the_end_of_a_request_that_waits_has_its_context_too() -> None:
+    async def main() -> None:
+        seen: list[str | None] = []
+
+        async def later(ctx: RequestContext) -> None:
+            await asyncio.sleep(0)
+            seen.append(current_request_id.get())
+
+        supervisor = DetachedSupervisor()
+        for name in ("r0", "r1"):
+            copy_context().run(finish_as, name, supervisor, lifecycle_of(later, name))
+        await supervisor.drain(1)
+
+        assert seen == ["r0", "r1"]
+
+    asyncio.run(main())
+
+
 def test_the_end_of_a_request_that_waits_for_nothing_takes_no_task_and_knows_its_request() -> None:
     async def main() -> None:
         seen: list[tuple[str, str | None]] = []
         supervisor = DetachedSupervisor()
         for number in range(3):
             name = f"r{number}"
-            supervisor.finish(lifecycle_of(lambda ctx: seen.append((ctx.request_id, current_request_id.get())), name))
+            ends = lifecycle_of(lambda ctx: seen.append((ctx.request_id, current_request_id.get())), name)
+            copy_context().run(finish_as, name, supervisor, ends)
         before = len(asyncio.all_tasks())
         await asyncio.sleep(0)
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from time import perf_counter
 from typing import cast
 
@@ -100,8 +100,8 @@ class DetachedSupervisor:
         self._shares: dict[int, _Share] = {}
         """By the identity of the plugin, while it has hooks that run."""
         self._in_hooks = 0
-        self._ending: deque[Lifecycle] = deque()
-        """Of requests that have ended in this turn of the loop."""
+        self._ending: deque[tuple[Lifecycle, Context]] = deque()
+        """Of requests that have ended in this turn of the loop, each with the context variables of its own."""
         self._pending: set[int] = set()
         self._number = 0
         self._bound = bound
@@ -147,19 +147,18 @@ class DetachedSupervisor:
         ending = self._ending
         if not ending:
             asyncio.get_running_loop().call_soon(self._finish_all)
-        ending.append(lifecycle)
+        ending.append((lifecycle, copy_context()))
 
     def _finish_all(self) -> None:
         """Most of these hooks have nothing to wait for, and need no task."""
         ending = self._ending
         while ending:
-            lifecycle = ending.popleft()
-            current_request_id.set(lifecycle.ctx.request_id)
-            rest = lifecycle.end_now()
+            lifecycle, context = ending.popleft()
+            rest = context.run(lifecycle.end_now)
             if rest is not None:
                 self._number += 1
                 self._pending.add(self._number)
-                self._start(self._finish(rest, self._number))
+                self._start(self._finish(rest, self._number), context)
 
     async def _finish(self, rest: Coroutine[None, None, None], number: int) -> None:
         self._in_hooks += 1
@@ -171,7 +170,7 @@ class DetachedSupervisor:
 
     async def settle(self, timeout: float) -> None:
         """Waits until what has been submitted by now is done, at most `timeout` seconds; more may come meanwhile."""
-        copy_context().run(self._finish_all)
+        self._finish_all()
         mark = self._number
         for _ in range(int(timeout / _SETTLE_STEP)):
             if not self._pending or min(self._pending) > mark:
@@ -182,7 +181,7 @@ class DetachedSupervisor:
         """Waits until all is done, at most `timeout` seconds."""
         deadline = asyncio.get_running_loop().time() + timeout
         while self._queue or self._running or self._ending:
-            copy_context().run(self._finish_all)
+            self._finish_all()
             left = deadline - asyncio.get_running_loop().time()
             if left <= 0:
                 log.error("%d detached hooks were cut off at shutdown", self.backlog)
@@ -200,8 +199,8 @@ class DetachedSupervisor:
         if self._queue and not self._pausing and len(self._running) - self._in_hooks < self._workers:
             self._start(self._work())
 
-    def _start(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+    def _start(self, work: Coroutine[None, None, None], context: Context | None = None) -> None:
+        task = asyncio.get_running_loop().create_task(work, context=context)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
