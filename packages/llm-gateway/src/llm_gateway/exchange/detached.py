@@ -101,7 +101,7 @@ class DetachedSupervisor:
         """By the identity of the plugin, while it has hooks that run."""
         self._in_hooks = 0
         self._ending: deque[tuple[Lifecycle, Context]] = deque()
-        """Of requests that have ended in this turn of the loop, each with the context variables of its own."""
+        """Of requests that have ended in this turn of the loop, each with its context variables."""
         self._pending: set[int] = set()
         self._number = 0
         self._bound = bound
