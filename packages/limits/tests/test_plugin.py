@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,9 +63,15 @@ class Shaky(MemoryStore):
 
 @contextmanager
 def serve(
-    *limits: dict[str, Any], auth: bool = True, models: Any = None, store: str = "memory:", **config: Any
+    *limits: dict[str, Any],
+    auth: bool = True,
+    models: Any = None,
+    store: str = "memory:",
+    others: Sequence[dict[str, Any]] = (),
+    **config: Any,
 ) -> Iterator[GatewayClient]:
     plugins: list[dict[str, Any]] = [{"name": "who", "type": "who"}] if auth else []
+    plugins += others
     settings = {"limits": list(limits), **config} if limits else config
     plugins.append({"name": "limits", "type": "limits", "config": settings})
     text = {
@@ -418,6 +425,52 @@ def test_many_requests_are_decided_in_memory_and_counted_exactly() -> None:
         plugin = plugin_of(client)
         client._run(plugin._books.close())
         assert counted(client, "many|") == (100, 0)
+
+
+TWO_MODELS = [
+    {"name": name, "isDefault": name == "model", "aliases": [f"{name}-latest"], "provider": {"type": "echo"},
+     "metadata": {"prices": {kind: price * factor for kind, price in PRICES.items()}}}
+    for name, factor in (("model", 1), ("dear", 7))
+]  # fmt: skip
+
+
+def after_many_kinds(
+    blocks: dict[str, Any], others: Sequence[dict[str, Any]]
+) -> tuple[list[int], dict[str, tuple[int, int]], int]:
+    """The statuses of requests of all kinds, what the counters have afterwards, and how many a block has served."""
+    day = {"window": {"calendar": "day"}}
+    limits = [
+        {"name": "a", "per": ["key"], "requests": 10_000, **day}, {"name": "b", "per": ["team"], "tokens": "1G", **day},
+        {"name": "c", "cost": "9000 USD", **day}, {"name": "d", "concurrent": 1000, "per": ["key"]},
+        {"name": "e", "outputTokens": 10**8, "mode": "shadow", **day}, {"name": "f", "cost": "9_000_000 USD", **day},
+        {"name": "g", "inputTokens": 10**8, "per": ["user"], **day},
+    ]  # fmt: skip
+    chance, statuses = random.Random(7), []
+    with serve(*limits, models=TWO_MODELS, others=others, blocks=blocks) as client:
+        for _ in range(150):
+            fields: dict[str, Any] = {"model": chance.choice(["model", "model", "dear", "model-latest", "nothing"])}
+            if chance.random() < 0.3:
+                fields["stream"] = True
+            if chance.random() < 0.3:
+                fields["max_tokens"] = chance.choice([1, 500])
+            text, who = "word " * chance.randint(1, 60), chance.choice(["ann/red", "bob/red"])
+            statuses.append(client.chat(text, headers={"x-who": who}, **fields).status)
+        plugin = plugin_of(client)
+        served = plugin._books.figures.from_blocks
+        client._run(plugin._books.close())
+        return statuses, {name: counted(client, f"{name}|") for name in "abcdefg"}, served
+
+
+@pytest.mark.parametrize("routed", [False, True])
+def test_what_a_block_serves_is_charged_as_what_the_store_serves(routed: bool) -> None:
+    others = [{"name": "router", "type": "model-router", "config": {"model": "dear"}}] if routed else []
+    settings: list[dict[str, Any]] = [{"share": 0}, {"share": 0.1, "duration": "60s"}]
+    exact, in_blocks = (after_many_kinds(each, others) for each in settings)
+
+    assert exact[2] == 0
+    assert in_blocks[2] > 80
+    assert exact[:2] == in_blocks[:2]
+    assert all(settled > 0 and not reserved for name, (settled, reserved) in exact[1].items() if name != "d")
 
 
 def test_near_a_limit_no_blocks_are_taken_and_the_last_unit_is_given() -> None:
