@@ -124,6 +124,7 @@ FALLBACK = {"type": "fallback_message", "model": "claude-opus-4-6", "input_token
         ([SUMMARY, FALLBACK], "claude-opus-4-6"),
         ([ADVICE, MESSAGE], None),
         ([{**FALLBACK, "model": 7}], None),
+        ([{**FALLBACK, "model": "x" * 1_000_000}], None),
     ],
 )
 def test_the_model_that_took_anothers_place_is_found(iterations: list[Any], model: str | None) -> None:

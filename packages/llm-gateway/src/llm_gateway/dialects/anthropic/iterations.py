@@ -45,10 +45,11 @@ def answered_by(source: Mapping[str, Any]) -> str | None:
     for each in reversed(iterations):
         if isinstance(each, dict) and each.get("type") == "fallback_message":
             model = each.get("model")
-            return model if isinstance(model, str) and model else None
+            return model if isinstance(model, str) and 0 < len(model) <= _LONGEST_NAME else None
     return None
 
 
+_LONGEST_NAME = 200
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens")
 
 
