@@ -164,3 +164,28 @@ async def test_closing_twice_and_after_the_end_is_harmless() -> None:
     wire.end()
     done.close()
     assert await done.receive() == b""
+
+
+async def test_a_long_body_is_joined_in_steps() -> None:
+    """Nothing on the event loop copies all of it at once."""
+    reply, wire = arriving()
+    steps: list[int] = []
+    take = wire.take
+
+    def taken() -> bytes:
+        steps.append(wire.size)
+        return take()
+
+    wire.take = taken  # type: ignore[method-assign]
+    pieces = [bytes([number]) * (256 << 10) for number in range(100)]
+
+    async def provide() -> None:
+        for piece in pieces:
+            wire.bring(piece)
+            await asyncio.sleep(0)
+        wire.end()
+
+    providing = asyncio.create_task(provide())
+    assert await reply.read() == b"".join(pieces)
+    await providing
+    assert max(steps) <= 2 << 20

@@ -168,3 +168,10 @@ def test_what_is_long_is_written_without_a_copy(more: bool) -> None:
     assert b"transfer-encoding: chunked" in head
     assert body == b"200000\r\n" + data + (b"\r\n" if more else b"\r\n0\r\n\r\n")
     assert one.response_complete is not more
+
+
+def test_a_long_whole_reply_is_not_copied_to_be_sent() -> None:
+    one, connection = cycle()
+    assert not one.send_whole(200, [(b"a", b"1")], b"", bytes((1 << 20) + 1))
+    assert connection.sent == b""
+    assert not one.started

@@ -8,6 +8,8 @@ from math import inf
 from typing import Any, Protocol
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
+from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.wire.pieces import joined
 
 from .decoding import ContentDecoder, Undecodable, receive_decoded
 
@@ -112,8 +114,8 @@ class Reply:
             return data
         pieces: list[bytes] = []
         length = 0
-        # The parts of a whole body are not looked at: wait until all of it, or too much of it, is there.
-        self.patience = inf if limit is None or self.decoder is not None else limit
+        # The parts of a whole body are not looked at: wait until all of it, or much of it, is there.
+        self.patience = inf if self.decoder is not None else _LONG if limit is None else min(limit, _LONG)
         try:
             while piece := await self.receive():
                 length += len(piece)
@@ -123,7 +125,10 @@ class Reply:
                 pieces.append(piece)
         finally:
             self.patience = 0
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(pieces) == 1:
+            return pieces[0]
+        # Of many long replies that end at the same moment, each copy would hold up the event loop.
+        return await run_aside(joined, pieces) if length > _LONG else b"".join(pieces)
 
     def expire_at(self, when: float, reason: str) -> None:
         """Only waiting is limited: what a slow reader finds already complete is still given out after `when`, and an
@@ -187,4 +192,6 @@ class Reply:
             raise
 
 
+_LONG = 1 << 20
+"""Bytes that are joined in one step."""
 _NO_HEADERS: list[tuple[str, str]] = []

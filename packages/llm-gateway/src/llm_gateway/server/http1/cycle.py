@@ -205,6 +205,8 @@ class Cycle:
         connection = self._connection
         if self.started or self.disconnected or connection.write_paused or self._bodyless or self.head.http10:
             return False
+        if (size := len(body)) > _LONG:  # which is not copied
+            return False
         if self.extra is not None:
             headers = [*headers, *self.extra]
         written, count = b"\r\n".join([*map(_LINE_OF, headers), b""]), len(headers)
@@ -215,7 +217,7 @@ class Cycle:
         self.started = self.response_complete = True
         end = _END if self.keep_alive else _LAST_END
         date = connection.door.date_line
-        connection.send(b"".join((STATUS_LINES[status], date, written, lines, end % len(body), body)))
+        connection.send(b"".join((STATUS_LINES[status], date, written, lines, end % size, body)))
         connection.on_response_complete(self)
         return True
 
