@@ -45,10 +45,10 @@ def chosen(places: list[tuple[str, Any]]) -> Iterator[tuple[str, Any, Any, list[
                 yield path, marked, odd, DIALECTS if LONG else [DIALECTS[(number + place) % len(DIALECTS)]]
 
 
-def refused(work: Callable[[], Any]) -> Any:
+def refused(work: Callable[..., Any], *arguments: Any) -> Any:
     """What `work` returns; None where it refuses."""
     try:
-        return work()
+        return work(*arguments)
     except DialectError:
         return None
 
@@ -70,11 +70,11 @@ def test_a_request(sender: str) -> None:
     for path, marked, odd, receivers in chosen(list(each_place(tree_of(sender)))):
         body, tried = with_odd_value(marked, odd), tried + 1
         try:
-            read = refused(lambda: client.decode_request(WireRequest(path=path_of_requests, body=body)))  # noqa: B023
+            read = refused(client.decode_request, WireRequest(path=path_of_requests, body=body))
             for receiver in receivers if read is not None else ():
                 found, target = Losses("request", client.field_names, body), Target(MODELS[receiver])
-                refused(lambda: client.check_portable(read[0], found))  # noqa: B023
-                refused(lambda: dialects()[receiver].translate(read[0], target, found, sender))  # noqa: B023
+                refused(client.check_portable, read[0], found)
+                refused(dialects()[receiver].translate, read[0], target, found, sender)
         except Exception as error:
             pytest.fail(f"{sender}{path} = {odd!r}: {error!r}")
     assert tried > 300
@@ -92,10 +92,10 @@ def test_a_whole_reply(provider: str) -> None:
         try:
             dialect.usage_of(b"", body)
             dialect.rename_reply(body, "m")
-            read = refused(lambda: dialect.decode_response(WireReply(200, Headers(), body), counting_mint()))  # noqa: B023
+            read = refused(dialect.decode_response, WireReply(200, Headers(), body), counting_mint())
             for client in clients if read is not None else ():
                 written, mint, lost = dialects()[client], counting_mint(), losses(dialect, body)
-                refused(lambda: written.encode_response(read, echo_of(client), mint, lost))  # noqa: B023
+                refused(written.encode_response, read, echo_of(client), mint, lost)
         except Exception as error:
             pytest.fail(f"{provider}{path} = {odd!r}: {error!r}")
     assert tried > 200
@@ -152,7 +152,7 @@ def test_an_event_of_a_stream(provider: str) -> None:
     for path, (usual, marked), odd, clients in chosen(events_of(provider)):
         body, tried = streamed(provider, usual, json.loads(with_odd_value(marked, odd))), tried + 1
         try:
-            refused(lambda: read_and_written(provider, clients, body))  # noqa: B023
+            refused(read_and_written, provider, clients, body)
         except Exception as error:
             pytest.fail(f"{provider}{path} = {odd!r}: {error!r}")
     assert tried > 150

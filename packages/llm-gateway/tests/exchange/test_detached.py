@@ -314,8 +314,10 @@ def test_the_end_of_a_request_that_waits_for_nothing_takes_no_task_and_knows_its
 
 
 @pytest.mark.parametrize("waits", [False, True])
-@pytest.mark.parametrize("end", ["drain", "settle"])
-def test_the_end_of_the_gateway_waits_for_requests_that_have_just_ended(end: str, waits: bool) -> None:
+@pytest.mark.parametrize("end", [DetachedSupervisor.drain, DetachedSupervisor.settle])
+def test_the_end_of_the_gateway_waits_for_requests_that_have_just_ended(
+    end: Callable[[DetachedSupervisor, float], Awaitable[None]], waits: bool
+) -> None:
     async def main() -> None:
         seen: list[str] = []
 
@@ -328,7 +330,7 @@ def test_the_end_of_the_gateway_waits_for_requests_that_have_just_ended(end: str
             hook = later if waits else lambda ctx: seen.append(ctx.request_id)
             supervisor.finish(lifecycle_of(hook, f"r{number}"))
         assert supervisor.backlog == 3
-        await getattr(supervisor, end)(5)
+        await end(supervisor, 5)
 
         assert sorted(seen) == ["r0", "r1", "r2"]
 
