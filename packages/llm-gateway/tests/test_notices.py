@@ -171,6 +171,17 @@ def test_the_embedded_engine_and_several_workers_exclude_each_other(tmp_path):
     assert "runs in one process only" in found[0]
 
 
+def test_that_is_reported_next_to_other_mistakes_but_where_the_plugins_own_settings_are_wrong(tmp_path):
+    tracer = "{name: t, type: clickhouse-tracer, config: {clickhouse: {url: 'chdb:///tmp/traces'}%s}}"
+    text = f"server: {{workers: 2}}\nlogging: {{level: loud}}\n{MODEL}plugins: [{tracer}]"
+    found = problems(text % "", tmp_path)
+    with_a_wrong_setting = problems(text % ", flushInterval: -1", tmp_path)
+
+    assert len(found) == 2
+    assert sum("runs in one process only" in message for message in found) == 1
+    assert not any("runs in one process only" in message for message in with_a_wrong_setting)
+
+
 def test_the_tracers_address_is_shown_as_it_is_written(tmp_path):
     for written, shown in (("localhost:8123", "localhost:8123"), ("tcp://user:pass@db:9000", "tcp://…@db:9000")):
         tracer = f"{{name: t, type: clickhouse-tracer, config: {{clickhouse: {{url: '{written}'}}}}}}"

@@ -115,8 +115,7 @@ def _load(
     for project in projects.values():
         _check_references(project, draft, extensions)
         used += _check_adapters(project, draft, extensions)
-    if not problems.sorted():
-        _check_workers(file, projects.values(), draft, extensions)
+    _check_workers(file, projects.values(), draft, extensions)
     problems.raise_if_any()
     config = GatewayConfig(
         server=file.server,
@@ -231,8 +230,9 @@ def _check_workers(file: GatewayFile, projects: Iterable[ProjectConfig], draft: 
     """Plugins that run in one process only exclude several workers."""
     if file.server.workers < 2:
         return
+    known = extensions.names("plugin")
     for plugin in {plugin.where: plugin for project in projects for plugin in project.plugins}.values():
-        if plugin.type not in extensions.names("plugin"):
+        if plugin.type not in known or draft.problems.below(plugin.place):
             continue
         if extensions.get("plugin", plugin.type).cls.is_single_process(plugin.config):
             draft.problems.add(
