@@ -113,11 +113,17 @@ class HeavyGateway:
 
     def __init__(self, folder: Path, *, reply_bytes: int) -> None:
         self._upstreams: list[subprocess.Popen[str]] = []
+        self._held: Path | None = None
+        self._shown = 0
         try:
             port, other = (self._provider(reply_bytes) for _ in range(2))
             private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
             public = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(private.public_key())), "kid": "k", "use": "sig"}
-            self.served = ServedGateway(_configuration(port, other, public), folder)
+            environ: dict[str, str] = {}
+            if os.environ.get("HEAVY_SHOW"):
+                self._held = folder / "held.txt"
+                environ = {"HEAVY_HELD": str(self._held), "PYTHONPATH": str(HERE / "held_interpreter")}
+            self.served = ServedGateway(_configuration(port, other, public), folder, environ)
         except BaseException:
             self.close()
             raise
@@ -140,6 +146,14 @@ class HeavyGateway:
         """What a request to a project has to bring."""
         credential = {"tokens": self._token, "keys": self._key, "all": self._key}.get(project)
         return {"authorization": f"Bearer {credential}"} if credential else {}
+
+    def held(self) -> list[str]:
+        """What has kept the interpreter from other threads since the last call, where HEAVY_SHOW is set."""
+        if self._held is None or not self._held.exists():
+            return []
+        lines = self._held.read_text().splitlines()
+        new, self._shown = lines[self._shown :], len(lines)
+        return new
 
     def close(self) -> None:
         served: ServedGateway | None = getattr(self, "served", None)

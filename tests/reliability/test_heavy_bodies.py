@@ -1,7 +1,8 @@
 """No request holds the event loop: while heavy ones are served, `/health/live` answers and small requests go on.
 
 HEAVY_LONG=1 tries every place, at the bounds of the default configuration, with one provider and set of plugins each,
-which take turns; HEAVY_LONG=2 tries every place with all of them. HEAVY_SHOW=1 prints what each request took.
+which take turns; HEAVY_LONG=2 tries every place with all of them. HEAVY_SHOW=1 prints what each request took, and which
+calls kept the interpreter from other threads for more than 5 ms (HEAVY_HELD_MS).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import pytest
 from bystanders import Bystanders, send_raw
 from heavy_bodies import CLIENTS, MODEL_IN_PATH, Heavy, as_stream, heavy_bodies, heavy_inputs
 from heavy_gateway import OTHER, PROJECTS, PROVIDERS, HeavyGateway
+
+from llm_gateway_sdk.wire.text_bound import LARGEST_TEXT
 
 LONG = os.environ.get("HEAVY_LONG", "") not in ("", "0")
 ALL = os.environ.get("HEAVY_LONG") == "2"
@@ -67,7 +70,7 @@ def bystanders(gateway: HeavyGateway) -> Iterator[Bystanders]:
     clients.close()
 
 
-def judge(bystanders: Bystanders, ask: Callable[[], tuple[int, bytes]]) -> str | None:
+def judge(gateway: HeavyGateway, bystanders: Bystanders, ask: Callable[[], tuple[int, bytes]]) -> str | None:
     """What is wrong with how a request is served, None where nothing is."""
     waited = []
     for _ in range(TRIES):
@@ -77,6 +80,7 @@ def judge(bystanders: Bystanders, ask: Callable[[], tuple[int, bytes]]) -> str |
         if os.environ.get("HEAVY_SHOW"):
             took = time.perf_counter() - began
             print(status, reply[:120], f"{bystanders.longest(began) * 1000:.0f} ms of {took:.2f} s")
+            print("".join([f"    {line}\n" for line in gateway.held()]), end="")
         # An id of a file or store that the caller does not have is answered as one that there is not.
         is_foreign_id = status == 404 and b"No such" in reply
         if status >= 500 or (status in (401, 403, 404) and not is_foreign_id):
@@ -99,7 +103,7 @@ def serve(
         headers = gateway.headers(project)
         if os.environ.get("HEAVY_SHOW"):
             print(name, len(body))
-        found = judge(bystanders, functools.partial(send_raw, gateway.port, f"/{project}{path}", body, headers))
+        found = judge(gateway, bystanders, functools.partial(send_raw, gateway.port, f"/{project}{path}", body, headers))
         if found is not None:
             wrong.append(f"{name}: {found}")
     meanwhile, allowed = bystanders.p99(began), max(3 * idle, small)
@@ -223,3 +227,24 @@ def test_more_values_than_are_taken_are_refused_in_the_clients_shape(bystanders:
     assert "200000 values" in message
     bystanders.settle()
     assert bystanders.longest(began) < 3 * HEALTH_SECONDS
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_text_of_too_wide_letters_is_refused_with_its_place(bystanders: Bystanders, client: str) -> None:
+    """One letter makes all of it four bytes wide, by one call that would hold up the others."""
+    cases = heavy_bodies(client, items=1, size=LARGEST_TEXT // 4, model="plain-gemini")
+    case = next(case for case in cases if case.kind == "text" and "(one letter)" in case.path)
+    before, piece, number, after = case.pieces
+    path = f"/plain{CLIENTS[client].format(model='plain-gemini')}"
+    began = time.perf_counter()
+
+    status, reply = send_raw(bystanders.port, path, before + piece * number + "😀".encode() + after)
+
+    answer = json.loads(reply)
+    message = answer["message"] if client == "bedrock" else answer["error"]["message"]
+    assert status == (400 if client == "bedrock" else 413)
+    first, *_ = (key for key in json.loads(before + after) if key not in ("model", "max_tokens"))
+    assert message.startswith(first)
+    assert str(LARGEST_TEXT) in message
+    bystanders.settle()
+    assert bystanders.longest(began) < HEALTH_SECONDS

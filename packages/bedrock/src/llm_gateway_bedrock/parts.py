@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +30,7 @@ from llm_gateway_sdk.dialects.coverage import drop_block
 from llm_gateway_sdk.dialects.fields import kind_of
 from llm_gateway_sdk.dialects.reply_coverage import drop_part
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.digests import text_digest
 
 from .carriers import carrier_of, settle_carriers
 from .media import MEDIA_KEYS, NAME, DocumentNames, decode_media, encode_media
@@ -264,7 +264,7 @@ def wire_id(identity: str) -> str:
     """A call's id as Bedrock takes it: the same in, the same out, so that call and result keep together."""
     if _ID.fullmatch(identity):
         return identity
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    digest = text_digest(identity)[:16]
     return f"{_NO_ID.sub('_', identity)[:47]}_{digest}"
 
 

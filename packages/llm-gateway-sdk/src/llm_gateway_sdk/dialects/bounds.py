@@ -7,7 +7,6 @@ are data of the receiver (`receiver.Bounds`), with their sources.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ from ..parts import CacheHint, ToolCallPart
 from ..request import LLMRequest, Message, OpaqueTool, Tool, ToolLike
 from ..values import replace
 from ..wire import json
+from ..wire.digests import text_digest
 from .model_fit import JSON_SCHEMA, instructed
 from .receiver import Bounds, Receiver
 
@@ -49,7 +49,7 @@ def fit_bounds(request: LLMRequest, receiver: Receiver, losses: Losses) -> LLMRe
     key = request.cache_key
     if key is not None and bounds.cache_key is not None and len(key) > bounds.cache_key:
         losses.converted("cache_key", "a hash of a key that is longer than the provider takes")
-        changes["cache_key"] = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[: bounds.cache_key]
+        changes["cache_key"] = text_digest(key)[: bounds.cache_key]
     if request.parallel_tool_calls is not None and not bounds.parallel_tools:
         if request.parallel_tool_calls is False:
             losses.converted("parallel_tool_calls", "the model makes one call at a time")

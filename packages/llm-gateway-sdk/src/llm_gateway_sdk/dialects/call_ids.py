@@ -7,7 +7,6 @@ the oldest call of its id that has none yet. A call without an id gets one by it
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections import defaultdict, deque
 
@@ -15,6 +14,7 @@ from ..losses import Losses
 from ..parts import Part, ToolCallPart, ToolResultPart
 from ..request import Message
 from ..values import replace
+from ..wire.digests import text_digest
 from .receiver import CallIds
 
 __all__ = ["fit_ids", "id_fitting"]
@@ -28,7 +28,7 @@ def id_fitting(identity: str, rule: CallIds) -> str:
     """The id itself where the receiver takes it, else one made of it."""
     if rule.takes(identity):
         return identity
-    digest = hashlib.sha256(identity.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = text_digest(identity)
     if rule.exactly is not None:
         return digest[: rule.exactly]
     clean = rule.forbidden.sub("_", identity) if rule.forbidden is not None else identity

@@ -7,13 +7,13 @@ the names are derived from the request, and so is the way back.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 
 from ..parts import Part, ToolCallPart, ToolResultPart
 from ..request import LLMRequest, Message, Tool, ToolChoice, ToolLike
 from ..response import LLMResponse
 from ..values import replace
+from ..wire.digests import text_digest
 from .receiver import ToolNames
 
 __all__ = [
@@ -34,7 +34,7 @@ def name_fitting(name: str, rule: ToolNames, taken: Iterable[str] = ()) -> str:
     """`name` where the receiver takes it, else one made of it. `taken` are names that belong to other tools."""
     if rule.takes(name):
         return name
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = text_digest(name)
     clean = rule.forbidden.sub("_", name)
     if rule.first is not None and rule.first.match(clean) is None:
         clean = "_" + clean

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
+from ..wire.digests import text_digest
 from .receiver import UserIds
 
 __all__ = ["names_a_person", "user_fitting"]
@@ -18,7 +18,7 @@ def user_fitting(user: str, rule: UserIds) -> str:
     """The id itself, or 64 letters that represent it."""
     if len(user) <= rule.length and not (rule.anonymous and names_a_person(user)):
         return user
-    return hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()
+    return text_digest(user)
 
 
 def names_a_person(user: str) -> bool:

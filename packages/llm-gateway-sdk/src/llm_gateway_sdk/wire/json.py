@@ -12,6 +12,7 @@ import msgspec
 
 from .freeing import Freeing
 from .long_texts import LONG_BODY, Slicing, cut_out, put_back, put_back_written, read_text
+from .long_texts import refuse_large_texts as _refuse_large_texts
 from .many_values import MANY_BYTES, read_in_pieces
 from .pieces import decoded, encoded, joined
 from .writing import written
@@ -40,6 +41,7 @@ __all__ = [
     "peek_ceiling",
     "picker",
     "reader",
+    "refuse_large_texts",
     "replace_top_level",
     "slices",
     "with_one",
@@ -168,6 +170,12 @@ def _read_half_letters(text: str) -> JSON:
         return _stdlib.loads(text, parse_float=_finite, parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("JSON is nested too deeply") from None
+
+
+def refuse_large_texts(data: bytes) -> None:
+    """Raises TextTooLarge where `loads` would because of a string in a JSON text, or in one of several lines of JSON;
+    the error names its place."""
+    _refuse_large_texts(data, loads)
 
 
 def loads_exact(data: bytes | str) -> JSON:

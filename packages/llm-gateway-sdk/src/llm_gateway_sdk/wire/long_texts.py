@@ -14,11 +14,12 @@ part of a long one. Every other string ends in the window where it begins, or in
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any
 
-from .pieces import joined, joined_text
+from .pieces import counted, joined, joined_text
+from .text_bound import LARGEST_TEXT, TextSize, TextTooLarge
 
 __all__ = [
     "LONG_BODY",
@@ -29,6 +30,7 @@ __all__ = [
     "put_back",
     "put_back_written",
     "read_text",
+    "refuse_large_texts",
 ]
 
 
@@ -44,6 +46,8 @@ LONG_BODY = 1 << 20
 LONG_TEXT = 64 * 1024
 """Bytes or letters above which a string is long; at least as many as a window has."""
 _WINDOW = 64 * 1024
+_WIDEST_BYTES = LARGEST_TEXT // 4
+"""Bytes above which a string may become too large: each is a letter at most, and no letter takes more than four."""
 _MARK = f"@{hash('a long text')}{hash(object())}:"
 """Begins a string that replaces a long one. Hashes of texts are salted anew by each process, so that no sender can
 know it."""
@@ -143,16 +147,65 @@ def _places(data: bytes) -> list[tuple[int, int]]:
 
 
 def read_text(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -> str:
-    """The string between two quotes of a JSON text. Raises ValueError where it is none."""
-    pieces = []
+    """The string between two quotes of a JSON text. Raises ValueError where it is none, or too large."""
+    return joined_text(_read_pieces(data, start, stop, loads))
+
+
+def _read_pieces(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -> Iterator[str]:
     while start < stop:
         end = _cut(data, start, stop)
         piece = loads(b'"' + data[start:end] + b'"')
         if not isinstance(piece, str):
             raise ValueError("Invalid string")
-        pieces.append(piece)
+        yield piece
         start = end
-    return joined_text(pieces)
+
+
+def refuse_large_texts(data: bytes, loads: Callable[[bytes], Any]) -> None:
+    """Raises TextTooLarge where a string of a JSON text, or of one of several lines of JSON, would take more memory
+    than a text may. Strings that are not valid are left to their reader."""
+    if len(data) <= _WIDEST_BYTES:
+        return
+    for start, stop in _places(data):
+        if stop - start <= _WIDEST_BYTES or _is_plain(data, start, stop):
+            continue
+        size = TextSize()
+        try:
+            for piece in _read_pieces(data, start, stop, loads):
+                size.add(piece)
+        except TextTooLarge as error:
+            raise TextTooLarge(error.size, _place_of(data, start, loads)) from None
+        except ValueError:
+            continue
+
+
+def _is_plain(data: bytes, start: int, stop: int) -> bool:
+    """Whether a string is ASCII that spells no other letter."""
+    for begin in range(start, stop, _WINDOW):
+        piece = data[begin : min(begin + _WINDOW, stop)]
+        if not piece.isascii() or b"\\u" in piece:
+            return False
+    return True
+
+
+def _place_of(data: bytes, start: int, loads: Callable[[bytes], Any]) -> str:
+    """Where in the value a long string is that begins at `start`, such as `messages[0].content`; of lines, which."""
+    rest, places = cut_out(data)
+    mark = _MARK + str([place for place, _ in places].index(start))
+    try:
+        waiting = [("", loads(rest))]
+    except ValueError:
+        lines = counted(data[:start], b"\n")
+        return f"line {lines + 1}"
+    while waiting:
+        path, node = waiting.pop()
+        if node == mark:
+            return path
+        if isinstance(node, dict):
+            waiting += [(f"{path}.{key}" if path else key, inner) for key, inner in node.items()]
+        elif isinstance(node, list):
+            waiting += [(f"{path}[{place}]", inner) for place, inner in enumerate(node)]
+    return ""
 
 
 def _cut(data: bytes, start: int, stop: int) -> int:

@@ -12,6 +12,8 @@ from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from io import BytesIO
 
+from .text_bound import TextSize
+
 __all__ = [
     "PIECE_BYTES",
     "counted",
@@ -26,6 +28,8 @@ __all__ = [
 ]
 
 PIECE_BYTES = 256 * 1024
+_SEARCHED_BYTES = 64 * 1024
+"""A piece for patterns, which are searched for at a tenth of the speed of a few bytes."""
 
 
 def room_for(size: int) -> BytesIO:
@@ -57,10 +61,11 @@ def joined(pieces: Iterable[bytes | bytearray | memoryview]) -> bytes:
 
 
 def joined_text(pieces: Iterable[str]) -> str:
-    """The same as `"".join(pieces)`, for pieces that are not large themselves. A string that only one variable holds
-    grows in place."""
-    text = ""
+    """The same as `"".join(pieces)`, for pieces that were just made and are not large themselves. A string that only
+    one variable holds grows in place. Raises TextTooLarge."""
+    text, size = "", TextSize()
     for piece in pieces:
+        size.add(piece)
         text += piece
     return text
 
@@ -74,7 +79,7 @@ def encoded(text: str, errors: str = "strict") -> bytes:
 
 
 def decoded(data: bytes | bytearray | memoryview, errors: str = "strict") -> str:
-    """The same as `str(data, "utf-8", errors)`."""
+    """The same as `str(data, "utf-8", errors)`. Raises TextTooLarge."""
     size = len(data)
     if size <= PIECE_BYTES:
         return str(data, "utf-8", errors)
@@ -116,10 +121,10 @@ def found(pattern: re.Pattern[bytes], data: bytes, longest: int, start: int = 0)
     them."""
     size = len(data)
     while start < size:
-        match = pattern.search(data, start, start + PIECE_BYTES + longest)
+        match = pattern.search(data, start, start + _SEARCHED_BYTES + longest)
         if match is not None:
             return match
-        start += PIECE_BYTES
+        start += _SEARCHED_BYTES
     return None
 
 

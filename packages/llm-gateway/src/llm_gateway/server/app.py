@@ -40,8 +40,9 @@ from llm_gateway_sdk.heavy import (
 from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.wire import json
 
-from ..exchange.batches.lines import read_lines, refuse_many_items
+from ..exchange.batches.lines import read_lines
 from ..exchange.batches.uploads import finds_upload
+from ..exchange.body_bounds import refuse_beyond_bounds
 from ..exchange.client_body import ClientBody
 from ..exchange.embeddings import EmbeddingReader
 from ..exchange.exchange import Exchange
@@ -284,14 +285,14 @@ class GatewayApp:
         return fields
 
     def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> _Asked:
-        """What a heavy body asks for. Raises PayloadTooLarge where it has too many values, InvalidRequest."""
+        """What a heavy body asks for. Raises PayloadTooLarge where it is beyond the bounds, InvalidRequest."""
         route = match.route
         client = generation.gateway.services.dialects.get(route.dialect)
         if client is None:
             return None, False, False
         wire.path = match.upstream
         if not _is_opaque(route):
-            refuse_many_items(wire.body, self._max_batch_items if _holds_many(route) else self._max_items)
+            refuse_beyond_bounds(wire.body, self._max_batch_items if _holds_many(route) else self._max_items)
         return _asked(route, client, wire)
 
     def _exchange(

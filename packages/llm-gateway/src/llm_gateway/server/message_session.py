@@ -17,9 +17,9 @@ import time
 from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
-from llm_gateway_sdk import DialectError, GatewayError, InvalidRequest, Overloaded
+from llm_gateway_sdk import DialectError, GatewayError, InvalidRequest, Overloaded, PayloadTooLarge
 from llm_gateway_sdk.errors import ErrorInfo
-from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, run_aside
+from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
 from llm_gateway_sdk.operations.response_messages import (
     Create,
     Remembered,
@@ -31,6 +31,7 @@ from llm_gateway_sdk.operations.response_messages import (
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.sse import SSEDecoder
 
+from ..exchange.body_bounds import refuse_beyond_bounds
 from ..exchange.ending import EndReason
 from ..exchange.outlet import PiecewiseSink
 from ..exchange.realtime.handshake import accept_client
@@ -127,11 +128,13 @@ class MessageSession:
     async def _take(self, message: Message) -> None:
         data = message.data
         is_large = len(data) > LIGHT_BYTES
-        if is_large and await run_aside(has_more_items, data, self._limits.items):
-            await self._report(InvalidRequest(f"A message may have {self._limits.items} values at most."), None)
-            return
         try:
+            if is_large:
+                await run_aside(refuse_beyond_bounds, data, self._limits.items)
             create = await run_aside(read_create, data) if is_large else read_create(data)
+        except PayloadTooLarge as error:
+            await self._report(error, None)
+            return
         except DialectError as error:
             await self._report(InvalidRequest(str(error), param=error.path), None)
             return

@@ -6,7 +6,6 @@ Source: OpenAI API reference, `responses.create` (tools, tool_choice); Codex sen
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.parts import ProviderMetadata
 from llm_gateway_sdk.request import LLMRequest, OpaqueTool, Tool, ToolChoice, ToolLike
 from llm_gateway_sdk.text_exclusions import CANONICAL
+from llm_gateway_sdk.wire.digests import text_digest
 
 from .fields import NAME, beyond, boolean, found, mapping, own, sequence, text
 
@@ -332,7 +332,7 @@ def _candidate(namespace: str | None, name: str) -> str:
 
 
 def _hashed(namespace: str | None, name: str, flat: str) -> str:
-    digest = hashlib.sha256(f"{namespace or ''}\0{name}".encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    digest = text_digest(namespace or "", name)[:10]
     return f"{flat[:53]}_{digest}"
 
 

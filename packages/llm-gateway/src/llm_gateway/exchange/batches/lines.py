@@ -6,29 +6,23 @@ from collections.abc import Sequence
 
 from llm_gateway_sdk import InvalidRequest, ModelNotFound, PayloadTooLarge, RequestRejected
 from llm_gateway_sdk.batch_share import BatchShare
-from llm_gateway_sdk.heavy import has_more_items
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.request_estimate import estimate_request
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.lines import has_more_lines
 
 from ...models import ModelTarget
+from ..body_bounds import refuse_beyond_bounds
 from ..request import ClientRequest
 
 __all__ = [
-    "address_of", "asked_model", "check_lines", "read_lines", "refuse_many_items", "shares_of", "target_of_line",
+    "address_of", "asked_model", "check_lines", "read_lines", "shares_of", "target_of_line",
 ]  # fmt: skip
-
-
-def refuse_many_items(body: bytes, most: int) -> None:
-    """Raises PayloadTooLarge."""
-    if has_more_items(body, most):
-        raise PayloadTooLarge(f"The body has more than {most} values, which is more than is accepted.")
 
 
 def read_lines(form: OwnedForm, fields: bytes, content: bytes, most: int) -> bytes:
     """`form.read_files` of a file with at most so many values, and lines. Raises PayloadTooLarge, DialectError."""
-    refuse_many_items(content, most)
+    refuse_beyond_bounds(content, most)
     if has_more_lines(content, most):
         raise PayloadTooLarge(f"The file has more than {most} lines, which is more than is accepted.")
     return form.read_files(fields, content)

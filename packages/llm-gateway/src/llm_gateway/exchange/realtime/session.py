@@ -14,8 +14,8 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
-from llm_gateway_sdk import GatewayError, InvalidRequest, ModelStreamError, RequestRejected
-from llm_gateway_sdk.heavy import LIGHT_BYTES, has_more_items, run_aside
+from llm_gateway_sdk import GatewayError, InvalidRequest, ModelStreamError, PayloadTooLarge, RequestRejected
+from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
 from llm_gateway_sdk.operations.realtime import (
     TEXT_DELTAS,
     error_event,
@@ -27,6 +27,7 @@ from llm_gateway_sdk.operations.realtime import (
 from llm_gateway_sdk.wire import json
 
 from ..attempt import LiveAttempt
+from ..body_bounds import refuse_beyond_bounds
 from ..outlet import ByteSource
 from ..request import ClientRequest
 from .edits import EventEdits, carries_sound
@@ -135,9 +136,12 @@ class Session:
         """The client's message as it goes on; None where it does not, which is reported to the client."""
         data = message.data
         is_large = len(data) > LIGHT_BYTES
-        if is_large and await run_aside(has_more_items, data, self._limits.items):
-            await self._report(InvalidRequest(f"A message may have {self._limits.items} values at most."))
-            return None
+        if is_large:
+            try:
+                await run_aside(refuse_beyond_bounds, data, self._limits.items)
+            except PayloadTooLarge as error:
+                await self._report(error)
+                return None
         event = await run_aside(read_event, data) if is_large else read_event(data)
         if event is None:
             await self._report(InvalidRequest("A message has to be a JSON object with a `type`."))
