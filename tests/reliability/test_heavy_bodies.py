@@ -103,7 +103,8 @@ def serve(
         headers = gateway.headers(project)
         if os.environ.get("HEAVY_SHOW"):
             print(name, len(body))
-        found = judge(gateway, bystanders, functools.partial(send_raw, gateway.port, f"/{project}{path}", body, headers))
+        ask = functools.partial(send_raw, gateway.port, f"/{project}{path}", body, headers)
+        found = judge(gateway, bystanders, ask)
         if found is not None:
             wrong.append(f"{name}: {found}")
     meanwhile, allowed = bystanders.p99(began), max(3 * idle, small)

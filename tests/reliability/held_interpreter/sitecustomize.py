@@ -2,8 +2,8 @@
 `PYTHONPATH`.
 
 A thread wakes every millisecond. Where it has had to wait for much longer, but not for a processor, and the process has
-worked meanwhile, some call has not let go of the interpreter; where the other threads are just afterwards says which. Each such call is a
-line of the file HEAVY_HELD: milliseconds, and the places in the code, the innermost first.
+worked meanwhile, some call has not let go of the interpreter; where the other threads are just afterwards shows which.
+Each such call is a line of the file HEAVY_HELD: milliseconds, and the places in the code, the innermost first.
 """
 
 from __future__ import annotations
