@@ -46,6 +46,7 @@ from .exchange.batches.pending import PendingBatches
 from .exchange.batches.settling import Settler
 from .exchange.belongings import Belongings
 from .exchange.detached import DetachedSupervisor, KeptBudget
+from .exchange.held_body import body_memory
 from .exchange.realtime.session_limits import RealtimeLimits
 from .exchange.services import Memory, Observer, ProjectScope, Services
 from .extensions import Extensions
@@ -266,6 +267,7 @@ class Gateway:
             if former is not None
             else KeptBudget(limits.max_kept_bytes, limits.max_kept_reply_bytes),
             observers=observers,
+            bodies=former.services.bodies if former is not None else body_memory(),
             keep_alive_seconds=limits.keep_alive_seconds,
             max_event_bytes=limits.max_event_bytes,
             max_batch_items=limits.max_batch_items,

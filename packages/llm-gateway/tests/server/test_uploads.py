@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_gateway.server import uploads
-from llm_gateway.server.uploads import UploadPool, pool_bytes, slow_reader_bytes
+from llm_gateway.server.uploads import UploadPool, in_flight_bytes, pool_bytes, slow_reader_bytes
 
 MIB = 1 << 20
 
@@ -56,3 +56,12 @@ def test_the_pool_is_a_part_of_the_memory_that_there_is(
 
     assert pool_bytes(64 * MIB, workers) == expected
     assert slow_reader_bytes(workers) >= 64 * MIB
+
+
+@pytest.mark.parametrize(("memory", "workers", "expected"), [(8 << 30, 1, 1 << 30), (8 << 30, 4, 256 * MIB)])
+def test_bodies_in_flight_have_a_part_of_the_memory_too(
+    memory: int, workers: int, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploads, "_memory", lambda: memory)
+
+    assert in_flight_bytes(workers) == expected

@@ -78,6 +78,11 @@ class LimitsConfig(Settings):
         default=1024, ge=0, description="Requests that wait for a place. Beyond it: 503 with `Retry-After`."
     )
     queue_timeout_seconds: Duration = Field(default=30.0, alias="queueTimeout", description="Longest wait for a place.")
+    max_in_flight_bytes: Size | None = Field(
+        default=None,
+        description="Total memory for the bodies of requests in flight, but for those up to 16 KiB. As much again may "
+        "wait, for `queueTimeout`. Beyond it: 503 with `Retry-After`. Default: an eighth of the worker's memory.",
+    )
     max_kept_bytes: Size = Field(
         default=64 << 20, description="Total memory for copies of replies that plugins asked for."
     )

@@ -14,6 +14,7 @@ from llm_gateway_sdk import ActiveChain, RequestContext
 from llm_gateway_sdk.calling import Hook, run_detached
 from llm_gateway_sdk.lifecycle import Lifecycle
 
+from .held_body import HeldBody
 from .kept_reply import HeavyRequest, KeptReply
 from .log_context import current_request_id
 
@@ -56,7 +57,7 @@ class KeptBudget:
 class _Job:
     """A request whose detached hooks are to run."""
 
-    __slots__ = ("budget", "chain", "ctx", "kept", "number", "open", "reply")
+    __slots__ = ("budget", "chain", "ctx", "held", "kept", "number", "open", "reply")
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class _Job:
         kept: int,
         budget: KeptBudget | None,
         reply: KeptReply | HeavyRequest | None,
+        held: HeldBody | None,
     ) -> None:
         self.number = number
         self.chain = chain
@@ -73,6 +75,7 @@ class _Job:
         self.kept = kept
         self.budget = budget
         self.reply = reply
+        self.held = held
         self.open = 1
         """Hooks that still wait for their plugin's turn, and one for the others together."""
 
@@ -126,16 +129,20 @@ class DetachedSupervisor:
         kept: int = 0,
         budget: KeptBudget | None = None,
         reply: KeptReply | HeavyRequest | None = None,
+        held: HeldBody | None = None,
     ) -> None:
-        """`kept` bytes are given back to `budget` when the hooks are done. `reply` is prepared before them."""
+        """`kept` bytes are given back to `budget`, and `held` too, when the hooks are done. `reply` is prepared before
+        them."""
         if len(self._queue) >= self._bound:
             self._count_dropped()
             if budget is not None:
                 budget.give_back(kept)
+            if held is not None:
+                held.give_back()
             return
         self._number += 1
         self._pending.add(self._number)
-        self._queue.append(_Job(self._number, chain, ctx, kept, budget, reply))
+        self._queue.append(_Job(self._number, chain, ctx, kept, budget, reply, held))
         if self._alarm is None:
             self._alarm = asyncio.get_running_loop().call_later(_GATHER_SECONDS, self._begin)
         elif len(self._queue) == _GATHERED:
@@ -273,6 +280,8 @@ class DetachedSupervisor:
             self._pending.discard(job.number)
             if job.budget is not None:
                 job.budget.give_back(job.kept)
+            if job.held is not None:
+                job.held.give_back()
 
     def _count_dropped(self) -> None:
         self.dropped += 1

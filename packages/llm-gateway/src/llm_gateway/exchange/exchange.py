@@ -51,7 +51,8 @@ from .delivery.whole import collect, decode_whole, deliver_response, deliver_who
 from .ending import EndReason, end_reason, ends_the_request, error_of, forget_frames
 from .errors import internal_error, read_http_error, refuse_web_page, store_away
 from .headers import find, loss_text
-from .kept_reply import HeavyRequest, KeptReply
+from .held_body import HeldBody
+from .kept_reply import HeavyRequest
 from .multipart import FormUpload
 from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
@@ -121,15 +122,15 @@ class Exchange:
         self.is_heavy = True
         self._request.take_aside()
 
-    def take_form(self, form: FormUpload) -> None:
-        """The body is a multipart form, of which `wire.body` has the fields."""
-        self._request.form = form
-
-    def take_duplex(self, source: ByteSource) -> None:
-        """The client goes on in another protocol; a session may last longer than a request."""
+    def take(self, form: FormUpload | None, held: HeldBody | None, duplex: ByteSource | None) -> None:
+        """`form`: the body is a multipart form, of which `wire.body` has the fields. `held`: the memory of the body,
+        which the end of the request gives back, or that of its detached hooks. `duplex`: the client goes on in another
+        protocol; a session may last longer than a request."""
         request = self._request
-        request.duplex = source
-        request.deadline = request.loop.time() + request.services.realtime.longest
+        request.form, request.held = form, held
+        if duplex is not None:
+            request.duplex = duplex
+            request.deadline = request.loop.time() + request.services.realtime.longest
 
     async def run(self) -> None:
         request = self._request
@@ -197,16 +198,14 @@ class Exchange:
         if (lifecycle := self._lifecycle) is not None and lifecycle.is_open:
             ctx.metadata.setdefault("status", client.status)
             services.supervisor.finish(lifecycle)
-        retained = attempt.retained_bytes if attempt is not None else 0
         if chain.detached:
             ctx.metadata.setdefault("status", client.status)
-            long = attempt is not None and retained > _DECODED_AT_ONCE and chain.reads_reply
-            kept: KeptReply | HeavyRequest | None = attempt.kept if long and attempt is not None else None
-            if request.is_heavy or (attempt is not None and attempt.is_heavy):
-                kept = HeavyRequest(ctx, attempt.kept if long and attempt is not None else None)
-            services.supervisor.submit(chain, ctx, retained, services.kept, kept)
-        elif retained:
-            services.kept.give_back(retained)
+            _submit_detached(request, attempt)
+            return
+        if attempt is not None and attempt.retained_bytes:
+            services.kept.give_back(attempt.retained_bytes)
+        if request.held is not None:
+            request.held.give_back()
 
     # Time.
 
@@ -394,3 +393,16 @@ def _failure_of(error: BaseException, ctx: RequestContext) -> GatewayError:
     failure = internal_error()
     ctx.error = error if isinstance(error, Exception) else failure
     return failure
+
+
+def _submit_detached(request: ClientRequest, attempt: LiveAttempt | None) -> None:
+    """What the hooks look at is decoded before them where it is long; the memory that it takes is given back after
+    them."""
+    services, chain, ctx = request.services, request.chain, request.ctx
+    retained, kept = 0, None
+    if attempt is not None:
+        retained = attempt.retained_bytes
+        kept = attempt.kept if retained > _DECODED_AT_ONCE and chain.reads_reply else None
+    is_heavy = request.is_heavy or (attempt is not None and attempt.is_heavy)
+    reply = HeavyRequest(ctx, kept) if is_heavy else kept
+    services.supervisor.submit(chain, ctx, retained, services.kept, reply, request.held)

@@ -16,6 +16,7 @@ from ..models import ModelTarget
 from .call_plan import CallPlans
 from .client_body import ClientBody
 from .headers import find
+from .held_body import HeldBody
 from .multipart import FormUpload
 from .outlet import ByteSource
 from .services import ProjectScope, Services
@@ -33,7 +34,7 @@ class ClientRequest:
 
     __slots__ = (
         "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
-        "duplex", "form", "has_own_limit", "header_names", "is_large", "is_timed", "loop", "plans", "project",
+        "duplex", "form", "has_own_limit", "header_names", "held", "is_large", "is_timed", "loop", "plans", "project",
         "retains", "route", "services", "shows_reply",
         "upload",
         "wants_usage", "wire",
@@ -67,6 +68,8 @@ class ClientRequest:
         """The multipart form that the body is, whose fields are the body as plugins see it."""
         self.duplex: ByteSource | None = None
         """What the client sends after its head, where it goes on in another protocol."""
+        self.held: HeldBody | None = None
+        """The memory that the body holds; None for a short one."""
         self.plans = plans
         """What is known of calls for requests with this head."""
         names = self.header_names = frozenset(dict(wire.headers.items)) if plans is None else plans.names
@@ -107,8 +110,17 @@ class ClientRequest:
         """The body is known to be heavy."""
         self._is_heavy = True
 
-    def replace_body(self, body: bytes) -> None:
-        """The request as it is served from here on."""
+    async def hold(self, size: int) -> None:
+        """Waits for the memory of a body that grows by what it names. Raises Overloaded."""
+        if self.held is None:
+            if size <= LIGHT_BYTES:
+                return
+            self.held = HeldBody(self.services.bodies)
+        await self.held.hold(size)
+
+    async def replace_body(self, body: bytes) -> None:
+        """The request as it is served from here on. Raises Overloaded where there is no memory for it."""
+        await self.hold(len(body))
         self.wire.body = body
         self.is_large = len(body) > LIGHT_BYTES
         self._is_heavy = None if self.is_large else False

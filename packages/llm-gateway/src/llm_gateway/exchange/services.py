@@ -12,11 +12,13 @@ from typing import Any, Protocol
 from llm_gateway_sdk import Dialect, Echo, HookChain, HTTPProvider, Mint, RequestContext, WireReply
 from llm_gateway_sdk.walk import WalkLimits
 
+from ..admission import Admission
 from ..models import ModelRegistry
 from ..wire.crossing import Crossing
 from .belongings import Belongings
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
+from .held_body import body_memory
 from .outlet import Sink
 from .realtime.session_limits import RealtimeLimits
 
@@ -155,6 +157,8 @@ class Services:
     supervisor: DetachedSupervisor
     kept: KeptBudget
     observers: Sequence[Observer] = ()
+    bodies: Admission = field(default_factory=body_memory)
+    """Memory for the bodies of requests, in bytes; see `HeldBody`."""
     keep_alive_seconds: float = 15.0
     max_event_bytes: int = 16 * 1024 * 1024
     max_reply_bytes: int = 256 * 1024 * 1024

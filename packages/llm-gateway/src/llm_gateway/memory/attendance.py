@@ -134,16 +134,17 @@ class Attendance(PiecewiseSink):
             )
         if not dropped and not known:
             return
-        whole, own = expanded(body, history, known, dropped=dropped)
-        self._own = len(own)
         kept = sum(each.size for each in self._ancestors) + (self._conversation.size if self._conversation else 0)
         size = max(kept, len(self._request.wire.body), LIGHT_BYTES * len(known))
+        await self._request.hold(size)
+        whole, own = expanded(body, history, known, dropped=dropped)
+        self._own = len(own)
         written = await run_by_size(size, json.dumps, whole)
         if len(written) > self._bounds.read:
             raise TooLarge(f"{len(written)} bytes")
         if await run_by_size(len(written), has_more_items, written, self._bounds.items):
             raise TooLarge(f"more than {self._bounds.items} values")
-        self._replace_body(written)
+        await self._replace_body(written)
 
     async def _look_at_rest(self, previous: str | None, items: list[str]) -> None:
         """What is not kept here its provider may know: it is the caller's where its reply has gone to the caller."""
@@ -179,10 +180,10 @@ class Attendance(PiecewiseSink):
         self._ancestors = [*(before[id_] for id_ in last.before), last]
         return [item for each in self._ancestors for item in (*each.input, *each.output)]
 
-    def _replace_body(self, body: bytes) -> None:
+    async def _replace_body(self, body: bytes) -> None:
         request = self._request
         ctx = request.ctx
-        request.replace_body(body)
+        await request.replace_body(body)
         ctx.http_request.body = body
         ctx.base_request_payload = payload = Payload(request.client_body.decode)
         Engine.begin_attempt(ctx, payload)

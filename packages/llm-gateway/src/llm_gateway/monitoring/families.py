@@ -106,6 +106,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "llm_gateway_requests_in_flight": Family("gauge", (), "Requests being served."),
     "llm_gateway_requests_queued": Family("gauge", (), "Requests waiting for a place (maxConcurrent)."),
+    "llm_gateway_request_bodies_bytes": Family(
+        "gauge", ("state",), "Bodies above 16 KiB of requests that are served (in_flight) or wait for memory (queued)."
+    ),
     "llm_gateway_upstream_in_flight": Family("gauge", _TARGET, "Calls to providers that are under way."),
     "llm_gateway_upstream_attempts_total": Family(
         "counter",

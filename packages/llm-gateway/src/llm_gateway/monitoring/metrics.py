@@ -422,6 +422,8 @@ class Metrics:
         if app is not None:
             fold.add("llm_gateway_requests_in_flight", (), app.admission.in_flight)
             fold.add("llm_gateway_requests_queued", (), app.admission.queued)
+            fold.add("llm_gateway_request_bodies_bytes", ("in_flight",), gateway.services.bodies.in_flight)
+            fold.add("llm_gateway_request_bodies_bytes", ("queued",), gateway.services.bodies.queued)
             for (project, adapter, operation, status, kind, by_plugin), count in app.refusals.items():
                 known = str(status if status in _STATUSES else "other")
                 fold.add("llm_gateway_requests_total", (project, adapter, operation, "", "", known, "false"), count)

@@ -40,21 +40,22 @@ from llm_gateway_sdk.heavy import (
 from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.wire import json
 
-from ..exchange.batches.lines import read_lines
+from ..admission import Admission
 from ..exchange.batches.uploads import finds_upload
 from ..exchange.body_bounds import refuse_beyond_bounds
 from ..exchange.client_body import ClientBody
 from ..exchange.embeddings import EmbeddingReader
 from ..exchange.exchange import Exchange
+from ..exchange.held_body import HeldBody
 from ..exchange.log_context import current_request_id
-from ..exchange.multipart import FormUpload, WholeSource, boundary_of
+from ..exchange.multipart import FormUpload
 from ..exchange.services import new_id
 from ..wire.headers import bearer_or_key
-from .admission import Admission
 from .body import inflate
 from .browser_guard import BrowserGuard
 from .client_address import address_reader
 from .cors import Cors
+from .forms import fields_of, open_form
 from .generation import Generation
 from .head_authentication import authenticate_from_head
 from .head_plan import HeadPlan, plan_of
@@ -64,7 +65,7 @@ from .incoming import EdgeRequest, Incoming
 from .pages import ASGIApp, serve_page
 from .refusing import edge_error, encode_refusal, path_meant, refuse_page
 from .routes import Match
-from .uploads import UploadPool, pool_bytes
+from .uploads import UploadPool, in_flight_bytes, pool_bytes
 
 if TYPE_CHECKING:
     from ..monitoring.failure_log import FailureLog
@@ -125,6 +126,10 @@ class GatewayApp:
         self.admission.limit(
             concurrent=limits.max_concurrent, queued=limits.max_queued, timeout=limits.queue_timeout_seconds
         )
+        most = limits.max_in_flight_bytes
+        if most is None:
+            most = in_flight_bytes(gateway.workers)
+        gateway.services.bodies.limit(concurrent=most, queued=most, timeout=limits.queue_timeout_seconds)
         self._max_items, self._max_batch_items = limits.max_items, limits.max_batch_items
         self._read_address = address_reader(server.trust_proxy)
         self._cors = cors = Cors(server.cors) if server.cors.enabled else None
@@ -212,6 +217,7 @@ class GatewayApp:
         request_id = plan.given_id or new_id("req_")
         current_request_id.set(request_id)
         admitted = False
+        held: HeldBody | None = None
         match: Match | None = None
         form: FormUpload | None = None
         try:
@@ -235,16 +241,20 @@ class GatewayApp:
             if plan.encoding is not None:
                 body = wire.body = await asyncio.to_thread(inflate, body, plan.encoding, self.limits.body_bytes)
             if incoming.upload is not None or (match.route.form is not None and match.route.form.multipart):
-                form = await self._form(match, request, incoming, plan.content_type)
+                form = await open_form(
+                    match, generation, incoming, wire.body, plan.content_type, self.limits.body_bytes
+                )
                 if form is not None:
-                    body = wire.body = await self._fields(match, form)
-            heavy = len(body) > LIGHT_BYTES and _is_heavy(match.route, body, self._max_items)
-            asked = await run_aside(self._weigh, generation, match, wire) if heavy else None
+                    body = wire.body = await fields_of(match, form, self.limits.body_bytes, self._max_batch_items)
+            asked: _Asked | None = None
+            if len(body) > LIGHT_BYTES:
+                held = await HeldBody.of(len(body), generation.gateway.services.bodies)
+                if _is_heavy(match.route, body, self._max_items):
+                    asked = await run_aside(self._weigh, generation, match, wire)
             exchange = self._exchange(plan, match, request, request_id, incoming, asked)
-            if form is not None:
-                exchange.take_form(form)
-            if incoming.duplex is not None:
-                exchange.take_duplex(incoming.duplex)
+            if form is not None or held is not None or incoming.duplex is not None:
+                exchange.take(form, held, incoming.duplex)
+                held = None
             await exchange.run()
         except DialectError as error:
             refusal = InvalidRequest(str(error), param=error.path)
@@ -254,35 +264,11 @@ class GatewayApp:
         finally:
             if form is not None:
                 form.close()
+            if held is not None:
+                held.give_back()
             if admitted:
                 admission.release()
             generation.leave()
-
-    async def _form(self, match: Match, request: EdgeRequest, incoming: Incoming, kind: str) -> FormUpload | None:
-        """The multipart form that an endpoint takes, with its fields read; None where a body of this content type is
-        none."""
-        form = match.route.form
-        if form is None or not form.multipart or (boundary := boundary_of(kind)) is None:
-            return None
-        source = incoming.upload or WholeSource(request.wire.body)
-        # A plugin that edits has to see fields also where they come after the files.
-        edits = isinstance(form, OwnedForm) or any(
-            mounted.plugin.edits_request for mounted in match.project.chain.plugins
-        )
-        is_known = match.project.name in self.generation.head_authentication or not any(
-            mounted.plugin.authenticates for mounted in match.project.chain.plugins
-        )
-        # Who is not authenticated yet fills no disk.
-        most = None if is_known else self.limits.body_bytes
-        return await FormUpload.open(boundary, source, all_fields=edits, most=most)
-
-    async def _fields(self, match: Match, form: FormUpload) -> bytes:
-        """The form as plugins see it."""
-        fields, owned = form.as_json(), match.route.form
-        if isinstance(owned, OwnedForm) and owned.reads_files(fields):
-            content = await form.only_file("file", self.limits.body_bytes)
-            return await asyncio.to_thread(read_lines, owned, fields, content, self._max_batch_items)
-        return fields
 
     def _weigh(self, generation: Generation, match: Match, wire: WireRequest) -> _Asked:
         """What a heavy body asks for. Raises PayloadTooLarge where it is beyond the bounds, InvalidRequest."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["UploadPool", "pool_bytes", "slow_reader_bytes"]
+__all__ = ["UploadPool", "in_flight_bytes", "pool_bytes", "slow_reader_bytes"]
 
 _BODIES = 16
 """Bodies of the largest size that the pool holds where there is memory for them."""
@@ -57,6 +57,11 @@ def pool_bytes(max_body_bytes: int, workers: int) -> int:
     if memory is None:
         return wanted
     return max(2 * max_body_bytes, min(wanted, memory // _PART_OF_MEMORY // max(1, workers)))
+
+
+def in_flight_bytes(workers: int) -> int:
+    """For the bodies of requests in flight, each of which is in memory up to four times while it is worked on."""
+    return (_memory() or 8 << 30) // 8 // max(1, workers)
 
 
 def slow_reader_bytes(workers: int) -> int:

@@ -42,7 +42,7 @@ class Asked:
         self.route = _Any(form=GeminiFiles(role))
         self.services = _Any(mint=Mint(new_id, lambda: 1), max_batch_items=1_000_000)
 
-    def replace_body(self, body: bytes) -> None:
+    async def replace_body(self, body: bytes) -> None:
         self.wire.body = body
 
     async def work(self, work: Callable[..., Any], *args: Any) -> Any:

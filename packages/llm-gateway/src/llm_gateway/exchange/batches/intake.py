@@ -43,7 +43,7 @@ async def _take_shares(request: ClientRequest, form: OwnedForm) -> None:
         if given is not None and form.keeps:
             file = await mine(request, "file", given)
             content = await belongings_of(request).whole_content(owner_of(request.ctx), file)
-            request.replace_body(await run_aside(form.with_lines, asked, content))
+            await request.replace_body(await run_aside(form.with_lines, asked, content))
             asked, given = await request.work(read_body, request.wire.body), None
         lines = await request.work(form.lines, asked)
     except DialectError as error:

@@ -81,7 +81,7 @@ async def take_upload(request: ClientRequest) -> None:
         request.upload = step
         if step.kind == "whole":
             most = request.services.max_batch_items
-            request.replace_body(await run_aside(read_lines, form, json.dumps(step.about), step.content, most))
+            await request.replace_body(await run_aside(read_lines, form, json.dumps(step.about), step.content, most))
         elif step.kind == "data":
             await _take_data(request, form, step)
     except DialectError as error:
@@ -112,7 +112,7 @@ async def _take_data(request: ClientRequest, form: OwnedForm, step: UploadStep) 
         except (DialectError, PayloadTooLarge):
             await _forget(request, upload)
             raise
-    request.replace_body(body)
+    await request.replace_body(body)
 
 
 async def serve_kept(request: ClientRequest, body: bytes) -> WireReply | None:
