@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +108,24 @@ def test_a_key_enters_its_projects_alone(client: GatewayClient, keys: Keys) -> N
     assert ask(client, headers, "house", "/team/openai/v1/chat/completions").status == 200
     assert ask(client, headers, "house").status == 403
     assert client.get("/openai/v1/models", headers=headers).status == 403
+
+
+def test_a_key_of_another_project_opens_no_route(client: GatewayClient, keys: Keys) -> None:
+    headers = keys.create(projects=("team",))
+    body = {"model": "house", "messages": [{"role": "user", "content": "hi"}], "input": "hi", "max_tokens": 5}
+    asked, opened = 0, {}
+    for adapter in client.gateway.projects["default"].adapters:
+        for route in adapter.routes:
+            path = re.sub(r"{(\w+)}", "house", f"/{adapter.name}{route.path}")
+            sent = json.dumps(body).encode() if route.method == "POST" else b""
+            reply = client.request(route.method, path, body=sent, headers={**headers, "content-type": "application/json"})
+            asked += 1
+            is_unread = route.form is not None and reply.status == 400  # another body than this is what it takes
+            if "{rest}" not in route.path and not is_unread and "not open to this caller" not in reply.text:
+                opened[route.method, path] = reply.status, reply.text
+
+    assert asked > 50
+    assert opened == {}
 
 
 def test_keys_of_both_plugins_are_let_in(client: GatewayClient, keys: Keys) -> None:

@@ -37,13 +37,21 @@ def test_what_proxies_and_browsers_put_on_a_request_stays_here(name):
 @pytest.mark.parametrize(
     "name",
     """
-    anthropic-version anthropic-beta openai-beta openai-organization x-stainless-retry-count user-agent accept
+    anthropic-version anthropic-beta openai-beta x-stainless-retry-count user-agent accept
     content-type idempotency-key x-goog-api-client http-referer x-goog-upload-protocol
     x-codex-turn-state x-client-request-id
 """.split(),
 )
 def test_what_the_vendors_apis_know_goes_on(name):
     assert Crossing().headers([(name, "x")]) == [(name, "x")]
+
+
+@pytest.mark.parametrize("name", ["openai-organization", "openai-project", "anthropic-workspace-id"])
+def test_an_account_goes_along_with_its_credential_alone(name):
+    headers = [(name, "mine"), ("authorization", "Bearer key")]
+
+    assert Crossing().headers(headers) == []
+    assert Crossing().headers(headers, credentials=True) == headers
 
 
 @pytest.mark.parametrize("name", OF_SERVERS)

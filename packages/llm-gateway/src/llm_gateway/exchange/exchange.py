@@ -58,7 +58,7 @@ from .operations import choose_target, perform_operation
 from .outlet import ByteSource, Sink
 from .references import check_references, may_refer
 from .request import ClientRequest
-from .rights import check_rights
+from .rights import check_entry, check_rights
 from .services import ProjectScope, Services
 from .time_limits import LIMIT_HEADERS, limit_of_header
 from .upstream import (
@@ -276,8 +276,10 @@ class Exchange:
         if ctx.caller is not None or request.chain.authentication:
             principal = ctx.principal
             narrowed = principal is not None and (principal.models is not None or principal.projects is not None)
-        if narrowed and ctx.operation not in ("native", "stored"):
-            check_rights(ctx, request.project)
+        if narrowed:
+            check_entry(ctx)
+            if ctx.operation not in ("native", "stored"):
+                check_rights(ctx, request.project)
         if ctx.streaming:
             client.open_outlet()  # its keep-alives count from here: a provider may think long before its first byte
         target: ModelTarget | None

@@ -10,22 +10,25 @@ from llm_gateway_sdk import ModelNotFound, Operation, Principal, RequestContext,
 from ..models import ModelTarget
 from .services import ProjectScope
 
-__all__ = ["check_rights", "visible"]
+__all__ = ["check_entry", "check_rights", "visible"]
+
+
+def check_entry(ctx: RequestContext) -> None:
+    """Raises RequestRejected (403) where the request's principal may not use the project, whatever it asks for."""
+    principal = ctx.principal
+    if principal is not None and not principal.may_enter(ctx.project):
+        raise _refused(f"The project '{ctx.project}' is not open to this caller.", "project_not_allowed")
 
 
 def check_rights(ctx: RequestContext, project: ProjectScope, target: ModelTarget | None = None) -> None:
     """Raises RequestRejected (403), or where the project hides models ModelNotFound, where the request's principal may
-    not use what was asked for. `target` is the model that answers, where the asked name does not lead to it.
+    not use the model that was asked for. `target` is the model that answers, where the asked name does not lead to it.
 
     A model is named by what was asked for only where that is its name or alias: a name that leads to the default model
     asks for the default model. Where a plugin sends the request to another model, that is the operator's choice.
     """
     principal, registry = ctx.principal, project.registry
-    if principal is None:
-        return
-    if not principal.may_enter(ctx.project):
-        raise _refused(f"The project '{ctx.project}' is not open to this caller.", "project_not_allowed")
-    if principal.models is None or ctx.operation == "models":
+    if principal is None or principal.models is None or ctx.operation == "models":
         return
     asked = ctx.requested_model
     target = target or registry.answering_target(asked)

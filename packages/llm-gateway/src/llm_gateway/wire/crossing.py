@@ -77,7 +77,9 @@ _ACCOUNT = frozenset(
         "anthropic-account-id", "openai-account-id",
     }
 )  # fmt: skip
-"""Whose account answered: the gateway's, not the client's."""
+"""Whose account asks and answers: the gateway's, unless the client's own credential goes along. A provider whose key has
+several would take the one that is named."""
+_WITH_CREDENTIALS = CREDENTIAL_HEADERS | _ACCOUNT
 
 _QUERY = frozenset(
     {
@@ -116,10 +118,10 @@ class Crossing:
     def headers(self, headers: Iterable[tuple[str, str]], *, credentials: bool = False) -> list[tuple[str, str]]:
         """What of a client's headers goes to a provider of the same dialect. Names are lower-case.
 
-        `credentials`: the client's own credential goes along.
+        `credentials`: the client's own credential goes along, with the account that the client names for it.
         """
         goes = self._headers
-        crossing = [item for item in headers if goes[item[0]] or (credentials and item[0] in CREDENTIAL_HEADERS)]
+        crossing = [item for item in headers if goes[item[0]] or (credentials and item[0] in _WITH_CREDENTIALS)]
         crossing = _without_named(crossing, headers)
         for name, value in crossing:
             if name == "tracestate" or (name == "traceparent" and not _TRACEPARENT.fullmatch(value)):
@@ -162,7 +164,7 @@ _MAX_REMEMBERED_NAME = 64
 def _header_goes_upstream(name: str) -> bool:
     if name in _TO_PROVIDER:
         return True
-    return name.startswith(_TO_PROVIDER_PREFIXES) and not is_secret_header(name)
+    return name.startswith(_TO_PROVIDER_PREFIXES) and name not in _ACCOUNT and not is_secret_header(name)
 
 
 def _header_goes_to_client(name: str) -> bool:
