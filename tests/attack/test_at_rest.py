@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from under_attack import Attacked, Provider, Reply, Sent, answering, asking, free_port, model
 
+from llm_gateway.dialects.openai_responses.echo import REPEATED
+
 CANARY = "canary-4711"
 TEXT = f"my address is {CANARY}@secret.example, write to it"
 KEY = "an-administration-key-of-some-length"
@@ -89,6 +91,10 @@ def use(attacked: Attacked) -> list[int]:
         tool = {"type": "function_call_output", "call_id": "c1", "output": TEXT}
         call = {"type": "function_call", "call_id": "c1", "name": "look", "arguments": json.dumps({"at": TEXT})}
         replies.append(http.post("/v1/responses", json={**body, "input": [call, tool]}))
+    for field in REPEATED:
+        for value in (TEXT, [TEXT], {"effort": TEXT}):
+            body = {"model": "anthropic", "store": True, "input": "hello", field: value}
+            replies.append(http.post("/v1/responses", json=body))
     conversation = http.post("/v1/conversations", json={})
     replies.append(conversation)
     body = {"model": "chat", "input": TEXT, "conversation": conversation.json().get("id")}

@@ -25,7 +25,7 @@ from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.pieces import has_any, joined
 from llm_gateway_sdk.wire.sse import parse_event
 
-from ..dialects.openai_responses.echo import ResponsesEcho
+from ..dialects.openai_responses.echo import REPEATED, ResponsesEcho
 from ..exchange.client import ClientReply
 from ..exchange.errors import store_away
 from ..exchange.outlet import Headers, PiecewiseSink, Sink
@@ -328,12 +328,8 @@ class Attendance(PiecewiseSink):
         before = _parsed(dialect.encode_request(came, target, Losses("request")).body) or {}
         after = _parsed(dialect.encode_request(payload.value, target, Losses("request")).body) or {}
         edited = edited_items(as_items(before.get("input")), as_items(after.get("input")), own)
-        shown = {key: after.get(key) for key in _REPEATED if after.get(key) != before.get(key)}
+        shown = {key: after.get(key) for key in REPEATED if after.get(key) != before.get(key)}
         return edited, shown
-
-
-_REPEATED = ("instructions", "metadata", "prompt_cache_key", "safety_identifier", "text", "tools", "user")
-"""What of a request with text in it its reply repeats."""
 
 
 def _parsed(data: bytes) -> dict[str, Any] | None:

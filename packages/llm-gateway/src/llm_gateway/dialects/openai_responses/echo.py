@@ -11,7 +11,7 @@ from llm_gateway_sdk.request import LLMRequest
 
 from .tools import ToolName, ToolNames
 
-__all__ = ["ResponsesEcho", "echo_of"]
+__all__ = ["REPEATED", "ResponsesEcho", "echo_of"]
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class ResponsesEcho(Echo):
 
 
 def echo_of(body: Mapping[str, Any], request: LLMRequest, names: ToolNames) -> ResponsesEcho:
-    fields = {key: body[key] for key in _REPEATED if key in body}
+    fields = {key: body[key] for key in REPEATED if key in body}
     return ResponsesEcho(
         model=request.model,
         stream=request.stream,
@@ -45,8 +45,9 @@ def echo_of(body: Mapping[str, Any], request: LLMRequest, names: ToolNames) -> R
     )
 
 
-_REPEATED = (
+REPEATED = (
     "instructions", "max_output_tokens", "max_tool_calls", "metadata", "parallel_tool_calls", "prompt_cache_key",
     "reasoning", "safety_identifier", "service_tier", "temperature", "text", "tool_choice", "tools", "top_logprobs",
     "top_p", "truncation", "user",
 )  # fmt: skip
+"""What of a request its reply repeats."""
