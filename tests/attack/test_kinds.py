@@ -31,6 +31,11 @@ KINDS: dict[str, tuple[str, ...]] = {
         f"{GATEWAY}/wire/test_crossing.py::test_what_is_meant_for_servers_and_browsers_does_not_reach_the_client",
         f"{GATEWAY}/wire/test_crossing.py::test_query_parameters",
     ),
+    "a provider's error shows the key that it was sent": (
+        "tests/attack/test_quoted_keys.py::test_it_reaches_no_client",
+        "tests/attack/test_quoted_keys.py::test_nor_a_record",
+        "tests/reliability/test_security.py::test_no_key_gets_into_answers_logs_or_traces",
+    ),
     "embeddings pass a redaction unseen": (
         "tests/attack/test_redaction.py::test_texts_to_embed_are_hidden_in_every_shape",
     ),
@@ -65,6 +70,10 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/losses/test_canary_replies.py::test_a_canary_in_any_text_of_an_error_arrives_nowhere",
         "tests/attack/test_redaction.py::test_words_of_a_reply_are_hidden_in_every_field",
     ),
+    "a text in the place of a name or an id passes a redaction unseen": (
+        "tests/attack/test_no_names.py::test_a_text_in_the_place_of_a_models_name_goes_nowhere",
+        "tests/attack/test_no_names.py::test_a_text_in_the_place_of_an_id_or_a_word_is_recorded_nowhere",
+    ),
     "what was hidden or refused is recorded in clear text": (
         "tests/attack/test_records.py::test_what_was_hidden_or_refused_is_recorded_nowhere",
         "tests/reliability/test_withholding.py::test_what_was_refused_is_in_no_view_of_the_request",
@@ -78,6 +87,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "web pages use a gateway that asks for no credential": (
         "tests/attack/test_findings.py::test_pages_of_strangers_spend_nothing",
         f"{GATEWAY}/server/test_browser_guard.py::test_pages_of_strangers_are_refused",
+    ),
+    "a key opens what is not its own": (
+        f"{GATEWAY}/exchange/test_rights.py::test_a_key_of_another_project_opens_no_route",
     ),
     # What holds others up.
     "one request holds the event loop": (
@@ -249,6 +261,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 _PROCESSES = "needs the processes and measurements of tests/reliability, which start this version"
 NOT_LIVE: dict[str, str] = {
+    "a key opens what is not its own": "asks every route of one version, which another version may not have",
     "one request holds the event loop": _PROCESSES,
     "strangers starve those who are known": _PROCESSES,
     "slow readers fill the memory": _PROCESSES,

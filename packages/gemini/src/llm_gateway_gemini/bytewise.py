@@ -20,8 +20,7 @@ __all__ = ["event_kind", "usage_of"]
 
 
 def event_kind(event: bytes) -> EventKind:
-    data = event.removeprefix(b"data:").lstrip()
-    if data[:1] == b"{" and data[1:].lstrip().startswith(b'"error"'):
+    if b'"error"' in event and b'"candidates"' not in event:  # in an answer it is a word of the answer's
         return "error"
     if b'"finishReason"' in event or b'"blockReason"' in event:
         return "terminal"

@@ -33,7 +33,9 @@ Shape = Callable[[str], object]
 """Whether a value has the shape that its exclusion promises."""
 
 # An escape such as `%40` may spell any character: what has one is read as a text.
-_ID = re.compile(r"(?!.{0,510}%[0-9A-Fa-f]{2})[A-Za-z0-9_.:/+=|~,#$%!*()\[\]-]{1,512}").fullmatch
+_ID_PATTERN = r"(?!.{0,510}%[0-9A-Fa-f]{2})[A-Za-z0-9_.:/+=|~,#$%!*()\[\]-]{1,512}"
+_ID = re.compile(_ID_PATTERN).fullmatch
+_MODEL = re.compile(_ID_PATTERN + r"(?:@(?:[0-9]{3,8}|latest|default))?").fullmatch
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+*;=-]{0,127}").fullmatch
 _PROOF = re.compile(r"[A-Za-z0-9_.:/+=~-]+").fullmatch
 _REFERENCE = re.compile(r"(?:#|https?://json-schema\.org/)[A-Za-z0-9_.:/#$-]*").fullmatch
@@ -41,6 +43,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_.$-]{0,127}").fullmatch
 
 REASONS: dict[str, str] = {
     "id": "a provider or a client looks it up, and must find what it has stored under it",
+    "model": "the name of a model, which its provider looks up; a version may follow an `@`",
     "name": "the name of a tool, which call, result and definition must share",
     "word": "a word of the API's vocabulary: another one is an error",
     "proof": "signed or encrypted by a provider, which refuses it with any change",
@@ -52,6 +55,7 @@ REASONS: dict[str, str] = {
 
 _SHAPES: dict[str, Shape] = {
     "id": _ID,
+    "model": _MODEL,
     "name": _WORD,
     "word": _WORD,
     "proof": _PROOF,
@@ -97,11 +101,11 @@ _CANONICAL: dict[str, str] = {
     "Reasoning.effort": "word",
     "Reasoning.mode": "word",
     "Reasoning.summary": "word",
-    "LLMRequest.model": "id",
+    "LLMRequest.model": "model",
     "LLMRequest.verbosity": "word",
     "LLMRequest.service_tier": "word",
     "LLMResponse.id": "id",
-    "LLMResponse.model": "id",
+    "LLMResponse.model": "model",
     "LLMResponse.service_tier": "word",
     "Usage.service_tier": "word",
     "Choice.finish_reason": "word",
@@ -119,13 +123,13 @@ CANONICAL: dict[str, Shape] = {field: _SHAPES[reason] for field, reason in _CANO
 
 def is_name_or_id(field: str) -> bool:
     """Whether an entry of `CANONICAL` is a name, an id or a word, which are short."""
-    return _CANONICAL[field] in ("id", "name", "word")
+    return _CANONICAL[field] in ("id", "model", "name", "word")
 
 
 JSON_FIELDS: dict[str, str] = {
     "id": "id",
-    "model": "id",
-    "modelVersion": "id",
+    "model": "model",
+    "modelVersion": "model",
     "fingerprint": "id",
     "system_fingerprint": "id",
     "previous_response_id": "id",

@@ -111,14 +111,14 @@ def test_a_key_enters_its_projects_alone(client: GatewayClient, keys: Keys) -> N
 
 
 def test_a_key_of_another_project_opens_no_route(client: GatewayClient, keys: Keys) -> None:
-    headers = keys.create(projects=("team",))
+    headers = {**keys.create(projects=("team",)), "content-type": "application/json"}
     body = {"model": "house", "messages": [{"role": "user", "content": "hi"}], "input": "hi", "max_tokens": 5}
     asked, opened = 0, {}
     for adapter in client.gateway.projects["default"].adapters:
         for route in adapter.routes:
             path = re.sub(r"{(\w+)}", "house", f"/{adapter.name}{route.path}")
             sent = json.dumps(body).encode() if route.method == "POST" else b""
-            reply = client.request(route.method, path, body=sent, headers={**headers, "content-type": "application/json"})
+            reply = client.request(route.method, path, body=sent, headers=headers)
             asked += 1
             is_unread = route.form is not None and reply.status == 400  # another body than this is what it takes
             if "{rest}" not in route.path and not is_unread and "not open to this caller" not in reply.text:

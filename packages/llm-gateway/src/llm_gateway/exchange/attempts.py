@@ -23,7 +23,9 @@ from ..models import ModelTarget
 from .attempt import LiveAttempt
 from .client import ClientReply
 from .ending import EndReason
+from .errors import scrub_error
 from .request import ClientRequest
+from .upstream import secrets_of
 from .usage import count_broken_off, count_unreported
 
 __all__ = ["try_target"]
@@ -183,6 +185,9 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
     try that another one of the same target follows, which they never see, not at all.
     """
     entry, target = attempt.entry, attempt.target
+    http = target.http
+    if http is not None:
+        scrub_error(error, secrets_of(request, http))
     entry.error = _without_words(error) if request.chain.error else error.message
     entry.kind = error.kind
     if isinstance(error, (ModelConnectionError, ModelTimeout)):
@@ -199,7 +204,6 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
         return False  # one conversation that always ends so must not keep the others away
     if request.has_own_limit and isinstance(error, ModelTimeout) and error.reason != "connect":
         return False
-    http = target.http
     if error.kind == "rate_limit":
         if error.retry_after is None:
             return False  # it works, and does not say for how long it will not

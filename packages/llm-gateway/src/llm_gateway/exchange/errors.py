@@ -15,6 +15,7 @@ from llm_gateway_sdk import (
     ModelError,
     ModelHTTPError,
     ModelProtocolError,
+    NotFound,
     RequestRejected,
     WireReply,
 )
@@ -24,21 +25,25 @@ from llm_gateway_sdk.dialects.tool_names import restore_text
 from llm_gateway_sdk.errors import TRANSIENT_KINDS, ErrorInfo, kind_of_status
 from llm_gateway_sdk.heavy import run_by_size
 from llm_gateway_sdk.secrets import mask_text
+from llm_gateway_sdk.text_exclusions import CANONICAL
 from llm_gateway_sdk.waiting import bounded_seconds, retry_after
 
 __all__ = [
     "http_error",
     "internal_error",
+    "nameless_model",
     "read_http_error",
     "refuse_failure",
     "refuse_web_page",
     "retry_after_header",
     "retry_after_of",
     "scrub",
+    "scrub_error",
     "scrub_info",
     "store_away",
     "unsendable",
     "verbatim",
+    "without_quotations",
 ]
 
 log = logging.getLogger("llm_gateway.exchange")
@@ -139,6 +144,36 @@ def refuse_failure(response: LLMResponse) -> None:
         raise reported_error(response.error)
 
 
+def nameless_model() -> GatewayError:
+    """For a model whose name is a text, which no plugin sees and which therefore may not go on."""
+    return NotFound(
+        "The model that was asked for does not exist here: its name has characters that no model's name has.",
+        code="model_not_found", param="model",
+    )  # fmt: skip
+
+
+def without_quotations(error: Exception) -> Exception:
+    """The error as it is recorded where a plugin hides texts: an error of the gateway quotes what a client has written
+    as an id or a word of the API, and what it quotes may be a text."""
+    if not isinstance(error, GatewayError) or isinstance(error, ModelError):
+        return error
+    found = _QUOTED.search(error.message)
+    rest = "" if found is None else error.message[found.end() :]
+    if found is None or (found[1] is not None and _is_id(found[1]) and not _QUOTE.search(rest)):
+        return error
+    shown: GatewayError = error.__class__.__new__(error.__class__)
+    shown.__dict__.update(error.__dict__)
+    shown.args = (f"{error.message[: found.start()]}'…'{'' if _QUOTE.search(rest) else rest}",)
+    return shown
+
+
+_QUOTED = re.compile(r"""(?<!\w)['"](?:(.*)['"](?!\w)|.*\Z)""", re.DOTALL)
+"""From the first quotation mark to the last, for what is quoted may have some itself; to the end of a message that was
+cut."""
+_QUOTE = re.compile(r"""(?<!\w)['"]""")
+_is_id = CANONICAL["LLMRequest.model"]
+
+
 def verbatim(error: ModelError, client: Dialect) -> bool:
     """Whether the provider's own body goes to the client: it speaks the client's dialect."""
     return error.dialect == client.name and bool(error.body)
@@ -188,10 +223,25 @@ def scrub(body: bytes, secrets: Iterable[str]) -> bytes:
 def scrub_info(info: ErrorInfo, secrets: Sequence[str]) -> None:
     """The same for an error that has been read already."""
     if any(secrets):
-        info.message = scrub(info.message.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "surrogatepass")
+        info.message = scrub_text(info.message, secrets)
+        for name in ("type", "code", "param"):
+            if isinstance(word := getattr(info, name), str):
+                setattr(info, name, scrub_text(word, secrets))
         metadata = repr(info.provider_metadata).encode("utf-8", "replace")
         if scrub(metadata, secrets) != metadata:
             info.provider_metadata = {}
+
+
+def scrub_error(error: ModelError, secrets: Sequence[str]) -> None:
+    """The same for any failure of a provider, whatever it was read from; its body is what was scrubbed when it came."""
+    if any(secrets):
+        error.message = scrub_text(error.message, secrets)
+        error.code = scrub_text(error.code, secrets) if isinstance(error.code, str) else error.code
+        scrub_info(error.info(), secrets)
+
+
+def scrub_text(text: str, secrets: Iterable[str]) -> str:
+    return scrub(text.encode("utf-8", "surrogatepass"), secrets).decode("utf-8", "surrogatepass")
 
 
 def _scrub_masked(body: bytes, head: bytes, tail: bytes) -> bytes:

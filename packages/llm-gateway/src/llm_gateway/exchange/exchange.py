@@ -49,7 +49,14 @@ from .delivery.forward import forward
 from .delivery.slicing import in_slices
 from .delivery.whole import collect, decode_whole, deliver_response, deliver_whole
 from .ending import EndReason, end_reason, ends_the_request, error_of, forget_frames
-from .errors import internal_error, read_http_error, refuse_web_page, store_away
+from .errors import (
+    internal_error,
+    nameless_model,
+    read_http_error,
+    refuse_web_page,
+    store_away,
+    without_quotations,
+)
 from .headers import find, loss_text
 from .held_body import HeldBody
 from .kept_reply import HeavyRequest
@@ -190,6 +197,8 @@ class Exchange:
         ctx, services, chain = request.ctx, request.services, request.chain
         if ctx.error is not None:
             forget_frames(ctx.error)
+            if chain.edits_request:
+                ctx.error = without_quotations(ctx.error)
         metrics, attempt = ctx.metrics, client.attempt
         metrics.ended = time.time()
         metrics.duration_ms = (metrics.ended - metrics.started) * 1000
@@ -272,6 +281,8 @@ class Exchange:
         """The operation itself, on the target that the hooks chose."""
         request, client = self._request, self._client
         ctx = request.ctx
+        if request.hides_model:
+            raise nameless_model()
         narrowed = False
         if ctx.caller is not None or request.chain.authentication:
             principal = ctx.principal

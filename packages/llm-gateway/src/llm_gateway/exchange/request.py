@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import ParamSpec, TypeVar
 
-from llm_gateway_sdk import Adapter, Echo, RequestContext, Route, WireRequest
+from llm_gateway_sdk import Adapter, Echo, HTTPRequest, RequestContext, Route, WireRequest
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
 from llm_gateway_sdk.numerals import whole_number
 from llm_gateway_sdk.operations.owned import UploadStep
+from llm_gateway_sdk.text_exclusions import CANONICAL
 
 from ..models import ModelTarget
 from .call_plan import CallPlans
@@ -34,10 +35,8 @@ class ClientRequest:
 
     __slots__ = (
         "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
-        "duplex", "form", "has_own_limit", "header_names", "held", "is_large", "is_timed", "loop", "plans", "project",
-        "retains", "route", "services", "shows_reply",
-        "upload",
-        "wants_usage", "wire",
+        "duplex", "form", "has_own_limit", "header_names", "held", "hides_model", "is_large", "is_timed", "loop",
+        "plans", "project", "retains", "route", "services", "shows_reply", "upload", "wants_usage", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -61,6 +60,10 @@ class ClientRequest:
         self.dialect = services.dialects[route.dialect]
         """The client's."""
         self.chain = chain = project.chain.select(ctx)
+        self.hides_model = chain.edits_request and _names_no_model(ctx.requested_model, project)
+        """What should be the name of a model is a text, which the plugins do not see where a model is looked up."""
+        if self.hides_model:
+            _withhold_model(ctx, route)
         self.loop = loop = asyncio.get_running_loop()
         self.deadline = loop.time() + project.request_timeout
         """In the loop's time."""
@@ -157,3 +160,20 @@ class ClientRequest:
     def echo_if_read(self) -> Echo:
         """The same without decoding: errors are written for requests that can't be decoded."""
         return self.client_body.echo or Echo(self.ctx.requested_model or "", self.ctx.streaming)
+
+
+def _names_no_model(name: str | None, project: ProjectScope) -> bool:
+    return name is not None and not _is_model(name) and not project.registry.is_configured(name)
+
+
+def _withhold_model(ctx: RequestContext, route: Route) -> None:
+    """What was written in the place of a model's name is in no view of the request; some APIs have it in the path."""
+    ctx.requested_model = None
+    if "{model}" in route.path:
+        came = ctx.http_request
+        ctx.http_request = HTTPRequest(
+            came.method, route.path, came.query_string, came.raw_headers, came.body, came.headers
+        )
+
+
+_is_model = CANONICAL["LLMRequest.model"]

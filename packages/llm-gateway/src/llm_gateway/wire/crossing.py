@@ -77,8 +77,8 @@ _ACCOUNT = frozenset(
         "anthropic-account-id", "openai-account-id",
     }
 )  # fmt: skip
-"""Whose account asks and answers: the gateway's, unless the client's own credential goes along. A provider whose key has
-several would take the one that is named."""
+"""Whose account asks and answers: the gateway's, unless the client's own credential goes along. Of a key that has
+several a provider would take the one that is named."""
 _WITH_CREDENTIALS = CREDENTIAL_HEADERS | _ACCOUNT
 
 _QUERY = frozenset(

@@ -63,7 +63,7 @@ class BodyRedactor:
         ]
         if len(messages) < len(request.messages):
             request.messages = messages
-        if self._may_match_in(_rest_of_request(request)):
+        if self._may_match_in(_rest_of_request(request)) or (request.model and not _is_model(request.model)):
             for place in walk_value(request, "", without=("messages", "tools")):
                 self._place(place)
         for start in range(0, len(request.tools), _TOGETHER):
@@ -265,10 +265,10 @@ def _opened(value: Any) -> Any:
 
 def is_named_plainly(response: LLMResponse) -> bool:
     """Whether id and model have the shapes of such, so that they are no texts."""
-    return not (response.id and not _is_id(response.id)) and not (response.model and not _is_id(response.model))
+    return not (response.id and not _is_id(response.id)) and not (response.model and not _is_model(response.model))
 
 
-_is_id = CANONICAL["LLMResponse.id"]
+_is_id, _is_model = CANONICAL["LLMResponse.id"], CANONICAL["LLMResponse.model"]
 
 
 def _names(cls: type[Any], without: tuple[str, ...]) -> tuple[str, ...]:

@@ -97,7 +97,7 @@ def _decode_other(item: dict[str, Any], path: str, names: ToolNames) -> Message:
 def _decode_message(item: dict[str, Any], path: str) -> Message:
     role = text(item, "role", path)
     if role not in ("user", "system", "developer"):
-        raise DialectError(f"expected user, assistant, system or developer, found {role!r}"[:120], path=f"{path}.role")
+        raise DialectError(f"expected user, assistant, system or developer, found {role[:60]!r}", path=f"{path}.role")
     content = item.get("content")
     memo: dict[str, Any] = {"_item": beyond(item, ("role", "content"))}
     if isinstance(content, str):

@@ -31,7 +31,7 @@ from llm_gateway_sdk.wire import json
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
-from ..errors import refuse_failure, scrub_info
+from ..errors import refuse_failure, scrub, scrub_info
 from ..request import ClientRequest
 from ..signed_reasoning import has_signed_thinking, withhold_edited_reply
 from ..upstream import UpstreamCall, secrets_of
@@ -80,6 +80,8 @@ async def deliver_whole(
         decoded = await _aside(heavy, decode_whole, dialect, wire, mint, names)  # raises where there is no answer
         if ctx.has_fallback or b'"error"' not in body:
             refuse_failure(decoded)  # clients would not see that a bare error is one
+        elif (http := attempt.target.http) is not None:
+            body = wire.body = scrub(body, secrets_of(request, http))
     if chain.after:
         return await _deliver_looked_at(request, client, attempt, wire, call)
     entry = attempt.entry
