@@ -97,7 +97,8 @@ def _decode_other(item: dict[str, Any], path: str, names: ToolNames) -> Message:
 def _decode_message(item: dict[str, Any], path: str) -> Message:
     role = text(item, "role", path)
     if role not in ("user", "system", "developer"):
-        raise DialectError(f"expected user, assistant, system or developer, found {role[:60]!r}", path=f"{path}.role")
+        shown = role[:60] if role else role
+        raise DialectError(f"expected user, assistant, system or developer, found {shown!r}", path=f"{path}.role")
     content = item.get("content")
     memo: dict[str, Any] = {"_item": beyond(item, ("role", "content"))}
     if isinstance(content, str):
