@@ -19,7 +19,7 @@ from llm_gateway.server.http1.connection import HTTPConnection
 from llm_gateway.server.http1.door import Door
 from llm_gateway.server.management import management_paths
 from llm_gateway.server.slow_readers import SlowReaders
-from llm_gateway_sdk.http import PreparedHead
+from llm_gateway_sdk.http import PreparedHead, Room
 
 __all__ = ["CHAT", "MESSAGES", "InProcess", "Transport", "raw_request"]
 
@@ -148,7 +148,7 @@ class _Reply:
                 return piece
         return b""
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         return b"".join(self._pieces)
 
     def expire_at(self, when: float, reason: str) -> None:

@@ -19,6 +19,7 @@ from llm_gateway.server.app import GatewayApp
 from llm_gateway.server.asgi import ASGIForm
 from llm_gateway.server.generation import Generation
 from llm_gateway_sdk import HTTPReply, ModelConnectionError, ModelError, ModelTimeout
+from llm_gateway_sdk.http import Room
 from llm_gateway_sdk.testing.grammar import anthropic, openai_chat, openai_responses
 from llm_gateway_sdk.testing.recordings import load_recordings
 
@@ -114,7 +115,7 @@ class _Reply(HTTPReply):
             raise self._error()
         return b""
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         return b"".join([piece async for piece in _until_end(self)])
 
     def expire_at(self, when: float, reason: str) -> None:

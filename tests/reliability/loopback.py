@@ -78,6 +78,10 @@ class Call:
         self.writer.write(b"0\r\n\r\n")
         await self.writer.drain()
 
+    async def send_raw(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
     async def stream(self, data: bytes) -> None:
         await self.open_stream()
         await self.chunk(data)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import yaml
 
+from llm_gateway.exchange import long_replies
 from llm_gateway.loading import load_text
 from llm_gateway.server import uploads
 from llm_gateway.server.control import STARTUP_SETTINGS
 from llm_gateway.server.http1.pace import SLOWEST
 from llm_gateway_sdk import guesses, heavy
+from llm_gateway_sdk.http import UNASKED_BYTES
 from llm_gateway_sdk.wire import long_texts, pieces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +42,9 @@ def test_bounds_of_the_code() -> None:
     assert f"Strings above {long} KB are handled in pieces of {piece} KB" in MANUAL
     assert f"strings above {long} KB are received" in SECURITY
     assert f"{SLOWEST // KIB} KiB/s" in MANUAL
+    assert f"(over {long_replies.LONG_REPLY // KIB // KIB} MiB; of a stream" in MANUAL
+    assert long_replies.LONG_REPLY == UNASKED_BYTES
+    assert f"nothing was given back for {long_replies.PATIENCE_SECONDS:g} s" in MANUAL
     assert uploads.pool_bytes(1, 1) == 16
     allowed = inspect.signature(guesses.GuessLimit).parameters["allowed"].default
     assert f"After {allowed} wrong credentials within a minute" in MANUAL

@@ -12,6 +12,7 @@ from llm_gateway_bedrock.carried_reply import CarriedReply, exception_of
 from llm_gateway_bedrock.eventstream import EventStreamMessage, encode_message
 
 from llm_gateway_sdk import HTTPReply, ModelProtocolError
+from llm_gateway_sdk.http import Room
 
 STREAM = [("content-type", "application/vnd.amazon.eventstream"), ("content-length", "5"), ("x-id", "1")]
 
@@ -23,7 +24,7 @@ class Inner(HTTPReply):
     async def receive(self) -> bytes:
         return self.pieces.pop(0) if self.pieces else b""
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         return b"".join(self.pieces)
 
     def expire_at(self, when: float, reason: str) -> None:

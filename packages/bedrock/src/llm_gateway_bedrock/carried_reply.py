@@ -8,6 +8,8 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from llm_gateway_sdk import HTTPReply, ModelProtocolError
+from llm_gateway_sdk.http import Room
+from llm_gateway_sdk.reading import read_in_pieces
 
 from .eventstream import EventStreamDecoder, EventStreamError, EventStreamMessage
 
@@ -61,14 +63,11 @@ class CarriedReply(HTTPReply):
         """The next piece of a body that is not a stream."""
         return await self._inner.receive()
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         """All of it."""
         if self._decoder is None:
-            return self.whole_of(await self._inner.read(limit))
-        pieces = []
-        while data := await self.receive():
-            pieces.append(data)
-        return b"".join(pieces)
+            return self.whole_of(await self._inner.read(limit, room))
+        return await read_in_pieces(self.receive, limit, room)
 
     def expire_at(self, when: float, reason: str) -> None:
         self._inner.expire_at(when, reason)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 __all__ = [
+    "UNASKED_BYTES",
     "ByteStream",
     "HTTPClient",
     "HTTPReply",
     "PreparedHead",
     "PreparingHTTPClient",
+    "Room",
     "StreamingHTTPClient",
     "TunnellingHTTPClient",
 ]
+
+
+Room = Callable[[int, float], Awaitable[None]]
+"""Is awaited while a body is read that is longer than `UNASKED_BYTES`, before more of it is taken: with the bytes that
+came since the last time, and with the end of the reply's time in the event loop's clock."""
+UNASKED_BYTES = 1 << 20
 
 
 class HTTPReply(Protocol):
@@ -50,8 +58,8 @@ class HTTPReply(Protocol):
         """From here on the body comes in its content coding where that can't be undone, rather than as an error."""
         return
 
-    async def read(self, limit: int | None = None) -> bytes:
-        """The rest of the body. Raises ModelProtocolError beyond `limit` bytes."""
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
+        """The rest of the body. Raises ModelProtocolError beyond `limit` bytes, and what `room` raises."""
         ...
 
     def expire_at(self, when: float, reason: str) -> None:

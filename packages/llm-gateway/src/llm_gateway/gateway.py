@@ -47,6 +47,7 @@ from .exchange.batches.settling import Settler
 from .exchange.belongings import Belongings
 from .exchange.detached import DetachedSupervisor, KeptBudget
 from .exchange.held_body import body_memory
+from .exchange.long_replies import LongReplies
 from .exchange.realtime.session_limits import RealtimeLimits
 from .exchange.services import Memory, Observer, ProjectScope, Services
 from .extensions import Extensions
@@ -266,6 +267,7 @@ class Gateway:
             kept=former.services.kept
             if former is not None
             else KeptBudget(limits.max_kept_bytes, limits.max_kept_reply_bytes),
+            long_replies=former.services.long_replies if former is not None else LongReplies(),
             observers=observers,
             bodies=former.services.bodies if former is not None else body_memory(),
             keep_alive_seconds=limits.keep_alive_seconds,
@@ -294,6 +296,7 @@ class Gateway:
         except BaseException:
             await self.close()
             raise
+        self.services.long_replies.limit = self.config.server.limits.max_long_replies_bytes
         self._former = None
 
     async def close(self) -> None:

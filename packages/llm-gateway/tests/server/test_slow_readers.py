@@ -124,3 +124,21 @@ def test_what_is_counted_is_given_back() -> None:
         assert slow.held() == 4 * HELD_BYTES
 
     asyncio.run(main())
+
+
+def test_what_waits_with_a_client_counts_as_its_own_from_then_on() -> None:
+    async def main() -> None:
+        slow = SlowReaders(asyncio.get_running_loop(), 10 * HELD_BYTES)
+        heavy, light = _Reader(address="192.0.2.1"), _Reader(address="192.0.2.2")
+        slow.add(heavy)
+        slow.add(light)
+        heavy.unread = 20 * HELD_BYTES
+        slow.weigh(heavy)
+        slow.weigh(_Reader())  # one that has not paused
+        await asyncio.sleep(0.6)
+
+        assert heavy.aborted
+        assert not light.aborted
+        assert slow.held() == HELD_BYTES
+
+    asyncio.run(main())

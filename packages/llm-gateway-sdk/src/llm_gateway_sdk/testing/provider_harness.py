@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from ..checks import prepare_config
 from ..dialect import Dialect, Headers, Mint, WireReply, WireRequest
 from ..errors import ConfigError, ErrorInfo, GatewayError, ModelHTTPError, ModelProtocolError, ModelStreamError
-from ..http import HTTPReply
+from ..http import HTTPReply, Room
 from ..losses import Losses
 from ..provider import Call, HTTPProvider, Provider, ProviderServices
 from ..request import LLMRequest, Message
@@ -85,7 +85,7 @@ class _ScriptedReply(HTTPReply):
         await asyncio.sleep(0)
         return self._pieces.pop(0) if self._pieces else b""
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         body = b"".join(self._pieces)
         self._pieces.clear()
         return body

@@ -73,6 +73,11 @@ class LimitsConfig(Settings):
         default=64 << 10, description="Largest header block of a request and of a provider's reply."
     )
     max_event_bytes: Size = Field(default=16 << 20, description="Largest single event of a provider's stream.")
+    max_long_replies_bytes: Size = Field(
+        default=128 << 20,
+        description="Total size of replies (and single events of streams) over 1 MiB that are read and worked on at "
+        "once. Further ones wait at their providers; one always goes on, however long it is.",
+    )
     max_concurrent: int = Field(default=4096, ge=1, description="Requests in flight.")
     max_queued: int = Field(
         default=1024, ge=0, description="Requests that wait for a place. Beyond it: 503 with `Retry-After`."

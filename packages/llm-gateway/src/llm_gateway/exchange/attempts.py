@@ -90,6 +90,8 @@ async def try_target(
             counting = _end(request, client, attempt)
             if counting is not None:
                 await counting
+            if request.long_reply is not None:
+                request.long_reply.close()
         await asyncio.sleep(pause)
 
 

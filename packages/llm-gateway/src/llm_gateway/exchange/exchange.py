@@ -108,7 +108,7 @@ class Exchange:
         sink: Sink,
         plans: CallPlans | None = None,
     ) -> None:
-        request = self._request = ClientRequest(services, project, adapter, route, wire, client_body, ctx, plans)
+        request = self._request = ClientRequest(services, project, adapter, route, wire, client_body, ctx, sink, plans)
         self._task: asyncio.Task[Any] | None = None
         """What runs `run`, once other people's code may take part."""
         memory = project.memory
@@ -195,6 +195,8 @@ class Exchange:
     def _finish(self) -> None:
         request, client = self._request, self._client
         ctx, services, chain = request.ctx, request.services, request.chain
+        if request.long_reply is not None:
+            request.long_reply.close()
         if ctx.error is not None:
             forget_frames(ctx.error)
             if chain.edits_request:
@@ -334,7 +336,7 @@ class Exchange:
             if attempt.target.quota is not None:
                 learn_quota(request, attempt.target, reply)
             if not 200 <= reply.status < 300:
-                body = await reply.read(_MAX_ERROR_BYTES)
+                body = await reply.read(_MAX_ERROR_BYTES, request.make_room)
                 sent, names = secrets_of(request, http), call.names
                 raise await read_http_error(call.dialect, reply.status, reply.headers, body, sent=sent, names=names)
             attempt.headers = reply.headers
@@ -380,7 +382,7 @@ class Exchange:
 
     async def _deliver_at_once(self, attempt: LiveAttempt, call: UpstreamCall, reply: HTTPReply) -> Verdict | None:
         request = self._request
-        body = await reply.read(request.services.max_reply_bytes)
+        body = await reply.read(request.services.max_reply_bytes, request.make_room)
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
         attempt.is_heavy = is_heavy(body)
         if call.dialect.sse and EVENTS.match(body):

@@ -170,7 +170,7 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
     reply = await call_endpoint(request, job.attempt, http, replace(wire, query=query, headers=headers), upload)
     try:
         if not 200 <= reply.status < 300:
-            failed = await reply.read(MAX_ERROR_BYTES)
+            failed = await reply.read(MAX_ERROR_BYTES, request.make_room)
             raise await read_http_error(
                 request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http)
             )
@@ -179,7 +179,8 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
         streamed = kind.startswith("text/event-stream")
         if not wants_to_look(request, job.form, kind) or (streamed and not request.chain.edits_reply):
             return await relay(request, client, job.attempt, reply)
-        came = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
+        body = await reply.read(request.services.max_reply_bytes, request.make_room)
+        came = WireReply(reply.status, Headers.of(reply.headers), body)
     finally:
         reply.close()
     note_usage(request, job.attempt, came.body[:WATCHED_BYTES], came.body[-WATCHED_BYTES:])
@@ -255,7 +256,7 @@ async def _ask(job: _Job, part: Any, call: WireRequest) -> Any:
         http.forward_credential(call.headers, token)
     reply = await call_endpoint(request, job.attempt, http, call)
     try:
-        body = await reply.read(request.services.max_reply_bytes)
+        body = await reply.read(request.services.max_reply_bytes, request.make_room)
         if not 200 <= reply.status < 300:
             dialect = request.services.dialects[http.dialect]
             error = await read_http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))

@@ -157,7 +157,7 @@ async def _pass_through(
     reply = await call_endpoint(request, attempt, http, WireRequest(wire.method, wire.path, query, headers, body))
     try:
         if not 200 <= reply.status < 300:
-            failed = await reply.read(MAX_ERROR_BYTES)
+            failed = await reply.read(MAX_ERROR_BYTES, request.make_room)
             secrets = secrets_of(request, http)
             raise await read_http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
         if ctx.operation not in _OPAQUE:
@@ -237,7 +237,7 @@ async def _ask_count(request: ClientRequest, attempt: LiveAttempt, http: HTTPPro
         http.forward_credential(wire.headers, token)
     reply = await call_endpoint(request, attempt, http, wire)
     try:
-        body = await reply.read(MAX_ERROR_BYTES)
+        body = await reply.read(MAX_ERROR_BYTES, request.make_room)
         if not 200 <= reply.status < 300:
             raise await read_http_error(dialect, reply.status, reply.headers, body, sent=secrets_of(request, http))
         return int(dialect.decode_count(WireReply(reply.status, Headers.of(reply.headers), body)))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..wire.timers import CLOCK_STEP
+from .long_replies import LongReply
 
 __all__ = ["ByteSource", "Outlet", "PiecewiseSink", "Sink"]
 
@@ -22,6 +23,10 @@ class Sink(Protocol):
     @property
     def disconnected(self) -> bool:
         """The client has left: what is written goes nowhere."""
+        ...
+
+    def hold(self, reply: LongReply) -> None:
+        """The reply takes room while it is worked on, which a client that is waited for must not keep from others."""
         ...
 
     async def start(self, status: int, headers: Headers) -> None: ...
@@ -45,9 +50,12 @@ class Sink(Protocol):
 
 
 class PiecewiseSink:
-    """Base of a sink that does not write a whole reply at once."""
+    """Base of a sink that does not write a whole reply at once, and does not wait for a client's connection itself."""
 
     __slots__ = ()
+
+    def hold(self, reply: LongReply) -> None:
+        return
 
     def send_whole(self, status: int, headers: Headers, lines: bytes, body: bytes) -> bool:
         return False

@@ -18,25 +18,27 @@ from .call_plan import CallPlans
 from .client_body import ClientBody
 from .headers import find
 from .held_body import HeldBody
+from .long_replies import LongReply
 from .multipart import FormUpload
-from .outlet import ByteSource
+from .outlet import ByteSource, Sink
 from .services import ProjectScope, Services
 from .signed_reasoning import has_wrapped
 
-__all__ = ["ClientRequest"]
+__all__ = ["ClientRequest", "EventRoom"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class ClientRequest:
-    """Made once and, but for `deadline`, `duplex`, `form`, `upload` and the weight, never changed. What belongs to one
-    attempt is in `LiveAttempt`, what is written for the client in `ClientReply`."""
+    """Made once and, but for `deadline`, `duplex`, `form`, `long_reply`, `upload` and the weight, never changed. What
+    belongs to one attempt is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
         "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
-        "duplex", "form", "has_own_limit", "header_names", "held", "hides_model", "is_large", "is_timed", "loop",
-        "plans", "project", "retains", "route", "services", "shows_reply", "upload", "wants_usage", "wire",
+        "duplex", "form", "has_own_limit", "header_names", "held", "hides_model", "is_large", "is_timed",
+        "long_reply", "loop", "plans", "project", "retains", "route", "services", "shows_reply", "sink", "upload",
+        "wants_usage", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -48,14 +50,13 @@ class ClientRequest:
         wire: WireRequest,
         client_body: ClientBody,
         ctx: RequestContext,
+        sink: Sink,
         plans: CallPlans | None = None,
     ) -> None:
-        self.services = services
+        self.services, self.sink = services, sink
         self.project = project
-        self.adapter = adapter
-        self.route = route
-        self.wire = wire
-        self.client_body = client_body
+        self.adapter, self.route = adapter, route
+        self.wire, self.client_body = wire, client_body
         self.ctx = ctx
         self.dialect = services.dialects[route.dialect]
         """The client's."""
@@ -91,10 +92,11 @@ class ClientRequest:
         self._has_wrapped: bool | None = None
         self.has_own_limit = False
         """The client has set its own limit, so that a time-out is not the provider's fault."""
+        self.long_reply: LongReply | None = None
+        """The room that a long reply takes while it is read and worked on; closed at the end of each attempt."""
         self.cooling: list[ModelTarget] = []
         """Targets that were passed over because their breakers are open."""
-        accounted = bool(chain.detached or chain.lifecycle)
-        self.retains = accounted or services.keep_replies
+        self.retains = (accounted := bool(chain.detached or chain.lifecycle)) or services.keep_replies
         """The reply is wanted after it has left, though no hook reads it on its way."""
         self.shows_reply = chain.shows_reply or services.keep_replies
         """Someone may look at a reply that is retained; else it only serves to count what the provider does not."""
@@ -141,6 +143,15 @@ class ClientRequest:
         """Does work on the whole body, aside where the body is heavy."""
         return await run_aside(work, *args, **kwargs) if self.is_heavy else work(*args, **kwargs)
 
+    async def make_room(self, size: int, until: float) -> None:
+        """Before more of a long reply is read, of which there are `size` bytes more than before. Raises Overloaded
+        where there is none until then."""
+        reply = self.long_reply
+        if reply is None:
+            reply = self.long_reply = self.services.long_replies.open()
+            self.sink.hold(reply)
+        await reply.take(size, until)
+
     async def prepare_echo(self) -> None:
         """Decodes a heavy body for `echo`, aside."""
         if self.is_heavy and self.client_body.echo is None and self.ctx.has_request:
@@ -177,3 +188,26 @@ def _withhold_model(ctx: RequestContext, route: Route) -> None:
 
 
 _is_model = CANONICAL["LLMRequest.model"]
+
+
+class EventRoom:
+    """The room for one long event of a stream: it grows while the event is gathered."""
+
+    __slots__ = ("_request", "_size", "_until")
+
+    def __init__(self, request: ClientRequest, until: float) -> None:
+        self._request = request
+        self._until = until
+        self._size = 0
+
+    async def make_for(self, size: int) -> None:
+        """So many bytes in all. Raises Overloaded where there is no room in time."""
+        if size > self._size:
+            more, self._size = size - self._size, size
+            await self._request.make_room(more, self._until)
+
+    def give_back(self) -> None:
+        """The event has been worked on."""
+        self._size = 0
+        if self._request.long_reply is not None:
+            self._request.long_reply.close()

@@ -19,6 +19,7 @@ from .belongings import Belongings
 from .deadlines import Deadlines
 from .detached import DetachedSupervisor, KeptBudget
 from .held_body import body_memory
+from .long_replies import LongReplies
 from .outlet import Sink
 from .realtime.session_limits import RealtimeLimits
 
@@ -162,6 +163,7 @@ class Services:
     keep_alive_seconds: float = 15.0
     max_event_bytes: int = 16 * 1024 * 1024
     max_reply_bytes: int = 256 * 1024 * 1024
+    long_replies: LongReplies = field(default_factory=LongReplies)
     max_batch_items: int = 2_000_000
     mint: Mint = field(default_factory=lambda: Mint(new_id, lambda: int(time.time())))
     server_timing: bool = False

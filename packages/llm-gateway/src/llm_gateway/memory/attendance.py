@@ -28,6 +28,7 @@ from llm_gateway_sdk.wire.sse import parse_event
 from ..dialects.openai_responses.echo import REPEATED, ResponsesEcho
 from ..exchange.client import ClientReply
 from ..exchange.errors import store_away
+from ..exchange.long_replies import LongReply
 from ..exchange.outlet import Headers, PiecewiseSink, Sink
 from ..exchange.references import keeps_for_all
 from ..exchange.request import ClientRequest
@@ -225,6 +226,9 @@ class Attendance(PiecewiseSink):
     @keeps_on.setter
     def keeps_on(self, keeps_on: bool) -> None:
         self._sink.keeps_on = keeps_on
+
+    def hold(self, reply: LongReply) -> None:
+        self._sink.hold(reply)
 
     async def start(self, status: int, headers: Headers) -> None:
         ours = self._is_ours()

@@ -109,6 +109,10 @@ FAMILIES: dict[str, Family] = {
     "llm_gateway_request_bodies_bytes": Family(
         "gauge", ("state",), "Bodies above 16 KiB of requests that are served (in_flight) or wait for memory (queued)."
     ),
+    "llm_gateway_long_replies_bytes": Family(
+        "gauge", (), "Room that replies over 1 MiB hold while they are read and worked on (maxLongRepliesBytes)."
+    ),
+    "llm_gateway_long_replies_waiting": Family("gauge", (), "Replies that wait for room of this kind."),
     "llm_gateway_upstream_in_flight": Family("gauge", _TARGET, "Calls to providers that are under way."),
     "llm_gateway_upstream_attempts_total": Family(
         "counter",

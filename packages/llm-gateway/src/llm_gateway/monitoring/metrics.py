@@ -430,6 +430,9 @@ class Metrics:
                 blamed = "client" if status < 500 else "gateway"
                 source = "plugin" if by_plugin else blamed
                 fold.add("llm_gateway_errors_total", (project, "", "", kind, source), count)
+        long_replies = gateway.services.long_replies
+        fold.add("llm_gateway_long_replies_bytes", (), long_replies.held)
+        fold.add("llm_gateway_long_replies_waiting", (), long_replies.waiting)
         supervisor = gateway.services.supervisor
         fold.add("llm_gateway_detached_backlog", (), supervisor.backlog)
         fold.add("llm_gateway_detached_dropped_total", (), supervisor.dropped)

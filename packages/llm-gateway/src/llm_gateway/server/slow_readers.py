@@ -14,7 +14,7 @@ from typing import Protocol
 
 from llm_gateway_sdk.guesses import network_of
 
-__all__ = ["Reader", "SlowReaders"]
+__all__ = ["HELD_BYTES", "Reader", "SlowReaders"]
 
 log = logging.getLogger("llm_gateway.server")
 
@@ -43,7 +43,8 @@ class SlowReaders:
         self._loop = loop
         self.limit = limit
         self._paused: dict[Reader, tuple[float, int]] = {}
-        """When each paused, and what it held then. Nothing more is written before it has read."""
+        """When each paused, and what it held then, or when that was `weigh`ed. Nothing more is written before it has
+    read."""
         self._held = 0
         self._timer: asyncio.TimerHandle | None = None
         self.cut = 0
@@ -51,8 +52,18 @@ class SlowReaders:
 
     def add(self, reader: Reader) -> None:
         self.discard(reader)
+        self._add(reader, self._loop.time())
+
+    def weigh(self, reader: Reader) -> None:
+        """It holds more than it did when it paused."""
+        entry = self._paused.get(reader)
+        if entry is not None:
+            self._held -= entry[1]
+            self._add(reader, entry[0])  # its place in the order stays
+
+    def _add(self, reader: Reader, since: float) -> None:
         holds = HELD_BYTES + reader.unread_bytes()
-        self._paused[reader] = self._loop.time(), holds
+        self._paused[reader] = since, holds
         self._held += holds
         if self._timer is None and self._held > self.limit // 2:
             self._timer = self._loop.call_later(_PATIENCE_SECONDS / 4, self._look)

@@ -29,6 +29,7 @@ from llm_gateway_sdk import (
     RequestContext,
     plugin_metadata,
 )
+from llm_gateway_sdk.http import Room
 
 
 @plugin_metadata(name="books")
@@ -62,7 +63,7 @@ class Reply:
         body, self._body = self._body, b""
         return body
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         return await self.receive()
 
     def expire_at(self, when: float, reason: str) -> None: ...

@@ -41,6 +41,10 @@ class Wire:
         self.chunks, self.size = [], 0
         return data
 
+    def take_pieces(self) -> list[bytes]:
+        pieces, self.chunks, self.size = self.chunks, [], 0
+        return pieces
+
     def resume(self) -> None:
         self.resumed += 1
 

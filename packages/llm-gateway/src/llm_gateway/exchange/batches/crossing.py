@@ -41,6 +41,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.operations.batch import BatchAPI, BatchResult, BatchStatus
 from llm_gateway_sdk.operations.owned import BatchLine, OwnedForm
 from llm_gateway_sdk.principal import owner_of
+from llm_gateway_sdk.reading import read_in_pieces
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.lines import each_line
 
@@ -249,7 +250,7 @@ class Crossed:
         status, thing = await self.status(), self._thing()
         shown = thing.object
         if status.is_final and self.form.shows_results(thing.facts):
-            whole = await _joined(results_of(self, thing, status), self.request.services.max_reply_bytes)
+            whole = await _joined(self.request, results_of(self, thing, status))
             shown = copy.deepcopy(shown)
             await run_aside(self._with_results, shown, whole, thing)
         return status, shown
@@ -301,7 +302,7 @@ class Crossed:
             status = await self._ended()
             pieces = results_of(self, thing, status)
         if wants_to_look(request, self.form):
-            whole = WireReply(200, Headers.of(_LINES), await _joined(pieces, request.services.max_reply_bytes))
+            whole = WireReply(200, Headers.of(_LINES), await _joined(request, pieces))
             verdict, whole = await look_at_reply(request, self.form, whole)
             if verdict is None:
                 await client.own(whole)
@@ -336,7 +337,7 @@ class Crossed:
         request = self.request
         reply = await call_endpoint(request, self.attempt, self.http, call)
         try:
-            body = await reply.read(request.services.max_reply_bytes)
+            body = await reply.read(request.services.max_reply_bytes, request.make_room)
         finally:
             reply.close()
         if not 200 <= reply.status < 300:
@@ -355,7 +356,7 @@ async def results_of(crossed: Crossed, thing: Belonging, status: BatchStatus) ->
         reply = await call_endpoint(request, crossed.attempt, crossed.http, api.results_request(place))
         try:
             if not 200 <= reply.status < 300:
-                failed = await reply.read(request.services.max_reply_bytes)
+                failed = await reply.read(request.services.max_reply_bytes, request.make_room)
                 dialect = request.services.dialects[crossed.http.dialect]
                 secrets = secrets_of(request, crossed.http)
                 error = await read_http_error(dialect, reply.status, reply.headers, failed, sent=secrets)
@@ -421,10 +422,15 @@ def _object(body: bytes) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-async def _joined(pieces: AsyncIterator[bytes], most: int) -> bytes:
-    found = bytearray()
-    async for piece in pieces:
-        found += piece
-        if len(found) > most:
+async def _joined(request: ClientRequest, pieces: AsyncIterator[bytes]) -> bytes:
+    size, most = 0, request.services.max_reply_bytes
+
+    async def receive() -> bytes:
+        nonlocal size
+        piece = await anext(pieces, b"")
+        size += len(piece)
+        if size > most:
             raise InvalidRequest("These results are too many for a plugin that has to see all of them.", status=413)
-    return bytes(found)
+        return piece
+
+    return await read_in_pieces(receive, None, request.make_room)

@@ -105,7 +105,7 @@ async def perform_owned(
     reply = await call_endpoint(request, attempt, http, _wire(request, http, body), upload)
     try:
         if not 200 <= reply.status < 300:
-            failed = await reply.read(MAX_ERROR_BYTES)
+            failed = await reply.read(MAX_ERROR_BYTES, request.make_room)
             raise await read_http_error(
                 request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http)
             )
@@ -113,7 +113,8 @@ async def perform_owned(
             look_soon(request, id_of(request))
         if form.role == "content" and not wants_to_look(request, form):
             return await relay(request, client, attempt, reply)
-        answer = WireReply(reply.status, Headers.of(reply.headers), await reply.read(request.services.max_reply_bytes))
+        body = await reply.read(request.services.max_reply_bytes, request.make_room)
+        answer = WireReply(reply.status, Headers.of(reply.headers), body)
     finally:
         reply.close()
     if form.role != "content":

@@ -14,6 +14,7 @@ from llm_gateway_sdk import (
     ModelProtocolError,
     ModelStreamError,
     OpaquePart,
+    StreamDecoder,
     StreamEncoder,
     TextPart,
     ThinkingPart,
@@ -31,9 +32,10 @@ from llm_gateway_sdk.wire.pieces import joined
 from ..attempt import LiveAttempt
 from ..client import ClientReply
 from ..errors import scrub_info
+from ..long_replies import LONG_REPLY
 from ..outlet import Outlet
 from ..pacing import HEAVY_BYTES, PIECE_BYTES, WATCHED_BYTES, EventBound, pieces, too_large
-from ..request import ClientRequest
+from ..request import ClientRequest, EventRoom
 from ..signed_reasoning import StreamedSignatures
 from ..thoughts import thought_gate
 from ..upstream import UpstreamCall, secrets_of
@@ -198,6 +200,7 @@ async def decoded(
     limit, size = services.max_reply_bytes, 0
     most = PIECE_BYTES if not request.chain.chunk else WATCHED_BYTES
     idle, total, loop = attempt.idle, attempt.expires, request.loop
+    room, collects = EventRoom(request, total), not request.ctx.streaming
     try:
         while data := await reply.receive():
             length = len(data)
@@ -206,11 +209,15 @@ async def decoded(
                 attempt.is_heavy = True
                 if size > limit:
                     raise too_large(limit)
+                if collects and size > LONG_REPLY:
+                    await room.make_for(size)
             for piece in (data,) if length <= most else pieces(data, most):
                 opened = 0
                 if bound is not None and (bound.open or piece[-2:] != b"\n\n"):
                     opened = bound.open
                     bound.check(piece)
+                    if bound.open > LONG_REPLY:
+                        await room.make_for(bound.open)
                 if opened > PIECE_BYTES or bound is None:
                     # It may complete a large event.
                     chunks = await run_aside(decoder.feed, piece) if opened > HEAVY_BYTES else decoder.feed(piece)
@@ -220,6 +227,8 @@ async def decoded(
                     chunks = decoder.feed(piece)
                     if chunks:
                         yield chunks
+                if opened > LONG_REPLY and not collects and bound is not None and bound.open <= LONG_REPLY:
+                    room.give_back()
                 if piece is not data:
                     await asyncio.sleep(0)
             if stream.committed:
@@ -233,14 +242,17 @@ async def decoded(
     except ModelError:
         if not decoder.finished:
             raise
-    try:
-        rest = decoder.close()
-    except DialectError as error:
-        raise _unreadable(error) from None
-    if rest:
+    if rest := _rest(decoder):
         yield rest
     if not decoder.finished:
         raise ModelStreamError("The provider's stream ended early.")
+
+
+def _rest(decoder: StreamDecoder) -> list[LLMResponse]:
+    try:
+        return decoder.close()
+    except DialectError as error:
+        raise _unreadable(error) from None
 
 
 async def decoded_body(

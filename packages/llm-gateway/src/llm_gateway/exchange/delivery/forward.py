@@ -27,9 +27,10 @@ from ..attempt import LiveAttempt
 from ..client import ClientReply
 from ..errors import scrub, scrub_info
 from ..kept_reply import KeptReply
+from ..long_replies import LONG_REPLY
 from ..outlet import Outlet
 from ..pacing import PIECE_BYTES, pieces, too_large
-from ..request import ClientRequest
+from ..request import ClientRequest, EventRoom
 from ..upstream import UpstreamCall, secrets_of
 from .chunks import rest_of
 from .forwarder import StreamForwarder
@@ -56,7 +57,7 @@ class _Driver:
 
     __slots__ = (
         "_attempt", "_call", "_client", "_committed", "_forwarder", "_idle", "_left", "_reply", "_request", "_retains",
-        "_total", "outlet",
+        "_room", "_total", "outlet",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +75,7 @@ class _Driver:
         self._retains = request.retains
         self._idle, self._total = attempt.idle, attempt.expires
         self._committed = False
+        self._room: EventRoom | None = None
         self._left: tuple[bytes, bool, int] | None = None
         """A block that `take` could not send on, whether it is released, and how much of the next piece is in it."""
 
@@ -111,7 +113,13 @@ class _Driver:
                 out = forwarder.feed(data)
             else:
                 out = await self._feed_in_turns(data)
+            if forwarder.open_bytes > LONG_REPLY:
+                self._room = self._room or EventRoom(self._request, self._total)
+                await self._room.make_for(forwarder.open_bytes)
             await self._send(out)
+            if self._room is not None and forwarder.open_bytes <= LONG_REPLY:
+                self._room.give_back()
+                self._room = None
             if forwarder.error is not None:
                 raise self._error_event(await rest_of(self._request, reply))
             if self._committed:
@@ -138,6 +146,9 @@ class _Driver:
             if self._retains:
                 self._attempt.retain(block)
             self._attempt.sent_bytes += len(block)
+        elif forwarder.open_bytes > LONG_REPLY:
+            self._left = (b"", True, len(data))
+            return False  # before more is read there has to be room
         due = now + self._idle
         if due < self._total:
             self._reply.expire_at(due, "idle")

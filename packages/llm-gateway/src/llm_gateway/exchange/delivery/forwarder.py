@@ -64,8 +64,7 @@ class StreamForwarder:
         "_dialect",
         "_earlier",
         "_held",
-        "_held_bytes",
-        "_last",
+                "_last",
         "_max",
         "_seam",
         "_withhold_usage",
@@ -74,6 +73,7 @@ class StreamForwarder:
         "error_event",
         "finished",
         "head",
+        "open_bytes",
         "pieces",
     )  # fmt: skip
 
@@ -82,7 +82,8 @@ class StreamForwarder:
         self._max = max_event_bytes
         self._withhold_usage = withhold_usage
         self.pieces: list[bytes] = []
-        self._held_bytes = 0
+        self.open_bytes = 0
+        """Of the event that is not ended yet."""
         self._seam = b""
         self._held: list[bytes] = []
         # The last blocks. A usage event may be followed by a ping and the terminal event, each in a separate block.
@@ -125,7 +126,7 @@ class StreamForwarder:
             pieces.append(data[:end])
             block = b"".join(pieces)
             pieces.clear()
-            self._held_bytes = 0
+            self.open_bytes = 0
         elif end == 0:
             return self._keep(data)
         else:
@@ -194,8 +195,8 @@ class StreamForwarder:
                 self._seam = b""
             self.pieces.append(data)
             self._seam = (self._seam + data[-3:])[-3:]
-            self._held_bytes += len(data)
-            if self._held_bytes > self._max:
+            self.open_bytes += len(data)
+            if self.open_bytes > self._max:
                 raise DialectError(f"a stream event is larger than {self._max} bytes")
         return b""
 

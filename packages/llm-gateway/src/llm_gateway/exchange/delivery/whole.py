@@ -52,7 +52,7 @@ async def deliver_whole(
 ) -> Verdict | None:
     """Reads the body and answers with it, or gives what a hook decided. Raises ModelError."""
     ctx, chain = request.ctx, request.chain
-    body = await reply.read(request.services.max_reply_bytes)
+    body = await reply.read(request.services.max_reply_bytes, request.make_room)
     attempt.entry.first_token = ctx.metrics.first_token = time.time()
     dialect, mint, names = call.dialect, request.services.mint, call.names
     wire = WireReply(reply.status, Headers.of(reply.headers), body)

@@ -13,6 +13,8 @@ from yarl import URL
 
 from llm_gateway_sdk import HTTPReply
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
+from llm_gateway_sdk.http import Room
+from llm_gateway_sdk.reading import read_in_pieces
 
 from .decoding import Undecodable, decode_headers, find_decoder, receive_decoded
 from .dial import describe_os_error, not_reached
@@ -150,16 +152,12 @@ class AiohttpReply(HTTPReply):
             self.close()
             raise
 
-    async def read(self, limit: int | None = None) -> bytes:
-        pieces: list[bytes] = []
-        length = 0
-        while piece := await self.receive():
-            length += len(piece)
-            if limit is not None and length > limit:
-                self.close()
-                raise ModelProtocolError(f"The reply is larger than the {limit} bytes that are accepted.")
-            pieces.append(piece)
-        return b"".join(pieces)
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
+        try:
+            return await read_in_pieces(self.receive, limit, room, self._deadline)
+        except ModelProtocolError:
+            self.close()
+            raise
 
     def expire_at(self, when: float, reason: str) -> None:
         self._deadline = when

@@ -158,6 +158,14 @@ class Connection(Pumping):
             self.resume()
         return data
 
+    def take_pieces(self) -> list[bytes]:
+        pieces = self.chunks[:]
+        self.chunks.clear()
+        self.size = 0
+        if self._paused:
+            self.resume()
+        return pieces
+
     def resume(self) -> None:
         if self._paused:
             self._paused = False

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from math import inf
 from typing import Any, Protocol
 
 from llm_gateway_sdk.errors import ModelConnectionError, ModelError, ModelProtocolError, ModelTimeout
-from llm_gateway_sdk.heavy import run_aside
-from llm_gateway_sdk.wire.pieces import joined
+from llm_gateway_sdk.http import UNASKED_BYTES, Room
+from llm_gateway_sdk.reading import whole_of_pieces
 
 from .decoding import ContentDecoder, Undecodable, receive_decoded
 
@@ -27,6 +26,10 @@ class Body(Protocol):
     """When the connection's timer fires; infinite if it is not armed."""
 
     def take(self) -> bytes: ...
+
+    def take_pieces(self) -> list[bytes]:
+        """The same without joining it."""
+        ...
 
     def resume(self) -> None:
         """Reading may have been paused while no reader waited."""
@@ -107,28 +110,28 @@ class Reply:
         finally:
             self.take = None
 
-    async def read(self, limit: int | None = None) -> bytes:
+    async def read(self, limit: int | None = None, room: Room | None = None) -> bytes:
         is_whole = self.body is None and self.error is None and self.decoder is None
         if is_whole and (limit is None or len(self.rest) <= limit):
             data, self.rest = self.rest, b""
             return data
         pieces: list[bytes] = []
-        length = 0
-        # The parts of a whole body are not looked at: wait until all of it, or much of it, is there.
-        self.patience = inf if self.decoder is not None else _LONG if limit is None else min(limit, _LONG)
+        length = asked = 0
+        # The parts of a whole body are not looked at: wait until much of it is there.
+        self.patience = UNASKED_BYTES if limit is None else min(limit, UNASKED_BYTES)
         try:
-            while piece := await self.receive():
-                length += len(piece)
+            while came := await self._receive_pieces():
+                length += sum(map(len, came))
                 if limit is not None and length > limit:
                     self.close()
                     raise ModelProtocolError(f"The reply is larger than the {limit} bytes that are accepted.")
-                pieces.append(piece)
+                pieces += came
+                if length > UNASKED_BYTES and room is not None:
+                    await room(length - asked, self.deadline)
+                    asked = length
         finally:
             self.patience = 0
-        if len(pieces) == 1:
-            return pieces[0]
-        # Of many long replies that end at the same moment, each copy would hold up the event loop.
-        return await run_aside(joined, pieces) if length > _LONG else b"".join(pieces)
+        return pieces[0] if len(pieces) == 1 else await whole_of_pieces(pieces, length)
 
     def expire_at(self, when: float, reason: str) -> None:
         """Only waiting is limited: what a slow reader finds already complete is still given out after `when`, and an
@@ -159,30 +162,55 @@ class Reply:
         while True:
             body = self.body
             if body is None:
-                if self.rest:
-                    data, self.rest = self.rest, b""
-                    return data
-                if self.error is not None:
-                    raise self.error
-                return b""
+                return self._take_rest()
             if body.loop.time() >= self.deadline:
                 body.break_off(ModelTimeout(self.reason))
                 self.rest = b""
-                continue
-            if body.chunks and body.size > self.patience:
+            elif body.chunks and body.size > self.patience:
                 return body.take()
-            if self.waiter is not None:
-                raise RuntimeError("the reply is already being received elsewhere")
-            if self.patience:
-                body.resume()
-            self.waiter = body.loop.create_future()
-            try:
-                await self.waiter
-            except BaseException:
-                self.close()
-                raise
-            finally:
-                self.waiter = None
+            else:
+                await self._wait(body)
+
+    async def _receive_pieces(self) -> list[bytes]:
+        """What is there, as it came: to join it takes time, and is done once for all of a body."""
+        decoder, body = self.decoder, self.body
+        if decoder is not None:
+            data = await self._receive_decoded(decoder)
+            return [data] if data else []
+        while body is not None:
+            if body.loop.time() >= self.deadline:
+                body.break_off(ModelTimeout(self.reason))
+                self.rest = b""
+            elif body.chunks and body.size > self.patience:
+                return body.take_pieces()
+            else:
+                await self._wait(body)
+            body = self.body
+        data = self._take_rest()
+        return [data] if data else []
+
+    def _take_rest(self) -> bytes:
+        if self.rest:
+            data, self.rest = self.rest, b""
+            return data
+        if self.error is not None:
+            raise self.error
+        return b""
+
+    async def _wait(self, body: Body) -> None:
+        """Until more has come than the reader's patience asks for, or the body has ended."""
+        if self.waiter is not None:
+            raise RuntimeError("the reply is already being received elsewhere")
+        if self.patience:
+            body.resume()
+        self.waiter = body.loop.create_future()
+        try:
+            await self.waiter
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.waiter = None
 
     async def _receive_decoded(self, decoder: ContentDecoder) -> bytes:
         try:
@@ -192,6 +220,4 @@ class Reply:
             raise
 
 
-_LONG = 1 << 20
-"""Bytes that are joined in one step."""
 _NO_HEADERS: list[tuple[str, str]] = []

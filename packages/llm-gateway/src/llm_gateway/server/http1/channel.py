@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import cast
 
+from ..slow_readers import HELD_BYTES
 from .door import Door
 from .duplex import Duplex
 
@@ -33,6 +34,8 @@ class Channel(asyncio.Protocol):
         self.read_paused = False
         self.client_ip: str | None = None
         self._writable: asyncio.Future[None] | None = None
+        self._held = 0
+        """Bytes that wait with the client, beyond those that were written."""
         self._deaf = False
         """Nothing that comes is read as HTTP any more."""
         self._duplex: Duplex | None = None
@@ -133,14 +136,24 @@ class Channel(asyncio.Protocol):
             waiting.set_result(None)
 
     def unread_bytes(self) -> int:
-        return self.transport.get_write_buffer_size()
+        return self.transport.get_write_buffer_size() + self._held
 
     def address(self) -> str | None:
         """Who is connected; a proxy, where one is in front."""
         return self.client_ip
 
-    async def wait_writable(self) -> None:
-        """One that takes nothing at all for `idle_timeout` is cut off."""
+    async def wait_writable(self, held: int = 0) -> None:
+        """Until the client has taken what was written, or has left; `held` further bytes wait with it. One that takes
+        nothing at all for `idle_timeout` is cut off."""
+        if held > HELD_BYTES:
+            self._held = held
+            self.door.slow_readers.weigh(self)
+        try:
+            await self._wait_for_reader()
+        finally:
+            self._held = 0
+
+    async def _wait_for_reader(self) -> None:
         transport = self.transport
         while self.write_paused and not transport.is_closing():
             left = transport.get_write_buffer_size()

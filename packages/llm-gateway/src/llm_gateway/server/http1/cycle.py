@@ -36,6 +36,14 @@ class Shared(Protocol):
         ...
 
 
+class Held(Protocol):
+    """What the reply holds of the room for long ones."""
+
+    def leave(self) -> int: ...
+
+    def go_on(self) -> None: ...
+
+
 class ConnectionSide(Protocol):
     """What a cycle needs of its connection."""
 
@@ -50,8 +58,8 @@ class ConnectionSide(Protocol):
         """Writes at the end of the loop's turn."""
         ...
 
-    async def wait_writable(self) -> None:
-        """Waits until the client has taken what was written, or has left."""
+    async def wait_writable(self, held: int) -> None:
+        """Waits until the client has taken what was written, or has left; so many further bytes wait with it."""
         ...
 
     def abort(self) -> None: ...
@@ -84,6 +92,7 @@ class Cycle:
     """The body, where it is handed on while it arrives."""
     duplex: Duplex | None = None
     """What the client sends after its head, where that offered another protocol and the offer is taken."""
+    _long_reply: Held | None = None
     _unsent_head: bytes | None = None
     _chunked = False
 
@@ -165,7 +174,7 @@ class Cycle:
     async def write(self, data: bytes, *, more: bool) -> None:
         connection = self._connection
         if connection.write_paused and not self.disconnected:
-            await connection.wait_writable()
+            await self._wait_writable(len(data))
         if self.disconnected or self.response_complete:
             return
         if self._bodyless:
@@ -185,6 +194,21 @@ class Cycle:
         if not more:
             self.response_complete = True
             connection.on_response_complete(self)
+
+    def hold(self, reply: Held) -> None:
+        self._long_reply = reply
+
+    async def _wait_writable(self, size: int) -> None:
+        """What the reply holds meanwhile is the client's, and no other reply waits for it."""
+        reply = self._long_reply
+        if reply is None:
+            await self._connection.wait_writable(size)
+            return
+        held = reply.leave()
+        try:
+            await self._connection.wait_writable(size + held)
+        finally:
+            reply.go_on()
 
     def _send_long(self, data: bytes, *, more: bool) -> None:
         """Without a copy, which would hold the event loop."""
