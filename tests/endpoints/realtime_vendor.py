@@ -29,6 +29,7 @@ class Visit:
     events: list[dict[str, Any]] = field(default_factory=list)
     closed: threading.Event = field(default_factory=threading.Event)
     code: int | None = None
+    reason: str | None = None
 
 
 class RealtimeVendor:
@@ -69,7 +70,7 @@ class RealtimeVendor:
         except ConnectionClosed:
             pass
         finally:
-            visit.code = connection.protocol.close_code
+            visit.code, visit.reason = connection.protocol.close_code, connection.protocol.close_reason
             visit.closed.set()
 
 

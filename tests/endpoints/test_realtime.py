@@ -262,6 +262,36 @@ def test_what_a_plugin_hides_is_hidden_both_ways(served: ServedGateway, vendor: 
     assert [event["delta"] for event in again if "delta" in event] == ["echo: say [hidden]"]
 
 
+def test_a_word_that_goes_over_two_parts_of_an_item_is_hidden(served: ServedGateway, vendor: RealtimeVendor) -> None:
+    with session(served, "key-of-ann", path="/hiding/openai/v1/realtime?model=voice") as connection:
+        connection.recv(5)
+        parts = [{"type": "input_text", "text": text} for text in ("my s3c", "ret is", "no s3cret")]
+        item = {"type": "message", "role": "user", "content": parts}
+        connection.send(json.dumps({"type": "conversation.item.create", "item": item}))
+        assert json.loads(connection.recv(5))["type"] == "conversation.item.created"
+
+    sent = vendor.visits[-1].events[-1]["item"]["content"]
+    assert "".join(part["text"] for part in sent) == "my [hidden] isno [hidden]"
+    assert len(sent) == 3
+
+
+def test_the_reason_of_a_close_is_not_handed_on_where_a_plugin_edits(
+    served: ServedGateway, vendor: RealtimeVendor
+) -> None:
+    path = "/hiding/openai/v1/realtime?model=voice"
+    with session(served, "key-of-ann", path=path) as connection:
+        ask(connection, "bye")
+        with pytest.raises(ConnectionClosed):
+            connection.recv(5)
+        assert (connection.close_code, connection.close_reason) == (4001, "")
+    mine = session(served, "key-of-ann", path=path)
+    mine.recv(5)
+    mine.close(4002, "a s3cret")
+    visit = vendor.visits[-1]
+    assert visit.closed.wait(5)
+    assert (visit.code, visit.reason) == (4002, "")
+
+
 def test_what_a_plugin_refuses_does_not_go_on(served: ServedGateway, vendor: RealtimeVendor) -> None:
     with session(served, "key-of-ann", path="/hiding/openai/v1/realtime?model=voice") as connection:
         connection.recv(5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -95,6 +96,17 @@ def test_levels_can_be_set_per_module(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "deep" in console.getvalue()
     assert "chatter" not in console.getvalue()
+
+
+def test_foreign_modules_write_lines_for_debugging_only_where_they_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    console = configure(monkeypatch, level="debug", levels={"my_plugin": "debug"})
+    for name in ("websockets.client", "a_library", "my_plugins", "my_plugin", "my_plugin.part", "llm_gateway_logger"):
+        logging.getLogger(name).debug("deep in %s", name)
+        logging.getLogger(name).info("chatter of %s", name)
+
+    written = console.getvalue()
+    assert re.findall(r"deep in (\S+)", written) == ["my_plugin", "my_plugin.part", "llm_gateway_logger"]
+    assert len(re.findall("chatter of", written)) == 6
 
 
 def test_a_file_is_written_and_may_be_rotated_away(tmp_path: Path) -> None:

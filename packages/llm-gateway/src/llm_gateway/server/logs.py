@@ -10,6 +10,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Iterable
 from typing import ClassVar
 
 from llm_gateway_sdk import ConfigError, ConfigProblem
@@ -26,6 +27,8 @@ _NOISY = (
     "asyncio", "azure", "botocore", "google", "httpcore", "httpx", "msal", "opentelemetry", "urllib3",
 )  # fmt: skip
 """Libraries that write lines for every call."""
+_OWN = "llm_gateway"
+"""How the names of all modules of this project begin, its built-in plugins included."""
 
 
 def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
@@ -43,14 +46,30 @@ def configure_logging(config: LoggingConfig, level: str | None = None) -> None:
     root = logging.getLogger()
     for old in list(root.handlers):
         root.removeHandler(old)
+    named = _Named(config.levels)
     for handler in handlers:
         handler.setFormatter(formatter)
+        handler.addFilter(named)
         root.addHandler(handler)
     root.setLevel((level or config.level).upper())
     for noisy in _NOISY:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
     for name, wanted in config.levels.items():
         logging.getLogger(name).setLevel(wanted.upper())
+
+
+class _Named(logging.Filter):
+    """Leaves out lines for debugging of foreign modules, which may have messages, bodies and headers in them. Only
+    those that `logging.levels` names write such."""
+
+    def __init__(self, levels: Iterable[str]) -> None:
+        super().__init__()
+        self._levels = tuple(levels)
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.INFO or record.name.startswith(_OWN):
+            return True
+        return any(record.name == name or record.name.startswith(f"{name}.") for name in self._levels)
 
 
 def _file(path: str) -> logging.Handler:

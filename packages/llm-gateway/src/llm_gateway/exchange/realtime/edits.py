@@ -16,6 +16,7 @@ its plugins can't see (`allowUnseenNative`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
@@ -75,10 +76,10 @@ class EventEdits:
         places, messages = await (run_aside(_asked, event) if aside else _at_once(_asked, event))
         if not places:
             return
-        ctx, before = self._context(), [message.text for message in messages]
+        ctx, before = self._context(), _texts_of(messages)
         ctx.request = LLMRequest(ctx.requested_model or "", messages)
         _raise(await run_phase(self._before, ctx))
-        texts = [message.text for message in ctx.request.messages]
+        texts = _texts_of(ctx.request.messages)
         await (run_aside(_put_back, places, before, texts) if aside else _at_once(_put_back, places, before, texts))
 
     async def to_client(self, event: Event, *, aside: bool = False) -> list[Event]:
@@ -113,13 +114,13 @@ class EventEdits:
         places, parts = await (run_aside(_answered, event) if aside else _at_once(_answered, event))
         if not places:
             return
-        ctx, before = self._context(), [part.text for part in parts if isinstance(part, TextPart)]
+        ctx, before = self._context(), _texts_of([Message("assistant", parts)])
         response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", parts))])
         ctx.request = LLMRequest(ctx.requested_model or "")
         ctx.response_payload = Payload(None, response)
         _raise(await run_phase(self._after, ctx))
         left = ctx.response or response
-        texts = [part.text for part in left.message.content if isinstance(part, TextPart)]
+        texts = _texts_of([left.message])
         await (run_aside(_put_back, places, before, texts) if aside else _at_once(_put_back, places, before, texts))
 
     def _context(self) -> RequestContext:
@@ -179,8 +180,25 @@ async def _at_once(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T
 
 
 def _asked(event: Event) -> tuple[list[TextPlace], list[Message]]:
+    """Each text as a message, but for the parts of one item, which receivers join: they are parts of one message."""
     places, role = list(walk_json(event, "")), _role_of(event)
-    return places, [Message(role, [TextPart(place.text)]) for place in places]
+    messages: list[Message] = []
+    holder = None
+    for place in places:
+        found = _PART(place.path)
+        if found is None or found.groups() != holder:
+            holder = None if found is None else found.groups()
+            messages.append(Message(role, []))
+        messages[-1].content.append(TextPart(place.text))
+    return places, messages
+
+
+_PART = re.compile(r"(.*\bcontent)\[\d+\]\.(\w+)").fullmatch
+"""The path of a text of a part: which item's content, and which field."""
+
+
+def _texts_of(messages: Sequence[Message]) -> list[str]:
+    return [part.text for message in messages for part in message.content if isinstance(part, TextPart)]
 
 
 def _answered(event: Event) -> tuple[list[TextPlace], list[Part]]:

@@ -130,7 +130,12 @@ class Session:
             if wait > 0:
                 await asyncio.sleep(wait)
         closing = self._client.closing
-        return _End(closing.sendable(), Closing() if closing.code == _BROKEN else closing.sendable())
+        return _End(closing.sendable(), Closing() if closing.code == _BROKEN else self._handed_on(closing))
+
+    def _handed_on(self, closing: Closing) -> Closing:
+        """A side's close as the other side gets it: a reason that no plugin has seen stays here."""
+        sendable = closing.sendable()
+        return Closing(sendable.code) if self._edits.hides_sound else sendable
 
     async def _judge(self, message: Message) -> Message | None:
         """The client's message as it goes on; None where it does not, which is reported to the client."""
@@ -222,7 +227,7 @@ class Session:
         if closing.code == _BROKEN:
             error = ModelStreamError("The connection to the model's provider was lost.", status=502, kind="upstream")
             return _End(Closing(INTERNAL, "The provider's connection was lost."), Closing(), error)
-        return _End(closing.sendable(), closing.sendable())
+        return _End(self._handed_on(closing), closing.sendable())
 
     async def _hand_on(self, message: Message) -> _End | None:
         edits = self._edits
