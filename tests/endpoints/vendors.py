@@ -266,6 +266,9 @@ class Vendors:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # A head and a body that are written one after the other would wait for an acknowledgement of 40 ms.
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def _serve(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("content-length") or 0))

@@ -47,6 +47,11 @@ class EmbeddingRequest:
             for start in range(0, len(self.inputs), most)
         ]
 
+    def check(self, reply: EmbeddingReply) -> None:
+        """Raises DialectError where not each input has its vector: clients would take those of others for theirs."""
+        if len(reply.vectors) != len(self.inputs):
+            raise DialectError(f"{len(reply.vectors)} vectors for {len(self.inputs)} inputs")
+
     def join(self, replies: Sequence[EmbeddingReply]) -> EmbeddingReply:
         """The reply whose parts these are, in order."""
         if len(replies) == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from ..context import Operation
 from ..dialect import Mint, Target, WireReply, WireRequest
@@ -18,10 +18,13 @@ from ..losses import Losses
 from ..response import Usage
 from ..wire import json
 
-__all__ = ["OperationForm", "UploadedFile"]
+__all__ = ["OperationForm", "ReplyKind", "UploadedFile"]
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+
+ReplyKind = Literal["object", "bytes", "anything"]
+"""What the body of a success is: one JSON object; some bytes; anything, nothing included."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -108,6 +111,10 @@ class OperationForm(ABC, Generic[Q, A]):
     def most_inputs(self, target: Target) -> int | None:
         """How many inputs one call takes; None where it has no limit."""
         return None
+
+    def reply_kind(self, body: bytes) -> ReplyKind:
+        """What a success has to be; `body` is the request's."""
+        return "object"
 
     def usage_of(self, body: dict[str, Any]) -> Usage | None:
         """What a reply of this form reports; `body` is the decoded JSON."""

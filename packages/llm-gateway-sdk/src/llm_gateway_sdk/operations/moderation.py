@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import DialectError
 from ..response import Usage
 
 __all__ = ["Judgement", "ModerationReply", "ModerationRequest"]
@@ -16,6 +17,11 @@ class ModerationRequest:
     inputs: list[str]
     provider_metadata: dict[str, Any] = field(default_factory=dict)
     """By form: fields that the canonical form has no name for."""
+
+    def check(self, reply: ModerationReply) -> None:
+        """Raises DialectError where not each input has its result."""
+        if len(reply.results) != len(self.inputs):
+            raise DialectError(f"{len(reply.results)} results for {len(self.inputs)} inputs")
 
 
 @dataclass(slots=True)

@@ -28,7 +28,9 @@ from llm_gateway_sdk.estimate import estimate_text
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.numerals import whole_number
+from llm_gateway_sdk.operations.embeddings import EmbeddingRequest
 from llm_gateway_sdk.operations.form import OperationForm, UploadedFile
+from llm_gateway_sdk.operations.moderation import ModerationRequest
 from llm_gateway_sdk.wire import json
 
 from ..models import ModelTarget
@@ -38,10 +40,11 @@ from .client import ClientReply
 from .errors import read_http_error, refuse_web_page
 from .headers import find, loss_text
 from .multipart import FormBody, FormFile
+from .promised import check_body, protocol_error, reply_kind
 from .reply_texts import look_at_reply, wants_to_look
 from .request import ClientRequest
 from .seen import seen_query
-from .side_calls import MAX_ERROR_BYTES, WATCHED_BYTES, call_endpoint, note_usage, protocol_error, relay
+from .side_calls import MAX_ERROR_BYTES, WATCHED_BYTES, call_endpoint, note_usage, relay
 from .upstream import check_losses, check_model_name, secrets_of
 
 __all__ = ["operation_target", "perform_form"]
@@ -174,15 +177,15 @@ async def _pass_through(job: _Job, client: ClientReply) -> Verdict | None:
             raise await read_http_error(
                 request.dialect, reply.status, reply.headers, failed, sent=secrets_of(request, http)
             )
-        refuse_web_page(find(reply.headers, "content-type"))
         kind = find(reply.headers, "content-type")
-        streamed = kind.startswith("text/event-stream")
+        promised, streamed = reply_kind(request, reply.headers), kind.startswith("text/event-stream")
         if not wants_to_look(request, job.form, kind) or (streamed and not request.chain.edits_reply):
             return await relay(request, client, job.attempt, reply)
         body = await reply.read(request.services.max_reply_bytes, request.make_room)
         came = WireReply(reply.status, Headers.of(reply.headers), body)
     finally:
         reply.close()
+    check_body(promised, came.body)
     note_usage(request, job.attempt, came.body[:WATCHED_BYTES], came.body[-WATCHED_BYTES:])
     job.attempt.content_type = find(came.headers.items, "content-type")
     verdict, seen = await look_at_reply(request, job.form, came)
@@ -264,7 +267,7 @@ async def _ask(job: _Job, part: Any, call: WireRequest) -> Any:
             raise error
         refuse_web_page(find(reply.headers, "content-type"))
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
-        answer = await request.work(job.theirs.decode_reply, wire, part)
+        answer = await request.work(_read_answer, job.theirs, wire, part)
     except DialectError as error:
         raise protocol_error(str(error)) from None
     finally:
@@ -273,6 +276,14 @@ async def _ask(job: _Job, part: Any, call: WireRequest) -> Any:
     if usage is None or usage.input_tokens is None:
         usage = answer.usage = Usage(estimated=True) if usage is None else replace(usage, estimated=True)
         usage.input_tokens = round(estimate_text(json_text(call.body)))
+    return answer
+
+
+def _read_answer(theirs: Form, wire: WireReply, part: Any) -> Any:
+    """Raises DialectError."""
+    answer = theirs.decode_reply(wire, part)
+    if isinstance(part, EmbeddingRequest | ModerationRequest):
+        part.check(answer)
     return answer
 
 

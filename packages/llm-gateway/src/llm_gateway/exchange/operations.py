@@ -35,9 +35,8 @@ from .batches.listing import list_belongings
 from .batches.uploads import serve_kept
 from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
-from .errors import read_http_error, refuse_web_page
+from .errors import read_http_error
 from .forms import operation_target, perform_form
-from .headers import find
 from .realtime.session_target import realtime_target, refuse_plain
 from .request import ClientRequest
 from .rights import check_rights, visible
@@ -160,8 +159,6 @@ async def _pass_through(
             failed = await reply.read(MAX_ERROR_BYTES, request.make_room)
             secrets = secrets_of(request, http)
             raise await read_http_error(request.dialect, reply.status, reply.headers, failed, sent=secrets)
-        if ctx.operation not in _OPAQUE:
-            refuse_web_page(find(reply.headers, "content-type"))
         await relay(request, client, attempt, reply)
     finally:
         reply.close()

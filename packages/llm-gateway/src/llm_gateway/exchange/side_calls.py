@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_gateway_sdk import HTTPProvider, HTTPReply, ModelError, ModelProtocolError, Verdict, WireRequest
+from llm_gateway_sdk import HTTPProvider, HTTPReply, ModelError, Verdict, WireRequest
 from llm_gateway_sdk.http import StreamingHTTPClient
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.operations.owned import OwnedForm
@@ -11,12 +11,13 @@ from .attempt import HeaderPairs, LiveAttempt
 from .client import ClientReply
 from .errors import unsendable
 from .multipart import FormBody
+from .promised import first_pieces, reply_kind
 from .request import ClientRequest
 from .time_limits import limits_of
 from .upstream import finish_headers, learn_quota, send
 from .usage import usage_in_body
 
-__all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "note_usage", "protocol_error", "relay"]
+__all__ = ["MAX_ERROR_BYTES", "WATCHED_BYTES", "call_endpoint", "note_usage", "relay"]
 
 MAX_ERROR_BYTES = 4 * 1024 * 1024
 WATCHED_BYTES = 4096
@@ -71,14 +72,18 @@ async def _send_form(
 
 
 async def relay(request: ClientRequest, client: ClientReply, attempt: LiveAttempt, reply: HTTPReply) -> Verdict | None:
-    """Hands a reply on as it comes, and looks at its ends for what it has used."""
+    """Hands a reply on as it comes, and looks at its ends for what it has used. Raises ModelError for one that can't be
+    read, or is not what its API promises, while there is still another answer."""
     begin = end = b""
     if request.ctx.operation in ("native", "stored"):
         # Files are handed out in the coding in which the provider keeps them.
         reply.keep_coding()
-        data = None
-    else:
-        data = await reply.receive()  # what can't be read fails here, while there is still another answer
+    try:
+        data: bytes | None = await first_pieces(reply_kind(request, reply.headers), reply)
+    except ModelError as error:
+        if request.ctx.operation in ("native", "stored") and request.wire.method not in ("GET", "HEAD"):
+            error.retryable = False  # the vendor has done what was asked: not a second time
+        raise
     await client.begin_relay(reply.status, reply.headers)
     try:
         while data := await reply.receive() if data is None else data:
@@ -110,7 +115,3 @@ def note_usage(request: ClientRequest, attempt: LiveAttempt, begin: bytes, end: 
         else:
             record(attempt.entry, usage)
     attempt.settled = attempt.entry.usage is not None or operation not in _ESTIMATED
-
-
-def protocol_error(reason: str) -> ModelProtocolError:
-    return ModelProtocolError(f"The provider's reply is not what its API promises: {reason}")

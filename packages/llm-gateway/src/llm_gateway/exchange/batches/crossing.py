@@ -52,9 +52,10 @@ from ..client import ClientReply
 from ..delivery.whole import decode_whole
 from ..errors import read_http_error
 from ..headers import loss_text
+from ..promised import protocol_error
 from ..reply_texts import look_at_reply, wants_to_look
 from ..request import ClientRequest
-from ..side_calls import call_endpoint, protocol_error
+from ..side_calls import call_endpoint
 from ..upstream import apply_defaults, check_losses, check_model_name, secrets_of
 from .counting import blocks_of
 from .lines import asked_model, target_of_line

@@ -19,6 +19,7 @@ from llm_gateway_sdk import (
     HTTPProvider,
     InvalidRequest,
     ModelError,
+    ModelProtocolError,
     NotFound,
     StoreError,
     Verdict,
@@ -42,6 +43,7 @@ from ..client import ClientReply
 from ..errors import read_http_error
 from ..headers import find
 from ..multipart import FormBody
+from ..promised import check_body, protocol_error, reply_kind
 from ..reply_texts import look_at_reply, wants_to_look
 from ..request import ClientRequest
 from ..seen import seen_query
@@ -118,7 +120,7 @@ async def perform_owned(
     finally:
         reply.close()
     if form.role != "content":
-        answer.body = form.own_addresses(answer.body)
+        answer.body = await request.work(_own_addresses, request, form, answer)
     attempt.settled = True
     attempt.content_type = find(answer.headers.items, "content-type")
     if form.role == "content":
@@ -141,6 +143,20 @@ async def perform_owned(
             return verdict
     await client.relay_whole(answer, attempt)
     return None
+
+
+def _own_addresses(request: ClientRequest, form: OwnedForm, answer: WireReply) -> bytes:
+    """The body with the gateway's addresses. Raises ModelProtocolError for what is not the provider's API."""
+    try:
+        check_body(reply_kind(request, answer.headers.items), answer.body)
+        return form.own_addresses(answer.body)
+    except DialectError as error:
+        failure = protocol_error(str(error))
+    except ModelProtocolError as error:
+        failure = error
+    # What was asked for has been done, or may have been: not a second time.
+    failure.retryable = failure.retryable and request.wire.method == "GET"
+    raise failure
 
 
 async def _perform_crossed(

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from llm_gateway_sdk import DialectError, Headers, Mint, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
-from llm_gateway_sdk.operations.form import OperationForm
+from llm_gateway_sdk.operations.form import OperationForm, ReplyKind
 from llm_gateway_sdk.operations.reading import object_of, text, value_in
 from llm_gateway_sdk.operations.speech import SpeechReply, SpeechRequest
 
@@ -39,6 +39,9 @@ class OpenAISpeech(OperationForm[SpeechRequest, SpeechReply]):
     def pieces_of(self, body: bytes, size: int) -> dict[str, int] | None:
         spoken = value_in(body, "input")
         return {"character": len(spoken)} if isinstance(spoken, str) and spoken else None
+
+    def reply_kind(self, body: bytes) -> ReplyKind:
+        return "bytes"
 
     def encode_reply(self, reply: SpeechReply, request: SpeechRequest, mint: Mint) -> WireReply:
         return WireReply(200, Headers.of([("content-type", reply.media_type)]), reply.audio)

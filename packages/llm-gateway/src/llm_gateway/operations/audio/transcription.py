@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 
 from llm_gateway_sdk import DialectError, Headers, Mint, Usage, WireReply, WireRequest
 from llm_gateway_sdk.context import Operation
-from llm_gateway_sdk.operations.form import OperationForm, UploadedFile
-from llm_gateway_sdk.operations.reading import count, json_reply, object_of, text
+from llm_gateway_sdk.operations.form import OperationForm, ReplyKind, UploadedFile
+from llm_gateway_sdk.operations.reading import count, json_reply, object_of, text, value_in
 from llm_gateway_sdk.operations.transcription import TranscriptionReply, TranscriptionRequest, audio_type
 from llm_gateway_sdk.wire import json
 
@@ -24,6 +24,8 @@ _BYTES_PER_SECOND = 8000
 """Of compressed speech, at least: what is estimated from the size of a recording is rather too long."""
 _LONGEST = 1e6
 """Seconds of a recording that are believed."""
+_TEXTS = ("text", "srt", "vtt")
+"""Formats that are not JSON, whatever content type a server gives them."""
 
 
 class OpenAITranscription(OperationForm[TranscriptionRequest, TranscriptionReply]):
@@ -33,6 +35,9 @@ class OpenAITranscription(OperationForm[TranscriptionRequest, TranscriptionReply
     operation: ClassVar[Operation] = "transcribe"
     multipart = True
     reply_texts: ClassVar[frozenset[str]] = frozenset({"text", "word"})
+
+    def reply_kind(self, body: bytes) -> ReplyKind:
+        return "anything" if value_in(body, "response_format") in _TEXTS else "object"
 
     def decode_upload(self, wire: WireRequest, files: Sequence[UploadedFile]) -> TranscriptionRequest:
         body = object_of(wire.body)
