@@ -226,7 +226,7 @@ reply of status `failed`, a Chat body with `error`) counts as one: a fallback fo
 status of its class. A client of the same API gets it as it came where no fallback is left. So do errors in no API's own
 form (`{"detail": …}`, `{"message": …, "code": …}`, plain text or a page of HTML within a stream), of the status that
 they name; in place of a whole reply a client of the same API gets them in its API's form. At every endpoint a web page,
-an empty body, or what is no JSON object where the API has one is the provider's failure (502), whatever its status."""
+an empty body, or a body that can't be read as a JSON object where the API has one, is the provider's failure (502)."""
 
 _HEADERS_TEXT = """| header | |
 |---|---|
