@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import operator
 
 from ..errors import DialectError
 from ..losses import Losses
@@ -41,13 +42,25 @@ _IMAGES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 def plain_base64(data: str) -> str:
     """The same base64 as all receivers read it (RFC 4648, section 4): the alphabet with `+` and `/`, padded, and no
     line breaks. The same object where it is so already."""
+    if len(data) <= PIECE_BYTES:
+        data = _plain_piece(data, is_spaced="\n" in data or " " in data)
+        return data + "=" * (-len(data) % 4) if len(data) % 4 in (2, 3) else data
+    # In pieces, between which other threads have their turn: 60 MB of words would be a second.
+    whole = [data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES)]
+    is_spaced = any("\n" in piece or " " in piece for piece in whole)
+    pieces = [_plain_piece(piece, is_spaced=is_spaced) for piece in whole]
+    size = sum(map(len, pieces))
+    if size % 4 in (2, 3):
+        pieces.append("=" * (-size % 4))
+    elif all(map(operator.is_, pieces, whole)):
+        return data
+    return joined_text(pieces)
+
+
+def _plain_piece(data: str, *, is_spaced: bool) -> str:
     if "-" in data or "_" in data:
         data = data.replace("-", "+").replace("_", "/")
-    if "\n" in data or " " in data:
-        # In pieces, between which other threads have their turn: 60 MB of words would be a second.
-        starts = range(0, len(data), PIECE_BYTES)
-        data = joined_text(["".join(data[start : start + PIECE_BYTES].split()) for start in starts])
-    return data + "=" * (-len(data) % 4) if len(data) % 4 in (2, 3) else data
+    return "".join(data.split()) if is_spaced else data
 
 
 def sniff(data: str) -> str | None:

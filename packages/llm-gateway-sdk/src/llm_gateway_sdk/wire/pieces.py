@@ -20,6 +20,7 @@ __all__ = [
     "decoded",
     "encoded",
     "found",
+    "has",
     "has_any",
     "joined",
     "joined_text",
@@ -98,6 +99,11 @@ def counted(data: bytes, *signs: bytes) -> int:
         for sign in signs:
             total += data.count(sign, start, start + PIECE_BYTES)
     return total
+
+
+def has(data: bytes, sign: bytes) -> bool:
+    """The same as `sign in data`."""
+    return sign in data if len(data) <= PIECE_BYTES else has_any(data, sign)
 
 
 def has_any(data: bytes, *signs: bytes) -> bool:

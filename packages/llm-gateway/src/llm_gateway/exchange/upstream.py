@@ -30,6 +30,7 @@ from llm_gateway_sdk.heavy import is_long
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.secrets import CREDENTIAL_HEADERS, is_secret_header
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES, has
 
 from ..models import ModelTarget
 from ..wire.client_headers import ClientHeaders
@@ -43,6 +44,9 @@ from .seen import compared, seen_query
 from .signed_reasoning import disguise_wrapped, has_signed_thinking, withhold_edited
 from .text_edits import TextEdits
 from .time_limits import Limits, limits_of
+
+_PIECE, _BEYOND = PIECE_BYTES, PIECE_BYTES + 1
+"""A slice that is empty where a body is not long: it costs less than a call."""
 
 __all__ = [
     "UpstreamCall",
@@ -107,7 +111,9 @@ def build_call(request: ClientRequest, target: ModelTarget, http: HTTPProvider, 
     payload = ctx.request_payload
     if target.defaults and payload is not None:
         apply_defaults(payload.value, target)
-    same, usage_asked = dialect is client and client.own_form in request.wire.body, False
+    body = request.wire.body
+    has_own_form = has(body, client.own_form) if body[_PIECE:_BEYOND] else client.own_form in body
+    same, usage_asked = dialect is client and has_own_form, False
     try:
         if same:
             crossed = _crossed(request, api, http) if plan is None else plan.crossed
@@ -388,8 +394,14 @@ def _same_dialect(
     if api.quirks and payload is not None and (own := _quirks_for_own(dialect, api.quirks, wire.body)):
         losses = losses or Losses("request")
         wire.body = _with_quirks(request, dialect, replace(api, quirks=own), wire, losses)
-    marks = dialect.refusal_markers
-    if marks is not None and payload is not None and marks[0] in wire.body and marks[1] in wire.body:
+    marks, body = dialect.refusal_markers, wire.body
+    if marks is None or payload is None:
+        is_marked = False
+    elif body[_PIECE:_BEYOND]:
+        is_marked = has(body, marks[0]) and has(body, marks[1])
+    else:
+        is_marked = marks[0] in body and marks[1] in body
+    if is_marked:
         losses = losses or Losses("request", dialect.field_names, wire.body)
         wire.body = dialect.fit_own(wire.body, api.model, losses)
     if api.model:
@@ -454,7 +466,7 @@ def _quirks_for_own(dialect: Dialect, quirks: Mapping[str, Any], body: bytes) ->
         return quirks
     if quirks.get("no_reasoning_history"):
         for marker in dialect.reasoning_markers:
-            if marker in body:
+            if has(body, marker):
                 return _NO_HISTORY
     return _NOTHING
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from ..patterns import RuleSet
 from .bounds import DEFAULT_MAX_SIZE, Budget, Findings, OnLimit, Span
+from .matching import put_together
 from .redactor import StreamRedactor
 from .whole_texts import redact, redact_spans
 
-_PLAIN_RUN = re.compile(r'[^"\\]+')
-_SPACE = re.compile(r"[ \t\n\r]+")
-_SCALAR_RUN = re.compile(r"[-+.0-9A-Za-z]+")
+# At most so many characters in one call, so that other threads have their turn.
+_PLAIN_RUN = re.compile(r'[^"\\]{1,65536}')
+_SPACE = re.compile(r"[ \t\n\r]{1,65536}")
+_SCALAR_RUN = re.compile(r"[-+.0-9A-Za-z]{1,65536}")
 _SCALAR = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?|true|false|null")
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
 _UNICODE_BEGUN = re.compile(r"\\(?:u[0-9a-fA-F]{0,3})?\Z")
@@ -29,19 +30,41 @@ _ESCAPES = {'"': '"', "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r"
 _Expected = Literal["value", "first value", "key", "first key", "colon", "comma", "end"]
 
 
-@dataclass(slots=True)
-class _StringText:
-    """Decoded characters of a string, each with its spelling; `raws` is None while each spells itself."""
+class _Spelling:
+    """How the characters of a string are spelled: runs of some that spell themselves, and escapes, each of which begins
+    with a backslash and is one character."""
 
-    text: str = ""
-    raws: list[str] | None = None
+    __slots__ = ("_cut", "_next", "_runs")
 
-    def add(self, text: str, raw: str | None = None) -> None:
-        if raw is not None and self.raws is None:
-            self.raws = list(self.text)
-        if self.raws is not None:
-            self.raws.extend(list(text) if raw is None else [raw])
-        self.text += text
+    def __init__(self) -> None:
+        self._runs: list[str] = []
+        self._next = 0
+        self._cut = 0  # characters of the next run that were taken
+
+    def extend(self, runs: list[str]) -> None:
+        del self._runs[: self._next]
+        self._next = 0
+        self._runs += runs
+
+    def take(self, length: int) -> list[str]:
+        """The spelling of the next characters, so many."""
+        taken = []
+        while length > 0:
+            run = self._runs[self._next]
+            if run[0] == "\\":
+                taken.append(run)
+                self._next += 1
+                length -= 1
+                continue
+            end = self._cut + length
+            taken.append(run[self._cut : end])
+            if end < len(run):
+                self._cut = end
+                break
+            length = end - len(run)
+            self._next += 1
+            self._cut = 0
+        return taken
 
 
 class JSONRedactor:
@@ -55,9 +78,12 @@ class JSONRedactor:
         on_limit: OnLimit = "mask",
         findings: Findings | None = None,
         budget: Budget | None = None,
+        is_whole: bool = False,
     ) -> None:
+        """`is_whole`: the first piece is all of the text."""
         self._rules = rules
         self._max_size = max_size
+        self._is_whole = is_whole
         self._on_limit: OnLimit = on_limit
         self._findings = findings if findings is not None else Findings()
         self._budget = budget if budget is not None else Budget()
@@ -68,7 +94,7 @@ class JSONRedactor:
         self._string: StreamRedactor | None = None
         self._is_key = False
         self._is_fresh = False  # nothing of the open string has been looked at
-        self._raws: list[str] = []  # the spellings of what the string's redactor holds
+        self._spelling = _Spelling()  # of what the string's redactor holds
         self._plain: StreamRedactor | None = None
         self._out: list[str] = []
 
@@ -103,14 +129,14 @@ class JSONRedactor:
         if final:
             self._finish()
         out, self._out = self._out, []
-        return "".join(out)
+        return put_together(out)
 
     def _finish(self) -> None:
         if self._string is not None:
             self._emit_string(self._string.finish())
             self._string = None
         if self._scalar:
-            self._end_scalar("")
+            self._end_scalar("", 0)
         if self._plain is not None:
             self._out.append(self._plain.close())
 
@@ -126,13 +152,22 @@ class JSONRedactor:
     def _fail(self, text: str) -> None:
         """The text is not valid JSON from here on."""
         self._plain = self._redactor()
-        self._out.append(self._plain.push(text))
+        if self._is_whole:
+            self._out.append(self._redacted(text))
+        else:
+            self._out.append(self._plain.push(text))
+
+    def _redacted(self, text: str) -> str:
+        return redact(text, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget)
 
     def _read(self, text: str, at: int) -> int:
         """One token of the structure, or part of one; where the next begins."""
         if run := _SCALAR_RUN.match(text, at):
-            return self._read_scalar(text, run.end(), run.group())
-        if self._scalar and not self._end_scalar(text[at:]):
+            end = run.end()
+            while run := _SCALAR_RUN.match(text, end):
+                end = run.end()
+            return self._read_scalar(text, end, text[at:end])
+        if self._scalar and not self._end_scalar(text, at):
             return len(text)
         if space := _SPACE.match(text, at):
             self._out.append(space.group())
@@ -180,43 +215,49 @@ class JSONRedactor:
         self._scalar = scalar
         return end
 
-    def _end_scalar(self, rest: str) -> bool:
+    def _end_scalar(self, text: str, at: int) -> bool:
+        """`at`: where the scalar has ended in the text."""
         scalar, self._scalar = self._scalar, ""
         if not _SCALAR.fullmatch(scalar):
-            self._fail(scalar + rest)
+            self._fail(scalar + text[at:])
             return False
         if scalar not in ("true", "false", "null"):
-            shown = redact(scalar, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget)
+            shown = self._redacted(scalar)
             scalar = scalar if shown == scalar else json.dumps(shown, ensure_ascii=False)
         self._out.append(scalar)
         self._end_value()
         return True
 
     def _read_string(self, text: str, at: int, *, final: bool) -> int:
-        begun, read = at, _StringText()
+        begun, read, runs = at, list[str](), list[str]()
         is_ended = False
         while at < len(text):
             if run := _PLAIN_RUN.match(text, at):
-                read.add(run.group())
+                read.append(run.group())
+                runs.append(run.group())
                 at = run.end()
             elif text[at] == '"':
                 is_ended = True
                 break
             else:
-                length = self._read_escape(text, at, read, final=final)
-                if length == 0:
+                escape = self._read_escape(text, at, final=final)
+                if escape is None:
                     self._unread = text[at:]
                     break
-                at += length
+                character, spelled = escape
+                read.append(character)
+                runs.append(spelled)
+                at += len(spelled)
         assert self._string is not None
+        content = put_together(read)
         if is_ended and self._is_fresh and self._max_size is None:
-            self._emit_whole_string(read, text[begun:at])
-        elif is_ended and self._is_fresh and self._rules.candidates(read.text) is None:
+            self._emit_whole_string(content, runs, text[begun:at])
+        elif is_ended and self._is_fresh and self._rules.candidates(content) is None:
             self._out.append(text[begun:at])
-        elif read.text or is_ended:
+        elif content or is_ended:
             self._is_fresh = False
-            self._raws.extend(read.text if read.raws is None else read.raws)
-            spans = self._string.feed(read.text)
+            self._spelling.extend(runs)
+            spans = self._string.feed(content)
             self._emit_string(spans + self._string.finish() if is_ended else spans)
         if is_ended:
             self._string = None
@@ -228,51 +269,42 @@ class JSONRedactor:
             return at + 1
         return len(text)
 
-    def _read_escape(self, text: str, at: int, read: _StringText, *, final: bool) -> int:
-        """Takes the escape at `at`; its length, or 0 if its end has not come yet."""
+    def _read_escape(self, text: str, at: int, *, final: bool) -> tuple[str, str] | None:
+        """(the character, its spelling) of the escape at `at`; None if its end has not come yet."""
         following = text[at + 1 : at + 2]
         if following in _ESCAPES and following:
-            read.add(_ESCAPES[following], text[at : at + 2])
-            return 2
+            return _ESCAPES[following], text[at : at + 2]
         found = _UNICODE.match(text, at)
         if found is None:
             if not final and _UNICODE_BEGUN.match(text, at):
-                return 0
+                return None
             # No escape that JSON knows: the backslash represents itself, and what follows too.
-            read.add("\\", "\\")
-            return 1
+            return "\\", "\\"
         code = int(found.group(1), 16)
         if 0xD800 <= code < 0xDC00:
             second = _UNICODE.match(text, at + 6)
             low = int(second.group(1), 16) if second else 0
             if 0xDC00 <= low < 0xE000:
-                read.add(chr(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)), text[at : at + 12])
-                return 12
+                return chr(0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)), text[at : at + 12]
             if second is None and not final and _LOW_BEGUN.match(text, at + 6):
-                return 0
-        read.add(chr(code), text[at : at + 6])
-        return 6
+                return None
+        return chr(code), text[at : at + 6]
 
-    def _emit_whole_string(self, read: _StringText, raw: str) -> None:
-        spans = redact_spans(
-            read.text, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget
-        )
+    def _emit_whole_string(self, content: str, runs: list[str], raw: str) -> None:
+        spans = redact_spans(content, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget)
         if spans is None:
             self._out.append(raw)
             return
-        self._raws.extend(read.text if read.raws is None else read.raws)
+        self._spelling.extend(runs)
         self._emit_string(spans)
 
     def _emit_string(self, spans: list[Span]) -> None:
-        at = 0
         for piece, replacement in spans:
-            end = at + len(piece)
+            spelled = self._spelling.take(len(piece))
             if replacement is None:
-                self._out.extend(self._raws[at:end])
+                self._out += spelled
             else:
                 self._out.append(json.dumps(replacement, ensure_ascii=False)[1:-1])
-            at = end
-        del self._raws[:at]
 
 
 def redact_json(
@@ -286,5 +318,5 @@ def redact_json(
     """A whole JSON text at once. The same string comes back if nothing in it matches."""
     if "\\" not in text and rules.candidates(text) is None:
         return text
-    redactor = JSONRedactor(rules, max_size=None, on_limit=on_limit, findings=findings, budget=budget)
+    redactor = JSONRedactor(rules, max_size=None, on_limit=on_limit, findings=findings, budget=budget, is_whole=True)
     return redactor.push(text) + redactor.close()

@@ -35,12 +35,14 @@ from __future__ import annotations
 import copy
 from operator import length_hint
 
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES
+
 from ..engine.automaton import FREE_WORK, Passage, State
 from ..engine.openings import Starts
 from ..patterns import CompiledRule, RuleSet
 from .bounds import DEFAULT_MAX_SIZE, Budget, Exhausted, Findings, LimitExceeded, OnLimit, Span
 from .masking import Mask
-from .matching import UNCHARGED, joined, replaced, timed_match
+from .matching import MOST_SPANS, UNCHARGED, fold, joined, kept, replaced, timed_match
 
 __all__ = ["StreamRedactor"]
 
@@ -67,6 +69,7 @@ class StreamRedactor:
         "_candidate_end",
         "_candidate_rules",
         "_done",
+        "_folded",
         "_gave_up",
         "_mask",
         "_max_size",
@@ -106,6 +109,7 @@ class StreamRedactor:
         self._gave_up = False
         self._beginnings: Starts | None = None  # of a whole text, where matches can begin
         self._spans: list[Span] = []
+        self._folded = -1  # how many of them were put together; -1 where it matters which were replaced
         self._window = _SKIP_WINDOW  # how much is read before the next look for a place to skip to
         self._skip_from = 0  # of a whole text, where that look is worth while again
 
@@ -194,16 +198,22 @@ class StreamRedactor:
         self._mask = None
         return spans
 
-    def finish_whole(self, text: str, at: int, starts: Starts | None) -> list[Span]:
-        """As `feed` and `finish` of a whole text whose beginning up to `at` is done. `starts` has the places where
-        the matches in the rest can begin, if it is known."""
-        self._buffer, self._beginnings = text[:at], starts
+    def finish_whole(
+        self, text: str, at: int, starts: Starts | None, spans: list[Span], *, folds: bool = False
+    ) -> list[Span]:
+        """As `feed` and `finish` of a whole text whose beginning up to `at` is done, of which `spans` are. `starts` has
+        the places where the matches in the rest can begin, if it is known. `folds`: which spans were replaced does not
+        matter, only what they are together."""
+        self._buffer, self._beginnings, self._spans = text, starts, spans
         self._done = self._at = at
         self._state = self._idle()
-        self._advance(text[at:], final=True)
+        if folds:
+            self._folded = len(spans)
+        self._advance("", final=True, added=len(text) - at)
         return self._spans
 
-    def _advance(self, text: str, *, final: bool) -> None:
+    def _advance(self, text: str, *, final: bool, added: int = 0) -> None:
+        """`added`: characters that are in the buffer already, but have not been read."""
         if self._gave_up:
             if text:
                 self._spans.append((text, ""))
@@ -214,7 +224,7 @@ class StreamRedactor:
         self._buffer += text
         automaton, budget = self._rules.automaton, self._budget
         work = automaton.work if automaton.work > FREE_WORK else FREE_WORK
-        budget.microseconds += len(text) * budget.per_character
+        budget.microseconds += (len(text) + added) * budget.per_character
         try:
             if final or len(text) > _SKIP_WINDOW or self._mask is not None or self._may_exceed:
                 self._read(final=final)
@@ -238,9 +248,12 @@ class StreamRedactor:
         else:
             safe = self._at
         if safe > self._done:
-            self._spans.append((self._buffer[self._done : safe], None if mask is None else ""))
-            self._done = safe
-        if self._done > self._rules.context + _KEPT:
+            if mask is None and safe - self._done > PIECE_BYTES:
+                self._keep_until(safe)
+            else:
+                self._spans.append((self._buffer[self._done : safe], None if mask is None else ""))
+                self._done = safe
+        if not added and self._done > self._rules.context + _KEPT:
             self._drop(self._done - self._rules.context)
 
     def _passes(self, text: str) -> bool:
@@ -301,6 +314,8 @@ class StreamRedactor:
                 elif max_size is not None:
                     end = min(end, self._starts[0] + max_size + 1)
                 self._scan(end)
+                if self._folded >= 0 and len(self._spans) > self._folded + MOST_SPANS:
+                    self._folded = fold(self._spans, self._folded)
                 if max_size is not None and self._state.threads and self._at - self._starts[0] > max_size:
                     self._exceed()
             if not final:
@@ -417,7 +432,7 @@ class StreamRedactor:
 
     def _keep_until(self, end: int) -> None:
         if end > self._done:
-            self._spans.append((self._buffer[self._done : end], None))
+            self._spans += kept(self._buffer, self._done, end)
             self._done = end
 
     def _exceed(self) -> None:
@@ -459,9 +474,13 @@ class StreamRedactor:
             raise LimitExceeded("the patterns cost too much on this text")
         if self._mask is None:
             self._keep_until(self._undecided())
-            self._spans.append((self._buffer[self._done :], self._rules.mask))
+            self._spans.append((self._rest(), self._rules.mask))
             self.findings.masked += 1
         else:
-            self._spans.append((self._buffer[self._done :], ""))
+            self._spans.append((self._rest(), ""))
         self._buffer, self._done, self._at = "", 0, 0
         self._gave_up = True
+
+    def _rest(self) -> str:
+        """What is hidden at the end; where nobody asks what that was, it is not copied."""
+        return self._buffer[self._done :] if self._folded < 0 else ""
