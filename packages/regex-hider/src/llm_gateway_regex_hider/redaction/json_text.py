@@ -290,8 +290,8 @@ class JSONRedactor:
                 return None
         return chr(code), text[at : at + 6]
 
-    def _emit_whole_string(self, content: str, runs: list[str], raw: str) -> None:
-        spans = redact_spans(content, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget)
+    def _emit_whole_string(self, text: str, runs: list[str], raw: str) -> None:
+        spans = redact_spans(text, self._rules, on_limit=self._on_limit, findings=self._findings, budget=self._budget)
         if spans is None:
             self._out.append(raw)
             return

@@ -482,5 +482,5 @@ class StreamRedactor:
         self._gave_up = True
 
     def _rest(self) -> str:
-        """What is hidden at the end; where nobody asks what that was, it is not copied."""
+        """What is hidden at the end; where that is not asked for, it is not copied."""
         return self._buffer[self._done :] if self._folded < 0 else ""
