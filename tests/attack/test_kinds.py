@@ -76,6 +76,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "what was hidden or refused is recorded in clear text": (
         "tests/attack/test_records.py::test_what_was_hidden_or_refused_is_recorded_nowhere",
+        "tests/attack/test_records.py::test_nor_where_another_model_answered_in_place_of_the_one_that_quoted_it",
+        f"{GATEWAY}/monitoring/test_logs.py::test_foreign_modules_write_lines_for_debugging_only_where_they_are_named",
         "tests/reliability/test_withholding.py::test_what_was_refused_is_in_no_view_of_the_request",
         "tests/reliability/test_withholding.py::test_a_retry_is_logged_without_the_providers_words",
     ),

@@ -30,7 +30,7 @@ class Collector(Provider):
         return b"\n".join(bodies).decode(errors="replace")
 
 
-def configuration(provider: str, collector: str, folder: Path, *, recorders_first: bool) -> dict[str, Any]:
+def configuration(provider: str, collector: str, folder: Path, order: str) -> dict[str, Any]:
     patterns = [
         {"pattern": r"\d{3}-\d\d-\d{4}", "replacement": "[SSN]"},
         {"pattern": r"nightfall-\d+", "blockOnMatch": True},
@@ -45,11 +45,17 @@ def configuration(provider: str, collector: str, folder: Path, *, recorders_firs
         {"name": "log", "type": "logger", "config": {"level": "debug"}},
         {"name": "trace", "type": "clickhouse-tracer", "config": tracer},
     ]
+    router = {"name": "route", "type": "model-router", "config": {"model": "chat", "fallbacks": ["anthropic"]}}
+    orders = {
+        "hider first": [hider, *recorders],
+        "recorders first": [*recorders, hider],
+        "router first": [router, hider, *recorders],
+    }
     return {
         "models": [
             model(dialect, provider, dialect, retryAttempts=2, retryDelay="10ms") for dialect in DIALECTS
         ],
-        "plugins": [*recorders, hider] if recorders_first else [hider, *recorders],
+        "plugins": orders[order],
         "logging": {"level": "debug"},
         "monitoring": {"otel": {"enabled": True, "endpoint": collector, "captureContent": True, "metrics": False}},
     }  # fmt: skip
@@ -92,24 +98,27 @@ def provoke(attacked: Attacked, provider: Provider) -> list[str]:
     return received
 
 
-@pytest.mark.parametrize("recorders_first", [False, True], ids=["hider first", "recorders first"])
+def spooled(folder: Path) -> str:
+    return "".join(file.read_text(errors="replace") for file in (folder / "spool").rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("order", ["hider first", "recorders first"])
 def test_what_was_hidden_or_refused_is_recorded_nowhere(
-    recorders_first: bool, attack: Callable[..., Attacked], provide: Callable[..., Provider], tmp_path: Path
+    order: str, attack: Callable[..., Attacked], provide: Callable[..., Provider], tmp_path: Path
 ) -> None:
     provider, collector = provide(), Collector()
     try:
-        attacked = attack(configuration(provider.url, collector.url, tmp_path, recorders_first=recorders_first))
+        attacked = attack(configuration(provider.url, collector.url, tmp_path, order))
         received = provoke(attacked, provider)
         assert attacked.stop() == 0
     finally:
         collector.close()
 
-    spooled = "".join(file.read_text(errors="replace") for file in (tmp_path / "spool").rglob("*") if file.is_file())
     places = {
         "client": "\n".join(received),
         "log": attacked.log,
         "spans": collector.texts(),
-        "spool": spooled,
+        "spool": spooled(tmp_path),
     }
     assert all("[SSN]" in text for text in places.values()), [place for place in places if "[SSN]" not in places[place]]
     found = {
@@ -118,3 +127,19 @@ def test_what_was_hidden_or_refused_is_recorded_nowhere(
         if SECRET in text or REFUSED in text
     }
     assert found == {}
+
+
+def test_nor_where_another_model_answered_in_place_of_the_one_that_quoted_it(
+    attack: Callable[..., Attacked], provide: Callable[..., Provider], tmp_path: Path
+) -> None:
+    fine, fails = answering("fine"), failing(503, f"can't read {SECRET} of you")
+    provider = provide(lambda sent: (fails if "/chat/" in sent.path else fine)(sent))
+    attacked = attack(configuration(provider.url, "http://127.0.0.1:9", tmp_path, "router first"))
+    for stream in (False, True):
+        reply = attacked.http.post(PATHS["chat"], json=asking("chat", stream=stream))
+        assert "fine" in reply.text
+    assert attacked.stop() == 0
+
+    assert SECRET not in attacked.log
+    assert SECRET not in spooled(tmp_path)
+    assert spooled(tmp_path).count("can't read [SSN] of you") == 2

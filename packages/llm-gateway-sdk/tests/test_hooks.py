@@ -565,6 +565,24 @@ def test_attempts_wanted_raises_the_bound():
     assert reply.text == "at last"
 
 
+@pytest.mark.parametrize("flags", [{"reevaluate_request": True}, {"terminate": True}])
+def test_who_edits_sees_a_failure_where_another_plugin_has_decided_before(flags):
+    def hide(self, ctx):
+        ctx.error.message = "[hidden]"
+        return PluginResult(success=False)
+
+    decides, edits = plugin("decides", on_model_error=result(**flags)), plugin("edits", on_model_error=hide)
+    edits.edits_reply = True
+    seen = []
+    looks = plugin("looks", on_model_error=lambda self, ctx: seen.append(ctx.error))
+    harness = PluginHarness([Mount(decides), Mount(edits), Mount(looks)], model=ScriptedModel(503), max_retries=0)
+
+    reply = harness.ask()
+
+    assert reply.context.attempts[0].error == "[hidden]"
+    assert seen == [], "the others are left out"
+
+
 def test_timings_are_kept_per_plugin_and_phase():
     reply = PluginHarness(plugin(before_model=lambda self, ctx: None), name="quick").ask()
 

@@ -77,8 +77,14 @@ class ActiveChain:
         return await run_phase(self.after, ctx) if self.after else None
 
     async def on_model_error(self, ctx: RequestContext) -> Verdict | None:
-        """Runs `error`. None: the client gets the error."""
-        return await run_phase(self.error, ctx) if self.error else None
+        """Runs `error`. None: the client gets the error. Who edits replies sees it even where another plugin has
+        decided what is to follow: the ledger of attempts, and the end of the last one, show its text."""
+        verdict = await run_phase(self.error, ctx) if self.error else None
+        if verdict is not None:
+            names = [hook.mounted.name for hook in self.error]
+            left = self.error[names.index(verdict.plugin) + 1 :]
+            await run_phase([hook for hook in left if _edits_reply(hook.mounted.plugin)], ctx)
+        return verdict
 
     @property
     def reads_reply(self) -> bool:
