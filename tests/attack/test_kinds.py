@@ -44,6 +44,12 @@ KINDS: dict[str, tuple[str, ...]] = {
         "tests/attack/test_redaction.py::test_words_of_a_request_are_hidden_in_every_field",
         "tests/attack/test_redaction.py::test_a_key_that_is_written_twice_passes_no_secret",
     ),
+    "a text that is cut over parts, or JSON within a text, passes a redaction unseen": (
+        "tests/attack/test_split_and_escaped.py::test_what_goes_over_two_parts_is_hidden",
+        "tests/attack/test_split_and_escaped.py::test_what_is_written_with_escapes_in_json_is_hidden",
+        "tests/attack/test_split_and_escaped.py::test_so_it_is_in_the_results_of_a_batch",
+        f"{GATEWAY}/exchange/realtime/test_edits.py::test_what_is_json_is_offered_as_the_json_of_a_tool",
+    ),
     "what a client calls a value excludes it from a redaction": (
         "tests/attack/test_redaction.py::test_words_of_a_request_are_hidden_in_every_field",
         "tests/losses/test_canary.py::test_what_a_client_calls_a_value_excludes_it_from_nothing",

@@ -18,6 +18,25 @@ BODIES: list[dict[str, Any]] = [
     {"model": "m", "messages": [{"role": "user", "content": [{"type": "text", "text": "SECRET"}]}]},
     {"content": {"parts": [{"text": "SECRET"}]}, "title": "SECRET", "taskType": "RETRIEVAL_QUERY"},
     {"requests": [{"model": "models/m", "content": {"parts": [{"text": "SECRET"}]}, "title": "SECRET"}]},
+    {
+        "requests": [
+            {
+                "params": {
+                    "system": [{"type": "text", "text": "SECRET"}],
+                    "messages": [
+                        {
+                            "role": "user",
+                            "content": [{"type": "tool_result", "content": [{"type": "text", "text": "SECRET"}]}],
+                        },
+                        {
+                            "role": "user",
+                            "content": [{"type": "tool_result", "content": "SECRET"}, {"type": "text", "text": "a"}],
+                        },
+                    ],
+                }
+            }
+        ]
+    },
     {"model": "m", "anything": {"deep": ["SECRET"]}, "extra_body": "SECRET"},
 ]
 
@@ -35,6 +54,17 @@ def test_every_string_is_seen_and_put_back(body: dict[str, Any]) -> None:
 def test_what_is_embedded_is_the_users_text() -> None:
     request, _ = EmbeddingReader().decode_request(WireRequest(body=json.dumps(BODIES[6])))
     assert [(message.role, message.text) for message in request.messages] == [("user", "SECRET")]
+
+
+def test_parts_of_one_content_are_parts_of_one_message_and_what_tools_answered_is_known() -> None:
+    parts = [{"type": "text", "text": text} for text in ("a", "b")]
+    body = {"messages": [{"role": "user", "content": parts}, {"role": "tool", "content": parts}], "input": ["c", "d"]}
+    request, _ = EmbeddingReader().decode_request(WireRequest(body=json.dumps(body)))
+
+    assert [(message.role, message.text) for message in request.messages] == [
+        ("user", "c"), ("user", "d"), ("user", "ab"), ("tool", ""),
+    ]  # fmt: skip
+    assert [place.kind for place in request.messages[3].texts()] == ["tool_result", "tool_result"]
 
 
 @pytest.mark.parametrize(

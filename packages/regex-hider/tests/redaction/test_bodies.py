@@ -19,6 +19,7 @@ from llm_gateway_sdk import (
     TextPart,
     Tool,
     ToolCallPart,
+    ToolResultPart,
 )
 from llm_gateway_sdk.parts import CacheHint
 
@@ -28,6 +29,17 @@ RULES = RuleSet(compile_rules([Rule(r"secret-\d+", "[HIDDEN]")]))
 @pytest.fixture
 def redactor() -> BodyRedactor:
     return BodyRedactor(RULES)
+
+
+def test_what_a_tool_answered_is_searched_across_its_parts(redactor: BodyRedactor) -> None:
+    result = ToolResultPart("c", [TextPart("a sec"), TextPart("ret-1 of"), TextPart('{"a": "\\u0073ecret-2"}')])
+    request = LLMRequest(model="m", messages=[Message("tool", [result])])
+
+    redactor.request(request)
+
+    assert [part.text for part in result.content if isinstance(part, TextPart)] == [
+        "a [HIDDEN]", " of", '{"a": "[HIDDEN]"}',
+    ]  # fmt: skip
 
 
 def test_every_text_of_a_request_is_redacted_and_counted(redactor: BodyRedactor) -> None:

@@ -17,17 +17,17 @@ from llm_gateway_sdk import (
     Message,
     ModelProtocolError,
     Payload,
-    TextPart,
     Verdict,
 )
 from llm_gateway_sdk.dialect import Headers, WireReply
 from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.operations.form import OperationForm
-from llm_gateway_sdk.texts import TextPlace, walk_json, write_back
+from llm_gateway_sdk.texts import TextPlace, walk_json
 from llm_gateway_sdk.wire import json
 from llm_gateway_sdk.wire.lines import each_line
 from llm_gateway_sdk.wire.pieces import joined
 
+from .json_texts import json_part, put_back, texts_of
 from .patch import merge_edit
 from .request import ClientRequest
 
@@ -77,19 +77,22 @@ async def look_at_reply(
             raise ModelProtocolError("The provider's reply is not what its API promises: it can't be read.") from None
         return None, wire
     before = [place.text for place in places]
-    parts = [TextPart(text, index=number) for number, text in enumerate(before)]
-    response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", list(parts)))])
+    parts = [json_part(place, text, number) for number, (place, text) in enumerate(zip(places, before, strict=True))]
+    response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", parts))])
     ctx.upstream_response = wire
     ctx.response_payload = Payload(None, response)
     verdict = await request.chain.after_model(ctx)
     if verdict is not None and verdict.action != "reply":
         return verdict, wire
-    texts = [part.text for choice in (ctx.response or response).choices for part in _texts(choice)]
+    texts = [text for choice in (ctx.response or response).choices for text in texts_of(choice.message.content)]
     if len(texts) != len(places):
         raise GatewayError("A plugin added or removed texts of a reply, which can't be expressed.", code="plugin_error")
     if texts == before:
         return None, wire
-    write_back(places, before, texts)
+    if is_heavy(wire.body):
+        await run_aside(put_back, body, places, before, texts)
+    else:
+        put_back(body, places, before, texts)
     if not is_json:
         return None, WireReply(wire.status, _same_headers(wire), body["text"].encode(errors="replace"))
     if is_heavy(wire.body):
@@ -141,10 +144,6 @@ def _lines_of_one(body: bytes) -> bytes:
 
 _UNREADABLE = "A plugin has to see this file, and can't read it."
 _PLAIN = ("text/plain", "text/vtt", "application/x-subrip", "text/srt")
-
-
-def _texts(choice: Choice) -> list[TextPart]:
-    return [part for part in choice.message.content if isinstance(part, TextPart)]
 
 
 def _same_headers(wire: WireReply) -> Headers:

@@ -200,3 +200,48 @@ def test_what_carries_sound() -> None:
     assert carries_sound({"type": "input_audio_buffer.commit"})
     assert not carries_sound({"type": "input_audio_buffer.clear"})
     assert not carries_sound(item("hi"))
+
+
+class OfTools(Shouting):
+    """Puts the texts of tools in other words, by their kind."""
+
+    def before_model(self, ctx: RequestContext) -> None:
+        self._hide(list(ctx.request.texts()))
+
+    def after_model(self, ctx: RequestContext) -> None:
+        assert ctx.response is not None
+        self._hide([place for choice in ctx.response.choices for place in choice.message.texts()])
+
+    def _hide(self, places: list[Any]) -> None:
+        for place in places:
+            if place.kind == "tool_arguments":
+                place.text = json.dumps({"was": json.loads(place.text)})
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "conversation.item.create", "item": {"type": "function_call", "arguments": '{"a": "\\u0061"}'}},
+        {"type": "conversation.item.create", "item": {"type": "function_call_output", "output": '{"a": "\\u0061"}'}},
+        {"type": "response.function_call_arguments.done", "item_id": "i", "arguments": '{"a": "\\u0061"}'},
+    ],
+)
+def test_what_is_json_is_offered_as_the_json_of_a_tool(event: dict[str, Any]) -> None:
+    plugin = OfTools()
+    if event["type"].startswith("response."):
+        asyncio.run(made(plugin).to_client(event))
+    else:
+        asyncio.run(made(plugin).to_provider(event))
+
+    assert '{"was": {"a": "a"}}' in json.dumps(event).replace('\\"', '"')
+
+
+def test_the_parts_of_an_item_are_parts_of_one_message() -> None:
+    plugin = Shouting()
+    event = item("one")
+    event["item"]["content"] += [{"type": "input_text", "text": "two"}, {"type": "input_audio", "transcript": "three"}]
+
+    asyncio.run(made(plugin).to_provider(event))
+
+    assert plugin.seen == [("user", "onetwo"), ("user", "three")]
+    assert [part.get("text") or part["transcript"] for part in event["item"]["content"]] == ["ONE", "TWO", "THREE"]

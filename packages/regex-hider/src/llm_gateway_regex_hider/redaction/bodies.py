@@ -24,6 +24,7 @@ from llm_gateway_sdk import (
     TextPart,
     ThinkingPart,
     ToolCallPart,
+    ToolResultPart,
 )
 from llm_gateway_sdk.heavy import is_in_slices
 from llm_gateway_sdk.text_exclusions import CANONICAL, PAYLOADS
@@ -126,6 +127,8 @@ class BodyRedactor:
             # Nearly all parts are of this kind.
             part.text = self.text(part.text)
             return
+        if type(part) is ToolResultPart and len(part.content) > 1:
+            self._across(part.content)
         for place in walk_part(part, "", "user"):
             self._place(place)
 

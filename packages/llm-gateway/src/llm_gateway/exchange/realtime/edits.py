@@ -30,13 +30,13 @@ from llm_gateway_sdk import (
     Payload,
     RequestContext,
     RequestRejected,
-    TextPart,
     Verdict,
 )
 from llm_gateway_sdk.calling import Hook, run_phase
 from llm_gateway_sdk.heavy import LIGHT_BYTES, run_aside
-from llm_gateway_sdk.texts import TextPlace, walk_json, write_back
+from llm_gateway_sdk.texts import TextPlace, walk_json
 
+from ..json_texts import json_part, put_back, texts_of
 from ..request import ClientRequest
 
 __all__ = ["EventEdits", "carries_sound"]
@@ -80,7 +80,7 @@ class EventEdits:
         ctx.request = LLMRequest(ctx.requested_model or "", messages)
         _raise(await run_phase(self._before, ctx))
         texts = _texts_of(ctx.request.messages)
-        await (run_aside(_put_back, places, before, texts) if aside else _at_once(_put_back, places, before, texts))
+        await (run_aside if aside else _at_once)(_put_back, event, places, before, texts)
 
     async def to_client(self, event: Event, *, aside: bool = False) -> list[Event]:
         """The provider's event as it goes on, perhaps after what was held of its text; none while a text waits for its
@@ -121,7 +121,7 @@ class EventEdits:
         _raise(await run_phase(self._after, ctx))
         left = ctx.response or response
         texts = _texts_of([left.message])
-        await (run_aside(_put_back, places, before, texts) if aside else _at_once(_put_back, places, before, texts))
+        await (run_aside if aside else _at_once)(_put_back, event, places, before, texts)
 
     def _context(self) -> RequestContext:
         session = self._request.ctx
@@ -189,7 +189,7 @@ def _asked(event: Event) -> tuple[list[TextPlace], list[Message]]:
         if found is None or found.groups() != holder:
             holder = None if found is None else found.groups()
             messages.append(Message(role, []))
-        messages[-1].content.append(TextPart(place.text))
+        messages[-1].content.append(json_part(place, place.text))
     return places, messages
 
 
@@ -198,12 +198,12 @@ _PART = re.compile(r"(.*\bcontent)\[\d+\]\.(\w+)").fullmatch
 
 
 def _texts_of(messages: Sequence[Message]) -> list[str]:
-    return [part.text for message in messages for part in message.content if isinstance(part, TextPart)]
+    return [text for message in messages for text in texts_of(message.content)]
 
 
 def _answered(event: Event) -> tuple[list[TextPlace], list[Part]]:
     places = list(walk_json(event, ""))
-    return places, [TextPart(place.text, index=number) for number, place in enumerate(places)]
+    return places, [json_part(place, place.text, number) for number, place in enumerate(places)]
 
 
 def _raise(verdict: Verdict | None) -> None:
@@ -211,9 +211,9 @@ def _raise(verdict: Verdict | None) -> None:
         raise verdict.error or RequestRejected(f"Plugin '{verdict.plugin}' refused the event.", plugin=verdict.plugin)
 
 
-def _put_back(places: Sequence[TextPlace], before: Sequence[str], texts: Sequence[str]) -> None:
+def _put_back(event: Event, places: Sequence[TextPlace], before: Sequence[str], texts: Sequence[str]) -> None:
     if len(texts) != len(places):
         raise GatewayError(
             "A plugin added or removed texts of a session's event, which can't be expressed.", code="plugin_error"
         )
-    write_back(places, before, texts)
+    put_back(event, places, before, texts)
