@@ -14,7 +14,16 @@ from functools import partial
 from math import inf
 from typing import get_args
 
-from llm_gateway_sdk import Attempt, ErrorClass, ModelConnectionError, ModelError, ModelTimeout, Verdict
+from llm_gateway_sdk import (
+    Attempt,
+    DialectError,
+    ErrorClass,
+    GatewayError,
+    ModelConnectionError,
+    ModelError,
+    ModelTimeout,
+    Verdict,
+)
 from llm_gateway_sdk.errors import TRANSIENT_KINDS
 from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.metering import add_attempt
@@ -84,6 +93,10 @@ async def try_target(
                 "request %s: %s failed (%s), next try in %.2f s",
                 ctx.request_id, target.name, attempt.entry.outcome, pause,
             )  # fmt: skip
+        except BaseException as error:
+            if not attempt.sent:
+                _note_unsent(attempt, error)
+            raise
         finally:
             if probe and not learnt:
                 target.breaker.release()
@@ -213,6 +226,16 @@ def _record_failure(request: ClientRequest, attempt: LiveAttempt, error: ModelEr
             return False  # the caller's own limit
     target.breaker.failure(error.retry_after)
     return True
+
+
+def _note_unsent(attempt: LiveAttempt, error: BaseException) -> None:
+    """Writes that nothing went out: such a try costs nothing, whatever was reserved for it."""
+    entry = attempt.entry
+    entry.error = f"It was not sent ({type(error).__name__})."
+    if isinstance(error, GatewayError):
+        entry.kind = error.kind
+    elif isinstance(error, DialectError):
+        entry.kind = "bad_request"
 
 
 def _without_words(error: ModelError) -> str:
