@@ -77,6 +77,7 @@ def gateway(attack: Callable[..., Attacked], provider: Provider, second: Provide
                 {"name": "guarded", "plugins": [guard]},
                 {"name": "hiding", "plugins": [HIDER, route]},
                 {"name": "routed", "plugins": [route]},
+                {"name": "native", "nativePaths": ["/v1/files/*"]},
             ],
             "plugins": [],
         }
@@ -101,6 +102,22 @@ def test_a_redirect_leads_no_client_elsewhere(gateway: Attacked, provider: Provi
 
     assert reply.status_code == 502
     assert "location" not in reply.headers
+
+
+@pytest.mark.parametrize("kind", ["text/html", "image/svg+xml", "TEXT/HTML; charset=utf-8", "application/xml", "x"])
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_page_of_a_provider_runs_no_script_at_the_address_of_the_console(
+    gateway: Attacked, provider: Provider, kind: str, status: int
+) -> None:
+    provider.answer = whole(b"<script>fetch('/console/keys')</script>", status, content_type=kind)
+
+    reply = gateway.http.get("/native/v1/files/page/content")
+
+    assert reply.status_code == status
+    is_json = reply.headers["content-type"].startswith("application/json")
+    assert is_json or (reply.headers["content-security-policy"], reply.headers["x-content-type-options"]) == (
+        "sandbox", "nosniff",
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,9 @@ KINDS: dict[str, tuple[str, ...]] = {
     "a key opens what is not its own": (
         f"{GATEWAY}/exchange/test_rights.py::test_a_key_of_another_project_opens_no_route",
     ),
+    "a provider's page runs as one of the gateway's": (
+        "tests/attack/test_findings.py::test_a_page_of_a_provider_runs_no_script_at_the_address_of_the_console",
+    ),
     # What holds others up.
     "one request holds the event loop": (
         "tests/reliability/test_heavy_bodies.py::test_a_heavy_request_holds_up_no_other",

@@ -104,7 +104,10 @@ def test_a_text_in_the_place_of_an_id_or_a_word_is_recorded_nowhere(gateway: Att
     assert SECRET not in records(gateway, "second-user")
 
 
-@pytest.mark.parametrize("name", ["claude-3-5-sonnet@20240620", "gemini@latest", "vendor/a.model:free", "chat"])
+@pytest.mark.parametrize(
+    "name",
+    ["claude-3-5-sonnet@20240620", "gemini@latest", "qwen@q4_k_m", "@cf/vendor/a.model", "vendor/a.model:free", "chat"],
+)
 def test_the_name_of_a_model_goes_on(name: str, gateway: Attacked, provider: Provider) -> None:
     assert post(gateway, PATHS["chat"], asking("chat", name=name)).status_code == 200
     assert name in provider.texts()

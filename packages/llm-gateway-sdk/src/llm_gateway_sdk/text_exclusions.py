@@ -35,7 +35,9 @@ Shape = Callable[[str], object]
 # An escape such as `%40` may spell any character: what has one is read as a text.
 _ID_PATTERN = r"(?!.{0,510}%[0-9A-Fa-f]{2})[A-Za-z0-9_.:/+=|~,#$%!*()\[\]-]{1,512}"
 _ID = re.compile(_ID_PATTERN).fullmatch
-_MODEL = re.compile(_ID_PATTERN + r"(?:@(?:[0-9]{3,8}|latest|default))?").fullmatch
+_MODEL = re.compile(
+    rf"(?:@(?:cf|hf)/)?{_ID_PATTERN}(?:@(?:[A-Za-z]{{0,4}}[0-9][A-Za-z0-9_]{{0,15}}|latest|default))?"
+).fullmatch  # `@cf/…` is a model's at Cloudflare, `…@20240620` its version at Google, `…@q4_k_m` its form at LM Studio
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_.:/+*;=-]{0,127}").fullmatch
 _PROOF = re.compile(r"[A-Za-z0-9_.:/+=~-]+").fullmatch
 _REFERENCE = re.compile(r"(?:#|https?://json-schema\.org/)[A-Za-z0-9_.:/#$-]*").fullmatch

@@ -74,7 +74,7 @@ UPSTREAM = {
 }
 
 
-@pytest.mark.parametrize("kind", ["application/json", "", "application/json; charset=utf-8"])
+@pytest.mark.parametrize("kind", ["application/json", "", "application/json; charset=utf-8", "text/html"])
 @pytest.mark.parametrize("case", UPSTREAM)
 def test_lines_of_a_provider_are_its_headers_as_they_are_sent(case: str, kind: str) -> None:
     for _ in range(2):

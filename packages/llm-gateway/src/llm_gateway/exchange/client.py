@@ -287,7 +287,7 @@ class ClientReply:
             if len(ctx.attempts) > 1:
                 kept = [item for item in kept if item[0] != "x-should-retry"]
             headers.extend(reply_headers.encode(kept))
-            headers.append(reply_headers.content_type(error.headers))
+            headers.extend(reply_headers.content_type(error.headers))
             await self.write(error.status, error.body, headers)
         else:
             await self._fail_translated(error)

@@ -38,6 +38,9 @@ __all__ = [
 
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+_FOR_BROWSERS = ((b"x-content-type-options", b"nosniff"), (b"content-security-policy", b"sandbox"))
+"""Of a provider's page or picture, which a browser may be led to: its scripts do not run as those of the console do."""
+_HARMLESS = ("application/json", "text/event-stream")
 _UNBUFFERED = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
@@ -75,8 +78,7 @@ def of_refusal(request_id: str) -> Headers:
 def relayed(upstream: HeaderPairs, kind: str) -> Headers:
     """A provider's, for a client of the same dialect. `kind` is the type of its content."""
     headers = encode(upstream_to_client(upstream))
-    headers += ((b"content-type", kind.encode("latin-1")) if kind else JSON,)
-    return headers
+    return [*headers, *_typed(kind or "application/json")]
 
 
 def relayed_lines(upstream: HeaderPairs, kind: str) -> bytes:
@@ -119,7 +121,7 @@ def _line(name: bytes, value: bytes) -> bytes:
 
 
 def _learn_type(kind: str) -> bytes:
-    line = _line(b"content-type", kind.encode("latin-1"))
+    line = b"".join([_line(*header) for header in _typed(kind)])
     if len(kind) <= _LONGEST_KNOWN and len(_TYPES) < _MOST_LINES:
         _TYPES[kind] = line
     return line
@@ -184,8 +186,14 @@ def find(headers: HeaderPairs, name: str, default: str = "") -> str:
     return default
 
 
-def content_type(headers: HeaderPairs) -> tuple[bytes, bytes]:
-    return b"content-type", find(headers, "content-type", "application/json").encode("latin-1", "replace")
+def content_type(headers: HeaderPairs) -> Headers:
+    """The type of a body that a provider has written, as a client gets it."""
+    return _typed(find(headers, "content-type", "application/json"))
+
+
+def _typed(kind: str) -> Headers:
+    written = (b"content-type", kind.encode("latin-1", "replace"))
+    return [written] if kind.startswith(_HARMLESS) else [written, *_FOR_BROWSERS]
 
 
 def encode(headers: HeaderPairs) -> Headers:
