@@ -98,6 +98,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     ),
     "a key opens what is not its own": (
         f"{GATEWAY}/exchange/test_rights.py::test_a_key_of_another_project_opens_no_route",
+        "tests/attack/test_promised.py::test_what_a_key_has_made_is_not_given_to_the_next_key_of_the_list",
     ),
     "a provider's page runs as one of the gateway's": (
         "tests/attack/test_findings.py::test_a_page_of_a_provider_runs_no_script_at_the_address_of_the_console",
@@ -272,7 +273,6 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 _PROCESSES = "needs the processes and measurements of tests/reliability, which start this version"
 NOT_LIVE: dict[str, str] = {
-    "a key opens what is not its own": "asks every route of one version, which another version may not have",
     "one request holds the event loop": _PROCESSES,
     "strangers starve those who are known": _PROCESSES,
     "slow readers fill the memory": _PROCESSES,

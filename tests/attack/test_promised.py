@@ -138,6 +138,25 @@ def test_what_is_kept_in_one_project_does_not_exist_in_another(
     assert "not found" in elsewhere.text
 
 
+def test_what_a_key_has_made_is_not_given_to_the_next_key_of_the_list(
+    attack: Callable[..., Attacked], provider: Provider, tmp_path: Path
+) -> None:
+    def served(keys: list[str]) -> Attacked:
+        plugin = {"name": "keys", "type": "basic-apikey-auth", "config": {"apikeys": keys}}
+        store = {"url": f"sqlite:{tmp_path / 'state.db'}"}
+        return attack({"models": [model("chat", provider.url)], "plugins": [plugin], "store": store})
+
+    before = served(["key-of-ann-1234", "key-of-bob-1234"])
+    made = before.http.post("/v1/conversations", json={}, headers={"x-api-key": "key-of-ann-1234"})
+    path = f"/v1/conversations/{made.json()['id']}"
+    assert before.http.get(path, headers={"x-api-key": "key-of-ann-1234"}).status_code == 200
+    before.stop()
+
+    after = served(["key-of-bob-1234", "key-of-ann-1234"])
+    assert after.http.get(path, headers={"x-api-key": "key-of-bob-1234"}).status_code == 404
+    assert after.http.get(path, headers={"x-api-key": "key-of-ann-1234"}).status_code == 200
+
+
 def test_without_authentication_all_callers_are_one_to_a_provider_that_keeps_responses(
     gateway: Attacked, provider: Provider
 ) -> None:

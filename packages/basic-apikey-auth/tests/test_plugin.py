@@ -71,6 +71,17 @@ def test_the_holder_is_the_caller_and_the_key_is_nowhere(harness):
     assert "your-api-key-2" not in repr((named.context.metadata, named.context.plugin_data))
 
 
+def test_a_key_without_a_name_stays_its_own_wherever_it_is_in_the_list():
+    def holder_of(key, keys):
+        return PluginHarness(BasicApiKeyAuth, {"apikeys": keys}).ask(headers={"x-api-key": key}).context.principal
+
+    before, after = holder_of("second-key", ["first-key", "second-key"]), holder_of("second-key", ["second-key"])
+    other = holder_of("first-key", ["first-key", "second-key"])
+
+    assert (before.name, after.name, other.name) == ("key-2", "key-1", "key-1")
+    assert before.id == after.id != other.id
+
+
 def test_a_digest_may_replace_a_key():
     digest = hashlib.sha256(b"schl\xc3\xbcssel").hexdigest().upper()
     harness = PluginHarness(BasicApiKeyAuth, {"apikeys": [{"name": "ann", "sha256": digest}]})

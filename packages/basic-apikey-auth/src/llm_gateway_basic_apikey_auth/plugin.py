@@ -92,17 +92,15 @@ class BasicApiKeyAuth(Plugin):
         return True
 
     async def configure(self, config: Any) -> None:
-        self._holders: dict[bytes, str] = {}
+        self._holders: dict[bytes, Principal] = {}
         for position, entry in enumerate(config["apikeys"]):
             if isinstance(entry, str):
-                self._holders[_digest(entry)] = f"key-{position + 1}"
+                digest = _digest(entry)
+                self._holders[digest] = _holder(f"key-{position + 1}", f"key-{digest.hex()[:12]}")
             elif "sha256" in entry:
-                self._holders[bytes.fromhex(entry["sha256"])] = entry["name"]
+                self._holders[bytes.fromhex(entry["sha256"])] = _holder(entry["name"])
             else:
-                self._holders[_digest(entry["key"])] = entry["name"]
-        self._principals = {
-            holder: Principal(id=holder, name=holder, source="basic-apikey-auth") for holder in self._holders.values()
-        }
+                self._holders[_digest(entry["key"])] = _holder(entry["name"])
         allowed: int = config.get("maxFailures", 20)
         self._guesses = GuessLimit(allowed) if allowed else None
 
@@ -116,7 +114,7 @@ class BasicApiKeyAuth(Plugin):
             holder = self._holder_of(key)
             if holder is not None:
                 # A valid key passes even so: behind a shared address one bad client must not lock out the others.
-                ctx.principal = self._principals[holder]
+                ctx.principal = holder
                 return None
         if given and all(map(has_own_form, credentials)):
             return None  # for a plugin that reads that form; where there is none, the request is refused all the same
@@ -132,14 +130,19 @@ class BasicApiKeyAuth(Plugin):
             success=False, error=RequestRejected(message, status=401, code="invalid_api_key", kind="authentication")
         )
 
-    def _holder_of(self, key: str) -> str | None:
+    def _holder_of(self, key: str) -> Principal | None:
         digest = _digest(key)
-        found: str | None = None
+        found: Principal | None = None
         for known, holder in self._holders.items():
             # Every key is compared, so that the time shows nothing of which one matched.
             if hmac.compare_digest(known, digest):
                 found = holder
         return found
+
+
+def _holder(name: str, id_: str | None = None) -> Principal:
+    """`id_`: of a key without a name. What its holder has made must not become another's who moves to its place."""
+    return Principal(id=id_ or name, name=name, source="basic-apikey-auth")
 
 
 def _digest(key: str) -> bytes:
