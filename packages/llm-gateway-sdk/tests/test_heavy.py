@@ -28,6 +28,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.context import Engine
 from llm_gateway_sdk.heavy import (
     LIGHT_BYTES,
+    free_aside,
     has_more_items,
     is_heavy,
     is_heavy_exchange,
@@ -187,3 +188,28 @@ def test_heavy_work_that_does_not_end_leaves_no_circles_once_the_memory_has_grow
 def test_long_bodies_are_known_by_their_length() -> None:
     assert not is_long(b" " * (512 * 1024))
     assert is_long(b" " * (512 * 1024 + 1))
+
+
+class _Part:
+    pass
+
+
+def test_what_many_parts_have_left_is_freed_in_the_thread_when_it_is_used_no_more() -> None:
+    freed: list[str] = []
+
+    async def main() -> None:
+        await run_aside(int)
+        held = [_Part() for _ in range(100)]
+        last = weakref.ref(held[-1], lambda _: freed.append(threading.current_thread().name))
+        free_aside(held)
+        await asyncio.sleep(0.15)
+        assert last() is not None, "it is in use"
+        del held
+        async with asyncio.timeout(5):
+            while last() is not None:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+
+    assert freed
+    assert freed[0].startswith("heavy")

@@ -162,3 +162,20 @@ def test_summing_ten_thousand_parts_looks_at_few_of_them():
 
     assert len(total.value().message.content) == 10_000
     assert looks < 30_000
+
+
+def test_the_beginning_of_a_sum_is_that_of_the_whole():
+    total = Accumulator()
+    for number in range(30):
+        parts = [TextPart(f"{number}.{place}", index=place) for place in range(number)]
+        total.add(LLMResponse(id="r", choices=[Choice(number, Message("assistant", parts))]))
+
+    whole, beginning = total.value(), total.value(7)
+
+    assert total.size == 30 + sum(range(30))
+    assert beginning.id == "r"
+    assert beginning.choices == [
+        replace(choice, message=replace(choice.message, content=choice.message.content[:7]))
+        for choice in whole.choices[:7]
+    ]
+    assert total.value() == whole

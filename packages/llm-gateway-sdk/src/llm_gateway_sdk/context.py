@@ -540,6 +540,16 @@ class Engine:
         ctx._accumulated.add(chunk)
 
     @staticmethod
+    def size_of_accumulated(ctx: RequestContext) -> int:
+        """Choices and parts of what the client has been sent, without joining them."""
+        return 0 if ctx._accumulated is None else ctx._accumulated.size
+
+    @staticmethod
+    def beginning_of_accumulated(ctx: RequestContext, most: int) -> LLMResponse | None:
+        """`accumulated_response` with not more choices than these, and not more parts of each."""
+        return None if ctx._accumulated is None else ctx._accumulated.value(most)
+
+    @staticmethod
     def accumulate_text(ctx: RequestContext, chunk: LLMResponse) -> None:
         """`chunk` went to the client, and equals the last one but for its text (`TextRun`)."""
         if ctx._accumulated is not None:

@@ -27,7 +27,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
-from .context import RequestContext
+from .context import Engine, RequestContext
 from .wire.byte_search import count_up_to
 from .wire.freeing import Freeing
 from .wire.long_texts import Slicing
@@ -36,6 +36,7 @@ from .wire.pieces import counted
 __all__ = [
     "LIGHT_BYTES",
     "SWITCH_SECONDS",
+    "free_aside",
     "has_more_items",
     "is_heavy",
     "is_heavy_exchange",
@@ -88,13 +89,10 @@ def is_heavy_exchange(ctx: RequestContext) -> bool:
     """Whether work on a whole request and its reply, as in a hook that records both, belongs aside."""
     if is_heavy(ctx.http_request.body):
         return True
-    upstream, collected = ctx.upstream_response, ctx.accumulated_response
+    upstream = ctx.upstream_response
     if upstream is not None and is_heavy(upstream.body):
         return True
-    if collected is None:
-        return False
-    parts = len(collected.choices) + sum([len(choice.message.content) for choice in collected.choices])
-    return parts > _HEAVY_ITEMS // 4
+    return Engine.size_of_accumulated(ctx) > _HEAVY_ITEMS // 4
 
 
 def has_more_items(body: bytes, limit: int) -> bool:
@@ -145,6 +143,18 @@ def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaita
         return result
 
     return loop.run_in_executor(_threads, done)
+
+
+def free_aside(*values: object) -> None:
+    """What only these values hold is freed in slices, in the thread for heavy work, when nothing else refers to them.
+
+    For the event loop, at the end of what it has done with a heavy body: thousands of parts that were worked on one by
+    one are freed at once, when the last object that holds them goes.
+    """
+    if _threads is not None:
+        for value in values:
+            Freeing.note(value)
+        _leftovers.free_soon(asyncio.get_running_loop(), _threads)
 
 
 def note_large(value: object) -> None:

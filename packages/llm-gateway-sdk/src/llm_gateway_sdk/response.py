@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
@@ -335,13 +336,18 @@ class Accumulator:
         else:
             self._last.growing.append(chunk.choices[0].message.content[0])
 
-    def value(self) -> LLMResponse:
-        """The sum so far."""
+    @property
+    def size(self) -> int:
+        """Choices and parts."""
+        return sum([1 + rope.size for rope in self._choices.values()])
+
+    def value(self, most: int | None = None) -> LLMResponse:
+        """The sum so far; of its choices, and of the parts of each, not more than `most`."""
         return LLMResponse(
             id=self._id,
             model=self._model,
             created=self._created,
-            choices=[rope.value() for rope in self._choices.values()],
+            choices=[rope.value(most) for rope in islice(self._choices.values(), most)],
             usage=self._usage,
             service_tier=self._tier,
             error=self._error,
@@ -400,13 +406,18 @@ class _ChoiceRope:
         group = self._latest.get((part.index, type(part)))
         return group if group is not None and _joinable(group[-1], part) else None
 
-    def value(self) -> Choice:
-        for group in self._groups:
+    @property
+    def size(self) -> int:
+        return len(self._groups)
+
+    def value(self, most: int | None = None) -> Choice:
+        groups = self._groups if most is None else self._groups[:most]
+        for group in groups:
             if len(group) > 1:
                 group[:] = [_joined(group)]
         base = self._base
         # What is handed out may be changed by its reader; what is kept here may not.
-        content = [_copy_part(group[0]) for group in self._groups]
+        content = [_copy_part(group[0]) for group in groups]
         return replace(base, message=replace(base.message, role=base.message.role or "assistant", content=content))
 
 

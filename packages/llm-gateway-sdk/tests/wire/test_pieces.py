@@ -60,6 +60,16 @@ def test_a_sign_is_seen_wherever_it_is(seed: int) -> None:
         assert pieces.has_any(data, *signs) == any(sign in data for sign in signs)
 
 
+@pytest.mark.parametrize("size", range(0, 90, 7))
+def test_the_first_and_the_last_place_are_those_of_the_whole(size: int) -> None:
+    chance = random.Random(size)
+    for _ in range(50):
+        data = bytes(chance.choice(b"ab") for _ in range(size))
+        for sign in (b"a", b"ab", b"bba", b"abab"):
+            assert pieces.first_place(data, sign) == data.find(sign)
+            assert pieces.last_place(data, sign) == data.rfind(sign)
+
+
 @pytest.mark.parametrize("before", range(40))
 def test_a_sign_that_a_piece_ends_in_is_seen(before: int) -> None:
     assert pieces.has_any(b"-" * before + b"gw1." + b"-" * 40, b"zz", b"gw1.")

@@ -63,6 +63,8 @@ def title_of(page: str) -> str | None:
 def plain_error(raw: bytes) -> dict[str, Any] | None:
     """The error object of a stream's event that is plain text or a page of HTML; None where it is an event, or the
     beginning of one."""
+    if raw.startswith(_FIELDS):
+        return None
     text = raw.strip()
     if len(text) < _LEAST or text.startswith(_FIELDS) or text[:1] in b"{[" or (b" " not in text and text[:1] != b"<"):
         return None

@@ -19,11 +19,13 @@ __all__ = [
     "counted",
     "decoded",
     "encoded",
+    "first_place",
     "found",
     "has",
     "has_any",
     "joined",
     "joined_text",
+    "last_place",
     "replaced",
     "room_for",
 ]
@@ -120,6 +122,28 @@ def has_any(data: bytes, *signs: bytes) -> bool:
             if data.rfind(sign, start, start + PIECE_BYTES + longest) >= 0:
                 return True
     return False
+
+
+def first_place(data: bytes, sign: bytes) -> int:
+    """The same as `data.find(sign)`."""
+    start, size, longest = 0, len(data), len(sign) - 1
+    while size - start > PIECE_BYTES:
+        place = data.find(sign, start, start + PIECE_BYTES + longest)
+        if place >= 0:
+            return place
+        start += PIECE_BYTES
+    return data.find(sign, start)
+
+
+def last_place(data: bytes, sign: bytes) -> int:
+    """The same as `data.rfind(sign)`."""
+    end, longest = len(data), len(sign) - 1
+    while end > PIECE_BYTES:
+        place = data.rfind(sign, end - PIECE_BYTES, end + longest)
+        if place >= 0:
+            return place
+        end -= PIECE_BYTES
+    return data.rfind(sign, 0, end + longest)
 
 
 def found(pattern: re.Pattern[bytes], data: bytes, longest: int, start: int = 0) -> re.Match[bytes] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import json
+from .pieces import joined
 
 __all__ = [
     "DEFAULT_MAX_EVENT_BYTES",
@@ -83,10 +84,16 @@ class EventSplitter:
                 if self._held > self._max:
                     raise SSEError(f"an event is larger than {self._max} bytes")
             return []
+        first: list[bytes] = []
         if pieces:
-            pieces.append(data)
-            data = b"".join(pieces)
-        events = data.split(b"\n\n")
+            if seam:
+                pieces[-1], data = pieces[-1][:-1], data[1:]
+            else:
+                end = data.find(b"\n\n")
+                pieces.append(data[:end])
+                data = data[end + 2 :]
+            first.append(joined(pieces))  # which is not cut again, for it may be long
+        events = first + data.split(b"\n\n")
         rest = events.pop()
         if rest or pieces:
             self._pieces = [rest] if rest else []

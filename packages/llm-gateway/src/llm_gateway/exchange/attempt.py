@@ -56,7 +56,7 @@ class LiveAttempt:
     reported: Usage | None = None
     """What the provider has reported so far."""
     partial: LLMResponse | None = None
-    """What came of a reply that is decoded on its way."""
+    """What came of a reply that is decoded on its way; of a heavy one the context has it."""
     sent_bytes = 0
     """Of a stream that is forwarded as it comes."""
     settled = False

@@ -103,8 +103,6 @@ async def try_target(
             counting = _end(request, client, attempt)
             if counting is not None:
                 await counting
-            if request.long_reply is not None:
-                request.long_reply.close()
         await asyncio.sleep(pause)
 
 
@@ -141,6 +139,8 @@ def _end(request: ClientRequest, client: ClientReply, attempt: LiveAttempt) -> A
         if attempt.is_heavy or attempt.sent_bytes > _LONG_REPLY:
             return _end_aside(request, attempt, count)
         count(request, attempt)
+    if request.long_reply is not None:
+        request.long_reply.close()
     add_attempt(request.ctx.metrics, attempt.entry)
     for observer in request.services.followers:
         observer.attempt_ended(request.ctx)
@@ -154,6 +154,8 @@ async def _end_aside(
     try:
         await run_aside(count, request, attempt)
     finally:
+        if request.long_reply is not None:
+            request.long_reply.close()
         add_attempt(request.ctx.metrics, attempt.entry)
         for observer in request.services.followers:
             observer.attempt_ended(request.ctx)

@@ -25,6 +25,7 @@ from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import joined
 
 from ..wire.crossing import upstream_to_client
 from . import headers as reply_headers
@@ -140,7 +141,7 @@ class ClientReply:
             request.ctx.stream.opened = request.ctx.stream.committed = True
             response.final = True
             if attempt is not None and attempt.is_heavy:
-                data = await run_aside(encoder.encode, response) + encoder.close()
+                data = await run_aside(lambda: joined([encoder.encode(response), encoder.close()]))
             else:
                 data = encoder.encode(response) + encoder.close()
             self.status = 200

@@ -31,7 +31,7 @@ from llm_gateway_sdk import (
     WireRequest,
 )
 from llm_gateway_sdk.dialect import Headers
-from llm_gateway_sdk.heavy import is_heavy, run_aside
+from llm_gateway_sdk.heavy import free_aside, is_heavy, run_aside
 from llm_gateway_sdk.lifecycle import Lifecycle
 from llm_gateway_sdk.walk import walk
 
@@ -195,8 +195,6 @@ class Exchange:
     def _finish(self) -> None:
         request, client = self._request, self._client
         ctx, services, chain = request.ctx, request.services, request.chain
-        if request.long_reply is not None:
-            request.long_reply.close()
         if ctx.error is not None:
             forget_frames(ctx.error)
             if chain.edits_request:
@@ -209,6 +207,8 @@ class Exchange:
         if (lifecycle := self._lifecycle) is not None and lifecycle.is_open:
             ctx.metadata.setdefault("status", client.status)
             services.supervisor.finish(lifecycle)
+        if request.known_heavy or (attempt is not None and attempt.is_heavy):
+            free_aside(ctx, request, client, attempt)
         if chain.detached:
             ctx.metadata.setdefault("status", client.status)
             _submit_detached(request, attempt)

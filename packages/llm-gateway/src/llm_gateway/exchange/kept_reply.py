@@ -12,6 +12,8 @@ from llm_gateway_sdk.response import Accumulator
 __all__ = ["HeavyRequest", "KeptReply"]
 
 _SLICE_SECONDS = 0.001
+_LONG = 256 * 1024
+"""No more is read from a connection at once."""
 _PIECE = 8 * 1024
 """Bytes between two looks at the clock: some thirty events."""
 
@@ -50,6 +52,13 @@ class KeptReply:
 
     async def prepare(self) -> None:
         """What can't be decoded is left to `decode`, which reports it."""
+        if any(len(data) > _LONG for data in self._pieces):
+            # An event of it is long, and is read in one.
+            try:
+                self._prepared = await run_aside(self.decode)
+            except (DialectError, ValueError):
+                pass
+            return
         decoder, total = self._dialect.stream_decoder(self._mint), Accumulator()
         began = perf_counter()
         try:

@@ -35,10 +35,10 @@ class ClientRequest:
     belongs to one attempt is in `LiveAttempt`, what is written for the client in `ClientReply`."""
 
     __slots__ = (
-        "_has_wrapped", "_is_heavy", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
+        "_has_wrapped", "adapter", "chain", "client_body", "cooling", "ctx", "deadline", "dialect",
         "duplex", "form", "has_own_limit", "header_names", "held", "hides_model", "is_large", "is_timed",
-        "long_reply", "loop", "plans", "project", "retains", "route", "services", "shows_reply", "sink", "upload",
-        "wants_usage", "wire",
+        "known_heavy", "long_reply", "loop", "plans", "project", "retains", "route", "services", "shows_reply",
+        "sink", "upload", "wants_usage", "wire",
     )  # fmt: skip
 
     def __init__(
@@ -88,7 +88,7 @@ class ClientRequest:
             ctx.count_pieces_by(partial(form.pieces_of, wire.body, size or 0))
         self.is_large = len(wire.body) > LIGHT_BYTES
         """The body may be heavy."""
-        self._is_heavy: bool | None = None if self.is_large else False
+        self.known_heavy: bool | None = None if self.is_large else False  # None: it has not been weighed
         self._has_wrapped: bool | None = None
         self.has_own_limit = False
         """The client has set its own limit, so that a time-out is not the provider's fault."""
@@ -106,14 +106,14 @@ class ClientRequest:
     def is_heavy(self) -> bool:
         """Work on the whole body is done aside. A large body is weighed when this is first asked for: what passes
         through unread is not."""
-        known = self._is_heavy
+        known = self.known_heavy
         if known is None:
-            known = self._is_heavy = is_heavy(self.wire.body)
+            known = self.known_heavy = is_heavy(self.wire.body)
         return known
 
     def take_aside(self) -> None:
         """The body is known to be heavy."""
-        self._is_heavy = True
+        self.known_heavy = True
 
     async def hold(self, size: int) -> None:
         """Waits for the memory of a body that grows by what it names. Raises Overloaded."""
@@ -128,7 +128,7 @@ class ClientRequest:
         await self.hold(len(body))
         self.wire.body = body
         self.is_large = len(body) > LIGHT_BYTES
-        self._is_heavy = None if self.is_large else False
+        self.known_heavy = None if self.is_large else False
         self._has_wrapped = None
 
     @property

@@ -148,6 +148,8 @@ def _most_output(request: ClientRequest, attempt: LiveAttempt, asked: int | None
 def _what_came(request: ClientRequest, attempt: LiveAttempt) -> LLMResponse | None:
     if attempt.partial is not None:
         return attempt.partial
+    if attempt.is_heavy and (came := request.ctx.accumulated_response) is not None:
+        return came
     if not attempt.retained or attempt.truncated or attempt.dialect is None:
         return None
     try:

@@ -20,6 +20,7 @@ from llm_gateway_sdk import (
     LLMResponse,
     RequestContext,
 )
+from llm_gateway_sdk.context import Engine
 
 from .. import __version__
 from ..config.schema import OtelConfig
@@ -322,7 +323,7 @@ class OpenTelemetry:
             found[names.RESPONSE_MODEL] = response.model or None
             found[names.RESPONSE_FINISH_REASONS] = [
                 choice.raw_finish_reason or choice.finish_reason
-                for choice in response.choices
+                for choice in response.choices[: content.MOST_PARTS]
                 if choice.raw_finish_reason or choice.finish_reason
             ] or None
             if self._capture:
@@ -459,7 +460,7 @@ def _request_of(ctx: RequestContext) -> LLMRequest | None:
 def _response_of(ctx: RequestContext) -> LLMResponse | None:
     """The answer, where the gateway has read it or kept it."""
     if ctx.response_payload is None:
-        return ctx.accumulated_response
+        return Engine.beginning_of_accumulated(ctx, content.MOST_PARTS)
     if not ctx.response_payload.opened:
         reply = ctx.upstream_response
         if reply is None or len(reply.body) > MAX_DECODED_BYTES:

@@ -111,6 +111,8 @@ class StreamedReplyRedactor:
         self._item_id: str | None = None
         """The same of the last item."""
         self._choices: dict[int, _ChoiceState] = {}
+        self._changed: dict[int, set[Key]] = {}
+        """`_ChoiceState.changed` of choices that have ended."""
         self._retired: list[Findings] = []
         self._rows = Findings()
 
@@ -230,7 +232,8 @@ class StreamedReplyRedactor:
     def _choice(self, choice: Choice, *, ends: bool) -> Choice:
         state = self._choices.get(choice.index)
         if state is None:
-            state = self._choices[choice.index] = _ChoiceState()
+            changed = self._changed.pop(choice.index, None) or set()
+            state = self._choices[choice.index] = _ChoiceState(changed=changed)
         message = choice.message
         content: list[Part] = []
         for part in message.content:
@@ -263,7 +266,9 @@ class StreamedReplyRedactor:
     def _forget(self, index: int) -> None:
         """Of a choice that has ended, what is still needed is kept alone: there may be thousands of them."""
         state = self._choices[index]
-        if not state.changed and not state.queue and state.logprobs is None:
+        if not state.queue and state.logprobs is None:
+            if state.changed:
+                self._changed[index] = state.changed
             del self._choices[index]
 
     def _with_item_id(self, part: Part) -> Part:

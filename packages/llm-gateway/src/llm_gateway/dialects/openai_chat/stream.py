@@ -45,6 +45,7 @@ from llm_gateway_sdk.parts import (
 from llm_gateway_sdk.request import Message
 from llm_gateway_sdk.response import Choice, LLMResponse
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.long_texts import LONG_BODY
 from llm_gateway_sdk.wire.sse import EventSplitter, SSEError, bare_data, parse_event
 
 from .errors import error_in, error_of_choice
@@ -116,6 +117,9 @@ class ChatStreamDecoder(StreamDecoder):
         for raw in events:
             if self._stopped:
                 break
+            is_long = raw[LONG_BODY:_BEYOND_LONG]  # costs less than a call
+            if is_long:
+                self._shape = None  # what spares work on small events copies a long one
             if self._shape is not None:
                 chunk = self._shape.read(raw)
                 if chunk is not None:
@@ -123,7 +127,7 @@ class ChatStreamDecoder(StreamDecoder):
                     continue
                 self._shape = None
             head = self._head
-            if head is not None and raw.startswith(head.bytes):
+            if head is not None and not is_long and raw.startswith(head.bytes):
                 chunk = self._decode_after_head(head, raw)
                 if chunk is not None:
                     chunks.append(chunk)
@@ -209,7 +213,7 @@ class ChatStreamDecoder(StreamDecoder):
             if key not in REPLY_FIELDS and value is not None and self._known.get(key) != value:
                 self._known[key] = value
                 chunk.provider_metadata.setdefault(NAME, {})[key] = value
-        if self._heads_read < _MOST_HEADS:
+        if self._heads_read < _MOST_HEADS and len(data) <= LONG_BODY:
             self._heads_read += 1
             self._head = EventHead.of(data, chunk)
         return chunk
@@ -252,6 +256,7 @@ class ChatStreamDecoder(StreamDecoder):
 
 
 _LF = ord("\n")
+_BEYOND_LONG = LONG_BODY + 1
 _MOST_HEADS = 8
 """A server that makes a new id for each event has heads that are never seen again; after so many they are not kept."""
 _MOST_SHAPES = 8

@@ -8,6 +8,7 @@ from typing import Any
 from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.response import Usage
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES, last_place
 
 from .fields import NAME, own
 
@@ -193,7 +194,7 @@ def _plain_usage(end: bytes) -> Usage | None:
 
 def find_usage(tail: bytes) -> Usage | None:
     """The usage in a whole body, or in the last of a stream's events that has one."""
-    if tail.find(b'"usage"') < 0:
+    if (last_place(tail, b'"usage"') if tail[PIECE_BYTES:_BEYOND_PIECE] else tail.rfind(b'"usage"')) < 0:
         return None
     if tail.lstrip()[:1] == b"{":
         return _usage_of(tail)
@@ -206,11 +207,13 @@ def find_usage(tail: bytes) -> Usage | None:
 
 
 _LINE = re.compile(rb"\r\n|\n|\r")
+_BEYOND_PIECE = PIECE_BYTES + 1
 
 
 def _usage_of(data: bytes) -> Usage | None:
     # It is near the end, as a rule, and what comes before needs no reading.
-    place = data.rfind(b'"usage"')
+    is_long = data[PIECE_BYTES:_BEYOND_PIECE]
+    place = last_place(data, b'"usage"') if is_long else data.rfind(b'"usage"')
     if place >= 0:
         usage = _plain_usage(data[place:])
         if usage is None:
@@ -218,7 +221,7 @@ def _usage_of(data: bytes) -> Usage | None:
             usage = decode_usage(end.get("usage")) if end is not None else None
         if usage is not None:
             # Inside of a JSON text a quote is escaped: this is a key.
-            place = data.find(b'"service_tier"')
+            place = last_place(data, b'"service_tier"') if is_long else data.rfind(b'"service_tier"')
             if place >= 0 and (tier := _TIER.match(data, place)) is not None:
                 usage.service_tier = tier[1].decode()
             return usage

@@ -23,9 +23,10 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.chunk_loop import ChunkLoop
 from llm_gateway_sdk.dialects.restoring import RestoringDecoder
-from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.heavy import free_aside, run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.parts import Part
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire.pieces import joined
 
@@ -48,6 +49,7 @@ EVENTS = re.compile(rb"\s*(?:data|event|id|retry)?:")
 _REST_SECONDS = 0.5
 _HEAVY_BYTES = 256 * 1024
 """Of a stream: what ends it, or puts it together, is done aside."""
+_FEW_LETTERS = 16 * 1024
 _MAX_REST_BYTES = 64 * 1024
 
 
@@ -73,10 +75,12 @@ async def deliver_chunks(
         raise
     finally:
         attempt.reported = loop.usage
-        if not attempt.settled:
+        if not attempt.settled and not attempt.is_heavy:
             attempt.partial = ctx.accumulated_response
         if receiver.losses:
             ctx.losses.extend(receiver.losses)
+        if attempt.is_heavy:
+            free_aside(loop, receiver)
 
 
 class _Receiver:
@@ -88,6 +92,7 @@ class _Receiver:
         "_dialect",
         "_encoder",
         "_gate",
+        "_letters",
         "_name",
         "_out",
         "_outlet",
@@ -109,6 +114,8 @@ class _Receiver:
         self._out: list[bytes] = []
         self._waiting: list[LLMResponse] = []
         """What is encoded aside at the next flush."""
+        self._letters = 0
+        """Of a heavy reply, since the last choice that ended aside."""
         self._waits = client.request.is_heavy
         """The next chunk is to be one of them: the first one may repeat all of a heavy request."""
         self._gate = thought_gate(client.request, attempt, self.losses)
@@ -139,18 +146,32 @@ class _Receiver:
         gate = self._gate
         if gate is not None and (proven or gate.watches):
             chunk = gate.let_through(chunk)
-        if self._waits or (self._attempt.is_heavy and (chunk.final or _is_ending(chunk))):
+        if self._waits or (self._attempt.is_heavy and self._is_repeating(chunk)):
             self._waits = True
             self._waiting.append(chunk)
         else:
             self._out.append(self._encoder.encode(chunk))
 
     def emit_text(self, chunk: LLMResponse, text: str) -> None:
+        if self._attempt.is_heavy:
+            self._letters += len(text)
         data = None if self._waits else self._encoder.encode_text(text)
         if data is None:
             self.emit(chunk)
         else:
             self._out.append(data)
+
+    def _is_repeating(self, chunk: LLMResponse) -> bool:
+        """Whether what is written of it may repeat much: what ends a choice may repeat it, and what ends the reply all
+        of that. A reply may have thousands of choices, and most end with a word."""
+        for choice in chunk.choices:
+            self._letters += sum(map(_length_of, choice.message.content))
+        if chunk.final:
+            return True
+        if self._letters <= _FEW_LETTERS or not _is_ending(chunk):
+            return False
+        self._letters = 0
+        return True
 
     async def flush(self) -> None:
         if self._waiting:
@@ -182,6 +203,10 @@ class _Receiver:
         waiting, self._waiting = self._waiting, []
         self._out.append(await run_aside(lambda: joined([self._encoder.encode(chunk) for chunk in waiting])))
         self._waits = False
+
+
+def _length_of(part: Part) -> int:
+    return len(getattr(part, "text", "") or "") + len(getattr(part, "arguments", "") or "")
 
 
 def _is_ending(chunk: LLMResponse) -> bool:
@@ -220,7 +245,9 @@ async def decoded(
                         await room.make_for(bound.open)
                 if opened > PIECE_BYTES or bound is None:
                     # It may complete a large event.
-                    chunks = await run_aside(decoder.feed, piece) if opened > HEAVY_BYTES else decoder.feed(piece)
+                    ends = bound is None or bound.open < opened + len(piece)
+                    aside = opened > HEAVY_BYTES and ends
+                    chunks = await run_aside(decoder.feed, piece) if aside else decoder.feed(piece)
                     async for batch in in_slices(chunks):
                         yield batch
                 else:

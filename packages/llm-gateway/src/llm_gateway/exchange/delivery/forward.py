@@ -21,7 +21,9 @@ from llm_gateway_sdk import (
     WireReply,
 )
 from llm_gateway_sdk.chunk_loop import reported_error
+from llm_gateway_sdk.heavy import run_aside
 from llm_gateway_sdk.metering import record
+from llm_gateway_sdk.wire.pieces import joined
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
@@ -29,7 +31,7 @@ from ..errors import scrub, scrub_info
 from ..kept_reply import KeptReply
 from ..long_replies import LONG_REPLY
 from ..outlet import Outlet
-from ..pacing import PIECE_BYTES, pieces, too_large
+from ..pacing import HEAVY_BYTES, PIECE_BYTES, pieces, too_large
 from ..request import ClientRequest, EventRoom
 from ..upstream import UpstreamCall, secrets_of
 from .chunks import rest_of
@@ -46,7 +48,10 @@ async def forward(
     try:
         await driver.run()
     finally:
-        driver.settle()
+        if driver.is_long:
+            await run_aside(driver.settle)
+        else:
+            driver.settle()
     client.status = 200
     await driver.outlet.end()
     return None
@@ -109,6 +114,8 @@ class _Driver:
                 block, released, gathered = self._left
                 self._left = None
                 out = (block if released else forwarder.release(block)) + forwarder.feed(data[gathered:])
+            elif forwarder.open_bytes > HEAVY_BYTES:
+                out = await run_aside(forwarder.feed, data)  # it may complete the event
             elif length <= PIECE_BYTES:
                 out = forwarder.feed(data)
             else:
@@ -130,6 +137,8 @@ class _Driver:
         if not self._committed:
             return False
         forwarder = self._forwarder
+        if forwarder.open_bytes > HEAVY_BYTES:
+            return False  # what it may complete is not for a callback
         if data[-2:] == b"\n\n" and not forwarder.pieces and forwarder.error is None:
             block = data
         else:
@@ -146,9 +155,6 @@ class _Driver:
             if self._retains:
                 self._attempt.retain(block)
             self._attempt.sent_bytes += len(block)
-        elif forwarder.open_bytes > LONG_REPLY:
-            self._left = (b"", True, len(data))
-            return False  # before more is read there has to be room
         due = now + self._idle
         if due < self._total:
             self._reply.expire_at(due, "idle")
@@ -197,6 +203,11 @@ class _Driver:
         error.headers = attempt.headers
         return error
 
+    @property
+    def is_long(self) -> bool:
+        """Whether what is looked at in the end is."""
+        return self._forwarder.tail_bytes + self._attempt.retained_bytes > HEAVY_BYTES
+
     def settle(self) -> None:
         """What is known of the reply now that it has ended, however it ended."""
         request, attempt, forwarder, dialect = self._request, self._attempt, self._forwarder, self._call.dialect
@@ -208,7 +219,7 @@ class _Driver:
                 attempt.settled = True
         if attempt.retained:
             kept = KeptReply(dialect, attempt.retained, request.services.mint)
-            request.ctx.upstream_response = WireReply(200, Headers.of(attempt.headers), b"".join(attempt.retained))
+            request.ctx.upstream_response = WireReply(200, Headers.of(attempt.headers), joined(attempt.retained))
             request.ctx.response_payload = Payload(kept.decode)
             attempt.kept = kept
             if attempt.truncated:

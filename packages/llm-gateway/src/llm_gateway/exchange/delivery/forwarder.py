@@ -29,11 +29,13 @@ What always holds:
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from llm_gateway_sdk import Dialect, Mint
 from llm_gateway_sdk.dialects.bare_errors import plain_error
 from llm_gateway_sdk.errors import DialectError, ErrorInfo
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import first_place, joined
 from llm_gateway_sdk.wire.sse import parse_event
 
 __all__ = ["StreamForwarder"]
@@ -42,6 +44,9 @@ _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r(?!\n)|\n\r\n|\r\n\n")
 _CR = 13
 """`13 in data` is a search for a byte, `b"\r" in data` first an attempt to read the bytes as a number."""
 _TAIL_KEPT = 64 * 1024
+_LONG = 512 * 1024
+"""Bytes of a block that is searched in steps; more than are read at once."""
+_BEYOND_LONG = _LONG + 1
 _BARE = (b"{", b"[")
 """How JSON begins that is not in the data of an event, as servers write errors."""
 
@@ -100,8 +105,12 @@ class StreamForwarder:
     @property
     def tail(self) -> bytes:
         """The last events, for `usage_of`."""
+        return joined([*self._earlier, self._before, self._last])
+
+    @property
+    def tail_bytes(self) -> int:
         former, before = self._earlier
-        return former + before + self._before + self._last
+        return len(former) + len(before) + len(self._before) + len(self._last)
 
     def feed(self, data: bytes) -> bytes:
         """What goes to the client now. Raises DialectError where an event exceeds the limit."""
@@ -124,7 +133,7 @@ class StreamForwarder:
                 if end <= 0:
                     return self._keep(data)
             pieces.append(data[:end])
-            block = b"".join(pieces)
+            block = joined(pieces)
             pieces.clear()
             self.open_bytes = 0
         elif end == 0:
@@ -209,6 +218,8 @@ class StreamForwarder:
         if not self.committed:
             return False
         dialect, find = self._dialect, block.find  # `in` would first try to read a marker as a number
+        if block[_LONG:_BEYOND_LONG]:  # costs less than a call
+            find = partial(first_place, block)
         if self._withhold_usage:
             for marker in dialect.usage_markers:
                 if find(marker) >= 0:
@@ -229,7 +240,7 @@ class StreamForwarder:
         self._held = []
         events = _split(block)
         for position, event in enumerate(events):
-            kind = dialect.event_kind(event.strip(b"\r\n"))
+            kind = dialect.event_kind(_ends_of(event).strip(b"\r\n"))
             if kind == "error" or _may_be_bare(event, plain=not self.finished):
                 self.error = self._error_of(event)
                 if self.error is not None:
@@ -263,6 +274,11 @@ class StreamForwarder:
         return joined
 
 
+def _ends_of(event: bytes) -> bytes:
+    """What shows the kind of an event: of a long one its beginning and its end."""
+    return event if len(event) <= _LONG else event[:_TAIL_KEPT] + event[-_TAIL_KEPT:]
+
+
 def _is_whole(event: bytes) -> bool:
     """Whether an event without its blank line lacks no more than that."""
     read = parse_event(event.replace(b"\r\n", b"\n").replace(b"\r", b"\n").strip(b"\n"))
@@ -288,6 +304,8 @@ def _last_boundary(data: bytes) -> int:
 def _split(block: bytes) -> list[bytes]:
     """The events of a block, each with its blank line."""
     if _CR not in block:
+        if first_place(block, b"\n\n") == len(block) - 2:
+            return [block]  # which may be long, and is not copied
         return [event + b"\n\n" for event in block.split(b"\n\n") if event.strip(b"\n")]
     events, start = [], 0
     for match in _BOUNDARY.finditer(block):

@@ -28,6 +28,7 @@ from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.response import Accumulator
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import found, has_any
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
@@ -45,6 +46,10 @@ T = TypeVar("T")
 _BEYOND_LIGHT = LIGHT_BYTES + 1
 _NAMED_ERROR = re.compile(rb'"error"\s*:\s*[^n\s]|"status"\s*:\s*"failed"')
 """Is in every reply that reports an error, and in few others."""
+_AHEAD = 4096
+"""Bytes at the beginning of a body in which nearly all have the sign of an answer."""
+_LONGEST_SIGN = 256
+"""Bytes of a sign with the white space in it."""
 
 
 async def deliver_whole(
@@ -70,15 +75,15 @@ async def deliver_whole(
         if response.error is not None:
             refuse_failure(response)
         return await deliver_response(request, client, attempt, response)
-    if ctx.has_fallback and _NAMED_ERROR.search(body):
+    if ctx.has_fallback and await _aside(heavy, _search, _NAMED_ERROR, body):
         # A success by its status alone: it would go to this client as it is, but another model may do better.
         refuse_failure(await _aside(heavy, decode_whole, dialect, wire, mint, names))
     if not json.is_object(body):
         raise ModelProtocolError("The provider's reply is not what its API promises: the body is not a JSON object.")
     sign = dialect.answer_sign
-    if sign is not None and not sign.search(body):
+    if sign is not None and not sign.search(body, 0, _AHEAD) and not await _aside(heavy, _search, sign, body):
         decoded = await _aside(heavy, decode_whole, dialect, wire, mint, names)  # raises where there is no answer
-        if ctx.has_fallback or b'"error"' not in body:
+        if ctx.has_fallback or not has_any(body, b'"error"'):
             refuse_failure(decoded)  # clients would not see that a bare error is one
         elif (http := attempt.target.http) is not None:
             body = wire.body = scrub(body, secrets_of(request, http))
@@ -97,6 +102,10 @@ async def deliver_whole(
     attempt.settled = True
     await client.relay_whole(wire, attempt)
     return None
+
+
+def _search(sign: re.Pattern[bytes], body: bytes) -> bool:
+    return found(sign, body, _LONGEST_SIGN) is not None
 
 
 async def _aside(heavy: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
