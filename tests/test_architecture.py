@@ -123,7 +123,7 @@ THIRD_PARTIES: dict[str, tuple[str, ...]] = {
 """A third party, and the beginnings of the paths in `llm_gateway` that may import it."""
 
 SDK_THIRD_PARTIES: dict[str, tuple[str, ...]] = {
-    "msgspec": ("wire/json.py", "values.py"),
+    "msgspec": ("wire/json.py", "wire/large_objects.py", "wire/model_names.py", "values.py"),
     "click": ("cli/",),
     "pytest": ("testing/",),
     "hypothesis": ("testing/",),

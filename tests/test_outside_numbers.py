@@ -24,6 +24,7 @@ LETTERS = {
     "console/simulation.py": "a form of the console, checked by the API that it calls",
     "console/keys.py": "a form of the console, bounded",
     "llm-gateway-sdk/numerals.py": "the module for it",
+    "llm-gateway-sdk/long_numbers.py": "no number is made of it",
     "llm-gateway-sdk/users.py": "no number is made of it",
     "llm-gateway/parser.py": "bytes, whose digits are ASCII, or ASCII by a check before",
     "llm-gateway/asgi.py": "ASCII by a check before",

@@ -140,3 +140,20 @@ def test_marks_of_strings_that_differ_differ() -> None:
 
     assert first != second
     assert texts.put_back(second) == b'["' + b"a" * 399 + b'b"]'
+
+
+@pytest.mark.usefixtures("small_windows")
+def test_long_white_space_between_values_is_left_out() -> None:
+    space = b" \n\t\r" * 500
+    data = b'{"a":%b[1,%b"  %b",2]%b,"b":3}%b' % (space, space, b" " * 1000, space, space)
+
+    rest, places = long_texts.cut_out(data)
+
+    assert len(rest) < 1500
+    assert len(places) == 1
+    with json_in_slices():
+        assert json.loads(data) == {"a": [1, " " * 1002, 2], "b": 3}
+        assert json.peek(data) == (None, False)
+        assert json.loads(json.replace_top_level(data, {"b": 4})) == {"a": [1, " " * 1002, 2], "b": 4}
+    with pytest.raises(ValueError, match=r"malformed|invalid|Expecting"):
+        json.loads(data.replace(b"\r", b"\f"))

@@ -6,66 +6,11 @@ import random
 import time
 from typing import Any
 
-import msgspec
 import pytest
 
 from llm_gateway_sdk.heavy import json_in_slices
 from llm_gateway_sdk.wire import json, many_values
 from llm_gateway_sdk.wire.many_values import PIECE_BYTES, read_in_pieces
-
-WORDS = [
-    "",
-    "a",
-    "some words ",
-    '"',
-    "\\",
-    "\\\\",
-    "\n",
-    "é😀",
-    "[",
-    "]",
-    "{",
-    "}",
-    ",",
-    ":",
-    "/*",
-    "nul",
-    "\x00",
-    "\\u",
-]
-SPACES = ["", "", "", " ", "\n\t ", "\r"]
-NUMBERS = ["0", "-0", "1e5", "1.50", "12345678901234567890", "-3"]
-
-
-def text(chance: random.Random) -> str:
-    return str(msgspec.json.encode("".join(chance.choices(WORDS, k=chance.choice((0, 1, 3, 40))))).decode())
-
-
-def written(chance: random.Random, depth: int) -> str:
-    """A JSON text in which anything may come at any place."""
-    kind = chance.randrange(6) if depth else chance.randrange(3)
-    if kind == 0:
-        return text(chance)
-    if kind == 1:
-        return chance.choice(NUMBERS)
-    if kind == 2:
-        return chance.choice(["true", "false", "null"])
-    members = [written(chance, depth - 1) for _ in range(chance.choice((0, 1, 2, 5, 12)))]
-    if kind < 5:
-        members = [f"{text(chance)}{space(chance)}:{space(chance)}{member}" for member in members]
-    inner = f"{space(chance)},{space(chance)}".join(members)
-    left, right = "{}" if kind < 5 else "[]"
-    return f"{left}{space(chance)}{inner}{space(chance)}{right}"
-
-
-def space(chance: random.Random) -> str:
-    return chance.choice(SPACES)
-
-
-def damaged(chance: random.Random, data: bytes) -> bytes:
-    place = chance.randrange(len(data))
-    sign = chance.choice([b"", b",", b"]", b"}", b"[", b"{", b'"', b":", b"\\", b"x", b"1", b" "])
-    return data[:place] + sign + data[place + chance.randrange(2) :]
 
 
 @pytest.fixture
@@ -84,12 +29,12 @@ def outcome(data: bytes | str) -> Any:
 
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize("seed", range(2))
-def test_every_text_is_read_as_in_one_piece(seed: int) -> None:
+def test_every_text_is_read_as_in_one_piece(seed: int, grammar: Any) -> None:
     chance = random.Random(seed)
     split = 0
     for _ in range(60):
-        data = written(chance, 6).encode()
-        for tried in (data, damaged(chance, data), damaged(chance, damaged(chance, data))):
+        data = grammar.written(chance, 6).encode()
+        for tried in (data, grammar.damaged(chance, data), grammar.damaged(chance, grammar.damaged(chance, data))):
             whole = outcome(tried)
             with json_in_slices():
                 assert outcome(tried) == whole, tried

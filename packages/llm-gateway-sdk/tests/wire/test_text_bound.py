@@ -50,25 +50,25 @@ def test_every_reader_refuses_it_and_the_place_is_named(spelled: str) -> None:
     body = b'{"model":"m","messages":[{"role":"user","content":[{"text":"%b"}]}]}' % text
 
     with pytest.raises(TextTooLarge) as raised:
-        json.refuse_large_texts(body)
+        json.refuse_absurd_values(body)
     assert raised.value.place == "messages[0].content[0].text"
     assert str(LARGEST_TEXT) in str(raised.value)
     with pytest.raises(ValueError, match="more than a text may take"):
         json.loads(body)
-    json.refuse_large_texts(body.replace(spelled.encode(), b""))
+    json.refuse_absurd_values(body.replace(spelled.encode(), b""))
 
 
 def test_a_text_of_escapes_is_judged_by_its_letters() -> None:
     body = b'{"a":"' + b"\\ud83d\\ude00" * (LARGEST_TEXT // 8) + b'"}'
 
-    json.refuse_large_texts(body)
+    json.refuse_absurd_values(body)
 
 
 def test_in_a_file_of_lines_the_line_is_named() -> None:
     large = stdlib.dumps({"a": "a" * (LARGEST_TEXT // 4) + "😀"}, ensure_ascii=False)
 
     with pytest.raises(TextTooLarge) as raised:
-        json.refuse_large_texts(f'{{"a": 1}}\n{large}\n'.encode())
+        json.refuse_absurd_values(f'{{"a": 1}}\n{large}\n'.encode())
     assert raised.value.place == "line 2"
 
 

@@ -24,3 +24,8 @@ def test_a_text_that_would_take_too_much_memory_is_refused_with_its_place() -> N
 
     assert raised.value.param == "input[0].content"
     assert raised.value.message.startswith("input[0].content: ")
+
+
+def test_a_number_of_very_many_digits_is_refused() -> None:
+    with pytest.raises(PayloadTooLarge, match="512 digits"):
+        refuse_beyond_bounds(b'{"temperature":%b}' % (b"1" * 70_000), 100_000)

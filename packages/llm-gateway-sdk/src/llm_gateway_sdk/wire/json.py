@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json as _stdlib
 from collections.abc import Callable
-from functools import cache
-from itertools import count, product
 from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 
 from .freeing import Freeing
-from .long_texts import LONG_BODY, Slicing, cut_out, put_back, put_back_written, read_text
-from .long_texts import refuse_large_texts as _refuse_large_texts
-from .many_values import MANY_BYTES, read_in_pieces
+from .large_objects import may_set_ceiling, objects_of, peek_in_pieces
+from .long_numbers import NumberTooLong, has_long_number
+from .long_texts import LONG_BODY, Slicing, cut_out, put_back, put_back_written, read_text, refuse_large_texts
+from .many_values import MANY_BYTES, Members, members_of, read_in_pieces
+from .model_names import count_name, decode_named_top, models_named, names_two_in_pieces, spellings
 from .pieces import decoded, encoded, joined
 from .writing import written
 
@@ -41,7 +41,7 @@ __all__ = [
     "peek_ceiling",
     "picker",
     "reader",
-    "refuse_large_texts",
+    "refuse_absurd_values",
     "replace_top_level",
     "slices",
     "with_one",
@@ -71,12 +71,6 @@ _encode = msgspec.json.Encoder().encode
 class _Top(msgspec.Struct):
     model: str | None = None
     stream: bool | None = None
-
-
-class _Name(str):
-    """The value of a member `model`, in whatever letters, of which each is counted when it is read."""
-
-    __slots__ = ()
 
 
 class _Nothing(msgspec.Struct):
@@ -119,7 +113,7 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
     The fast engine refuses lone-surrogate escapes (`"\\ud83d"`), which JavaScript clients do send when they cut a
     string inside a letter; those go to the standard library's parser. `NaN` and `Infinity` stay refused.
     """
-    if data[MANY_BYTES:_MANY] and (data[LONG_BODY:_BEYOND] or Slicing.under_way):
+    if data[MANY_BYTES:_MANY]:
         return _read_long(data)
     try:
         return _decode(data)
@@ -128,14 +122,16 @@ def loads(data: bytes | bytearray | memoryview | str) -> JSON:
 
 
 def _read_long(data: bytes | bytearray | memoryview | str) -> JSON:
-    """In slices, between which other threads have their turn."""
+    """In slices, between which other threads have their turn, where that is worth while."""
     try:
         text = encoded(data) if isinstance(data, str) else data if isinstance(data, bytes) else joined([data])
     except UnicodeEncodeError:
         return _read(data)
+    if has_long_number(text):
+        raise NumberTooLong
     if text[LONG_BODY:_BEYOND]:
         rest, places = cut_out(text)
-        if places:
+        if rest is not text:
             return put_back(loads(rest), [read_text(text, start, stop, loads) for start, stop in places])
     if Slicing.under_way:
         value = read_in_pieces(text, _read)
@@ -172,10 +168,12 @@ def _read_half_letters(text: str) -> JSON:
         raise ValueError("JSON is nested too deeply") from None
 
 
-def refuse_large_texts(data: bytes) -> None:
-    """Raises TextTooLarge where `loads` would because of a string in a JSON text, or in one of several lines of JSON;
-    the error names its place."""
-    _refuse_large_texts(data, loads)
+def refuse_absurd_values(data: bytes) -> None:
+    """Raises NumberTooLong or TextTooLarge where `loads` would because of a number or a string in a JSON text, or in
+    one of several lines of JSON; the latter names its place."""
+    if has_long_number(data):
+        raise NumberTooLong
+    refuse_large_texts(data, loads)
 
 
 def loads_exact(data: bytes | str) -> JSON:
@@ -184,6 +182,23 @@ def loads_exact(data: bytes | str) -> JSON:
     Such numbers come back as raw slices, good for `dumps` only: `1e5`, `1.0` and `-0` are written again letter by
     letter.
     """
+    if Slicing.under_way and data[MANY_BYTES:_MANY]:
+        try:
+            text = encoded(data) if isinstance(data, str) else data
+        except UnicodeEncodeError:
+            return _read_exact(data)
+        if text[LONG_BODY:_BEYOND]:
+            rest, places = cut_out(text)
+            if rest is not text:
+                return put_back(loads_exact(rest), [read_text(text, start, stop, loads) for start, stop in places])
+        value = read_in_pieces(text, _read_exact)
+        if value is not None:
+            Freeing.note(value)
+            return value
+    return _read_exact(data)
+
+
+def _read_exact(data: bytes | str) -> JSON:
     try:
         return _stdlib.loads(data, parse_float=_raw, parse_int=_exact_int, parse_constant=_refuse_constant)
     except RecursionError:
@@ -245,6 +260,8 @@ def peek(data: bytes) -> tuple[str | None, bool]:
     """
     if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
+        if data[LONG_BODY:_BEYOND] and (members := _members_of(data)) is not None:
+            return peek_in_pieces(objects_of(data, members), _read_otherwise)
     try:
         top = _decode_top(data)
     except msgspec.ValidationError as error:
@@ -265,13 +282,16 @@ def peek_alone(data: bytes) -> tuple[str | None, bool, bool]:
     `model`, or one in capitals. The answer costs next to nothing while the object is read."""
     if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
-    before = _count_name()
+        if data[LONG_BODY:_BEYOND] and (members := _members_of(data)) is not None:
+            model, stream = peek_in_pieces(objects_of(data, members), _read_otherwise)
+            return model, stream, not names_two_in_pieces(objects_of(data, members))
+    before = count_name()
     try:
-        top = _decode_named_top(data)
+        top = decode_named_top(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return (*peek(data), False)
     # Another thread may count in between; then the answer is not sure.
-    names, model = _count_name() - before - 1, top.model
+    names, model = count_name() - before - 1, top.model
     if not names:
         return None, bool(top.stream), True
     if names == 1 and model is not None:
@@ -283,33 +303,16 @@ def names_two_models(data: bytes) -> bool:
     """Whether the top level of an object has a second `model`, or one in capitals."""
     if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
-    seen: list[object] = []
-
-    def note(_: type, value: Any) -> _Name:
-        seen.append(value)
-        return _Name()
-
+        if data[LONG_BODY:_BEYOND] and (members := _members_of(data)) is not None:
+            return names_two_in_pieces(objects_of(data, members))
+    names = count_name()
     try:
-        top = msgspec.json.Decoder(_NamedTop, dec_hook=note).decode(data)
+        top = decode_named_top(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _names_two_models_otherwise(data)
-    return len(seen) > (top.model is not None)
-
-
-def _names_two_models_otherwise(data: bytes) -> bool:
-    """The same for what the fast engine does not read."""
-    members: list[tuple[str, JSON]] = []
-
-    def look(pairs: list[tuple[str, JSON]]) -> None:
-        nonlocal members
-        members = pairs  # in the end those of the outermost object
-
-    try:
-        top = _stdlib.loads(data, object_pairs_hook=look)
-    except (ValueError, RecursionError):
-        return False
-    names = [name for name, _ in members] if top is None else []
-    return names.count("model") > 1 or not _MODEL_SPELLINGS.isdisjoint(names)
+        many, is_named = models_named(data)
+        return many > is_named
+    # Another thread may count in between: then the object is only written again.
+    return count_name() - names - 1 > (top.model is not None)
 
 
 def peek_ceiling(data: bytes) -> int | None:
@@ -317,6 +320,9 @@ def peek_ceiling(data: bytes) -> int | None:
     nothing that can be read."""
     if data[LONG_BODY:_BEYOND]:
         data, _ = cut_out(data)
+        if data[LONG_BODY:_BEYOND] and (members := _members_of(data)) is not None:
+            small = [each for each in members if may_set_ceiling(data, each)]
+            data = b"{" + b",".join([data[each.start : each.end] for each in small]) + b"}"
     try:
         top = _decode_ceilings(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -426,14 +432,10 @@ def replace_top_level(data: bytes, changes: dict[str, JSON]) -> bytes:
     """
     if data[LONG_BODY:_BEYOND]:
         rest, places = cut_out(data)
-        if places:
+        if rest is not data:
             return put_back_written(replace_top_level(rest, changes), data, places)
-    try:
-        slices: dict[str, Any] = dict(_decode_slices(data))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        slices = loads_exact(data)
-        if not isinstance(slices, dict):
-            raise ValueError("Expected a JSON object") from None
+    is_large = Slicing.under_way and data[LONG_BODY:_BEYOND]
+    slices = _entries_of_large(data) if is_large else _entries_of(data)
     for key, value in changes.items():
         if value is None:
             slices.pop(key, None)
@@ -448,30 +450,19 @@ def with_one(data: bytes, name: str) -> bytes:
     JSON object."""
     if data[LONG_BODY:_BEYOND]:
         rest, places = cut_out(data)
-        if places:
+        if rest is not data:
             changed = with_one(rest, name)
             return data if changed is rest else put_back_written(changed, data, places)
     try:
-        members: dict[str, Any] = _decode_slices(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        try:
-            members = loads_exact(data)
-        except ValueError:
-            return data
-        if not isinstance(members, dict):
-            return data
-    spellings = _spellings(name)
-    for key in [key for key in members if key in spellings]:
+        is_large = Slicing.under_way and data[LONG_BODY:_BEYOND]
+        members = _entries_of_large(data) if is_large else _entries_of(data)
+    except ValueError:
+        return data
+    others = spellings(name)
+    for key in [key for key in members if key in others]:
         del members[key]
     written = dumps(members)
     return data if len(written) == len(data) else written
-
-
-@cache
-def _spellings(name: str) -> frozenset[str]:
-    """The name in all mixtures of small letters and capitals, but the name itself."""
-    mixed = product(*[(letter.lower(), letter.upper()) for letter in name])
-    return frozenset(map("".join, mixed)) - {name}
 
 
 def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
@@ -494,6 +485,50 @@ def slices(data: bytes | Slice) -> dict[str, Slice] | list[Slice] | None:
     return None
 
 
+# Large texts, in pieces between which other threads have their turn.
+
+
+def _members_of(data: bytes) -> list[Members] | None:
+    """What a large text has at its top level; None where it is to be read as a whole."""
+    return members_of(data, _check) if Slicing.under_way else None
+
+
+def _check(data: bytes) -> None:
+    """Raises ValueError where a JSON text is not valid."""
+    try:
+        _skip(b'{"":%b}' % data)
+    except _REFUSED as error:
+        _read_otherwise(data, error)
+
+
+def _entries_of_large(data: bytes) -> dict[str, Any]:
+    """The members of an object, each as it is written. Raises ValueError where it is none."""
+    members = _members_of(data)
+    if members is None:
+        return _entries_of(data)
+    if first_byte(data) != OBJECT:
+        raise ValueError("Expected a JSON object")
+    entries: dict[str, Any] = {}
+    whole = memoryview(data)
+    for each in members:
+        if each.value < 0:
+            entries |= _entries_of(b"{%b}" % data[each.start : each.end])
+        else:
+            (key,) = loads(b"{%b0}" % data[each.start : each.value])
+            entries[key] = Slice(whole[each.value : each.end])
+    return entries
+
+
+def _entries_of(data: bytes) -> dict[str, Any]:
+    try:
+        return dict(_decode_slices(data))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = loads_exact(data)
+        if not isinstance(value, dict):
+            raise ValueError("Expected a JSON object") from None
+        return value
+
+
 def first_byte(data: bytes | Slice) -> int:
     """The first byte that is not white space, which decides what kind of value a JSON text is; 0 where there is
     none."""
@@ -502,13 +537,6 @@ def first_byte(data: bytes | Slice) -> int:
         if byte > _SPACE:
             return int(byte)
     return 0
-
-
-def _named(_: type, value: Any) -> _Name:
-    if value.__class__ is not str:
-        raise TypeError("not a string")
-    _count_name()
-    return _Name(value)
 
 
 def _spelled(value: object) -> memoryview | None:
@@ -538,16 +566,3 @@ def _plain(value: object) -> JSON:
     if isinstance(value, msgspec.Raw):
         return _stdlib.loads(bytes(value))
     raise TypeError(f"{type(value).__name__} is not JSON serialisable")
-
-
-_MODEL_SPELLINGS = _spellings("model")
-_NamedTop: Any = msgspec.defstruct(
-    "_NamedTop",
-    [
-        ("model", _Name, None),
-        ("stream", bool | None, None),
-        *((name, _Name, None) for name in sorted(_MODEL_SPELLINGS)),
-    ],
-)
-_count_name = count().__next__
-_decode_named_top: Callable[[bytes], Any] = msgspec.json.Decoder(_NamedTop, dec_hook=_named).decode

@@ -53,6 +53,7 @@ _MARK = f"@{hash('a long text')}{hash(object())}:"
 know it."""
 _MARK_BYTES = _MARK.encode()
 _ANY_MARK = re.compile(re.escape(_MARK_BYTES) + rb"([0-9]+)")
+_SPACE = b" \t\n\r"
 _TAIL = 64
 _BACKSLASH = 0x5C
 _TOKENS = re.compile(rb"(?:[^\\]+|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u[0-9a-fA-F]{4}|\\[^u])*")
@@ -60,16 +61,19 @@ _HALF_AT_END = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}\Z")
 
 
 def cut_out(data: bytes) -> tuple[bytes, list[tuple[int, int]]]:
-    """(the JSON text with marks in place of its long strings, the range of each of these, without its quotes)
+    """(the JSON text with marks in place of its long strings, and without long white space; the range of each of these
+    strings, without its quotes)
 
     A text that is not valid JSON comes out as another that is not.
     """
-    found = _places(data)
-    if not found:
+    found, gaps = _scanned(data)
+    if not found and not gaps:
         return data, found
+    cuts = [(*place, b"%b%d" % (_MARK_BYTES, number)) for number, place in enumerate(found)]
+    cuts += [(*gap, b" ") for gap in gaps]
     pieces, end = [], 0
-    for number, (start, stop) in enumerate(found):
-        pieces += [data[end:start], b"%b%d" % (_MARK_BYTES, number)]
+    for start, stop, mark in sorted(cuts):
+        pieces += [data[end:start], mark]
         end = stop
     pieces.append(data[end:])
     return joined(pieces), found
@@ -126,7 +130,13 @@ def _digest(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -
 
 def _places(data: bytes) -> list[tuple[int, int]]:
     """Where the long strings are, without their quotes."""
+    return _scanned(data)[0]
+
+
+def _scanned(data: bytes) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """(where the long strings are, without their quotes; where long white space is between values)"""
     found: list[tuple[int, int]] = []
+    gaps: list[tuple[int, int]] = []
     inside, opened, start, size = False, 0, 0, len(data)
     while start < size:
         end = min(start + _WINDOW, size)
@@ -142,8 +152,10 @@ def _places(data: bytes) -> list[tuple[int, int]]:
                 found.append((opened, stop))
             inside ^= bool(quotes % 2)
             opened = start + window.rfind(b'"') + 1
+        elif not inside and not window.strip(_SPACE):
+            gaps.append((start, end))
         start = end
-    return found
+    return found, gaps
 
 
 def read_text(data: bytes, start: int, stop: int, loads: Callable[[bytes], Any]) -> str:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-__all__ = ["MANY_BYTES", "PIECE_BYTES", "read_in_pieces"]
+__all__ = ["MANY_BYTES", "PIECE_BYTES", "Members", "members_of", "read_in_pieces"]
 
 MANY_BYTES = 64 * 1024
 """Bytes above which a text is read in pieces: of the smallest values, it may have a good ten thousand."""
@@ -96,11 +97,12 @@ def read_in_pieces(data: bytes, decode: Callable[[bytes], Any]) -> Any:
 
 
 class _Reading:
-    __slots__ = ("_data", "_decode", "place")
+    __slots__ = ("_data", "_decode", "_root", "place")
 
     def __init__(self, data: bytes, decode: Callable[[bytes], Any]) -> None:
         self._data = data
         self._decode = decode
+        self._root: Any = None
         self.place = 0
 
     def read(self, place: int, *, is_list: bool) -> Any:
@@ -108,6 +110,7 @@ class _Reading:
         data = self._data
         in_list, in_object = _patterns()
         root: Any = [] if is_list else {}
+        self._root = root
         open_containers = [root]
         after_comma = False
         while open_containers:
@@ -121,10 +124,10 @@ class _Reading:
             if last is not None:
                 self._add(container, place, last.end() - 1)
                 place = last.end()
-                open_containers.pop()
+                self._close(open_containers, place)
             elif not after_comma and (empty := patterns.empty(data, place)) is not None:
                 place = empty.end()
-                open_containers.pop()
+                self._close(open_containers, place)
             elif (plain := patterns.plain(data, place)) is not None:
                 self._add(container, place, plain.end() - 1)
                 place = plain.end() - 1
@@ -150,9 +153,14 @@ class _Reading:
             place = sign.end()
             if sign[1] == b",":
                 return place, True
-            if (sign[1] == b"]") != (open_containers.pop().__class__ is list):
+            if (sign[1] == b"]") != (open_containers[-1].__class__ is list):
                 raise _Unclear
+            self._close(open_containers, place)
         return place, False
+
+    def _close(self, open_containers: list[Any], place: int) -> None:
+        """The innermost one ends just before `place`."""
+        open_containers.pop()
 
     def _add(self, container: Any, start: int, end: int) -> None:
         piece = self._data[start:end]
@@ -172,3 +180,62 @@ class _Reading:
             (key,) = self._decode(b"{" + opening[1] + b"0}")
             container[key] = opened
         return opened, opening.end()
+
+
+@dataclass(slots=True)
+class Members:
+    """Some members of a list or an object, next to each other in its text from `start` to `end`. `value`: where the
+    value of the one that it is begins, which is a long list or object; -1 for any other."""
+
+    start: int
+    value: int
+    end: int
+
+
+def members_of(data: bytes, check: Callable[[bytes], object]) -> list[Members] | None:
+    """The members of the one list or object that a text is, without reading it as a whole. `check` is called with what
+    is in long members, as texts of lists and objects, and raises ValueError where one is not valid. None where the
+    text is to be read as a whole."""
+    root = _root(data)
+    if root is None:
+        return None
+    skimming = _Skimming(data, check)
+    try:
+        skimming.read(root.end(), is_list=root[1] == b"[")
+    except (_Unclear, ValueError):
+        return None
+    return None if _rest(data, skimming.place) is None else skimming.found
+
+
+class _Skimming(_Reading):
+    """Finds out where the members of the outermost container are."""
+
+    __slots__ = ("_long", "found")
+
+    def __init__(self, data: bytes, decode: Callable[[bytes], Any]) -> None:
+        super().__init__(data, decode)
+        self.found: list[Members] = []
+        self._long = Members(0, 0, 0)
+
+    def _add(self, container: Any, start: int, end: int) -> None:
+        if container is self._root:
+            self.found.append(Members(start, -1, end))
+            return
+        piece = self._data[start:end]
+        self._decode(b"[" + piece + b"]" if container.__class__ is list else b"{" + piece + b"}")
+
+    def _opened(self, container: Any, patterns: _Patterns, place: int) -> tuple[Any, int]:
+        opening = patterns.opening(self._data, place)
+        if opening is None:
+            raise _Unclear
+        if container.__class__ is dict:
+            self._decode(b"{" + opening[1] + b"0}")
+        if container is self._root:
+            self._long = Members(opening.start(1), opening.start(2), 0)
+        return [] if opening[2] == b"[" else {}, opening.end()
+
+    def _close(self, open_containers: list[Any], place: int) -> None:
+        open_containers.pop()
+        if len(open_containers) == 1:
+            self._long.end = place
+            self.found.append(self._long)

@@ -16,7 +16,9 @@ __all__ = ["PIECE_LETTERS", "written"]
 PIECE_LETTERS = 64 * 1024
 """How many letters the engine is given at once. Each value counts as some, see `_LEAST`."""
 _LEAST = 32
-_PLAIN = frozenset({int, float, bool, type(None)})
+_PLAIN = frozenset({float, bool, type(None)})
+_LARGEST_PLAIN = 1 << 256
+"""An integer above that takes quadratic time."""
 
 
 def written(
@@ -61,7 +63,9 @@ class _Writer:
     def _items(self, items: list[Any] | tuple[Any, ...]) -> Iterator[Any]:
         start, gathered, before = 0, 0, b"["
         for place, item in enumerate(items):
-            size = _LEAST if item.__class__ in _PLAIN else self._size(item)
+            kind = item.__class__
+            plain = kind in _PLAIN or (kind is int and -_LARGEST_PLAIN < item < _LARGEST_PLAIN)
+            size = _LEAST if plain else self._size(item)
             gathered += size
             if gathered <= PIECE_LETTERS:
                 continue
@@ -123,6 +127,8 @@ class _Writer:
                 total += len(node) + _LEAST
             elif kind in _PLAIN:
                 total += _LEAST
+            elif kind is int:
+                total += _LEAST if -_LARGEST_PLAIN < node < _LARGEST_PLAIN else _size_of_integer(node)
             elif kind is list or kind is tuple:
                 total += _LEAST
                 if total + _LEAST * len(node) > PIECE_LETTERS:
@@ -138,3 +144,9 @@ class _Writer:
                 text = self._spelled(node)
                 total += _LEAST if text is None else len(text)
         return total
+
+
+def _size_of_integer(value: int) -> int:
+    """As many letters as take the time to write it, at most as many as a piece may have."""
+    digits = value.bit_length() * 3 // 10
+    return min(digits * digits // 50, PIECE_LETTERS)

@@ -39,6 +39,8 @@ from llm_gateway_sdk.heavy import (
 )
 from llm_gateway_sdk.operations.owned import OwnedForm
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.long_numbers import has_long_number
+from llm_gateway_sdk.wire.many_values import MANY_BYTES
 
 from ..admission import Admission
 from ..exchange.batches.uploads import finds_upload
@@ -367,7 +369,7 @@ def _is_heavy(route: Route, body: bytes, max_items: int) -> bool:
     the exchange's to weigh."""
     if route.operation != "generate":
         return is_heavy(body)
-    return is_long(body) or may_have_more_items(body, max_items)
+    return is_long(body) or may_have_more_items(body, max_items) or (len(body) > MANY_BYTES and has_long_number(body))
 
 
 def _keep_strangers_out(guard: BrowserGuard, index: dict[str, str]) -> None:
