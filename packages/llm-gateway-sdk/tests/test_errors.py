@@ -145,4 +145,4 @@ def test_a_message_that_quotes_something_long_is_cut() -> None:
 
 def test_a_providers_message_is_whole_and_so_is_the_list_of_what_is_wrong_with_a_configuration() -> None:
     assert len(str(ModelError("a" * 10**6))) == 10**6
-    assert len(str(ConfigError([ConfigProblem("a" * 10**5)]))) == 10**5
+    assert len(str(ConfigError([ConfigProblem("a" * 999)] * 100))) == 10**5 - 1

@@ -127,6 +127,10 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
+def _algorithms_of(config: Any) -> list[str]:
+    return config.get("algorithms") or ["RS256", "ES256"]
+
+
 @plugin_metadata(
     name="jwt-auth",
     version="0.1.0",
@@ -140,19 +144,31 @@ class JWTAuth(Plugin):
     authenticates = True
     authenticates_from_head = True
 
+    async def validate_config(self, config: Any) -> str | None:
+        """Keys that are in the configuration are read as they will be."""
+        try:
+            self._key_set(config)
+        except ValueError as error:
+            return str(error)
+        return None
+
     async def configure(self, config: Any) -> None:
         self._issuer: str = config["issuer"]
         audience = config["audience"]
         self._audience = [audience] if isinstance(audience, str) else list(audience)
-        self._algorithms: list[str] = config.get("algorithms") or ["RS256", "ES256"]
+        self._algorithms = _algorithms_of(config)
         self._skew = float(config.get("skew", 30))
         self._claims = config.get("claims") or {}
         self._required = config.get("required") or {}
         self._admin_roles = config.get("adminRoles") or {}
-        self._keys = KeySet(
+        self._keys = self._key_set(config)
+
+    def _key_set(self, config: Any) -> KeySet:
+        """Raises ValueError where the keys that it has can't be used."""
+        return KeySet(
             self._fetch,
-            self._algorithms,
-            issuer=self._issuer,
+            _algorithms_of(config),
+            issuer=config["issuer"],
             jwks_url=config.get("jwksUrl") or "",
             fixed=config.get("jwks"),
             refresh_seconds=float(config.get("refreshEvery", 300)),

@@ -26,6 +26,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from .writable import readable
+
 __all__ = [
     "LONGEST_MESSAGE",
     "TRANSIENT_KINDS",
@@ -207,9 +209,9 @@ class ConfigProblem:
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
         return (
-            " ".join(part for part in (f"{place}:" if place else "", f"{self.path}:" if self.path else "") if part)
+            " ".join(part + ":" for part in (place, readable(self.path)) if part)
             + (" " if place or self.path else "")
-            + self.message
+            + readable(self.message)
         )
 
 

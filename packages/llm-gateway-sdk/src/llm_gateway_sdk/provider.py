@@ -267,7 +267,7 @@ class HTTPProvider(Provider):
             headers={str(name).lower(): str(value) for name, value in (config.get("headers") or {}).items()},
             include_usage=bool(config.get("includeUsage", True)),
             api_version=config.get("version") or self.default_api_version,
-            proxy=config.get("proxy"),
+            proxy=config.get("proxy") or None,
             ca_file=config.get("caFile"),
             client_cert=config.get("clientCert"),
             quirks={**self.quirks, **normalised(config.get("quirks"))},
@@ -419,7 +419,8 @@ _DURATIONS = {
 }
 
 _DURATION_SCHEMA: dict[str, Any] = {
-    "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)?$"}]
+    "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*(ms|s|m|h)?$"}],
+    "x-parsed-duration": True,
 }
 
 

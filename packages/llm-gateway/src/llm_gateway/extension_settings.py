@@ -21,6 +21,7 @@ from llm_gateway.config.problems import closest, json_in_text, unknown_key
 from llm_gateway.config.schema_views import marked
 from llm_gateway.config.units import decode_duration
 from llm_gateway.extensions import Extension
+from llm_gateway_sdk.provider import parse_duration
 
 __all__ = ["Found", "check_by_itself", "check_schema", "describe", "run_to_end"]
 
@@ -40,14 +41,16 @@ def check_schema(extension: Extension, settings: dict[str, Any], show: Show = sh
 
 
 def _durations(extension: Extension, settings: dict[str, Any], show: Show) -> Iterator[Found]:
-    """Values of fields marked `x-duration` that are not durations; texts with a unit are numbers already."""
-    for path, value, is_duration in marked(settings, extension.schema, "x-duration"):
-        if not is_duration or value is None:
-            continue
-        try:
-            decode_duration(value)
-        except ValueError as error:
-            yield path, f"{error}, found {show(value, path)}"
+    """Values of fields marked `x-duration` that are not durations; texts with a unit are numbers already. Those of
+    `x-parsed-duration` are read by the providers themselves."""
+    for marker, parse in (("x-duration", decode_duration), ("x-parsed-duration", parse_duration)):
+        for path, value, is_duration in marked(settings, extension.schema, marker):
+            if not is_duration or value is None:
+                continue
+            try:
+                parse(value)
+            except ValueError as error:
+                yield path, f"{error}, found {show(value, path)}"
 
 
 @lru_cache(maxsize=256)

@@ -182,6 +182,8 @@ def find(declared: Sequence[Declared], *, directory: FilePath, problems: Problem
         except ConfigError as error:
             for problem in error.problems:
                 problems.add((*entry.place, key), problem.message)
+        except (OSError, ValueError) as error:  # a name that no file can have, or a file that can't be read
+            problems.add((*entry.place, key), f"it can't be looked for: {error.args[-1]}")
     return extensions
 
 

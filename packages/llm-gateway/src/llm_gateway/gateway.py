@@ -425,7 +425,10 @@ class Gateway:
         extension = self.extensions.get("provider", model.provider.type)
         provider = extension.cls()
         provider.gateway = self._provider_services
-        await provider.configure(dict(model.provider.config))
+        try:
+            await provider.configure(dict(model.provider.config))
+        except (ValueError, OSError) as error:
+            raise ConfigError([ConfigProblem(f"the provider of the model '{model.name}': {error}")]) from error
         self._providers.append(provider)
         self.services.dialects.get(provider.dialect)
         key = f"{model.provider.type}:{model.name}:{hash(repr(sorted(model.provider.config.items())))}"

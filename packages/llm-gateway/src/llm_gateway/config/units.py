@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from math import inf
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*(ms|s|m|min|h|d)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(b|k|kb|kib|m|mb|mib|g|gb|gib)?", re.IGNORECASE)
 _BYTES = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+
+_LONGEST_SECONDS = 100_000 * 86_400.0
+_MOST_BYTES = 1 << 60
+"""Beyond them no clock and no memory counts."""
 
 _TIME_WORDS = {"milli": "ms", "sec": "s", "min": "m", "hour": "h", "hr": "h", "day": "d"}
 _SIZE_WORDS = {"byte": "B", "kilo": "KiB", "kibi": "KiB", "mega": "MiB", "mebi": "MiB", "giga": "GiB", "gibi": "GiB"}
@@ -26,8 +31,19 @@ def decode_duration(value: object) -> float:
 
     Raises `ValueError` telling what would be right.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf"):
-        return value / 1000
+    seconds = _seconds(value)
+    if seconds is not None and seconds <= _LONGEST_SECONDS:
+        return seconds
+    raise ValueError(
+        "expected a duration: a number of milliseconds, or text with a unit such as 15s, 500ms, 2m"
+        + (_in_short(value, _TIME_WORDS) if seconds is None else "; at most 100000d")
+    )
+
+
+def _seconds(value: object) -> float | None:
+    """None for what is no duration."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+        return value / 1000 if value < _LONGEST_SECONDS * 1001 else inf
     if isinstance(value, str):
         text = value.strip().lower()
         if re.fullmatch(r"\d+(?:\.\d+)?", text):
@@ -35,10 +51,7 @@ def decode_duration(value: object) -> float:
         parts = _DURATION.findall(text)
         if parts and re.fullmatch(rf"(?:{_DURATION.pattern}\s*)+", text):
             return float(sum(float(number) * _SECONDS[unit] for number, unit in parts))
-    raise ValueError(
-        "expected a duration: a number of milliseconds, or text with a unit such as 15s, 500ms, 2m"
-        + _in_short(value, _TIME_WORDS)
-    )
+    return None
 
 
 def decode_size(value: object) -> int:
@@ -46,12 +59,16 @@ def decode_size(value: object) -> int:
 
     Raises `ValueError` telling what would be right.
     """
+    size: float | None = None
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    if isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
-        return int(float(match[1]) * _BYTES[(match[2] or "")[:1].lower()])
+        size = value
+    elif isinstance(value, str) and (match := _SIZE.fullmatch(value.strip())):
+        size = float(match[1]) * _BYTES[(match[2] or "")[:1].lower()]
+    if size is not None and size <= _MOST_BYTES:
+        return int(size)
     raise ValueError(
-        "expected a size: a number of bytes, or text with a unit such as 64KiB, 10MiB" + _in_short(value, _SIZE_WORDS)
+        "expected a size: a number of bytes, or text with a unit such as 64KiB, 10MiB"
+        + (_in_short(value, _SIZE_WORDS) if size is None else f"; at most {_MOST_BYTES >> 30}GiB")
     )
 
 

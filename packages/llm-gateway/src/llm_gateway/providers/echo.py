@@ -33,6 +33,7 @@ from llm_gateway_sdk import (
 from llm_gateway_sdk.errors import TRANSIENT_KINDS, kind_of_status
 from llm_gateway_sdk.estimate import estimate_tokens
 from llm_gateway_sdk.heavy import run_aside
+from llm_gateway_sdk.provider import HTTP_PROVIDER_PROPERTIES
 
 __all__ = ["EchoProvider"]
 
@@ -53,7 +54,7 @@ class EchoProvider(Provider):
             "reply": {"type": "string", "description": "A fixed answer in place of the echo."},
             "prefix": {"type": "string", "default": "", "description": "Put in front of each answer."},
             "delay": {
-                "type": ["number", "string"],
+                **HTTP_PROVIDER_PROPERTIES["retryDelay"],
                 "default": 0,
                 "description": "Pause between two words of a stream, in ms or with a unit.",
             },
