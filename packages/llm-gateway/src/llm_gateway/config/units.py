@@ -41,7 +41,7 @@ def decode_duration(value: object) -> float:
 
 
 def _seconds(value: object) -> float | None:
-    """None for what is no duration."""
+    """None where it can not be read as a duration."""
     if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
         return value / 1000 if value < _LONGEST_SECONDS * 1001 else inf
     if isinstance(value, str):
