@@ -1,4 +1,4 @@
-"""Work that grows with a reply is done aside, and as often as the reply has large pieces, not small ones."""
+"""Work that grows with a reply is done aside, as often as the reply has large pieces, not small ones."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from loopback import ROUTES, Call, chat_event, chat_stream, config, gateway, model, request, run, until, upstream
 
+from llm_gateway.exchange import forms
 from llm_gateway.exchange.delivery import chunks
 from llm_gateway.exchange.delivery.forwarder import StreamForwarder
 from llm_gateway_sdk.response import Accumulator
@@ -96,3 +97,39 @@ def test_a_long_event_is_put_together_aside(monkeypatch: pytest.MonkeyPatch, for
 
     assert where
     assert all(where)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/gemini/v1beta/models/m:batchEmbedContents", {"requests": [{"content": {"parts": [{"text": "a"}]}}] * 40}),
+        ("/cohere/v2/embed", {"texts": ["a"] * 40, "input_type": "search_query", "embedding_types": ["float"]}),
+    ],
+)
+def test_vectors_of_another_api_are_translated_aside(
+    monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, Any]
+) -> None:
+    """The request is short, and its reply is a hundred thousand numbers."""
+    where: list[bool] = []
+    read = forms._read_answer
+
+    def watched(*args: Any) -> Any:
+        where.append(in_heavy_thread())
+        return read(*args)
+
+    monkeypatch.setattr(forms, "_read_answer", watched)
+    vectors = [{"object": "embedding", "index": number, "embedding": [0.25] * 3072} for number in range(40)]
+    answered = {"object": "list", "model": "up", "data": vectors, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+
+    async def main() -> None:
+        async def answer(call: Call) -> None:
+            await call.send(200, answered)
+
+        async with upstream(answer) as up, gateway(config(model(up.url))) as served:
+            reply = await served.ask({"model": "m", **body}, path=path)
+            assert reply.status == 200, reply.body[:500]
+            assert reply.body.count(b"0.25") == 40 * 3072
+
+    run(main())
+
+    assert where == [True]

@@ -8,9 +8,10 @@ are joined. Plugins have looked at the client's own body before, so that what is
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from llm_gateway_sdk import (
     DialectError,
@@ -25,6 +26,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialect import Headers, Target
 from llm_gateway_sdk.estimate import estimate_text
+from llm_gateway_sdk.heavy import is_heavy, run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.numerals import whole_number
@@ -57,6 +59,8 @@ _LEAST_INPUT_BYTES = 3
 """An input and its comma: with fewer bytes than that for each, a body can't hold more inputs than a provider takes."""
 
 Form = OperationForm[Any, Any]
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def operation_target(request: ClientRequest) -> ModelTarget:
@@ -200,6 +204,12 @@ def _sent_already(request: ClientRequest) -> GatewayError:
     return error if isinstance(error, GatewayError) else InvalidRequest("The upload can't be sent a second time.")
 
 
+async def _work(job: _Job, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Does work on a reply, or on both, aside where one of them is heavy."""
+    aside = job.attempt.is_heavy or job.request.is_heavy
+    return await run_aside(work, *args, **kwargs) if aside else work(*args, **kwargs)
+
+
 async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
     request, attempt = job.request, job.attempt
     losses = Losses("request")
@@ -213,11 +223,11 @@ async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
         attempt.losses = loss_text(losses)
         check_losses(request, losses)
     answers = await _ask_all(job, parts, calls)
-    whole = asked.join(answers) if len(answers) > 1 else answers[0]
+    whole = await _work(job, asked.join, answers) if len(answers) > 1 else answers[0]
     whole.model = whole.model or attempt.model
     record(attempt.entry, job.counted(whole.usage))
     attempt.settled = True
-    wire = await request.work(job.form.encode_reply, whole, asked, request.services.mint)
+    wire = await _work(job, job.form.encode_reply, whole, asked, request.services.mint)
     if wants_to_look(request, job.form):
         verdict, wire = await look_at_reply(request, job.form, wire)
         if verdict is not None:
@@ -267,7 +277,9 @@ async def _ask(job: _Job, part: Any, call: WireRequest) -> Any:
             raise error
         refuse_web_page(find(reply.headers, "content-type"))
         wire = WireReply(reply.status, Headers.of(reply.headers), body)
-        answer = await request.work(_read_answer, job.theirs, wire, part)
+        attempt = job.attempt
+        attempt.is_heavy = attempt.is_heavy or is_heavy(body)
+        answer = await _work(job, _read_answer, job.theirs, wire, part)
     except DialectError as error:
         raise protocol_error(str(error)) from None
     finally:

@@ -120,7 +120,7 @@ async def perform_owned(
     finally:
         reply.close()
     if form.role != "content":
-        answer.body = await request.work(_own_addresses, request, form, answer)
+        answer.body = await run_by_size(len(answer.body), _own_addresses, request, form, answer)
     attempt.settled = True
     attempt.content_type = find(answer.headers.items, "content-type")
     if form.role == "content":
@@ -312,7 +312,7 @@ async def _keep(
         await belongings.remove(owner, operation, id_of(request))
         return
     try:
-        answer = json.loads(body)
+        answer = await run_by_size(len(body), json.loads, body)
     except ValueError:
         return
     if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
@@ -320,7 +320,7 @@ async def _keep(
     thing = await belongings.find(owner, operation, answer["id"])
     if thing is None:
         thing = Belonging(answer["id"], attempt.target.name)
-    thing.object = answer if shown is body else json.loads(shown)
+    thing.object = answer if shown is body else await run_by_size(len(shown), json.loads, shown)
     if shares:
         thing.shares = [share.to_json() for share in shares]
     for made in form.brings(answer):
