@@ -147,3 +147,14 @@ def test_what_is_not_a_number_is_left_out(value: str) -> None:
     headers = [(name, value) for name, _ in openai(0)]
     wait = learned(*headers).wait(ONE, NOW)
     assert 0 <= wait < 1e9
+
+
+@pytest.mark.parametrize("wait", ["99999999", "1e9", "Fri, 31 Dec 9999 23:59:59 GMT", "86400"])
+@pytest.mark.parametrize("status", [200, 429])
+def test_a_model_is_asked_again_after_some_minutes_whatever_its_provider_asks_for(status: int, wait: str) -> None:
+    """A wait of a month may be a slip, and only a reply can correct it."""
+    spent = ("x-ratelimit-remaining-requests", "0"), ("x-ratelimit-limit-requests", "60")
+    quota = learned(*spent, ("x-ratelimit-reset-requests", wait), ("retry-after", wait), status=status)
+
+    assert 0 < quota.wait(ONE, NOW) <= 300
+    assert quota.wait(ONE, NOW + 301) == 0

@@ -44,6 +44,9 @@ _COARSE_SECONDS = 10.0
 """Below which a reset in whole seconds is too inexact to measure a rate by."""
 _REFUSED_SECONDS = 1.0
 """For how long nothing is sent after a 429 that reports nothing."""
+_BELIEVED_SECONDS = 300.0
+"""For how long it is believed that nothing is left: then the provider is asked again. One reply with a wait of a month,
+which may be a slip, would close a model that is well for as long."""
 _OVERTAKING_SECONDS = 2.0
 """By which a request that was sent earlier may reach the provider later."""
 _MOST_SENT = 10_000
@@ -90,7 +93,8 @@ class UpstreamQuota:
             # What is larger than the whole rate goes when that is full: the provider alone knows whether it takes it.
             missing = min(need.get(unit, 0.0), rate.limit) - rate.now(now)
             if missing > 1e-6 and need.get(unit):
-                longest = max(longest, missing / rate.speed)
+                believed = rate.sent + _BELIEVED_SECONDS - now
+                longest = max(longest, min(missing / rate.speed, believed))
         return longest
 
     def take(self, request: Hashable, need: Need, now: float) -> None:
@@ -119,7 +123,8 @@ class UpstreamQuota:
             self._learn_rate(unit, values, sent, now)
         if status == 429:
             seconds = retry_after(dict(headers), now=now)
-            self._closed_until = max(self._closed_until, now + (_REFUSED_SECONDS if seconds is None else seconds))
+            closed = _REFUSED_SECONDS if seconds is None else min(seconds, _BELIEVED_SECONDS)
+            self._closed_until = max(self._closed_until, now + closed)
 
     def _learn_rate(self, unit: str, values: Mapping[str, str], sent: float, now: float) -> None:
         remaining, known = _number(values.get("remaining")), self._rates.get(unit)

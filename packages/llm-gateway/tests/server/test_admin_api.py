@@ -38,7 +38,7 @@ class API:
             admin_routes=lambda: [*key_routes(self.store, b""), *limit_routes(self.store, lambda: rules)],
             admin_identity=self.identity_of,
         )
-        mounted = SimpleNamespace(plugin=plugin)
+        mounted = SimpleNamespace(plugin=plugin, name="mounted")
         project = SimpleNamespace(scope=SimpleNamespace(chain=SimpleNamespace(plugins=[mounted, mounted])))
         gateway = SimpleNamespace(
             projects={"default": project},
@@ -52,6 +52,8 @@ class API:
     async def identity_of(self, credential: str) -> tuple[str, str] | None:
         if credential == "token-of-an-outage":
             raise AdminError(503, "Tokens can't be checked at the moment.")
+        if credential == "token-of-silence":
+            await asyncio.sleep(3600)
         return {"token-of-cyd": ("cyd", "admin"), "token-of-eve": ("eve", "viewer")}.get(credential)
 
     def documents(self) -> list[Any]:
@@ -303,6 +305,22 @@ def test_a_store_that_is_away_is_503(api: API, monkeypatch: pytest.MonkeyPatch) 
     reply = api("GET", "/keys")
 
     assert (reply.status_code, reply.headers["retry-after"]) == (503, "2")
+
+
+def test_a_plugin_that_does_not_answer_keeps_no_caller_waiting(api: API, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llm_gateway.server.admin_api._IDENTITY_SECONDS", 0.05)
+    assert api("GET", "/keys", key="token-of-silence").status_code == 401
+    assert api("GET", "/keys").status_code == 200
+
+
+def test_neither_does_an_address_of_its(api: API, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def silent(*_: Any, **__: Any) -> Any:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr("llm_gateway.server.admin_api._ANSWER_SECONDS", 0.05)
+    monkeypatch.setattr(api.store, "scan", silent)
+
+    assert api("GET", "/keys").status_code == 504
 
 
 def test_replies_are_what_the_document_promises(api: API) -> None:

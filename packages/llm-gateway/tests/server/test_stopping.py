@@ -73,3 +73,33 @@ def test_threads_that_block_do_not_keep_the_process(seconds: float, reported: bo
 
     assert found.returncode == 7
     assert ("threads that do not end: ThreadPoolExecutor" in found.stderr) == reported
+
+
+HELD = """
+import asyncio, os, signal, time
+from llm_gateway.server import stopping
+
+stopping._HELD_SECONDS = 0.3
+
+async def main():
+    stop = asyncio.Event()
+    stopping.handle_stop_signals(asyncio.get_running_loop(), stop.set)
+    os.kill(os.getpid(), signal.SIGTERM)
+    await stop.wait()
+    {work}
+    print("ended by itself")
+    return 7
+
+raise SystemExit(asyncio.run(stopping.end_process(main())))
+"""
+
+
+@pytest.mark.parametrize(
+    ("work", "code"), [("time.sleep(3600)", 128 + 15), ("await asyncio.sleep(1)", 7), ("time.sleep(0.1)", 7)]
+)
+def test_what_holds_the_event_loop_after_a_signal_does_not_keep_the_process(work: str, code: int) -> None:
+    """A plugin that closes without ever waiting, for one."""
+    found = subprocess.run([sys.executable, "-c", HELD.format(work=work)], timeout=60, check=False, capture_output=True)
+
+    assert found.returncode == code, found.stderr
+    assert (b"ended by itself" in found.stdout) == (code == 7)

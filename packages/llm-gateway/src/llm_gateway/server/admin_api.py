@@ -3,6 +3,7 @@ and of plugins (`Plugin.admin_routes`)."""
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import logging
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,9 @@ CALLER = "llm_gateway.admin_caller"
 
 _RANK: Mapping[Role, int] = {"viewer": 0, "operator": 1, "admin": 2}
 _MAX_BODY = 1024 * 1024
+_ANSWER_SECONDS = 60.0
+_IDENTITY_SECONDS = 10.0
+"""For one plugin to say whose a credential is."""
 
 
 class AdminAPI:
@@ -58,11 +62,15 @@ class AdminAPI:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         request = Request(scope, receive)
         try:
-            response = await self._answer(request)
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                response = await self._answer(request)
         except AdminError as error:
             response = _problem(error.status, error.detail, error.title)
         except Conflict as error:
             response = _problem(412, f"It has been changed in the meantime: {error}")
+        except TimeoutError:
+            log.error("administration: %s %s was not answered in time", request.method, scope["path"])
+            response = _problem(504, "The request was not answered in time.")
         except StoreError as error:
             log.warning("administration: the store does not answer: %s", error)
             response = _problem(503, "The store does not answer.")
@@ -114,7 +122,12 @@ class AdminAPI:
         """What plugins that check credentials know of this one. Raises AdminError."""
         for project in self._control.gateway.projects.values() if credential else ():
             for mounted in project.scope.chain.plugins:
-                found = await mounted.plugin.admin_identity(credential)
+                try:
+                    async with asyncio.timeout(_IDENTITY_SECONDS):
+                        found = await mounted.plugin.admin_identity(credential)
+                except TimeoutError:
+                    log.error("administration: plugin '%s' does not say in time whose a credential is", mounted.name)
+                    continue
                 if found is not None:
                     return found
         return None

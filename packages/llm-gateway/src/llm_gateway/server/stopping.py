@@ -22,11 +22,13 @@ log = logging.getLogger("llm_gateway.server")
 _LAST_SECONDS = 1.0
 """After a second signal, how long the process has to end by itself; after its work, how long tasks and threads have."""
 _STEP_SECONDS = 0.02
+_HELD_SECONDS = 10.0
+"""After a signal, for how long the event loop may be held by something that waits for nothing, such as a plugin."""
 
 
 def handle_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """SIGTERM and SIGINT call `stop` on the loop. After the second one the process ends in any case: a plugin may hold
-    the loop, or go on after it was cancelled."""
+    the loop, or go on after it was cancelled. After the first one it ends where the loop is held for some seconds."""
     count = 0
 
     def on_signal(number: int, _: FrameType | None) -> None:
@@ -34,11 +36,26 @@ def handle_stop_signals(loop: asyncio.AbstractEventLoop, stop: Callable[[], None
         count += 1
         # A signal interrupts whatever runs, such as a request, whose id does not belong in the lines about the end.
         loop.call_soon_threadsafe(stop, context=Context())
+        if count == 1:
+            threading.Thread(target=_end_where_held, args=(loop, 128 + number), daemon=True).start()
         if count == 2:
             threading.Thread(target=_end, args=(128 + number,), daemon=True).start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_signal)
+
+
+def _end_where_held(loop: asyncio.AbstractEventLoop, code: int) -> None:
+    while True:
+        answered = threading.Event()
+        try:
+            loop.call_soon_threadsafe(answered.set, context=Context())
+        except RuntimeError:
+            return  # the loop has ended
+        if not answered.wait(_HELD_SECONDS) and not loop.is_closed():
+            log.error("the event loop has been held for %g s; the process ends without what runs there", _HELD_SECONDS)
+            _exit(code)
+        time.sleep(_HELD_SECONDS / 10)
 
 
 def _end(code: int) -> None:
