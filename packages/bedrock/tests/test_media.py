@@ -112,3 +112,16 @@ def test_a_name_loses_its_suffix_and_keeps_its_words() -> None:
     part = MediaPart("document", "application/pdf", data="YQ==", name="Q3_results.final.pdf")
 
     assert encoded(part)["document"]["name"] == "Q3 results final"
+
+
+def test_many_documents_of_one_name_take_linear_time() -> None:
+    names = DocumentNames()
+
+    given = [names.of("report") for _ in range(20_000)]
+
+    assert given[:3] == ["report", "report (2)", "report (3)"]
+    assert given[-1] == "report (20000)"
+
+
+def test_of_a_name_of_megabytes_only_the_beginning_is_looked_at() -> None:
+    assert DocumentNames().of("a%" * 10_000_000) == " ".join("a" * 95) + " "

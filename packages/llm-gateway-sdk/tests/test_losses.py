@@ -32,3 +32,13 @@ def test_one_field_may_be_lost_in_two_ways() -> None:
 
 def test_no_loss_is_false() -> None:
     assert not Losses()
+
+
+def test_a_name_of_any_length_makes_no_long_loss() -> None:
+    losses = Losses()
+
+    losses.dropped("metadata." + "k" * 5_000_000, "v" * 5_000_000)
+
+    (loss,) = losses
+    assert len(str(loss)) < 3000
+    assert loss.path.startswith("metadata.kkk")

@@ -91,21 +91,27 @@ class DocumentNames:
 
     def __init__(self) -> None:
         self._used: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        """By name, the last number after it: of many documents with one name none tries all numbers anew."""
         self._count = 0
 
     def of(self, wanted: str | None) -> str:
         self._count += 1
-        name = _SPACES.sub(" ", _FORBIDDEN.sub(" ", wanted or "")).strip()[:190] or f"Document {self._count}"
-        unique, number = name, 1
+        wanted = (wanted or "")[:_LONGEST_ADDRESS]
+        name = _SPACES.sub(" ", _FORBIDDEN.sub(" ", wanted)).strip()[:190] or f"Document {self._count}"
+        unique, number = name, self._numbers.get(name, 1)
         while unique in self._used:
             number += 1
             unique = f"{name} ({number})"
         self._used.add(unique)
+        self._numbers[name] = number
         return unique
 
 
 _FORBIDDEN = re.compile(r"[^A-Za-z0-9\s\-()\[\]]")
 _SPACES = re.compile(r"\s+")
+_LONGEST_ADDRESS = 4096
+"""Of an address or a name no more is looked at."""
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}$")
 
 
@@ -115,7 +121,7 @@ def encode_media(part: MediaPart, names: DocumentNames, path: str) -> dict[str, 
     metadata = part.provider_metadata.get(NAME) or {}
     block: dict[str, Any] = {"format": word, "source": _source(part, kind, metadata, path)}
     if kind == "document":
-        block["name"] = names.of(part.name and _SUFFIX.sub("", part.name))
+        block["name"] = names.of(part.name and _SUFFIX.sub("", part.name[:_LONGEST_ADDRESS]))
     for key, value in metadata.items():
         if key != "s3Location":
             block[key] = value
@@ -140,7 +146,7 @@ def _format(part: MediaPart, path: str) -> tuple[str, str]:
 
 
 def _of_address(part: MediaPart, kind: str) -> str:
-    address = part.file_id or part.url or part.name or ""
+    address = (part.file_id or part.url or part.name or "")[:_LONGEST_ADDRESS]
     suffix = address.partition("?")[0].rpartition(".")[2].lower()
     suffix = {"jpg": "jpeg", "3gp": "three_gp"}.get(suffix, suffix)
     return _TYPES[kind].get(suffix, _USUAL.get(kind, ""))

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from .dialects.field_names import FieldNames
+from .errors import shortened
 
 __all__ = ["Loss", "Losses"]
 
@@ -36,6 +37,8 @@ class Loss:
 
 
 _LONGEST_KNOWN = 100
+_LONGEST_PATH, _TOO_LONG = 1000, 1001
+"""A slice costs less than a call of `len`."""
 _known = lru_cache(maxsize=1024)(Loss)
 """A loss of a short path: replies of one provider lose the same fields again and again."""
 
@@ -73,6 +76,9 @@ class Losses:
         self._add("converted", path, detail)
 
     def _add(self, kind: Literal["dropped", "clamped", "converted"], path: str, detail: str) -> None:
+        if path[_LONGEST_PATH:_TOO_LONG] or detail[_LONGEST_PATH:_TOO_LONG]:
+            # A name may be of any length; losses are in headers, logs and spans.
+            path, detail = shortened(path, _LONGEST_PATH), shortened(detail, _LONGEST_PATH)
         if self._names is not None:
             path = self._names.spell(path, self._body)
         if "[" in path:

@@ -9,6 +9,7 @@ import tracemalloc
 import pytest
 
 from llm_gateway_sdk.wire import pieces
+from llm_gateway_sdk.wire.pieces import PIECE_BYTES, has, text_has_any
 
 SIGNS = [b"a", b'"', b"gw1.", b'"gw1.', b",", b"\xc3\xa9", b"{"]
 
@@ -97,3 +98,13 @@ def test_large_bytes_are_joined_without_a_second_copy() -> None:
     assert len(whole) == 6_000_000
     assert peak - before < 6_100_000
     assert held - before < 6_100_000
+
+
+@pytest.mark.parametrize("place", [0, 5, PIECE_BYTES - 1, PIECE_BYTES, 2 * PIECE_BYTES + 3])
+def test_signs_are_found_wherever_they_are(place: int) -> None:
+    text = "a" * place + '" ' + "b" * 5
+
+    assert text_has_any(text, "\\", '" ')
+    assert has(text.encode(), b'" ')
+    assert not text_has_any(text.replace('"', "c"), "\\", '" ')
+    assert not has(text.replace('"', "c").encode(), b'" ')

@@ -80,3 +80,15 @@ def test_what_stays_as_it_is_is_kept_in_pieces() -> None:
 @pytest.mark.parametrize("piece", ["ab", "語", "a" * 1000])
 def test_pieces_are_put_together_as_by_one_call(count: int, piece: str) -> None:
     assert matching.put_together([piece] * count) == piece * count
+
+
+@pytest.mark.parametrize("before", [0, 5, 65_530, 65_536, 140_000])
+@pytest.mark.parametrize("filler", ["a ", "12-34-", "b@c "])
+def test_a_match_is_found_wherever_it_is_in_a_large_text(before: int, filler: str) -> None:
+    start = (filler * before)[: before - 1] + " " if before else ""
+    text = f"{start}123-45-6789 {filler * 100_000}"
+
+    shown = redact(text, RULES)
+
+    assert "123-45-6789" not in shown
+    assert len(shown) < len(text)

@@ -14,7 +14,7 @@ from .long_numbers import NumberTooLong, has_long_number
 from .long_texts import LONG_BODY, Slicing, cut_out, put_back, put_back_written, read_text, refuse_large_texts
 from .many_values import MANY_BYTES, Members, members_of, read_in_pieces
 from .model_names import count_name, decode_named_top, models_named, names_two_in_pieces, spellings
-from .pieces import decoded, encoded, joined
+from .pieces import decoded, encoded, joined, text_has_any
 from .writing import written
 
 __all__ = [
@@ -155,8 +155,8 @@ def _read_otherwise(data: bytes | bytearray | memoryview | str, error: Exception
         raise ValueError("JSON is nested too deeply") from None
     if isinstance(error, UnicodeEncodeError):  # half a letter as it is, in a text that was itself a value of JSON
         return _read_half_letters(str(data))
-    text = data if isinstance(data, str) else bytes(data).decode()
-    if "\\u" not in text:
+    text = data if isinstance(data, str) else decoded(data)
+    if not text_has_any(text, "\\u"):
         raise ValueError(str(error)) from None
     return _read_half_letters(text)
 

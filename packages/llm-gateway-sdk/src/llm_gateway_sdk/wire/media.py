@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote_to_bytes
 
+from .pieces import PIECE_BYTES, joined_text
+
 __all__ = ["build_data_url", "split_data_url"]
 
 
@@ -14,9 +16,11 @@ def split_data_url(url: str) -> tuple[str, str] | None:
     """
     if url[:5].lower() != "data:":
         return None
-    head, comma, body = url[5:].partition(",")
-    if not comma:
+    comma = url.find(",")
+    if comma < 0:
         return None
+    head = url[5:comma]
+    body = joined_text([url[start : start + PIECE_BYTES] for start in range(comma + 1, len(url), PIECE_BYTES)])
     media_type, *parameters = head.split(";")
     if any(parameter.strip().lower() == "base64" for parameter in parameters):
         return media_type or "text/plain", body

@@ -28,6 +28,7 @@ __all__ = [
     "last_place",
     "replaced",
     "room_for",
+    "text_has_any",
 ]
 
 PIECE_BYTES = 256 * 1024
@@ -144,6 +145,19 @@ def last_place(data: bytes, sign: bytes) -> int:
             return place
         end -= PIECE_BYTES
     return data.rfind(sign, 0, end + longest)
+
+
+def text_has_any(text: str, *signs: str) -> bool:
+    """Whether one of these is in the text."""
+    size = len(text)
+    if size <= PIECE_BYTES:
+        return any(sign in text for sign in signs)
+    for sign in signs:
+        longest = len(sign) - 1
+        for start in range(0, size, PIECE_BYTES):
+            if text.find(sign, start, start + PIECE_BYTES + longest) >= 0:
+                return True
+    return False
 
 
 def found(pattern: re.Pattern[bytes], data: bytes, longest: int, start: int = 0) -> re.Match[bytes] | None:

@@ -27,6 +27,12 @@ _COMMON = charsets.of("aeinorst ")
 _FEW = 4
 
 
+_WINDOW = 64 * 1024
+_BEYOND = _WINDOW + 1
+"""Characters that are searched by one call."""
+_Search = Callable[..., "re.Match[str] | None"]
+"""Of a text, from a place on, and up to another."""
+
 Found = tuple[int, int]
 """Where a match may begin, and where what is fixed begins: up to `least` before that, it may begin later too."""
 
@@ -36,7 +42,7 @@ class Opening:
 
     __slots__ = ("_fixed", "_lead", "least")
 
-    def __init__(self, fixed: Callable[[str, int], re.Match[str] | None], lead: Repeat | None) -> None:
+    def __init__(self, fixed: _Search, lead: Repeat | None) -> None:
         self._fixed = fixed
         self._lead: regex.Pattern[str] | None = None
         self.least = 0
@@ -47,7 +53,8 @@ class Opening:
 
     def find(self, text: str, at: int) -> Found | None:
         """The first place from `at` on at which a match may begin."""
-        found = self._fixed(text, at + self.least)
+        is_large = text[_WINDOW:_BEYOND]
+        found = self._fixed_in_windows(text, at + self.least) if is_large else self._fixed(text, at + self.least)
         while found is not None:
             fixed = found.start()
             if self._lead is None:
@@ -56,7 +63,17 @@ class Opening:
             lead = self._lead.match(text, at, fixed)
             if lead is not None:
                 return lead.start(), fixed
-            found = self._fixed(text, fixed + 1)
+            found = self._fixed_in_windows(text, fixed + 1) if is_large else self._fixed(text, fixed + 1)
+        return None
+
+    def _fixed_in_windows(self, text: str, at: int) -> re.Match[str] | None:
+        """Between which other threads have their turn: the `re` engine lets none go on."""
+        size = len(text)
+        while at < size:
+            found = self._fixed(text, at, at + _WINDOW + _LONGEST)
+            if found is not None:
+                return found
+            at += _WINDOW
         return None
 
 
@@ -176,7 +193,7 @@ def _limited(ways: list[_Way]) -> list[_Way]:
     return [_Way((charsets.union(*(way.sets[0] for way in ways)),), True)]
 
 
-def _search(ways: list[_Way]) -> Callable[[str, int], re.Match[str] | None] | None:
+def _search(ways: list[_Way]) -> _Search | None:
     if not all(_is_telling(way.sets) for way in ways):
         return None
     if len(ways) == 1:

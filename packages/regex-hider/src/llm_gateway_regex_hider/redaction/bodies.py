@@ -31,6 +31,8 @@ from llm_gateway_sdk.text_exclusions import CANONICAL, PAYLOADS
 from llm_gateway_sdk.texts import TextPlace, is_text_alone, walk_json, walk_part, walk_value
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire.json import dumps_text
+from llm_gateway_sdk.wire.pieces import joined_text, text_has_any
+from llm_gateway_sdk.wire.text_bound import TextTooLarge
 
 from ..patterns import RuleSet
 from .bounds import Budget, Findings, OnLimit
@@ -116,7 +118,8 @@ class BodyRedactor:
             text = dumps_text(_opened(value) if is_in_slices() else value)
         except (TypeError, ValueError, RecursionError):
             return True
-        if "\\" in text or '" ' in text:
+        # A slice costs less than a call of `len`.
+        if text_has_any(text, "\\", '" ') if text[_LARGE:_BEYOND] else "\\" in text or '" ' in text:
             return True
         may_spell = _MAY_SPELL_IN_LARGE if len(text) > _LARGE else _MAY_SPELL
         return may_spell.search(text) is not None or self._rules.candidates(text) is not None
@@ -225,9 +228,16 @@ class BodyRedactor:
         if len(kinds) == len(texts):
             return False
         for kind in kinds:
-            if self._rules.candidates("".join([part.text for part in texts if type(part) is kind])) is not None:
+            if self._may_match_together([part.text for part in texts if type(part) is kind]):
                 self._row([part for part in parts if isinstance(part, (kind, ToolCallPart))])
         return True
+
+    def _may_match_together(self, texts: list[str]) -> bool:
+        try:
+            whole = "".join(texts) if sum(map(len, texts)) <= _LARGE else joined_text(texts)
+        except TextTooLarge:  # one of them makes the letters of all wider
+            return True
+        return self._rules.candidates(whole) is not None
 
     def _row(self, parts: list[Part]) -> None:
         """Texts of one kind, and the tool calls between them."""
@@ -291,6 +301,7 @@ _MAY_SPELL = re.compile(r'"(?:(?:' + "|".join(PAYLOADS) + r')":["\\[]|(?i:data:)
 _MAY_SPELL_IN_LARGE = regex.compile(_MAY_SPELL.pattern)
 """The same, by an engine that lets other threads go on meanwhile."""
 _LARGE = 64 * 1024
+_BEYOND = _LARGE + 1
 _TOGETHER = 100
 """Tools that are looked through at once."""
 
@@ -305,4 +316,8 @@ def _alternatives(logprobs: dict[str, Any]) -> Iterator[bool]:
 
 
 def _looks_like_json(text: str) -> bool:
-    return text.lstrip()[:1] in ("{", "[")
+    for start in range(0, len(text), _LARGE):
+        piece = text[start : start + _LARGE].lstrip()
+        if piece:
+            return piece[0] in "{["
+    return False
