@@ -1,4 +1,5 @@
 import asyncio
+import random
 import time
 
 import pytest
@@ -96,9 +97,14 @@ def test_values_of_a_conversation_are_bounded():
 def test_only_what_is_half_over_is_written_again():
     async def scenario():
         each = shelf(seconds=60)
-        old, new = kept("old", at=time.time() - 40), kept("new", at=time.time())
-        await each.refresh("ann", [old, new])
-        assert (await each.responses("ann", ["old", "new"])).keys() == {"old"}
+        for id_ in ("old", "new"):
+            await each.keep("ann", kept(id_))
+        old, new, gone = (kept(id_, "again", at=time.time() - 40) for id_ in ("old", "new", "gone"))
+        new.at = time.time()
+        await each.refresh("ann", [old, new, gone])
+        found = await each.responses("ann", ["old", "new", "gone"])
+        texts = {id_: response.output[0]["content"][0]["text"] for id_, response in found.items()}
+        assert texts == {"old": "again", "new": "hi"}
 
     asyncio.run(scenario())
 
@@ -112,5 +118,55 @@ def test_two_turns_of_one_conversation_at_once_are_both_kept():
         assert await each.add_items("ann", "conv_none", [1]) is None
         assert await each.forget_conversation("ann", "conv_1")
         assert not await each.forget_conversation("ann", "conv_1")
+
+    asyncio.run(scenario())
+
+
+class Slow(MemoryStore):
+    """Others have their turn before each step, for a while that differs."""
+
+    def __init__(self, seed):
+        super().__init__()
+        self._chance = random.Random(seed)
+
+    async def _pause(self):
+        for _ in range(self._chance.randrange(8)):
+            await asyncio.sleep(0)
+
+    async def keep(self, *args):
+        await self._pause()
+        await super().keep(*args)
+
+    async def recall(self, *args):
+        await self._pause()
+        found = await super().recall(*args)
+        await self._pause()
+        return found
+
+    async def forget(self, *args):
+        await self._pause()
+        return await super().forget(*args)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_was_deleted_does_not_come_back_with_what_was_changed_at_the_same_time(seed):
+    """Two gateways on one store: in each order a deletion that was answered is the end."""
+
+    async def scenario():
+        store = Slow(seed)
+        here, there = shelf(store=store), shelf(store=store)
+        old = kept("resp_old", at=0.0)
+        await here.keep("ann", old)
+        await here.keep_conversation("ann", Conversation("conv_1", 0))
+        old.at = time.time() - 31
+        await asyncio.gather(
+            here.refresh("ann", [old]),
+            there.forget_response("ann", old),
+            here.add_items("ann", "conv_1", [{"id": "a"}]),
+            there.forget_conversation("ann", "conv_1"),
+            there.add_items("ann", "conv_1", [{"id": "b"}]),
+        )
+        assert await here.response("ann", "resp_old") is None
+        assert await here.conversation("ann", "conv_1") is None
 
     asyncio.run(scenario())

@@ -157,15 +157,19 @@ class Shelf:
         return frozenset(await self._read(owner, "o", ids))
 
     async def refresh(self, owner: str, kept: Sequence[KeptResponse]) -> None:
-        """Lets those last anew whose time is half over: a conversation that goes on keeps its beginning."""
+        """Lets those last anew whose time is half over: a conversation that goes on keeps its beginning. One that was
+        deleted since it was read does not come back."""
         now = time.time()
         for each in kept:
             if now - each.at > self._seconds / 2:
-                await self.keep(owner, each)
+                async with self._turns.turn(self._key(owner, "turn", each.id)):
+                    if await self.response(owner, each.id) is not None:
+                        await self.keep(owner, each)
 
     async def forget_response(self, owner: str, kept: KeptResponse) -> None:
         ids = [item["id"] for item in kept.output if isinstance(item, dict) and isinstance(item.get("id"), str)]
-        await self.store.forget([self._key(owner, "r", kept.id), *(self._key(owner, "i", id_) for id_ in ids)])
+        async with self._turns.turn(self._key(owner, "turn", kept.id)):
+            await self.store.forget([self._key(owner, "r", kept.id), *(self._key(owner, "i", id_) for id_ in ids)])
 
     # Conversations.
 
@@ -205,7 +209,9 @@ class Shelf:
         return await self.change_conversation(owner, id_, change, aside=aside)
 
     async def forget_conversation(self, owner: str, id_: str) -> bool:
-        return await self.store.forget([self._key(owner, "c", id_)]) > 0
+        """In its turn: what is being appended would write it anew."""
+        async with self._turns.turn(self._key(owner, "turn", id_)):
+            return await self.store.forget([self._key(owner, "c", id_)]) > 0
 
     # Records.
 
