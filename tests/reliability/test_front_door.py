@@ -63,6 +63,27 @@ def test_uploads_without_a_key_are_refused_before_their_body_and_hold_nothing() 
     run(main())
 
 
+@pytest.mark.parametrize("framing", [b"content-length: 50000000\r\n", b"transfer-encoding: chunked\r\n"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/nope", 404), ("/v1/models", 405), ("/health/live", 413), ("/metrics", 413), ("/admin/v1/keys", 413)],
+)
+def test_bodies_that_nothing_reads_are_not_waited_for(path: str, status: int, framing: bytes) -> None:
+    body = b"x" * 3_000_000
+
+    async def main() -> None:
+        settings = config(model("http://127.0.0.1:1"), plugins=KEYS, admin={"enabled": True, "apiKey": "k" * 20})
+        async with gateway(settings) as served:
+            client = await served.connect()
+            piece = b"%x\r\n%s" % (50_000_000, body) if b"chunked" in framing else body
+            await client.send_raw(f"POST {path} HTTP/1.1\r\nhost: g\r\n".encode() + framing + b"\r\n")
+            client.writer.write(piece)
+            assert (await client.reply()).status == status
+            assert served.app.uploads.used == 0
+
+    run(main())
+
+
 def test_a_key_is_looked_at_before_a_client_gets_a_continue() -> None:
     async def main() -> None:
         async with upstream(answer) as up, gateway(config(model(up.url), plugins=KEYS)) as served:

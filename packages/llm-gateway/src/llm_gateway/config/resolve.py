@@ -40,6 +40,9 @@ def _resolve(
             problems.add(path, str(problem))
             return
         node.value, node.variables, whole = filled.text, filled.variables, filled.whole
+    if isinstance(node.value, str) and "\0" in node.value:
+        problems.add(path, "the text has a NUL character, which no file, address or header can have; remove it")
+        return
     _to_type(node, views, whole=whole)
     for key, child in node.items():
         _resolve(child, list(children(views, key)), root, variables, problems, (*path, key))

@@ -76,6 +76,9 @@ __all__ = ["GatewayApp"]
 
 log = logging.getLogger("llm_gateway.server")
 
+_PAGE_BYTES = 2 << 20
+"""Of the body of a request for a page of health, metrics, administration or a plugin: more than any of them takes."""
+
 
 class GatewayApp:
     """`management` answers the paths for which `is_management` is true."""
@@ -143,6 +146,8 @@ class GatewayApp:
         """Why a request is refused before its body is read: too large, or no place and no queue for it."""
         declared = incoming.head.length or 0
         limits = self.limits
+        if declared > _PAGE_BYTES and self.is_management(incoming.head.path):
+            return PayloadTooLarge(f"A page takes at most {_PAGE_BYTES} bytes.")
         if declared > limits.body_bytes or declared > limits.upload_bytes:
             most = limits.upload_bytes if self.takes_upload(incoming) else limits.body_bytes
             if declared > most:
@@ -166,15 +171,19 @@ class GatewayApp:
         return match is not None and match.route.operation == "realtime"
 
     def authenticates_early(self, incoming: Incoming) -> Awaitable[GatewayError | None] | None:
-        """Finds out from the head who is asking, so that a stranger's body is not waited for. None where the
-        project's plugins need more than the head."""
+        """Finds out from the head who is asking, and for what, so that neither a stranger's body is waited for nor one
+        that nothing reads. None where the project's plugins need more than the head."""
         generation = self.generation
-        if not generation.head_authentication or self.is_management(incoming.head.path):
-            return None
         request = EdgeRequest(incoming)
+        method, path, routes = request.wire.method, request.path, generation.routes
+        if self.is_management(incoming.head.path) or routes.is_project_page(method, path):
+            incoming.head.facts["most"] = _PAGE_BYTES
+            return None
         match = plan_of(generation, request).find(request)
-        hooks = generation.head_authentication.get(match.project.name) if match is not None else None
-        if match is None or hooks is None:
+        if match is None:
+            return _refused(edge_error(routes, method, path))
+        hooks = generation.head_authentication.get(match.project.name)
+        if hooks is None:
             return None
         if (upload := _upload_token(match, request.wire)) is not None:
             return _knows_upload(match, request.wire, upload)
@@ -401,6 +410,10 @@ def _is_form(headers: list[tuple[str, str]]) -> bool:
     kinds = dict(headers)
     plain = kinds.get("content-encoding", "identity") == "identity"
     return plain and kinds.get("content-type", "").lower().startswith("multipart/form-data")
+
+
+async def _refused(error: GatewayError) -> GatewayError:
+    return error
 
 
 def _match_of(app: GatewayApp, incoming: Incoming) -> Match | None:

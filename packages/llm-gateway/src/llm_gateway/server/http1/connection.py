@@ -204,7 +204,7 @@ class HTTPConnection(Channel):
         cycle = self._incoming
         if cycle is None or cycle.refusal is not None or cycle.response_complete:
             return
-        most = self.door.limits.body_bytes
+        most = cycle.head.facts.get("most", self.door.limits.body_bytes)
         if cycle.upload is None:
             cycle.add_body(piece)
         else:
