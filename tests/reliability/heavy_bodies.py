@@ -43,9 +43,24 @@ _TEXTS = {
 }
 
 
+_ODD = {
+    "long numbers": (b'{"a":[1', b"," + b"7" * 4000, b"]}"),
+    "numbers": (b'{"a":[1', b"," + b"7" * 500, b"]}"),
+    "spaces": (b"{", b" \n", b"}"),
+    "long key": (b'{"', b"k", b'":1}'),
+    "escapes": (b'{"a":["a"', b',"' + b"\\n" * 30_000 + b'"', b"]}"),
+    "half letters": (b'{"a":["a"', b',"' + b"\\ud83d" * 10_000 + b'"', b"]}"),
+    "words": (b'{"a":["\xf0\x9f\x98\x80"', b',"' + b"some words, " * 5000 + b'"', b"]}"),
+}
+"""Values that are not long, but take long in other ways: what they begin with, what is repeated, and how they end. The
+strings are a little too short to be read by themselves."""
+_ODD_ARGUMENTS = (b'"[\\"ann@mail.example\\"', b',\\"a line\\\\n\\"', b']"')
+"""The same of a text that is JSON."""
+
+
 @dataclass(frozen=True)
 class Heavy:
-    """One body. `kind` is what is heavy about it: `list`, `keys`, `nested`, `text`."""
+    """One body. `kind` is what is heavy about it: `list`, `keys`, `nested`, `text`, or `odd`, see `_ODD`."""
 
     path: str
     kind: str
@@ -72,6 +87,7 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
     Texts differ from place to place, so that all kinds of text are tried in the course of the places.
     """
     number = 0
+    odd: set[str] = set()
     for path, kind, value, element in _places(tree_of(client), ""):
         if client not in MODEL_IN_PATH:
             value = {**value, "model": model}
@@ -80,12 +96,20 @@ def heavy_bodies(client: str, *, items: int, size: int, model: str) -> Iterator[
             name, piece = list(_TEXTS.items())[number % len(_TEXTS)]
             number += 1
             yield Heavy(f"{path} ({name})", kind, (before + b'"', piece, size // len(piece), b'"' + after))
+            if path.endswith(".arguments") and "arguments" not in odd:
+                odd.add("arguments")
+                begin, piece, end = _ODD_ARGUMENTS
+                yield Heavy(f"{path} (JSON)", "odd", (before + begin, piece, size // 4 // len(piece), end + after))
         elif kind == "list":
             values = 1 + sum(element.count(sign) for sign in (b",", b":", b"{", b"["))
             yield Heavy(path, kind, (before, element, items // values, after))
         else:
             yield Heavy(path, "keys", (before + b"{", b"", items // 2, b"}" + after))
             yield Heavy(path, "nested", (before, b'{"a":', 900, after))
+            if "value" not in odd:
+                odd.add("value")
+                for name, (begin, piece, end) in _ODD.items():
+                    yield Heavy(f"{path} ({name})", "odd", (before + begin, piece, size // len(piece), end + after))
 
 
 def as_stream(client: str, path: str, body: bytes) -> tuple[str, bytes]:

@@ -47,7 +47,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "gemini": {"contents": [{"role": "user", "parts": [{"text": "hello"}]}]},
     "bedrock": {"messages": [{"role": "user", "content": [{"text": "hello"}]}]},
 }
-KINDS = ("list", "keys", "nested", "text")
+KINDS = ("list", "keys", "nested", "text", "odd")
 REPLIES = ("text", "matches", "parts", "stream", "event")
 Asked = tuple[str, str, str, bytes]
 """Name, project, path below it, and body of a request."""

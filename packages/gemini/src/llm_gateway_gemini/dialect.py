@@ -27,6 +27,7 @@ from llm_gateway_sdk.dialects.quirks import Quirks
 from llm_gateway_sdk.dialects.receiver import GENERATE_CONTENT, Receiver
 from llm_gateway_sdk.operations.reading import count
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import has
 
 from . import bytewise, errors, request, request_encoder, response, stream, stream_encoder
 from .field_names import FIELD_NAMES, REPLY_FIELD_NAMES
@@ -121,12 +122,9 @@ class Gemini(Dialect):
         return bytewise.usage_of(head, tail)
 
 
-_NAMED = re.compile(rb'"model"\s*:\s*"')
-
-
 def _rename(body: bytes, model: str) -> bytes:
     """Counting and embedding bodies repeat the model's name."""
-    if _NAMED.search(body) is None:
+    if not has(body, b'"model"'):
         return body
     try:
         top = json.loads(body)
