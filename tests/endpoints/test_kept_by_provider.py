@@ -123,6 +123,25 @@ def test_and_no_other_caller_does(served: ServedGateway, keeper: Keeper, what: s
     assert keeper.made == asked, "nothing went out"
 
 
+@pytest.mark.parametrize("what", BODIES)
+def test_nor_in_a_line_of_a_batch_or_where_nothing_is_kept(served: ServedGateway, keeper: Keeper, what: str) -> None:
+    with client_of(served, "ann") as ann:
+        response, item = made_by(ann, stream=False)
+    asked, (body, code) = keeper.made, BODIES[what]
+    body = body.replace("RESPONSE", response).replace("ITEM", item)
+    line = f'{{"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": {body}}}'
+    bob = {"authorization": "Bearer key-of-bob"}
+
+    with served.http() as http:
+        headers = {**bob, "content-type": "application/json"}
+        kept = http.post("/nothing/openai/v1/responses", content=body, headers=headers)
+        batched = http.post("/v1/files", files={"file": ("a.jsonl", line)}, data={"purpose": "batch"}, headers=bob)
+
+    for reply in (kept, batched):
+        assert (reply.status_code, reply.json()["error"]["code"]) == (400, code), reply.text
+    assert keeper.made == asked, "nothing went out"
+
+
 def test_a_project_that_keeps_nothing_continues_none(served: ServedGateway, keeper: Keeper) -> None:
     with client_of(served, "ann", "/nothing") as ann:
         response, _ = made_by(ann, stream=False)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from llm_gateway.exchange.references import may_name, may_refer, references_in
+from llm_gateway.exchange.request import ClientRequest
 
 NAMED = {
     "chat, a file": ({"messages": [{"content": [{"type": "file", "file": {"file_id": "f"}}]}]}, "file"),
@@ -48,8 +50,37 @@ NAMED = {
         {"contents": [{"parts": [{"file_data": {"file_uri": "https://generativelanguage.googleapis.com/v1beta/files/f"}}]}]},
         "file",
     ),
+    "gemini, a store of files": (
+        {"tools": [{"fileSearch": {"fileSearchStoreNames": ["fileSearchStores/f"]}}]}, "file_search_store"
+    ),
+    "gemini, a store of files in snake case": (
+        {"tools": [{"file_search": {"file_search_store_names": ["fileSearchStores/f"]}}]}, "file_search_store"
+    ),
+    "vertex, a corpus": (
+        {"tools": [{"retrieval": {"vertexRagStore": {"ragResources": [{"ragCorpus": "ragCorpora/f"}]}}}]}, "rag_corpus"
+    ),
+    "anthropic, a skill": ({"container": {"skills": [{"type": "custom", "skill_id": "f"}]}}, "skill"),
+    "anthropic, beside an output": (
+        {"messages": [{"content": [{"type": "bash_code_execution_output", "file_id": "x",
+                                    "content": [{"source": {"file_id": "f"}}]}]}]},
+        "file",
+    ),
+    "a line of a batch, a response": (
+        {"requests": [{"body": {"input": "x", "previous_response_id": "f"}}]}, "previous_response"
+    ),
+    "a line of a batch, a conversation": (
+        {"requests": [{"body": {"input": "x", "conversation": "f"}}]}, "conversation"
+    ),
     "gemini, a cache": ({"cachedContent": "cachedContents/f"}, "cached_content"),
 }  # fmt: skip
+
+
+def asking(body: bytes, *, operation: str = "generate", memory: object = "one") -> ClientRequest:
+    request = SimpleNamespace(
+        wire=SimpleNamespace(body=body), is_large=False, ctx=SimpleNamespace(operation=operation),
+        project=SimpleNamespace(memory=memory),
+    )  # fmt: skip
+    return cast(ClientRequest, request)
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -57,21 +88,35 @@ def test_what_is_named_is_found(name: str) -> None:
     body, kind = NAMED[name]
 
     assert may_name(json.dumps(body).encode())
-    assert may_refer(json.dumps(body).encode())
+    assert may_refer(asking(json.dumps(body).encode()))
     ((found, id_),) = references_in(body)
     assert found == kind
     assert "f" in id_
+
+
+@pytest.mark.parametrize("item", [{"id": "f"}, {"id": "f", "type": None}])
+@pytest.mark.parametrize("in_line", [False, True])
+def test_an_item_without_a_type_is_found_where_it_is_looked_for(item: dict[str, Any], *, in_line: bool) -> None:
+    body: dict[str, Any] = {"input": [{"role": "user", "content": "x", "id": "other"}, item]}
+    body = {"requests": [{"body": body}]} if in_line else body
+    written = json.dumps(body).encode()
+
+    assert may_name(written, bare=True)
+    assert may_refer(asking(written, operation="file"))
+    assert may_refer(asking(written, memory=None))
+    assert not may_refer(asking(written))
+    assert list(references_in(body)) == [("item", "f")]
 
 
 @pytest.mark.parametrize("name", NAMED)
 def test_and_however_its_name_is_written(name: str) -> None:
     """A letter of the field's name as an escape is the same field to every reader."""
     written = json.dumps(NAMED[name][0])
-    for sign in ("file_id", "fileUri", "file_uri", "vector_store", "cachedContent", "conversation"):
+    for sign in ("file_id", "fileUri", "file_uri", "vector_store", "cachedContent", "conversation", "skill_id"):
         for place in range(len(sign)):
             hidden = written.replace(sign, f"{sign[:place]}\\u{ord(sign[place]):04x}{sign[place + 1 :]}")
             assert may_name(hidden.encode())
-            assert may_refer(hidden.encode())
+            assert may_refer(asking(hidden.encode()))
             assert list(references_in(json.loads(hidden))) == list(references_in(NAMED[name][0]))
 
 
@@ -87,11 +132,12 @@ def test_and_however_its_name_is_written(name: str) -> None:
         {"input": [{"content": [{"type": "output_text", "annotations": [{"type": "file_citation", "file_id": "x"}]}]}]},
         {"input": [{"type": "file_search_call", "results": [{"file_id": "x"}]}]},
         {"messages": [{"content": [{"content": [{"type": "bash_code_execution_output", "file_id": "x"}]}]}]},
+        {"container": {"skills": [{"type": "anthropic", "skill_id": "pdf"}]}},
         {"messages": [{"content": "my file_id is file-1"}], "metadata": {"file_id": "x"}},
     ],
     ids=[
         "a call", "a schema", "another", "gemini's call", "a page", "a bucket", "a citation", "a search", "an output",
-        "words",
+        "a skill of the vendor", "words",
     ],
 )  # fmt: skip
 def test_what_only_looks_like_it_is_not(body: Any) -> None:

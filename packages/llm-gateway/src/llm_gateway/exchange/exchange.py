@@ -310,7 +310,7 @@ class Exchange:
         if request.chain.authentication and http is not None:
             if client.attendant is not None:
                 client.attendant.check(http)
-            if request.is_large or may_refer(request.wire.body):
+            if may_refer(request):
                 await check_references(request, http)
         if request.ctx.operation != "generate":
             return await perform_operation(request, client, attempt)

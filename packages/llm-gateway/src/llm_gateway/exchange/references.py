@@ -1,4 +1,4 @@
-"""Ids in a request's body of things that a provider keeps: files, stores of files, caches, conversations.
+"""Ids in a request's body of things that a provider keeps: files, stores of files, caches, conversations, skills.
 
 A provider keeps them for the gateway's key, and gives them to all who name them with that key. Where the gateway
 knows its callers apart, each may name what is its own: a file that it has uploaded through the gateway. What is another
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -30,22 +31,30 @@ __all__ = ["check_references", "keeps_for_all", "may_hide", "may_name", "may_ref
 
 _SIGNS = (
     b"file_id", b"fileUri", b"file_uri", b"vector_store", b"cachedContent", b"cached_content", b'"conversation"',
-    b"previous_response_id", b"item_reference", b'"container"', b"container_reference",
+    b"previous_response_id", b"item_reference", b'"container"', b"container_reference", b"fileSearchStore",
+    b"file_search_store", b"ragCorp", b"rag_corp", b"skill_id",
 )  # fmt: skip
 _ESCAPED = re.compile(rb"\\u00(?:5[fF]|[46][0-9a-fA-F]|[57][0-9aA])")
 """A letter or an underscore of ASCII, written as an escape: no encoder does that, and it would hide a sign."""
 
-_MAY_REFER = re.compile(rb'"(?:file|vector_|cached|previous_|item_ref|con(?:tainer|versation"))')
+_MAY_REFER = re.compile(rb'"(?:file|vector_|cached|previous_|item_ref|con(?:tainer|versation")|rag|skill_)')
 """The beginnings of `_SIGNS`, each of which is the first word of a key or of a value. One search for a quotation mark
 takes a quarter of the time of seven searches."""
 _LONGEST_BEGINNING = len(b'"conversation"')
+_BARE = re.compile(rb'\{\s*"id"\s*:\s*"[^"\\]*"\s*\}|"type"\s*:\s*null')
+"""An item of an id alone, or one whose type may be left out. Where the project's memory looks at items it finds them
+itself, so that other bodies are not searched for these."""
+_LONGEST_ID = 16 * 1024
 _BACKSLASH = 0x5C
 _FILE, _STORE, _CACHE, _CONVERSATION = "file", "vector_store", "cached_content", "conversation"
 _RESPONSE, _ITEM, _CONTAINER = "previous_response", "item", "container"
+_SEARCHED, _CORPUS, _SKILL = "file_search_store", "rag_corpus", "skill"
 _KINDS = {
     "file_id": _FILE, "file_ids": _FILE, "fileUri": _FILE, "file_uri": _FILE,
     "vector_store_ids": _STORE, "vector_store_id": _STORE,
     "cachedContent": _CACHE, "cached_content": _CACHE,
+    "fileSearchStoreNames": _SEARCHED, "file_search_store_names": _SEARCHED,
+    "ragCorpus": _CORPUS, "rag_corpus": _CORPUS, "ragCorpora": _CORPUS, "rag_corpora": _CORPUS,
 }  # fmt: skip
 _PATHS = {
     _FILE: "/v1/files",
@@ -55,6 +64,9 @@ _PATHS = {
     _RESPONSE: "/v1/responses",
     _ITEM: "/v1/responses",
     _CONTAINER: "/v1/containers",
+    _SEARCHED: "/v1/fileSearchStores",
+    _CORPUS: "/v1/ragCorpora",
+    _SKILL: "/v1/skills",
 }
 _UNNAMED = frozenset({
     "input", "args", "arguments", "response", "json",
@@ -81,15 +93,23 @@ def _is_kept_file(uri: str) -> bool:
     return "files/" in text[address.end() :]
 
 
-def may_name(body: bytes) -> bool:
-    """Whether a body may name something that a provider keeps. False is certain."""
+def may_name(body: bytes, *, bare: bool = False) -> bool:
+    """Whether a body may name something that a provider keeps. False is certain; of items without a type with `bare`
+    alone."""
     # One search for what nearly no body has spares the searches for each sign.
-    return (found(_MAY_REFER, body, _LONGEST_BEGINNING) is not None and has_any(body, *_SIGNS)) or may_hide(body)
+    if found(_MAY_REFER, body, _LONGEST_BEGINNING) is not None and has_any(body, *_SIGNS):
+        return True
+    return may_hide(body) or (bare and found(_BARE, body, _LONGEST_ID) is not None)
 
 
-def may_refer(body: bytes) -> bool:
-    """The same for a short body, with less certainty and at less cost."""
-    return _MAY_REFER.search(body) is not None or (_BACKSLASH in body and b"\\u00" in body)
+def may_refer(request: ClientRequest) -> bool:
+    """The same for a request, at less cost: with less certainty where its body is short, and True where it is long."""
+    body = request.wire.body
+    if request.is_large or _MAY_REFER.search(body) is not None or (_BACKSLASH in body and b"\\u00" in body):
+        return True
+    if request.project.memory is not None and request.ctx.operation not in _BATCHED:
+        return False
+    return _BARE.search(body) is not None
 
 
 def may_hide(body: bytes) -> bool:
@@ -99,22 +119,17 @@ def may_hide(body: bytes) -> bool:
 
 def references_in(body: Any) -> Iterator[tuple[str, str]]:
     """The kinds and ids of all that is named, at any depth of a decoded body."""
-    if isinstance(body, dict):
-        conversation = body.get("conversation")
-        if isinstance(conversation, dict):
-            conversation = conversation.get("id")
-        if isinstance(conversation, str):
-            yield _CONVERSATION, conversation
-        if isinstance(previous := body.get("previous_response_id"), str) and previous:
-            yield _RESPONSE, previous
     waiting = [body]
     while waiting:
         value = waiting.pop()
         if isinstance(value, list):
             waiting += value
-        elif isinstance(value, dict) and not _OUTPUTS.fullmatch(str(value.get("type"))):
-            yield from _named_by(value)
+        elif isinstance(value, dict):
+            yield from _named_by(value, is_body=value is body)
+            is_output = _OUTPUTS.fullmatch(str(value.get("type"))) is not None
             for key, inner in value.items():
+                if is_output and key == "file_id":
+                    continue
                 kind = _KINDS.get(key)
                 if kind is None or isinstance(inner, dict):
                     if key not in _UNNAMED or (key == "input" and isinstance(inner, list)):
@@ -125,12 +140,25 @@ def references_in(body: Any) -> Iterator[tuple[str, str]]:
                         yield kind, name
 
 
-def _named_by(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """What an object names as a whole: an item, or the container in which a tool is to run (by its id, or in an object
-    with it; an object without is the description of a new one)."""
+def _named_by(value: dict[str, Any], *, is_body: bool) -> Iterator[tuple[str, str]]:
+    """What an object names as a whole: what a request continues, an item, a skill of the account's own, or the
+    container in which a tool is to run (by its id, or in an object with it; an object without is the description of a
+    new one). Requests may be lines of a batch."""
     kind, container = value.get("type"), value.get("container")
-    if kind == "item_reference" and isinstance(value.get("id"), str):
-        yield _ITEM, value["id"]
+    if is_body or "input" in value:
+        conversation = value.get("conversation")
+        if isinstance(conversation, dict):
+            conversation = conversation.get("id")
+        if isinstance(conversation, str):
+            yield _CONVERSATION, conversation
+    if isinstance(previous := value.get("previous_response_id"), str) and previous:
+        yield _RESPONSE, previous
+    if kind == "custom" and isinstance(value.get("skill_id"), str):
+        yield _SKILL, value["skill_id"]
+    items = value.get("input")
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("id"), str) and _is_reference(item):
+            yield _ITEM, item["id"]
     if kind == "container_reference" and isinstance(value.get("container_id"), str):
         yield _CONTAINER, value["container_id"]
     if isinstance(container, dict):
@@ -139,8 +167,13 @@ def _named_by(value: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield _CONTAINER, container
 
 
-def _named_in(body: bytes) -> list[tuple[str, str]]:
-    return list(dict.fromkeys(references_in(json.loads(body)))) if may_name(body) else []
+def _is_reference(item: dict[str, Any]) -> bool:
+    kind = item.get("type")
+    return kind == "item_reference" or (kind is None and "role" not in item)
+
+
+def _named_in(body: bytes, *, bare: bool) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(references_in(json.loads(body)))) if may_name(body, bare=bare) else []
 
 
 def keeps_for_all(request: ClientRequest) -> bool:
@@ -157,7 +190,8 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
     if http.settings.credentials == "client":
         return
     try:
-        named = await request.work(_named_in, request.wire.body)
+        bare = request.project.memory is None or request.ctx.operation in _BATCHED
+        named = await request.work(partial(_named_in, request.wire.body, bare=bare))
     except ValueError:
         return  # reported when it is read
     project = request.project
@@ -170,7 +204,9 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
             known = await belongings.find(owner_of(request.ctx), f"{request.adapter.name}.file", name)
         if kind in (_RESPONSE, _ITEM):
             if project.memory is None:
-                raise _unkept(kind, name)
+                raise _unkept(kind, name, _KEEPS_NONE)
+            if request.ctx.operation not in _CONTINUED:
+                raise _unkept(kind, name, "only a request by itself can continue what is kept")
             continue
         if kind == _CONVERSATION:
             raise InvalidRequest(f"Conversation with id '{name}' not found.", param="conversation")
@@ -178,8 +214,12 @@ async def check_references(request: ClientRequest, http: HTTPProvider) -> None:
             raise NotFound(f"No such {kind.replace('_', ' ')}: '{name}'.")
 
 
-def _unkept(kind: str, name: str) -> InvalidRequest:
-    why = "this project keeps no responses, and a provider's own are reachable only where `nativePaths` lists them"
+_BATCHED = ("batch", "file")
+_CONTINUED = ("generate", "count_tokens")
+_KEEPS_NONE = "this project keeps no responses, and a provider's own are reachable only where `nativePaths` lists them"
+
+
+def _unkept(kind: str, name: str, why: str) -> InvalidRequest:
     if kind == _RESPONSE:
         code, param = "previous_response_not_found", "previous_response_id"
         return InvalidRequest(f"Previous response with id '{name}' not found: {why}.", code=code, param=param)
