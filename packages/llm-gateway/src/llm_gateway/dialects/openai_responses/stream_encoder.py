@@ -258,7 +258,8 @@ class ResponsesStreamEncoder(StreamEncoder):
         """The next part of the open message, or of a new one."""
         last = self._items[-1] if self._items else None
         memo = own(part)
-        signed = isinstance(last, OpenMessage) and any(text.signature is not None for text in last.parts)
+        # Nothing is appended after a text that is signed, so that only the last one may be.
+        signed = isinstance(last, OpenMessage) and last.parts and last.parts[-1].signature is not None
         if not isinstance(last, OpenMessage) or last.finished or signed or not same_item(last, part) or "_item" in memo:
             self._finish_current()
             item_id = part.item_id or self._mint.id("msg_")
