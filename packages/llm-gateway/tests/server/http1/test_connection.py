@@ -217,6 +217,56 @@ def test_one_address_that_holds_the_memory_for_uploads_leaves_some_to_others(pro
     run(main)
 
 
+@pytest.mark.parametrize("body", [b"", b"abc"])
+@pytest.mark.parametrize("chunk", [FULL_READ, 5000])
+def test_of_thousands_of_pipelined_requests_few_are_taken_at_once(body: bytes, chunk: int) -> None:
+    """They fit into one read: reading all their heads, and counting them again for each, would hold the loop."""
+
+    async def main() -> None:
+        scene, sent, most = _Scene(), [], 0
+        connection, transport = scene.connect()
+        for number in range(4000):
+            length = b"content-length: 3\r\n" if body else b""
+            sent.append(b"POST /%d HTTP/1.1\r\nhost: g\r\n%s\r\n%s" % (number, length, body))
+        data = b"".join(sent)
+        async with asyncio.timeout(60):
+            while data or connection.cycles:
+                if data and not transport.reading_paused:
+                    connection.data_received(data[:chunk])
+                    data = data[chunk:]
+                most = max(most, len(connection.cycles))
+                await scene.settle(0)
+            await scene.settle()
+
+        assert [cycle.head.path for cycle in scene.app.handled] == [f"/{number}" for number in range(4000)]
+        assert transport.written.count(b"HTTP/1.1 200 OK") == 4000
+        assert most < 500
+
+    run(main)
+
+
+def test_what_waits_unread_is_taken_around_bodies_of_any_kind() -> None:
+    async def main() -> None:
+        scene = _Scene()
+        connection, transport = scene.connect()
+        few = b"GET /s HTTP/1.1\r\nhost: g\r\n\r\n" * 600
+        large = b"POST /l HTTP/1.1\r\nhost: g\r\ncontent-length: 100000\r\n\r\n" + b"x" * 100_000
+        chunks = b"POST /c HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n" + (
+            b"%x\r\n%s\r\n0\r\n\r\n" % (90_000, b"y" * 90_000)
+        )
+        connection.data_received(few + large + few + chunks + few)
+        async with asyncio.timeout(60):
+            while len(scene.app.handled) < 1802 or connection.cycles:
+                await scene.settle(0)
+
+        paths = [cycle.head.path for cycle in scene.app.handled]
+        assert paths == ["/s"] * 600 + ["/l"] + ["/s"] * 600 + ["/c"] + ["/s"] * 600
+        assert b"x" * 100_000 in transport.written
+        assert b"y" * 90_000 in transport.written
+
+    run(main)
+
+
 def test_a_large_body_leaves_turns_of_the_loop_to_other_connections() -> None:
     async def main() -> None:
         scene = _Scene()

@@ -43,6 +43,10 @@ _IDLE_GRACE_SECONDS = 0.5
 _PIPELINED = 8
 """Requests that may wait while another is answered before reading pauses."""
 _PIPELINED_BYTES = 1 << 20
+_PORTION = 8192
+"""Of what came in one read, so much is taken for heads at once: thousands of requests fit into one read."""
+_BODY_PORTION = 65536
+"""The same of a body whose length is not known."""
 
 
 class HTTPConnection(Channel):
@@ -62,6 +66,8 @@ class HTTPConnection(Channel):
         """The request whose head was looked at before its body came."""
         self._idle = IdleTimer(door, self)
         self._half_closed: HalfClosed | None = None
+        self._unread = b""
+        """What has come and waits until the requests before it are answered; no more is read meanwhile."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -110,6 +116,39 @@ class HTTPConnection(Channel):
             return
         if not self.cycles and self._take_whole(data):
             return
+        if len(data) > _PORTION:
+            self._take_in_portions(data)
+        else:
+            self._take(data)
+
+    def _take_in_portions(self, data: bytes) -> None:
+        """Stops where more requests wait than may: the others wait unread."""
+        whole = len(data)
+        while data:
+            if self._deaf:
+                if self._duplex is not None:
+                    self._duplex.feed(data)
+                return
+            if len(self.cycles) > _PIPELINED:
+                self._unread = data
+                return
+            size, incoming = _PORTION, self._incoming
+            if incoming is not None:
+                length = incoming.head.length
+                size = _BODY_PORTION if length is None else max(1, length - incoming.body_bytes)
+            self._take(data[:size])
+            data = data[size:]
+        if self._incoming is not None:
+            self.yield_turn_after(whole)
+
+    def _take_unread(self) -> None:
+        data, self._unread = self._unread, b""
+        if data and not self._deaf and not self.transport.is_closing():
+            self._pace.go_on()
+            self.resume_reading()
+            self._take_in_portions(data)
+
+    def _take(self, data: bytes) -> None:
         for event in self._parser.feed(data):
             if type(event) is bytes:
                 self._take_body(event)
@@ -257,8 +296,10 @@ class HTTPConnection(Channel):
         """Reading goes on while a request is answered, so that its client's leaving is noticed; it pauses where more
         is sent than may wait."""
         cycles = self.cycles
-        waiting = sum(cycle.body_bytes for cycle in cycles) - cycles[0].body_bytes
-        if (len(cycles) > _PIPELINED or waiting > _PIPELINED_BYTES) and not self.read_paused:
+        if self.read_paused:
+            return
+        full = len(cycles) > _PIPELINED
+        if full or sum(cycle.body_bytes for cycle in cycles) - cycles[0].body_bytes > _PIPELINED_BYTES:
             self._pace.hold()
             self.pause_reading()
 
@@ -301,11 +342,15 @@ class HTTPConnection(Channel):
         if not cycle.keep_alive:
             self.close()
             return
-        if self.read_paused:
-            self._pace.go_on()
-            self.resume_reading()
+        if self.read_paused and len(cycles) <= _PIPELINED:
+            if self._unread:
+                self.loop.call_soon(self._take_unread)
+            else:
+                self._pace.go_on()
+                self.resume_reading()
         if not cycles:
-            self._idle.begin()
+            if not self._unread:
+                self._idle.begin()
             return
         following = cycles[0]
         if following.whole or following.refusal is not None:
