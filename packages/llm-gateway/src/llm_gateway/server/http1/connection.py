@@ -32,6 +32,7 @@ from .head import Head
 from .idle import IdleTimer
 from .pace import Pace
 from .parser import END, Bad, RequestParser
+from .portions import HEADS, portion_of_body, take_in_portions
 from .upload import Upload
 
 __all__ = ["HTTPConnection"]
@@ -43,10 +44,6 @@ _IDLE_GRACE_SECONDS = 0.5
 _PIPELINED = 8
 """Requests that may wait while another is answered before reading pauses."""
 _PIPELINED_BYTES = 1 << 20
-_PORTION = 8192
-"""Of what came in one read, so much is taken for heads at once: thousands of requests fit into one read."""
-_BODY_PORTION = 65536
-"""The same of a body whose length is not known."""
 
 
 class HTTPConnection(Channel):
@@ -67,7 +64,6 @@ class HTTPConnection(Channel):
         self._idle = IdleTimer(door, self)
         self._half_closed: HalfClosed | None = None
         self._unread = b""
-        """What has come and waits until the requests before it are answered; no more is read meanwhile."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -116,39 +112,11 @@ class HTTPConnection(Channel):
             return
         if not self.cycles and self._take_whole(data):
             return
-        if len(data) > _PORTION:
-            self._take_in_portions(data)
-        else:
-            self._take(data)
-
-    def _take_in_portions(self, data: bytes) -> None:
-        """Stops where more requests wait than may: the others wait unread."""
-        whole = len(data)
-        while data:
-            if self._deaf:
-                if self._duplex is not None:
-                    self._duplex.feed(data)
-                return
-            if len(self.cycles) > _PIPELINED:
-                self._unread = data
-                return
-            size, incoming = _PORTION, self._incoming
-            if incoming is not None:
-                length = incoming.head.length
-                size = _BODY_PORTION if length is None else max(1, length - incoming.body_bytes)
-            self._take(data[:size])
-            data = data[size:]
-        if self._incoming is not None:
-            self.yield_turn_after(whole)
-
-    def _take_unread(self) -> None:
-        data, self._unread = self._unread, b""
-        if data and not self._deaf and not self.transport.is_closing():
-            self._pace.go_on()
-            self.resume_reading()
-            self._take_in_portions(data)
-
-    def _take(self, data: bytes) -> None:
+        if len(data) > HEADS and self._portion() < len(data):
+            self._unread = take_in_portions(data, self._portion, self.data_received)
+            if self._incoming is not None:
+                self.yield_turn_after(len(data))
+            return
         for event in self._parser.feed(data):
             if type(event) is bytes:
                 self._take_body(event)
@@ -303,31 +271,23 @@ class HTTPConnection(Channel):
             self._pace.hold()
             self.pause_reading()
 
+    def _read_on(self) -> None:
+        if self.read_paused and not self.transport.is_closing():
+            self._pace.go_on()
+            self.resume_reading()
+            self._unread = take_in_portions(self._unread, self._portion, self.data_received)
+
+    def _portion(self) -> int:
+        """How much of what has come is taken at once; nothing while as many requests wait as may."""
+        if len(self.cycles) > _PIPELINED:
+            return 0
+        incoming = self._incoming
+        return HEADS if incoming is None else portion_of_body(incoming.head.length, incoming.body_bytes)
+
     def _run(self, cycle: Cycle) -> None:
         if cycle.task is not None:
             return
-        cycle.task = self.loop.create_task(self._handle(cycle))
-
-    async def _handle(self, cycle: Cycle) -> None:
-        # Entered and left here, not by a callback of the task, which would be another piece of work for the loop per
-        # request. A task that is cancelled before it begins is never entered.
-        tasks, task = self.door.tasks, cycle.task
-        assert task is not None
-        tasks.add(task)
-        try:
-            await self.door.application.handle(cycle)
-        except asyncio.CancelledError:
-            if not cycle.disconnected:
-                self.abort()  # the server ends now
-                raise
-        except BaseException:  # whatever it is, it ends this request and not the process
-            log.exception("a request failed at the server's edge")
-            self.abort()
-        else:
-            if not cycle.response_complete and not cycle.disconnected:
-                self.abort()  # never leave a client waiting for the rest
-        finally:
-            tasks.discard(task)
+        cycle.task = self.loop.create_task(_answer(self, cycle))
 
     def on_response_complete(self, cycle: Cycle) -> None:
         cycles = self.cycles
@@ -343,14 +303,9 @@ class HTTPConnection(Channel):
             self.close()
             return
         if self.read_paused and len(cycles) <= _PIPELINED:
-            if self._unread:
-                self.loop.call_soon(self._take_unread)
-            else:
-                self._pace.go_on()
-                self.resume_reading()
+            self.loop.call_soon(self._read_on)
         if not cycles:
-            if not self._unread:
-                self._idle.begin()
+            self._idle.begin()
             return
         following = cycles[0]
         if following.whole or following.refusal is not None:
@@ -389,6 +344,28 @@ class HTTPConnection(Channel):
             self.cycles[-1].keep_alive = False
         else:
             _refuse_head(self, error)
+
+
+async def _answer(channel: Channel, cycle: Cycle) -> None:
+    # Entered and left here, not by a callback of the task, which would be another piece of work for the loop per
+    # request. A task that is cancelled before it begins is never entered.
+    tasks, task = channel.door.tasks, cycle.task
+    assert task is not None
+    tasks.add(task)
+    try:
+        await channel.door.application.handle(cycle)
+    except asyncio.CancelledError:
+        if not cycle.disconnected:
+            channel.abort()  # the server ends now
+            raise
+    except BaseException:  # whatever it is, it ends this request and not the process
+        log.exception("a request failed at the server's edge")
+        channel.abort()
+    else:
+        if not cycle.response_complete and not cycle.disconnected:
+            channel.abort()  # never leave a client waiting for the rest
+    finally:
+        tasks.discard(task)
 
 
 def _refuse_head(channel: Channel, error: GatewayError) -> None:
