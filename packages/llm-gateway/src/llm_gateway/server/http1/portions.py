@@ -13,7 +13,7 @@ _BODY = 65536
 
 
 def portion_of_body(length: int | None, came: int) -> int:
-    """Bytes of a body of this length that are taken at once: what is behind it is another request."""
+    """Bytes of a body of this length that are taken at once: what follows it is another request."""
     return _BODY if length is None else max(1, length - came)
 
 
