@@ -10,6 +10,7 @@ import pytest
 
 from llm_gateway.server.http1.channel import Channel
 from llm_gateway.server.http1.door import Door, Limits
+from llm_gateway.server.slow_readers import HELD_BYTES
 from llm_gateway.server.uploads import UploadPool
 
 
@@ -143,6 +144,28 @@ def test_a_writer_waits_until_its_client_has_read() -> None:
         assert channel not in cast("set[Any]", channel.door.slow_readers)
 
     assert run(work).events == []
+
+
+def test_what_waits_with_a_client_counts_as_unread() -> None:
+    class Readers(set[Any]):
+        def weigh(self, reader: Channel) -> None:
+            assert reader in self
+            self.weighed = reader.unread_bytes()
+
+    readers = Readers()
+
+    async def work(channel: Channel, transport: Transport) -> None:
+        transport.unread = 10
+        channel.door.slow_readers = readers
+        channel.pause_writing()
+        waiting = asyncio.ensure_future(channel.wait_writable(2 * HELD_BYTES))
+        await asyncio.sleep(0)
+        assert channel.unread_bytes() == readers.weighed == 10 + 2 * HELD_BYTES
+        channel.resume_writing()
+        await waiting
+        assert channel.unread_bytes() == 10
+
+    run(work)
 
 
 def test_a_client_that_takes_nothing_is_cut_off() -> None:

@@ -25,8 +25,10 @@ class _Connection:
         self.sent += data
         self.pieces.append(data)
 
-    async def wait_writable(self) -> None:
-        raise AssertionError("nothing is paused")
+    async def wait_writable(self, held: int) -> None:
+        assert self.write_paused, "nothing is paused"
+        self.waited = held
+        await asyncio.sleep(0)
 
     def count_upload(self, cycle: Cycle, size: int) -> None:
         self.uploaded += size
@@ -175,3 +177,36 @@ def test_a_long_whole_reply_is_not_copied_to_be_sent() -> None:
     assert not one.send_whole(200, [(b"a", b"1")], b"", bytes((1 << 20) + 1))
     assert connection.sent == b""
     assert not one.started
+
+
+class _Held:
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+
+    def leave(self) -> int:
+        self.steps.append("leave")
+        return 1000
+
+    def go_on(self) -> None:
+        self.steps.append("go on")
+
+
+def test_what_a_reply_holds_is_the_clients_while_that_is_waited_for() -> None:
+    replied, connection = cycle()
+    held = _Held()
+    replied.hold(held)
+
+    async def reply() -> None:
+        await replied.start(200, [])
+        await replied.write(b"abc", more=True)
+        assert held.steps == []
+        connection.write_paused = True
+        waiting = asyncio.ensure_future(replied.write(b"defg", more=True))
+        await asyncio.sleep(0)
+        assert held.steps == ["leave"]
+        await waiting
+
+    asyncio.run(reply())
+
+    assert held.steps == ["leave", "go on"]
+    assert connection.waited == 1004
