@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from llm_gateway_gemini.arrays import ArraySplitter
+
+from llm_gateway_sdk.wire import pieces
 
 _VALUES = st.recursive(
     st.one_of(st.text(), st.integers(), st.none()),
@@ -31,3 +34,14 @@ def test_an_element_is_given_as_soon_as_it_is_whole() -> None:
     assert splitter.feed(b'[{"a": "}') == []
     assert splitter.feed(b'\\"{"}') == [b'{"a": "}\\"{"}']
     assert splitter.feed(b",\r\n") == []
+
+
+def test_long_strings_are_searched_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call for all of a string of many megabytes would let no other request go on meanwhile."""
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 16)
+    objects = [{"text": "word " * 40, "quoted": '"\\' * 30}, {"text": "{}" * 50, "inner": {"a": ["]", {"b": "x" * 90}]}}]
+    data = json.dumps(objects).encode()
+    for cut in (0, 7, 100, len(data)):
+        splitter = ArraySplitter()
+        found = [*splitter.feed(data[:cut]), *splitter.feed(data[cut:])]
+        assert [json.loads(each) for each in found] == objects

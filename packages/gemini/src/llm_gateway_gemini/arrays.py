@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from llm_gateway_sdk import DialectError
+from llm_gateway_sdk.wire.pieces import found
 
 __all__ = ["ArraySplitter"]
 
@@ -32,7 +33,7 @@ class ArraySplitter:
         if self._escaped and data:
             position, self._escaped = 1, False
         while True:
-            match = (_INSIDE if self._in_string else _OUTSIDE).search(data, position)
+            match = found(_INSIDE if self._in_string else _OUTSIDE, data, 1, position)
             if match is None:
                 break
             sign = match[0]
