@@ -143,3 +143,40 @@ def test_nor_where_another_model_answered_in_place_of_the_one_that_quoted_it(
     assert SECRET not in attacked.log
     assert SECRET not in spooled(tmp_path)
     assert spooled(tmp_path).count("can't read [SSN] of you") == 2
+
+
+BREAKS = """
+from llm_gateway_sdk import Plugin, plugin_metadata
+
+
+@plugin_metadata(name="breaks", version="1.0.0", description="Quotes the request in what it raises.")
+class Breaks(Plugin):
+    on_stream = "skip"
+
+    async def before_model(self, ctx):
+        raise ValueError("can't read " + ctx.http_request.body.decode())
+
+    async def detached_after_response(self, ctx):
+        raise ValueError("can't read " + ctx.http_request.body.decode())
+"""
+
+
+@pytest.mark.parametrize("order", [["hide", "breaks"], ["breaks", "hide"]])
+def test_what_the_exception_of_a_plugin_quotes_is_not_in_the_log(
+    order: list[str], attack: Callable[..., Attacked], provide: Callable[..., Provider]
+) -> None:
+    hide = {"type": "regex-hider", "config": {"patterns": [{"pattern": r"\d{3}-\d\d-\d{4}", "replacement": "[SSN]"}]}}
+    entries = {"hide": hide, "breaks": {"type": "breaks", "onError": "fail_open"}}
+    settings = {
+        "availablePlugins": [{"path": "breaks.py"}],
+        "models": [model("chat", provide(answering("fine")).url, "chat")],
+        "plugins": [{"name": name, **entries[name]} for name in order],
+    }
+    attacked = attack(settings, files={"breaks.py": BREAKS})
+    reply = attacked.http.post(PATHS["chat"], json=asking("chat", f"mine is {SECRET}", name="chat"))
+    assert "fine" in reply.text
+    assert attacked.stop() == 0
+
+    assert attacked.log.count("breaks.py") >= 2
+    assert "ValueError" in attacked.log
+    assert SECRET not in attacked.log

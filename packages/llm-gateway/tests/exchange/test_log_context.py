@@ -1,10 +1,10 @@
-"""The id of the running request is each task's own."""
+"""What the log knows of the running request is each task's own."""
 
 from __future__ import annotations
 
 import asyncio
 
-from llm_gateway.exchange.log_context import current_request_id
+from llm_gateway.exchange.log_context import current_request_id, words_are_hidden
 from llm_gateway.testing import GatewayClient
 
 
@@ -31,3 +31,4 @@ def test_a_request_through_the_gateway_leaves_none_to_its_caller() -> None:
         assert client.post("/openai/v1/chat/completions", json=body).status == 200
 
     assert current_request_id.get() is None
+    assert words_are_hidden.get() is False

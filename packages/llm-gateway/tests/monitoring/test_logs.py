@@ -16,7 +16,7 @@ import pytest
 from monitored_gateway import Monitored, Process
 
 from llm_gateway.config.schema import LoggingConfig
-from llm_gateway.exchange.log_context import current_request_id
+from llm_gateway.exchange.log_context import current_request_id, words_are_hidden
 from llm_gateway.loading import load_text
 from llm_gateway.server import logs
 from llm_gateway.server.logs import configure_logging, mask_secrets_of
@@ -70,6 +70,35 @@ def test_exceptions_stay_in_one_json_line(monkeypatch: pytest.MonkeyPatch) -> No
 
     (line,) = console.getvalue().splitlines()
     assert "ValueError: broken" in json.loads(line)["error"]
+
+
+@pytest.mark.parametrize("form", ["json", "simple"])
+@pytest.mark.parametrize("hidden", [True, False])
+def test_where_plugins_edit_exceptions_are_written_without_their_text(
+    monkeypatch: pytest.MonkeyPatch, form: str, hidden: bool
+) -> None:
+    console = configure(monkeypatch, format=form)
+
+    quoted = f"my number is {4711}"
+
+    def fail() -> None:
+        try:
+            int(quoted)
+        except ValueError as error:
+            raise RuntimeError("can't read " + quoted) from error
+
+    token = words_are_hidden.set(hidden)
+    try:
+        fail()
+    except RuntimeError:
+        logging.getLogger("x").exception("failed")
+    finally:
+        words_are_hidden.reset(token)
+
+    text = console.getvalue()
+    assert ("number is 4711" in text) is not hidden
+    for shown in ("ValueError", "RuntimeError", "in fail", "failed"):
+        assert shown in text
 
 
 def test_simple_lines_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from llm_gateway_sdk.lifecycle import Lifecycle
 
 from .held_body import HeldBody
 from .kept_reply import HeavyRequest, KeptReply
-from .log_context import current_request_id
+from .log_context import current_request_id, words_are_hidden
 
 __all__ = ["DetachedSupervisor", "KeptBudget"]
 
@@ -220,7 +220,7 @@ class DetachedSupervisor:
                     self._alarm = loop.call_soon(self._begin)
                 job = self._queue.popleft()
                 ctx = job.ctx
-                current_request_id.set(ctx.request_id)
+                _note(job)
                 try:
                     opened = ctx.response_payload is not None and ctx.response_payload.opened
                     if job.reply is not None and (not opened or isinstance(job.reply, HeavyRequest)):
@@ -268,7 +268,7 @@ class DetachedSupervisor:
     async def _run_waiting(self, key: int, share: _Share) -> None:
         if share.waiting and share.running < self._workers:
             hook, job = share.waiting.popleft()
-            current_request_id.set(job.ctx.request_id)
+            _note(job)
             try:
                 await self._run(hook, job, key, share)
             finally:
@@ -294,3 +294,9 @@ class DetachedSupervisor:
             await asyncio.sleep(0)
         finally:
             self._pausing = False
+
+
+def _note(job: _Job) -> None:
+    """For the log."""
+    current_request_id.set(job.ctx.request_id)
+    words_are_hidden.set(job.chain.edits_request or job.chain.edits_reply)

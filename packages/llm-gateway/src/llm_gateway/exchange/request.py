@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from llm_gateway_sdk import Adapter, Echo, HTTPRequest, RequestContext, Route, WireRequest
 from llm_gateway_sdk.heavy import LIGHT_BYTES, is_heavy, run_aside
 from llm_gateway_sdk.numerals import whole_number
+from llm_gateway_sdk.operations.form import OperationForm
 from llm_gateway_sdk.operations.owned import UploadStep
 from llm_gateway_sdk.text_exclusions import CANONICAL
 
@@ -18,6 +19,7 @@ from .call_plan import CallPlans
 from .client_body import ClientBody
 from .headers import find
 from .held_body import HeldBody
+from .log_context import words_are_hidden
 from .long_replies import LongReply
 from .multipart import FormUpload
 from .outlet import ByteSource, Sink
@@ -61,6 +63,8 @@ class ClientRequest:
         self.dialect = services.dialects[route.dialect]
         """The client's."""
         self.chain = chain = project.chain.select(ctx)
+        if chain.edits_request or chain.edits_reply:
+            words_are_hidden.set(True)
         self.hides_model = chain.edits_request and _names_no_model(ctx.requested_model, project)
         """What should be the name of a model is a text, which the plugins do not see where a model is looked up."""
         if self.hides_model:
@@ -82,10 +86,8 @@ class ClientRequest:
         """The reply reports how long the parts of the request took."""
         self.upload: UploadStep | None = None
         """The step of an upload that the request is, see `batches.uploads`."""
-        form = route.form
-        if form is not None and wire.body:
-            size = whole_number(find(wire.headers.items, "content-length")) if form.multipart else None
-            ctx.count_pieces_by(partial(form.pieces_of, wire.body, size or 0))
+        if route.form is not None and wire.body:
+            _count_pieces(route.form, wire, ctx)
         self.is_large = len(wire.body) > LIGHT_BYTES
         """The body may be heavy."""
         self.known_heavy: bool | None = None if self.is_large else False  # None: it has not been weighed
@@ -211,3 +213,8 @@ class EventRoom:
         self._size = 0
         if self._request.long_reply is not None:
             self._request.long_reply.close()
+
+
+def _count_pieces(form: OperationForm[Any, Any], wire: WireRequest, ctx: RequestContext) -> None:
+    size = whole_number(find(wire.headers.items, "content-length")) if form.multipart else None
+    ctx.count_pieces_by(partial(form.pieces_of, wire.body, size or 0))

@@ -11,13 +11,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from llm_gateway_sdk import ConfigError, ConfigProblem
 
 from ..config.schema import LoggingConfig
 from ..config.secrets import secret_values
-from ..exchange.log_context import current_request_id
+from ..exchange.log_context import current_request_id, words_are_hidden
 
 __all__ = ["configure_logging", "mask_secrets_of"]
 
@@ -145,9 +145,32 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)
 _CONTROL_IN_JSON = {code: f"\\u{code:04x}" for code in range(0x7F, 0xA0)}
 
 
+_WITHHELD = "(its text is left out: plugins edit this request)"
+
+
+def _traceback(error: BaseException) -> str:
+    """Of a request that plugins edit, without what the exceptions quote."""
+    if not words_are_hidden.get():
+        return "".join(traceback.format_exception(error)).strip()
+    found: list[str] = []
+    shown: BaseException | None = error
+    while shown is not None and len(found) < _MAX_CAUSES:
+        kind = type(shown)
+        lines = ["Traceback (most recent call last):\n", *traceback.format_tb(shown.__traceback__)]
+        found.append(f"{''.join(lines)}{kind.__module__}.{kind.__qualname__}: {_WITHHELD}")
+        shown = shown.__cause__ or shown.__context__
+    return "\n\nThen, on account of it:\n\n".join(reversed(found))
+
+
+_MAX_CAUSES = 10
+
+
 class _SimpleFormatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s  %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def formatException(self, ei: Any) -> str:
+        return _traceback(ei[1])
 
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
@@ -175,6 +198,6 @@ class _JSONFormatter(logging.Formatter):
         entry.update({key: value for key, value in vars(record).items() if key not in self._standard})
         if "summary" in entry:
             entry["message"] = entry.pop("summary")  # the same in words as another field has as an object
-        if record.exc_info:
-            entry["error"] = _mask("".join(traceback.format_exception(*record.exc_info)).strip())
+        if record.exc_info and record.exc_info[1] is not None:
+            entry["error"] = _mask(_traceback(record.exc_info[1]))
         return _mask(json.dumps(entry, default=str, ensure_ascii=False).translate(_CONTROL_IN_JSON))
