@@ -1,7 +1,8 @@
 """Clients that ask while others send heavy requests: how long the gateway keeps them waiting.
 
-What counts is how long the gateway worked before it answered, where that is shorter than the time on the clock: a
-machine that is busy with other programs makes no request wait for another.
+What counts is how long the gateway worked before it answered, where that is shorter than the time on the clock, less
+the time in which its event loop waited for a processor: a machine that is busy with other programs makes no request
+wait for another.
 """
 
 from __future__ import annotations
@@ -65,11 +66,12 @@ class Bystanders:
     def _ask(self, answers: list[tuple[float, float]], request: bytes) -> None:
         with socket.create_connection(("127.0.0.1", self.port)) as connection:
             while not self._stopped.is_set():
-                asked, worked = time.perf_counter(), _seconds_worked(self.pid)
+                asked, (worked, queued) = time.perf_counter(), _seconds(self.pid)
                 connection.sendall(request)
                 _read_reply(connection)
                 taken = time.perf_counter() - asked
-                answers.append((asked, min(taken, _seconds_worked(self.pid) - worked)))
+                worked_then, queued_then = _seconds(self.pid)
+                answers.append((asked, min(max(0.0, taken - (queued_then - queued)), worked_then - worked)))
                 time.sleep(0.004)
 
 
@@ -90,13 +92,15 @@ def send_raw(port: int, path: str, body: bytes, headers: dict[str, str] | None =
     return int(head.split(b" ")[1]), rest
 
 
-def _seconds_worked(pid: int) -> float:
-    """Processor time that all threads of a process have used; infinite where the system does not say."""
+def _seconds(pid: int) -> tuple[float, float]:
+    """Processor time that all threads of a process have used, infinite where the system does not state it, and how long
+    the main thread has waited for a processor."""
     try:
         times = [task.read_text().split()[0] for task in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+        queued = Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[1]
     except OSError:
-        return float("inf")
-    return sum(map(int, times)) / 1e9 if times else float("inf")
+        return float("inf"), 0.0
+    return sum(map(int, times)) / 1e9 if times else float("inf"), int(queued) / 1e9
 
 
 def _request(method: str, path: str, body: Any) -> bytes:

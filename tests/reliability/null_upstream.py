@@ -65,8 +65,6 @@ def _reply(path: str, texts: list[str]) -> Any:
             "stopReason": "end_turn",
             "usage": {"inputTokens": 1, "outputTokens": 1, "totalTokens": 2},
         }
-    if path.endswith("/embeddings"):
-        return {"object": "list", "model": "m", "data": [], "usage": {"prompt_tokens": 1, "total_tokens": 1}}
     return {"input_tokens": 1, "totalTokens": 1, "inputTokens": 1}
 
 
@@ -74,6 +72,15 @@ def _chat_event(delta: dict[str, Any], finish: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": finish}
     event = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
     return b"data: " + json.dumps(event).encode() + b"\n\n"
+
+
+def _vectors(request: bytearray) -> bytes:
+    """One for each input of a request for embeddings."""
+    inputs = json.loads(request)["input"]
+    count = len(inputs) if isinstance(inputs, list) and not isinstance(inputs[0], int) else 1
+    data = [{"object": "embedding", "index": index, "embedding": [0.5]} for index in range(count)]
+    usage = {"prompt_tokens": 1, "total_tokens": 1}
+    return json.dumps({"object": "list", "model": "m", "data": data, "usage": usage}).encode()
 
 
 @cache
@@ -93,13 +100,17 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
             lines = head.split("\r\n")
             path = lines[0].split(" ")[1].partition("?")[0]
             length = next((int(line[15:]) for line in lines if line.lower().startswith("content-length:")), 0)
+            embeds, request = path.endswith("/embeddings"), bytearray()
             while length > 0:
-                length -= len(await reader.read(min(length, 1 << 20)))
+                piece = await reader.read(min(length, 1 << 20))
+                length -= len(piece)
+                if embeds:
+                    request += piece
             _, kind, *_ = path.split("/")
             if kind in ("", "otel"):
                 writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
                 continue
-            content_type, body = _answer(kind, path)
+            content_type, body = ("application/json", _vectors(request)) if embeds else _answer(kind, path)
             writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\n".encode())
             writer.write(f"content-length: {len(body)}\r\n\r\n".encode() + body)
             await writer.drain()
