@@ -33,7 +33,7 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 class OddVendor(BatchVendor):
-    """Gives another body where a test says so."""
+    """Gives another body where a test has set one."""
 
     def __init__(self) -> None:
         super().__init__()
