@@ -169,6 +169,11 @@ def _limit(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
     return value if type(value) in (int, float) else _number(value)
 
 
+def _step(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
+    found = _limit(value, node, root)
+    return found if found is not _GONE and found > 0 else _GONE
+
+
 def _count(value: Any, node: dict[str, Any], root: dict[str, Any]) -> Any:
     if type(value) is int and value >= 0:
         return value
@@ -253,7 +258,8 @@ _RULES: dict[str, Callable[[Any, dict[str, Any], dict[str, Any]], Any]] = {
         ),
         _inner,
     ),
-    **dict.fromkeys(("minimum", "maximum", "multipleOf"), _limit),
+    **dict.fromkeys(("minimum", "maximum"), _limit),
+    "multipleOf": _step,
     **dict.fromkeys(
         (
             "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains",
