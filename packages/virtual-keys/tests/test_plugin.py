@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from llm_gateway_virtual_keys import Keyring, Minted, VirtualKeys
+from llm_gateway_virtual_keys.keyring import PREFIX
 
 from llm_gateway.stores.memory import MemoryStore
-from llm_gateway_sdk import GatewayServices, Headers, HTTPRequest, RequestContext, Store
+from llm_gateway_sdk import GatewayServices, Headers, HTTPRequest, Principal, RequestContext, Store
 
 pytestmark = pytest.mark.anyio
 
@@ -128,6 +129,22 @@ async def test_a_revoked_key_is_refused_within_a_second(store: Any) -> None:
         worst = max(worst, time.monotonic() - began)
 
     assert worst < 1.0
+    await plugin.close()
+
+
+async def test_principals_are_known_for_as_long_as_their_keys_are_valid(store: Any) -> None:
+    keys = Keyring(store)
+    made = {name: (await keys.create(name)).record for name in ("active", "rotated", "revoked", "expired", "deleted")}
+    await keys.rotate(made["rotated"].id, grace=0)
+    await keys.revoke(made["revoked"].id)
+    await keys.update(made["expired"].id, {"expires": time.time() - 1})
+    await store.delete(PREFIX + made["deleted"].id)
+    plugin = await plugin_on(store)
+
+    known = {name for name, record in made.items() if await plugin.still_knows(record.principal())}
+
+    assert known == {"active", "rotated"}
+    assert await plugin.still_knows(Principal(id=made["revoked"].id, name="n", source="another"))
     await plugin.close()
 
 

@@ -12,6 +12,7 @@ from llm_gateway_sdk.principal import credentials_of, has_own_form
 
 __all__ = ["BasicApiKeyAuth"]
 
+_SOURCE = "basic-apikey-auth"
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {
@@ -104,6 +105,9 @@ class BasicApiKeyAuth(Plugin):
         allowed: int = config.get("maxFailures", 20)
         self._guesses = GuessLimit(allowed) if allowed else None
 
+    def still_knows(self, principal: Principal) -> bool:
+        return principal.source != _SOURCE or any(holder.id == principal.id for holder in self._holders.values())
+
     def before_model(self, ctx: RequestContext) -> PluginResult | None:
         if ctx.caller is not None:
             return None  # another plugin has found whose credential it is
@@ -142,7 +146,7 @@ class BasicApiKeyAuth(Plugin):
 
 def _holder(name: str, id_: str | None = None) -> Principal:
     """`id_`: of a key without a name. What its holder has made must not become another's who moves to its place."""
-    return Principal(id=id_ or name, name=name, source="basic-apikey-auth")
+    return Principal(id=id_ or name, name=name, source=_SOURCE)
 
 
 def _digest(key: str) -> bytes:

@@ -11,6 +11,7 @@ from .context import Attempt, PluginResult, RequestContext
 from .hook_contexts import ChunkContext, ResponseContext
 from .model_facts import ModelFacts, Prices
 from .page_host import ConsoleArea
+from .principal import Principal
 from .store import Store
 from .upstream_quota import UpstreamQuota
 
@@ -232,6 +233,12 @@ class Plugin:
     def admin_routes(self) -> Sequence[AdminRoute]:
         """What the plugin adds to the administration API. Asked once per generation of the configuration."""
         return ()
+
+    def still_knows(self, principal: Principal) -> bool | Awaitable[bool]:
+        """With `authenticates`: False where a principal of this plugin may not ask any more, as when its key was
+        revoked or has expired; True of other plugins' principals. Asked where a request comes without a credential:
+        official clients go on with an upload by its address alone."""
+        return True
 
     async def admin_identity(self, credential: str) -> tuple[str, Role] | None:
         """Name and role of a credential for the administration API, for plugins that check credentials; None where it

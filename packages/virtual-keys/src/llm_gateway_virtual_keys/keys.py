@@ -20,9 +20,12 @@ from llm_gateway_sdk import Principal
 from llm_gateway_sdk.values import FrozenValue, field
 from llm_gateway_sdk.wire import json
 
-__all__ = ["KeyRecord", "KeyState", "digest_of", "imported_key_id", "new_key", "parse_key"]
+__all__ = ["SOURCE", "KeyRecord", "KeyState", "digest_of", "imported_key_id", "new_key", "parse_key"]
 
 KeyState = Literal["active", "revoked"]
+
+SOURCE = "virtual-keys"
+"""Of the principals that keys make."""
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 12
@@ -115,7 +118,7 @@ class KeyRecord(FrozenValue, frozen=True, kw_only=True):
 
     def principal(self) -> Principal:
         return Principal(
-            id=self.id, name=self.name, source="virtual-keys", user=self.user, team=self.team, org=self.org,
+            id=self.id, name=self.name, source=SOURCE, user=self.user, team=self.team, org=self.org,
             labels=self.labels, models=self.models, projects=self.projects, expires=self.expires,
         )  # fmt: skip
 

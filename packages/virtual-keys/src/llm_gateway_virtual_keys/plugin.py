@@ -6,7 +6,15 @@ import time
 from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from llm_gateway_sdk import Plugin, PluginResult, RequestContext, RequestRejected, StoreError, plugin_metadata
+from llm_gateway_sdk import (
+    Plugin,
+    PluginResult,
+    Principal,
+    RequestContext,
+    RequestRejected,
+    StoreError,
+    plugin_metadata,
+)
 from llm_gateway_sdk.admin import AdminRoute
 from llm_gateway_sdk.guesses import GuessLimit
 from llm_gateway_sdk.plugin import HookReturn
@@ -14,7 +22,7 @@ from llm_gateway_sdk.principal import credentials_of
 
 from .admin import key_routes
 from .cache import KeyCache
-from .keys import imported_key_id, parse_key
+from .keys import SOURCE, imported_key_id, parse_key
 
 __all__ = ["VirtualKeys"]
 
@@ -84,6 +92,12 @@ class VirtualKeys(Plugin):
             "store_reads_total": float(cache.reads),
             "stale_uses_total": float(cache.stale_uses),
         }
+
+    async def still_knows(self, principal: Principal) -> bool:
+        if principal.source != SOURCE:
+            return True
+        record = await self._cache.find(principal.id)
+        return record is not None and record.usable(time.time())
 
     def before_model(self, ctx: RequestContext) -> HookReturn | Awaitable[HookReturn]:
         if ctx.principal is not None:

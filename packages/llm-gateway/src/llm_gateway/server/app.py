@@ -17,6 +17,7 @@ from llm_gateway_sdk import (
     Dialect,
     DialectError,
     GatewayError,
+    Hook,
     HTTPRequest,
     InvalidRequest,
     NotFound,
@@ -186,7 +187,7 @@ class GatewayApp:
         if hooks is None:
             return None
         if (upload := _upload_token(match, request.wire)) is not None:
-            return _knows_upload(match, request.wire, upload)
+            return _knows_upload(match, request.wire, upload, hooks)
         return authenticate_from_head(hooks, self._context(match, request, new_id("req_"), None, streaming=False))
 
     def client_address(self, incoming: Incoming) -> str | None:
@@ -449,8 +450,10 @@ def _upload_token(match: Match, wire: WireRequest) -> OwnedForm | None:
     return form if form.upload_token(wire.query) else None
 
 
-async def _knows_upload(match: Match, wire: WireRequest, form: OwnedForm) -> GatewayError | None:
-    if await finds_upload(match.project.belongings, match.adapter.name, form, wire.query):
+async def _knows_upload(
+    match: Match, wire: WireRequest, form: OwnedForm, authentication: list[Hook]
+) -> GatewayError | None:
+    if await finds_upload(match.project.belongings, match.adapter.name, form, wire.query, authentication):
         return None
     return NotFound("There is no such upload.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -40,6 +41,7 @@ class Asked:
         self.project = _Any(belongings=belongings)
         self.adapter = _Any(name="gemini")
         self.route = _Any(form=GeminiFiles(role))
+        self.chain = _Any(authentication=[])
         self.services = _Any(mint=Mint(new_id, lambda: 1), max_batch_items=1_000_000)
 
     async def replace_body(self, body: bytes) -> None:
@@ -91,11 +93,26 @@ async def named(belongings: Belongings, role: Role, name: str, who: str) -> Any:
     return Asked(belongings, role, WireRequest("GET", path), who)
 
 
+def test_an_upload_ends_after_two_days(belongings: Belongings, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        query, other = await begin(belongings), await begin(belongings)
+        form, now = GeminiFiles("create"), time.time()
+        monkeypatch.setattr(time, "time", lambda: now + 2 * 86_400 - 60)
+        assert await finds_upload(belongings, "gemini", form, query, [])
+        monkeypatch.setattr(time, "time", lambda: now + 2 * 86_400 + 60)
+        assert not await finds_upload(belongings, "gemini", form, query, [])
+        with pytest.raises(NotFound):
+            await send(belongings, LAST, LINE, other)
+        assert not await belongings.all("uploads", "gemini.upload"), "nothing is left of them"
+
+    run(scenario())
+
+
 def test_an_upload_goes_on_by_its_address_and_is_its_owners(belongings: Belongings) -> None:
     async def scenario() -> None:
         query = await begin(belongings)
-        assert await finds_upload(belongings, "gemini", GeminiFiles("create"), query)
-        assert not await finds_upload(belongings, "gemini", GeminiFiles("create"), "upload_id=guessed")
+        assert await finds_upload(belongings, "gemini", GeminiFiles("create"), query, [])
+        assert not await finds_upload(belongings, "gemini", GeminiFiles("create"), "upload_id=guessed", [])
         reply = await send(belongings, LAST, LINE, query, who=None)
         name = json.loads(reply.body)["file"]["name"].removeprefix("files/")
 

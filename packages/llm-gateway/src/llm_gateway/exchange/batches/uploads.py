@@ -5,8 +5,9 @@
     belongings/<project>/uploads/<adapter>.upload/<digest of the token>     who began it, and how far it is
 
 Official clients go on with an upload without their key: its address is the credential, as at the vendor. The token in
-it is made of 32 random bytes, and the store has only its digest. A request that does carry a key is authenticated as
-any other, and finds the upload only where it is its own.
+it is made of 32 random bytes, and the store has only its digest. It ends after two days, and with the key of who began
+it as soon as that key's plugin knows that it has ended. A request that does carry a key is authenticated as any other,
+and finds the upload only where it is its own.
 
 Pieces are kept as they come. The last one has the plugins look at the whole, and what is kept of it from then on is as
 they have left it. A batch of the file is handed in with the file's requests in its body, see `endpoints.py`.
@@ -16,9 +17,20 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
+from collections.abc import Sequence
 from typing import Any
 
-from llm_gateway_sdk import DialectError, InvalidRequest, NotFound, PayloadTooLarge, RequestContext, WireReply
+from llm_gateway_sdk import (
+    DialectError,
+    Hook,
+    InvalidRequest,
+    NotFound,
+    PayloadTooLarge,
+    Principal,
+    RequestContext,
+    WireReply,
+)
 from llm_gateway_sdk.dialect import Headers
 from llm_gateway_sdk.heavy import run_aside, run_by_size
 from llm_gateway_sdk.operations.owned import OwnedForm, UploadStep
@@ -40,12 +52,15 @@ _MOST_BYTES = 64 << 20
 """Of a file: it is in memory when its requests are read."""
 
 
-async def finds_upload(belongings: Belongings | None, adapter: str, form: OwnedForm, query: str) -> bool:
-    """Whether a query has the token of an upload that is under way."""
+async def finds_upload(
+    belongings: Belongings | None, adapter: str, form: OwnedForm, query: str, authentication: Sequence[Hook]
+) -> bool:
+    """Whether a query has the token of an upload that is under way. `authentication`: the hooks of the project."""
     token = form.upload_token(query)
     if not token or belongings is None:
         return False
-    return await belongings.find(_OWNER, f"{adapter}.upload", _digest(token)) is not None
+    upload = await _under_way(belongings, f"{adapter}.upload", token)
+    return upload is not None and await _is_known(principal_of(upload.principal), authentication)
 
 
 async def recognise_upload(request: ClientRequest) -> bool:
@@ -57,12 +72,12 @@ async def recognise_upload(request: ClientRequest) -> bool:
     token = form.upload_token(request.wire.query)
     if not token or request.project.belongings is None:
         return False
-    upload = await request.project.belongings.find(_OWNER, _kind(request), _digest(token))
-    if upload is None:
+    upload = await _under_way(request.project.belongings, _kind(request), token)
+    principal = None if upload is None else principal_of(upload.principal)
+    if upload is None or not await _is_known(principal, request.chain.authentication):
         raise NotFound("There is no such upload.")
     if upload.caller is not None:
         ctx.caller = upload.caller
-    principal = principal_of(upload.principal)
     if principal is not None:
         ctx.principal = principal
     return principal is not None or upload.caller is not None
@@ -179,10 +194,31 @@ async def _serve_file(request: ClientRequest, form: OwnedForm, thing: Belonging)
 
 async def _upload_of(request: ClientRequest, step: UploadStep) -> Belonging:
     """Raises NotFound where there is none, or one of another caller."""
-    upload = await belongings_of(request).find(_OWNER, _kind(request), _digest(step.token))
+    upload = await _under_way(belongings_of(request), _kind(request), step.token)
     if upload is None or (credentials_of(request.ctx) and upload.owner != owner_of(request.ctx)):
         raise NotFound("There is no such upload.")
     return upload
+
+
+async def _under_way(belongings: Belongings, kind: str, token: str) -> Belonging | None:
+    """The upload of an address; None where there is none, or none any more."""
+    upload = await belongings.find(_OWNER, kind, _digest(token))
+    if upload is None or upload.created + _SECONDS >= time.time():
+        return upload
+    await belongings.forget_content(_OWNER, upload.id, upload.pieces)
+    await belongings.remove(_OWNER, kind, upload.id)
+    return None
+
+
+async def _is_known(principal: Principal | None, authentication: Sequence[Hook]) -> bool:
+    """Whether who began an upload may still ask, as far as the authenticating plugins know."""
+    if principal is None:
+        return True
+    for hook in authentication:
+        known = hook.mounted.plugin.still_knows(principal)
+        if not (known if isinstance(known, bool) else await known):
+            return False
+    return True
 
 
 async def _forget(request: ClientRequest, upload: Belonging) -> None:
