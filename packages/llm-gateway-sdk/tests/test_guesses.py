@@ -76,5 +76,7 @@ def test_a_subscriber_with_many_ipv6_addresses_has_the_guesses_of_one() -> None:
 def test_a_network_is_an_address_or_a_64() -> None:
     assert network_of("2001:db8:1:2::1") == network_of("2001:db8:1:2:ffff::9")
     assert network_of("2001:db8:1:3::1") != network_of("2001:db8:1:2::1")
+    for form in ("::ffff:192.0.2.1", "::ffff:c000:201", "64:ff9b::192.0.2.1"):
+        assert network_of(form) == "192.0.2.1", "not one network with all other IPv4 addresses"
     assert network_of("fe80::1%eth0") == network_of("fe80::2")
     assert (network_of("192.0.2.1"), network_of(None), network_of("a:b:c")) == ("192.0.2.1", "", "a:b:c")

@@ -88,6 +88,16 @@ def network_of(address: str | None) -> str:
     if address is None or ":" not in address:
         return address or ""
     try:
-        return str(ipaddress.ip_network((address.partition("%")[0], 64), strict=False))
+        found = ipaddress.IPv6Address(address.partition("%")[0])
     except ValueError:
         return address
+    # All IPv4 addresses in the form of IPv6 are in one /64.
+    if found.ipv4_mapped is not None:
+        return str(found.ipv4_mapped)
+    if found in _TRANSLATED:
+        return str(ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF))
+    return str(ipaddress.ip_network((found, 64), strict=False))
+
+
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+"""Where translators put IPv4 addresses (RFC 6052)."""

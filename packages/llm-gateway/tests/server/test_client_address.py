@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_gateway.server.client_address import address_reader, parse_address
+from llm_gateway.server.client_address import address_reader, parse_address, peer_of
 
 PEER = "10.0.0.7"
 
@@ -46,6 +46,7 @@ def test_an_entry_is_an_address_with_its_port_cut_off_or_nothing(text, address):
         (["10.0.0.0/8"], ["10.1.1.1, 10.0.0.6"], "10.1.1.1"),
         (["10.0.0.0/8"], ["9.9.9.9, nonsense, 10.0.0.6"], "10.0.0.6"),
         (["192.168.0.0/16"], ["9.9.9.9"], PEER),
+        (["::ffff:10.0.0.0/104"], ["9.9.9.9, 8.8.8.8, ::ffff:10.0.0.6"], "8.8.8.8"),
         (["2001:db8::/32"], ["9.9.9.9"], PEER),
     ],
 )
@@ -60,3 +61,19 @@ def test_whatever_a_client_writes_in_front_changes_nothing(written, trust):
     honest = ["8.8.8.8, 10.0.0.6"] if trust == 2 or isinstance(trust, list) else ["8.8.8.8"]
 
     assert read(PEER, [*written, *honest]) == "8.8.8.8"
+
+
+@pytest.mark.parametrize(
+    ("host", "peer"),
+    [
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::FFFF:c000:201", "192.0.2.1"),
+        ("192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("::ffff:", "::ffff:"),
+        ("testclient", "testclient"),
+        (None, None),
+    ],
+)
+def test_a_connection_of_ipv4_has_an_address_of_ipv4(host, peer):
+    assert peer_of(host) == peer

@@ -20,6 +20,7 @@ from llm_gateway_sdk import GatewayError, PayloadTooLarge
 from ..exchange.ending import EndReason
 from ..exchange.outlet import PiecewiseSink
 from .app import GatewayApp
+from .client_address import peer_of
 from .http1.duplex import Duplex
 from .http1.head import Head
 from .http1.upload import Upload
@@ -126,7 +127,7 @@ class ASGIRequest(PiecewiseSink):
             int(length) if length is not None and length.isascii() and length.isdigit() else None,
         )  # fmt: skip
         client = scope.get("client")
-        self.client_ip: str | None = client[0] if client else None
+        self.client_ip: str | None = peer_of(client[0]) if client else None
         self.refusal: GatewayError | None = None
         self.upload: Upload | None = None
         self.duplex: Duplex | None = None

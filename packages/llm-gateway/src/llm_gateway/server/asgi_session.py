@@ -21,6 +21,7 @@ from llm_gateway_sdk import GatewayError
 from ..exchange.ending import EndReason
 from ..exchange.outlet import PiecewiseSink
 from .app import GatewayApp
+from .client_address import peer_of
 from .http1.duplex import Duplex
 from .http1.head import Head
 from .http1.upload import Upload
@@ -53,7 +54,7 @@ class ASGISession(PiecewiseSink):
         query = scope["query_string"].decode("latin-1")
         self.head = Head("GET", scope["path"], query, headers, 0, keep_alive=False, upgrades=True)
         client = scope.get("client")
-        self.client_ip: str | None = client[0] if client else None
+        self.client_ip: str | None = peer_of(client[0]) if client else None
         self.refusal: GatewayError | None = None
         self.extra: Headers | None = None
         self.upload: Upload | None = None

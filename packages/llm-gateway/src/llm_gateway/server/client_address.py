@@ -12,7 +12,7 @@ import ipaddress
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-__all__ = ["ClientAddress", "address_reader", "parse_address"]
+__all__ = ["ClientAddress", "address_reader", "parse_address", "peer_of"]
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 ClientAddress: TypeAlias = Callable[[str | None, Iterable[str]], str | None]
@@ -24,8 +24,18 @@ def address_reader(trust: bool | int | Sequence[str]) -> ClientAddress | None:
     if isinstance(trust, bool | int):
         hops = int(trust)
         return (lambda peer, headers: _by_hops(hops, peer, headers)) if hops else None
-    networks = [ipaddress.ip_network(each, strict=False) for each in trust]
+    networks = [_network(each) for each in trust]
     return (lambda peer, headers: _by_networks(networks, peer, headers)) if networks else None
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """One of IPv4 in the form of IPv6 is that of IPv4, as addresses are."""
+    network = ipaddress.ip_network(text, strict=False)
+    if isinstance(network, ipaddress.IPv6Network) and network.prefixlen >= 96:
+        mapped = network.network_address.ipv4_mapped
+        if mapped is not None:
+            return ipaddress.IPv4Network((mapped, network.prefixlen - 96))
+    return network
 
 
 def _by_hops(hops: int, peer: str | None, headers: Iterable[str]) -> str | None:
@@ -59,6 +69,12 @@ def _entries(headers: Iterable[str]) -> list[str]:
 
 def _within(address: Address, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
     return any(address.version == network.version and address in network for network in networks)
+
+
+def peer_of(host: str | None) -> str | None:
+    """A connection's other side, an IPv4 address without the form that sockets of IPv6 give it."""
+    found = parse_address(host) if host is not None and host.lower().startswith("::ffff:") else None
+    return host if found is None else str(found)
 
 
 def parse_address(text: str) -> Address | None:

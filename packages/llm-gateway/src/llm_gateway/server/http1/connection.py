@@ -24,6 +24,7 @@ from collections.abc import Awaitable
 
 from llm_gateway_sdk import GatewayError, Overloaded, PayloadTooLarge
 
+from ..client_address import peer_of
 from .channel import Channel
 from .cycle import STATUS_LINES, Cycle
 from .door import Door
@@ -69,7 +70,7 @@ class HTTPConnection(Channel):
         super().connection_made(transport)
         peer = transport.get_extra_info("peername")
         if isinstance(peer, tuple) and peer:
-            self.client_ip = str(peer[0]).removeprefix("::ffff:")
+            self.client_ip = peer_of(str(peer[0]))
         self._idle.begin()
 
     def connection_lost(self, exc: Exception | None) -> None:
