@@ -175,6 +175,17 @@ class HookChain:
                 return []
         return self._all.authentication if authenticating else []
 
+    @property
+    def always_authenticates(self) -> bool:
+        """Whether a plugin asks every request for a credential."""
+        return any(
+            slot.mounted.plugin.authenticates
+            and slot.mounted.condition is None
+            and slot.mounted.plugin.operations is None
+            and slot.wants is None
+            for slot in self._slots
+        )
+
     async def close(self) -> None:
         """Closes every plugin; one that fails is logged and keeps none of the others open."""
         for mounted in self.plugins:

@@ -320,6 +320,8 @@ class GatewayApp:
             except ValueError as error:
                 raise _unreadable(route, error) from None
         ctx = self._context(match, request, request_id, model, streaming=streaming)
+        if project.name in plan.generation.partly_open and not project.chain.select(ctx).authentication:
+            _keep_strangers_out(self._guard, request.index)
         form = route.form
         client_body = ClientBody(client if form is None else EmbeddingReader(), wire, wire.body if alone else None)
         understood = (form is not None and wire.body) or operation in _READ

@@ -22,6 +22,12 @@ class Generation:
             project.config.name for project in gateway.projects.values() if not project.authenticates
         )
         """Projects that answer without a credential."""
+        self.partly_open = frozenset(
+            project.config.name
+            for project in gateway.projects.values()
+            if project.authenticates and not project.scope.chain.always_authenticates
+        )
+        """Projects of which some requests may need no credential."""
         self.head_authentication: dict[str, list[Hook]] = {
             project.scope.name: hooks
             for project in gateway.projects.values()
