@@ -37,9 +37,10 @@ from .client import ClientReply
 from .embeddings import has_token_lists, write_embedding
 from .errors import read_http_error
 from .forms import operation_target, perform_form
+from .named_models import named_models
 from .realtime.session_target import realtime_target, refuse_plain
 from .request import ClientRequest
-from .rights import check_rights, visible
+from .rights import check_name, check_rights, visible
 from .seen import compared, seen_query
 from .side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from .upstream import check_model_name, secrets_of
@@ -89,6 +90,10 @@ async def _native_target(request: ClientRequest, client: ClientReply, *, narrowe
     target = native_target(request)
     if narrowed:
         check_rights(request.ctx, request.project, target)
+        principal = request.ctx.principal
+        if principal is not None and principal.models is not None:
+            for name in await named_models(request):
+                check_name(request.ctx, request.project, name)
     return target
 
 
@@ -98,7 +103,8 @@ async def _list_models(request: ClientRequest, client: ClientReply) -> None:
 
 
 def native_target(request: ClientRequest) -> ModelTarget:
-    """The model a native call belongs to: the one it names, else the first whose provider has such endpoints."""
+    """The model a native call belongs to: the one it names, else the default or first one whose provider has such
+    endpoints, of those that the caller may use."""
     registry, ctx = request.project.registry, request.ctx
     named = registry.find(ctx.target_model or ctx.requested_model)
     if named is not None:
@@ -107,6 +113,7 @@ def native_target(request: ClientRequest) -> ModelTarget:
     candidates = [target for target in registry.targets if target.http is not None and target.http.dialect in spoken]
     if not candidates:
         raise NotFound(f"No model of this project has the endpoint {ctx.http_request.path}.")
+    candidates = visible(candidates, ctx.principal) or candidates
     return next((target for target in candidates if target.is_default), candidates[0])
 
 

@@ -10,7 +10,7 @@ from llm_gateway_sdk import ModelNotFound, Operation, Principal, RequestContext,
 from ..models import ModelTarget
 from .services import ProjectScope
 
-__all__ = ["check_entry", "check_rights", "visible"]
+__all__ = ["check_entry", "check_name", "check_rights", "visible"]
 
 
 def check_entry(ctx: RequestContext) -> None:
@@ -27,10 +27,18 @@ def check_rights(ctx: RequestContext, project: ProjectScope, target: ModelTarget
     A model is named by what was asked for only where that is its name or alias: a name that leads to the default model
     asks for the default model. Where a plugin sends the request to another model, that is the operator's choice.
     """
+    _check(ctx, project, ctx.requested_model, target)
+
+
+def check_name(ctx: RequestContext, project: ProjectScope, name: str) -> None:
+    """The same for a model that is named elsewhere in the request."""
+    _check(ctx, project, name, None)
+
+
+def _check(ctx: RequestContext, project: ProjectScope, asked: str | None, target: ModelTarget | None) -> None:
     principal, registry = ctx.principal, project.registry
     if principal is None or principal.models is None or ctx.operation == "models":
         return
-    asked = ctx.requested_model
     target = target or registry.answering_target(asked)
     names = [target.name] if target is not None else []
     if asked is not None and (registry.find(asked) is not None or ctx.operation in _PASSED_ON):

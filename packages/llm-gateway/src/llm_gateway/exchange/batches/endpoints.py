@@ -46,6 +46,7 @@ from ..multipart import FormBody
 from ..promised import check_body, protocol_error, reply_kind
 from ..reply_texts import look_at_reply, wants_to_look
 from ..request import ClientRequest
+from ..rights import check_rights, visible
 from ..seen import seen_query
 from ..side_calls import MAX_ERROR_BYTES, call_endpoint, relay
 from ..upstream import secrets_of
@@ -252,12 +253,17 @@ def _target_of(request: ClientRequest, thing: Belonging) -> ModelTarget:
 
 
 def _first_of(request: ClientRequest) -> ModelTarget:
-    """For what names no model: the default model's provider, else the first of the client's API."""
+    """For what names no model: the default model's provider, else the first of the client's API, of those that the
+    caller may use. Raises NotFound, RequestRejected."""
     spoken = {route.dialect for route in request.adapter.routes}
     found = [each for each in request.project.registry.targets if each.http and each.http.dialect in spoken]
     if not found:
         raise NotFound("No model of this project has files.")
-    return next((each for each in found if each.is_default), found[0])
+    allowed = visible(found, request.ctx.principal)
+    first = next((each for each in allowed or found if each.is_default), (allowed or found)[0])
+    if not allowed:
+        check_rights(request.ctx, request.project, first)
+    return first
 
 
 # Sending.
