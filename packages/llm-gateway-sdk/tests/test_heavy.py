@@ -213,3 +213,25 @@ def test_what_many_parts_have_left_is_freed_in_the_thread_when_it_is_used_no_mor
 
     assert freed
     assert freed[0].startswith("heavy")
+
+
+def test_so_is_each_of_several_results_that_are_taken_apart_at_once() -> None:
+    freed: list[str] = []
+
+    def work() -> tuple[list[_Part], list[_Part]]:
+        return [_Part() for _ in range(100)], [_Part() for _ in range(100)]
+
+    async def main() -> None:
+        first, second = await run_aside(work)
+        last = [
+            weakref.ref(each[-1], lambda _: freed.append(threading.current_thread().name)) for each in (first, second)
+        ]
+        await asyncio.sleep(0.3)
+        del first, second
+        async with asyncio.timeout(5):
+            while any(ref() is not None for ref in last):  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+
+    asyncio.run(main())
+
+    assert [name[:5] for name in freed] == ["heavy", "heavy"]

@@ -25,7 +25,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from .context import Engine, RequestContext
 from .wire.byte_search import count_up_to
@@ -139,6 +139,9 @@ def run_aside(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Awaita
         with json_in_slices():
             result = context.run(work, *args, **kwargs)
         Freeing.note(result)
+        if result.__class__ is tuple:
+            for part in cast("tuple[object, ...]", result):
+                Freeing.note(part)  # once unpacked, each is in use for a different time
         Freeing.free()
         return result
 

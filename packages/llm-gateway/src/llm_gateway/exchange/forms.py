@@ -26,7 +26,7 @@ from llm_gateway_sdk import (
 )
 from llm_gateway_sdk.dialect import Headers, Target
 from llm_gateway_sdk.estimate import estimate_text
-from llm_gateway_sdk.heavy import is_heavy, run_aside
+from llm_gateway_sdk.heavy import free_aside, is_heavy, run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
 from llm_gateway_sdk.numerals import whole_number
@@ -223,6 +223,8 @@ async def _translate(job: _Job, client: ClientReply) -> Verdict | None:
         attempt.losses = loss_text(losses)
         check_losses(request, losses)
     answers = await _ask_all(job, parts, calls)
+    if attempt.is_heavy or request.is_heavy:
+        free_aside(answers)
     whole = await _work(job, asked.join, answers) if len(answers) > 1 else answers[0]
     whole.model = whole.model or attempt.model
     record(attempt.entry, job.counted(whole.usage))

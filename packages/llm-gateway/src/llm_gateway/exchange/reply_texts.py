@@ -6,8 +6,8 @@ Each text is a part of one message. What plugins change is put back in its place
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
 from llm_gateway_sdk import (
     Choice,
@@ -16,6 +16,7 @@ from llm_gateway_sdk import (
     LLMResponse,
     Message,
     ModelProtocolError,
+    Part,
     Payload,
     Verdict,
 )
@@ -32,6 +33,9 @@ from .patch import merge_edit
 from .request import ClientRequest
 
 __all__ = ["look_at_reply", "wants_to_look"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 def wants_to_look(request: ClientRequest, form: OperationForm[Any, Any], kind: str = "application/json") -> bool:
@@ -67,38 +71,28 @@ async def look_at_reply(
         return None, wire
     names = form.reply_texts if is_json else frozenset({"text"})
     every = is_json and request.chain.edits_reply
+    heavy = is_heavy(wire.body)
     try:
-        if is_heavy(wire.body):
-            body, places = await run_aside(_read, wire.body, names, is_json=is_json, every=every)
-        else:
-            body, places = _read(wire.body, names, is_json=is_json, every=every)
+        body, places, before, parts = await _work(heavy, _read, wire.body, names, is_json=is_json, every=every)
     except (ValueError, RecursionError):
         if request.chain.edits_reply:
             raise ModelProtocolError("The provider's reply is not what its API promises: it can't be read.") from None
         return None, wire
-    before = [place.text for place in places]
-    parts = [json_part(place, text, number) for number, (place, text) in enumerate(zip(places, before, strict=True))]
     response = LLMResponse(model=ctx.requested_model or "", choices=[Choice(message=Message("assistant", parts))])
     ctx.upstream_response = wire
     ctx.response_payload = Payload(None, response)
     verdict = await request.chain.after_model(ctx)
     if verdict is not None and verdict.action != "reply":
         return verdict, wire
-    texts = [text for choice in (ctx.response or response).choices for text in texts_of(choice.message.content)]
+    texts = await _work(heavy, _texts_of, ctx.response or response)
     if len(texts) != len(places):
         raise GatewayError("A plugin added or removed texts of a reply, which can't be expressed.", code="plugin_error")
     if texts == before:
         return None, wire
-    if is_heavy(wire.body):
-        await run_aside(put_back, body, places, before, texts)
-    else:
-        put_back(body, places, before, texts)
+    await _work(heavy, put_back, body, places, before, texts)
     if not is_json:
         return None, WireReply(wire.status, _same_headers(wire), body["text"].encode(errors="replace"))
-    if is_heavy(wire.body):
-        edited = await run_aside(_edited, wire.body, body)
-    else:
-        edited = _edited(wire.body, body)
+    edited = await _work(heavy, _edited, wire.body, body)
     return None, WireReply(wire.status, _same_headers(wire), edited)
 
 
@@ -108,7 +102,7 @@ async def _look_at_lines(
     """A file of JSON values, one on each line. Any other file is handed on as it is, or where a plugin has to see
     all of it refused."""
     try:
-        values = await run_aside(_one_of_lines, wire.body) if is_heavy(wire.body) else _one_of_lines(wire.body)
+        values = await _work(is_heavy(wire.body), _one_of_lines, wire.body)
     except (ValueError, RecursionError):
         if request.chain.edits_reply:
             raise InvalidRequest(_UNREADABLE, status=403) from None
@@ -117,17 +111,14 @@ async def _look_at_lines(
     verdict, seen = await look_at_reply(request, form, whole)
     if verdict is not None or seen is whole:
         return verdict, wire
-    edited = await run_aside(_lines_of_one, seen.body) if is_heavy(seen.body) else _lines_of_one(seen.body)
+    edited = await _work(is_heavy(seen.body), _lines_of_one, seen.body)
     return None, WireReply(wire.status, _same_headers(wire), edited)
 
 
 async def _has_lines(body: bytes) -> bool:
     """Whether what is called a text is a file of JSON, whose strings may have escapes and base64."""
     try:
-        if is_heavy(body):
-            await run_aside(_one_of_lines, body)
-        else:
-            _one_of_lines(body)
+        await _work(is_heavy(body), _one_of_lines, body)
     except (ValueError, RecursionError):
         return False
     return True
@@ -150,12 +141,28 @@ def _same_headers(wire: WireReply) -> Headers:
     return Headers.of([item for item in wire.headers.items if item[0] != "content-length"])
 
 
-def _read(body: bytes, names: frozenset[str], *, is_json: bool, every: bool) -> tuple[Any, list[TextPlace]]:
-    """The reply as a value, and its texts: those under `names`, or every string that may carry words."""
+async def _work(heavy: bool, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What `work` returns or raises, done aside for a heavy body."""
+    return await run_aside(work, *args, **kwargs) if heavy else work(*args, **kwargs)
+
+
+def _read(
+    body: bytes, names: frozenset[str], *, is_json: bool, every: bool
+) -> tuple[Any, list[TextPlace], list[str], list[Part]]:
+    """The reply as a value, and the places of its texts: those under `names`, or of every string that may carry words;
+    these texts, and the parts that plugins see of them."""
     value: Any = json.loads(body) if is_json else {"text": body.decode("utf-8")}
     if every:
-        return value, [place for place in walk_json(value, "") if not _is_vector(place)]
-    return value, [TextPlace("assistant", "", holder, key) for holder, key in _places(value, names)]
+        places = [place for place in walk_json(value, "") if not _is_vector(place)]
+    else:
+        places = [TextPlace("assistant", "", holder, key) for holder, key in _places(value, names)]
+    texts = [place.text for place in places]
+    parts = [json_part(place, text, number) for number, (place, text) in enumerate(zip(places, texts, strict=True))]
+    return value, places, texts, parts
+
+
+def _texts_of(response: LLMResponse) -> list[str]:
+    return [text for choice in response.choices for text in texts_of(choice.message.content)]
 
 
 def _is_vector(place: TextPlace) -> bool:
