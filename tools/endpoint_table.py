@@ -85,9 +85,10 @@ all workers share. Batches of conversations go across too, from each of these cl
   Gemini's own API: those of requests (lines of JSON, up to 64 MiB), resumable uploads or of one request. Its lines
   are checked and seen by plugins when the upload ends, and kept as plugins have left them. Official clients go on with
   an upload without their key: the address that the gateway gives is random, lasts two days, and acts for who began the
-  upload. The address is made of the request's `Host` and `X-Forwarded-Proto`. Other files are refused; pictures and
-  documents can be sent within requests. A batch of Gemini's API has one model; batches of embeddings go to providers
-  of the client's own API.
+  upload. It ends with a virtual key that is revoked, deleted or expired, and with a key that is configured no more. The
+  address is made of the request's `Host` and `X-Forwarded-Proto`. Other files are refused; pictures and documents can
+  be sent within requests. A batch of Gemini's API has one model; batches of embeddings go to providers of the client's
+  own API.
 - What a batch leaves at a provider of another API is deleted there with the batch, or with the last of its files of
   results. A batch that can't be written down in the store is cancelled at its provider, and its upload deleted.
 - A file or batch belongs to who created it: principal, caller, or credential. To anybody else its id does not exist, in

@@ -98,7 +98,7 @@ def test_credentials_that_can_be_sent(value):
 @pytest.mark.parametrize(
     ("name", "value", "wanted"),
     [("x-a", "1\\n", "CR, LF or NUL"), ("x-a", "1\\r\\nx-b: 2", "CR, LF or NUL"), ("x a", "1", "header name"),
-     ("x-a", "\\0", "CR, LF or NUL"), ("x-a", "ключ", "Latin-1")],
+     ("x-a", "\\0", "NUL"), ("x-a", "ключ", "Latin-1")],
 )  # fmt: skip
 def test_headers_that_can_not_be_sent(name, value, wanted):
     [found] = problems(f'headers: {{"{name}": "{value}", "x-good": "ü"}}')

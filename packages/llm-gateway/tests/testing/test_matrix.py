@@ -19,7 +19,7 @@ from llm_gateway_sdk.testing import FakeUpstream, ScriptedModel
 DIALECTS = {dialect.name: dialect for dialect in (OpenAIChat(), OpenAIResponses(), Anthropic())}
 CASES = list(hook_cases([OpenAIAdapter(), AnthropicAdapter()], DIALECTS, prefixes=("", "/shop")))
 OTHERS = {
-    "/embeddings": {"object": "list", "data": []},
+    "/embeddings": {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]},
     "/count_tokens": {"input_tokens": 7},
     "/input_tokens": {"object": "response.input_tokens", "input_tokens": 7},
     "/files": {"data": []},

@@ -40,12 +40,18 @@ class TextSize:
         letters = len(piece)
         self._letters += letters
         if not piece.isascii():
-            width = (sys.getsizeof(piece) - _HEAD) // (letters + 1)
+            width = (sys.getsizeof(piece) - _HEAD) // (letters + 1) if letters > 1 else _width_of(piece)
             if width > self._width:
                 self._width = width
         # Plain ASCII has no width here.
         if self._letters * self._width > LARGEST_TEXT:
             raise TextTooLarge(self._letters * self._width)
+
+
+def _width_of(letter: str) -> int:
+    """The interpreter has some single letters once for all, and may hold another form of them, which has a size too."""
+    code = ord(letter)
+    return 1 if code < 0x100 else 2 if code < 0x10000 else 4
 
 
 _HEAD = sys.getsizeof(chr(0x100)) - 2 * 2
