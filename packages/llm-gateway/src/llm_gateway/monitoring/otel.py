@@ -38,6 +38,8 @@ try:
     from opentelemetry.sdk.trace.sampling import ParentBased, Sampler, TraceIdRatioBased
     from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_context
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+    from .small_batches import SmallBatches
 except ImportError as missing:
     raise ConfigError(
         [
@@ -88,7 +90,7 @@ def open_telemetry(config: OtelConfig) -> OpenTelemetry:
     processor = None
     if config.traces:
         endpoint = f"{base}/v1/traces" if base else None
-        processor = BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, headers=headers))
+        processor = BatchSpanProcessor(SmallBatches(OTLPSpanExporter(endpoint=endpoint, headers=headers)))
     reader = None
     if config.metrics:
         endpoint = f"{base}/v1/metrics" if base else None
@@ -254,7 +256,7 @@ class OpenTelemetry:
         if ctx.caller is not None:
             attributes[names.CALLER] = ctx.caller
         if ctx.losses:
-            attributes[names.LOSSES] = [str(loss) for loss in ctx.losses]
+            attributes[names.LOSSES] = content.short([str(loss) for loss in ctx.losses])
         if status >= 400:
             attributes[names.ERROR_TYPE] = _error_type(ctx, status)
             if status >= 500:
