@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote
 
 from llm_gateway_sdk import DialectError, PayloadTooLarge, RequestRejected, WireRequest
 from llm_gateway_sdk.wire import json
+from llm_gateway_sdk.wire.pieces import decoded
 
 from .multipart import FormUpload, WholeSource, boundary_of
 from .request import ClientRequest
@@ -26,7 +27,7 @@ async def named_models(request: ClientRequest) -> list[str]:
     wire = request.wire
     names = [unquote(name) for name in _IN_PATH.findall(wire.path)]
     names += [value for key, value in parse_qsl(wire.query) if _is_model(key)]
-    if not wire.body.strip():
+    if not wire.body or await request.work(wire.body.isspace):
         return names
     kind = wire.headers.get("content-type") or ""
     if (boundary := boundary_of(kind)) is not None:
@@ -48,7 +49,7 @@ def _in_object(wire: WireRequest) -> list[str]:
 
 
 def _in_fields(wire: WireRequest) -> list[str]:
-    return [value for key, value in parse_qsl(wire.body.decode("latin-1")) if _is_model(key)]
+    return [value for key, value in parse_qsl(decoded(wire.body, "replace")) if _is_model(key)]
 
 
 async def _in_form(boundary: str, body: bytes) -> list[str]:

@@ -4,7 +4,6 @@ conventions for generative AI. The only importer of OpenTelemetry; imported wher
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,8 +12,6 @@ from urllib.parse import urlsplit
 
 from llm_gateway_sdk import (
     Attempt,
-    ConfigError,
-    ConfigProblem,
     GatewayError,
     LLMRequest,
     LLMResponse,
@@ -26,6 +23,7 @@ from .. import __version__
 from ..config.schema import OtelConfig
 from . import content
 from . import conventions as names
+from .otel_extra import without_otel
 
 try:
     from opentelemetry.context import Context
@@ -41,15 +39,7 @@ try:
 
     from .small_batches import SmallBatches
 except ImportError as missing:
-    raise ConfigError(
-        [
-            ConfigProblem(
-                f"needs the extra `otel`, which is not installed ({missing.name or missing}): "
-                f"{sys.executable} tools/install.py otel (docs/install.md)",
-                path="monitoring.otel.enabled",
-            )
-        ]
-    ) from None
+    raise without_otel(missing) from None
 
 __all__ = ["OpenTelemetry", "open_telemetry"]
 
@@ -74,16 +64,8 @@ def open_telemetry(config: OtelConfig) -> OpenTelemetry:
     try:
         from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-    except ImportError:
-        raise ConfigError(
-            [
-                ConfigProblem(
-                    "needs the extra `otel`, whose exporter is not installed: "
-                    f"{sys.executable} tools/install.py otel (docs/install.md)",
-                    path="monitoring.otel.enabled",
-                )
-            ]
-        ) from None
+    except ImportError as missing:
+        raise without_otel(missing) from None
     # What is None is taken from the environment: OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS.
     base = config.endpoint.rstrip("/") if config.endpoint else None
     headers = {name: value.get_secret_value() for name, value in config.headers.items()} or None

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from .otel_extra import without_otel
+
+try:
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+except ImportError as missing:
+    raise without_otel(missing) from None
 
 __all__ = ["SmallBatches"]
 

@@ -127,15 +127,20 @@ async def test_old_protocol_with_keep_alive_is_used_again(client: Any, serve: An
 
 
 async def test_late_surplus_is_never_taken_for_the_next_reply(client: Any, serve: Any) -> None:
+    sent = asyncio.Event()
+
     async def poisons(peer: Any) -> None:
         while await peer.request() is not None:
             await peer.send(OK)
             await asyncio.sleep(0.02)
             await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+            sent.set()
 
     async with serve(poisons) as upstream:
         for _ in range(3):
             assert await (await client.send("POST", upstream.url, [], b"")).read() == b"{}"
+            await sent.wait()
+            sent.clear()
             await asyncio.sleep(0.05)
         assert upstream.connections == 3
 
