@@ -53,16 +53,20 @@ async def test_reply_that_comes_byte_by_byte(client: Any, serve: Any) -> None:
 
 
 async def test_what_is_there_already_comes_in_one_piece(client: Any, serve: Any) -> None:
+    sent = asyncio.Event()
+
     async def events(peer: Any) -> None:
         await peer.request()
         await peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n")
         for _ in range(3):
             await peer.send(b"1\r\nc\r\n")
             await asyncio.sleep(0.005)
+        sent.set()
         await peer.gone()
 
     async with serve(events) as upstream:
         reply = await client.send("POST", upstream.url, [], b"")
+        await sent.wait()
         await asyncio.sleep(0.05)
         assert await reply.receive() == b"abccc"
         reply.close()
