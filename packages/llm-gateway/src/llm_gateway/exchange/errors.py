@@ -220,13 +220,18 @@ def scrub(body: bytes, secrets: Iterable[str]) -> bytes:
     return body
 
 
+def _scrubbed(word: str | None, secrets: Sequence[str]) -> str | None:
+    # Whatever a provider has written there: numbers stay as they are.
+    return scrub_text(word, secrets) if isinstance(word, str) else word
+
+
 def scrub_info(info: ErrorInfo, secrets: Sequence[str]) -> None:
     """The same for an error that has been read already."""
     if any(secrets):
         info.message = scrub_text(info.message, secrets)
-        for name in ("type", "code", "param"):
-            if isinstance(word := getattr(info, name), str):
-                setattr(info, name, scrub_text(word, secrets))
+        info.type = _scrubbed(info.type, secrets)
+        info.code = _scrubbed(info.code, secrets)
+        info.param = _scrubbed(info.param, secrets)
         metadata = repr(info.provider_metadata).encode("utf-8", "replace")
         if scrub(metadata, secrets) != metadata:
             info.provider_metadata = {}

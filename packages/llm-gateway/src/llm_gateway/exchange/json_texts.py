@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from llm_gateway_sdk import Part, TextPart, ToolCallPart
+from llm_gateway_sdk import MediaPart, Part, TextPart, ThinkingPart, ToolCallPart
+from llm_gateway_sdk.parts import RefusalPart
 from llm_gateway_sdk.texts import TextPlace, write_back
 
-__all__ = ["json_part", "put_back", "texts_of"]
+__all__ = ["json_part", "letters_of", "put_back", "texts_of"]
 
 _PROSE = frozenset({"text", "transcript", "content", "refusal", "instructions", "prompt", "input", "message"})
 
@@ -22,6 +23,13 @@ def json_part(place: TextPlace, text: str, index: int | None = None) -> Part:
     if place.key not in _PROSE and text.lstrip()[:1] in ("{", "["):
         return ToolCallPart(arguments=text, index=index)
     return TextPart(text, index=index)
+
+
+def letters_of(part: Part) -> int:
+    """How long the text of a part is, or its arguments, in characters; 0 where it has neither."""
+    if isinstance(part, ToolCallPart):
+        return len(part.arguments)
+    return len(part.text or "") if isinstance(part, TextPart | ThinkingPart | RefusalPart | MediaPart) else 0
 
 
 def texts_of(parts: Iterable[Part]) -> list[str]:

@@ -26,13 +26,13 @@ from llm_gateway_sdk.dialects.restoring import RestoringDecoder
 from llm_gateway_sdk.heavy import free_aside, run_aside
 from llm_gateway_sdk.losses import Losses
 from llm_gateway_sdk.metering import record
-from llm_gateway_sdk.parts import Part
 from llm_gateway_sdk.values import replace
 from llm_gateway_sdk.wire.pieces import joined
 
 from ..attempt import LiveAttempt
 from ..client import ClientReply
 from ..errors import scrub_info
+from ..json_texts import letters_of
 from ..long_replies import LONG_REPLY
 from ..outlet import Outlet
 from ..pacing import HEAVY_BYTES, PIECE_BYTES, WATCHED_BYTES, EventBound, pieces, too_large
@@ -165,7 +165,7 @@ class _Receiver:
         """Whether what is written of it may repeat much: what ends a choice may repeat it, and what ends the reply all
         of that. A reply may have thousands of choices, and most end with a word."""
         for choice in chunk.choices:
-            self._letters += sum(map(_length_of, choice.message.content))
+            self._letters += sum(map(letters_of, choice.message.content))
         if chunk.final:
             return True
         if self._letters <= _FEW_LETTERS or not _is_ending(chunk):
@@ -203,10 +203,6 @@ class _Receiver:
         waiting, self._waiting = self._waiting, []
         self._out.append(await run_aside(lambda: joined([self._encoder.encode(chunk) for chunk in waiting])))
         self._waits = False
-
-
-def _length_of(part: Part) -> int:
-    return len(getattr(part, "text", "") or "") + len(getattr(part, "arguments", "") or "")
 
 
 def _is_ending(chunk: LLMResponse) -> bool:

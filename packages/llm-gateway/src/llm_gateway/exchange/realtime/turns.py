@@ -42,6 +42,7 @@ from llm_gateway_sdk.metering import add_attempt, record, record_cut
 from llm_gateway_sdk.operations.realtime import usage_of
 
 from ..attempt import LiveAttempt
+from ..json_texts import letters_of
 from ..request import ClientRequest
 
 __all__ = ["Turns"]
@@ -309,9 +310,7 @@ def _refusal(verdict: Verdict) -> GatewayError:
 
 
 def _size(message: Message) -> int:
-    return sum(
-        len(getattr(part, "text", "") or "") + len(getattr(part, "arguments", "") or "") for part in message.content
-    )
+    return sum(map(letters_of, message.content))
 
 
 def _words_of(part: Part) -> str:
