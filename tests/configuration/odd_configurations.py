@@ -4,12 +4,12 @@ extensions know, the settings around it as small as they can be."""
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from llm_gateway.config.json_schema import whole_schema
-from llm_gateway.extensions import installed
+from llm_gateway.extensions import Kind, installed
 
 __all__ = ["ODD", "Place", "every_place"]
 
@@ -77,8 +77,11 @@ class Place:
 def every_place() -> Iterator[Place]:
     root = whole_schema()
     yield from (Place("core", path, root) for path in _paths(root) if path)
-    for kind, names in (("plugin", None), ("provider", _PROVIDERS), ("store", tuple(_URLS))):
-        for extension in installed().all(kind):  # type: ignore[arg-type]
+    kinds: tuple[tuple[Kind, Collection[str] | None], ...] = (
+        ("plugin", None), ("provider", _PROVIDERS), ("store", tuple(_URLS)),
+    )  # fmt: skip
+    for kind, names in kinds:
+        for extension in installed().all(kind):
             if names is None or extension.name in names:
                 owner = f"{kind} {extension.name}"
                 yield from (Place(owner, path, extension.schema) for path in _paths(extension.schema))

@@ -50,7 +50,7 @@ READABLE: dict[str, Make] = {
     "an end by closing": lambda body: plain(body, length=-1),
     "HTTP/1.0": lambda body: b"HTTP/1.0 200 OK\r\n" + JSON + b"\r\n\r\n" + body,
     "two replies": lambda body: plain(body) * 2,
-    "junk behind": lambda body: plain(body) + b"junk" * 1000,
+    "surplus bytes": lambda body: plain(body) + b"junk" * 1000,
     "other letters in headers": lambda body: plain(body, JSON, "x-request-id: \u4e2d".encode()),
     "insane dates": lambda body: plain(
         body, JSON, b"date: yesterday", b"age: -1", b"keep-alive: timeout=99999999999999999999, max=-1"

@@ -119,10 +119,10 @@ def test_an_odd_reply_is_an_answer_or_the_providers_error(
                 reply = await ask(served, endpoint)
                 where = f"{odd}: {reply}"
                 assert not {"location", "set-cookie", "link", "trailer"} & {key for key, _ in reply.headers}, where
-                if odd in READABLE and (engine, odd) != ("aiohttp", "junk behind"):
+                if odd in READABLE and (engine, odd) != ("aiohttp", "surplus bytes"):
                     assert reply.status in (200, 201, 206), where
                     assert reply.body == right or "translated" in name, where
-                elif odd in EITHER or (engine, odd) == ("aiohttp", "junk behind"):
+                elif odd in EITHER or (engine, odd) == ("aiohttp", "surplus bytes"):
                     assert reply.status in (200, 502), where
                 elif odd in NEVER or endpoint.kind == "object":
                     if engine == "aiohttp" and odd == "a header of two lines":

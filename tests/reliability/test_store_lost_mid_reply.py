@@ -33,7 +33,6 @@ TOKENS = 18
 """Of each reply."""
 STEPS = 4
 """What of the store is asked for at the end of a kept reply, one after the other: each may wait for its deadline."""
-REDIS = ("paused", "refused", "read_only", "full", "gone", "slow")
 
 
 def settings(kept: Any, url: str) -> dict[str, Any]:
@@ -155,9 +154,13 @@ def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 @needs_server
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", REDIS)
-def test_a_redis_server_in_trouble(one_server: Redis, name: str) -> None:
-    run(through(one_server, getattr(one_server, name)()), seconds=100)
+@pytest.mark.parametrize(
+    "trouble",
+    [Redis.paused, Redis.refused, Redis.read_only, Redis.full, Redis.gone, Redis.slow],
+    ids=lambda one: one.__name__,
+)
+def test_a_redis_server_in_trouble(one_server: Redis, trouble: Any) -> None:
+    run(through(one_server, trouble(one_server)), seconds=100)
 
 
 @pytest.mark.timeout(120)

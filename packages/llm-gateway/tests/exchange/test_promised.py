@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import cast
 
 import pytest
 
 from llm_gateway.exchange.promised import check_body, first_pieces
-from llm_gateway_sdk import ModelProtocolError
+from llm_gateway_sdk import HTTPReply, ModelProtocolError
 from llm_gateway_sdk.operations.form import ReplyKind
 
 
@@ -23,7 +24,7 @@ class Pieces:
 
 
 def begin(kind: ReplyKind, *pieces: bytes) -> bytes:
-    return asyncio.run(first_pieces(kind, Pieces(*pieces)))  # type: ignore[arg-type]
+    return asyncio.run(first_pieces(kind, cast(HTTPReply, Pieces(*pieces))))
 
 
 def test_a_short_document_is_held_until_it_is_whole() -> None:

@@ -60,7 +60,7 @@ NAMED = {
         {"tools": [{"retrieval": {"vertexRagStore": {"ragResources": [{"ragCorpus": "ragCorpora/f"}]}}}]}, "rag_corpus"
     ),
     "anthropic, a skill": ({"container": {"skills": [{"type": "custom", "skill_id": "f"}]}}, "skill"),
-    "anthropic, beside an output": (
+    "anthropic, next to an output": (
         {"messages": [{"content": [{"type": "bash_code_execution_output", "file_id": "x",
                                     "content": [{"source": {"file_id": "f"}}]}]}]},
         "file",

@@ -170,7 +170,7 @@ async def test_closing_twice_and_after_the_end_is_harmless() -> None:
     assert await done.receive() == b""
 
 
-async def test_a_long_body_is_joined_in_steps() -> None:
+async def test_a_long_body_is_joined_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing on the event loop copies all of it at once."""
     reply, wire = arriving()
     steps: list[int] = []
@@ -180,7 +180,7 @@ async def test_a_long_body_is_joined_in_steps() -> None:
         steps.append(wire.size)
         return take()
 
-    wire.take = taken  # type: ignore[method-assign]
+    monkeypatch.setattr(wire, "take", taken)
     pieces = [bytes([number]) * (256 << 10) for number in range(100)]
 
     async def provide() -> None:
