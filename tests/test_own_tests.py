@@ -37,7 +37,6 @@ THROUGH: dict[str, tuple[str, str]] = {
         "packages/llm-gateway/tests/providers/test_echo.py",
         "a provider's own replies",
     ),
-    "llm_gateway/exchange/named_models.py": ("tests/attack/test_narrowed.py", "all forms of a body, over sockets"),
     "llm_gateway/exchange/delivery/forward.py": ("tests/reliability/test_cut_streams.py", "streams cut anywhere"),
     "llm_gateway/exchange/exchange.py": ("tests/reliability/test_fallback.py", "the order of all the others"),
     "llm_gateway/exchange/operations.py": ("tests/endpoints/test_accounting.py", "every endpoint in turn"),
